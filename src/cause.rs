@@ -1,0 +1,218 @@
+//! What a failure may be called, who acts on it, and how sure we are.
+//!
+//! A cause is an id with a stable meaning (`lambda-throttled`); the rule book says
+//! what each one means and when it fits. This file refuses to know any cause by
+//! name: the vocabulary is data, so that an operator's own rules may add to it.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The id of a cause: kebab-case ASCII, 2 to 64 characters, never reused for
+/// another meaning. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CauseId(Arc<str>);
+
+/// Who has to act on a cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// The people who own the service behind the endpoint.
+    Service,
+    /// The people who own the platform: gateway, permissions, quotas.
+    Platform,
+    /// The people who own name resolution, routing and firewalls.
+    Network,
+    /// Whoever calls: a wrong request, missing credentials.
+    Client,
+    /// Whoever runs this prober.
+    Prober,
+}
+
+/// How sure a diagnosis is, in ascending order. Design.md 4 holds the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Certainty {
+    /// Several causes fit.
+    Possible,
+    /// Seen from outside; the leading candidate holds at least nine tenths.
+    Likely,
+    /// The platform's own metrics for a settled window agree.
+    Corroborated,
+    /// A statement about this very request or connection.
+    Proven,
+}
+
+/// A text that is not a cause id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a cause id: use 2 to 64 lower-case letters, digits and single hyphens, starting with a letter"
+)]
+pub struct BadCauseId(String);
+
+/// The longest cause id accepted: it becomes a label value and an alarm tag.
+const MAX_CAUSE_ID: usize = 64;
+
+impl CauseId {
+    /// Parses an id.
+    ///
+    /// # Errors
+    /// [`BadCauseId`] unless the text is kebab-case ASCII of 2 to 64 characters.
+    pub fn new(text: &str) -> Result<Self, BadCauseId> {
+        let well_formed = (2..=MAX_CAUSE_ID).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && !text.ends_with('-')
+            && !text.contains("--")
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if well_formed {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadCauseId(text.to_owned()))
+        }
+    }
+
+    /// The cause of a failure that no rule fits: never a wrong name.
+    #[must_use]
+    pub fn unexplained() -> Self {
+        Self("unexplained".into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Owner {
+    /// Every owner, in the order of the documentation.
+    pub const ALL: [Self; 5] = [
+        Self::Service,
+        Self::Platform,
+        Self::Network,
+        Self::Client,
+        Self::Prober,
+    ];
+
+    /// The owner as it is written in rules, labels and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Platform => "platform",
+            Self::Network => "network",
+            Self::Client => "client",
+            Self::Prober => "prober",
+        }
+    }
+
+    /// Reads an owner as written in a rule; `None` for any other word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|owner| owner.as_str() == text)
+    }
+}
+
+impl Certainty {
+    /// Every step of the ladder, lowest first.
+    pub const ALL: [Self; 4] = [
+        Self::Possible,
+        Self::Likely,
+        Self::Corroborated,
+        Self::Proven,
+    ];
+
+    /// The certainty as it is written in rules, labels and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Corroborated => "corroborated",
+            Self::Proven => "proven",
+        }
+    }
+
+    /// Reads a certainty as written in a rule; `None` for any other word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.as_str() == text)
+    }
+}
+
+impl FromStr for CauseId {
+    type Err = BadCauseId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for CauseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for CauseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Borrow<str> for CauseId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_id_is_kebab_case() {
+        for good in ["dns-failure", "too-slow", "http2-x"] {
+            assert_eq!(CauseId::new(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "x",
+            "Dns",
+            "dns_failure",
+            "-a",
+            "a-",
+            "a--b",
+            "4xx",
+            "ä-b",
+        ] {
+            assert!(CauseId::new(bad).is_err(), "{bad} was accepted");
+        }
+        assert!(CauseId::new(&"a".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn the_ladder_ascends_and_every_word_reads_back() {
+        assert!(Certainty::ALL.is_sorted());
+        for step in Certainty::ALL {
+            assert_eq!(Certainty::parse(step.as_str()), Some(step));
+        }
+        for owner in Owner::ALL {
+            assert_eq!(Owner::parse(owner.as_str()), Some(owner));
+        }
+        assert_eq!(Certainty::parse("sure"), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! `probecause alarms`.
+
+use super::{Exit, Terminal};
+
+/// Arguments of `alarms`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Carries the command out.
+///
+/// # Errors
+/// A message for the user.
+pub async fn run(_args: Args, _terminal: Terminal) -> Result<Exit, String> {
+    Err("`alarms` is being built".to_owned())
+}

@@ -1,0 +1,15 @@
+//! `probecause demo`.
+
+use super::{Exit, Terminal};
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Carries the command out.
+///
+/// # Errors
+/// A message for the user.
+pub async fn run(_args: Args, _terminal: Terminal) -> Result<Exit, String> {
+    Err("`demo` is being built".to_owned())
+}

@@ -1,0 +1,15 @@
+//! `probecause diagnose`.
+
+use super::{Exit, Terminal};
+
+/// Arguments of `diagnose`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Carries the command out.
+///
+/// # Errors
+/// A message for the user.
+pub async fn run(_args: Args, _terminal: Terminal) -> Result<Exit, String> {
+    Err("`diagnose` is being built".to_owned())
+}

@@ -1,0 +1,1 @@
+//! Reads, validates and explains the configuration.

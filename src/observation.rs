@@ -1,0 +1,372 @@
+//! What one probe saw, unjudged.
+//!
+//! An `Observation` is made by a probe on the wire or read from a transcript of
+//! somebody else's request; in a transcript most of it is unknown, hence the options.
+//! Whether it is good or bad is decided elsewhere (`diagnosis`), never here.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// The facts of one request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// When the probe began (wall clock, for people; durations are monotonic).
+    pub started: Timestamp,
+    /// From start to the last byte, or to the fault.
+    pub duration: Duration,
+    /// Where the time went, summed over redirect hops.
+    pub phases: Phases,
+    /// What went wrong, if anything did before a whole answer was in.
+    pub fault: Option<Fault>,
+    /// The final answer; also there when its body then broke off.
+    pub response: Option<Response>,
+    /// Redirects followed.
+    pub redirects: u32,
+    /// The URL of the last hop, without credentials.
+    pub final_url: String,
+    /// Whom the last hop talked to.
+    pub remote: Option<SocketAddr>,
+    /// TLS facts of the last hop that got as far.
+    pub tls: Option<TlsFacts>,
+}
+
+/// Time per phase; `None`: the phase was not reached, not needed (a reused
+/// connection, an address literal, plain HTTP) or not known (a transcript).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Name resolution.
+    pub resolve: Option<Duration>,
+    /// TCP (to the proxy, where there is one).
+    pub connect: Option<Duration>,
+    /// TLS handshake.
+    pub tls: Option<Duration>,
+    /// Request sent to first byte of the answer.
+    pub processing: Option<Duration>,
+    /// First byte to last byte.
+    pub transfer: Option<Duration>,
+}
+
+/// The phases, in the order in which they run. Names are `blackbox_exporter`'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Name resolution.
+    Resolve,
+    /// TCP.
+    Connect,
+    /// TLS handshake.
+    Tls,
+    /// Request sent to first byte.
+    Processing,
+    /// First byte to last byte.
+    Transfer,
+}
+
+/// What went wrong, and in which phase. When `kind` is [`FaultKind::Timeout`] the
+/// phase is the one that was running when the deadline came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// The phase that broke.
+    pub phase: Phase,
+    /// What broke.
+    pub kind: FaultKind,
+    /// For a person: the library's own words, without secrets.
+    pub detail: String,
+}
+
+/// Kinds of fault, each told apart by the error itself and never by its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// NXDOMAIN, or the name exists without an address record of a usable kind.
+    NameNotFound,
+    /// The resolver failed: SERVFAIL, REFUSED, no answer.
+    ResolverFailure,
+    /// TCP RST to our SYN.
+    ConnectionRefused,
+    /// No route to host or network, by ICMP or the local table.
+    Unreachable,
+    /// The peer reset an established connection.
+    ConnectionReset,
+    /// The peer closed before an answer began.
+    ConnectionClosed,
+    /// The deadline passed (connect included).
+    Timeout,
+    /// The certificate's time is over.
+    CertificateExpired,
+    /// The certificate's time has not come.
+    CertificateNotYetValid,
+    /// The certificate does not name this host.
+    CertificateNameMismatch,
+    /// No chain to a trusted root.
+    CertificateUntrusted,
+    /// Any other failure of the handshake: alert, no common version.
+    TlsHandshake,
+    /// The body ended before its announced length.
+    Truncated,
+    /// More redirects than allowed.
+    TooManyRedirects,
+    /// A redirect that cannot be followed (no or bad `Location`).
+    BadRedirect,
+    /// The answer is not HTTP, or breaks its framing.
+    Protocol,
+    /// The body could not be decompressed.
+    Decode,
+    /// The address is link-local or a metadata service, and not allowed.
+    AddressRefused,
+    /// The proxy refused or failed.
+    Proxy,
+    /// No credentials could be had to sign or send the request.
+    Credentials,
+    /// This host could not: no descriptor, no port, no memory, a panic of ours.
+    Local,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Protocol version.
+    pub version: HttpVersion,
+    /// Names in lower case, in the order of the wire; bounded.
+    pub headers: Vec<(String, String)>,
+    /// The decompressed body up to the target's limit.
+    pub body: Vec<u8>,
+    /// Whether the body was longer than what is kept.
+    pub body_truncated: bool,
+    /// Bytes of decompressed body seen.
+    pub body_bytes: u64,
+    /// `content-length` as announced, before decompression.
+    pub content_length: Option<u64>,
+}
+
+/// HTTP versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+/// What the handshake showed, also when verification failed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TlsFacts {
+    /// Such as `TLSv1.3`; absent when the handshake did not complete.
+    pub version: Option<String>,
+    /// Leaf first.
+    pub chain: Vec<Certificate>,
+}
+
+/// One certificate of the presented chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificate {
+    /// Subject, RFC 4514 style.
+    pub subject: String,
+    /// Issuer.
+    pub issuer: String,
+    /// DNS names and IP addresses in subjectAltName.
+    pub names: Vec<String>,
+    /// First moment of validity.
+    pub not_before: Timestamp,
+    /// Last moment of validity.
+    pub not_after: Timestamp,
+}
+
+impl Phase {
+    /// Every phase, in running order.
+    pub const ALL: [Self; 5] = [
+        Self::Resolve,
+        Self::Connect,
+        Self::Tls,
+        Self::Processing,
+        Self::Transfer,
+    ];
+
+    /// The phase's name in labels, facts and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Processing => "processing",
+            Self::Transfer => "transfer",
+        }
+    }
+}
+
+impl Phases {
+    /// The time of one phase.
+    #[must_use]
+    pub const fn get(&self, phase: Phase) -> Option<Duration> {
+        match phase {
+            Phase::Resolve => self.resolve,
+            Phase::Connect => self.connect,
+            Phase::Tls => self.tls,
+            Phase::Processing => self.processing,
+            Phase::Transfer => self.transfer,
+        }
+    }
+
+    /// Adds time to a phase: redirect hops sum up.
+    pub fn add(&mut self, phase: Phase, time: Duration) {
+        let slot = match phase {
+            Phase::Resolve => &mut self.resolve,
+            Phase::Connect => &mut self.connect,
+            Phase::Tls => &mut self.tls,
+            Phase::Processing => &mut self.processing,
+            Phase::Transfer => &mut self.transfer,
+        };
+        *slot = Some(slot.unwrap_or_default() + time);
+    }
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 21] = [
+        Self::NameNotFound,
+        Self::ResolverFailure,
+        Self::ConnectionRefused,
+        Self::Unreachable,
+        Self::ConnectionReset,
+        Self::ConnectionClosed,
+        Self::Timeout,
+        Self::CertificateExpired,
+        Self::CertificateNotYetValid,
+        Self::CertificateNameMismatch,
+        Self::CertificateUntrusted,
+        Self::TlsHandshake,
+        Self::Truncated,
+        Self::TooManyRedirects,
+        Self::BadRedirect,
+        Self::Protocol,
+        Self::Decode,
+        Self::AddressRefused,
+        Self::Proxy,
+        Self::Credentials,
+        Self::Local,
+    ];
+
+    /// The kind's name as the fact `fault`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NameNotFound => "name-not-found",
+            Self::ResolverFailure => "resolver-failure",
+            Self::ConnectionRefused => "connection-refused",
+            Self::Unreachable => "unreachable",
+            Self::ConnectionReset => "connection-reset",
+            Self::ConnectionClosed => "connection-closed",
+            Self::Timeout => "timeout",
+            Self::CertificateExpired => "certificate-expired",
+            Self::CertificateNotYetValid => "certificate-not-yet-valid",
+            Self::CertificateNameMismatch => "certificate-name-mismatch",
+            Self::CertificateUntrusted => "certificate-untrusted",
+            Self::TlsHandshake => "tls-handshake",
+            Self::Truncated => "truncated",
+            Self::TooManyRedirects => "too-many-redirects",
+            Self::BadRedirect => "bad-redirect",
+            Self::Protocol => "protocol",
+            Self::Decode => "decode",
+            Self::AddressRefused => "address-refused",
+            Self::Proxy => "proxy",
+            Self::Credentials => "credentials",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl HttpVersion {
+    /// The version as in `HTTP/…`: `1.0`, `1.1` or `2`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+
+    /// The version as a number, as `probe_http_version` gives it.
+    #[must_use]
+    pub const fn as_number(self) -> f64 {
+        match self {
+            Self::Http10 => 1.0,
+            Self::Http11 => 1.1,
+            Self::Http2 => 2.0,
+        }
+    }
+}
+
+impl Response {
+    /// The first value of a header, by lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl Observation {
+    /// An observation in which nothing has happened yet.
+    #[must_use]
+    pub fn begun(started: Timestamp, url: &str) -> Self {
+        Self {
+            started,
+            duration: Duration::ZERO,
+            phases: Phases::default(),
+            fault: None,
+            response: None,
+            redirects: 0,
+            final_url: url.to_owned(),
+            remote: None,
+            tls: None,
+        }
+    }
+
+    /// The id by which the gateway's logs know this request, where the answer has one.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        let response = self.response.as_ref()?;
+        // The HTTP API's own id first; a REST API's `x-amzn-requestid` is its
+        // `$context.requestId`, and CloudFront's id serves where nothing else does.
+        ["apigw-requestid", "x-amzn-requestid", "x-amz-cf-id"]
+            .into_iter()
+            .find_map(|name| response.header(name))
+    }
+
+    /// The first moment at which a certificate of the chain expires.
+    #[must_use]
+    pub fn earliest_expiry(&self) -> Option<Timestamp> {
+        let chain = &self.tls.as_ref()?.chain;
+        chain.iter().map(|certificate| certificate.not_after).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hops_of_a_redirect_sum_up_phase_by_phase() {
+        let mut phases = Phases::default();
+        phases.add(Phase::Connect, Duration::from_millis(3));
+        phases.add(Phase::Connect, Duration::from_millis(4));
+        assert_eq!(phases.get(Phase::Connect), Some(Duration::from_millis(7)));
+        assert_eq!(phases.get(Phase::Tls), None);
+    }
+
+    #[test]
+    fn fault_names_are_distinct() {
+        let mut names: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FaultKind::ALL.len());
+    }
+}

@@ -1,0 +1,1 @@
+//! Runs one probe and observes it.

@@ -1,0 +1,79 @@
+//! What the sinks are told about one target after one probe: the end of the straight line.
+//!
+//! Plain data, shared between sinks. A missed slot is a report too, never silence.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::diagnosis::{Diagnosis, Verdict};
+use crate::health::{HealthState, Transition};
+use crate::incident::{Incident, IncidentEvent};
+use crate::observation::Observation;
+use crate::target::Target;
+
+/// One probe's story, told.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Whose.
+    pub target: Arc<Target>,
+    /// The label and dimension of this daemon.
+    pub location: Arc<str>,
+    /// When the probe ended.
+    pub at: Timestamp,
+    /// What was seen.
+    pub observation: Arc<Observation>,
+    /// What it means.
+    pub diagnosis: Arc<Diagnosis>,
+    /// The health after it.
+    pub health: HealthState,
+    /// Since when that holds.
+    pub since: Timestamp,
+    /// The change of health that this probe made.
+    pub transition: Option<Transition>,
+    /// The cause to show: from the first failed probe until the target is up again.
+    pub showing: Option<Arc<Verdict>>,
+    /// The open incident.
+    pub incident: Option<Arc<Incident>>,
+    /// What this probe did to an incident.
+    pub event: Option<IncidentEvent>,
+    /// Whether the target is in a maintenance window.
+    pub maintenance: bool,
+}
+
+/// A slot in which no probe ran.
+#[derive(Clone, Debug)]
+pub struct Missed {
+    /// Whose.
+    pub target: Arc<Target>,
+    /// Which slot.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: MissedReason,
+}
+
+/// Why a slot was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MissedReason {
+    /// The previous probe of this target was still running.
+    StillRunning,
+    /// As many probes as allowed were in flight.
+    NoCapacity,
+    /// The prober itself was held up (suspended, starved) until the slot had passed.
+    HeldUp,
+}
+
+impl MissedReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::StillRunning, Self::NoCapacity, Self::HeldUp];
+
+    /// The reason as a label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StillRunning => "still-running",
+            Self::NoCapacity => "no-capacity",
+            Self::HeldUp => "held-up",
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What the daemon itself is told: everything in the configuration that is not a target.
+//!
+//! Plain data, validated by `config`. Runtime state never lives here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+
+use crate::target::Target;
+
+/// A whole configuration, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// A label and dimension on everything that is published.
+    pub location: String,
+    /// The daemon's own HTTP endpoint.
+    pub server: ServerSettings,
+    /// The scheduler.
+    pub scheduler: SchedulerSettings,
+    /// Name resolution.
+    pub resolver: ResolverSettings,
+    /// Logging.
+    pub log: LogSettings,
+    /// CloudWatch.
+    pub cloudwatch: CloudWatchSettings,
+    /// Every target, in the order of the files.
+    pub targets: Vec<Arc<Target>>,
+    /// Times in which probes go on but nobody is paged.
+    pub maintenance: Vec<MaintenanceWindow>,
+}
+
+/// The daemon's own HTTP endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Loopback unless the user says otherwise.
+    pub listen: SocketAddr,
+}
+
+/// Limits of the scheduler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchedulerSettings {
+    /// Probes that may run at once; ≥ 1.
+    pub max_in_flight: usize,
+    /// How long running probes may finish after SIGTERM.
+    pub shutdown_grace: Duration,
+}
+
+/// Name resolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolverSettings {
+    /// Servers to ask instead of the system's; empty: the system's.
+    pub servers: Vec<SocketAddr>,
+    /// How long one query may take.
+    pub timeout: Duration,
+    /// How often a query is tried.
+    pub attempts: usize,
+}
+
+/// Logging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Line format.
+    pub format: LogFormat,
+    /// A `tracing` filter such as `info` or `probecause=debug`.
+    pub level: String,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a person.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// CloudWatch: metrics and alarms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudWatchSettings {
+    /// Off unless the user turns it on: it costs money.
+    pub enabled: bool,
+    /// Region; absent: the SDK's default chain.
+    pub region: Option<String>,
+    /// For emulators.
+    pub endpoint_url: Option<String>,
+    /// Metric namespace.
+    pub namespace: String,
+    /// ARNs told of every target's alarm and of the heartbeat.
+    pub alarm_actions: Vec<String>,
+    /// False: alarms and tags, but nobody is paged.
+    pub actions_enabled: bool,
+    /// 60 s, or 10 s for high-resolution metrics and alarms (dearer).
+    pub resolution: Duration,
+}
+
+/// A time in which probes go on but no incident opens and nobody is paged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaintenanceWindow {
+    /// Shown on the page.
+    pub name: String,
+    /// Globs over target names (`*` any run); a target that fits one is covered.
+    pub targets: Vec<String>,
+    /// When.
+    pub when: MaintenanceTime,
+}
+
+/// When a maintenance window is open.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MaintenanceTime {
+    /// Once.
+    Once {
+        /// First moment inside.
+        from: Timestamp,
+        /// First moment outside again.
+        until: Timestamp,
+    },
+    /// Each week.
+    Weekly {
+        /// Days on which it starts.
+        days: Vec<Weekday>,
+        /// Local time at which it starts.
+        at: Time,
+        /// How long it lasts; at most a week.
+        lasting: Duration,
+        /// Whose local time.
+        zone: TimeZone,
+    },
+}
+
+impl Default for Settings {
+    /// Every default of the configuration reference, without a target.
+    fn default() -> Self {
+        Self {
+            location: "local".to_owned(),
+            server: ServerSettings::default(),
+            scheduler: SchedulerSettings::default(),
+            resolver: ResolverSettings::default(),
+            log: LogSettings::default(),
+            cloudwatch: CloudWatchSettings::default(),
+            targets: Vec::new(),
+            maintenance: Vec::new(),
+        }
+    }
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9853)),
+        }
+    }
+}
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 1000,
+            shutdown_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for ResolverSettings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(3),
+            attempts: 2,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Human,
+            level: "info".to_owned(),
+        }
+    }
+}
+
+impl Default for CloudWatchSettings {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            region: None,
+            endpoint_url: None,
+            namespace: "Probecause".to_owned(),
+            alarm_actions: Vec::new(),
+            actions_enabled: true,
+            resolution: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A simulated API Gateway and Lambda.

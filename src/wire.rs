@@ -1,0 +1,158 @@
+//! The JSON that users and programs read (design.md 5 "Contracts"), in one place.
+//!
+//! The core knows no serialisation; this file mirrors its types into the published
+//! shape, for the command line, the API and the page alike. Keys are only ever added;
+//! what is absent is `null`; seconds are numbers; times are RFC 3339 with milliseconds.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::diagnosis::fact::FactValue;
+use crate::diagnosis::{Diagnosis, Evidence, Outcome};
+use crate::incident::{Incident, Revision};
+use crate::observation::{Observation, Phase, Phases};
+use crate::report::Report;
+
+/// What a result object is made from, wherever it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct ResultParts<'a> {
+    /// The target's name, or the URL for a transcript.
+    pub target: &'a str,
+    /// The daemon's location; absent for a transcript.
+    pub location: Option<&'a str>,
+    /// What was seen.
+    pub observation: &'a Observation,
+    /// Whether `observation.started` is known (a transcript may carry no date).
+    pub dated: bool,
+    /// What it means.
+    pub diagnosis: &'a Diagnosis,
+    /// The incident it belongs to.
+    pub incident_id: Option<&'a str>,
+}
+
+/// The result object of the contract.
+#[must_use]
+pub fn result(parts: ResultParts<'_>) -> Value {
+    let ResultParts {
+        observation,
+        diagnosis,
+        ..
+    } = parts;
+    let verdict = diagnosis.verdict.as_deref();
+    json!({
+        "time": parts.dated.then(|| time(observation.started)),
+        "target": parts.target,
+        "location": parts.location,
+        "success": diagnosis.outcome != Outcome::Failed,
+        "status": observation.response.as_ref().map(|response| response.status),
+        "duration_seconds": seconds(observation.duration),
+        "phases": phases(&observation.phases),
+        "cause": verdict.map(|verdict| verdict.cause.as_str()),
+        "owner": verdict.map(|verdict| verdict.owner.as_str()),
+        "certainty": verdict.map(|verdict| verdict.certainty.as_str()),
+        "candidates": verdict.map_or_else(Vec::new, |verdict| verdict.candidates.iter().map(
+            |candidate| json!({
+                "cause": candidate.cause.as_str(),
+                "share": rounded(candidate.share, 4),
+            })).collect::<Vec<_>>()),
+        "evidence": diagnosis.evidence.iter().map(evidence).collect::<Vec<_>>(),
+        "request_id": observation.request_id(),
+        "error": diagnosis.error,
+        "incident_id": parts.incident_id,
+        "next": verdict.map_or(&[][..], |verdict| &verdict.next),
+        "title": verdict.map(|verdict| verdict.title.as_str()),
+        "url": observation.final_url,
+        "remote": observation.remote.map(|address| address.to_string()),
+    })
+}
+
+/// A target of the API: the result object plus `health` and `since`.
+#[must_use]
+pub fn target(report: &Report) -> Value {
+    let mut object = result(ResultParts {
+        target: report.target.name.as_str(),
+        location: Some(&report.location),
+        observation: &report.observation,
+        dated: true,
+        diagnosis: &report.diagnosis,
+        incident_id: report
+            .incident
+            .as_ref()
+            .map(|incident| incident.id.as_str()),
+    });
+    object["health"] = json!(report.health.as_str());
+    object["since"] = json!(time(report.since));
+    object["maintenance"] = json!(report.maintenance);
+    object["probable_cause"] = json!(
+        report
+            .showing
+            .as_ref()
+            .map(|verdict| verdict.cause.as_str())
+    );
+    object["labels"] = json!(report.target.labels);
+    object
+}
+
+/// An incident of the API.
+#[must_use]
+pub fn incident(incident: &Incident) -> Value {
+    json!({
+        "incident_id": incident.id.as_str(),
+        "target": incident.target.as_str(),
+        "cause": incident.verdict.cause.as_str(),
+        "owner": incident.verdict.owner.as_str(),
+        "certainty": incident.verdict.certainty.as_str(),
+        "opened": time(incident.opened),
+        "resolved": incident.resolved.map(time),
+        "history": incident.history.iter().map(revision).collect::<Vec<_>>(),
+    })
+}
+
+/// A time as RFC 3339 with milliseconds.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// Seconds as a number, to the microsecond: finer digits are noise.
+#[must_use]
+pub fn seconds(time: Duration) -> f64 {
+    rounded(time.as_secs_f64(), 6)
+}
+
+fn phases(phases: &Phases) -> Value {
+    Phase::ALL
+        .into_iter()
+        .map(|phase| {
+            (
+                phase.as_str().to_owned(),
+                json!(phases.get(phase).map(seconds)),
+            )
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn evidence(evidence: &Evidence) -> Value {
+    let value = match &evidence.value {
+        FactValue::Text(text) => json!(text),
+        FactValue::Number(number) => json!(rounded(*number, 6)),
+    };
+    json!({ "fact": evidence.fact, "value": value })
+}
+
+fn revision(revision: &Revision) -> Value {
+    json!({
+        "time": time(revision.at),
+        "cause": revision.cause.as_str(),
+        "certainty": revision.certainty.as_str(),
+        "note": revision.note,
+    })
+}
+
+fn rounded(number: f64, digits: i32) -> f64 {
+    let scale = 10_f64.powi(digits);
+    (number * scale).round() / scale
+}
