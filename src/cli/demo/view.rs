@@ -24,7 +24,8 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
         format_args!("{target:<15} {health:<9} {cause:<26} {certainty:<12} {processing:>10}"),
     );
     for row in rows {
-        let cause = row.cause.as_ref().map_or("-", |cause| cause.as_str());
+        let waiting = if row.probed { "-" } else { "(no answer yet)" };
+        let cause = row.cause.as_ref().map_or(waiting, |cause| cause.as_str());
         let certainty = row.certainty.map_or("-", |certainty| certainty.as_str());
         let health = painted(row.health, colour);
         line(
@@ -178,6 +179,7 @@ mod tests {
     use super::*;
     use crate::cli::demo::plan::judge;
     use crate::cli::demo::tests::{row, rows};
+    use crate::observation::Phases;
 
     #[test]
     fn the_live_table_shows_causes_and_fits_a_terminal() {
@@ -188,7 +190,10 @@ mod tests {
 
     #[test]
     fn an_early_table_says_what_it_waits_for() {
-        let early = [row("orders", ""), row(SLOW_ROUTE, "")];
+        let mut early = [row("orders", ""), row(SLOW_ROUTE, "")];
+        early[1].probed = false;
+        early[1].health = HealthState::Unknown;
+        early[1].phases = Phases::default();
         insta::assert_snapshot!(table(&early, Duration::from_secs(12), false));
     }
 
