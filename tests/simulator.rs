@@ -115,6 +115,18 @@ async fn raw_answer(simulator: &Simulator, path: &str) -> String {
 }
 
 #[tokio::test]
+async fn http2_can_be_left_out() {
+    let options = Options {
+        http2: false,
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let url = format!("https://{}/orders", simulator.address());
+    let answer = client(&simulator, false).get(url).send().await.unwrap();
+    assert_eq!(answer.version(), Version::HTTP_11);
+}
+
+#[tokio::test]
 async fn an_unknown_route_is_not_found_and_reaches_no_function() {
     let simulator = start().await;
     let url = format!("https://{}/nowhere", simulator.address());

@@ -36,11 +36,14 @@ const EXPIRED: Days = (-120, -30);
 /// The root must outlive every leaf, the expired one's first day included.
 const ROOT: Days = (-400, 3650);
 
-/// Makes root and leaves.
+/// Protocols by their ALPN names, the preferred one first.
+const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
+
+/// Makes root and leaves, for servers that offer HTTP/1.1 and, if so told, HTTP/2.
 ///
 /// # Errors
 /// An `other` error if a key or certificate cannot be made.
-pub(super) fn issue(now: Timestamp) -> io::Result<Certificates> {
+pub(super) fn issue(now: Timestamp, http2: bool) -> io::Result<Certificates> {
     let mut params = params(&[], "Probecause simulator root", ROOT, now)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![
@@ -49,10 +52,15 @@ pub(super) fn issue(now: Timestamp) -> io::Result<Certificates> {
     ];
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let root = CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)?;
+    let protocols = if http2 {
+        &PROTOCOLS[..]
+    } else {
+        &PROTOCOLS[1..]
+    };
     Ok(Certificates {
         ca_pem: root.pem(),
-        valid: server(&root, VALID, now)?,
-        expired: server(&root, EXPIRED, now)?,
+        valid: server(&root, VALID, now, protocols)?,
+        expired: server(&root, EXPIRED, now, protocols)?,
     })
 }
 
@@ -60,6 +68,7 @@ fn server(
     root: &CertifiedIssuer<'_, KeyPair>,
     days: Days,
     now: Timestamp,
+    protocols: &[&str],
 ) -> io::Result<Arc<ServerConfig>> {
     let names = ["localhost", "127.0.0.1", "::1"];
     let mut params = params(&names, "localhost", days, now)?;
@@ -74,7 +83,10 @@ fn server(
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], secret.into())
         .map_err(io::Error::other)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     Ok(Arc::new(config))
 }
 

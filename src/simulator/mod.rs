@@ -45,6 +45,8 @@ pub struct Options {
     pub integration_timeout: Duration,
     /// Request ids and jitter follow from it.
     pub seed: u64,
+    /// Whether ALPN offers HTTP/2 beside HTTP/1.1; a real gateway does.
+    pub http2: bool,
 }
 
 /// What is wrong with a route.
@@ -98,6 +100,7 @@ impl Default for Options {
         Self {
             integration_timeout: Duration::from_secs(30),
             seed: 1,
+            http2: true,
         }
     }
 }
@@ -108,7 +111,7 @@ impl Simulator {
     /// # Errors
     /// If a port cannot be had or a certificate cannot be made.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let certificates = certificate::issue(Timestamp::now())?;
+        let certificates = certificate::issue(Timestamp::now(), options.http2)?;
         let faults = Fault::ALL.map(|fault| (fault.route().to_owned(), fault));
         let gateway = Gateway::new(faults, options.integration_timeout, options.seed);
         let gateway = Arc::new(gateway);
