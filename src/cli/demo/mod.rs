@@ -2,13 +2,15 @@
 //!
 //! No account, no network: simulator, engine, page and metrics run in this process on
 //! loopback. Reading order: this file (the course of it), `plan` (what is watched and
-//! what is right), `view` (how it looks), `daemon` (the engine's side).
+//! what is right), `teller` (what is told when), `view` (how it looks), `daemon` (the
+//! engine's side).
 
 mod daemon;
 mod plan;
+mod teller;
 mod view;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use tokio::time::Instant;
 
 use self::daemon::Daemon;
 use self::plan::Ports;
+use self::teller::{Style, Teller};
 use super::{Exit, Terminal};
 use crate::cause::{CauseId, Certainty};
 use crate::health::HealthState;
@@ -59,34 +62,6 @@ struct Row {
     phases: Phases,
 }
 
-/// How changes are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
-    /// A table redrawn in place, in colour or not.
-    Table {
-        /// Whether it may be coloured.
-        colour: bool,
-    },
-    /// A line per change.
-    Lines,
-    /// A JSON object per change.
-    Json,
-}
-
-/// Tells of changes as they come.
-#[derive(Debug)]
-struct Teller<W> {
-    out: W,
-    style: Style,
-    told: Vec<Row>,
-    /// Lines of the table that stands on the screen.
-    standing: usize,
-    hinted: bool,
-}
-
-/// How often the rows are looked at: quick to the eye, nothing to the processor.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-
 /// Carries the command out.
 ///
 /// # Errors
@@ -119,7 +94,10 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let mut teller = Teller::new(std::io::stdout(), style);
     let began = Instant::now();
     let told = async {
-        teller.welcome(ports.gateway, daemon.address())?;
+        let usual = ServerSettings::default().listen;
+        let page = daemon.address();
+        let taken = (args.listen.is_none() && page != usual).then_some(usual);
+        teller.welcome(ports.gateway, page, taken)?;
         let ended = ended(args.lasting);
         teller.watch(|| daemon.rows(), began, ended).await
     }
@@ -129,112 +107,6 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     simulator.stop().await;
     told.and_then(|()| teller.outcome(&rows, began.elapsed(), terminal.colour))
         .map_err(|error| format!("cannot write: {error}"))
-}
-
-impl<W: Write> Teller<W> {
-    const fn new(out: W, style: Style) -> Self {
-        Self {
-            out,
-            style,
-            told: Vec::new(),
-            standing: 0,
-            hinted: false,
-        }
-    }
-
-    /// Says where everything is.
-    fn welcome(&mut self, gateway: SocketAddr, page: SocketAddr) -> std::io::Result<()> {
-        if self.style == Style::Json {
-            let line = serde_json::json!({
-                "event": "started",
-                "page": format!("http://{page}/"),
-                "metrics": format!("http://{page}/metrics"),
-            });
-            return writeln!(self.out, "{line}");
-        }
-        if page.port() != ServerSettings::default().listen.port() {
-            let usual = ServerSettings::default().listen;
-            writeln!(
-                self.out,
-                "not on {usual}, which is taken or was not asked for"
-            )?;
-        }
-        writeln!(self.out, "page      http://{page}/")?;
-        writeln!(self.out, "metrics   http://{page}/metrics")?;
-        writeln!(self.out, "gateway   https://{gateway}/ (simulated)\n")
-    }
-
-    /// Shows the rows until `ended` is over.
-    async fn watch(
-        &mut self,
-        rows: impl Fn() -> Vec<Row>,
-        began: Instant,
-        ended: impl Future<Output = ()>,
-    ) -> std::io::Result<()> {
-        tokio::pin!(ended);
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        loop {
-            tokio::select! {
-                () = &mut ended => return self.show(&rows(), began.elapsed()),
-                _ = look.tick() => self.show(&rows(), began.elapsed())?,
-            }
-        }
-    }
-
-    fn show(&mut self, rows: &[Row], elapsed: Duration) -> std::io::Result<()> {
-        if let Style::Table { colour } = self.style {
-            let table = view::table(rows, elapsed, colour);
-            if self.standing > 0 {
-                // Up over the table that stands, then clear to the end of the screen.
-                write!(self.out, "\u{1b}[{}A\u{1b}[J", self.standing)?;
-            }
-            self.standing = table.lines().count();
-            write!(self.out, "{table}")?;
-            return self.out.flush();
-        }
-        for row in rows {
-            let known = self.told.iter().find(|known| known.target == row.target);
-            if !row.probed || known.is_some_and(|known| same_story(known, row)) {
-                continue;
-            }
-            match self.style {
-                Style::Json => writeln!(self.out, "{}", view::change_json(row))?,
-                _ => write!(self.out, "{}", view::change(row, elapsed))?,
-            }
-        }
-        self.told = rows.to_vec();
-        if self.style == Style::Lines && !self.hinted {
-            // Once is enough where nothing can be redrawn.
-            self.hinted = true;
-            write!(
-                self.out,
-                "{}",
-                view::hint(rows, elapsed).unwrap_or_default()
-            )?;
-        }
-        self.out.flush()
-    }
-
-    /// Tells how it came out.
-    fn outcome(&mut self, rows: &[Row], elapsed: Duration, colour: bool) -> std::io::Result<Exit> {
-        let judged = plan::judge(rows, elapsed);
-        if self.style == Style::Json {
-            for one in &judged {
-                writeln!(self.out, "{}", view::outcome_json(one))?;
-            }
-        } else {
-            write!(self.out, "\n{}", view::outcome(&judged, colour))?;
-        }
-        self.out.flush()?;
-        let good = judged.iter().all(|one| one.problem.is_none());
-        Ok(if good { Exit::Fine } else { Exit::Bad })
-    }
-}
-
-/// Whether a row tells nothing that was not told.
-fn same_story(known: &Row, row: &Row) -> bool {
-    (known.probed, known.health, &known.cause, known.certainty)
-        == (row.probed, row.health, &row.cause, row.certainty)
 }
 
 /// The usual address if it is free, else any free port. Between this look and the
@@ -262,10 +134,9 @@ async fn ended(lasting: Option<Duration>) {
     }
 }
 
+/// Rows that the tests of this command share.
 #[cfg(test)]
-pub(super) mod tests {
-    use std::cell::Cell;
-
+mod tests {
     use super::*;
 
     /// A row with a cause (down, likely), or without one where `cause` is empty (up).
@@ -295,64 +166,5 @@ pub(super) mod tests {
             .iter()
             .map(|route| row(route.name, route.expected.first().unwrap_or(&"")))
             .collect()
-    }
-
-    /// Watches a target that fails after 3 s, for 10 s, and returns what was told.
-    async fn check(style: Style) -> String {
-        let mut out = Vec::new();
-        let mut teller = Teller::new(&mut out, style);
-        let began = Instant::now();
-        let looks = Cell::new(0);
-        let rows = || {
-            looks.set(looks.get() + 1);
-            let failing = began.elapsed() >= Duration::from_secs(3);
-            vec![row(
-                "refused",
-                if failing { "connection-refused" } else { "" },
-            )]
-        };
-        let ended = tokio::time::sleep(Duration::from_secs(10));
-        teller.watch(rows, began, ended).await.unwrap();
-        assert!(looks.get() > 30);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_log_gets_one_line_per_change() {
-        let told = check(Style::Lines).await;
-        assert_eq!(
-            told,
-            "   0 s  refused is up\n   3 s  refused is down: connection-refused (likely)\n"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn json_lines_carry_each_change_once() {
-        let told = check(Style::Json).await;
-        let events: Vec<serde_json::Value> = told
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        assert_eq!(events.len(), 2);
-        assert_eq!(events[1]["cause"], "connection-refused");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_terminal_is_redrawn_in_place() {
-        let told = check(Style::Table { colour: false }).await;
-        // Header and one row stand; each redraw goes up over both.
-        assert!(told.contains("\u{1b}[2A\u{1b}[JTARGET"), "{told:?}");
-        assert!(!told.starts_with('\u{1b}'), "{told:?}");
-    }
-
-    #[test]
-    fn the_exit_code_is_bad_if_one_route_was_not_named() {
-        let mut teller = Teller::new(Vec::new(), Style::Lines);
-        let long = Duration::from_secs(45);
-        assert_eq!(teller.outcome(&rows(), long, false).unwrap(), Exit::Fine);
-        assert_eq!(
-            teller.outcome(&rows()[..8], long, false).unwrap(),
-            Exit::Bad
-        );
     }
 }
