@@ -1,0 +1,231 @@
+//! How the demo looks: the live table, the lines of a log, the last table, JSON Lines.
+//!
+//! Pure text from rows. Lines stay below 80 columns, since a wrapped line would break
+//! the redrawing in place.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Row;
+use super::plan::{INTEGRATION_TIMEOUT, Judged, SLOW_ROUTE};
+use crate::health::HealthState;
+use crate::observation::Phase;
+use crate::wire;
+
+/// The state of every target, with a hint while the slow route is awaited.
+pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
+    let mut out = String::new();
+    let (target, health, cause) = ("TARGET", "HEALTH", "PROBABLE CAUSE");
+    let (certainty, processing) = ("CERTAINTY", "PROCESSING");
+    line(
+        &mut out,
+        format_args!("{target:<15} {health:<9} {cause:<26} {certainty:<12} {processing:>10}"),
+    );
+    for row in rows {
+        let waiting = if row.probed { "-" } else { "(no answer yet)" };
+        let cause = row.cause.as_ref().map_or(waiting, |cause| cause.as_str());
+        let certainty = row.certainty.map_or("-", |certainty| certainty.as_str());
+        let health = painted(row.health, colour);
+        line(
+            &mut out,
+            format_args!(
+                "{:<15} {health} {cause:<26} {certainty:<12} {:>10}",
+                row.target.as_str(),
+                processing_text(row),
+            ),
+        );
+    }
+    out.push_str(&hint(rows, elapsed).unwrap_or_default());
+    out
+}
+
+/// What to know while the slow route has not been named.
+pub(super) fn hint(rows: &[Row], elapsed: Duration) -> Option<String> {
+    let waiting = rows
+        .iter()
+        .any(|row| row.target.as_str() == SLOW_ROUTE && row.cause.is_none());
+    waiting.then(|| {
+        format!(
+            "`{SLOW_ROUTE}` answers only after the gateway's {} s; {} s have passed\n",
+            INTEGRATION_TIMEOUT.as_secs(),
+            elapsed.as_secs()
+        )
+    })
+}
+
+/// One line about a row that changed.
+pub(super) fn change(row: &Row, elapsed: Duration) -> String {
+    let mut out = format!(
+        "{:>4} s  {} is {}",
+        elapsed.as_secs(),
+        row.target,
+        row.health.as_str()
+    );
+    if let (Some(cause), Some(certainty)) = (&row.cause, row.certainty) {
+        let _infallible = write!(out, ": {cause} ({certainty})");
+    }
+    out.push('\n');
+    out
+}
+
+/// What was wrong, what was named, and what was missed.
+pub(super) fn outcome(judged: &[Judged<'_>], colour: bool) -> String {
+    let mut out = String::new();
+    let (target, wrong, named) = ("TARGET", "WHAT IS WRONG", "NAMED");
+    line(&mut out, format_args!("{target:<15} {wrong:<34} {named}"));
+    for one in judged {
+        let cause = one.row.and_then(|row| row.cause.as_ref());
+        let certainty = one.row.and_then(|row| row.certainty);
+        let named = match (cause, certainty) {
+            (Some(cause), Some(certainty)) => format!("{cause} ({certainty})"),
+            _ => "-".to_owned(),
+        };
+        let (name, wrong) = (one.route.name, one.route.wrong);
+        line(&mut out, format_args!("{name:<15} {wrong:<34} {named}"));
+    }
+    let failing: Vec<_> = judged
+        .iter()
+        .filter(|one| !one.route.expected.is_empty())
+        .collect();
+    let named = failing.iter().filter(|one| one.problem.is_none()).count();
+    let good = judged.iter().all(|one| one.problem.is_none());
+    let summary = format!("{named} of {} failing routes named", failing.len());
+    line(
+        &mut out,
+        format_args!(
+            "\n{}",
+            coloured(&summary, if good { GREEN } else { RED }, colour)
+        ),
+    );
+    for one in judged {
+        if let Some(problem) = &one.problem {
+            line(&mut out, format_args!("  {}: {problem}", one.route.name));
+        }
+    }
+    out
+}
+
+/// A row that changed, as JSON.
+pub(super) fn change_json(row: &Row) -> Value {
+    json!({
+        "event": "change",
+        "target": row.target.as_str(),
+        "health": row.health.as_str(),
+        "since": wire::time(row.since),
+        "cause": row.cause.as_ref().map(|cause| cause.as_str()),
+        "certainty": row.certainty.map(|certainty| certainty.as_str()),
+    })
+}
+
+/// How a route came out, as JSON.
+pub(super) fn outcome_json(judged: &Judged<'_>) -> Value {
+    json!({
+        "event": "outcome",
+        "target": judged.route.name,
+        "expected": judged.route.expected,
+        "cause": judged.row.and_then(|row| row.cause.as_ref()).map(|cause| cause.as_str()),
+        "certainty": judged.row.and_then(|row| row.certainty).map(|step| step.as_str()),
+        "success": judged.problem.is_none(),
+        "problem": judged.problem,
+    })
+}
+
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const DIM: &str = "2";
+
+fn painted(health: HealthState, colour: bool) -> String {
+    let code = match health {
+        HealthState::Up => GREEN,
+        HealthState::Degraded => YELLOW,
+        HealthState::Down => RED,
+        HealthState::Unknown => DIM,
+    };
+    // Padded first: escape codes have no width.
+    coloured(&format!("{:<9}", health.as_str()), code, colour)
+}
+
+fn coloured(text: &str, code: &str, colour: bool) -> String {
+    if colour {
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn processing_text(row: &Row) -> String {
+    row.phases.get(Phase::Processing).map_or_else(
+        || "-".to_owned(),
+        |time| match time.as_millis() {
+            millis @ 0..10_000 => format!("{millis} ms"),
+            _ => format!("{:.1} s", time.as_secs_f64()),
+        },
+    )
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let before = out.len();
+    let _infallible = out.write_fmt(text);
+    let length = out.trim_end_matches(' ').len();
+    out.truncate(length.max(before));
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::demo::plan::judge;
+    use crate::cli::demo::tests::{row, rows};
+    use crate::observation::Phases;
+
+    #[test]
+    fn the_live_table_shows_causes_and_fits_a_terminal() {
+        let text = table(&rows(), Duration::from_secs(45), false);
+        assert!(text.lines().all(|line| line.len() < 80), "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn an_early_table_says_what_it_waits_for() {
+        let mut early = [row("orders", ""), row(SLOW_ROUTE, "")];
+        early[1].probed = false;
+        early[1].health = HealthState::Unknown;
+        early[1].phases = Phases::default();
+        insta::assert_snapshot!(table(&early, Duration::from_secs(12), false));
+    }
+
+    #[test]
+    fn colour_marks_health_and_nothing_else() {
+        let down = [row("refused", "connection-refused")];
+        let text = table(&down, Duration::from_secs(45), true);
+        assert!(text.contains("\u{1b}[31mdown     \u{1b}[0m"), "{text:?}");
+        assert_eq!(text.matches('\u{1b}').count(), 2);
+    }
+
+    #[test]
+    fn the_last_table_of_a_good_demo() {
+        let rows = rows();
+        insta::assert_snapshot!(outcome(&judge(&rows, Duration::from_secs(45)), false));
+    }
+
+    #[test]
+    fn the_last_table_of_a_demo_that_was_too_short_says_so() {
+        let mut rows = rows();
+        rows.retain(|row| row.target.as_str() != SLOW_ROUTE);
+        rows.push(row(SLOW_ROUTE, ""));
+        insta::assert_snapshot!(outcome(&judge(&rows, Duration::from_secs(20)), false));
+    }
+
+    #[test]
+    fn a_change_is_one_line_and_one_object() {
+        let row = row("refused", "connection-refused");
+        insta::assert_snapshot!(change(&row, Duration::from_secs(3)));
+        insta::assert_snapshot!(change_json(&row).to_string());
+        let rows = [row];
+        let judged = judge(&rows, Duration::from_secs(9));
+        insta::assert_snapshot!(outcome_json(&judged[8]).to_string());
+    }
+}

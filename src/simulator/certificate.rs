@@ -1,0 +1,121 @@
+//! The simulator's own certificate authority: one root, a good leaf, an expired leaf.
+//!
+//! Made anew at each start, so that no key is ever shipped, and trusted by nobody but
+//! who is handed [`Certificates::ca_pem`].
+
+use std::io;
+use std::sync::Arc;
+
+use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls_pki_types::PrivatePkcs8KeyDer;
+
+/// What the listeners present, and what clients must trust.
+#[derive(Debug)]
+pub(super) struct Certificates {
+    /// The root, PEM.
+    pub(super) ca_pem: String,
+    /// A server with a leaf that is valid now.
+    pub(super) valid: Arc<ServerConfig>,
+    /// A server whose leaf ran out a month ago.
+    pub(super) expired: Arc<ServerConfig>,
+}
+
+/// First and last day of a certificate, in days from today.
+type Days = (i64, i64);
+
+/// Ninety days, as most public authorities issue today: well beyond every warning.
+const VALID: Days = (-1, 90);
+
+/// A month over: far enough that no clock skew makes it valid.
+const EXPIRED: Days = (-120, -30);
+
+/// The root must outlive every leaf, the expired one's first day included.
+const ROOT: Days = (-400, 3650);
+
+/// Protocols by their ALPN names, the preferred one first.
+const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
+
+/// Makes root and leaves, for servers that offer HTTP/1.1 and, if so told, HTTP/2.
+///
+/// # Errors
+/// An `other` error if a key or certificate cannot be made.
+pub(super) fn issue(now: Timestamp, http2: bool) -> io::Result<Certificates> {
+    let mut params = params(&[], "Probecause simulator root", ROOT, now)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let root = CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)?;
+    let protocols = if http2 {
+        &PROTOCOLS[..]
+    } else {
+        &PROTOCOLS[1..]
+    };
+    Ok(Certificates {
+        ca_pem: root.pem(),
+        valid: server(&root, VALID, now, protocols)?,
+        expired: server(&root, EXPIRED, now, protocols)?,
+    })
+}
+
+fn server(
+    root: &CertifiedIssuer<'_, KeyPair>,
+    days: Days,
+    now: Timestamp,
+    protocols: &[&str],
+) -> io::Result<Arc<ServerConfig>> {
+    let names = ["localhost", "127.0.0.1", "::1"];
+    let mut params = params(&names, "localhost", days, now)?;
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let leaf = params.signed_by(&key, root).map_err(io::Error::other)?;
+    let secret = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], secret.into())
+        .map_err(io::Error::other)?;
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    Ok(Arc::new(config))
+}
+
+fn params(
+    names: &[&str],
+    common_name: &str,
+    (first, last): Days,
+    now: Timestamp,
+) -> io::Result<CertificateParams> {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    let today = now.to_zoned(TimeZone::UTC);
+    let (year, month, day) = calendar(&today, first)?;
+    params.not_before = rcgen::date_time_ymd(year, month, day);
+    let (year, month, day) = calendar(&today, last)?;
+    params.not_after = rcgen::date_time_ymd(year, month, day);
+    Ok(params)
+}
+
+/// Year, month and day some days from today.
+fn calendar(today: &Zoned, from_today: i64) -> io::Result<(i32, u8, u8)> {
+    let span = Span::new().try_days(from_today).map_err(io::Error::other)?;
+    let date = today.checked_add(span).map_err(io::Error::other)?.date();
+    Ok((
+        date.year().into(),
+        date.month().unsigned_abs(),
+        date.day().unsigned_abs(),
+    ))
+}

@@ -1,0 +1,102 @@
+//! Seeded variation: request ids and latency jitter.
+//!
+//! A simulated gateway that answers in exactly 6 ms each time teaches wrong habits, and
+//! one that varies at random makes tests that fail on Tuesdays. Everything here follows
+//! from the seed and the order of calls. It is no source of secrets.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A stream of numbers that follows from its seed. Shared by every request.
+#[derive(Debug)]
+pub(super) struct Chance {
+    seed: u64,
+    drawn: AtomicU64,
+}
+
+/// The increment of `SplitMix64`: the golden ratio in 64 bits, so that consecutive
+/// states differ in about half of their bits.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Bytes of an HTTP API's request id: 11 make the 15 letters and one `=` of the captures.
+const ID_BYTES: u32 = 11;
+
+/// The URL-safe base64 alphabet, which the captured ids keep to.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+impl Chance {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            drawn: AtomicU64::new(0),
+        }
+    }
+
+    /// A request id shaped like `K2ZEDjwtIAMEcig=`. No two are equal, since the mixing
+    /// maps distinct draws to distinct numbers.
+    pub(super) fn request_id(&self) -> String {
+        let unique = self.draw();
+        let rest = mix(unique) >> 40;
+        // 88 bits of value, then two zero bits to fill the fifteenth letter.
+        let bits = ((u128::from(unique) << 24) | u128::from(rest)) << 2;
+        let letters = (ID_BYTES * 8).div_ceil(6);
+        let mut id: String = (0..letters)
+            .rev()
+            .map(|place| char::from(ALPHABET[((bits >> (place * 6)) & 63) as usize]))
+            .collect();
+        id.push('=');
+        id
+    }
+
+    /// A time between `least` and `least + spread`.
+    pub(super) fn between(&self, least: Duration, spread: Duration) -> Duration {
+        // 1,024 steps are finer than a timer's millisecond for every spread used here.
+        let step = u32::try_from(self.draw() >> 54).unwrap_or(0);
+        least + spread * step / 1024
+    }
+
+    fn draw(&self) -> u64 {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+        mix(self.seed.wrapping_add(drawn.wrapping_mul(GOLDEN)))
+    }
+}
+
+/// The finaliser of `SplitMix64`: a bijection on 64 bits.
+const fn mix(state: u64) -> u64 {
+    let state = state.wrapping_add(GOLDEN);
+    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn request_ids_have_the_captured_shape_and_never_repeat() {
+        let chance = Chance::new(7);
+        let ids: HashSet<String> = (0..10_000).map(|_| chance.request_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        for id in &ids {
+            assert_eq!(id.len(), "K2ZEDjwtIAMEcig=".len(), "{id}");
+            let letters = id.strip_suffix('=').unwrap();
+            assert!(letters.bytes().all(|byte| ALPHABET.contains(&byte)), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_tells_the_same_story() {
+        let (one, two) = (Chance::new(1), Chance::new(1));
+        let least = Duration::from_millis(4);
+        let spread = Duration::from_millis(6);
+        for _ in 0..100 {
+            let time = one.between(least, spread);
+            assert_eq!(time, two.between(least, spread));
+            assert!(time >= least && time <= least + spread, "{time:?}");
+        }
+        assert_ne!(Chance::new(1).request_id(), Chance::new(2).request_id());
+    }
+}

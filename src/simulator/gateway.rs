@@ -1,0 +1,217 @@
+//! The HTTP API in front of the function: routing, permission, throttling, timeout.
+//!
+//! Five faults, two answers, exactly as captured: what tells them apart is time and
+//! whether the function ran. Here the reason is known, which is what makes it a measure
+//! for the diagnosis; no header and no byte gives it away.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Fault;
+use super::chance::Chance;
+use super::function::{self, Behaviour, Reply};
+
+/// A simulated HTTP API with its routes and functions.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    routes: Mutex<BTreeMap<String, Route>>,
+    integration_timeout: Duration,
+    chance: Chance,
+}
+
+/// What goes back to the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: &'static str,
+    pub(super) request_id: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    fault: Fault,
+    requests: u64,
+    invocations: u64,
+}
+
+/// Time the gateway itself takes, the trip to Lambda's front end included. Real ones
+/// take a little longer; on loopback that would only slow the tests.
+const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
+
+/// The captured timeout took 30.163 s in all: the gateway gives up a little after its limit.
+const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
+
+/// The gateway's answer when it could not get the function to run, or not in time.
+const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"Service Unavailable"}"#);
+
+/// The gateway's answer to everything that went wrong around the invocation.
+const SERVER_ERROR: (u16, &str) = (500, r#"{"message":"Internal Server Error"}"#);
+
+/// The gateway's answer where no route fits. Its bytes are not from a capture.
+const NOT_FOUND: (u16, &str) = (404, r#"{"message":"Not Found"}"#);
+
+impl Gateway {
+    pub(super) fn new(
+        faults: impl IntoIterator<Item = (String, Fault)>,
+        integration_timeout: Duration,
+        seed: u64,
+    ) -> Self {
+        let routes = faults.into_iter().map(|(path, fault)| {
+            let (requests, invocations) = (0, 0);
+            let route = Route {
+                fault,
+                requests,
+                invocations,
+            };
+            (path, route)
+        });
+        Self {
+            routes: Mutex::new(routes.collect()),
+            integration_timeout,
+            chance: Chance::new(seed),
+        }
+    }
+
+    /// Changes what is wrong with a route from the next request on; a new path becomes a route.
+    pub(super) fn set_fault(&self, path: &str, fault: Fault) {
+        self.with_routes(|routes| {
+            let route = routes.entry(path.to_owned()).or_insert(Route {
+                fault,
+                requests: 0,
+                invocations: 0,
+            });
+            route.fault = fault;
+        });
+    }
+
+    /// Requests that reached a route; zero for what is no route.
+    pub(super) fn requests(&self, path: &str) -> u64 {
+        self.with_routes(|routes| routes.get(path).map_or(0, |route| route.requests))
+    }
+
+    /// Invocations of the function behind a route.
+    pub(super) fn invocations(&self, path: &str) -> u64 {
+        self.with_routes(|routes| routes.get(path).map_or(0, |route| route.invocations))
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(&self, path: &str) -> Answer {
+        let request_id = self.chance.request_id();
+        let (least, spread) = OVERHEAD;
+        tokio::time::sleep(self.chance.between(least, spread)).await;
+        let fault = self.with_routes(|routes| {
+            let route = routes.get_mut(path)?;
+            route.requests += 1;
+            Some(route.fault)
+        });
+        let (status, body) = match fault {
+            None => NOT_FOUND,
+            Some(fault) => self.integrate(path, fault).await,
+        };
+        Answer {
+            status,
+            body,
+            request_id,
+        }
+    }
+
+    /// The integration: may the function be invoked, is there room for it, is it quick
+    /// enough, and is what it replies a response.
+    async fn integrate(&self, path: &str, fault: Fault) -> (u16, &'static str) {
+        let behaviour = match fault {
+            Fault::Permission => return SERVER_ERROR,
+            Fault::Throttled => return UNAVAILABLE,
+            Fault::None => Behaviour::Healthy,
+            Fault::WrongBody => Behaviour::Ailing,
+            Fault::Timeout => Behaviour::Endless,
+            Fault::Malformed => Behaviour::Malformed,
+            Fault::FunctionError => Behaviour::Raising,
+        };
+        self.with_routes(|routes| {
+            if let Some(route) = routes.get_mut(path) {
+                route.invocations += 1;
+            }
+        });
+        let run = function::run(behaviour, &self.chance);
+        match tokio::time::timeout(self.integration_timeout, run).await {
+            Ok(Reply::Response(status, body)) => (status, body),
+            Ok(Reply::NotAResponse | Reply::Error) => SERVER_ERROR,
+            Err(_elapsed) => {
+                let (least, spread) = AFTER_TIMEOUT;
+                tokio::time::sleep(self.chance.between(least, spread)).await;
+                UNAVAILABLE
+            }
+        }
+    }
+
+    fn with_routes<T>(&self, read: impl FnOnce(&mut BTreeMap<String, Route>) -> T) -> T {
+        // Counters stay usable whatever panicked in a test that held them.
+        read(&mut self.routes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Asks once and compares status, body, whether the function ran, and the time taken.
+    async fn check(fault: Fault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {
+        let timeout = Duration::from_secs(30);
+        let gateway = Gateway::new([("/a".to_owned(), fault)], timeout, 1);
+        let begin = Instant::now();
+        let answer = gateway.answer("/a").await;
+        let took = begin.elapsed();
+        assert_eq!((answer.status, answer.body), (status, body), "{fault:?}");
+        assert_eq!(gateway.requests("/a"), 1, "{fault:?}");
+        assert_eq!(gateway.invocations("/a"), u64::from(ran), "{fault:?}");
+        let [least, most] = millis.map(Duration::from_millis);
+        assert!((least..=most).contains(&took), "{fault:?} took {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_timeout_comes_after_thirty_seconds_and_the_function_ran() {
+        check(Fault::Timeout, UNAVAILABLE, true, [30_000, 30_050]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_call_is_answered_at_once_without_the_function() {
+        check(Fault::Throttled, UNAVAILABLE, false, [3, 12]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denied_call_is_answered_at_once_without_the_function() {
+        check(Fault::Permission, SERVER_ERROR, false, [3, 12]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_malformed_response_takes_as_long_as_the_function() {
+        check(Fault::Malformed, SERVER_ERROR, true, [200, 240]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_function_error_takes_as_long_as_the_function() {
+        check(Fault::FunctionError, SERVER_ERROR, true, [220, 260]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_can_be_wrong_under_a_good_status() {
+        let degraded = r#"{"status":"degraded","orders":0}"#;
+        check(Fault::WrongBody, (200, degraded), true, [15, 32]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_path_is_not_found_and_a_fault_can_be_set_at_run_time() {
+        let gateway = Gateway::new([], Duration::from_secs(30), 1);
+        assert_eq!(gateway.answer("/new").await.status, 404);
+        assert_eq!(gateway.requests("/new"), 0);
+        gateway.set_fault("/new", Fault::None);
+        assert_eq!(gateway.answer("/new").await.status, 200);
+        gateway.set_fault("/new", Fault::Throttled);
+        assert_eq!(gateway.answer("/new").await.status, 503);
+        assert_eq!(gateway.requests("/new"), 2);
+        assert_eq!(gateway.invocations("/new"), 1);
+    }
+}

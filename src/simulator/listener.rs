@@ -1,0 +1,87 @@
+//! Sockets: accepts, does TLS, speaks HTTP/1.1 or HTTP/2 as ALPN decides.
+//!
+//! Every answer carries the four headers of the captures in their order and nothing
+//! else. Aborting [`accept`] ends its connections with it.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::gateway::{Answer, Gateway};
+
+/// How long to wait after a failed accept: long enough not to spin while descriptors
+/// are short, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The header by which an HTTP API names its request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
+
+/// Accepts connections until it is aborted.
+pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
+    let acceptor = TlsAcceptor::from(tls);
+    let mut connections = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                connections.spawn(converse(stream, acceptor.clone(), Arc::clone(&gateway)));
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// One connection. Its errors are the client's affair: a refused certificate, a probe
+/// that hung up at its deadline.
+async fn converse(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
+    let served = async {
+        stream.set_nodelay(true)?;
+        let stream = acceptor.accept(stream).await?;
+        let service = service_fn(|request: Request<Incoming>| {
+            let gateway = Arc::clone(&gateway);
+            async move {
+                let answer = gateway.answer(request.uri().path()).await;
+                Ok::<_, Infallible>(response(&answer, Timestamp::now()))
+            }
+        });
+        auto::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service)
+            .await
+            .map_err(io::Error::other)
+    };
+    drop(served.await);
+}
+
+fn response(answer: &Answer, now: Timestamp) -> Response<Full<Bytes>> {
+    let mut headers = HeaderMap::with_capacity(4);
+    let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
+        headers.insert(DATE, date);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, answer.body.len().into());
+    if let Ok(id) = HeaderValue::try_from(&answer.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    let mut response = Response::new(Full::new(Bytes::from_static(answer.body.as_bytes())));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = headers;
+    response
+}
