@@ -4,7 +4,10 @@
 //! and nothing below re-checks it. Equality is what a reload goes by, so every field
 //! takes part in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod aws;
+mod publish;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +16,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::secret::Secret;
+
+pub use aws::{Authorizer, AwsDeclarations, Integration};
+pub use publish::{AlarmSettings, CloudWatchMetric, MissingData, TargetCloudWatch};
 
 /// A target's unique name. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,121 +205,6 @@ pub enum Auth {
     },
 }
 
-/// What the user declared of the AWS side; absent means unknown, never "no".
-#[derive(Clone, Debug, PartialEq)]
-pub struct AwsDeclarations {
-    /// Region of the API and function, where it differs from the default.
-    pub region: Option<String>,
-    /// Role to assume when asking for evidence.
-    pub role_arn: Option<String>,
-    /// External id for that role.
-    pub external_id: Option<String>,
-    /// HTTP API id.
-    pub api_id: Option<String>,
-    /// REST API name (its metrics go by name).
-    pub api_name: Option<String>,
-    /// Stage.
-    pub stage: Option<String>,
-    /// Route, such as `GET /orders`.
-    pub route: Option<String>,
-    /// Function name.
-    pub function: Option<String>,
-    /// Version or alias.
-    pub qualifier: Option<String>,
-    /// What stands behind the route.
-    pub integration: Option<Integration>,
-    /// The API's integration timeout.
-    pub integration_timeout: Option<Duration>,
-    /// The function's own timeout.
-    pub function_timeout: Option<Duration>,
-    /// What authorises callers.
-    pub authorizer: Option<Authorizer>,
-    /// Whether others use the function too; true unless said otherwise.
-    pub shared: bool,
-    /// Log group of the API's access log.
-    pub access_log_group: Option<String>,
-    /// Log group of the REST API's execution log.
-    pub execution_log_group: Option<String>,
-    /// Absolute path on the target's host that never reaches the function.
-    pub control_path: Option<String>,
-}
-
-/// What stands behind a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Integration {
-    /// A Lambda function.
-    Lambda,
-    /// A public HTTP endpoint.
-    Http,
-    /// A private endpoint behind a VPC link.
-    VpcLink,
-}
-
-/// What authorises callers before the integration is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authorizer {
-    /// Nothing.
-    None,
-    /// A Lambda authorizer.
-    Lambda,
-    /// A JWT authorizer.
-    Jwt,
-    /// IAM (SigV4).
-    Iam,
-}
-
-/// The per-target alarm.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlarmSettings {
-    /// Whether this target has an alarm.
-    pub enabled: bool,
-    /// Evaluation periods (N of "M of N"); ≥ 1.
-    pub periods: u32,
-    /// Datapoints that must breach (M); 1 to `periods`.
-    pub datapoints: u32,
-    /// What a missing datapoint means.
-    pub missing: MissingData,
-    /// Overrides the global actions; empty: none.
-    pub actions: Option<Vec<String>>,
-}
-
-/// CloudWatch's `TreatMissingData`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingData {
-    /// The alarm keeps its state.
-    Ignore,
-    /// Counts as breaching.
-    Breaching,
-    /// Counts as fine.
-    NotBreaching,
-    /// CloudWatch's own default.
-    Missing,
-}
-
-/// What of a target is published to CloudWatch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetCloudWatch {
-    /// Whether anything is published for this target.
-    pub enabled: bool,
-    /// Which metrics; each is a series that costs money.
-    pub metrics: BTreeSet<CloudWatchMetric>,
-}
-
-/// The metrics a target can have in CloudWatch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CloudWatchMetric {
-    /// 0 or 1: health after its thresholds.
-    Down,
-    /// 0 or 1 per probe.
-    Failed,
-    /// Seconds per probe.
-    Duration,
-    /// Seconds of the processing phase.
-    Processing,
-    /// Failed probes, with the dimension `Cause`.
-    Failures,
-}
-
 impl TargetName {
     /// Wraps a name that `config` has validated.
     #[must_use]
@@ -354,29 +245,6 @@ impl HeaderText {
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl CloudWatchMetric {
-    /// Every metric, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
-        Self::Down,
-        Self::Failed,
-        Self::Duration,
-        Self::Processing,
-        Self::Failures,
-    ];
-
-    /// The metric's name in CloudWatch and in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Down => "Down",
-            Self::Failed => "Failed",
-            Self::Duration => "Duration",
-            Self::Processing => "Processing",
-            Self::Failures => "Failures",
-        }
     }
 }
 
@@ -424,52 +292,6 @@ impl Default for RequestSettings {
             proxy: None,
             body_limit: 64 * 1024,
             allow_addresses: Vec::new(),
-        }
-    }
-}
-
-impl Default for AwsDeclarations {
-    fn default() -> Self {
-        Self {
-            region: None,
-            role_arn: None,
-            external_id: None,
-            api_id: None,
-            api_name: None,
-            stage: None,
-            route: None,
-            function: None,
-            qualifier: None,
-            integration: None,
-            integration_timeout: None,
-            function_timeout: None,
-            authorizer: None,
-            // The cautious reading: traffic of others makes metrics prove less.
-            shared: true,
-            access_log_group: None,
-            execution_log_group: None,
-            control_path: None,
-        }
-    }
-}
-
-impl Default for AlarmSettings {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            periods: 1,
-            datapoints: 1,
-            missing: MissingData::Ignore,
-            actions: None,
-        }
-    }
-}
-
-impl Default for TargetCloudWatch {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            metrics: BTreeSet::from([CloudWatchMetric::Down]),
         }
     }
 }
