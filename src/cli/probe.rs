@@ -1,15 +1,143 @@
-//! `probecause probe`.
+//! `probecause probe`: one probe, once, now, and what it means.
+//!
+//! The result goes to standard output, for people or as one line of JSON; the line that
+//! shows which phase is running goes to standard error, and only to a terminal.
+
+mod render;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
 
 use super::{Exit, Terminal};
+use crate::diagnosis::{Diagnosis, Outcome};
+use crate::observation::Observation;
+use crate::probe::{Prober, Stopwatch};
+use crate::settings::ResolverSettings;
+use crate::target::{HeaderText, Target};
+use crate::wire;
+
+/// How often the progress line moves: quick enough to look alive.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// Arguments of `probe`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The endpoint, `http` or `https`.
+    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    url: Option<Url>,
+    /// Take the target from this configuration.
+    #[arg(long, value_name = "FILE", requires = "target")]
+    config: Option<PathBuf>,
+    /// The target's name in the configuration.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    target: Option<String>,
+    /// Give up after this time.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// Use another method than GET.
+    #[arg(long, value_name = "METHOD")]
+    method: Option<String>,
+    /// Send this header too; may be repeated.
+    #[arg(long = "header", value_name = "K: V", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Print the result as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
 
-/// Carries the command out.
+/// Carries the command out. The exit is bad when the probe failed.
 ///
 /// # Errors
-/// A message for the user.
-pub async fn run(_args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    Err("`probe` is being built".to_owned())
+/// A bad URL or configuration, or no resolver.
+pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
+    let (target, resolver) = chosen(&args)?;
+    let prober = Prober::new(&resolver).map_err(|error| error.to_string())?;
+    let observation = Box::pin(watch(&prober, &target, terminal)).await;
+    let diagnosis = diagnose_once(&target, &observation)?;
+    let text = if args.json {
+        let parts = wire::ResultParts {
+            target: target.name.as_str(),
+            location: None,
+            observation: &observation,
+            dated: true,
+            diagnosis: &diagnosis,
+            incident_id: None,
+        };
+        format!("{}\n", wire::result(parts))
+    } else {
+        render::render(&target, &observation, &diagnosis, terminal.colour)
+    };
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| format!("cannot write the result: {error}"))?;
+    Ok(match diagnosis.outcome {
+        Outcome::Failed => Exit::Bad,
+        Outcome::Passed | Outcome::Degraded => Exit::Fine,
+    })
+}
+
+/// Judges one observation by the embedded rules.
+fn diagnose_once(_target: &Target, _observation: &Observation) -> Result<Diagnosis, String> {
+    Err("the rule book is not connected to this command".to_owned())
+}
+
+/// The target that the arguments name, and how its name is resolved.
+fn chosen(args: &Args) -> Result<(Target, ResolverSettings), String> {
+    let Some(url) = &args.url else {
+        return Err("`--config` is not connected to this command: give a URL".to_owned());
+    };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(format!("`{url}` is no http or https URL with a host"));
+    }
+    let mut target = Target::with_defaults(url.as_str(), url.clone());
+    adjust(&mut target, args);
+    Ok((target, ResolverSettings::default()))
+}
+
+/// Lays the options over a target.
+fn adjust(target: &mut Target, args: &Args) {
+    if let Some(timeout) = args.timeout {
+        target.timeout = timeout;
+    }
+    if let Some(method) = &args.method {
+        target.request.method.clone_from(method);
+    }
+    let headers = args.headers.iter().cloned();
+    let headers = headers.map(|(name, value)| (name, HeaderText::Plain(value)));
+    target.request.headers.extend(headers);
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("write a header as `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// Probes while a line on the terminal tells how far it is.
+async fn watch(prober: &Prober, target: &Target, terminal: Terminal) -> Observation {
+    let stopwatch = Arc::new(Stopwatch::new());
+    let mut probing = Box::pin(prober.probe_watched(target, &stopwatch));
+    if !terminal.progress {
+        return probing.await;
+    }
+    let began = tokio::time::Instant::now();
+    loop {
+        match tokio::time::timeout(PROGRESS_EVERY, &mut probing).await {
+            Ok(observation) => {
+                eprint!("\r\x1b[K");
+                return observation;
+            }
+            Err(_) => {
+                let phase = stopwatch
+                    .running()
+                    .map_or("waiting", |(phase, _)| phase.as_str());
+                eprint!("\r\x1b[K{:5.1} s  {phase}", began.elapsed().as_secs_f64());
+            }
+        }
+    }
 }

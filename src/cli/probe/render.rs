@@ -1,0 +1,175 @@
+//! One probe's result as a person reads it on a terminal.
+//!
+//! Pure text: it takes what was seen and what it means and lays it out; it decides
+//! nothing and prints nothing.
+
+use std::time::Duration;
+
+use crate::diagnosis::{Diagnosis, Outcome, Verdict};
+use crate::observation::{Observation, Phase};
+use crate::target::Target;
+
+/// Cells of the longest bar: with names and times, a line stays within 60 columns.
+const BAR: usize = 40;
+
+/// The whole text, each line ended.
+pub(super) fn render(
+    target: &Target,
+    observation: &Observation,
+    diagnosis: &Diagnosis,
+    colour: bool,
+) -> String {
+    let mut lines = vec![
+        headline(target, observation, diagnosis, colour),
+        String::new(),
+    ];
+    lines.extend(bars(observation));
+    if let Some(error) = &diagnosis.error {
+        lines.extend([String::new(), format!("  {}", clean(error))]);
+    }
+    if let Some(verdict) = &diagnosis.verdict {
+        lines.extend(cause(verdict, colour));
+    }
+    if !diagnosis.evidence.is_empty() {
+        lines.extend([String::new(), "  evidence".to_owned()]);
+        let line = |evidence: &crate::diagnosis::Evidence| {
+            format!(
+                "    {} = {}",
+                evidence.fact,
+                clean(&evidence.value.to_string())
+            )
+        };
+        lines.extend(diagnosis.evidence.iter().map(line));
+    }
+    if let Some(verdict) = diagnosis.verdict.as_ref().filter(|it| !it.next.is_empty()) {
+        lines.extend([String::new(), "  next".to_owned()]);
+        lines.extend(verdict.next.iter().map(|step| format!("    - {step}")));
+    }
+    if let Some(id) = observation.request_id() {
+        lines.extend([String::new(), format!("  request id {}", clean(id))]);
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn headline(
+    target: &Target,
+    observation: &Observation,
+    diagnosis: &Diagnosis,
+    colour: bool,
+) -> String {
+    let (word, code) = match diagnosis.outcome {
+        Outcome::Passed => ("passed", 32),
+        Outcome::Degraded => ("degraded", 33),
+        Outcome::Failed => ("FAILED", 31),
+    };
+    let status = observation
+        .response
+        .as_ref()
+        .map(|it| it.status.to_string());
+    let status = status.unwrap_or_else(|| "no answer".to_owned());
+    let (word, time) = (paint(word, code, colour), time(observation.duration));
+    format!("{word}  {}  {status}  {time}", clean(target.name.as_str()))
+}
+
+fn bars(observation: &Observation) -> Vec<String> {
+    let total = observation.duration.as_secs_f64().max(f64::EPSILON);
+    let bar = |phase: Phase| {
+        let spent = observation.phases.get(phase)?;
+        let cells =
+            (1..=BAR).filter(|cell| *cell as f64 / BAR as f64 <= spent.as_secs_f64() / total);
+        let cells = "█".repeat(cells.count().max(1));
+        Some(format!(
+            "  {:<11}{:>10}  {cells}",
+            phase.as_str(),
+            time(spent)
+        ))
+    };
+    Phase::ALL.into_iter().filter_map(bar).collect()
+}
+
+fn cause(verdict: &Verdict, colour: bool) -> Vec<String> {
+    let name = paint(verdict.cause.as_str(), 1, colour);
+    let mut lines = vec![
+        String::new(),
+        format!("  {name} ({}, {})", verdict.certainty, verdict.owner),
+        format!("  {}", verdict.title),
+    ];
+    if verdict.candidates.len() > 1 {
+        lines.extend([String::new(), "  candidates".to_owned()]);
+        let line = |candidate: &crate::diagnosis::Candidate| {
+            format!(
+                "    {:>3.0} %  {}",
+                candidate.share * 100.0,
+                candidate.cause
+            )
+        };
+        lines.extend(verdict.candidates.iter().map(line));
+    }
+    lines
+}
+
+fn time(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+    } else {
+        format!("{:.3} s", time.as_secs_f64())
+    }
+}
+
+fn paint(text: &str, code: u8, colour: bool) -> String {
+    if colour {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Takes control characters out of text that others wrote.
+fn clean(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cause::{CauseId, Certainty, Owner};
+    use crate::diagnosis::fact::FactValue;
+    use crate::diagnosis::{Candidate, Evidence};
+
+    #[test]
+    fn a_failed_probe_reads_from_the_result_down_to_what_to_do() {
+        let target = Target::with_defaults("orders", "https://a.test/".parse().unwrap());
+        let mut seen = Observation::begun(jiff::Timestamp::UNIX_EPOCH, "https://a.test/");
+        seen.duration = Duration::from_millis(400);
+        seen.phases.add(Phase::Connect, Duration::from_millis(100));
+        seen.phases
+            .add(Phase::Processing, Duration::from_millis(300));
+        let candidate = |id: &str, share| Candidate {
+            cause: CauseId::new(id).unwrap(),
+            share,
+        };
+        let diagnosis = Diagnosis {
+            outcome: Outcome::Failed,
+            verdict: Some(Arc::new(Verdict {
+                cause: CauseId::new("lambda-function-error").unwrap(),
+                title: "The function failed".to_owned(),
+                owner: Owner::Service,
+                certainty: Certainty::Possible,
+                candidates: vec![
+                    candidate("lambda-function-error", 0.6),
+                    candidate("lambda-malformed-response", 0.4),
+                ],
+                next: vec!["Read the function's log.".to_owned()],
+            })),
+            evidence: vec![Evidence {
+                fact: "status".to_owned(),
+                value: FactValue::Number(500.0),
+            }],
+            error: Some("expected status 200".to_owned()),
+        };
+        insta::assert_snapshot!(render(&target, &seen, &diagnosis, false), @"");
+    }
+}

@@ -1,0 +1,170 @@
+//! Broken sockets on loopback: a server that does exactly what a test tells it.
+#![expect(
+    dead_code,
+    reason = "each test binary uses its own part of the support"
+)]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use probecause::observation::{FaultKind, Observation, Phase};
+use probecause::probe::Prober;
+use probecause::settings::ResolverSettings;
+use probecause::target::Target;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+/// A server with a record of the requests that it read.
+pub struct Server {
+    pub address: SocketAddr,
+    pub requests: Arc<Mutex<Vec<String>>>,
+    pub connections: Arc<AtomicUsize>,
+}
+
+impl Server {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn seen(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+/// Runs `act` for each connection with the stream and the record.
+pub async fn serve<F, Fut>(act: F) -> Server
+where
+    F: Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+    let connections: Arc<AtomicUsize> = Arc::default();
+    let (record, count) = (Arc::clone(&requests), Arc::clone(&connections));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(act(stream, Arc::clone(&record)));
+        }
+    });
+    Server {
+        address,
+        requests,
+        connections,
+    }
+}
+
+/// Answers each request of a connection with the same bytes, then closes.
+pub async fn answer(reply: impl Into<Vec<u8>>) -> Server {
+    let reply: Arc<[u8]> = reply.into().into();
+    serve(move |mut stream, record| {
+        let reply = Arc::clone(&reply);
+        async move {
+            let request = read_request(&mut stream).await;
+            record.lock().unwrap().push(request);
+            let _ = stream.write_all(&reply).await;
+            let _ = stream.shutdown().await;
+        }
+    })
+    .await
+}
+
+/// Reads one request's head (and what came along of its body).
+pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Closes a connection with a RST.
+pub fn reset(stream: TcpStream) {
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+}
+
+/// A DNS server that answers every query with this response code and, where given,
+/// this A record; `None` never answers.
+pub async fn dns(reply: Option<(u8, Option<[u8; 4]>)>) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 1500];
+        while let Ok((count, peer)) = socket.recv_from(&mut buffer).await {
+            let Some((code, record)) = reply else {
+                continue;
+            };
+            let _ = socket
+                .send_to(&dns_reply(&buffer[..count], code, record), peer)
+                .await;
+        }
+    });
+    address
+}
+
+fn dns_reply(query: &[u8], code: u8, record: Option<[u8; 4]>) -> Vec<u8> {
+    let mut end = 12;
+    while query[end] != 0 {
+        end += usize::from(query[end]) + 1;
+    }
+    let is_a = query[end + 1..end + 3] == [0, 1];
+    let question = &query[12..end + 5];
+    let record = record.filter(|_| is_a);
+    let mut reply = query[..2].to_vec();
+    reply.extend([
+        0x81,
+        0x80 | code,
+        0,
+        1,
+        0,
+        u8::from(record.is_some()),
+        0,
+        0,
+        0,
+        0,
+    ]);
+    reply.extend(question);
+    if let Some(address) = record {
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
+        reply.extend(address);
+    }
+    reply
+}
+
+pub fn target(url: &str) -> Target {
+    let mut target = Target::with_defaults("test", url.parse().unwrap());
+    target.timeout = Duration::from_secs(5);
+    target
+}
+
+pub fn prober() -> Prober {
+    Prober::new(&ResolverSettings {
+        servers: vec!["127.0.0.1:9".parse().unwrap()],
+        ..ResolverSettings::default()
+    })
+    .unwrap()
+}
+
+pub async fn probe(target: &Target) -> Observation {
+    Box::pin(prober().probe(target)).await
+}
+
+/// The one check: what broke, and in which phase; time is accounted for.
+#[track_caller]
+pub fn check(seen: &Observation, want: Option<(FaultKind, Phase)>) {
+    let got = seen.fault.as_ref().map(|fault| (fault.kind, fault.phase));
+    assert_eq!(got, want, "{:?}", seen.fault);
+    let sum: Duration = Phase::ALL
+        .iter()
+        .filter_map(|phase| seen.phases.get(*phase))
+        .sum();
+    assert!(sum <= seen.duration, "{sum:?} of {:?}", seen.duration);
+}
