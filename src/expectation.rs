@@ -73,11 +73,7 @@ impl UnmetKind {
 /// What of the expectations the observation does not meet, the gravest first. Empty when
 /// there was no whole answer: then the fault speaks.
 #[must_use]
-pub fn check(
-    expectations: &Expectations,
-    observation: &Observation,
-    now: Timestamp,
-) -> Vec<Unmet> {
+pub fn check(expectations: &Expectations, observation: &Observation, now: Timestamp) -> Vec<Unmet> {
     let (None, Some(response)) = (&observation.fault, &observation.response) else {
         return Vec::new();
     };
@@ -119,7 +115,10 @@ fn check_status(expected: &[(u16, u16)], status: u16) -> Option<Unmet> {
     } else {
         expected
     };
-    if ranges.iter().any(|(low, high)| (*low..=*high).contains(&status)) {
+    if ranges
+        .iter()
+        .any(|(low, high)| (*low..=*high).contains(&status))
+    {
         return None;
     }
     let wanted: Vec<String> = ranges
@@ -184,7 +183,10 @@ fn body_complaint(expected: &BodyMatch, text: &Cow<'_, str>) -> Option<String> {
             .then(|| format!("body does not match `{}`", pattern.0.as_str())),
         BodyMatch::Json { path, value } => {
             let Ok(document) = serde_json::from_str::<serde_json::Value>(text) else {
-                return Some(format!("body is not JSON, so `{}` is not there", path.source));
+                return Some(format!(
+                    "body is not JSON, so `{}` is not there",
+                    path.source
+                ));
             };
             let nodes = path.path.query(&document);
             if nodes.is_empty() {

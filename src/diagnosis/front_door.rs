@@ -60,8 +60,18 @@ const REST_API_BODIES: &[(u16, &str)] = &[
 /// Headers that a gateway, HTTP itself or a CDN on the way puts on an answer. A function
 /// that answers for itself nearly always brings another one along.
 const GATEWAY_HEADERS: &[&str] = &[
-    "date", "content-type", "content-length", "connection", "keep-alive", "apigw-requestid",
-    "www-authenticate", "vary", "via", "age", "x-cache", "alt-svc",
+    "date",
+    "content-type",
+    "content-length",
+    "connection",
+    "keep-alive",
+    "apigw-requestid",
+    "www-authenticate",
+    "vary",
+    "via",
+    "age",
+    "x-cache",
+    "alt-svc",
 ];
 
 /// Prefixes of the same: CORS is answered by the gateway, `x-amz…` are AWS's own.

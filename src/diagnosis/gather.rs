@@ -316,17 +316,29 @@ mod tests {
     #[test]
     fn invoked_follows_the_excess_and_leaves_a_space_between() {
         check(&answered(500, 0.2), &target(), &[("invoked", Some("yes"))]);
-        check(&answered(500, 0.1), &target(), &[("invoked", Some("unclear"))]);
+        check(
+            &answered(500, 0.1),
+            &target(),
+            &[("invoked", Some("unclear"))],
+        );
     }
 
     #[test]
     fn a_declared_authorizer_or_an_unknown_connect_time_makes_invoked_unclear() {
         let mut behind = target();
         behind.aws.authorizer = Some(Authorizer::Jwt);
-        check(&answered(500, 0.2), &behind, &[("invoked", Some("unclear"))]);
+        check(
+            &answered(500, 0.2),
+            &behind,
+            &[("invoked", Some("unclear"))],
+        );
         let mut reused = answered(500, 0.2);
         reused.phases.connect = None;
-        check(&reused, &target(), &[("invoked", Some("unclear")), ("floor", None)]);
+        check(
+            &reused,
+            &target(),
+            &[("invoked", Some("unclear")), ("floor", None)],
+        );
     }
 
     #[test]
@@ -338,7 +350,11 @@ mod tests {
             &slow,
             &[("phase", Some("degraded")), ("unmet", Some("too-slow"))],
         );
-        check(&answered(200, 0.1), &target(), &[("phase", None), ("unmet", None)]);
+        check(
+            &answered(200, 0.1),
+            &target(),
+            &[("phase", None), ("unmet", None)],
+        );
     }
 
     #[test]

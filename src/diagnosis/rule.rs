@@ -117,13 +117,31 @@ struct Reader<'a> {
 type Value<'i> = Spanned<DeValue<'i>>;
 
 const RULE_KEYS: &[&str] = &[
-    "id", "cause", "title", "owner", "certainty", "weight", "fallback", "next", "see", "when",
-    "weigh", "example", "counterexample",
+    "id",
+    "cause",
+    "title",
+    "owner",
+    "certainty",
+    "weight",
+    "fallback",
+    "next",
+    "see",
+    "when",
+    "weigh",
+    "example",
+    "counterexample",
 ];
 
 impl Reader<'_> {
     fn problem(&mut self, at: usize, message: String) {
-        let line = self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+        let line = self
+            .text
+            .as_bytes()
+            .iter()
+            .take(at)
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
         self.problems.push(RuleProblem {
             file: self.file.to_owned(),
             line,
@@ -148,12 +166,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn rule(
-        &mut self,
-        at: usize,
-        table: &DeTable<'_>,
-        phase: Option<&Condition>,
-    ) -> Option<Rule> {
+    fn rule(&mut self, at: usize, table: &DeTable<'_>, phase: Option<&Condition>) -> Option<Rule> {
         self.only(table, RULE_KEYS);
         let id = self.cause(at, table, "id");
         let cause = match table.get("cause") {
@@ -161,13 +174,28 @@ impl Reader<'_> {
             None => id.clone(),
         };
         let title = self.title(at, table);
-        let owner = self.word(at, table, "owner", Owner::parse, "service, platform, network, client or prober");
+        let owner = self.word(
+            at,
+            table,
+            "owner",
+            Owner::parse,
+            "service, platform, network, client or prober",
+        );
         let certainty = match table.get("certainty") {
-            Some(_) => self.word(at, table, "certainty", Certainty::parse, "possible, likely, corroborated or proven"),
+            Some(_) => self.word(
+                at,
+                table,
+                "certainty",
+                Certainty::parse,
+                "possible, likely, corroborated or proven",
+            ),
             None => Some(Certainty::Likely),
         };
         let weight = self.positive(table, "weight").unwrap_or(1.0);
-        let fallback = match table.get("fallback").map(|value| (value.span().start, value.get_ref().as_bool())) {
+        let fallback = match table
+            .get("fallback")
+            .map(|value| (value.span().start, value.get_ref().as_bool()))
+        {
             Some((at, None)) => {
                 self.problem(at, "`fallback` is true or false".to_owned());
                 false
@@ -214,7 +242,10 @@ impl Reader<'_> {
     fn title(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
         let title = self.required(at, table, "title")?;
         if title.chars().count() > MAX_TITLE {
-            self.problem(at, format!("`title` is longer than {MAX_TITLE} columns: shorten it"));
+            self.problem(
+                at,
+                format!("`title` is longer than {MAX_TITLE} columns: shorten it"),
+            );
         }
         if title.ends_with('.') {
             self.problem(at, "`title` ends with a full stop: drop it".to_owned());
@@ -234,7 +265,10 @@ impl Reader<'_> {
             })
             .unwrap_or_default();
         if steps.is_empty() {
-            self.problem(at, "`next` is missing: a list of sentences that say what to do".to_owned());
+            self.problem(
+                at,
+                "`next` is missing: a list of sentences that say what to do".to_owned(),
+            );
         }
         steps
     }
@@ -248,7 +282,10 @@ impl Reader<'_> {
         let mut conditions: Vec<Condition> = phase.cloned().into_iter().collect();
         match table.get("when") {
             Some(when) => conditions.extend(self.conditions(when, "when")),
-            None => self.problem(at, "`when` is missing: say which facts this rule needs".to_owned()),
+            None => self.problem(
+                at,
+                "`when` is missing: say which facts this rule needs".to_owned(),
+            ),
         }
         conditions
     }
@@ -285,7 +322,9 @@ impl Reader<'_> {
                 continue;
             };
             for (at, entry) in self.tables(list, key) {
-                let because = entry.get("because").and_then(|value| value.get_ref().as_str());
+                let because = entry
+                    .get("because")
+                    .and_then(|value| value.get_ref().as_str());
                 match entry.get("given") {
                     Some(given) => {
                         let given = self.given(given, phase);
@@ -295,7 +334,10 @@ impl Reader<'_> {
                                 let because = because.to_owned();
                                 counterexamples.push(Counterexample { given, because });
                             }
-                            _ => self.problem(at, "a counterexample, and no other, says `because`".to_owned()),
+                            _ => self.problem(
+                                at,
+                                "a counterexample, and no other, says `because`".to_owned(),
+                            ),
                         }
                     }
                     None => self.problem(at, format!("`{key}` needs `given`: the facts")),
@@ -351,7 +393,10 @@ impl Reader<'_> {
     fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
         let Some(info) = fact::info(name) else {
-            self.problem(at, format!("there is no fact `{name}`: `probecause explain --facts` lists them"));
+            self.problem(
+                at,
+                format!("there is no fact `{name}`: `probecause explain --facts` lists them"),
+            );
             return None;
         };
         let test = match value.get_ref() {
@@ -406,7 +451,13 @@ impl Reader<'_> {
             (FactType::Text, DeValue::String(text)) => Some(FactValue::Text(text.to_string())),
             (FactType::Word(words), DeValue::String(text)) => {
                 if !words.contains(&text.as_ref()) {
-                    self.problem(at, format!("`{name}` is never `{text}`: it is one of {}", words.join(", ")));
+                    self.problem(
+                        at,
+                        format!(
+                            "`{name}` is never `{text}`: it is one of {}",
+                            words.join(", ")
+                        ),
+                    );
                     return None;
                 }
                 Some(FactValue::Text(text.to_string()))
@@ -473,7 +524,11 @@ impl Reader<'_> {
     fn only(&mut self, table: &DeTable<'_>, known: &[&str]) {
         for key in table.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
-                let message = format!("unknown key `{}`: it is one of {}", key.get_ref(), known.join(", "));
+                let message = format!(
+                    "unknown key `{}`: it is one of {}",
+                    key.get_ref(),
+                    known.join(", ")
+                );
                 self.problem(key.span().start, message);
             }
         }
@@ -492,5 +547,8 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
         DeValue::Float(number) => number.as_str(),
         _ => return None,
     };
-    text.replace('_', "").parse().ok().filter(|number: &f64| number.is_finite())
+    text.replace('_', "")
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
 }
