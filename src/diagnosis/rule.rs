@@ -1,1 +1,554 @@
-//! stub
+//! One rule and the parser of rule files.
+//!
+//! Rules are data that people other than us write, so the parser refuses whatever it does
+//! not know (a key, a fact, a word of a fact) with the line and the mend, and reports all
+//! problems of a file at once. It does not rank (`rulebook`) and reads no files.
+
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::cause::{CauseId, Certainty, Owner};
+use crate::diagnosis::condition::{Condition, Test};
+use crate::diagnosis::fact::{self, FactType, FactValue, Facts};
+
+/// What one cause looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// The rule's own name; the cause's too unless another is given.
+    pub id: CauseId,
+    /// The cause it names. Several rules may name one cause; the first tells its title.
+    pub cause: CauseId,
+    /// One sentence without a full stop, at most 80 columns.
+    pub title: String,
+    /// Who acts.
+    pub owner: Owner,
+    /// The most that this rule can earn.
+    pub certainty: Certainty,
+    /// Weight among rivals, before `weigh`; above 0.
+    pub weight: f64,
+    /// Looked at only when no ordinary rule fits.
+    pub fallback: bool,
+    /// What to do next.
+    pub next: Vec<String>,
+    /// Official page it is drawn from.
+    pub see: String,
+    /// All must hold.
+    pub when: Vec<Condition>,
+    /// Factors on the weight: how timing and declarations reorder rivals.
+    pub weigh: Vec<Factor>,
+    /// Facts that are diagnosed as this rule's cause.
+    pub examples: Vec<Facts>,
+    /// Facts that are not.
+    pub counterexamples: Vec<Counterexample>,
+}
+
+/// A factor on a rule's weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factor {
+    /// All must hold for it to count.
+    pub when: Vec<Condition>,
+    /// Above 0; multiplies the weight.
+    pub factor: f64,
+}
+
+/// Facts that are diagnosed as something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counterexample {
+    /// The facts.
+    pub given: Facts,
+    /// Why they are something else.
+    pub because: String,
+}
+
+/// Something wrong in a rule file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleProblem {
+    /// The file's name as given.
+    pub file: String,
+    /// 1-based.
+    pub line: usize,
+    /// What is wrong, with the mend.
+    pub message: String,
+}
+
+/// The widest title: it must fit a terminal and an alarm's description.
+const MAX_TITLE: usize = 80;
+
+/// Reads the rules of one file.
+///
+/// # Errors
+/// Every problem of the file; a syntax error stands alone.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
+    let mut reader = Reader {
+        file,
+        text,
+        problems: Vec::new(),
+    };
+    let rules = match DeTable::parse(text) {
+        Ok(document) => reader.document(document.get_ref()),
+        Err(error) => {
+            let at = error.span().map_or(0, |span| span.start);
+            reader.problem(at, error.message().to_owned());
+            Vec::new()
+        }
+    };
+    if reader.problems.is_empty() {
+        Ok(rules)
+    } else {
+        reader.problems.sort_by_key(|problem| problem.line);
+        Err(reader.problems)
+    }
+}
+
+impl fmt::Display for RuleProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.message)
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    problems: Vec<RuleProblem>,
+}
+
+type Value<'i> = Spanned<DeValue<'i>>;
+
+const RULE_KEYS: &[&str] = &[
+    "id",
+    "cause",
+    "title",
+    "owner",
+    "certainty",
+    "weight",
+    "fallback",
+    "next",
+    "see",
+    "when",
+    "weigh",
+    "example",
+    "counterexample",
+];
+
+impl Reader<'_> {
+    fn problem(&mut self, at: usize, message: String) {
+        let line = self
+            .text
+            .as_bytes()
+            .iter()
+            .take(at)
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        self.problems.push(RuleProblem {
+            file: self.file.to_owned(),
+            line,
+            message,
+        });
+    }
+
+    fn document(&mut self, document: &DeTable<'_>) -> Vec<Rule> {
+        self.only(document, &["rule", "phase"]);
+        // A file's `phase` saves repeating it: it is a condition of each of its rules and
+        // given in each of their examples.
+        let phase = document
+            .get("phase")
+            .and_then(|value| self.condition("phase", value));
+        let Some(rules) = document.get("rule") else {
+            self.problem(0, "no rule here: add a [[rule]]".to_owned());
+            return Vec::new();
+        };
+        self.tables(rules, "rule")
+            .into_iter()
+            .filter_map(|(at, table)| self.rule(at, table, phase.as_ref()))
+            .collect()
+    }
+
+    fn rule(&mut self, at: usize, table: &DeTable<'_>, phase: Option<&Condition>) -> Option<Rule> {
+        self.only(table, RULE_KEYS);
+        let id = self.cause(at, table, "id");
+        let cause = match table.get("cause") {
+            Some(_) => self.cause(at, table, "cause"),
+            None => id.clone(),
+        };
+        let title = self.title(at, table);
+        let owner = self.word(
+            at,
+            table,
+            "owner",
+            Owner::parse,
+            "service, platform, network, client or prober",
+        );
+        let certainty = match table.get("certainty") {
+            Some(_) => self.word(
+                at,
+                table,
+                "certainty",
+                Certainty::parse,
+                "possible, likely, corroborated or proven",
+            ),
+            None => Some(Certainty::Likely),
+        };
+        let weight = self.positive(table, "weight").unwrap_or(1.0);
+        let fallback = match table
+            .get("fallback")
+            .map(|value| (value.span().start, value.get_ref().as_bool()))
+        {
+            Some((at, None)) => {
+                self.problem(at, "`fallback` is true or false".to_owned());
+                false
+            }
+            Some((_, Some(fallback))) => fallback,
+            None => false,
+        };
+        let next = self.next(at, table);
+        let see = self.required(at, table, "see");
+        if see.as_ref().is_some_and(|see| !see.starts_with("https://")) {
+            self.problem(at, "`see` names an https page".to_owned());
+        }
+        let when = self.when(at, table, phase);
+        let weigh = self.weigh(table);
+        let (examples, counterexamples) = self.examples(at, table, phase);
+        Some(Rule {
+            id: id?,
+            cause: cause?,
+            title: title?,
+            owner: owner?,
+            certainty: certainty?,
+            weight,
+            fallback,
+            next,
+            see: see?,
+            when,
+            weigh,
+            examples,
+            counterexamples,
+        })
+    }
+
+    fn cause(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<CauseId> {
+        let text = self.required(at, table, key)?;
+        match CauseId::new(&text) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.problem(at, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn title(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
+        let title = self.required(at, table, "title")?;
+        if title.chars().count() > MAX_TITLE {
+            self.problem(
+                at,
+                format!("`title` is longer than {MAX_TITLE} columns: shorten it"),
+            );
+        }
+        if title.ends_with('.') {
+            self.problem(at, "`title` ends with a full stop: drop it".to_owned());
+        }
+        Some(title)
+    }
+
+    fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {
+        let steps: Vec<String> = table
+            .get("next")
+            .and_then(|value| value.get_ref().as_array())
+            .map(|steps| {
+                steps
+                    .iter()
+                    .filter_map(|step| step.get_ref().as_str().map(str::to_owned))
+                    .collect()
+            })
+            .unwrap_or_default();
+        if steps.is_empty() {
+            self.problem(
+                at,
+                "`next` is missing: a list of sentences that say what to do".to_owned(),
+            );
+        }
+        steps
+    }
+
+    fn when(
+        &mut self,
+        at: usize,
+        table: &DeTable<'_>,
+        phase: Option<&Condition>,
+    ) -> Vec<Condition> {
+        let mut conditions: Vec<Condition> = phase.cloned().into_iter().collect();
+        match table.get("when") {
+            Some(when) => conditions.extend(self.conditions(when, "when")),
+            None => self.problem(
+                at,
+                "`when` is missing: say which facts this rule needs".to_owned(),
+            ),
+        }
+        conditions
+    }
+
+    fn weigh(&mut self, table: &DeTable<'_>) -> Vec<Factor> {
+        let Some(weigh) = table.get("weigh") else {
+            return Vec::new();
+        };
+        let mut factors = Vec::new();
+        for (at, entry) in self.tables(weigh, "weigh") {
+            self.only(entry, &["when", "factor"]);
+            let (when, factor) = (entry.get("when"), self.positive(entry, "factor"));
+            if let (Some(when), Some(factor)) = (when, factor) {
+                let when = self.conditions(when, "when");
+                factors.push(Factor { when, factor });
+            } else {
+                self.problem(at, "`weigh` needs `when` and `factor`".to_owned());
+            }
+        }
+        factors
+    }
+
+    fn examples(
+        &mut self,
+        at: usize,
+        table: &DeTable<'_>,
+        phase: Option<&Condition>,
+    ) -> (Vec<Facts>, Vec<Counterexample>) {
+        let mut examples = Vec::new();
+        let mut counterexamples = Vec::new();
+        for key in ["example", "counterexample"] {
+            let Some(list) = table.get(key) else {
+                self.problem(at, format!("a rule needs a [[rule.{key}]]"));
+                continue;
+            };
+            for (at, entry) in self.tables(list, key) {
+                let because = entry
+                    .get("because")
+                    .and_then(|value| value.get_ref().as_str());
+                match entry.get("given") {
+                    Some(given) => {
+                        let given = self.given(given, phase);
+                        match (key, because) {
+                            ("example", None) => examples.push(given),
+                            ("counterexample", Some(because)) => {
+                                let because = because.to_owned();
+                                counterexamples.push(Counterexample { given, because });
+                            }
+                            _ => self.problem(
+                                at,
+                                "a counterexample, and no other, says `because`".to_owned(),
+                            ),
+                        }
+                    }
+                    None => self.problem(at, format!("`{key}` needs `given`: the facts")),
+                }
+                self.only(entry, &["given", "because"]);
+            }
+        }
+        (examples, counterexamples)
+    }
+
+    fn given(&mut self, given: &Value<'_>, phase: Option<&Condition>) -> Facts {
+        let mut facts = Facts::defaults();
+        let phase = phase.cloned().into_iter();
+        for condition in phase.chain(self.conditions(given, "given")) {
+            match condition.test {
+                Test::OneOf(values) if values.len() == 1 => {
+                    for value in values {
+                        facts.set(&condition.fact, value);
+                    }
+                }
+                _ => self.problem(
+                    given.span().start,
+                    format!("`{}` is given one value, not a test", condition.fact),
+                ),
+            }
+        }
+        facts
+    }
+
+    fn conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<Condition> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.problem(value.span().start, format!("`{what}` is a table of facts"));
+            return Vec::new();
+        };
+        let mut conditions = Vec::new();
+        self.walk("", table, &mut conditions);
+        conditions
+    }
+
+    /// Facts may be written `header.server`, `"header.server"` or as tables.
+    fn walk(&mut self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<Condition>) {
+        for (key, value) in table {
+            let name = format!("{prefix}{}", key.get_ref());
+            match value.get_ref() {
+                DeValue::Table(inner) if !is_test(inner) => {
+                    self.walk(&format!("{name}."), inner, into);
+                }
+                _ => into.extend(self.condition(&name, value)),
+            }
+        }
+    }
+
+    fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
+        let at = value.span().start;
+        let Some(info) = fact::info(name) else {
+            self.problem(
+                at,
+                format!("there is no fact `{name}`: `probecause explain --facts` lists them"),
+            );
+            return None;
+        };
+        let test = match value.get_ref() {
+            DeValue::Table(table) => self.test(at, name, info.kind, table)?,
+            DeValue::Array(items) => Test::OneOf(
+                items
+                    .iter()
+                    .filter_map(|item| self.value(name, info.kind, item))
+                    .collect(),
+            ),
+            DeValue::String(glob) if info.kind == FactType::Text && glob.contains('*') => {
+                Test::Glob(glob.to_string())
+            }
+            _ => Test::OneOf(vec![self.value(name, info.kind, value)?]),
+        };
+        Some(Condition {
+            fact: name.to_owned(),
+            test,
+        })
+    }
+
+    fn test(&mut self, at: usize, name: &str, kind: FactType, table: &DeTable<'_>) -> Option<Test> {
+        if let Some(present) = table.get("present") {
+            self.only(table, &["present"]);
+            return present.get_ref().as_bool().map(Test::Present).or_else(|| {
+                self.problem(at, "`present` is true or false".to_owned());
+                None
+            });
+        }
+        self.only(table, &["at_least", "below"]);
+        if kind != FactType::Number {
+            self.problem(at, format!("`{name}` is words: a range needs a number"));
+            return None;
+        }
+        let bound = |key| table.get(key).and_then(|value| number(value.get_ref()));
+        Some(Test::Range {
+            at_least: bound("at_least"),
+            below: bound("below"),
+        })
+    }
+
+    fn value(&mut self, name: &str, kind: FactType, value: &Value<'_>) -> Option<FactValue> {
+        let at = value.span().start;
+        match (kind, value.get_ref()) {
+            (FactType::Number, value) => {
+                let number = number(value);
+                if number.is_none() {
+                    self.problem(at, format!("`{name}` is a number"));
+                }
+                number.map(FactValue::Number)
+            }
+            (FactType::Text, DeValue::String(text)) => Some(FactValue::Text(text.to_string())),
+            (FactType::Word(words), DeValue::String(text)) => {
+                if !words.contains(&text.as_ref()) {
+                    self.problem(
+                        at,
+                        format!(
+                            "`{name}` is never `{text}`: it is one of {}",
+                            words.join(", ")
+                        ),
+                    );
+                    return None;
+                }
+                Some(FactValue::Text(text.to_string()))
+            }
+            (FactType::Text | FactType::Word(_), _) => {
+                self.problem(at, format!("`{name}` is text: put it in quotes"));
+                None
+            }
+        }
+    }
+
+    fn required(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<String> {
+        let text = table.get(key).and_then(|value| value.get_ref().as_str());
+        if text.is_none_or(|text| text.trim().is_empty()) {
+            self.problem(at, format!("`{key}` is missing: a rule needs this text"));
+            return None;
+        }
+        text.map(str::to_owned)
+    }
+
+    fn word<T>(
+        &mut self,
+        at: usize,
+        table: &DeTable<'_>,
+        key: &str,
+        parse: fn(&str) -> Option<T>,
+        words: &str,
+    ) -> Option<T> {
+        let text = self.required(at, table, key)?;
+        let word = parse(&text);
+        if word.is_none() {
+            self.problem(at, format!("`{key}` is never `{text}`: it is {words}"));
+        }
+        word
+    }
+
+    fn positive(&mut self, table: &DeTable<'_>, key: &str) -> Option<f64> {
+        let value = table.get(key)?;
+        let found = number(value.get_ref()).filter(|number| *number > 0.0);
+        if found.is_none() {
+            self.problem(value.span().start, format!("`{key}` is a number above 0"));
+        }
+        found
+    }
+
+    fn tables<'v, 'i>(
+        &mut self,
+        value: &'v Value<'i>,
+        what: &str,
+    ) -> Vec<(usize, &'v DeTable<'i>)> {
+        let items = value.get_ref().as_array().map(|items| items.iter());
+        let tables: Vec<_> = items
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some((item.span().start, item.get_ref().as_table()?)))
+            .collect();
+        if tables.is_empty() {
+            let message = format!("`{what}` is a list of tables: write [[…{what}]]");
+            self.problem(value.span().start, message);
+        }
+        tables
+    }
+
+    fn only(&mut self, table: &DeTable<'_>, known: &[&str]) {
+        for key in table.keys() {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let message = format!(
+                    "unknown key `{}`: it is one of {}",
+                    key.get_ref(),
+                    known.join(", ")
+                );
+                self.problem(key.span().start, message);
+            }
+        }
+    }
+}
+
+fn is_test(table: &DeTable<'_>) -> bool {
+    table
+        .keys()
+        .any(|key| ["at_least", "below", "present"].contains(&key.get_ref().as_ref()))
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    let text = match value {
+        DeValue::Integer(number) => number.as_str(),
+        DeValue::Float(number) => number.as_str(),
+        _ => return None,
+    };
+    text.replace('_', "")
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+}

@@ -1,0 +1,255 @@
+//! What answered: which front door, and whether it made the answer itself.
+//!
+//! Only exact, documented or captured clues count: a missing match is `unknown`, never
+//! a wrong door. `x-cache: Error from cloudfront` is no clue at all, since the CloudFront
+//! of an edge-optimised REST API puts it on every backend fault.
+
+use crate::observation::Response;
+
+/// The front doors we know by sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrontDoor {
+    /// API Gateway HTTP API.
+    HttpApi,
+    /// API Gateway REST API.
+    RestApi,
+    /// Lambda function URL.
+    FunctionUrl,
+    /// Application load balancer, answering itself.
+    Alb,
+    /// CloudFront, answering itself.
+    CloudFront,
+    /// None of them, as far as one can see.
+    Unknown,
+}
+
+/// Whether a gateway made the answer, or something behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayMade {
+    /// Byte-exact body, none but its own headers.
+    Yes,
+    /// None but its own headers, but a body we do not know.
+    Unclear,
+    /// Something behind it, or not a gateway.
+    No,
+}
+
+/// Bodies that an HTTP API makes, byte by byte: the 5xx from captures, `Unauthorized`
+/// from its developer guide, the rest in the same form.
+const HTTP_API_BODIES: &[(u16, &str)] = &[
+    (500, r#"{"message":"Internal Server Error"}"#),
+    (503, r#"{"message":"Service Unavailable"}"#),
+    (401, r#"{"message":"Unauthorized"}"#),
+    (403, r#"{"message":"Forbidden"}"#),
+    (404, r#"{"message":"Not Found"}"#),
+    (429, r#"{"message":"Too Many Requests"}"#),
+];
+
+/// Bodies that a REST API makes, byte by byte: 5xx with a space and in sentence case.
+const REST_API_BODIES: &[(u16, &str)] = &[
+    (500, r#"{"message": "Internal server error"}"#),
+    (502, r#"{"message": "Internal server error"}"#),
+    (504, r#"{"message": "Endpoint request timed out"}"#),
+    (429, r#"{"message":"Too Many Requests"}"#),
+    (429, r#"{"message":"Limit Exceeded"}"#),
+    (403, r#"{"message":"Missing Authentication Token"}"#),
+    (403, r#"{"message":"Forbidden"}"#),
+    (401, r#"{"message":"Unauthorized"}"#),
+];
+
+/// Headers that a gateway, HTTP itself or a CDN on the way puts on an answer. A function
+/// that answers for itself nearly always brings another one along.
+const GATEWAY_HEADERS: &[&str] = &[
+    "date",
+    "content-type",
+    "content-length",
+    "connection",
+    "keep-alive",
+    "apigw-requestid",
+    "www-authenticate",
+    "vary",
+    "via",
+    "age",
+    "x-cache",
+    "alt-svc",
+];
+
+/// Prefixes of the same: CORS is answered by the gateway, `x-amz…` are AWS's own.
+const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-"];
+
+impl FrontDoor {
+    /// The door as the fact `front_door`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HttpApi => "http-api",
+            Self::RestApi => "rest-api",
+            Self::FunctionUrl => "function-url",
+            Self::Alb => "alb",
+            Self::CloudFront => "cloudfront",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Recognises a door by its answer and its host.
+    #[must_use]
+    pub fn recognise(response: &Response, host: &str) -> Self {
+        let has = |name: &str| response.header(name).is_some();
+        if is_cloudfront_page(&response.body) {
+            Self::CloudFront
+        } else if has("apigw-requestid") && !has("x-amzn-requestid") {
+            Self::HttpApi
+        } else if has("x-amz-apigw-id") && has("x-amzn-requestid") {
+            Self::RestApi
+        } else if host.contains(".lambda-url.") && host.ends_with(".on.aws") {
+            Self::FunctionUrl
+        } else if response
+            .header("server")
+            .is_some_and(|server| server.starts_with("awselb/"))
+        {
+            Self::Alb
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+impl GatewayMade {
+    /// The answer as the fact `gateway_made`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::Unclear => "unclear",
+            Self::No => "no",
+        }
+    }
+
+    /// Judges who made an answer that came through a door.
+    #[must_use]
+    pub fn judge(door: FrontDoor, response: &Response) -> Self {
+        let bodies = match door {
+            FrontDoor::HttpApi => HTTP_API_BODIES,
+            FrontDoor::RestApi => REST_API_BODIES,
+            // These two are recognised by answering themselves.
+            FrontDoor::Alb | FrontDoor::CloudFront => return Self::Yes,
+            FrontDoor::FunctionUrl | FrontDoor::Unknown => return Self::No,
+        };
+        if !response.headers.iter().all(|(name, _)| is_gateways(name)) {
+            return Self::No;
+        }
+        let exact = bodies.iter().any(|(status, body)| {
+            *status == response.status && body.as_bytes() == response.body.as_slice()
+        });
+        if exact && !response.body_truncated {
+            Self::Yes
+        } else {
+            Self::Unclear
+        }
+    }
+}
+
+fn is_gateways(header: &str) -> bool {
+    GATEWAY_HEADERS.contains(&header)
+        || GATEWAY_HEADER_PREFIXES
+            .iter()
+            .any(|prefix| header.starts_with(prefix))
+}
+
+fn is_cloudfront_page(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains("The request could not be satisfied")
+        && text.contains("Generated by cloudfront (CloudFront)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::HttpVersion;
+
+    fn check(
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &str,
+        expected: (FrontDoor, GatewayMade),
+    ) {
+        let response = Response {
+            status,
+            version: HttpVersion::Http2,
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: body.as_bytes().to_vec(),
+            body_truncated: false,
+            body_bytes: body.len() as u64,
+            content_length: None,
+        };
+        let door = FrontDoor::recognise(&response, "x.example");
+        assert_eq!((door, GatewayMade::judge(door, &response)), expected);
+    }
+
+    const CAPTURED: &[(&str, &str)] = &[
+        ("date", "x"),
+        ("content-type", "application/json"),
+        ("content-length", "33"),
+        ("apigw-requestid", "K2ZEDjwtIAMEcig="),
+    ];
+
+    #[test]
+    fn a_captured_503_was_made_by_the_http_api() {
+        check(
+            503,
+            CAPTURED,
+            r#"{"message":"Service Unavailable"}"#,
+            (FrontDoor::HttpApi, GatewayMade::Yes),
+        );
+    }
+
+    #[test]
+    fn the_same_body_with_a_header_of_the_function_is_the_functions_own() {
+        let mut headers = CAPTURED.to_vec();
+        headers.push(("x-powered-by", "shop"));
+        check(
+            503,
+            &headers,
+            r#"{"message":"Service Unavailable"}"#,
+            (FrontDoor::HttpApi, GatewayMade::No),
+        );
+    }
+
+    #[test]
+    fn one_byte_more_is_not_the_gateways_body() {
+        check(
+            503,
+            CAPTURED,
+            r#"{"message": "Service Unavailable"}"#,
+            (FrontDoor::HttpApi, GatewayMade::Unclear),
+        );
+    }
+
+    #[test]
+    fn an_edge_optimised_rest_api_is_not_cloudfront() {
+        check(
+            502,
+            &[
+                ("x-amzn-requestid", "u"),
+                ("x-amz-apigw-id", "i="),
+                ("x-cache", "Error from cloudfront"),
+                ("via", "1.1 a.cloudfront.net (CloudFront)"),
+            ],
+            r#"{"message": "Internal server error"}"#,
+            (FrontDoor::RestApi, GatewayMade::Yes),
+        );
+    }
+
+    #[test]
+    fn a_plain_server_is_no_front_door() {
+        check(
+            503,
+            &[("server", "nginx")],
+            "",
+            (FrontDoor::Unknown, GatewayMade::No),
+        );
+    }
+}

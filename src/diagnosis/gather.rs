@@ -1,0 +1,380 @@
+//! From an observation and what its target declares to facts.
+//!
+//! Everything a rule may ask about is computed here, so that rules need no arithmetic.
+//! Facts are what was seen or follows from it; this file refuses to name a cause.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::diagnosis::fact::Facts;
+use crate::diagnosis::front_door::{FrontDoor, GatewayMade};
+use crate::diagnosis::plateau::{AnswerTime, Plateau};
+use crate::expectation;
+use crate::observation::{FaultKind, Observation, Phase, Response};
+use crate::target::{Authorizer, AwsDeclarations, Integration, Target};
+
+/// What is known besides the observation itself.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The present moment.
+    pub now: Timestamp,
+    /// A floor that was measured, on the same clock as the answer time; absent: it is
+    /// estimated from the connect time.
+    pub floor: Option<Duration>,
+    /// Where that floor comes from, for people; absent: `measured`.
+    pub floor_from: Option<String>,
+}
+
+/// What a gateway adds to one round trip when it answers by itself. On one network, the
+/// captures of uninvoked calls take 168 and 173 ms (HTTP API) and 103 and 105 ms (REST)
+/// with resolution, three round trips and this in them: it cannot be more than a few
+/// tens of milliseconds. Too small a value only makes `invoked` lean to `unclear`.
+const GATEWAY_OVERHEAD: Duration = Duration::from_millis(20);
+
+/// Up to this much above the floor, nothing suggests that the function ran: the two
+/// uninvoked captures lie 5 ms apart, and jitter of one link stays below this.
+const NOT_INVOKED_BELOW: f64 = 0.050;
+
+/// From this much above the floor, the function seems to have run: the invoked captures
+/// lie 213 and 233 ms above; cold gateway configuration alone adds from 50 ms up, so the
+/// space between is `unclear`.
+const INVOKED_FROM: f64 = 0.150;
+
+/// Header facts are cut at this length: rules look at names and short values.
+const MAX_HEADER: usize = 256;
+
+/// At most this many header facts: an answer may carry more than is sensible.
+const MAX_HEADERS: usize = 64;
+
+/// Headers that carry secrets never become facts.
+const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
+
+impl Context {
+    /// A context without a measured floor.
+    #[must_use]
+    pub const fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            floor: None,
+            floor_from: None,
+        }
+    }
+}
+
+impl Facts {
+    /// Computes every fact of one observation. Total: what is not known stays absent.
+    #[must_use]
+    pub fn gather(target: &Target, observation: &Observation, context: &Context) -> Self {
+        let mut facts = Self::defaults();
+        facts.declared(&target.aws);
+        facts.judged(target, observation, context);
+        facts.measured(observation);
+        let host = host_of(target, observation);
+        facts.set_text("host", &host);
+        if let Some(days) = expectation::certificate_days(observation, context.now) {
+            #[expect(clippy::cast_precision_loss, reason = "days are far below 2^52")]
+            facts.set_number("certificate_days", days as f64);
+        }
+        let door = observation
+            .response
+            .as_ref()
+            .map_or(FrontDoor::Unknown, |response| {
+                let door = FrontDoor::recognise(response, &host);
+                facts.answered(response, door);
+                door
+            });
+        facts.timed(target, observation, context, door);
+        facts
+    }
+
+    fn declared(&mut self, aws: &AwsDeclarations) {
+        if let Some(integration) = aws.integration {
+            let word = match integration {
+                Integration::Lambda => "lambda",
+                Integration::Http => "http",
+                Integration::VpcLink => "vpc-link",
+            };
+            self.set_text("integration", word);
+        }
+        if let Some(authorizer) = aws.authorizer {
+            let word = match authorizer {
+                Authorizer::None => "none",
+                Authorizer::Lambda => "lambda",
+                Authorizer::Jwt => "jwt",
+                Authorizer::Iam => "iam",
+            };
+            self.set_text("authorizer", word);
+        }
+    }
+
+    /// What went wrong, by fault or by unmet expectation.
+    fn judged(&mut self, target: &Target, observation: &Observation, context: &Context) {
+        if let Some(fault) = &observation.fault {
+            self.set_text("phase", fault.phase.as_str());
+            self.set_text("fault", fault.kind.as_str());
+            self.error = Some(fault.detail.clone());
+            return;
+        }
+        let unmet = expectation::check(&target.expect, observation, context.now);
+        if let Some(gravest) = unmet.into_iter().min_by_key(|unmet| unmet.kind) {
+            let phase = if gravest.kind.degrades() {
+                "degraded"
+            } else {
+                "expect"
+            };
+            self.set_text("phase", phase);
+            self.set_text("unmet", gravest.kind.as_str());
+            self.error = Some(gravest.detail);
+        }
+    }
+
+    fn measured(&mut self, observation: &Observation) {
+        for phase in Phase::ALL {
+            if let Some(time) = observation.phases.get(phase) {
+                self.set_number(&format!("phase.{}", phase.as_str()), time.as_secs_f64());
+            }
+        }
+        // A transcript without a clock has a duration of nought: unknown, not instant.
+        if !observation.duration.is_zero() {
+            self.set_number("duration", observation.duration.as_secs_f64());
+        }
+        self.set_number("redirects", f64::from(observation.redirects));
+    }
+
+    fn answered(&mut self, response: &Response, door: FrontDoor) {
+        self.set_number("status", f64::from(response.status));
+        self.set_text("http_version", response.version.as_str());
+        self.set_text("front_door", door.as_str());
+        let made = GatewayMade::judge(door, response);
+        self.set_text("gateway_made", made.as_str());
+        for (name, value) in response.headers.iter().take(MAX_HEADERS) {
+            let fact = format!("header.{name}");
+            if !name.is_empty()
+                && !SECRET_HEADERS.contains(&name.as_str())
+                && self.get(&fact).is_none()
+            {
+                self.set_text(&fact, &shortened(value));
+            }
+        }
+        let body: Option<serde_json::Value> = serde_json::from_slice(&response.body).ok();
+        for key in ["message", "Message", "Reason"] {
+            let text = body.as_ref().and_then(|body| body.get(key)?.as_str());
+            if let Some(text) = text {
+                self.set_text(&format!("body.{key}"), &shortened(text));
+            }
+        }
+    }
+
+    fn timed(
+        &mut self,
+        target: &Target,
+        observation: &Observation,
+        context: &Context,
+        door: FrontDoor,
+    ) {
+        let Some((time, clock)) = answer_time(observation) else {
+            return;
+        };
+        self.set_number("answer_time", time.as_secs_f64());
+        self.set_text("clock", clock);
+        let timed_out = |kind| kind == FaultKind::Timeout;
+        let answer = AnswerTime {
+            time,
+            network: observation.phases.connect.unwrap_or_default(),
+            gave_up: observation
+                .fault
+                .as_ref()
+                .is_some_and(|fault| timed_out(fault.kind)),
+        };
+        let plateau = Plateau::find(door, &target.aws, answer);
+        self.set_text("plateau", plateau.as_str());
+        if observation.response.is_some() {
+            self.above_floor(target, observation, context, time);
+        }
+    }
+
+    /// Floor, excess and what they suggest.
+    fn above_floor(
+        &mut self,
+        target: &Target,
+        observation: &Observation,
+        context: &Context,
+        time: Duration,
+    ) {
+        // The estimate holds for the processing clock alone: one round trip there and back.
+        let estimate = observation
+            .phases
+            .processing
+            .and(observation.phases.connect)
+            .map(|round_trip| round_trip + GATEWAY_OVERHEAD);
+        let (floor, from) = match (context.floor, estimate) {
+            (Some(floor), _) => (floor, context.floor_from.as_deref().unwrap_or("measured")),
+            (None, Some(estimate)) => (estimate, "estimated from the connect time"),
+            (None, None) => return,
+        };
+        let excess = time.as_secs_f64() - floor.as_secs_f64();
+        self.set_number("floor", floor.as_secs_f64());
+        self.set_text("floor_from", from);
+        self.set_number("excess", excess);
+        // An authorizer takes time of its own before the function could run.
+        let authorised = matches!(
+            target.aws.authorizer,
+            Some(Authorizer::Lambda | Authorizer::Jwt | Authorizer::Iam)
+        );
+        if authorised {
+            return;
+        }
+        if excess < NOT_INVOKED_BELOW {
+            self.set_text("invoked", "no");
+        } else if excess >= INVOKED_FROM {
+            self.set_text("invoked", "yes");
+        }
+    }
+}
+
+/// The time an answer took, and by which clock; absent when neither is known.
+#[must_use]
+pub fn answer_time(observation: &Observation) -> Option<(Duration, &'static str)> {
+    match observation.phases.processing {
+        // Redirect hops sum up: only one hop's processing is an answer time.
+        Some(processing) => Some((processing, "processing")),
+        None if observation.duration.is_zero() => None,
+        None => Some((observation.duration, "total")),
+    }
+}
+
+fn host_of(target: &Target, observation: &Observation) -> String {
+    url::Url::parse(&observation.final_url)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .or_else(|| target.url.host_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_HEADER).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Fault, HttpVersion};
+
+    fn target() -> Target {
+        Target::with_defaults("t", url::Url::parse("https://x.example/a").unwrap())
+    }
+
+    fn answered(status: u16, processing: f64) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.duration = Duration::from_secs_f64(processing + 0.001);
+        observation.phases.connect = Some(Duration::from_micros(100));
+        observation.phases.processing = Some(Duration::from_secs_f64(processing));
+        observation.response = Some(Response {
+            status,
+            version: HttpVersion::Http2,
+            headers: vec![
+                ("apigw-requestid".to_owned(), "K=".to_owned()),
+                ("set-cookie".to_owned(), "secret".to_owned()),
+            ],
+            body: br#"{"message":"hi"}"#.to_vec(),
+            body_truncated: false,
+            body_bytes: 16,
+            content_length: None,
+        });
+        observation
+    }
+
+    fn check(observation: &Observation, target: &Target, expected: &[(&str, Option<&str>)]) {
+        let facts = Facts::gather(target, observation, &Context::at(Timestamp::UNIX_EPOCH));
+        for (name, value) in expected {
+            let found = facts.get(name).map(ToString::to_string);
+            assert_eq!(found.as_deref(), *value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_whole_answer_gives_its_facts_and_hides_its_cookies() {
+        check(
+            &answered(500, 0.0003),
+            &target(),
+            &[
+                ("phase", Some("expect")),
+                ("unmet", Some("status")),
+                ("status", Some("500")),
+                ("front_door", Some("http-api")),
+                ("gateway_made", Some("no")),
+                ("body.message", Some("hi")),
+                ("header.set-cookie", None),
+                ("invoked", Some("no")),
+                ("authorizer", Some("unknown")),
+                ("plateau", Some("none")),
+            ],
+        );
+    }
+
+    #[test]
+    fn invoked_follows_the_excess_and_leaves_a_space_between() {
+        check(&answered(500, 0.2), &target(), &[("invoked", Some("yes"))]);
+        check(
+            &answered(500, 0.1),
+            &target(),
+            &[("invoked", Some("unclear"))],
+        );
+    }
+
+    #[test]
+    fn a_declared_authorizer_or_an_unknown_connect_time_makes_invoked_unclear() {
+        let mut behind = target();
+        behind.aws.authorizer = Some(Authorizer::Jwt);
+        check(
+            &answered(500, 0.2),
+            &behind,
+            &[("invoked", Some("unclear"))],
+        );
+        let mut reused = answered(500, 0.2);
+        reused.phases.connect = None;
+        check(
+            &reused,
+            &target(),
+            &[("invoked", Some("unclear")), ("floor", None)],
+        );
+    }
+
+    #[test]
+    fn a_right_but_late_answer_is_degraded_and_a_good_one_has_no_phase() {
+        let mut slow = target();
+        slow.expect.slower_than = Some(Duration::from_millis(10));
+        check(
+            &answered(200, 0.1),
+            &slow,
+            &[("phase", Some("degraded")), ("unmet", Some("too-slow"))],
+        );
+        check(
+            &answered(200, 0.1),
+            &target(),
+            &[("phase", None), ("unmet", None)],
+        );
+    }
+
+    #[test]
+    fn a_fault_is_the_phase_and_our_deadline_the_plateau() {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/");
+        observation.duration = Duration::from_secs(35);
+        observation.fault = Some(Fault {
+            phase: Phase::Processing,
+            kind: FaultKind::Timeout,
+            detail: "deadline".to_owned(),
+        });
+        check(
+            &observation,
+            &target(),
+            &[
+                ("phase", Some("processing")),
+                ("fault", Some("timeout")),
+                ("plateau", Some("client")),
+                ("status", None),
+            ],
+        );
+    }
+}
