@@ -5,6 +5,8 @@
 //! of a restricted alphabet, descriptions of at most 1,024 characters. It publishes the
 //! facts of the diagnosis, never a body's or a log's raw text.
 
+use std::collections::BTreeMap;
+
 use crate::alarm::{AlarmSpec, Subject};
 use crate::cause::Certainty;
 use crate::diagnosis::fact::FactValue;
@@ -79,6 +81,23 @@ impl Words {
             certainty: tag_value(verdict.certainty.as_str()),
             owner: tag_value(verdict.owner.as_str()),
             description: describe(target, verdict, evidence),
+        }
+    }
+
+    /// What an alarm says already, so that a new definition does not change it.
+    #[must_use]
+    pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
+        let healthy = Self::healthy(spec);
+        let tag = |key: &str, or: String| tags.get(key).cloned().unwrap_or(or);
+        Self {
+            cause: tag(CAUSE_TAG, healthy.cause),
+            certainty: tag(CERTAINTY_TAG, healthy.certainty),
+            owner: tag(OWNER_TAG, healthy.owner),
+            description: match (&spec.subject, description) {
+                // The heartbeat's text never names a cause: a better one replaces it.
+                (Subject::Heartbeat, _) | (_, "") => healthy.description,
+                (Subject::Target(_), kept) => kept.to_owned(),
+            },
         }
     }
 

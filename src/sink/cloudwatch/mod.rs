@@ -1,1 +1,3 @@
 //! being written
+pub mod account;
+pub mod client;
