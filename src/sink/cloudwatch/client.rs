@@ -149,7 +149,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let status = error.raw_response().map(|raw| raw.status().as_u16());
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    let code = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code);
     let whole = DisplayErrorContext(error).to_string();
     let kind = kind_of(code.unwrap_or_default(), status, &whole);
     let message = error
@@ -221,7 +223,12 @@ mod tests {
             ("", Some(429), "", FailureKind::Throttled),
             ("AccessDeniedException", Some(403), "", FailureKind::Denied),
             ("ExpiredToken", Some(403), "", FailureKind::Denied),
-            ("", None, "no providers in chain provided credentials", FailureKind::Denied),
+            (
+                "",
+                None,
+                "no providers in chain provided credentials",
+                FailureKind::Denied,
+            ),
             ("InvalidParameterValue", Some(400), "", FailureKind::Refused),
             ("", Some(413), "", FailureKind::Refused),
             ("InternalServiceFault", Some(500), "", FailureKind::Failed),
