@@ -150,6 +150,32 @@ impl Plan {
     }
 }
 
+impl Step {
+    /// The alarm's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Create(spec)
+            | Self::Update { spec, .. }
+            | Self::Leave { spec, .. }
+            | Self::Clash(spec) => &spec.name,
+            Self::Orphan(alarm) => &alarm.name,
+        }
+    }
+
+    /// What is to be done, in one word.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Update { .. } => "update",
+            Self::Leave { .. } => "leave",
+            Self::Clash(_) => "clash",
+            Self::Orphan(_) => "orphan",
+        }
+    }
+}
+
 impl ActualAlarm {
     /// Whether it carries our tag.
     #[must_use]
