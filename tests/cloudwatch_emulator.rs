@@ -54,7 +54,7 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
     sink.publish(&healthy);
     emulator
         .until(&alarm, StateValue::Ok, PATIENCE, || {
-            sink.publish(&healthy.again())
+            sink.publish(&healthy.again());
         })
         .await;
     let first = failed(&target, name, 1, "lambda-throttled");
@@ -64,45 +64,12 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
     sink.publish(&tipping);
     emulator
         .until(&alarm, StateValue::Alarm, PATIENCE, || {
-            sink.publish(&tipping.again())
+            sink.publish(&tipping.again());
         })
         .await;
 
-    let tags = emulator.tags(&alarm).await;
-    assert_eq!(tags["probecause:cause"], "lambda-throttled");
-    assert_eq!(tags["probecause:certainty"], "likely");
-    assert_eq!(tags["probecause:owner"], "service");
-    assert_eq!(tags["probecause:target"], name);
-    assert!(tags.contains_key("probecause:managed"));
-    let description = emulator.describe(&alarm).await.alarm_description.unwrap();
-    assert!(description.contains("lambda-throttled"), "{description}");
-    let heartbeat = emulator.describe(&alarm::heartbeat_name(name)).await;
-    assert_eq!(heartbeat.treat_missing_data.unwrap(), "breaching");
-
-    // What the emulator does not know.
-    let calls = proxy.calls();
-    let puts: Vec<_> = calls
-        .iter()
-        .filter(|c| c.operation == "PutMetricAlarm")
-        .collect();
-    assert!(!puts.is_empty());
-    for put in &puts {
-        let propagation = "\"ActionConfiguration\":{\"AlarmTagsPropagation\":{\"Enabled\":true}}";
-        assert!(put.body.contains(propagation), "{}", put.body);
-    }
-    let position = |test: &dyn Fn(&proxy::Call) -> bool| calls.iter().position(test).unwrap();
-    let tagged = position(&|c| c.operation == "TagResource" && c.body.contains("lambda-throttled"));
-    let described =
-        position(&|c| c.operation == "PutMetricAlarm" && c.body.contains("lambda-throttled"));
-    let tipped = position(&|c| {
-        c.operation == "PutMetricData"
-            && c.body.contains("\"MetricName\":\"Down\"")
-            && c.body.contains("\"Value\":1.0")
-    });
-    assert!(
-        tagged < described && described < tipped,
-        "{tagged} {described} {tipped}"
-    );
+    check_names_the_cause(&emulator, name).await;
+    check_calls(&proxy.calls());
     assert_eq!(metrics.alarm_updates_late.get(), 0);
 
     // Recovery.
@@ -110,7 +77,7 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
     sink.publish(&recovered);
     emulator
         .until(&alarm, StateValue::Ok, PATIENCE, || {
-            sink.publish(&recovered.again())
+            sink.publish(&recovered.again());
         })
         .await;
     let begun = Instant::now();
@@ -173,6 +140,49 @@ async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
     );
 }
 
+/// The alarm's tags and description name the cause, and the heartbeat alarm is there.
+#[cfg(test)]
+async fn check_names_the_cause(emulator: &Emulator, name: &str) {
+    let alarm = alarm::target_alarm_name(name, name);
+    let tags = emulator.tags(&alarm).await;
+    assert_eq!(tags["probecause:cause"], "lambda-throttled");
+    assert_eq!(tags["probecause:certainty"], "likely");
+    assert_eq!(tags["probecause:owner"], "service");
+    assert_eq!(tags["probecause:target"], name);
+    assert!(tags.contains_key("probecause:managed"));
+    let description = emulator.describe(&alarm).await.alarm_description.unwrap();
+    assert!(description.contains("lambda-throttled"), "{description}");
+    let heartbeat = emulator.describe(&alarm::heartbeat_name(name)).await;
+    assert_eq!(heartbeat.treat_missing_data.unwrap(), "breaching");
+}
+
+/// What the emulator does not know: propagation, and words before the datapoint.
+#[cfg(test)]
+fn check_calls(calls: &[proxy::Call]) {
+    let puts: Vec<_> = calls
+        .iter()
+        .filter(|c| c.operation == "PutMetricAlarm")
+        .collect();
+    assert!(!puts.is_empty());
+    for put in &puts {
+        let propagation = "\"ActionConfiguration\":{\"AlarmTagsPropagation\":{\"Enabled\":true}}";
+        assert!(put.body.contains(propagation), "{}", put.body);
+    }
+    let position = |test: &dyn Fn(&proxy::Call) -> bool| calls.iter().position(test).unwrap();
+    let tagged = position(&|c| c.operation == "TagResource" && c.body.contains("lambda-throttled"));
+    let described =
+        position(&|c| c.operation == "PutMetricAlarm" && c.body.contains("lambda-throttled"));
+    let tipped = position(&|c| {
+        c.operation == "PutMetricData"
+            && c.body.contains("\"MetricName\":\"Down\"")
+            && c.body.contains("\"Value\":1.0")
+    });
+    assert!(
+        tagged < described && described < tipped,
+        "{tagged} {described} {tipped}"
+    );
+}
+
 fn common() -> Common {
     Common {
         config: "unused".into(),
@@ -180,6 +190,7 @@ fn common() -> Common {
     }
 }
 
+#[cfg(test)]
 async fn act(action: &Action, settings: &probecause::settings::Settings) -> (Exit, String) {
     let mut out = Vec::new();
     let exit = carry_out(action, settings, Some(&emulator::config()), &mut out)

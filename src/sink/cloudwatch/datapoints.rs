@@ -267,3 +267,174 @@ fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
     let second = at.as_second();
     Timestamp::from_second(second - second.rem_euclid(width)).unwrap_or(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cause::{Certainty, Owner};
+    use crate::diagnosis::{Diagnosis, Verdict};
+    use crate::observation::Observation;
+    use crate::target::Target;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn target(change: impl FnOnce(&mut Target)) -> Arc<Target> {
+        let url = "https://orders.example/".parse().unwrap();
+        let mut target = Target::with_defaults("orders", url);
+        change(&mut target);
+        Arc::new(target)
+    }
+
+    fn report(target: &Arc<Target>, second: i64, health: HealthState) -> Report {
+        let mut observation = Observation::begun(at(second), "https://orders.example/");
+        observation.duration = Duration::from_secs(2);
+        let diagnosis = match health {
+            HealthState::Down => Diagnosis {
+                outcome: Outcome::Failed,
+                verdict: Some(Arc::new(Verdict {
+                    cause: CauseId::new("lambda-throttled").unwrap(),
+                    title: String::new(),
+                    owner: Owner::Service,
+                    certainty: Certainty::Likely,
+                    candidates: Vec::new(),
+                    next: Vec::new(),
+                })),
+                evidence: Vec::new(),
+                error: None,
+            },
+            _ => Diagnosis::passed(),
+        };
+        Report {
+            target: Arc::clone(target),
+            location: "here".into(),
+            at: at(second),
+            observation: Arc::new(observation),
+            showing: diagnosis.verdict.clone(),
+            diagnosis: Arc::new(diagnosis),
+            health,
+            since: at(0),
+            transition: None,
+            incident: None,
+            event: None,
+            maintenance: false,
+        }
+    }
+
+    /// Feeds (second, health) and returns what went at once, as `second=value`, with a
+    /// `!` where it tips the alarm.
+    fn check(windows: &mut Windows, target: &Arc<Target>, steps: &[(i64, HealthState)]) -> String {
+        let mut seen = Vec::new();
+        for (second, health) in steps {
+            match windows.add(&report(target, *second, *health), MINUTE) {
+                Urgency::Window => {}
+                Urgency::Now(point) => seen.push(format!("{second}={}", point.values[0].0)),
+                Urgency::Tipping(point) => seen.push(format!("{second}={}!", point.values[0].0)),
+            }
+        }
+        seen.join(" ")
+    }
+
+    #[test]
+    fn changes_go_at_once_and_the_rest_with_its_minute() {
+        use HealthState::{Down, Up};
+        let mut windows = Windows::default();
+        let steps = [
+            (0, Up),
+            (10, Up),
+            (20, Up),
+            (30, Down),
+            (40, Down),
+            (61, Up),
+            (70, Up),
+        ];
+        assert_eq!(
+            check(&mut windows, &target(|_| {}), &steps),
+            "0=0 30=1! 61=0"
+        );
+        let closed = windows.close(at(65), MINUTE);
+        assert_eq!(closed.len(), 1);
+        assert_eq!(closed[0].values, [(0.0, 2.0), (1.0, 1.0)]);
+        assert_eq!(closed[0].at, at(40));
+        assert_eq!(windows.close_all()[0].at, at(70));
+        assert!(windows.close_all().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_said_while_the_health_is_unknown() {
+        let mut windows = Windows::default();
+        let steps = [(0, HealthState::Unknown)];
+        assert_eq!(check(&mut windows, &target(|_| {}), &steps), "");
+        assert!(windows.close_all().is_empty());
+    }
+
+    #[test]
+    fn an_outage_in_maintenance_is_told_when_maintenance_ends() {
+        let target = target(|_| {});
+        let mut windows = Windows::default();
+        let mut covered = report(&target, 10, HealthState::Down);
+        covered.maintenance = true;
+        assert_eq!(windows.add(&covered, MINUTE), Urgency::Window);
+        assert!(windows.close_all().is_empty());
+        assert_eq!(
+            check(&mut windows, &target, &[(20, HealthState::Down)]),
+            "20=1!"
+        );
+    }
+
+    #[test]
+    fn opted_in_metrics_are_series_of_their_own_and_failures_name_their_cause() {
+        let target = target(|target| target.cloudwatch.metrics.extend(CloudWatchMetric::ALL));
+        let mut windows = Windows::default();
+        check(
+            &mut windows,
+            &target,
+            &[(1, HealthState::Down), (2, HealthState::Down)],
+        );
+        let closed: Vec<_> = windows.close_all();
+        let names: Vec<_> = closed
+            .iter()
+            .map(|point| point.datum("here", MINUTE))
+            .collect();
+        let names: Vec<_> = names.iter().filter_map(MetricDatum::metric_name).collect();
+        // No processing: the phase was never reached.
+        assert_eq!(names, ["Down", "Failed", "Duration", "Failures"]);
+        let failures = closed[3].datum("here", Duration::from_secs(10));
+        let dimensions: Vec<_> = failures
+            .dimensions()
+            .iter()
+            .filter_map(|d| d.value())
+            .collect();
+        assert_eq!(dimensions, ["orders", "here", "lambda-throttled"]);
+        assert_eq!(failures.values(), [1.0]);
+        assert_eq!(failures.counts(), [2.0]);
+        assert_eq!(failures.storage_resolution(), Some(1));
+    }
+
+    #[test]
+    fn a_window_keeps_at_most_as_many_distinct_values_as_cloudwatch_takes() {
+        let mut window = Window {
+            last: at(0),
+            values: Vec::new(),
+        };
+        for number in 0..1000 {
+            window.add(f64::from(number));
+        }
+        assert_eq!(window.values.len(), MAX_VALUES);
+        let total: f64 = window.values.iter().map(|(_, count)| count).sum();
+        assert!((total - 1000.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn an_unpublished_target_has_no_datapoints() {
+        let target = target(|target| target.cloudwatch.enabled = false);
+        let mut windows = Windows::default();
+        assert_eq!(check(&mut windows, &target, &[(0, HealthState::Down)]), "");
+        assert!(windows.close_all().is_empty());
+    }
+}
