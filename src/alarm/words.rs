@@ -1,0 +1,267 @@
+//! What an alarm says about the probable cause: its tags and its description.
+//!
+//! Both travel in notifications (the tags because propagation is on), so the person who
+//! is woken reads the cause first. Pure text work within CloudWatch's limits: tag values
+//! of a restricted alphabet, descriptions of at most 1,024 characters. It publishes the
+//! facts of the diagnosis, never a body's or a log's raw text.
+
+use std::collections::BTreeMap;
+
+use crate::alarm::{AlarmSpec, Subject};
+use crate::cause::Certainty;
+use crate::diagnosis::fact::FactValue;
+use crate::diagnosis::{Evidence, Verdict};
+
+/// The tags and the description of an alarm at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// `probecause:cause`.
+    pub cause: String,
+    /// `probecause:certainty`.
+    pub certainty: String,
+    /// `probecause:owner`.
+    pub owner: String,
+    /// At most 1,024 characters.
+    pub description: String,
+}
+
+/// The tag that marks an alarm as ours; one without it is never touched.
+pub const MANAGED_TAG: &str = "probecause:managed";
+/// The tag that keeps [`AlarmSpec::fingerprint`].
+pub const DEFINITION_TAG: &str = "probecause:definition";
+/// The tag that names the target.
+pub const TARGET_TAG: &str = "probecause:target";
+/// The tag that names the probable cause.
+pub const CAUSE_TAG: &str = "probecause:cause";
+/// The tag that says how sure the cause is.
+pub const CERTAINTY_TAG: &str = "probecause:certainty";
+/// The tag that says who acts.
+pub const OWNER_TAG: &str = "probecause:owner";
+
+/// The value of the cause's tags while all is well.
+const NONE: &str = "none";
+
+/// The most characters CloudWatch takes in a description.
+const MAX_DESCRIPTION: usize = 1024;
+
+/// The most characters AWS takes in a tag's value.
+const MAX_TAG_VALUE: usize = 256;
+
+/// Characters one fact's text may take in a description: a header can be long, and the
+/// next steps behind it matter more.
+const MAX_FACT: usize = 80;
+
+impl Words {
+    /// What an alarm says while nothing is wrong.
+    #[must_use]
+    pub fn healthy(spec: &AlarmSpec) -> Self {
+        let description = match &spec.subject {
+            Subject::Target(name) => format!(
+                "Probecause watches {name}. No failure is known. While it is down this text and \
+                 the tags name the probable cause."
+            ),
+            Subject::Heartbeat => "No heartbeat came from Probecause at this location: the daemon \
+                 is down or cannot reach CloudWatch. Nobody watches its targets from here. Look \
+                 at the daemon's log, then at its credentials and network."
+                .to_owned(),
+        };
+        Self {
+            cause: NONE.to_owned(),
+            certainty: NONE.to_owned(),
+            owner: NONE.to_owned(),
+            description: cut(&printable(&description), MAX_DESCRIPTION),
+        }
+    }
+
+    /// What an alarm says about a failing target.
+    #[must_use]
+    pub fn failing(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> Self {
+        Self {
+            cause: tag_value(verdict.cause.as_str()),
+            certainty: tag_value(verdict.certainty.as_str()),
+            owner: tag_value(verdict.owner.as_str()),
+            description: describe(target, verdict, evidence),
+        }
+    }
+
+    /// What an alarm says already, so that a new definition does not change it.
+    #[must_use]
+    pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
+        let healthy = Self::healthy(spec);
+        let tag = |key: &str, or: String| tags.get(key).cloned().unwrap_or(or);
+        Self {
+            cause: tag(CAUSE_TAG, healthy.cause),
+            certainty: tag(CERTAINTY_TAG, healthy.certainty),
+            owner: tag(OWNER_TAG, healthy.owner),
+            description: match (&spec.subject, description) {
+                // The heartbeat's text never names a cause: a better one replaces it.
+                (Subject::Heartbeat, _) | (_, "") => healthy.description,
+                (Subject::Target(_), kept) => kept.to_owned(),
+            },
+        }
+    }
+
+    /// Every tag of the alarm, sorted by key.
+    #[must_use]
+    pub fn tags(&self, spec: &AlarmSpec) -> Vec<(&'static str, String)> {
+        let target = match &spec.subject {
+            Subject::Target(name) => tag_value(name.as_str()),
+            Subject::Heartbeat => NONE.to_owned(),
+        };
+        vec![
+            (CAUSE_TAG, self.cause.clone()),
+            (CERTAINTY_TAG, self.certainty.clone()),
+            (DEFINITION_TAG, spec.fingerprint()),
+            (MANAGED_TAG, "true".to_owned()),
+            (OWNER_TAG, self.owner.clone()),
+            (TARGET_TAG, target),
+        ]
+    }
+}
+
+/// Makes a text fit for a tag's value: letters, digits, spaces and `+ - = . _ : / @`
+/// stay, anything else becomes `_`.
+#[must_use]
+pub fn tag_value(text: &str) -> String {
+    let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+    text.chars()
+        .map(|c| if allowed(c) { c } else { '_' })
+        .take(MAX_TAG_VALUE)
+        .collect()
+}
+
+fn describe(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> String {
+    let mut text = format!(
+        "{target}: {} ({}, {}; {} acts).",
+        verdict.title, verdict.cause, verdict.certainty, verdict.owner
+    );
+    if verdict.certainty == Certainty::Possible && verdict.candidates.len() > 1 {
+        let candidates: Vec<_> = verdict
+            .candidates
+            .iter()
+            .map(|candidate| format!("{} {:.0} %", candidate.cause, candidate.share * 100.0))
+            .collect();
+        text.push_str(" Candidates: ");
+        text.push_str(&candidates.join(", "));
+        text.push('.');
+    }
+    if !evidence.is_empty() {
+        let facts: Vec<_> = evidence.iter().map(fact).collect();
+        text.push_str(" Evidence: ");
+        text.push_str(&facts.join(", "));
+        text.push('.');
+    }
+    for (index, step) in verdict.next.iter().enumerate() {
+        text.push_str(if index == 0 { " Next: " } else { " " });
+        text.push_str(step);
+    }
+    cut(&printable(&text), MAX_DESCRIPTION)
+}
+
+fn fact(evidence: &Evidence) -> String {
+    let value = match &evidence.value {
+        FactValue::Text(text) => cut(text, MAX_FACT),
+        FactValue::Number(number) => {
+            let rounded = (number * 1000.0).round() / 1000.0;
+            rounded.to_string()
+        }
+    };
+    format!("{} = {value}", evidence.fact)
+}
+
+/// Control characters are refused by CloudWatch.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// Cuts a text to a number of characters, behind a word where there is one.
+fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(limit - 1).collect();
+    let end = kept.rfind(' ').unwrap_or(kept.len());
+    format!("{}…", kept[..end].trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::cause::{CauseId, Owner};
+    use crate::diagnosis::Candidate;
+
+    fn verdict(certainty: Certainty, next: &[&str]) -> Verdict {
+        let candidate = |cause: &str, share| Candidate {
+            cause: CauseId::new(cause).unwrap(),
+            share,
+        };
+        Verdict {
+            cause: CauseId::new("lambda-function-error").unwrap(),
+            title: "The function failed".to_owned(),
+            owner: Owner::Service,
+            certainty,
+            candidates: vec![
+                candidate("lambda-function-error", 0.6),
+                candidate("lambda-malformed-response", 0.4),
+            ],
+            next: next.iter().map(|&step| step.to_owned()).collect(),
+        }
+    }
+
+    fn evidence() -> Vec<Evidence> {
+        vec![
+            Evidence {
+                fact: "status".to_owned(),
+                value: FactValue::Number(500.0),
+            },
+            Evidence {
+                fact: "phase.processing".to_owned(),
+                value: FactValue::Number(0.386_04),
+            },
+        ]
+    }
+
+    #[test]
+    fn a_possible_cause_names_its_rivals() {
+        let words = Words::failing(
+            "orders",
+            &verdict(
+                Certainty::Possible,
+                &["Read the function's log.", "Compare deployments."],
+            ),
+            &evidence(),
+        );
+        assert_snapshot!(words.description, @"orders: The function failed (lambda-function-error, possible; service acts). Candidates: lambda-function-error 60 %, lambda-malformed-response 40 %. Evidence: status = 500, phase.processing = 0.386. Next: Read the function's log. Compare deployments.");
+    }
+
+    #[test]
+    fn a_likely_cause_stands_alone() {
+        let words = Words::failing("orders", &verdict(Certainty::Likely, &[]), &[]);
+        assert_snapshot!(words.description, @"orders: The function failed (lambda-function-error, likely; service acts).");
+    }
+
+    #[test]
+    fn a_long_description_ends_behind_a_word_within_the_limit() {
+        let step = "Prüfe die Größe der Antwort. ".repeat(60);
+        let words = Words::failing("orders", &verdict(Certainty::Likely, &[&step]), &evidence());
+        let length = words.description.chars().count();
+        assert!((1000..=1024).contains(&length), "{length}");
+        assert!(words.description.ends_with('…'));
+        let whole = words.description.trim_end_matches('…');
+        assert!(
+            step.contains(whole.rsplit(' ').next().unwrap()),
+            "cut inside a word"
+        );
+    }
+
+    #[test]
+    fn tag_values_hold_only_what_aws_takes() {
+        assert_eq!(tag_value("shop & co (eu)\n"), "shop _ co _eu__");
+        assert_eq!(tag_value("a+b-c=d._:/@ é"), "a+b-c=d._:/@ é");
+        assert_eq!(tag_value(&"x".repeat(300)).len(), 256);
+    }
+}

@@ -1,0 +1,124 @@
+//! The CloudWatch sink: datapoints and alarms that carry the probable cause.
+//!
+//! Reading order: this file (the handle that the monitor holds), `sender` (reports to
+//! datapoints to requests), `datapoints`, `spool`, `desk` and `keeper` (alarms),
+//! `account` and `client` (CloudWatch's language). One task runs sender and keeper side
+//! by side. Publishing never waits: a full queue loses reports, which are counted.
+
+pub mod account;
+pub mod client;
+mod datapoints;
+mod desk;
+mod keeper;
+mod link;
+mod sender;
+mod spool;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::sink::cloudwatch::desk::Desk;
+use crate::sink::cloudwatch::keeper::Keeper;
+use crate::sink::cloudwatch::link::Link;
+use crate::sink::cloudwatch::sender::{Command, Sender};
+use crate::sink::daemon_metrics::DaemonMetrics;
+
+/// The way of reports to CloudWatch. Dropping it ends its task without a last flush.
+#[derive(Debug)]
+pub struct CloudWatchSink {
+    commands: mpsc::Sender<Command>,
+    settings: watch::Sender<Arc<Settings>>,
+    metrics: DaemonMetrics,
+}
+
+/// The sink's name in `probecause_sink_dropped_total`.
+const SINK: &str = "cloudwatch";
+
+/// Reports that may wait for the task: some twenty seconds of 500 probes a second, far
+/// longer than the task is ever busy, since it never waits for CloudWatch.
+const QUEUE: usize = 10_000;
+
+impl CloudWatchSink {
+    /// Starts the task, with credentials and region by the SDK's default chain. Must be
+    /// called inside a Tokio runtime. While `cloudwatch.enabled` is false it idles.
+    #[must_use]
+    pub fn start(settings: Arc<Settings>, metrics: DaemonMetrics) -> Self {
+        Self::start_with(settings, metrics, None)
+    }
+
+    /// Starts the task with an SDK configuration that was already made.
+    #[must_use]
+    pub fn start_with(
+        settings: Arc<Settings>,
+        metrics: DaemonMetrics,
+        base: Option<SdkConfig>,
+    ) -> Self {
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let (settings, watching) = watch::channel(settings);
+        let link = Link::new(base, metrics.clone());
+        let desk = Arc::new(Desk::default());
+        let keeper = Keeper::new(Arc::clone(&link), Arc::clone(&desk), watching.clone());
+        let sender = Sender::new(link, desk, watching, metrics.clone());
+        tokio::spawn(async move {
+            // The keeper has nothing to keep once the sender is done.
+            tokio::select! {
+                () = sender.run(queue) => {}
+                () = keeper.run() => {}
+            }
+        });
+        Self {
+            commands,
+            settings,
+            metrics,
+        }
+    }
+
+    /// Takes a report. Never waits; a report that finds no place is counted as dropped.
+    pub fn publish(&self, report: &Report) {
+        if !self.settings.borrow().cloudwatch.enabled {
+            return;
+        }
+        let command = Command::Report(Box::new(report.clone()));
+        // A closed queue means that the task has ended, which `ended` tells.
+        if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
+            self.commands.try_send(command)
+        {
+            self.metrics.sink_dropped.with_label_values(&[SINK]).inc();
+        }
+    }
+
+    /// Takes a new configuration: alarms are planned anew, and alarms of targets that
+    /// are gone stop paging at once.
+    pub fn configure(&self, settings: Arc<Settings>) {
+        self.settings.send_replace(settings);
+    }
+
+    /// Resolves when the task has ended, which before `shutdown` is a fault of ours.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
+    /// Sends what waits and ends the task, within the given time.
+    pub async fn shutdown(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let flushed = async {
+            if self
+                .commands
+                .send(Command::Shutdown(deadline))
+                .await
+                .is_ok()
+            {
+                self.commands.closed().await;
+            }
+        };
+        // The task watches the deadline itself; this is for one that cannot any more.
+        let _ = tokio::time::timeout_at(deadline + Duration::from_millis(100), flushed).await;
+    }
+}
