@@ -157,6 +157,9 @@ fn of_io(error: &io::Error, phase: Phase) -> Option<FaultKind> {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => Some(FaultKind::ConnectionReset),
         io::ErrorKind::TimedOut => Some(FaultKind::Timeout),
+        // HTTP/2 keeps the kind of its transport's error but not its type; while an
+        // answer is awaited, only TLS says this: an alert for our certificate.
+        io::ErrorKind::InvalidData if phase == Phase::Processing => Some(FaultKind::TlsHandshake),
         io::ErrorKind::UnexpectedEof => match phase {
             Phase::Tls => Some(FaultKind::TlsHandshake),
             // A decoder that runs dry reports the same kind: only the transport's

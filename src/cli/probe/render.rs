@@ -170,6 +170,6 @@ mod tests {
             }],
             error: Some("expected status 200".to_owned()),
         };
-        insta::assert_snapshot!(render(&target, &seen, &diagnosis, false), @"");
+        insta::assert_snapshot!(render(&target, &seen, &diagnosis, false));
     }
 }
