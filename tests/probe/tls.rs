@@ -1,19 +1,17 @@
 //! Certificates, handshakes and HTTP/2, on real sockets.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::{check, probe, prober, read_request, target};
 use probecause::observation::{FaultKind, HttpVersion, Phase};
 use probecause::secret::Secret;
 use probecause::target::{Target, TlsIdentity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
-use support::{check, probe, prober, read_request, target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -109,7 +107,7 @@ fn trusting(server: &TlsServer, ca: &Ca) -> Target {
 async fn http2(stream: TlsStream<TcpStream>) {
     let service = hyper::service::service_fn(|_| async {
         let body = http_body_util::Full::new(bytes::Bytes::from_static(b"ok"));
-        Ok::<_, std::convert::Infallible>(http::Response::new(body))
+        Ok::<_, std::convert::Infallible>(::http::Response::new(body))
     });
     let io = hyper_util::rt::TokioIo::new(stream);
     let builder = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
@@ -188,7 +186,7 @@ async fn a_demanded_client_certificate_is_given_or_missed() {
 
 #[tokio::test]
 async fn a_peer_that_speaks_no_tls_breaks_the_handshake() {
-    let server = support::serve(|mut stream, _| async move {
+    let server = crate::support::serve(|mut stream, _| async move {
         let mut hello = [0; 4096];
         let _ = stream.read(&mut hello).await;
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
@@ -238,7 +236,7 @@ async fn a_tunnel_through_a_proxy_reaches_the_endpoint() {
     let ca = ca();
     let server = serve(Some(&ca), valid(), None, http2).await;
     let end = server.address;
-    let proxy = support::serve(move |mut stream, record| async move {
+    let proxy = crate::support::serve(move |mut stream, record| async move {
         let request = read_request(&mut stream).await;
         record.lock().unwrap().push(request);
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();

@@ -1,16 +1,14 @@
 //! Requests, redirects, bodies and kept connections, on real sockets.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::{answer, check, probe, prober, read_request, serve, target};
 use probecause::observation::{FaultKind, Phase};
 use probecause::probe::Prober;
 use probecause::secret::Secret;
 use probecause::target::{Auth, HeaderText};
-use support::{answer, check, probe, prober, read_request, serve, target};
 use tokio::io::AsyncWriteExt;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
