@@ -251,3 +251,17 @@ async fn a_tunnel_through_a_proxy_reaches_the_endpoint() {
     assert!(seen.phases.connect.is_some() && seen.phases.tls.is_some());
     assert!(proxy.seen()[0].starts_with("CONNECT 127.0.0.1:"));
 }
+
+#[tokio::test]
+async fn a_kept_connection_still_tells_its_certificate() {
+    let ca = ca();
+    let server = serve(Some(&ca), valid(), None, http2).await;
+    let mut target = trusting(&server, &ca);
+    target.request.reuse_connection = true;
+    let prober = prober();
+    let first = Box::pin(prober.probe(&target)).await;
+    let second = Box::pin(prober.probe(&target)).await;
+    check(&second, None);
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    assert!(second.phases.tls.is_none() && second.tls == first.tls);
+}
