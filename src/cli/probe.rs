@@ -95,8 +95,11 @@ fn chosen(args: &Args) -> Result<(Target, ResolverSettings), String> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("`{url}` is no http or https URL with a host"));
     }
-    let shown = url.to_string();
-    let mut target = Target::with_defaults(&shown, url);
+    // The result names the target by its URL: a password in it is not for showing.
+    let mut shown = url.clone();
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    let mut target = Target::with_defaults(shown.as_str(), url);
     adjust(&mut target, args);
     Ok((target, ResolverSettings::default()))
 }
