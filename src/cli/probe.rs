@@ -28,7 +28,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 pub struct Args {
     /// The endpoint, `http` or `https`.
     #[arg(required_unless_present = "config", conflicts_with = "config")]
-    url: Option<Url>,
+    url: Option<String>,
     /// Take the target from this configuration.
     #[arg(long, value_name = "FILE", requires = "target")]
     config: Option<PathBuf>,
@@ -90,10 +90,16 @@ fn chosen(args: &Args) -> Result<(Target, ResolverSettings), String> {
     let Some(url) = &args.url else {
         return Err("`--config` is not connected to this command: give a URL".to_owned());
     };
+    let url = Url::parse(url)
+        .map_err(|error| format!("`{url}` is no URL: {error}; write it as `https://host/path`"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("`{url}` is no http or https URL with a host"));
     }
-    let mut target = Target::with_defaults(url.as_str(), url.clone());
+    // The result names the target by its URL: a password in it is not for showing.
+    let mut shown = url.clone();
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    let mut target = Target::with_defaults(shown.as_str(), url);
     adjust(&mut target, args);
     Ok((target, ResolverSettings::default()))
 }

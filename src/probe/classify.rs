@@ -157,6 +157,9 @@ fn of_io(error: &io::Error, phase: Phase) -> Option<FaultKind> {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => Some(FaultKind::ConnectionReset),
         io::ErrorKind::TimedOut => Some(FaultKind::Timeout),
+        // HTTP/2 keeps the kind of its transport's error but not its type; while an
+        // answer is awaited, only TLS says this: an alert for our certificate.
+        io::ErrorKind::InvalidData if phase == Phase::Processing => Some(FaultKind::TlsHandshake),
         io::ErrorKind::UnexpectedEof => match phase {
             Phase::Tls => Some(FaultKind::TlsHandshake),
             // A decoder that runs dry reports the same kind: only the transport's
@@ -207,4 +210,59 @@ fn source_is_eof(error: &hyper::Error) -> bool {
         .source()
         .and_then(|source| source.downcast_ref::<io::Error>())
         .is_some_and(|source| source.kind() == io::ErrorKind::UnexpectedEof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: &io::Error, phase: Phase, want: Option<FaultKind>) {
+        assert_eq!(of_io(error, phase), want, "{error} in {phase:?}");
+    }
+
+    #[test]
+    fn what_this_host_lacks_is_its_own_fault() {
+        for code in [24, 23, 12, 105, 99] {
+            let error = io::Error::from_raw_os_error(code);
+            check(&error, Phase::Connect, Some(FaultKind::Local));
+        }
+    }
+
+    #[test]
+    fn an_unreachable_host_is_told_from_a_refusing_one() {
+        for (code, kind) in [
+            (113, FaultKind::Unreachable),
+            (101, FaultKind::Unreachable),
+            (111, FaultKind::ConnectionRefused),
+            (110, FaultKind::Timeout),
+        ] {
+            check(
+                &io::Error::from_raw_os_error(code),
+                Phase::Connect,
+                Some(kind),
+            );
+        }
+    }
+
+    #[test]
+    fn an_end_of_file_means_what_its_phase_makes_of_it() {
+        let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+        check(&error, Phase::Tls, Some(FaultKind::TlsHandshake));
+        check(&error, Phase::Processing, Some(FaultKind::ConnectionClosed));
+        check(&error, Phase::Transfer, None);
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let error = io::Error::new(io::ErrorKind::InvalidData, expired);
+        let links = chain(&error);
+        assert_eq!(
+            links
+                .iter()
+                .rev()
+                .find_map(|link| kind_of(*link, Phase::Tls)),
+            Some(FaultKind::CertificateExpired)
+        );
+    }
 }

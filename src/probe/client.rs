@@ -27,8 +27,7 @@ const MAX_HEADERS: usize = 200;
 /// The same bound for HTTP/2, in bytes of the whole list.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// The clients built so far. Settings that no target has any more are dropped when
-/// another client is built.
+/// The clients built so far, bounded by [`MAX_CLIENTS`].
 #[derive(Default)]
 pub(super) struct Clients {
     built: Mutex<HashMap<ClientKey, Arc<SharedClient>>>,
@@ -53,9 +52,10 @@ struct ClientKey {
     allowed: Vec<IpAddr>,
 }
 
-/// Clients kept before those no longer in use are dropped: more than any
-/// configuration with hand-written TLS settings has.
-const MAX_CLIENTS: usize = 64;
+/// Clients kept before idle ones are dropped: far more than a configuration has, since
+/// dropping one that is still wanted costs its next probe a new client, but a bound for
+/// a daemon that is reloaded with ever new TLS material.
+const MAX_CLIENTS: usize = 1024;
 
 impl Clients {
     /// The client for a target, built where it is the first of its kind.
@@ -80,7 +80,7 @@ impl Clients {
             return Ok(Arc::clone(client));
         }
         if built.len() >= MAX_CLIENTS {
-            built.retain(|key, client| Arc::strong_count(client) > 1 || key.reuse);
+            built.retain(|_, client| Arc::strong_count(client) > 1);
         }
         let client = Arc::new(build(&key, resolvers)?);
         built.insert(key, Arc::clone(&client));

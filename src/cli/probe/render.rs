@@ -76,8 +76,8 @@ fn bars(observation: &Observation) -> Vec<String> {
     let total = observation.duration.as_secs_f64().max(f64::EPSILON);
     let bar = |phase: Phase| {
         let spent = observation.phases.get(phase)?;
-        let cells =
-            (1..=BAR).filter(|cell| *cell as f64 / BAR as f64 <= spent.as_secs_f64() / total);
+        let share = spent.as_secs_f64() / total;
+        let cells = (1..=BAR).filter(|cell| (*cell as f64 - 0.5) / BAR as f64 <= share);
         let cells = "█".repeat(cells.count().max(1));
         Some(format!(
             "  {:<11}{:>10}  {cells}",
@@ -170,6 +170,6 @@ mod tests {
             }],
             error: Some("expected status 200".to_owned()),
         };
-        insta::assert_snapshot!(render(&target, &seen, &diagnosis, false), @"");
+        insta::assert_snapshot!(render(&target, &seen, &diagnosis, false));
     }
 }

@@ -1,13 +1,11 @@
 //! Every way a probe can break below TLS, on real sockets.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{answer, check, dns, probe, prober, read_request, reset, serve, target};
 use probecause::observation::{FaultKind, Phase};
 use probecause::probe::Prober;
 use probecause::settings::ResolverSettings;
-use support::{answer, check, dns, probe, prober, read_request, reset, serve, target};
 use tokio::io::AsyncWriteExt;
 
 async fn breaks(reply: &[u8], kind: FaultKind, phase: Phase) {
@@ -149,7 +147,7 @@ async fn the_deadline_names_the_phase_that_was_running() {
         let scheme = if https { "https" } else { "http" };
         let mut stalled = target(&format!("{scheme}://{}/", server.address));
         stalled.timeout = limit;
-        let seen = Box::pin(support::prober().probe(&stalled)).await;
+        let seen = Box::pin(crate::support::prober().probe(&stalled)).await;
         check(&seen, Some((FaultKind::Timeout, phase)));
         let ran = seen.phases.get(phase).unwrap();
         assert!(ran > limit / 2 && ran <= seen.duration, "{ran:?}");

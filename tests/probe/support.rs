@@ -1,8 +1,4 @@
 //! Broken sockets on loopback: a server that does exactly what a test tells it.
-#![expect(
-    dead_code,
-    reason = "each test binary uses its own part of the support"
-)]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,24 +13,24 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 /// A server with a record of the requests that it read.
-pub struct Server {
-    pub address: SocketAddr,
-    pub requests: Arc<Mutex<Vec<String>>>,
-    pub connections: Arc<AtomicUsize>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) requests: Arc<Mutex<Vec<String>>>,
+    pub(crate) connections: Arc<AtomicUsize>,
 }
 
 impl Server {
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
 
 /// Runs `act` for each connection with the stream and the record.
-pub async fn serve<F, Fut>(act: F) -> Server
+pub(crate) async fn serve<F, Fut>(act: F) -> Server
 where
     F: Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -58,7 +54,7 @@ where
 }
 
 /// Answers each request of a connection with the same bytes, then closes.
-pub async fn answer(reply: impl Into<Vec<u8>>) -> Server {
+pub(crate) async fn answer(reply: impl Into<Vec<u8>>) -> Server {
     let reply: Arc<[u8]> = reply.into().into();
     serve(move |mut stream, record| {
         let reply = Arc::clone(&reply);
@@ -73,7 +69,7 @@ pub async fn answer(reply: impl Into<Vec<u8>>) -> Server {
 }
 
 /// Reads one request's head (and what came along of its body).
-pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -86,14 +82,14 @@ pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
 }
 
 /// Closes a connection with a RST.
-pub fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     stream.set_zero_linger().unwrap();
     drop(stream);
 }
 
 /// A DNS server that answers every query with this response code and, where given,
 /// this A record; `None` never answers.
-pub async fn dns(reply: Option<(u8, Option<[u8; 4]>)>) -> SocketAddr {
+pub(crate) async fn dns(reply: Option<(u8, Option<[u8; 4]>)>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
@@ -139,13 +135,13 @@ fn dns_reply(query: &[u8], code: u8, record: Option<[u8; 4]>) -> Vec<u8> {
     reply
 }
 
-pub fn target(url: &str) -> Target {
+pub(crate) fn target(url: &str) -> Target {
     let mut target = Target::with_defaults("test", url.parse().unwrap());
     target.timeout = Duration::from_secs(5);
     target
 }
 
-pub fn prober() -> Prober {
+pub(crate) fn prober() -> Prober {
     Prober::new(&ResolverSettings {
         servers: vec!["127.0.0.1:9".parse().unwrap()],
         ..ResolverSettings::default()
@@ -153,13 +149,13 @@ pub fn prober() -> Prober {
     .unwrap()
 }
 
-pub async fn probe(target: &Target) -> Observation {
+pub(crate) async fn probe(target: &Target) -> Observation {
     Box::pin(prober().probe(target)).await
 }
 
 /// The one check: what broke, and in which phase; time is accounted for.
 #[track_caller]
-pub fn check(seen: &Observation, want: Option<(FaultKind, Phase)>) {
+pub(crate) fn check(seen: &Observation, want: Option<(FaultKind, Phase)>) {
     let got = seen.fault.as_ref().map(|fault| (fault.kind, fault.phase));
     assert_eq!(got, want, "{:?}", seen.fault);
     let sum: Duration = Phase::ALL

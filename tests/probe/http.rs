@@ -1,16 +1,14 @@
 //! Requests, redirects, bodies and kept connections, on real sockets.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::{answer, check, probe, prober, read_request, serve, target};
 use probecause::observation::{FaultKind, Phase};
 use probecause::probe::Prober;
 use probecause::secret::Secret;
 use probecause::target::{Auth, HeaderText};
-use support::{answer, check, probe, prober, read_request, serve, target};
 use tokio::io::AsyncWriteExt;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -176,4 +174,79 @@ async fn two_hundred_probes_on_one_client_have_their_own_times() {
         );
         assert!(seen.phases.connect.is_some());
     }
+}
+
+#[tokio::test]
+async fn every_offered_encoding_is_undone() {
+    let bodies: [(&str, &[u8]); 4] = [
+        (
+            "gzip",
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xcbH\xcd\xc9\xc9\x07\x00\x86\xa6\x106\x05\x00\x00\x00",
+        ),
+        ("deflate", b"x\x9c\xcbH\xcd\xc9\xc9\x07\x00\x06,\x02\x15"),
+        ("br", b"\x0b\x02\x80hello\x03"),
+        ("zstd", b"\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00hello"),
+    ];
+    for (name, body) in bodies {
+        let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {name}\r\n\r\n").into_bytes();
+        reply.extend(body);
+        let seen = probe(&target(&answer(reply).await.url("/"))).await;
+        check(&seen, None);
+        assert_eq!(seen.response.unwrap().body, b"hello", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_request_carries_what_the_signature_covers() {
+    let server = answer(OK).await;
+    let credentials = aws_credential_types::Credentials::new(
+        "AKIDEXAMPLE",
+        "secret-key",
+        Some("session-token".to_owned()),
+        None,
+        "test",
+    );
+    let provider = aws_credential_types::provider::SharedCredentialsProvider::new(credentials);
+    let prober = Prober::with_credentials(&Default::default(), provider).unwrap();
+    let mut target = target(&server.url("/a?b=c"));
+    target.auth = Some(Auth::SigV4 {
+        service: "execute-api".to_owned(),
+        region: "eu-west-1".to_owned(),
+    });
+    check(&Box::pin(prober.probe(&target)).await, None);
+    let request = server.seen().remove(0).to_lowercase();
+    for part in [
+        "authorization: aws4-hmac-sha256 credential=akidexample/",
+        "/eu-west-1/execute-api/aws4_request",
+        "signedheaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token",
+        "x-amz-security-token: session-token",
+    ] {
+        assert!(request.contains(part), "{part} in {request}");
+    }
+    assert!(!request.contains("secret-key"));
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_be_reached_is_the_proxys_fault() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let mut target = target("http://name.test/");
+    target.request.proxy = Some(proxy.parse().unwrap());
+    check(
+        &probe(&target).await,
+        Some((FaultKind::Proxy, Phase::Connect)),
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_the_tunnel_is_told_from_the_endpoint() {
+    let server = answer("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+    let mut target = target("https://name.test/");
+    target.request.proxy = Some(server.url("/").parse().unwrap());
+    check(
+        &probe(&target).await,
+        Some((FaultKind::Proxy, Phase::Connect)),
+    );
+    assert!(server.seen()[0].starts_with("CONNECT name.test:443"));
 }
