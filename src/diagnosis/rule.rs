@@ -552,3 +552,117 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
         .ok()
         .filter(|number: &f64| number.is_finite())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"phase = "expect"
+[[rule]]
+id = "alb-no-target"
+title = "The load balancer has no target"
+owner = "service"
+next = ["Look."]
+see = "https://example.org/"
+[rule.when]
+status = 503
+header.server = "awselb/*"
+"phase.processing" = { below = 2 }
+[[rule.example]]
+given = { status = 503, header.server = "awselb/2.0" }
+[[rule.counterexample]]
+given = { status = 503, header.server = "nginx" }
+because = "The service itself answered"
+"#;
+
+    fn check(from: &str, to: &str, expected: &[&str]) {
+        let text = GOOD.replacen(from, to, 1);
+        assert_ne!(text, GOOD, "nothing was replaced");
+        let problems: Vec<String> = parse("r.toml", &text)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(problems, expected);
+    }
+
+    #[test]
+    fn a_rule_reads_as_written() {
+        let rules = parse("r.toml", GOOD).unwrap();
+        let mut told: Vec<String> = rules[0].when.iter().map(ToString::to_string).collect();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "header.server looks like awselb/*",
+                "phase is expect",
+                "phase.processing is below 2",
+                "status is 503",
+            ]
+        );
+        assert_eq!(rules[0].examples[0].text("phase"), Some("expect"));
+    }
+
+    #[test]
+    fn a_fact_that_does_not_exist_is_refused_with_its_line() {
+        check(
+            "status = 503\n",
+            "colour = 503\n",
+            &["r.toml:9: there is no fact `colour`: `probecause explain --facts` lists them"],
+        );
+    }
+
+    #[test]
+    fn a_word_that_a_fact_never_is_is_refused() {
+        check(
+            "status = 503\n",
+            "invoked = \"maybe\"\n",
+            &["r.toml:9: `invoked` is never `maybe`: it is one of yes, no, unclear"],
+        );
+        check(
+            "status = 503\n",
+            "status = \"503\"\n",
+            &["r.toml:9: `status` is a number"],
+        );
+        check(
+            "status = 503\n",
+            "fault = { below = 2 }\n",
+            &["r.toml:9: `fault` is words: a range needs a number"],
+        );
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let text = GOOD.replacen("owner = \"service\"", "owner = \"me\"\nweight = 0", 1);
+        let problems = parse("r.toml", &text).unwrap_err();
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "r.toml:2: `owner` is never `me`: it is service, platform, network, client or prober",
+                "r.toml:6: `weight` is a number above 0",
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_parts_unknown_keys_and_bad_titles_are_refused() {
+        check(
+            "owner",
+            "colour = 1\nowner",
+            &[
+                "r.toml:5: unknown key `colour`: it is one of id, cause, title, owner, certainty, weight, fallback, next, see, when, weigh, example, counterexample",
+            ],
+        );
+        check(
+            "target\"",
+            "target.\"",
+            &["r.toml:2: `title` ends with a full stop: drop it"],
+        );
+        check(
+            "because = \"The service itself answered\"\n",
+            "",
+            &["r.toml:14: a counterexample, and no other, says `because`"],
+        );
+    }
+}

@@ -119,12 +119,21 @@ impl Rulebook {
         self.rules.iter()
     }
 
-    /// One rule a cause (the first that names it), in order. `unexplained` has none.
+    /// One rule a cause, in order: the rule named like its cause, else the first that
+    /// names it. `unexplained` has none.
     pub fn causes(&self) -> impl Iterator<Item = &Rule> {
-        let mut seen = BTreeSet::new();
-        self.rules
-            .iter()
-            .filter(move |rule| seen.insert(&rule.cause))
+        self.rules.iter().enumerate().filter_map(|(index, rule)| {
+            let namesake = self.rules.iter().any(|other| other.id == rule.cause);
+            let first = !self.rules[..index]
+                .iter()
+                .any(|other| other.cause == rule.cause);
+            let shown = if namesake {
+                rule.id == rule.cause
+            } else {
+                first
+            };
+            shown.then_some(rule)
+        })
     }
 
     /// What the facts mean. Total and deterministic.
