@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::cause::{CauseId, Certainty, Owner};
 use crate::diagnosis::condition::Condition;
 use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rule::{self, Rule, RuleProblem};
+use crate::diagnosis::reader;
+use crate::diagnosis::rule::{Rule, RuleProblem};
 use crate::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
 
 /// Every rule, in the order of the files.
@@ -91,7 +92,7 @@ impl Rulebook {
         let mut rules: Vec<Rule> = Vec::new();
         let mut problems = Vec::new();
         for (file, text) in files {
-            match rule::parse(file, text) {
+            match reader::parse(file, text) {
                 Ok(read) => {
                     for rule in read {
                         if rules.iter().any(|other| other.id == rule.id) {
