@@ -4,8 +4,6 @@
 //! news than any expectation. This file says what is unmet, in the order of severity;
 //! it refuses to say why (`diagnosis`) or to look at the clock (`now` is an argument).
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 
 use crate::observation::{Observation, Response};
@@ -174,7 +172,7 @@ fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
     })
 }
 
-fn body_complaint(expected: &BodyMatch, text: &Cow<'_, str>) -> Option<String> {
+fn body_complaint(expected: &BodyMatch, text: &str) -> Option<String> {
     match expected {
         BodyMatch::Contains(part) => {
             (!text.contains(part.as_str())).then(|| format!("body does not contain `{part}`"))

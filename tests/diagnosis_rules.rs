@@ -1,5 +1,7 @@
 //! Runs every rule's own examples and counterexamples, and looks for shadowed rules.
 
+#![expect(clippy::panic, reason = "a test helper fails by panicking")]
+
 use probecause::cause::CauseId;
 use probecause::diagnosis::fact::{FactType, Facts, info};
 use probecause::diagnosis::rulebook::Rulebook;

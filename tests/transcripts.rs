@@ -1,5 +1,7 @@
 //! The five captured failures of an HTTP API in front of Lambda, by the program itself.
 
+#![expect(clippy::unwrap_used, reason = "a test helper fails by panicking")]
+
 use std::process::{Command, Output};
 
 const CAPTURES: &str = concat!(

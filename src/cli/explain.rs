@@ -46,10 +46,12 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
 fn list(rulebook: &Rulebook) -> String {
     let mut text = String::new();
     for rule in rulebook.causes() {
-        let _ = writeln!(text, "{:<28} {:<9} {}", rule.cause, rule.owner, rule.title);
+        let (cause, owner) = (rule.cause.as_str(), rule.owner.as_str());
+        let _ = writeln!(text, "{cause:<28} {owner:<9} {}", rule.title);
     }
     let last = unexplained();
-    let _ = writeln!(text, "{:<28} {:<9} {}", last.cause, last.owner, last.title);
+    let (cause, owner) = (last.cause.as_str(), last.owner.as_str());
+    let _ = writeln!(text, "{cause:<28} {owner:<9} {}", last.title);
     text
 }
 

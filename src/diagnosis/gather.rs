@@ -202,11 +202,13 @@ impl Facts {
         context: &Context,
         time: Duration,
     ) {
-        // The estimate holds for the processing clock alone: one round trip there and back.
+        // The estimate holds for the processing clock alone, one round trip there and back,
+        // and for one hop: times of redirects are summed up.
         let estimate = observation
             .phases
             .processing
             .and(observation.phases.connect)
+            .filter(|_| observation.redirects == 0)
             .map(|round_trip| round_trip + GATEWAY_OVERHEAD);
         let (floor, from) = match (context.floor, estimate) {
             (Some(floor), _) => (floor, context.floor_from.as_deref().unwrap_or("measured")),
@@ -237,7 +239,6 @@ impl Facts {
 #[must_use]
 pub fn answer_time(observation: &Observation) -> Option<(Duration, &'static str)> {
     match observation.phases.processing {
-        // Redirect hops sum up: only one hop's processing is an answer time.
         Some(processing) => Some((processing, "processing")),
         None if observation.duration.is_zero() => None,
         None => Some((observation.duration, "total")),

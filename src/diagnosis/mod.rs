@@ -1,7 +1,7 @@
 //! Why a probe failed: observation → facts → rules that fit → ranked candidates.
 //!
 //! Reading order: `fact` (the closed vocabulary), `gather` (observation → facts, with
-//! `front_door` and `plateau`), `condition` and `rule` (one rule and its parser),
+//! `front_door` and `plateau`), `condition`, `rule` and `reader` (one rule and its parser),
 //! `rulebook` (all rules; ranks what fits). Nothing here does I/O or knows the time; what nothing explains is `unexplained`, never a wrong name.
 
 pub mod condition;
@@ -9,6 +9,7 @@ pub mod fact;
 pub mod front_door;
 pub mod gather;
 pub mod plateau;
+pub mod reader;
 pub mod rule;
 pub mod rulebook;
 

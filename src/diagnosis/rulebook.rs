@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::cause::{CauseId, Certainty, Owner};
 use crate::diagnosis::condition::Condition;
 use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rule::{self, Rule, RuleProblem};
+use crate::diagnosis::reader;
+use crate::diagnosis::rule::{Rule, RuleProblem};
 use crate::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
 
 /// Every rule, in the order of the files.
@@ -91,7 +92,7 @@ impl Rulebook {
         let mut rules: Vec<Rule> = Vec::new();
         let mut problems = Vec::new();
         for (file, text) in files {
-            match rule::parse(file, text) {
+            match reader::parse(file, text) {
                 Ok(read) => {
                     for rule in read {
                         if rules.iter().any(|other| other.id == rule.id) {
@@ -119,12 +120,21 @@ impl Rulebook {
         self.rules.iter()
     }
 
-    /// One rule a cause (the first that names it), in order. `unexplained` has none.
+    /// One rule a cause, in order: the rule named like its cause, else the first that
+    /// names it. `unexplained` has none.
     pub fn causes(&self) -> impl Iterator<Item = &Rule> {
-        let mut seen = BTreeSet::new();
-        self.rules
-            .iter()
-            .filter(move |rule| seen.insert(&rule.cause))
+        self.rules.iter().enumerate().filter_map(|(index, rule)| {
+            let namesake = self.rules.iter().any(|other| other.id == rule.cause);
+            let first = !self.rules[..index]
+                .iter()
+                .any(|other| other.cause == rule.cause);
+            let shown = if namesake {
+                rule.id == rule.cause
+            } else {
+                first
+            };
+            shown.then_some(rule)
+        })
     }
 
     /// What the facts mean. Total and deterministic.

@@ -1,0 +1,491 @@
+//! The parser of rule files.
+//!
+//! Rules are data that people other than us write, so the parser refuses whatever it does
+//! not know (a key, a fact, a word of a fact) with the line and the mend, and reports all
+//! problems of a file at once. It walks the document by hand, since only that keeps the
+//! place of every key. It reads no files.
+
+mod conditions;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::cause::{CauseId, Certainty, Owner};
+use crate::diagnosis::condition::Condition;
+use crate::diagnosis::fact::Facts;
+use crate::diagnosis::rule::{Counterexample, Factor, Rule, RuleProblem};
+
+/// Reads the rules of one file.
+///
+/// # Errors
+/// Every problem of the file; a syntax error stands alone.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
+    Reader::read(file, text)
+}
+
+/// The widest title: it must fit a terminal and an alarm's description.
+const MAX_TITLE: usize = 80;
+
+/// Reads one file, gathering its problems.
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    problems: Vec<RuleProblem>,
+}
+
+type Value<'i> = Spanned<DeValue<'i>>;
+
+const RULE_KEYS: &[&str] = &[
+    "id",
+    "cause",
+    "title",
+    "owner",
+    "certainty",
+    "weight",
+    "fallback",
+    "next",
+    "see",
+    "when",
+    "weigh",
+    "example",
+    "counterexample",
+];
+
+impl<'a> Reader<'a> {
+    /// Reads every rule, or every problem.
+    fn read(file: &'a str, text: &'a str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
+        let mut reader = Self {
+            file,
+            text,
+            problems: Vec::new(),
+        };
+        let rules = match DeTable::parse(text) {
+            Ok(document) => reader.document(document.get_ref()),
+            Err(error) => {
+                let at = error.span().map_or(0, |span| span.start);
+                reader.problem(at, error.message().to_owned());
+                Vec::new()
+            }
+        };
+        if reader.problems.is_empty() {
+            Ok(rules)
+        } else {
+            reader.problems.sort_by_key(|problem| problem.line);
+            Err(reader.problems)
+        }
+    }
+
+    fn problem(&mut self, at: usize, message: String) {
+        let line = self
+            .text
+            .as_bytes()
+            .iter()
+            .take(at)
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        self.problems.push(RuleProblem {
+            file: self.file.to_owned(),
+            line,
+            message,
+        });
+    }
+
+    fn document(&mut self, document: &DeTable<'_>) -> Vec<Rule> {
+        self.only(document, &["rule", "phase"]);
+        // A file's `phase` saves repeating it: it is a condition of each of its rules and
+        // given in each of their examples.
+        let phase = document
+            .get("phase")
+            .and_then(|value| self.condition("phase", value));
+        let Some(rules) = document.get("rule") else {
+            self.problem(0, "no rule here: add a [[rule]]".to_owned());
+            return Vec::new();
+        };
+        self.tables(rules, "rule")
+            .into_iter()
+            .filter_map(|(at, table)| self.rule(at, table, phase.as_ref()))
+            .collect()
+    }
+
+    fn rule(&mut self, at: usize, table: &DeTable<'_>, phase: Option<&Condition>) -> Option<Rule> {
+        self.only(table, RULE_KEYS);
+        let id = self.cause(at, table, "id");
+        let cause = match table.get("cause") {
+            Some(_) => self.cause(at, table, "cause"),
+            None => id.clone(),
+        };
+        let title = self.title(at, table);
+        let owner = self.word(
+            at,
+            table,
+            "owner",
+            Owner::parse,
+            "service, platform, network, client or prober",
+        );
+        let certainty = match table.get("certainty") {
+            Some(_) => self.word(
+                at,
+                table,
+                "certainty",
+                Certainty::parse,
+                "possible, likely, corroborated or proven",
+            ),
+            None => Some(Certainty::Likely),
+        };
+        let weight = self.positive(table, "weight").unwrap_or(1.0);
+        let fallback = match table
+            .get("fallback")
+            .map(|value| (value.span().start, value.get_ref().as_bool()))
+        {
+            Some((at, None)) => {
+                self.problem(at, "`fallback` is true or false".to_owned());
+                false
+            }
+            Some((_, Some(fallback))) => fallback,
+            None => false,
+        };
+        let next = self.next(at, table);
+        let see = self.required(at, table, "see");
+        if see.as_ref().is_some_and(|see| !see.starts_with("https://")) {
+            self.problem(at, "`see` names an https page".to_owned());
+        }
+        let when = self.when(at, table, phase);
+        let weigh = self.weigh(table);
+        let (examples, counterexamples) = self.examples(at, table, phase);
+        Some(Rule {
+            id: id?,
+            cause: cause?,
+            title: title?,
+            owner: owner?,
+            certainty: certainty?,
+            weight,
+            fallback,
+            next,
+            see: see?,
+            when,
+            weigh,
+            examples,
+            counterexamples,
+        })
+    }
+
+    fn cause(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<CauseId> {
+        let text = self.required(at, table, key)?;
+        let at = place(table, key, at);
+        match CauseId::new(&text) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.problem(at, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn title(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
+        let title = self.required(at, table, "title")?;
+        let at = place(table, "title", at);
+        if title.chars().count() > MAX_TITLE {
+            self.problem(
+                at,
+                format!("`title` is longer than {MAX_TITLE} columns: shorten it"),
+            );
+        }
+        if title.ends_with('.') {
+            self.problem(at, "`title` ends with a full stop: drop it".to_owned());
+        }
+        Some(title)
+    }
+
+    fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {
+        let steps: Vec<String> = table
+            .get("next")
+            .and_then(|value| value.get_ref().as_array())
+            .map(|steps| {
+                steps
+                    .iter()
+                    .filter_map(|step| step.get_ref().as_str().map(str::to_owned))
+                    .collect()
+            })
+            .unwrap_or_default();
+        if steps.is_empty() {
+            self.problem(
+                at,
+                "`next` is missing: a list of sentences that say what to do".to_owned(),
+            );
+        }
+        steps
+    }
+
+    fn when(
+        &mut self,
+        at: usize,
+        table: &DeTable<'_>,
+        phase: Option<&Condition>,
+    ) -> Vec<Condition> {
+        let mut conditions: Vec<Condition> = phase.cloned().into_iter().collect();
+        match table.get("when") {
+            Some(when) => conditions.extend(self.conditions(when, "when")),
+            None => self.problem(
+                at,
+                "`when` is missing: say which facts this rule needs".to_owned(),
+            ),
+        }
+        conditions
+    }
+
+    fn weigh(&mut self, table: &DeTable<'_>) -> Vec<Factor> {
+        let Some(weigh) = table.get("weigh") else {
+            return Vec::new();
+        };
+        let mut factors = Vec::new();
+        for (at, entry) in self.tables(weigh, "weigh") {
+            self.only(entry, &["when", "factor"]);
+            let (when, factor) = (entry.get("when"), self.positive(entry, "factor"));
+            if let (Some(when), Some(factor)) = (when, factor) {
+                let when = self.conditions(when, "when");
+                factors.push(Factor { when, factor });
+            } else {
+                self.problem(at, "`weigh` needs `when` and `factor`".to_owned());
+            }
+        }
+        factors
+    }
+
+    fn examples(
+        &mut self,
+        at: usize,
+        table: &DeTable<'_>,
+        phase: Option<&Condition>,
+    ) -> (Vec<Facts>, Vec<Counterexample>) {
+        let mut examples = Vec::new();
+        let mut counterexamples = Vec::new();
+        for key in ["example", "counterexample"] {
+            let Some(list) = table.get(key) else {
+                self.problem(at, format!("a rule needs a [[rule.{key}]]"));
+                continue;
+            };
+            for (at, entry) in self.tables(list, key) {
+                let because = entry
+                    .get("because")
+                    .and_then(|value| value.get_ref().as_str());
+                match entry.get("given") {
+                    Some(given) => {
+                        let given = self.given(given, phase);
+                        match (key, because) {
+                            ("example", None) => examples.push(given),
+                            ("counterexample", Some(because)) => {
+                                let because = because.to_owned();
+                                counterexamples.push(Counterexample { given, because });
+                            }
+                            _ => self.problem(
+                                at,
+                                "a counterexample, and no other, says `because`".to_owned(),
+                            ),
+                        }
+                    }
+                    None => self.problem(at, format!("`{key}` needs `given`: the facts")),
+                }
+                self.only(entry, &["given", "because"]);
+            }
+        }
+        (examples, counterexamples)
+    }
+
+    fn required(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<String> {
+        let text = table.get(key).and_then(|value| value.get_ref().as_str());
+        if text.is_none_or(|text| text.trim().is_empty()) {
+            self.problem(at, format!("`{key}` is missing: a rule needs this text"));
+            return None;
+        }
+        text.map(str::to_owned)
+    }
+
+    fn word<T>(
+        &mut self,
+        at: usize,
+        table: &DeTable<'_>,
+        key: &str,
+        parse: fn(&str) -> Option<T>,
+        words: &str,
+    ) -> Option<T> {
+        let text = self.required(at, table, key)?;
+        let at = place(table, key, at);
+        let word = parse(&text);
+        if word.is_none() {
+            self.problem(at, format!("`{key}` is never `{text}`: it is {words}"));
+        }
+        word
+    }
+
+    fn positive(&mut self, table: &DeTable<'_>, key: &str) -> Option<f64> {
+        let value = table.get(key)?;
+        let found = number(value.get_ref()).filter(|number| *number > 0.0);
+        if found.is_none() {
+            self.problem(value.span().start, format!("`{key}` is a number above 0"));
+        }
+        found
+    }
+
+    fn tables<'v, 'i>(
+        &mut self,
+        value: &'v Value<'i>,
+        what: &str,
+    ) -> Vec<(usize, &'v DeTable<'i>)> {
+        let items = value.get_ref().as_array().map(|items| items.iter());
+        let tables: Vec<_> = items
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some((item.span().start, item.get_ref().as_table()?)))
+            .collect();
+        if tables.is_empty() {
+            let message = format!("`{what}` is a list of tables: write [[…{what}]]");
+            self.problem(value.span().start, message);
+        }
+        tables
+    }
+
+    fn only(&mut self, table: &DeTable<'_>, known: &[&str]) {
+        for key in table.keys() {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let message = format!(
+                    "unknown key `{}`: it is one of {}",
+                    key.get_ref(),
+                    known.join(", ")
+                );
+                self.problem(key.span().start, message);
+            }
+        }
+    }
+}
+
+/// Where a key's value stands; the table's own place without it.
+fn place(table: &DeTable<'_>, key: &str, at: usize) -> usize {
+    table.get(key).map_or(at, |value| value.span().start)
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    let text = match value {
+        DeValue::Integer(number) => number.as_str(),
+        DeValue::Float(number) => number.as_str(),
+        _ => return None,
+    };
+    text.replace('_', "")
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"phase = "expect"
+[[rule]]
+id = "alb-no-target"
+title = "The load balancer has no target"
+owner = "service"
+next = ["Look."]
+see = "https://example.org/"
+[rule.when]
+status = 503
+header.server = "awselb/*"
+"phase.processing" = { below = 2 }
+[[rule.example]]
+given = { status = 503, header.server = "awselb/2.0" }
+[[rule.counterexample]]
+given = { status = 503, header.server = "nginx" }
+because = "The service itself answered"
+"#;
+
+    fn check(from: &str, to: &str, expected: &[&str]) {
+        let text = GOOD.replacen(from, to, 1);
+        assert_ne!(text, GOOD, "nothing was replaced");
+        let problems: Vec<String> = parse("r.toml", &text)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(problems, expected);
+    }
+
+    #[test]
+    fn a_rule_reads_as_written() {
+        let rules = parse("r.toml", GOOD).unwrap();
+        let mut told: Vec<String> = rules[0].when.iter().map(ToString::to_string).collect();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "header.server looks like awselb/*",
+                "phase is expect",
+                "phase.processing is below 2",
+                "status is 503",
+            ]
+        );
+        assert_eq!(rules[0].examples[0].text("phase"), Some("expect"));
+    }
+
+    #[test]
+    fn a_fact_that_does_not_exist_is_refused_with_its_line() {
+        check(
+            "status = 503\n",
+            "colour = 503\n",
+            &["r.toml:9: there is no fact `colour`: `probecause explain --facts` lists them"],
+        );
+    }
+
+    #[test]
+    fn a_word_that_a_fact_never_is_is_refused() {
+        check(
+            "status = 503\n",
+            "invoked = \"maybe\"\n",
+            &["r.toml:9: `invoked` is never `maybe`: it is one of yes, no, unclear"],
+        );
+        check(
+            "status = 503\n",
+            "status = \"503\"\n",
+            &["r.toml:9: `status` is a number"],
+        );
+        check(
+            "status = 503\n",
+            "fault = { below = 2 }\n",
+            &["r.toml:9: `fault` is words: a range needs a number"],
+        );
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let text = GOOD.replacen("owner = \"service\"", "owner = \"me\"\nweight = 0", 1);
+        let problems = parse("r.toml", &text).unwrap_err();
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "r.toml:5: `owner` is never `me`: it is service, platform, network, client or prober",
+                "r.toml:6: `weight` is a number above 0",
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_parts_unknown_keys_and_bad_titles_are_refused() {
+        check(
+            "owner",
+            "colour = 1\nowner",
+            &[
+                "r.toml:5: unknown key `colour`: it is one of id, cause, title, owner, certainty, weight, fallback, next, see, when, weigh, example, counterexample",
+            ],
+        );
+        check(
+            "target\"\nowner",
+            "target.\"\nowner",
+            &["r.toml:4: `title` ends with a full stop: drop it"],
+        );
+        check(
+            "because = \"The service itself answered\"\n",
+            "",
+            &["r.toml:14: a counterexample, and no other, says `because`"],
+        );
+    }
+}

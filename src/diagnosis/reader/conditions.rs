@@ -1,0 +1,136 @@
+//! The part of the parser that reads facts and what they must be.
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Reader, Value, number};
+use crate::diagnosis::condition::{Condition, Test};
+use crate::diagnosis::fact::{self, FactType, FactValue, Facts};
+
+impl Reader<'_> {
+    pub(super) fn given(&mut self, given: &Value<'_>, phase: Option<&Condition>) -> Facts {
+        let mut facts = Facts::defaults();
+        let phase = phase.cloned().into_iter();
+        for condition in phase.chain(self.conditions(given, "given")) {
+            match condition.test {
+                Test::OneOf(values) if values.len() == 1 => {
+                    for value in values {
+                        facts.set(&condition.fact, value);
+                    }
+                }
+                _ => self.problem(
+                    given.span().start,
+                    format!("`{}` is given one value, not a test", condition.fact),
+                ),
+            }
+        }
+        facts
+    }
+
+    pub(super) fn conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<Condition> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.problem(value.span().start, format!("`{what}` is a table of facts"));
+            return Vec::new();
+        };
+        let mut conditions = Vec::new();
+        self.walk("", table, &mut conditions);
+        conditions
+    }
+
+    /// Facts may be written `header.server`, `"header.server"` or as tables.
+    fn walk(&mut self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<Condition>) {
+        for (key, value) in table {
+            let name = format!("{prefix}{}", key.get_ref());
+            match value.get_ref() {
+                DeValue::Table(inner) if !is_test(inner) => {
+                    self.walk(&format!("{name}."), inner, into);
+                }
+                _ => into.extend(self.condition(&name, value)),
+            }
+        }
+    }
+
+    pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
+        let at = value.span().start;
+        let Some(info) = fact::info(name) else {
+            self.problem(
+                at,
+                format!("there is no fact `{name}`: `probecause explain --facts` lists them"),
+            );
+            return None;
+        };
+        let test = match value.get_ref() {
+            DeValue::Table(table) => self.test(at, name, info.kind, table)?,
+            DeValue::Array(items) => Test::OneOf(
+                items
+                    .iter()
+                    .filter_map(|item| self.value(name, info.kind, item))
+                    .collect(),
+            ),
+            DeValue::String(glob) if info.kind == FactType::Text && glob.contains('*') => {
+                Test::Glob(glob.to_string())
+            }
+            _ => Test::OneOf(vec![self.value(name, info.kind, value)?]),
+        };
+        Some(Condition {
+            fact: name.to_owned(),
+            test,
+        })
+    }
+
+    fn test(&mut self, at: usize, name: &str, kind: FactType, table: &DeTable<'_>) -> Option<Test> {
+        if let Some(present) = table.get("present") {
+            self.only(table, &["present"]);
+            return present.get_ref().as_bool().map(Test::Present).or_else(|| {
+                self.problem(at, "`present` is true or false".to_owned());
+                None
+            });
+        }
+        self.only(table, &["at_least", "below"]);
+        if kind != FactType::Number {
+            self.problem(at, format!("`{name}` is words: a range needs a number"));
+            return None;
+        }
+        let bound = |key| table.get(key).and_then(|value| number(value.get_ref()));
+        Some(Test::Range {
+            at_least: bound("at_least"),
+            below: bound("below"),
+        })
+    }
+
+    fn value(&mut self, name: &str, kind: FactType, value: &Value<'_>) -> Option<FactValue> {
+        let at = value.span().start;
+        match (kind, value.get_ref()) {
+            (FactType::Number, value) => {
+                let number = number(value);
+                if number.is_none() {
+                    self.problem(at, format!("`{name}` is a number"));
+                }
+                number.map(FactValue::Number)
+            }
+            (FactType::Text, DeValue::String(text)) => Some(FactValue::Text(text.to_string())),
+            (FactType::Word(words), DeValue::String(text)) => {
+                if !words.contains(&text.as_ref()) {
+                    self.problem(
+                        at,
+                        format!(
+                            "`{name}` is never `{text}`: it is one of {}",
+                            words.join(", ")
+                        ),
+                    );
+                    return None;
+                }
+                Some(FactValue::Text(text.to_string()))
+            }
+            (FactType::Text | FactType::Word(_), _) => {
+                self.problem(at, format!("`{name}` is text: put it in quotes"));
+                None
+            }
+        }
+    }
+}
+
+fn is_test(table: &DeTable<'_>) -> bool {
+    table
+        .keys()
+        .any(|key| ["at_least", "below", "present"].contains(&key.get_ref().as_ref()))
+}
