@@ -93,6 +93,27 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn a_removed_targets_alarm_stops_paging_and_pages_again_when_it_is_back() {
+    let emulator = Emulator::get().await;
+    let here = &format!("removed-{}", std::process::id());
+    let endpoint = format!("http://{}", emulator.address);
+    let with = Arc::new(settings(here, &endpoint, vec![Arc::new(target("orders"))]));
+    let without = Arc::new(settings(here, &endpoint, Vec::new()));
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(Arc::clone(&with), metrics, Some(emulator::config()));
+    let alarm = alarm::target_alarm_name(here, "orders");
+    emulator.until_actions(&alarm, true, PATIENCE).await;
+    sink.configure(without);
+    emulator.until_actions(&alarm, false, PATIENCE).await;
+    sink.configure(with);
+    emulator.until_actions(&alarm, true, PATIENCE).await;
+    let tags = emulator.tags(&alarm).await;
+    assert_eq!(tags["probecause:cause"], "none");
+    sink.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
     let emulator = Emulator::get().await;
     let proxy = Proxy::start(emulator.address).await;
