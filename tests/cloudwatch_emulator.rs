@@ -38,7 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 async fn an_alarm_fires_with_its_cause_and_recovers() {
     let emulator = Emulator::get().await;
     let proxy = Proxy::start(emulator.address).await;
-    let name = "fires";
+    // An emulator that outlives the run keeps its alarms.
+    let name = &format!("fires-{}", std::process::id());
     let target = Arc::new(target(name));
     let settings = Arc::new(settings(name, &proxy.url(), vec![Arc::clone(&target)]));
     let metrics = DaemonMetrics::new().unwrap();
@@ -92,10 +93,31 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn a_removed_targets_alarm_stops_paging_and_pages_again_when_it_is_back() {
+    let emulator = Emulator::get().await;
+    let here = &format!("removed-{}", std::process::id());
+    let endpoint = format!("http://{}", emulator.address);
+    let with = Arc::new(settings(here, &endpoint, vec![Arc::new(target("orders"))]));
+    let without = Arc::new(settings(here, &endpoint, Vec::new()));
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(Arc::clone(&with), metrics, Some(emulator::config()));
+    let alarm = alarm::target_alarm_name(here, "orders");
+    emulator.until_actions(&alarm, true, PATIENCE).await;
+    sink.configure(without);
+    emulator.until_actions(&alarm, false, PATIENCE).await;
+    sink.configure(with);
+    emulator.until_actions(&alarm, true, PATIENCE).await;
+    let tags = emulator.tags(&alarm).await;
+    assert_eq!(tags["probecause:cause"], "none");
+    sink.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
     let emulator = Emulator::get().await;
     let proxy = Proxy::start(emulator.address).await;
-    let here = "twice";
+    let here = &format!("twice-{}", std::process::id());
     let orders = Arc::new(target("orders"));
     let theirs = Arc::new(target("theirs"));
     let foreign = alarm::target_alarm_name(here, "theirs");
@@ -116,7 +138,7 @@ async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
     assert_eq!(exit, Exit::Bad, "a clash is not fine");
     assert_eq!(
         text,
-        "create probecause twice (heartbeat)\ncreate probecause twice orders\n"
+        format!("create probecause {here} (heartbeat)\ncreate probecause {here} orders\n")
     );
     assert_eq!(proxy.writes(), 2);
     let (_, text) = act(&apply, &both).await;
@@ -129,7 +151,7 @@ async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
     let (_, text) = act(&prune(false), &one).await;
     assert_eq!(
         text,
-        "- probecause twice orders\n1 to remove: say --yes to remove them\n"
+        format!("- probecause {here} orders\n1 to remove: say --yes to remove them\n")
     );
     assert_eq!(proxy.writes(), 2);
     act(&prune(true), &one).await;
@@ -148,7 +170,7 @@ async fn check_names_the_cause(emulator: &Emulator, name: &str) {
     assert_eq!(tags["probecause:cause"], "lambda-throttled");
     assert_eq!(tags["probecause:certainty"], "likely");
     assert_eq!(tags["probecause:owner"], "service");
-    assert_eq!(tags["probecause:target"], name);
+    assert_eq!(tags["probecause:target"], *name);
     assert!(tags.contains_key("probecause:managed"));
     let description = emulator.describe(&alarm).await.alarm_description.unwrap();
     assert!(description.contains("lambda-throttled"), "{description}");
@@ -172,15 +194,19 @@ fn check_calls(calls: &[proxy::Call]) {
     let tagged = position(&|c| c.operation == "TagResource" && c.body.contains("lambda-throttled"));
     let described =
         position(&|c| c.operation == "PutMetricAlarm" && c.body.contains("lambda-throttled"));
-    let tipped = position(&|c| {
-        c.operation == "PutMetricData"
-            && c.body.contains("\"MetricName\":\"Down\"")
-            && c.body.contains("\"Value\":1.0")
-    });
+    let tipped = position(&|c| c.operation == "PutMetricData" && has_down_of_one(&c.body));
     assert!(
         tagged < described && described < tipped,
         "{tagged} {described} {tipped}"
     );
+}
+
+#[cfg(test)]
+fn has_down_of_one(body: &str) -> bool {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let data = body["MetricData"].as_array().unwrap();
+    data.iter()
+        .any(|datum| datum["MetricName"] == "Down" && datum["Value"].as_f64() == Some(1.0))
 }
 
 fn common() -> Common {

@@ -76,11 +76,10 @@ impl Estimate {
             time_to_page: settings
                 .targets
                 .iter()
-                .filter_map(|target| {
-                    let name = alarm::target_alarm_name(&settings.location, target.name.as_str());
-                    let spec = alarms.iter().find(|alarm| alarm.name == name)?;
-                    Some((target.name.clone(), time_to_page(target, spec)))
-                })
+                .filter(|target| alarm::has_alarm(target))
+                // Behind the heartbeat, alarms stand in the order of their targets.
+                .zip(alarms.iter().skip(1))
+                .map(|(target, spec)| (target.name.clone(), time_to_page(target, spec)))
                 .collect(),
         }
     }

@@ -1,11 +1,12 @@
 //! The CloudWatch alarms that a configuration asks for, as values.
 //!
 //! Pure: desired alarms are a function of the settings alone. Reading order: this file
-//! (which alarms, with what definition), `words` (tags and description that carry the
+//! (which alarms), `definition` (in CloudWatch's words), `words` (tags and description that carry the
 //! cause), `plan` (desired against actual, as a diff), `cost` (what it costs and how
 //! soon it pages). It refuses to talk to AWS: `sink/cloudwatch` does.
 
 pub mod cost;
+pub mod definition;
 pub mod plan;
 pub mod words;
 

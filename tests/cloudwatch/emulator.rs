@@ -132,6 +132,24 @@ impl Emulator {
         }
     }
 
+    /// Waits until an alarm exists and its actions are enabled or not.
+    pub(crate) async fn until_actions(&self, alarm: &str, enabled: bool, patience: Duration) {
+        let begun = Instant::now();
+        loop {
+            let request = self.client.describe_alarms().alarm_names(alarm);
+            let answer = request.send().await.unwrap();
+            let now = answer
+                .metric_alarms()
+                .first()
+                .and_then(|a| a.actions_enabled);
+            if now == Some(enabled) {
+                return;
+            }
+            assert!(begun.elapsed() < patience, "`{alarm}`: actions {now:?}");
+            sleep(Duration::from_millis(300)).await;
+        }
+    }
+
     /// Somebody else's alarm, without our tag.
     pub(crate) async fn put_foreign(&self, alarm: &str) {
         self.client

@@ -15,7 +15,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::alarm::plan::{ActualAlarm, Definition, missing_as_str};
+use crate::alarm::definition::{Definition, missing_as_str};
+use crate::alarm::plan::ActualAlarm;
 use crate::alarm::words::Words;
 use crate::alarm::{self, AlarmSpec, Condition, MetricId};
 use crate::sink::cloudwatch::client::{Api, CallError};
