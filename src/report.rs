@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::cause::{CauseId, Owner};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::health::{HealthState, Transition};
 use crate::incident::{Incident, IncidentEvent};
@@ -61,6 +62,21 @@ pub enum MissedReason {
     NoCapacity,
     /// The prober itself was held up (suspended, starved) until the slot had passed.
     HeldUp,
+}
+
+/// What the sinks tell of a cause, whether or not a target shows it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CauseInfo {
+    /// Its id.
+    pub cause: CauseId,
+    /// Who acts.
+    pub owner: Owner,
+    /// What it means, in one sentence without a full stop.
+    pub title: String,
+    /// What to do next, most useful first.
+    pub next: Vec<String>,
+    /// The official page it rests on.
+    pub see: String,
 }
 
 impl MissedReason {

@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use crate::diagnosis::fact::FactValue;
 use crate::diagnosis::{Diagnosis, Evidence, Outcome};
+use crate::health::HealthState;
 use crate::incident::{Incident, Revision};
 use crate::observation::{Observation, Phase, Phases};
-use crate::report::Report;
+use crate::report::{CauseInfo, Report};
+use crate::target::Target;
 
 /// What a result object is made from, wherever it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +95,49 @@ pub fn target(report: &Report) -> Value {
     );
     object["labels"] = json!(report.target.labels);
     object
+}
+
+/// A target that has not been probed yet: the same keys, with nothing known.
+#[must_use]
+pub fn unprobed(target: &Target, location: &str) -> Value {
+    json!({
+        "time": null,
+        "target": target.name.as_str(),
+        "location": location,
+        "success": null,
+        "status": null,
+        "duration_seconds": null,
+        "phases": phases(&Phases::default()),
+        "cause": null,
+        "owner": null,
+        "certainty": null,
+        "candidates": [],
+        "evidence": [],
+        "request_id": null,
+        "error": null,
+        "incident_id": null,
+        "next": [],
+        "title": null,
+        "url": target.url.as_str(),
+        "remote": null,
+        "health": HealthState::Unknown.as_str(),
+        "since": null,
+        "maintenance": null,
+        "probable_cause": null,
+        "labels": target.labels,
+    })
+}
+
+/// A cause of the API.
+#[must_use]
+pub fn cause(info: &CauseInfo) -> Value {
+    json!({
+        "cause": info.cause.as_str(),
+        "title": info.title,
+        "owner": info.owner.as_str(),
+        "next": info.next,
+        "see": info.see,
+    })
 }
 
 /// An incident of the API.

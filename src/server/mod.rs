@@ -1,0 +1,105 @@
+//! The daemon's own HTTP endpoint: the page, `/metrics`, the JSON API, health, reload.
+//!
+//! It reads what the sinks keep and decides nothing. Everything but a reload is a GET
+//! without side effects; nothing is cached; the page may load only what this server
+//! serves. There is no authentication: the daemon listens on loopback unless told
+//! otherwise, and a reload asked for by another site's script is refused.
+
+mod api;
+mod guard;
+mod pages;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::report::CauseInfo;
+use crate::sink::page::Board;
+use crate::sink::prometheus::PrometheusSink;
+
+/// A wish to reload the configuration, answered with what was done or why it was not.
+pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
+
+/// What the handlers read. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerState {
+    prometheus: Arc<PrometheusSink>,
+    board: Arc<Board>,
+    causes: Arc<[CauseInfo]>,
+    reload: mpsc::Sender<ReloadRequest>,
+    ready: watch::Sender<bool>,
+}
+
+/// No request of this API has a body worth reading.
+const MAX_BODY: usize = 4 * 1024;
+
+impl ServerState {
+    /// The state of a server that is not ready yet; wishes to reload go to `reload`.
+    #[must_use]
+    pub fn new(
+        prometheus: Arc<PrometheusSink>,
+        board: Arc<Board>,
+        causes: Vec<CauseInfo>,
+        reload: mpsc::Sender<ReloadRequest>,
+    ) -> Self {
+        Self {
+            prometheus,
+            board,
+            causes: causes.into(),
+            reload,
+            ready: watch::Sender::new(false),
+        }
+    }
+
+    /// Where the engine says that it is running: `send_replace(true)`, which unlike
+    /// `send` also works while nobody listens.
+    #[must_use]
+    pub fn readiness(&self) -> watch::Sender<bool> {
+        self.ready.clone()
+    }
+}
+
+/// Serves until `shutdown` completes, then finishes the requests under way.
+///
+/// # Errors
+/// Whatever the listener fails with for good.
+pub async fn serve(
+    listener: TcpListener,
+    state: ServerState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(state))
+        .with_graceful_shutdown(shutdown)
+        .await
+}
+
+fn router(state: ServerState) -> Router {
+    Router::new()
+        .route("/", get(pages::list))
+        .route("/targets/{name}", get(pages::detail))
+        .route("/-/style.css", get(pages::style))
+        .route("/-/script.js", get(pages::script))
+        .route("/-/icon.svg", get(pages::icon))
+        .route("/metrics", get(api::metrics))
+        .route("/api/v1/targets", get(api::targets))
+        .route("/api/v1/targets/{name}", get(api::target))
+        .route("/api/v1/incidents", get(api::incidents))
+        .route("/api/v1/causes", get(api::causes))
+        .route("/-/healthy", get(api::healthy))
+        .route("/-/ready", get(api::ready))
+        .route("/-/reload", post(api::reload))
+        .fallback(guard::not_found)
+        .method_not_allowed_fallback(guard::not_allowed)
+        .layer(middleware::from_fn(guard::harden))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(state)
+}

@@ -1,0 +1,232 @@
+//! The page of one target: what is wrong, how we know, what to do next, and what was.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use crate::diagnosis::{Evidence, Verdict};
+use crate::health::HealthState;
+use crate::incident::Incident;
+use crate::observation::Phase;
+use crate::report::{MissedReason, Report};
+use crate::target::Target;
+
+use super::board::{Board, Sample, TargetView};
+use super::parts;
+
+/// Incidents shown on a target's page, newest first; the API has the rest.
+const INCIDENTS: usize = 10;
+
+/// One target's page as HTML; `None` if no such target is configured.
+#[must_use]
+pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
+    let (view, recent) = board.target(name)?;
+    let incidents: Vec<_> = board
+        .incidents()
+        .into_iter()
+        .filter(|incident| incident.target == view.target.name)
+        .take(INCIDENTS)
+        .collect();
+    let main = html! {
+        p.back { a href="/" { "← all targets" } }
+        (head(&view, now))
+        @if let Some(report) = view.report.as_deref() {
+            @if let Some(verdict) = &report.showing { (diagnosis(verdict)) }
+            (strip(&recent))
+            div.columns {
+                (probe(report, now))
+                @if !report.diagnosis.evidence.is_empty() { (evidence(&report.diagnosis.evidence)) }
+            }
+        } @else {
+            p { "Not probed yet." }
+        }
+        @if !incidents.is_empty() { (history(&incidents, now)) }
+        (missed(&view))
+    };
+    let title = format!("{name} – Probecause");
+    Some(parts::frame(&title, &board.location(), now, &main).into_string())
+}
+
+fn head(view: &TargetView, now: Timestamp) -> Markup {
+    let target = &view.target;
+    let report = view.report.as_deref();
+    let health = report.map_or(HealthState::Unknown, |report| report.health);
+    html! {
+        div.head {
+            h1 { (target.name) }
+            (parts::state(health))
+            @if let Some(report) = report {
+                span.quiet { "for " (parts::since(report.since, now)) }
+                @if report.maintenance { span.tag { "maintenance" } }
+            }
+        }
+        p.quiet.url {
+            (target.request.method) " " (shown_url(target)) " · every " (parts::span(target.interval))
+            @for (name, value) in &target.labels { " " span.tag { (name) "=" (value) } }
+        }
+    }
+}
+
+/// The URL without its user information or query: either may hold what not everybody
+/// may see.
+fn shown_url(target: &Target) -> String {
+    let mut url = target.url.clone();
+    let queried = url.query().is_some();
+    // Both only fail for URLs without a host, which a target's never is.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    format!("{url}{}", if queried { "?…" } else { "" })
+}
+
+fn diagnosis(verdict: &Verdict) -> Markup {
+    html! {
+        section.verdict aria-labelledby="cause" {
+            h2 #cause { (verdict.title) }
+            p { (parts::cause(verdict)) }
+            @if verdict.candidates.len() > 1 {
+                h3 { "What fits" }
+                table.shares { tbody { @for candidate in &verdict.candidates {
+                    tr {
+                        td { (candidate.cause) }
+                        td { (share(candidate.share)) }
+                        td.number { (format!("{:.0} %", candidate.share * 100.0)) }
+                    }
+                } } }
+            }
+            @if !verdict.next.is_empty() {
+                h3 { "What to do next" }
+                ol { @for step in &verdict.next { li { (step) } } }
+            }
+        }
+    }
+}
+
+fn share(share: f64) -> Markup {
+    html! {
+        svg.share viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
+            rect.track width="100" height="8" {}
+            rect.fill width=(format!("{:.1}", share.clamp(0.0, 1.0) * 100.0)) height="8" {}
+        }
+    }
+}
+
+fn strip(recent: &[Sample]) -> Markup {
+    html! {
+        section aria-labelledby="recent" {
+            h2 #recent { "Last " (recent.len()) " results" }
+            ol.strip {
+                @for sample in recent {
+                    @let word = parts::outcome(sample.outcome);
+                    li class=(word) title=(describe(sample)) {
+                        span.unseen { (describe(sample)) }
+                    }
+                }
+            }
+            p.quiet { "oldest left, newest right; tall is failed, middling is degraded, low is passed" }
+        }
+    }
+}
+
+fn describe(sample: &Sample) -> String {
+    let mut text = format!(
+        "{}: {} in {}",
+        parts::moment(sample.at),
+        parts::outcome(sample.outcome),
+        parts::span(sample.duration)
+    );
+    if let Some(status) = sample.status {
+        text.push_str(&format!(", status {status}"));
+    }
+    if let Some(cause) = &sample.cause {
+        text.push_str(&format!(", {cause}"));
+    }
+    text
+}
+
+fn probe(report: &Report, now: Timestamp) -> Markup {
+    let seen = &report.observation;
+    html! {
+        section aria-labelledby="probe" {
+            h2 #probe { "Last probe" }
+            (parts::waterfall(&seen.phases, seen.duration, 14))
+            (parts::legend())
+            table.facts { tbody {
+                @for phase in Phase::ALL {
+                    tr { th { (phase.as_str()) } td { @match seen.phases.get(phase) {
+                        Some(time) => (parts::span(time)),
+                        None => span.quiet { "–" },
+                    } } }
+                }
+                tr { th { "total" } td { (parts::span(seen.duration)) } }
+                tr { th { "ended" } td { (parts::moment(report.at)) span.quiet { " (" (parts::ago(report.at, now)) " ago)" } } }
+                tr { th { "result" } td { (parts::outcome(report.diagnosis.outcome)) } }
+                @if let Some(response) = &seen.response {
+                    tr { th { "status" } td { (response.status) span.quiet { " HTTP/" (response.version.as_str()) } } }
+                }
+                @if let Some(remote) = seen.remote { tr { th { "address" } td { (remote) } } }
+                @if let Some(id) = seen.request_id() { tr { th { "request id" } td { code { (id) } } } }
+                @if let Some(expiry) = seen.earliest_expiry() {
+                    tr { th { "certificate" } td { "until " (parts::moment(expiry)) } }
+                }
+                @if let Some(error) = &report.diagnosis.error { tr { th { "error" } td.error { (error) } } }
+            } }
+        }
+    }
+}
+
+fn evidence(evidence: &[Evidence]) -> Markup {
+    html! {
+        section aria-labelledby="evidence" {
+            h2 #evidence { "Evidence" }
+            table.facts { tbody { @for item in evidence {
+                tr { th { code { (item.fact) } } td { (item.value) } }
+            } } }
+        }
+    }
+}
+
+fn history(incidents: &[Arc<Incident>], now: Timestamp) -> Markup {
+    html! {
+        section aria-labelledby="history" {
+            h2 #history { "Incidents" }
+            @for incident in incidents {
+                details open[incident.resolved.is_none()] {
+                    summary {
+                        (parts::moment(incident.opened)) " · " (incident.verdict.cause) " · "
+                        @match incident.resolved {
+                            Some(resolved) => { "lasted " (parts::ago(incident.opened, resolved)) },
+                            None => b { "open for " (parts::ago(incident.opened, now)) },
+                        }
+                    }
+                    table.facts { tbody { @for revision in &incident.history {
+                        tr {
+                            th { (parts::moment(revision.at)) }
+                            td { (revision.note) }
+                            td.quiet { (revision.cause) ", " (revision.certainty) }
+                        }
+                    } } }
+                    p.quiet { "incident " code { (incident.id) } }
+                }
+            }
+        }
+    }
+}
+
+fn missed(view: &TargetView) -> Markup {
+    let counts: Vec<_> = MissedReason::ALL
+        .into_iter()
+        .zip(view.missed)
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    html! {
+        @if !counts.is_empty() {
+            p.quiet {
+                "Missed slots:"
+                @for (reason, count) in counts { " " (count) " " (reason.as_str()) }
+            }
+        }
+    }
+}

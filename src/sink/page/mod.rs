@@ -1,0 +1,27 @@
+//! The page sink: what people and the JSON API are shown.
+//!
+//! Reading order: `board` (the newest of every target, in memory), then the HTML made
+//! from it: `list` (all targets), `detail` (one target), `parts` (what both use). All of
+//! it is rendered here on the server and escaped by the template; the script only
+//! fetches the same page again. Raw bodies and headers are never shown or kept.
+
+mod board;
+mod detail;
+mod list;
+mod parts;
+
+#[cfg(test)]
+mod tests;
+
+pub use board::{Board, Sample, TargetView};
+pub use detail::detail;
+pub use list::list;
+
+/// The style sheet of every page.
+pub const STYLE: &str = include_str!("style.css");
+
+/// The script that keeps a page current.
+pub const SCRIPT: &str = include_str!("script.js");
+
+/// The icon of every page: a probe's pulse that breaks.
+pub const ICON: &str = include_str!("icon.svg");
