@@ -154,9 +154,9 @@ impl<'a> Site<'a> {
         self.step(Step::Index(index))
     }
 
-    /// The document this place is in.
-    pub(super) const fn document(&self) -> &'a Document {
-        self.document
+    /// A file named here: relative to the file that names it.
+    pub(super) fn relative(&self, name: &str) -> PathBuf {
+        self.document.folder().join(name)
     }
 
     /// A problem at this place. A key that is not there is reported at its table's line.
@@ -166,6 +166,15 @@ impl<'a> Site<'a> {
             line: self.line(),
             key: self.document.show(&self.path),
             message: message.into(),
+        }
+    }
+
+    /// `file:line`, for pointing from one place to another.
+    pub(super) fn place(&self) -> String {
+        let file = self.document.file.display();
+        match self.line() {
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_string(),
         }
     }
 

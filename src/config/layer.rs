@@ -35,6 +35,11 @@ impl<'a, T> Layer<'a, T> {
         }
     }
 
+    /// A table that has no defaults.
+    pub(super) fn alone(table: Option<&'a T>, site: Site<'a>) -> Self {
+        Self::new((table, site.clone()), (None, site))
+    }
+
     /// The value of a key: the target's own, else the default one.
     pub(super) fn pick<V>(
         &self,

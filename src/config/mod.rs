@@ -47,16 +47,15 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let mut problems = Problems::default();
     let documents = read_included(&main, &file, &mut problems)?;
     let included = parse_included(&documents)?;
-    let settings = validate::settings(
-        &validate::Sources { main: &main, file: &file, included: &included },
-        &mut problems,
-    );
-    match settings {
-        Some(settings) if problems.errors.is_empty() => Ok(Loaded {
+    let mut sources = validate::Sources { main: &main, file, included };
+    let settings = validate::settings(&mut sources, &mut problems);
+    if problems.errors.is_empty() {
+        Ok(Loaded {
             settings,
             warnings: problems.warnings,
-        }),
-        _ => Err(ConfigError { problems: problems.errors }),
+        })
+    } else {
+        Err(ConfigError { problems: problems.errors })
     }
 }
 
