@@ -51,9 +51,12 @@ impl Maintenance {
 fn is_open(when: &MaintenanceTime, now: Timestamp) -> bool {
     match when {
         MaintenanceTime::Once { from, until } => (*from..*until).contains(&now),
-        MaintenanceTime::Weekly { days, at, lasting, zone } => {
-            weekly_is_open(days, *at, *lasting, zone, now)
-        }
+        MaintenanceTime::Weekly {
+            days,
+            at,
+            lasting,
+            zone,
+        } => weekly_is_open(days, *at, *lasting, zone, now),
     }
 }
 
@@ -75,9 +78,7 @@ fn weekly_is_open(
             return false;
         };
         let elapsed = now.duration_since(start.timestamp());
-        days.contains(&date.weekday())
-            && !elapsed.is_negative()
-            && elapsed.unsigned_abs() < lasting
+        days.contains(&date.weekday()) && !elapsed.is_negative() && elapsed.unsigned_abs() < lasting
     })
 }
 
@@ -101,7 +102,9 @@ mod tests {
             when,
         }]);
         let now = now.parse().unwrap();
-        maintenance.covering(&TargetName::new(target), now).is_some()
+        maintenance
+            .covering(&TargetName::new(target), now)
+            .is_some()
     }
 
     #[test]

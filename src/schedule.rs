@@ -93,7 +93,9 @@ impl Schedule {
         let mut actions = Vec::new();
         // Who has waited longest goes first, or a crowd of newcomers would starve it.
         while places > 0 {
-            let Some(name) = self.waiting.pop_front() else { break };
+            let Some(name) = self.waiting.pop_front() else {
+                break;
+            };
             if let Some(entry) = self.entries.get_mut(&name) {
                 entry.waiting = false;
                 let slot = entry.overdue.take().unwrap_or(now);
@@ -104,8 +106,12 @@ impl Schedule {
         }
         while let Some((due, _)) = self.due.first().filter(|(due, _)| *due <= now) {
             let due = *due;
-            let Some((_, name)) = self.due.pop_first() else { break };
-            let Some(entry) = self.entries.get_mut(&name) else { continue };
+            let Some((_, name)) = self.due.pop_first() else {
+                break;
+            };
+            let Some(entry) = self.entries.get_mut(&name) else {
+                continue;
+            };
             let slots = entry.advance(due, now);
             self.due.insert((entry.due, name.clone()));
             let (last, passed) = slots;
@@ -135,7 +141,9 @@ impl Schedule {
 
     /// A probe ended. If it ran over a slot of its target, that one is due at once.
     pub fn finished(&mut self, name: &TargetName, now: Duration) {
-        let Some(entry) = self.entries.get_mut(name) else { return };
+        let Some(entry) = self.entries.get_mut(name) else {
+            return;
+        };
         entry.running = false;
         if entry.overdue.is_some() && !std::mem::replace(&mut entry.waiting, true) {
             // The slot is already counted as missed: it only waits for a place now.
@@ -152,7 +160,9 @@ impl Schedule {
 
     /// Looks at a target sooner than its next slot: the confirmation of a first failure.
     pub fn look_again(&mut self, name: &TargetName, at: Duration) {
-        let Some(entry) = self.entries.get_mut(name) else { return };
+        let Some(entry) = self.entries.get_mut(name) else {
+            return;
+        };
         if at < entry.due {
             self.due.remove(&(entry.due, name.clone()));
             entry.due = at;
@@ -187,9 +197,12 @@ impl Entry {
 /// releases and platforms, so a restart keeps the spread.
 #[must_use]
 pub fn offset(name: &TargetName, interval: Duration) -> Duration {
-    let mut hash = name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut hash = name
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     // Names that differ in their last letter only would else lie close together.
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);

@@ -246,7 +246,12 @@ mod tests {
         let task = tokio::spawn(scheduler.run(receiver));
         let configure = Command::Configure(targets.to_vec(), places);
         commands.send(configure).await.unwrap();
-        Running { commands, events, task, metrics }
+        Running {
+            commands,
+            events,
+            task,
+            metrics,
+        }
     }
 
     impl Running {
@@ -263,7 +268,7 @@ mod tests {
                     Emission::Missed(missed) => {
                         format!("{} missed {}", missed.target.name, missed.reason.as_str())
                     }
-                                    });
+                });
             }
             seen
         }
@@ -275,7 +280,10 @@ mod tests {
         let seen = running.within(60).await;
         assert!((6..=7).contains(&seen.len()), "{seen:?}");
         assert!(seen.iter().all(|event| event == "a ok"));
-        assert_eq!(running.metrics.schedule_lag.get_sample_count(), seen.len() as u64);
+        assert_eq!(
+            running.metrics.schedule_lag.get_sample_count(),
+            seen.len() as u64
+        );
         assert!(running.metrics.schedule_lag.get_sample_sum() < 0.1);
     }
 
@@ -292,8 +300,16 @@ mod tests {
         let mut running = start(&[target("a", 60), target("b", 60)], 20, 1).await;
         let seen = running.within(50).await;
         let expected = format!("missed {}", MissedReason::NoCapacity.as_str());
-        assert_eq!(seen.iter().filter(|event| event.ends_with(&expected)).count(), 1);
-        assert_eq!(seen.iter().filter(|event| event.ends_with(" ok")).count(), 2);
+        assert_eq!(
+            seen.iter()
+                .filter(|event| event.ends_with(&expected))
+                .count(),
+            1
+        );
+        assert_eq!(
+            seen.iter().filter(|event| event.ends_with(" ok")).count(),
+            2
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -321,7 +337,10 @@ mod tests {
             while running.events.recv().await.is_some() {
                 seen += 1;
             }
-            assert_eq!(seen, finished, "a probe of {length} s with {grace} s of grace");
+            assert_eq!(
+                seen, finished,
+                "a probe of {length} s with {grace} s of grace"
+            );
         }
     }
 }

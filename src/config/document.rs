@@ -54,8 +54,8 @@ impl Document {
         };
         let (mut places, mut names) = (BTreeMap::new(), BTreeMap::new());
         {
-            let table = DeTable::parse(&document.text)
-                .map_err(|error| document.syntax_problem(&error))?;
+            let table =
+                DeTable::parse(&document.text).map_err(|error| document.syntax_problem(&error))?;
             index_table(table.get_ref(), &[], &mut places, &mut names);
         }
         document.places = places;
@@ -207,7 +207,10 @@ fn read_text(file: &Path) -> Result<String, String> {
         _ => format!("cannot be read: {error}"),
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let good = error
+            .as_bytes()
+            .iter()
+            .take(error.utf8_error().valid_up_to());
         let line = 1 + good.filter(|byte| **byte == b'\n').count();
         format!("not UTF-8 from line {line} on; save the file as UTF-8")
     })?;

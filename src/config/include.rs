@@ -33,7 +33,11 @@ fn step(base: &Path, name: &str) -> Vec<PathBuf> {
         return vec![base.join(name)];
     }
     // `read_dir("")` is an error, yet an empty base means the current folder.
-    let folder = if base.as_os_str().is_empty() { Path::new(".") } else { base };
+    let folder = if base.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        base
+    };
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };

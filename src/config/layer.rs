@@ -23,10 +23,7 @@ pub(super) struct Found<'a, V: ?Sized> {
 }
 
 impl<'a, T> Layer<'a, T> {
-    pub(super) const fn new(
-        own: (Option<&'a T>, Site<'a>),
-        defaults: (Option<&'a T>, Site<'a>),
-    ) -> Self {
+    pub(super) fn new(own: (Option<&'a T>, Site<'a>), defaults: (Option<&'a T>, Site<'a>)) -> Self {
         Self {
             own: own.0,
             own_site: own.1,
@@ -58,18 +55,20 @@ impl<'a, T> Layer<'a, T> {
     ) -> Vec<Found<'a, V>> {
         let found = |table: Option<&'a T>, site: &Site<'a>| {
             let value = get(table?)?;
-            Some(Found { value, site: site.key(key) })
+            Some(Found {
+                value,
+                site: site.key(key),
+            })
         };
         let defaults = found(self.defaults, &self.defaults_site);
-        defaults.into_iter().chain(found(self.own, &self.own_site)).collect()
+        defaults
+            .into_iter()
+            .chain(found(self.own, &self.own_site))
+            .collect()
     }
 
     /// The layer of a table below this one.
-    pub(super) fn table<V>(
-        &self,
-        key: &str,
-        get: impl Fn(&'a T) -> Option<&'a V>,
-    ) -> Layer<'a, V> {
+    pub(super) fn table<V>(&self, key: &str, get: impl Fn(&'a T) -> Option<&'a V>) -> Layer<'a, V> {
         Layer {
             own: self.own.and_then(&get),
             own_site: self.own_site.key(key),

@@ -38,7 +38,9 @@ pub struct Loaded {
 /// Every problem found: a file that cannot be read, is not TOML or has unknown keys stands
 /// alone; all others are told at once.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    let alone = |problem| ConfigError { problems: vec![problem] };
+    let alone = |problem| ConfigError {
+        problems: vec![problem],
+    };
     let main = Document::read(path).map_err(alone)?;
     if main.is_empty() {
         return Err(alone(main.root().problem(EMPTY_FILE)));
@@ -47,7 +49,11 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let mut problems = Problems::default();
     let documents = read_included(&main, &file, &mut problems)?;
     let included = parse_included(&documents)?;
-    let mut sources = validate::Sources { main: &main, file, included };
+    let mut sources = validate::Sources {
+        main: &main,
+        file,
+        included,
+    };
     let settings = validate::settings(&mut sources, &mut problems);
     if problems.errors.is_empty() {
         Ok(Loaded {
@@ -55,7 +61,9 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
             warnings: problems.warnings,
         })
     } else {
-        Err(ConfigError { problems: problems.errors })
+        Err(ConfigError {
+            problems: problems.errors,
+        })
     }
 }
 
@@ -101,8 +109,7 @@ fn parse_included(documents: &[Document]) -> Result<Vec<(&Document, IncludedFile
     }))
 }
 
-const INCLUDED_MEND: &str =
-    "; an included file holds [[target]] and [[maintenance]] only, the rest goes into the main file";
+const INCLUDED_MEND: &str = "; an included file holds [[target]] and [[maintenance]] only, the rest goes into the main file";
 
 /// All, or every problem on the way.
 fn gather<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, ConfigError> {
@@ -114,5 +121,9 @@ fn gather<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(good) } else { Err(ConfigError { problems }) }
+    if problems.is_empty() {
+        Ok(good)
+    } else {
+        Err(ConfigError { problems })
+    }
 }

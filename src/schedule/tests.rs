@@ -38,7 +38,12 @@ fn play(
     loop {
         let ends = running.first().map(|(end, _)| *end);
         let due = schedule.next_due();
-        let Some(now) = ends.into_iter().chain(due).min().filter(|now| *now <= until) else {
+        let Some(now) = ends
+            .into_iter()
+            .chain(due)
+            .min()
+            .filter(|now| *now <= until)
+        else {
             return (starts, misses);
         };
         while let Some((end, name)) = running.first().cloned().filter(|(end, _)| *end <= now) {
@@ -48,7 +53,10 @@ fn play(
         for action in schedule.due(now, places - running.len()) {
             match action {
                 Action::Start(target, _) => {
-                    assert!(running.iter().all(|(_, name)| *name != target.name), "two at once");
+                    assert!(
+                        running.iter().all(|(_, name)| *name != target.name),
+                        "two at once"
+                    );
                     running.insert((now + length, target.name.clone()));
                     starts.push((now, target.name.to_string()));
                     assert!(running.len() <= places);
@@ -97,7 +105,11 @@ fn the_rate_is_fixed_and_slots_keep_their_place() {
 fn a_probe_longer_than_its_interval_misses_slots_and_follows_at_once() {
     let mut schedule = configured(&targets(1, 5));
     let (starts, misses) = play(&mut schedule, seconds(61.0), seconds(30.0), 10);
-    assert!(misses.iter().all(|(_, reason)| *reason == MissedReason::StillRunning));
+    assert!(
+        misses
+            .iter()
+            .all(|(_, reason)| *reason == MissedReason::StillRunning)
+    );
     assert!(misses.len() >= 9, "{misses:?}");
     assert_eq!(starts[1].0 - starts[0].0, seconds(30.0));
 }
@@ -106,7 +118,11 @@ fn a_probe_longer_than_its_interval_misses_slots_and_follows_at_once() {
 fn without_a_free_place_a_slot_is_missed_and_made_up_for_in_order() {
     let mut schedule = configured(&targets(20, 10));
     let (starts, misses) = play(&mut schedule, seconds(60.0), seconds(1.0), 1);
-    assert!(misses.iter().any(|(_, reason)| *reason == MissedReason::NoCapacity));
+    assert!(
+        misses
+            .iter()
+            .any(|(_, reason)| *reason == MissedReason::NoCapacity)
+    );
     // One place and one second each: it is always busy, and nobody starves.
     let names: BTreeSet<_> = starts.iter().map(|(_, name)| name).collect();
     assert_eq!(names.len(), 20);
@@ -141,7 +157,10 @@ fn a_confirmation_comes_early_and_the_grid_goes_on() {
     assert_eq!(schedule.due(again, 1).len(), 1);
     let next = schedule.next_due().unwrap();
     let grid = seconds(60.0);
-    assert!(next == slot || next == slot + grid, "{next:?} is off the grid");
+    assert!(
+        next == slot || next == slot + grid,
+        "{next:?} is off the grid"
+    );
 }
 
 #[test]
@@ -175,7 +194,12 @@ fn a_changed_target_is_not_probed_twice_at_once() {
     schedule.due(first, 1);
     schedule.configure(&[target("orders", 30)], first);
     let actions = schedule.due(first + seconds(10.0), 5);
-    assert!(actions.iter().all(|action| matches!(action, Action::Missed(..))), "{actions:?}");
+    assert!(
+        actions
+            .iter()
+            .all(|action| matches!(action, Action::Missed(..))),
+        "{actions:?}"
+    );
     schedule.finished(&TargetName::new("orders"), first + seconds(11.0));
     assert!(schedule.has_waiting());
 }

@@ -56,7 +56,9 @@ impl<'de> Deserialize<'de> for DurationText {
             Value::Integer(number) => Err(D::Error::custom(format!(
                 "a duration is a text with its unit; write \"{number}s\" for {number} seconds"
             ))),
-            _ => Err(D::Error::custom("a duration is a text with its unit; write \"10s\"")),
+            _ => Err(D::Error::custom(
+                "a duration is a text with its unit; write \"10s\"",
+            )),
         }
     }
 }
@@ -68,7 +70,9 @@ impl<'de> Deserialize<'de> for SizeText {
             Value::Integer(number) => Err(D::Error::custom(format!(
                 "a size is a text with its unit; write \"{number}B\" for {number} bytes"
             ))),
-            _ => Err(D::Error::custom("a size is a text with its unit; write \"64KB\"")),
+            _ => Err(D::Error::custom(
+                "a size is a text with its unit; write \"64KB\"",
+            )),
         }
     }
 }
@@ -98,9 +102,9 @@ impl<'de> Deserialize<'de> for HeaderValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self::Plain(text)),
-            table @ Value::Table(_) => {
-                secret_source(table).map(Self::Secret).map_err(D::Error::custom)
-            }
+            table @ Value::Table(_) => secret_source(table)
+                .map(Self::Secret)
+                .map_err(D::Error::custom),
             _ => Err(D::Error::custom(
                 "a header value is a text, { file = \"PATH\" } or { env = \"NAME\" }; put it in quotes",
             )),
@@ -113,7 +117,9 @@ impl<'de> Deserialize<'de> for StatusItem {
         match Value::deserialize(deserializer)? {
             Value::Integer(code) => Ok(Self::Code(code)),
             Value::String(text) => Ok(Self::Text(text)),
-            _ => Err(D::Error::custom("a status is written 200, \"2xx\" or \"200-204\"")),
+            _ => Err(D::Error::custom(
+                "a status is written 200, \"2xx\" or \"200-204\"",
+            )),
         }
     }
 }

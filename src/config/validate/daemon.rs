@@ -33,11 +33,23 @@ pub(super) fn read(
         location,
         problems,
     );
-    server(&root.table("server", |t| t.server.as_ref()), &mut settings.server, problems);
+    server(
+        &root.table("server", |t| t.server.as_ref()),
+        &mut settings.server,
+        problems,
+    );
     let scheduler_table = root.table("scheduler", |t| t.scheduler.as_ref());
     scheduler(&scheduler_table, &mut settings.scheduler, problems);
-    resolver(&root.table("resolver", |t| t.resolver.as_ref()), &mut settings.resolver, problems);
-    log(&root.table("log", |t| t.log.as_ref()), &mut settings.log, problems);
+    resolver(
+        &root.table("resolver", |t| t.resolver.as_ref()),
+        &mut settings.resolver,
+        problems,
+    );
+    log(
+        &root.table("log", |t| t.log.as_ref()),
+        &mut settings.log,
+        problems,
+    );
     let cloudwatch_table = root.table("cloudwatch", |t| t.cloudwatch.as_ref());
     cloudwatch(&cloudwatch_table, &mut settings.cloudwatch, problems);
 }
@@ -51,13 +63,14 @@ const MAX_IN_FLIGHT: u32 = 100_000;
 /// More tries than this outlast any probe's deadline.
 const MAX_ATTEMPTS: u32 = 10;
 
-fn server(
-    table: &Layer<'_, ServerTable>,
-    settings: &mut ServerSettings,
-    problems: &mut Problems,
-) {
+fn server(table: &Layer<'_, ServerTable>, settings: &mut ServerSettings, problems: &mut Problems) {
     let found = table.pick("listen", |t| t.listen.as_ref());
-    set(&mut settings.listen, found.clone(), |text| listen(text), problems);
+    set(
+        &mut settings.listen,
+        found.clone(),
+        |text| listen(text),
+        problems,
+    );
     if let Some(found) = found
         && !settings.listen.ip().is_loopback()
     {
@@ -71,7 +84,9 @@ fn server(
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
-        format!("{text:?} is not an address with a port; write \"127.0.0.1:9853\" or \"[::1]:9853\"")
+        format!(
+            "{text:?} is not an address with a port; write \"127.0.0.1:9853\" or \"[::1]:9853\""
+        )
     })
 }
 
@@ -120,16 +135,21 @@ fn resolver(
 /// An address alone means the port of DNS.
 fn nameserver(text: &str) -> Result<SocketAddr, String> {
     let alone = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
-    text.parse().or_else(|_| alone()).map_err(|_| {
-        format!("{text:?} is not an address; write \"1.1.1.1\" or \"1.1.1.1:53\"")
-    })
+    text.parse()
+        .or_else(|_| alone())
+        .map_err(|_| format!("{text:?} is not an address; write \"1.1.1.1\" or \"1.1.1.1:53\""))
 }
 
 fn log(table: &Layer<'_, LogTable>, settings: &mut LogSettings, problems: &mut Problems) {
     const FORMATS: [(&str, LogFormat); 2] =
         [("human", LogFormat::Human), ("json", LogFormat::Json)];
     let format = table.pick("format", |t| t.format.as_ref());
-    set(&mut settings.format, format, |text| choice(text, &FORMATS), problems);
+    set(
+        &mut settings.format,
+        format,
+        |text| choice(text, &FORMATS),
+        problems,
+    );
     let level = table.pick("level", |t| t.level.as_ref());
     set(&mut settings.level, level, |text| log_level(text), problems);
 }
@@ -138,7 +158,9 @@ fn log_level(text: &str) -> Result<String, String> {
     let parsed = tracing_subscriber::EnvFilter::builder().parse(text);
     match parsed {
         Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
-        _ => Err(format!("{text:?} is not a log filter; write \"info\" or \"info,probecause=debug\"")),
+        _ => Err(format!(
+            "{text:?} is not a log filter; write \"info\" or \"info,probecause=debug\""
+        )),
     }
 }
 
@@ -150,25 +172,48 @@ fn cloudwatch(
     let enabled = table.pick("enabled", |t| t.enabled.as_ref());
     set(&mut settings.enabled, enabled, |on| Ok(*on), problems);
     let region = table.pick("region", |t| t.region.as_ref());
-    set(&mut settings.region, region, |text| super::aws::region(text).map(Some), problems);
+    set(
+        &mut settings.region,
+        region,
+        |text| super::aws::region(text).map(Some),
+        problems,
+    );
     let endpoint = table.pick("endpoint_url", |t| t.endpoint_url.as_ref());
     let url = |text: &String| web_url(text).map(|_| Some(text.clone()));
     set(&mut settings.endpoint_url, endpoint, url, problems);
     let space = table.pick("namespace", |t| t.namespace.as_ref());
-    set(&mut settings.namespace, space, |text| namespace(text), problems);
+    set(
+        &mut settings.namespace,
+        space,
+        |text| namespace(text),
+        problems,
+    );
     if let Some(found) = table.pick("alarm_actions", |t| t.alarm_actions.as_ref()) {
         settings.alarm_actions = actions(&found, problems);
     }
     let actions_enabled = table.pick("actions_enabled", |t| t.actions_enabled.as_ref());
-    set(&mut settings.actions_enabled, actions_enabled, |on| Ok(*on), problems);
+    set(
+        &mut settings.actions_enabled,
+        actions_enabled,
+        |on| Ok(*on),
+        problems,
+    );
     let steps = table.pick("resolution", |t| t.resolution.as_ref());
-    set(&mut settings.resolution, steps, |text| {
-        let resolution = super::text::duration(text)?;
-        if [10, 60].map(Duration::from_secs).contains(&resolution) {
-            return Ok(resolution);
-        }
-        Err(format!("{:?} is not offered by CloudWatch; write \"60s\" or \"10s\" (dearer)", text.0))
-    }, problems);
+    set(
+        &mut settings.resolution,
+        steps,
+        |text| {
+            let resolution = super::text::duration(text)?;
+            if [10, 60].map(Duration::from_secs).contains(&resolution) {
+                return Ok(resolution);
+            }
+            Err(format!(
+                "{:?} is not offered by CloudWatch; write \"60s\" or \"10s\" (dearer)",
+                text.0
+            ))
+        },
+        problems,
+    );
 }
 
 /// CloudWatch: at most 255 characters, none of its own, no colon in front.

@@ -45,7 +45,11 @@ pub(super) fn settings(sources: &mut Sources<'_>, problems: &mut Problems) -> Se
     let mut windows = Vec::new();
     let included = sources.included.iter();
     let lists = included.map(|(document, file)| (document.root(), &file.target, &file.maintenance));
-    let first = (main.clone(), &sources.file.target, &sources.file.maintenance);
+    let first = (
+        main.clone(),
+        &sources.file.target,
+        &sources.file.maintenance,
+    );
     for (root, targets, maintenance) in std::iter::once(first).chain(lists) {
         written.extend(items(&root.key("target"), targets));
         windows.extend(items(&root.key("maintenance"), maintenance));
@@ -76,7 +80,9 @@ const NO_TARGET: &str =
 
 fn items<'s, T>(site: &Site<'s>, list: &'s [T]) -> Vec<(Site<'s>, &'s T)> {
     let numbered = list.iter().enumerate();
-    numbered.map(|(index, item)| (site.index(index), item)).collect()
+    numbered
+        .map(|(index, item)| (site.index(index), item))
+        .collect()
 }
 
 /// Tells both places of a name that stands twice.

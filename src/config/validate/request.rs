@@ -29,7 +29,12 @@ const MAX_BODY: u64 = 1024 * 1024;
 const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Headers that frame the message; the HTTP library writes them.
-const FRAMING: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
+const FRAMING: [&str; 4] = [
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Headers whose value is a credential by definition.
 const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "x-api-key"];
@@ -45,23 +50,49 @@ pub(super) fn read(
     headers(table, request, problems);
     body(table, request, problems);
     let redirects = table.pick("max_redirects", |t| t.max_redirects.as_ref());
-    set(&mut request.max_redirects, redirects, |n| count(*n, 0, MAX_REDIRECTS), problems);
-    const VERSIONS: [(&str, IpVersion); 3] =
-        [("any", IpVersion::Any), ("4", IpVersion::V4), ("6", IpVersion::V6)];
+    set(
+        &mut request.max_redirects,
+        redirects,
+        |n| count(*n, 0, MAX_REDIRECTS),
+        problems,
+    );
+    const VERSIONS: [(&str, IpVersion); 3] = [
+        ("any", IpVersion::Any),
+        ("4", IpVersion::V4),
+        ("6", IpVersion::V6),
+    ];
     let ip = table.pick("ip", |t| t.ip.as_ref());
-    set(&mut request.ip, ip, |text| choice(text, &VERSIONS), problems);
+    set(
+        &mut request.ip,
+        ip,
+        |text| choice(text, &VERSIONS),
+        problems,
+    );
     let reuse = table.pick("reuse_connection", |t| t.reuse_connection.as_ref());
     set(&mut request.reuse_connection, reuse, |on| Ok(*on), problems);
     let through = table.pick("proxy", |t| t.proxy.as_ref());
-    set(&mut request.proxy, through, |text| proxy(text).map(Some), problems);
+    set(
+        &mut request.proxy,
+        through,
+        |text| proxy(text).map(Some),
+        problems,
+    );
     let limit = table.pick("body_limit", |t| t.body_limit.as_ref());
-    set(&mut request.body_limit, limit, |text| {
-        let bytes = size(text)?;
-        if bytes > MAX_BODY_LIMIT {
-            return Err(format!("{:?} is more than a probe may keep; write \"16MB\" or less", text.0));
-        }
-        Ok(bytes)
-    }, problems);
+    set(
+        &mut request.body_limit,
+        limit,
+        |text| {
+            let bytes = size(text)?;
+            if bytes > MAX_BODY_LIMIT {
+                return Err(format!(
+                    "{:?} is more than a probe may keep; write \"16MB\" or less",
+                    text.0
+                ));
+            }
+            Ok(bytes)
+        },
+        problems,
+    );
     if let Some(found) = table.pick("allow_addresses", |t| t.allow_addresses.as_ref()) {
         for (index, text) in found.value.iter().enumerate() {
             match text.parse::<IpAddr>() {
@@ -77,12 +108,14 @@ pub(super) fn read(
 fn method(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     match Method::from_bytes(text.as_bytes()) {
-        Ok(_) if upper == "CONNECT" => {
-            Err("CONNECT opens a tunnel and is not a probe; use `proxy` or another method".to_owned())
-        }
+        Ok(_) if upper == "CONNECT" => Err(
+            "CONNECT opens a tunnel and is not a probe; use `proxy` or another method".to_owned(),
+        ),
         Ok(_) if upper != text => Err(format!("methods are in upper case; write {upper:?}")),
         Ok(_) => Ok(upper),
-        Err(_) => Err(format!("{text:?} is not an HTTP method; write \"GET\" or \"POST\"")),
+        Err(_) => Err(format!(
+            "{text:?} is not an HTTP method; write \"GET\" or \"POST\""
+        )),
     }
 }
 
@@ -96,7 +129,9 @@ fn headers(
         for (name, value) in found.value {
             let site = found.site.key(name);
             if let Some(text) = header(name, value, &site, problems) {
-                request.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+                request
+                    .headers
+                    .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
                 request.headers.push((name.clone(), text));
             }
         }
@@ -148,7 +183,10 @@ fn body(table: &Layer<'_, RequestTable>, request: &mut RequestSettings, problems
     let inline = table.pick("body", |t| t.body.as_ref());
     let file = table.pick("body_file", |t| t.body_file.as_ref());
     if let (Some(_), Some(file)) = (&inline, &file) {
-        problems.error(file.site.problem("there is a `body` as well; keep one of the two"));
+        problems.error(
+            file.site
+                .problem("there is a `body` as well; keep one of the two"),
+        );
     }
     if let Some(found) = inline {
         request.body = found.value.as_bytes().into();
@@ -168,14 +206,18 @@ fn proxy(text: &str) -> Result<Url, String> {
 pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let shown = path.display();
     if !path.is_file() {
-        return Err(format!("there is no file {shown}; create it or mend the name"));
+        return Err(format!(
+            "there is no file {shown}; create it or mend the name"
+        ));
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path);
     file.and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
         .map_err(|error| format!("cannot read {shown} ({error}); let this user read it"))?;
     if bytes.len() as u64 > most {
-        return Err(format!("{shown} is larger than {most} bytes; name a smaller file"));
+        return Err(format!(
+            "{shown} is larger than {most} bytes; name a smaller file"
+        ));
     }
     Ok(bytes)
 }

@@ -45,7 +45,9 @@ pub(super) fn for_header(source: &SecretSource, site: &Site<'_>) -> Result<Secre
 
 fn variable(name: &str) -> Result<String, String> {
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(format!("{name:?} cannot be the name of a variable; write \"NAME\""));
+        return Err(format!(
+            "{name:?} cannot be the name of a variable; write \"NAME\""
+        ));
     }
     std::env::var(name).map_err(|error| match error {
         std::env::VarError::NotPresent => {

@@ -29,8 +29,18 @@ const MAX_THRESHOLD: u32 = 100;
 
 /// Names that metrics already use for something else.
 const RESERVED_LABELS: [&str; 12] = [
-    "target", "location", "le", "phase", "cause", "certainty", "owner", "result", "reason",
-    "state", "title", "version",
+    "target",
+    "location",
+    "le",
+    "phase",
+    "cause",
+    "certainty",
+    "owner",
+    "result",
+    "reason",
+    "state",
+    "title",
+    "version",
 ];
 
 /// The target, if it has at least a name and a URL; reports what is wrong with it.
@@ -48,11 +58,27 @@ pub(super) fn read(
     times(layer, &mut target, problems);
     let request_table = layer.table("request", |t| t.request.as_ref());
     request::read(&request_table, &mut target.request, problems);
-    tls::read(&layer.table("tls", |t| t.tls.as_ref()), &mut target.tls, problems);
-    expect::read(&layer.table("expect", |t| t.expect.as_ref()), &mut target.expect, problems);
-    health(&layer.table("health", |t| t.health.as_ref()), &mut target.health, problems);
+    tls::read(
+        &layer.table("tls", |t| t.tls.as_ref()),
+        &mut target.tls,
+        problems,
+    );
+    expect::read(
+        &layer.table("expect", |t| t.expect.as_ref()),
+        &mut target.expect,
+        problems,
+    );
+    health(
+        &layer.table("health", |t| t.health.as_ref()),
+        &mut target.health,
+        problems,
+    );
     target.auth = auth::read(layer.pick("auth", |t| t.auth.as_ref()), problems);
-    aws::read(&layer.table("aws", |t| t.aws.as_ref()), &mut target.aws, problems);
+    aws::read(
+        &layer.table("aws", |t| t.aws.as_ref()),
+        &mut target.aws,
+        problems,
+    );
     alarm::read(layer, &mut target, cloudwatch, problems);
     compare_times(layer, &target, problems);
     Some(target)
@@ -64,7 +90,11 @@ fn read_name<'a>(
     problems: &mut Problems,
 ) -> Option<&'a str> {
     let Some(found) = layer.pick("name", |t| t.name.as_ref()) else {
-        problems.error(layer.own_site().problem("has no name; add name = \"orders\" or so"));
+        problems.error(
+            layer
+                .own_site()
+                .problem("has no name; add name = \"orders\" or so"),
+        );
         return None;
     };
     if let Err(message) = name(found.value, MAX_NAME) {
@@ -81,7 +111,11 @@ fn read_name<'a>(
 
 fn read_url(layer: &Layer<'_, TargetTable>, problems: &mut Problems) -> Option<Url> {
     let Some(found) = layer.pick("url", |t| t.url.as_ref()) else {
-        problems.error(layer.own_site().problem("has no url; add url = \"https://example.com/\""));
+        problems.error(
+            layer
+                .own_site()
+                .problem("has no url; add url = \"https://example.com/\""),
+        );
         return None;
     };
     match web_url(found.value) {
@@ -125,16 +159,21 @@ fn label_name(label: &str) -> Result<(), String> {
 
 fn times(layer: &Layer<'_, TargetTable>, target: &mut Target, problems: &mut Problems) {
     let interval = layer.pick("interval", |t| t.interval.as_ref());
-    set(&mut target.interval, interval, |text| {
-        let interval = duration(text)?;
-        if interval < MIN_INTERVAL {
-            return Err(format!("{:?} is too often; write \"1s\" or more", text.0));
-        }
-        if interval > MAX_INTERVAL {
-            return Err(format!("{:?} is too rare; write \"24h\" or less", text.0));
-        }
-        Ok(interval)
-    }, problems);
+    set(
+        &mut target.interval,
+        interval,
+        |text| {
+            let interval = duration(text)?;
+            if interval < MIN_INTERVAL {
+                return Err(format!("{:?} is too often; write \"1s\" or more", text.0));
+            }
+            if interval > MAX_INTERVAL {
+                return Err(format!("{:?} is too rare; write \"24h\" or less", text.0));
+            }
+            Ok(interval)
+        },
+        problems,
+    );
     let timeout = layer.pick("timeout", |t| t.timeout.as_ref());
     set(&mut target.timeout, timeout, positive_duration, problems);
     let confirm = layer.pick("confirm_after", |t| t.confirm_after.as_ref());
@@ -142,7 +181,9 @@ fn times(layer: &Layer<'_, TargetTable>, target: &mut Target, problems: &mut Pro
 }
 
 fn compare_times(layer: &Layer<'_, TargetTable>, target: &Target, problems: &mut Problems) {
-    let written = layer.pick("timeout", |t| t.timeout.as_ref()).map(|found| found.site);
+    let written = layer
+        .pick("timeout", |t| t.timeout.as_ref())
+        .map(|found| found.site);
     let site = written.unwrap_or_else(|| layer.own_site().key("timeout"));
     let timeout = humantime::format_duration(target.timeout);
     if let Some(limit) = target.aws.integration_timeout
@@ -170,7 +211,19 @@ const MARGIN: Duration = Duration::from_secs(5);
 fn health(table: &Layer<'_, HealthTable>, settings: &mut HealthSettings, problems: &mut Problems) {
     let failures = table.pick("consecutive_failures", |t| t.consecutive_failures.as_ref());
     let threshold = |value: &i64| count(*value, 1, MAX_THRESHOLD);
-    set(&mut settings.consecutive_failures, failures, threshold, problems);
-    let successes = table.pick("consecutive_successes", |t| t.consecutive_successes.as_ref());
-    set(&mut settings.consecutive_successes, successes, threshold, problems);
+    set(
+        &mut settings.consecutive_failures,
+        failures,
+        threshold,
+        problems,
+    );
+    let successes = table.pick("consecutive_successes", |t| {
+        t.consecutive_successes.as_ref()
+    });
+    set(
+        &mut settings.consecutive_successes,
+        successes,
+        threshold,
+        problems,
+    );
 }

@@ -29,8 +29,12 @@ pub(super) fn set<V, U>(
 
 /// A duration, zero included.
 pub(super) fn duration(text: &DurationText) -> Result<Duration, String> {
-    humantime::parse_duration(&text.0)
-        .map_err(|_| format!("{:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\"", text.0))
+    humantime::parse_duration(&text.0).map_err(|_| {
+        format!(
+            "{:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\"",
+            text.0
+        )
+    })
 }
 
 /// A duration that is not zero.
@@ -51,9 +55,16 @@ pub(super) fn count(value: i64, least: u32, most: u32) -> Result<u32, String> {
 
 /// Bytes: decimal and binary units alike mean powers of 1024, as people expect of memory.
 pub(super) fn size(text: &SizeText) -> Result<usize, String> {
-    let wrong = || format!("{:?} is not a size; write \"64KB\", \"1MB\" or \"512B\"", text.0);
+    let wrong = || {
+        format!(
+            "{:?} is not a size; write \"64KB\", \"1MB\" or \"512B\"",
+            text.0
+        )
+    };
     let trimmed = text.0.trim();
-    let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
+    let digits = trimmed
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(digits);
     let number: usize = number.parse().map_err(|_| wrong())?;
     let factor: usize = match unit.trim() {
@@ -99,11 +110,16 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
         format!("not a URL ({error}); write it whole, such as \"https://example.com/health\"")
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("the scheme {:?} is not supported; use http or https", url.scheme()));
+        return Err(format!(
+            "the scheme {:?} is not supported; use http or https",
+            url.scheme()
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("has credentials in it; use `auth`, which reads them from a file or variable"
-            .to_owned());
+        return Err(
+            "has credentials in it; use `auth`, which reads them from a file or variable"
+                .to_owned(),
+        );
     }
     Ok(url)
 }
@@ -112,8 +128,14 @@ pub(super) fn web_url(text: &str) -> Result<Url, String> {
 pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let found = choices.iter().find(|(word, _)| *word == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-        format!("{text:?} is not one of the choices; write {}", words.join(" or "))
+        let words: Vec<String> = choices
+            .iter()
+            .map(|(word, _)| format!("{word:?}"))
+            .collect();
+        format!(
+            "{text:?} is not one of the choices; write {}",
+            words.join(" or ")
+        )
     })
 }
 

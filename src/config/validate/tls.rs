@@ -45,10 +45,16 @@ pub(super) fn read(table: &Layer<'_, TlsTable>, tls: &mut TlsSettings, problems:
             }
         }
         (Some(cert), None) => {
-            problems.error(cert.site.problem("a certificate needs its key; add key_file"));
+            problems.error(
+                cert.site
+                    .problem("a certificate needs its key; add key_file"),
+            );
         }
         (None, Some(key)) => {
-            problems.error(key.site.problem("a key needs its certificate; add cert_file"));
+            problems.error(
+                key.site
+                    .problem("a key needs its certificate; add cert_file"),
+            );
         }
         (None, None) => {}
     }
@@ -58,7 +64,10 @@ fn certificates(site: &Site<'_>, file: &str) -> Result<Arc<[u8]>, String> {
     let path = site.relative(file);
     let bytes = read_file(&path, MAX_PEM)?;
     let wrong = || {
-        format!("{} holds no good PEM certificate; name a file with BEGIN CERTIFICATE", path.display())
+        format!(
+            "{} holds no good PEM certificate; name a file with BEGIN CERTIFICATE",
+            path.display()
+        )
     };
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let certificates = parsed.map_err(|_| wrong())?;
@@ -73,8 +82,13 @@ fn private_key(site: &Site<'_>, file: &str) -> Result<Secret, String> {
     let path = site.relative(file);
     let bytes = read_file(&path, MAX_PEM)?;
     let wrong = || {
-        format!("{} holds no PEM private key; name a file with BEGIN PRIVATE KEY", path.display())
+        format!(
+            "{} holds no PEM private key; name a file with BEGIN PRIVATE KEY",
+            path.display()
+        )
     };
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| wrong())?;
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong())
+    String::from_utf8(bytes)
+        .map(Secret::new)
+        .map_err(|_| wrong())
 }
