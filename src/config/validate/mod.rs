@@ -1,0 +1,106 @@
+//! Whether a configuration makes sense, and what it then means.
+//!
+//! Each part reads its table, reports what is wrong with it and goes on with the default in
+//! its place, so that every problem is told in one go. The result is used only if there was
+//! none. Defaults are those of `Settings` and `Target`, never repeated here.
+
+mod alarm;
+mod auth;
+mod aws;
+mod daemon;
+mod expect;
+mod maintenance;
+mod request;
+mod secret;
+mod target;
+mod text;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::document::{Document, Site};
+use super::file::{IncludedFile, MainFile, TargetTable};
+use super::layer::Layer;
+use super::problem::Problems;
+use crate::settings::Settings;
+use crate::target::Target;
+
+/// Every file of a configuration, parsed.
+#[derive(Debug)]
+pub(super) struct Sources<'a> {
+    pub(super) main: &'a Document,
+    pub(super) file: MainFile,
+    pub(super) included: Vec<(&'a Document, IncludedFile)>,
+}
+
+/// The settings as far as they make sense.
+pub(super) fn settings(sources: &mut Sources<'_>, problems: &mut Problems) -> Settings {
+    let main = sources.main.root();
+    let defaults = sources.file.defaults.take().map(TargetTable::from);
+    let mut settings = Settings::default();
+    daemon::read(&sources.file, &main, &mut settings, problems);
+
+    let mut written: Vec<(Site<'_>, &TargetTable)> = Vec::new();
+    let mut windows = Vec::new();
+    let included = sources.included.iter();
+    let lists = included.map(|(document, file)| (document.root(), &file.target, &file.maintenance));
+    let first = (
+        main.clone(),
+        &sources.file.target,
+        &sources.file.maintenance,
+    );
+    for (root, targets, maintenance) in std::iter::once(first).chain(lists) {
+        written.extend(items(&root.key("target"), targets));
+        windows.extend(items(&root.key("maintenance"), maintenance));
+    }
+    if written.is_empty() {
+        problems.error(main.problem(NO_TARGET));
+    }
+    report_duplicates(&written, problems);
+    for (site, table) in &written {
+        let layer = Layer::new(
+            (Some(*table), site.clone()),
+            (defaults.as_ref(), main.key("defaults")),
+        );
+        if let Some(target) = target::read(&layer, &settings.cloudwatch, problems) {
+            settings.targets.push(Arc::new(target));
+        }
+    }
+    let targets: Vec<&Target> = settings.targets.iter().map(AsRef::as_ref).collect();
+    settings.maintenance = windows
+        .iter()
+        .filter_map(|(site, table)| maintenance::read(table, site, &targets, problems))
+        .collect();
+    settings
+}
+
+const NO_TARGET: &str =
+    "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
+
+fn items<'s, T>(site: &Site<'s>, list: &'s [T]) -> Vec<(Site<'s>, &'s T)> {
+    let numbered = list.iter().enumerate();
+    numbered
+        .map(|(index, item)| (site.index(index), item))
+        .collect()
+}
+
+/// Tells both places of a name that stands twice.
+fn report_duplicates(targets: &[(Site<'_>, &TargetTable)], problems: &mut Problems) {
+    let mut seen: BTreeMap<&str, &Site<'_>> = BTreeMap::new();
+    for (site, table) in targets {
+        let Some(name) = table.name.as_deref() else {
+            continue;
+        };
+        if let Some(first) = seen.get(name) {
+            for (here, there) in [(*first, site), (site, *first)] {
+                problems.error(here.key("name").problem(format!(
+                    "{name:?} is also the name of the target at {}; give each a name of its own",
+                    there.key("name").place()
+                )));
+            }
+        } else {
+            seen.insert(name, site);
+        }
+    }
+}

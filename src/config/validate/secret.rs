@@ -1,0 +1,60 @@
+//! Reads secrets from files and environment variables.
+//!
+//! Messages name the file or the variable, never a character of what is in it.
+
+use super::request::read_file;
+use crate::config::document::Site;
+use crate::config::file::SecretSource;
+use crate::secret::Secret;
+
+/// Longer than any token or password; a larger file is the wrong file.
+const MAX_SECRET: u64 = 64 * 1024;
+
+/// The secret without the line break that editors leave at the end.
+pub(super) fn read(source: &SecretSource, site: &Site<'_>) -> Result<Secret, String> {
+    let (text, shown) = match source {
+        SecretSource::File(file) => {
+            let path = site.relative(file);
+            let bytes = read_file(&path, MAX_SECRET)?;
+            let shown = path.display().to_string();
+            let text = String::from_utf8(bytes)
+                .map_err(|_| format!("{shown} is not UTF-8 text; name the file of the secret"))?;
+            (text, shown)
+        }
+        SecretSource::Env(name) => (variable(name)?, format!("the variable {name}")),
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
+        return Err(format!("{shown} is empty; put the secret into it"));
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// The secret, if it can be sent in a header.
+pub(super) fn for_header(source: &SecretSource, site: &Site<'_>) -> Result<Secret, String> {
+    let secret = read(source, site)?;
+    if http::HeaderValue::from_str(secret.expose()).is_err() {
+        return Err(
+            "the secret has a character that no header may carry, such as a line break; \
+             keep it to one line"
+                .to_owned(),
+        );
+    }
+    Ok(secret)
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(format!(
+            "{name:?} cannot be the name of a variable; write \"NAME\""
+        ));
+    }
+    std::env::var(name).map_err(|error| match error {
+        std::env::VarError::NotPresent => {
+            format!("the variable {name} is not set; set it where the daemon starts")
+        }
+        std::env::VarError::NotUnicode(_) => {
+            format!("the variable {name} is not UTF-8 text; set it anew")
+        }
+    })
+}

@@ -1,0 +1,152 @@
+//! Small values: from text and number to what they mean, or the mend.
+//!
+//! Each takes one value and gives its meaning or a message; where it stands is the
+//! caller's to say.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::config::file::{DurationText, SizeText};
+use crate::config::layer::Found;
+use crate::config::problem::Problems;
+
+/// Puts what was found into its place; where it is wrong, reports it and leaves the default.
+pub(super) fn set<V, U>(
+    slot: &mut U,
+    found: Option<Found<'_, V>>,
+    parse: impl FnOnce(&V) -> Result<U, String>,
+    problems: &mut Problems,
+) {
+    let Some(found) = found else {
+        return;
+    };
+    match parse(found.value) {
+        Ok(value) => *slot = value,
+        Err(message) => problems.error(found.site.problem(message)),
+    }
+}
+
+/// A duration, zero included.
+pub(super) fn duration(text: &DurationText) -> Result<Duration, String> {
+    humantime::parse_duration(&text.0).map_err(|_| {
+        format!(
+            "{:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\"",
+            text.0
+        )
+    })
+}
+
+/// A duration that is not zero.
+pub(super) fn positive_duration(text: &DurationText) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("zero leaves no time at all; write \"10s\" or so".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// A number from `least` to `most`.
+pub(super) fn count(value: i64, least: u32, most: u32) -> Result<u32, String> {
+    u32::try_from(value)
+        .ok()
+        .filter(|count| (least..=most).contains(count))
+        .ok_or_else(|| format!("{value} is out of range; write a number from {least} to {most}"))
+}
+
+/// Bytes: decimal and binary units alike mean powers of 1024, as people expect of memory.
+pub(super) fn size(text: &SizeText) -> Result<usize, String> {
+    let wrong = || {
+        format!(
+            "{:?} is not a size; write \"64KB\", \"1MB\" or \"512B\"",
+            text.0
+        )
+    };
+    let trimmed = text.0.trim();
+    let digits = trimmed
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let number: usize = number.parse().map_err(|_| wrong())?;
+    let factor: usize = match unit.trim() {
+        "B" => 1,
+        "KB" | "KiB" => 1024,
+        "MB" | "MiB" => 1024 * 1024,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
+/// A name that people and metrics can bear: 1 to `most` characters, no control characters,
+/// no blanks at its ends.
+pub(super) fn name(text: &str, most: usize) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("empty; write a short word such as \"orders\"".to_owned());
+    }
+    let length = text.chars().count();
+    if length > most {
+        return Err(format!("{length} characters long; keep it to {most}"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("has a control character, such as a line break; remove it".to_owned());
+    }
+    if text.trim() != text {
+        return Err("starts or ends with a blank; remove it".to_owned());
+    }
+    Ok(())
+}
+
+/// A text that says something.
+pub(super) fn filled(text: &String) -> Result<String, String> {
+    name(text, MAX_TEXT).map(|()| text.clone())
+}
+
+/// Longer than any identifier of AWS, role ARNs (2,048) excepted by their own rule.
+const MAX_TEXT: usize = 1024;
+
+/// An `http` or `https` URL with a host and without credentials. Never quotes the URL: it
+/// could hold a password.
+pub(super) fn web_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| {
+        format!("not a URL ({error}); write it whole, such as \"https://example.com/health\"")
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!(
+            "the scheme {:?} is not supported; use http or https",
+            url.scheme()
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "has credentials in it; use `auth`, which reads them from a file or variable"
+                .to_owned(),
+        );
+    }
+    Ok(url)
+}
+
+/// One of the choices by its word.
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<String> = choices
+            .iter()
+            .map(|(word, _)| format!("{word:?}"))
+            .collect();
+        format!(
+            "{text:?} is not one of the choices; write {}",
+            words.join(" or ")
+        )
+    })
+}
+
+/// An Amazon resource name.
+pub(super) fn arn(text: &str) -> Result<(), String> {
+    // arn:partition:service:region:account:resource
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    if parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{text:?} is not an ARN; write it whole, such as \"arn:aws:sns:eu-west-1:123456789012:on-call\""
+    ))
+}
