@@ -15,6 +15,7 @@ use crate::alarm;
 use crate::alarm::cost::Estimate;
 use crate::alarm::plan::{Plan, Step};
 use crate::alarm::words::Words;
+use crate::config;
 use crate::settings::Settings;
 use crate::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
 use crate::sink::cloudwatch::client::Api;
@@ -122,7 +123,8 @@ impl Action {
 }
 
 fn load(path: &Path) -> Result<Settings, String> {
-    Err(format!("cannot read `{}`", path.display()))
+    let loaded = config::load(path).map_err(|error| error.to_string())?;
+    Ok(loaded.settings)
 }
 
 fn show(

@@ -10,9 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use url::Url;
 
 use super::{Exit, Terminal};
+use crate::config;
+use crate::diagnosis::fact::Facts;
+use crate::diagnosis::gather::Context;
+use crate::diagnosis::rulebook::Rulebook;
 use crate::diagnosis::{Diagnosis, Outcome};
 use crate::observation::Observation;
 use crate::probe::{Prober, Stopwatch};
@@ -81,14 +86,16 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
 }
 
 /// Judges one observation by the embedded rules.
-fn diagnose_once(_target: &Target, _observation: &Observation) -> Result<Diagnosis, String> {
-    Err("the rule book is not connected to this command".to_owned())
+fn diagnose_once(target: &Target, observation: &Observation) -> Result<Diagnosis, String> {
+    let rulebook = Rulebook::embedded().map_err(|error| error.to_string())?;
+    let facts = Facts::gather(target, observation, &Context::at(Timestamp::now()));
+    Ok(rulebook.diagnose(&facts))
 }
 
 /// The target that the arguments name, and how its name is resolved.
 fn chosen(args: &Args) -> Result<(Target, ResolverSettings), String> {
     let Some(url) = &args.url else {
-        return Err("`--config` is not connected to this command: give a URL".to_owned());
+        return configured(args);
     };
     let url = Url::parse(url)
         .map_err(|error| format!("`{url}` is no URL: {error}; write it as `https://host/path`"))?;
@@ -102,6 +109,32 @@ fn chosen(args: &Args) -> Result<(Target, ResolverSettings), String> {
     let mut target = Target::with_defaults(shown.as_str(), url);
     adjust(&mut target, args);
     Ok((target, ResolverSettings::default()))
+}
+
+/// The target that a configuration has under this name.
+fn configured(args: &Args) -> Result<(Target, ResolverSettings), String> {
+    let (Some(path), Some(name)) = (&args.config, &args.target) else {
+        return Err("give a URL, or --config FILE with --target NAME".to_owned());
+    };
+    let settings = config::load(path)
+        .map_err(|error| error.to_string())?
+        .settings;
+    let named = |target: &&Arc<Target>| target.name.as_str() == name;
+    let Some(found) = settings.targets.iter().find(named) else {
+        let names: Vec<&str> = settings
+            .targets
+            .iter()
+            .map(|target| target.name.as_str())
+            .collect();
+        let file = path.display();
+        return Err(format!(
+            "{file} has no target `{name}`; it has: {}",
+            names.join(", ")
+        ));
+    };
+    let mut target = Target::clone(found);
+    adjust(&mut target, args);
+    Ok((target, settings.resolver))
 }
 
 /// Lays the options over a target.

@@ -1,15 +1,91 @@
-//! `probecause run`.
+//! `probecause run`: the daemon in the foreground, for a terminal, systemd or a container.
+
+use std::path::PathBuf;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Terminal};
+use crate::app::{App, Options};
+use crate::config;
+use crate::telemetry;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: PathBuf,
+}
 
-/// Carries the command out.
+/// The signals a daemon listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+/// Runs until SIGTERM or SIGINT (exit code 0), or until a part of the daemon breaks
+/// (exit code 1, so that whoever supervises it starts it again).
 ///
 /// # Errors
-/// A message for the user.
-pub async fn run(_args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    Err("`run` is being built".to_owned())
+/// A configuration with problems, or what keeps the daemon from starting.
+pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
+    let loaded = config::load(&args.config).map_err(|error| error.to_string())?;
+    telemetry::start(&loaded.settings.log, terminal.progress && terminal.colour)
+        .map_err(|error| error.to_string())?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
+    let targets = loaded.settings.targets.len();
+    let mut app = App::start(Options {
+        settings: loaded.settings,
+        reload_from: Some(args.config),
+    })
+    .await
+    .map_err(|error| error.to_string())?;
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(
+        version,
+        targets,
+        "watching; page at http://{}/",
+        app.address()
+    );
+    let exit = signals.serve(&mut app).await;
+    app.stop().await;
+    tracing::info!("ended");
+    Ok(exit)
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn serve(&mut self, app: &mut App) -> Exit {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => {
+                    tracing::info!("SIGTERM: ending");
+                    return Exit::Fine;
+                }
+                _ = self.interrupt.recv() => {
+                    tracing::info!("SIGINT: ending");
+                    return Exit::Fine;
+                }
+                _ = self.reload.recv() => {
+                    // The outcome is in the log and on /metrics; a signal has no answer.
+                    let _ = app.reload().await;
+                }
+                part = app.failed() => {
+                    tracing::error!(part, "a part of the daemon ended unasked: ending");
+                    return Exit::Bad;
+                }
+            }
+        }
+    }
 }

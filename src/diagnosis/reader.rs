@@ -6,11 +6,11 @@
 //! place of every key. It reads no files.
 
 mod conditions;
+mod fields;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use crate::cause::{CauseId, Certainty, Owner};
+use crate::cause::{Certainty, Owner};
 use crate::diagnosis::condition::Condition;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rule::{Counterexample, Factor, Rule, RuleProblem};
@@ -23,17 +23,12 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
     Reader::read(file, text)
 }
 
-/// The widest title: it must fit a terminal and an alarm's description.
-const MAX_TITLE: usize = 80;
-
 /// Reads one file, gathering its problems.
 struct Reader<'a> {
     file: &'a str,
     text: &'a str,
     problems: Vec<RuleProblem>,
 }
-
-type Value<'i> = Spanned<DeValue<'i>>;
 
 const RULE_KEYS: &[&str] = &[
     "id",
@@ -170,33 +165,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn cause(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<CauseId> {
-        let text = self.required(at, table, key)?;
-        let at = place(table, key, at);
-        match CauseId::new(&text) {
-            Ok(id) => Some(id),
-            Err(error) => {
-                self.problem(at, error.to_string());
-                None
-            }
-        }
-    }
-
-    fn title(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
-        let title = self.required(at, table, "title")?;
-        let at = place(table, "title", at);
-        if title.chars().count() > MAX_TITLE {
-            self.problem(
-                at,
-                format!("`title` is longer than {MAX_TITLE} columns: shorten it"),
-            );
-        }
-        if title.ends_with('.') {
-            self.problem(at, "`title` ends with a full stop: drop it".to_owned());
-        }
-        Some(title)
-    }
-
     fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {
         let steps: Vec<String> = table
             .get("next")
@@ -291,89 +259,6 @@ impl<'a> Reader<'a> {
         }
         (examples, counterexamples)
     }
-
-    fn required(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<String> {
-        let text = table.get(key).and_then(|value| value.get_ref().as_str());
-        if text.is_none_or(|text| text.trim().is_empty()) {
-            self.problem(at, format!("`{key}` is missing: a rule needs this text"));
-            return None;
-        }
-        text.map(str::to_owned)
-    }
-
-    fn word<T>(
-        &mut self,
-        at: usize,
-        table: &DeTable<'_>,
-        key: &str,
-        parse: fn(&str) -> Option<T>,
-        words: &str,
-    ) -> Option<T> {
-        let text = self.required(at, table, key)?;
-        let at = place(table, key, at);
-        let word = parse(&text);
-        if word.is_none() {
-            self.problem(at, format!("`{key}` is never `{text}`: it is {words}"));
-        }
-        word
-    }
-
-    fn positive(&mut self, table: &DeTable<'_>, key: &str) -> Option<f64> {
-        let value = table.get(key)?;
-        let found = number(value.get_ref()).filter(|number| *number > 0.0);
-        if found.is_none() {
-            self.problem(value.span().start, format!("`{key}` is a number above 0"));
-        }
-        found
-    }
-
-    fn tables<'v, 'i>(
-        &mut self,
-        value: &'v Value<'i>,
-        what: &str,
-    ) -> Vec<(usize, &'v DeTable<'i>)> {
-        let items = value.get_ref().as_array().map(|items| items.iter());
-        let tables: Vec<_> = items
-            .into_iter()
-            .flatten()
-            .filter_map(|item| Some((item.span().start, item.get_ref().as_table()?)))
-            .collect();
-        if tables.is_empty() {
-            let message = format!("`{what}` is a list of tables: write [[…{what}]]");
-            self.problem(value.span().start, message);
-        }
-        tables
-    }
-
-    fn only(&mut self, table: &DeTable<'_>, known: &[&str]) {
-        for key in table.keys() {
-            if !known.contains(&key.get_ref().as_ref()) {
-                let message = format!(
-                    "unknown key `{}`: it is one of {}",
-                    key.get_ref(),
-                    known.join(", ")
-                );
-                self.problem(key.span().start, message);
-            }
-        }
-    }
-}
-
-/// Where a key's value stands; the table's own place without it.
-fn place(table: &DeTable<'_>, key: &str, at: usize) -> usize {
-    table.get(key).map_or(at, |value| value.span().start)
-}
-
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    let text = match value {
-        DeValue::Integer(number) => number.as_str(),
-        DeValue::Float(number) => number.as_str(),
-        _ => return None,
-    };
-    text.replace('_', "")
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite())
 }
 
 #[cfg(test)]

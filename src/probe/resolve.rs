@@ -42,11 +42,14 @@ pub(super) struct GuardedResolver {
 #[error("the name has no address of a usable kind")]
 pub(super) struct NoAddress;
 
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
+
 impl Resolvers {
     /// Reads the system's configuration unless servers are given.
     ///
     /// # Errors
-    /// An unreadable or malformed system resolver configuration.
+    /// A resolver that cannot be built from either.
     pub(super) fn new(settings: &ResolverSettings) -> Result<Self, NetError> {
         Ok(Self {
             any: build(settings, LookupIpStrategy::Ipv4AndIpv6)?,
@@ -105,12 +108,20 @@ fn build(
     settings: &ResolverSettings,
     strategy: LookupIpStrategy,
 ) -> Result<TokioResolver, NetError> {
-    let mut builder = if settings.servers.is_empty() {
-        TokioResolver::builder_tokio()?
-    } else {
-        let servers = settings.servers.iter().map(server).collect();
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    let mut builder = match TokioResolver::builder_tokio() {
+        Ok(system) if settings.servers.is_empty() => system,
+        // Without a usable resolv.conf, resolv.conf(5) says to ask the local machine; a
+        // daemon whose targets are addresses must not fail to start for want of one.
+        _ => {
+            let local = [SocketAddr::from(([127, 0, 0, 1], DNS_PORT))];
+            let servers = match settings.servers.as_slice() {
+                [] => &local,
+                configured => configured,
+            };
+            let servers = servers.iter().map(server).collect();
+            let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
     };
     let options = builder.options_mut();
     options.cache_size = 0;

@@ -25,6 +25,9 @@ fn configured(targets: &[Arc<Target>]) -> Schedule {
     schedule
 }
 
+type Starts = Vec<(Duration, String)>;
+type Misses = Vec<(Duration, MissedReason)>;
+
 /// Runs a schedule until `until`; each probe takes `length`. Returns the starts by
 /// target (with the slot they belong to) and all misses.
 fn play(
@@ -32,7 +35,7 @@ fn play(
     until: Duration,
     length: Duration,
     places: usize,
-) -> (Vec<(Duration, String)>, Vec<(Duration, MissedReason)>) {
+) -> (Starts, Misses) {
     let (mut starts, mut misses) = (Vec::new(), Vec::new());
     let mut running: BTreeSet<(Duration, TargetName)> = BTreeSet::new();
     loop {

@@ -4,3 +4,45 @@ pub mod cloudwatch;
 pub mod daemon_metrics;
 pub mod page;
 pub mod prometheus;
+
+use std::sync::Arc;
+
+use crate::report::{Missed, Report};
+use crate::settings::Settings;
+use crate::sink::cloudwatch::CloudWatchSink;
+use crate::sink::page::Board;
+use crate::sink::prometheus::PrometheusSink;
+
+/// Every sink of the daemon.
+#[derive(Clone, Debug)]
+pub struct Sinks {
+    /// `/metrics`.
+    pub prometheus: Arc<PrometheusSink>,
+    /// The page and the JSON API.
+    pub board: Arc<Board>,
+    /// Metrics and alarms in CloudWatch.
+    pub cloudwatch: Arc<CloudWatchSink>,
+}
+
+impl Sinks {
+    /// Tells every sink of a probe.
+    pub fn publish(&self, report: &Report) {
+        // The pager first: what it waits for is a network away.
+        self.cloudwatch.publish(report);
+        self.prometheus.publish(report);
+        self.board.publish(report);
+    }
+
+    /// Tells the sinks that count them of a missed slot.
+    pub fn missed(&self, missed: &Missed) {
+        self.prometheus.missed(missed);
+        self.board.missed(missed);
+    }
+
+    /// Tells every sink which targets there are from now on.
+    pub fn configure(&self, settings: &Arc<Settings>) {
+        self.cloudwatch.configure(Arc::clone(settings));
+        self.prometheus.configure(settings);
+        self.board.configure(settings);
+    }
+}

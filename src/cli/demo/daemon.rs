@@ -1,35 +1,83 @@
 //! The daemon that the demo watches: the one place where demo and engine meet.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
+
 use super::Row;
+use crate::app::{App, Options};
+use crate::health::HealthState;
+use crate::observation::Phases;
 use crate::settings::Settings;
+use crate::sink::page::TargetView;
+use crate::target::TargetName;
 
 /// A running daemon.
 #[derive(Debug)]
-pub(super) enum Daemon {}
+pub(super) struct Daemon {
+    app: App,
+    /// In the order of the configuration, which is the order of the table.
+    names: Vec<TargetName>,
+    started: Timestamp,
+}
 
 impl Daemon {
     /// Starts the engine.
     ///
     /// # Errors
     /// Why it cannot start, for the user.
-    pub(super) async fn start(_settings: Settings) -> Result<Self, String> {
-        Err("the engine is being built".to_owned())
+    pub(super) async fn start(settings: Settings) -> Result<Self, String> {
+        let names = settings.targets.iter().map(|target| target.name.clone());
+        let names = names.collect();
+        let options = Options {
+            settings,
+            reload_from: None,
+        };
+        let app = App::start(options)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            app,
+            names,
+            started: Timestamp::now(),
+        })
     }
 
     /// Where its page and metrics are.
-    pub(super) fn address(&self) -> SocketAddr {
-        match *self {}
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.app.address()
     }
 
     /// Every target as it stands now, in the order of the configuration.
     pub(super) fn rows(&self) -> Vec<Row> {
-        match *self {}
+        let views = self.app.board().targets();
+        let views = views
+            .into_iter()
+            .map(|view| (view.target.name.clone(), view));
+        let views: HashMap<TargetName, TargetView> = views.collect();
+        self.names
+            .iter()
+            .map(|name| self.row(name, views.get(name)))
+            .collect()
     }
 
     /// Ends it.
     pub(super) async fn stop(self) {
-        match self {}
+        self.app.stop().await;
+    }
+
+    fn row(&self, name: &TargetName, view: Option<&TargetView>) -> Row {
+        let report = view.and_then(|view| view.report.as_deref());
+        let showing = report.and_then(|report| report.showing.as_deref());
+        Row {
+            target: name.clone(),
+            probed: report.is_some(),
+            health: report.map_or(HealthState::Unknown, |report| report.health),
+            since: report.map_or(self.started, |report| report.since),
+            cause: showing.map(|verdict| verdict.cause.clone()),
+            certainty: showing.map(|verdict| verdict.certainty),
+            phases: report.map_or_else(Phases::default, |report| report.observation.phases),
+        }
     }
 }

@@ -10,6 +10,7 @@ mod aws;
 mod daemon;
 mod expect;
 mod maintenance;
+mod named;
 mod request;
 mod secret;
 mod target;

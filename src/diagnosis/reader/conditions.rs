@@ -2,7 +2,8 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Reader, Value, number};
+use super::Reader;
+use super::fields::{Value, number};
 use crate::diagnosis::condition::{Condition, Test};
 use crate::diagnosis::fact::{self, FactType, FactValue, Facts};
 

@@ -1,0 +1,265 @@
+//! The composition root: builds every room, wires them, notices when one ends, and
+//! takes them down in order.
+//!
+//! Decides nothing about targets. What may fail at start (a port in use, a bad rule
+//! book) fails here, with a message for the user; afterwards the daemon goes on whatever
+//! a sink or a target does.
+
+mod reload;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::diagnosis::rulebook::{self, Rulebook, RulebookError};
+use crate::monitor::{Change, Monitor};
+use crate::observation::Observation;
+use crate::probe::{Prober, ProberError};
+use crate::report::CauseInfo;
+use crate::scheduler::{Command, Probe, Scheduler};
+use crate::server::{self, ReloadRequest, ServerState};
+use crate::settings::Settings;
+use crate::sink::Sinks;
+use crate::sink::cloudwatch::CloudWatchSink;
+use crate::sink::daemon_metrics::DaemonMetrics;
+use crate::sink::page::Board;
+use crate::sink::prometheus::PrometheusSink;
+use crate::target::Target;
+
+/// What a daemon is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// The configuration.
+    pub settings: Settings,
+    /// Where a reload reads it anew; `None`: there is nothing to reload.
+    pub reload_from: Option<PathBuf>,
+}
+
+/// Why a daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The embedded rule book is broken: a bug that the tests rule out.
+    #[error("{0}")]
+    Rulebook(#[from] RulebookError),
+    /// Two metrics under one name: a bug that the tests rule out.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// No prober could be made.
+    #[error("{0}")]
+    Prober(#[from] ProberError),
+    /// The daemon's own endpoint.
+    #[error("cannot listen on {address} ([server] listen): {source}; is another one running?")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A task ended while the daemon was starting.
+    #[error("the {0} ended while the daemon was starting: see the log")]
+    Ended(&'static str),
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    board: Arc<Board>,
+    cloudwatch: Arc<CloudWatchSink>,
+    scheduler: mpsc::Sender<Command>,
+    reload: mpsc::Sender<ReloadRequest>,
+    grace: Duration,
+    stop_server: watch::Sender<bool>,
+    tasks: Tasks,
+}
+
+#[derive(Debug)]
+struct Tasks {
+    scheduler: JoinHandle<()>,
+    monitor: JoinHandle<()>,
+    server: JoinHandle<std::io::Result<()>>,
+    reloader: JoinHandle<()>,
+}
+
+/// How a configuration reaches the monitor, and what it changed comes back.
+type Configuration = (Arc<Settings>, oneshot::Sender<Change>);
+
+/// Emissions waiting for the monitor, which only ever computes: a short queue suffices,
+/// and a full one holds back the scheduler instead of memory.
+const EMISSIONS: usize = 1024;
+
+/// Commands waiting for the scheduler: a confirming probe for each of a few thousand
+/// targets that fail in one instant.
+const COMMANDS: usize = 4096;
+
+/// How long sinks may flush at the end, beside the grace of the probes.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// How long open connections of the daemon's own endpoint may finish at the end.
+const CLOSE: Duration = Duration::from_secs(1);
+
+impl App {
+    /// Starts a daemon; it is probing when this returns.
+    ///
+    /// # Errors
+    /// What [`StartError`] lists, with a message for the user.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let settings = Arc::new(options.settings);
+        let rulebook = Rulebook::embedded()?;
+        let metrics = DaemonMetrics::new()?;
+        let prober = Prober::new(&settings.resolver)?;
+        let listener = listen(settings.server.listen).await?;
+        let address = listener.local_addr().unwrap_or(settings.server.listen);
+        let causes = causes(&rulebook);
+        let prometheus = Arc::new(PrometheusSink::new(metrics.clone(), causes.clone()));
+        let board = Arc::new(Board::default());
+        let cloudwatch = CloudWatchSink::start(Arc::clone(&settings), metrics.clone());
+        let sinks = Sinks {
+            prometheus: Arc::clone(&prometheus),
+            board: Arc::clone(&board),
+            cloudwatch: Arc::new(cloudwatch),
+        };
+        let cloudwatch = Arc::clone(&sinks.cloudwatch);
+
+        let (emission_sender, emissions) = mpsc::channel(EMISSIONS);
+        let (scheduler, commands) = mpsc::channel(COMMANDS);
+        let (configure, configurations) = mpsc::channel(1);
+        let (reload, reload_requests) = mpsc::channel(1);
+        let (stop_server, stopped) = watch::channel(false);
+
+        let state = ServerState::new(prometheus, Arc::clone(&board), causes, reload.clone());
+        let ready = state.readiness();
+        let monitor = Monitor::new(rulebook, sinks, scheduler.clone());
+        let runner = Scheduler::new(prober, emission_sender, metrics.clone());
+        let reloader = reload::Reloader {
+            path: options.reload_from,
+            running: Arc::clone(&settings),
+            configure,
+            scheduler: scheduler.clone(),
+            metrics,
+        };
+        let monitor = tokio::spawn(monitor.run(emissions, configurations));
+        let tasks = Tasks {
+            scheduler: tokio::spawn(runner.run(commands)),
+            monitor,
+            server: tokio::spawn(server::serve(listener, state, until(stopped))),
+            reloader: tokio::spawn(reloader.run(reload_requests, ready)),
+        };
+        Ok(Self {
+            address,
+            board,
+            cloudwatch,
+            scheduler,
+            reload,
+            grace: settings.scheduler.shutdown_grace,
+            stop_server,
+            tasks,
+        })
+    }
+
+    /// Where the daemon's own endpoint listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the page shows.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    /// Reads the configuration anew, as `POST /-/reload` does.
+    ///
+    /// # Errors
+    /// Why the configuration was refused; the old one goes on.
+    pub async fn reload(&self) -> Result<String, String> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || "the daemon is ending".to_owned();
+        self.reload.send(answer).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// Waits until a background task ends by itself, which none should, and names it.
+    pub async fn failed(&mut self) -> &'static str {
+        tokio::select! {
+            _ = &mut self.tasks.scheduler => "scheduler",
+            _ = &mut self.tasks.monitor => "monitor",
+            _ = &mut self.tasks.server => "server",
+            _ = &mut self.tasks.reloader => "reloader",
+            () = self.cloudwatch.ended() => "CloudWatch sink",
+        }
+    }
+
+    /// Ends in order: no new probes, running ones within the grace, what they saw is
+    /// told, sinks flush, the endpoint closes.
+    pub async fn stop(self) {
+        let Self {
+            scheduler,
+            tasks,
+            grace,
+            ..
+        } = self;
+        tasks.reloader.abort();
+        // A scheduler that is gone already has nothing left to stop.
+        let _ = scheduler.send(Command::Stop(grace)).await;
+        drop(scheduler);
+        join("scheduler", tasks.scheduler).await;
+        join("monitor", tasks.monitor).await;
+        self.cloudwatch.shutdown(FLUSH).await;
+        // The server may have ended by itself: then nobody listens.
+        let _ = self.stop_server.send(true);
+        let mut server = tasks.server;
+        if tokio::time::timeout(CLOSE, &mut server).await.is_err() {
+            server.abort();
+        }
+    }
+}
+
+impl Probe for Prober {
+    fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send {
+        Self::probe(self, target)
+    }
+}
+
+/// Everything the sinks may have to tell of a cause, the rule book's end included.
+fn causes(rulebook: &Rulebook) -> Vec<CauseInfo> {
+    let known = rulebook.causes().map(|rule| CauseInfo {
+        cause: rule.cause.clone(),
+        owner: rule.owner,
+        title: rule.title.clone(),
+        next: rule.next.clone(),
+        see: rule.see.clone(),
+    });
+    let unexplained = rulebook::unexplained();
+    let last = CauseInfo {
+        cause: unexplained.cause,
+        owner: unexplained.owner,
+        title: unexplained.title,
+        next: unexplained.next,
+        see: String::new(),
+    };
+    known.chain([last]).collect()
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { address, source })
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone means the same as one that says so.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn join(name: &str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(task = name, %error, "a task did not end well");
+    }
+}

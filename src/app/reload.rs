@@ -1,0 +1,145 @@
+//! Takes a new configuration into a running daemon, or refuses it and says why.
+//!
+//! One at a time: requests queue. A bad file changes nothing but the metric that tells.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Configuration;
+use crate::config;
+use crate::monitor::Change;
+use crate::scheduler::Command;
+use crate::server::ReloadRequest;
+use crate::settings::Settings;
+use crate::sink::daemon_metrics::DaemonMetrics;
+
+/// The reloading task.
+pub(super) struct Reloader {
+    pub(super) path: Option<PathBuf>,
+    pub(super) running: Arc<Settings>,
+    pub(super) configure: mpsc::Sender<Configuration>,
+    pub(super) scheduler: mpsc::Sender<Command>,
+    pub(super) metrics: DaemonMetrics,
+}
+
+const ENDING: &str = "the daemon is ending";
+
+impl Reloader {
+    /// Puts the first configuration to work, says that the daemon is ready, then serves
+    /// requests until nobody can send one.
+    pub(super) async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<ReloadRequest>,
+        ready: watch::Sender<bool>,
+    ) {
+        let first = Arc::clone(&self.running);
+        if self.apply(first).await.is_err() {
+            return;
+        }
+        ready.send_replace(true);
+        while let Some(answer) = requests.recv().await {
+            let result = self.reload().await;
+            self.metrics
+                .config_reload_successful
+                .set(i64::from(result.is_ok()));
+            match &result {
+                Ok(summary) => tracing::info!("configuration reloaded: {summary}"),
+                Err(why) => tracing::error!("configuration refused, the old one goes on: {why}"),
+            }
+            // Whoever asked may have gone.
+            let _ = answer.send(result);
+        }
+    }
+
+    async fn reload(&mut self) -> Result<String, String> {
+        let settings = Arc::new(self.read().await?);
+        let restart = needs_restart(&self.running, &settings);
+        let total = settings.targets.len();
+        let change = self.apply(settings).await?;
+        let Change {
+            added,
+            changed,
+            removed,
+        } = change;
+        let mut summary =
+            format!("{total} targets ({added} added, {changed} changed, {removed} removed)");
+        if !restart.is_empty() {
+            summary.push_str("; takes effect after a restart only: ");
+            summary.push_str(&restart.join(", "));
+        }
+        Ok(summary)
+    }
+
+    async fn read(&self) -> Result<Settings, String> {
+        let Some(path) = self.path.clone() else {
+            return Err("this daemon was started without a configuration file".to_owned());
+        };
+        let read = move || load(&path);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(result) => result,
+            Err(error) => Err(format!("reading the configuration crashed: {error}")),
+        }
+    }
+
+    async fn apply(&mut self, settings: Arc<Settings>) -> Result<Change, String> {
+        let (done, answered) = oneshot::channel();
+        let ending = || ENDING.to_owned();
+        let configuration = (Arc::clone(&settings), done);
+        self.configure
+            .send(configuration)
+            .await
+            .map_err(|_| ending())?;
+        let change = answered.await.map_err(|_| ending())?;
+        // The scheduler comes second: the monitor must know a target before its first
+        // result arrives.
+        let max_in_flight = settings.scheduler.max_in_flight;
+        let command = Command::Configure(settings.targets.clone(), max_in_flight);
+        self.scheduler.send(command).await.map_err(|_| ending())?;
+        self.running = settings;
+        self.metrics.config_reload_successful.set(1);
+        self.metrics
+            .config_reload_time
+            .set(Timestamp::now().as_duration().as_secs_f64());
+        Ok(change)
+    }
+}
+
+fn load(path: &Path) -> Result<Settings, String> {
+    let loaded = config::load(path).map_err(|error| error.to_string())?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.settings)
+}
+
+/// What is read once, at start: changing it under way would need new sockets, a new
+/// resolver, or series that change their identity.
+fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
+    let differs = [
+        ("location", running.location != wanted.location),
+        ("[server]", running.server != wanted.server),
+        ("[resolver]", running.resolver != wanted.resolver),
+        ("[log]", running.log != wanted.log),
+    ];
+    let names = differs.into_iter().filter(|(_, differs)| *differs);
+    names.map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let running = Settings::default();
+        let mut wanted = running.clone();
+        wanted.scheduler.max_in_flight = 7;
+        assert!(needs_restart(&running, &wanted).is_empty());
+        wanted.server.listen = ([127, 0, 0, 1], 1).into();
+        wanted.log.level = "debug".to_owned();
+        assert_eq!(needs_restart(&running, &wanted), ["[server]", "[log]"]);
+    }
+}
