@@ -56,7 +56,7 @@ pub(super) fn read(found: Option<Found<'_, AuthTable>>, problems: &mut Problems)
 }
 
 fn required(value: Option<&String>, site: &Site<'_>, problems: &mut Problems) -> Option<String> {
-    let message = match value.map(filled) {
+    let message = match value.map(|text| filled(text)) {
         Some(Ok(text)) => return Some(text),
         Some(Err(message)) => message,
         None => "is missing; add it".to_owned(),

@@ -96,8 +96,8 @@ pub(super) fn name(text: &str, most: usize) -> Result<(), String> {
 }
 
 /// A text that says something.
-pub(super) fn filled(text: &String) -> Result<String, String> {
-    name(text, MAX_TEXT).map(|()| text.clone())
+pub(super) fn filled(text: &str) -> Result<String, String> {
+    name(text, MAX_TEXT).map(|()| text.to_owned())
 }
 
 /// Longer than any identifier of AWS, role ARNs (2,048) excepted by their own rule.
