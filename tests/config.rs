@@ -1,0 +1,316 @@
+//! The configuration from the outside: what it says of every bad file, to the letter, and
+//! what good files come to.
+//!
+//! Each file of `fixtures/config/bad` has its messages beside it in `NAME.expected`;
+//! `UPDATE_EXPECTED=1` writes them anew, to be read before they are committed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use probecause::config::{self, Loaded};
+use probecause::settings::{MaintenanceTime, Settings};
+use probecause::target::{Auth, BodyMatch, HeaderText, Integration, IpVersion, Target, TextMatch};
+use url::Url;
+
+const BAD: &str = "tests/fixtures/config/bad";
+const GOOD: &str = "tests/fixtures/config/good";
+const REFERENCE: &str = "config/probecause.toml";
+
+fn load(path: &str) -> Loaded {
+    config::load(Path::new(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Loads a text as a file of its own and gives what is wrong with it, without the folder.
+fn problems_of(text: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.toml");
+    std::fs::write(&path, text).expect("a file");
+    let said = config::load(&path).map_or_else(|error| error.to_string(), |_| String::new());
+    said.replace(&format!("{}/", folder.path().display()), "")
+}
+
+fn bad_files() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(BAD).expect("the fixtures");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_bad_file_is_told_what_is_wrong_and_how_to_mend_it() {
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut wrong = Vec::new();
+    for file in bad_files() {
+        let said = match config::load(&file) {
+            Ok(_) => panic!("{} loads", file.display()),
+            Err(error) => format!("{error}\n"),
+        };
+        let expected = file.with_extension("expected");
+        if update {
+            std::fs::write(&expected, &said).expect("the expected messages");
+        }
+        let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
+        if said != wanted {
+            wrong.push(format!(
+                "{}\nsaid:\n{said}wanted:\n{wanted}",
+                file.display()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    for file in bad_files() {
+        let error = config::load(&file).expect_err("a bad file");
+        let said = format!("{error}{error:?}");
+        for secret in ["hunter2", "987654321"] {
+            assert!(!said.contains(secret), "{}: {said}", file.display());
+        }
+    }
+}
+
+#[test]
+fn check_prints_the_problems_of_each_bad_file_and_exits_2() {
+    for file in bad_files() {
+        let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
+            .arg("check")
+            .arg(&file)
+            .output()
+            .expect("the command");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let wanted = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
+        assert!(said.starts_with(&wanted), "{}: {said}", file.display());
+        assert_eq!(output.status.code(), Some(2), "{}", file.display());
+    }
+}
+
+#[test]
+fn check_is_fine_with_warnings_alone() {
+    let check = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
+            .arg("check")
+            .args(arguments)
+            .output()
+            .expect("the command");
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    insta::assert_snapshot!(check(&[&format!("{GOOD}/full.toml")]), @"");
+    insta::assert_snapshot!(check(&[&format!("{GOOD}/full.toml"), "--json"]), @"");
+    insta::assert_snapshot!(check(&[&format!("{GOOD}/minimal.toml")]), @"");
+}
+
+#[test]
+fn a_missing_file_and_a_directory_are_told_apart() {
+    let said = |path: &str| {
+        config::load(Path::new(path))
+            .expect_err("no file")
+            .to_string()
+    };
+    insta::assert_snapshot!(said("tests/fixtures/config/none.toml"), @"");
+    insta::assert_snapshot!(said(BAD), @"");
+}
+
+#[test]
+fn the_reference_loads_without_a_warning_and_equals_the_defaults() {
+    let loaded = load(REFERENCE);
+    let url = Url::parse("https://example.com/").expect("a URL");
+    let defaults = Settings {
+        targets: vec![Arc::new(Target::with_defaults("example", url))],
+        ..Settings::default()
+    };
+    assert_eq!(loaded.settings, defaults);
+    assert_eq!(loaded.warnings, []);
+}
+
+/// The keys that a table knows, from what it says of one that it does not.
+fn keys_of(table: &str) -> BTreeSet<String> {
+    let said = problems_of(&table.replace('?', "no_such_key = 1"));
+    let (_, known) = said
+        .split_once("expected ")
+        .unwrap_or_else(|| panic!("{table}: {said}"));
+    let quoted = known.split('`').skip(1).step_by(2);
+    quoted.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_stands_in_the_reference() {
+    let tables = [
+        "?",
+        "[server]\n?",
+        "[scheduler]\n?",
+        "[resolver]\n?",
+        "[log]\n?",
+        "[cloudwatch]\n?",
+        "[defaults]\n?",
+        "[defaults.request]\n?",
+        "[defaults.tls]\n?",
+        "[defaults.expect]\n?",
+        "[defaults.expect.body]\n?",
+        "[defaults.health]\n?",
+        "[defaults.auth]\n?",
+        "[defaults.auth.basic]\n?",
+        "[defaults.auth.sigv4]\n?",
+        "[defaults.aws]\n?",
+        "[defaults.alarm]\n?",
+        "[defaults.cloudwatch]\n?",
+        "[[target]]\n?",
+        "[[maintenance]]\n?",
+    ];
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    for table in tables {
+        let keys = keys_of(table);
+        assert!(!keys.is_empty(), "{table}");
+        for key in keys {
+            let written = [
+                format!("{key} = "),
+                format!("[{key}]"),
+                format!("[defaults.{key}]"),
+            ];
+            let found = written.iter().any(|form| reference.contains(form));
+            assert!(found, "{key} of {table:?} is not in the reference");
+        }
+    }
+}
+
+#[test]
+fn a_target_s_own_keys_win_over_the_defaults_key_by_key() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let orders = &loaded.settings.targets[0];
+    assert_eq!(orders.timeout, Duration::from_secs(20));
+    assert_eq!(orders.labels["team"], "orders");
+    assert_eq!(orders.labels["tier"], "1");
+    assert_eq!(orders.request.method, "POST");
+    assert_eq!(
+        &*orders.request.body, b"{}",
+        "a body hides the default body_file"
+    );
+    assert_eq!(orders.request.body_limit, 1024 * 1024);
+    assert_eq!(orders.request.ip, IpVersion::V6);
+    let header = |name: &str| {
+        let found = orders
+            .request
+            .headers
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.expose()).collect::<Vec<_>>()
+    };
+    assert_eq!(header("X-From"), ["target"]);
+    assert_eq!(header("X-Other"), ["1"]);
+    assert_eq!(header("X-Api-Key"), ["hunter2"]);
+    let secrets = orders.request.headers.iter();
+    assert_eq!(
+        secrets
+            .filter(|(_, value)| matches!(value, HeaderText::Secret(_)))
+            .count(),
+        1
+    );
+    assert_eq!(orders.aws.integration, Some(Integration::VpcLink));
+    assert!(!orders.aws.shared);
+    let sigv4 = Auth::SigV4 {
+        service: "execute-api".into(),
+        region: "eu-west-1".into(),
+    };
+    assert_eq!(orders.auth, Some(sigv4));
+}
+
+#[test]
+fn expectations_are_compiled() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let expect = &loaded.settings.targets[0].expect;
+    assert_eq!(expect.status, [(200, 200), (300, 399), (404, 405)]);
+    assert_eq!(
+        expect.headers,
+        [("content-type".into(), TextMatch::Contains("json".into()))]
+    );
+    assert_eq!(expect.slower_than, Some(Duration::from_secs(2)));
+    let paths: Vec<&str> = expect
+        .body
+        .iter()
+        .filter_map(|test| match test {
+            BodyMatch::Json { path, .. } => Some(path.source.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(paths, ["status", "checks[0]"]);
+    assert_eq!(expect.body.len(), 4);
+}
+
+#[test]
+fn included_files_come_sorted_and_name_files_beside_themselves() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let names: Vec<&str> = loaded
+        .settings
+        .targets
+        .iter()
+        .map(|target| target.name.as_str())
+        .collect();
+    assert_eq!(names, ["orders", "a", "b"]);
+    let [_, a, b] = &loaded.settings.targets[..] else {
+        panic!("three targets")
+    };
+    assert_eq!(&*a.request.body, b"from the include\n");
+    assert_eq!(
+        &*b.request.body, b"{\"ping\":true}\n",
+        "the default's file, beside the main file"
+    );
+    let Some(Auth::Bearer(token)) = &b.auth else {
+        panic!("the default credentials")
+    };
+    assert_eq!(
+        token.expose(),
+        "hunter2",
+        "without the line break at the end"
+    );
+}
+
+#[test]
+fn maintenance_windows_keep_their_time_zone() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let [release, moving] = &loaded.settings.maintenance[..] else {
+        panic!("two windows")
+    };
+    assert_eq!(release.targets, ["ord*", "nobody"]);
+    let MaintenanceTime::Weekly {
+        days,
+        at,
+        lasting,
+        zone,
+    } = &release.when
+    else {
+        panic!("a weekly window")
+    };
+    assert_eq!(days.len(), 2);
+    assert_eq!((at.hour(), at.minute()), (22, 0));
+    assert_eq!(*lasting, Duration::from_secs(7200));
+    assert_eq!(zone.iana_name(), Some("Europe/Berlin"));
+    let MaintenanceTime::Once { from, until } = &moving.when else {
+        panic!("a single window")
+    };
+    assert_eq!(from.to_string(), "2026-05-01T20:00:00Z");
+    assert_eq!(until.to_string(), "2026-05-01T23:00:00Z");
+}
+
+#[test]
+fn any_part_of_the_reference_is_read_without_a_panic() {
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    let bare = reference.replace("# ", "");
+    for text in [reference, bare] {
+        let lines: Vec<&str> = text.lines().collect();
+        for length in 0..lines.len() {
+            problems_of(&lines[..length].join("\n"));
+            problems_of(&lines[length..].join("\n"));
+        }
+    }
+}
