@@ -143,7 +143,7 @@ async fn the_page_updates_itself() {
         }
     })
     .await;
-    let url = format!("http://{address}/?q=o");
+    let url = format!("http://{address}/?q=throttled");
     let dom = browse(&["--virtual-time-budget=12000", "--dump-dom"], &url).await;
     assert!(
         asked.load(Ordering::Relaxed) > 1,
