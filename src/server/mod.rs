@@ -9,9 +9,6 @@ mod api;
 mod guard;
 mod pages;
 
-#[cfg(test)]
-mod tests;
-
 use std::future::Future;
 use std::sync::Arc;
 

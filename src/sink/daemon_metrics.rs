@@ -74,13 +74,16 @@ impl DaemonMetrics {
             "When the running configuration was read.",
         )?;
         let outcomes = &["operation", "outcome"];
+        let dropped = register(&registry, IntCounterVec::new(dropped, &["sink"])?)?;
+        // A counter that only appears with its first loss is missed by every `rate()`.
+        dropped.with_label_values(&["cloudwatch"]).reset();
         Ok(Self {
             schedule_lag: register(
                 &registry,
                 Histogram::with_opts(lag.buckets(LAG_BUCKETS.to_vec()))?,
             )?,
             in_flight: register(&registry, in_flight)?,
-            sink_dropped: register(&registry, IntCounterVec::new(dropped, &["sink"])?)?,
+            sink_dropped: dropped,
             spool_datapoints: register(&registry, spool)?,
             cloudwatch_requests: register(&registry, IntCounterVec::new(requests, outcomes)?)?,
             alarm_updates_late: register(&registry, late)?,

@@ -32,7 +32,7 @@ pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
         p.back { a href="/" { "← all targets" } }
         (head(&view, now))
         @if let Some(report) = view.report.as_deref() {
-            @if let Some(verdict) = &report.showing { (diagnosis(verdict)) }
+            @if let Some(verdict) = &report.showing { (diagnosis(verdict, report.diagnosis.error.as_deref())) }
             (strip(&recent))
             div.columns {
                 (probe(report, now))
@@ -62,7 +62,7 @@ fn head(view: &TargetView, now: Timestamp) -> Markup {
             }
         }
         p.quiet.url {
-            (target.request.method) " " (shown_url(target)) " · every " (parts::span(target.interval))
+            (target.request.method) " " (shown_url(target)) " · every " (humantime::format_duration(target.interval))
             @for (name, value) in &target.labels { " " span.tag { (name) "=" (value) } }
         }
     }
@@ -81,11 +81,12 @@ fn shown_url(target: &Target) -> String {
     format!("{url}{}", if queried { "?…" } else { "" })
 }
 
-fn diagnosis(verdict: &Verdict) -> Markup {
+fn diagnosis(verdict: &Verdict, error: Option<&str>) -> Markup {
     html! {
         section.verdict aria-labelledby="cause" {
             h2 #cause { (verdict.title) }
             p { (parts::cause(verdict)) }
+            @if let Some(error) = error { p.error { (error) } }
             @if verdict.candidates.len() > 1 {
                 h3 { "What fits" }
                 table.shares { tbody { @for candidate in &verdict.candidates {

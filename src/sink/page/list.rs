@@ -12,6 +12,9 @@ use crate::incident::Incident;
 use super::board::{Board, TargetView};
 use super::parts;
 
+/// Open incidents shown above the table: in a wide outage more would push it out of sight.
+const OPEN: usize = 12;
+
 /// The page of all targets as HTML.
 #[must_use]
 pub fn list(board: &Board, now: Timestamp) -> String {
@@ -80,13 +83,16 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
         section aria-labelledby="open" {
             h2 #open { "Open incidents" }
             ul.incidents {
-                @for incident in open {
+                @for incident in open.iter().take(OPEN) {
                     li {
                         a href=(parts::address(incident.target.as_str())) { (incident.target) }
                         " " (parts::cause(&incident.verdict))
                         " " span.title { (incident.verdict.title) }
                         " " span.quiet { "for " (parts::since(incident.opened, now)) }
                     }
+                }
+                @if let Some(more @ 1..) = open.len().checked_sub(OPEN) {
+                    li { "and " (more) " more; what fails comes first in the table below" }
                 }
             }
         }

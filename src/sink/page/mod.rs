@@ -10,9 +10,6 @@ mod detail;
 mod list;
 mod parts;
 
-#[cfg(test)]
-mod tests;
-
 pub use board::{Board, Sample, TargetView};
 pub use detail::detail;
 pub use list::list;

@@ -73,7 +73,7 @@ pub(super) fn cause(verdict: &Verdict) -> Markup {
     html! {
         span.cause title=(verdict.title) { (verdict.cause) }
         " "
-        span.quiet { (verdict.certainty) " · " (verdict.owner) }
+        span.quiet.sure { (verdict.certainty) " · " (verdict.owner) }
     }
 }
 

@@ -9,9 +9,6 @@ mod catalogue;
 mod series;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
