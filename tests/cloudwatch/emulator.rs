@@ -195,7 +195,10 @@ fn start() -> (SocketAddr, Option<Child>) {
         .env("DISABLE_EVENTS", "1")
         .env("DNS_ADDRESS", "0")
         .env("SKIP_SSL_CERT_DOWNLOAD", "1")
+        // Its state: emulators that share a directory take each other's tables.
+        .env("FILESYSTEM_ROOT", &volume)
         .env("LOCALSTACK_VOLUME_DIR", &volume)
+        .env("TMPDIR", &volume)
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
