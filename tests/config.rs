@@ -357,3 +357,25 @@ fn any_part_of_the_reference_is_read_without_a_panic() {
         }
     }
 }
+
+#[test]
+fn odd_files_are_refused_without_a_panic() {
+    let deep = format!("a = {}", "[".repeat(100_000));
+    let dotted = format!("{}a = 1", "a.".repeat(10_000));
+    let odd = [
+        deep.as_str(),
+        dotted.as_str(),
+        r#"location = "\u0000""#,
+        "\u{feff}",
+        "[defaults]\ntimeout = \"99999999999999999999999y\"",
+        "[scheduler]\nmax_in_flight = 99999999999999999999999",
+        "[[target]]\nname = 5",
+        "target = 5",
+        "target = [5]",
+        "maintenance = [{ days = [5] }]",
+    ];
+    for text in odd {
+        let shown: String = text.chars().take(40).collect();
+        assert_ne!(problems_of(text), "", "{shown}");
+    }
+}

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
+use super::wording::without_values;
 
 /// A file that is well-formed TOML.
 #[derive(Debug)]
@@ -285,32 +286,4 @@ fn show_key(key: &str) -> String {
     } else {
         format!("{key:?}")
     }
-}
-
-/// Serde quotes the value it did not like (`invalid type: string "hunter2", expected …`)
-/// and speaks of Rust's types; this keeps neither.
-fn without_values(message: &str) -> String {
-    let message = message.replace('\n', " ");
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let (found, known) = rest.split_once(", expected ").unwrap_or((rest, "none"));
-        let known = known.trim_start_matches("one of ");
-        return format!("unknown key {found}; remove it or write one of {known}");
-    }
-    let Some(rest) = message.strip_prefix("invalid type: ") else {
-        return message;
-    };
-    let Some((found, wanted)) = rest.rsplit_once(", expected ") else {
-        return "a value of the wrong type".to_owned();
-    };
-    let kind = found.split([' ', '`', '"']).next().unwrap_or("value");
-    let mend = match wanted {
-        "i64" => "a whole number, such as 5",
-        "a string" => "text in quotes, such as \"text\"",
-        "a boolean" => "true or false",
-        "a sequence" => "a list, such as [\"one\", \"two\"]",
-        "a map" => "a table, such as { key = \"value\" }",
-        structure if structure.starts_with("struct ") => "a table, such as { key = \"value\" }",
-        other => other,
-    };
-    format!("a value of the wrong type ({kind}); write {mend}")
 }

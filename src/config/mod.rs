@@ -12,6 +12,7 @@ mod include;
 mod layer;
 mod problem;
 mod validate;
+mod wording;
 
 use std::path::Path;
 

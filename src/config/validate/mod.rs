@@ -8,6 +8,7 @@ mod alarm;
 mod auth;
 mod aws;
 mod daemon;
+mod disk;
 mod expect;
 mod maintenance;
 mod request;

@@ -3,14 +3,13 @@
 //! Headers are checked here to the letter, so that the probe never fails on one. A known
 //! credential header written in plain is refused: the configuration is no place for it.
 
-use std::io::Read;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue as HttpValue, Method};
 use url::Url;
 
+use super::disk::read_file;
 use super::secret;
 use super::text::{choice, count, set, size, web_url};
 use crate::config::document::Site;
@@ -200,24 +199,4 @@ fn body(table: &Layer<'_, RequestTable>, request: &mut RequestSettings, problems
 
 fn proxy(text: &str) -> Result<Url, String> {
     web_url(text).map_err(|message| format!("as a proxy: {message}"))
-}
-
-/// The bytes of a file of at most `most` bytes, or why not and the mend.
-pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
-    let shown = path.display();
-    if !path.is_file() {
-        return Err(format!(
-            "there is no file {shown}; create it or mend the name"
-        ));
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path);
-    file.and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot read {shown} ({error}); let this user read it"))?;
-    if bytes.len() as u64 > most {
-        return Err(format!(
-            "{shown} is larger than {most} bytes; name a smaller file"
-        ));
-    }
-    Ok(bytes)
 }
