@@ -379,3 +379,32 @@ fn odd_files_are_refused_without_a_panic() {
         assert_ne!(problems_of(text), "", "{shown}");
     }
 }
+
+#[test]
+fn every_key_that_the_reference_comments_out_can_be_used_as_written() {
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    let (tables, _) = reference
+        .split_once("# One for each endpoint.")
+        .expect("the targets");
+    let mut tried = 0;
+    for line in tables.lines() {
+        let Some(bare) = line.strip_prefix("# ") else {
+            continue;
+        };
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let in_auth = ["bearer", "basic", "sigv4"].contains(&key);
+        if !bare.contains(" = ") || !is_key || in_auth || key == "include" {
+            continue;
+        }
+        tried += 1;
+        let said = problems_of(&reference.replacen(line, bare, 1));
+        // The files of the examples do not exist, which is the only thing to say of them.
+        let about_files = key.ends_with("_file");
+        assert!(
+            said.is_empty() || about_files && !said.contains("unknown key"),
+            "{said}"
+        );
+    }
+    assert!(tried > 20, "{tried} keys tried");
+}
