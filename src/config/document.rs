@@ -6,6 +6,7 @@
 //! could be a secret in the wrong place.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
+use super::wording::without_values;
 
 /// A file that is well-formed TOML.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub(super) struct Site<'a> {
 }
 
 impl Document {
-    /// Reads and parses a file. `hint` is appended where the file is empty.
+    /// Reads and parses a file.
     pub(super) fn read(file: &Path) -> Result<Self, Problem> {
         let text = read_text(file).map_err(|message| Problem {
             file: file.to_owned(),
@@ -193,11 +195,17 @@ impl<'a> Site<'a> {
     }
 }
 
+/// A hundred thousand targets fit; a device that never ends does not fill the memory.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+
 fn read_text(file: &Path) -> Result<String, String> {
     if file.is_dir() {
         return Err("this is a directory; name a TOML file in it".to_owned());
     }
-    let bytes = std::fs::read(file).map_err(|error| match error.kind() {
+    let mut bytes = Vec::new();
+    let open = std::fs::File::open(file);
+    let read = open.and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    read.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             "there is no such file; name the configuration, such as probecause.toml".to_owned()
         }
@@ -206,6 +214,11 @@ fn read_text(file: &Path) -> Result<String, String> {
         }
         _ => format!("cannot be read: {error}"),
     })?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(
+            "is larger than 64 MB; name a configuration, or split it by `include`".to_owned(),
+        );
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error
             .as_bytes()
@@ -273,17 +286,4 @@ fn show_key(key: &str) -> String {
     } else {
         format!("{key:?}")
     }
-}
-
-/// Serde quotes the value it did not like (`invalid type: string "hunter2", expected …`).
-fn without_values(message: &str) -> String {
-    let message = message.replace('\n', " ");
-    let Some(rest) = message.strip_prefix("invalid type: ") else {
-        return message;
-    };
-    let Some((found, wanted)) = rest.rsplit_once(", expected ") else {
-        return "a value of the wrong type".to_owned();
-    };
-    let kind = found.split([' ', '`', '"']).next().unwrap_or("value");
-    format!("expected {wanted}, found a value of type {kind}")
 }

@@ -12,6 +12,7 @@ mod include;
 mod layer;
 mod problem;
 mod validate;
+mod wording;
 
 use std::path::Path;
 
@@ -47,14 +48,16 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     }
     let file: MainFile = main.parse().map_err(alone)?;
     let mut problems = Problems::default();
-    let documents = read_included(&main, &file, &mut problems)?;
-    let included = parse_included(&documents)?;
+    let (documents, unreadable) = read_included(&main, &file, &mut problems);
+    let included = parse_included(&documents, unreadable)?;
     let mut sources = validate::Sources {
         main: &main,
         file,
         included,
     };
     let settings = validate::settings(&mut sources, &mut problems);
+    let files: Vec<&Path> = documents.iter().map(Document::file).collect();
+    problems.sort(&files);
     if problems.errors.is_empty() {
         Ok(Loaded {
             settings,
@@ -73,12 +76,13 @@ const EMPTY_FILE: &str = "the file is empty; start with these three lines:\n\
     name = \"example\"\n\
     url = \"https://example.com/\"";
 
-/// Included files in the order of `include`, each once, the main file never.
+/// Included files in the order of `include`, each once, the main file never; and what
+/// is wrong with those that cannot be read.
 fn read_included(
     main: &Document,
     file: &MainFile,
     problems: &mut Problems,
-) -> Result<Vec<Document>, ConfigError> {
+) -> (Vec<Document>, Vec<Problem>) {
     let site = main.root().key("include");
     let mut paths = Vec::new();
     for (index, glob) in file.include.iter().flatten().enumerate() {
@@ -94,11 +98,14 @@ fn read_included(
             }
         }
     }
-    gather(paths.iter().map(|path| Document::read(path)))
+    apart(paths.iter().map(|path| Document::read(path)))
 }
 
-fn parse_included(documents: &[Document]) -> Result<Vec<(&Document, IncludedFile)>, ConfigError> {
-    gather(documents.iter().map(|document| {
+fn parse_included(
+    documents: &[Document],
+    mut problems: Vec<Problem>,
+) -> Result<Vec<(&Document, IncludedFile)>, ConfigError> {
+    let (files, wrong) = apart(documents.iter().map(|document| {
         let parsed = document.parse::<IncludedFile>().map_err(|mut problem| {
             if !problem.key.contains(['.', '[']) {
                 problem.message.push_str(INCLUDED_MEND);
@@ -106,13 +113,19 @@ fn parse_included(documents: &[Document]) -> Result<Vec<(&Document, IncludedFile
             problem
         })?;
         Ok((document, parsed))
-    }))
+    }));
+    problems.extend(wrong);
+    if problems.is_empty() {
+        Ok(files)
+    } else {
+        Err(ConfigError { problems })
+    }
 }
 
 const INCLUDED_MEND: &str = "; an included file holds [[target]] and [[maintenance]] only, the rest goes into the main file";
 
-/// All, or every problem on the way.
-fn gather<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, ConfigError> {
+/// The good ones and the problems, each in their order.
+fn apart<T>(results: impl Iterator<Item = Result<T, Problem>>) -> (Vec<T>, Vec<Problem>) {
     let mut good = Vec::new();
     let mut problems = Vec::new();
     for result in results {
@@ -121,9 +134,5 @@ fn gather<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok(good)
-    } else {
-        Err(ConfigError { problems })
-    }
+    (good, problems)
 }

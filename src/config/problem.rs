@@ -4,7 +4,7 @@
 //! one: whoever edits forty targets wants to hear of all mistakes in one go.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One thing that is wrong, or doubtful, with its place and its mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,5 +73,15 @@ impl Problems {
         if !self.warnings.contains(&problem) {
             self.warnings.push(problem);
         }
+    }
+
+    /// Puts both lists in the order of reading: the main file, then the included ones.
+    pub(super) fn sort(&mut self, included: &[&Path]) {
+        let order = |problem: &Problem| {
+            let file = included.iter().position(|file| *file == problem.file);
+            (file.map_or(0, |position| position + 1), problem.line)
+        };
+        self.errors.sort_by_key(order);
+        self.warnings.sort_by_key(order);
     }
 }

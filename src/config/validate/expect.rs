@@ -127,7 +127,9 @@ fn body(found: &Found<'_, BodyTable>, problems: &mut Problems) -> Vec<BodyMatch>
             }
         }
     }
-    if tests.is_empty() && found.value.json.as_ref().is_none_or(|json| json.is_empty()) {
+    let table = found.value;
+    let no_json = table.json.as_ref().is_none_or(|json| json.is_empty());
+    if table.contains.is_none() && table.regex.is_none() && no_json {
         problems.error(
             found
                 .site

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue as HttpValue, Method};
 use url::Url;
 
-use super::named::read_file;
+use super::disk::read_file;
 use super::secret;
 use super::text::{choice, count, set, size, web_url};
 use crate::config::document::Site;

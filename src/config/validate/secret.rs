@@ -2,7 +2,7 @@
 //!
 //! Messages name the file or the variable, never a character of what is in it.
 
-use super::named::read_file;
+use super::disk::read_file;
 use crate::config::document::Site;
 use crate::config::file::SecretSource;
 use crate::secret::Secret;

@@ -27,15 +27,23 @@ pub(super) fn set<V, U>(
     }
 }
 
-/// A duration, zero included.
+/// A duration of at most a year, zero included.
 pub(super) fn duration(text: &DurationText) -> Result<Duration, String> {
-    humantime::parse_duration(&text.0).map_err(|_| {
-        format!(
+    match humantime::parse_duration(&text.0) {
+        Ok(duration) if duration <= A_YEAR => Ok(duration),
+        Ok(_) => Err(format!(
+            "{:?} is more than a year; write a shorter time",
+            text.0
+        )),
+        Err(_) => Err(format!(
             "{:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\"",
             text.0
-        )
-    })
+        )),
+    }
 }
+
+/// Keeps sums of times and durations far from the end of the clock.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A duration that is not zero.
 pub(super) fn positive_duration(text: &DurationText) -> Result<Duration, String> {
@@ -149,4 +157,64 @@ pub(super) fn arn(text: &str) -> Result<(), String> {
     Err(format!(
         "{text:?} is not an ARN; write it whole, such as \"arn:aws:sns:eu-west-1:123456789012:on-call\""
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_size(written: &str, bytes: Option<usize>) {
+        assert_eq!(
+            size(&SizeText(written.to_owned())).ok(),
+            bytes,
+            "{written:?}"
+        );
+    }
+
+    #[test]
+    fn sizes_have_a_unit_and_fit_into_memory() {
+        check_size("512B", Some(512));
+        check_size("64KB", Some(64 * 1024));
+        check_size(" 64 KiB ", Some(64 * 1024));
+        check_size("1MB", Some(1024 * 1024));
+        for wrong in [
+            "",
+            "64",
+            "KB",
+            "-1KB",
+            "1.5MB",
+            "1GB",
+            "99999999999999999999B",
+        ] {
+            check_size(wrong, None);
+        }
+        check_size(&format!("{}MB", usize::MAX), None);
+    }
+
+    fn check_arn(text: &str, good: bool) {
+        assert_eq!(arn(text).is_ok(), good, "{text:?}");
+    }
+
+    #[test]
+    fn an_arn_has_six_parts() {
+        check_arn("arn:aws:sns:eu-west-1:123456789012:on-call", true);
+        check_arn(
+            "arn:aws-cn:lambda:cn-north-1:123456789012:function:page:live",
+            true,
+        );
+        check_arn("arn:aws:iam::123456789012:role/reader", true);
+        check_arn("arn:aws:sns:eu-west-1:123456789012:", false);
+        check_arn("arn:aws:sns", false);
+        check_arn("", false);
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_refused_without_a_word_of_it() {
+        let said = web_url("ftp://shop:hunter2@example.com/").expect_err("a bad scheme");
+        assert!(!said.contains("hunter2"), "{said}");
+        let said = web_url("https://shop:hunter2@exa mple/").expect_err("a bad host");
+        assert!(!said.contains("hunter2"), "{said}");
+        let said = web_url("shop:hunter2@example.com").expect_err("no scheme");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 }

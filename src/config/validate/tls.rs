@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::named::read_file;
+use super::disk::read_file;
 use super::text::set;
 use crate::config::document::Site;
 use crate::config::file::TlsTable;

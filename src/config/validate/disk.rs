@@ -1,6 +1,8 @@
-//! Files that the configuration names: read once, at load, to a limit.
+//! Reads the files that a configuration names: bodies, secrets, certificates.
+//!
+//! Only regular files, and only up to a size: a slip must not hang or fill the memory.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 /// The bytes of a file of at most `most` bytes, or why not and the mend.
