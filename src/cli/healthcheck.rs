@@ -54,18 +54,11 @@ async fn ask(url: &Url) -> Result<(), String> {
         .header(http::header::HOST, url.authority())
         .body(Empty::<bytes::Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let status = async {
-        let answer = sender.send_request(request).await;
-        answer.map(|answer| answer.status())
-    };
-    let status = tokio::select! {
-        // An answer counts even if the connection ends with it.
-        biased;
-        status = status => status.map_err(|error| error.to_string())?,
-        ended = connection => {
-            return Err(ended.err().map_or_else(|| "connection closed".to_owned(), |error| error.to_string()));
-        }
-    };
+    // The driver's own error, if any, also reaches the request that waits on it.
+    let driver = tokio::spawn(connection);
+    let answer = sender.send_request(request).await;
+    driver.abort();
+    let status = answer.map_err(|error| error.to_string())?.status();
     if status.is_success() {
         Ok(())
     } else {
