@@ -1,5 +1,7 @@
 //! What people and programs read over HTTP: the pages, the JSON API, health, reload.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 #[path = "page/state.rs"]
 mod state;
 

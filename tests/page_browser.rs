@@ -1,6 +1,12 @@
 //! The pages in a real browser: hostile names run no script, the page updates itself,
 //! and screenshots in light and dark are left in `target/screenshots` to be looked at.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper that fails fails its test"
+)]
+
 #[path = "page/state.rs"]
 mod state;
 

@@ -54,7 +54,7 @@ async fn ask(url: &Url) -> Result<(), String> {
         .header(http::header::HOST, url.authority())
         .body(Empty::<bytes::Bytes>::new())
         .map_err(|error| error.to_string())?;
-    // A task of its own: an answer counts even if the connection ends with it.
+    // The driver's own error, if any, also reaches the request that waits on it.
     let driver = tokio::spawn(connection);
     let answer = sender.send_request(request).await;
     driver.abort();

@@ -4,6 +4,11 @@
 //! and just failing targets, faults, candidates, open and resolved incidents, missed
 //! slots, and names that try to break out of HTML, labels and URLs.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a state that cannot be built fails its test"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

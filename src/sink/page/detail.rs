@@ -117,7 +117,7 @@ fn share(share: f64) -> Markup {
 fn strip(recent: &[Sample]) -> Markup {
     html! {
         section aria-labelledby="recent" {
-            h2 #recent { "Last " (recent.len()) " results" }
+            h2 #recent { @match recent.len() { 1 => "The only result so far", many => { "Last " (many) " results" } } }
             ol.strip {
                 @for sample in recent {
                     @let word = parts::outcome(sample.outcome);
