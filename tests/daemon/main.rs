@@ -1,4 +1,6 @@
-//! The daemon as a process, and what it costs to get it wrong.
+//! The daemon as a process, as a supervisor and a scraper see it.
 
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod support;

@@ -1,19 +1,13 @@
-//! The daemon as a process: start, scrape, reload good and bad, signals, exit codes.
+//! Start, scrape, reload good and bad, signals, exit codes.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::routing::get;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::Command;
 
-/// How long the daemon may take to do what a test waits for: generous, since these tests
-/// say that it happens, not how fast.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{self, Daemon};
 
 /// A plain endpoint with a good and two bad routes, in the gateway's own words.
 async fn endpoint() -> SocketAddr {
@@ -39,15 +33,8 @@ async fn endpoint() -> SocketAddr {
     address
 }
 
-struct Daemon {
-    child: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    url: String,
-    config: PathBuf,
-    _directory: tempfile::TempDir,
-}
-
-fn write_config(path: &Path, endpoint: SocketAddr, routes: &[&str]) {
+/// A configuration of an endpoint's routes, probed each second.
+fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
         "location = \"test\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
@@ -60,92 +47,20 @@ fn write_config(path: &Path, endpoint: SocketAddr, routes: &[&str]) {
         )
         .unwrap();
     }
-    std::fs::write(path, text).unwrap();
+    text
 }
 
-impl Daemon {
-    async fn start(endpoint: SocketAddr, routes: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("probecause.toml");
-        write_config(&config, endpoint, routes);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_probecause"))
-            .args(["run", "--config"])
-            .arg(&config)
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let url = loop {
-            let line = log.next_line().await.unwrap().expect("the daemon ended");
-            if let Some((_, rest)) = line.split_once("page at ") {
-                break rest
-                    .split_whitespace()
-                    .next()
-                    .unwrap()
-                    .trim_end_matches('/')
-                    .to_owned();
-            }
-        };
-        Self {
-            child,
-            log,
-            url,
-            config,
-            _directory: directory,
-        }
-    }
-
-    async fn get(&self, path: &str) -> String {
-        reqwest_get(&format!("{}{path}", self.url)).await.1
-    }
-
-    /// Waits until `/metrics` has what is wanted.
-    async fn metrics_until(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
-        loop {
-            let metrics = self.get("/metrics").await;
-            if wanted(&metrics) {
-                return metrics;
-            }
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "waited in vain; last:\n{metrics}"
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    async fn reload(&self) -> (u16, String) {
-        let client = client();
-        let response = client
-            .post(format!("{}/-/reload", self.url))
-            .send()
-            .await
-            .unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
-    }
-
-    async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        let status = Command::new("kill")
-            .args([name, &pid])
-            .status()
-            .await
-            .unwrap();
-        assert!(status.success());
-    }
-}
-
-fn client() -> reqwest::Client {
-    // The process's default provider decides which TLS the plain client would use.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}
-
-async fn reqwest_get(url: &str) -> (u16, String) {
-    let response = client().get(url).send().await.unwrap();
+async fn reload(daemon: &Daemon) -> (u16, String) {
+    let request = support::client().post(format!("{}/-/reload", daemon.url));
+    let response = request.send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
+}
+
+/// Failed probes of `throttled` so far.
+fn failures(metrics: &str) -> f64 {
+    let lines = series(metrics, "probecause_probes_total", "throttled");
+    let failed = lines.iter().find(|line| line.contains("failure")).unwrap();
+    failed.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 fn series<'a>(metrics: &'a str, name: &str, target: &str) -> Vec<&'a str> {
@@ -157,65 +72,72 @@ fn series<'a>(metrics: &'a str, name: &str, target: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn a_daemon_names_causes_reloads_and_ends_well() {
-    let endpoint = endpoint().await;
-    let mut daemon = Daemon::start(endpoint, &["ok", "throttled", "teapot"]).await;
-
+async fn each_failing_target_has_exactly_one_probable_cause() {
+    let daemon = Daemon::start(&config(endpoint().await, &["ok", "throttled", "teapot"])).await;
     let metrics = daemon
         .metrics_until(|text| {
-            text.contains(r#"state="down""#)
-                && series(text, "probecause_health", "throttled")
-                    .iter()
-                    .any(|line| line.contains("\"down\"") && line.ends_with(" 1"))
+            series(text, "probecause_health", "throttled")
+                .iter()
+                .any(|line| line.contains("\"down\"") && line.ends_with(" 1"))
                 && series(text, "probe_success", "ok").len() == 1
                 && series(text, "probecause_probable_cause", "teapot").len() == 1
         })
         .await;
     let causes = series(&metrics, "probecause_probable_cause", "throttled");
     assert_eq!(causes.len(), 1, "{causes:?}");
-    assert!(
-        causes[0].contains("lambda-throttled") && causes[0].contains("likely"),
-        "{causes:?}"
-    );
-    assert!(causes[0].contains("team=\"shop\"") && causes[0].contains("location=\"test\""));
+    for wanted in [
+        "lambda-throttled",
+        "likely",
+        "team=\"shop\"",
+        "location=\"test\"",
+    ] {
+        assert!(causes[0].contains(wanted), "{causes:?}");
+    }
     assert_eq!(series(&metrics, "probecause_probable_cause", "ok"), [""; 0]);
     let teapot = series(&metrics, "probecause_probable_cause", "teapot");
     assert!(teapot[0].contains("unexpected-status"), "{teapot:?}");
     assert!(series(&metrics, "probe_success", "ok")[0].ends_with(" 1"));
     assert!(metrics.contains("probecause_config_last_reload_successful 1"));
+}
 
-    // A good reload: one target goes, its series with it; the others keep their counters.
-    let probes = |text: &str| {
-        let lines = series(text, "probecause_probes_total", "throttled");
-        let failed = lines.iter().find(|line| line.contains("failure")).unwrap();
-        failed.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
-    };
-    let before = probes(&metrics);
-    write_config(&daemon.config, endpoint, &["ok", "throttled"]);
-    let (status, text) = daemon.reload().await;
+#[tokio::test]
+async fn a_good_reload_keeps_counters_and_drops_the_series_of_removed_targets() {
+    let endpoint = endpoint().await;
+    let daemon = Daemon::start(&config(endpoint, &["throttled", "teapot"])).await;
+    let metrics = daemon
+        .metrics_until(|text| {
+            series(text, "probe_success", "teapot").len() == 1 && failures(text) > 0.0
+        })
+        .await;
+    std::fs::write(&daemon.config, config(endpoint, &["throttled", "ok"])).unwrap();
+    let (status, text) = reload(&daemon).await;
     assert_eq!(
         (status, text.trim()),
-        (200, "2 targets (0 added, 0 changed, 1 removed)")
+        (200, "2 targets (1 added, 0 changed, 1 removed)")
     );
-    let metrics = daemon.get("/metrics").await;
+    let after = daemon.get("/metrics").await;
     assert!(
-        !metrics.contains("teapot"),
+        !after.contains("teapot"),
         "series of a removed target are left"
     );
-    assert!(probes(&metrics) >= before);
+    assert!(failures(&after) >= failures(&metrics));
+}
 
-    // A bad one: the old configuration goes on, and everybody is told.
+#[tokio::test]
+async fn a_bad_reload_changes_nothing_and_says_why() {
+    let endpoint = endpoint().await;
+    let mut daemon = Daemon::start(&config(endpoint, &["throttled"])).await;
     std::fs::write(&daemon.config, "[[target]]\nname = \"x\"\n").unwrap();
-    let (status, text) = daemon.reload().await;
+    let (status, text) = reload(&daemon).await;
     assert_eq!(status, 500);
     assert!(text.contains("url"), "{text}");
     let metrics = daemon.get("/metrics").await;
     assert!(metrics.contains("probecause_config_last_reload_successful 0"));
-    let before = probes(&metrics);
-    daemon.metrics_until(|text| probes(text) > before).await;
+    let before = failures(&metrics);
+    daemon.metrics_until(|text| failures(text) > before).await;
 
-    // SIGHUP does the same as the endpoint.
-    write_config(&daemon.config, endpoint, &["ok", "throttled", "teapot"]);
+    // SIGHUP does the same as the endpoint, and a good file mends it.
+    std::fs::write(&daemon.config, config(endpoint, &["throttled", "teapot"])).unwrap();
     daemon.signal("-HUP").await;
     daemon
         .metrics_until(|text| {
@@ -224,9 +146,7 @@ async fn a_daemon_names_causes_reloads_and_ends_well() {
         })
         .await;
 
-    daemon.signal("-TERM").await;
-    let ended = tokio::time::timeout(PATIENCE, daemon.child.wait()).await;
-    assert_eq!(ended.unwrap().unwrap().code(), Some(0));
+    assert_eq!(daemon.terminate().await, Some(0));
     let mut log = String::new();
     while let Some(line) = daemon.log.next_line().await.unwrap() {
         log.push_str(&line);
@@ -239,7 +159,7 @@ async fn a_daemon_names_causes_reloads_and_ends_well() {
 
 #[tokio::test]
 async fn the_api_speaks_of_every_target() {
-    let daemon = Daemon::start(endpoint().await, &["ok", "throttled"]).await;
+    let daemon = Daemon::start(&config(endpoint().await, &["ok", "throttled"])).await;
     daemon
         .metrics_until(|text| {
             series(
@@ -285,7 +205,7 @@ async fn the_api_speaks_of_every_target() {
         ("/", 200),
         ("/nothing", 404),
     ] {
-        let (status, _) = reqwest_get(&format!("{}{path}", daemon.url)).await;
+        let (status, _) = support::get(&format!("{}{path}", daemon.url)).await;
         assert_eq!(status, wanted, "{path}");
     }
 }
