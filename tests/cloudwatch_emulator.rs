@@ -6,6 +6,9 @@
 //! alarm is there; applying twice writes nothing; foreign alarms stay as they are.
 
 #[cfg(test)]
+#[path = "cloudwatch/daemon.rs"]
+mod daemon;
+#[cfg(test)]
 #[path = "cloudwatch/emulator.rs"]
 mod emulator;
 #[cfg(test)]
@@ -14,6 +17,9 @@ mod proxy;
 #[cfg(test)]
 #[path = "cloudwatch/reports.rs"]
 mod reports;
+#[cfg(test)]
+#[path = "daemon/support.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::time::Duration;

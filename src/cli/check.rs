@@ -2,12 +2,11 @@
 //!
 //! Reads what the daemon would read and nothing more: no target is contacted.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Exit, Terminal};
+use super::{Exit, Terminal, print};
 use crate::config::{self, Problem};
 
 /// Arguments of `check`.
@@ -41,14 +40,12 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
         text.push_str(&summary(problems.len(), warnings.len(), targets));
         text.push('\n');
     }
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // A reader such as `head` that has seen enough is no reason to complain.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot write to standard output: {error}"))
-        }
-        _ if problems.is_empty() => Ok(Exit::Fine),
-        _ => Ok(Exit::Usage),
-    }
+    print(&text)?;
+    Ok(if problems.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Usage
+    })
 }
 
 fn line(level: &str, problem: &Problem, as_json: bool) -> String {

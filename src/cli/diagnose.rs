@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::Read as _;
 
-use super::{Exit, Terminal};
+use super::{Exit, Terminal, print};
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::transcript::{self, Transcript, judge};
@@ -35,11 +35,12 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
             Ok(transcripts) => {
                 let diagnoses = judge::judge(&transcripts, &rulebook);
                 for (transcript, diagnosis) in transcripts.iter().zip(&diagnoses) {
-                    if args.json {
-                        println!("{}", json(transcript, diagnosis));
+                    let text = if args.json {
+                        json(transcript, diagnosis).to_string()
                     } else {
-                        println!("{}", human(transcript, diagnosis));
-                    }
+                        human(transcript, diagnosis)
+                    };
+                    print(&format!("{text}\n"))?;
                 }
             }
             Err(message) => {

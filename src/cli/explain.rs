@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Exit, Terminal};
+use super::{Exit, Terminal, print};
 use crate::cause::CauseId;
 use crate::diagnosis::condition::Condition;
 use crate::diagnosis::fact::{CATALOGUE, FactType, Facts};
@@ -39,7 +39,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
         (Some(cause), _, true) => format!("{}\n", json_one(&rulebook, cause)?),
         (Some(cause), _, false) => one(&rulebook, cause)?,
     };
-    print!("{text}");
+    print(&text)?;
     Ok(Exit::Fine)
 }
 

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::{Exit, Terminal};
+use super::{Exit, Terminal, print};
 
 /// Arguments of `healthcheck`.
 #[derive(Debug, clap::Args)]
@@ -32,11 +32,11 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
     Ok(match outcome {
         Ok(()) => {
-            println!("healthy");
+            print("healthy\n")?;
             Exit::Fine
         }
         Err(why) => {
-            println!("not healthy: {}: {why}", args.url);
+            print(&format!("not healthy: {}: {why}\n", args.url))?;
             Exit::Bad
         }
     })

@@ -12,7 +12,7 @@ pub mod healthcheck;
 pub mod probe;
 pub mod run;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
 use clap::{Parser, Subcommand};
 
@@ -87,6 +87,20 @@ impl Terminal {
             colour: !plain && std::io::stdout().is_terminal(),
             progress: std::io::stderr().is_terminal(),
         }
+    }
+}
+
+/// Prints a command's result to standard output.
+///
+/// # Errors
+/// When it cannot be written. A reader that has seen enough (`| head`) is none.
+fn print(text: &str) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write the result: {error}"))
+        }
+        _ => Ok(()),
     }
 }
 

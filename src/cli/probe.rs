@@ -5,7 +5,6 @@
 
 mod render;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Exit, Terminal};
+use super::{Exit, Terminal, print};
 use crate::config;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::gather::Context;
@@ -76,9 +75,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     } else {
         render::render(&target, &observation, &diagnosis, terminal.colour)
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| format!("cannot write the result: {error}"))?;
+    print(&text)?;
     Ok(match diagnosis.outcome {
         Outcome::Failed => Exit::Bad,
         Outcome::Passed | Outcome::Degraded => Exit::Fine,

@@ -23,7 +23,12 @@ pub(super) struct Document {
     text: String,
     places: BTreeMap<Vec<Step>, Range<usize>>,
     names: BTreeMap<Vec<Step>, String>,
+    /// Where the value of a key ends.
+    ends: BTreeMap<Vec<Step>, usize>,
 }
+
+/// A file with more wrong keys than this is some other file.
+const MAX_WRONG_KEYS: usize = 100;
 
 /// One step from a table or list to what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,30 +58,66 @@ impl Document {
             text,
             places: BTreeMap::new(),
             names: BTreeMap::new(),
+            ends: BTreeMap::new(),
         };
-        let (mut places, mut names) = (BTreeMap::new(), BTreeMap::new());
+        let mut index = Index::default();
         {
             let table =
                 DeTable::parse(&document.text).map_err(|error| document.syntax_problem(&error))?;
-            index_table(table.get_ref(), &[], &mut places, &mut names);
+            index.table(table.get_ref(), &[]);
         }
-        document.places = places;
-        document.names = names;
+        document.places = index.places;
+        document.names = index.names;
+        document.ends = index.ends;
         Ok(document)
     }
 
-    /// Reads the text as `T`; an unknown key or a wrong type is the problem.
-    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        toml::from_str(&self.text).map_err(|error| {
+    /// Reads the text as `T`. Every unknown key and every value of a wrong type is a
+    /// problem; what is left when those are taken out is read all the same, so that the
+    /// checks that follow can report theirs too. `None` where too little is left.
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Problem>) {
+        let mut text = self.text.clone();
+        let mut problems = Vec::new();
+        while problems.len() < MAX_WRONG_KEYS {
+            let error = match toml::from_str(&text) {
+                Ok(read) => return (Some(read), problems),
+                Err(error) => error,
+            };
             let start = error.span().map(|span| span.start);
             let path = start.map_or_else(Vec::new, |start| self.path_at(start));
-            Problem {
+            let problem = Problem {
                 file: self.file.clone(),
                 line: start.map(|start| self.line_of(start)),
                 key: self.show(&path),
                 message: without_values(error.message()),
+            };
+            problems.push(problem);
+            if !self.blank(&mut text, &path) {
+                break;
             }
-        })
+        }
+        (None, problems)
+    }
+
+    /// Overwrites a key and its value by blanks, which moves no other place. False where
+    /// that is not possible without touching more.
+    fn blank(&self, text: &mut String, path: &[Step]) -> bool {
+        let (Some(key), Some(end)) = (self.places.get(path), self.ends.get(path)) else {
+            return false;
+        };
+        let Some(part) = text.get(key.start..*end) else {
+            return false;
+        };
+        let blanks: String = part
+            .bytes()
+            .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
+            .collect();
+        if part == blanks {
+            return false;
+        }
+        text.replace_range(key.start..*end, &blanks);
+        // A header or an inline table without what stood in it may be no TOML any more.
+        DeTable::parse(text).is_ok()
     }
 
     /// The document as a whole.
@@ -234,48 +275,49 @@ fn read_text(file: &Path) -> Result<String, String> {
     })
 }
 
-fn index_table(
-    table: &DeTable<'_>,
-    path: &[Step],
-    places: &mut BTreeMap<Vec<Step>, Range<usize>>,
-    names: &mut BTreeMap<Vec<Step>, String>,
-) {
-    for (key, value) in table {
-        let mut here = path.to_vec();
-        here.push(Step::Key(key.get_ref().to_string()));
-        places.insert(here.clone(), key.span());
-        if let ("name", Some(Step::Index(_)), DeValue::String(name)) =
-            (key.get_ref().as_ref(), path.last(), value.get_ref())
-            && !name.is_empty()
-            && name.len() <= MAX_SHOWN_NAME
-            && !name.chars().any(char::is_control)
-        {
-            names.insert(path.to_vec(), name.to_string());
-        }
-        index_value(value.get_ref(), &here, places, names);
-    }
-}
-
 /// A longer name would bury the rest of the key path; the number stands in for it.
 const MAX_SHOWN_NAME: usize = 64;
 
-fn index_value(
-    value: &DeValue<'_>,
-    path: &[Step],
-    places: &mut BTreeMap<Vec<Step>, Range<usize>>,
-    names: &mut BTreeMap<Vec<Step>, String>,
-) {
-    match value {
-        DeValue::Table(table) => index_table(table, path, places, names),
-        DeValue::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                let mut here = path.to_vec();
-                here.push(Step::Index(index));
-                places.insert(here.clone(), item.span());
-                index_value(item.get_ref(), &here, places, names);
+/// The places of a document while it is walked.
+#[derive(Default)]
+struct Index {
+    places: BTreeMap<Vec<Step>, Range<usize>>,
+    names: BTreeMap<Vec<Step>, String>,
+    ends: BTreeMap<Vec<Step>, usize>,
+}
+
+impl Index {
+    fn table(&mut self, table: &DeTable<'_>, path: &[Step]) {
+        for (key, value) in table {
+            let mut here = path.to_vec();
+            here.push(Step::Key(key.get_ref().to_string()));
+            self.places.insert(here.clone(), key.span());
+            self.ends.insert(here.clone(), value.span().end);
+            if let ("name", Some(Step::Index(_)), DeValue::String(name)) =
+                (key.get_ref().as_ref(), path.last(), value.get_ref())
+                && !name.is_empty()
+                && name.len() <= MAX_SHOWN_NAME
+                && !name.chars().any(char::is_control)
+            {
+                self.names.insert(path.to_vec(), name.to_string());
             }
+            self.value(value.get_ref(), &here);
         }
-        _ => {}
+    }
+
+    fn value(&mut self, value: &DeValue<'_>, path: &[Step]) {
+        match value {
+            DeValue::Table(table) => self.table(table, path),
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let mut here = path.to_vec();
+                    here.push(Step::Index(index));
+                    self.places.insert(here.clone(), item.span());
+                    self.value(item.get_ref(), &here);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reads, validates and explains the configuration.
 //!
 //! A file goes through three steps: well-formed TOML (`document`), known keys of the right
-//! type (`file`), and sense (`validate`). The first two stop at their first problem of a
-//! file; the last one reports all there is. What comes out is [`Settings`], which nothing
+//! type (`file`), and sense (`validate`). A syntax error stands alone, since nothing after it
+//! can be trusted; everything else is reported at once. What comes out is [`Settings`], which nothing
 //! below checks again. Reads the files it is told of and environment variables that hold
 //! secrets; never writes, and never shows a secret.
 
@@ -36,8 +36,8 @@ pub struct Loaded {
 /// Reads a configuration with everything it includes. Blocks on files.
 ///
 /// # Errors
-/// Every problem found: a file that cannot be read, is not TOML or has unknown keys stands
-/// alone; all others are told at once.
+/// Every problem found: a main file that cannot be read or is not TOML stands alone; all
+/// others are told at once.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let alone = |problem| ConfigError {
         problems: vec![problem],
@@ -46,16 +46,29 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     if main.is_empty() {
         return Err(alone(main.root().problem(EMPTY_FILE)));
     }
-    let file: MainFile = main.parse().map_err(alone)?;
     let mut problems = Problems::default();
+    let (file, wrong) = main.parse::<MainFile>();
+    problems.errors.extend(wrong);
+    let Some(file) = file else {
+        return Err(ConfigError {
+            problems: problems.errors,
+        });
+    };
     let (documents, unreadable) = read_included(&main, &file, &mut problems);
-    let included = parse_included(&documents, unreadable)?;
+    problems.errors.extend(unreadable);
+    let included = parse_included(&documents, &mut problems);
     let mut sources = validate::Sources {
         main: &main,
         file,
         included,
     };
+    let wrong = std::mem::take(&mut problems.errors);
     let settings = validate::settings(&mut sources, &mut problems);
+    // What a wrong key left missing is its consequence, not one more mistake.
+    problems
+        .errors
+        .retain(|found| !wrong.iter().any(|wrong| is_about_same(found, wrong)));
+    problems.errors.extend(wrong);
     let files: Vec<&Path> = documents.iter().map(Document::file).collect();
     problems.sort(&files);
     if problems.errors.is_empty() {
@@ -101,28 +114,31 @@ fn read_included(
     apart(paths.iter().map(|path| Document::read(path)))
 }
 
-fn parse_included(
-    documents: &[Document],
-    mut problems: Vec<Problem>,
-) -> Result<Vec<(&Document, IncludedFile)>, ConfigError> {
-    let (files, wrong) = apart(documents.iter().map(|document| {
-        let parsed = document.parse::<IncludedFile>().map_err(|mut problem| {
+fn parse_included<'a>(
+    documents: &'a [Document],
+    problems: &mut Problems,
+) -> Vec<(&'a Document, IncludedFile)> {
+    let mut files = Vec::new();
+    for document in documents {
+        let (file, wrong) = document.parse::<IncludedFile>();
+        files.extend(file.map(|file| (document, file)));
+        for mut problem in wrong {
             if !problem.key.contains(['.', '[']) {
                 problem.message.push_str(INCLUDED_MEND);
             }
-            problem
-        })?;
-        Ok((document, parsed))
-    }));
-    problems.extend(wrong);
-    if problems.is_empty() {
-        Ok(files)
-    } else {
-        Err(ConfigError { problems })
+            problems.errors.push(problem);
+        }
     }
+    files
 }
 
 const INCLUDED_MEND: &str = "; an included file holds [[target]] and [[maintenance]] only, the rest goes into the main file";
+
+/// Whether one problem's key holds the other's.
+fn is_about_same(found: &Problem, wrong: &Problem) -> bool {
+    found.file == wrong.file
+        && (wrong.key.starts_with(&found.key) || found.key.starts_with(&wrong.key))
+}
 
 /// The good ones and the problems, each in their order.
 fn apart<T>(results: impl Iterator<Item = Result<T, Problem>>) -> (Vec<T>, Vec<Problem>) {

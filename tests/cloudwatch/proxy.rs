@@ -88,7 +88,11 @@ async fn forward(
         .request(method, url)
         .headers(headers)
         .body(body);
-    let answer = request.send().await.unwrap();
+    let Ok(answer) = request.send().await else {
+        // What an endpoint behind a balancer looks like when it is gone.
+        let gone = Response::builder().status(503).body(Body::empty());
+        return gone.unwrap();
+    };
     let mut response = Response::builder().status(answer.status());
     for (name, value) in answer.headers() {
         if name != "transfer-encoding" {

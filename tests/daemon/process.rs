@@ -233,3 +233,17 @@ async fn a_port_in_use_is_said_clearly() {
         "{stderr}"
     );
 }
+
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_no_crash() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_probecause"))
+        .arg("explain")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::text::{arn, choice, count, set};
+use crate::alarm;
 use crate::config::file::{AlarmTable, TargetCloudWatchTable, TargetTable};
 use crate::config::layer::{Found, Layer};
 use crate::config::problem::Problems;
@@ -13,8 +14,14 @@ use crate::target::{AlarmSettings, CloudWatchMetric, MissingData, Target, Target
 /// CloudWatch takes at most five actions for each state of an alarm.
 const MAX_ACTIONS: usize = 5;
 
-/// CloudWatch looks back at most this far: period times evaluation periods.
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// CloudWatch looks back at most this far, period times evaluation periods, and where the
+/// period is an hour or more as far as [`MAX_SPAN_OF_HOURS`] (PutMetricAlarm's reference).
 const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// See [`MAX_SPAN`].
+const MAX_SPAN_OF_HOURS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The shortest period of standard metrics is a minute, which gives this many in a day.
 const MAX_PERIODS: u32 = 1440;
@@ -34,22 +41,12 @@ pub(super) fn read(
     problems: &mut Problems,
 ) {
     let table = layer.table("alarm", |t| t.alarm.as_ref());
-    alarm(&table, &mut target.alarm, problems);
+    settings(&table, &mut target.alarm, problems);
     let published = layer.table("cloudwatch", |t| t.cloudwatch.as_ref());
     metrics(&published, &mut target.cloudwatch, problems);
 
-    let periods = target.alarm.periods;
-    let span = period(target.interval, cloudwatch.resolution).saturating_mul(periods);
-    if span > MAX_SPAN {
-        let site = table
-            .pick("periods", |t| t.periods.as_ref())
-            .map(|found| found.site);
-        let site = site.unwrap_or_else(|| table.own_site().key("periods"));
-        problems.error(site.problem(format!(
-            "{periods} periods span {}, and CloudWatch looks back at most a day; \
-             write fewer periods or a shorter interval",
-            humantime::format_duration(span),
-        )));
+    if cloudwatch.enabled && target.cloudwatch.enabled && target.alarm.enabled {
+        span(&table, target, cloudwatch, problems);
     }
     if let Some(found) = published.pick("metrics", |t| t.metrics.as_ref())
         && target.alarm.enabled
@@ -59,6 +56,32 @@ pub(super) fn read(
         problems.error(found.site.problem(
             "the alarm watches \"Down\", which is not in the list; add it or set alarm.enabled = false",
         ));
+    }
+}
+
+fn span(
+    table: &Layer<'_, AlarmTable>,
+    target: &Target,
+    cloudwatch: &CloudWatchSettings,
+    problems: &mut Problems,
+) {
+    let periods = target.alarm.periods;
+    let seconds = alarm::period(target.interval, cloudwatch.resolution);
+    let period = Duration::from_secs(u64::from(seconds));
+    let (most, words) = if period >= HOUR {
+        (MAX_SPAN_OF_HOURS, "a week")
+    } else {
+        (MAX_SPAN, "a day")
+    };
+    let span = period.saturating_mul(periods);
+    if span > most {
+        let found = table.pick("periods", |t| t.periods.as_ref());
+        let site = found.map_or_else(|| table.own_site().key("periods"), |found| found.site);
+        problems.error(site.problem(format!(
+            "{periods} periods span {}, and CloudWatch looks back at most {words}; \
+             write fewer periods or a shorter interval",
+            humantime::format_duration(span),
+        )));
     }
 }
 
@@ -78,7 +101,7 @@ pub(super) fn actions(found: &Found<'_, Vec<String>>, problems: &mut Problems) -
     found.value.clone()
 }
 
-fn alarm(table: &Layer<'_, AlarmTable>, settings: &mut AlarmSettings, problems: &mut Problems) {
+fn settings(table: &Layer<'_, AlarmTable>, settings: &mut AlarmSettings, problems: &mut Problems) {
     let enabled = table.pick("enabled", |t| t.enabled.as_ref());
     set(&mut settings.enabled, enabled, |on| Ok(*on), problems);
     let number = |value: &i64| count(*value, 1, MAX_PERIODS);
@@ -132,17 +155,4 @@ fn metrics(
         }
     }
     settings.metrics = metrics;
-}
-
-/// The alarm's period: the interval rounded up to what CloudWatch offers.
-fn period(interval: Duration, resolution: Duration) -> Duration {
-    let minute = Duration::from_secs(60);
-    let short = [10, 20, 30].map(Duration::from_secs);
-    if resolution < minute
-        && let Some(period) = short.into_iter().find(|period| interval <= *period)
-    {
-        return period;
-    }
-    let seconds = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
-    Duration::from_secs(seconds.div_ceil(60).max(1) * 60)
 }

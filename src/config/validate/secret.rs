@@ -45,16 +45,27 @@ pub(super) fn for_header(source: &SecretSource, site: &Site<'_>) -> Result<Secre
 
 fn variable(name: &str) -> Result<String, String> {
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(format!(
-            "{name:?} cannot be the name of a variable; write \"NAME\""
-        ));
+        return Err("this cannot be the name of a variable; write env = \"NAME\"".to_owned());
     }
+    // Whoever mistakes `env` for the place of the secret must not read it in a log.
+    let looks_like_a_name = name.len() <= MAX_SHOWN_NAME
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let shown = if looks_like_a_name {
+        format!("the variable {name}")
+    } else {
+        "the variable named here (hidden, lest it is the secret itself)".to_owned()
+    };
     std::env::var(name).map_err(|error| match error {
         std::env::VarError::NotPresent => {
-            format!("the variable {name} is not set; set it where the daemon starts")
+            format!("{shown} is not set; set it where the daemon starts")
         }
         std::env::VarError::NotUnicode(_) => {
-            format!("the variable {name} is not UTF-8 text; set it anew")
+            format!("{shown} is not UTF-8 text; set it anew")
         }
     })
 }
+
+/// Names of variables are shorter; tokens are often longer.
+const MAX_SHOWN_NAME: usize = 40;

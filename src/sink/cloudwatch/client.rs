@@ -93,7 +93,14 @@ impl Api {
     ) -> Result<Self, CallError> {
         let config = match base {
             Some(config) => config.clone(),
-            None => aws_config::load_defaults(BehaviorVersion::latest()).await,
+            None => {
+                let mut loader = aws_config::defaults(BehaviorVersion::latest());
+                if let Some(region) = &settings.region {
+                    // Or the chain would end up asking the instance metadata for one.
+                    loader = loader.region(Region::new(region.clone()));
+                }
+                loader.load().await
+            }
         };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)

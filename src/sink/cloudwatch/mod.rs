@@ -97,7 +97,12 @@ impl CloudWatchSink {
     /// Takes a new configuration: alarms are planned anew, and alarms of targets that
     /// are gone stop paging at once.
     pub fn configure(&self, settings: Arc<Settings>) {
-        self.settings.send_replace(settings);
+        // The same again would only read every alarm once more.
+        self.settings.send_if_modified(|known| {
+            let differs = *known != settings;
+            *known = settings;
+            differs
+        });
     }
 
     /// Resolves when the task has ended, which before `shutdown` is a fault of ours.
