@@ -141,6 +141,7 @@ impl Monitor {
             since: watched.health.since(),
             transition,
             showing: watched.showing.clone(),
+            floor: facts.number("floor"),
             incident: watched.incidents.open().cloned(),
             event,
             maintenance,

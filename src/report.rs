@@ -34,6 +34,9 @@ pub struct Report {
     pub transition: Option<Transition>,
     /// The cause to show: from the first failed probe until the target is up again.
     pub showing: Option<Arc<Verdict>>,
+    /// The time this front door takes without reaching the function, by which the
+    /// probe was judged; estimated or measured, in seconds.
+    pub floor: Option<f64>,
     /// The open incident.
     pub incident: Option<Arc<Incident>>,
     /// What this probe did to an incident.

@@ -239,6 +239,15 @@ impl Facts {
         }
     }
 
+    /// A numeric fact, if it is known.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self.values.get(name) {
+            Some(FactValue::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// Every known fact, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &FactValue)> {
         self.values

@@ -93,6 +93,7 @@ fn report(
         at: now,
         observation: Arc::new(Observation::begun(now, "https://orders.example/")),
         showing: diagnosis.verdict.clone(),
+        floor: None,
         diagnosis: Arc::new(diagnosis),
         health,
         since: now,

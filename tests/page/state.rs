@@ -196,6 +196,7 @@ impl Story {
             since: since.1,
             transition: None,
             showing: diagnosis.verdict.clone(),
+            floor: Some(0.034),
             incident: incidents.open().cloned(),
             event,
             maintenance: name == "search",

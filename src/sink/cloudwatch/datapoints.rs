@@ -316,6 +316,7 @@ mod tests {
             at: at(second),
             observation: Arc::new(observation),
             showing: diagnosis.verdict.clone(),
+            floor: None,
             diagnosis: Arc::new(diagnosis),
             health,
             since: at(0),

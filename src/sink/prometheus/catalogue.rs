@@ -220,6 +220,11 @@ pub(super) const FAMILIES: &[Family] = &[
             }
         },
     ),
+    gauge(
+        "probecause_floor_seconds",
+        "Time this front door takes without reaching the function, by which the newest probe was judged.",
+        |lines, series| newest(lines, series, |last| last.floor),
+    ),
     family(
         "probecause_processing_seconds",
         Kind::Histogram,

@@ -61,6 +61,7 @@ pub(super) struct Last {
     pub(super) content_length: i128,
     pub(super) expiry: Option<Timestamp>,
     pub(super) tls_version: Option<String>,
+    pub(super) floor: Option<f64>,
 }
 
 /// The histogram of processing times; counts are per bucket, not yet cumulated.
@@ -152,6 +153,7 @@ impl Last {
             expiry: seen.earliest_expiry(),
             // blackbox_exporter writes `TLS 1.3` where OpenSSL and rustls say `TLSv1.3`.
             tls_version: tls_version.map(|version| version.replace("TLSv", "TLS ")),
+            floor: report.floor,
         }
     }
 }
