@@ -29,14 +29,12 @@ const READ_FACTOR: u64 = 16;
 /// The fault that ended it; `seen` holds what was seen up to there.
 pub(super) async fn run(
     shared: &Shared,
+    client: Result<Arc<SharedClient>, String>,
     target: &Target,
     watch: &Arc<Stopwatch>,
     seen: &mut Observation,
 ) -> Result<(), Fault> {
-    let client = shared
-        .clients
-        .of(target, &shared.resolvers)
-        .map_err(|detail| fault(Phase::Connect, FaultKind::Local, detail))?;
+    let client = client.map_err(|detail| fault(Phase::Connect, FaultKind::Local, detail))?;
     let mut hop = first_hop(target)?;
     loop {
         seen.final_url = shown(&hop.url);

@@ -79,10 +79,13 @@ impl Prober {
 
     /// As [`Prober::probe`], while the caller may look at the stopwatch.
     pub async fn probe_watched(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
+        // Before the clock starts: building the first client of its kind reads the
+        // platform's roots, which is our time and not the endpoint's.
+        let client = self.shared.clients.of(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &http::shown(&target.url));
         // Boxed: a daemon holds thousands of these at once, and most of them wait.
-        let run = Box::pin(http::run(&self.shared, target, watch, &mut seen));
+        let run = Box::pin(http::run(&self.shared, client, target, watch, &mut seen));
         let ended = tokio::time::timeout(target.timeout, Arc::clone(watch).scope(run)).await;
         let running = watch.end();
         let fault = match ended {

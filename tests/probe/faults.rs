@@ -121,7 +121,8 @@ async fn a_resolved_name_is_probed_and_its_resolution_is_measured() {
 
 #[tokio::test]
 async fn the_deadline_names_the_phase_that_was_running() {
-    let limit = Duration::from_millis(200);
+    // Long enough that a busy machine still spends most of it in the stalled phase.
+    let limit = Duration::from_millis(500);
     let mut slow_name = target("http://name.test/");
     slow_name.timeout = limit;
     let prober = resolves(None, 5000).await;
@@ -163,4 +164,49 @@ async fn a_metadata_literal_is_refused_after_a_redirect() {
     target.request.max_redirects = 3;
     let seen = Box::pin(prober().probe(&target)).await;
     assert_eq!(seen.fault.unwrap().kind, FaultKind::AddressRefused);
+}
+
+/// A listener whose queue is full: Linux drops further SYNs, as a firewall would.
+async fn full_queue() -> (
+    std::net::SocketAddr,
+    Vec<tokio::net::TcpStream>,
+    tokio::net::TcpListener,
+) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    let patience = Duration::from_millis(200);
+    while let Ok(stream) =
+        tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await
+    {
+        held.push(stream.unwrap());
+    }
+    (address, held, listener)
+}
+
+#[tokio::test]
+async fn a_host_that_drops_packets_times_out_in_connect() {
+    let (address, _held, _listener) = full_queue().await;
+    let mut target = target(&format!("http://{address}/"));
+    target.timeout = Duration::from_millis(300);
+    let seen = probe(&target).await;
+    check(&seen, Some((FaultKind::Timeout, Phase::Connect)));
+    assert!(seen.phases.connect.unwrap() >= Duration::from_millis(250));
+}
+
+#[tokio::test]
+async fn a_redirect_to_nowhere_is_a_bad_redirect() {
+    for location in [
+        "",
+        "location: ftp://x.test/\r\n",
+        "location: http://[::bad/\r\n",
+    ] {
+        let reply = format!("HTTP/1.1 302 Found\r\n{location}content-length: 0\r\n\r\n");
+        let server = answer(reply).await;
+        let seen = probe(&target(&server.url("/"))).await;
+        let fault = seen.fault.map(|fault| fault.kind);
+        assert_eq!(fault, Some(FaultKind::BadRedirect), "{location:?}");
+    }
 }
