@@ -117,7 +117,7 @@ impl Monitor {
         let Some(watched) = self.watched.get_mut(&target.name) else {
             return; // Removed while its probe ran.
         };
-        if watched.target != *target {
+        if !Arc::ptr_eq(&watched.target, target) && watched.target != *target {
             return; // Changed while its probe ran: that result answers an old question.
         }
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
@@ -180,7 +180,11 @@ impl Monitor {
         let mut old = std::mem::take(&mut self.watched);
         for target in &settings.targets {
             let watched = match old.remove(&target.name) {
-                Some(kept) if kept.target == *target => kept,
+                Some(kept) if kept.target == *target => Watched {
+                    // The scheduler's copy: comparing the two is then comparing pointers.
+                    target: Arc::clone(target),
+                    ..kept
+                },
                 Some(mut changed) => {
                     change.changed += 1;
                     changed.health.configure(target.health);
