@@ -250,3 +250,35 @@ async fn a_proxy_that_refuses_the_tunnel_is_told_from_the_endpoint() {
     );
     assert!(server.seen()[0].starts_with("CONNECT name.test:443"));
 }
+
+#[tokio::test]
+async fn a_plain_request_through_a_proxy_names_the_endpoint_whole() {
+    let server = answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let mut target = target("http://name.test/path");
+    target.request.proxy = Some(server.url("/").parse().unwrap());
+    check(&probe(&target).await, None);
+    assert!(server.seen()[0].starts_with("GET http://name.test/path HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn an_ipv6_literal_is_probed_and_ip_4_does_not_reach_it_by_name() {
+    let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
+        println!("skipped: this machine has no IPv6 loopback");
+        return;
+    };
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            crate::support::read_request(&mut stream).await;
+            let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, reply).await;
+        }
+    });
+    let seen = probe(&target(&format!("http://{address}/"))).await;
+    check(&seen, None);
+    assert_eq!(seen.remote, Some(address));
+    let mut by_name = target(&format!("http://localhost:{}/", address.port()));
+    by_name.request.ip = probecause::target::IpVersion::V4;
+    let seen = probe(&by_name).await;
+    check(&seen, Some((FaultKind::ConnectionRefused, Phase::Connect)));
+}
