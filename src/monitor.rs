@@ -11,8 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::diagnosis::context::Context;
 use crate::diagnosis::fact::Facts;
-use crate::diagnosis::gather::Context;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::health::{Health, HealthState};

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use probecause::diagnosis::context::Context;
 use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::gather::Context;
 use probecause::diagnosis::rulebook::Rulebook;
 use probecause::observation::{HttpVersion, Observation, Response};
 use probecause::target::{Authorizer, Integration, Target};

@@ -3,7 +3,8 @@
 #![expect(clippy::panic, reason = "a test helper fails by panicking")]
 
 use probecause::cause::CauseId;
-use probecause::diagnosis::fact::{FactType, Facts, info};
+use probecause::diagnosis::catalogue::{FactType, info};
+use probecause::diagnosis::fact::Facts;
 use probecause::diagnosis::rulebook::Rulebook;
 use probecause::diagnosis::{Diagnosis, Outcome};
 

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::{Exit, Terminal, print};
 use crate::cause::CauseId;
+use crate::diagnosis::catalogue::{CATALOGUE, FactType};
 use crate::diagnosis::condition::Condition;
-use crate::diagnosis::fact::{CATALOGUE, FactType, Facts};
+use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rule::Rule;
 use crate::diagnosis::rulebook::{Rulebook, unexplained};
 

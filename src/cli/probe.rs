@@ -14,8 +14,8 @@ use url::Url;
 
 use super::{Exit, Terminal, print};
 use crate::config;
+use crate::diagnosis::context::Context;
 use crate::diagnosis::fact::Facts;
-use crate::diagnosis::gather::Context;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::diagnosis::{Diagnosis, Outcome};
 use crate::observation::Observation;

@@ -1,11 +1,12 @@
-//! The closed vocabulary between code and rules: names, types and values of facts.
+//! Facts: typed, named fields that a rule may ask about.
 //!
-//! Code computes facts (`gather`), rules ask for them (`rule`); both go by the one
-//! catalogue in this file, so that a rule with a misspelt fact or value is refused when
-//! it is read instead of silently never fitting. This file refuses to compute anything.
+//! Code computes them (`gather`), rules ask for them (`rule`); names and types come from
+//! the one `catalogue`. This file refuses to compute anything.
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+use crate::diagnosis::catalogue::{CATALOGUE, info};
 
 /// A fact's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,199 +17,12 @@ pub enum FactValue {
     Number(f64),
 }
 
-/// What type a fact has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FactType {
-    /// Any text.
-    Text,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// A number.
-    Number,
-}
-
-/// One fact of the catalogue.
-#[derive(Clone, Copy, Debug)]
-pub struct FactInfo {
-    /// The name; a trailing `*` stands for any rest.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: FactType,
-    /// The value when nothing else is known; absent: the fact is absent then.
-    pub default: Option<&'static str>,
-    /// What it says, for those who write rules.
-    pub meaning: &'static str,
-}
-
 /// The facts of one observation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     values: BTreeMap<String, FactValue>,
     /// One line for a person: the fault, or the gravest unmet expectation.
     pub error: Option<String>,
-}
-
-use FactType::{Number, Text, Word};
-
-/// Every fact there is. Rules are checked against it.
-pub const CATALOGUE: &[FactInfo] = &[
-    fact(
-        "phase",
-        Word(&[
-            "resolve",
-            "connect",
-            "tls",
-            "processing",
-            "transfer",
-            "expect",
-            "degraded",
-        ]),
-        "where it went wrong: the phase of the fault; `expect` when a whole answer failed its expectations; `degraded` when it only is late or its certificate runs out; absent when all is well",
-    ),
-    fact(
-        "fault",
-        Word(&[
-            "name-not-found",
-            "resolver-failure",
-            "connection-refused",
-            "unreachable",
-            "connection-reset",
-            "connection-closed",
-            "timeout",
-            "certificate-expired",
-            "certificate-not-yet-valid",
-            "certificate-name-mismatch",
-            "certificate-untrusted",
-            "tls-handshake",
-            "truncated",
-            "too-many-redirects",
-            "bad-redirect",
-            "protocol",
-            "decode",
-            "address-refused",
-            "proxy",
-            "credentials",
-            "local",
-        ]),
-        "what broke before a whole answer was in",
-    ),
-    fact(
-        "unmet",
-        Word(&[
-            "status",
-            "header",
-            "body",
-            "too-slow",
-            "certificate-expiring",
-        ]),
-        "the gravest expectation that a whole answer did not meet",
-    ),
-    fact("status", Number, "status code of the final answer"),
-    with_default(
-        "front_door",
-        Word(&[
-            "http-api",
-            "rest-api",
-            "function-url",
-            "alb",
-            "cloudfront",
-            "unknown",
-        ]),
-        "unknown",
-        "what answered, by its headers, host and byte-exact pages",
-    ),
-    with_default(
-        "gateway_made",
-        Word(&["yes", "unclear", "no"]),
-        "no",
-        "whether the gateway itself made the answer: `yes` for its byte-exact body with none but its own headers, `unclear` for its headers around another body",
-    ),
-    fact("body.message", Text, "string `message` of a JSON body"),
-    fact("body.Message", Text, "string `Message` of a JSON body"),
-    fact("body.Reason", Text, "string `Reason` of a JSON body"),
-    fact(
-        "header.*",
-        Text,
-        "first value of a response header, by lower-case name",
-    ),
-    fact("phase.resolve", Number, "seconds of name resolution"),
-    fact("phase.connect", Number, "seconds of TCP"),
-    fact("phase.tls", Number, "seconds of the TLS handshake"),
-    fact(
-        "phase.processing",
-        Number,
-        "seconds from request sent to first byte",
-    ),
-    fact("phase.transfer", Number, "seconds from first byte to last"),
-    fact(
-        "duration",
-        Number,
-        "seconds from start to last byte or fault",
-    ),
-    fact(
-        "answer_time",
-        Number,
-        "seconds the answer took: processing where known, else the whole duration",
-    ),
-    fact(
-        "clock",
-        Word(&["processing", "total"]),
-        "which of the two `answer_time` is",
-    ),
-    fact(
-        "floor",
-        Number,
-        "seconds this front door takes when it answers without the function, on the same clock",
-    ),
-    fact("floor_from", Text, "where the floor comes from"),
-    fact(
-        "excess",
-        Number,
-        "answer time above the floor, in seconds; may be negative",
-    ),
-    with_default(
-        "invoked",
-        Word(&["yes", "no", "unclear"]),
-        "unclear",
-        "whether timing suggests that the function ran: a hint for ranking, never a proof",
-    ),
-    with_default(
-        "plateau",
-        Word(&["integration", "function", "cloudfront", "client", "none"]),
-        "none",
-        "which known time limit the answer time sits on",
-    ),
-    fact(
-        "certificate_days",
-        Number,
-        "days until the first certificate of the chain expires",
-    ),
-    with_default(
-        "integration",
-        Word(&["lambda", "http", "vpc-link", "unknown"]),
-        "unknown",
-        "what the user declared to stand behind the route",
-    ),
-    with_default(
-        "authorizer",
-        Word(&["none", "lambda", "jwt", "iam", "unknown"]),
-        "unknown",
-        "what the user declared to authorise callers",
-    ),
-    fact("redirects", Number, "redirects followed"),
-    fact("http_version", Text, "`1.0`, `1.1` or `2`"),
-    fact("host", Text, "host of the last hop"),
-];
-
-/// The catalogue's entry for a name; `None`: there is no such fact.
-#[must_use]
-pub fn info(name: &str) -> Option<&'static FactInfo> {
-    CATALOGUE
-        .iter()
-        .find(|info| match info.name.strip_suffix('*') {
-            Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
-            None => info.name == name,
-        })
 }
 
 impl Facts {
@@ -281,57 +95,5 @@ impl fmt::Display for FactValue {
             // To the millisecond's thousandth: finer digits are noise of the clock.
             Self::Number(number) => write!(f, "{}", (number * 1e6).round() / 1e6),
         }
-    }
-}
-
-const fn fact(name: &'static str, kind: FactType, meaning: &'static str) -> FactInfo {
-    FactInfo {
-        name,
-        kind,
-        default: None,
-        meaning,
-    }
-}
-
-const fn with_default(
-    name: &'static str,
-    kind: FactType,
-    default: &'static str,
-    meaning: &'static str,
-) -> FactInfo {
-    FactInfo {
-        name,
-        kind,
-        default: Some(default),
-        meaning,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::expectation::UnmetKind;
-    use crate::observation::FaultKind;
-
-    fn words(name: &str) -> &'static [&'static str] {
-        match info(name).unwrap().kind {
-            Word(words) => words,
-            _ => &[],
-        }
-    }
-
-    #[test]
-    fn the_catalogue_knows_every_fault_and_every_unmet_kind() {
-        let faults: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        assert_eq!(words("fault"), faults);
-        let unmet: Vec<_> = UnmetKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        assert_eq!(words("unmet"), unmet);
-    }
-
-    #[test]
-    fn header_facts_need_a_name() {
-        assert!(info("header.server").is_some());
-        assert!(info("header.").is_none());
-        assert!(info("colour").is_none());
     }
 }

@@ -1,10 +1,15 @@
 //! Why a probe failed: observation → facts → rules that fit → ranked candidates.
 //!
-//! Reading order: `fact` (the closed vocabulary), `gather` (observation → facts, with
-//! `front_door` and `plateau`), `condition`, `rule` and `reader` (one rule and its parser),
-//! `rulebook` (all rules; ranks what fits). Nothing here does I/O or knows the time; what nothing explains is `unexplained`, never a wrong name.
+//! Reading order: `fact` and `catalogue` (the closed vocabulary), `context` and `aws` (what
+//! is known besides the observation), `gather` (observation → facts, with `front_door`,
+//! `timing` and `plateau`), `condition`, `rule` and `reader` (one rule and its parser),
+//! `rulebook` (all rules; ranks what fits). Nothing here does I/O or knows the time; what
+//! nothing explains is `unexplained`, never a wrong name.
 
+pub mod aws;
+pub mod catalogue;
 pub mod condition;
+pub mod context;
 pub mod fact;
 pub mod front_door;
 pub mod gather;
@@ -12,6 +17,7 @@ pub mod plateau;
 pub mod reader;
 pub mod rule;
 pub mod rulebook;
+pub mod timing;
 
 use std::sync::Arc;
 

@@ -10,9 +10,10 @@ use url::Url;
 
 use super::Transcript;
 use crate::diagnosis::Diagnosis;
+use crate::diagnosis::context::{Context, Floor};
 use crate::diagnosis::fact::Facts;
-use crate::diagnosis::gather::{Context, answer_time};
 use crate::diagnosis::rulebook::Rulebook;
+use crate::diagnosis::timing::answer_time;
 use crate::target::Target;
 
 /// Causes that mean: answered without reaching the function, and at once.
@@ -68,8 +69,11 @@ fn floor_for(
 fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
     let mut context = Context::at(transcript.observation.started);
     if let Some((time, from)) = floor {
-        context.floor = Some(time);
-        context.floor_from = Some(from);
+        context.floor = Some(Floor {
+            low: time,
+            high: time,
+            from,
+        });
     }
     // Without a URL a stand-in serves: no network is touched, and no rule asks for it.
     transcript

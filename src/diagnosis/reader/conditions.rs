@@ -4,8 +4,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::Reader;
 use super::fields::{Value, number};
+use crate::diagnosis::catalogue::{self, FactType};
 use crate::diagnosis::condition::{Condition, Test};
-use crate::diagnosis::fact::{self, FactType, FactValue, Facts};
+use crate::diagnosis::fact::{FactValue, Facts};
 
 impl Reader<'_> {
     pub(super) fn given(&mut self, given: &Value<'_>, phase: Option<&Condition>) -> Facts {
@@ -52,7 +53,7 @@ impl Reader<'_> {
 
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
-        let Some(info) = fact::info(name) else {
+        let Some(info) = catalogue::info(name) else {
             self.problem(
                 at,
                 format!("there is no fact `{name}`: `probecause explain --facts` lists them"),
