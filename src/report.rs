@@ -45,6 +45,21 @@ pub struct Report {
     pub maintenance: bool,
 }
 
+/// What later evidence did to an open incident: no probe ran, nothing is counted.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Whose.
+    pub target: Arc<Target>,
+    /// When.
+    pub at: Timestamp,
+    /// When the probe began that the evidence is about.
+    pub began: Timestamp,
+    /// What that probe means now.
+    pub diagnosis: Arc<Diagnosis>,
+    /// The open incident as it is now; its verdict is the cause to show.
+    pub incident: Arc<Incident>,
+}
+
 /// A slot in which no probe ran.
 #[derive(Clone, Debug)]
 pub struct Missed {

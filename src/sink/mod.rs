@@ -7,7 +7,7 @@ pub mod prometheus;
 
 use std::sync::Arc;
 
-use crate::report::{Missed, Report};
+use crate::report::{Missed, Report, Update};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::CloudWatchSink;
 use crate::sink::page::Board;
@@ -31,6 +31,13 @@ impl Sinks {
         self.cloudwatch.publish(report);
         self.prometheus.publish(report);
         self.board.publish(report);
+    }
+
+    /// Tells every sink that an open incident's cause is better known.
+    pub fn update(&self, update: &Update) {
+        self.cloudwatch.update(update);
+        self.prometheus.update(update);
+        self.board.update(update);
     }
 
     /// Tells the sinks that count them of a missed slot.

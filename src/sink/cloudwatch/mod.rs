@@ -22,7 +22,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::report::Report;
+use crate::report::{Report, Update};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::desk::Desk;
 use crate::sink::cloudwatch::keeper::Keeper;
@@ -85,7 +85,17 @@ impl CloudWatchSink {
         if !self.settings.borrow().cloudwatch.enabled {
             return;
         }
-        let command = Command::Report(Box::new(report.clone()));
+        self.send(Command::Report(Box::new(report.clone())));
+    }
+
+    /// Takes a better cause of an open incident, for its alarm to say.
+    pub fn update(&self, update: &Update) {
+        if self.settings.borrow().cloudwatch.enabled {
+            self.send(Command::Update(Box::new(update.clone())));
+        }
+    }
+
+    fn send(&self, command: Command) {
         // A closed queue means that the task has ended, which `ended` tells.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
             self.commands.try_send(command)

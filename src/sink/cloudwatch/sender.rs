@@ -19,7 +19,8 @@ use tracing::warn;
 use crate::alarm::words::Words;
 use crate::alarm::{self, has_alarm};
 use crate::cause::{CauseId, Certainty};
-use crate::report::Report;
+use crate::diagnosis::{Diagnosis, Verdict};
+use crate::report::{Report, Update};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::SINK;
 use crate::sink::cloudwatch::client::CallError;
@@ -28,12 +29,13 @@ use crate::sink::cloudwatch::desk::{Desk, Progress};
 use crate::sink::cloudwatch::link::Link;
 use crate::sink::cloudwatch::spool::{CAPACITY, Spool};
 use crate::sink::daemon_metrics::DaemonMetrics;
-use crate::target::TargetName;
+use crate::target::{Target, TargetName};
 
 /// What the task is told.
 #[derive(Debug)]
 pub(super) enum Command {
     Report(Box<Report>),
+    Update(Box<Update>),
     /// Flush, and end by then.
     Shutdown(Instant),
 }
@@ -114,6 +116,7 @@ impl Sender {
             tokio::select! {
                 command = queue.recv(), if self.deadline.is_none() => match command {
                     Some(Command::Report(report)) => self.take(&report),
+                    Some(Command::Update(update)) => self.update(&update),
                     Some(Command::Shutdown(deadline)) => self.wind_up(deadline),
                     None => return,
                 },
@@ -134,7 +137,7 @@ impl Sender {
     fn take(&mut self, report: &Report) {
         let was_down = self.windows.is_down(&report.target.name);
         if has_alarm(&report.target) {
-            self.tell(report, was_down);
+            self.tell_of(report, was_down);
         }
         match self.windows.add(report, self.current.cloudwatch.resolution) {
             Urgency::Window => {}
@@ -143,38 +146,50 @@ impl Sender {
         }
     }
 
-    /// Has the alarm say what the report shows, if that is new.
-    fn tell(&mut self, report: &Report, was_down: bool) {
-        let verdict = report.showing.as_deref();
-        let showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
-        let name = &report.target.name;
-        if self
-            .told
-            .get(name)
-            .is_some_and(|told| told.showing == showing)
-        {
-            return;
+    /// Has the alarm say what is shown once AWS was asked.
+    fn update(&mut self, update: &Update) {
+        if has_alarm(&update.target) {
+            let verdict = Some(&*update.incident.verdict);
+            self.tell(&update.target, verdict, &update.diagnosis, Instant::now());
         }
-        let words = verdict.map(|verdict| {
-            // A deviating answer's facts are not evidence for the cause that is shown.
-            let same = report.diagnosis.cause() == Some(&verdict.cause);
-            let evidence = if same {
-                &report.diagnosis.evidence[..]
-            } else {
-                &[]
-            };
-            Words::failing(name.as_str(), verdict, evidence)
-        });
+    }
+
+    /// Has the alarm say what the report shows.
+    fn tell_of(&mut self, report: &Report, was_down: bool) {
+        let verdict = report.showing.as_deref();
         let mut not_before = Instant::now();
-        if words.is_none() && was_down {
+        if verdict.is_none() && was_down {
             // An outage shorter than a period still fires the alarm when the period is
             // over: it must find the cause then.
             let resolution = self.current.cloudwatch.resolution;
             let period = alarm::period(report.target.interval, resolution);
             not_before += Duration::from_secs(u64::from(period)) * 2;
         }
-        let progress = self.desk.leave(name, words, not_before);
-        self.told.insert(name.clone(), Told { showing, progress });
+        self.tell(&report.target, verdict, &report.diagnosis, not_before);
+    }
+
+    /// Has the alarm say what is shown, if that is new.
+    fn tell(
+        &mut self,
+        target: &Target,
+        verdict: Option<&Verdict>,
+        diagnosis: &Diagnosis,
+        not_before: Instant,
+    ) {
+        let showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
+        let told = self.told.get(&target.name);
+        if told.is_some_and(|told| told.showing == showing) {
+            return;
+        }
+        let words = verdict.map(|verdict| {
+            // A deviating answer's facts are not evidence for the cause that is shown.
+            let same = diagnosis.cause() == Some(&verdict.cause);
+            let evidence = if same { &diagnosis.evidence[..] } else { &[] };
+            Words::failing(target.name.as_str(), verdict, evidence)
+        });
+        let progress = self.desk.leave(&target.name, words, not_before);
+        self.told
+            .insert(target.name.clone(), Told { showing, progress });
     }
 
     fn hold(&mut self, datapoint: Datapoint, target: &TargetName) {

@@ -14,7 +14,7 @@ use crate::cause::CauseId;
 use crate::diagnosis::Outcome;
 use crate::incident::{Incident, IncidentEvent};
 use crate::observation::{Observation, Response};
-use crate::report::{Missed, MissedReason, Report};
+use crate::report::{Missed, MissedReason, Report, Update};
 use crate::settings::Settings;
 use crate::target::{Target, TargetName};
 
@@ -100,6 +100,13 @@ impl Board {
         }
         if let Some(entry) = state.targets.get_mut(&report.target.name) {
             entry.take(report);
+        }
+    }
+
+    /// Takes a better cause of an open incident.
+    pub fn update(&self, update: &Update) {
+        if let Some(entry) = self.lock().targets.get_mut(&update.target.name) {
+            entry.update(update);
         }
     }
 
@@ -201,6 +208,18 @@ impl Entry {
             observation: Arc::new(without_content(seen)),
             ..report.clone()
         }));
+    }
+
+    fn update(&mut self, update: &Update) {
+        let Some(report) = &mut self.view.report else {
+            return;
+        };
+        let report = Arc::make_mut(report);
+        report.showing = Some(Arc::clone(&update.incident.verdict));
+        report.incident = Some(Arc::clone(&update.incident));
+        if report.observation.started == update.began {
+            report.diagnosis = Arc::clone(&update.diagnosis);
+        }
     }
 }
 

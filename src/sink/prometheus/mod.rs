@@ -12,7 +12,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::report::{CauseInfo, Missed, Report};
+use crate::report::{CauseInfo, Missed, Report, Update};
 use crate::settings::Settings;
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::target::TargetName;
@@ -76,6 +76,13 @@ impl PrometheusSink {
     pub fn publish(&self, report: &Report) {
         if let Some(series) = self.lock().get_mut(&report.target.name) {
             series.observe(report);
+        }
+    }
+
+    /// Takes a better cause of an open incident.
+    pub fn update(&self, update: &Update) {
+        if let Some(series) = self.lock().get_mut(&update.target.name) {
+            series.show(Some(&update.incident.verdict));
         }
     }
 

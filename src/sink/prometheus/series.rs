@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cause::{CauseId, Certainty};
-use crate::diagnosis::Outcome;
+use crate::diagnosis::{Outcome, Verdict};
 use crate::health::HealthState;
 use crate::observation::Phases;
 use crate::report::{MissedReason, Report};
@@ -113,6 +113,11 @@ impl Series {
         }
     }
 
+    /// Takes over the cause to show.
+    pub(super) fn show(&mut self, verdict: Option<&Verdict>) {
+        self.showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
+    }
+
     /// Takes over a report.
     pub(super) fn observe(&mut self, report: &Report) {
         if report.diagnosis.outcome == Outcome::Failed {
@@ -127,8 +132,7 @@ impl Series {
             self.processing.observe(time);
         }
         self.health = report.health;
-        let showing = report.showing.as_ref();
-        self.showing = showing.map(|verdict| (verdict.cause.clone(), verdict.certainty));
+        self.show(report.showing.as_deref());
         self.incident_opened = report.incident.as_ref().map(|incident| incident.opened);
         self.last = Some(Last::of(report));
     }
