@@ -14,7 +14,7 @@
 //! | 5 front | [`cli`] and `main`: what a person types |
 //! | 4 engine | [`app`], [`scheduler`], [`monitor`], [`server`]: own tasks and time |
 //! | 3 edges | [`config`], [`probe`], [`sink`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
-//! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`health`], [`incident`], [`maintenance`], [`alarm`], [`transcript`], [`report`]: pure, `now` is an argument |
+//! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`health`], [`incident`], [`inquiry`], [`maintenance`], [`alarm`], [`transcript`], [`report`]: pure, `now` is an argument |
 //! | 1 words | [`cause`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
 //!
 //! The modules below stand in reading order.
@@ -32,6 +32,7 @@ pub mod diagnosis;
 pub mod expectation;
 pub mod health;
 pub mod incident;
+pub mod inquiry;
 pub mod maintenance;
 pub mod report;
 pub mod schedule;

@@ -68,6 +68,18 @@ pub enum Authorizer {
     Iam,
 }
 
+impl AwsDeclarations {
+    /// Whether it says where AWS could be asked about a failed request.
+    #[must_use]
+    pub const fn names_evidence(&self) -> bool {
+        self.function.is_some()
+            || self.api_id.is_some()
+            || self.api_name.is_some()
+            || self.access_log_group.is_some()
+            || self.execution_log_group.is_some()
+    }
+}
+
 impl Default for AwsDeclarations {
     fn default() -> Self {
         Self {

@@ -20,6 +20,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
             "baseline",
             "health",
             "incident",
+            "inquiry",
             "maintenance",
             "alarm",
             "transcript",
