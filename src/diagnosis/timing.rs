@@ -21,16 +21,18 @@ use crate::target::{Authorizer, Target};
 /// tens of milliseconds. Too small a value only makes `invoked` lean to `unclear`.
 const GATEWAY_OVERHEAD: Duration = Duration::from_millis(20);
 
-/// Up to this much above an estimated floor, nothing suggests that the function ran: the
-/// estimate is off by the overhead it assumes (20 ms) and by the jitter of one connect,
-/// and a denied call's trip to Lambda's front end comes on top.
-const NOT_INVOKED_BELOW_ESTIMATE: Duration = Duration::from_millis(50);
+/// Up to this much above a floor drawn from one time alone, nothing suggests that the
+/// function ran. Such a floor does not know its own spread: an estimate is off by the
+/// overhead it assumes and the jitter of one connect, another answer's total time by the
+/// jitter of a resolution and two round trips; and a denied call's trip to Lambda's front
+/// end comes on top.
+const NOT_INVOKED_BELOW_ONE: Duration = Duration::from_millis(50);
 
-/// The same above a measured floor, which holds the gateway's overhead and shares the
-/// network with the answer. What remains is the trip to Lambda's front end, which
-/// control requests do not make and denied or throttled calls do; pairs of those lie
-/// 5 ms (168 and 173) and 2 ms (103 and 105) apart in the captures. A warm function of
-/// 2 to 25 ms hides below it, hence `no` is a hint and no more.
+/// The same above a measured interval, which holds the gateway's overhead, shares the
+/// network with the answer and knows its spread. What remains is the trip to Lambda's
+/// front end, which control requests do not make and denied or throttled calls do; pairs
+/// of those lie 5 ms (168 and 173) and 2 ms (103 and 105) apart in the captures. A warm
+/// function of 2 to 25 ms hides below it, hence `no` is a hint and no more.
 const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
 
 /// From this much above the floor, the function seems to have run: the invoked captures
@@ -108,7 +110,7 @@ impl Facts {
         );
         if !authorised {
             let measured = context.floor.is_some();
-            let by_floor = floor.map(|floor| Hint::by_floor(time, &floor, measured));
+            let by_floor = floor.map(|floor| Hint::by_floor(time, &floor));
             let quicker = quickest.map(|quickest| time < quickest);
             self.set_text(
                 "invoked",
@@ -185,11 +187,12 @@ impl Hint {
     /// What the distance from the floor suggests. One in four further answers without
     /// the function exceeds the slowest of three controls, hardly any by their whole
     /// spread once more: hence the interval's width comes on top.
-    fn by_floor(time: Duration, floor: &Floor, measured: bool) -> Self {
-        let near = if measured {
-            NOT_INVOKED_BELOW + floor.high.saturating_sub(floor.low)
+    fn by_floor(time: Duration, floor: &Floor) -> Self {
+        let width = floor.high.saturating_sub(floor.low);
+        let near = if width.is_zero() {
+            NOT_INVOKED_BELOW_ONE
         } else {
-            NOT_INVOKED_BELOW_ESTIMATE
+            NOT_INVOKED_BELOW + width
         };
         if time < floor.high + near {
             Self::NotRun
@@ -288,6 +291,12 @@ mod tests {
         );
         let wide = context(Some((10, 20)), None);
         check(&wide, &[(54, "no"), (56, "unclear"), (169, "unclear")]);
+    }
+
+    #[test]
+    fn one_other_answer_is_a_floor_that_does_not_know_its_spread() {
+        let one = context(Some((20, 20)), None);
+        check(&one, &[(69, "no"), (71, "unclear"), (170, "yes")]);
     }
 
     #[test]
