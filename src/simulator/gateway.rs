@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Fault;
 use super::chance::Chance;
 use super::function::{self, Behaviour, Reply};
+use super::{DefaultRoute, Fault};
 
 /// A simulated HTTP API with its routes and functions.
 #[derive(Debug)]
 pub(super) struct Gateway {
     routes: Mutex<BTreeMap<String, Route>>,
+    default_route: Mutex<Option<DefaultRoute>>,
     integration_timeout: Duration,
     chance: Chance,
 }
@@ -25,7 +26,8 @@ pub(super) struct Gateway {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: &'static str,
-    pub(super) request_id: String,
+    /// Headers beyond date, content type and length, in order.
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,7 @@ impl Gateway {
         });
         Self {
             routes: Mutex::new(routes.collect()),
+            default_route: Mutex::default(),
             integration_timeout,
             chance: Chance::new(seed),
         }
@@ -85,6 +88,15 @@ impl Gateway {
         });
     }
 
+    /// Sends what no route fits to a function of its own from the next request on.
+    pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
+        self.set_fault(DefaultRoute::KEY, Fault::None);
+        *self
+            .default_route
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = default_route;
+    }
+
     /// Requests that reached a route; zero for what is no route.
     pub(super) fn requests(&self, path: &str) -> u64 {
         self.with_routes(|routes| routes.get(path).map_or(0, |route| route.requests))
@@ -100,6 +112,14 @@ impl Gateway {
         let request_id = self.chance.request_id();
         let (least, spread) = OVERHEAD;
         tokio::time::sleep(self.chance.between(least, spread)).await;
+        let mut headers = vec![("apigw-requestid", request_id)];
+        if let Some((status, body)) = self.by_default(path, &mut headers).await {
+            return Answer {
+                status,
+                body,
+                headers,
+            };
+        }
         let fault = self.with_routes(|routes| {
             let route = routes.get_mut(path)?;
             route.requests += 1;
@@ -112,8 +132,40 @@ impl Gateway {
         Answer {
             status,
             body,
-            request_id,
+            headers,
         }
+    }
+
+    /// What the default route's function says to a path that is no route: it takes its
+    /// time like any function, then looks as much like the gateway as it can.
+    async fn by_default(
+        &self,
+        path: &str,
+        headers: &mut Vec<(&'static str, String)>,
+    ) -> Option<(u16, &'static str)> {
+        let default_route = *self
+            .default_route
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let default_route = default_route?;
+        let is_ours = self.with_routes(|routes| {
+            if routes.contains_key(path) {
+                return false;
+            }
+            if let Some(route) = routes.get_mut(DefaultRoute::KEY) {
+                route.requests += 1;
+                route.invocations += 1;
+            }
+            true
+        });
+        if !is_ours {
+            return None;
+        }
+        function::run(Behaviour::Healthy, &self.chance).await;
+        if default_route == DefaultRoute::LookAlikeWithHeader {
+            headers.push(("x-powered-by", "shop".to_owned()));
+        }
+        Some(NOT_FOUND)
     }
 
     /// The integration: may the function be invoked, is there room for it, is it quick
