@@ -29,6 +29,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
     (
         3,
         &[
+            "aws",
             "config",
             "probe",
             "evidence",
