@@ -72,9 +72,9 @@ where
     // The SDK appends its whole debug output in brackets: useless in a log line.
     let message = message.split(" (").next().unwrap_or_default();
     let text = match (kind, code) {
-        (FailureKind::Denied, Some(code)) if code.contains("AccessDenied") => format!(
-            "access denied: allow `{service}:{operation}` to the daemon's role ({message})"
-        ),
+        (FailureKind::Denied, Some(code)) if code.contains("AccessDenied") => {
+            format!("access denied: allow `{service}:{operation}` to the daemon's role ({message})")
+        }
         (FailureKind::Denied, _) => format!(
             "no valid AWS credentials: give the daemon a role, a profile or AWS_ACCESS_KEY_ID ({message})"
         ),

@@ -98,9 +98,15 @@ mod tests {
         let day = at("2026-05-01T10:00:00Z");
         assert_eq!(purse.spend(500, 0.0101, day), Leave::Granted);
         assert_eq!(purse.spend(500, 0.0101, day), Leave::Granted);
-        assert_eq!(purse.spend(500, 0.0101, day), Leave::Refused { first: true });
+        assert_eq!(
+            purse.spend(500, 0.0101, day),
+            Leave::Refused { first: true }
+        );
         let later = at("2026-05-01T23:59:59Z");
-        assert_eq!(purse.spend(500, 0.0101, later), Leave::Refused { first: false });
+        assert_eq!(
+            purse.spend(500, 0.0101, later),
+            Leave::Refused { first: false }
+        );
         let next = at("2026-05-02T00:00:00Z");
         assert_eq!(purse.spend(500, 0.0101, next), Leave::Granted);
     }

@@ -81,8 +81,7 @@ impl Case {
     pub(super) fn new(question: Question, settings: &Settings) -> Self {
         let aws = &question.target.aws;
         let wanted = &settings.evidence;
-        let settled =
-            reading::settled_at(question.ended, aws.function_timeout, wanted.settle);
+        let settled = reading::settled_at(question.ended, aws.function_timeout, wanted.settle);
         let early = [1, 2].map(|times| question.ended + wanted.first_look * times);
         let series = series::of(aws);
         let metrics = if series.is_empty() {
@@ -160,7 +159,13 @@ impl Case {
         let looks = self.early.into_iter().filter(|look| *look < self.last);
         let next = looks.chain([self.last]).find(|look| {
             // A look that was hurried is not due again.
-            *look > asked + if *look < self.last { HURRY } else { Duration::ZERO }
+            *look
+                > asked
+                    + if *look < self.last {
+                        HURRY
+                    } else {
+                        Duration::ZERO
+                    }
         });
         self.metrics = next.map_or(Part::Over, |next| Part::Waiting(next, 0));
     }
@@ -175,7 +180,10 @@ impl Case {
         let ended = self.question.ended;
         let found = finding.is_some();
         if let Some(log) = self.logs.iter_mut().find(|log| log.source == source) {
-            let next = LOG_LOOKS.map(|look| ended + look).into_iter().find(|look| *look > asked);
+            let next = LOG_LOOKS
+                .map(|look| ended + look)
+                .into_iter()
+                .find(|look| *look > asked);
             log.part = match next {
                 Some(next) if !found => Part::Waiting(next, 0),
                 _ => Part::Over,

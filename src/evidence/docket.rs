@@ -173,7 +173,11 @@ impl Docket {
             if let Some(case) = self.cases.get_mut(id) {
                 let (from, to) = case.window;
                 let read = |series: &Series| values.get(series);
-                let fold = Fold { read: &read, from, to };
+                let fold = Fold {
+                    read: &read,
+                    from,
+                    to,
+                };
                 let ours = case.question.ours.iter();
                 let ours = ours.filter(|began| (from..to).contains(*began)).count();
                 case.evidence.window = Some(MetricWindow {
@@ -221,7 +225,9 @@ impl Docket {
                 }
                 self.answers(cases, false)
             }
-            Job::Log { case: id, source, .. } => {
+            Job::Log {
+                case: id, source, ..
+            } => {
                 if let Some(case) = self.cases.get_mut(id) {
                     for log in case.logs.iter_mut().filter(|log| log.source == *source) {
                         log.part = next(log.part);
@@ -274,7 +280,10 @@ impl Batch {
         let Some((from, to)) = self.range else {
             return true;
         };
-        let new = case.series.iter().filter(|series| !self.series.contains(series));
+        let new = case
+            .series
+            .iter()
+            .filter(|series| !self.series.contains(series));
         let span = case.window.1.max(to).as_second() - case.window.0.min(from).as_second();
         self.series.len() + new.count() <= MAX_SERIES && span <= MAX_SPAN
     }

@@ -140,7 +140,9 @@ mod tests {
         let result = MetricDataResult::builder()
             .id("m2")
             .status_code(status)
-            .set_timestamps(Some(seconds.iter().map(|s| DateTime::from_secs(*s)).collect()))
+            .set_timestamps(Some(
+                seconds.iter().map(|s| DateTime::from_secs(*s)).collect(),
+            ))
             .set_values(Some(vec![1.0; seconds.len()]))
             .build();
         let (series, mut values) = (series(), Values::new());

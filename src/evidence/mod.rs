@@ -87,7 +87,10 @@ impl Evidence {
     pub fn ask(&self, question: Question) {
         if let Err(refused) = self.questions.try_send(question) {
             let question = refused.into_inner();
-            let dropped = self.metrics.evidence_dropped.with_label_values(&["queue-full"]);
+            let dropped = self
+                .metrics
+                .evidence_dropped
+                .with_label_values(&["queue-full"]);
             dropped.inc();
             // Whoever reads the answers is behind already: nothing more can be done.
             let _ = self.answers.try_send(docket::nothing(&question));

@@ -82,24 +82,55 @@ mod tests {
 
     #[test]
     fn a_host_name_of_aws_tells_its_region_and_others_tell_nothing() {
-        check("https://a1.execute-api.eu-west-1.amazonaws.com/x", None, Some("eu-west-1"));
-        check("https://a1.execute-api.cn-north-1.amazonaws.com.cn/", None, Some("cn-north-1"));
-        check("https://a1.lambda-url.us-gov-west-1.on.aws/", None, Some("us-gov-west-1"));
-        check("https://shop-1.eu-west-1.elb.amazonaws.com/", None, Some("eu-west-1"));
-        check("https://shop-1.elb.eu-west-1.amazonaws.com/", None, Some("eu-west-1"));
+        check(
+            "https://a1.execute-api.eu-west-1.amazonaws.com/x",
+            None,
+            Some("eu-west-1"),
+        );
+        check(
+            "https://a1.execute-api.cn-north-1.amazonaws.com.cn/",
+            None,
+            Some("cn-north-1"),
+        );
+        check(
+            "https://a1.lambda-url.us-gov-west-1.on.aws/",
+            None,
+            Some("us-gov-west-1"),
+        );
+        check(
+            "https://shop-1.eu-west-1.elb.amazonaws.com/",
+            None,
+            Some("eu-west-1"),
+        );
+        check(
+            "https://shop-1.elb.eu-west-1.amazonaws.com/",
+            None,
+            Some("eu-west-1"),
+        );
         check("https://s3.eu-west-1.amazonaws.com/", None, None);
         check("https://a1.execute-api.evil.amazonaws.com/", None, None);
-        check("https://a1.execute-api.eu-west-1.amazonaws.com.evil.example/", None, None);
+        check(
+            "https://a1.execute-api.eu-west-1.amazonaws.com.evil.example/",
+            None,
+            None,
+        );
         check("https://example.com/", None, None);
     }
 
     #[test]
     fn a_declared_region_wins_and_the_daemons_own_comes_last() {
-        check("https://a1.execute-api.eu-west-1.amazonaws.com/", Some("us-east-1"), Some("us-east-1"));
+        check(
+            "https://a1.execute-api.eu-west-1.amazonaws.com/",
+            Some("us-east-1"),
+            Some("us-east-1"),
+        );
         let target = Target::with_defaults("orders", "https://example.com/".parse().unwrap());
         let mut settings = Settings::default();
         settings.cloudwatch.region = Some("eu-north-1".to_owned());
-        assert_eq!(Place::of(&target, &settings).region.as_deref(), Some("eu-north-1"));
+        assert_eq!(
+            Place::of(&target, &settings).region.as_deref(),
+            Some("eu-north-1")
+        );
     }
 
     #[test]

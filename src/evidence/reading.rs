@@ -85,13 +85,25 @@ fn execution(lines: &[&str]) -> Option<LogFinding> {
 /// Phrases in the order in which they are looked for: a timed-out function's message
 /// stands inside that of a function's error.
 const PHRASES: [(&str, LogTemplate); 7] = [
-    ("have permissions to call the integration", LogTemplate::PermissionDenied),
-    ("Invalid permissions on Lambda function", LogTemplate::PermissionDenied),
+    (
+        "have permissions to call the integration",
+        LogTemplate::PermissionDenied,
+    ),
+    (
+        "Invalid permissions on Lambda function",
+        LogTemplate::PermissionDenied,
+    ),
     ("Task timed out after", LogTemplate::FunctionTimedOut),
     ("returned the following error", LogTemplate::FunctionError),
     ("customer function error", LogTemplate::FunctionError),
-    ("Malformed Lambda proxy response", LogTemplate::MalformedResponse),
-    ("Execution failed due to a timeout error", LogTemplate::IntegrationTimeout),
+    (
+        "Malformed Lambda proxy response",
+        LogTemplate::MalformedResponse,
+    ),
+    (
+        "Execution failed due to a timeout error",
+        LogTemplate::IntegrationTimeout,
+    ),
 ];
 
 fn template(text: &str) -> LogTemplate {

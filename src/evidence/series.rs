@@ -207,7 +207,13 @@ impl Fold<'_> {
 
     fn value(&self, meaning: Meaning, points: &Points) -> Option<f64> {
         let values = points.range(self.from..self.to).map(|(_, value)| *value);
-        let join = |a: f64, b: f64| if meaning.is_maximum() { a.max(b) } else { a + b };
+        let join = |a: f64, b: f64| {
+            if meaning.is_maximum() {
+                a.max(b)
+            } else {
+                a + b
+            }
+        };
         values.reduce(join)
     }
 }
@@ -237,7 +243,12 @@ mod tests {
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
             let meaning = series.meaning;
-            format!("{} {} {{{}}}", meaning.namespace(), meaning.metric(), dimensions.join(","))
+            format!(
+                "{} {} {{{}}}",
+                meaning.namespace(),
+                meaning.metric(),
+                dimensions.join(",")
+            )
         };
         let lines: Vec<String> = of(aws).iter().map(line).collect();
         assert_eq!(lines, expected);
@@ -314,7 +325,12 @@ mod tests {
     #[test]
     fn a_window_sums_counts_takes_the_highest_time_and_keeps_absence() {
         let series = of(&aws(|aws| aws.function = Some("orders".to_owned())));
-        let points = Points::from([(minute(1), 9.0), (minute(2), 2.0), (minute(3), 3.0), (minute(4), 9.0)]);
+        let points = Points::from([
+            (minute(1), 9.0),
+            (minute(2), 2.0),
+            (minute(3), 3.0),
+            (minute(4), 9.0),
+        ]);
         let none = Points::new();
         let fold = Fold {
             read: &|series| match series.meaning {

@@ -72,8 +72,12 @@ impl Troubles {
             FailureKind::Throttled | FailureKind::Failed => (FIRST_PAUSE, LONGEST_PAUSE),
         };
         let doubled = first.saturating_mul(1 << times.saturating_sub(1).min(16));
-        let until = now + doubled.min(longest).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
-        self.now.insert(subject.clone(), Trouble { kind, until, times });
+        let until = now
+            + doubled
+                .min(longest)
+                .mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
+        self.now
+            .insert(subject.clone(), Trouble { kind, until, times });
         self.tell(subject, failure);
         until
     }
@@ -83,12 +87,11 @@ impl Troubles {
         if self.now.remove(subject).is_none() {
             return;
         }
-        self.told
-            .retain(|((place, operation, group), kind)| {
-                let same = *place == subject.0 && *operation == subject.1;
-                let here = *group == subject.2 || *kind == FailureKind::Denied;
-                !(same && here)
-            });
+        self.told.retain(|((place, operation, group), kind)| {
+            let same = *place == subject.0 && *operation == subject.1;
+            let here = *group == subject.2 || *kind == FailureKind::Denied;
+            !(same && here)
+        });
         info!(
             operation = subject.1.name(),
             "evidence: {} works again in {}",
@@ -163,12 +166,8 @@ mod tests {
 
     #[test]
     fn half_of_a_pause_is_chance() {
-        let until = Troubles::default().failed(
-            &subject(None),
-            &failure(FailureKind::Denied),
-            at(0),
-            0.0,
-        );
+        let until =
+            Troubles::default().failed(&subject(None), &failure(FailureKind::Denied), at(0), 0.0);
         assert_eq!(until, at(30));
     }
 
@@ -187,7 +186,12 @@ mod tests {
     fn a_missing_permission_is_told_once_for_all_groups_and_anew_after_it_worked() {
         let mut troubles = Troubles::default();
         for group in ["a", "b"] {
-            troubles.failed(&subject(Some(group)), &failure(FailureKind::Denied), at(0), 1.0);
+            troubles.failed(
+                &subject(Some(group)),
+                &failure(FailureKind::Denied),
+                at(0),
+                1.0,
+            );
         }
         assert_eq!(troubles.told.len(), 1);
         troubles.well(&subject(Some("a")));

@@ -258,9 +258,7 @@ impl Worker {
         self.docket.retain(|question| {
             let mut targets = settings.targets.iter();
             let now = targets.find(|target| target.name == question.target.name);
-            now.is_some_and(|now| {
-                now.aws == question.target.aws && now.url == question.target.url
-            })
+            now.is_some_and(|now| now.aws == question.target.aws && now.url == question.target.url)
         });
         if !settings.evidence.enabled {
             self.outbox.extend(self.docket.close());
