@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_cloudwatch::config::Credentials;
 use jiff::Timestamp;
 use probecause::diagnosis::aws::LogTemplate;
 use probecause::evidence::Evidence;
@@ -27,7 +28,7 @@ mod proxy;
 #[path = "cloudwatch/telemetry.rs"]
 mod telemetry;
 
-use emulator::{Emulator, config};
+use emulator::Emulator;
 use evidence::{last, next, question, settings, target};
 use proxy::Proxy;
 use telemetry::Telemetry;
@@ -52,9 +53,19 @@ fn fresh(name: &str) -> String {
     )
 }
 
+/// What the default chain would give: only its clock lets a role be assumed.
+#[cfg(test)]
+async fn base() -> aws_config::SdkConfig {
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .load()
+        .await
+}
+
 /// The daemon's way of asking, and where its answers come out.
 #[cfg(test)]
-fn start(
+async fn start(
     settings: &probecause::settings::Settings,
 ) -> (
     Evidence,
@@ -63,7 +74,7 @@ fn start(
 ) {
     let (sender, answers) = mpsc::channel(64);
     let metrics = DaemonMetrics::new().unwrap();
-    let asking = Evidence::start_with(settings, metrics.clone(), sender, Some(config()));
+    let asking = Evidence::start_with(settings, metrics.clone(), sender, Some(base().await));
     (asking, answers, metrics)
 }
 
@@ -121,7 +132,7 @@ async fn the_series_of_function_stage_and_route_come_back_for_the_window() {
         .await;
 
     let url = format!("http://{}", emulator.address);
-    let (asking, mut answers, metrics) = start(&settings(&url, &[Arc::clone(&target)]));
+    let (asking, mut answers, metrics) = start(&settings(&url, &[Arc::clone(&target)])).await;
     asking.ask(question.clone());
     let (answer, _) = last(&mut answers, PATIENCE).await;
     assert_eq!(answer.began, question.began);
@@ -187,7 +198,7 @@ async fn a_rest_api_is_asked_about_by_its_name() {
         .put("AWS/ApiGateway", &method, question.began, &values)
         .await;
     let url = format!("http://{}", emulator.address);
-    let (asking, mut answers, _) = start(&settings(&url, &[target]));
+    let (asking, mut answers, _) = start(&settings(&url, &[target])).await;
     asking.ask(question);
     let (answer, _) = last(&mut answers, PATIENCE).await;
     let window = answer.evidence.window.clone().unwrap();
@@ -216,7 +227,7 @@ async fn series_that_come_late_show_in_a_later_answer() {
     let mut settings = settings(&url, &[Arc::clone(&target)]);
     settings.evidence.first_look = Duration::from_secs(1);
     settings.evidence.settle = Duration::from_secs(8);
-    let (asking, mut answers, _) = start(&settings);
+    let (asking, mut answers, _) = start(&settings).await;
     let question = question(&target, None, Duration::from_secs(1));
     asking.ask(question.clone());
     let first = next(&mut answers, PATIENCE).await;
@@ -252,7 +263,7 @@ async fn finding(
     let telemetry = Telemetry::of(emulator.address);
     telemetry.write(&group, question.ended, lines).await;
     let url = format!("http://{}", emulator.address);
-    let (asking, mut answers, metrics) = start(&settings(&url, &[target]));
+    let (asking, mut answers, metrics) = start(&settings(&url, &[target])).await;
     asking.ask(question);
     let (answer, _) = last(&mut answers, PATIENCE).await;
     let requests = &metrics.evidence_requests;
@@ -312,7 +323,7 @@ async fn a_role_is_assumed_before_anything_is_asked() {
         target.aws.role_arn = Some("arn:aws:iam::000000000000:role/reader".to_owned());
         target.aws.external_id = Some("probecause".to_owned());
     });
-    let (asking, mut answers, _) = start(&settings(&proxy.url(), &[Arc::clone(&target)]));
+    let (asking, mut answers, _) = start(&settings(&proxy.url(), &[Arc::clone(&target)])).await;
     asking.ask(question(&target, None, minutes(20)));
     let (answer, _) = last(&mut answers, PATIENCE).await;
     assert!(answer.evidence.window.is_some());

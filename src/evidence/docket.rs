@@ -308,3 +308,163 @@ impl Batch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::series::Points;
+    use crate::target::{AwsDeclarations, Target};
+
+    const ID: &str = "K2ZEDjwtIAMEcig=";
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// A question about a target's request that ended at this second.
+    fn question(name: &str, ended: i64, declare: impl FnOnce(&mut AwsDeclarations)) -> Question {
+        let mut target = Target::with_defaults(name, "https://x.example/".parse().unwrap());
+        target.aws.function_timeout = Some(Duration::from_secs(30));
+        declare(&mut target.aws);
+        Question {
+            target: Arc::new(target),
+            request_id: Some(ID.to_owned()),
+            began: at(ended) - Duration::from_millis(200),
+            ended: at(ended),
+            ours: vec![at(ended - 600), at(ended - 1)],
+        }
+    }
+
+    fn function(name: &str) -> impl FnOnce(&mut AwsDeclarations) + use<> {
+        let name = name.to_owned();
+        |aws| aws.function = Some(name)
+    }
+
+    fn docket(questions: Vec<Question>) -> Docket {
+        let mut docket = Docket::default();
+        for question in questions {
+            assert_eq!(docket.admit(question, &Settings::default()), Ok(None));
+        }
+        docket
+    }
+
+    /// The calls due at a second, each as its number of series and of questions.
+    #[track_caller]
+    fn check_calls(docket: &mut Docket, second: i64, expected: &[(usize, usize)]) -> Vec<Job> {
+        let jobs = docket.take_due(at(second));
+        let sizes: Vec<(usize, usize)> = jobs
+            .iter()
+            .map(|job| match job {
+                Job::Metrics { series, cases, .. } => (series.len(), cases.len()),
+                Job::Log { .. } => (0, 1),
+            })
+            .collect();
+        assert_eq!(sizes, expected);
+        jobs
+    }
+
+    #[test]
+    fn targets_that_share_a_function_share_its_series() {
+        let mut docket = docket(vec![
+            question("a", 1000, function("orders")),
+            question("b", 1000, function("orders")),
+            question("c", 1000, function("carts")),
+        ]);
+        check_calls(&mut docket, 1119, &[]);
+        check_calls(&mut docket, 1120, &[(10, 3)]);
+        check_calls(&mut docket, 1120, &[]);
+    }
+
+    #[test]
+    fn a_look_may_come_early_to_share_a_call_but_makes_none() {
+        let questions = || {
+            vec![
+                question("a", 1000, function("orders")),
+                question("b", 1015, function("orders")),
+                question("c", 1060, function("orders")),
+            ]
+        };
+        check_calls(&mut docket(questions()), 1119, &[]);
+        check_calls(&mut docket(questions()), 1120, &[(5, 2)]);
+    }
+
+    #[test]
+    fn regions_are_asked_apart_and_a_call_is_bounded_in_series_and_time() {
+        let mut many = vec![question("region", 1000, |aws| {
+            function("orders")(aws);
+            aws.region = Some("eu-west-1".to_owned());
+        })];
+        many.extend((0..101).map(|n| question(&format!("t{n}"), 1000, function(&format!("f{n}")))));
+        check_calls(&mut docket(many), 1120, &[(500, 100), (5, 1), (5, 1)]);
+        let apart = vec![
+            question("a", 1000, function("orders")),
+            question("b", 9000, function("orders")),
+        ];
+        check_calls(&mut docket(apart), 9120, &[(5, 1), (5, 1)]);
+    }
+
+    #[test]
+    fn only_a_settled_look_says_so_and_is_the_last() {
+        let mut docket = docket(vec![question("a", 1000, function("orders"))]);
+        for (second, settled) in [(1120, false), (1240, false), (1640, true)] {
+            let jobs = check_calls(&mut docket, second, &[(5, 1)]);
+            let Job::Metrics { series, cases, .. } = &jobs[0] else {
+                panic!("{jobs:?}");
+            };
+            let values = series
+                .iter()
+                .map(|series| (series.clone(), Points::new()))
+                .collect();
+            let answers = docket.metrics_read(cases, &values, at(second));
+            let [answer] = &answers[..] else {
+                panic!("{answers:?}");
+            };
+            let window = answer.evidence.window.as_ref().unwrap();
+            assert_eq!((window.settled, answer.last), (settled, settled));
+            assert_eq!(window.ours, 1, "the other of our requests is long past");
+        }
+        assert_eq!(docket.due(), None);
+    }
+
+    #[test]
+    fn a_line_that_is_found_is_told_at_once_and_one_that_is_not_is_no_news() {
+        let mut docket = docket(vec![question("a", 1000, |aws| {
+            function("orders")(aws);
+            aws.access_log_group = Some("access".to_owned());
+        })]);
+        let jobs = check_calls(&mut docket, 1015, &[(0, 1)]);
+        let Job::Log { case, search, .. } = &jobs[0] else {
+            panic!("{jobs:?}");
+        };
+        assert!(search.from < at(1000) && search.to > at(1000));
+        let source = LogSource::AccessLog;
+        assert_eq!(docket.log_read(case, source, &[], at(1015)), []);
+        check_calls(&mut docket, 1030, &[(0, 1)]);
+        let line = format!(r#"{{"requestId":"{ID}","status":"500"}}"#);
+        let answers = docket.log_read(case, source, &[line], at(1030));
+        assert!(answers.len() == 1 && answers[0].evidence.log.is_some() && !answers[0].last);
+        // Found: not searched again.
+        check_calls(&mut docket, 1119, &[]);
+    }
+
+    #[test]
+    fn what_is_given_up_is_answered_with_what_is_known() {
+        let mut docket = docket(vec![question("a", 1000, function("orders"))]);
+        let jobs = check_calls(&mut docket, 1120, &[(5, 1)]);
+        assert_eq!(docket.failed(&jobs[0], Some(at(1125))), []);
+        let jobs = check_calls(&mut docket, 1125, &[(5, 1)]);
+        let answers = docket.failed(&jobs[0], None);
+        assert!(answers.len() == 1 && answers[0].last);
+        assert!(!docket.wants(&jobs[0]));
+    }
+
+    #[test]
+    fn a_question_without_a_place_is_answered_with_nothing() {
+        let all = (0..i64::try_from(MAX_CASES).unwrap())
+            .map(|n| question("a", 1000 + n, function("orders")));
+        let mut docket = docket(all.collect());
+        let one_more = question("b", 1000, function("orders"));
+        let refused = docket.admit(one_more.clone(), &Settings::default());
+        assert_eq!(refused, Err(nothing(&one_more)));
+    }
+}

@@ -59,7 +59,8 @@ impl Evidence {
         Self::start_with(settings, metrics, answers, None)
     }
 
-    /// Starts the task with an SDK configuration that was already made.
+    /// Starts the task with an SDK configuration that was already made by `aws_config`'s
+    /// loader: one that was put together by hand lacks the clock that roles need.
     #[must_use]
     pub fn start_with(
         settings: &Settings,

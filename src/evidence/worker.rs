@@ -108,7 +108,13 @@ impl Worker {
             let wake = self.wake(now);
             tokio::select! {
                 question = questions.recv() => match question {
-                    Some(question) => self.admit(question),
+                    Some(question) => {
+                        self.admit(question);
+                        // Targets that failed together share their calls.
+                        while let Ok(question) = questions.try_recv() {
+                            self.admit(question);
+                        }
+                    }
                     None => return,
                 },
                 order = orders.recv() => match order {
