@@ -2,7 +2,7 @@
 //!
 //! Ignored by default: `tests/run` prepares the emulator and runs these.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::config::Credentials;
@@ -11,7 +11,7 @@ use probecause::diagnosis::aws::LogTemplate;
 use probecause::evidence::Evidence;
 use probecause::sink::daemon_metrics::DaemonMetrics;
 use probecause::target::Target;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{Mutex, mpsc};
 
 #[cfg(test)]
 #[path = "cloudwatch/emulator.rs"]
@@ -36,11 +36,18 @@ use telemetry::Telemetry;
 /// The emulator answers within a second; on a loaded machine within many.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One emulator for all tests of this file: it takes long to start.
+/// One emulator for the tests that run at a time: it takes long to start, and ends with
+/// the last of them.
 #[cfg(test)]
-async fn emulator() -> &'static Emulator {
-    static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
-    EMULATOR.get_or_init(Emulator::get).await
+async fn emulator() -> Arc<Emulator> {
+    static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
+    let mut shared = SHARED.lock().await;
+    if let Some(emulator) = shared.upgrade() {
+        return emulator;
+    }
+    let emulator = Arc::new(Emulator::get().await);
+    *shared = Arc::downgrade(&emulator);
+    emulator
 }
 
 /// A name that an emulator which outlives the run has not seen.
