@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | 5 front | [`cli`] and `main`: what a person types |
 //! | 4 engine | [`app`], [`scheduler`], [`controls`], [`monitor`], [`server`]: own tasks and time |
-//! | 3 edges | [`config`], [`probe`], [`sink`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
+//! | 3 edges | [`config`], [`aws`], [`probe`], [`evidence`], [`sink`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
 //! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`baseline`], [`health`], [`incident`], [`inquiry`], [`maintenance`], [`alarm`], [`transcript`], [`report`]: pure, `now` is an argument |
 //! | 1 words | [`cause`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
 //!
@@ -40,7 +40,9 @@ pub mod schedule;
 pub mod transcript;
 
 // Floor 3: edges.
+pub mod aws;
 pub mod config;
+pub mod evidence;
 pub mod probe;
 pub mod simulator;
 pub mod sink;

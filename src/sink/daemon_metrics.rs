@@ -5,8 +5,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 /// Every metric of the daemon about itself. Cloning shares the values.
@@ -23,6 +23,12 @@ pub struct DaemonMetrics {
     pub spool_datapoints: IntGauge,
     /// Requests to CloudWatch by operation and outcome (`ok`, `throttled`, `denied`, `failed`).
     pub cloudwatch_requests: IntCounterVec,
+    /// Requests to AWS for evidence by operation and outcome (as above).
+    pub evidence_requests: IntCounterVec,
+    /// Questions, or parts of them, that were given up, by reason.
+    pub evidence_dropped: IntCounterVec,
+    /// Estimated cost of the metrics asked for, in US dollars.
+    pub evidence_cost: Counter,
     /// Alarm tags that were not written before the datapoint that tips the alarm.
     pub alarm_updates_late: IntCounter,
     /// 1 after a good reload, 0 after a refused one.
@@ -61,6 +67,18 @@ impl DaemonMetrics {
             "probecause_cloudwatch_requests_total",
             "Requests to CloudWatch by operation and outcome.",
         );
+        let asked = Opts::new(
+            "probecause_evidence_requests_total",
+            "Requests to AWS about failed requests by operation and outcome.",
+        );
+        let given_up = Opts::new(
+            "probecause_evidence_dropped_total",
+            "Questions to AWS about failed requests, or parts of them, that were given up.",
+        );
+        let cost = Counter::new(
+            "probecause_evidence_cost_dollars_total",
+            "Estimated cost in US dollars of the metrics that AWS was asked for.",
+        )?;
         let late = IntCounter::new(
             "probecause_alarm_updates_late_total",
             "Alarms whose tags were not written before the datapoint that tips them.",
@@ -86,6 +104,9 @@ impl DaemonMetrics {
             sink_dropped: dropped,
             spool_datapoints: register(&registry, spool)?,
             cloudwatch_requests: register(&registry, IntCounterVec::new(requests, outcomes)?)?,
+            evidence_requests: register(&registry, IntCounterVec::new(asked, outcomes)?)?,
+            evidence_dropped: register(&registry, IntCounterVec::new(given_up, &["reason"])?)?,
+            evidence_cost: register(&registry, cost)?,
             alarm_updates_late: register(&registry, late)?,
             config_reload_successful: register(&registry, reload)?,
             config_reload_time: register(&registry, reload_time)?,

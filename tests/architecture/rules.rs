@@ -30,6 +30,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
     (
         3,
         &[
+            "aws",
             "config",
             "probe",
             "evidence",
