@@ -1,8 +1,8 @@
 //! The one event loop: each probe's story, from observation to report.
 //!
-//! Owns all mutable state about targets (health, incidents, what is shown), so that
-//! nothing needs a lock and every result is judged in the order in which it came. It
-//! does no I/O: sinks take reports without blocking.
+//! Owns all mutable state about targets (health, baselines, incidents, what is shown), so
+//! that nothing needs a lock and every result is judged in the order in which it came. It
+//! does no I/O: sinks, controls and questions to AWS are handed over without blocking.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,15 +11,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::diagnosis::context::Context;
+use crate::baseline::Baseline;
+use crate::controls::Controls;
+use crate::diagnosis::aws::{self, Answer};
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::diagnosis::{Diagnosis, Outcome, Verdict};
+use crate::evidence::Evidence;
 use crate::health::{Health, HealthState};
-use crate::incident::{IncidentEvent, Incidents};
+use crate::incident::{IncidentEvent, Incidents, Sighting};
+use crate::inquiry::Inquiry;
 use crate::maintenance::Maintenance;
 use crate::observation::Observation;
-use crate::report::{Missed, Report};
+use crate::report::{Missed, Report, Update};
 use crate::scheduler::{Command, Emission};
 use crate::settings::Settings;
 use crate::sink::Sinks;
@@ -30,6 +34,10 @@ use crate::target::{Target, TargetName};
 pub enum Event {
     /// A probe ended, or a slot was missed.
     Probing(Emission),
+    /// A control request ended.
+    Controlled(Arc<Target>, Observation),
+    /// AWS said something about a failed request.
+    Answered(Answer),
     /// From now on this configuration holds; told when it does.
     Configure(Arc<Settings>, oneshot::Sender<Change>),
 }
@@ -45,12 +53,37 @@ pub struct Change {
     pub removed: usize,
 }
 
+/// Where events come from.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Of the scheduler; the monitor ends with it.
+    pub emissions: mpsc::Receiver<Emission>,
+    /// Of control requests.
+    pub controls: mpsc::Receiver<(Arc<Target>, Observation)>,
+    /// Of AWS.
+    pub answers: mpsc::Receiver<Answer>,
+    /// Of whoever reads the configuration.
+    pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<Change>)>,
+}
+
+/// Where the monitor's wishes go; none of them makes it wait.
+#[derive(Debug)]
+pub struct Outbox {
+    /// Everything that publishes.
+    pub sinks: Sinks,
+    /// Asked to look again.
+    pub scheduler: mpsc::Sender<Command>,
+    /// Asked for control requests.
+    pub controls: Controls,
+    /// Asked about failed requests.
+    pub evidence: Arc<Evidence>,
+}
+
 /// The monitor's task and its state.
 #[derive(Debug)]
 pub struct Monitor {
     rulebook: Rulebook,
-    sinks: Sinks,
-    scheduler: mpsc::Sender<Command>,
+    outbox: Outbox,
     location: Arc<str>,
     maintenance: Maintenance,
     watched: HashMap<TargetName, Watched>,
@@ -60,18 +93,19 @@ pub struct Monitor {
 struct Watched {
     target: Arc<Target>,
     health: Health,
+    baseline: Baseline,
     incidents: Incidents,
+    inquiry: Inquiry,
     showing: Option<Arc<Verdict>>,
 }
 
 impl Monitor {
     /// A monitor without targets.
     #[must_use]
-    pub fn new(rulebook: Rulebook, sinks: Sinks, scheduler: mpsc::Sender<Command>) -> Self {
+    pub fn new(rulebook: Rulebook, outbox: Outbox) -> Self {
         Self {
             rulebook,
-            sinks,
-            scheduler,
+            outbox,
             location: "".into(),
             maintenance: Maintenance::default(),
             watched: HashMap::new(),
@@ -79,18 +113,18 @@ impl Monitor {
     }
 
     /// Runs until the scheduler has ended and everything it emitted is told.
-    pub async fn run(
-        mut self,
-        mut emissions: mpsc::Receiver<Emission>,
-        mut configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<Change>)>,
-    ) {
+    pub async fn run(mut self, mut inbox: Inbox) {
         loop {
             let event = tokio::select! {
-                emission = emissions.recv() => match emission {
+                emission = inbox.emissions.recv() => match emission {
                     Some(emission) => Event::Probing(emission),
                     None => return,
                 },
-                Some((settings, done)) = configurations.recv() => {
+                Some((target, observation)) = inbox.controls.recv() => {
+                    Event::Controlled(target, observation)
+                }
+                Some(answer) = inbox.answers.recv() => Event::Answered(answer),
+                Some((settings, done)) = inbox.configurations.recv() => {
                     Event::Configure(settings, done)
                 }
             };
@@ -104,6 +138,10 @@ impl Monitor {
                 self.observed(&target, *observation, now);
             }
             Event::Probing(Emission::Missed(missed)) => self.missed(&missed),
+            Event::Controlled(target, observation) => {
+                self.controlled(&target, &observation, now);
+            }
+            Event::Answered(answer) => self.answered(&answer, now),
             Event::Configure(settings, done) => {
                 let change = self.configure(&settings, now);
                 // Whoever asked may have gone: the configuration holds all the same.
@@ -114,22 +152,25 @@ impl Monitor {
 
     /// One probe's story, top to bottom.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
-        let Some(watched) = self.watched.get_mut(&target.name) else {
-            return; // Removed while its probe ran.
+        let Some(watched) = watched(&mut self.watched, target) else {
+            return; // Removed or changed while its probe ran: it answers an old question.
         };
-        if !Arc::ptr_eq(&watched.target, target) && watched.target != *target {
-            return; // Changed while its probe ran: that result answers an old question.
-        }
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
 
-        let facts = Facts::gather(target, &observation, &Context::at(now));
+        let facts = Facts::gather(target, &observation, &watched.baseline.context(now));
         let diagnosis = self.rulebook.diagnose(&facts);
+        watched.baseline.observe(&observation, &diagnosis, now);
+        watched.inquiry.sent(observation.started);
         let transition = watched.health.observe(diagnosis.outcome, now);
         let health = watched.health.state();
-        let name = &target.name;
-        let event = watched
-            .incidents
-            .apply(name, &diagnosis, health, maintenance, now);
+        let sighting = Sighting {
+            target: &target.name,
+            began: observation.started,
+            diagnosis: &diagnosis,
+            health,
+            suppressed: maintenance,
+        };
+        let event = watched.incidents.apply(sighting, &self.rulebook, now);
         watched.show(&diagnosis);
         let report = Report {
             target: Arc::clone(&watched.target),
@@ -146,17 +187,19 @@ impl Monitor {
             event,
             maintenance,
         };
-        self.sinks.publish(&report);
+        self.outbox.sinks.publish(&report);
 
         log(&report);
         self.confirm(&report);
+        self.inquire(&report, &facts);
+        self.control(&report, now);
     }
 
     fn missed(&self, missed: &Missed) {
         if self.watched.contains_key(&missed.target.name) {
             let reason = missed.reason.as_str();
             tracing::debug!(target = %missed.target.name, reason, "slot missed");
-            self.sinks.missed(missed);
+            self.outbox.sinks.missed(missed);
         }
     }
 
@@ -169,10 +212,90 @@ impl Monitor {
         if watched.health.wants_confirmation() && after > Duration::ZERO {
             let command = Command::LookAgain(report.target.name.clone(), after);
             // A full queue only means that the next slot confirms instead.
-            if self.scheduler.try_send(command).is_err() {
+            if self.outbox.scheduler.try_send(command).is_err() {
                 tracing::warn!(target = %report.target.name, "no confirming probe: busy");
             }
         }
+    }
+
+    /// Has AWS asked about a failure of an open incident; forgets it with the incident.
+    fn inquire(&mut self, report: &Report, facts: &Facts) {
+        let target = &report.target;
+        let Some(watched) = self.watched.get_mut(&target.name) else {
+            return;
+        };
+        if let Some(IncidentEvent::Resolved(_)) = report.event {
+            watched.inquiry.forget();
+            self.outbox.evidence.forget(&target.name);
+        }
+        let Some(incident) = watched.incidents.open() else {
+            return;
+        };
+        let (observation, diagnosis) = (&report.observation, &report.diagnosis);
+        let question = watched
+            .inquiry
+            .ask(target, observation, facts, diagnosis, incident);
+        if let Some(question) = question {
+            self.outbox.evidence.ask(question);
+        }
+    }
+
+    /// Has the floor measured while an incident with answers to compare is open.
+    fn control(&self, report: &Report, now: Timestamp) {
+        let failed = report.diagnosis.outcome == Outcome::Failed;
+        let answered = report.observation.response.is_some();
+        if let Some(watched) = self.watched.get(&report.target.name) {
+            self.measure(watched, failed && answered, now);
+        }
+    }
+
+    /// A control request's answer is measured by, and counts nowhere else.
+    fn controlled(&mut self, target: &Arc<Target>, observation: &Observation, now: Timestamp) {
+        let Some(watched) = watched(&mut self.watched, target) else {
+            return;
+        };
+        let host = target.url.host_str().unwrap_or_default();
+        watched.baseline.control(observation, host, now);
+        let failing = watched.health.consecutive_failures() > 0;
+        if let Some(watched) = self.watched.get(&target.name) {
+            self.measure(watched, failing, now);
+        }
+    }
+
+    fn measure(&self, watched: &Watched, failing: bool, now: Timestamp) {
+        let opened = watched.incidents.open().map(|incident| incident.opened);
+        if let Some(after) = watched.baseline.wants_control(opened, failing, now) {
+            let target = Arc::clone(&watched.target);
+            self.outbox.controls.request(target, after);
+        }
+    }
+
+    /// What AWS said about an earlier failure revises the incident; no probe is counted.
+    fn answered(&mut self, answer: &Answer, now: Timestamp) {
+        let Some(watched) = self.watched.get_mut(&answer.target) else {
+            return;
+        };
+        let Some((mut facts, evidence)) = watched.inquiry.answered(answer) else {
+            return;
+        };
+        facts.told_by_aws(&watched.target.aws, &evidence);
+        let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
+        let said = aws::summary(&evidence);
+        let event = watched
+            .incidents
+            .revise_with(answer.began, &diagnosis, &said, now);
+        let Some(event) = event else {
+            return;
+        };
+        log_incident(&answer.target, &event);
+        watched.showing = Some(Arc::clone(&event.incident().verdict));
+        self.outbox.sinks.update(&Update {
+            target: Arc::clone(&watched.target),
+            at: now,
+            began: answer.began,
+            diagnosis,
+            incident: Arc::clone(event.incident()),
+        });
     }
 
     fn configure(&mut self, settings: &Arc<Settings>, now: Timestamp) -> Change {
@@ -189,6 +312,9 @@ impl Monitor {
                     change.changed += 1;
                     changed.health.configure(target.health);
                     changed.target = Arc::clone(target);
+                    // Other times, and other questions: those asked are forgotten there too.
+                    changed.baseline = Baseline::default();
+                    changed.inquiry = Inquiry::default();
                     changed
                 }
                 None => {
@@ -202,12 +328,14 @@ impl Monitor {
         for mut removed in old.into_values() {
             if let Some(event) = removed.incidents.close(now, "target removed") {
                 log_incident(&removed.target.name, &event);
-                self.sinks.board.resolved(event.incident());
+                self.outbox.evidence.forget(&removed.target.name);
+                self.outbox.sinks.board.resolved(event.incident());
             }
         }
         self.location = settings.location.as_str().into();
         self.maintenance = Maintenance::new(&settings.maintenance);
-        self.sinks.configure(settings);
+        self.outbox.evidence.configure(settings);
+        self.outbox.sinks.configure(settings);
         change
     }
 }
@@ -217,7 +345,9 @@ impl Watched {
         Self {
             health: Health::new(target.health, now),
             target,
+            baseline: Baseline::default(),
             incidents: Incidents::default(),
+            inquiry: Inquiry::default(),
             showing: None,
         }
     }
@@ -234,6 +364,16 @@ impl Watched {
             }
         }
     }
+}
+
+/// What is known of a target, unless it was removed or changed since.
+fn watched<'a>(
+    known: &'a mut HashMap<TargetName, Watched>,
+    target: &Arc<Target>,
+) -> Option<&'a mut Watched> {
+    let watched = known.get_mut(&target.name)?;
+    let same = Arc::ptr_eq(&watched.target, target) || watched.target == *target;
+    same.then_some(watched)
 }
 
 /// Every transition and every change of an incident is one structured line.

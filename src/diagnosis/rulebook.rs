@@ -137,6 +137,21 @@ impl Rulebook {
         })
     }
 
+    /// A verdict for a cause that several failures have in common although it leads none
+    /// of them; never more than possible. `None`: no rule names it.
+    #[must_use]
+    pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
+        let rule = self.causes().find(|rule| rule.cause == *cause)?;
+        Some(Verdict {
+            cause: rule.cause.clone(),
+            title: rule.title.clone(),
+            owner: rule.owner,
+            certainty: Certainty::Possible,
+            candidates,
+            next: rule.next.clone(),
+        })
+    }
+
     /// What the facts mean. Total and deterministic.
     #[must_use]
     pub fn diagnose(&self, facts: &Facts) -> Diagnosis {
