@@ -6,4 +6,6 @@ mod log;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod support;
+#[cfg(test)]
 mod verdict;
