@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::baseline::Baseline;
 use crate::controls::Controls;
-use crate::diagnosis::aws::{self, Answer};
+use crate::diagnosis::aws::Answer;
+use crate::diagnosis::aws::summary::summary;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::diagnosis::{Diagnosis, Outcome, Verdict};
@@ -280,7 +281,7 @@ impl Monitor {
         };
         facts.told_by_aws(&watched.target.aws, &evidence);
         let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
-        let said = aws::summary(&evidence);
+        let said = summary(&evidence);
         let event = watched
             .incidents
             .revise_with(answer.began, &diagnosis, &said, now);

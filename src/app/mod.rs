@@ -133,11 +133,8 @@ impl App {
         let causes = causes(&rulebook);
         let prometheus = Arc::new(PrometheusSink::new(metrics.clone(), causes.clone()));
         let board = Arc::new(Board::default());
-        let cloudwatch = CloudWatchSink::start_with(
-            Arc::clone(&settings),
-            metrics.clone(),
-            options.aws.clone(),
-        );
+        let cloudwatch =
+            CloudWatchSink::start_with(Arc::clone(&settings), metrics.clone(), options.aws.clone());
         let sinks = Sinks {
             prometheus: Arc::clone(&prometheus),
             board: Arc::clone(&board),
@@ -152,8 +149,7 @@ impl App {
         let (control_sender, control_results) = mpsc::channel(CONTROLS);
         let (answer_sender, answers) = mpsc::channel(ANSWERS);
         let controls = Controls::start(prober.clone(), control_sender, CONTROLS);
-        let evidence =
-            Evidence::start_with(&settings, metrics.clone(), answer_sender, options.aws);
+        let evidence = Evidence::start_with(&settings, metrics.clone(), answer_sender, options.aws);
         let evidence = Arc::new(evidence);
         let (stop_server, stopped) = watch::channel(false);
 

@@ -214,8 +214,8 @@ impl Incidents {
         let known = &incident.verdict;
         let same = known.cause == verdict.cause && known.certainty == verdict.certainty;
         // What is proven of one request stays so when another can only be guessed at.
-        let weaker = known.certainty >= Certainty::Corroborated
-            && verdict.certainty < known.certainty;
+        let weaker =
+            known.certainty >= Certainty::Corroborated && verdict.certainty < known.certainty;
         let changed = !same && !weaker;
         if changed {
             let note = format!("{}: {said}", difference(known, verdict));
@@ -246,7 +246,11 @@ impl Incidents {
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.tally.leader()?;
         // One that leads no failure alone but fits them all has a verdict of its own.
-        let named = || rulebook.verdict_of(cause, self.tally.candidates()).map(Arc::new);
+        let named = || {
+            rulebook
+                .verdict_of(cause, self.tally.candidates())
+                .map(Arc::new)
+        };
         self.tally.verdict_of(cause).cloned().or_else(named)
     }
 

@@ -35,11 +35,7 @@ const REST_API_LIMIT: Duration = Duration::from_secs(29);
 impl Facts {
     /// Adds what AWS said. Total; comes after `front_door` is known, whose documented
     /// limit stands in for one that is not declared.
-    pub(in crate::diagnosis) fn told_by_aws(
-        &mut self,
-        declared: &AwsDeclarations,
-        evidence: &AwsEvidence,
-    ) {
+    pub fn told_by_aws(&mut self, declared: &AwsDeclarations, evidence: &AwsEvidence) {
         let default = match self.text("front_door") {
             Some("http-api") => Some(HTTP_API_LIMIT),
             Some("rest-api") => Some(REST_API_LIMIT),
