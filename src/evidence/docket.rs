@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::diagnosis::aws::window::ours_in;
 use crate::diagnosis::aws::{Answer, LogSource, MetricWindow, Question};
 use crate::evidence::case::{Case, HURRY, Part};
 use crate::evidence::logs::Search;
@@ -178,13 +179,11 @@ impl Docket {
                     from,
                     to,
                 };
-                let ours = case.question.ours.iter();
-                let ours = ours.filter(|began| (from..to).contains(*began)).count();
                 case.evidence.window = Some(MetricWindow {
                     from,
                     to,
                     settled: case.is_settled(asked),
-                    ours: u32::try_from(ours).unwrap_or(u32::MAX),
+                    ours: ours_in(&case.question.ours, from, to),
                     lambda: fold.lambda(&case.series),
                     api: fold.api(&case.series),
                 });
