@@ -87,7 +87,7 @@ const JUDGED_BY: &[(&[&str], &[&str])] = &[
             "api.seen",
         ],
         &[
-            "window",
+            "window.state",
             "window.ours",
             "window.requests",
             "lambda.throttles",

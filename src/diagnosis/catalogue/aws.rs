@@ -72,7 +72,7 @@ pub(super) const FACTS: [FactInfo; 26] = [
         "seconds that the API waited for the integration",
     ),
     fact(
-        "window",
+        "window.state",
         Word(&["open", "settled"]),
         "the metrics around the request: in an `open` window only what is there counts, in a `settled` one absence does too",
     ),
