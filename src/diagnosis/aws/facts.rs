@@ -99,7 +99,7 @@ impl Facts {
             self.of_lambda(lambda, window.settled);
         }
         if let Some(api) = &window.api {
-            self.of_api(api, window.settled, limits);
+            self.of_api(api, window, limits);
         }
     }
 
@@ -119,9 +119,14 @@ impl Facts {
         }
     }
 
-    fn of_api(&mut self, api: &ApiMetrics, settled: bool, limits: &Limits) {
+    fn of_api(&mut self, api: &ApiMetrics, window: &MetricWindow, limits: &Limits) {
+        let settled = window.settled;
         if let Some(occurred) = sums::occurred(settled, api.server_errors) {
-            let seen = if occurred { "server-errors" } else { "none" };
+            let seen = match (occurred, sums::single_error(api, window.ours)) {
+                (false, _) => "none",
+                (true, false) => "server-errors",
+                (true, true) => "single-error",
+            };
             self.set_text("api.seen", seen);
         }
         if api.integration_latency_max.is_some() {

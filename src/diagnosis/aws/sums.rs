@@ -166,6 +166,12 @@ pub(super) fn occurred(settled: bool, value: Option<f64>) -> Known {
     }
 }
 
+/// Whether the API answered one request with an error and others well.
+pub(super) fn single_error(api: &ApiMetrics, ours: u32) -> bool {
+    let requests = api.count.unwrap_or_else(|| f64::from(ours));
+    same(sum(api.server_errors), 1.0) && requests > 1.0
+}
+
 /// Whether the API waited for its integration up to its limit.
 pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
     let sits = |limit| sits_on(limit, api.integration_latency_max);
