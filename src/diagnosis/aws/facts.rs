@@ -1,7 +1,7 @@
 //! What AWS said, as facts that rules may ask about.
 //!
-//! From outside, a status and a time; from here, what AWS's sums mean for them (aws.md 2.4
-//! as corrected: with traffic of others no row proves what happened to our request):
+//! From outside, a status and a time; from here, what AWS's sums mean for them. Rules rank
+//! by this table; with traffic of others no row proves what happened to our request:
 //!
 //! | answer outside | settled `lambda.seen` | rule's cause | at most |
 //! | --- | --- | --- | --- |

@@ -180,14 +180,18 @@ pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
 
 /// Whether a time sits on a limit, by a clock of AWS's own.
 pub(super) fn sits_on(limit: Duration, time: Option<Duration>) -> bool {
-    time.is_some_and(|time| (limit.saturating_sub(EARLY)..=limit + LATE).contains(&time))
+    time.is_some_and(|time| {
+        (limit.saturating_sub(EARLY)..=limit.saturating_add(LATE)).contains(&time)
+    })
 }
 
 /// A run as long as the API waits. A function that may not run that long cannot.
 fn outlasted(lambda: &LambdaMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(|limit| {
         let may = limits.function.is_none_or(|own| own >= limit);
-        may && lambda.duration_max.is_some_and(|ran| ran + EARLY >= limit)
+        may && lambda
+            .duration_max
+            .is_some_and(|ran| ran.saturating_add(EARLY) >= limit)
     })
 }
 
