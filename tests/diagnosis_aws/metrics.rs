@@ -73,6 +73,22 @@ fn no_throttle_in_a_settled_window_speaks_against_one() {
 }
 
 #[test]
+fn a_leader_that_a_settled_window_contradicts_is_possible_at_most() {
+    for of in [[0.0, 200.0, 0.0], [NONE, NONE, NONE]] {
+        for (door, status, seconds) in [(Http, 503, 0.0003), (Http, 503, 30.163)] {
+            let longest = (of[1] > 0.0).then_some(0.3);
+            let settled = sums(window(), of, longest);
+            let answer = answer(door, status, seconds);
+            let diagnosis = diagnose(&target(true), &answer, of_window(settled));
+            let on_limit = seconds > 30.0 && of[1] > 0.0;
+            // Duration leaves out a cold start: a short one does not rule out a timeout.
+            let expected = if on_limit { "likely" } else { "possible" };
+            assert!(told(&diagnosis).starts_with(expected), "{diagnosis:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_invoked_and_nothing_throttled_is_led_by_permission_and_never_more_than_likely() {
     let nothing = sums(window(), [NONE, NONE, NONE], None);
     let mut bare = target(true);
@@ -288,7 +304,7 @@ fn metrics_never_prove_with_traffic_of_others_or_before_they_are_settled() {
 }
 
 #[test]
-fn a_single_failure_without_an_error_may_be_a_blip_and_is_not_proven() {
+fn a_single_failure_without_an_error_may_be_a_blip_and_stays_possible() {
     let mut window = sums(alone(), [0.0, 3.0, 0.0], Some(0.1));
     if let Some(api) = &mut window.api {
         api.server_errors = Some(1.0);
@@ -297,8 +313,32 @@ fn a_single_failure_without_an_error_may_be_a_blip_and_is_not_proven() {
         &target(false),
         (Http, 500, 0.2),
         window,
-        "corroborated lambda-malformed-response",
+        "possible lambda-malformed-response",
     );
+}
+
+#[test]
+fn a_function_that_is_declared_ours_but_ran_for_others_corroborates_nothing_malformed() {
+    let busy = sums(alone(), [0.0, 9.0, 0.0], Some(0.1));
+    let expected = "possible lambda-malformed-response";
+    check(&target(false), (Http, 500, 0.2), busy, expected);
+}
+
+#[test]
+fn one_failure_of_several_is_proven_where_one_invocation_failed() {
+    let mut window = sums(alone(), [0.0, 3.0, 1.0], Some(0.1));
+    if let Some(api) = &mut window.api {
+        api.server_errors = Some(1.0);
+    }
+    let failed = "proven lambda-function-error";
+    check(&target(false), (Http, 500, 0.2), window.clone(), failed);
+    let mut brief = target(false);
+    brief.aws.function_timeout = Some(Duration::from_secs(3));
+    if let Some(lambda) = &mut window.lambda {
+        lambda.duration_max = Some(Duration::from_millis(3003));
+    }
+    let timed_out = "proven lambda-function-timeout";
+    check(&brief, (Http, 500, 3.05), window, timed_out);
 }
 
 #[test]

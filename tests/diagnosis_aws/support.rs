@@ -56,18 +56,16 @@ pub(crate) fn alone() -> MetricWindow {
 }
 
 /// Lambda's sums: throttles, invocations, errors; below nought: no datapoint.
-pub(crate) fn sums(window: MetricWindow, of: [f64; 3], longest: Option<f64>) -> MetricWindow {
+pub(crate) fn sums(mut window: MetricWindow, of: [f64; 3], longest: Option<f64>) -> MetricWindow {
     let [throttles, invocations, errors] = of.map(|sum| (sum >= 0.0).then_some(sum));
-    MetricWindow {
-        lambda: Some(LambdaMetrics {
-            invocations,
-            errors,
-            throttles,
-            duration_max: longest.map(Duration::from_secs_f64),
-            concurrent_max: None,
-        }),
-        ..window
-    }
+    window.lambda = Some(LambdaMetrics {
+        invocations,
+        errors,
+        throttles,
+        duration_max: longest.map(Duration::from_secs_f64),
+        concurrent_max: None,
+    });
+    window
 }
 
 pub(crate) fn of_window(window: MetricWindow) -> AwsEvidence {

@@ -1,7 +1,7 @@
 //! What AWS said, as facts that rules may ask about.
 //!
-//! From outside, a status and a time; from here, what AWS's sums mean for them (aws.md 2.4
-//! as corrected: with traffic of others no row proves what happened to our request):
+//! From outside, a status and a time; from here, what AWS's sums mean for them. Rules rank
+//! by this table; with traffic of others no row proves what happened to our request:
 //!
 //! | answer outside | settled `lambda.seen` | rule's cause | at most |
 //! | --- | --- | --- | --- |
@@ -95,7 +95,7 @@ impl Facts {
             self.of_lambda(lambda, window.settled);
         }
         if let Some(api) = &window.api {
-            self.of_api(api, window.settled, limits);
+            self.of_api(api, window, limits);
         }
     }
 
@@ -115,9 +115,14 @@ impl Facts {
         }
     }
 
-    fn of_api(&mut self, api: &ApiMetrics, settled: bool, limits: &Limits) {
+    fn of_api(&mut self, api: &ApiMetrics, window: &MetricWindow, limits: &Limits) {
+        let settled = window.settled;
         if let Some(occurred) = sums::occurred(settled, api.server_errors) {
-            let seen = if occurred { "server-errors" } else { "none" };
+            let seen = match (occurred, sums::single_error(api, window.ours)) {
+                (false, _) => "none",
+                (true, false) => "server-errors",
+                (true, true) => "single-error",
+            };
             self.set_text("api.seen", seen);
         }
         if api.integration_latency_max.is_some() {

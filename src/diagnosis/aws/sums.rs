@@ -166,6 +166,12 @@ pub(super) fn occurred(settled: bool, value: Option<f64>) -> Known {
     }
 }
 
+/// Whether the API answered one request with an error and others well.
+pub(super) fn single_error(api: &ApiMetrics, ours: u32) -> bool {
+    let requests = api.count.unwrap_or_else(|| f64::from(ours));
+    same(sum(api.server_errors), 1.0) && requests > 1.0
+}
+
 /// Whether the API waited for its integration up to its limit.
 pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
     let sits = |limit| sits_on(limit, api.integration_latency_max);
@@ -174,14 +180,18 @@ pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
 
 /// Whether a time sits on a limit, by a clock of AWS's own.
 pub(super) fn sits_on(limit: Duration, time: Option<Duration>) -> bool {
-    time.is_some_and(|time| (limit.saturating_sub(EARLY)..=limit + LATE).contains(&time))
+    time.is_some_and(|time| {
+        (limit.saturating_sub(EARLY)..=limit.saturating_add(LATE)).contains(&time)
+    })
 }
 
 /// A run as long as the API waits. A function that may not run that long cannot.
 fn outlasted(lambda: &LambdaMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(|limit| {
         let may = limits.function.is_none_or(|own| own >= limit);
-        may && lambda.duration_max.is_some_and(|ran| ran + EARLY >= limit)
+        may && lambda
+            .duration_max
+            .is_some_and(|ran| ran.saturating_add(EARLY) >= limit)
     })
 }
 

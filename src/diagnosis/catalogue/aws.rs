@@ -131,8 +131,8 @@ pub(super) const FACTS: [FactInfo; 26] = [
     ),
     fact(
         "api.seen",
-        Word(&["server-errors", "none"]),
-        "whether the API counted answers of 500 and above in the window",
+        Word(&["server-errors", "single-error", "none"]),
+        "whether the API counted answers of 500 and above in the window, or a single one among several requests",
     ),
     fact(
         "api.waited",
