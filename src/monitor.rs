@@ -36,7 +36,7 @@ pub enum Event {
     /// A probe ended, or a slot was missed.
     Probing(Emission),
     /// A control request ended.
-    Controlled(Arc<Target>, Observation),
+    Controlled(Arc<Target>, Box<Observation>),
     /// AWS said something about a failed request.
     Answered(Answer),
     /// From now on this configuration holds; told when it does.
@@ -122,7 +122,7 @@ impl Monitor {
                     None => return,
                 },
                 Some((target, observation)) = inbox.controls.recv() => {
-                    Event::Controlled(target, observation)
+                    Event::Controlled(target, Box::new(observation))
                 }
                 Some(answer) = inbox.answers.recv() => Event::Answered(answer),
                 Some((settings, done)) = inbox.configurations.recv() => {

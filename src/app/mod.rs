@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::controls::Controls;
+use crate::diagnosis::aws::Answer;
 use crate::diagnosis::rulebook::{self, Rulebook, RulebookError};
 use crate::evidence::Evidence;
 use crate::monitor::{Change, Inbox, Monitor, Outbox};
@@ -131,37 +132,27 @@ impl App {
         let listener = listen(settings.server.listen).await?;
         let address = listener.local_addr().unwrap_or(settings.server.listen);
         let causes = causes(&rulebook);
-        let prometheus = Arc::new(PrometheusSink::new(metrics.clone(), causes.clone()));
-        let board = Arc::new(Board::default());
-        let cloudwatch =
-            CloudWatchSink::start_with(Arc::clone(&settings), metrics.clone(), options.aws.clone());
-        let sinks = Sinks {
-            prometheus: Arc::clone(&prometheus),
-            board: Arc::clone(&board),
-            cloudwatch: Arc::new(cloudwatch),
-        };
-        let cloudwatch = Arc::clone(&sinks.cloudwatch);
+        let (sinks, evidence, answers) = outlets(&settings, &metrics, &causes, options.aws);
+        let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
         let (emission_sender, emissions) = mpsc::channel(EMISSIONS);
         let (scheduler, commands) = mpsc::channel(COMMANDS);
         let (configure, configurations) = mpsc::channel(1);
         let (reload, reload_requests) = mpsc::channel(1);
         let (control_sender, control_results) = mpsc::channel(CONTROLS);
-        let (answer_sender, answers) = mpsc::channel(ANSWERS);
-        let controls = Controls::start(prober.clone(), control_sender, CONTROLS);
-        let evidence = Evidence::start_with(&settings, metrics.clone(), answer_sender, options.aws);
-        let evidence = Arc::new(evidence);
         let (stop_server, stopped) = watch::channel(false);
 
+        let prometheus = Arc::clone(&sinks.prometheus);
         let state = ServerState::new(prometheus, Arc::clone(&board), causes, reload.clone());
         let ready = state.readiness();
+        let dropped = metrics.controls_dropped.clone();
+        let controls = Controls::start(prober.clone(), control_sender, CONTROLS, dropped);
         let outbox = Outbox {
             sinks,
             scheduler: scheduler.clone(),
             controls: controls.clone(),
             evidence: Arc::clone(&evidence),
         };
-        let monitor = Monitor::new(rulebook, outbox);
         let inbox = Inbox {
             emissions,
             controls: control_results,
@@ -176,10 +167,9 @@ impl App {
             scheduler: scheduler.clone(),
             metrics,
         };
-        let monitor = tokio::spawn(monitor.run(inbox));
         let tasks = Tasks {
             scheduler: tokio::spawn(runner.run(commands)),
-            monitor,
+            monitor: tokio::spawn(Monitor::new(rulebook, outbox).run(inbox)),
             server: tokio::spawn(server::serve(listener, state, until(stopped))),
             reloader: tokio::spawn(reloader.run(reload_requests, ready)),
         };
@@ -263,6 +253,24 @@ impl Probe for Prober {
     fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send {
         Self::probe(self, target)
     }
+}
+
+/// Everything that talks to the world outside on the monitor's behalf, and AWS's answers.
+fn outlets(
+    settings: &Arc<Settings>,
+    metrics: &DaemonMetrics,
+    causes: &[CauseInfo],
+    aws: Option<SdkConfig>,
+) -> (Sinks, Arc<Evidence>, mpsc::Receiver<Answer>) {
+    let cloudwatch = CloudWatchSink::start_with(Arc::clone(settings), metrics.clone(), aws.clone());
+    let sinks = Sinks {
+        prometheus: Arc::new(PrometheusSink::new(metrics.clone(), causes.to_vec())),
+        board: Arc::new(Board::default()),
+        cloudwatch: Arc::new(cloudwatch),
+    };
+    let (sender, answers) = mpsc::channel(ANSWERS);
+    let evidence = Evidence::start_with(settings, metrics.clone(), sender, aws);
+    (sinks, Arc::new(evidence), answers)
 }
 
 /// Everything the sinks may have to tell of a cause, the rule book's end included.

@@ -29,6 +29,8 @@ pub struct DaemonMetrics {
     pub evidence_dropped: IntCounterVec,
     /// Estimated cost of the metrics asked for, in US dollars.
     pub evidence_cost: Counter,
+    /// Control requests that were not made because too many were under way.
+    pub controls_dropped: IntCounter,
     /// Alarm tags that were not written before the datapoint that tips the alarm.
     pub alarm_updates_late: IntCounter,
     /// 1 after a good reload, 0 after a refused one.
@@ -91,6 +93,10 @@ impl DaemonMetrics {
             "probecause_evidence_cost_dollars_total",
             "Estimated cost in US dollars of the metrics that AWS was asked for.",
         )?;
+        let controls = IntCounter::new(
+            "probecause_controls_dropped_total",
+            "Control requests not made because too many were under way.",
+        )?;
         let late = IntCounter::new(
             "probecause_alarm_updates_late_total",
             "Alarms whose tags were not written before the datapoint that tips them.",
@@ -123,6 +129,7 @@ impl DaemonMetrics {
             evidence_requests: counters(&registry, EVIDENCE_REQUESTS, outcomes)?,
             evidence_dropped: given_up,
             evidence_cost: register(&registry, cost)?,
+            controls_dropped: register(&registry, controls)?,
             alarm_updates_late: register(&registry, late)?,
             config_reload_successful: register(&registry, reload)?,
             config_reload_time: register(&registry, reload_time)?,
