@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use probecause::cause::Certainty;
 use probecause::diagnosis::aws::MetricWindow;
 use probecause::diagnosis::aws::summary::summary;
+use probecause::diagnosis::rulebook::Rulebook;
 use probecause::target::{Authorizer, Target};
 
 use crate::support::Door::{Http, Rest};
@@ -391,4 +393,38 @@ fn what_was_not_asked_or_refused_stays_unknown() {
         assert_eq!(told.get(name), None, "{name}");
     }
     assert_eq!(summary(&of_window(denied)), "");
+}
+
+#[test]
+fn whatever_the_sums_only_a_settled_window_corroborates_and_only_our_own_proves() {
+    let book = Rulebook::embedded().unwrap();
+    let values = [NONE, 0.0, 1.0, 3.0, 14.0, f64::NAN, f64::INFINITY];
+    let longest = [None, Some(0.1), Some(3.0), Some(31.0), Some(1e9)];
+    let (mut proven, mut corroborated) = (0, 0);
+    for (at, throttles) in values.iter().enumerate() {
+        for (to, invocations) in values.iter().enumerate() {
+            for (of, errors, settled) in (0..)
+                .zip(&values)
+                .flat_map(|(of, errors)| [(of, errors, true), (of, errors, false)])
+            {
+                let longest = longest[(at + to + of) % longest.len()];
+                let mut window = sums(alone(), [*throttles, *invocations, *errors], longest);
+                window.settled = settled;
+                for (shared, seen) in [true, false].into_iter().flat_map(|shared| {
+                    [(Http, 500, 0.2), (Http, 503, 0.0003), (Rest, 502, 0.2)]
+                        .map(|seen| (shared, seen))
+                }) {
+                    let answer = answer(seen.0, seen.1, seen.2);
+                    let facts = facts(&target(shared), &answer, of_window(window.clone()));
+                    let certainty = book.diagnose(&facts).verdict.unwrap().certainty;
+                    let context = format!("{window:?} shared {shared}");
+                    assert!(settled || certainty < Certainty::Corroborated, "{context}");
+                    assert!(!shared || certainty < Certainty::Proven, "{context}");
+                    proven += usize::from(certainty == Certainty::Proven);
+                    corroborated += usize::from(certainty == Certainty::Corroborated);
+                }
+            }
+        }
+    }
+    assert!(proven > 0 && corroborated > 0, "{proven} {corroborated}");
 }
