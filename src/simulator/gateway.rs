@@ -1,20 +1,28 @@
-//! The HTTP API in front of the function: routing, permission, throttling, timeout.
+//! The API in front of the function: routing, permission, throttling, timeout.
 //!
-//! Five faults, two answers, exactly as captured: what tells them apart is time and
+//! Five faults, few answers, exactly as captured: what tells them apart is time and
 //! whether the function ran. Here the reason is known, which is what makes it a measure
-//! for the diagnosis; no header and no byte gives it away.
+//! for the diagnosis; no header and no byte gives it away. The ledger alone is told, as
+//! AWS's own telemetry would be.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::Fault;
 use super::chance::Chance;
+use super::door::{Door, Outcome};
 use super::function::{self, Behaviour, Reply};
+use super::telemetry::{Call, Ledger};
 
-/// A simulated HTTP API with its routes and functions.
+/// A simulated API with its routes and functions.
 #[derive(Debug)]
 pub(super) struct Gateway {
+    door: Door,
+    ledger: Arc<Ledger>,
     routes: Mutex<BTreeMap<String, Route>>,
     integration_timeout: Duration,
     chance: Chance,
@@ -25,7 +33,8 @@ pub(super) struct Gateway {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: &'static str,
-    pub(super) request_id: String,
+    /// Headers beyond date, content type and length, in order.
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,15 +50,6 @@ const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from
 
 /// The captured timeout took 30.163 s in all: the gateway gives up a little after its limit.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
-
-/// The gateway's answer when it could not get the function to run, or not in time.
-const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"Service Unavailable"}"#);
-
-/// The gateway's answer to everything that went wrong around the invocation.
-const SERVER_ERROR: (u16, &str) = (500, r#"{"message":"Internal Server Error"}"#);
-
-/// The gateway's answer where no route fits. Its bytes are not from a capture.
-const NOT_FOUND: (u16, &str) = (404, r#"{"message":"Not Found"}"#);
 
 impl Gateway {
     pub(super) fn new(
@@ -67,9 +67,20 @@ impl Gateway {
             (path, route)
         });
         Self {
+            door: Door::HttpApi,
+            ledger: Arc::default(),
             routes: Mutex::new(routes.collect()),
             integration_timeout,
             chance: Chance::new(seed),
+        }
+    }
+
+    /// The same gateway as another kind of API, telling `ledger` of its requests.
+    pub(super) fn behind(self, door: Door, ledger: Arc<Ledger>) -> Self {
+        Self {
+            door,
+            ledger,
+            ..self
         }
     }
 
@@ -97,31 +108,69 @@ impl Gateway {
 
     /// Answers one request.
     pub(super) async fn answer(&self, path: &str) -> Answer {
+        let (began, clock) = (Timestamp::now(), Instant::now());
         let request_id = self.chance.request_id();
         let (least, spread) = OVERHEAD;
         tokio::time::sleep(self.chance.between(least, spread)).await;
-        let fault = self.with_routes(|routes| {
-            let route = routes.get_mut(path)?;
-            route.requests += 1;
-            Some(route.fault)
+        let path = self.door.route_of(path);
+        let found = path.and_then(|path| {
+            self.with_routes(|routes| {
+                let route = routes.get_mut(path)?;
+                route.requests += 1;
+                Some((path, route.fault))
+            })
         });
-        let (status, body) = match fault {
-            None => NOT_FOUND,
-            Some(fault) => self.integrate(path, fault).await,
+        let (outcome, integration) = match found {
+            None if path.is_none() => (Outcome::NoStage, None),
+            None => (Outcome::NoRoute, None),
+            Some((path, fault)) => {
+                let called = Instant::now();
+                let outcome = self.integrate(path, fault).await;
+                // Refused calls make the trip to Lambda's front end as well.
+                let from = if outcome.invoked() { called } else { clock };
+                (outcome, Some(from.elapsed()))
+            }
         };
+        let (status, body, error_type) = self.door.words(outcome);
+        let headers = self.headers(request_id, error_type);
+        self.ledger.record(&Call {
+            door: self.door,
+            route: found.map(|(path, _)| path),
+            request_id: headers.first().map_or("", |(_, id)| id),
+            invocation_id: &self.chance.uuid(),
+            outcome,
+            status,
+            body_length: body.len(),
+            began,
+            integration,
+            took: clock.elapsed(),
+        });
         Answer {
             status,
             body,
-            request_id,
+            headers,
+        }
+    }
+
+    /// The headers that are this API's own; the first names the request.
+    fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
+        match self.door {
+            Door::HttpApi => vec![("apigw-requestid", short_id)],
+            Door::RestApi => {
+                let mut headers = vec![("x-amzn-requestid", self.chance.uuid())];
+                headers.extend(error_type.map(|kind| ("x-amzn-errortype", kind.to_owned())));
+                headers.push(("x-amz-apigw-id", short_id));
+                headers
+            }
         }
     }
 
     /// The integration: may the function be invoked, is there room for it, is it quick
     /// enough, and is what it replies a response.
-    async fn integrate(&self, path: &str, fault: Fault) -> (u16, &'static str) {
+    async fn integrate(&self, path: &str, fault: Fault) -> Outcome {
         let behaviour = match fault {
-            Fault::Permission => return SERVER_ERROR,
-            Fault::Throttled => return UNAVAILABLE,
+            Fault::Permission => return Outcome::Denied,
+            Fault::Throttled => return Outcome::Throttled,
             Fault::None => Behaviour::Healthy,
             Fault::WrongBody => Behaviour::Ailing,
             Fault::Timeout => Behaviour::Endless,
@@ -135,12 +184,13 @@ impl Gateway {
         });
         let run = function::run(behaviour, &self.chance);
         match tokio::time::timeout(self.integration_timeout, run).await {
-            Ok(Reply::Response(status, body)) => (status, body),
-            Ok(Reply::NotAResponse | Reply::Error) => SERVER_ERROR,
+            Ok(Reply::Response(status, body)) => Outcome::Response(status, body),
+            Ok(Reply::NotAResponse) => Outcome::Malformed,
+            Ok(Reply::Error) => Outcome::FunctionError,
             Err(_elapsed) => {
                 let (least, spread) = AFTER_TIMEOUT;
                 tokio::time::sleep(self.chance.between(least, spread)).await;
-                UNAVAILABLE
+                Outcome::TimedOut
             }
         }
     }
@@ -156,6 +206,9 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"Service Unavailable"}"#);
+    const SERVER_ERROR: (u16, &str) = (500, r#"{"message":"Internal Server Error"}"#);
 
     /// Asks once and compares status, body, whether the function ran, and the time taken.
     async fn check(fault: Fault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {

@@ -1,6 +1,6 @@
 //! Sockets: accepts, does TLS, speaks HTTP/1.1 or HTTP/2 as ALPN decides.
 //!
-//! Every answer carries the four headers of the captures in their order and nothing
+//! Every answer carries the headers of the captures in their order and nothing
 //! else. Aborting [`accept`] ends its connections with it.
 
 use std::convert::Infallible;
@@ -27,10 +27,7 @@ use super::gateway::{Answer, Gateway};
 
 /// How long to wait after a failed accept: long enough not to spin while descriptors
 /// are short, short enough not to be noticed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// The header by which an HTTP API names its request.
-const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until it is aborted.
 pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
@@ -69,15 +66,17 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway
 }
 
 fn response(answer: &Answer, now: Timestamp) -> Response<Full<Bytes>> {
-    let mut headers = HeaderMap::with_capacity(4);
+    let mut headers = HeaderMap::with_capacity(6);
     let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
     if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
         headers.insert(DATE, date);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, answer.body.len().into());
-    if let Ok(id) = HeaderValue::try_from(&answer.request_id) {
-        headers.insert(REQUEST_ID, id);
+    for (name, value) in &answer.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
     let mut response = Response::new(Full::new(Bytes::from_static(answer.body.as_bytes())));
     *response.status_mut() =
