@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -22,18 +20,6 @@ async fn start() -> Simulator {
         ..Options::default()
     };
     Simulator::start(options).await.unwrap()
-}
-
-fn sdk(simulator: &Simulator) -> SdkConfig {
-    let credentials = Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(
-            aws_credential_types::provider::SharedCredentialsProvider::new(credentials),
-        )
-        .endpoint_url(simulator.telemetry_endpoint())
-        .build()
 }
 
 /// Asks a route once; returns the status and the id on the answer.
@@ -53,7 +39,7 @@ async fn ask(simulator: &Simulator, door: Door, route: &str) -> (u16, String) {
 
 /// The messages in a door's log group that fit a pattern.
 async fn lines(simulator: &Simulator, door: Door, pattern: &str) -> Vec<String> {
-    let client = aws_sdk_cloudwatchlogs::Client::new(&sdk(simulator));
+    let client = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let now = Timestamp::now().as_millisecond();
     let found = client
         .filter_log_events()
@@ -99,7 +85,7 @@ fn query(
 
 /// The sum of each query's datapoints; queries without a datapoint are absent.
 async fn values(simulator: &Simulator, queries: Vec<MetricDataQuery>) -> BTreeMap<String, f64> {
-    let client = aws_sdk_cloudwatch::Client::new(&sdk(simulator));
+    let client = aws_sdk_cloudwatch::Client::new(&simulator.telemetry_config().await);
     let now = Timestamp::now().as_second();
     let found = client
         .get_metric_data()
@@ -350,7 +336,7 @@ async fn a_timeout_shows_in_the_latency_and_duration_and_rest_series_go_by_name(
 #[tokio::test]
 async fn what_is_not_simulated_is_refused_in_the_protocols_own_form() {
     let simulator = start().await;
-    let metrics = aws_sdk_cloudwatch::Client::new(&sdk(&simulator));
+    let metrics = aws_sdk_cloudwatch::Client::new(&simulator.telemetry_config().await);
     let error = metrics.describe_alarms().send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));
     let now = DateTime::from_secs(Timestamp::now().as_second());
@@ -363,7 +349,7 @@ async fn what_is_not_simulated_is_refused_in_the_protocols_own_form() {
     let error = asked.send().await.unwrap_err();
     assert_eq!(error.code(), Some("ValidationError"));
     assert_eq!(error.message(), Some("a: expressions are not simulated"));
-    let logs = aws_sdk_cloudwatchlogs::Client::new(&sdk(&simulator));
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let error = logs.describe_log_groups().send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));
     let asked = logs.filter_log_events().log_group_name("/nowhere");

@@ -23,6 +23,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
@@ -189,6 +191,18 @@ impl Simulator {
     #[must_use]
     pub fn telemetry_endpoint(&self) -> String {
         format!("http://{}", self.telemetry_address)
+    }
+
+    /// An SDK configuration that reaches it, whatever the environment says: made-up
+    /// credentials, which nobody checks.
+    pub async fn telemetry_config(&self) -> SdkConfig {
+        let credentials = Credentials::new("SIMULATED", "simulated", None, None, "simulator");
+        aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(credentials)
+            .endpoint_url(self.telemetry_endpoint())
+            .load()
+            .await
     }
 
     /// What a user would declare in `[target.aws]` of a target at this route.

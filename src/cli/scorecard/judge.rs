@@ -173,7 +173,7 @@ pub(super) mod tests {
             injected: (injected != "none").then(|| cause(injected)),
             probed: true,
             named: candidates.first().cloned().map(|first| Named {
-                cause: first.cause.clone(),
+                cause: first.cause,
                 certainty,
                 candidates,
                 evidence: Vec::new(),
