@@ -12,9 +12,9 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 5 front | [`cli`] and `main`: what a person types |
-//! | 4 engine | [`app`], [`scheduler`], [`monitor`], [`server`]: own tasks and time |
+//! | 4 engine | [`app`], [`scheduler`], [`controls`], [`monitor`], [`server`]: own tasks and time |
 //! | 3 edges | [`config`], [`probe`], [`sink`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
-//! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`health`], [`incident`], [`maintenance`], [`alarm`], [`transcript`], [`report`]: pure, `now` is an argument |
+//! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`baseline`], [`health`], [`incident`], [`maintenance`], [`alarm`], [`transcript`], [`report`]: pure, `now` is an argument |
 //! | 1 words | [`cause`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
 //!
 //! The modules below stand in reading order.
@@ -28,6 +28,7 @@ pub mod target;
 
 // Floor 2: core.
 pub mod alarm;
+pub mod baseline;
 pub mod diagnosis;
 pub mod expectation;
 pub mod health;
@@ -47,6 +48,7 @@ pub mod wire;
 
 // Floor 4: engine.
 pub mod app;
+pub mod controls;
 pub mod monitor;
 pub mod scheduler;
 pub mod server;

@@ -137,25 +137,51 @@ pub const CATALOGUE: &[FactInfo] = &[
     fact(
         "floor",
         Number,
-        "seconds this front door takes when it answers without the function, on the same clock",
+        "seconds this front door takes when it answers without the function, on the same clock: the upper end of the interval",
     ),
-    fact("floor_from", Text, "where the floor comes from"),
+    fact(
+        "floor.low",
+        Number,
+        "seconds of the quickest answer without the function that the floor was drawn from",
+    ),
+    fact(
+        "floor.high",
+        Number,
+        "seconds of the slowest such answer that counts; equal to `floor.low` for an estimate",
+    ),
+    fact(
+        "floor_from",
+        Text,
+        "where the floor comes from: control requests, another answer, or an estimate",
+    ),
     fact(
         "excess",
         Number,
-        "answer time above the floor, in seconds; may be negative",
+        "answer time above `floor.high`, in seconds; may be negative",
+    ),
+    fact(
+        "healthy_minimum",
+        Number,
+        "seconds of the quickest answer from behind the front door while all was well, at today's round trip",
     ),
     with_default(
         "invoked",
         Word(&["yes", "no", "unclear"]),
         "unclear",
-        "whether timing suggests that the function ran: a hint for ranking, never a proof",
+        "whether the time above the floor, and the history of healthy answers, suggest that the function ran: a hint for ranking, never a proof; `unclear` behind a declared authorizer",
     ),
     with_default(
         "plateau",
-        Word(&["integration", "function", "cloudfront", "client", "none"]),
+        Word(&[
+            "integration",
+            "function",
+            "cloudfront",
+            "client",
+            "learned",
+            "none",
+        ]),
         "none",
-        "which known time limit the answer time sits on",
+        "which time limit the answer time sits on: a declared or documented one, our own deadline, or `learned`, one that repeated failures sit on and nobody declared (it only ranks)",
     ),
     fact(
         "certificate_days",

@@ -1,7 +1,8 @@
 //! What is known besides the observation itself when its facts are gathered.
 //!
-//! Plain data: the moment, a measured floor, and what AWS said. Absent means unknown;
-//! the facts that would follow stay absent, and the rules make do without.
+//! Plain data: the moment, a measured floor, how this target answers when it is well, a
+//! limit its failures seem to sit on, and what AWS said. Absent means unknown; the facts
+//! that would follow stay absent, and the rules make do without.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +16,13 @@ use crate::diagnosis::aws::AwsEvidence;
 pub struct Context {
     /// The present moment.
     pub now: Timestamp,
-    /// A floor that was measured, on the same clock as the answer time; absent: it is
-    /// estimated from the connect time.
+    /// A floor that was measured, on the same clock as the answer time and for one hop;
+    /// absent: it is estimated from the connect time.
     pub floor: Option<Floor>,
+    /// How quickly this target answered while it was well; absent: too few such answers.
+    pub healthy: Option<HealthyTimes>,
+    /// A limit that the failing answers of late seem to sit on, though nobody declared it.
+    pub learned: Option<Duration>,
     /// What AWS says about this very request, once it was asked.
     pub aws: Option<Arc<AwsEvidence>>,
 }
@@ -34,13 +39,24 @@ pub struct Floor {
     pub from: String,
 }
 
+/// How quickly a target answered while it was well, on the processing clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthyTimes {
+    /// The quickest answer that came from behind the front door.
+    pub quickest: Duration,
+    /// The median connect time of those answers; absent where connections were kept.
+    pub connect: Option<Duration>,
+}
+
 impl Context {
-    /// A context without a measured floor.
+    /// A context in which nothing is known but the moment.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self {
             now,
             floor: None,
+            healthy: None,
+            learned: None,
             aws: None,
         }
     }

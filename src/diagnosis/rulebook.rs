@@ -243,6 +243,17 @@ fn verdict(leader: &Fit<'_>, ranked: &[Fit<'_>]) -> Verdict {
     }
 }
 
+/// What `invoked` was judged by; `floor` is the upper end of the interval, and an
+/// estimate has no other end to tell.
+const JUDGED_BY: &[&str] = &[
+    "answer_time",
+    "floor",
+    "floor.low",
+    "floor_from",
+    "excess",
+    "healthy_minimum",
+];
+
 /// The facts that the leader and its rivals asked for, in the order asked.
 fn evidence(ranked: &[Fit<'_>], facts: &Facts) -> Vec<Evidence> {
     let asked = ranked.iter().flat_map(|fit| {
@@ -263,8 +274,10 @@ fn evidence(ranked: &[Fit<'_>], facts: &Facts) -> Vec<Evidence> {
     }
     // What `invoked` was judged by belongs to it.
     if found.iter().any(|evidence| evidence.fact == "invoked") {
-        for evidence in known(&["answer_time", "floor", "floor_from", "excess"], facts) {
-            if !found.iter().any(|other| other.fact == evidence.fact) {
+        let is_point = facts.get("floor.low") == facts.get("floor");
+        for evidence in known(JUDGED_BY, facts) {
+            let told = is_point && evidence.fact == "floor.low";
+            if !told && !found.iter().any(|other| other.fact == evidence.fact) {
                 found.push(evidence);
             }
         }

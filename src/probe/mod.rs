@@ -2,7 +2,8 @@
 //!
 //! Reading order: `http` (the hops of one probe), `stopwatch` (where its time goes),
 //! `client` and `tls` (the shared clients and their eyes), `resolve` and `address`
-//! (whom it may talk to), `redirect`, `auth`, and `classify` (what broke). A probe never
+//! (whom it may talk to), `redirect`, `auth`, `classify` (what broke), and `control` (the
+//! request that measures a floor and is no probe). A probe never
 //! fails as a function: what goes wrong is part of what was seen. Nothing here judges
 //! whether an answer is good.
 
@@ -11,6 +12,7 @@ mod auth;
 mod certificate;
 mod classify;
 mod client;
+mod control;
 mod http;
 mod redirect;
 mod resolve;

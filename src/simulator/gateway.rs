@@ -12,11 +12,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::Fault;
 use super::chance::Chance;
 use super::door::{Door, Outcome};
 use super::function::{self, Behaviour, Reply};
 use super::telemetry::{Call, Ledger};
+use super::{DefaultRoute, Fault};
 
 /// A simulated API with its routes and functions.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) struct Gateway {
     door: Door,
     ledger: Arc<Ledger>,
     routes: Mutex<BTreeMap<String, Route>>,
+    default_route: Mutex<Option<DefaultRoute>>,
     integration_timeout: Duration,
     chance: Chance,
 }
@@ -35,6 +36,16 @@ pub(super) struct Answer {
     pub(super) body: &'static str,
     /// Headers beyond date, content type and length, in order.
     pub(super) headers: Vec<(&'static str, String)>,
+}
+
+/// What came of a request, and where it was taken.
+struct Taken<'a> {
+    route: Option<&'a str>,
+    outcome: Outcome,
+    /// How long the gateway waited for Lambda, if it asked it.
+    integration: Option<Duration>,
+    /// A header that the function set.
+    header: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +81,7 @@ impl Gateway {
             door: Door::HttpApi,
             ledger: Arc::default(),
             routes: Mutex::new(routes.collect()),
+            default_route: Mutex::default(),
             integration_timeout,
             chance: Chance::new(seed),
         }
@@ -96,6 +108,15 @@ impl Gateway {
         });
     }
 
+    /// Sends what no route fits to a function of its own from the next request on.
+    pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
+        self.set_fault(DefaultRoute::KEY, Fault::None);
+        *self
+            .default_route
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = default_route;
+    }
+
     /// Requests that reached a route; zero for what is no route.
     pub(super) fn requests(&self, path: &str) -> u64 {
         self.with_routes(|routes| routes.get(path).map_or(0, |route| route.requests))
@@ -113,38 +134,25 @@ impl Gateway {
         let (least, spread) = OVERHEAD;
         tokio::time::sleep(self.chance.between(least, spread)).await;
         let path = self.door.route_of(path);
-        let found = path.and_then(|path| {
-            self.with_routes(|routes| {
-                let route = routes.get_mut(path)?;
-                route.requests += 1;
-                Some((path, route.fault))
-            })
-        });
-        let (outcome, integration) = match found {
-            None if path.is_none() => (Outcome::NoStage, None),
-            None => (Outcome::NoRoute, None),
-            Some((path, fault)) => {
-                let called = Instant::now();
-                let outcome = self.integrate(path, fault).await;
-                // Refused calls make the trip to Lambda's front end as well.
-                let from = if outcome.invoked() { called } else { clock };
-                (outcome, Some(from.elapsed()))
-            }
+        let taken = match path {
+            Some(path) => self.take(path, clock).await,
+            None => Taken::nowhere(Outcome::NoStage),
         };
-        let (status, body, error_type) = self.door.words(outcome);
-        let headers = self.headers(request_id, error_type);
+        let (status, body, error_type) = self.door.words(taken.outcome);
+        let mut headers = self.headers(request_id, error_type);
         self.ledger.record(&Call {
             door: self.door,
-            route: found.map(|(path, _)| path),
+            route: taken.route,
             request_id: headers.first().map_or("", |(_, id)| id),
             invocation_id: &self.chance.uuid(),
-            outcome,
+            outcome: taken.outcome,
             status,
             body_length: body.len(),
             began,
-            integration,
+            integration: taken.integration,
             took: clock.elapsed(),
         });
+        headers.extend(taken.header.map(|(name, value)| (name, value.to_owned())));
         Answer {
             status,
             body,
@@ -162,6 +170,55 @@ impl Gateway {
                 headers.push(("x-amz-apigw-id", short_id));
                 headers
             }
+        }
+    }
+
+    /// Takes a request to its route, or to the default one. `arrived`: when it came.
+    async fn take<'a>(&self, path: &'a str, arrived: Instant) -> Taken<'a> {
+        let called = Instant::now();
+        let fault = self.with_routes(|routes| {
+            let route = routes.get_mut(path)?;
+            route.requests += 1;
+            Some(route.fault)
+        });
+        let Some(fault) = fault else {
+            return self.take_by_default(called).await;
+        };
+        let outcome = self.integrate(path, fault).await;
+        // Refused calls make the trip to Lambda's front end as well.
+        let from = if outcome.invoked() { called } else { arrived };
+        Taken {
+            route: Some(path),
+            outcome,
+            integration: Some(from.elapsed()),
+            header: None,
+        }
+    }
+
+    /// What the default route's function says to a path that is no route: it takes its
+    /// time like any function, then looks as much like the gateway as it can.
+    async fn take_by_default(&self, called: Instant) -> Taken<'static> {
+        let default_route = *self
+            .default_route
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(default_route) = default_route else {
+            return Taken::nowhere(Outcome::NoRoute);
+        };
+        self.with_routes(|routes| {
+            if let Some(route) = routes.get_mut(DefaultRoute::KEY) {
+                route.requests += 1;
+                route.invocations += 1;
+            }
+        });
+        function::run(Behaviour::Healthy, &self.chance).await;
+        let (status, body, _) = self.door.words(Outcome::NoRoute);
+        let with_header = default_route == DefaultRoute::LookAlikeWithHeader;
+        Taken {
+            route: Some(DefaultRoute::KEY),
+            outcome: Outcome::Response(status, body),
+            integration: Some(called.elapsed()),
+            header: with_header.then_some(("x-powered-by", "shop")),
         }
     }
 
@@ -198,6 +255,18 @@ impl Gateway {
     fn with_routes<T>(&self, read: impl FnOnce(&mut BTreeMap<String, Route>) -> T) -> T {
         // Counters stay usable whatever panicked in a test that held them.
         read(&mut self.routes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Taken<'_> {
+    /// Nothing was asked: the gateway answers for itself.
+    const fn nowhere(outcome: Outcome) -> Self {
+        Self {
+            route: None,
+            outcome,
+            integration: None,
+            header: None,
+        }
     }
 }
 

@@ -86,6 +86,21 @@ pub enum Fault {
     WrongBody,
 }
 
+/// A `$default` route, which sends every path that is no route to a function. Without
+/// one such a path is the gateway's own 404.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultRoute {
+    /// The function returns the gateway's 404, byte by byte.
+    LookAlike,
+    /// The same with a header of its own, as most frameworks add.
+    LookAlikeWithHeader,
+}
+
+impl DefaultRoute {
+    /// The route's key, by which its requests and invocations are counted.
+    pub const KEY: &'static str = "$default";
+}
+
 impl Fault {
     /// Every fault, and none.
     pub const ALL: [Self; 7] = [
@@ -256,6 +271,11 @@ impl Simulator {
     /// route becomes one.
     pub fn set_fault(&self, route: &str, fault: Fault) {
         self.gateway.set_fault(route, fault);
+    }
+
+    /// Gives the API a `$default` route, or takes it away, from the next request on.
+    pub fn set_default_route(&self, default_route: Option<DefaultRoute>) {
+        self.gateway.set_default_route(default_route);
     }
 
     /// Requests that reached a route, whichever listener they came through.

@@ -39,7 +39,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
             "simulator",
         ],
     ),
-    (4, &["app", "scheduler", "monitor", "server"]),
+    (4, &["app", "scheduler", "controls", "monitor", "server"]),
     (5, &["cli", "main"]),
 ];
 

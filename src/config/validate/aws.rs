@@ -133,7 +133,10 @@ fn route(text: &str) -> Result<String, String> {
 }
 
 fn control_path(text: &str) -> Result<String, String> {
-    let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    // A URL reads a backslash as a slash: two in front would name another host.
+    let clean = !text
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || c == '\\');
     if text.starts_with('/') && !text.starts_with("//") && clean {
         return Ok(text.to_owned());
     }
