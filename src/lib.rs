@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | 5 front | [`cli`] and `main`: what a person types |
 //! | 4 engine | [`app`], [`scheduler`], [`monitor`], [`server`]: own tasks and time |
-//! | 3 edges | [`config`], [`probe`], [`sink`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
+//! | 3 edges | [`config`], [`aws`], [`probe`], [`evidence`], [`sink`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
 //! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`health`], [`incident`], [`maintenance`], [`alarm`], [`transcript`], [`report`]: pure, `now` is an argument |
 //! | 1 words | [`cause`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
 //!
@@ -38,7 +38,9 @@ pub mod schedule;
 pub mod transcript;
 
 // Floor 3: edges.
+pub mod aws;
 pub mod config;
+pub mod evidence;
 pub mod probe;
 pub mod simulator;
 pub mod sink;

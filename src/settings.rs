@@ -27,6 +27,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// CloudWatch.
     pub cloudwatch: CloudWatchSettings,
+    /// Asking AWS about failed requests.
+    pub evidence: EvidenceSettings,
     /// Every target, in the order of the files.
     pub targets: Vec<Arc<Target>>,
     /// Times in which probes go on but nobody is paged.
@@ -97,6 +99,25 @@ pub struct CloudWatchSettings {
     pub resolution: Duration,
 }
 
+/// Asking AWS about failed requests. Nothing is asked of a target whose declarations
+/// name no API, function or log group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvidenceSettings {
+    /// On by default: the declarations of a target are what turns it on.
+    pub enabled: bool,
+    /// When metrics are first read, from the end of the request.
+    pub first_look: Duration,
+    /// How long after the end of the function's timeout every datapoint has arrived.
+    pub settle: Duration,
+    /// US dollars (estimated) that metrics may cost in a day (UTC); zero: never ask for
+    /// metrics. At least zero.
+    pub max_daily_cost: f64,
+    /// Requests a second to AWS, over all regions and roles; ≥ 1.
+    pub max_requests_per_second: u32,
+    /// For emulators; absent: CloudWatch's.
+    pub endpoint_url: Option<String>,
+}
+
 /// A time in which probes go on but no incident opens and nobody is paged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaintenanceWindow {
@@ -141,6 +162,7 @@ impl Default for Settings {
             resolver: ResolverSettings::default(),
             log: LogSettings::default(),
             cloudwatch: CloudWatchSettings::default(),
+            evidence: EvidenceSettings::default(),
             targets: Vec::new(),
             maintenance: Vec::new(),
         }
@@ -193,6 +215,19 @@ impl Default for CloudWatchSettings {
             alarm_actions: Vec::new(),
             actions_enabled: true,
             resolution: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for EvidenceSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            first_look: Duration::from_secs(120),
+            settle: Duration::from_secs(600),
+            max_daily_cost: 1.0,
+            max_requests_per_second: 2,
+            endpoint_url: None,
         }
     }
 }

@@ -196,6 +196,7 @@ fn every_key_stands_in_the_reference() {
         "[resolver]\n?",
         "[log]\n?",
         "[cloudwatch]\n?",
+        "[evidence]\n?",
         "[defaults]\n?",
         "[defaults.request]\n?",
         "[defaults.tls]\n?",

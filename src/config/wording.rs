@@ -21,6 +21,7 @@ pub(super) fn without_values(message: &str) -> String {
     let kind = found.split([' ', '`', '"']).next().unwrap_or("value");
     let mend = match wanted {
         "i64" => "a whole number, such as 5",
+        "f64" => "a number, such as 1.5",
         "a string" => "text in quotes, such as \"text\"",
         "a boolean" => "true or false",
         "a sequence" => "a list, such as [\"one\", \"two\"]",

@@ -42,6 +42,9 @@ impl Facts {
                 door
             });
         facts.timed(target, observation, context, door);
+        if let Some(evidence) = &context.aws {
+            facts.told_by_aws(&target.aws, evidence);
+        }
         facts
     }
 

@@ -45,6 +45,14 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../../config/rules/prober.toml"),
     ),
     (
+        "aws-log.toml",
+        include_str!("../../config/rules/aws-log.toml"),
+    ),
+    (
+        "aws-metrics.toml",
+        include_str!("../../config/rules/aws-metrics.toml"),
+    ),
+    (
         "fallback.toml",
         include_str!("../../config/rules/fallback.toml"),
     ),
@@ -61,6 +69,43 @@ const UNEXPLAINED_NEXT: &[&str] = &[
     "Look at the evidence: status, headers and phase times are all that was seen from outside.",
     "Look in the logs of the service and of its gateway for the request id and the time.",
     "If you find the cause, write a rule for it: the facts it may ask for are listed in `probecause explain --facts`.",
+];
+
+/// Words, and the facts that they were judged by.
+const JUDGED_BY: &[(&[&str], &[&str])] = &[
+    (
+        &["invoked"],
+        &["answer_time", "floor", "floor_from", "excess"],
+    ),
+    (
+        &[
+            "lambda.seen",
+            "lambda.throttled",
+            "lambda.failed",
+            "lambda.ran",
+            "window.every",
+            "api.seen",
+        ],
+        &[
+            "window.state",
+            "window.ours",
+            "window.requests",
+            "lambda.throttles",
+            "lambda.invocations",
+            "lambda.errors",
+            "lambda.duration_max",
+            "api.count",
+            "api.server_errors",
+        ],
+    ),
+    (
+        &["log.template"],
+        &[
+            "log.source",
+            "log.integration_status",
+            "log.integration_latency",
+        ],
+    ),
 ];
 
 /// The facts shown when no rule asked for any.
@@ -261,11 +306,13 @@ fn evidence(ranked: &[Fit<'_>], facts: &Facts) -> Vec<Evidence> {
             });
         }
     }
-    // What `invoked` was judged by belongs to it.
-    if found.iter().any(|evidence| evidence.fact == "invoked") {
-        for evidence in known(&["answer_time", "floor", "floor_from", "excess"], facts) {
-            if !found.iter().any(|other| other.fact == evidence.fact) {
-                found.push(evidence);
+    // What a word was judged by belongs to it.
+    for (words, numbers) in JUDGED_BY {
+        if found.iter().any(|fact| words.contains(&fact.fact.as_str())) {
+            for evidence in known(numbers, facts) {
+                if !found.iter().any(|other| other.fact == evidence.fact) {
+                    found.push(evidence);
+                }
             }
         }
     }

@@ -190,7 +190,7 @@ fn start() -> (SocketAddr, Option<Child>) {
     let child = Command::new(python.trim())
         .args(["-m", "localstack.runtime.main"])
         .env("GATEWAY_LISTEN", address.to_string())
-        .env("SERVICES", "cloudwatch")
+        .env("SERVICES", "cloudwatch,logs,sts")
         .env("EAGER_SERVICE_LOADING", "1")
         .env("DISABLE_EVENTS", "1")
         .env("DNS_ADDRESS", "0")

@@ -30,6 +30,7 @@ pub(super) struct MainFile {
     pub(super) resolver: Option<ResolverTable>,
     pub(super) log: Option<LogTable>,
     pub(super) cloudwatch: Option<CloudWatchTable>,
+    pub(super) evidence: Option<EvidenceTable>,
     pub(super) defaults: Option<DefaultsTable>,
     #[serde(default)]
     pub(super) target: Vec<TargetTable>,
@@ -90,6 +91,18 @@ pub(super) struct CloudWatchTable {
     pub(super) alarm_actions: Option<Vec<String>>,
     pub(super) actions_enabled: Option<bool>,
     pub(super) resolution: Option<DurationText>,
+}
+
+/// `[evidence]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EvidenceTable {
+    pub(super) enabled: Option<bool>,
+    pub(super) first_look: Option<DurationText>,
+    pub(super) settle: Option<DurationText>,
+    pub(super) max_daily_cost: Option<f64>,
+    pub(super) max_requests_per_second: Option<i64>,
+    pub(super) endpoint_url: Option<String>,
 }
 
 /// `[[target]]`: the keys of `[defaults]`, and a name and URL.

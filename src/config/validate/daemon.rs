@@ -52,6 +52,8 @@ pub(super) fn read(
     );
     let cloudwatch_table = root.table("cloudwatch", |t| t.cloudwatch.as_ref());
     cloudwatch(&cloudwatch_table, &mut settings.cloudwatch, problems);
+    let evidence_table = root.table("evidence", |t| t.evidence.as_ref());
+    super::evidence::read(&evidence_table, &mut settings.evidence, problems);
 }
 
 /// With a target's name it must fit into an alarm's name of 255 characters.

@@ -9,6 +9,7 @@ mod auth;
 mod aws;
 mod daemon;
 mod disk;
+mod evidence;
 mod expect;
 mod maintenance;
 mod request;
