@@ -82,7 +82,10 @@ impl Facts {
     }
 
     fn summed(&mut self, window: &MetricWindow, limits: &Limits) {
-        self.set_text("window.state", if window.settled { "settled" } else { "open" });
+        self.set_text(
+            "window.state",
+            if window.settled { "settled" } else { "open" },
+        );
         self.set_number("window.requests", f64::from(window.ours));
         self.set_known("window.ours", sums::ours_alone(window, limits.shared));
         self.set_known("window.shared", Some(limits.shared));
