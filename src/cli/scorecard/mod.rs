@@ -45,7 +45,7 @@ pub struct Args {
     expect: Vec<truth::Expectation>,
     /// Probe for this long. AWS's logs take minutes and metrics ten and more: give a
     /// real fault lab 15m to see every certainty that it can reach.
-    /// [default: 2m; simulated: 45s]
+    /// [default: 2m; simulated: 1m]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     lasting: Option<Duration>,
     /// Print a line of JSON per target, and one with the sums.
@@ -56,8 +56,8 @@ pub struct Args {
 /// Enough for a timeout of 30 s, its second look, and an access log's usual delay.
 const REAL: Duration = Duration::from_secs(120);
 
-/// Enough for the simulated timeouts of 30 s with room for a slow machine.
-const SIMULATED: Duration = Duration::from_secs(45);
+/// Enough for the simulated timeouts of 30 s and a look into the log afterwards.
+const SIMULATED: Duration = Duration::from_secs(60);
 
 /// Carries the command out. The exit is bad when a target's truth was neither named nor,
 /// where only `possible` was claimed, among the leading candidates.
