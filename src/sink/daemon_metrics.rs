@@ -58,6 +58,16 @@ const EVIDENCE_DROPPED: [&str; 2] = [
     "Questions to AWS about failed requests, or parts of them, that were given up.",
 ];
 
+/// Why a question, or a part of one, is given up.
+const REASONS: [&str; 6] = [
+    "cost-bound",
+    "denied",
+    "failed",
+    "queue-full",
+    "throttled",
+    "too-many",
+];
+
 impl DaemonMetrics {
     /// Registers every metric in a registry of their own.
     ///
@@ -97,6 +107,10 @@ impl DaemonMetrics {
         let dropped = counters(&registry, SINK_DROPPED, &["sink"])?;
         // A counter that only appears with its first loss is missed by every `rate()`.
         dropped.with_label_values(&["cloudwatch"]).reset();
+        let given_up = counters(&registry, EVIDENCE_DROPPED, &["reason"])?;
+        for reason in REASONS {
+            given_up.with_label_values(&[reason]).reset();
+        }
         Ok(Self {
             schedule_lag: register(
                 &registry,
@@ -107,7 +121,7 @@ impl DaemonMetrics {
             spool_datapoints: register(&registry, spool)?,
             cloudwatch_requests: counters(&registry, CLOUDWATCH_REQUESTS, outcomes)?,
             evidence_requests: counters(&registry, EVIDENCE_REQUESTS, outcomes)?,
-            evidence_dropped: counters(&registry, EVIDENCE_DROPPED, &["reason"])?,
+            evidence_dropped: given_up,
             evidence_cost: register(&registry, cost)?,
             alarm_updates_late: register(&registry, late)?,
             config_reload_successful: register(&registry, reload)?,
