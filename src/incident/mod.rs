@@ -285,10 +285,10 @@ impl Incidents {
             let note = difference(&known, &best);
             revise(incident, &best, sighting.evidence_for(&best), note, now);
         }
+        // What stands beside the cause comes and goes with each probe: no news by itself.
         let beside = self.tally.beside(&incident.verdict.cause);
         if incident.also != beside {
             Arc::make_mut(incident).also = beside;
-            changed = true;
         }
         changed
     }

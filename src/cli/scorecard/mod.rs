@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
+
 use self::judge::Card;
 use self::truth::Truths;
 use super::{Exit, Terminal, print};
@@ -77,7 +79,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
             telemetry::start(&settings.log, terminal.progress && terminal.colour)
                 .map_err(|error| error.to_string())?;
             let truths = Truths::of(&settings, &args.expect)?;
-            score(settings, &truths, lasting).await?
+            score(settings, &truths, lasting, None).await?
         }
         None => simulated(lasting).await?,
     };
@@ -101,7 +103,8 @@ async fn simulated(lasting: Duration) -> Result<Vec<Card>, String> {
         .map_err(|error| format!("cannot start the simulated fault lab: {error}"))?;
     let settings = lab::settings(&simulator)?;
     let truths = Truths::of(&settings, &[])?;
-    let cards = score(settings, &truths, lasting).await;
+    let aws = simulator.telemetry_config().await;
+    let cards = score(settings, &truths, lasting, Some(aws)).await;
     simulator.stop().await;
     cards
 }
@@ -112,6 +115,7 @@ async fn score(
     mut settings: Settings,
     truths: &Truths,
     lasting: Duration,
+    aws: Option<SdkConfig>,
 ) -> Result<Vec<Card>, String> {
     settings.targets.retain(|target| truths.has(&target.name));
     // Any free port, and no word to CloudWatch: a daemon may be running beside this one.
@@ -126,6 +130,7 @@ async fn score(
     let options = Options {
         settings,
         reload_from: None,
+        aws,
     };
     let app = App::start(options)
         .await

@@ -4,6 +4,10 @@
 //! that nothing needs a lock and every result is judged in the order in which it came. It
 //! does no I/O: sinks, controls and questions to AWS are handed over without blocking.
 
+mod asking;
+mod journal;
+mod watched;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +18,20 @@ use tokio::sync::{mpsc, oneshot};
 use crate::baseline::Baseline;
 use crate::controls::Controls;
 use crate::diagnosis::aws::Answer;
-use crate::diagnosis::aws::summary::summary;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rulebook::Rulebook;
-use crate::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::evidence::Evidence;
-use crate::health::{Health, HealthState};
-use crate::incident::{IncidentEvent, Incidents, Sighting};
+use crate::incident::Sighting;
 use crate::inquiry::Inquiry;
 use crate::maintenance::Maintenance;
 use crate::observation::Observation;
-use crate::report::{Missed, Report, Update};
+use crate::report::{Missed, Report};
 use crate::scheduler::{Command, Emission};
 use crate::settings::Settings;
 use crate::sink::Sinks;
 use crate::target::{Target, TargetName};
+
+use self::watched::Watched;
 
 /// What happens to a monitor.
 #[derive(Debug)]
@@ -90,16 +93,6 @@ pub struct Monitor {
     watched: HashMap<TargetName, Watched>,
 }
 
-#[derive(Debug)]
-struct Watched {
-    target: Arc<Target>,
-    health: Health,
-    baseline: Baseline,
-    incidents: Incidents,
-    inquiry: Inquiry,
-    showing: Option<Arc<Verdict>>,
-}
-
 impl Monitor {
     /// A monitor without targets.
     #[must_use]
@@ -153,7 +146,7 @@ impl Monitor {
 
     /// One probe's story, top to bottom.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
-        let Some(watched) = watched(&mut self.watched, target) else {
+        let Some(watched) = watched::of(&mut self.watched, target) else {
             return; // Removed or changed while its probe ran: it answers an old question.
         };
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
@@ -190,7 +183,7 @@ impl Monitor {
         };
         self.outbox.sinks.publish(&report);
 
-        log(&report);
+        journal::probe(&report);
         self.confirm(&report);
         self.inquire(&report, &facts);
         self.control(&report, now);
@@ -217,86 +210,6 @@ impl Monitor {
                 tracing::warn!(target = %report.target.name, "no confirming probe: busy");
             }
         }
-    }
-
-    /// Has AWS asked about a failure of an open incident; forgets it with the incident.
-    fn inquire(&mut self, report: &Report, facts: &Facts) {
-        let target = &report.target;
-        let Some(watched) = self.watched.get_mut(&target.name) else {
-            return;
-        };
-        if let Some(IncidentEvent::Resolved(_)) = report.event {
-            watched.inquiry.forget();
-            self.outbox.evidence.forget(&target.name);
-        }
-        let Some(incident) = watched.incidents.open() else {
-            return;
-        };
-        let (observation, diagnosis) = (&report.observation, &report.diagnosis);
-        let question = watched
-            .inquiry
-            .ask(target, observation, facts, diagnosis, incident);
-        if let Some(question) = question {
-            self.outbox.evidence.ask(question);
-        }
-    }
-
-    /// Has the floor measured while an incident with answers to compare is open.
-    fn control(&self, report: &Report, now: Timestamp) {
-        let failed = report.diagnosis.outcome == Outcome::Failed;
-        let answered = report.observation.response.is_some();
-        if let Some(watched) = self.watched.get(&report.target.name) {
-            self.measure(watched, failed && answered, now);
-        }
-    }
-
-    /// A control request's answer is measured by, and counts nowhere else.
-    fn controlled(&mut self, target: &Arc<Target>, observation: &Observation, now: Timestamp) {
-        let Some(watched) = watched(&mut self.watched, target) else {
-            return;
-        };
-        let host = target.url.host_str().unwrap_or_default();
-        watched.baseline.control(observation, host, now);
-        let failing = watched.health.consecutive_failures() > 0;
-        if let Some(watched) = self.watched.get(&target.name) {
-            self.measure(watched, failing, now);
-        }
-    }
-
-    fn measure(&self, watched: &Watched, failing: bool, now: Timestamp) {
-        let opened = watched.incidents.open().map(|incident| incident.opened);
-        if let Some(after) = watched.baseline.wants_control(opened, failing, now) {
-            let target = Arc::clone(&watched.target);
-            self.outbox.controls.request(target, after);
-        }
-    }
-
-    /// What AWS said about an earlier failure revises the incident; no probe is counted.
-    fn answered(&mut self, answer: &Answer, now: Timestamp) {
-        let Some(watched) = self.watched.get_mut(&answer.target) else {
-            return;
-        };
-        let Some((mut facts, evidence)) = watched.inquiry.answered(answer) else {
-            return;
-        };
-        facts.told_by_aws(&watched.target.aws, &evidence);
-        let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
-        let said = summary(&evidence);
-        let event = watched
-            .incidents
-            .revise_with(answer.began, &diagnosis, &said, now);
-        let Some(event) = event else {
-            return;
-        };
-        log_incident(&answer.target, &event);
-        watched.showing = Some(Arc::clone(&event.incident().verdict));
-        self.outbox.sinks.update(&Update {
-            target: Arc::clone(&watched.target),
-            at: now,
-            began: answer.began,
-            diagnosis,
-            incident: Arc::clone(event.incident()),
-        });
     }
 
     fn configure(&mut self, settings: &Arc<Settings>, now: Timestamp) -> Change {
@@ -328,7 +241,7 @@ impl Monitor {
         change.removed = old.len();
         for mut removed in old.into_values() {
             if let Some(event) = removed.incidents.close(now, "target removed") {
-                log_incident(&removed.target.name, &event);
+                journal::incident(&removed.target.name, &event);
                 self.outbox.evidence.forget(&removed.target.name);
                 self.outbox.sinks.board.resolved(event.incident());
             }
@@ -339,81 +252,4 @@ impl Monitor {
         self.outbox.sinks.configure(settings);
         change
     }
-}
-
-impl Watched {
-    fn new(target: Arc<Target>, now: Timestamp) -> Self {
-        Self {
-            health: Health::new(target.health, now),
-            target,
-            baseline: Baseline::default(),
-            incidents: Incidents::default(),
-            inquiry: Inquiry::default(),
-            showing: None,
-        }
-    }
-
-    /// A cause shows from the first failed probe until the target is up again: the
-    /// incident's, which one deviating probe does not change, or else the newest.
-    fn show(&mut self, diagnosis: &Diagnosis) {
-        let incident = self.incidents.open().map(|incident| &incident.verdict);
-        match diagnosis.outcome {
-            Outcome::Passed if self.health.state() == HealthState::Up => self.showing = None,
-            Outcome::Passed => {}
-            Outcome::Degraded | Outcome::Failed => {
-                self.showing = incident.or(diagnosis.verdict.as_ref()).cloned();
-            }
-        }
-    }
-}
-
-/// What is known of a target, unless it was removed or changed since.
-fn watched<'a>(
-    known: &'a mut HashMap<TargetName, Watched>,
-    target: &Arc<Target>,
-) -> Option<&'a mut Watched> {
-    let watched = known.get_mut(&target.name)?;
-    let same = Arc::ptr_eq(&watched.target, target) || watched.target == *target;
-    same.then_some(watched)
-}
-
-/// Every transition and every change of an incident is one structured line.
-fn log(report: &Report) {
-    let name = &report.target.name;
-    if let Some(transition) = report.transition {
-        let (from, to) = (transition.from.as_str(), transition.to.as_str());
-        let verdict = report.showing.as_deref();
-        let cause = verdict.map(|verdict| verdict.cause.as_str());
-        let certainty = verdict.map(|verdict| verdict.certainty.as_str());
-        let incident = report
-            .incident
-            .as_ref()
-            .map(|incident| incident.id.as_str());
-        let maintenance = report.maintenance;
-        tracing::info!(target = %name, from, to, cause, certainty, incident, maintenance, "health changed");
-    }
-    if let Some(event) = &report.event {
-        log_incident(name, event);
-    }
-    let error = report.diagnosis.error.as_deref();
-    tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "probed");
-}
-
-fn log_incident(name: &TargetName, event: &IncidentEvent) {
-    let incident = event.incident();
-    let cause = incident.verdict.cause.as_str();
-    let certainty = incident.verdict.certainty.as_str();
-    let note = incident
-        .history
-        .last()
-        .map(|revision| revision.note.as_str());
-    tracing::info!(
-        target = %name,
-        incident = %incident.id,
-        cause,
-        certainty,
-        note,
-        "incident {}",
-        event.as_str(),
-    );
 }
