@@ -544,12 +544,17 @@ mod tests {
             ),
         );
         let guess = failed("lambda-function-error", Possible);
-        apply(&mut incidents, &guess, Down, 10);
-        let event = incidents.revise_with(at(10), &guess, "nothing", at(11));
+        for second in 10..20 {
+            assert_eq!(apply(&mut incidents, &guess, Down, second), None);
+        }
+        let event = incidents.revise_with(at(19), &guess, "nothing", at(21));
         assert_eq!(event, None);
         let open = incidents.open().unwrap();
         assert_eq!(open.verdict.cause.as_str(), "lambda-throttled");
-        assert_eq!(open.also[0].as_str(), "lambda-function-error");
+        assert!(open.also.is_empty(), "they look like what is proven");
+        apply(&mut incidents, &failed("too-slow", Likely), Down, 22);
+        let open = incidents.open().unwrap();
+        assert_eq!(open.also[0].as_str(), "too-slow");
     }
 
     #[test]

@@ -17,13 +17,20 @@ use crate::diagnosis::{Candidate, Verdict};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tally {
     failures: VecDeque<Failure>,
+    /// What AWS said of a failure, and how that failure looks from outside. Others of the
+    /// same incident that look the same are taken for the same.
+    known: Option<(Look, Arc<Verdict>)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Failure {
     began: Timestamp,
+    look: Look,
     verdict: Arc<Verdict>,
 }
+
+/// What a failure may be, seen from outside.
+type Look = Vec<CauseId>;
 
 /// Failures that count. With their fading weight the eighth has 3 % left.
 const REMEMBERED: usize = 8;
@@ -50,8 +57,12 @@ impl Tally {
     /// Takes one more failure.
     pub(super) fn add(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         self.failures.truncate(REMEMBERED - 1);
-        let verdict = Arc::clone(verdict);
-        self.failures.push_front(Failure { began, verdict });
+        let candidates = verdict.candidates.iter();
+        self.failures.push_front(Failure {
+            began,
+            look: candidates.map(|one| one.cause.clone()).collect(),
+            verdict: Arc::clone(verdict),
+        });
     }
 
     /// Takes another reading of a failure that is known already.
@@ -60,14 +71,18 @@ impl Tally {
             .failures
             .iter_mut()
             .find(|failure| failure.began == began);
-        if let Some(failure) = known {
-            failure.verdict = Arc::clone(verdict);
+        let Some(failure) = known else {
+            return;
+        };
+        failure.verdict = Arc::clone(verdict);
+        if verdict.certainty >= Certainty::Corroborated {
+            self.known = Some((failure.look.clone(), Arc::clone(verdict)));
         }
     }
 
     /// Forgets everything: the incident is over.
     pub(super) fn clear(&mut self) {
-        self.failures.clear();
+        *self = Self::default();
     }
 
     /// What every cause that some failure allows is worth, best first; the shares sum
@@ -110,15 +125,27 @@ impl Tally {
 
     /// The newest verdict that names this cause, if one does.
     pub(super) fn verdict_of(&self, cause: &CauseId) -> Option<&Arc<Verdict>> {
-        let mut verdicts = self.failures.iter().map(|failure| &failure.verdict);
+        let mut verdicts = self.failures.iter().map(|failure| self.reading(failure));
         verdicts.find(|verdict| verdict.cause == *cause)
+    }
+
+    /// What a failure is taken for: what is known of it, or of one that looks the same.
+    fn reading<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
+        match &self.known {
+            Some((look, verdict))
+                if failure.verdict.certainty < Certainty::Corroborated && *look == failure.look =>
+            {
+                verdict
+            }
+            _ => &failure.verdict,
+        }
     }
 
     /// The causes named by failures that `cause` does not explain, newest first.
     pub(super) fn beside(&self, cause: &CauseId) -> Vec<CauseId> {
         let mut others: Vec<CauseId> = Vec::new();
         for failure in &self.failures {
-            let verdict = &failure.verdict;
+            let verdict = self.reading(failure);
             if share(verdict, cause).is_none() && !others.contains(&verdict.cause) {
                 others.push(verdict.cause.clone());
             }
@@ -129,7 +156,7 @@ impl Tally {
     fn causes(&self) -> impl Iterator<Item = &CauseId> {
         self.failures
             .iter()
-            .flat_map(|failure| &failure.verdict.candidates)
+            .flat_map(|failure| &self.reading(failure).candidates)
             .map(|candidate| &candidate.cause)
     }
 
@@ -138,7 +165,8 @@ impl Tally {
         let mut fading = 1.0;
         let mut score = 0.0;
         for failure in &self.failures {
-            let share = share(&failure.verdict, cause).unwrap_or(0.0);
+            let share = share(self.reading(failure), cause).unwrap_or(0.0);
+            // Its own certainty: what is only taken for the same weighs no more than a look.
             let weight = fading * weight_of(failure.verdict.certainty);
             score += weight * share.max(SURPRISE).ln();
             fading *= FADING;
@@ -157,18 +185,18 @@ mod tests {
     use super::*;
     use crate::cause::Owner;
 
-    type Look = (Certainty, &'static [(&'static str, f64)]);
+    type Looks = (Certainty, &'static [(&'static str, f64)]);
 
     use Certainty::{Likely, Possible, Proven};
 
-    const HTTP_503: Look = (
+    const HTTP_503: Looks = (
         Likely,
         &[
             ("lambda-throttled", 0.93),
             ("integration-unreachable", 0.05),
         ],
     );
-    const HTTP_500: Look = (
+    const HTTP_500: Looks = (
         Possible,
         &[
             ("lambda-function-error", 0.41),
@@ -176,20 +204,20 @@ mod tests {
             ("lambda-permission-denied", 0.18),
         ],
     );
-    const REST_500: Look = (
+    const REST_500: Looks = (
         Possible,
         &[("lambda-permission-denied", 0.5), ("lambda-throttled", 0.5)],
     );
-    const EDGE_503: Look = (
+    const EDGE_503: Looks = (
         Possible,
         &[
             ("cloudfront-function-error", 0.7),
             ("lambda-throttled", 0.3),
         ],
     );
-    const PERMISSION_LOGGED: Look = (Proven, &[("lambda-permission-denied", 1.0)]);
+    const PERMISSION_LOGGED: Looks = (Proven, &[("lambda-permission-denied", 1.0)]);
 
-    fn verdict((certainty, candidates): Look) -> Arc<Verdict> {
+    fn verdict((certainty, candidates): Looks) -> Arc<Verdict> {
         let candidates: Vec<Candidate> = candidates
             .iter()
             .map(|(cause, share)| Candidate {
@@ -208,7 +236,7 @@ mod tests {
     }
 
     /// Adds failures, oldest first, and returns the leader and what stands beside it.
-    fn check(failures: &[Look], leader: &str, beside: &[&str]) {
+    fn check(failures: &[Looks], leader: &str, beside: &[&str]) {
         let mut tally = Tally::default();
         for (second, look) in (0..).zip(failures) {
             tally.add(Timestamp::from_second(second).unwrap(), &verdict(*look));
@@ -264,6 +292,23 @@ mod tests {
             "lambda-permission-denied",
             &[],
         );
+    }
+
+    #[test]
+    fn what_looks_like_a_proven_failure_is_taken_for_the_same() {
+        const NO_RULE: Looks = (Likely, &[("unexpected-status", 1.0)]);
+        let mut tally = Tally::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        tally.add(at(0), &verdict(NO_RULE));
+        tally.replace(at(0), &verdict(PERMISSION_LOGGED));
+        for second in 1..20 {
+            tally.add(at(second), &verdict(NO_RULE));
+        }
+        assert_eq!(tally.leader().unwrap().as_str(), "lambda-permission-denied");
+        for second in 20..23 {
+            tally.add(at(second), &verdict(HTTP_503));
+        }
+        assert_eq!(tally.leader().unwrap().as_str(), "lambda-throttled");
     }
 
     #[test]
