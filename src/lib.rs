@@ -14,7 +14,7 @@
 //! | 5 front | [`cli`] and `main`: what a person types |
 //! | 4 engine | [`app`], [`scheduler`], [`controls`], [`monitor`], [`server`]: own tasks and time |
 //! | 3 edges | [`config`], [`aws`], [`probe`], [`evidence`], [`sink`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
-//! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`baseline`], [`health`], [`incident`], [`inquiry`], [`maintenance`], [`alarm`], [`transcript`], [`report`]: pure, `now` is an argument |
+//! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`baseline`], [`health`], [`incident`], [`inquiry`], [`maintenance`], [`alarm`], [`transcript`], [`vantage`], [`report`]: pure, `now` is an argument |
 //! | 1 words | [`cause`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
 //!
 //! The modules below stand in reading order.
@@ -38,6 +38,7 @@ pub mod maintenance;
 pub mod report;
 pub mod schedule;
 pub mod transcript;
+pub mod vantage;
 
 // Floor 3: edges.
 pub mod aws;

@@ -43,6 +43,9 @@ pub struct Report {
     pub event: Option<IncidentEvent>,
     /// Whether the target is in a maintenance window.
     pub maintenance: bool,
+    /// The failure is the prober's own trouble: it says nothing about the target, and
+    /// its health and alarm stay as they were.
+    pub own_trouble: bool,
 }
 
 /// What later evidence did to an open incident: no probe ran, nothing is counted.

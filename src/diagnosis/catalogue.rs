@@ -205,6 +205,12 @@ const OUTSIDE: &[FactInfo] = &[
         "unknown",
         "what the user declared to authorise callers",
     ),
+    with_default(
+        "vantage",
+        Word(&["sound", "suspect"]),
+        "sound",
+        "whether the prober itself is in trouble: `suspect` while nearly all unrelated targets fail in this failure's phase",
+    ),
     fact("redirects", Number, "redirects followed"),
     fact("http_version", Text, "`1.0`, `1.1` or `2`"),
     fact("host", Text, "host of the last hop"),

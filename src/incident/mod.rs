@@ -228,6 +228,32 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
+    /// Opens an incident that no single target's health tells of. `None`: one is open.
+    pub fn declare(
+        &mut self,
+        name: &TargetName,
+        diagnosis: &Diagnosis,
+        note: &str,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let verdict = diagnosis.verdict.as_ref()?;
+        if self.open.is_some() {
+            return None;
+        }
+        let incident = Arc::new(Incident {
+            id: IncidentId::new(name, now),
+            target: name.clone(),
+            evidence: diagnosis.evidence.as_slice().into(),
+            also: Vec::new(),
+            opened: now,
+            resolved: None,
+            history: vec![revision(verdict, now, format!("opened: {note}"))],
+            verdict: Arc::clone(verdict),
+        });
+        self.open = Some(Arc::clone(&incident));
+        Some(IncidentEvent::Opened(incident))
+    }
+
     /// Ends the open incident, for instance because its target was removed.
     pub fn close(&mut self, now: Timestamp, note: &str) -> Option<IncidentEvent> {
         let mut incident = self.open.take()?;

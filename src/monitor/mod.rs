@@ -6,6 +6,7 @@
 
 mod asking;
 mod journal;
+mod surroundings;
 mod watched;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use crate::diagnosis::aws::Answer;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::evidence::Evidence;
-use crate::incident::Sighting;
+use crate::incident::{Incidents, Sighting};
 use crate::inquiry::Inquiry;
 use crate::maintenance::Maintenance;
 use crate::observation::Observation;
@@ -30,6 +31,7 @@ use crate::scheduler::{Command, Emission};
 use crate::settings::Settings;
 use crate::sink::Sinks;
 use crate::target::{Target, TargetName};
+use crate::vantage::Vantage;
 
 use self::watched::Watched;
 
@@ -91,6 +93,9 @@ pub struct Monitor {
     location: Arc<str>,
     maintenance: Maintenance,
     watched: HashMap<TargetName, Watched>,
+    vantage: Vantage,
+    /// The incident of the prober itself, while it is in trouble.
+    own_incident: Incidents,
 }
 
 impl Monitor {
@@ -103,6 +108,8 @@ impl Monitor {
             location: "".into(),
             maintenance: Maintenance::default(),
             watched: HashMap::new(),
+            vantage: Vantage::default(),
+            own_incident: Incidents::default(),
         }
     }
 
@@ -146,47 +153,64 @@ impl Monitor {
 
     /// One probe's story, top to bottom.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
+        let own_trouble = self.look_around(target, &observation, now);
         let Some(watched) = watched::of(&mut self.watched, target) else {
             return; // Removed or changed while its probe ran: it answers an old question.
         };
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
 
-        let facts = Facts::gather(target, &observation, &watched.baseline.context(now));
+        let mut facts = Facts::gather(target, &observation, &watched.baseline.context(now));
+        if own_trouble {
+            facts.set_text("vantage", "suspect");
+        }
         let diagnosis = self.rulebook.diagnose(&facts);
-        watched.baseline.observe(&observation, &diagnosis, now);
         watched.inquiry.sent(observation.started);
-        let transition = watched.health.observe(diagnosis.outcome, now);
-        let health = watched.health.state();
-        let sighting = Sighting {
-            target: &target.name,
-            began: observation.started,
-            diagnosis: &diagnosis,
-            health,
-            suppressed: maintenance,
+        // A failure that is the prober's own says nothing about the target.
+        let (transition, event) = if own_trouble {
+            (None, None)
+        } else {
+            watched.baseline.observe(&observation, &diagnosis, now);
+            let transition = watched.health.observe(diagnosis.outcome, now);
+            let sighting = Sighting {
+                target: &target.name,
+                began: observation.started,
+                diagnosis: &diagnosis,
+                health: watched.health.state(),
+                suppressed: maintenance,
+            };
+            let event = watched.incidents.apply(sighting, &self.rulebook, now);
+            (transition, event)
         };
-        let event = watched.incidents.apply(sighting, &self.rulebook, now);
         watched.show(&diagnosis);
+        let incident = if own_trouble {
+            self.own_incident.open()
+        } else {
+            watched.incidents.open()
+        };
         let report = Report {
             target: Arc::clone(&watched.target),
             location: Arc::clone(&self.location),
             at: now,
             observation: Arc::new(observation),
             diagnosis: Arc::new(diagnosis),
-            health,
+            health: watched.health.state(),
             since: watched.health.since(),
             transition,
             showing: watched.showing.clone(),
             floor: facts.number("floor"),
-            incident: watched.incidents.open().cloned(),
+            incident: incident.cloned(),
             event,
             maintenance,
+            own_trouble,
         };
         self.outbox.sinks.publish(&report);
 
         journal::probe(&report);
-        self.confirm(&report);
-        self.inquire(&report, &facts);
-        self.control(&report, now);
+        if !own_trouble {
+            self.confirm(&report);
+            self.inquire(&report, &facts);
+            self.control(&report, now);
+        }
     }
 
     fn missed(&self, missed: &Missed) {
@@ -246,6 +270,7 @@ impl Monitor {
                 self.outbox.sinks.board.resolved(event.incident());
             }
         }
+        self.vantage.configure(settings.targets.iter());
         self.location = settings.location.as_str().into();
         self.maintenance = Maintenance::new(&settings.maintenance);
         self.outbox.evidence.configure(settings);

@@ -24,6 +24,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
             "maintenance",
             "alarm",
             "transcript",
+            "vantage",
             "report",
         ],
     ),

@@ -208,6 +208,7 @@ impl Story {
             incident: incidents.open().cloned(),
             event,
             maintenance: name == "search",
+            own_trouble: false,
             target,
             diagnosis: Arc::new(diagnosis),
         });

@@ -324,6 +324,7 @@ mod tests {
             incident: None,
             event: None,
             maintenance: false,
+            own_trouble: false,
         }
     }
 

@@ -136,7 +136,8 @@ impl Sender {
 
     fn take(&mut self, report: &Report) {
         let was_down = self.windows.is_down(&report.target.name);
-        if has_alarm(&report.target) {
+        // Under trouble of the prober's own, hundreds of alarms have nothing to say.
+        if has_alarm(&report.target) && !report.own_trouble {
             self.tell_of(report, was_down);
         }
         match self.windows.add(report, self.current.cloudwatch.resolution) {

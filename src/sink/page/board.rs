@@ -54,6 +54,8 @@ pub struct Sample {
 struct State {
     location: Arc<str>,
     targets: BTreeMap<TargetName, Entry>,
+    /// The prober's own, while it is in trouble.
+    own: Option<Arc<Incident>>,
     /// Newest first.
     resolved: VecDeque<Arc<Incident>>,
 }
@@ -110,7 +112,19 @@ impl Board {
         }
     }
 
-    /// Takes the end of an incident that no probe ended: its target was removed.
+    /// Takes an incident that is no target's but the prober's own.
+    pub fn opened(&self, incident: &Arc<Incident>) {
+        self.lock().own = Some(Arc::clone(incident));
+    }
+
+    /// The prober's own incident, while it is open.
+    #[must_use]
+    pub fn own_incident(&self) -> Option<Arc<Incident>> {
+        self.lock().own.clone()
+    }
+
+    /// Takes the end of an incident that no probe ended: its target was removed, or the
+    /// prober is well again.
     pub fn resolved(&self, incident: &Arc<Incident>) {
         self.lock().resolve(incident);
     }
@@ -154,13 +168,16 @@ impl Board {
     #[must_use]
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         let state = self.lock();
+        // The prober's own shows in the reports of many targets, for a while after its end.
         let reports = state
             .targets
             .values()
-            .filter_map(|entry| entry.view.report.as_ref());
+            .filter_map(|entry| entry.view.report.as_ref())
+            .filter(|report| !report.own_trouble);
         let mut incidents: Vec<_> = reports
             .filter_map(|report| report.incident.clone())
             .filter(|incident| incident.resolved.is_none())
+            .chain(state.own.clone())
             .collect();
         incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened));
         incidents.extend(state.resolved.iter().cloned());
@@ -175,6 +192,10 @@ impl Board {
 
 impl State {
     fn resolve(&mut self, incident: &Arc<Incident>) {
+        let own = self.own.as_ref();
+        if own.is_some_and(|own| own.id == incident.id) {
+            self.own = None;
+        }
         self.resolved.push_front(Arc::clone(incident));
         self.resolved.truncate(RESOLVED);
     }
