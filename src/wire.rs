@@ -4,13 +4,16 @@
 //! shape, for the command line, the API and the page alike. Keys are only ever added;
 //! what is absent is `null`; seconds are numbers; times are RFC 3339 with milliseconds.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::cause::CauseId;
 use crate::diagnosis::fact::FactValue;
-use crate::diagnosis::{Diagnosis, Evidence, Outcome};
+use crate::diagnosis::{Diagnosis, Evidence, Outcome, Verdict};
 use crate::health::HealthState;
 use crate::incident::{Incident, Revision};
 use crate::observation::{Observation, Phase, Phases};
@@ -54,11 +57,7 @@ pub fn result(parts: ResultParts<'_>) -> Value {
         "cause": verdict.map(|verdict| verdict.cause.as_str()),
         "owner": verdict.map(|verdict| verdict.owner.as_str()),
         "certainty": verdict.map(|verdict| verdict.certainty.as_str()),
-        "candidates": verdict.map_or_else(Vec::new, |verdict| verdict.candidates.iter().map(
-            |candidate| json!({
-                "cause": candidate.cause.as_str(),
-                "share": rounded(candidate.share, 4),
-            })).collect::<Vec<_>>()),
+        "candidates": verdict.map_or_else(Vec::new, candidates),
         "evidence": diagnosis.evidence.iter().map(evidence).collect::<Vec<_>>(),
         "request_id": observation.request_id(),
         "error": diagnosis.error,
@@ -70,15 +69,28 @@ pub fn result(parts: ResultParts<'_>) -> Value {
     })
 }
 
-/// A target of the API: the result object plus `health` and `since`.
+/// A target of the API: the result object plus `health` and `since`. While an incident is
+/// open, cause and evidence are the incident's: what is known of the outage is more than
+/// what its newest probe shows.
 #[must_use]
 pub fn target(report: &Report) -> Value {
+    let mut diagnosis = Cow::Borrowed(&*report.diagnosis);
+    if let Some(incident) = &report.incident
+        && incident.resolved.is_none()
+        && diagnosis.outcome != Outcome::Passed
+    {
+        let known = diagnosis.to_mut();
+        known.verdict = Some(Arc::clone(&incident.verdict));
+        if !incident.evidence.is_empty() {
+            known.evidence = incident.evidence.to_vec();
+        }
+    }
     let mut object = result(ResultParts {
         target: report.target.name.as_str(),
         location: Some(&report.location),
         observation: &report.observation,
         dated: true,
-        diagnosis: &report.diagnosis,
+        diagnosis: &diagnosis,
         incident_id: report
             .incident
             .as_ref()
@@ -152,7 +164,24 @@ pub fn incident(incident: &Incident) -> Value {
         "opened": time(incident.opened),
         "resolved": incident.resolved.map(time),
         "history": incident.history.iter().map(revision).collect::<Vec<_>>(),
+        "title": incident.verdict.title,
+        "candidates": candidates(&incident.verdict),
+        "also": incident.also.iter().map(CauseId::as_str).collect::<Vec<_>>(),
+        "evidence": incident.evidence.iter().map(evidence).collect::<Vec<_>>(),
+        "next": incident.verdict.next,
     })
+}
+
+fn candidates(verdict: &Verdict) -> Vec<Value> {
+    let candidates = verdict.candidates.iter();
+    candidates
+        .map(|candidate| {
+            json!({
+                "cause": candidate.cause.as_str(),
+                "share": rounded(candidate.share, 4),
+            })
+        })
+        .collect()
 }
 
 /// A time as RFC 3339 with milliseconds.

@@ -97,6 +97,12 @@ fn read_name<'a>(
         );
         return None;
     };
+    if found.value.starts_with('(') {
+        // Names of what is not a target: `(heartbeat)`, `(prober)`.
+        let message = "starts with a parenthesis, as names of the daemon's own do; rename it";
+        problems.error(found.site.problem(message));
+        return None;
+    }
     if let Err(message) = name(found.value, MAX_NAME) {
         problems.error(found.site.problem(message));
         return None;

@@ -36,7 +36,8 @@ pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
             (strip(&recent))
             div.columns {
                 (probe(report, now))
-                @if !report.diagnosis.evidence.is_empty() { (evidence(&report.diagnosis.evidence)) }
+                @let known = known(report);
+                @if !known.is_empty() { (evidence(known)) }
             }
         } @else {
             p { "Not probed yet." }
@@ -178,6 +179,16 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     }
 }
 
+/// What the cause that is shown rests on: the open incident's evidence, or the probe's.
+fn known(report: &Report) -> &[Evidence] {
+    match &report.incident {
+        Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {
+            &incident.evidence
+        }
+        _ => &report.diagnosis.evidence,
+    }
+}
+
 fn evidence(evidence: &[Evidence]) -> Markup {
     html! {
         section aria-labelledby="evidence" {
@@ -209,6 +220,10 @@ fn history(incidents: &[Arc<Incident>], now: Timestamp) -> Markup {
                             td.quiet { (revision.cause) ", " (revision.certainty) }
                         }
                     } } }
+                    @if !incident.also.is_empty() {
+                        p.quiet { "Some of its failures look like something else:"
+                            @for cause in &incident.also { " " code { (cause) } } }
+                    }
                     p.quiet { "incident " code { (incident.id) } }
                 }
             }

@@ -85,7 +85,7 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
             ul.incidents {
                 @for incident in open.iter().take(OPEN) {
                     li {
-                        a href=(parts::address(incident.target.as_str())) { (incident.target) }
+                        (subject(incident))
                         " " (parts::cause(&incident.verdict))
                         " " span.title { (incident.verdict.title) }
                         " " span.quiet { "for " (parts::since(incident.opened, now)) }
@@ -96,6 +96,15 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The target, or the prober itself, which has no page of its own.
+fn subject(incident: &Incident) -> Markup {
+    let name = incident.target.as_str();
+    html! {
+        @if name.starts_with('(') { b { "this prober" } }
+        @else { a href=(parts::address(name)) { (name) } }
     }
 }
 
