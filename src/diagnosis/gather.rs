@@ -115,7 +115,7 @@ impl Facts {
             }
         }
         let body: Option<serde_json::Value> = serde_json::from_slice(&response.body).ok();
-        for key in ["message", "Message", "Reason"] {
+        for key in ["message", "Message", "Reason", "errorMessage"] {
             let text = body.as_ref().and_then(|body| body.get(key)?.as_str());
             if let Some(text) = text {
                 self.set_text(&format!("body.{key}"), &shortened(text));

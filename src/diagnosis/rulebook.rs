@@ -41,6 +41,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../../config/rules/answer.toml"),
     ),
     (
+        "rest-api.toml",
+        include_str!("../../config/rules/rest-api.toml"),
+    ),
+    (
         "prober.toml",
         include_str!("../../config/rules/prober.toml"),
     ),
