@@ -45,6 +45,15 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("../../config/rules/rest-api.toml"),
     ),
     (
+        "function-url.toml",
+        include_str!("../../config/rules/function-url.toml"),
+    ),
+    ("alb.toml", include_str!("../../config/rules/alb.toml")),
+    (
+        "cloudfront.toml",
+        include_str!("../../config/rules/cloudfront.toml"),
+    ),
+    (
         "prober.toml",
         include_str!("../../config/rules/prober.toml"),
     ),
