@@ -92,6 +92,10 @@ async fn cloudfronts_own_pages_name_its_origin_or_its_function() {
             "likely cloudfront-origin-unreachable",
         ),
         (
+            cloudfront(502, "LambdaValidationError from cloudfront"),
+            "likely cloudfront-function-error cloudfront-origin-unreachable",
+        ),
+        (
             cloudfront(503, "LambdaExecutionError from cloudfront"),
             "likely cloudfront-function-error",
         ),
