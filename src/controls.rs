@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 
@@ -28,7 +28,7 @@ pub trait Control: Clone + Send + 'static {
 #[derive(Clone, Debug)]
 pub struct Controls {
     requests: mpsc::Sender<Request>,
-    dropped: Arc<AtomicU64>,
+    dropped: IntCounter,
 }
 
 type Request = (Arc<Target>, Duration);
@@ -46,9 +46,14 @@ struct Runner<P> {
 
 impl Controls {
     /// Starts the task: at most `limit` controls are under way, those that wait for their
-    /// moment included, and as many more are queued.
+    /// moment included, and as many more are queued. What finds no place is `dropped`.
     #[must_use]
-    pub fn start<P: Control>(prober: P, results: mpsc::Sender<Answer>, limit: usize) -> Self {
+    pub fn start<P: Control>(
+        prober: P,
+        results: mpsc::Sender<Answer>,
+        limit: usize,
+        dropped: IntCounter,
+    ) -> Self {
         let limit = limit.max(1);
         let (requests, receiver) = mpsc::channel(limit);
         let runner = Runner {
@@ -59,24 +64,15 @@ impl Controls {
             names: HashMap::new(),
         };
         tokio::spawn(runner.run(receiver));
-        Self {
-            requests,
-            dropped: Arc::default(),
-        }
+        Self { requests, dropped }
     }
 
     /// Asks for a control request to a target's control path in so long; returns at once.
     /// A target without a control path is not asked, nor is one that waits for an answer.
     pub fn request(&self, target: Arc<Target>, after: Duration) {
         if target.aws.control_path.is_some() && self.requests.try_send((target, after)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.inc();
         }
-    }
-
-    /// Requests lost so far because too many were under way.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Resolves when the task has ended, which it does not while the daemon runs.
@@ -160,7 +156,8 @@ mod tests {
 
     fn start(limit: usize) -> (Controls, mpsc::Receiver<Answer>) {
         let (sender, results) = mpsc::channel(8);
-        (Controls::start(Slow, sender, limit), results)
+        let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
+        (Controls::start(Slow, sender, limit, dropped), results)
     }
 
     /// Whose answers come within so many seconds, and after how many.
@@ -190,7 +187,7 @@ mod tests {
         let (controls, mut results) = start(1);
         controls.request(target("a"), Duration::ZERO);
         controls.request(target("b"), Duration::ZERO);
-        assert_eq!(controls.dropped(), 1);
+        assert_eq!(controls.dropped.get(), 1);
         assert_eq!(within(9, &mut results).await, ["a 1"]);
         controls.request(target("b"), Duration::ZERO);
         assert_eq!(within(9, &mut results).await, ["b 1"]);
@@ -203,7 +200,7 @@ mod tests {
         controls.request(Arc::new(plain), Duration::ZERO);
         controls.request(target("a"), Duration::ZERO);
         assert_eq!(
-            (within(9, &mut results).await, controls.dropped()),
+            (within(9, &mut results).await, controls.dropped.get()),
             (vec!["a 1".to_owned()], 0)
         );
     }

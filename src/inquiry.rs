@@ -127,7 +127,7 @@ mod tests {
     use crate::diagnosis::context::Context;
     use crate::diagnosis::rulebook::Rulebook;
     use crate::health::HealthState;
-    use crate::incident::Incidents;
+    use crate::incident::{Incidents, Sighting};
     use crate::observation::{HttpVersion, Response};
 
     fn at(second: i64) -> Timestamp {
@@ -183,9 +183,15 @@ mod tests {
             let now = observation.started;
             let facts = Facts::gather(&self.target, observation, &Context::at(now));
             let diagnosis = Rulebook::embedded().unwrap().diagnose(&facts);
-            let name = &self.target.name;
-            self.incidents
-                .apply(name, &diagnosis, HealthState::Down, false, now);
+            let sighting = Sighting {
+                target: &self.target.name,
+                began: now,
+                diagnosis: &diagnosis,
+                health: HealthState::Down,
+                suppressed: false,
+            };
+            let book = Rulebook::embedded().unwrap();
+            self.incidents.apply(sighting, &book, now);
             self.inquiry.sent(now);
             let incident = Arc::clone(self.incidents.open().unwrap());
             self.inquiry

@@ -48,11 +48,22 @@ pub fn start(settings: &LogSettings, colour: bool) -> Result<(), TelemetryError>
 /// # Errors
 /// [`TelemetryError::Level`] with the filter and what is wrong with it.
 pub fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(level).map_err(|source| TelemetryError::Level {
+    let quiet = if level.contains("aws_config") {
+        level.to_owned()
+    } else {
+        format!("{level},{QUIET}")
+    };
+    // Without ours first: a message must quote what the user wrote.
+    let parsed = EnvFilter::try_new(level).and_then(|_| EnvFilter::try_new(quiet));
+    parsed.map_err(|source| TelemetryError::Level {
         level: level.to_owned(),
         source,
     })
 }
+
+/// Parts of the AWS SDK that warn of every attempt to get credentials anew; we tell of a
+/// failure once, with the mend. Whoever names them in the filter hears them all the same.
+const QUIET: &str = "aws_config::sts=error,aws_config::meta::credentials=error";
 
 #[cfg(test)]
 mod tests {

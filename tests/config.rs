@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use probecause::config::{self, Loaded};
-use probecause::settings::{MaintenanceTime, Settings};
+use probecause::settings::{EvidenceSettings, MaintenanceTime, Settings};
 use probecause::target::{Auth, BodyMatch, HeaderText, Integration, IpVersion, Target, TextMatch};
 use url::Url;
 
@@ -175,6 +175,27 @@ fn the_reference_loads_without_a_warning_and_equals_the_defaults() {
     };
     assert_eq!(loaded.settings, defaults);
     assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn asking_for_evidence_takes_what_is_written_and_money_in_whole_dollars() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.toml");
+    let text = "[evidence]\nenabled = false\nfirst_look = \"90s\"\nsettle = \"15m\"\n\
+                max_daily_cost = 2\nmax_requests_per_second = 5\n\
+                endpoint_url = \"http://127.0.0.1:4566\"\n\
+                [[target]]\nname = \"a\"\nurl = \"https://example.com/\"\n";
+    std::fs::write(&path, text).expect("a file");
+    let loaded = config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    let expected = EvidenceSettings {
+        enabled: false,
+        first_look: Duration::from_secs(90),
+        settle: Duration::from_secs(900),
+        max_daily_cost: 2.0,
+        max_requests_per_second: 5,
+        endpoint_url: Some("http://127.0.0.1:4566".to_owned()),
+    };
+    assert_eq!(loaded.settings.evidence, expected);
 }
 
 /// The keys that a table knows, from what it says of one that it does not.

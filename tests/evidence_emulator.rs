@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::config::Credentials;
 use jiff::Timestamp;
-use probecause::diagnosis::aws::LogTemplate;
+use probecause::diagnosis::aws::{Answer, LogFinding, LogTemplate, MetricWindow};
 use probecause::evidence::Evidence;
+use probecause::settings::Settings;
 use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::target::Target;
+use probecause::target::{AwsDeclarations, Target};
 use tokio::sync::{Mutex, mpsc};
 
 #[cfg(test)]
@@ -72,13 +73,7 @@ async fn base() -> aws_config::SdkConfig {
 
 /// The daemon's way of asking, and where its answers come out.
 #[cfg(test)]
-async fn start(
-    settings: &probecause::settings::Settings,
-) -> (
-    Evidence,
-    mpsc::Receiver<probecause::diagnosis::aws::Answer>,
-    DaemonMetrics,
-) {
+async fn start(settings: &Settings) -> (Evidence, mpsc::Receiver<Answer>, DaemonMetrics) {
     let (sender, answers) = mpsc::channel(64);
     let metrics = DaemonMetrics::new().unwrap();
     let asking = Evidence::start_with(settings, metrics.clone(), sender, Some(base().await));
@@ -90,134 +85,118 @@ fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn the_series_of_function_stage_and_route_come_back_for_the_window() {
+/// A value that AWS put down: moment, namespace, dimensions, metric and value.
+#[cfg(test)]
+type Put<'a> = (Duration, &'a str, &'a [(&'a str, &'a str)], &'a str, f64);
+
+/// The settled window of a request twenty minutes ago, with these values put so long
+/// before it.
+#[cfg(test)]
+async fn window(declare: impl FnOnce(&mut AwsDeclarations), puts: &[Put<'_>]) -> MetricWindow {
     let emulator = emulator().await;
     let telemetry = Telemetry::of(emulator.address);
-    let (function, api) = (&fresh("orders"), &fresh("api"));
-    let resource = &format!("{function}:live");
     let target = target("orders", |target| {
-        target.aws.function = Some(function.clone());
-        target.aws.qualifier = Some("live".to_owned());
         target.aws.function_timeout = Some(Duration::from_secs(3));
-        target.aws.api_id = Some(api.clone());
-        target.aws.stage = Some("prod".to_owned());
-        target.aws.route = Some("GET /orders".to_owned());
+        declare(&mut target.aws);
     });
     let question = question(&target, None, minutes(20));
-    let alias = [("FunctionName", &function[..]), ("Resource", resource)];
-    let values = [("Invocations", 3.0), ("Errors", 2.0), ("Duration", 1500.0)];
-    telemetry
-        .put("AWS/Lambda", &alias, question.began, &values)
-        .await;
-    telemetry
-        .put("AWS/Lambda", &alias, question.began, &[("Duration", 700.0)])
-        .await;
-    // Of the function as a whole, and of another time: neither is asked about.
-    let whole = [("FunctionName", &function[..])];
-    telemetry
-        .put(
-            "AWS/Lambda",
-            &whole,
-            question.began,
-            &[("Invocations", 50.0)],
-        )
-        .await;
-    let earlier = question.began - minutes(10);
-    telemetry
-        .put("AWS/Lambda", &alias, earlier, &[("Invocations", 50.0)])
-        .await;
-    let stage = [("ApiId", &api[..]), ("Stage", "prod")];
-    let values = [
-        ("Count", 9.0),
-        ("5xx", 4.0),
-        ("IntegrationLatency", 30_000.0),
-    ];
-    telemetry
-        .put("AWS/ApiGateway", &stage, question.began, &values)
-        .await;
-
+    for (before, namespace, dimensions, metric, value) in puts {
+        let at = question.began - *before;
+        telemetry
+            .put(namespace, dimensions, at, &[(metric, *value)])
+            .await;
+    }
     let url = format!("http://{}", emulator.address);
     let (asking, mut answers, metrics) = start(&settings(&url, &[Arc::clone(&target)])).await;
     asking.ask(question.clone());
-    let (answer, _) = last(&mut answers, PATIENCE).await;
-    assert_eq!(answer.began, question.began);
+    let (answer, before) = last(&mut answers, PATIENCE).await;
+    assert_eq!((answer.began, before), (question.began, 0));
+    let requests = &metrics.evidence_requests;
+    let ok = requests.with_label_values(&["GetMetricData", "ok"]);
+    assert_eq!(ok.get(), 1);
+    assert!(metrics.evidence_cost.get() > 0.0);
     let window = answer.evidence.window.clone().unwrap();
     assert!(window.settled && window.ours == 1, "{window:?}");
-    let lambda = window.lambda.unwrap();
+    window
+}
+
+const NOW: Duration = Duration::ZERO;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn the_series_of_an_alias_come_back_for_the_window() {
+    let function = &fresh("orders")[..];
+    let resource = format!("{function}:live");
+    let alias = &[("FunctionName", function), ("Resource", &resource)][..];
+    let whole = &[("FunctionName", function)][..];
+    let declare = |aws: &mut AwsDeclarations| {
+        aws.function = Some(function.to_owned());
+        aws.qualifier = Some("live".to_owned());
+    };
+    let puts: [Put<'_>; 6] = [
+        (NOW, "AWS/Lambda", alias, "Invocations", 3.0),
+        (NOW, "AWS/Lambda", alias, "Errors", 2.0),
+        (NOW, "AWS/Lambda", alias, "Duration", 1500.0),
+        (NOW, "AWS/Lambda", alias, "Duration", 700.0),
+        // Of the function as a whole, and of another time: neither is asked about.
+        (NOW, "AWS/Lambda", whole, "Invocations", 50.0),
+        (minutes(10), "AWS/Lambda", alias, "Invocations", 50.0),
+    ];
+    let lambda = window(declare, &puts).await.lambda.unwrap();
     assert_eq!(lambda.invocations, Some(3.0));
     assert_eq!(lambda.errors, Some(2.0));
     assert_eq!(lambda.throttles, None, "no datapoint is no zero");
     assert_eq!(lambda.duration_max, Some(Duration::from_millis(1500)));
-    let stage = window.api.unwrap();
-    assert_eq!((stage.count, stage.server_errors), (Some(9.0), Some(4.0)));
-    assert_eq!(stage.integration_latency_max, Some(Duration::from_secs(30)));
-    assert!(!stage.of_route);
-    let requests = &metrics.evidence_requests;
-    assert_eq!(
-        requests.with_label_values(&["GetMetricData", "ok"]).get(),
-        1
-    );
-    assert!(metrics.evidence_cost.get() > 0.0);
+}
 
-    // Detailed metrics are on: the route's own values are taken.
-    let route = [
-        ("ApiId", &api[..]),
-        ("Stage", "prod"),
-        ("Route", "GET /orders"),
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn a_route_without_detailed_metrics_is_judged_by_its_stage() {
+    let api = &fresh("api")[..];
+    let stage = &[("ApiId", api), ("Stage", "prod")][..];
+    let route = &[stage, &[("Route", "GET /orders")]].concat()[..];
+    let declare = |aws: &mut AwsDeclarations| {
+        aws.api_id = Some(api.to_owned());
+        aws.stage = Some("prod".to_owned());
+        aws.route = Some("GET /orders".to_owned());
+    };
+    let puts: [Put<'_>; 3] = [
+        (NOW, "AWS/ApiGateway", stage, "Count", 9.0),
+        (NOW, "AWS/ApiGateway", stage, "5xx", 4.0),
+        (NOW, "AWS/ApiGateway", stage, "IntegrationLatency", 30_000.0),
     ];
-    telemetry
-        .put("AWS/ApiGateway", &route, question.began, &[("Count", 1.0)])
-        .await;
-    asking.ask(question);
-    let (answer, _) = last(&mut answers, PATIENCE).await;
-    let api = answer
-        .evidence
-        .window
-        .as_ref()
-        .and_then(|window| window.api)
-        .unwrap();
-    assert_eq!((api.count, api.of_route), (Some(1.0), true));
-    asking.shutdown(Duration::from_secs(1)).await;
+    let found = window(declare, &puts).await.api.unwrap();
+    assert_eq!((found.count, found.server_errors), (Some(9.0), Some(4.0)));
+    assert_eq!(found.integration_latency_max, Some(Duration::from_secs(30)));
+    assert!(!found.of_route);
+
+    let detailed: [Put<'_>; 1] = [(NOW, "AWS/ApiGateway", route, "Count", 1.0)];
+    let found = window(declare, &detailed).await.api.unwrap();
+    assert_eq!((found.count, found.of_route), (Some(1.0), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn a_rest_api_is_asked_about_by_its_name() {
-    let emulator = emulator().await;
-    let telemetry = Telemetry::of(emulator.address);
-    let api = &fresh("shop");
-    let target = target("rest", |target| {
-        target.aws.api_name = Some(api.clone());
-        target.aws.stage = Some("prod".to_owned());
-        target.aws.route = Some("GET /orders".to_owned());
-    });
-    let question = question(&target, None, minutes(20));
-    let method = [
-        ("ApiName", &api[..]),
+    let api = &fresh("shop")[..];
+    let method = &[
+        ("ApiName", api),
         ("Stage", "prod"),
         ("Method", "GET"),
         ("Resource", "/orders"),
+    ][..];
+    let declare = |aws: &mut AwsDeclarations| {
+        aws.api_name = Some(api.to_owned());
+        aws.stage = Some("prod".to_owned());
+        aws.route = Some("GET /orders".to_owned());
+    };
+    let puts: [Put<'_>; 2] = [
+        (NOW, "AWS/ApiGateway", method, "Count", 2.0),
+        (NOW, "AWS/ApiGateway", method, "5XXError", 1.0),
     ];
-    let values = [("Count", 2.0), ("5XXError", 1.0)];
-    telemetry
-        .put("AWS/ApiGateway", &method, question.began, &values)
-        .await;
-    let url = format!("http://{}", emulator.address);
-    let (asking, mut answers, _) = start(&settings(&url, &[target])).await;
-    asking.ask(question);
-    let (answer, _) = last(&mut answers, PATIENCE).await;
-    let window = answer.evidence.window.clone().unwrap();
-    assert!(
-        !window.settled,
-        "without a function's timeout nothing settles"
-    );
-    let api = window.api.unwrap();
-    assert_eq!(
-        (api.count, api.server_errors, api.of_route),
-        (Some(2.0), Some(1.0), true)
-    );
+    let found = window(declare, &puts).await.api.unwrap();
+    assert_eq!((found.count, found.server_errors), (Some(2.0), Some(1.0)));
+    assert!(found.of_route);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,7 +241,7 @@ async fn finding(
     id: &str,
     declare: impl FnOnce(&mut Target, String),
     lines: &[&str],
-) -> Option<probecause::diagnosis::aws::LogFinding> {
+) -> Option<LogFinding> {
     let emulator = emulator().await;
     let group = fresh("/test/log");
     let target = target("logged", |target| declare(target, group.clone()));

@@ -165,7 +165,7 @@ async fn start(settings: &Settings) -> (Evidence, mpsc::Receiver<Answer>, Daemon
 
 fn with_function(name: &str) -> Arc<Target> {
     target(name, |target| {
-        target.aws.function = Some("orders".to_owned())
+        target.aws.function = Some("orders".to_owned());
     })
 }
 
@@ -324,7 +324,7 @@ async fn what_cannot_be_asked_is_answered_with_nothing_at_once() {
     let server = Server::default();
     let nothing = target("nothing", |_| ());
     let odd = target("odd", |target| {
-        target.aws.access_log_group = Some("g".to_owned())
+        target.aws.access_log_group = Some("g".to_owned());
     });
     let declared = with_function("declared");
     let targets = [nothing, odd, declared];

@@ -31,6 +31,10 @@ const PHASES: [Phase; 4] = [
 ];
 
 /// Times of one request: the four phases, then the whole.
+/// A clock that is wrong is wrong in every round; a machine that was busy while one of the
+/// two was asked is not.
+const ROUNDS: usize = 6;
+
 type Times = [Duration; 5];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,22 +66,32 @@ async fn check(http2: bool) {
     let prober = Prober::new(&ResolverSettings::default()).unwrap();
     // The first probe builds the client, which is not what is measured.
     prober.probe(&target).await;
-    let mut ours = Vec::new();
-    for _ in 0..TURNS {
-        ours.push(times(&prober.probe(&target).await, http2));
+    let mut apart = None;
+    for round in 1..=ROUNDS {
+        let mut ours = Vec::new();
+        for _ in 0..TURNS {
+            ours.push(times(&prober.probe(&target).await, http2));
+        }
+        let curls = curl(simulator.address().port(), route, http2).await;
+        apart = Some(differences(round, &medians(&ours), &medians(&curls)));
+        if apart.as_ref().is_some_and(Vec::is_empty) {
+            break;
+        }
     }
-    let curls = curl(simulator.address().port(), route, http2).await;
-    let (ours, curls) = (medians(&ours), medians(&curls));
-    let names = PHASES.map(Phase::as_str).into_iter().chain(["total"]);
-    for (name, (ours, curls)) in names.zip(ours.into_iter().zip(curls)) {
-        println!("{name}: {ours:?}, curl {curls:?}");
-        let apart = ours.abs_diff(curls);
-        assert!(
-            apart <= TOLERANCE,
-            "{name}: {ours:?} here, {curls:?} with curl: {apart:?} apart"
-        );
-    }
+    assert_eq!(apart, Some(Vec::new()), "apart in each of {ROUNDS} rounds");
     simulator.stop().await;
+}
+
+/// The phases that are further apart than allowed.
+fn differences(round: usize, ours: &Times, curls: &Times) -> Vec<&'static str> {
+    let names = PHASES.map(Phase::as_str).into_iter().chain(["total"]);
+    let pairs = names.zip(ours.iter().zip(curls));
+    pairs
+        .filter_map(|(name, (ours, curls))| {
+            println!("round {round}, {name}: {ours:?}, curl {curls:?}");
+            (ours.abs_diff(*curls) > TOLERANCE).then_some(name)
+        })
+        .collect()
 }
 
 fn times(observation: &Observation, http2: bool) -> Times {

@@ -12,12 +12,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::controls::Controls;
+use crate::diagnosis::aws::Answer;
 use crate::diagnosis::rulebook::{self, Rulebook, RulebookError};
-use crate::monitor::{Change, Monitor};
+use crate::evidence::Evidence;
+use crate::monitor::{Change, Inbox, Monitor, Outbox};
 use crate::observation::Observation;
 use crate::probe::{Prober, ProberError};
 use crate::report::CauseInfo;
@@ -38,6 +42,9 @@ pub struct Options {
     pub settings: Settings,
     /// Where a reload reads it anew; `None`: there is nothing to reload.
     pub reload_from: Option<PathBuf>,
+    /// Credentials and region for AWS, where they are known already; `None`: the SDK's
+    /// default chain.
+    pub aws: Option<SdkConfig>,
 }
 
 /// Why a daemon could not start.
@@ -71,6 +78,8 @@ pub struct App {
     address: SocketAddr,
     board: Arc<Board>,
     cloudwatch: Arc<CloudWatchSink>,
+    controls: Controls,
+    evidence: Arc<Evidence>,
     scheduler: mpsc::Sender<Command>,
     reload: mpsc::Sender<ReloadRequest>,
     grace: Duration,
@@ -97,6 +106,13 @@ const EMISSIONS: usize = 1024;
 /// targets that fail in one instant.
 const COMMANDS: usize = 4096;
 
+/// Control requests under way or waiting for their moment: one for each of as many
+/// incidents as a person could still look at.
+const CONTROLS: usize = 64;
+
+/// Answers of AWS waiting for the monitor: one for each question that may wait there.
+const ANSWERS: usize = 256;
+
 /// How long sinks may flush at the end, beside the grace of the probes.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -116,25 +132,33 @@ impl App {
         let listener = listen(settings.server.listen).await?;
         let address = listener.local_addr().unwrap_or(settings.server.listen);
         let causes = causes(&rulebook);
-        let prometheus = Arc::new(PrometheusSink::new(metrics.clone(), causes.clone()));
-        let board = Arc::new(Board::default());
-        let cloudwatch = CloudWatchSink::start(Arc::clone(&settings), metrics.clone());
-        let sinks = Sinks {
-            prometheus: Arc::clone(&prometheus),
-            board: Arc::clone(&board),
-            cloudwatch: Arc::new(cloudwatch),
-        };
-        let cloudwatch = Arc::clone(&sinks.cloudwatch);
+        let (sinks, evidence, answers) = outlets(&settings, &metrics, &causes, options.aws);
+        let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
         let (emission_sender, emissions) = mpsc::channel(EMISSIONS);
         let (scheduler, commands) = mpsc::channel(COMMANDS);
         let (configure, configurations) = mpsc::channel(1);
         let (reload, reload_requests) = mpsc::channel(1);
+        let (control_sender, control_results) = mpsc::channel(CONTROLS);
         let (stop_server, stopped) = watch::channel(false);
 
+        let prometheus = Arc::clone(&sinks.prometheus);
         let state = ServerState::new(prometheus, Arc::clone(&board), causes, reload.clone());
         let ready = state.readiness();
-        let monitor = Monitor::new(rulebook, sinks, scheduler.clone());
+        let dropped = metrics.controls_dropped.clone();
+        let controls = Controls::start(prober.clone(), control_sender, CONTROLS, dropped);
+        let outbox = Outbox {
+            sinks,
+            scheduler: scheduler.clone(),
+            controls: controls.clone(),
+            evidence: Arc::clone(&evidence),
+        };
+        let inbox = Inbox {
+            emissions,
+            controls: control_results,
+            answers,
+            configurations,
+        };
         let runner = Scheduler::new(prober, emission_sender, metrics.clone());
         let reloader = reload::Reloader {
             path: options.reload_from,
@@ -143,10 +167,9 @@ impl App {
             scheduler: scheduler.clone(),
             metrics,
         };
-        let monitor = tokio::spawn(monitor.run(emissions, configurations));
         let tasks = Tasks {
             scheduler: tokio::spawn(runner.run(commands)),
-            monitor,
+            monitor: tokio::spawn(Monitor::new(rulebook, outbox).run(inbox)),
             server: tokio::spawn(server::serve(listener, state, until(stopped))),
             reloader: tokio::spawn(reloader.run(reload_requests, ready)),
         };
@@ -154,6 +177,8 @@ impl App {
             address,
             board,
             cloudwatch,
+            controls,
+            evidence,
             scheduler,
             reload,
             grace: settings.scheduler.shutdown_grace,
@@ -193,6 +218,8 @@ impl App {
             _ = &mut self.tasks.server => "server",
             _ = &mut self.tasks.reloader => "reloader",
             () = self.cloudwatch.ended() => "CloudWatch sink",
+            () = self.controls.ended() => "controls",
+            () = self.evidence.ended() => "evidence",
         }
     }
 
@@ -211,6 +238,7 @@ impl App {
         drop(scheduler);
         join("scheduler", tasks.scheduler).await;
         join("monitor", tasks.monitor).await;
+        self.evidence.shutdown(CLOSE).await;
         self.cloudwatch.shutdown(FLUSH).await;
         // The server may have ended by itself: then nobody listens.
         let _ = self.stop_server.send(true);
@@ -225,6 +253,24 @@ impl Probe for Prober {
     fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send {
         Self::probe(self, target)
     }
+}
+
+/// Everything that talks to the world outside on the monitor's behalf, and AWS's answers.
+fn outlets(
+    settings: &Arc<Settings>,
+    metrics: &DaemonMetrics,
+    causes: &[CauseInfo],
+    aws: Option<SdkConfig>,
+) -> (Sinks, Arc<Evidence>, mpsc::Receiver<Answer>) {
+    let cloudwatch = CloudWatchSink::start_with(Arc::clone(settings), metrics.clone(), aws.clone());
+    let sinks = Sinks {
+        prometheus: Arc::new(PrometheusSink::new(metrics.clone(), causes.to_vec())),
+        board: Arc::new(Board::default()),
+        cloudwatch: Arc::new(cloudwatch),
+    };
+    let (sender, answers) = mpsc::channel(ANSWERS);
+    let evidence = Evidence::start_with(settings, metrics.clone(), sender, aws);
+    (sinks, Arc::new(evidence), answers)
 }
 
 /// Everything the sinks may have to tell of a cause, the rule book's end included.

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod healthcheck;
 pub mod probe;
 pub mod run;
+pub mod scorecard;
 
 use std::io::{IsTerminal, Write as _};
 
@@ -42,6 +43,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Show or apply the CloudWatch alarms of a configuration.
     Alarms(alarms::Args),
+    /// Hold verdicts against injected faults, in a fault lab or simulated.
+    Scorecard(scorecard::Args),
     /// Ask a running daemon whether it is healthy.
     Healthcheck(healthcheck::Args),
 }
@@ -119,6 +122,7 @@ impl Cli {
             Command::Check(args) => check::run(args, terminal).await,
             Command::Explain(args) => explain::run(args, terminal).await,
             Command::Alarms(args) => alarms::run(args, terminal).await,
+            Command::Scorecard(args) => scorecard::run(args, terminal).await,
             Command::Healthcheck(args) => healthcheck::run(args, terminal).await,
         }
     }

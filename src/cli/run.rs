@@ -41,6 +41,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let mut app = App::start(Options {
         settings: loaded.settings,
         reload_from: Some(args.config),
+        aws: None,
     })
     .await
     .map_err(|error| error.to_string())?;

@@ -3,6 +3,8 @@
 //! A rule with a misspelt fact or value is refused when it is read instead of silently
 //! never fitting. Grouped by what a fact is drawn from.
 
+mod aws;
+
 /// What type a fact has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactType {
@@ -30,7 +32,10 @@ pub struct FactInfo {
 use FactType::{Number, Text, Word};
 
 /// Every fact there is. Rules are checked against it.
-pub const CATALOGUE: &[FactInfo] = &[
+pub const CATALOGUE: &[FactInfo] = &joined();
+
+/// The facts seen from outside, and what was declared.
+const OUTSIDE: &[FactInfo] = &[
     fact(
         "phase",
         Word(&[
@@ -229,6 +234,21 @@ pub fn info(name: &str) -> Option<&'static FactInfo> {
             Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
             None => info.name == name,
         })
+}
+
+/// Both lists as one, for which constants have no other means.
+const fn joined() -> [FactInfo; OUTSIDE.len() + aws::FACTS.len()] {
+    let mut all = [aws::FACTS[0]; OUTSIDE.len() + aws::FACTS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < OUTSIDE.len() {
+            OUTSIDE[at]
+        } else {
+            aws::FACTS[at - OUTSIDE.len()]
+        };
+        at += 1;
+    }
+    all
 }
 
 const fn fact(name: &'static str, kind: FactType, meaning: &'static str) -> FactInfo {

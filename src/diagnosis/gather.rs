@@ -45,6 +45,9 @@ impl Facts {
         if facts.get("age").is_none() {
             facts.timed(target, observation, context, door);
         }
+        if let Some(evidence) = &context.aws {
+            facts.told_by_aws(&target.aws, evidence);
+        }
         facts
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::cause::{CauseId, Certainty, Owner};
 use crate::diagnosis::condition::Condition;
+use crate::diagnosis::embedded;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::reader;
 use crate::diagnosis::rule::{Rule, RuleProblem};
@@ -25,44 +26,6 @@ pub struct Rulebook {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct RulebookError(pub Vec<RuleProblem>);
 
-/// Our own rules, in reading order, which is also the order of ties.
-const EMBEDDED: &[(&str, &str)] = &[
-    (
-        "http-api.toml",
-        include_str!("../../config/rules/http-api.toml"),
-    ),
-    (
-        "connection.toml",
-        include_str!("../../config/rules/connection.toml"),
-    ),
-    ("tls.toml", include_str!("../../config/rules/tls.toml")),
-    (
-        "answer.toml",
-        include_str!("../../config/rules/answer.toml"),
-    ),
-    (
-        "rest-api.toml",
-        include_str!("../../config/rules/rest-api.toml"),
-    ),
-    (
-        "function-url.toml",
-        include_str!("../../config/rules/function-url.toml"),
-    ),
-    ("alb.toml", include_str!("../../config/rules/alb.toml")),
-    (
-        "cloudfront.toml",
-        include_str!("../../config/rules/cloudfront.toml"),
-    ),
-    (
-        "prober.toml",
-        include_str!("../../config/rules/prober.toml"),
-    ),
-    (
-        "fallback.toml",
-        include_str!("../../config/rules/fallback.toml"),
-    ),
-];
-
 /// The share from which a leading candidate is more than possible (design: nine tenths).
 const LIKELY_FROM: f64 = 0.9;
 
@@ -74,6 +37,50 @@ const UNEXPLAINED_NEXT: &[&str] = &[
     "Look at the evidence: status, headers and phase times are all that was seen from outside.",
     "Look in the logs of the service and of its gateway for the request id and the time.",
     "If you find the cause, write a rule for it: the facts it may ask for are listed in `probecause explain --facts`.",
+];
+
+/// Words, and the facts that they were judged by.
+const JUDGED_BY: &[(&[&str], &[&str])] = &[
+    (
+        &["invoked"],
+        &[
+            "answer_time",
+            "floor",
+            "floor.low",
+            "floor_from",
+            "excess",
+            "healthy_minimum",
+        ],
+    ),
+    (
+        &[
+            "lambda.seen",
+            "lambda.throttled",
+            "lambda.failed",
+            "lambda.ran",
+            "window.every",
+            "api.seen",
+        ],
+        &[
+            "window.state",
+            "window.ours",
+            "window.requests",
+            "lambda.throttles",
+            "lambda.invocations",
+            "lambda.errors",
+            "lambda.duration_max",
+            "api.count",
+            "api.server_errors",
+        ],
+    ),
+    (
+        &["log.template"],
+        &[
+            "log.source",
+            "log.integration_status",
+            "log.integration_latency",
+        ],
+    ),
 ];
 
 /// The facts shown when no rule asked for any.
@@ -92,7 +99,7 @@ impl Rulebook {
     /// # Errors
     /// Never in a released program: a test reads them all.
     pub fn embedded() -> Result<Self, RulebookError> {
-        Self::from_files(EMBEDDED.iter().copied())
+        Self::from_files(embedded::FILES.iter().copied())
     }
 
     /// Rules of several files, as pairs of name and text. An earlier file wins ties.
@@ -147,6 +154,21 @@ impl Rulebook {
                 first
             };
             shown.then_some(rule)
+        })
+    }
+
+    /// A verdict for a cause that several failures have in common although it leads none
+    /// of them; never more than possible. `None`: no rule names it.
+    #[must_use]
+    pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
+        let rule = self.causes().find(|rule| rule.cause == *cause)?;
+        Some(Verdict {
+            cause: rule.cause.clone(),
+            title: rule.title.clone(),
+            owner: rule.owner,
+            certainty: Certainty::Possible,
+            candidates,
+            next: rule.next.clone(),
         })
     }
 
@@ -256,17 +278,6 @@ fn verdict(leader: &Fit<'_>, ranked: &[Fit<'_>]) -> Verdict {
     }
 }
 
-/// What `invoked` was judged by; `floor` is the upper end of the interval, and an
-/// estimate has no other end to tell.
-const JUDGED_BY: &[&str] = &[
-    "answer_time",
-    "floor",
-    "floor.low",
-    "floor_from",
-    "excess",
-    "healthy_minimum",
-];
-
 /// The facts that the leader and its rivals asked for, in the order asked.
 fn evidence(ranked: &[Fit<'_>], facts: &Facts) -> Vec<Evidence> {
     let asked = ranked.iter().flat_map(|fit| {
@@ -285,13 +296,16 @@ fn evidence(ranked: &[Fit<'_>], facts: &Facts) -> Vec<Evidence> {
             });
         }
     }
-    // What `invoked` was judged by belongs to it.
-    if found.iter().any(|evidence| evidence.fact == "invoked") {
-        let is_point = facts.get("floor.low") == facts.get("floor");
-        for evidence in known(JUDGED_BY, facts) {
-            let told = is_point && evidence.fact == "floor.low";
-            if !told && !found.iter().any(|other| other.fact == evidence.fact) {
-                found.push(evidence);
+    // What a word was judged by belongs to it.
+    let is_point = facts.get("floor.low") == facts.get("floor");
+    for (words, numbers) in JUDGED_BY {
+        if found.iter().any(|fact| words.contains(&fact.fact.as_str())) {
+            for evidence in known(numbers, facts) {
+                // An estimated floor has no other end to tell.
+                let told = is_point && evidence.fact == "floor.low";
+                if !told && !found.iter().any(|other| other.fact == evidence.fact) {
+                    found.push(evidence);
+                }
             }
         }
     }

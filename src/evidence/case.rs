@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::diagnosis::aws::window::{settled_at, window_for};
 use crate::diagnosis::aws::{Answer, AwsEvidence, LogFinding, LogSource, LogTemplate, Question};
 use crate::evidence::logs::is_searchable;
 use crate::evidence::place::Place;
-use crate::evidence::reading;
 use crate::evidence::series::{self, Series};
 use crate::settings::Settings;
 
@@ -81,7 +81,7 @@ impl Case {
     pub(super) fn new(question: Question, settings: &Settings) -> Self {
         let aws = &question.target.aws;
         let wanted = &settings.evidence;
-        let settled = reading::settled_at(question.ended, aws.function_timeout, wanted.settle);
+        let settled = settled_at(question.ended, aws.function_timeout, wanted.settle);
         let early = [1, 2].map(|times| question.ended + wanted.first_look * times);
         let series = series::of(aws);
         let metrics = if series.is_empty() {
@@ -106,7 +106,7 @@ impl Case {
             .collect();
         Self {
             place: Place::of(&question.target, settings),
-            window: reading::window(question.began, question.ended),
+            window: window_for(question.began, question.ended),
             last: shared(settled.unwrap_or(question.ended + wanted.settle)),
             series,
             metrics,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::diagnosis::aws::window::ours_in;
 use crate::diagnosis::aws::{Answer, LogSource, MetricWindow, Question};
 use crate::evidence::case::{Case, HURRY, Part};
 use crate::evidence::logs::Search;
@@ -178,13 +179,11 @@ impl Docket {
                     from,
                     to,
                 };
-                let ours = case.question.ours.iter();
-                let ours = ours.filter(|began| (from..to).contains(*began)).count();
                 case.evidence.window = Some(MetricWindow {
                     from,
                     to,
                     settled: case.is_settled(asked),
-                    ours: u32::try_from(ours).unwrap_or(u32::MAX),
+                    ours: ours_in(&case.question.ours, from, to),
                     lambda: fold.lambda(&case.series),
                     api: fold.api(&case.series),
                 });
@@ -213,29 +212,33 @@ impl Docket {
         self.answers(std::slice::from_ref(id), found)
     }
 
-    /// A call failed, or was not made: again at `until`, or never (`None`).
-    pub(super) fn failed(&mut self, job: &Job, until: Option<Timestamp>) -> Vec<Answer> {
-        let next = |part: Part| until.map_or(Part::Over, |until| part.postponed(until));
-        match job {
-            Job::Metrics { cases, .. } => {
-                for id in cases {
-                    if let Some(case) = self.cases.get_mut(id) {
-                        case.metrics = next(case.metrics);
+    /// A call failed, or was not made: again at `until`, or never (`None`). Gives the
+    /// answers that follow, and how many parts of questions were given up.
+    pub(super) fn failed(&mut self, job: &Job, until: Option<Timestamp>) -> (Vec<Answer>, u64) {
+        let mut given_up = 0;
+        let mut next = |part: &mut Part| {
+            *part = until.map_or(Part::Over, |until| part.postponed(until));
+            given_up += u64::from(*part == Part::Over);
+        };
+        let cases = match job {
+            Job::Metrics { cases, .. } => &cases[..],
+            Job::Log { case, .. } => std::slice::from_ref(case),
+        };
+        for id in cases {
+            let Some(case) = self.cases.get_mut(id) else {
+                continue;
+            };
+            match job {
+                Job::Metrics { .. } => next(&mut case.metrics),
+                Job::Log { source, .. } => {
+                    let mut logs = case.logs.iter_mut();
+                    if let Some(log) = logs.find(|log| log.source == *source) {
+                        next(&mut log.part);
                     }
                 }
-                self.answers(cases, false)
-            }
-            Job::Log {
-                case: id, source, ..
-            } => {
-                if let Some(case) = self.cases.get_mut(id) {
-                    for log in case.logs.iter_mut().filter(|log| log.source == *source) {
-                        log.part = next(log.part);
-                    }
-                }
-                self.answers(std::slice::from_ref(id), false)
             }
         }
+        (self.answers(cases, false), given_up)
     }
 
     /// What is known of these questions, if there is news or nothing more will come.
@@ -451,10 +454,10 @@ mod tests {
     fn what_is_given_up_is_answered_with_what_is_known() {
         let mut docket = docket(vec![question("a", 1000, function("orders"))]);
         let jobs = check_calls(&mut docket, 1120, &[(5, 1)]);
-        assert_eq!(docket.failed(&jobs[0], Some(at(1125))), []);
+        assert_eq!(docket.failed(&jobs[0], Some(at(1125))), (vec![], 0));
         let jobs = check_calls(&mut docket, 1125, &[(5, 1)]);
-        let answers = docket.failed(&jobs[0], None);
-        assert!(answers.len() == 1 && answers[0].last);
+        let (answers, given_up) = docket.failed(&jobs[0], None);
+        assert!(answers.len() == 1 && answers[0].last && given_up == 1);
         assert!(!docket.wants(&jobs[0]));
     }
 

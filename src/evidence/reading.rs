@@ -1,112 +1,71 @@
-//! The one place where what AWS said is handed to those who know how to read it.
+//! The one place where log text is handed to those who know how to read it.
 //!
 //! Lines are passed on and dropped here: only what they mean goes further.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-use serde_json::Value;
-
-use crate::diagnosis::aws::{LogFinding, LogSource, LogTemplate};
+use crate::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
+use crate::diagnosis::aws::{LogFinding, LogSource};
 
 /// What the lines that hold a request's id say of it; `None`: nothing that is about it.
 pub(super) fn finding(source: LogSource, lines: &[String], id: &str) -> Option<LogFinding> {
     match source {
-        LogSource::AccessLog => lines.iter().find_map(|line| access(line, id)),
+        // The id may stand in another request's line, as a header's value for one.
+        LogSource::AccessLog => lines
+            .iter()
+            .filter_map(|line| read_access_line(line))
+            .find_map(|(of, finding)| (of == id).then_some(finding)),
         LogSource::ExecutionLog => {
-            // The id of another request may contain ours; the execution log brackets it.
+            // Each line begins with its own request's id in brackets.
             let own = format!("({id})");
             let lines: Vec<&str> = lines
                 .iter()
                 .map(String::as_str)
-                .filter(|line| line.contains(&own))
+                .filter(|line| line.trim_start().starts_with(&own))
                 .collect();
-            execution(&lines)
+            read_execution_lines(&lines)
         }
     }
 }
 
-/// The minutes that may hold the datapoints of a request: those it touched, and one more
-/// on either side. First minute, inclusive, and end, exclusive.
-pub(super) fn window(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
-    let minute = |moment: Timestamp| {
-        let start = moment.as_second().div_euclid(60) * 60;
-        Timestamp::from_second(start).unwrap_or(moment)
-    };
-    let margin = Duration::from_secs(60);
-    (minute(began) - margin, minute(ended) + margin * 2)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::aws::LogTemplate;
 
-/// From when on absence counts; `None`: never, since the function may still be running.
-pub(super) fn settled_at(
-    ended: Timestamp,
-    function_timeout: Option<Duration>,
-    settle: Duration,
-) -> Option<Timestamp> {
-    function_timeout.map(|timeout| ended + timeout + settle)
-}
+    const ID: &str = "8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55";
 
-fn access(line: &str, id: &str) -> Option<LogFinding> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let text = |key: &str| line.get(key).and_then(Value::as_str);
-    if text("requestId") != Some(id) {
-        return None;
+    #[track_caller]
+    fn check(source: LogSource, lines: &[&str], expected: Option<LogTemplate>) {
+        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        let found = finding(source, &lines, ID).map(|finding| finding.template);
+        assert_eq!(found, expected);
     }
-    let number = |key: &str| -> Option<u64> {
-        let value = line.get(key)?;
-        value.as_u64().or_else(|| value.as_str()?.parse().ok())
-    };
-    let status = |key: &str| number(key).and_then(|status| u16::try_from(status).ok());
-    Some(LogFinding {
-        source: LogSource::AccessLog,
-        template: template(text("integrationErrorMessage").unwrap_or_default()),
-        status: status("status"),
-        integration_status: status("integrationStatus"),
-        invoked: None,
-        integration_latency: number("integrationLatency").map(Duration::from_millis),
-    })
-}
 
-fn execution(lines: &[&str]) -> Option<LogFinding> {
-    let template = lines
-        .iter()
-        .map(|line| template(line))
-        .find(|template| *template != LogTemplate::Unknown);
-    (!lines.is_empty()).then(|| LogFinding {
-        source: LogSource::ExecutionLog,
-        template: template.unwrap_or(LogTemplate::Unknown),
-        status: None,
-        integration_status: None,
-        invoked: None,
-        integration_latency: None,
-    })
-}
+    #[test]
+    fn a_line_that_only_mentions_the_id_is_not_of_this_request() {
+        let other = r#"{"requestId":"11111111-3f86-4a0c-9d39-6cbb1f3b6c55","path":"/8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55"}"#;
+        check(
+            LogSource::AccessLog,
+            &[other, "8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55"],
+            None,
+        );
+        let other = "(11111111-3f86-4a0c-9d39-6cbb1f3b6c55) Execution failed due to a timeout error (8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55)";
+        check(LogSource::ExecutionLog, &[other], None);
+    }
 
-/// Phrases in the order in which they are looked for: a timed-out function's message
-/// stands inside that of a function's error.
-const PHRASES: [(&str, LogTemplate); 7] = [
-    (
-        "have permissions to call the integration",
-        LogTemplate::PermissionDenied,
-    ),
-    (
-        "Invalid permissions on Lambda function",
-        LogTemplate::PermissionDenied,
-    ),
-    ("Task timed out after", LogTemplate::FunctionTimedOut),
-    ("returned the following error", LogTemplate::FunctionError),
-    ("customer function error", LogTemplate::FunctionError),
-    (
-        "Malformed Lambda proxy response",
-        LogTemplate::MalformedResponse,
-    ),
-    (
-        "Execution failed due to a timeout error",
-        LogTemplate::IntegrationTimeout,
-    ),
-];
-
-fn template(text: &str) -> LogTemplate {
-    let found = PHRASES.iter().find(|(phrase, _)| text.contains(phrase));
-    found.map_or(LogTemplate::Unknown, |(_, template)| *template)
+    #[test]
+    fn the_line_of_this_request_is_read_among_others() {
+        let other = r#"{"requestId":"11111111-3f86-4a0c-9d39-6cbb1f3b6c55","path":"/8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55"}"#;
+        let own = r#"{"requestId":"8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55","status":"503"}"#;
+        check(
+            LogSource::AccessLog,
+            &[other, own],
+            Some(LogTemplate::Unknown),
+        );
+        let own = "(8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55) Execution failed due to a timeout error";
+        check(
+            LogSource::ExecutionLog,
+            &[own],
+            Some(LogTemplate::IntegrationTimeout),
+        );
+    }
 }

@@ -145,7 +145,7 @@ impl Worker {
         match self.docket.admit(question, &self.settings) {
             Ok(answer) => self.outbox.extend(answer),
             Err(answer) => {
-                self.dropped("too-many");
+                self.dropped("too-many", 1);
                 self.outbox.push_back(answer);
             }
         }
@@ -183,7 +183,7 @@ impl Worker {
     fn may_go(&mut self, job: &Job, now: Timestamp) -> bool {
         if let Some(trouble) = self.troubles.in_the_way(&subject(job), now) {
             let later = may_pass(trouble.kind).then_some(trouble.until);
-            self.give_back(job, later, "refused");
+            self.give_back(job, later, trouble.kind.as_str());
             return false;
         }
         let Job::Metrics { series, .. } = job else {
@@ -238,19 +238,16 @@ impl Worker {
         self.outbox.extend(answers);
     }
 
-    /// A call that was not made or failed: later, or given up for this reason.
+    /// A call that was not made or failed for this reason: later, or never.
     fn give_back(&mut self, job: &Job, later: Option<Timestamp>, reason: &str) {
-        if later.is_none() {
-            self.dropped(reason);
-        }
-        self.outbox.extend(self.docket.failed(job, later));
+        let (answers, given_up) = self.docket.failed(job, later);
+        self.dropped(reason, given_up);
+        self.outbox.extend(answers);
     }
 
-    fn dropped(&self, reason: &str) {
-        self.metrics
-            .evidence_dropped
-            .with_label_values(&[reason])
-            .inc();
+    fn dropped(&self, reason: &str, count: u64) {
+        let dropped = &self.metrics.evidence_dropped;
+        dropped.with_label_values(&[reason]).inc_by(count);
     }
 
     fn reconfigure(&mut self) {

@@ -48,6 +48,19 @@ impl Chance {
         id
     }
 
+    /// An id shaped like a UUID of version 4, as REST APIs and Lambda name requests.
+    pub(super) fn uuid(&self) -> String {
+        let (high, low) = (self.draw(), self.draw());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | ((low >> 48) & 0x3fff),
+            low & 0xffff_ffff_ffff
+        )
+    }
+
     /// A time between `least` and `least + spread`.
     pub(super) fn between(&self, least: Duration, spread: Duration) -> Duration {
         // 1,024 steps are finer than a timer's millisecond for every spread used here.
@@ -85,6 +98,18 @@ mod tests {
             let letters = id.strip_suffix('=').unwrap();
             assert!(letters.bytes().all(|byte| ALPHABET.contains(&byte)), "{id}");
         }
+    }
+
+    #[test]
+    fn a_uuid_is_one_of_version_four() {
+        let id = Chance::new(7).uuid();
+        let groups: Vec<usize> = id.split('-').map(str::len).collect();
+        assert_eq!(groups, [8, 4, 4, 4, 12], "{id}");
+        assert_eq!(id.as_bytes()[14], b'4', "{id}");
+        assert!(
+            matches!(id.as_bytes()[19], b'8'..=b'9' | b'a'..=b'b'),
+            "{id}"
+        );
     }
 
     #[test]

@@ -53,7 +53,7 @@ const BEFORE_MALFORMED: (Duration, Duration) =
 const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration::from_millis(25));
 
 /// Lambda's own upper limit, 15 minutes: beyond every integration timeout.
-const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
+pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
 /// Runs the function once, from its start to its reply.
 pub(super) async fn run(behaviour: Behaviour, chance: &Chance) -> Reply {

@@ -1,20 +1,28 @@
-//! The HTTP API in front of the function: routing, permission, throttling, timeout.
+//! The API in front of the function: routing, permission, throttling, timeout.
 //!
-//! Five faults, two answers, exactly as captured: what tells them apart is time and
+//! Five faults, few answers, exactly as captured: what tells them apart is time and
 //! whether the function ran. Here the reason is known, which is what makes it a measure
-//! for the diagnosis; no header and no byte gives it away.
+//! for the diagnosis; no header and no byte gives it away. The ledger alone is told, as
+//! AWS's own telemetry would be.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tokio::time::Instant;
+
 use super::chance::Chance;
+use super::door::{Door, Outcome};
 use super::function::{self, Behaviour, Reply};
+use super::telemetry::{Call, Ledger};
 use super::{DefaultRoute, Fault};
 
-/// A simulated HTTP API with its routes and functions.
+/// A simulated API with its routes and functions.
 #[derive(Debug)]
 pub(super) struct Gateway {
+    door: Door,
+    ledger: Arc<Ledger>,
     routes: Mutex<BTreeMap<String, Route>>,
     default_route: Mutex<Option<DefaultRoute>>,
     integration_timeout: Duration,
@@ -30,6 +38,16 @@ pub(super) struct Answer {
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
+/// What came of a request, and where it was taken.
+struct Taken<'a> {
+    route: Option<&'a str>,
+    outcome: Outcome,
+    /// How long the gateway waited for Lambda, if it asked it.
+    integration: Option<Duration>,
+    /// A header that the function set.
+    header: Option<(&'static str, &'static str)>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Route {
     fault: Fault,
@@ -43,15 +61,6 @@ const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from
 
 /// The captured timeout took 30.163 s in all: the gateway gives up a little after its limit.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
-
-/// The gateway's answer when it could not get the function to run, or not in time.
-const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"Service Unavailable"}"#);
-
-/// The gateway's answer to everything that went wrong around the invocation.
-const SERVER_ERROR: (u16, &str) = (500, r#"{"message":"Internal Server Error"}"#);
-
-/// The gateway's answer where no route fits. Its bytes are not from a capture.
-const NOT_FOUND: (u16, &str) = (404, r#"{"message":"Not Found"}"#);
 
 impl Gateway {
     pub(super) fn new(
@@ -69,10 +78,21 @@ impl Gateway {
             (path, route)
         });
         Self {
+            door: Door::HttpApi,
+            ledger: Arc::default(),
             routes: Mutex::new(routes.collect()),
             default_route: Mutex::default(),
             integration_timeout,
             chance: Chance::new(seed),
+        }
+    }
+
+    /// The same gateway as another kind of API, telling `ledger` of its requests.
+    pub(super) fn behind(self, door: Door, ledger: Arc<Ledger>) -> Self {
+        Self {
+            door,
+            ledger,
+            ..self
         }
     }
 
@@ -109,26 +129,30 @@ impl Gateway {
 
     /// Answers one request.
     pub(super) async fn answer(&self, path: &str) -> Answer {
+        let (began, clock) = (Timestamp::now(), Instant::now());
         let request_id = self.chance.request_id();
         let (least, spread) = OVERHEAD;
         tokio::time::sleep(self.chance.between(least, spread)).await;
-        let mut headers = vec![("apigw-requestid", request_id)];
-        if let Some((status, body)) = self.by_default(path, &mut headers).await {
-            return Answer {
-                status,
-                body,
-                headers,
-            };
-        }
-        let fault = self.with_routes(|routes| {
-            let route = routes.get_mut(path)?;
-            route.requests += 1;
-            Some(route.fault)
-        });
-        let (status, body) = match fault {
-            None => NOT_FOUND,
-            Some(fault) => self.integrate(path, fault).await,
+        let path = self.door.route_of(path);
+        let taken = match path {
+            Some(path) => self.take(path, clock).await,
+            None => Taken::nowhere(Outcome::NoStage),
         };
+        let (status, body, error_type) = self.door.words(taken.outcome);
+        let mut headers = self.headers(request_id, error_type);
+        self.ledger.record(&Call {
+            door: self.door,
+            route: taken.route,
+            request_id: headers.first().map_or("", |(_, id)| id),
+            invocation_id: &self.chance.uuid(),
+            outcome: taken.outcome,
+            status,
+            body_length: body.len(),
+            began,
+            integration: taken.integration,
+            took: clock.elapsed(),
+        });
+        headers.extend(taken.header.map(|(name, value)| (name, value.to_owned())));
         Answer {
             status,
             body,
@@ -136,44 +160,74 @@ impl Gateway {
         }
     }
 
+    /// The headers that are this API's own; the first names the request.
+    fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
+        match self.door {
+            Door::HttpApi => vec![("apigw-requestid", short_id)],
+            Door::RestApi => {
+                let mut headers = vec![("x-amzn-requestid", self.chance.uuid())];
+                headers.extend(error_type.map(|kind| ("x-amzn-errortype", kind.to_owned())));
+                headers.push(("x-amz-apigw-id", short_id));
+                headers
+            }
+        }
+    }
+
+    /// Takes a request to its route, or to the default one. `arrived`: when it came.
+    async fn take<'a>(&self, path: &'a str, arrived: Instant) -> Taken<'a> {
+        let called = Instant::now();
+        let fault = self.with_routes(|routes| {
+            let route = routes.get_mut(path)?;
+            route.requests += 1;
+            Some(route.fault)
+        });
+        let Some(fault) = fault else {
+            return self.take_by_default(called).await;
+        };
+        let outcome = self.integrate(path, fault).await;
+        // Refused calls make the trip to Lambda's front end as well.
+        let from = if outcome.invoked() { called } else { arrived };
+        Taken {
+            route: Some(path),
+            outcome,
+            integration: Some(from.elapsed()),
+            header: None,
+        }
+    }
+
     /// What the default route's function says to a path that is no route: it takes its
     /// time like any function, then looks as much like the gateway as it can.
-    async fn by_default(
-        &self,
-        path: &str,
-        headers: &mut Vec<(&'static str, String)>,
-    ) -> Option<(u16, &'static str)> {
+    async fn take_by_default(&self, called: Instant) -> Taken<'static> {
         let default_route = *self
             .default_route
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let default_route = default_route?;
-        let is_ours = self.with_routes(|routes| {
-            if routes.contains_key(path) {
-                return false;
-            }
+        let Some(default_route) = default_route else {
+            return Taken::nowhere(Outcome::NoRoute);
+        };
+        self.with_routes(|routes| {
             if let Some(route) = routes.get_mut(DefaultRoute::KEY) {
                 route.requests += 1;
                 route.invocations += 1;
             }
-            true
         });
-        if !is_ours {
-            return None;
-        }
         function::run(Behaviour::Healthy, &self.chance).await;
-        if default_route == DefaultRoute::LookAlikeWithHeader {
-            headers.push(("x-powered-by", "shop".to_owned()));
+        let (status, body, _) = self.door.words(Outcome::NoRoute);
+        let with_header = default_route == DefaultRoute::LookAlikeWithHeader;
+        Taken {
+            route: Some(DefaultRoute::KEY),
+            outcome: Outcome::Response(status, body),
+            integration: Some(called.elapsed()),
+            header: with_header.then_some(("x-powered-by", "shop")),
         }
-        Some(NOT_FOUND)
     }
 
     /// The integration: may the function be invoked, is there room for it, is it quick
     /// enough, and is what it replies a response.
-    async fn integrate(&self, path: &str, fault: Fault) -> (u16, &'static str) {
+    async fn integrate(&self, path: &str, fault: Fault) -> Outcome {
         let behaviour = match fault {
-            Fault::Permission => return SERVER_ERROR,
-            Fault::Throttled => return UNAVAILABLE,
+            Fault::Permission => return Outcome::Denied,
+            Fault::Throttled => return Outcome::Throttled,
             Fault::None => Behaviour::Healthy,
             Fault::WrongBody => Behaviour::Ailing,
             Fault::Timeout => Behaviour::Endless,
@@ -187,12 +241,13 @@ impl Gateway {
         });
         let run = function::run(behaviour, &self.chance);
         match tokio::time::timeout(self.integration_timeout, run).await {
-            Ok(Reply::Response(status, body)) => (status, body),
-            Ok(Reply::NotAResponse | Reply::Error) => SERVER_ERROR,
+            Ok(Reply::Response(status, body)) => Outcome::Response(status, body),
+            Ok(Reply::NotAResponse) => Outcome::Malformed,
+            Ok(Reply::Error) => Outcome::FunctionError,
             Err(_elapsed) => {
                 let (least, spread) = AFTER_TIMEOUT;
                 tokio::time::sleep(self.chance.between(least, spread)).await;
-                UNAVAILABLE
+                Outcome::TimedOut
             }
         }
     }
@@ -203,11 +258,26 @@ impl Gateway {
     }
 }
 
+impl Taken<'_> {
+    /// Nothing was asked: the gateway answers for itself.
+    const fn nowhere(outcome: Outcome) -> Self {
+        Self {
+            route: None,
+            outcome,
+            integration: None,
+            header: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"Service Unavailable"}"#);
+    const SERVER_ERROR: (u16, &str) = (500, r#"{"message":"Internal Server Error"}"#);
 
     /// Asks once and compares status, body, whether the function ran, and the time taken.
     async fn check(fault: Fault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {

@@ -27,7 +27,7 @@ use super::gateway::{Answer, Gateway};
 
 /// How long to wait after a failed accept: long enough not to spin while descriptors
 /// are short, short enough not to be noticed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until it is aborted.
 pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {

@@ -1,35 +1,48 @@
-//! A simulated API Gateway HTTP API with a Lambda function behind it, on loopback.
+//! A simulated API Gateway with Lambda functions behind it, and AWS's telemetry of it,
+//! on loopback.
 //!
-//! For the demo and the tests: TLS by an authority of its own, HTTP/1.1 and HTTP/2, and
-//! the bodies, headers and times of real captures (`transcripts` of an HTTP API in its
-//! five faults). Reading order: `gateway` (what is answered, and when), `function`
-//! (what runs behind it), `listener` (sockets), `certificate`, `chance`.
+//! For the demo, the scorecard and the tests: an HTTP API and its REST twin, TLS by an
+//! authority of its own, HTTP/1.1 and HTTP/2, and the bodies, headers and times of real
+//! captures. Reading order: `gateway` (what happens to a request), `door` (how each API
+//! puts it), `function` (what runs behind it), `telemetry` (what AWS would know of it),
+//! `listener` (sockets), `certificate`, `chance`.
 //!
-//! It refuses to be anything but what a client sees from outside: no answer tells
-//! which fault is behind it. It is not a stand-in for API Gateway's other features.
+//! No answer tells which fault is behind it; only the telemetry does, to who asks for
+//! it. It is not a stand-in for API Gateway's other features.
 
 mod certificate;
 mod chance;
+mod door;
 mod function;
 mod gateway;
 mod listener;
+mod telemetry;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
+pub use self::door::Door;
 use self::gateway::Gateway;
+use self::telemetry::Ledger;
+use crate::target::{Authorizer, AwsDeclarations, Integration};
 
 /// A running simulator. Dropping it ends it.
 #[derive(Debug)]
 pub struct Simulator {
     gateway: Arc<Gateway>,
+    rest: Arc<Gateway>,
+    options: Options,
     address: SocketAddr,
+    rest_address: SocketAddr,
+    telemetry_address: SocketAddr,
     expired_address: SocketAddr,
     /// Bound and never listening: the kernel answers with a reset, and nobody else can
     /// be given the port while we hold it.
@@ -41,13 +54,18 @@ pub struct Simulator {
 /// How the simulated gateway behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The gateway's integration timeout; a real HTTP API's is at most 30 s, the default.
+    /// The HTTP API's integration timeout; a real one's is at most 30 s, the default.
     pub integration_timeout: Duration,
+    /// The REST API's integration timeout; 29 s is a real one's default and ours.
+    pub rest_timeout: Duration,
     /// Request ids and jitter follow from it.
     pub seed: u64,
     /// Whether ALPN offers HTTP/2 beside HTTP/1.1; a real gateway does.
     pub http2: bool,
 }
+
+/// Where the simulated APIs claim to be; a signature needs a region.
+const REGION: &str = "eu-west-1";
 
 /// What is wrong with a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,7 +131,8 @@ impl Fault {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            integration_timeout: Duration::from_secs(30),
+            integration_timeout: Door::HttpApi.default_timeout(),
+            rest_timeout: Door::RestApi.default_timeout(),
             seed: 1,
             http2: true,
         }
@@ -121,35 +140,47 @@ impl Default for Options {
 }
 
 impl Simulator {
-    /// Starts with one route per [`Fault`], on free ports of 127.0.0.1.
+    /// Starts both APIs with one route per [`Fault`] each, and the telemetry of them, on
+    /// free ports of 127.0.0.1.
     ///
     /// # Errors
     /// If a port cannot be had or a certificate cannot be made.
     pub async fn start(options: Options) -> io::Result<Self> {
         let certificates = certificate::issue(Timestamp::now(), options.http2)?;
-        let faults = Fault::ALL.map(|fault| (fault.route().to_owned(), fault));
-        let gateway = Gateway::new(faults, options.integration_timeout, options.seed);
-        let gateway = Arc::new(gateway);
+        let ledger = Arc::new(Ledger::default());
+        let gateway = |door, timeout, seed| {
+            let faults = Fault::ALL.map(|fault| (fault.route().to_owned(), fault));
+            let gateway = Gateway::new(faults, timeout, seed);
+            Arc::new(gateway.behind(door, Arc::clone(&ledger)))
+        };
+        let http = gateway(Door::HttpApi, options.integration_timeout, options.seed);
+        // Another seed, so that the twins' request ids differ.
+        let rest = gateway(Door::RestApi, options.rest_timeout, !options.seed);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let refused = TcpSocket::new_v4()?;
         refused.bind(any_port)?;
         let valid = TcpListener::bind(any_port).await?;
         let expired = TcpListener::bind(any_port).await?;
+        let twin = TcpListener::bind(any_port).await?;
+        let telemetry = TcpListener::bind(any_port).await?;
         let (address, expired_address) = (valid.local_addr()?, expired.local_addr()?);
+        let (rest_address, telemetry_address) = (twin.local_addr()?, telemetry.local_addr()?);
         let mut listeners = JoinSet::new();
-        listeners.spawn(listener::accept(
-            valid,
-            certificates.valid,
-            Arc::clone(&gateway),
-        ));
-        listeners.spawn(listener::accept(
-            expired,
-            certificates.expired,
-            Arc::clone(&gateway),
-        ));
+        for (listener, tls, gateway) in [
+            (valid, Arc::clone(&certificates.valid), &http),
+            (expired, certificates.expired, &http),
+            (twin, certificates.valid, &rest),
+        ] {
+            listeners.spawn(listener::accept(listener, tls, Arc::clone(gateway)));
+        }
+        listeners.spawn(telemetry::service::accept(telemetry, ledger));
         Ok(Self {
-            gateway,
+            gateway: http,
+            rest,
+            options,
             address,
+            rest_address,
+            telemetry_address,
             expired_address,
             refused,
             ca_pem: certificates.ca_pem,
@@ -161,6 +192,59 @@ impl Simulator {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the REST twin listens, with the same certificate; its routes are below
+    /// `/prod`.
+    #[must_use]
+    pub const fn rest_address(&self) -> SocketAddr {
+        self.rest_address
+    }
+
+    /// The endpoint URL of the simulated CloudWatch and CloudWatch Logs: plain HTTP,
+    /// any credentials, no delay.
+    #[must_use]
+    pub fn telemetry_endpoint(&self) -> String {
+        format!("http://{}", self.telemetry_address)
+    }
+
+    /// An SDK configuration that reaches it, whatever the environment says: made-up
+    /// credentials, which nobody checks.
+    pub async fn telemetry_config(&self) -> SdkConfig {
+        let credentials = Credentials::new("SIMULATED", "simulated", None, None, "simulator");
+        aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(credentials)
+            .endpoint_url(self.telemetry_endpoint())
+            .load()
+            .await
+    }
+
+    /// What a user would declare in `[target.aws]` of a target at this route.
+    #[must_use]
+    pub fn declarations(&self, door: Door, route: &str) -> AwsDeclarations {
+        let rest = door == Door::RestApi;
+        let group = Some(door.log_group().to_owned());
+        AwsDeclarations {
+            region: Some(REGION.to_owned()),
+            api_id: (!rest).then(|| door.api_id().to_owned()),
+            api_name: rest.then(|| door.api_name().to_owned()),
+            stage: Some(door.stage().to_owned()),
+            route: Some(telemetry::route_key(route)),
+            function: Some(door.function_of(route)),
+            integration: Some(Integration::Lambda),
+            integration_timeout: Some(match door {
+                Door::HttpApi => self.options.integration_timeout,
+                Door::RestApi => self.options.rest_timeout,
+            }),
+            function_timeout: Some(function::LAMBDA_LIMIT),
+            authorizer: Some(Authorizer::None),
+            // Each route has a function of its own, which nobody else calls.
+            shared: false,
+            access_log_group: group.clone().filter(|_| !rest),
+            execution_log_group: group.filter(|_| rest),
+            ..AwsDeclarations::default()
+        }
     }
 
     /// The same gateway behind a certificate that ran out a month ago.
@@ -204,6 +288,12 @@ impl Simulator {
     #[must_use]
     pub fn invocations(&self, route: &str) -> u64 {
         self.gateway.invocations(route)
+    }
+
+    /// Invocations of the function behind a route of the REST twin.
+    #[must_use]
+    pub fn rest_invocations(&self, route: &str) -> u64 {
+        self.rest.invocations(route)
     }
 
     /// Ends listeners and connections, requests in flight included.

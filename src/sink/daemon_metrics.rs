@@ -29,6 +29,8 @@ pub struct DaemonMetrics {
     pub evidence_dropped: IntCounterVec,
     /// Estimated cost of the metrics asked for, in US dollars.
     pub evidence_cost: Counter,
+    /// Control requests that were not made because too many were under way.
+    pub controls_dropped: IntCounter,
     /// Alarm tags that were not written before the datapoint that tips the alarm.
     pub alarm_updates_late: IntCounter,
     /// 1 after a good reload, 0 after a refused one.
@@ -39,6 +41,34 @@ pub struct DaemonMetrics {
 
 /// Upper bounds in seconds for the schedule lag; the budget is 10 ms at the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
+
+// Counters with labels: name and help.
+const SINK_DROPPED: [&str; 2] = [
+    "probecause_sink_dropped_total",
+    "Reports or datapoints a sink had to give up.",
+];
+const CLOUDWATCH_REQUESTS: [&str; 2] = [
+    "probecause_cloudwatch_requests_total",
+    "Requests to CloudWatch by operation and outcome.",
+];
+const EVIDENCE_REQUESTS: [&str; 2] = [
+    "probecause_evidence_requests_total",
+    "Requests to AWS about failed requests by operation and outcome.",
+];
+const EVIDENCE_DROPPED: [&str; 2] = [
+    "probecause_evidence_dropped_total",
+    "Questions to AWS about failed requests, or parts of them, that were given up.",
+];
+
+/// Why a question, or a part of one, is given up.
+const REASONS: [&str; 6] = [
+    "cost-bound",
+    "denied",
+    "failed",
+    "queue-full",
+    "throttled",
+    "too-many",
+];
 
 impl DaemonMetrics {
     /// Registers every metric in a registry of their own.
@@ -55,29 +85,17 @@ impl DaemonMetrics {
             "How late probes start after their slot.",
         );
         let in_flight = IntGauge::new("probecause_probes_in_flight", "Probes running now.")?;
-        let dropped = Opts::new(
-            "probecause_sink_dropped_total",
-            "Reports or datapoints a sink had to give up.",
-        );
         let spool = IntGauge::new(
             "probecause_spool_datapoints",
             "Datapoints waiting to be sent to CloudWatch.",
         )?;
-        let requests = Opts::new(
-            "probecause_cloudwatch_requests_total",
-            "Requests to CloudWatch by operation and outcome.",
-        );
-        let asked = Opts::new(
-            "probecause_evidence_requests_total",
-            "Requests to AWS about failed requests by operation and outcome.",
-        );
-        let given_up = Opts::new(
-            "probecause_evidence_dropped_total",
-            "Questions to AWS about failed requests, or parts of them, that were given up.",
-        );
         let cost = Counter::new(
             "probecause_evidence_cost_dollars_total",
             "Estimated cost in US dollars of the metrics that AWS was asked for.",
+        )?;
+        let controls = IntCounter::new(
+            "probecause_controls_dropped_total",
+            "Control requests not made because too many were under way.",
         )?;
         let late = IntCounter::new(
             "probecause_alarm_updates_late_total",
@@ -92,9 +110,13 @@ impl DaemonMetrics {
             "When the running configuration was read.",
         )?;
         let outcomes = &["operation", "outcome"];
-        let dropped = register(&registry, IntCounterVec::new(dropped, &["sink"])?)?;
+        let dropped = counters(&registry, SINK_DROPPED, &["sink"])?;
         // A counter that only appears with its first loss is missed by every `rate()`.
         dropped.with_label_values(&["cloudwatch"]).reset();
+        let given_up = counters(&registry, EVIDENCE_DROPPED, &["reason"])?;
+        for reason in REASONS {
+            given_up.with_label_values(&[reason]).reset();
+        }
         Ok(Self {
             schedule_lag: register(
                 &registry,
@@ -103,10 +125,11 @@ impl DaemonMetrics {
             in_flight: register(&registry, in_flight)?,
             sink_dropped: dropped,
             spool_datapoints: register(&registry, spool)?,
-            cloudwatch_requests: register(&registry, IntCounterVec::new(requests, outcomes)?)?,
-            evidence_requests: register(&registry, IntCounterVec::new(asked, outcomes)?)?,
-            evidence_dropped: register(&registry, IntCounterVec::new(given_up, &["reason"])?)?,
+            cloudwatch_requests: counters(&registry, CLOUDWATCH_REQUESTS, outcomes)?,
+            evidence_requests: counters(&registry, EVIDENCE_REQUESTS, outcomes)?,
+            evidence_dropped: given_up,
             evidence_cost: register(&registry, cost)?,
+            controls_dropped: register(&registry, controls)?,
             alarm_updates_late: register(&registry, late)?,
             config_reload_successful: register(&registry, reload)?,
             config_reload_time: register(&registry, reload_time)?,
@@ -121,6 +144,14 @@ impl DaemonMetrics {
     pub fn render_into(&self, out: &mut String) -> Result<(), prometheus::Error> {
         TextEncoder::new().encode_utf8(&self.registry.gather(), out)
     }
+}
+
+fn counters(
+    registry: &Registry,
+    [name, help]: [&str; 2],
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
 }
 
 fn register<C: Collector + Clone + 'static>(

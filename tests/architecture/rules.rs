@@ -57,12 +57,14 @@ const PURE_CRATES: [&str; 7] = [
 ];
 
 /// Serialisation in the core, where it is the matter itself: a rule's parser reads TOML,
-/// an expectation compares JSON values, and the fact `body.message` is in an answer's JSON.
-const SERDE_ROOMS: [(&str, &str); 6] = [
+/// an expectation compares JSON values, the fact `body.message` is in an answer's JSON, and
+/// an access log's lines are JSON.
+const SERDE_ROOMS: [(&str, &str); 7] = [
     ("toml", "src/diagnosis/reader"),
     ("serde_json", "src/target"),
     ("serde_json", "src/expectation"),
     ("serde_json", "src/diagnosis/gather."),
+    ("serde_json", "src/diagnosis/aws/log_line"),
     ("serde_json_path", "src/target"),
     ("serde_json_path", "src/expectation"),
 ];

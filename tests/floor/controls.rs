@@ -16,6 +16,7 @@ use probecause::secret::Secret;
 use probecause::settings::ResolverSettings;
 use probecause::simulator::{DefaultRoute, Fault, Options, Simulator};
 use probecause::target::{Auth, HeaderText, Target};
+use prometheus::IntCounter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -175,7 +176,8 @@ async fn without_a_control_path_no_request_but_the_probe_is_made() {
         .set_default_route(Some(DefaultRoute::LookAlike));
     house.probe().await;
     let (sender, mut results) = mpsc::channel(1);
-    let controls = Controls::start(house.prober.clone(), sender, 4);
+    let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
+    let controls = Controls::start(house.prober.clone(), sender, 4, dropped);
     controls.request(Arc::clone(&house.target), Duration::ZERO);
     assert_eq!(Box::pin(house.prober.control(&house.target)).await, None);
     drop(controls);

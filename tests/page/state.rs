@@ -16,9 +16,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use probecause::cause::{CauseId, Certainty, Owner};
 use probecause::diagnosis::fact::FactValue;
+use probecause::diagnosis::rulebook::Rulebook;
 use probecause::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
 use probecause::health::HealthState;
-use probecause::incident::Incidents;
+use probecause::incident::{Incidents, Sighting};
 use probecause::observation::{Certificate, HttpVersion, Observation, Phase, Response, TlsFacts};
 use probecause::report::{CauseInfo, Missed, MissedReason, Report};
 use probecause::settings::Settings;
@@ -183,7 +184,14 @@ impl Story {
         let target = target.unwrap();
         let diagnosis = diagnosis(verdict);
         let incidents = self.incidents.entry(name.to_owned()).or_default();
-        let event = incidents.apply(&target.name, &diagnosis, health, false, at);
+        let sighting = Sighting {
+            target: &target.name,
+            began: at,
+            diagnosis: &diagnosis,
+            health,
+            suppressed: false,
+        };
+        let event = incidents.apply(sighting, &Rulebook::embedded().unwrap(), at);
         let since = self.since.entry(name.to_owned()).or_insert((health, at));
         if since.0 != health {
             *since = (health, at);

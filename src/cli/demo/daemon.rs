@@ -33,6 +33,7 @@ impl Daemon {
         let options = Options {
             settings,
             reload_from: None,
+            aws: None,
         };
         let app = App::start(options)
             .await

@@ -1,8 +1,16 @@
 //! What AWS itself says about a failed request: its log line, and the metrics around it.
 //!
-//! Plain data between `evidence`, which asks AWS, and the facts drawn from the answers.
-//! Log text is reduced to a template before it comes here: an exception's message may
-//! hold what nobody but the service's owner should see.
+//! Plain data between `evidence`, which asks AWS, and the facts drawn from the answers:
+//! `log_line` reads a line, `window` says which minutes to ask for and when they are
+//! settled, `sums` what a window's sums mean, `facts` hands all of it to the rules, and
+//! `summary` to people. Log text is reduced to a template before it comes here: an
+//! exception's message may hold what nobody but the service's owner should see.
+
+mod facts;
+pub mod log_line;
+pub mod summary;
+mod sums;
+pub mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +102,9 @@ pub enum LogTemplate {
     AuthorizerFailure,
     /// The backend could not be reached over the network.
     NetworkFailure,
+    /// Lambda answered the call with 200, the API logged no error of the integration, and
+    /// made an error of its own: by inference a malformed answer, never by a phrase.
+    RefusedWithoutError,
     /// None of the phrases we know.
     Unknown,
 }

@@ -1,8 +1,12 @@
 //! The one event loop: each probe's story, from observation to report.
 //!
-//! Owns all mutable state about targets (health, incidents, what is shown), so that
-//! nothing needs a lock and every result is judged in the order in which it came. It
-//! does no I/O: sinks take reports without blocking.
+//! Owns all mutable state about targets (health, baselines, incidents, what is shown), so
+//! that nothing needs a lock and every result is judged in the order in which it came. It
+//! does no I/O: sinks, controls and questions to AWS are handed over without blocking.
+
+mod asking;
+mod journal;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +15,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::diagnosis::context::Context;
+use crate::baseline::Baseline;
+use crate::controls::Controls;
+use crate::diagnosis::aws::Answer;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rulebook::Rulebook;
-use crate::diagnosis::{Diagnosis, Outcome, Verdict};
-use crate::health::{Health, HealthState};
-use crate::incident::{IncidentEvent, Incidents};
+use crate::evidence::Evidence;
+use crate::incident::Sighting;
+use crate::inquiry::Inquiry;
 use crate::maintenance::Maintenance;
 use crate::observation::Observation;
 use crate::report::{Missed, Report};
@@ -25,11 +31,17 @@ use crate::settings::Settings;
 use crate::sink::Sinks;
 use crate::target::{Target, TargetName};
 
+use self::watched::Watched;
+
 /// What happens to a monitor.
 #[derive(Debug)]
 pub enum Event {
     /// A probe ended, or a slot was missed.
     Probing(Emission),
+    /// A control request ended.
+    Controlled(Arc<Target>, Box<Observation>),
+    /// AWS said something about a failed request.
+    Answered(Answer),
     /// From now on this configuration holds; told when it does.
     Configure(Arc<Settings>, oneshot::Sender<Change>),
 }
@@ -45,33 +57,49 @@ pub struct Change {
     pub removed: usize,
 }
 
+/// Where events come from.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Of the scheduler; the monitor ends with it.
+    pub emissions: mpsc::Receiver<Emission>,
+    /// Of control requests.
+    pub controls: mpsc::Receiver<(Arc<Target>, Observation)>,
+    /// Of AWS.
+    pub answers: mpsc::Receiver<Answer>,
+    /// Of whoever reads the configuration.
+    pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<Change>)>,
+}
+
+/// Where the monitor's wishes go; none of them makes it wait.
+#[derive(Debug)]
+pub struct Outbox {
+    /// Everything that publishes.
+    pub sinks: Sinks,
+    /// Asked to look again.
+    pub scheduler: mpsc::Sender<Command>,
+    /// Asked for control requests.
+    pub controls: Controls,
+    /// Asked about failed requests.
+    pub evidence: Arc<Evidence>,
+}
+
 /// The monitor's task and its state.
 #[derive(Debug)]
 pub struct Monitor {
     rulebook: Rulebook,
-    sinks: Sinks,
-    scheduler: mpsc::Sender<Command>,
+    outbox: Outbox,
     location: Arc<str>,
     maintenance: Maintenance,
     watched: HashMap<TargetName, Watched>,
 }
 
-#[derive(Debug)]
-struct Watched {
-    target: Arc<Target>,
-    health: Health,
-    incidents: Incidents,
-    showing: Option<Arc<Verdict>>,
-}
-
 impl Monitor {
     /// A monitor without targets.
     #[must_use]
-    pub fn new(rulebook: Rulebook, sinks: Sinks, scheduler: mpsc::Sender<Command>) -> Self {
+    pub fn new(rulebook: Rulebook, outbox: Outbox) -> Self {
         Self {
             rulebook,
-            sinks,
-            scheduler,
+            outbox,
             location: "".into(),
             maintenance: Maintenance::default(),
             watched: HashMap::new(),
@@ -79,18 +107,18 @@ impl Monitor {
     }
 
     /// Runs until the scheduler has ended and everything it emitted is told.
-    pub async fn run(
-        mut self,
-        mut emissions: mpsc::Receiver<Emission>,
-        mut configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<Change>)>,
-    ) {
+    pub async fn run(mut self, mut inbox: Inbox) {
         loop {
             let event = tokio::select! {
-                emission = emissions.recv() => match emission {
+                emission = inbox.emissions.recv() => match emission {
                     Some(emission) => Event::Probing(emission),
                     None => return,
                 },
-                Some((settings, done)) = configurations.recv() => {
+                Some((target, observation)) = inbox.controls.recv() => {
+                    Event::Controlled(target, Box::new(observation))
+                }
+                Some(answer) = inbox.answers.recv() => Event::Answered(answer),
+                Some((settings, done)) = inbox.configurations.recv() => {
                     Event::Configure(settings, done)
                 }
             };
@@ -104,6 +132,10 @@ impl Monitor {
                 self.observed(&target, *observation, now);
             }
             Event::Probing(Emission::Missed(missed)) => self.missed(&missed),
+            Event::Controlled(target, observation) => {
+                self.controlled(&target, &observation, now);
+            }
+            Event::Answered(answer) => self.answered(&answer, now),
             Event::Configure(settings, done) => {
                 let change = self.configure(&settings, now);
                 // Whoever asked may have gone: the configuration holds all the same.
@@ -114,22 +146,25 @@ impl Monitor {
 
     /// One probe's story, top to bottom.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
-        let Some(watched) = self.watched.get_mut(&target.name) else {
-            return; // Removed while its probe ran.
+        let Some(watched) = watched::of(&mut self.watched, target) else {
+            return; // Removed or changed while its probe ran: it answers an old question.
         };
-        if !Arc::ptr_eq(&watched.target, target) && watched.target != *target {
-            return; // Changed while its probe ran: that result answers an old question.
-        }
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
 
-        let facts = Facts::gather(target, &observation, &Context::at(now));
+        let facts = Facts::gather(target, &observation, &watched.baseline.context(now));
         let diagnosis = self.rulebook.diagnose(&facts);
+        watched.baseline.observe(&observation, &diagnosis, now);
+        watched.inquiry.sent(observation.started);
         let transition = watched.health.observe(diagnosis.outcome, now);
         let health = watched.health.state();
-        let name = &target.name;
-        let event = watched
-            .incidents
-            .apply(name, &diagnosis, health, maintenance, now);
+        let sighting = Sighting {
+            target: &target.name,
+            began: observation.started,
+            diagnosis: &diagnosis,
+            health,
+            suppressed: maintenance,
+        };
+        let event = watched.incidents.apply(sighting, &self.rulebook, now);
         watched.show(&diagnosis);
         let report = Report {
             target: Arc::clone(&watched.target),
@@ -146,17 +181,19 @@ impl Monitor {
             event,
             maintenance,
         };
-        self.sinks.publish(&report);
+        self.outbox.sinks.publish(&report);
 
-        log(&report);
+        journal::probe(&report);
         self.confirm(&report);
+        self.inquire(&report, &facts);
+        self.control(&report, now);
     }
 
     fn missed(&self, missed: &Missed) {
         if self.watched.contains_key(&missed.target.name) {
             let reason = missed.reason.as_str();
             tracing::debug!(target = %missed.target.name, reason, "slot missed");
-            self.sinks.missed(missed);
+            self.outbox.sinks.missed(missed);
         }
     }
 
@@ -169,7 +206,7 @@ impl Monitor {
         if watched.health.wants_confirmation() && after > Duration::ZERO {
             let command = Command::LookAgain(report.target.name.clone(), after);
             // A full queue only means that the next slot confirms instead.
-            if self.scheduler.try_send(command).is_err() {
+            if self.outbox.scheduler.try_send(command).is_err() {
                 tracing::warn!(target = %report.target.name, "no confirming probe: busy");
             }
         }
@@ -189,6 +226,9 @@ impl Monitor {
                     change.changed += 1;
                     changed.health.configure(target.health);
                     changed.target = Arc::clone(target);
+                    // Other times, and other questions: those asked are forgotten there too.
+                    changed.baseline = Baseline::default();
+                    changed.inquiry = Inquiry::default();
                     changed
                 }
                 None => {
@@ -201,78 +241,15 @@ impl Monitor {
         change.removed = old.len();
         for mut removed in old.into_values() {
             if let Some(event) = removed.incidents.close(now, "target removed") {
-                log_incident(&removed.target.name, &event);
-                self.sinks.board.resolved(event.incident());
+                journal::incident(&removed.target.name, &event);
+                self.outbox.evidence.forget(&removed.target.name);
+                self.outbox.sinks.board.resolved(event.incident());
             }
         }
         self.location = settings.location.as_str().into();
         self.maintenance = Maintenance::new(&settings.maintenance);
-        self.sinks.configure(settings);
+        self.outbox.evidence.configure(settings);
+        self.outbox.sinks.configure(settings);
         change
     }
-}
-
-impl Watched {
-    fn new(target: Arc<Target>, now: Timestamp) -> Self {
-        Self {
-            health: Health::new(target.health, now),
-            target,
-            incidents: Incidents::default(),
-            showing: None,
-        }
-    }
-
-    /// A cause shows from the first failed probe until the target is up again: the
-    /// incident's, which one deviating probe does not change, or else the newest.
-    fn show(&mut self, diagnosis: &Diagnosis) {
-        let incident = self.incidents.open().map(|incident| &incident.verdict);
-        match diagnosis.outcome {
-            Outcome::Passed if self.health.state() == HealthState::Up => self.showing = None,
-            Outcome::Passed => {}
-            Outcome::Degraded | Outcome::Failed => {
-                self.showing = incident.or(diagnosis.verdict.as_ref()).cloned();
-            }
-        }
-    }
-}
-
-/// Every transition and every change of an incident is one structured line.
-fn log(report: &Report) {
-    let name = &report.target.name;
-    if let Some(transition) = report.transition {
-        let (from, to) = (transition.from.as_str(), transition.to.as_str());
-        let verdict = report.showing.as_deref();
-        let cause = verdict.map(|verdict| verdict.cause.as_str());
-        let certainty = verdict.map(|verdict| verdict.certainty.as_str());
-        let incident = report
-            .incident
-            .as_ref()
-            .map(|incident| incident.id.as_str());
-        let maintenance = report.maintenance;
-        tracing::info!(target = %name, from, to, cause, certainty, incident, maintenance, "health changed");
-    }
-    if let Some(event) = &report.event {
-        log_incident(name, event);
-    }
-    let error = report.diagnosis.error.as_deref();
-    tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "probed");
-}
-
-fn log_incident(name: &TargetName, event: &IncidentEvent) {
-    let incident = event.incident();
-    let cause = incident.verdict.cause.as_str();
-    let certainty = incident.verdict.certainty.as_str();
-    let note = incident
-        .history
-        .last()
-        .map(|revision| revision.note.as_str());
-    tracing::info!(
-        target = %name,
-        incident = %incident.id,
-        cause,
-        certainty,
-        note,
-        "incident {}",
-        event.as_str(),
-    );
 }

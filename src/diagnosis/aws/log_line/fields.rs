@@ -1,0 +1,92 @@
+//! The fields of a JSON access-log line, whatever names its format gives them.
+//!
+//! A format is the user's own: dotted `$context` names, camel case, or nested objects. All
+//! become lower-case names without `$context.`; the dots stay, since `integration.status`
+//! and `integrationStatus` are two variables. This file gives no meaning to any value.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Deeper than any sensible format nests; the rest is left out.
+const MOST_DEPTH: usize = 4;
+
+/// What AWS writes for a variable that is not set.
+const UNSET: &str = "-";
+
+/// The fields of a line, by name.
+pub(super) struct Fields {
+    /// `None`: logged and unset.
+    values: BTreeMap<String, Option<String>>,
+}
+
+impl Fields {
+    /// Reads a line; `None`: no JSON object.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text.trim()).ok()?;
+        value.as_object()?;
+        let mut fields = Self {
+            values: BTreeMap::new(),
+        };
+        fields.flatten("", &value, 0);
+        Some(fields)
+    }
+
+    /// The first of these fields that is set.
+    pub(super) fn text(&self, names: &[&str]) -> Option<&str> {
+        names
+            .iter()
+            .find_map(|name| self.values.get(*name)?.as_deref())
+    }
+
+    /// Whether one of these fields is set; `None`: the format has none of them.
+    pub(super) fn logged(&self, names: &[&str]) -> Option<bool> {
+        let mut known = names.iter().filter_map(|name| self.values.get(*name));
+        let first = known.next()?.is_some();
+        Some(first || known.any(Option::is_some))
+    }
+
+    /// A field that is an HTTP status.
+    pub(super) fn status(&self, names: &[&str]) -> Option<u16> {
+        let status = self.text(names)?.parse().ok()?;
+        (100..600).contains(&status).then_some(status)
+    }
+
+    /// A field in milliseconds.
+    pub(super) fn milliseconds(&self, names: &[&str]) -> Option<Duration> {
+        self.text(names)?.parse().ok().map(Duration::from_millis)
+    }
+
+    fn flatten(&mut self, name: &str, value: &Value, depth: usize) {
+        match value {
+            Value::Object(inner) if depth < MOST_DEPTH => {
+                for (key, value) in inner {
+                    let key = key.trim_start_matches('$').to_ascii_lowercase();
+                    let name = match name {
+                        "" | "context" => key,
+                        name => format!("{name}.{key}"),
+                    };
+                    let name = name.strip_prefix("context.").unwrap_or(&name);
+                    self.flatten(name, value, depth + 1);
+                }
+            }
+            Value::String(text) => {
+                let text = text.trim();
+                let set = !text.is_empty() && text != UNSET;
+                self.put(name, set.then(|| text.to_owned()));
+            }
+            Value::Number(number) => self.put(name, Some(number.to_string())),
+            Value::Null => self.put(name, None),
+            Value::Object(_) | Value::Array(_) | Value::Bool(_) => {}
+        }
+    }
+
+    /// A field that is named twice keeps what is set.
+    fn put(&mut self, name: &str, value: Option<String>) {
+        let kept = self.values.entry(name.to_owned()).or_default();
+        if kept.is_none() {
+            *kept = value;
+        }
+    }
+}

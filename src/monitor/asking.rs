@@ -1,0 +1,106 @@
+//! What the monitor asks beside probing: control requests, and AWS's own words.
+//!
+//! Both only while an incident is open, and neither holds anything up: the verdict from
+//! outside is published at once and revised when an answer comes.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::watched::{Watched, of};
+use super::{Monitor, journal};
+use crate::diagnosis::Outcome;
+use crate::diagnosis::aws::Answer;
+use crate::diagnosis::aws::summary::summary;
+use crate::diagnosis::fact::Facts;
+use crate::incident::IncidentEvent;
+use crate::observation::Observation;
+use crate::report::{Report, Update};
+use crate::target::Target;
+
+impl Monitor {
+    /// Has AWS asked about a failure of an open incident; forgets it with the incident.
+    pub(super) fn inquire(&mut self, report: &Report, facts: &Facts) {
+        let target = &report.target;
+        let Some(watched) = self.watched.get_mut(&target.name) else {
+            return;
+        };
+        if let Some(IncidentEvent::Resolved(_)) = report.event {
+            watched.inquiry.forget();
+            self.outbox.evidence.forget(&target.name);
+        }
+        let Some(incident) = watched.incidents.open() else {
+            return;
+        };
+        let (observation, diagnosis) = (&report.observation, &report.diagnosis);
+        let question = watched
+            .inquiry
+            .ask(target, observation, facts, diagnosis, incident);
+        if let Some(question) = question {
+            self.outbox.evidence.ask(question);
+        }
+    }
+
+    /// Has the floor measured while an incident with answers to compare is open.
+    pub(super) fn control(&self, report: &Report, now: Timestamp) {
+        let failed = report.diagnosis.outcome == Outcome::Failed;
+        let answered = report.observation.response.is_some();
+        if let Some(watched) = self.watched.get(&report.target.name) {
+            self.measure(watched, failed && answered, now);
+        }
+    }
+
+    /// A control request's answer is measured by, and counts nowhere else.
+    pub(super) fn controlled(
+        &mut self,
+        target: &Arc<Target>,
+        observation: &Observation,
+        now: Timestamp,
+    ) {
+        let Some(watched) = of(&mut self.watched, target) else {
+            return;
+        };
+        let host = target.url.host_str().unwrap_or_default();
+        watched.baseline.control(observation, host, now);
+        let failing = watched.health.consecutive_failures() > 0;
+        if let Some(watched) = self.watched.get(&target.name) {
+            self.measure(watched, failing, now);
+        }
+    }
+
+    fn measure(&self, watched: &Watched, failing: bool, now: Timestamp) {
+        let opened = watched.incidents.open().map(|incident| incident.opened);
+        if let Some(after) = watched.baseline.wants_control(opened, failing, now) {
+            let target = Arc::clone(&watched.target);
+            self.outbox.controls.request(target, after);
+        }
+    }
+
+    /// What AWS said about an earlier failure revises the incident; no probe is counted.
+    pub(super) fn answered(&mut self, answer: &Answer, now: Timestamp) {
+        let Some(watched) = self.watched.get_mut(&answer.target) else {
+            return;
+        };
+        let Some((mut facts, evidence)) = watched.inquiry.answered(answer) else {
+            return;
+        };
+        facts.told_by_aws(&watched.target.aws, &evidence);
+        let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
+        let said = summary(&evidence);
+        let event = watched
+            .incidents
+            .revise_with(answer.began, &diagnosis, &said, now);
+        let Some(event) = event else {
+            return;
+        };
+        journal::incident(&answer.target, &event);
+        watched.showing = Some(Arc::clone(&event.incident().verdict));
+        self.outbox.sinks.update(&Update {
+            target: Arc::clone(&watched.target),
+            at: now,
+            began: answer.began,
+            diagnosis,
+            incident: Arc::clone(event.incident()),
+        });
+    }
+}

@@ -1,0 +1,44 @@
+//! The log lines of the monitor: every transition and every change of an incident is one.
+
+use crate::incident::IncidentEvent;
+use crate::report::Report;
+use crate::target::TargetName;
+
+/// What one probe changed.
+pub(super) fn probe(report: &Report) {
+    let name = &report.target.name;
+    if let Some(transition) = report.transition {
+        let (from, to) = (transition.from.as_str(), transition.to.as_str());
+        let verdict = report.showing.as_deref();
+        let cause = verdict.map(|verdict| verdict.cause.as_str());
+        let certainty = verdict.map(|verdict| verdict.certainty.as_str());
+        let incident = report
+            .incident
+            .as_ref()
+            .map(|incident| incident.id.as_str());
+        let maintenance = report.maintenance;
+        tracing::info!(target = %name, from, to, cause, certainty, incident, maintenance, "health changed");
+    }
+    if let Some(event) = &report.event {
+        incident(name, event);
+    }
+    let error = report.diagnosis.error.as_deref();
+    tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "probed");
+}
+
+/// What happened to an incident.
+pub(super) fn incident(name: &TargetName, event: &IncidentEvent) {
+    let story = event.incident();
+    let cause = story.verdict.cause.as_str();
+    let certainty = story.verdict.certainty.as_str();
+    let note = story.history.last().map(|revision| revision.note.as_str());
+    tracing::info!(
+        target = %name,
+        incident = %story.id,
+        cause,
+        certainty,
+        note,
+        "incident {}",
+        event.as_str(),
+    );
+}

@@ -1,0 +1,164 @@
+//! The part of CloudWatch Logs' filter patterns that a look-up by request id needs.
+//!
+//! Terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one
+//! key of a JSON line (`{ $.requestId = "…" }`, joined by `||`). Everything else is
+//! refused, so that nobody believes it was honoured.
+
+use serde_json::Value;
+
+/// A pattern that was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Pattern {
+    /// All of the first, any of the second (unless empty), none of the third.
+    Terms {
+        all: Vec<String>,
+        any: Vec<String>,
+        none: Vec<String>,
+    },
+    /// Any of these keys with this value.
+    Keys(Vec<(Vec<String>, String)>),
+}
+
+impl Pattern {
+    /// Reads a pattern; an empty one fits every line.
+    ///
+    /// # Errors
+    /// What is not understood, for the caller.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if let Some(inner) = text.strip_prefix('{') {
+            let inner = inner.strip_suffix('}');
+            let inner = inner.ok_or("a JSON pattern ends with }")?;
+            let keys: Result<Vec<_>, String> = inner.split("||").map(comparison).collect();
+            return Ok(Self::Keys(keys?));
+        }
+        let (mut all, mut any, mut none) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (into, term) = if let Some(term) = rest.strip_prefix('?') {
+                (&mut any, term)
+            } else if let Some(term) = rest.strip_prefix('-') {
+                (&mut none, term)
+            } else {
+                (&mut all, rest)
+            };
+            let (word, after) = word(term)?;
+            into.push(word.to_owned());
+            rest = after.trim_start();
+        }
+        Ok(Self::Terms { all, any, none })
+    }
+
+    /// Whether a line fits.
+    pub(super) fn fits(&self, line: &str) -> bool {
+        match self {
+            Self::Terms { all, any, none } => {
+                let has = |term: &String| line.contains(term.as_str());
+                all.iter().all(has)
+                    && (any.is_empty() || any.iter().any(has))
+                    && !none.iter().any(has)
+            }
+            Self::Keys(keys) => {
+                let parsed: Result<Value, _> = serde_json::from_str(line);
+                parsed.is_ok_and(|parsed| keys.iter().any(|(path, value)| at(&parsed, path, value)))
+            }
+        }
+    }
+}
+
+/// A term and what follows it: quoted, or up to the next blank.
+fn word(text: &str) -> Result<(&str, &str), String> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        return quoted
+            .split_once('"')
+            .ok_or_else(|| "a quoted term has no end".to_owned());
+    }
+    let plain = |c: char| c.is_alphanumeric() || c == '_';
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let (term, after) = text.split_at(end);
+    if term.is_empty() || !term.chars().all(plain) {
+        return Err(format!("the term {term:?} needs quotes"));
+    }
+    Ok((term, after))
+}
+
+/// One `$.key = "value"`.
+fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
+    let unknown = || {
+        format!(
+            "only `$.key = \"value\"` is simulated, not {:?}",
+            text.trim()
+        )
+    };
+    let (key, value) = text.split_once('=').ok_or_else(unknown)?;
+    let key = key.trim().strip_prefix("$.").ok_or_else(unknown)?;
+    let value = value.trim();
+    let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+    let simple = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !key.chars().all(simple) || quoted.is_some_and(|v| v.contains(['"', '*'])) {
+        return Err(unknown());
+    }
+    let path = key.split('.').map(str::to_owned).collect();
+    Ok((path, quoted.ok_or_else(unknown)?.to_owned()))
+}
+
+fn at(line: &Value, path: &[String], value: &str) -> bool {
+    let found = path.iter().try_fold(line, |inner, key| inner.get(key));
+    found.and_then(Value::as_str) == Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"requestId":"K2Z-a_b=","status":"503","a":{"b":"c"}}"#;
+
+    fn check(pattern: &str, fits: bool) {
+        assert_eq!(
+            Pattern::parse(pattern).unwrap().fits(LINE),
+            fits,
+            "{pattern}"
+        );
+    }
+
+    #[test]
+    fn terms_are_looked_for_anywhere_in_the_line() {
+        check("", true);
+        check(r#""K2Z-a_b=""#, true);
+        check(r#""K2Z-other=""#, false);
+        check(r#"requestId "503""#, true);
+        check(r#"requestId "504""#, false);
+        check(r#"?"K2Z-other=" ?"K2Z-a_b=""#, true);
+        check(r#"?"K2Z-other=" ?"neither""#, false);
+        check("requestId -status", false);
+    }
+
+    #[test]
+    fn a_key_of_a_json_line_is_compared_whole() {
+        check(r#"{ $.requestId = "K2Z-a_b=" }"#, true);
+        check(r#"{ $.requestId = "K2Z" }"#, false);
+        check(
+            r#"{ $.requestId = "other" || $.requestId = "K2Z-a_b=" }"#,
+            true,
+        );
+        check(r#"{ $.a.b = "c" }"#, true);
+        let plain = Pattern::parse(r#"{ $.a = "b" }"#).unwrap();
+        assert!(!plain.fits("no JSON"));
+    }
+
+    #[test]
+    fn what_is_not_simulated_is_refused() {
+        let refused = [
+            "K2Z-a_b=",
+            "\"open",
+            "{ $.status = 503 }",
+            "{ $.a = \"b*\" }",
+            "{ $.a",
+            "[a, b]",
+            "%regex%",
+        ];
+        for pattern in refused {
+            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+}

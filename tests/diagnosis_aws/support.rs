@@ -1,0 +1,135 @@
+//! A failed request, what AWS says of it, and the verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use probecause::diagnosis::Diagnosis;
+use probecause::diagnosis::aws::{ApiMetrics, AwsEvidence, LambdaMetrics, MetricWindow};
+use probecause::diagnosis::context::Context;
+use probecause::diagnosis::fact::Facts;
+use probecause::diagnosis::rulebook::Rulebook;
+use probecause::observation::{HttpVersion, Observation, Response};
+use probecause::target::{Integration, Target};
+
+/// Which front door answers.
+#[derive(Clone, Copy)]
+pub(crate) enum Door {
+    Http,
+    Rest,
+}
+
+/// A target with a Lambda function of its own that may run for a minute.
+pub(crate) fn target(shared: bool) -> Target {
+    let mut target = Target::with_defaults("t", url::Url::parse("https://127.0.0.1/a").unwrap());
+    target.aws.integration = Some(Integration::Lambda);
+    target.aws.function_timeout = Some(Duration::from_secs(60));
+    target.aws.shared = shared;
+    target
+}
+
+/// A settled window with three requests of ours, all failed.
+pub(crate) fn window() -> MetricWindow {
+    MetricWindow {
+        from: Timestamp::UNIX_EPOCH,
+        to: Timestamp::UNIX_EPOCH + Duration::from_secs(60),
+        settled: true,
+        ours: 3,
+        lambda: Some(LambdaMetrics::default()),
+        api: Some(ApiMetrics {
+            server_errors: Some(3.0),
+            ..ApiMetrics::default()
+        }),
+    }
+}
+
+/// The same, with the API's count of our route: ours alone.
+pub(crate) fn alone() -> MetricWindow {
+    let mut window = window();
+    window.api = Some(ApiMetrics {
+        count: Some(3.0),
+        server_errors: Some(3.0),
+        integration_latency_max: None,
+        of_route: true,
+    });
+    window
+}
+
+/// Lambda's sums: throttles, invocations, errors; below nought: no datapoint.
+pub(crate) fn sums(mut window: MetricWindow, of: [f64; 3], longest: Option<f64>) -> MetricWindow {
+    let [throttles, invocations, errors] = of.map(|sum| (sum >= 0.0).then_some(sum));
+    window.lambda = Some(LambdaMetrics {
+        invocations,
+        errors,
+        throttles,
+        duration_max: longest.map(Duration::from_secs_f64),
+        concurrent_max: None,
+    });
+    window
+}
+
+pub(crate) fn of_window(window: MetricWindow) -> AwsEvidence {
+    AwsEvidence {
+        log: None,
+        window: Some(window),
+    }
+}
+
+/// The gateway's own answer after a time, with its front door's body and headers.
+pub(crate) fn answer(door: Door, status: u16, seconds: f64) -> Observation {
+    let (body, headers) = match (door, status) {
+        (Door::Http, 503) => (r#"{"message":"Service Unavailable"}"#, HTTP),
+        (Door::Http, _) => (r#"{"message":"Internal Server Error"}"#, HTTP),
+        (Door::Rest, 504) => (r#"{"message": "Endpoint request timed out"}"#, REST),
+        (Door::Rest, _) => (r#"{"message": "Internal server error"}"#, REST),
+    };
+    let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://127.0.0.1/a");
+    observation.phases.connect = Some(Duration::from_micros(100));
+    observation.phases.processing = Some(Duration::from_secs_f64(seconds));
+    observation.duration = Duration::from_secs_f64(seconds + 0.002);
+    observation.response = Some(Response {
+        status,
+        version: HttpVersion::Http2,
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        body: body.as_bytes().to_vec(),
+        body_truncated: false,
+        body_bytes: body.len() as u64,
+        content_length: Some(body.len() as u64),
+    });
+    observation
+}
+
+const HTTP: &[(&str, &str)] = &[
+    ("content-type", "application/json"),
+    ("apigw-requestid", "K2Z00000000IAMEJ="),
+];
+
+const REST: &[(&str, &str)] = &[
+    ("content-type", "application/json"),
+    ("x-amzn-requestid", "8f0b7a3c-6f1e-4c51-9f0a-0d3c1f1f2a4b"),
+    ("x-amz-apigw-id", "K2Z00000000FAMEJ="),
+    ("x-amzn-errortype", "InternalServerErrorException"),
+];
+
+pub(crate) fn facts(target: &Target, answer: &Observation, evidence: AwsEvidence) -> Facts {
+    let context = Context {
+        aws: Some(Arc::new(evidence)),
+        ..Context::at(Timestamp::UNIX_EPOCH)
+    };
+    Facts::gather(target, answer, &context)
+}
+
+pub(crate) fn diagnose(target: &Target, answer: &Observation, evidence: AwsEvidence) -> Diagnosis {
+    Rulebook::embedded()
+        .unwrap()
+        .diagnose(&facts(target, answer, evidence))
+}
+
+/// `certainty cause` of the leader.
+pub(crate) fn told(diagnosis: &Diagnosis) -> String {
+    let verdict = diagnosis.verdict.as_ref().unwrap();
+    format!("{} {}", verdict.certainty, verdict.cause)
+}

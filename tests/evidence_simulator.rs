@@ -1,0 +1,121 @@
+//! The daemon's evidence asked of the simulated telemetry: every fault is proven by the
+//! log line of its very request, and named as what it is.
+#![cfg(test)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use probecause::cause::Certainty;
+use probecause::diagnosis::aws::{Answer, Question};
+use probecause::diagnosis::context::Context;
+use probecause::diagnosis::fact::Facts;
+use probecause::diagnosis::rulebook::Rulebook;
+use probecause::evidence::Evidence;
+use probecause::observation::Observation;
+use probecause::probe::Prober;
+use probecause::settings::{ResolverSettings, Settings};
+use probecause::simulator::{Door, Fault, Options, Simulator};
+use probecause::sink::daemon_metrics::DaemonMetrics;
+use probecause::target::Target;
+use tokio::sync::mpsc;
+use url::Url;
+
+/// As if the requests had ended this long ago: the first look at the logs is due at once.
+const AGO: Duration = Duration::from_secs(20);
+
+/// Far beyond what a look at a loopback service takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn target(simulator: &Simulator, door: Door, fault: Fault) -> Target {
+    let address = match door {
+        Door::HttpApi => simulator.address(),
+        Door::RestApi => simulator.rest_address(),
+    };
+    let url = format!("https://{address}{}", door.path_of(fault.route()));
+    let mut target = Target::with_defaults(&url, Url::parse(&url).unwrap());
+    target.tls.ca = Some(simulator.ca_pem().as_bytes().into());
+    target.aws = simulator.declarations(door, fault.route());
+    target
+}
+
+fn request_id(observation: &Observation) -> Option<String> {
+    let headers = &observation.response.as_ref()?.headers;
+    let named = |wanted: &str| {
+        let found = headers.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.clone())
+    };
+    named("apigw-requestid").or_else(|| named("x-amzn-requestid"))
+}
+
+/// Probes every fault once, waits for its log line, and compares `cause certainty`.
+async fn check(door: Door, expected: &[(Fault, &str)]) {
+    let options = Options {
+        integration_timeout: Duration::from_secs(1),
+        rest_timeout: Duration::from_secs(1),
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let prober = Prober::new(&ResolverSettings::default()).unwrap();
+    let mut settings = Settings::default();
+    let (sender, mut answers) = mpsc::channel(64);
+    let mut probed = Vec::new();
+    for (fault, cause) in expected {
+        let target = Arc::new(target(&simulator, door, *fault));
+        settings.targets.push(Arc::clone(&target));
+        probed.push((Arc::clone(&target), prober.probe(&target).await, *cause));
+    }
+    let metrics = DaemonMetrics::new().unwrap();
+    let base = Some(simulator.telemetry_config().await);
+    let evidence = Evidence::start_with(&settings, metrics, sender, base);
+    for (target, observation, _) in &probed {
+        evidence.ask(Question {
+            target: Arc::clone(target),
+            request_id: request_id(observation),
+            began: observation.started,
+            ended: Timestamp::now() - AGO,
+            ours: vec![observation.started],
+        });
+    }
+    let rulebook = Rulebook::embedded().unwrap();
+    while !probed.is_empty() {
+        let answer = tokio::time::timeout(PATIENCE, answers.recv());
+        let Answer {
+            target, evidence, ..
+        } = answer.await.unwrap().unwrap();
+        let Some(at) = probed.iter().position(|(known, ..)| known.name == target) else {
+            continue;
+        };
+        if evidence.log.is_none() {
+            continue;
+        }
+        let (target, observation, cause) = probed.swap_remove(at);
+        let context = Context {
+            aws: Some(evidence),
+            ..Context::at(Timestamp::now())
+        };
+        let facts = Facts::gather(&target, &observation, &context);
+        let verdict = rulebook.diagnose(&facts).verdict.unwrap();
+        let told = (verdict.cause.as_str(), verdict.certainty);
+        assert_eq!(told, (cause, Certainty::Proven), "{}", target.name);
+    }
+    simulator.stop().await;
+}
+
+const FAULTS: [(Fault, &str); 5] = [
+    (Fault::Timeout, "integration-timeout"),
+    (Fault::Throttled, "lambda-throttled"),
+    (Fault::Permission, "lambda-permission-denied"),
+    (Fault::Malformed, "lambda-malformed-response"),
+    (Fault::FunctionError, "lambda-function-error"),
+];
+
+#[tokio::test]
+async fn the_five_faults_of_an_http_api_are_proven_by_its_access_log() {
+    check(Door::HttpApi, &FAULTS).await;
+}
+
+#[tokio::test]
+async fn the_five_faults_of_a_rest_api_are_proven_by_its_execution_log() {
+    check(Door::RestApi, &FAULTS).await;
+}

@@ -1,0 +1,7 @@
+//! The fault lab and its scorecard: the template as text and by cfn-lint, the configuration
+//! that its outputs make, and the scorecard over the simulator.
+
+#[cfg(test)]
+mod scorecard;
+#[cfg(test)]
+mod template;

@@ -1,0 +1,116 @@
+//! `probecause scorecard` as a process, over simulated faults.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use probecause::simulator::{Door, Fault, Options, Simulator};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// Quick enough for a test, and far enough from everything else that it is a limit.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A configuration of these routes, each with a label that says what is true of it.
+fn config(simulator: &Simulator, ca_file: &str, targets: &[(&str, Fault, &str)]) -> String {
+    let mut text = String::new();
+    for (name, fault, truth) in targets {
+        let url = format!("https://{}{}", simulator.address(), fault.route());
+        let aws = simulator.declarations(Door::HttpApi, fault.route());
+        let limit = humantime::format_duration(aws.integration_timeout.unwrap()).to_string();
+        writeln!(
+            text,
+            "[[target]]\nname = {name:?}\nurl = {url:?}\ninterval = \"2s\"\ntimeout = \"1900ms\"\n\
+             confirm_after = \"1s\"\nlabels = {{ injected = {truth:?} }}\n\
+             tls = {{ ca_file = {ca_file:?} }}\n\
+             aws = {{ integration = \"lambda\", authorizer = \"none\", integration_timeout = {limit:?} }}\n"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// Scores the targets for some seconds; compares `target mark` per line and the exit code.
+async fn check(targets: &[(&str, Fault, &str)], more: &[&str], marks: &[&str], code: i32) {
+    let options = Options {
+        integration_timeout: TIMEOUT,
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let ca_file = directory.path().join("ca.pem");
+    std::fs::write(&ca_file, simulator.ca_pem()).unwrap();
+    let file = directory.path().join("lab.toml");
+    let text = config(&simulator, ca_file.to_str().unwrap(), targets);
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
+        .args(["scorecard", "--json", "--for", "8s", "--config"])
+        .arg(&file)
+        .args(more)
+        .output()
+        .await
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let cards = lines.iter().filter(|line| line["event"] == "card");
+    let seen: Vec<String> = cards
+        .map(|card| {
+            let word = |key: &str| card[key].as_str().unwrap().to_owned();
+            format!("{} {}", word("target"), word("mark"))
+        })
+        .collect();
+    let trouble = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(seen, marks, "{told}\n{trouble}");
+    assert_eq!(output.status.code(), Some(code), "{told}\n{trouble}");
+    if let Some(last) = lines.last() {
+        assert_eq!(last["event"], "summary");
+        assert_eq!(last["success"], code == 0);
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn the_truth_named_or_among_the_leading_candidates_is_good() {
+    check(
+        &[
+            ("orders", Fault::None, "none"),
+            ("timeout", Fault::Timeout, "integration-timeout"),
+            ("throttled", Fault::Throttled, "lambda-throttled"),
+            ("malformed", Fault::Malformed, "lambda-malformed-response"),
+            ("error", Fault::FunctionError, "lambda-function-error"),
+        ],
+        &[],
+        &[
+            "orders right",
+            "timeout right",
+            "throttled right",
+            // From outside it looks like a function error, which then leads.
+            "malformed candidate",
+            "error right",
+        ],
+        0,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn another_name_than_the_truth_is_bad_and_an_expectation_outranks_the_label() {
+    check(
+        &[
+            ("throttled", Fault::Throttled, "integration-timeout"),
+            ("orders", Fault::None, "none"),
+        ],
+        &["--expect", "orders=too-slow"],
+        &["throttled wrong", "orders unnamed"],
+        1,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_truth_without_its_target_is_a_matter_of_usage() {
+    let expect = ["--expect", "nobody=too-slow"];
+    check(&[("orders", Fault::None, "none")], &expect, &[], 2).await;
+}
