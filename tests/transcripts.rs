@@ -9,6 +9,11 @@ const CAPTURES: &str = concat!(
     "/tests/fixtures/transcripts/http-api-lambda-failures.md"
 );
 
+const REST: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/transcripts/rest-api-failures.md"
+);
+
 fn diagnose(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_probecause"))
         .arg("diagnose")
@@ -55,6 +60,24 @@ fn the_five_captures_are_named() {
     for (verdict, begin) in verdicts.iter().zip(begins) {
         assert!(verdict.starts_with(begin), "{verdict} instead of {begin}");
     }
+}
+
+/// Half of them came through the CloudFront of an edge-optimised API, which is not blamed.
+#[test]
+fn the_failures_of_a_rest_api_are_named_with_their_rivals() {
+    let output = diagnose(&[REST, "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = [
+        "possible lambda-function-error lambda-malformed-response",
+        "possible lambda-permission-denied lambda-throttled",
+        "likely integration-timeout integration-unreachable",
+        "proven api-throttled",
+        "proven quota-exceeded",
+        "possible route-not-found unauthorized",
+        "possible forbidden unauthorized route-not-found",
+        "proven authorizer-failure",
+    ];
+    assert_eq!(verdicts(&output), expected);
 }
 
 #[test]

@@ -48,11 +48,11 @@ fn list(rulebook: &Rulebook) -> String {
     let mut text = String::new();
     for rule in rulebook.causes() {
         let (cause, owner) = (rule.cause.as_str(), rule.owner.as_str());
-        let _ = writeln!(text, "{cause:<28} {owner:<9} {}", rule.title);
+        let _ = writeln!(text, "{cause:<29} {owner:<9} {}", rule.title);
     }
     let last = unexplained();
     let (cause, owner) = (last.cause.as_str(), last.owner.as_str());
-    let _ = writeln!(text, "{cause:<28} {owner:<9} {}", last.title);
+    let _ = writeln!(text, "{cause:<29} {owner:<9} {}", last.title);
     text
 }
 

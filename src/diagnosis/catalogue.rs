@@ -111,6 +111,21 @@ const OUTSIDE: &[FactInfo] = &[
     fact("body.Message", Text, "string `Message` of a JSON body"),
     fact("body.Reason", Text, "string `Reason` of a JSON body"),
     fact(
+        "body.errorMessage",
+        Text,
+        "string `errorMessage` of a JSON body: how Lambda reports a failed function",
+    ),
+    fact(
+        "body.json",
+        Word(&["object", "other", "no"]),
+        "whether the body is a JSON object, another JSON value, or no whole JSON at all",
+    ),
+    fact(
+        "age",
+        Number,
+        "seconds that the answer lay in a cache, by its `age` header; above 0 it was made for an earlier request, and no time of this one says anything about it",
+    ),
+    fact(
         "header.*",
         Text,
         "first value of a response header, by lower-case name",

@@ -2,7 +2,8 @@
 //!
 //! Only exact, documented or captured clues count: a missing match is `unknown`, never
 //! a wrong door. `x-cache: Error from cloudfront` is no clue at all, since the CloudFront
-//! of an edge-optimised REST API puts it on every backend fault.
+//! of an edge-optimised REST API puts it on every backend fault. A gateway whose answers
+//! were customised is not second-guessed: its answers are `unclear`, or not its own.
 
 use crate::observation::Response;
 
@@ -55,7 +56,32 @@ const REST_API_BODIES: &[(u16, &str)] = &[
     (403, r#"{"message":"Missing Authentication Token"}"#),
     (403, r#"{"message":"Forbidden"}"#),
     (401, r#"{"message":"Unauthorized"}"#),
+    // Observed with a space too.
+    (429, r#"{"message": "Too Many Requests"}"#),
+    (413, "HTTP content length exceeded 10485760 bytes."),
+    (413, r#"{"message":"Request Too Long"}"#),
 ];
+
+/// Bodies that Lambda makes for a function URL, byte by byte: the long 403 captured, the
+/// bare one of older accounts and the 502 from issue threads. A throttle names one of
+/// several reasons and is recognised by its form.
+const FUNCTION_URL_BODIES: &[(u16, &str)] = &[
+    (
+        403,
+        r#"{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}"#,
+    ),
+    (403, r#"{"Message":"Forbidden"}"#),
+    (502, "Internal Server Error"),
+];
+
+/// What stands before and after the reason in a function URL's throttle (captured).
+const THROTTLE: (&str, &str) = (
+    r#"{"Reason":""#,
+    r#"","Type":"User","message":"Rate Exceeded."}"#,
+);
+
+/// The header by which REST APIs and function URLs say that an error is their own.
+const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// Headers that a gateway, HTTP itself or a CDN on the way puts on an answer. A function
 /// that answers for itself nearly always brings another one along.
@@ -95,12 +121,13 @@ impl FrontDoor {
     #[must_use]
     pub fn recognise(response: &Response, host: &str) -> Self {
         let has = |name: &str| response.header(name).is_some();
-        if is_cloudfront_page(&response.body) {
-            Self::CloudFront
-        } else if has("apigw-requestid") && !has("x-amzn-requestid") {
+        // A page of CloudFront's behind an API is the API's answer: its headers come first.
+        if has("apigw-requestid") && !has("x-amzn-requestid") {
             Self::HttpApi
         } else if has("x-amz-apigw-id") && has("x-amzn-requestid") {
             Self::RestApi
+        } else if is_cloudfront_page(&response.body) {
+            Self::CloudFront
         } else if host.contains(".lambda-url.") && host.ends_with(".on.aws") {
             Self::FunctionUrl
         } else if response
@@ -128,25 +155,43 @@ impl GatewayMade {
     /// Judges who made an answer that came through a door.
     #[must_use]
     pub fn judge(door: FrontDoor, response: &Response) -> Self {
-        let bodies = match door {
-            FrontDoor::HttpApi => HTTP_API_BODIES,
-            FrontDoor::RestApi => REST_API_BODIES,
+        let exact = match door {
+            FrontDoor::HttpApi => is_one_of(HTTP_API_BODIES, response),
+            // The function behind may answer the same bytes, but without the error type.
+            FrontDoor::RestApi => {
+                response.header(ERROR_TYPE).is_some() && is_one_of(REST_API_BODIES, response)
+            }
+            FrontDoor::FunctionUrl => {
+                is_one_of(FUNCTION_URL_BODIES, response) || is_throttle(response)
+            }
             // These two are recognised by answering themselves.
             FrontDoor::Alb | FrontDoor::CloudFront => return Self::Yes,
-            FrontDoor::FunctionUrl | FrontDoor::Unknown => return Self::No,
+            FrontDoor::Unknown => return Self::No,
         };
         if !response.headers.iter().all(|(name, _)| is_gateways(name)) {
-            return Self::No;
-        }
-        let exact = bodies.iter().any(|(status, body)| {
-            *status == response.status && body.as_bytes() == response.body.as_slice()
-        });
-        if exact && !response.body_truncated {
+            Self::No
+        } else if exact && !response.body_truncated {
             Self::Yes
         } else {
             Self::Unclear
         }
     }
+}
+
+fn is_one_of(bodies: &[(u16, &str)], response: &Response) -> bool {
+    bodies.iter().any(|(status, body)| {
+        *status == response.status && body.as_bytes() == response.body.as_slice()
+    })
+}
+
+/// Whether the body is, but for the word that is the reason, a function URL's throttle.
+fn is_throttle(response: &Response) -> bool {
+    let reason = std::str::from_utf8(&response.body)
+        .ok()
+        .and_then(|text| text.strip_prefix(THROTTLE.0)?.strip_suffix(THROTTLE.1));
+    let is_word =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    response.status == 429 && reason.is_some_and(is_word)
 }
 
 fn is_gateways(header: &str) -> bool {
@@ -173,6 +218,16 @@ mod tests {
         body: &str,
         expected: (FrontDoor, GatewayMade),
     ) {
+        check_at("x.example", status, headers, body, expected);
+    }
+
+    fn check_at(
+        host: &str,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &str,
+        expected: (FrontDoor, GatewayMade),
+    ) {
         let response = Response {
             status,
             version: HttpVersion::Http2,
@@ -185,7 +240,7 @@ mod tests {
             body_bytes: body.len() as u64,
             content_length: None,
         };
-        let door = FrontDoor::recognise(&response, "x.example");
+        let door = FrontDoor::recognise(&response, host);
         assert_eq!((door, GatewayMade::judge(door, &response)), expected);
     }
 
@@ -235,6 +290,7 @@ mod tests {
             &[
                 ("x-amzn-requestid", "u"),
                 ("x-amz-apigw-id", "i="),
+                ("x-amzn-errortype", "InternalServerErrorException"),
                 ("x-cache", "Error from cloudfront"),
                 ("via", "1.1 a.cloudfront.net (CloudFront)"),
             ],
@@ -249,6 +305,67 @@ mod tests {
             503,
             &[("server", "nginx")],
             "",
+            (FrontDoor::Unknown, GatewayMade::No),
+        );
+    }
+
+    #[test]
+    fn a_rest_apis_body_without_its_error_type_is_not_surely_its_own() {
+        check(
+            502,
+            &[("x-amzn-requestid", "u"), ("x-amz-apigw-id", "i=")],
+            r#"{"message": "Internal server error"}"#,
+            (FrontDoor::RestApi, GatewayMade::Unclear),
+        );
+    }
+
+    #[test]
+    fn bodies_of_23_bytes_differ_by_their_text() {
+        for (body, made) in [
+            (r#"{"message":"Forbidden"}"#, GatewayMade::Yes),
+            (r#"{"message":"Not Found"}"#, GatewayMade::Unclear),
+        ] {
+            check(403, CAPTURED, body, (FrontDoor::HttpApi, made));
+        }
+    }
+
+    #[test]
+    fn a_cloudfront_page_behind_an_api_is_the_apis_answer() {
+        let page = "The request could not be satisfied. Generated by cloudfront (CloudFront)";
+        check(
+            502,
+            &[("x-cache", "Error from cloudfront")],
+            page,
+            (FrontDoor::CloudFront, GatewayMade::Yes),
+        );
+        check(
+            502,
+            CAPTURED,
+            page,
+            (FrontDoor::HttpApi, GatewayMade::Unclear),
+        );
+    }
+
+    #[test]
+    fn a_function_url_is_known_by_its_host_and_its_throttle_by_its_form() {
+        let body = |reason: &str| {
+            format!(r#"{{"Reason":"{reason}","Type":"User","message":"Rate Exceeded."}}"#)
+        };
+        let host = "abc.lambda-url.eu-west-1.on.aws";
+        let headers = &[("x-amzn-errortype", "TooManyRequestsException")];
+        for (reason, made) in [
+            ("ConcurrentInvocationLimitExceeded", GatewayMade::Yes),
+            ("", GatewayMade::Unclear),
+            ("not a word", GatewayMade::Unclear),
+        ] {
+            let expected = (FrontDoor::FunctionUrl, made);
+            check_at(host, 429, headers, &body(reason), expected);
+        }
+        check_at(
+            "lambda-url.example",
+            429,
+            headers,
+            &body("ConcurrentInvocationLimitExceeded"),
             (FrontDoor::Unknown, GatewayMade::No),
         );
     }

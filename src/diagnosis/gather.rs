@@ -41,7 +41,10 @@ impl Facts {
                 facts.answered(response, door);
                 door
             });
-        facts.timed(target, observation, context, door);
+        // What came out of a cache was made for an earlier request: its time says nothing.
+        if facts.get("age").is_none() {
+            facts.timed(target, observation, context, door);
+        }
         if let Some(evidence) = &context.aws {
             facts.told_by_aws(&target.aws, evidence);
         }
@@ -117,8 +120,25 @@ impl Facts {
                 self.set_text(&fact, &shortened(value));
             }
         }
+        let age = response
+            .header("age")
+            .and_then(|age| age.trim().parse::<u32>().ok());
+        if let Some(age) = age.filter(|age| *age > 0) {
+            self.set_number("age", f64::from(age));
+        }
+        self.body(response);
+    }
+
+    /// The few members of a JSON body by which front doors tell what happened.
+    fn body(&mut self, response: &Response) {
         let body: Option<serde_json::Value> = serde_json::from_slice(&response.body).ok();
-        for key in ["message", "Message", "Reason"] {
+        let word = match &body {
+            Some(serde_json::Value::Object(_)) => "object",
+            Some(_) => "other",
+            None => "no",
+        };
+        self.set_text("body.json", word);
+        for key in ["message", "Message", "Reason", "errorMessage"] {
             let text = body.as_ref().and_then(|body| body.get(key)?.as_str());
             if let Some(text) = text {
                 self.set_text(&format!("body.{key}"), &shortened(text));
@@ -263,5 +283,47 @@ mod tests {
                 ("status", None),
             ],
         );
+    }
+
+    #[test]
+    fn an_answer_out_of_a_cache_has_an_age_and_no_time() {
+        let mut cached = answered(503, 30.1);
+        check(
+            &cached,
+            &target(),
+            &[("age", None), ("plateau", Some("integration"))],
+        );
+        for (age, expected) in [("0", None), ("7", Some("7")), ("x", None)] {
+            let response = cached.response.as_mut().unwrap();
+            response.headers.retain(|(name, _)| name != "age");
+            response.headers.push(("age".to_owned(), age.to_owned()));
+            check(&cached, &target(), &[("age", expected)]);
+        }
+        let response = cached.response.as_mut().unwrap();
+        response.headers.retain(|(name, _)| name != "age");
+        response.headers.push(("age".to_owned(), "7".to_owned()));
+        check(
+            &cached,
+            &target(),
+            &[("answer_time", None), ("plateau", Some("none"))],
+        );
+    }
+
+    #[test]
+    fn a_body_tells_its_form_and_lambdas_error() {
+        let mut observation = answered(200, 0.1);
+        for (body, form, message) in [
+            (r#"{"errorMessage":"boom"}"#, "object", Some("boom")),
+            (r#"{"errorMessage":7}"#, "object", None),
+            ("[1]", "other", None),
+            ("{", "no", None),
+        ] {
+            observation.response.as_mut().unwrap().body = body.as_bytes().to_vec();
+            check(
+                &observation,
+                &target(),
+                &[("body.json", Some(form)), ("body.errorMessage", message)],
+            );
+        }
     }
 }

@@ -3,13 +3,14 @@
 //! Reading order: `fact` and `catalogue` (the closed vocabulary), `context` and `aws` (what
 //! is known besides the observation), `gather` (observation → facts, with `front_door`,
 //! `timing` and `plateau`), `condition`, `rule` and `reader` (one rule and its parser),
-//! `rulebook` (all rules; ranks what fits). Nothing here does I/O or knows the time; what
-//! nothing explains is `unexplained`, never a wrong name.
+//! `embedded` and `rulebook` (all rules; ranks what fits). Nothing here does I/O or knows
+//! the time; what nothing explains is `unexplained`, never a wrong name.
 
 pub mod aws;
 pub mod catalogue;
 pub mod condition;
 pub mod context;
+mod embedded;
 pub mod fact;
 pub mod front_door;
 pub mod gather;

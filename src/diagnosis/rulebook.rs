@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::cause::{CauseId, Certainty, Owner};
 use crate::diagnosis::condition::Condition;
+use crate::diagnosis::embedded;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::reader;
 use crate::diagnosis::rule::{Rule, RuleProblem};
@@ -24,39 +25,6 @@ pub struct Rulebook {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct RulebookError(pub Vec<RuleProblem>);
-
-/// Our own rules, in reading order, which is also the order of ties.
-const EMBEDDED: &[(&str, &str)] = &[
-    (
-        "http-api.toml",
-        include_str!("../../config/rules/http-api.toml"),
-    ),
-    (
-        "connection.toml",
-        include_str!("../../config/rules/connection.toml"),
-    ),
-    ("tls.toml", include_str!("../../config/rules/tls.toml")),
-    (
-        "answer.toml",
-        include_str!("../../config/rules/answer.toml"),
-    ),
-    (
-        "prober.toml",
-        include_str!("../../config/rules/prober.toml"),
-    ),
-    (
-        "aws-log.toml",
-        include_str!("../../config/rules/aws-log.toml"),
-    ),
-    (
-        "aws-metrics.toml",
-        include_str!("../../config/rules/aws-metrics.toml"),
-    ),
-    (
-        "fallback.toml",
-        include_str!("../../config/rules/fallback.toml"),
-    ),
-];
 
 /// The share from which a leading candidate is more than possible (design: nine tenths).
 const LIKELY_FROM: f64 = 0.9;
@@ -131,7 +99,7 @@ impl Rulebook {
     /// # Errors
     /// Never in a released program: a test reads them all.
     pub fn embedded() -> Result<Self, RulebookError> {
-        Self::from_files(EMBEDDED.iter().copied())
+        Self::from_files(embedded::FILES.iter().copied())
     }
 
     /// Rules of several files, as pairs of name and text. An earlier file wins ties.
