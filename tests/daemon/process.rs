@@ -141,8 +141,10 @@ async fn a_bad_reload_changes_nothing_and_says_why() {
     daemon.signal("-HUP").await;
     daemon
         .metrics_until(|text| {
+            let opened = "probecause_incident_start_timestamp_seconds";
             text.contains("probecause_config_last_reload_successful 1")
                 && series(text, "probecause_probable_cause", "teapot").len() == 1
+                && series(text, opened, "throttled").len() == 1
         })
         .await;
 
