@@ -28,6 +28,7 @@ pub(super) struct Case {
     pub(super) metrics: Part,
     /// The log groups to search, at most two.
     pub(super) logs: Vec<LogPart>,
+    first_log_look: Duration,
     /// Looks at the metrics before the last, in order.
     early: [Timestamp; 2],
     /// The last look.
@@ -56,17 +57,9 @@ pub(super) struct LogPart {
     pub(super) part: Part,
 }
 
-/// When a log is searched, from the end of the request. Lines appear within seconds as a
-/// rule; AWS promises nothing, and after a quarter of an hour nobody waits any more.
-const LOG_LOOKS: [Duration; 7] = [
-    Duration::from_secs(15),
-    Duration::from_secs(30),
-    Duration::from_secs(60),
-    Duration::from_secs(120),
-    Duration::from_secs(240),
-    Duration::from_secs(480),
-    Duration::from_secs(900),
-];
+/// When a log is searched, in times of the first look, from the end of the request:
+/// after a quarter of an hour at the usual 15 s nobody waits any more.
+const LOG_LOOKS: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
 
 /// Last looks wait for the next full such step of the clock, in seconds, so that targets
 /// that failed together share a call.
@@ -100,7 +93,7 @@ impl Case {
                 Some(LogPart {
                     source,
                     group: group.clone().filter(|_| searchable)?,
-                    part: Part::Waiting(question.ended + LOG_LOOKS[0], 0),
+                    part: Part::Waiting(question.ended + wanted.first_log_look, 0),
                 })
             })
             .collect();
@@ -111,6 +104,7 @@ impl Case {
             series,
             metrics,
             logs,
+            first_log_look: wanted.first_log_look,
             early,
             settled,
             evidence: AwsEvidence::default(),
@@ -181,7 +175,7 @@ impl Case {
         let found = finding.is_some();
         if let Some(log) = self.logs.iter_mut().find(|log| log.source == source) {
             let next = LOG_LOOKS
-                .map(|look| ended + look)
+                .map(|times| ended + self.first_log_look * times)
                 .into_iter()
                 .find(|look| *look > asked);
             log.part = match next {

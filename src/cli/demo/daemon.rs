@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 use super::Row;
@@ -23,17 +24,17 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the engine.
+    /// Starts the engine; `aws` leads to the simulated telemetry.
     ///
     /// # Errors
     /// Why it cannot start, for the user.
-    pub(super) async fn start(settings: Settings) -> Result<Self, String> {
+    pub(super) async fn start(settings: Settings, aws: SdkConfig) -> Result<Self, String> {
         let names = settings.targets.iter().map(|target| target.name.clone());
         let names = names.collect();
         let options = Options {
             settings,
             reload_from: None,
-            aws: None,
+            aws: Some(aws),
         };
         let app = App::start(options)
             .await

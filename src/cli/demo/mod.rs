@@ -25,7 +25,7 @@ use crate::cause::{CauseId, Certainty};
 use crate::health::HealthState;
 use crate::observation::Phases;
 use crate::settings::ServerSettings;
-use crate::simulator::{Options, Simulator};
+use crate::simulator::{Door, Options, Simulator};
 use crate::target::TargetName;
 
 /// Arguments of `demo`.
@@ -82,8 +82,9 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
             .map_err(|error| format!("cannot start the simulated gateway: {error}"))?,
     };
     let listen = args.listen.unwrap_or_else(free_address);
-    let settings = plan::settings(ports, simulator.ca_pem(), listen)?;
-    let daemon = Daemon::start(settings).await?;
+    let declare = |route: &str| simulator.declarations(Door::HttpApi, route);
+    let settings = plan::settings(ports, simulator.ca_pem(), listen, declare)?;
+    let daemon = Daemon::start(settings, simulator.telemetry_config().await).await?;
     let style = match (args.json, std::io::stdout().is_terminal()) {
         (true, _) => Style::Json,
         (false, true) => Style::Table {

@@ -9,11 +9,10 @@ use std::time::Duration;
 use url::Url;
 
 use super::Row;
-use crate::settings::{ServerSettings, Settings};
+use crate::cause::Certainty;
+use crate::settings::{EvidenceSettings, ServerSettings, Settings};
 use crate::simulator::Fault;
-use crate::target::{
-    Authorizer, BodyMatch, HealthSettings, Integration, Target, TargetName, TlsSettings,
-};
+use crate::target::{AwsDeclarations, BodyMatch, HealthSettings, Target, TargetName, TlsSettings};
 
 /// One watched route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +21,8 @@ pub(super) struct Route {
     pub(super) name: &'static str,
     /// What is wrong with it, for a person.
     pub(super) wrong: &'static str,
-    /// The causes that are right; empty: there must be none.
+    /// The causes that are right as long as none is proven, the true one first; empty:
+    /// there must be none.
     pub(super) expected: &'static [&'static str],
     /// Where it is and what answers there.
     place: Place,
@@ -77,8 +77,9 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// so that none is missed.
 const SLOW: (Duration, Duration) = (Duration::from_secs(40), Duration::from_secs(35));
 
-/// From outside these two cannot be told apart: either name is right for both.
-const AFTER_THE_FUNCTION_RAN: &[&str] = &["lambda-function-error", "lambda-malformed-response"];
+/// The simulated telemetry has no delays, so that nobody waits minutes for it: AWS's own
+/// takes seconds for a log line as a rule, and up to ten minutes for a metric.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.
 pub(super) const ROUTES: [Route; 9] = [
@@ -109,13 +110,14 @@ pub(super) const ROUTES: [Route; 9] = [
     Route {
         name: "malformed",
         wrong: "its response is malformed",
-        expected: AFTER_THE_FUNCTION_RAN,
+        // From outside it cannot be told from the next.
+        expected: &["lambda-malformed-response", "lambda-function-error"],
         place: Place::Gateway(Fault::Malformed),
     },
     Route {
         name: "function-error",
         wrong: "the function raises an error",
-        expected: AFTER_THE_FUNCTION_RAN,
+        expected: &["lambda-function-error", "lambda-malformed-response"],
         place: Place::Gateway(Fault::FunctionError),
     },
     Route {
@@ -138,19 +140,39 @@ pub(super) const ROUTES: [Route; 9] = [
     },
 ];
 
-/// The configuration of the demo: one target per route.
+/// The configuration of the demo: one target per route. `declare` says what a user who
+/// knows what stands behind a route would write under `[target.aws]`.
 ///
 /// # Errors
 /// If an address does not make a URL, which cannot happen with socket addresses.
-pub(super) fn settings(ports: Ports, ca_pem: &str, listen: SocketAddr) -> Result<Settings, String> {
+pub(super) fn settings(
+    ports: Ports,
+    ca_pem: &str,
+    listen: SocketAddr,
+    declare: impl Fn(&str) -> AwsDeclarations,
+) -> Result<Settings, String> {
     let ca: Arc<[u8]> = ca_pem.as_bytes().into();
-    let targets: Result<Vec<_>, _> = ROUTES
+    let targets: Result<Vec<_>, String> = ROUTES
         .iter()
-        .map(|route| target(route, ports, &ca).map(Arc::new))
+        .map(|route| {
+            let mut target = target(route, ports, &ca)?;
+            if let Place::Gateway(fault) = route.place {
+                target.aws = declare(fault.route());
+            }
+            Ok(Arc::new(target))
+        })
         .collect();
     Ok(Settings {
         location: "demo".to_owned(),
         server: ServerSettings { listen },
+        evidence: EvidenceSettings {
+            first_log_look: AT_ONCE,
+            first_look: AT_ONCE,
+            settle: AT_ONCE,
+            // Everything fails within seconds of the start, which no real daemon sees.
+            max_requests_per_second: 20,
+            ..EvidenceSettings::default()
+        },
         targets: targets?,
         ..Settings::default()
     })
@@ -179,6 +201,10 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
     match (cause, route.expected) {
         (None, []) if probed => None,
         (Some(cause), []) => Some(format!("it is healthy, yet `{cause}` was named")),
+        // What is proven must be true.
+        (Some(cause), [truth, ..]) if proven(row) && cause != *truth => {
+            Some(format!("`{cause}` was proven instead of `{truth}`"))
+        }
         (Some(cause), expected) if expected.contains(&cause) => None,
         (Some(cause), expected) => Some(format!(
             "`{cause}` was named instead of `{}`",
@@ -192,6 +218,10 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
         (None, _) if !probed => Some("it was not probed in time".to_owned()),
         (None, _) => Some("no cause was named".to_owned()),
     }
+}
+
+fn proven(row: Option<&Row>) -> bool {
+    row.is_some_and(|row| row.certainty == Some(Certainty::Proven))
 }
 
 fn target(route: &Route, ports: Ports, ca: &Arc<[u8]>) -> Result<Target, String> {
@@ -211,9 +241,6 @@ fn target(route: &Route, ports: Ports, ca: &Arc<[u8]>) -> Result<Target, String>
         identity: None,
     };
     target.expect.body = vec![BodyMatch::Contains(r#""status":"ok""#.to_owned())];
-    // A user who knows what stands behind a route says so; it rules out rivals.
-    target.aws.integration = Some(Integration::Lambda);
-    target.aws.authorizer = Some(Authorizer::None);
     if route.name == SLOW_ROUTE {
         (target.interval, target.timeout) = SLOW;
         // A second look would take another half minute: here one failure is enough.
@@ -253,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn a_proven_name_must_be_the_true_one() {
+        let mut proven = row("malformed", "lambda-malformed-response");
+        proven.certainty = Some(Certainty::Proven);
+        check(proven.clone(), 20, None);
+        proven.cause = row("", "lambda-function-error").cause;
+        check(
+            proven,
+            20,
+            Some("`lambda-function-error` was proven instead of `lambda-malformed-response`"),
+        );
+    }
+
+    #[test]
     fn a_wrong_name_is_told_with_the_right_one() {
         check(
             row("permission", "lambda-function-error"),
@@ -285,14 +325,19 @@ mod tests {
             expired: SocketAddr::from(([127, 0, 0, 1], 1002)),
             refused: SocketAddr::from(([127, 0, 0, 1], 1003)),
         };
-        let settings = settings(ports, "PEM", ports.gateway).unwrap();
+        let declared = |route: &str| AwsDeclarations {
+            route: Some(route.to_owned()),
+            ..AwsDeclarations::default()
+        };
+        let settings = settings(ports, "PEM", ports.gateway, declared).unwrap();
         let seen: Vec<String> = settings
             .targets
             .iter()
             .map(|target| {
                 assert_eq!(target.tls.ca.as_deref(), Some(&b"PEM"[..]));
                 assert!(target.timeout < target.interval);
-                format!("{} {}", target.name, target.url)
+                let route = target.aws.route.as_deref().unwrap_or("-");
+                format!("{} {} {route}", target.name, target.url)
             })
             .collect();
         insta::assert_snapshot!(seen.join("\n"));

@@ -74,7 +74,12 @@ impl<W: Write> Teller<W> {
         }
         writeln!(self.out, "page      http://{page}/")?;
         writeln!(self.out, "metrics   http://{page}/metrics")?;
-        writeln!(self.out, "gateway   https://{gateway}/ (simulated)\n")
+        writeln!(self.out, "gateway   https://{gateway}/ (simulated)")?;
+        writeln!(
+            self.out,
+            "\nAWS's logs and metrics are simulated too, without their delays of seconds\n\
+             (logs) to ten minutes (metrics). Watch the causes become proven.\n"
+        )
     }
 
     /// Shows the rows until `ended` is over.
@@ -222,6 +227,9 @@ mod tests {
         page      http://127.0.0.1:1002/
         metrics   http://127.0.0.1:1002/metrics
         gateway   https://127.0.0.1:1001/ (simulated)
+
+        AWS's logs and metrics are simulated too, without their delays of seconds
+        (logs) to ten minutes (metrics). Watch the causes become proven.
         ");
     }
 

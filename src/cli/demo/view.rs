@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Row;
 use super::plan::{INTEGRATION_TIMEOUT, Judged, SLOW_ROUTE};
+use crate::cause::Certainty;
 use crate::health::HealthState;
 use crate::observation::Phase;
 use crate::wire;
@@ -99,6 +100,10 @@ pub(super) fn outcome(judged: &[Judged<'_>], colour: bool) -> String {
             coloured(&summary, if good { GREEN } else { RED }, colour)
         ),
     );
+    let proven = failing
+        .iter()
+        .filter(|one| one.row.and_then(|row| row.certainty) == Some(Certainty::Proven));
+    line(&mut out, format_args!("{} of them proven", proven.count()));
     for one in judged {
         if let Some(problem) = &one.problem {
             line(&mut out, format_args!("  {}: {problem}", one.route.name));

@@ -126,7 +126,9 @@ impl Named {
 
 fn named(report: &Report) -> Option<Named> {
     let verdict = report.showing.as_deref()?;
-    let path = match report.incident.as_deref() {
+    let incident = report.incident.as_deref();
+    let evidence = incident.map_or(&report.diagnosis.evidence[..], |one| &one.evidence);
+    let path = match incident {
         Some(incident) => {
             let revisions = incident.history.iter();
             let steps = revisions.map(|revision| Step {
@@ -143,7 +145,7 @@ fn named(report: &Report) -> Option<Named> {
         cause: verdict.cause.clone(),
         certainty: verdict.certainty,
         candidates: verdict.candidates.clone(),
-        evidence: report.diagnosis.evidence.clone(),
+        evidence: evidence.to_vec(),
         path,
     })
 }
