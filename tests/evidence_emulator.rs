@@ -26,8 +26,15 @@ mod evidence;
 #[expect(dead_code, reason = "alarms are counted by other tests")]
 mod proxy;
 #[cfg(test)]
+#[path = "daemon/support.rs"]
+#[expect(dead_code, reason = "signals and metrics are other tests' business")]
+mod support;
+#[cfg(test)]
 #[path = "cloudwatch/telemetry.rs"]
 mod telemetry;
+#[cfg(test)]
+#[path = "cloudwatch/verdicts.rs"]
+mod verdicts;
 
 use emulator::Emulator;
 use evidence::{last, next, question, settings, target};
