@@ -29,10 +29,21 @@ pub struct Settings {
     pub cloudwatch: CloudWatchSettings,
     /// Asking AWS about failed requests.
     pub evidence: EvidenceSettings,
+    /// The operator's own rules, in the order of their files' names.
+    pub rules: Arc<[RuleFile]>,
     /// Every target, in the order of the files.
     pub targets: Vec<Arc<Target>>,
     /// Times in which probes go on but nobody is paged.
     pub maintenance: Vec<MaintenanceWindow>,
+}
+
+/// A file of an operator's rules, checked already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// As the user would find it.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
 }
 
 /// The daemon's own HTTP endpoint.
@@ -166,6 +177,7 @@ impl Default for Settings {
             log: LogSettings::default(),
             cloudwatch: CloudWatchSettings::default(),
             evidence: EvidenceSettings::default(),
+            rules: Arc::default(),
             targets: Vec::new(),
             maintenance: Vec::new(),
         }

@@ -126,7 +126,7 @@ fn a_removed_targets_series_vanish_and_kept_ones_go_on_under_new_labels() {
 
 #[test]
 fn without_targets_the_families_are_declared_and_empty() {
-    let sink = PrometheusSink::new(DaemonMetrics::new().unwrap(), Vec::new());
+    let sink = PrometheusSink::new(DaemonMetrics::new().unwrap());
     sink.configure(&Settings::default());
     let text = sink.render();
     assert!(text.contains("# TYPE probe_success gauge\n"));

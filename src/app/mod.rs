@@ -19,12 +19,11 @@ use tokio::task::JoinHandle;
 
 use crate::controls::Controls;
 use crate::diagnosis::aws::Answer;
-use crate::diagnosis::rulebook::{self, Rulebook, RulebookError};
+use crate::diagnosis::rulebook::{Rulebook, RulebookError};
 use crate::evidence::Evidence;
 use crate::monitor::{Change, Inbox, Monitor, Outbox};
 use crate::observation::Observation;
 use crate::probe::{Prober, ProberError};
-use crate::report::CauseInfo;
 use crate::scheduler::{Command, Probe, Scheduler};
 use crate::server::{self, ReloadRequest, ServerState};
 use crate::settings::Settings;
@@ -50,7 +49,8 @@ pub struct Options {
 /// Why a daemon could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The embedded rule book is broken: a bug that the tests rule out.
+    /// The rules cannot be read: the configuration was not checked, or ours are broken,
+    /// which the tests rule out.
     #[error("{0}")]
     Rulebook(#[from] RulebookError),
     /// Two metrics under one name: a bug that the tests rule out.
@@ -126,13 +126,12 @@ impl App {
     /// What [`StartError`] lists, with a message for the user.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let settings = Arc::new(options.settings);
-        let rulebook = Rulebook::embedded()?;
+        let rulebook = Rulebook::with(&settings.rules)?;
         let metrics = DaemonMetrics::new()?;
         let prober = Prober::new(&settings.resolver)?;
         let listener = listen(settings.server.listen).await?;
         let address = listener.local_addr().unwrap_or(settings.server.listen);
-        let causes = causes(&rulebook);
-        let (sinks, evidence, answers) = outlets(&settings, &metrics, &causes, options.aws);
+        let (sinks, evidence, answers) = outlets(&settings, &metrics, options.aws);
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
         let (emission_sender, emissions) = mpsc::channel(EMISSIONS);
@@ -143,7 +142,7 @@ impl App {
         let (stop_server, stopped) = watch::channel(false);
 
         let prometheus = Arc::clone(&sinks.prometheus);
-        let state = ServerState::new(prometheus, Arc::clone(&board), causes, reload.clone());
+        let state = ServerState::new(prometheus, Arc::clone(&board), reload.clone());
         let ready = state.readiness();
         let dropped = metrics.controls_dropped.clone();
         let controls = Controls::start(prober.clone(), control_sender, CONTROLS, dropped);
@@ -259,38 +258,17 @@ impl Probe for Prober {
 fn outlets(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
-    causes: &[CauseInfo],
     aws: Option<SdkConfig>,
 ) -> (Sinks, Arc<Evidence>, mpsc::Receiver<Answer>) {
     let cloudwatch = CloudWatchSink::start_with(Arc::clone(settings), metrics.clone(), aws.clone());
     let sinks = Sinks {
-        prometheus: Arc::new(PrometheusSink::new(metrics.clone(), causes.to_vec())),
+        prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(Board::default()),
         cloudwatch: Arc::new(cloudwatch),
     };
     let (sender, answers) = mpsc::channel(ANSWERS);
     let evidence = Evidence::start_with(settings, metrics.clone(), sender, aws);
     (sinks, Arc::new(evidence), answers)
-}
-
-/// Everything the sinks may have to tell of a cause, the rule book's end included.
-fn causes(rulebook: &Rulebook) -> Vec<CauseInfo> {
-    let known = rulebook.causes().map(|rule| CauseInfo {
-        cause: rule.cause.clone(),
-        owner: rule.owner,
-        title: rule.title.clone(),
-        next: rule.next.clone(),
-        see: rule.see.clone(),
-    });
-    let unexplained = rulebook::unexplained();
-    let last = CauseInfo {
-        cause: unexplained.cause,
-        owner: unexplained.owner,
-        title: unexplained.title,
-        next: unexplained.next,
-        see: String::new(),
-    };
-    known.chain([last]).collect()
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
+use std::path::PathBuf;
 
-use super::{Exit, Terminal, print};
+use super::{Exit, Terminal, print, rulebook};
 use crate::diagnosis::Diagnosis;
-use crate::diagnosis::rulebook::Rulebook;
 use crate::transcript::{self, Transcript, judge};
 use crate::wire;
 
@@ -18,6 +18,9 @@ pub struct Args {
     /// Files with `curl -v` or `curl -i` text, alone or inside Markdown; `-`: standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
+    /// A configuration whose own rules (`rules_dir`) count too.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// One JSON object a line instead of text for people.
     #[arg(long)]
     json: bool,
@@ -28,7 +31,7 @@ pub struct Args {
 /// # Errors
 /// Which file cannot be read, or holds no answer.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    let rulebook = Rulebook::embedded().map_err(|error| error.to_string())?;
+    let rulebook = rulebook(args.config.as_deref())?;
     let mut exit = Exit::Fine;
     for file in &args.files {
         match read(file) {

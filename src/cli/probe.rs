@@ -20,7 +20,7 @@ use crate::diagnosis::rulebook::Rulebook;
 use crate::diagnosis::{Diagnosis, Outcome};
 use crate::observation::Observation;
 use crate::probe::{Prober, Stopwatch};
-use crate::settings::ResolverSettings;
+use crate::settings::Settings;
 use crate::target::{HeaderText, Target};
 use crate::wire;
 
@@ -58,10 +58,10 @@ pub struct Args {
 /// # Errors
 /// A bad URL or configuration, or no resolver.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
-    let (target, resolver) = chosen(&args)?;
-    let prober = Prober::new(&resolver).map_err(|error| error.to_string())?;
+    let (target, settings) = chosen(&args)?;
+    let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
     let observation = Box::pin(watch(&prober, &target, terminal)).await;
-    let diagnosis = diagnose_once(&target, &observation)?;
+    let diagnosis = diagnose_once(&settings, &target, &observation)?;
     let text = if args.json {
         let parts = wire::ResultParts {
             target: target.name.as_str(),
@@ -82,15 +82,19 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Judges one observation by the embedded rules.
-fn diagnose_once(target: &Target, observation: &Observation) -> Result<Diagnosis, String> {
-    let rulebook = Rulebook::embedded().map_err(|error| error.to_string())?;
+/// Judges one observation by the rules of the configuration.
+fn diagnose_once(
+    settings: &Settings,
+    target: &Target,
+    observation: &Observation,
+) -> Result<Diagnosis, String> {
+    let rulebook = Rulebook::with(&settings.rules).map_err(|error| error.to_string())?;
     let facts = Facts::gather(target, observation, &Context::at(Timestamp::now()));
     Ok(rulebook.diagnose(&facts))
 }
 
-/// The target that the arguments name, and how its name is resolved.
-fn chosen(args: &Args) -> Result<(Target, ResolverSettings), String> {
+/// The target that the arguments name, and the settings it is probed by.
+fn chosen(args: &Args) -> Result<(Target, Settings), String> {
     let Some(url) = &args.url else {
         return configured(args);
     };
@@ -105,11 +109,11 @@ fn chosen(args: &Args) -> Result<(Target, ResolverSettings), String> {
     let _ = shown.set_password(None);
     let mut target = Target::with_defaults(shown.as_str(), url);
     adjust(&mut target, args);
-    Ok((target, ResolverSettings::default()))
+    Ok((target, Settings::default()))
 }
 
 /// The target that a configuration has under this name.
-fn configured(args: &Args) -> Result<(Target, ResolverSettings), String> {
+fn configured(args: &Args) -> Result<(Target, Settings), String> {
     let (Some(path), Some(name)) = (&args.config, &args.target) else {
         return Err("give a URL, or --config FILE with --target NAME".to_owned());
     };
@@ -131,7 +135,7 @@ fn configured(args: &Args) -> Result<(Target, ResolverSettings), String> {
     };
     let mut target = Target::clone(found);
     adjust(&mut target, args);
-    Ok((target, settings.resolver))
+    Ok((target, settings))
 }
 
 /// Lays the options over a target.

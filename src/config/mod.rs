@@ -11,6 +11,7 @@ mod file;
 mod include;
 mod layer;
 mod problem;
+mod rules;
 mod validate;
 mod wording;
 
@@ -57,13 +58,18 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let (documents, unreadable) = read_included(&main, &file, &mut problems);
     problems.errors.extend(unreadable);
     let included = parse_included(&documents, &mut problems);
+    let rules_dir = file.rules_dir.clone();
     let mut sources = validate::Sources {
         main: &main,
         file,
         included,
     };
     let wrong = std::mem::take(&mut problems.errors);
-    let settings = validate::settings(&mut sources, &mut problems);
+    let mut settings = validate::settings(&mut sources, &mut problems);
+    if let Some(folder) = rules_dir {
+        let site = main.root().key("rules_dir");
+        settings.rules = rules::read(main.folder(), &folder, &site, &mut problems);
+    }
     // What a wrong key left missing is its consequence, not one more mistake.
     problems
         .errors

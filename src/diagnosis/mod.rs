@@ -14,6 +14,8 @@ mod embedded;
 pub mod fact;
 pub mod front_door;
 pub mod gather;
+pub mod lint;
+pub mod nearest;
 pub mod plateau;
 pub mod reader;
 pub mod rule;

@@ -13,7 +13,7 @@ use toml::de::DeTable;
 use crate::cause::{Certainty, Owner};
 use crate::diagnosis::condition::Condition;
 use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rule::{Counterexample, Factor, Rule, RuleProblem};
+use crate::diagnosis::rule::{Counterexample, Factor, Origin, Rule, RuleProblem};
 
 /// Reads the rules of one file.
 ///
@@ -71,19 +71,16 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&mut self, at: usize, message: String) {
-        let line = self
-            .text
-            .as_bytes()
-            .iter()
-            .take(at)
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
         self.problems.push(RuleProblem {
             file: self.file.to_owned(),
-            line,
+            line: self.line(at),
             message,
         });
+    }
+
+    fn line(&self, at: usize) -> usize {
+        let before = self.text.as_bytes().iter().take(at);
+        before.filter(|byte| **byte == b'\n').count() + 1
     }
 
     fn document(&mut self, document: &DeTable<'_>) -> Vec<Rule> {
@@ -129,17 +126,7 @@ impl<'a> Reader<'a> {
             None => Some(Certainty::Likely),
         };
         let weight = self.positive(table, "weight").unwrap_or(1.0);
-        let fallback = match table
-            .get("fallback")
-            .map(|value| (value.span().start, value.get_ref().as_bool()))
-        {
-            Some((at, None)) => {
-                self.problem(at, "`fallback` is true or false".to_owned());
-                false
-            }
-            Some((_, Some(fallback))) => fallback,
-            None => false,
-        };
+        let fallback = self.fallback(table);
         let next = self.next(at, table);
         let see = self.required(at, table, "see");
         if see.as_ref().is_some_and(|see| !see.starts_with("https://")) {
@@ -162,7 +149,24 @@ impl<'a> Reader<'a> {
             weigh,
             examples,
             counterexamples,
+            origin: Origin {
+                file: self.file.into(),
+                line: self.line(at),
+                embedded: false,
+            },
         })
+    }
+
+    fn fallback(&mut self, table: &DeTable<'_>) -> bool {
+        let Some(written) = table.get("fallback") else {
+            return false;
+        };
+        let fallback = written.get_ref().as_bool();
+        if fallback.is_none() {
+            let at = written.span().start;
+            self.problem(at, "`fallback` is true or false".to_owned());
+        }
+        fallback.unwrap_or_default()
     }
 
     fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! catalogue. It does not rank (`rulebook`).
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::cause::{CauseId, Certainty, Owner};
 use crate::diagnosis::condition::Condition;
@@ -38,6 +39,19 @@ pub struct Rule {
     pub examples: Vec<Facts>,
     /// Facts that are not.
     pub counterexamples: Vec<Counterexample>,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// Where a rule is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file's name as given.
+    pub file: Arc<str>,
+    /// 1-based; where the rule begins.
+    pub line: usize,
+    /// Whether it is one of the program's own.
+    pub embedded: bool,
 }
 
 /// A factor on a rule's weight.
@@ -67,6 +81,16 @@ pub struct RuleProblem {
     pub line: usize,
     /// What is wrong, with the mend.
     pub message: String,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.embedded {
+            write!(f, "built in, {}", self.file)
+        } else {
+            write!(f, "{}:{}", self.file, self.line)
+        }
+    }
 }
 
 impl fmt::Display for RuleProblem {

@@ -14,6 +14,7 @@ use crate::diagnosis::fact::Facts;
 use crate::diagnosis::reader;
 use crate::diagnosis::rule::{Rule, RuleProblem};
 use crate::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
+use crate::settings::RuleFile;
 
 /// Every rule, in the order of the files.
 #[derive(Clone, Debug)]
@@ -99,7 +100,26 @@ impl Rulebook {
     /// # Errors
     /// Never in a released program: a test reads them all.
     pub fn embedded() -> Result<Self, RulebookError> {
-        Self::from_files(embedded::FILES.iter().copied())
+        Self::with(&[])
+    }
+
+    /// An operator's rules, which win ties, before the program's own. One with the id of
+    /// ours takes its place.
+    ///
+    /// # Errors
+    /// Every problem of the operator's files.
+    pub fn with(operators: &[RuleFile]) -> Result<Self, RulebookError> {
+        let files = operators
+            .iter()
+            .map(|file| (file.name.as_str(), file.text.as_str()));
+        let mut book = Self::from_files(files)?;
+        let mut own = Self::from_files(embedded::FILES.iter().copied())?.rules;
+        own.retain(|rule| !book.rules.iter().any(|theirs| theirs.id == rule.id));
+        for rule in &mut own {
+            rule.origin.embedded = true;
+        }
+        book.rules.append(&mut own);
+        Ok(book)
     }
 
     /// Rules of several files, as pairs of name and text. An earlier file wins ties.
@@ -115,11 +135,15 @@ impl Rulebook {
             match reader::parse(file, text) {
                 Ok(read) => {
                     for rule in read {
-                        if rules.iter().any(|other| other.id == rule.id) {
+                        if let Some(other) = rules.iter().find(|other| other.id == rule.id) {
+                            let place = &other.origin;
                             problems.push(RuleProblem {
                                 file: file.to_owned(),
-                                line: 1,
-                                message: format!("rule `{}` exists already: rename it", rule.id),
+                                line: rule.origin.line,
+                                message: format!(
+                                    "rule `{}` exists already ({place}): rename it",
+                                    rule.id
+                                ),
                             });
                         }
                         rules.push(rule);

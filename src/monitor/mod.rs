@@ -6,6 +6,7 @@
 
 mod asking;
 mod journal;
+mod learning;
 mod surroundings;
 mod watched;
 
@@ -28,7 +29,7 @@ use crate::maintenance::Maintenance;
 use crate::observation::Observation;
 use crate::report::{Missed, Report};
 use crate::scheduler::{Command, Emission};
-use crate::settings::Settings;
+use crate::settings::{RuleFile, Settings};
 use crate::sink::Sinks;
 use crate::target::{Target, TargetName};
 use crate::vantage::Vantage;
@@ -89,6 +90,8 @@ pub struct Outbox {
 #[derive(Debug)]
 pub struct Monitor {
     rulebook: Rulebook,
+    /// The operator's part of the rule book; `None`: not told to the sinks yet.
+    rules: Option<Arc<[RuleFile]>>,
     outbox: Outbox,
     location: Arc<str>,
     maintenance: Maintenance,
@@ -104,6 +107,7 @@ impl Monitor {
     pub fn new(rulebook: Rulebook, outbox: Outbox) -> Self {
         Self {
             rulebook,
+            rules: None,
             outbox,
             location: "".into(),
             maintenance: Maintenance::default(),
@@ -270,6 +274,7 @@ impl Monitor {
                 self.outbox.sinks.board.resolved(event.incident());
             }
         }
+        self.learn(&settings.rules);
         self.vantage.configure(settings.targets.iter());
         self.location = settings.location.as_str().into();
         self.maintenance = Maintenance::new(&settings.maintenance);

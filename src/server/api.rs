@@ -54,7 +54,7 @@ pub(super) async fn incidents(State(state): State<ServerState>) -> Json<Value> {
 }
 
 pub(super) async fn causes(State(state): State<ServerState>) -> Json<Value> {
-    Json(state.causes.iter().map(wire::cause).collect())
+    Json(state.board.causes().iter().map(wire::cause).collect())
 }
 
 /// The process runs and answers; whether targets are well is another question.

@@ -19,7 +19,6 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::report::CauseInfo;
 use crate::sink::page::Board;
 use crate::sink::prometheus::PrometheusSink;
 
@@ -31,7 +30,6 @@ pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
 pub struct ServerState {
     prometheus: Arc<PrometheusSink>,
     board: Arc<Board>,
-    causes: Arc<[CauseInfo]>,
     reload: mpsc::Sender<ReloadRequest>,
     ready: watch::Sender<bool>,
 }
@@ -45,13 +43,11 @@ impl ServerState {
     pub fn new(
         prometheus: Arc<PrometheusSink>,
         board: Arc<Board>,
-        causes: Vec<CauseInfo>,
         reload: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         Self {
             prometheus,
             board,
-            causes: causes.into(),
             reload,
             ready: watch::Sender::new(false),
         }

@@ -7,7 +7,7 @@ pub mod prometheus;
 
 use std::sync::Arc;
 
-use crate::report::{Missed, Report, Update};
+use crate::report::{CauseInfo, Missed, Report, Update};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::CloudWatchSink;
 use crate::sink::page::Board;
@@ -44,6 +44,12 @@ impl Sinks {
     pub fn missed(&self, missed: &Missed) {
         self.prometheus.missed(missed);
         self.board.missed(missed);
+    }
+
+    /// Tells the sinks that show them what there is to say of every cause.
+    pub fn explain(&self, causes: &Arc<[CauseInfo]>) {
+        self.prometheus.explain(causes);
+        self.board.explain(causes);
     }
 
     /// Tells every sink which targets there are from now on.

@@ -63,7 +63,7 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// The causes of the state.
-pub(crate) fn causes() -> Vec<CauseInfo> {
+fn causes() -> Vec<CauseInfo> {
     let info = |cause: &str, owner, title: &str| CauseInfo {
         cause: CauseId::new(cause).unwrap(),
         owner,
@@ -83,8 +83,11 @@ pub(crate) fn causes() -> Vec<CauseInfo> {
 
 /// Both sinks filled with the state.
 pub(crate) fn sinks() -> (PrometheusSink, Board) {
-    let prometheus = PrometheusSink::new(DaemonMetrics::new().unwrap(), causes());
+    let prometheus = PrometheusSink::new(DaemonMetrics::new().unwrap());
     let board = Board::default();
+    let causes = causes().into();
+    prometheus.explain(&causes);
+    board.explain(&causes);
     prometheus.configure(&settings());
     board.configure(&settings());
     for report in reports() {

@@ -25,6 +25,7 @@ pub(super) use value::{
 pub(super) struct MainFile {
     pub(super) location: Option<String>,
     pub(super) include: Option<Vec<String>>,
+    pub(super) rules_dir: Option<String>,
     pub(super) server: Option<ServerTable>,
     pub(super) scheduler: Option<SchedulerTable>,
     pub(super) resolver: Option<ResolverTable>,

@@ -7,6 +7,7 @@ use super::fields::{Value, number};
 use crate::diagnosis::catalogue::{self, FactType};
 use crate::diagnosis::condition::{Condition, Test};
 use crate::diagnosis::fact::{FactValue, Facts};
+use crate::diagnosis::nearest::nearest;
 
 impl Reader<'_> {
     pub(super) fn given(&mut self, given: &Value<'_>, phase: Option<&Condition>) -> Facts {
@@ -54,9 +55,14 @@ impl Reader<'_> {
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
         let Some(info) = catalogue::info(name) else {
+            let known = catalogue::CATALOGUE.iter().map(|info| info.name);
+            let meant = nearest(name, known);
+            let meant = meant.map_or_else(String::new, |fact| format!("did you mean `{fact}`? "));
             self.problem(
                 at,
-                format!("there is no fact `{name}`: `probecause explain --facts` lists them"),
+                format!(
+                    "there is no fact `{name}`: {meant}`probecause explain --facts` lists them"
+                ),
             );
             return None;
         };

@@ -14,7 +14,7 @@ use crate::cause::CauseId;
 use crate::diagnosis::Outcome;
 use crate::incident::{Incident, IncidentEvent};
 use crate::observation::{Observation, Response};
-use crate::report::{Missed, MissedReason, Report, Update};
+use crate::report::{CauseInfo, Missed, MissedReason, Report, Update};
 use crate::settings::Settings;
 use crate::target::{Target, TargetName};
 
@@ -53,6 +53,7 @@ pub struct Sample {
 #[derive(Debug, Default)]
 struct State {
     location: Arc<str>,
+    causes: Arc<[CauseInfo]>,
     targets: BTreeMap<TargetName, Entry>,
     /// The prober's own, while it is in trouble.
     own: Option<Arc<Incident>>,
@@ -91,6 +92,17 @@ impl Board {
                 (target.name.clone(), entry)
             })
             .collect();
+    }
+
+    /// Takes over what there is to say of every cause.
+    pub fn explain(&self, causes: &Arc<[CauseInfo]>) {
+        self.lock().causes = Arc::clone(causes);
+    }
+
+    /// Every cause that the rules know.
+    #[must_use]
+    pub fn causes(&self) -> Arc<[CauseInfo]> {
+        Arc::clone(&self.lock().causes)
     }
 
     /// Takes a probe's report. One of a target that is no longer configured only tells

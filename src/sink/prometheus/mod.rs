@@ -10,7 +10,7 @@ mod series;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::report::{CauseInfo, Missed, Report, Update};
 use crate::settings::Settings;
@@ -31,19 +31,24 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub struct PrometheusSink {
     metrics: DaemonMetrics,
-    causes: Vec<CauseInfo>,
+    causes: Mutex<Arc<[CauseInfo]>>,
     targets: Mutex<BTreeMap<TargetName, Series>>,
 }
 
 impl PrometheusSink {
-    /// A sink without targets; `causes` become `probecause_cause_info`.
+    /// A sink without targets and causes.
     #[must_use]
-    pub const fn new(metrics: DaemonMetrics, causes: Vec<CauseInfo>) -> Self {
+    pub fn new(metrics: DaemonMetrics) -> Self {
         Self {
             metrics,
-            causes,
+            causes: Mutex::default(),
             targets: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// Takes over what becomes `probecause_cause_info`.
+    pub fn explain(&self, causes: &Arc<[CauseInfo]>) {
+        *self.causes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(causes);
     }
 
     /// Takes over a configuration: new targets appear as unknown, removed ones vanish,
@@ -110,7 +115,8 @@ impl PrometheusSink {
                     }
                 }
                 Body::Causes(write) => {
-                    for cause in &self.causes {
+                    let causes = self.causes.lock();
+                    for cause in &**causes.unwrap_or_else(PoisonError::into_inner) {
                         write(&mut lines, cause);
                     }
                 }
