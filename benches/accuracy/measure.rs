@@ -102,7 +102,7 @@ fn measure_row(
     for number in 0..cases {
         let case = Case::draw(fault, target, random);
         let mut last: Option<Diagnosis> = None;
-        let mut class = 0;
+        let mut class = bound::Class::default();
         for (stage, tally) in Stage::ALL.iter().zip(&mut measured.tallies) {
             if let Some(context) = case.context(*stage) {
                 let facts = Facts::gather(&case.target, &case.observation, context);

@@ -17,7 +17,6 @@ use crate::measure::{Measured, Tally};
 /// How the table is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Style {
-    pub(crate) markdown: bool,
     pub(crate) confusion: bool,
 }
 
@@ -120,10 +119,9 @@ fn sum(counts: impl Iterator<Item = (f64, u32, u32)>) -> Share {
 /// The whole table of one seed.
 pub(crate) fn table(seed: u64, cases: u32, measured: &[Measured], style: Style) -> String {
     let mut text = String::new();
-    let mark = if style.markdown { "### " } else { "" };
     let _ = writeln!(
         text,
-        "{mark}Seed {seed}, {cases} simulated failures a row; shares in %, 95 % intervals\n"
+        "### Seed {seed}, {cases} simulated failures a row; shares in %, 95 % intervals\n"
     );
     text += &rows(measured);
     text += "\n";
