@@ -12,6 +12,8 @@ mod cases;
 mod evidence;
 #[path = "../benches/accuracy/front_doors.rs"]
 mod front_doors;
+#[path = "../benches/accuracy/log_lines.rs"]
+mod log_lines;
 #[path = "../benches/accuracy/measure.rs"]
 mod measure;
 #[path = "../benches/accuracy/population.rs"]

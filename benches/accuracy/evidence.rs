@@ -1,23 +1,20 @@
-//! What AWS says about a drawn failure: its metrics and its log line.
+//! What AWS says about a drawn failure: its metrics, and with them its log line.
 //!
 //! Metrics are sums over the window of our own requests and, for shared functions, of
-//! others'; they may be refused, unsettled or late. Log lines are written in the form of
-//! AWS's guides and read by the daemon's own reader. Nothing here knows the rules. The
+//! others'; they may be refused, unsettled or late. Nothing here knows the rules. The
 //! shares are assumptions unless a comment names a source.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
-use probecause::diagnosis::aws::{
-    ApiMetrics, AwsEvidence, LambdaMetrics, LogFinding, MetricWindow,
-};
+use probecause::diagnosis::aws::{ApiMetrics, AwsEvidence, LambdaMetrics, MetricWindow};
 use probecause::diagnosis::context::Context;
 use probecause::observation::Observation;
 use probecause::target::{AwsDeclarations, Target};
 
 use crate::cases::{Stage, Truths, now};
-use crate::front_doors::{Door, Fault, Kind};
+use crate::front_doors::{Fault, Kind};
+use crate::log_lines;
 use crate::random::Random;
 
 /// Share of targets whose function, and whose API, may be asked about; of those, share of
@@ -47,15 +44,6 @@ const WIDE: [f64; 2] = [0.95, 0.05];
 const OTHERS_FAIL: [f64; 5] = [0.0, 0.0, 0.0, 0.001, 0.02];
 /// Share of minutes in which others are throttled while something else ails us.
 const OTHERS_THROTTLED: f64 = 0.01;
-/// Share of APIs with an access log that may be read; of lines found; of full formats.
-const LOGGED: f64 = 0.6;
-/// See [`LOGGED`].
-const FOUND: f64 = 0.95;
-/// See [`LOGGED`].
-const FULL_FORMAT: f64 = 0.7;
-/// Share of REST APIs read by their execution log instead.
-const EXECUTION_LOG: f64 = 0.5;
-
 type Stages<'a> = (&'a mut Vec<(Stage, Context)>, Context);
 
 /// Adds the steps that AWS's answers make.
@@ -75,10 +63,7 @@ pub(crate) fn add(
     };
     target.aws.shared = !random.chance(unshared);
     let window = window(fault, &target.aws, truths, observation, shared, random);
-    let log = random
-        .chance(LOGGED * FOUND)
-        .then(|| log(fault, truths, observation, random))
-        .flatten();
+    let log = log_lines::log(fault, truths, observation, random);
     context.aws = window.map(|window| {
         Arc::new(AwsEvidence {
             log: None,
@@ -137,18 +122,8 @@ impl Sums {
     }
 }
 
-fn window(
-    fault: &Fault,
-    declared: &AwsDeclarations,
-    truths: Truths,
-    observation: &Observation,
-    shared: bool,
-    random: &mut Random,
-) -> Option<MetricWindow> {
-    let status = observation
-        .response
-        .as_ref()
-        .map_or(0, |answer| answer.status);
+/// What the requests of a window add up to, and how many of them are ours.
+fn drawn(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (Sums, f64) {
     let others = if shared {
         let mean = random.log_between(TRAFFIC.0, TRAFFIC.1);
         random.poisson(mean)
@@ -177,6 +152,22 @@ fn window(
     };
     // Nothing runs where nobody may call it, and a missing function has no runs at all.
     sums.passing(others - met, failing, throttled);
+    (sums, ours)
+}
+
+fn window(
+    fault: &Fault,
+    declared: &AwsDeclarations,
+    truths: Truths,
+    observation: &Observation,
+    shared: bool,
+    random: &mut Random,
+) -> Option<MetricWindow> {
+    let status = observation
+        .response
+        .as_ref()
+        .map_or(0, |answer| answer.status);
+    let (sums, ours) = drawn(fault, status, shared, random);
     let settled = declared.function_timeout.is_some() && random.chance(SETTLED);
     let mut sum = |value: f64| {
         let absent = if settled { LATE } else { ABSENT_BEFORE };
@@ -224,7 +215,7 @@ fn longest(fault: &Fault, truths: Truths) -> Duration {
     Duration::from_secs_f64(longest)
 }
 
-fn latency(fault: &Fault, truths: Truths) -> Duration {
+pub(crate) fn latency(fault: &Fault, truths: Truths) -> Duration {
     Duration::from_secs_f64(match fault.kind {
         Kind::IntegrationTimeout => truths.limit(fault.door) + 0.001,
         Kind::FunctionError
@@ -236,165 +227,4 @@ fn latency(fault: &Fault, truths: Truths) -> Duration {
         | Kind::OwnTold => truths.ran + 0.008,
         _ => 0.012,
     })
-}
-
-/// What stands in a log line of this failure.
-struct Words {
-    /// AWS's word on the integration.
-    integration: String,
-    /// The status of the Lambda service.
-    service: &'static str,
-    /// The kind of gateway response; empty: the API did not answer for itself.
-    kind: &'static str,
-    authorizer: &'static str,
-}
-
-fn log(
-    fault: &Fault,
-    truths: Truths,
-    observation: &Observation,
-    random: &mut Random,
-) -> Option<LogFinding> {
-    let words = words(fault, truths, random);
-    let status = observation.response.as_ref()?.status;
-    if fault.door == Door::RestApi && random.chance(EXECUTION_LOG) {
-        let completed = format!("(0f1e2d3c) Method completed with status: {status}");
-        let said = format!("(0f1e2d3c) {}", words.integration);
-        return read_execution_lines(&[&said, &completed]);
-    }
-    let mut line = serde_json::json!({ "requestId": "K2ZEDjwtIAMEcig=", "status": status });
-    if random.chance(FULL_FORMAT) {
-        let or_dash = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
-        let called = matches!(words.service, "200");
-        let message = if words.kind.is_empty() {
-            "-"
-        } else {
-            "Internal Server Error"
-        };
-        for (name, value) in [
-            ("integrationErrorMessage", or_dash(&words.integration)),
-            ("integrationStatus", or_dash(words.service)),
-            (
-                "integrationLatency",
-                latency(fault, truths).as_millis().to_string(),
-            ),
-            (
-                "integration.requestId",
-                or_dash(if called { "0f1e-7c" } else { "" }),
-            ),
-            ("error.message", message.to_owned()),
-            ("error.responseType", or_dash(words.kind)),
-            ("authorizer.error", or_dash(words.authorizer)),
-        ] {
-            line[name] = value.into();
-        }
-    }
-    read_access_line(&line.to_string()).map(|(_, finding)| finding)
-}
-
-fn words(fault: &Fault, truths: Truths, random: &mut Random) -> Words {
-    let rest = fault.door == Door::RestApi;
-    let wrapped = |error: &str| {
-        if rest {
-            format!(
-                "Lambda execution failed with status 200 due to customer function error: \
-                 {error}. Lambda request id: 0f1e2d3c-4b5a-4678-8a9b-c0d1e2f3a4b5"
-            )
-        } else {
-            format!(
-                "The Lambda function returned the following error: {error}. \
-                 Check your Lambda function code and try again."
-            )
-        }
-    };
-    let own = "INTEGRATION_FAILURE";
-    let (integration, service, kind, authorizer) = match fault.kind {
-        Kind::Permission if rest => (
-            "Execution failed due to configuration error: Invalid permissions on Lambda function"
-                .to_owned(),
-            "",
-            own,
-            "",
-        ),
-        Kind::Permission => (
-            "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration. Check the permissions and try again.".to_owned(),
-            "403",
-            own,
-            "",
-        ),
-        Kind::FunctionError | Kind::Customised => {
-            // An exception may say what AWS says elsewhere.
-            let error = random.one_of(&[
-                "KeyError: 'id'",
-                "division by zero",
-                "unhandled",
-                "Rate Exceeded",
-                "Invalid permissions on Lambda function",
-            ]);
-            (wrapped(error), "200", own, "")
-        }
-        Kind::FunctionTimeout => {
-            let error = format!(
-                "2025-05-20T04:44:13.000Z 0f1e2d3c-4b5a-4678-8a9b-c0d1e2f3a4b5 \
-                 Task timed out after {:.2} seconds",
-                truths.function_timeout
-            );
-            (wrapped(&error), "200", own, "")
-        }
-        Kind::Malformed if rest => (
-            "Execution failed due to configuration error: Malformed Lambda proxy response"
-                .to_owned(),
-            "200",
-            own,
-            "",
-        ),
-        Kind::Malformed => (String::new(), "200", own, ""),
-        // By inference of the log's own fields, a failure inside the gateway looks the same.
-        Kind::Blip => (String::new(), "200", own, ""),
-        Kind::Throttled if rest => (
-            "Lambda invocation failed with status: 429. Lambda request id: x".to_owned(),
-            "429",
-            own,
-            "",
-        ),
-        Kind::Throttled => (String::new(), "429", own, ""),
-        Kind::IntegrationTimeout => (
-            "Execution failed due to a timeout error".to_owned(),
-            "",
-            "INTEGRATION_TIMEOUT",
-            "",
-        ),
-        Kind::Unreachable => (
-            "Execution failed due to a network error communicating with endpoint".to_owned(),
-            "",
-            "INTEGRATION_NETWORK_FAILURE",
-            "",
-        ),
-        Kind::Authorizer => (
-            String::new(),
-            "",
-            "AUTHORIZER_CONFIGURATION_ERROR",
-            "The IAM role configured on the authorizer or API Gateway doesn't have permissions",
-        ),
-        Kind::Deleted => (
-            "Lambda invocation failed with status: 404. Function not found".to_owned(),
-            "404",
-            own,
-            "",
-        ),
-        Kind::Kms => (
-            "Lambda invocation failed with status: 502. KMS access denied".to_owned(),
-            "502",
-            own,
-            "",
-        ),
-        Kind::OwnPlain | Kind::OwnTold => (String::new(), "200", "", ""),
-        _ => (String::new(), "", "ACCESS_DENIED", ""),
-    };
-    Words {
-        integration,
-        service,
-        kind,
-        authorizer,
-    }
 }

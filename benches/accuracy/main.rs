@@ -8,6 +8,7 @@ mod bound;
 mod cases;
 mod evidence;
 mod front_doors;
+mod log_lines;
 mod measure;
 mod population;
 mod random;
