@@ -6,17 +6,17 @@
 
 /// A seeded stream of random numbers.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The stream of a seed.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Uniform in `0.0..1.0`.
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,27 +26,57 @@ impl Random {
     }
 
     /// True for this share of draws.
-    pub fn chance(&mut self, share: f64) -> bool {
+    pub(crate) fn chance(&mut self, share: f64) -> bool {
         self.unit() < share
     }
 
     /// Uniform in `low..high`.
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// Log-uniform in `low..high`: each factor of ten is as likely as the next.
-    pub fn log_between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn log_between(&mut self, low: f64, high: f64) -> f64 {
         self.between(low.ln(), high.ln()).exp()
     }
 
     /// Exponential with this mean: the tail of a queue.
-    pub fn exponential(&mut self, mean: f64) -> f64 {
+    pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.unit()).ln()
     }
 
     /// One of a non-empty slice, each as likely as the next.
-    pub fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[(self.unit() * choices.len() as f64) as usize]
+    }
+
+    /// Poisson with this mean: how many of others' requests fall into a window. Knuth's
+    /// product in steps of at most 30, since `exp(-mean)` of a large mean is nought.
+    pub(crate) fn poisson(&mut self, mean: f64) -> f64 {
+        let mut left = mean;
+        let mut count = 0.0;
+        while left > 0.0 {
+            let floor = (-left.min(30.0)).exp();
+            let mut product = self.unit();
+            while product > floor {
+                count += 1.0;
+                product *= self.unit();
+            }
+            left -= 30.0;
+        }
+        count
+    }
+
+    /// How many of `count` things this share meets.
+    pub(crate) fn binomial(&mut self, count: f64, share: f64) -> f64 {
+        let mut met = 0.0;
+        let mut left = count;
+        while left >= 1.0 {
+            if self.chance(share) {
+                met += 1.0;
+            }
+            left -= 1.0;
+        }
+        met
     }
 }

@@ -4,7 +4,7 @@
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters wrong is another word.
-    let most = word.chars().count() / 3 + 1;
+    let most = (word.chars().count() / 3).max(1);
     known
         .map(|candidate| (distance(candidate, word), candidate))
         .filter(|(distance, _)| *distance <= most)

@@ -134,13 +134,13 @@ fn a_wait_up_to_the_limit_without_a_status_is_proof_for_a_declared_function() {
 }
 
 #[test]
-fn an_inferred_malformed_answer_is_corroborated_at_most() {
+fn an_inferred_malformed_answer_is_likely_at_most() {
     let inferred = line(LogTemplate::RefusedWithoutError);
     check(
         &target(true),
         (Http, 500, 0.0003),
         inferred.clone(),
-        "corroborated lambda-malformed-response",
+        "likely lambda-malformed-response",
     );
     // Metrics of a window of our own that say otherwise make it doubtful.
     let evidence = AwsEvidence {

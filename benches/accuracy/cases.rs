@@ -1,0 +1,372 @@
+//! One drawn failure: what happened, what was seen of it, and what else is known.
+//!
+//! The observation holds an exact recorded answer and drawn times; controls and healthy
+//! answers go through the daemon's own [`Baseline`], so that what it would refuse to
+//! believe is refused here too. Declarations are drawn as people make them: some, not all.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use probecause::baseline::Baseline;
+use probecause::diagnosis::context::Context;
+use probecause::diagnosis::{Diagnosis, Outcome};
+use probecause::observation::{Fault as Trouble, FaultKind, Observation};
+use probecause::target::{Authorizer, Integration, Target};
+
+use crate::evidence;
+use crate::front_doors::{Door, Fault, Kind, response};
+use crate::population::{self, Network};
+use crate::random::Random;
+
+/// Share of targets whose operator declared a given detail (assumption).
+pub(crate) const DECLARED: f64 = 0.6;
+/// Share of incidents that began five probes ago or earlier, so that a limit is learned
+/// (assumption: half are seen at their first failures).
+const LASTING: f64 = 0.5;
+/// Share of targets that were well long enough for a history (assumption).
+const WITH_HISTORY: f64 = 0.8;
+/// Share of APIs with a path that no route takes, so that controls count (assumption).
+const WITH_CONTROLS: f64 = 0.7;
+/// An authorizer that fails is called in vain, fails as a function does, or hangs up to
+/// the limit of 10 s that AWS documents; equal shares (assumption).
+const AUTHORIZER_LIMIT: f64 = 10.0;
+/// A backend that refuses answers at once; one that swallows packets makes the API wait
+/// for a time nobody documents (assumption: log-uniform up to the API's limit).
+const HANGING: (f64, f64) = (2.0, 29.0);
+
+/// How much is known when a failure is diagnosed; each step adds to the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Outside,
+    Floor,
+    History,
+    Metrics,
+    Logs,
+}
+
+/// What the drawn AWS side is, declared or not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Truths {
+    /// The function's own timeout, in seconds.
+    pub(crate) function_timeout: f64,
+    /// The API's integration timeout, in seconds.
+    pub(crate) integration_timeout: f64,
+    /// What the failing run took, in seconds, as Lambda's clock has it.
+    pub(crate) ran: f64,
+}
+
+/// One failure with everything that is known of it.
+pub(crate) struct Case {
+    pub(crate) target: Target,
+    pub(crate) observation: Observation,
+    stages: Vec<(Stage, Context)>,
+}
+
+impl Stage {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Outside,
+        Self::Floor,
+        Self::History,
+        Self::Metrics,
+        Self::Logs,
+    ];
+
+    /// The step's name in the table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Outside => "outside only",
+            Self::Floor => "+ floor",
+            Self::History => "+ history",
+            Self::Metrics => "+ metrics",
+            Self::Logs => "+ logs",
+        }
+    }
+}
+
+impl Case {
+    /// Draws a failure of this kind.
+    pub(crate) fn draw(fault: &Fault, target: &Target, random: &mut Random) -> Self {
+        let mut target = target.clone();
+        let network = Network::draw(random);
+        let has_authorizer =
+            fault.kind == Kind::Authorizer || random.chance(population::AUTHORIZER_SHARE);
+        let mut truths = Truths::draw(random);
+        truths.function_timeout = truths
+            .function_timeout
+            .min(truths.integration_timeout - 0.5);
+        if fault.kind == Kind::IntegrationTimeout {
+            // What outlasts the API may run longer than it waits.
+            truths.function_timeout = random.one_of(&[30.0, 60.0, 300.0, 900.0]);
+        }
+        declare(&mut target, fault, truths, has_authorizer, random);
+        let own = random.log_between(population::WARM_RUN.0, population::WARM_RUN.1);
+        truths.ran = truths.run(fault, own, random);
+        let hanging = random.log_between(HANGING.0, HANGING.1);
+        let seen = |random: &mut Random| {
+            let time = server_time(fault, truths, has_authorizer, hanging, random);
+            observed(fault, network, time, random)
+        };
+        let mut baseline = Baseline::default();
+        if fault.door.is_gateway() && random.chance(WITH_HISTORY) {
+            remember(&mut baseline, fault, network, own, random);
+        }
+        if random.chance(LASTING) {
+            for _ in 0..4 {
+                baseline.observe(&seen(random), &failed(), now());
+            }
+        }
+        let observation = seen(random);
+        let stages = stages(fault, &mut target, truths, &baseline, &observation, random);
+        Self {
+            target,
+            observation,
+            stages,
+        }
+    }
+
+    /// What is known at a step; `None`: it adds nothing to the step before.
+    pub(crate) fn context(&self, stage: Stage) -> Option<&Context> {
+        self.stages
+            .iter()
+            .find(|(known, _)| *known == stage)
+            .map(|(_, context)| context)
+    }
+}
+
+impl Truths {
+    fn draw(random: &mut Random) -> Self {
+        let integration_timeout = if random.chance(population::DEFAULT_TIMEOUT_SHARE) {
+            30.0
+        } else {
+            random.one_of(population::OTHER_TIMEOUTS)
+        };
+        Self {
+            function_timeout: random.one_of(population::FUNCTION_TIMEOUTS),
+            integration_timeout,
+            ran: 0.0,
+        }
+    }
+
+    fn run(self, fault: &Fault, own: f64, random: &mut Random) -> f64 {
+        let start = population::run(random);
+        match fault.kind {
+            Kind::FunctionTimeout => self.function_timeout,
+            Kind::IntegrationTimeout => self
+                .function_timeout
+                .min(self.integration_timeout + random.exponential(20.0)),
+            // Failing runs end earlier or later than good ones: half the one, half the other.
+            _ => 0.5 * (start + own),
+        }
+    }
+}
+
+/// The moment of every probe: mid-minute, so that a window is one minute or two.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.max(0.0))
+}
+
+fn declare(
+    target: &mut Target,
+    fault: &Fault,
+    truths: Truths,
+    has_authorizer: bool,
+    random: &mut Random,
+) {
+    let aws = &mut target.aws;
+    let behind = match (fault.door, fault.kind) {
+        (Door::HttpApi | Door::RestApi, Kind::Unreachable) => {
+            random.one_of(&[Integration::Http, Integration::VpcLink])
+        }
+        (Door::Alb, Kind::FunctionError) => Integration::Lambda,
+        (Door::Alb | Door::CloudFront | Door::Below, _) => Integration::Http,
+        _ => Integration::Lambda,
+    };
+    aws.integration = random.chance(DECLARED).then_some(behind);
+    if random.chance(population::AUTHORIZER_DECLARED) {
+        aws.authorizer = Some(match (has_authorizer, fault.kind) {
+            (false, Kind::Unauthorized) => Authorizer::Jwt,
+            (true, Kind::Authorizer) => Authorizer::Lambda,
+            (true, _) => random.one_of(&[Authorizer::Lambda, Authorizer::Jwt]),
+            (false, _) => Authorizer::None,
+        });
+    }
+    if fault.door == Door::FunctionUrl {
+        let signed = fault.kind == Kind::Unauthorized && random.chance(DECLARED);
+        aws.authorizer = signed.then_some(Authorizer::Iam);
+    }
+    let of_lambda = behind == Integration::Lambda;
+    if of_lambda && random.chance(DECLARED) {
+        aws.function_timeout = Some(seconds(truths.function_timeout));
+    }
+    // A lowered limit is a deliberate choice, and declared like everything else.
+    if fault.door.is_gateway() && random.chance(DECLARED) {
+        let limit = truths.limit(fault.door);
+        aws.integration_timeout = Some(seconds(limit));
+    }
+}
+
+impl Truths {
+    /// The API's limit: a REST API's default and maximum is 29 s.
+    pub(crate) fn limit(self, door: Door) -> f64 {
+        match door {
+            Door::RestApi => self.integration_timeout.min(29.0),
+            _ => self.integration_timeout,
+        }
+    }
+}
+
+/// From the request's arrival to the answer's departure, in seconds.
+fn server_time(
+    fault: &Fault,
+    truths: Truths,
+    has_authorizer: bool,
+    hanging: f64,
+    random: &mut Random,
+) -> f64 {
+    let late = random.between(population::LIMIT_OVERSHOOT.0, population::LIMIT_OVERSHOOT.1);
+    let gateway = population::gateway(random);
+    let front = random.between(population::LAMBDA_FRONT.0, population::LAMBDA_FRONT.1);
+    let authorizer = if has_authorizer {
+        population::authorizer(random)
+    } else {
+        0.0
+    };
+    let before = gateway + authorizer;
+    match fault.kind {
+        Kind::ApiThrottled | Kind::RouteNotFound | Kind::FixedPage => gateway,
+        Kind::Unauthorized | Kind::Forbidden => before,
+        Kind::Permission | Kind::Throttled | Kind::Deleted | Kind::Kms => before + front,
+        Kind::IntegrationTimeout => before + truths.limit(fault.door) + late,
+        Kind::FunctionTimeout => before + front + truths.function_timeout + late,
+        Kind::Authorizer => {
+            let failing = [
+                front,
+                front + population::run(random),
+                AUTHORIZER_LIMIT + late,
+            ];
+            gateway + random.one_of(&failing)
+        }
+        Kind::Unreachable if hanging > 10.0 => before + hanging,
+        Kind::Unreachable => before + front,
+        // Each failing call takes its own time around this incident's.
+        _ => before + front + truths.ran + random.exponential(0.2 * truths.ran),
+    }
+}
+
+fn observed(fault: &Fault, network: Network, server: f64, random: &mut Random) -> Observation {
+    let mut seen = Observation::begun(now(), fault.door.url());
+    seen.phases.resolve = Some(seconds(random.between(0.001, 0.030)));
+    seen.phases.connect = Some(seconds(network.trip(random)));
+    seen.phases.tls = Some(seconds(network.trip(random)));
+    if let Kind::Below(phase, kind) = fault.kind {
+        seen.fault = Some(Trouble {
+            phase,
+            kind,
+            detail: "drawn".to_owned(),
+        });
+        let waited = if kind == FaultKind::Timeout {
+            35.0
+        } else {
+            0.1
+        };
+        seen.duration = seconds(waited);
+        return seen;
+    }
+    let processing = network.trip(random) + server;
+    seen.phases.processing = Some(seconds(processing));
+    seen.duration = seconds(processing + 3.0 * network.round_trip);
+    seen.response = fault.answer(random);
+    seen
+}
+
+/// Twenty good answers and, where a path leads nowhere, three controls.
+fn remember(
+    baseline: &mut Baseline,
+    fault: &Fault,
+    network: Network,
+    own: f64,
+    random: &mut Random,
+) {
+    let id = match fault.door {
+        Door::RestApi => ("x-amz-apigw-id", "K2ZEDjwtIAMEcig="),
+        _ => ("apigw-requestid", "K2ZEDjwtIAMEcig="),
+    };
+    let request = ("x-amzn-requestid", "0f1e2d3c-4b5a-4678-8a9b-c0d1e2f3a4b5");
+    let json = ("content-type", "application/json");
+    let rest = fault.door == Door::RestApi;
+    let mut seen = Observation::begun(now(), fault.door.url());
+    seen.response = Some(if rest {
+        response(200, "{}", &[json, request, id])
+    } else {
+        response(200, "{}", &[json, id])
+    });
+    for _ in 0..20 {
+        let front = random.between(population::LAMBDA_FRONT.0, population::LAMBDA_FRONT.1);
+        let server = population::gateway(random) + front + own + random.exponential(0.3 * own);
+        seen.phases.connect = Some(seconds(network.trip(random)));
+        seen.phases.processing = Some(seconds(network.trip(random) + server));
+        baseline.observe(&seen, &Diagnosis::passed(), now());
+    }
+    if !random.chance(WITH_CONTROLS) {
+        return;
+    }
+    let error = ("x-amzn-errortype", "MissingAuthenticationTokenException");
+    seen.response = Some(if rest {
+        let body = r#"{"message":"Missing Authentication Token"}"#;
+        response(403, body, &[json, request, id, error])
+    } else {
+        response(404, r#"{"message":"Not Found"}"#, &[json, id])
+    });
+    let host = "a1b2.execute-api.eu-west-1.amazonaws.com";
+    for _ in 0..3 {
+        let server = population::gateway(random);
+        seen.phases.connect = Some(seconds(network.trip(random)));
+        seen.phases.processing = Some(seconds(network.trip(random) + server));
+        baseline.control(&seen, host, now());
+    }
+}
+
+fn failed() -> Diagnosis {
+    Diagnosis {
+        outcome: Outcome::Failed,
+        ..Diagnosis::passed()
+    }
+}
+
+/// The contexts of the steps that add something to the one before.
+fn stages(
+    fault: &Fault,
+    target: &mut Target,
+    truths: Truths,
+    baseline: &Baseline,
+    observation: &Observation,
+    random: &mut Random,
+) -> Vec<(Stage, Context)> {
+    let known = baseline.context(now());
+    let mut context = Context::at(now());
+    let mut stages = vec![(Stage::Outside, context.clone())];
+    if known.floor.is_some() {
+        context.floor = known.floor;
+        stages.push((Stage::Floor, context.clone()));
+    }
+    if known.healthy.is_some() || known.learned.is_some() {
+        context.healthy = known.healthy;
+        context.learned = known.learned;
+        stages.push((Stage::History, context.clone()));
+    }
+    if fault.door.is_gateway() && observation.response.is_some() {
+        evidence::add(
+            fault,
+            target,
+            truths,
+            observation,
+            (&mut stages, context),
+            random,
+        );
+    }
+    stages
+}

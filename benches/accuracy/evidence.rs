@@ -1,0 +1,230 @@
+//! What AWS says about a drawn failure: its metrics, and with them its log line.
+//!
+//! Metrics are sums over the window of our own requests and, for shared functions, of
+//! others'; they may be refused, unsettled or late. Nothing here knows the rules. The
+//! shares are assumptions unless a comment names a source.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use probecause::diagnosis::aws::{ApiMetrics, AwsEvidence, LambdaMetrics, MetricWindow};
+use probecause::diagnosis::context::Context;
+use probecause::observation::Observation;
+use probecause::target::{AwsDeclarations, Target};
+
+use crate::cases::{Stage, Truths, now};
+use crate::front_doors::{Fault, Kind};
+use crate::log_lines;
+use crate::random::Random;
+
+/// Share of targets whose function, and whose API, may be asked about; of those, share of
+/// requests that AWS refuses or limits.
+const ASKED: f64 = 0.8;
+/// See [`ASKED`].
+const REFUSED: f64 = 0.03;
+/// Detailed metrics, which count a route, cost extra.
+const OF_ROUTE: f64 = 0.4;
+/// Share of diagnoses made after the window settled; before, each datapoint may be absent.
+const SETTLED: f64 = 0.8;
+/// See [`SETTLED`].
+const ABSENT_BEFORE: f64 = 0.5;
+/// Datapoints later than the ten minutes after which silence counts: AWS promises nothing.
+const LATE: f64 = 0.002;
+/// Share of functions that others use; their requests a minute, log-uniform.
+const SHARED: f64 = 0.6;
+/// See [`SHARED`].
+const TRAFFIC: (f64, f64) = (0.2, 300.0);
+/// Share of unshared functions declared so, and of shared ones declared so by mistake.
+const SAID_UNSHARED: f64 = 0.5;
+/// See [`SAID_UNSHARED`].
+const SAID_UNSHARED_WRONGLY: f64 = 0.01;
+/// Share of others' requests that meet our fault: a fault of the whole, or of few requests.
+const WIDE: [f64; 2] = [0.95, 0.05];
+/// Share of others' requests that fail by themselves: of functions, one in ten fails so.
+const OTHERS_FAIL: [f64; 5] = [0.0, 0.0, 0.0, 0.001, 0.02];
+/// Share of minutes in which others are throttled while something else ails us.
+const OTHERS_THROTTLED: f64 = 0.01;
+type Stages<'a> = (&'a mut Vec<(Stage, Context)>, Context);
+
+/// Adds the steps that AWS's answers make.
+pub(crate) fn add(
+    fault: &Fault,
+    target: &mut Target,
+    truths: Truths,
+    observation: &Observation,
+    (stages, mut context): Stages<'_>,
+    random: &mut Random,
+) {
+    let shared = random.chance(SHARED);
+    let unshared = if shared {
+        SAID_UNSHARED_WRONGLY
+    } else {
+        SAID_UNSHARED
+    };
+    target.aws.shared = !random.chance(unshared);
+    let window = window(fault, &target.aws, truths, observation, shared, random);
+    let log = log_lines::log(fault, truths, observation, random);
+    context.aws = window.map(|window| {
+        Arc::new(AwsEvidence {
+            log: None,
+            window: Some(window),
+        })
+    });
+    if context.aws.is_some() {
+        stages.push((Stage::Metrics, context.clone()));
+    }
+    if log.is_some() {
+        let window = context.aws.and_then(|aws| aws.window.clone());
+        context.aws = Some(Arc::new(AwsEvidence { log, window }));
+        stages.push((Stage::Logs, context));
+    }
+}
+
+/// Sums that requests add up to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    count: f64,
+    failed: f64,
+    invocations: f64,
+    errors: f64,
+    throttles: f64,
+}
+
+impl Sums {
+    /// So many requests that met this fault.
+    fn failing(&mut self, fault: &Fault, status: u16, requests: f64) {
+        self.count += requests;
+        if status >= 500 {
+            self.failed += requests;
+        }
+        match fault.kind {
+            Kind::Throttled => self.throttles += requests,
+            Kind::FunctionError | Kind::FunctionTimeout | Kind::Customised => {
+                self.invocations += requests;
+                self.errors += requests;
+            }
+            Kind::Malformed
+            | Kind::IntegrationTimeout
+            | Kind::Blip
+            | Kind::OwnPlain
+            | Kind::OwnTold => self.invocations += requests,
+            _ => {}
+        }
+    }
+
+    /// So many requests that went well, but for a share that failed by itself.
+    fn passing(&mut self, requests: f64, failing: f64, throttled: f64) {
+        self.count += requests;
+        self.invocations += requests - throttled;
+        self.errors += failing;
+        self.throttles += throttled;
+        self.failed += failing + throttled;
+    }
+}
+
+/// What the requests of a window add up to, and how many of them are ours.
+fn drawn(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (Sums, f64) {
+    let others = if shared {
+        let mean = random.log_between(TRAFFIC.0, TRAFFIC.1);
+        random.poisson(mean)
+    } else {
+        0.0
+    };
+    let wide = match fault.kind {
+        Kind::Blip | Kind::FunctionTimeout => 0.05,
+        Kind::Permission | Kind::Deleted | Kind::Kms | Kind::Malformed => 1.0,
+        _ => random.one_of(&WIDE),
+    };
+    // Probes go out once a minute, and again ten seconds after a failure.
+    let ours = random.one_of(&[1.0, 2.0, 2.0, 3.0]);
+    let mut sums = Sums::default();
+    let met = 1.0 + random.binomial(ours - 1.0, wide);
+    sums.failing(fault, status, met);
+    sums.passing(ours - met, 0.0, 0.0);
+    let met = random.binomial(others, wide);
+    sums.failing(fault, status, met);
+    let share = random.one_of(&OTHERS_FAIL);
+    let failing = random.binomial(others - met, share);
+    let throttled = if random.chance(OTHERS_THROTTLED) {
+        random.binomial(others - met - failing, 0.2)
+    } else {
+        0.0
+    };
+    // Nothing runs where nobody may call it, and a missing function has no runs at all.
+    sums.passing(others - met, failing, throttled);
+    (sums, ours)
+}
+
+fn window(
+    fault: &Fault,
+    declared: &AwsDeclarations,
+    truths: Truths,
+    observation: &Observation,
+    shared: bool,
+    random: &mut Random,
+) -> Option<MetricWindow> {
+    let status = observation
+        .response
+        .as_ref()
+        .map_or(0, |answer| answer.status);
+    let (sums, ours) = drawn(fault, status, shared, random);
+    let settled = declared.function_timeout.is_some() && random.chance(SETTLED);
+    let mut sum = |value: f64| {
+        let absent = if settled { LATE } else { ABSENT_BEFORE };
+        // No datapoint where nothing occurred; AWS sends noughts for errors of runs.
+        (value > 0.0 && !random.chance(absent)).then_some(value)
+    };
+    let lambda = LambdaMetrics {
+        invocations: sum(sums.invocations),
+        errors: sum(sums.errors),
+        throttles: sum(sums.throttles),
+        duration_max: (sums.invocations > 0.0).then(|| longest(fault, truths)),
+        concurrent_max: None,
+    };
+    let api = ApiMetrics {
+        count: sum(sums.count),
+        server_errors: sum(sums.failed),
+        integration_latency_max: None,
+        of_route: false,
+    };
+    let (function, gateway) = (random.chance(ASKED), random.chance(ASKED));
+    let of_route = random.chance(OF_ROUTE);
+    let latency = latency(fault, truths);
+    let lambda = Some(lambda).filter(|_| function && !random.chance(REFUSED));
+    let api = Some(ApiMetrics {
+        of_route,
+        integration_latency_max: Some(latency),
+        ..api
+    })
+    .filter(|_| gateway && !random.chance(REFUSED));
+    (lambda.is_some() || api.is_some()).then(|| MetricWindow {
+        from: now(),
+        to: now() + Duration::from_secs(60),
+        settled,
+        ours: ours as u32,
+        lambda,
+        api,
+    })
+}
+
+fn longest(fault: &Fault, truths: Truths) -> Duration {
+    let longest = match fault.kind {
+        Kind::Permission | Kind::Throttled | Kind::Deleted | Kind::Kms => 0.05,
+        _ => truths.ran,
+    };
+    Duration::from_secs_f64(longest)
+}
+
+pub(crate) fn latency(fault: &Fault, truths: Truths) -> Duration {
+    Duration::from_secs_f64(match fault.kind {
+        Kind::IntegrationTimeout => truths.limit(fault.door) + 0.001,
+        Kind::FunctionError
+        | Kind::FunctionTimeout
+        | Kind::Customised
+        | Kind::Malformed
+        | Kind::Blip
+        | Kind::OwnPlain
+        | Kind::OwnTold => truths.ran + 0.008,
+        _ => 0.012,
+    })
+}
