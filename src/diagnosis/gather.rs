@@ -29,6 +29,7 @@ impl Facts {
         facts.measured(observation);
         let host = host_of(target, observation);
         facts.set_text("host", &host);
+        facts.set_text("method", &target.request.method);
         if let Some(days) = expectation::certificate_days(observation, context.now) {
             #[expect(clippy::cast_precision_loss, reason = "days are far below 2^52")]
             facts.set_number("certificate_days", days as f64);
@@ -208,6 +209,7 @@ mod tests {
             &[
                 ("phase", Some("expect")),
                 ("unmet", Some("status")),
+                ("method", Some("GET")),
                 ("status", Some("500")),
                 ("front_door", Some("http-api")),
                 ("gateway_made", Some("no")),
