@@ -98,6 +98,12 @@ async fn a_rest_apis_error_types_of_one_meaning_are_proof() {
             r#"{"error":"slow down"}"#,
             "likely api-throttled",
         ),
+        (
+            429,
+            "LimitExceededException",
+            r#"{"error":"no more for today"}"#,
+            "likely quota-exceeded",
+        ),
     ] {
         check(API, rest(status, error_type, body), nothing, expected).await;
     }
