@@ -147,7 +147,7 @@ async fn cloudfronts_own_pages_name_its_origin_or_its_function() {
         ),
         (
             cloudfront(502, "Error from cloudfront").with("age", "7"),
-            "likely cloudfront-origin-unreachable",
+            "possible cloudfront-origin-unreachable",
         ),
         (
             cloudfront(502, "LambdaValidationError from cloudfront"),
@@ -155,7 +155,7 @@ async fn cloudfronts_own_pages_name_its_origin_or_its_function() {
         ),
         (
             cloudfront(503, "LambdaExecutionError from cloudfront"),
-            "likely cloudfront-function-error",
+            "possible cloudfront-function-error",
         ),
         (
             cloudfront(503, "LambdaLimitExceeded from cloudfront"),
