@@ -121,6 +121,16 @@ const OUTSIDE: &[FactInfo] = &[
         "string `errorMessage` of a JSON body: how Lambda reports a failed function",
     ),
     fact(
+        "body.errors",
+        Number,
+        "how many objects with a string `message` the top-level `errors` of a JSON body lists, as GraphQL reports errors behind a 200; absent when there is none",
+    ),
+    fact(
+        "body.errors.type",
+        Text,
+        "the first `errorType` among them: AppSync's word for what failed",
+    ),
+    fact(
         "body.json",
         Word(&["object", "other", "no"]),
         "whether the body is a JSON object, another JSON value, or no whole JSON at all",
