@@ -87,6 +87,11 @@ const OUTSIDE: &[FactInfo] = &[
         ]),
         "the gravest expectation that a whole answer did not meet",
     ),
+    fact(
+        "method",
+        Text,
+        "method that the target asks with; an answer to `HEAD` has no body to tell a front door by",
+    ),
     fact("status", Number, "status code of the final answer"),
     with_default(
         "front_door",
@@ -105,7 +110,7 @@ const OUTSIDE: &[FactInfo] = &[
         "gateway_made",
         Word(&["yes", "unclear", "no"]),
         "no",
-        "whether the gateway itself made the answer: `yes` for its byte-exact body with none but its own headers, `unclear` for its headers around another body",
+        "whether the gateway itself made the answer: `yes` for a body in its exact form with none but its own headers, `unclear` for its headers around another body or none",
     ),
     fact("body.message", Text, "string `message` of a JSON body"),
     fact("body.Message", Text, "string `Message` of a JSON body"),
@@ -114,6 +119,16 @@ const OUTSIDE: &[FactInfo] = &[
         "body.errorMessage",
         Text,
         "string `errorMessage` of a JSON body: how Lambda reports a failed function",
+    ),
+    fact(
+        "body.errors",
+        Number,
+        "how many objects with a string `message` the top-level `errors` of a JSON body lists, as GraphQL reports errors behind a 200; absent when there is none",
+    ),
+    fact(
+        "body.errors.type",
+        Text,
+        "the first `errorType` among them: AppSync's word for what failed",
     ),
     fact(
         "body.json",

@@ -16,7 +16,7 @@ pub enum FrontDoor {
     RestApi,
     /// Lambda function URL.
     FunctionUrl,
-    /// Application load balancer, answering itself.
+    /// Application load balancer, answering itself: its own page or a fixed response.
     Alb,
     /// CloudFront, answering itself.
     CloudFront,
@@ -27,9 +27,9 @@ pub enum FrontDoor {
 /// Whether a gateway made the answer, or something behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayMade {
-    /// Byte-exact body, none but its own headers.
+    /// A body in its exact form, none but its own headers.
     Yes,
-    /// None but its own headers, but a body we do not know.
+    /// None but its own headers, but a body we do not know, or none at all.
     Unclear,
     /// Something behind it, or not a gateway.
     No,
@@ -79,6 +79,14 @@ const THROTTLE: (&str, &str) = (
     r#"{"Reason":""#,
     r#"","Type":"User","message":"Rate Exceeded."}"#,
 );
+
+/// What stands before, between and after the two times that a load balancer's page names
+/// its status and reason (captured for 502 and 503).
+const LOAD_BALANCER_PAGE: [&str; 3] = [
+    "<html>\r\n<head><title>",
+    "</title></head>\r\n<body>\r\n<center><h1>",
+    "</h1></center>\r\n</body>\r\n</html>\r\n",
+];
 
 /// The header by which REST APIs and function URLs say that an error is their own.
 const ERROR_TYPE: &str = "x-amzn-errortype";
@@ -164,8 +172,11 @@ impl GatewayMade {
             FrontDoor::FunctionUrl => {
                 is_one_of(FUNCTION_URL_BODIES, response) || is_throttle(response)
             }
-            // These two are recognised by answering themselves.
-            FrontDoor::Alb | FrontDoor::CloudFront => return Self::Yes,
+            // A listener's fixed response comes with the same `server`: only the page tells.
+            FrontDoor::Alb if is_load_balancers_page(response) => return Self::Yes,
+            FrontDoor::Alb => return Self::Unclear,
+            // Recognised by its page.
+            FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
         };
         if !response.headers.iter().all(|(name, _)| is_gateways(name)) {
@@ -192,6 +203,21 @@ fn is_throttle(response: &Response) -> bool {
     let is_word =
         |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     response.status == 429 && reason.is_some_and(is_word)
+}
+
+/// Whether the body is a load balancer's page for the answer's own status. Its reason may
+/// be any: only some of them are captured.
+fn is_load_balancers_page(response: &Response) -> bool {
+    let [before, between, after] = LOAD_BALANCER_PAGE;
+    let names = std::str::from_utf8(&response.body)
+        .ok()
+        .and_then(|text| text.strip_prefix(before)?.strip_suffix(after))
+        .and_then(|text| text.split_once(between));
+    let reason = names
+        .filter(|(title, heading)| title == heading)
+        .and_then(|(title, _)| title.strip_prefix(&format!("{} ", response.status)));
+    !response.body_truncated
+        && reason.is_some_and(|reason| !reason.is_empty() && !reason.contains('<'))
 }
 
 fn is_gateways(header: &str) -> bool {
@@ -326,6 +352,30 @@ mod tests {
             (r#"{"message":"Not Found"}"#, GatewayMade::Unclear),
         ] {
             check(403, CAPTURED, body, (FrontDoor::HttpApi, made));
+        }
+    }
+
+    #[test]
+    fn a_load_balancers_page_is_known_by_its_form_and_status() {
+        let page = |title: &str, heading: &str| {
+            format!(
+                "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n\
+                 <center><h1>{heading}</h1></center>\r\n</body>\r\n</html>\r\n"
+            )
+        };
+        let bad_gateway = page("502 Bad Gateway", "502 Bad Gateway");
+        for (status, body, made) in [
+            (502, bad_gateway.as_str(), GatewayMade::Yes),
+            (503, &bad_gateway, GatewayMade::Unclear),
+            (502, bad_gateway.trim_end(), GatewayMade::Unclear),
+            (502, &page("502 Bad Gateway", "502"), GatewayMade::Unclear),
+            (502, &page("502 ", "502 "), GatewayMade::Unclear),
+            (502, &page("502 <b>", "502 <b>"), GatewayMade::Unclear),
+            (502, "Maintenance", GatewayMade::Unclear),
+            (502, "", GatewayMade::Unclear),
+        ] {
+            let headers = &[("server", "awselb/2.0")];
+            check(status, headers, body, (FrontDoor::Alb, made));
         }
     }
 

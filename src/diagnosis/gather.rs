@@ -29,6 +29,7 @@ impl Facts {
         facts.measured(observation);
         let host = host_of(target, observation);
         facts.set_text("host", &host);
+        facts.set_text("method", &target.request.method);
         if let Some(days) = expectation::certificate_days(observation, context.now) {
             #[expect(clippy::cast_precision_loss, reason = "days are far below 2^52")]
             facts.set_number("certificate_days", days as f64);
@@ -144,6 +145,29 @@ impl Facts {
                 self.set_text(&format!("body.{key}"), &shortened(text));
             }
         }
+        self.graphql(body.as_ref());
+    }
+
+    /// The errors of a GraphQL answer: by its specification each is an object with a
+    /// `message`, which other APIs' lists under the same name need not have.
+    fn graphql(&mut self, body: Option<&serde_json::Value>) {
+        let list = body.and_then(|body| body.get("errors")?.as_array());
+        let is_error = |error: &&serde_json::Value| {
+            let message = error.get("message");
+            message.is_some_and(serde_json::Value::is_string)
+        };
+        let errors = || list.into_iter().flatten().filter(is_error);
+        let count = errors().count();
+        if count > 0 {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "bodies are far below 2^52 bytes"
+            )]
+            self.set_number("body.errors", count as f64);
+        }
+        if let Some(kind) = errors().find_map(|error| error.get("errorType")?.as_str()) {
+            self.set_text("body.errors.type", &shortened(kind));
+        }
     }
 }
 
@@ -208,6 +232,7 @@ mod tests {
             &[
                 ("phase", Some("expect")),
                 ("unmet", Some("status")),
+                ("method", Some("GET")),
                 ("status", Some("500")),
                 ("front_door", Some("http-api")),
                 ("gateway_made", Some("no")),
@@ -307,6 +332,31 @@ mod tests {
             &target(),
             &[("answer_time", None), ("plateau", Some("none"))],
         );
+    }
+
+    #[test]
+    fn a_graphql_answer_tells_its_errors_and_the_first_type() {
+        let mut observation = answered(200, 0.1);
+        for (body, count, kind) in [
+            (
+                r#"{"data":null,"errors":[{"message":"no","errorType":"Unauthorized"},{"message":"x"}]}"#,
+                Some("2"),
+                Some("Unauthorized"),
+            ),
+            (r#"{"errors":[{"message":"x"}]}"#, Some("1"), None),
+            (r#"{"errors":[]}"#, None, None),
+            (r#"{"errors":[{"title":"x"}, "y"]}"#, None, None),
+            (r#"{"errors":"none"}"#, None, None),
+            (r#"{"a":{"errors":[{"message":"x"}]}}"#, None, None),
+            (r#"[{"errors":[{"message":"x"}]}]"#, None, None),
+        ] {
+            observation.response.as_mut().unwrap().body = body.as_bytes().to_vec();
+            check(
+                &observation,
+                &target(),
+                &[("body.errors", count), ("body.errors.type", kind)],
+            );
+        }
     }
 
     #[test]

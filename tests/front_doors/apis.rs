@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::{Recorded, check, expects_ok, nothing, recorded};
+use crate::support::{Recorded, check, diagnosed, expects_ok, nothing, recorded, told};
 use probecause::target::{Authorizer, Integration};
 
 const API: &str = "a1b2.execute-api.eu-west-1.amazonaws.com";
 const URL: &str = "abc.lambda-url.eu-west-1.on.aws";
+const APPSYNC: &str = "abc.appsync-api.eu-west-1.amazonaws.com";
 const INTERNAL: &str = r#"{"message": "Internal server error"}"#;
 
 fn rest(status: u16, error_type: &'static str, body: &str) -> Recorded {
@@ -40,6 +41,12 @@ fn url(status: u16, body: &str) -> Recorded {
         ("x-amzn-requestid", "0f1e2d3c-4b5a-4678-8a9b-c0d1e2f3a4b5"),
     ];
     recorded(status, &headers, body)
+}
+
+/// As AppSync answers, whose own headers are not taken for a sign of it.
+fn graphql(body: &str) -> Recorded {
+    let headers = [("content-type", "application/json;charset=UTF-8")];
+    recorded(200, &headers, body)
 }
 
 #[tokio::test]
@@ -97,6 +104,12 @@ async fn a_rest_apis_error_types_of_one_meaning_are_proof() {
             "TooManyRequestsException",
             r#"{"error":"slow down"}"#,
             "likely api-throttled",
+        ),
+        (
+            429,
+            "LimitExceededException",
+            r#"{"error":"no more for today"}"#,
+            "likely quota-exceeded",
         ),
     ] {
         check(API, rest(status, error_type, body), nothing, expected).await;
@@ -230,6 +243,33 @@ async fn a_200_with_an_odd_body_names_what_may_have_made_it() {
         "likely unexpected-body",
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_graphql_answer_with_errors_points_at_its_resolvers() {
+    let expected = "The GraphQL answer reports errors: a resolver failed behind a 200";
+    let body = r#"{"data":{"order":null},"errors":[{"path":["order"],"errorType":"Lambda:Unhandled","message":"boom"}]}"#;
+    let verdict = diagnosed(APPSYNC, graphql(body), expects_ok).await;
+    assert_eq!(told(&verdict), "likely unexpected-body");
+    assert_eq!(verdict.title, expected);
+    // Behind an HTTP API the value that a function returned by mistake is its rival.
+    let verdict = diagnosed(API, http_api(200, body), expects_ok).await;
+    assert_eq!(
+        told(&verdict),
+        "likely unexpected-body lambda-malformed-response"
+    );
+    assert_eq!(verdict.title, expected);
+    // Without a type it may be any function's return value.
+    let untyped = r#"{"errors":[{"message":"boom"}]}"#;
+    let verdict = diagnosed(API, http_api(200, untyped), expects_ok).await;
+    assert_eq!(
+        told(&verdict),
+        "possible unexpected-body lambda-malformed-response"
+    );
+    assert_eq!(verdict.title, expected);
+    let none = graphql(r#"{"data":{"order":null},"errors":[]}"#);
+    let verdict = diagnosed(APPSYNC, none, expects_ok).await;
+    assert_ne!(verdict.title, expected);
 }
 
 #[tokio::test]

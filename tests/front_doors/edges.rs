@@ -1,7 +1,7 @@
 //! Load balancers and CloudFront: HTML pages, told from what is merely passed through.
 
 use crate::support::{Recorded, check, nothing, recorded};
-use probecause::target::Integration;
+use probecause::target::{Integration, Target};
 
 const HOST: &str = "shop.example";
 
@@ -61,6 +61,64 @@ async fn a_load_balancer_names_its_target_by_the_status() {
 }
 
 #[tokio::test]
+async fn a_listeners_fixed_response_is_not_taken_for_the_load_balancers_own_page() {
+    let page = alb(502, "Bad Gateway").body;
+    for (status, media_type, body) in [
+        (502, "text/plain", "Maintenance"),
+        (504, "application/json", r#"{"error":"down"}"#),
+        (401, "application/json", r#"{"error":"who are you?"}"#),
+        (403, "text/plain", "no"),
+        (413, "text/plain", "too much"),
+        (
+            503,
+            "text/html",
+            "<html><body><h1>Back at noon</h1></body></html>",
+        ),
+        // The page of another status.
+        (503, "text/html", page.as_str()),
+        // No body at all, though the request asked for one.
+        (502, "text/html", ""),
+    ] {
+        let headers = [("server", "awselb/2.0"), ("content-type", media_type)];
+        for integration in [None, Some(Integration::Lambda)] {
+            let declare = match integration {
+                None => nothing,
+                Some(_) => |target: &mut Target| {
+                    target.aws.integration = Some(Integration::Lambda);
+                },
+            };
+            let answer = recorded(status, &headers, body);
+            check(HOST, answer, declare, "likely unexpected-status").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_shows_no_page_and_names_no_more_than_possible() {
+    let asks_head = |target: &mut Target| target.request.method = "HEAD".to_owned();
+    let headers = [("server", "awselb/2.0"), ("content-type", "text/html")];
+    for (status, expected) in [
+        (502, "possible alb-bad-gateway"),
+        (503, "possible alb-no-target"),
+        (504, "possible alb-target-timeout"),
+        (403, "likely unexpected-status"),
+    ] {
+        check(HOST, recorded(status, &headers, ""), asks_head, expected).await;
+    }
+    let before_a_function = |target: &mut Target| {
+        target.request.method = "HEAD".to_owned();
+        target.aws.integration = Some(Integration::Lambda);
+    };
+    check(
+        HOST,
+        recorded(502, &headers, ""),
+        before_a_function,
+        "possible lambda-function-error",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_load_balancer_before_a_function_has_the_functions_faults() {
     // On loopback the answer is at the floor: the function had no time to run.
     check(
@@ -89,7 +147,7 @@ async fn cloudfronts_own_pages_name_its_origin_or_its_function() {
         ),
         (
             cloudfront(502, "Error from cloudfront").with("age", "7"),
-            "likely cloudfront-origin-unreachable",
+            "possible cloudfront-origin-unreachable",
         ),
         (
             cloudfront(502, "LambdaValidationError from cloudfront"),
@@ -97,7 +155,7 @@ async fn cloudfronts_own_pages_name_its_origin_or_its_function() {
         ),
         (
             cloudfront(503, "LambdaExecutionError from cloudfront"),
-            "likely cloudfront-function-error",
+            "possible cloudfront-function-error",
         ),
         (
             cloudfront(503, "LambdaLimitExceeded from cloudfront"),

@@ -1,9 +1,11 @@
 //! A server that answers one recorded answer, and the one check.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use probecause::diagnosis::Verdict;
 use probecause::diagnosis::context::Context;
 use probecause::diagnosis::fact::Facts;
 use probecause::diagnosis::rulebook::Rulebook;
@@ -73,6 +75,27 @@ pub(crate) fn nothing(_: &mut Target) {}
 /// Probes `host`, which answers what was recorded; checks `certainty cause cause …`,
 /// candidates best first.
 pub(crate) async fn check(host: &str, answer: Recorded, declare: fn(&mut Target), expected: &str) {
+    let verdict = diagnosed(host, answer.clone(), declare).await;
+    let (status, headers) = (answer.status, answer.headers);
+    assert_eq!(told(&verdict), expected, "{status} {headers:?}");
+}
+
+/// `certainty cause cause …`, candidates best first.
+pub(crate) fn told(verdict: &Verdict) -> String {
+    let causes: Vec<&str> = verdict
+        .candidates
+        .iter()
+        .map(|candidate| candidate.cause.as_str())
+        .collect();
+    format!("{} {}", verdict.certainty, causes.join(" "))
+}
+
+/// Probes `host`, which answers what was recorded, and diagnoses what came back.
+pub(crate) async fn diagnosed(
+    host: &str,
+    answer: Recorded,
+    declare: fn(&mut Target),
+) -> Arc<Verdict> {
     let server = serve(answer).await;
     let prober = Prober::new(&ResolverSettings {
         servers: vec![dns().await],
@@ -87,14 +110,7 @@ pub(crate) async fn check(host: &str, answer: Recorded, declare: fn(&mut Target)
     let context = Context::at(Timestamp::now());
     let facts = Facts::gather(&target, &observation, &context);
     let diagnosis = Rulebook::embedded().unwrap().diagnose(&facts);
-    let verdict = diagnosis.verdict.unwrap();
-    let causes: Vec<&str> = verdict
-        .candidates
-        .iter()
-        .map(|candidate| candidate.cause.as_str())
-        .collect();
-    let told = format!("{} {}", verdict.certainty, causes.join(" "));
-    assert_eq!(told, expected, "{:?} {facts:?}", observation.fault);
+    diagnosis.verdict.unwrap()
 }
 
 async fn serve(answer: Recorded) -> SocketAddr {
