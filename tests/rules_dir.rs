@@ -1,13 +1,18 @@
 //! An operator's own rules, from the folder on disk to what the program says.
 
+#[cfg(test)]
 use std::path::Path;
+#[cfg(test)]
 use std::process::{Command, Output};
 
+#[cfg(test)]
 const CONFIG: &str =
     "rules_dir = \"rules.d\"\n[[target]]\nname = \"shop\"\nurl = \"https://shop.example/\"\n";
 
+#[cfg(test)]
 const RULE: &str = include_str!("../src/cli/explain/example.toml");
 
+#[cfg(test)]
 fn run(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_probecause"))
         .args(arguments)
@@ -17,6 +22,7 @@ fn run(arguments: &[&str], folder: &Path) -> Output {
 }
 
 /// Checks a configuration whose folder of rules holds this file.
+#[cfg(test)]
 fn check(rule: &str, code: i32, expected: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), rule);
@@ -25,6 +31,7 @@ fn check(rule: &str, code: i32, expected: &str) {
     assert_eq!((output.status.code(), said.trim()), (Some(code), expected));
 }
 
+#[cfg(test)]
 fn write(folder: &Path, rule: &str) {
     std::fs::create_dir_all(folder.join("rules.d")).expect("a folder");
     std::fs::write(folder.join("rules.d/shop.toml"), rule).expect("a file");
