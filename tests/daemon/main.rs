@@ -4,3 +4,5 @@
 mod process;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod surroundings;
