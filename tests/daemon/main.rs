@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod support;
