@@ -1,127 +1,171 @@
-//! An operator's own rules, from the folder on disk to what the program says.
+//! An operator's rules as a person uses them: checked, explained, and used to diagnose;
+//! and the page of all causes, which must be what the program prints.
 
-#[cfg(test)]
+#![expect(clippy::expect_used, reason = "the helpers of a test fail like a test")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
-#[cfg(test)]
 use std::process::{Command, Output};
 
-#[cfg(test)]
-const CONFIG: &str =
-    "rules_dir = \"rules.d\"\n[[target]]\nname = \"shop\"\nurl = \"https://shop.example/\"\n";
+const PAGE: &str = "config/rules/README.md";
+const WORKED_EXAMPLE: &str = "config/rules.d";
+const OWN: &str = "tests/fixtures/rules/own";
 
-#[cfg(test)]
-const RULE: &str = include_str!("../src/cli/explain/example.toml");
-
-#[cfg(test)]
-fn run(arguments: &[&str], folder: &Path) -> Output {
+fn probecause(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_probecause"))
         .args(arguments)
-        .current_dir(folder)
         .output()
-        .expect("the program runs")
+        .expect("the command")
 }
 
-/// Checks a configuration whose folder of rules holds this file.
-#[cfg(test)]
-fn check(rule: &str, code: i32, expected: &str) {
+/// What a command says that ends well.
+fn said(arguments: &[&str]) -> String {
+    let output = probecause(arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A configuration beside a rule, in a folder of its own.
+fn configured(target: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), rule);
-    let output = run(&["check", "probecause.toml"], folder.path());
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!((output.status.code(), said.trim()), (Some(code), expected));
+    let rules = folder.path().join("rules.d");
+    std::fs::create_dir(&rules).expect("a folder");
+    let rule = Path::new(WORKED_EXAMPLE).join("maintenance-page.toml");
+    std::fs::copy(rule, rules.join("maintenance-page.toml")).expect("a rule");
+    let text =
+        format!("rules_dir = \"rules.d\"\n[[target]]\nname = \"shop\"\nurl = \"{target}\"\n");
+    std::fs::write(folder.path().join("c.toml"), text).expect("a file");
+    folder
 }
 
-#[cfg(test)]
-fn write(folder: &Path, rule: &str) {
-    std::fs::create_dir_all(folder.join("rules.d")).expect("a folder");
-    std::fs::write(folder.join("rules.d/shop.toml"), rule).expect("a file");
-    std::fs::write(folder.join("probecause.toml"), CONFIG).expect("a file");
-}
-
-#[test]
-fn a_good_rule_passes_the_check() {
-    check(RULE, 0, "fine: 1 target");
-}
+const MAINTENANCE: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\n\
+     retry-after: 3600\r\ncontent-length: 4\r\nconnection: close\r\n\r\nback";
 
 #[test]
-fn a_misspelt_fact_is_told_with_its_place_and_the_nearest_one() {
-    check(
-        &RULE.replace("  status      = 503", "  statsu      = 503"),
-        2,
-        "rules.d/shop.toml:12: there is no fact `statsu`: did you mean `status`? \
-         `probecause explain --facts` lists them\n1 problem",
-    );
-}
-
-#[test]
-fn an_example_that_its_rule_does_not_lead_is_refused() {
-    check(
-        &RULE.replace("\"maintenance-2\"", "\"open\""),
-        2,
-        "rules.d/shop.toml:1: example 1 of `maintenance-page` is diagnosed as \
-         unexpected-status, not as `maintenance-page`: mend the example, or raise the \
-         weight\n1 problem",
-    );
-}
-
-#[test]
-fn a_rule_in_the_place_of_ours_is_a_warning() {
-    let theirs = RULE.replace("\"maintenance-page\"", "\"too-slow\"");
-    check(
-        &theirs,
-        0,
-        "warning: rules.d/shop.toml:1: takes the place of the built-in rule `too-slow`\n\
-         fine: 1 target, 1 warning",
-    );
-}
-
-#[test]
-fn two_rules_with_one_id_name_both_places() {
-    let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), RULE);
-    std::fs::write(folder.path().join("rules.d/twin.toml"), RULE).expect("a file");
-    let output = run(&["check", "probecause.toml"], folder.path());
-    let said = String::from_utf8_lossy(&output.stdout);
-    let expected = "rules.d/twin.toml:1: rule `maintenance-page` exists already \
-                    (rules.d/shop.toml:1): rename it";
-    assert!(said.starts_with(expected), "{said}");
-}
-
-#[test]
-fn a_folder_that_is_not_there_is_told_with_its_key() {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("probecause.toml"), CONFIG).expect("a file");
-    let output = run(&["check", "probecause.toml"], folder.path());
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(2));
-    let expected = "probecause.toml:1: rules_dir: the folder \"rules.d\" cannot be read";
-    assert!(said.starts_with(expected), "{said}");
-}
-
-#[test]
-fn own_rules_are_explained_and_diagnose() {
-    let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), RULE);
-    let with = ["--config", "probecause.toml"];
-    let output = run(
-        &["explain", "maintenance-page", with[0], with[1]],
-        folder.path(),
-    );
-    let said = String::from_utf8_lossy(&output.stdout);
+fn the_page_of_all_causes_is_what_the_program_prints() {
+    let written = std::fs::read_to_string(PAGE).unwrap_or_default();
+    let printed = said(&["explain", "--markdown"]);
+    let mut lines = written.lines().zip(printed.lines()).enumerate();
+    let first = lines.find(|(_, (written, printed))| written != printed);
     assert!(
-        said.contains("rule maintenance-page (rules.d/shop.toml:1)"),
-        "{said}"
+        written == printed,
+        "{PAGE} is not up to date, first in {first:?}; write it anew by\n    \
+         cargo run -- explain --markdown > {PAGE}"
     );
-    let answer = "HTTP/1.1 503 Service Unavailable\nx-shop-mode: maintenance-now\n\nclosed\n";
-    std::fs::write(folder.path().join("answer.txt"), answer).expect("a file");
-    for (extra, cause) in [
-        (&with[..], "\"cause\":\"maintenance-page\""),
-        (&[][..], "\"cause\":\"unexpected-status\""),
+}
+
+#[test]
+fn the_worked_example_stands_in_the_page_and_passes_the_check() {
+    let rule = std::fs::read_to_string(format!("{WORKED_EXAMPLE}/maintenance-page.toml"));
+    let page = std::fs::read_to_string(PAGE).expect("the page");
+    assert!(page.contains(&rule.expect("the rule")));
+    assert_eq!(
+        said(&["check", "--rules", WORKED_EXAMPLE]),
+        "fine: 1 file of rules\n"
+    );
+}
+
+#[test]
+fn check_tells_which_of_our_rules_are_replaced_or_outweighed_and_which_never_lead() {
+    insta::assert_snapshot!(said(&["check", "--rules", OWN]));
+    let json = said(&["check", "--rules", OWN, "--json"]);
+    let levels: Vec<String> = json
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .map(|value| format!("{} {}", value["level"], value["line"]))
+        .collect();
+    assert_eq!(levels, [r#""warning" 36"#, r#""note" 4"#, r#""note" 20"#]);
+}
+
+#[test]
+fn an_own_cause_is_explained_with_its_file_and_line() {
+    insta::assert_snapshot!(said(&[
+        "explain",
+        "--rules",
+        WORKED_EXAMPLE,
+        "maintenance-page"
+    ]));
+    let json = said(&[
+        "explain",
+        "--rules",
+        WORKED_EXAMPLE,
+        "--json",
+        "maintenance-page",
+    ]);
+    let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(value["rules"][0]["embedded"], false);
+    assert_eq!(value["rules"][0]["line"], 7);
+    assert_eq!(value["rules"][0]["examples"][0]["status"], 503.0);
+    assert!(!said(&["explain"]).contains("maintenance-page"));
+    assert!(said(&["explain", "--rules", WORKED_EXAMPLE]).contains("maintenance-page"));
+}
+
+#[test]
+fn diagnose_uses_own_rules_from_a_directory_or_a_configuration() {
+    let folder = configured("https://example.com/");
+    let text = format!("* using HTTP/1.1\n> GET / HTTP/1.1\n> Host: example.com\n>\n{MAINTENANCE}");
+    let file = folder.path().join("curl.txt");
+    std::fs::write(&file, text.replace('\r', "")).expect("a file");
+    let (file, config) = (file.display().to_string(), folder.path().join("c.toml"));
+    let config = config.display().to_string();
+    let cause = |arguments: &[&str]| {
+        let all = [&["diagnose", "--json", &file], arguments].concat();
+        let value: serde_json::Value = serde_json::from_str(&said(&all)).expect("JSON");
+        value["cause"].as_str().map(str::to_owned)
+    };
+    assert_eq!(cause(&[]).as_deref(), Some("unexpected-status"));
+    for arguments in [["--rules", WORKED_EXAMPLE], ["--config", &config]] {
+        assert_eq!(cause(&arguments).as_deref(), Some("maintenance-page"));
+    }
+}
+
+#[test]
+fn probe_uses_the_rules_of_its_configuration() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let answering = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).expect("a request");
+            stream.write_all(MAINTENANCE.as_bytes()).expect("an answer");
+        }
+    });
+    let folder = configured(&url);
+    let config = folder.path().join("c.toml").display().to_string();
+    for arguments in [
+        ["probe", "--json", "--config", &config, "--target", "shop"],
+        [
+            "probe",
+            "--json",
+            "--rules",
+            WORKED_EXAMPLE,
+            "--timeout=5s",
+            &url,
+        ],
     ] {
-        let mut arguments = vec!["diagnose", "answer.txt", "--json"];
-        arguments.extend(extra);
-        let output = run(&arguments, folder.path());
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(said.contains(cause), "{arguments:?}: {said}");
+        let output = probecause(&arguments);
+        assert_eq!(output.status.code(), Some(1), "the probe failed");
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(value["cause"], "maintenance-page", "{arguments:?}");
+    }
+    answering.join().expect("the endpoint");
+}
+
+#[test]
+fn rules_that_cannot_be_used_are_refused_by_every_command() {
+    for arguments in [
+        &["explain", "--rules", "no-such.d"][..],
+        &["diagnose", "--rules", "no-such.d", "-"],
+        &["probe", "--rules", "no-such.d", "http://127.0.0.1:1/"],
+    ] {
+        let output = probecause(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "error: no-such.d: there is no such directory of rules; name one, or create it\n"
+        );
     }
 }

@@ -57,7 +57,7 @@ impl Reloader {
     async fn reload(&mut self) -> Result<String, String> {
         let settings = Arc::new(self.read().await?);
         let restart = needs_restart(&self.running, &settings);
-        let total = settings.targets.len();
+        let (total, rules) = (settings.targets.len(), settings.rules.len());
         let change = self.apply(settings).await?;
         let Change {
             added,
@@ -66,6 +66,10 @@ impl Reloader {
         } = change;
         let mut summary =
             format!("{total} targets ({added} added, {changed} changed, {removed} removed)");
+        if rules > 0 {
+            let plural = if rules == 1 { "" } else { "s" };
+            summary.push_str(&format!("; {rules} file{plural} of own rules"));
+        }
         if !restart.is_empty() {
             summary.push_str("; takes effect after a restart only: ");
             summary.push_str(&restart.join(", "));
@@ -111,6 +115,9 @@ fn load(path: &Path) -> Result<Settings, String> {
     let loaded = config::load(path).map_err(|error| error.to_string())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    for note in &loaded.notes {
+        tracing::info!("{note}");
     }
     Ok(loaded.settings)
 }

@@ -1,8 +1,9 @@
-//! `probecause check`: says everything that is wrong with a configuration, and its mend.
+//! `probecause check`: says everything that is wrong with a configuration and with the
+//! operator's rules that it names, and the mend.
 //!
 //! Reads what the daemon would read and nothing more: no target is contacted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -13,8 +14,12 @@ use crate::config::{self, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration, such as probecause.toml.
-    file: PathBuf,
-    /// One JSON object a line for each problem and warning.
+    #[arg(required_unless_present = "rules")]
+    file: Option<PathBuf>,
+    /// Check this directory of rules alone.
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    rules: Option<PathBuf>,
+    /// One JSON object a line for each problem, warning and note.
     #[arg(long)]
     json: bool,
 }
@@ -24,34 +29,83 @@ pub struct Args {
 /// # Errors
 /// A message for the user: standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    let loaded = config::load(&args.file);
-    let (problems, warnings, targets) = match &loaded {
-        Ok(loaded) => (&[][..], &loaded.warnings[..], loaded.settings.targets.len()),
-        Err(error) => (&error.problems[..], &[][..], 0),
+    let found = match (&args.file, &args.rules) {
+        (Some(file), _) => of_configuration(file),
+        (None, Some(folder)) => of_rules(folder),
+        (None, None) => return Err("name a configuration, or --rules DIR".to_owned()),
     };
     let mut text = String::new();
-    for (level, list) in [("error", problems), ("warning", warnings)] {
+    for (level, list) in [
+        ("error", &found.problems),
+        ("warning", &found.warnings),
+        ("note", &found.notes),
+    ] {
         for problem in list {
             text.push_str(&line(level, problem, args.json));
             text.push('\n');
         }
     }
     if !args.json {
-        text.push_str(&summary(problems.len(), warnings.len(), targets));
+        text.push_str(&summary(&found));
         text.push('\n');
     }
     print(&text)?;
-    Ok(if problems.is_empty() {
+    Ok(if found.problems.is_empty() {
         Exit::Fine
     } else {
         Exit::Usage
     })
 }
 
+/// What there is to say.
+#[derive(Default)]
+struct Found {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    notes: Vec<Problem>,
+    /// Absent where rules alone are looked at.
+    targets: Option<usize>,
+    /// Files of the operator's rules.
+    rules: usize,
+}
+
+fn of_configuration(file: &Path) -> Found {
+    match config::load(file) {
+        Ok(loaded) => Found {
+            warnings: loaded.warnings,
+            notes: loaded.notes,
+            targets: Some(loaded.settings.targets.len()),
+            rules: loaded.settings.rules.len(),
+            ..Found::default()
+        },
+        Err(error) => Found {
+            problems: error.problems,
+            ..Found::default()
+        },
+    }
+}
+
+fn of_rules(folder: &Path) -> Found {
+    match config::load_rules(folder) {
+        Ok(loaded) => Found {
+            warnings: loaded.warnings,
+            notes: loaded.notes,
+            rules: loaded.files.len(),
+            ..Found::default()
+        },
+        Err(error) => Found {
+            problems: error.problems,
+            ..Found::default()
+        },
+    }
+}
+
 fn line(level: &str, problem: &Problem, as_json: bool) -> String {
     if !as_json {
-        let note = if level == "warning" { "warning: " } else { "" };
-        return format!("{note}{problem}");
+        return match level {
+            "error" => problem.to_string(),
+            _ => format!("{level}: {problem}"),
+        };
     }
     json!({
         "level": level,
@@ -63,15 +117,27 @@ fn line(level: &str, problem: &Problem, as_json: bool) -> String {
     .to_string()
 }
 
-fn summary(problems: usize, warnings: usize, targets: usize) -> String {
-    let verdict = match problems {
-        0 => format!("fine: {}", counted(targets, "target")),
-        _ => counted(problems, "problem"),
+fn summary(found: &Found) -> String {
+    let mut parts = Vec::new();
+    let seen = |parts: &mut Vec<String>| {
+        parts.extend(found.targets.map(|targets| counted(targets, "target")));
+        if found.rules > 0 || found.targets.is_none() {
+            parts.push(counted(found.rules, "file") + " of rules");
+        }
     };
-    match warnings {
-        0 => verdict,
-        _ => format!("{verdict}, {}", counted(warnings, "warning")),
+    match found.problems.len() {
+        0 => seen(&mut parts),
+        problems => parts.push(counted(problems, "problem")),
     }
+    if !found.warnings.is_empty() {
+        parts.push(counted(found.warnings.len(), "warning"));
+    }
+    let fine = if found.problems.is_empty() {
+        "fine: "
+    } else {
+        ""
+    };
+    format!("{fine}{}", parts.join(", "))
 }
 
 fn counted(number: usize, noun: &str) -> String {
@@ -81,17 +147,32 @@ fn counted(number: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::summary;
+    use super::*;
 
-    fn check(given: (usize, usize, usize), said: &str) {
-        assert_eq!(summary(given.0, given.1, given.2), said);
+    fn check(problems: usize, warnings: usize, targets: Option<usize>, rules: usize, said: &str) {
+        let problem = || Problem {
+            file: "c.toml".into(),
+            line: None,
+            key: String::new(),
+            message: "no".to_owned(),
+        };
+        let found = Found {
+            problems: std::iter::repeat_with(problem).take(problems).collect(),
+            warnings: std::iter::repeat_with(problem).take(warnings).collect(),
+            notes: Vec::new(),
+            targets,
+            rules,
+        };
+        assert_eq!(summary(&found), said);
     }
 
     #[test]
     fn the_summary_counts_in_words_a_person_would_use() {
-        check((0, 0, 1), "fine: 1 target");
-        check((0, 1, 12), "fine: 12 targets, 1 warning");
-        check((1, 0, 0), "1 problem");
-        check((3, 0, 0), "3 problems");
+        check(0, 0, Some(1), 0, "fine: 1 target");
+        check(0, 1, Some(12), 0, "fine: 12 targets, 1 warning");
+        check(0, 0, Some(2), 1, "fine: 2 targets, 1 file of rules");
+        check(0, 0, None, 2, "fine: 2 files of rules");
+        check(1, 0, None, 0, "1 problem");
+        check(3, 2, None, 0, "3 problems, 2 warnings");
     }
 }

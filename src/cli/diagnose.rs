@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::path::PathBuf;
 
-use super::{Exit, Terminal, print, rulebook};
+use super::rules::RulesArgs;
+use super::{Exit, Terminal, print};
 use crate::diagnosis::Diagnosis;
 use crate::transcript::{self, Transcript, judge};
 use crate::wire;
@@ -18,12 +18,11 @@ pub struct Args {
     /// Files with `curl -v` or `curl -i` text, alone or inside Markdown; `-`: standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// A configuration whose own rules (`rules_dir`) count too.
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// One JSON object a line instead of text for people.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    rules: RulesArgs,
 }
 
 /// Carries the command out: 0 if every answer was read, whatever its cause.
@@ -31,7 +30,7 @@ pub struct Args {
 /// # Errors
 /// Which file cannot be read, or holds no answer.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    let rulebook = rulebook(args.config.as_deref())?;
+    let rulebook = args.rules.rulebook()?;
     let mut exit = Exit::Fine;
     for file in &args.files {
         match read(file) {

@@ -10,17 +10,13 @@ pub mod diagnose;
 pub mod explain;
 pub mod healthcheck;
 pub mod probe;
+pub mod rules;
 pub mod run;
 pub mod scorecard;
 
 use std::io::{IsTerminal, Write as _};
-use std::path::Path;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-
-use crate::config;
-use crate::diagnosis::rulebook::Rulebook;
 
 /// Synthetic monitoring that names the probable cause.
 #[derive(Debug, Parser)]
@@ -110,21 +106,6 @@ fn print(text: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// The rule book, with the rules of a configuration where one is given.
-///
-/// # Errors
-/// What is wrong with the configuration.
-fn rulebook(config: Option<&Path>) -> Result<Rulebook, String> {
-    let rules = match config {
-        Some(path) => {
-            let loaded = config::load(path).map_err(|error| error.to_string())?;
-            loaded.settings.rules
-        }
-        None => Arc::default(),
-    };
-    Rulebook::with(&rules).map_err(|error| error.to_string())
 }
 
 impl Cli {

@@ -39,6 +39,9 @@ pub struct Args {
     /// The target's name in the configuration.
     #[arg(long, value_name = "NAME", requires = "config")]
     target: Option<String>,
+    /// Use your own rules in this directory too; those of a configuration are used anyway.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    rules: Option<PathBuf>,
     /// Give up after this time.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
@@ -109,7 +112,12 @@ fn chosen(args: &Args) -> Result<(Target, Settings), String> {
     let _ = shown.set_password(None);
     let mut target = Target::with_defaults(shown.as_str(), url);
     adjust(&mut target, args);
-    Ok((target, Settings::default()))
+    let mut settings = Settings::default();
+    if let Some(folder) = &args.rules {
+        let loaded = config::load_rules(folder).map_err(|error| error.to_string())?;
+        settings.rules = loaded.files;
+    }
+    Ok((target, settings))
 }
 
 /// The target that a configuration has under this name.

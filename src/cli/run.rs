@@ -36,6 +36,9 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    for note in &loaded.notes {
+        tracing::info!("{note}");
+    }
     let mut signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
     let targets = loaded.settings.targets.len();
     let mut app = App::start(Options {

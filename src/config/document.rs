@@ -239,7 +239,8 @@ impl<'a> Site<'a> {
 /// A hundred thousand targets fit; a device that never ends does not fill the memory.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
-fn read_text(file: &Path) -> Result<String, String> {
+/// The text of a file, or what keeps it from being read.
+pub(super) fn read_text(file: &Path) -> Result<String, String> {
     if file.is_dir() {
         return Err("this is a directory; name a TOML file in it".to_owned());
     }

@@ -24,6 +24,7 @@ use problem::Problems;
 use crate::settings::Settings;
 
 pub use problem::{ConfigError, Problem};
+pub use rules::{LoadedRules, load_rules};
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What is doubtful about it.
     pub warnings: Vec<Problem>,
+    /// What is worth knowing about the operator's rules.
+    pub notes: Vec<Problem>,
 }
 
 /// Reads a configuration with everything it includes. Blocks on files.
@@ -66,10 +69,6 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     };
     let wrong = std::mem::take(&mut problems.errors);
     let mut settings = validate::settings(&mut sources, &mut problems);
-    if let Some(folder) = rules_dir {
-        let site = main.root().key("rules_dir");
-        settings.rules = rules::read(main.folder(), &folder, &site, &mut problems);
-    }
     // What a wrong key left missing is its consequence, not one more mistake.
     problems
         .errors
@@ -77,10 +76,16 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     problems.errors.extend(wrong);
     let files: Vec<&Path> = documents.iter().map(Document::file).collect();
     problems.sort(&files);
+    // Rules come last: they stand in files of their own, in the order of these.
+    let mut notes = Vec::new();
+    if let Some(name) = rules_dir {
+        read_rules(&main, &name, &mut settings, &mut problems, &mut notes);
+    }
     if problems.errors.is_empty() {
         Ok(Loaded {
             settings,
             warnings: problems.warnings,
+            notes,
         })
     } else {
         Err(ConfigError {
@@ -118,6 +123,38 @@ fn read_included(
         }
     }
     apart(paths.iter().map(|path| Document::read(path)))
+}
+
+/// Reads the folder that `rules_dir` names.
+fn read_rules(
+    main: &Document,
+    name: &str,
+    settings: &mut Settings,
+    problems: &mut Problems,
+    notes: &mut Vec<Problem>,
+) {
+    let site = main.root().key("rules_dir");
+    let folder = site.relative(name);
+    // What is wrong with the folder itself is mended where it is named.
+    let placed = |problem: Problem| {
+        if problem.file == folder {
+            site.problem(format!("{}: {}", folder.display(), problem.message))
+        } else {
+            problem
+        }
+    };
+    match load_rules(&folder) {
+        Ok(rules) => {
+            settings.rules = rules.files;
+            problems
+                .warnings
+                .extend(rules.warnings.into_iter().map(placed));
+            notes.extend(rules.notes);
+        }
+        Err(error) => problems
+            .errors
+            .extend(error.problems.into_iter().map(placed)),
+    }
 }
 
 fn parse_included<'a>(

@@ -1,92 +1,107 @@
-//! The operator's own rules: a folder of files that are read before the built-in ones.
+//! Reads the operator's own rules, and has them looked through.
 //!
-//! Reads and checks them like the rest of the configuration, so that a broken rule is
-//! told with its place, and refuses a reload, before anything relies on it.
+//! Every `*.toml` of the folder, in the order of the names; nothing below it. What rules
+//! mean is for `diagnosis` to say: this only finds the files and passes on what is wrong.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::Site;
-use super::problem::{Problem, Problems};
-use crate::diagnosis::lint::lint;
+use super::document::read_text;
+use super::include;
+use super::problem::{ConfigError, Problem};
+use crate::diagnosis::lint::{Level, lint};
 use crate::diagnosis::rule::RuleProblem;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::settings::RuleFile;
 
-/// The rules of a folder, relative to that of the configuration; only `*.toml`, by name.
-pub(super) fn read(
-    folder: &Path,
-    written: &str,
-    site: &Site<'_>,
-    problems: &mut Problems,
-) -> Arc<[RuleFile]> {
-    let files = match list(&folder.join(written)) {
-        Ok(files) => files,
-        Err(error) => {
-            problems.error(site.problem(format!(
-                "the folder {written:?} cannot be read ({error}); mend the path or remove the key"
-            )));
-            return Arc::default();
-        }
-    };
-    if files.is_empty() {
-        problems.warn(site.problem(format!(
-            "the folder {written:?} holds no rule file (*.toml); add one or remove the key"
-        )));
+/// The operator's rules, fit to be used.
+#[derive(Clone, Debug)]
+pub struct LoadedRules {
+    /// Their files, in the order of the names.
+    pub files: Arc<[RuleFile]>,
+    /// They and our own.
+    pub rulebook: Rulebook,
+    /// What is doubtful about them.
+    pub warnings: Vec<Problem>,
+    /// What is worth knowing: which of our rules they replace or outweigh.
+    pub notes: Vec<Problem>,
+}
+
+/// Reads a folder of rules. Blocks on files.
+///
+/// # Errors
+/// Every problem of every file; a folder that is none stands alone.
+pub fn load_rules(folder: &Path) -> Result<LoadedRules, ConfigError> {
+    if !folder.is_dir() {
+        return Err(ConfigError {
+            problems: vec![whole(folder.to_owned(), NO_FOLDER.to_owned())],
+        });
     }
-    let mut rules = Vec::new();
-    for path in files {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => rules.push(RuleFile {
+    let paths = include::matching(folder, "*.toml");
+    // Like an `include` that matches nothing: whoever takes the last rule out goes on.
+    let empty = paths
+        .is_empty()
+        .then(|| whole(folder.to_owned(), NO_RULES.to_owned()));
+    let mut problems = Vec::new();
+    let mut files = Vec::new();
+    for path in paths {
+        match read_text(&path) {
+            Ok(text) => files.push(RuleFile {
                 name: path.display().to_string(),
                 text,
             }),
-            Err(error) => problems.error(Problem {
-                file: path,
-                line: None,
-                key: String::new(),
-                message: format!("cannot be read ({error}); mend its permissions or its text"),
-            }),
+            Err(message) => problems.push(whole(path, message)),
         }
     }
-    check(&rules, problems);
-    rules.into()
-}
-
-fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let hidden = path
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            path.extension().is_some_and(|end| end == "toml") && !hidden && path.is_file()
-        })
-        .collect();
-    files.sort();
-    Ok(files)
-}
-
-fn check(rules: &[RuleFile], problems: &mut Problems) {
-    let place = |found: RuleProblem| Problem {
-        file: PathBuf::from(found.file),
-        line: Some(found.line),
-        key: String::new(),
-        message: found.message,
-    };
-    match (Rulebook::with(rules), Rulebook::embedded()) {
-        (Ok(book), Ok(ours)) => {
-            let findings = lint(&book, &ours);
-            problems
-                .errors
-                .extend(findings.errors.into_iter().map(place));
-            problems
-                .warnings
-                .extend(findings.warnings.into_iter().map(place));
-        }
+    let (rulebook, ours) = match (Rulebook::with(&files), Rulebook::embedded()) {
+        (Ok(rulebook), Ok(ours)) if problems.is_empty() => (rulebook, ours),
+        (Ok(_), Ok(_)) => return Err(ConfigError { problems }),
         (Err(error), _) | (_, Err(error)) => {
-            problems.errors.extend(error.0.into_iter().map(place));
+            problems.extend(error.0.into_iter().map(placed));
+            return Err(ConfigError { problems });
         }
+    };
+    let findings = lint(&rulebook, &ours);
+    let of = |level: Level| -> Vec<Problem> {
+        let found = findings.iter().filter(|finding| finding.level == level);
+        found
+            .map(|finding| placed(finding.problem.clone()))
+            .collect()
+    };
+    let problems = of(Level::Error);
+    if problems.is_empty() {
+        Ok(LoadedRules {
+            warnings: empty.into_iter().chain(of(Level::Warning)).collect(),
+            notes: of(Level::Note),
+            files: files.into(),
+            rulebook,
+        })
+    } else {
+        Err(ConfigError { problems })
+    }
+}
+
+/// What is said of a folder that cannot be listed.
+const NO_FOLDER: &str = "there is no such directory of rules; name one, or create it";
+
+/// What is said of a folder without a rule file.
+const NO_RULES: &str =
+    "no *.toml file is in this directory of rules; add one, or name another directory";
+
+fn whole(file: PathBuf, message: String) -> Problem {
+    Problem {
+        file,
+        line: None,
+        key: String::new(),
+        message,
+    }
+}
+
+fn placed(problem: RuleProblem) -> Problem {
+    Problem {
+        file: problem.file.into(),
+        line: Some(problem.line),
+        key: String::new(),
+        message: problem.message,
     }
 }

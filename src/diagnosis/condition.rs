@@ -53,6 +53,41 @@ impl Condition {
         }
     }
 
+    /// Whether facts that satisfy it cannot but satisfy `other`. `false` also where that
+    /// is not seen from the two tests alone.
+    #[must_use]
+    pub fn implies(&self, other: &Self) -> bool {
+        if self.fact != other.fact {
+            return false;
+        }
+        match (&self.test, &other.test) {
+            (Test::Present(given), Test::Present(wanted)) => given == wanted,
+            // All other tests need the fact to be known.
+            (_, Test::Present(wanted)) => *wanted,
+            (Test::OneOf(values), _) => values.iter().all(|value| {
+                let mut facts = Facts::default();
+                facts.set(&self.fact, value.clone());
+                other.holds(&facts)
+            }),
+            // A run of characters that one pattern leaves open, the other must leave open
+            // too: its `*` is the only thing that takes a `*` as it stands.
+            (Test::Glob(given), Test::Glob(wanted)) => {
+                WildMatchPattern::<'*', '\0'>::new(wanted).matches(given)
+            }
+            (
+                Test::Range { at_least, below },
+                Test::Range {
+                    at_least: low,
+                    below: high,
+                },
+            ) => {
+                low.is_none_or(|low| at_least.is_some_and(|given| given >= low))
+                    && high.is_none_or(|high| below.is_some_and(|given| given <= high))
+            }
+            _ => false,
+        }
+    }
+
     /// The fact's value as it may be published: text of a body only as the template that
     /// it matched, since it may hold what nobody but the service's owner should see.
     #[must_use]
@@ -122,6 +157,41 @@ mod tests {
         let range = |at_least, below| Test::Range { at_least, below };
         check(range(Some(503.0), None), true);
         check(range(None, Some(503.0)), false);
+    }
+
+    #[test]
+    fn one_condition_implies_another_where_it_leaves_it_no_way_out() {
+        let words = |words: &[&str]| {
+            let words = words.iter().map(|word| FactValue::Text((*word).to_owned()));
+            Test::OneOf(words.collect())
+        };
+        let glob = |glob: &str| Test::Glob(glob.to_owned());
+        let range = |at_least, below| Test::Range { at_least, below };
+        let implies = |given: Test, wanted: Test, expected: bool| {
+            let condition = |test| Condition {
+                fact: match test {
+                    Test::Range { .. } => "status".to_owned(),
+                    _ => "header.server".to_owned(),
+                },
+                test,
+            };
+            let (given, wanted) = (condition(given), condition(wanted));
+            assert_eq!(given.implies(&wanted), expected, "{given} → {wanted}");
+        };
+        implies(words(&["a"]), words(&["a", "b"]), true);
+        implies(words(&["a", "b"]), words(&["a"]), false);
+        implies(words(&["ab"]), glob("a*"), true);
+        implies(glob("ab*"), glob("a*"), true);
+        implies(glob("a*"), glob("ab*"), false);
+        implies(glob("a*c"), glob("a*b*c"), false);
+        implies(glob("a*"), words(&["a"]), false);
+        implies(glob("a*"), Test::Present(true), true);
+        implies(Test::Present(true), glob("*"), false);
+        implies(Test::Present(false), Test::Present(false), true);
+        implies(words(&["a"]), Test::Present(false), false);
+        implies(range(Some(5.0), Some(6.0)), range(Some(5.0), None), true);
+        implies(range(Some(5.0), None), range(Some(5.0), Some(6.0)), false);
+        implies(range(None, Some(5.0)), range(Some(1.0), None), false);
     }
 
     #[test]

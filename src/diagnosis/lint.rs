@@ -1,255 +1,327 @@
-//! What is wrong or doubtful about an operator's rules, beyond what the reader refuses.
+//! What is wrong, or doubtful, with rules that can be read.
 //!
-//! A rule whose own example it does not lead is wrong. One that can never lead, since
-//! another holds whenever it does and weighs at least as much, is doubtful; so is one that
-//! takes the place of one of ours without saying so. Implication is decided condition by
-//! condition: it never calls a rule shadowed that is not, and may miss one that is.
+//! A rule's examples and counterexamples are its tests: they are run here, against all
+//! rules. A rule that can never lead is found where its conditions, fact by fact, leave
+//! another rule no way not to fit. That finds no rule that only several others together
+//! keep from leading, nor facts that never go together in the world: silence is no proof.
 
-use crate::diagnosis::condition::{Condition, Test};
-use crate::diagnosis::fact::FactValue;
+use crate::cause::CauseId;
+use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rule::{Rule, RuleProblem};
 use crate::diagnosis::rulebook::Rulebook;
 
-/// What was found, in the order of the rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Rules that do not do what they say.
-    pub errors: Vec<RuleProblem>,
-    /// Rules that work and are doubtful.
-    pub warnings: Vec<RuleProblem>,
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The rules cannot be used.
+    Error,
+    /// They can be used, but hardly as meant.
+    Warning,
+    /// Worth knowing; nothing to mend.
+    Note,
 }
 
-/// Looks at the operator's rules of a rule book.
+/// Something found about a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How grave.
+    pub level: Level,
+    /// What, where, and the mend.
+    pub problem: RuleProblem,
+}
+
+/// How far two shares may differ and still be a tie.
+const TIE: f64 = 1e-9;
+
+/// Looks at every rule of the operator's, among all rules; in the order of the files.
+/// `ours` are the rules that are built in, to tell which are replaced.
 #[must_use]
-pub fn lint(book: &Rulebook, ours: &Rulebook) -> Findings {
-    let mut findings = Findings::default();
-    for (index, rule) in book.rules().enumerate() {
-        if rule.origin.embedded {
-            continue;
-        }
-        findings
-            .errors
-            .extend(examples(book, rule).into_iter().map(|text| at(rule, text)));
-        if ours.rules().any(|known| known.id == rule.id) {
-            let text = format!("takes the place of the built-in rule `{}`", rule.id);
-            findings.warnings.push(at(rule, text));
-        }
-        let above = book.rules().enumerate();
-        let shadow = above
-            .filter(|(other, _)| *other != index)
-            .find(|(other, known)| shadows(known, *other < index, rule));
-        if let Some((_, shadow)) = shadow {
-            let text = format!(
-                "`{}` can never lead: `{}` ({}) holds whenever it does and weighs as much; \
-                 raise its weight or ask for more",
-                rule.id, shadow.id, shadow.origin
-            );
-            findings.warnings.push(at(rule, text));
+pub fn lint(book: &Rulebook, ours: &Rulebook) -> Vec<Finding> {
+    let rules: Vec<&Rule> = book.rules().collect();
+    let mut findings = Vec::new();
+    for (place, rule) in rules.iter().enumerate() {
+        if !rule.origin.embedded {
+            findings.extend(replaces(ours, rule));
+            findings.extend(shadowed(&rules, place));
+            findings.extend(silences(&rules, place));
+            findings.extend(examples(book, rule));
+            findings.extend(counterexamples(book, rule));
         }
     }
     findings
 }
 
-fn at(rule: &Rule, message: String) -> RuleProblem {
-    RuleProblem {
-        file: rule.origin.file.to_string(),
-        line: rule.origin.line,
-        message,
-    }
+fn replaces(ours: &Rulebook, rule: &Rule) -> Option<Finding> {
+    let ours = ours.rules().find(|ours| ours.id == rule.id)?;
+    let message = format!("takes the place of rule `{}` ({})", ours.id, ours.origin);
+    Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// What a rule says of itself and does not keep.
-fn examples(book: &Rulebook, rule: &Rule) -> Vec<String> {
-    let leader = |facts| {
-        let diagnosis = book.diagnose(facts);
-        diagnosis.cause().map(ToString::to_string)
+/// The rule can never lead, since another leads wherever it fits.
+fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
+    let rule = rules[place];
+    let (_, other) = rules
+        .iter()
+        .enumerate()
+        .find(|(other, _)| *other != place && outranks(rules, *other, place))?;
+    let mend = if rule.fallback && !other.fallback {
+        "a fallback is looked at only when no ordinary rule fits".to_owned()
+    } else {
+        let (least, _) = weights(other, rule);
+        format!("raise its `weight` above {least}, ask for other facts, or remove it")
     };
-    let cause = rule.cause.as_str();
-    let mut wrong = Vec::new();
-    for (number, example) in (1..).zip(&rule.examples) {
-        let named = leader(example);
-        if named.as_deref() != Some(cause) {
-            let named = named.unwrap_or_else(|| "no failure at all".to_owned());
-            wrong.push(format!(
-                "example {number} of `{}` is diagnosed as {named}, not as `{cause}`: mend the \
-                 example, or raise the weight",
-                rule.id
-            ));
-        }
-    }
-    for (number, counterexample) in (1..).zip(&rule.counterexamples) {
-        if leader(&counterexample.given).as_deref() == Some(cause) {
-            wrong.push(format!(
-                "counterexample {number} of `{}` is diagnosed as `{cause}` all the same: mend \
-                 it, or ask for more in `when`",
-                rule.id
-            ));
-        }
-    }
-    wrong
+    let message = format!(
+        "rule `{}` never leads: what fits it also fits `{}` ({}), which weighs no less; {mend}",
+        rule.id, other.id, other.origin
+    );
+    Some(finding(Level::Warning, rule, rule.origin.line, message))
 }
 
-/// Whether `other` holds whenever `rule` does and always comes before it.
-fn shadows(other: &Rule, earlier: bool, rule: &Rule) -> bool {
-    if other.cause == rule.cause || (other.fallback && !rule.fallback) {
+/// The operator's rule keeps some of ours from ever leading, which may be the intent.
+fn silences(rules: &[&Rule], place: usize) -> Option<Finding> {
+    let rule = rules[place];
+    let ours: Vec<String> = rules
+        .iter()
+        .enumerate()
+        .filter(|(other, ours)| ours.origin.embedded && outranks(rules, place, *other))
+        .map(|(_, ours)| format!("`{}`", ours.id))
+        .collect();
+    if ours.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "rule `{}` fits wherever these of ours do, and weighs more, so that they never lead: {}",
+        rule.id,
+        ours.join(", ")
+    );
+    Some(finding(Level::Note, rule, rule.origin.line, message))
+}
+
+/// Whether the rule at `above` leads over that at `below` wherever the latter fits.
+fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
+    let (first, second) = (rules[above], rules[below]);
+    let fits_too = first
+        .when
+        .iter()
+        .all(|wanted| second.when.iter().any(|given| given.implies(wanted)));
+    if !fits_too || (first.fallback && !second.fallback) {
         return false;
     }
-    let implied = |wanted: &Condition| rule.when.iter().any(|known| implies(known, wanted));
-    if !other.when.iter().all(implied) {
-        return false;
-    }
-    // An ordinary rule comes before every fallback.
-    if rule.fallback && !other.fallback {
+    if second.fallback && !first.fallback {
         return true;
     }
-    let least = other.weigh.iter().fold(other.weight, |weight, factor| {
-        weight * factor.factor.min(1.0)
-    });
-    let most = rule.weigh.iter().fold(rule.weight, |weight, factor| {
-        weight * factor.factor.max(1.0)
-    });
-    least > most || (least >= most && earlier)
+    let ((least, _), (_, most)) = (weights(first, second), weights(second, second));
+    // Causes that tie share the first place: both are told. Of one cause, the first is.
+    let first_of_cause = first.cause == second.cause && above < below;
+    least > most || (first_of_cause && least >= most)
 }
 
-/// Whether a fact that satisfies `known` satisfies `wanted`.
-fn implies(known: &Condition, wanted: &Condition) -> bool {
-    if known.fact != wanted.fact {
-        return false;
-    }
-    match (&known.test, &wanted.test) {
-        (one, other) if one == other => true,
-        (Test::Present(false), _) | (_, Test::Present(false)) => false,
-        (_, Test::Present(true)) => true,
-        (Test::OneOf(values), test) => values.iter().all(|value| passes(value, test)),
-        (
-            Test::Range { at_least, below },
-            Test::Range {
-                at_least: low,
-                below: high,
-            },
-        ) => {
-            low.is_none_or(|low| at_least.is_some_and(|known| known >= low))
-                && high.is_none_or(|high| below.is_some_and(|known| known <= high))
+/// The least and the most that a rule may weigh where all conditions of `given` hold.
+fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
+    let bounds = (rule.weight, rule.weight);
+    rule.weigh.iter().fold(bounds, |(least, most), factor| {
+        let counts = factor
+            .when
+            .iter()
+            .all(|wanted| given.when.iter().any(|held| held.implies(wanted)));
+        let by = factor.factor;
+        if counts {
+            (least * by, most * by)
+        } else {
+            (least * by.min(1.0), most * by.max(1.0))
         }
-        _ => false,
-    }
+    })
 }
 
-fn passes(value: &FactValue, test: &Test) -> bool {
-    let mut facts = crate::diagnosis::fact::Facts::default();
-    // Any fact does: only the value is looked at.
-    let name = match value {
-        FactValue::Text(_) => "host",
-        FactValue::Number(_) => "status",
+fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
+    let lines = rule.origin.examples.iter();
+    rule.examples
+        .iter()
+        .zip(lines)
+        .filter_map(|(example, line)| {
+            let message = not_led(book, rule, example)?;
+            Some(finding(Level::Error, rule, *line, message))
+        })
+        .collect()
+}
+
+/// Why an example does not lead to its rule's cause; `None`: it does.
+fn not_led(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
+    let diagnosis = book.diagnose(example);
+    let Some(verdict) = &diagnosis.verdict else {
+        return Some(NOTHING_FAILED.to_owned());
     };
-    facts.set(name, value.clone());
-    let condition = Condition {
-        fact: name.to_owned(),
-        test: test.clone(),
+    if let Some(unmet) = rule.when.iter().find(|needed| !needed.holds(example)) {
+        let id = &rule.id;
+        return Some(format!(
+            "rule `{id}` does not fit its own example, where not: {unmet}; mend `given` or `when`"
+        ));
+    }
+    let share_of = |cause: &CauseId| {
+        let mut all = verdict.candidates.iter();
+        all.find(|candidate| candidate.cause == *cause)
+            .map_or(0.0, |candidate| candidate.share)
     };
-    condition.holds(&facts)
+    // A tie is no shadow: both share the first place.
+    let (own, first) = (share_of(&rule.cause), share_of(&verdict.cause));
+    if (first - own).abs() < TIE {
+        return None;
+    }
+    let place = leader(book, example);
+    Some(format!(
+        "this example is diagnosed as `{}`{place}, and as `{}` only with {:.0} %; raise `weight`, or ask for more facts",
+        verdict.cause,
+        rule.cause,
+        own * 100.0
+    ))
+}
+
+const NOTHING_FAILED: &str = "nothing failed in this example, since it says no `phase`; say one, such as phase = \"expect\", or once for the whole file";
+
+fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
+    let lines = rule.origin.counterexamples.iter();
+    rule.counterexamples
+        .iter()
+        .zip(lines)
+        .filter_map(|(counterexample, line)| {
+            let given = &counterexample.given;
+            if book.diagnose(given).cause() != Some(&rule.cause) {
+                return None;
+            }
+            let message = format!(
+                "this counterexample is diagnosed as `{}` all the same{}; say in `when` what tells it apart",
+                rule.cause,
+                leader(book, given)
+            );
+            Some(finding(Level::Error, rule, *line, message))
+        })
+        .collect()
+}
+
+/// By which rule facts are diagnosed, in brackets.
+fn leader(book: &Rulebook, facts: &Facts) -> String {
+    let leader = book.leader(facts);
+    leader.map_or_else(String::new, |rule| {
+        format!(" by rule `{}` ({})", rule.id, rule.origin)
+    })
+}
+
+fn finding(level: Level, rule: &Rule, line: usize, message: String) -> Finding {
+    Finding {
+        level,
+        problem: RuleProblem {
+            file: rule.origin.file.to_string(),
+            line,
+            message,
+        },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::RuleFile;
+    use crate::diagnosis::embedded::FILES;
 
-    /// Findings about one rule with these conditions, weight and example.
-    fn check(when: &str, weight: f64, given: &str, expected: &[&str]) {
-        let text = format!(
-            "[[rule]]\nid = \"maintenance-page\"\ntitle = \"The service shows its page\"\n\
-             owner = \"service\"\nweight = {weight}\nnext = [\"Wait.\"]\n\
-             see = \"https://status.example/\"\nwhen = {{ {when} }}\n\
-             example = [{{ given = {{ phase = \"expect\", unmet = \"status\", {given} }} }}]\n\
-             counterexample = [{{ given = {{ phase = \"expect\", unmet = \"status\", \
-             status = 418 }}, because = \"b\" }}]\n"
-        );
-        let files = [RuleFile {
-            name: "own.toml".to_owned(),
-            text,
-        }];
-        let book = Rulebook::with(&files).unwrap();
-        let findings = lint(&book, &Rulebook::embedded().unwrap());
-        let told = findings.errors.iter().chain(&findings.warnings);
-        let told: Vec<String> = told.map(ToString::to_string).collect();
+    /// A rule with the usual parts; `more` are further keys.
+    fn rule(id: &str, when: &str, more: &str) -> String {
+        format!(
+            r#"[[rule]]
+id = "{id}"
+title = "Told in a test"
+owner = "service"
+next = ["Look."]
+see = "https://example.org/"
+when = {{ {when} }}
+{more}
+example = [{{ given = {{ phase = "expect", status = 503, header.server = "b/1" }} }}]
+counterexample = [{{ given = {{ phase = "tls" }}, because = "No answer came" }}]
+"#
+        )
+    }
+
+    fn check(rules: &[String], expected: &[&str]) {
+        let text = rules.concat();
+        let book = Rulebook::from_files([("t.toml", text.as_str())]).unwrap();
+        let told: Vec<String> = lint(&book, &Rulebook::embedded().unwrap())
+            .iter()
+            .map(|finding| format!("{:?} {}", finding.level, finding.problem))
+            .collect();
         assert_eq!(told, expected);
     }
 
-    const TEAPOT: &str = "status = 599, header.server = \"maintenance\"";
+    #[test]
+    fn our_own_rules_have_nothing_to_find() {
+        // Taken for an operator's: nothing replaces them.
+        let book = Rulebook::from_files(FILES.iter().copied()).unwrap();
+        let none = Rulebook::from_files([]).unwrap();
+        assert_eq!(lint(&book, &none), []);
+    }
 
     #[test]
-    fn a_rule_that_keeps_its_word_is_fine() {
+    fn a_narrower_rule_of_the_same_cause_that_comes_later_and_weighs_no_more_never_leads() {
+        let broad = rule("broad", "status = { at_least = 500 }", "");
+        let when = "status = 503, header.server = \"b/*\"";
         check(
-            "status = 599, header.server = \"maintenance\"",
-            1.0,
-            TEAPOT,
+            &[broad.clone(), rule("narrow", when, "cause = \"broad\"")],
+            &[
+                "Warning t.toml:11: rule `narrow` never leads: what fits it also fits `broad` (t.toml:1), which weighs no less; raise its `weight` above 1, ask for other facts, or remove it",
+            ],
+        );
+        // A tie of two causes, heavier, earlier, or heavier at times: it may lead.
+        check(&[broad.clone(), rule("narrow", when, "")], &[]);
+        check(&[rule("narrow", "status = 503", ""), broad], &[]);
+        let lighter = "weigh = [{ when = { invoked = \"yes\" }, factor = 0.5 }]";
+        check(
+            &[
+                rule("broad", "status = { at_least = 500 }", lighter),
+                rule("narrow", "status = 503", ""),
+            ],
             &[],
         );
     }
 
     #[test]
-    fn an_example_that_is_diagnosed_otherwise_is_wrong() {
+    fn a_fallback_that_an_ordinary_rule_covers_never_leads() {
         check(
-            "status = 599, header.server = \"other\"",
-            1.0,
-            TEAPOT,
             &[
-                "own.toml:1: example 1 of `maintenance-page` is diagnosed as unexpected-status, \
-               not as `maintenance-page`: mend the example, or raise the weight",
+                rule("broad", "status = { present = true }", ""),
+                rule("last", "status = 503", "fallback = true\nweight = 9"),
+            ],
+            &[
+                "Warning t.toml:11: rule `last` never leads: what fits it also fits `broad` (t.toml:1), which weighs no less; a fallback is looked at only when no ordinary rule fits",
+                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and as `last` only with 0 %; raise `weight`, or ask for more facts",
             ],
         );
     }
 
     #[test]
-    fn a_counterexample_that_fits_is_wrong() {
+    fn examples_and_counterexamples_are_run() {
         check(
-            "status = { at_least = 400 }",
-            100.0,
-            TEAPOT,
+            &[rule("mine", "status = 502", "")],
             &[
-                "own.toml:1: counterexample 1 of `maintenance-page` is diagnosed as \
-               `maintenance-page` all the same: mend it, or ask for more in `when`",
+                "Error t.toml:9: rule `mine` does not fit its own example, where not: status is 502; mend `given` or `when`",
             ],
         );
-    }
-
-    const TWO: &str = r#"
-        [[rule]]
-        id = "wide"
-        title = "Wide"
-        owner = "service"
-        next = ["Look."]
-        see = "https://example.org/"
-        when = { status = { at_least = 500 }, phase = "expect" }
-        example = [{ given = { phase = "expect", status = 599 } }]
-        counterexample = [{ given = { phase = "expect", status = 1 }, because = "b" }]
-        [[rule]]
-        id = "narrow"
-        title = "Narrow"
-        owner = "service"
-        weight = 0.5
-        next = ["Look."]
-        see = "https://example.org/"
-        when = { status = [598, 599], phase = "expect", header.server = "x" }
-        example = [{ given = { phase = "expect", status = 598, header.server = "x" } }]
-        counterexample = [{ given = { phase = "expect", status = 1 }, because = "b" }]
-    "#;
-
-    #[test]
-    fn a_narrower_rule_that_weighs_less_is_shadowed() {
-        let find = |text: &str| {
-            let files = [RuleFile {
-                name: "own.toml".to_owned(),
-                text: text.to_owned(),
-            }];
-            let book = Rulebook::with(&files).unwrap();
-            lint(&book, &Rulebook::embedded().unwrap()).warnings
-        };
-        let warnings = find(TWO);
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert_eq!(warnings[0].line, 11);
-        assert!(warnings[0].message.contains("`wide` (own.toml:2)"));
-        assert!(find(&TWO.replace("weight = 0.5", "weight = 2")).is_empty());
+        check(
+            &[
+                rule(
+                    "heavy",
+                    "status = { at_least = 503 }, header.server = { present = true }",
+                    "weight = 9",
+                ),
+                rule("light", "status = { at_least = 500 }", ""),
+            ],
+            &[
+                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and as `light` only with 10 %; raise `weight`, or ask for more facts",
+            ],
+        );
+        check(
+            &[rule("mine", "phase = { present = true }", "")],
+            &[
+                "Error t.toml:10: this counterexample is diagnosed as `mine` all the same by rule `mine` (t.toml:1); say in `when` what tells it apart",
+            ],
+        );
+        let silent = rule("mine", "status = 503", "").replace("phase = \"expect\", ", "");
+        check(&[silent], &[&format!("Error t.toml:9: {NOTHING_FAILED}")]);
     }
 }

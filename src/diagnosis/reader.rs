@@ -6,14 +6,14 @@
 //! place of every key. It reads no files.
 
 mod conditions;
+mod examples;
 mod fields;
 
 use toml::de::DeTable;
 
 use crate::cause::{Certainty, Owner};
 use crate::diagnosis::condition::Condition;
-use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rule::{Counterexample, Factor, Origin, Rule, RuleProblem};
+use crate::diagnosis::rule::{Factor, Origin, Rule, RuleProblem};
 
 /// Reads the rules of one file.
 ///
@@ -58,7 +58,8 @@ impl<'a> Reader<'a> {
             Ok(document) => reader.document(document.get_ref()),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
-                reader.problem(at, error.message().to_owned());
+                let message = error.message().replace('\n', ", ");
+                reader.problem(at, format!("not valid TOML: {message}"));
                 Vec::new()
             }
         };
@@ -126,15 +127,12 @@ impl<'a> Reader<'a> {
             None => Some(Certainty::Likely),
         };
         let weight = self.positive(table, "weight").unwrap_or(1.0);
-        let fallback = self.fallback(table);
+        let fallback = self.truth(table, "fallback").unwrap_or(false);
         let next = self.next(at, table);
-        let see = self.required(at, table, "see");
-        if see.as_ref().is_some_and(|see| !see.starts_with("https://")) {
-            self.problem(at, "`see` names an https page".to_owned());
-        }
+        let see = self.see(at, table);
         let when = self.when(at, table, phase);
         let weigh = self.weigh(table);
-        let (examples, counterexamples) = self.examples(at, table, phase);
+        let read = self.examples(at, table, phase);
         Some(Rule {
             id: id?,
             cause: cause?,
@@ -147,46 +145,16 @@ impl<'a> Reader<'a> {
             see: see?,
             when,
             weigh,
-            examples,
-            counterexamples,
+            examples: read.examples,
+            counterexamples: read.counterexamples,
             origin: Origin {
                 file: self.file.into(),
                 line: self.line(at),
                 embedded: false,
+                examples: read.example_lines,
+                counterexamples: read.counterexample_lines,
             },
         })
-    }
-
-    fn fallback(&mut self, table: &DeTable<'_>) -> bool {
-        let Some(written) = table.get("fallback") else {
-            return false;
-        };
-        let fallback = written.get_ref().as_bool();
-        if fallback.is_none() {
-            let at = written.span().start;
-            self.problem(at, "`fallback` is true or false".to_owned());
-        }
-        fallback.unwrap_or_default()
-    }
-
-    fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {
-        let steps: Vec<String> = table
-            .get("next")
-            .and_then(|value| value.get_ref().as_array())
-            .map(|steps| {
-                steps
-                    .iter()
-                    .filter_map(|step| step.get_ref().as_str().map(str::to_owned))
-                    .collect()
-            })
-            .unwrap_or_default();
-        if steps.is_empty() {
-            self.problem(
-                at,
-                "`next` is missing: a list of sentences that say what to do".to_owned(),
-            );
-        }
-        steps
     }
 
     fn when(
@@ -222,46 +190,6 @@ impl<'a> Reader<'a> {
             }
         }
         factors
-    }
-
-    fn examples(
-        &mut self,
-        at: usize,
-        table: &DeTable<'_>,
-        phase: Option<&Condition>,
-    ) -> (Vec<Facts>, Vec<Counterexample>) {
-        let mut examples = Vec::new();
-        let mut counterexamples = Vec::new();
-        for key in ["example", "counterexample"] {
-            let Some(list) = table.get(key) else {
-                self.problem(at, format!("a rule needs a [[rule.{key}]]"));
-                continue;
-            };
-            for (at, entry) in self.tables(list, key) {
-                let because = entry
-                    .get("because")
-                    .and_then(|value| value.get_ref().as_str());
-                match entry.get("given") {
-                    Some(given) => {
-                        let given = self.given(given, phase);
-                        match (key, because) {
-                            ("example", None) => examples.push(given),
-                            ("counterexample", Some(because)) => {
-                                let because = because.to_owned();
-                                counterexamples.push(Counterexample { given, because });
-                            }
-                            _ => self.problem(
-                                at,
-                                "a counterexample, and no other, says `because`".to_owned(),
-                            ),
-                        }
-                    }
-                    None => self.problem(at, format!("`{key}` needs `given`: the facts")),
-                }
-                self.only(entry, &["given", "because"]);
-            }
-        }
-        (examples, counterexamples)
     }
 }
 

@@ -52,6 +52,10 @@ pub struct Origin {
     pub line: usize,
     /// Whether it is one of the program's own.
     pub embedded: bool,
+    /// The line of each example, in their order.
+    pub examples: Vec<usize>,
+    /// The line of each counterexample, in their order.
+    pub counterexamples: Vec<usize>,
 }
 
 /// A factor on a rule's weight.

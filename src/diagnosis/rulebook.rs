@@ -141,7 +141,8 @@ impl Rulebook {
                                 file: file.to_owned(),
                                 line: rule.origin.line,
                                 message: format!(
-                                    "rule `{}` exists already ({place}): rename it",
+                                    "rule `{}` exists already at {place}: rename one; several rules may \
+                                     name one `cause`",
                                     rule.id
                                 ),
                             });
@@ -194,6 +195,12 @@ impl Rulebook {
             candidates,
             next: rule.next.clone(),
         })
+    }
+
+    /// The rule that weighs most among those that fit; `None`: nothing fits.
+    #[must_use]
+    pub fn leader(&self, facts: &Facts) -> Option<&Rule> {
+        self.rank(facts).first().map(|fit| fit.rule)
     }
 
     /// What the facts mean. Total and deterministic.

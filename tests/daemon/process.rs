@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::support::{self, Daemon};
 
 /// A plain endpoint with a good and two bad routes, in the gateway's own words.
-async fn endpoint() -> SocketAddr {
+pub(crate) async fn endpoint() -> SocketAddr {
     let gateway = [
         ("content-type", "application/json"),
         ("apigw-requestid", "K2ZRZgLwoAMEbag="),
@@ -34,7 +34,7 @@ async fn endpoint() -> SocketAddr {
 }
 
 /// A configuration of an endpoint's routes, probed each second.
-fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
+pub(crate) fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
         "location = \"test\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
@@ -50,7 +50,7 @@ fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
     text
 }
 
-async fn reload(daemon: &Daemon) -> (u16, String) {
+pub(crate) async fn reload(daemon: &Daemon) -> (u16, String) {
     let request = support::client().post(format!("{}/-/reload", daemon.url));
     let response = request.send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
@@ -63,7 +63,7 @@ fn failures(metrics: &str) -> f64 {
     failed.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-fn series<'a>(metrics: &'a str, name: &str, target: &str) -> Vec<&'a str> {
+pub(crate) fn series<'a>(metrics: &'a str, name: &str, target: &str) -> Vec<&'a str> {
     let labelled = format!("target=\"{target}\"");
     metrics
         .lines()

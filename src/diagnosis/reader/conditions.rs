@@ -12,8 +12,10 @@ use crate::diagnosis::nearest::nearest;
 impl Reader<'_> {
     pub(super) fn given(&mut self, given: &Value<'_>, phase: Option<&Condition>) -> Facts {
         let mut facts = Facts::defaults();
-        let phase = phase.cloned().into_iter();
-        for condition in phase.chain(self.conditions(given, "given")) {
+        let start = given.span().start;
+        let phase = phase.cloned().map(|condition| (start, condition));
+        let placed = self.placed(given, "given");
+        for (at, condition) in phase.into_iter().chain(placed) {
             match condition.test {
                 Test::OneOf(values) if values.len() == 1 => {
                     for value in values {
@@ -21,7 +23,7 @@ impl Reader<'_> {
                     }
                 }
                 _ => self.problem(
-                    given.span().start,
+                    at,
                     format!("`{}` is given one value, not a test", condition.fact),
                 ),
             }
@@ -30,6 +32,12 @@ impl Reader<'_> {
     }
 
     pub(super) fn conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<Condition> {
+        let placed = self.placed(value, what).into_iter();
+        placed.map(|(_, condition)| condition).collect()
+    }
+
+    /// Conditions, each with its place.
+    fn placed(&mut self, value: &Value<'_>, what: &str) -> Vec<(usize, Condition)> {
         let Some(table) = value.get_ref().as_table() else {
             self.problem(value.span().start, format!("`{what}` is a table of facts"));
             return Vec::new();
@@ -40,14 +48,17 @@ impl Reader<'_> {
     }
 
     /// Facts may be written `header.server`, `"header.server"` or as tables.
-    fn walk(&mut self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<Condition>) {
+    fn walk(&mut self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<(usize, Condition)>) {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
             match value.get_ref() {
                 DeValue::Table(inner) if !is_test(inner) => {
                     self.walk(&format!("{name}."), inner, into);
                 }
-                _ => into.extend(self.condition(&name, value)),
+                _ => {
+                    let condition = self.condition(&name, value);
+                    into.extend(condition.map(|condition| (value.span().start, condition)));
+                }
             }
         }
     }
@@ -55,19 +66,15 @@ impl Reader<'_> {
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
         let Some(info) = catalogue::info(name) else {
-            let known = catalogue::CATALOGUE.iter().map(|info| info.name);
-            let meant = nearest(name, known);
-            let meant = meant.map_or_else(String::new, |fact| format!("did you mean `{fact}`? "));
-            self.problem(
-                at,
-                format!(
-                    "there is no fact `{name}`: {meant}`probecause explain --facts` lists them"
-                ),
-            );
+            self.problem(at, unknown_fact(name));
             return None;
         };
         let test = match value.get_ref() {
             DeValue::Table(table) => self.test(at, name, info.kind, table)?,
+            DeValue::Array(items) if items.is_empty() => {
+                self.problem(at, format!("`{name}` is one of nothing: list its values"));
+                return None;
+            }
             DeValue::Array(items) => Test::OneOf(
                 items
                     .iter()
@@ -86,23 +93,32 @@ impl Reader<'_> {
     }
 
     fn test(&mut self, at: usize, name: &str, kind: FactType, table: &DeTable<'_>) -> Option<Test> {
-        if let Some(present) = table.get("present") {
+        if table.contains_key("present") {
             self.only(table, &["present"]);
-            return present.get_ref().as_bool().map(Test::Present).or_else(|| {
-                self.problem(at, "`present` is true or false".to_owned());
-                None
-            });
+            return self.truth(table, "present").map(Test::Present);
         }
         self.only(table, &["at_least", "below"]);
         if kind != FactType::Number {
             self.problem(at, format!("`{name}` is words: a range needs a number"));
             return None;
         }
-        let bound = |key| table.get(key).and_then(|value| number(value.get_ref()));
-        Some(Test::Range {
-            at_least: bound("at_least"),
-            below: bound("below"),
-        })
+        let (at_least, below) = (self.bound(table, "at_least"), self.bound(table, "below"));
+        if let (Some(low), Some(high)) = (at_least, below)
+            && low >= high
+        {
+            let message = format!("`{name}` is never at least {low} and below {high}: swap them");
+            self.problem(at, message);
+        }
+        Some(Test::Range { at_least, below })
+    }
+
+    fn bound(&mut self, table: &DeTable<'_>, key: &str) -> Option<f64> {
+        let value = table.get(key)?;
+        let bound = number(value.get_ref());
+        if bound.is_none() {
+            self.problem(value.span().start, format!("`{key}` is a number"));
+        }
+        bound
     }
 
     fn value(&mut self, name: &str, kind: FactType, value: &Value<'_>) -> Option<FactValue> {
@@ -135,6 +151,13 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+fn unknown_fact(name: &str) -> String {
+    let names = catalogue::CATALOGUE.iter().map(|info| info.name);
+    let guess =
+        nearest(name, names).map_or_else(String::new, |name| format!("did you mean `{name}`? "));
+    format!("there is no fact `{name}`: {guess}`probecause explain --facts` lists them")
 }
 
 fn is_test(table: &DeTable<'_>) -> bool {

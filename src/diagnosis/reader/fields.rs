@@ -19,6 +19,14 @@ impl Reader<'_> {
         let text = self.required(at, table, key)?;
         let at = place(table, key, at);
         match CauseId::new(&text) {
+            // It is what is left when no rule fits.
+            Ok(id) if id == CauseId::unexplained() => {
+                self.problem(
+                    at,
+                    format!("`{id}` means that no rule fits: take another id"),
+                );
+                None
+            }
             Ok(id) => Some(id),
             Err(error) => {
                 self.problem(at, error.to_string());
@@ -42,10 +50,56 @@ impl Reader<'_> {
         Some(title)
     }
 
+    /// The page a rule rests on.
+    pub(super) fn see(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
+        let see = self.required(at, table, "see")?;
+        if !see.starts_with("https://") {
+            let at = place(table, "see", at);
+            self.problem(at, "`see` names an https page".to_owned());
+        }
+        Some(see)
+    }
+
+    /// What to do: at least one sentence.
+    pub(super) fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {
+        const MEND: &str = "a list of sentences that say what to do";
+        let Some(value) = table.get("next") else {
+            self.problem(at, format!("`next` is missing: {MEND}"));
+            return Vec::new();
+        };
+        let at = value.span().start;
+        let items = value.get_ref().as_array();
+        let steps: Option<Vec<String>> = items
+            .into_iter()
+            .flatten()
+            .map(|item| item.get_ref().as_str().map(str::to_owned))
+            .collect();
+        let steps = steps.unwrap_or_default();
+        if steps.is_empty() || steps.iter().any(|step| step.trim().is_empty()) {
+            self.problem(at, format!("`next` is {MEND}, each in quotes"));
+        }
+        steps
+    }
+
+    /// A key that is true or false.
+    pub(super) fn truth(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
+        let value = table.get(key)?;
+        let found = value.get_ref().as_bool();
+        if found.is_none() {
+            self.problem(value.span().start, format!("`{key}` is true or false"));
+        }
+        found
+    }
+
     pub(super) fn required(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<String> {
-        let text = table.get(key).and_then(|value| value.get_ref().as_str());
-        if text.is_none_or(|text| text.trim().is_empty()) {
+        let Some(value) = table.get(key) else {
             self.problem(at, format!("`{key}` is missing: a rule needs this text"));
+            return None;
+        };
+        let text = value.get_ref().as_str();
+        if text.is_none_or(|text| text.trim().is_empty()) {
+            let at = value.span().start;
+            self.problem(at, format!("`{key}` is a text that is not empty"));
             return None;
         }
         text.map(str::to_owned)
@@ -82,12 +136,13 @@ impl Reader<'_> {
         value: &'v Value<'i>,
         what: &str,
     ) -> Vec<(usize, &'v DeTable<'i>)> {
-        let items = value.get_ref().as_array().map(|items| items.iter());
-        let tables: Vec<_> = items
+        let items = value.get_ref().as_array();
+        let tables: Option<Vec<_>> = items
             .into_iter()
             .flatten()
-            .filter_map(|item| Some((item.span().start, item.get_ref().as_table()?)))
+            .map(|item| Some((item.span().start, item.get_ref().as_table()?)))
             .collect();
+        let tables = tables.unwrap_or_default();
         if tables.is_empty() {
             let message = format!("`{what}` is a list of tables: write [[…{what}]]");
             self.problem(value.span().start, message);
