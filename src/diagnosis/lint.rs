@@ -269,7 +269,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "No answer came" }}]
         );
         // A tie of two causes, heavier, earlier, or heavier at times: it may lead.
         check(&[broad.clone(), rule("narrow", when, "")], &[]);
-        check(&[rule("narrow", "status = 503", ""), broad.clone()], &[]);
+        check(&[rule("narrow", "status = 503", ""), broad], &[]);
         let lighter = "weigh = [{ when = { invoked = \"yes\" }, factor = 0.5 }]";
         check(
             &[
