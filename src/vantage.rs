@@ -112,9 +112,10 @@ impl Vantage {
     fn judge(&mut self) -> Option<Change> {
         if let Some(phase) = self.trouble {
             let census = self.census(phase);
-            // Half of what was just probed gets through: whatever still fails is its own.
-            let over = census.failing * 2 < census.of;
-            return over.then(|| {
+            // Half of what was just probed gets through, or too few are left to tell:
+            // whatever still fails is its own.
+            let few = census.failing < MIN_FAILING || census.sites < MIN_SITES;
+            return (few || census.failing * 2 < census.of).then(|| {
                 self.trouble = None;
                 Change::Over(census)
             });
@@ -255,6 +256,20 @@ mod tests {
             ["over: 5 of 12 targets probed last fail in connect, on 5 unrelated sites"]
         );
         assert_eq!(world.vantage.trouble(), None);
+    }
+
+    #[test]
+    fn what_is_left_after_a_reload_is_believed_again() {
+        let mut world = World::of(&unrelated(9));
+        world.round(|_| CONNECT);
+        assert_eq!(world.vantage.trouble(), CONNECT);
+        world.targets.truncate(3);
+        world.vantage.configure(world.targets.iter());
+        let changes = world.round(|_| CONNECT);
+        assert_eq!(
+            changes,
+            ["over: 3 of 3 targets probed last fail in connect, on 3 unrelated sites"]
+        );
     }
 
     #[test]

@@ -200,3 +200,32 @@ async fn shutdown_keeps_its_deadline_when_cloudwatch_is_silent() {
     sink.shutdown(Duration::from_millis(500)).await;
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
+
+#[tokio::test]
+async fn the_heartbeat_stops_while_the_prober_itself_is_in_trouble() {
+    let server = Server::default();
+    let endpoint = server.clone().start().await;
+    let mut settings = settings("here", &endpoint, vec![Arc::new(target("orders"))]);
+    // A heartbeat each second, so that its absence shows soon.
+    settings.cloudwatch.resolution = Duration::from_secs(1);
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(Arc::new(settings), metrics.clone(), Some(config()));
+    let sent = || count(&metrics, "PutMetricData", "ok");
+    let beats = async |least| {
+        let begun = Instant::now();
+        while sent() < least {
+            assert!(begun.elapsed() < Duration::from_secs(30), "no heartbeat");
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    beats(2).await;
+    sink.trouble(true);
+    // What is on its way arrives first.
+    sleep(Duration::from_millis(1500)).await;
+    let before = sent();
+    sleep(Duration::from_millis(3000)).await;
+    assert_eq!(sent(), before, "a heartbeat in spite of the trouble");
+    sink.trouble(false);
+    beats(before + 1).await;
+    sink.shutdown(Duration::from_secs(3)).await;
+}

@@ -61,8 +61,9 @@ impl Words {
                  the tags name the probable cause."
             ),
             Subject::Heartbeat => "No heartbeat came from Probecause at this location: the daemon \
-                 is down or cannot reach CloudWatch. Nobody watches its targets from here. Look \
-                 at the daemon's log, then at its credentials and network."
+                 is down, cannot reach CloudWatch, or cannot reach nearly all of its targets at \
+                 once (prober-local). Nobody watches its targets from here. Look at the daemon's \
+                 log and page, then at its credentials and network."
                 .to_owned(),
         };
         Self {

@@ -386,6 +386,8 @@ fn push(history: &mut Vec<Revision>, revision: Revision) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::LazyLock;
+
     use crate::cause::Owner;
     use crate::diagnosis::{Candidate, Outcome};
 
@@ -410,6 +412,9 @@ mod tests {
         }
     }
 
+    /// Read once: it takes longer than all the rest.
+    static RULES: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::embedded().unwrap());
+
     fn apply(
         incidents: &mut Incidents,
         diagnosis: &Diagnosis,
@@ -423,7 +428,7 @@ mod tests {
             health,
             suppressed: false,
         };
-        incidents.apply(sighting, &Rulebook::embedded().unwrap(), at(second))
+        incidents.apply(sighting, &RULES, at(second))
     }
 
     /// Plays (cause, certainty, health) and returns the events as words.
@@ -506,8 +511,7 @@ mod tests {
             health: Down,
             suppressed: true,
         };
-        let book = Rulebook::embedded().unwrap();
-        assert_eq!(incidents.apply(sighting, &book, at(1)), None);
+        assert_eq!(incidents.apply(sighting, &RULES, at(1)), None);
         assert!(apply(&mut incidents, &diagnosis, Down, 2).is_some());
     }
 

@@ -46,6 +46,7 @@ impl Monitor {
         if let Some(event) = event {
             journal::incident(&name, &event);
             self.outbox.sinks.board.opened(event.incident());
+            self.outbox.sinks.cloudwatch.trouble(true);
         }
     }
 
@@ -54,6 +55,7 @@ impl Monitor {
         if let Some(event) = self.own_incident.close(now, &note) {
             journal::incident(&TargetName::new(PROBER), &event);
             self.outbox.sinks.board.resolved(event.incident());
+            self.outbox.sinks.cloudwatch.trouble(false);
         }
     }
 }

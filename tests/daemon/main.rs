@@ -6,3 +6,5 @@ mod process;
 mod rules;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod surroundings;

@@ -10,7 +10,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -171,6 +171,9 @@ struct Story {
     reports: Vec<Report>,
 }
 
+/// Read once: it takes longer than all the rest.
+static RULES: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::embedded().unwrap());
+
 impl Story {
     fn probe(
         &mut self,
@@ -194,7 +197,7 @@ impl Story {
             health,
             suppressed: false,
         };
-        let event = incidents.apply(sighting, &Rulebook::embedded().unwrap(), at);
+        let event = incidents.apply(sighting, &RULES, at);
         let since = self.since.entry(name.to_owned()).or_insert((health, at));
         if since.0 != health {
             *since = (health, at);

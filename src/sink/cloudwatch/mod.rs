@@ -95,6 +95,14 @@ impl CloudWatchSink {
         }
     }
 
+    /// Takes whether the prober itself is in trouble. No target's alarm moves by such
+    /// failures, so the heartbeat stops: its one alarm then pages for all of them.
+    pub fn trouble(&self, trouble: bool) {
+        if self.settings.borrow().cloudwatch.enabled {
+            self.send(Command::Trouble(trouble));
+        }
+    }
+
     fn send(&self, command: Command) {
         // A closed queue means that the task has ended, which `ended` tells.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =

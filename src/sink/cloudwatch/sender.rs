@@ -36,6 +36,8 @@ use crate::target::{Target, TargetName};
 pub(super) enum Command {
     Report(Box<Report>),
     Update(Box<Update>),
+    /// Whether the prober itself is in trouble.
+    Trouble(bool),
     /// Flush, and end by then.
     Shutdown(Instant),
 }
@@ -57,6 +59,8 @@ pub(super) struct Sender {
     /// When what is in the spool may go.
     send_at: Instant,
     last_heartbeat: Option<i64>,
+    /// The prober cannot see its targets: its heartbeat's absence is the page for all.
+    trouble: bool,
     deadline: Option<Instant>,
 }
 
@@ -99,6 +103,7 @@ impl Sender {
             under_way: None,
             send_at: Instant::now(),
             last_heartbeat: None,
+            trouble: false,
             deadline: None,
         }
     }
@@ -117,6 +122,7 @@ impl Sender {
                 command = queue.recv(), if self.deadline.is_none() => match command {
                     Some(Command::Report(report)) => self.take(&report),
                     Some(Command::Update(update)) => self.update(&update),
+                    Some(Command::Trouble(trouble)) => self.trouble = trouble,
                     Some(Command::Shutdown(deadline)) => self.wind_up(deadline),
                     None => return,
                 },
@@ -228,7 +234,7 @@ impl Sender {
         }
         let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
         let window = now.as_second().div_euclid(width);
-        if self.last_heartbeat != Some(window) {
+        if self.last_heartbeat != Some(window) && !self.trouble {
             self.last_heartbeat = Some(window);
             self.push(Datapoint::heartbeat(now));
         }
