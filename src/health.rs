@@ -74,6 +74,18 @@ impl Health {
         }
     }
 
+    /// The health of a target that is known from before a restart.
+    #[must_use]
+    pub const fn resumed(settings: HealthSettings, state: HealthState, since: Timestamp) -> Self {
+        Self {
+            settings,
+            state,
+            since,
+            streak: None,
+            not_passed: 0,
+        }
+    }
+
     /// The present state.
     #[must_use]
     pub const fn state(&self) -> HealthState {

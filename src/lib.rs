@@ -47,6 +47,7 @@ pub mod evidence;
 pub mod probe;
 pub mod simulator;
 pub mod sink;
+pub mod store;
 pub mod telemetry;
 pub mod wire;
 

@@ -59,6 +59,24 @@ const REST: SignedDuration = SignedDuration::from_hours(24);
 const TIGHT: Duration = Duration::from_millis(25);
 
 impl Controls {
+    pub(super) fn resumed(
+        attempts: &[(Timestamp, Option<Duration>)],
+        elsewhere: Option<Timestamp>,
+    ) -> Self {
+        let attempt = |&(at, time): &(Timestamp, Option<Duration>)| Attempt { at, time };
+        let surplus = attempts.len().saturating_sub(KEPT);
+        Self {
+            attempts: attempts.iter().skip(surplus).map(attempt).collect(),
+            elsewhere,
+        }
+    }
+
+    pub(super) fn remembered(&self) -> (Vec<(Timestamp, Option<Duration>)>, Option<Timestamp>) {
+        let attempts = self.attempts.iter();
+        let pairs = attempts.map(|attempt| (attempt.at, attempt.time));
+        (pairs.collect(), self.elsewhere)
+    }
+
     pub(super) fn add(&mut self, worth: Worth, now: Timestamp) {
         let time = match worth {
             Worth::Counts(time) => Some(time),

@@ -40,6 +40,24 @@ const ENOUGH: usize = 16;
 const OUTDATED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl History {
+    pub(super) fn resumed(answers: &[(u32, Option<u32>)], newest: Option<Timestamp>) -> Self {
+        let answer = |&(processing, connect): &(u32, Option<u32>)| Answer {
+            processing,
+            connect,
+        };
+        let surplus = answers.len().saturating_sub(KEPT);
+        Self {
+            answers: answers.iter().skip(surplus).map(answer).collect(),
+            newest,
+        }
+    }
+
+    pub(super) fn remembered(&self) -> (Vec<(u32, Option<u32>)>, Option<Timestamp>) {
+        let answers = self.answers.iter();
+        let pairs = answers.map(|answer| (answer.processing, answer.connect));
+        (pairs.collect(), self.newest)
+    }
+
     pub(super) fn add(&mut self, observation: &Observation, now: Timestamp) {
         let Some(processing) = observation.phases.processing else {
             return;

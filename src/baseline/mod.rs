@@ -31,7 +31,43 @@ pub struct Baseline {
     failing: FailingTimes,
 }
 
+/// What of a baseline outlives a restart; the present run of failures does not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remembered {
+    /// Healthy answers, oldest first: processing and connect times in microseconds.
+    pub healthy: Vec<(u32, Option<u32>)>,
+    /// When the newest of them came.
+    pub newest: Option<Timestamp>,
+    /// Control requests, oldest first, with the times of those that count.
+    pub controls: Vec<(Timestamp, Option<Duration>)>,
+    /// When the control path was last seen to lead to something else than the gateway.
+    pub elsewhere: Option<Timestamp>,
+}
+
 impl Baseline {
+    /// Takes up what was remembered of the same target with the same settings.
+    #[must_use]
+    pub fn resumed(remembered: &Remembered) -> Self {
+        Self {
+            healthy: History::resumed(&remembered.healthy, remembered.newest),
+            controls: Controls::resumed(&remembered.controls, remembered.elsewhere),
+            failing: FailingTimes::default(),
+        }
+    }
+
+    /// What is worth remembering over a restart.
+    #[must_use]
+    pub fn remembered(&self) -> Remembered {
+        let (healthy, newest) = self.healthy.remembered();
+        let (controls, elsewhere) = self.controls.remembered();
+        Remembered {
+            healthy,
+            newest,
+            controls,
+            elsewhere,
+        }
+    }
+
     /// Remembers what one probe says about the target's times. Called after the probe was
     /// diagnosed, so that no answer is judged by itself.
     pub fn observe(&mut self, observation: &Observation, diagnosis: &Diagnosis, now: Timestamp) {
@@ -114,6 +150,30 @@ mod tests {
             content_length: None,
         });
         seen
+    }
+
+    #[test]
+    fn what_is_remembered_is_the_same_after_a_restart() {
+        let mut baseline = Baseline::default();
+        for second in 0..20 {
+            let seen = answered(60, 200, "{}");
+            baseline.observe(&seen, &Diagnosis::passed(), at(second));
+        }
+        for second in 20..24 {
+            let control = answered(20, 404, r#"{"message":"Not Found"}"#);
+            baseline.control(&control, "x.example", at(second));
+        }
+        let remembered = baseline.remembered();
+        assert_eq!(
+            (remembered.healthy.len(), remembered.controls.len()),
+            (20, 4)
+        );
+        let resumed = Baseline::resumed(&remembered);
+        assert_eq!(resumed.remembered(), remembered);
+        let (before, after) = (baseline.context(at(30)), resumed.context(at(30)));
+        assert!(before.floor.is_some());
+        assert_eq!(before.floor, after.floor);
+        assert_eq!(before.healthy, after.healthy);
     }
 
     fn failed() -> Diagnosis {

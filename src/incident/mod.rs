@@ -5,9 +5,9 @@
 //! a single deviating probe cannot change, and resolves when the target is up again. It
 //! refuses to page anybody: sinks do.
 
+mod id;
 mod tally;
 
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,11 +18,8 @@ use crate::diagnosis::{Diagnosis, Evidence, Verdict};
 use crate::health::{HealthState, Transition};
 use crate::target::TargetName;
 
+pub use self::id::IncidentId;
 use self::tally::Tally;
-
-/// An incident's id: unique over restarts, sorts by time. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IncidentId(Arc<str>);
 
 /// One outage of one target.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,35 +99,6 @@ const SIGHTINGS_TO_CHANGE: u32 = 2;
 /// Revisions kept per incident, so that a day of changing causes stays readable.
 const MAX_HISTORY: usize = 100;
 
-impl IncidentId {
-    /// Makes the id of an incident that opens now. Target and time are unique
-    /// together, since a target has at most one open incident.
-    #[must_use]
-    pub fn new(target: &TargetName, opened: Timestamp) -> Self {
-        // FNV-1a: short, stable over releases, and no secret is involved.
-        let hash = target
-            .as_str()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        let millis = opened.as_millisecond();
-        Self(format!("{millis:012x}-{:08x}", hash >> 32).into())
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for IncidentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl IncidentEvent {
     /// The incident as it is after the event.
     #[must_use]
@@ -163,6 +131,17 @@ impl<'a> Sighting<'a> {
 }
 
 impl Incidents {
+    /// Goes on with an incident that was open when the process ended. What its failures
+    /// looked like is not known any more: its verdict stands until new ones outweigh it.
+    #[must_use]
+    pub fn resumed(incident: Arc<Incident>) -> Self {
+        Self {
+            tally: Tally::resumed(&incident.verdict),
+            open: Some(incident),
+            rival: None,
+        }
+    }
+
     /// The open incident, if there is one.
     #[must_use]
     pub const fn open(&self) -> Option<&Arc<Incident>> {
@@ -585,6 +564,32 @@ mod tests {
         apply(&mut incidents, &failed("too-slow", Likely), Down, 22);
         let open = incidents.open().unwrap();
         assert_eq!(open.also[0].as_str(), "too-slow");
+    }
+
+    #[test]
+    fn what_was_proven_before_a_restart_stays_so() {
+        let mut before = Incidents::default();
+        let guess = failed("lambda-function-error", Possible);
+        apply(&mut before, &guess, Down, 1);
+        let mut said = failed("lambda-malformed-response", Proven);
+        before.revise_with(at(1), &said, "access log", at(2));
+        let mut after = Incidents::resumed(Arc::clone(before.open().unwrap()));
+        assert_eq!(after.open(), before.open());
+        // The same look as the failure that was proven allows both.
+        let both = ["lambda-function-error", "lambda-malformed-response"];
+        said = guess;
+        Arc::make_mut(said.verdict.as_mut().unwrap()).candidates = both
+            .map(|cause| Candidate {
+                cause: CauseId::new(cause).unwrap(),
+                share: 0.5,
+            })
+            .to_vec();
+        for second in 10..20 {
+            assert_eq!(apply(&mut after, &said, Down, second), None);
+        }
+        let event = apply(&mut after, &Diagnosis::passed(), Up, 30).unwrap();
+        assert_eq!(event.as_str(), "resolved");
+        assert_eq!(event.incident().id, before.open().unwrap().id);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(super) struct Tally {
     /// What AWS said of a failure, and how that failure looks from outside. Others of the
     /// same incident that look the same are taken for the same.
     known: Option<(Look, Arc<Verdict>)>,
+    /// What AWS said before a restart; how that failure looked is not remembered, so the
+    /// first one that allows it stands for it.
+    before: Option<Arc<Verdict>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,13 +57,26 @@ const fn weight_of(certainty: Certainty) -> f64 {
 }
 
 impl Tally {
+    /// Goes on with an incident of before a restart.
+    pub(super) fn resumed(verdict: &Arc<Verdict>) -> Self {
+        let by_aws = verdict.certainty >= Certainty::Corroborated;
+        Self {
+            before: by_aws.then(|| Arc::clone(verdict)),
+            ..Self::default()
+        }
+    }
+
     /// Takes one more failure.
     pub(super) fn add(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         self.failures.truncate(REMEMBERED - 1);
         let candidates = verdict.candidates.iter();
+        let look: Look = candidates.map(|one| one.cause.clone()).collect();
+        if let Some(known) = self.before.take_if(|known| look.contains(&known.cause)) {
+            self.known = Some((look.clone(), known));
+        }
         self.failures.push_front(Failure {
             began,
-            look: candidates.map(|one| one.cause.clone()).collect(),
+            look,
             verdict: Arc::clone(verdict),
         });
     }

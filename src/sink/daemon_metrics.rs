@@ -33,6 +33,10 @@ pub struct DaemonMetrics {
     pub controls_dropped: IntCounter,
     /// Alarm tags that were not written before the datapoint that tips the alarm.
     pub alarm_updates_late: IntCounter,
+    /// 1 while incidents and datapoints are kept on disk, 0 while they are not.
+    pub store_up: IntGauge,
+    /// Pieces of work that the state directory did not take.
+    pub store_failures: IntCounter,
     /// 1 after a good reload, 0 after a refused one.
     pub config_reload_successful: IntGauge,
     /// When the running configuration was read, in seconds since the epoch.
@@ -42,7 +46,40 @@ pub struct DaemonMetrics {
 /// Upper bounds in seconds for the schedule lag; the budget is 10 ms at the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
-// Counters with labels: name and help.
+// Name and help of each.
+const IN_FLIGHT: [&str; 2] = ["probecause_probes_in_flight", "Probes running now."];
+const SPOOL: [&str; 2] = [
+    "probecause_spool_datapoints",
+    "Datapoints waiting to be sent to CloudWatch.",
+];
+const EVIDENCE_COST: [&str; 2] = [
+    "probecause_evidence_cost_dollars_total",
+    "Estimated cost in US dollars of the metrics that AWS was asked for.",
+];
+const CONTROLS_DROPPED: [&str; 2] = [
+    "probecause_controls_dropped_total",
+    "Control requests not made because too many were under way.",
+];
+const UPDATES_LATE: [&str; 2] = [
+    "probecause_alarm_updates_late_total",
+    "Alarms whose tags were not written before the datapoint that tips them.",
+];
+const STORE_UP: [&str; 2] = [
+    "probecause_store_up",
+    "1 while incidents and unsent datapoints are kept on disk, 0 while they are not.",
+];
+const STORE_FAILURES: [&str; 2] = [
+    "probecause_store_failures_total",
+    "Pieces of work that the state directory did not take.",
+];
+const RELOAD: [&str; 2] = [
+    "probecause_config_last_reload_successful",
+    "1 after a good reload of the configuration, 0 after a refused one.",
+];
+const RELOAD_TIME: [&str; 2] = [
+    "probecause_config_last_reload_success_timestamp_seconds",
+    "When the running configuration was read.",
+];
 const SINK_DROPPED: [&str; 2] = [
     "probecause_sink_dropped_total",
     "Reports or datapoints a sink had to give up.",
@@ -84,31 +121,6 @@ impl DaemonMetrics {
             "probecause_schedule_lag_seconds",
             "How late probes start after their slot.",
         );
-        let in_flight = IntGauge::new("probecause_probes_in_flight", "Probes running now.")?;
-        let spool = IntGauge::new(
-            "probecause_spool_datapoints",
-            "Datapoints waiting to be sent to CloudWatch.",
-        )?;
-        let cost = Counter::new(
-            "probecause_evidence_cost_dollars_total",
-            "Estimated cost in US dollars of the metrics that AWS was asked for.",
-        )?;
-        let controls = IntCounter::new(
-            "probecause_controls_dropped_total",
-            "Control requests not made because too many were under way.",
-        )?;
-        let late = IntCounter::new(
-            "probecause_alarm_updates_late_total",
-            "Alarms whose tags were not written before the datapoint that tips them.",
-        )?;
-        let reload = IntGauge::new(
-            "probecause_config_last_reload_successful",
-            "1 after a good reload of the configuration, 0 after a refused one.",
-        )?;
-        let reload_time = Gauge::new(
-            "probecause_config_last_reload_success_timestamp_seconds",
-            "When the running configuration was read.",
-        )?;
         let outcomes = &["operation", "outcome"];
         let dropped = counters(&registry, SINK_DROPPED, &["sink"])?;
         // A counter that only appears with its first loss is missed by every `rate()`.
@@ -117,21 +129,23 @@ impl DaemonMetrics {
         for reason in REASONS {
             given_up.with_label_values(&[reason]).reset();
         }
+        let lag = Histogram::with_opts(lag.buckets(LAG_BUCKETS.to_vec()))?;
+        let cost = Counter::new(EVIDENCE_COST[0], EVIDENCE_COST[1])?;
+        let reload_time = Gauge::new(RELOAD_TIME[0], RELOAD_TIME[1])?;
         Ok(Self {
-            schedule_lag: register(
-                &registry,
-                Histogram::with_opts(lag.buckets(LAG_BUCKETS.to_vec()))?,
-            )?,
-            in_flight: register(&registry, in_flight)?,
+            schedule_lag: register(&registry, lag)?,
+            in_flight: gauge(&registry, IN_FLIGHT)?,
             sink_dropped: dropped,
-            spool_datapoints: register(&registry, spool)?,
+            spool_datapoints: gauge(&registry, SPOOL)?,
             cloudwatch_requests: counters(&registry, CLOUDWATCH_REQUESTS, outcomes)?,
             evidence_requests: counters(&registry, EVIDENCE_REQUESTS, outcomes)?,
             evidence_dropped: given_up,
             evidence_cost: register(&registry, cost)?,
-            controls_dropped: register(&registry, controls)?,
-            alarm_updates_late: register(&registry, late)?,
-            config_reload_successful: register(&registry, reload)?,
+            controls_dropped: counter(&registry, CONTROLS_DROPPED)?,
+            alarm_updates_late: counter(&registry, UPDATES_LATE)?,
+            store_up: gauge(&registry, STORE_UP)?,
+            store_failures: counter(&registry, STORE_FAILURES)?,
+            config_reload_successful: gauge(&registry, RELOAD)?,
             config_reload_time: register(&registry, reload_time)?,
             registry,
         })
@@ -144,6 +158,14 @@ impl DaemonMetrics {
     pub fn render_into(&self, out: &mut String) -> Result<(), prometheus::Error> {
         TextEncoder::new().encode_utf8(&self.registry.gather(), out)
     }
+}
+
+fn gauge(registry: &Registry, [name, help]: [&str; 2]) -> Result<IntGauge, prometheus::Error> {
+    register(registry, IntGauge::new(name, help)?)
+}
+
+fn counter(registry: &Registry, [name, help]: [&str; 2]) -> Result<IntCounter, prometheus::Error> {
+    register(registry, IntCounter::new(name, help)?)
 }
 
 fn counters(

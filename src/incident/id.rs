@@ -1,0 +1,50 @@
+//! What an incident is called, in every place that shows it.
+//!
+//! The id outlives the process, so that a page, a notification and a log line of different
+//! days can be put together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::target::TargetName;
+
+/// An incident's id: unique over restarts, sorts by time. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncidentId(Arc<str>);
+
+impl IncidentId {
+    /// Makes the id of an incident that opens now. Target and time are unique
+    /// together, since a target has at most one open incident.
+    #[must_use]
+    pub fn new(target: &TargetName, opened: Timestamp) -> Self {
+        // FNV-1a: short, stable over releases, and no secret is involved.
+        let hash = target
+            .as_str()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let millis = opened.as_millisecond();
+        Self(format!("{millis:012x}-{:08x}", hash >> 32).into())
+    }
+
+    /// An id that was made before, read back.
+    #[must_use]
+    pub fn restored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
