@@ -97,7 +97,12 @@ pub async fn carry_out(
     let actual = account::read(&api, &settings.location)
         .await
         .map_err(|error| error.to_string())?;
-    let plan = Plan::new(&alarm::desired(settings), &actual, &settings.location);
+    let plan = Plan::new(
+        &alarm::desired(settings),
+        &actual,
+        &settings.location,
+        settings.cloudwatch.drift,
+    );
     let json = action.common().json;
     match action {
         Action::Plan {
@@ -168,7 +173,7 @@ async fn apply(
         let result = match step {
             Step::Create(spec) => account::put(api, &pace, spec, &Words::healthy(spec)).await,
             Step::Update { spec, actual, .. } => account::update(api, &pace, spec, actual).await,
-            Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => Ok(()),
+            Step::Drift { .. } | Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => Ok(()),
         };
         result.map_err(|error| format!("alarm `{}`: {error}", step.name()))?;
         if json {
@@ -179,6 +184,13 @@ async fn apply(
     }
     if !json && !plan.has_changes() {
         print(out, "nothing to do\n")?;
+    }
+    let left = plan.steps.iter().filter(|step| step.action() == "drift");
+    for step in left {
+        eprintln!(
+            "warning: the alarm `{}` was changed by hand and is left as it is: `alarms plan` shows how",
+            step.name()
+        );
     }
     for clash in plan.clashes() {
         eprintln!(
@@ -227,13 +239,18 @@ async fn prune(
 
 fn step_json(step: &Step) -> Value {
     let changes: Vec<_> = match step {
-        Step::Update { changes, .. } => changes
+        Step::Update { changes, .. } | Step::Drift { changes, .. } => changes
             .iter()
             .map(|change| json!({"field": change.field, "from": change.from, "to": change.to}))
             .collect(),
         _ => Vec::new(),
     };
-    json!({"action": step.action(), "alarm": step.name(), "changes": changes})
+    json!({
+        "action": step.action(),
+        "alarm": step.name(),
+        "changes": changes,
+        "changed_by_hand": step.drift().is_some(),
+    })
 }
 
 fn line(value: &Value) -> String {

@@ -173,7 +173,8 @@ impl Keeper {
         let actual = account::read(api, location).await?;
         self.link.well("DescribeAlarms");
         self.link.well("ListTagsForResource");
-        let plan = Plan::new(&alarm::desired(&self.current), &actual, location);
+        let drift = self.current.cloudwatch.drift;
+        let plan = Plan::new(&alarm::desired(&self.current), &actual, location, drift);
         for clash in plan.clashes() {
             error!(
                 alarm = clash.name,
@@ -186,7 +187,9 @@ impl Keeper {
                 Step::Clash(spec) => {
                     account.insert(spec.name.clone(), Kept::Foreign);
                 }
-                Step::Leave { actual, .. } | Step::Update { actual, .. } => {
+                Step::Leave { actual, .. }
+                | Step::Update { actual, .. }
+                | Step::Drift { actual, .. } => {
                     let kept = Kept::Ours {
                         arn: Some(actual.arn.clone()),
                         cause: actual.tags.get(CAUSE_TAG).cloned().unwrap_or_default(),

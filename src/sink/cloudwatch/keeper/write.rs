@@ -111,7 +111,9 @@ impl Keeper {
                 );
                 self.remember(spec, Some(actual.arn.clone()), &words);
             }
-            Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => return Ok(()),
+            Step::Drift { .. } | Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => {
+                return Ok(());
+            }
         }
         self.link.well("PutMetricAlarm");
         Ok(())
