@@ -33,6 +33,8 @@ pub struct DaemonMetrics {
     pub controls_dropped: IntCounter,
     /// Alarm tags that were not written before the datapoint that tips the alarm.
     pub alarm_updates_late: IntCounter,
+    /// Alarms of ours that are not as they were written.
+    pub alarms_drifted: IntGauge,
     /// 1 after a good reload, 0 after a refused one.
     pub config_reload_successful: IntGauge,
     /// When the running configuration was read, in seconds since the epoch.
@@ -101,6 +103,10 @@ impl DaemonMetrics {
             "probecause_alarm_updates_late_total",
             "Alarms whose tags were not written before the datapoint that tips them.",
         )?;
+        let drifted = IntGauge::new(
+            "probecause_alarms_drifted",
+            "Alarms that somebody changed or deleted by hand and that are not mended.",
+        )?;
         let reload = IntGauge::new(
             "probecause_config_last_reload_successful",
             "1 after a good reload of the configuration, 0 after a refused one.",
@@ -131,6 +137,7 @@ impl DaemonMetrics {
             evidence_cost: register(&registry, cost)?,
             controls_dropped: register(&registry, controls)?,
             alarm_updates_late: register(&registry, late)?,
+            alarms_drifted: register(&registry, drifted)?,
             config_reload_successful: register(&registry, reload)?,
             config_reload_time: register(&registry, reload_time)?,
             registry,
