@@ -62,6 +62,12 @@ const EVIDENCE_DROPPED: [&str; 2] = [
     "Questions to AWS about failed requests, or parts of them, that were given up.",
 ];
 
+// A gauge: name and help.
+const ALARMS_DRIFTED: [&str; 2] = [
+    "probecause_alarms_drifted",
+    "Alarms that somebody changed or deleted by hand and that are not mended.",
+];
+
 /// Why a question, or a part of one, is given up.
 const REASONS: [&str; 6] = [
     "cost-bound",
@@ -103,10 +109,6 @@ impl DaemonMetrics {
             "probecause_alarm_updates_late_total",
             "Alarms whose tags were not written before the datapoint that tips them.",
         )?;
-        let drifted = IntGauge::new(
-            "probecause_alarms_drifted",
-            "Alarms that somebody changed or deleted by hand and that are not mended.",
-        )?;
         let reload = IntGauge::new(
             "probecause_config_last_reload_successful",
             "1 after a good reload of the configuration, 0 after a refused one.",
@@ -137,7 +139,7 @@ impl DaemonMetrics {
             evidence_cost: register(&registry, cost)?,
             controls_dropped: register(&registry, controls)?,
             alarm_updates_late: register(&registry, late)?,
-            alarms_drifted: register(&registry, drifted)?,
+            alarms_drifted: gauge(&registry, ALARMS_DRIFTED)?,
             config_reload_successful: register(&registry, reload)?,
             config_reload_time: register(&registry, reload_time)?,
             registry,
@@ -159,6 +161,10 @@ fn counters(
     labels: &[&str],
 ) -> Result<IntCounterVec, prometheus::Error> {
     register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauge(registry: &Registry, [name, help]: [&str; 2]) -> Result<IntGauge, prometheus::Error> {
+    register(registry, IntGauge::new(name, help)?)
 }
 
 fn register<C: Collector + Clone + 'static>(

@@ -339,7 +339,7 @@ pub(crate) mod tests {
         assert_eq!(seen.join(", "), expected);
     }
 
-    fn longer(actual: &mut Vec<ActualAlarm>) {
+    fn longer(actual: &mut [ActualAlarm]) {
         actual[1].definition.as_mut().unwrap().period = 300;
     }
 
@@ -349,8 +349,8 @@ pub(crate) mod tests {
 
     #[test]
     fn what_was_changed_by_hand_is_mended_or_left() {
-        check(|_, _| {}, longer, "update! orders");
-        check(leave, longer, "drift! orders");
+        check(|_, _| {}, |actual| longer(actual), "update! orders");
+        check(leave, |actual| longer(actual), "drift! orders");
     }
 
     #[test]
@@ -363,7 +363,7 @@ pub(crate) mod tests {
                 twice(settings, target);
             },
             // Changed by hand too: one write settles both.
-            longer,
+            |actual| longer(actual),
             "update orders, update orders (forbidden)",
         );
     }
