@@ -224,21 +224,30 @@ impl Keeper {
         let Some(one) = self.disown.last() else {
             return Ok(false);
         };
+        match self.mark(api, one).await {
+            // Deleted meanwhile, or no permission: the same again would not help, and the
+            // alarms of other targets wait behind it.
+            Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::Denied) => {
+                self.link.trouble(&failure);
+            }
+            result => result?,
+        }
+        self.disown.pop();
+        Ok(true)
+    }
+
+    /// Marks an alarm as silenced by us.
+    async fn mark(&self, api: &Api, one: &Silenced) -> Result<(), CallError> {
         let arn = match &one.arn {
             Some(arn) => Some(arn.clone()),
             None => account::one(api, &one.name)
                 .await?
                 .and_then(|alarm| alarm.alarm_arn),
         };
-        if let Some(arn) = arn {
-            match account::disown_definition(api, &self.pace, &arn).await {
-                // Deleted meanwhile: nothing is left to mark.
-                Err(failure) if failure.kind == FailureKind::Refused => {}
-                result => result?,
-            }
+        match arn {
+            Some(arn) => account::disown_definition(api, &self.pace, &arn).await,
+            None => Ok(()),
         }
-        self.disown.pop();
-        Ok(true)
     }
 
     fn reconfigure(&mut self) {

@@ -258,3 +258,111 @@ fn shown(changes: &[Change]) -> String {
         .collect();
     changes.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::alarm::desired;
+    use crate::alarm::plan::tests::{applied, settings};
+    use crate::settings::Settings;
+    use crate::sink::cloudwatch::desk::Desk;
+    use crate::sink::cloudwatch::link::Link;
+    use crate::sink::daemon_metrics::DaemonMetrics;
+
+    fn keeper(settings: Settings) -> Keeper {
+        let metrics = DaemonMetrics::new().unwrap();
+        let link = Link::new(None, metrics.clone());
+        let (_, watching) = watch::channel(Arc::new(settings));
+        Keeper::new(link, Arc::new(Desk::default()), watching, metrics)
+    }
+
+    /// A keeper that has read its alarms looks again: what it found to be changed by hand,
+    /// and what it is going to write.
+    fn check(
+        drift: DriftPolicy,
+        meanwhile: impl FnOnce(&mut Keeper, &mut Vec<ActualAlarm>),
+    ) -> String {
+        let mut keeper = keeper(settings(|settings, _| settings.cloudwatch.drift = drift));
+        let mut actual = applied(&desired(&keeper.current));
+        keeper.adopt(keeper.plan(&actual));
+        assert!(keeper.todo.is_empty());
+        meanwhile(&mut keeper, &mut actual);
+        keeper.adopt(keeper.plan(&actual));
+        let counted = keeper.metrics.alarms_drifted.get();
+        assert_eq!(counted, i64::try_from(keeper.drifted.len()).unwrap());
+        let drifted = keeper.drifted.iter();
+        let drifted = drifted.map(|(name, what)| format!("{name}: {what}; "));
+        let todo = keeper.todo.iter();
+        let todo = todo.map(|step| format!("{} {}", step.action(), step.name()));
+        drifted.chain(todo).collect()
+    }
+
+    fn silenced(_: &mut Keeper, actual: &mut Vec<ActualAlarm>) {
+        let definition = actual[1].definition.as_mut().unwrap();
+        definition.actions_enabled = false;
+    }
+
+    fn deleted(_: &mut Keeper, actual: &mut Vec<ActualAlarm>) {
+        actual.remove(1);
+    }
+
+    #[tokio::test]
+    async fn a_change_by_hand_is_found_and_mended_or_left() {
+        assert_eq!(
+            check(DriftPolicy::Mend, silenced),
+            "probecause local orders: ActionsEnabled false instead of true; update probecause local orders"
+        );
+        assert_eq!(
+            check(DriftPolicy::Leave, silenced),
+            "probecause local orders: ActionsEnabled false instead of true; "
+        );
+    }
+
+    #[tokio::test]
+    async fn a_deleted_alarm_is_made_again_or_left() {
+        assert_eq!(
+            check(DriftPolicy::Mend, deleted),
+            "probecause local orders: deleted; create probecause local orders"
+        );
+        assert_eq!(
+            check(DriftPolicy::Leave, deleted),
+            "probecause local orders: deleted; "
+        );
+    }
+
+    #[tokio::test]
+    async fn an_alarm_that_stays_deleted_stays_known_as_such() {
+        let again = check(DriftPolicy::Leave, |keeper, actual| {
+            actual.remove(1);
+            keeper.adopt(keeper.plan(actual));
+        });
+        assert_eq!(again, "probecause local orders: deleted; ");
+    }
+
+    #[tokio::test]
+    async fn a_deleted_alarm_whose_definition_changed_is_written() {
+        let changed = check(DriftPolicy::Leave, |keeper, actual| {
+            actual.remove(1);
+            let mut settings = (*keeper.current).clone();
+            settings.cloudwatch.namespace = "Other".to_owned();
+            keeper.current = Arc::new(settings);
+        });
+        assert_eq!(
+            changed,
+            "update probecause local (heartbeat)create probecause local orders"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_written_since_the_look_began_is_not_judged_by_it() {
+        let late = check(DriftPolicy::Mend, |keeper, actual| {
+            actual.remove(1);
+            keeper.written.insert("probecause local orders".to_owned());
+        });
+        assert_eq!(late, "");
+    }
+}
