@@ -301,23 +301,23 @@ mod tests {
         drifted.chain(todo).collect()
     }
 
-    fn silenced(_: &mut Keeper, actual: &mut Vec<ActualAlarm>) {
+    fn silenced(actual: &mut [ActualAlarm]) {
         let definition = actual[1].definition.as_mut().unwrap();
         definition.actions_enabled = false;
     }
 
-    fn deleted(_: &mut Keeper, actual: &mut Vec<ActualAlarm>) {
+    fn deleted(actual: &mut Vec<ActualAlarm>) {
         actual.remove(1);
     }
 
     #[tokio::test]
     async fn a_change_by_hand_is_found_and_mended_or_left() {
         assert_eq!(
-            check(DriftPolicy::Mend, silenced),
+            check(DriftPolicy::Mend, |_, actual| silenced(actual)),
             "probecause local orders: ActionsEnabled false instead of true; update probecause local orders"
         );
         assert_eq!(
-            check(DriftPolicy::Leave, silenced),
+            check(DriftPolicy::Leave, |_, actual| silenced(actual)),
             "probecause local orders: ActionsEnabled false instead of true; "
         );
     }
@@ -325,11 +325,11 @@ mod tests {
     #[tokio::test]
     async fn a_deleted_alarm_is_made_again_or_left() {
         assert_eq!(
-            check(DriftPolicy::Mend, deleted),
+            check(DriftPolicy::Mend, |_, actual| deleted(actual)),
             "probecause local orders: deleted; create probecause local orders"
         );
         assert_eq!(
-            check(DriftPolicy::Leave, deleted),
+            check(DriftPolicy::Leave, |_, actual| deleted(actual)),
             "probecause local orders: deleted; "
         );
     }
