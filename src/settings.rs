@@ -108,6 +108,21 @@ pub struct CloudWatchSettings {
     pub actions_enabled: bool,
     /// 60 s, or 10 s for high-resolution metrics and alarms (dearer).
     pub resolution: Duration,
+    /// What becomes of an alarm that somebody changed by hand.
+    pub drift: DriftPolicy,
+    /// How often the daemon reads its alarms again, to find what was changed by hand. No
+    /// key of the configuration: only a test is quicker.
+    pub review_every: Duration,
+}
+
+/// What becomes of an alarm of ours that was changed or deleted by hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DriftPolicy {
+    /// It is written as configured.
+    #[default]
+    Mend,
+    /// It is reported and stays as it is.
+    Leave,
 }
 
 /// Asking AWS about failed requests. Nothing is asked of a target whose declarations
@@ -230,6 +245,10 @@ impl Default for CloudWatchSettings {
             alarm_actions: Vec::new(),
             actions_enabled: true,
             resolution: Duration::from_secs(60),
+            drift: DriftPolicy::Mend,
+            // A reading of a thousand alarms is ten calls; an alarm silenced by mistake
+            // is found within a coffee break, not at the next restart.
+            review_every: Duration::from_secs(600),
         }
     }
 }

@@ -12,6 +12,9 @@ mod daemon;
 #[path = "cloudwatch/emulator.rs"]
 mod emulator;
 #[cfg(test)]
+#[path = "cloudwatch/plan.rs"]
+mod plan;
+#[cfg(test)]
 #[path = "cloudwatch/proxy.rs"]
 mod proxy;
 #[cfg(test)]

@@ -199,6 +199,45 @@ fn asking_for_evidence_takes_what_is_written_and_money_in_whole_dollars() {
     assert_eq!(loaded.settings.evidence, expected);
 }
 
+#[test]
+fn alarms_of_causes_are_told_to_the_causes_own_topic_or_its_owners() {
+    let loaded = load(&format!("{GOOD}/causes.toml"));
+    let routes: Vec<String> = loaded
+        .settings
+        .targets
+        .iter()
+        .flat_map(|target| {
+            target.alarm.causes.iter().map(|one| {
+                let topics = one.actions.iter().filter_map(|arn| arn.rsplit(':').next());
+                let topics: Vec<_> = topics.collect();
+                format!("{} {} {} {topics:?}", target.name, one.cause, one.owner)
+            })
+        })
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            // A default entry each; an owner of an own rule; none for the platform.
+            "orders lambda-throttled platform [\"capacity\"]",
+            "orders shop-closed client [\"shop\"]",
+            "stock lambda-throttled platform []",
+            "stock lambda-permission-denied platform []",
+            "stock unexplained service []",
+        ]
+    );
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "tests/fixtures/config/good/causes.toml:8: defaults.alarm.cause_actions.dns-failure: no \
+             alarm of a cause uses it; name a cause for it in `causes`, or remove it",
+            "tests/fixtures/config/good/causes.toml:12: defaults.alarm.owner_actions.network: no \
+             alarm of a cause uses it; name a cause for it in `causes`, or remove it (a cause with \
+             actions of its own does not use its owner's)",
+        ]
+    );
+}
+
 /// The keys that a table knows, from what it says of one that it does not.
 fn keys_of(table: &str) -> BTreeSet<String> {
     let said = problems_of(&table.replace('?', "no_such_key = 1"));

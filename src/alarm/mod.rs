@@ -1,20 +1,26 @@
 //! The CloudWatch alarms that a configuration asks for, as values.
 //!
 //! Pure: desired alarms are a function of the settings alone. Reading order: this file
-//! (which alarms), `definition` (in CloudWatch's words), `words` (tags and description that carry the
-//! cause), `plan` (desired against actual, as a diff), `cost` (what it costs and how
+//! (which alarms), `name`, `definition` (in CloudWatch's words), `words` (tags and
+//! description that carry the cause), `by_cause` (the series behind alarms of single
+//! causes), `plan` (desired against actual, as a diff), `cost` (what it costs and how
 //! soon it pages). It refuses to talk to AWS: `sink/cloudwatch` does.
 
+pub mod by_cause;
 pub mod cost;
 pub mod definition;
+mod name;
 pub mod plan;
 pub mod words;
 
 use std::fmt;
 use std::time::Duration;
 
+use crate::cause::{CauseId, Owner};
 use crate::settings::{CloudWatchSettings, Settings};
-use crate::target::{CloudWatchMetric, MissingData, Target, TargetName};
+use crate::target::{CauseAlarm, CloudWatchMetric, MissingData, Target, TargetName};
+
+pub use name::{cause_alarm_name, heartbeat_name, name_prefix, target_alarm_name};
 
 /// Whose alarm it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +29,15 @@ pub enum Subject {
     Heartbeat,
     /// One target.
     Target(TargetName),
+    /// One cause of one target: it fires while the target is down and shows the cause.
+    Cause {
+        /// Whose.
+        target: TargetName,
+        /// Which.
+        cause: CauseId,
+        /// Who acts on it.
+        owner: Owner,
+    },
 }
 
 /// The definition of one alarm: everything that is compared and written, except what
@@ -74,8 +89,11 @@ pub enum Condition {
 /// The metric that says that the daemon is alive; dimension `Location`.
 pub const HEARTBEAT_METRIC: &str = "Heartbeat";
 
-/// The most characters CloudWatch takes in an alarm's name.
-const MAX_NAME: usize = 255;
+/// The dimension that every metric has.
+const LOCATION: &str = "Location";
+
+/// The dimension of a series of one cause.
+const CAUSE: &str = "Cause";
 
 /// The alarm actions CloudWatch takes per state.
 pub const MAX_ACTIONS: usize = 5;
@@ -94,7 +112,7 @@ impl Subject {
     pub const fn target(&self) -> Option<&TargetName> {
         match self {
             Self::Heartbeat => None,
-            Self::Target(name) => Some(name),
+            Self::Target(name) | Self::Cause { target: name, .. } => Some(name),
         }
     }
 }
@@ -104,6 +122,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Heartbeat => f.write_str("heartbeat"),
             Self::Target(name) => write!(f, "{name}"),
+            Self::Cause { target, cause, .. } => write!(f, "{target} ({cause})"),
         }
     }
 }
@@ -127,7 +146,15 @@ impl AlarmSpec {
             self.actions,
             self.actions_enabled
         );
-        format!("{:016x}", fnv1a(&text))
+        format!("{:016x}", name::fnv1a(&text))
+    }
+
+    /// The location whose alarm it is.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        let mut dimensions = self.metric.dimensions.iter();
+        let found = dimensions.find(|(key, _)| key == LOCATION);
+        found.map_or("", |(_, location)| location)
     }
 
     /// Whether CloudWatch bills it as a high-resolution alarm.
@@ -138,7 +165,8 @@ impl AlarmSpec {
 }
 
 /// Every alarm that the settings ask for: the heartbeat first, then one per target in
-/// the order of the configuration. None when CloudWatch is off.
+/// the order of the configuration, each with those of its causes behind it. None when
+/// CloudWatch is off.
 #[must_use]
 pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
     if !settings.cloudwatch.enabled {
@@ -148,7 +176,7 @@ pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
         .targets
         .iter()
         .filter(|target| has_alarm(target))
-        .map(|target| target_alarm(settings, target));
+        .flat_map(|target| of_target(settings, target));
     std::iter::once(heartbeat_alarm(settings))
         .chain(targets)
         .collect()
@@ -161,27 +189,6 @@ pub fn has_alarm(target: &Target) -> bool {
     target.alarm.enabled
         && target.cloudwatch.enabled
         && target.cloudwatch.metrics.contains(&CloudWatchMetric::Down)
-}
-
-/// What the names of all alarms of a location begin with.
-#[must_use]
-pub fn name_prefix(location: &str) -> String {
-    let mut prefix = String::from("probecause ");
-    prefix.extend(location.chars().filter(|c| !c.is_control()));
-    prefix.push(' ');
-    prefix
-}
-
-/// The name of a target's alarm at a location.
-#[must_use]
-pub fn target_alarm_name(location: &str, target: &str) -> String {
-    bounded_name(&format!("{}{target}", name_prefix(location)))
-}
-
-/// The name of a location's heartbeat alarm. No target's name may have parentheses.
-#[must_use]
-pub fn heartbeat_name(location: &str) -> String {
-    bounded_name(&format!("{}(heartbeat)", name_prefix(location)))
 }
 
 /// The shortest alarm period in seconds that holds a probe in each: 10, 20 or 30 s
@@ -205,7 +212,7 @@ fn heartbeat_alarm(settings: &Settings) -> AlarmSpec {
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
             name: HEARTBEAT_METRIC.to_owned(),
-            dimensions: vec![("Location".to_owned(), settings.location.clone())],
+            dimensions: vec![(LOCATION.to_owned(), settings.location.clone())],
         },
         condition: Condition::LessThanOne,
         period: if cloudwatch.resolution < Duration::from_secs(60) {
@@ -231,7 +238,7 @@ fn target_alarm(settings: &Settings, target: &Target) -> AlarmSpec {
             name: CloudWatchMetric::Down.as_str().to_owned(),
             dimensions: vec![
                 ("Target".to_owned(), target.name.as_str().to_owned()),
-                ("Location".to_owned(), settings.location.clone()),
+                (LOCATION.to_owned(), settings.location.clone()),
             ],
         },
         condition: Condition::AtLeastOne,
@@ -244,28 +251,36 @@ fn target_alarm(settings: &Settings, target: &Target) -> AlarmSpec {
     }
 }
 
+/// The target's alarm, and those of its causes. All are evaluated alike.
+fn of_target(settings: &Settings, target: &Target) -> Vec<AlarmSpec> {
+    let first = target_alarm(settings, target);
+    let causes = target.alarm.causes.iter();
+    let causes = causes.map(|one| cause_alarm(&first, target, one));
+    let causes: Vec<_> = causes.collect();
+    std::iter::once(first).chain(causes).collect()
+}
+
+fn cause_alarm(of_target: &AlarmSpec, target: &Target, one: &CauseAlarm) -> AlarmSpec {
+    let mut spec = of_target.clone();
+    spec.name = cause_alarm_name(of_target.location(), target.name.as_str(), &one.cause);
+    spec.subject = Subject::Cause {
+        target: target.name.clone(),
+        cause: one.cause.clone(),
+        owner: one.owner,
+    };
+    let cause = one.cause.as_str().to_owned();
+    spec.metric.dimensions.push((CAUSE.to_owned(), cause));
+    // The series has datapoints only while its cause occurs, and a 0 when it ends.
+    spec.missing = MissingData::NotBreaching;
+    spec.actions.clone_from(&one.actions);
+    spec.actions.truncate(MAX_ACTIONS);
+    spec
+}
+
 fn actions(cloudwatch: &CloudWatchSettings, own: Option<&[String]>) -> Vec<String> {
     let mut actions = own.unwrap_or(&cloudwatch.alarm_actions).to_vec();
     actions.truncate(MAX_ACTIONS);
     actions
-}
-
-/// Cuts a name that is too long, and keeps it unique by a hash of the whole.
-fn bounded_name(name: &str) -> String {
-    let name: String = name.chars().filter(|c| !c.is_control()).collect();
-    if name.chars().count() <= MAX_NAME {
-        return name;
-    }
-    let hash = format!("~{:016x}", fnv1a(&name));
-    let kept = MAX_NAME - hash.len();
-    name.chars().take(kept).chain(hash.chars()).collect()
-}
-
-/// FNV-1a: stable over releases and platforms, which the standard hasher is not.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]
@@ -346,12 +361,36 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_and_stays_unique() {
-        let long = "ä".repeat(300);
-        let one = target_alarm_name("local", &format!("{long}1"));
-        let two = target_alarm_name("local", &format!("{long}2"));
-        assert_eq!(one.chars().count(), 255);
-        assert_ne!(one, two);
+    fn a_cause_has_an_alarm_of_its_own_beside_the_targets() {
+        let alarms = check(
+            |_, target| {
+                target.alarm.periods = 3;
+                target.alarm.datapoints = 2;
+                target.alarm.missing = MissingData::Breaching;
+                target.alarm.causes.push(CauseAlarm {
+                    cause: CauseId::new("lambda-throttled").unwrap(),
+                    owner: Owner::Service,
+                    actions: Vec::new(),
+                });
+            },
+            &[
+                "probecause local (heartbeat)",
+                "probecause local orders",
+                "probecause local orders (lambda-throttled)",
+            ],
+        );
+        let dimensions = alarms[2].metric.dimensions.iter();
+        let dimensions: Vec<_> = dimensions.map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(
+            dimensions,
+            ["Target=orders", "Location=local", "Cause=lambda-throttled"]
+        );
+        assert_eq!(alarms[2].metric.name, "Down");
+        assert!(alarms[2].actions.is_empty(), "routing needs a topic");
+        assert_eq!(alarms[2].missing, MissingData::NotBreaching);
+        assert_eq!(alarms[1].missing, MissingData::Breaching);
+        assert_eq!(alarms[2].evaluation_periods, 3);
+        assert_eq!(alarms[2].datapoints_to_alarm, 2);
     }
 
     #[test]

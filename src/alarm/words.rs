@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::alarm::{AlarmSpec, Subject};
+use crate::alarm::{AlarmSpec, Subject, heartbeat_name, target_alarm_name};
 use crate::cause::Certainty;
 use crate::diagnosis::fact::FactValue;
 use crate::diagnosis::{Evidence, Verdict};
@@ -58,7 +58,18 @@ impl Words {
         let description = match &spec.subject {
             Subject::Target(name) => format!(
                 "Probecause watches {name}. No failure is known. While it is down this text and \
-                 the tags name the probable cause."
+                 the tags name the probable cause. When many targets fail at once, the alarm \
+                 `{}` names the common cause instead.",
+                heartbeat_name(spec.location())
+            ),
+            Subject::Cause {
+                target,
+                cause,
+                owner,
+            } => format!(
+                "It fires while {target} is down and {cause} is its probable cause ({owner} \
+                 acts). The target's own alarm `{}` fires for every cause.",
+                target_alarm_name(spec.location(), target.as_str())
             ),
             Subject::Heartbeat => "No heartbeat came from Probecause at this location: the daemon \
                  is down, cannot reach CloudWatch, or cannot reach nearly all of its targets at \
@@ -85,6 +96,40 @@ impl Words {
         }
     }
 
+    /// What the location's heartbeat alarm says while many targets fail for one reason:
+    /// written once instead of on each target's alarm. `census` says in a few words how
+    /// many failed and since when, without a full stop; `names` are theirs, as far as
+    /// they fit.
+    #[must_use]
+    pub fn group(verdict: &Verdict, census: &str, names: &[&str]) -> Self {
+        let mut text = format!(
+            "{census}: {} ({}, {}; {} acts).",
+            verdict.title, verdict.cause, verdict.certainty, verdict.owner
+        );
+        for (index, step) in verdict.next.iter().enumerate() {
+            text.push_str(if index == 0 { " Next: " } else { " " });
+            text.push_str(step);
+        }
+        // Names come last: a list of thousands must not push out what to do.
+        if !names.is_empty() {
+            text.push_str(" Targets: ");
+            text.push_str(&names.join(", "));
+            text.push('.');
+        }
+        Self {
+            cause: tag_value(verdict.cause.as_str()),
+            certainty: tag_value(verdict.certainty.as_str()),
+            owner: tag_value(verdict.owner.as_str()),
+            description: cut(&printable(&text), MAX_DESCRIPTION),
+        }
+    }
+
+    /// Whether they name a cause.
+    #[must_use]
+    pub fn names_cause(&self) -> bool {
+        self.cause != NONE
+    }
+
     /// What an alarm says already, so that a new definition does not change it.
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
@@ -94,10 +139,11 @@ impl Words {
             cause: tag(CAUSE_TAG, healthy.cause),
             certainty: tag(CERTAINTY_TAG, healthy.certainty),
             owner: tag(OWNER_TAG, healthy.owner),
-            description: match (&spec.subject, description) {
-                // The heartbeat's text never names a cause: a better one replaces it.
-                (Subject::Heartbeat, _) | (_, "") => healthy.description,
-                (Subject::Target(_), kept) => kept.to_owned(),
+            // A text that names no cause may be an older release's: a better one takes
+            // its place.
+            description: match tags.get(CAUSE_TAG) {
+                Some(cause) if cause != NONE && !description.is_empty() => description.to_owned(),
+                _ => healthy.description,
             },
         }
     }
@@ -105,10 +151,8 @@ impl Words {
     /// Every tag of the alarm, sorted by key.
     #[must_use]
     pub fn tags(&self, spec: &AlarmSpec) -> Vec<(&'static str, String)> {
-        let target = match &spec.subject {
-            Subject::Target(name) => tag_value(name.as_str()),
-            Subject::Heartbeat => NONE.to_owned(),
-        };
+        let target = spec.subject.target();
+        let target = target.map_or_else(|| NONE.to_owned(), |name| tag_value(name.as_str()));
         vec![
             (CAUSE_TAG, self.cause.clone()),
             (CERTAINTY_TAG, self.certainty.clone()),
@@ -257,6 +301,46 @@ mod tests {
             step.contains(whole.rsplit(' ').next().unwrap()),
             "cut inside a word"
         );
+    }
+
+    #[test]
+    fn a_group_says_what_to_do_before_it_lists_its_targets() {
+        let names: Vec<_> = (0..500).map(|index| format!("target-{index}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let verdict = verdict(Certainty::Likely, &["Look at the prober's own network."]);
+        let words = Words::group(
+            &verdict,
+            "137 of 150 targets failed within a minute",
+            &names[..3],
+        );
+        assert_snapshot!(words.description, @"137 of 150 targets failed within a minute: The function failed (lambda-function-error, likely; service acts). Next: Look at the prober's own network. Targets: target-0, target-1, target-2.");
+        assert_eq!(words.owner, "service");
+        let words = Words::group(&verdict, "All failed", &names);
+        assert!(words.description.chars().count() <= 1024);
+        assert!(words.description.ends_with(",…"), "{}", words.description);
+    }
+
+    #[test]
+    fn a_kept_text_gives_way_only_where_it_names_no_cause() {
+        let url = "https://orders.example/".parse().unwrap();
+        let mut settings = crate::settings::Settings::default();
+        settings.cloudwatch.enabled = true;
+        let target = crate::target::Target::with_defaults("orders", url);
+        settings.targets.push(std::sync::Arc::new(target));
+        for spec in crate::alarm::desired(&settings) {
+            let mut tags = BTreeMap::from([(CAUSE_TAG.to_owned(), NONE.to_owned())]);
+            assert_eq!(Words::kept(&spec, &tags, "old"), Words::healthy(&spec));
+            tags.insert(CAUSE_TAG.to_owned(), "dns-failure".to_owned());
+            let kept = Words::kept(&spec, &tags, "old");
+            assert_eq!(
+                (kept.cause.as_str(), kept.description.as_str()),
+                ("dns-failure", "old")
+            );
+            assert_eq!(
+                Words::kept(&spec, &tags, "").description,
+                Words::healthy(&spec).description
+            );
+        }
     }
 
     #[test]

@@ -97,7 +97,12 @@ pub async fn carry_out(
     let actual = account::read(&api, &settings.location)
         .await
         .map_err(|error| error.to_string())?;
-    let plan = Plan::new(&alarm::desired(settings), &actual, &settings.location);
+    let plan = Plan::new(
+        &alarm::desired(settings),
+        &actual,
+        &settings.location,
+        settings.cloudwatch.drift,
+    );
     let json = action.common().json;
     match action {
         Action::Plan {
@@ -141,9 +146,12 @@ fn show(
     }
     let pages: Vec<_> = estimate
         .time_to_page
+        .0
         .iter()
         .map(|(target, time)| json!({"target": target.as_str(), "seconds": time.as_secs()}))
         .collect();
+    let traffic = &estimate.traffic;
+    let (least, most) = traffic.dollars();
     print(
         out,
         &line(&json!({
@@ -151,7 +159,14 @@ fn show(
             "dollars_per_month": estimate.dollars,
             "standard_alarms": estimate.standard_alarms,
             "high_resolution_alarms": estimate.high_resolution_alarms,
+            "cause_alarms": estimate.cause_alarms,
             "series": estimate.series,
+            "metric_requests_per_month": estimate.requests.round(),
+            "evidence_dollars_per_month_at_most": estimate.evidence,
+            "probes_per_month": traffic.probes.round(),
+            "api_gateway_requests_per_month": (traffic.http_api + traffic.rest_api + traffic.some_api).round(),
+            "lambda_invocations_per_month": traffic.lambda.round(),
+            "api_dollars_per_month": [least, most],
             "time_to_page": pages,
         })),
     )
@@ -168,7 +183,7 @@ async fn apply(
         let result = match step {
             Step::Create(spec) => account::put(api, &pace, spec, &Words::healthy(spec)).await,
             Step::Update { spec, actual, .. } => account::update(api, &pace, spec, actual).await,
-            Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => Ok(()),
+            Step::Drift { .. } | Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => Ok(()),
         };
         result.map_err(|error| format!("alarm `{}`: {error}", step.name()))?;
         if json {
@@ -179,6 +194,13 @@ async fn apply(
     }
     if !json && !plan.has_changes() {
         print(out, "nothing to do\n")?;
+    }
+    let left = plan.steps.iter().filter(|step| step.action() == "drift");
+    for step in left {
+        eprintln!(
+            "warning: the alarm `{}` was changed by hand and is left as it is: `alarms plan` shows how",
+            step.name()
+        );
     }
     for clash in plan.clashes() {
         eprintln!(
@@ -227,13 +249,18 @@ async fn prune(
 
 fn step_json(step: &Step) -> Value {
     let changes: Vec<_> = match step {
-        Step::Update { changes, .. } => changes
+        Step::Update { changes, .. } | Step::Drift { changes, .. } => changes
             .iter()
             .map(|change| json!({"field": change.field, "from": change.from, "to": change.to}))
             .collect(),
         _ => Vec::new(),
     };
-    json!({"action": step.action(), "alarm": step.name(), "changes": changes})
+    json!({
+        "action": step.action(),
+        "alarm": step.name(),
+        "changes": changes,
+        "changed_by_hand": step.drift().is_some(),
+    })
 }
 
 fn line(value: &Value) -> String {
@@ -243,4 +270,68 @@ fn line(value: &Value) -> String {
 fn print(out: &mut (dyn Write + Send), text: &str) -> Result<(), String> {
     out.write_all(text.as_bytes())
         .map_err(|error| format!("cannot write the result: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarm::plan::ActualAlarm;
+    use crate::alarm::plan::tests::{applied, settings};
+    use crate::cause::{CauseId, Owner};
+    use crate::settings::DriftPolicy;
+    use crate::target::CauseAlarm;
+
+    /// What `alarms plan` prints for an account that was applied and then changed.
+    fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)) -> String {
+        let settings = settings(|settings, target| {
+            settings.cloudwatch.drift = drift;
+            target.aws.api_id = Some("a1b2c3d4e5".to_owned());
+            target.aws.function = Some("orders".to_owned());
+            target.alarm.causes.push(CauseAlarm {
+                cause: CauseId::new("lambda-throttled").unwrap(),
+                owner: Owner::Platform,
+                actions: vec!["arn:aws:sns:eu-west-1:1:capacity".to_owned()],
+            });
+        });
+        let desired = alarm::desired(&settings);
+        let mut actual = applied(&desired);
+        change(&mut actual);
+        let plan = Plan::new(&desired, &actual, &settings.location, drift);
+        let mut out = Vec::new();
+        show(&plan, &Estimate::new(&settings), json, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn drifted(actual: &mut [ActualAlarm]) {
+        let definition = actual[1].definition.as_mut().unwrap();
+        definition.period = 300;
+        definition.actions_enabled = false;
+        actual[2].definition.as_mut().unwrap().alarm_actions.clear();
+    }
+
+    #[test]
+    fn a_plan_is_printed_with_cost_and_page_times() {
+        use DriftPolicy::{Leave, Mend};
+        insta::assert_snapshot!("empty", check(Mend, false, Vec::clear));
+        insta::assert_snapshot!("equal", check(Mend, false, |_| {}));
+        insta::assert_snapshot!("drifted_mend", check(Mend, false, |actual| drifted(actual)));
+        insta::assert_snapshot!(
+            "drifted_leave",
+            check(Leave, false, |actual| drifted(actual))
+        );
+        insta::assert_snapshot!(
+            "foreign",
+            check(Mend, false, |actual| {
+                actual[1].tags.clear();
+                let mut theirs = actual[0].clone();
+                theirs.name = "probecause local theirs".to_owned();
+                theirs.tags.clear();
+                actual.push(theirs);
+            })
+        );
+        insta::assert_snapshot!(
+            "drifted_leave_json",
+            check(Leave, true, |actual| drifted(actual))
+        );
+    }
 }

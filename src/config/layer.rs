@@ -77,6 +77,11 @@ impl<'a, T> Layer<'a, T> {
         }
     }
 
+    /// Whether something holds of one of the two tables.
+    pub(super) fn any(&self, holds: impl Fn(&T) -> bool) -> bool {
+        [self.own, self.defaults].into_iter().flatten().any(holds)
+    }
+
     /// The same layer without the defaults if `shadows` holds of the target's own table.
     pub(super) fn shadowed_if(&self, shadows: impl Fn(&T) -> bool) -> Self {
         Self {

@@ -16,12 +16,16 @@ mod validate;
 mod wording;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use document::Document;
 use file::{IncludedFile, MainFile};
 use problem::Problems;
 
-use crate::settings::Settings;
+use validate::KnownCauses;
+
+use crate::diagnosis::rulebook::Rulebook;
+use crate::settings::{RuleFile, Settings};
 
 pub use problem::{ConfigError, Problem};
 pub use rules::{LoadedRules, load_rules};
@@ -61,14 +65,14 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let (documents, unreadable) = read_included(&main, &file, &mut problems);
     problems.errors.extend(unreadable);
     let included = parse_included(&documents, &mut problems);
-    let rules_dir = file.rules_dir.clone();
+    let rules = Rules::read(&main, file.rules_dir.as_deref());
     let mut sources = validate::Sources {
         main: &main,
         file,
         included,
     };
     let wrong = std::mem::take(&mut problems.errors);
-    let mut settings = validate::settings(&mut sources, &mut problems);
+    let mut settings = validate::settings(&mut sources, || rules.causes(), &mut problems);
     // What a wrong key left missing is its consequence, not one more mistake.
     problems
         .errors
@@ -77,15 +81,14 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let files: Vec<&Path> = documents.iter().map(Document::file).collect();
     problems.sort(&files);
     // Rules come last: they stand in files of their own, in the order of these.
-    let mut notes = Vec::new();
-    if let Some(name) = rules_dir {
-        read_rules(&main, &name, &mut settings, &mut problems, &mut notes);
-    }
+    problems.errors.extend(rules.problems.errors);
+    problems.warnings.extend(rules.problems.warnings);
+    settings.rules = rules.files;
     if problems.errors.is_empty() {
         Ok(Loaded {
             settings,
             warnings: problems.warnings,
-            notes,
+            notes: rules.notes,
         })
     } else {
         Err(ConfigError {
@@ -125,35 +128,54 @@ fn read_included(
     apart(paths.iter().map(|path| Document::read(path)))
 }
 
-/// Reads the folder that `rules_dir` names.
-fn read_rules(
-    main: &Document,
-    name: &str,
-    settings: &mut Settings,
-    problems: &mut Problems,
-    notes: &mut Vec<Problem>,
-) {
-    let site = main.root().key("rules_dir");
-    let folder = site.relative(name);
-    // What is wrong with the folder itself is mended where it is named.
-    let placed = |problem: Problem| {
-        if problem.file == folder {
-            site.problem(format!("{}: {}", folder.display(), problem.message))
-        } else {
-            problem
+/// What the folder that `rules_dir` names came to.
+#[derive(Debug, Default)]
+struct Rules {
+    files: Arc<[RuleFile]>,
+    /// With the program's own; `None`: those alone, or the operator's cannot be used.
+    rulebook: Option<Rulebook>,
+    problems: Problems,
+    notes: Vec<Problem>,
+}
+
+impl Rules {
+    fn read(main: &Document, name: Option<&str>) -> Self {
+        let Some(name) = name else {
+            return Self::default();
+        };
+        let site = main.root().key("rules_dir");
+        let folder = site.relative(name);
+        // What is wrong with the folder itself is mended where it is named.
+        let placed = |problem: Problem| {
+            if problem.file == folder {
+                site.problem(format!("{}: {}", folder.display(), problem.message))
+            } else {
+                problem
+            }
+        };
+        let mut read = Self::default();
+        match load_rules(&folder) {
+            Ok(rules) => {
+                read.files = rules.files;
+                read.rulebook = Some(rules.rulebook);
+                let warnings = rules.warnings.into_iter();
+                read.problems.warnings.extend(warnings.map(placed));
+                read.notes = rules.notes;
+            }
+            Err(error) => {
+                let errors = error.problems.into_iter();
+                read.problems.errors.extend(errors.map(placed));
+            }
         }
-    };
-    match load_rules(&folder) {
-        Ok(rules) => {
-            settings.rules = rules.files;
-            problems
-                .warnings
-                .extend(rules.warnings.into_iter().map(placed));
-            notes.extend(rules.notes);
-        }
-        Err(error) => problems
-            .errors
-            .extend(error.problems.into_iter().map(placed)),
+        read
+    }
+
+    /// The causes that alarms may name; `None` while the rules themselves cannot be read,
+    /// since a cause may be one of theirs.
+    fn causes(&self) -> Option<KnownCauses> {
+        let own = self.rulebook.as_ref().map(KnownCauses::of);
+        let embedded = || Rulebook::embedded().ok().as_ref().map(KnownCauses::of);
+        own.or_else(|| self.problems.errors.is_empty().then(embedded).flatten())
     }
 }
 

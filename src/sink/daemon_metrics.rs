@@ -37,6 +37,8 @@ pub struct DaemonMetrics {
     pub store_up: IntGauge,
     /// Pieces of work that the state directory did not take.
     pub store_failures: IntCounter,
+    /// Alarms of ours that are not as they were written.
+    pub alarms_drifted: IntGauge,
     /// 1 after a good reload, 0 after a refused one.
     pub config_reload_successful: IntGauge,
     /// When the running configuration was read, in seconds since the epoch.
@@ -97,6 +99,12 @@ const EVIDENCE_DROPPED: [&str; 2] = [
     "Questions to AWS about failed requests, or parts of them, that were given up.",
 ];
 
+// A gauge: name and help.
+const ALARMS_DRIFTED: [&str; 2] = [
+    "probecause_alarms_drifted",
+    "Alarms that somebody changed or deleted by hand and that are not mended.",
+];
+
 /// Why a question, or a part of one, is given up.
 const REASONS: [&str; 6] = [
     "cost-bound",
@@ -143,6 +151,7 @@ impl DaemonMetrics {
             evidence_cost: register(&registry, cost)?,
             controls_dropped: counter(&registry, CONTROLS_DROPPED)?,
             alarm_updates_late: counter(&registry, UPDATES_LATE)?,
+            alarms_drifted: gauge(&registry, ALARMS_DRIFTED)?,
             store_up: gauge(&registry, STORE_UP)?,
             store_failures: counter(&registry, STORE_FAILURES)?,
             config_reload_successful: gauge(&registry, RELOAD)?,

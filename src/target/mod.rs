@@ -18,7 +18,7 @@ use url::Url;
 use crate::secret::Secret;
 
 pub use aws::{Authorizer, AwsDeclarations, Integration};
-pub use publish::{AlarmSettings, CloudWatchMetric, MissingData, TargetCloudWatch};
+pub use publish::{AlarmSettings, CauseAlarm, CloudWatchMetric, MissingData, TargetCloudWatch};
 
 /// A target's unique name. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

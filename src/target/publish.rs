@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-/// The per-target alarm.
+use crate::cause::{CauseId, Owner};
+
+/// The per-target alarm, and the alarms of single causes beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSettings {
     /// Whether this target has an alarm.
@@ -17,6 +19,20 @@ pub struct AlarmSettings {
     pub missing: MissingData,
     /// Overrides the global actions; empty: none.
     pub actions: Option<Vec<String>>,
+    /// Causes that have an alarm of their own beside the target's; each once.
+    pub causes: Vec<CauseAlarm>,
+}
+
+/// An alarm on one cause of a target, for routing: it fires while the target is down and
+/// shows this cause. It never stands in for the target's alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CauseAlarm {
+    /// The cause, one that the rule book knows.
+    pub cause: CauseId,
+    /// Who acts on it, by the rule book.
+    pub owner: Owner,
+    /// ARNs told of it: the cause's own, else its owner's, else none.
+    pub actions: Vec<String>,
 }
 
 /// CloudWatch's `TreatMissingData`.
@@ -87,6 +103,7 @@ impl Default for AlarmSettings {
             datapoints: 1,
             missing: MissingData::Ignore,
             actions: None,
+            causes: Vec::new(),
         }
     }
 }

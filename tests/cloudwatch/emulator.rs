@@ -150,6 +150,24 @@ impl Emulator {
         }
     }
 
+    /// Disables an alarm's actions, as somebody would by hand.
+    pub(crate) async fn silence(&self, alarm: &str) {
+        let request = self.client.disable_alarm_actions().alarm_names(alarm);
+        request.send().await.unwrap();
+    }
+
+    /// Deletes an alarm, as somebody would by hand.
+    pub(crate) async fn delete(&self, alarm: &str) {
+        let request = self.client.delete_alarms().alarm_names(alarm);
+        request.send().await.unwrap();
+    }
+
+    /// Whether an alarm exists.
+    pub(crate) async fn exists(&self, alarm: &str) -> bool {
+        let request = self.client.describe_alarms().alarm_names(alarm);
+        !request.send().await.unwrap().metric_alarms().is_empty()
+    }
+
     /// Somebody else's alarm, without our tag.
     pub(crate) async fn put_foreign(&self, alarm: &str) {
         self.client

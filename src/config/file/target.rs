@@ -118,6 +118,9 @@ pub(in crate::config) struct AlarmTable {
     pub(in crate::config) datapoints: Option<i64>,
     pub(in crate::config) missing: Option<String>,
     pub(in crate::config) actions: Option<Vec<String>>,
+    pub(in crate::config) causes: Option<Vec<String>>,
+    pub(in crate::config) cause_actions: Option<BTreeMap<String, Vec<String>>>,
+    pub(in crate::config) owner_actions: Option<BTreeMap<String, Vec<String>>>,
 }
 
 /// `[target.cloudwatch]`.

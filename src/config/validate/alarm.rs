@@ -1,6 +1,6 @@
 //! A target's alarm and metrics in CloudWatch, held against what CloudWatch accepts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::text::{arn, choice, count, set};
@@ -57,6 +57,16 @@ pub(super) fn read(
             "the alarm watches \"Down\", which is not in the list; add it or set alarm.enabled = false",
         ));
     }
+}
+
+/// Whether a target's table, or the defaults for it, say something of single causes.
+pub(super) fn names_causes(layer: &Layer<'_, TargetTable>) -> bool {
+    let table = layer.table("alarm", |t| t.alarm.as_ref());
+    let filled = |table: &Option<BTreeMap<_, _>>| table.as_ref().is_some_and(|t| !t.is_empty());
+    table.any(|t| {
+        let causes = t.causes.as_ref().is_some_and(|causes| !causes.is_empty());
+        causes || filled(&t.cause_actions) || filled(&t.owner_actions)
+    })
 }
 
 fn span(

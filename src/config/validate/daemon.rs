@@ -14,7 +14,7 @@ use crate::config::file::{
 use crate::config::layer::Layer;
 use crate::config::problem::Problems;
 use crate::settings::{
-    CloudWatchSettings, LogFormat, LogSettings, ResolverSettings, SchedulerSettings,
+    CloudWatchSettings, DriftPolicy, LogFormat, LogSettings, ResolverSettings, SchedulerSettings,
     ServerSettings, Settings,
 };
 
@@ -200,6 +200,13 @@ fn cloudwatch(
         |on| Ok(*on),
         problems,
     );
+    let drift = table.pick("drift", |t| t.drift.as_ref());
+    set(
+        &mut settings.drift,
+        drift,
+        |text| choice(text, &DRIFT),
+        problems,
+    );
     let steps = table.pick("resolution", |t| t.resolution.as_ref());
     set(
         &mut settings.resolution,
@@ -217,6 +224,9 @@ fn cloudwatch(
         problems,
     );
 }
+
+const DRIFT: [(&str, DriftPolicy); 2] =
+    [("mend", DriftPolicy::Mend), ("leave", DriftPolicy::Leave)];
 
 /// CloudWatch: at most 255 characters, none of its own, no colon in front.
 fn namespace(text: &str) -> Result<String, String> {

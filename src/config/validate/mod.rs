@@ -7,6 +7,7 @@
 mod alarm;
 mod auth;
 mod aws;
+mod causes;
 mod daemon;
 mod disk;
 mod evidence;
@@ -18,7 +19,8 @@ mod target;
 mod text;
 mod tls;
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::document::{Document, Site};
@@ -28,6 +30,8 @@ use super::problem::Problems;
 use crate::settings::Settings;
 use crate::target::Target;
 
+pub(super) use causes::KnownCauses;
+
 /// Every file of a configuration, parsed.
 #[derive(Debug)]
 pub(super) struct Sources<'a> {
@@ -36,8 +40,14 @@ pub(super) struct Sources<'a> {
     pub(super) included: Vec<(&'a Document, IncludedFile)>,
 }
 
-/// The settings as far as they make sense.
-pub(super) fn settings(sources: &mut Sources<'_>, problems: &mut Problems) -> Settings {
+/// The settings as far as they make sense. `known` gives the causes of the rule book,
+/// `None` if it cannot be read; it is asked only if a target has an alarm for one, since
+/// reading the rules takes time.
+pub(super) fn settings(
+    sources: &mut Sources<'_>,
+    known: impl FnOnce() -> Option<KnownCauses>,
+    problems: &mut Problems,
+) -> Settings {
     let main = sources.main.root();
     let defaults = sources.file.defaults.take().map(TargetTable::from);
     let mut settings = Settings::default();
@@ -60,15 +70,30 @@ pub(super) fn settings(sources: &mut Sources<'_>, problems: &mut Problems) -> Se
         problems.error(main.problem(NO_TARGET));
     }
     report_duplicates(&written, problems);
+    let known = LazyCell::new(known);
+    let mut routes = causes::Routes::default();
+    let mut places = HashMap::new();
     for (site, table) in &written {
         let layer = Layer::new(
             (Some(*table), site.clone()),
             (defaults.as_ref(), main.key("defaults")),
         );
-        if let Some(target) = target::read(&layer, &settings.cloudwatch, problems) {
+        if let Some(mut target) = target::read(&layer, &settings.cloudwatch, problems) {
+            if alarm::names_causes(&layer)
+                && let Some(known) = known.as_ref()
+            {
+                routes.read(&layer, known, &mut target, problems);
+            }
+            places.insert(target.name.as_str().to_owned(), site);
             settings.targets.push(Arc::new(target));
         }
     }
+    routes.finish(problems);
+    causes::report_clashes(
+        &settings,
+        |name| places.get(name).copied().cloned(),
+        problems,
+    );
     let targets: Vec<&Target> = settings.targets.iter().map(AsRef::as_ref).collect();
     settings.maintenance = windows
         .iter()

@@ -1,7 +1,9 @@
 //! Where the sender leaves what alarms are to say, and the keeper picks it up.
 //!
-//! One note per target: a newer one replaces an older, so a slow CloudWatch never makes
+//! One note per alarm: a newer one replaces an older, so a slow CloudWatch never makes
 //! a queue. Who waits for a note learns how it went and never waits for a failing call.
+//! While a group incident is open the notes of targets rest: one statement on the
+//! heartbeat's alarm stands for all of them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,17 +11,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::alarm::Subject;
 use crate::alarm::words::Words;
 use crate::target::TargetName;
 
 /// The notes that wait.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    notes: Mutex<HashMap<TargetName, Note>>,
+    waiting: Mutex<Waiting>,
     bell: Notify,
 }
 
-/// What one target's alarm is to say.
+#[derive(Debug, Default)]
+struct Waiting {
+    notes: HashMap<Subject, Note>,
+    /// Only the heartbeat's note is written.
+    resting: bool,
+}
+
+/// What one alarm is to say.
 #[derive(Debug)]
 pub(super) struct Note {
     /// `None`: that all is well, in the words of its alarm.
@@ -36,33 +46,69 @@ pub(super) struct Note {
 pub(super) enum Progress {
     Waiting,
     Written,
+    /// It waits for the end of a group incident, whose own words are the ones to read.
+    Resting,
     /// The last try failed; another will follow.
     Failed,
 }
 
+impl Progress {
+    /// Whether a page that goes out now finds the words that it should.
+    pub(super) const fn is_in_time(self) -> bool {
+        matches!(self, Self::Written | Self::Resting)
+    }
+}
+
 impl Desk {
-    /// Leaves a note, in place of an older one.
+    /// Leaves a note for a target's alarm, in place of an older one.
     pub(super) fn leave(
         &self,
         target: &TargetName,
         words: Option<Words>,
         not_before: Instant,
     ) -> watch::Receiver<Progress> {
-        let (progress, receiver) = watch::channel(Progress::Waiting);
+        self.leave_for(Subject::Target(target.clone()), words, not_before)
+    }
+
+    /// Leaves a note for any alarm, in place of an older one.
+    pub(super) fn leave_for(
+        &self,
+        subject: Subject,
+        words: Option<Words>,
+        not_before: Instant,
+    ) -> watch::Receiver<Progress> {
+        let mut waiting = self.waiting();
+        let rests = waiting.resting && subject != Subject::Heartbeat;
+        let progress = if rests {
+            Progress::Resting
+        } else {
+            Progress::Waiting
+        };
+        let (progress, receiver) = watch::channel(progress);
         let note = Note {
             words,
-            urgent: false,
+            urgent: subject == Subject::Heartbeat,
             not_before,
             progress,
         };
-        self.notes().insert(target.clone(), note);
+        waiting.notes.insert(subject, note);
+        drop(waiting);
         self.bell.notify_one();
         receiver
     }
 
+    /// Opens, rewrites or (`None`) ends a group incident: the heartbeat's alarm says its
+    /// words before anything else is written, and the notes of targets rest meanwhile.
+    /// Those that are still true are written once it is over.
+    pub(super) fn group(&self, words: Option<Words>) -> watch::Receiver<Progress> {
+        self.rest(words.is_some());
+        self.leave_for(Subject::Heartbeat, words, Instant::now())
+    }
+
     /// Puts a target's note before those that are not urgent.
     pub(super) fn hurry(&self, target: &TargetName) {
-        if let Some(note) = self.notes().get_mut(target) {
+        let mut waiting = self.waiting();
+        if let Some(note) = waiting.notes.get_mut(&Subject::Target(target.clone())) {
             note.urgent = true;
             self.bell.notify_one();
         }
@@ -73,41 +119,80 @@ impl Desk {
         self.bell.notified().await;
     }
 
-    /// Takes a note that may be written now, of the given urgency.
-    pub(super) fn take(&self, urgent: bool, now: Instant) -> Option<(TargetName, Note)> {
-        let mut notes = self.notes();
+    /// Takes a note that may be written now, of the given urgency; the heartbeat's first.
+    pub(super) fn take(&self, urgent: bool, now: Instant) -> Option<(Subject, Note)> {
+        let mut waiting = self.waiting();
+        let resting = waiting.resting;
         let ready = |note: &Note| note.urgent == urgent && note.not_before <= now;
-        let target = notes.iter().find(|(_, note)| ready(note))?.0.clone();
-        notes.remove_entry(&target)
+        let mut subjects = waiting
+            .notes
+            .iter()
+            .filter(|(subject, note)| ready(note) && (!resting || **subject == Subject::Heartbeat));
+        let first = waiting
+            .notes
+            .get(&Subject::Heartbeat)
+            .filter(|note| ready(note));
+        let subject = match first {
+            Some(_) => Subject::Heartbeat,
+            None => subjects.next()?.0.clone(),
+        };
+        waiting.notes.remove_entry(&subject)
     }
 
-    /// Takes a target's note, if it may be written now.
-    pub(super) fn take_of(&self, target: &TargetName, now: Instant) -> Option<Note> {
-        let mut notes = self.notes();
-        let ready = notes.get(target)?.not_before <= now;
-        ready.then(|| notes.remove(target)).flatten()
+    /// Takes an alarm's note, if it may be written now. A resting one is taken too: who
+    /// asks writes the alarm anyway.
+    pub(super) fn take_of(&self, subject: &Subject, now: Instant) -> Option<Note> {
+        let mut waiting = self.waiting();
+        let ready = waiting.notes.get(subject)?.not_before <= now;
+        ready.then(|| waiting.notes.remove(subject)).flatten()
+    }
+
+    /// Forgets an alarm's note: something newer was written without it.
+    pub(super) fn discard(&self, subject: &Subject) {
+        if let Some(note) = self.waiting().notes.remove(subject) {
+            note.finish(Progress::Written);
+        }
     }
 
     /// Gives a note back for another try, unless there is a newer one.
-    pub(super) fn give_back(&self, target: TargetName, note: Note) {
+    pub(super) fn give_back(&self, subject: Subject, note: Note) {
         note.finish(Progress::Failed);
-        self.notes().entry(target).or_insert(note);
+        self.waiting().notes.entry(subject).or_insert(note);
     }
 
     /// Tells whoever waits that nothing is being written at present.
     pub(super) fn fail_all(&self) {
-        for note in self.notes().values() {
-            note.finish(Progress::Failed);
+        for note in self.waiting().notes.values() {
+            let waits = *note.progress.borrow() == Progress::Waiting;
+            if waits {
+                note.finish(Progress::Failed);
+            }
         }
     }
 
     /// When the next note that waits for its time may be written.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.notes().values().map(|note| note.not_before).min()
+        let waiting = self.waiting();
+        let notes = waiting.notes.iter();
+        notes
+            .filter(|(subject, _)| !waiting.resting || **subject == Subject::Heartbeat)
+            .map(|(_, note)| note.not_before)
+            .min()
     }
 
-    fn notes(&self) -> MutexGuard<'_, HashMap<TargetName, Note>> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rest(&self, resting: bool) {
+        let mut waiting = self.waiting();
+        waiting.resting = resting;
+        if resting {
+            let notes = waiting.notes.iter();
+            for (_, note) in notes.filter(|(subject, _)| **subject != Subject::Heartbeat) {
+                note.finish(Progress::Resting);
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,5 +200,74 @@ impl Note {
     /// Tells whoever waits how it went.
     pub(super) fn finish(&self, progress: Progress) {
         self.progress.send_replace(progress);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Target;
+
+    fn name(text: &str) -> TargetName {
+        let url = "https://orders.example/".parse().unwrap();
+        Target::with_defaults(text, url).name
+    }
+
+    fn words(cause: &str) -> Option<Words> {
+        Some(Words {
+            cause: cause.to_owned(),
+            certainty: "likely".to_owned(),
+            owner: "prober".to_owned(),
+            description: String::new(),
+        })
+    }
+
+    /// Every note in the order in which the keeper takes them.
+    fn taken(desk: &Desk) -> String {
+        let now = Instant::now();
+        let take = || desk.take(true, now).or_else(|| desk.take(false, now));
+        let subjects = std::iter::from_fn(take).map(|(subject, _)| subject.to_string());
+        subjects.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_heartbeats_note_goes_before_all_others() {
+        let desk = Desk::default();
+        for target in ["a", "b", "c"] {
+            desk.leave(&name(target), words("dns-failure"), Instant::now());
+            desk.hurry(&name(target));
+        }
+        desk.leave_for(Subject::Heartbeat, words("prober-local"), Instant::now());
+        assert!(taken(&desk).starts_with("heartbeat "));
+    }
+
+    #[test]
+    fn targets_rest_while_a_group_is_open_and_are_written_when_it_is_over() {
+        let desk = Desk::default();
+        let before = desk.leave(&name("a"), words("dns-failure"), Instant::now());
+        let group = desk.group(words("prober-local"));
+        let during = desk.leave(&name("b"), words("dns-failure"), Instant::now());
+        desk.hurry(&name("b"));
+        assert!(before.borrow().is_in_time(), "its words are the group's");
+        assert!(during.borrow().is_in_time());
+        assert_eq!(*group.borrow(), Progress::Waiting);
+        assert_eq!(taken(&desk), "heartbeat");
+        assert_eq!(desk.next(), None, "nothing to wake up for");
+        desk.fail_all();
+        assert!(during.borrow().is_in_time(), "resting is no failure");
+        desk.group(None);
+        assert_eq!(taken(&desk), "heartbeat b a");
+    }
+
+    #[test]
+    fn a_newer_note_takes_the_place_of_a_resting_one() {
+        let desk = Desk::default();
+        desk.group(words("prober-local"));
+        desk.leave(&name("a"), words("dns-failure"), Instant::now());
+        desk.leave(&name("a"), None, Instant::now());
+        desk.group(None);
+        desk.discard(&Subject::Heartbeat);
+        let (_, note) = desk.take(false, Instant::now()).unwrap();
+        assert_eq!(note.words, None, "no longer true, not written");
     }
 }

@@ -22,6 +22,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::alarm::words::Words;
 use crate::report::{Report, Update};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::desk::Desk;
@@ -36,6 +37,7 @@ pub struct CloudWatchSink {
     commands: mpsc::Sender<Command>,
     settings: watch::Sender<Arc<Settings>>,
     metrics: DaemonMetrics,
+    desk: Arc<Desk>,
 }
 
 /// The sink's name in `probecause_sink_dropped_total`.
@@ -64,8 +66,13 @@ impl CloudWatchSink {
         let (settings, watching) = watch::channel(settings);
         let link = Link::new(base, metrics.clone());
         let desk = Arc::new(Desk::default());
-        let keeper = Keeper::new(Arc::clone(&link), Arc::clone(&desk), watching.clone());
-        let sender = Sender::new(link, desk, watching, metrics.clone());
+        let keeper = Keeper::new(
+            Arc::clone(&link),
+            Arc::clone(&desk),
+            watching.clone(),
+            metrics.clone(),
+        );
+        let sender = Sender::new(link, Arc::clone(&desk), watching, metrics.clone());
         tokio::spawn(async move {
             // The keeper has nothing to keep once the sender is done.
             tokio::select! {
@@ -77,6 +84,7 @@ impl CloudWatchSink {
             commands,
             settings,
             metrics,
+            desk,
         }
     }
 
@@ -100,6 +108,15 @@ impl CloudWatchSink {
     pub fn trouble(&self, trouble: bool) {
         if self.settings.borrow().cloudwatch.enabled {
             self.send(Command::Trouble(trouble));
+        }
+    }
+
+    /// Takes the words of a group incident ([`Words::group`]), or `None` when none is open
+    /// (any more). The heartbeat's alarm says them before anything else is written; the
+    /// alarms of targets are not written meanwhile, and say what is still true afterwards.
+    pub fn group(&self, words: Option<Words>) {
+        if self.settings.borrow().cloudwatch.enabled {
+            self.desk.group(words);
         }
     }
 

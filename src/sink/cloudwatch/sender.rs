@@ -210,7 +210,7 @@ impl Sender {
             let settled = progress.wait_for(|progress| *progress != Progress::Waiting);
             let in_time = matches!(
                 timeout(HOLD, settled).await,
-                Ok(Ok(progress)) if *progress == Progress::Written
+                Ok(Ok(progress)) if progress.is_in_time()
             );
             (datapoint, in_time)
         }));

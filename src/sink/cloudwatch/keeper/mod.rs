@@ -1,27 +1,32 @@
 //! Keeps the account's alarms as they should be: applies the plan at start and after a
-//! reload, and writes what the alarms say about the probable cause.
+//! reload, looks again for what was changed by hand, and writes what the alarms say about
+//! the probable cause.
 //!
 //! Alarms that are about to fire come first, then the plan, then the rest. It runs
 //! beside the sender and never holds it up. It refuses to touch an alarm without our tag.
+//! `read` compares, `write` writes.
 
+mod read;
 mod write;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, info};
+use tracing::info;
 
-use crate::alarm::plan::{Plan, Step};
-use crate::alarm::words::CAUSE_TAG;
-use crate::alarm::{self, AlarmSpec};
+use crate::alarm::plan::{ActualAlarm, Step};
+use crate::alarm::words::Words;
+use crate::alarm::{self, AlarmSpec, Subject};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
 use crate::sink::cloudwatch::client::{Api, CallError, FailureKind};
 use crate::sink::cloudwatch::desk::Desk;
 use crate::sink::cloudwatch::link::Link;
+use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::target::TargetName;
 
 /// The keeper of the alarms of one location.
@@ -30,18 +35,36 @@ pub(super) struct Keeper {
     desk: Arc<Desk>,
     settings: watch::Receiver<Arc<Settings>>,
     current: Arc<Settings>,
-    specs: HashMap<TargetName, AlarmSpec>,
+    metrics: DaemonMetrics,
+    specs: Specs,
     /// The alarms as they are, by name.
     account: HashMap<String, Kept>,
-    /// Whether the account has to be read (again).
+    /// Whether the account has to be read (again), tags included.
     stale: bool,
+    /// When it is looked at again without its tags.
+    review_at: Instant,
+    review: Option<Review>,
+    /// Written since that look began: what it saw of them may be older.
+    written: HashSet<String>,
+    /// What of an alarm was changed by hand, by its name.
+    drifted: BTreeMap<String, String>,
     /// What of the plan is still to be written.
     todo: VecDeque<Step>,
     /// Alarms of removed targets that must not page.
-    silence: Vec<String>,
+    silence: Vec<Silenced>,
+    /// Those that do not any more, to be marked so.
+    disown: Vec<Silenced>,
     pace: Pace,
     failures_in_a_row: u32,
     not_before: Option<Instant>,
+}
+
+/// What is desired, by whose alarm it is.
+#[derive(Default)]
+struct Specs {
+    by_subject: HashMap<Subject, AlarmSpec>,
+    /// The alarms of a target's causes.
+    causes: HashMap<TargetName, Vec<Subject>>,
 }
 
 /// What is known of an alarm.
@@ -53,9 +76,25 @@ enum Kept {
     Ours {
         /// Known once it was read; creating an alarm does not tell it.
         arn: Option<String>,
-        cause: String,
-        description: String,
+        words: Words,
+        /// Of the definition that was written last.
+        fingerprint: String,
     },
+    /// Ours until somebody deleted it, with what it said then.
+    Deleted { words: Words, fingerprint: String },
+}
+
+/// A look at the account, which goes on beside the writing: with thousands of alarms it
+/// takes seconds, and an alarm that is about to fire cannot wait for them.
+enum Review {
+    UnderWay(JoinHandle<Result<Vec<ActualAlarm>, CallError>>),
+    Done(Vec<ActualAlarm>),
+}
+
+/// An alarm by its name, and its ARN as far as it is known.
+struct Silenced {
+    name: String,
+    arn: Option<String>,
 }
 
 /// First wait after a failure; it doubles from there.
@@ -69,18 +108,25 @@ impl Keeper {
         link: Arc<Link>,
         desk: Arc<Desk>,
         mut settings: watch::Receiver<Arc<Settings>>,
+        metrics: DaemonMetrics,
     ) -> Self {
         let current = settings.borrow_and_update().clone();
         Self {
-            specs: specs(&current),
+            specs: Specs::new(&current),
             link,
             desk,
             settings,
             current,
+            metrics,
             account: HashMap::new(),
             stale: true,
+            review_at: Instant::now(),
+            review: None,
+            written: HashSet::new(),
+            drifted: BTreeMap::new(),
             todo: VecDeque::new(),
             silence: Vec::new(),
+            disown: Vec::new(),
             pace: Pace::default(),
             failures_in_a_row: 0,
             not_before: None,
@@ -94,8 +140,7 @@ impl Keeper {
                 self.reconfigure();
             }
             let now = Instant::now();
-            let idle = !self.current.cloudwatch.enabled && self.silence.is_empty();
-            let wait_for = if idle {
+            let wait_for = if self.is_idle() {
                 None
             } else if let Some(until) = self.not_before.filter(|until| *until > now) {
                 self.desk.fail_all();
@@ -106,7 +151,7 @@ impl Keeper {
                         self.failures_in_a_row = 0;
                         continue;
                     }
-                    Ok(false) => self.desk.next(),
+                    Ok(false) => self.next(),
                     Err(failure) => {
                         self.back_off(&failure);
                         continue;
@@ -126,6 +171,7 @@ impl Keeper {
                     self.reconfigure();
                 },
                 () = self.desk.rung() => {}
+                look = read::end_of(&mut self.review) => self.take_review(look),
                 () = time => {}
             }
         }
@@ -134,12 +180,7 @@ impl Keeper {
     /// Does the next piece of work; false: there is none now.
     async fn work(&mut self, now: Instant) -> Result<bool, CallError> {
         let api = self.link.api(&self.current.cloudwatch).await?;
-        if !self.silence.is_empty() {
-            let names: Vec<_> = self.silence.iter().take(NAMES_PER_CALL).cloned().collect();
-            account::silence(&api, &self.pace, &names).await?;
-            self.link.well("DisableAlarmActions");
-            info!(alarms = ?names, "cloudwatch: actions disabled: no longer configured");
-            self.silence.drain(..names.len());
+        if self.keep_silent(&api).await? {
             return Ok(true);
         }
         if !self.current.cloudwatch.enabled {
@@ -149,64 +190,64 @@ impl Keeper {
             self.read(&api).await?;
             return Ok(true);
         }
-        if let Some((target, note)) = self.desk.take(true, now) {
-            self.write(&api, target, note).await?;
+        if let Some((subject, note)) = self.desk.take(true, now) {
+            self.write(&api, subject, note).await?;
             return Ok(true);
         }
         if let Some(step) = self.todo.pop_front() {
-            if let Err(failure) = self.carry_out(&api, &step).await {
-                self.todo.push_front(step);
-                return Err(failure);
-            }
+            self.carry_out(&api, step).await?;
             return Ok(true);
         }
-        if let Some((target, note)) = self.desk.take(false, now) {
-            self.write(&api, target, note).await?;
+        if self.go_on_reviewing(&api, now).await? {
+            return Ok(true);
+        }
+        if let Some((subject, note)) = self.desk.take(false, now) {
+            self.write(&api, subject, note).await?;
             return Ok(true);
         }
         Ok(false)
     }
 
-    /// Reads the account and plans.
-    async fn read(&mut self, api: &Api) -> Result<(), CallError> {
-        let location = &self.current.location;
-        let actual = account::read(api, location).await?;
-        self.link.well("DescribeAlarms");
-        self.link.well("ListTagsForResource");
-        let plan = Plan::new(&alarm::desired(&self.current), &actual, location);
-        for clash in plan.clashes() {
-            error!(
-                alarm = clash.name,
-                "cloudwatch: an alarm of this name exists without our tag and is left alone: rename or delete it"
-            );
+    /// Silences the next alarms that must not page, then marks them as silenced by us:
+    /// otherwise a target that comes back would find its alarm changed by hand. True if
+    /// there was something to do.
+    async fn keep_silent(&mut self, api: &Api) -> Result<bool, CallError> {
+        if !self.silence.is_empty() {
+            let some = self.silence.iter().take(NAMES_PER_CALL);
+            let names: Vec<_> = some.map(|one| one.name.clone()).collect();
+            account::silence(api, &self.pace, &names).await?;
+            self.link.well("DisableAlarmActions");
+            info!(alarms = ?names, "cloudwatch: actions disabled: no longer configured");
+            self.disown.extend(self.silence.drain(..names.len()));
+            return Ok(true);
         }
-        let mut account = HashMap::new();
-        for step in plan.steps {
-            match &step {
-                Step::Clash(spec) => {
-                    account.insert(spec.name.clone(), Kept::Foreign);
-                }
-                Step::Leave { actual, .. } | Step::Update { actual, .. } => {
-                    let kept = Kept::Ours {
-                        arn: Some(actual.arn.clone()),
-                        cause: actual.tags.get(CAUSE_TAG).cloned().unwrap_or_default(),
-                        description: actual.description.clone(),
-                    };
-                    account.insert(actual.name.clone(), kept);
-                }
-                Step::Create(_) | Step::Orphan(_) => {}
+        let Some(one) = self.disown.last() else {
+            return Ok(false);
+        };
+        match self.mark(api, one).await {
+            // Deleted meanwhile, or no permission: the same again would not help, and the
+            // alarms of other targets wait behind it.
+            Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::Denied) => {
+                self.link.trouble(&failure);
             }
-            if matches!(step, Step::Create(_) | Step::Update { .. }) {
-                self.todo.push_back(step);
-            }
+            result => result?,
         }
-        info!(
-            writes = self.todo.len(),
-            "cloudwatch: alarms read and planned"
-        );
-        self.account = account;
-        self.stale = false;
-        Ok(())
+        self.disown.pop();
+        Ok(true)
+    }
+
+    /// Marks an alarm as silenced by us.
+    async fn mark(&self, api: &Api, one: &Silenced) -> Result<(), CallError> {
+        let arn = match &one.arn {
+            Some(arn) => Some(arn.clone()),
+            None => account::one(api, &one.name)
+                .await?
+                .and_then(|alarm| alarm.alarm_arn),
+        };
+        match arn {
+            Some(arn) => account::disown_definition(api, &self.pace, &arn).await,
+            None => Ok(()),
+        }
     }
 
     fn reconfigure(&mut self) {
@@ -216,18 +257,28 @@ impl Keeper {
             specs.map(|spec| spec.name).collect()
         };
         let wanted = names(&new);
-        let ours = |name: &String| matches!(self.account.get(name), Some(Kept::Ours { .. }));
         let gone = names(&self.current).into_iter();
+        let gone = gone.filter(|name| !wanted.contains(name));
         let gone: Vec<_> = gone
-            .filter(|name| !wanted.contains(name) && ours(name))
+            .filter_map(|name| match self.account.get(&name) {
+                Some(Kept::Ours { arn, .. }) => Some(Silenced {
+                    arn: arn.clone(),
+                    name,
+                }),
+                _ => None,
+            })
             .collect();
         self.silence.extend(gone);
-        self.silence.retain(|name| !wanted.contains(name));
-        self.specs = specs(&new);
+        self.silence.retain(|one| !wanted.contains(&one.name));
+        self.specs = Specs::new(&new);
         self.current = new;
         self.stale = true;
+        self.review = None;
         self.todo.clear();
         self.not_before = None;
+        if !self.current.cloudwatch.enabled {
+            self.set_drifted(BTreeMap::new());
+        }
     }
 
     fn back_off(&mut self, failure: &CallError) {
@@ -242,11 +293,29 @@ impl Keeper {
         self.not_before = Some(Instant::now() + backoff.min(LAST_BACKOFF));
         self.desk.fail_all();
     }
+
+    fn is_idle(&self) -> bool {
+        !self.current.cloudwatch.enabled && self.silence.is_empty() && self.disown.is_empty()
+    }
+
+    /// When there is something to do of its own accord.
+    fn next(&self) -> Option<Instant> {
+        let enabled = self.current.cloudwatch.enabled && self.review.is_none();
+        let review = enabled.then_some(self.review_at);
+        self.desk.next().into_iter().chain(review).min()
+    }
 }
 
-fn specs(settings: &Settings) -> HashMap<TargetName, AlarmSpec> {
-    alarm::desired(settings)
-        .into_iter()
-        .filter_map(|spec| Some((spec.subject.target()?.clone(), spec)))
-        .collect()
+impl Specs {
+    fn new(settings: &Settings) -> Self {
+        let mut specs = Self::default();
+        for spec in alarm::desired(settings) {
+            if let Subject::Cause { target, .. } = &spec.subject {
+                let causes = specs.causes.entry(target.clone()).or_default();
+                causes.push(spec.subject.clone());
+            }
+            specs.by_subject.insert(spec.subject.clone(), spec);
+        }
+        specs
+    }
 }

@@ -1,24 +1,23 @@
 //! The alarms of an account: read as values, written one at a time.
 //!
 //! Used by the daemon and by `probecause alarms` alike. What to write is decided by
-//! `alarm::plan` and by the keeper; this file only speaks CloudWatch's language. Every
-//! write goes through a pace, since CloudWatch takes three a second from an account.
+//! `alarm::plan` and by the keeper; this file and `fields` only speak CloudWatch's
+//! language. Every write goes through a pace, since CloudWatch takes three a second from
+//! an account.
+
+mod fields;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_cloudwatch::types::{
-    ActionConfiguration, AlarmTagsPropagation, AlarmType, ComparisonOperator, Dimension,
-    MetricAlarm, Statistic, Tag,
-};
+use aws_sdk_cloudwatch::types::{AlarmType, Dimension, MetricAlarm, Tag};
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::alarm::definition::{Definition, missing_as_str};
 use crate::alarm::plan::ActualAlarm;
-use crate::alarm::words::Words;
-use crate::alarm::{self, AlarmSpec, Condition, MetricId};
+use crate::alarm::words::{DEFINITION_TAG, Words};
+use crate::alarm::{self, AlarmSpec};
 use crate::sink::cloudwatch::client::{Api, CallError};
 
 /// Spaces alarm writes out to three a second, CloudWatch's limit.
@@ -33,6 +32,9 @@ const WRITE_SPACING: Duration = Duration::from_millis(334);
 /// Tags are read for this many alarms at once: a thousand alarms take seconds, and the
 /// read rate stays far below the limit.
 const TAG_READS_AT_ONCE: usize = 4;
+
+/// In place of a fingerprint: silenced by us, so unlike any definition.
+const DISOWNED: &str = "silenced";
 
 /// Names that one call that removes or silences alarms may carry.
 pub const NAMES_PER_CALL: usize = 100;
@@ -53,6 +55,16 @@ impl Pace {
 /// # Errors
 /// The first call that failed.
 pub async fn read(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, CallError> {
+    let alarms = describe(api, location).await?;
+    with_tags(api, alarms).await
+}
+
+/// Reads the same alarms without their tags: one call for a hundred alarms instead of one
+/// for each.
+///
+/// # Errors
+/// The first call that failed.
+pub async fn describe(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, CallError> {
     let mut pages = api
         .reads
         .describe_alarms()
@@ -64,7 +76,7 @@ pub async fn read(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, CallErr
     let mut alarms = Vec::new();
     while let Some(page) = pages.next().await {
         let page = api.settle("DescribeAlarms", page)?;
-        alarms.extend(page.metric_alarms().iter().map(metric_alarm));
+        alarms.extend(page.metric_alarms().iter().map(fields::actual));
         alarms.extend(page.composite_alarms().iter().map(|alarm| ActualAlarm {
             name: alarm.alarm_name().unwrap_or_default().to_owned(),
             arn: alarm.alarm_arn().unwrap_or_default().to_owned(),
@@ -73,8 +85,16 @@ pub async fn read(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, CallErr
             definition: None,
         }));
     }
+    Ok(alarms)
+}
+
+/// Reads the tags of alarms.
+///
+/// # Errors
+/// The first call that failed.
+pub async fn with_tags(api: &Api, alarms: Vec<ActualAlarm>) -> Result<Vec<ActualAlarm>, CallError> {
     futures_util::stream::iter(alarms)
-        .map(|alarm| with_tags(api, alarm))
+        .map(|alarm| with_its_tags(api, alarm))
         .buffered(TAG_READS_AT_ONCE)
         .try_collect()
         .await
@@ -86,35 +106,26 @@ pub async fn read(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, CallErr
 /// # Errors
 /// If the call failed.
 pub async fn put(api: &Api, pace: &Pace, spec: &AlarmSpec, words: &Words) -> Result<(), CallError> {
-    let propagation = AlarmTagsPropagation::builder().enabled(true).build();
-    let dimensions = spec.metric.dimensions.iter();
-    let request = api
-        .writes
-        .put_metric_alarm()
-        .alarm_name(&spec.name)
+    let request = fields::of_spec(api.writes.put_metric_alarm(), spec)
         .alarm_description(&words.description)
-        .namespace(&spec.metric.namespace)
-        .metric_name(&spec.metric.name)
-        .set_dimensions(Some(dimensions.map(|(k, v)| dimension(k, v)).collect()))
-        .statistic(Statistic::Maximum)
-        .comparison_operator(match spec.condition {
-            Condition::AtLeastOne => ComparisonOperator::GreaterThanOrEqualToThreshold,
-            Condition::LessThanOne => ComparisonOperator::LessThanThreshold,
-        })
-        .threshold(1.0)
-        .period(signed(spec.period))
-        .evaluation_periods(signed(spec.evaluation_periods))
-        .datapoints_to_alarm(signed(spec.datapoints_to_alarm))
-        .treat_missing_data(missing_as_str(spec.missing))
-        .set_alarm_actions(Some(spec.actions.clone()))
-        .set_ok_actions(Some(spec.actions.clone()))
-        .actions_enabled(spec.actions_enabled)
-        .action_configuration(
-            ActionConfiguration::builder()
-                .alarm_tags_propagation(propagation)
-                .build(),
-        )
         .set_tags(Some(tags(spec, words)));
+    pace.wait().await;
+    api.settle("PutMetricAlarm", request.send().await).map(drop)
+}
+
+/// Overwrites an alarm's description, and leaves every other field as it was just read:
+/// what somebody changed by hand survives.
+///
+/// # Errors
+/// If the call failed.
+pub async fn put_words(
+    api: &Api,
+    pace: &Pace,
+    alarm: &MetricAlarm,
+    words: &Words,
+) -> Result<(), CallError> {
+    let request = fields::of_alarm(api.writes.put_metric_alarm(), alarm);
+    let request = request.alarm_description(&words.description);
     pace.wait().await;
     api.settle("PutMetricAlarm", request.send().await).map(drop)
 }
@@ -136,15 +147,26 @@ pub async fn tag(
     api.settle("TagResource", request.send().await).map(drop)
 }
 
-/// The ARN of an alarm by its name; `None`: there is no such alarm.
+/// Marks an alarm's definition as none of ours, so that the next plan writes it whatever is
+/// done about changes by hand.
 ///
 /// # Errors
 /// If the call failed.
-pub async fn arn(api: &Api, name: &str) -> Result<Option<String>, CallError> {
+pub async fn disown_definition(api: &Api, pace: &Pace, arn: &str) -> Result<(), CallError> {
+    let tag = Tag::builder().key(DEFINITION_TAG).value(DISOWNED).build();
+    let request = api.writes.tag_resource().resource_arn(arn).tags(tag);
+    pace.wait().await;
+    api.settle("TagResource", request.send().await).map(drop)
+}
+
+/// One alarm by its name; `None`: there is no such alarm.
+///
+/// # Errors
+/// If the call failed.
+pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError> {
     let request = api.writes.describe_alarms().alarm_names(name);
     let answer = api.settle("DescribeAlarms", request.send().await)?;
-    let alarm = answer.metric_alarms().first();
-    Ok(alarm.and_then(|alarm| alarm.alarm_arn().map(ToOwned::to_owned)))
+    Ok(answer.metric_alarms().first().cloned())
 }
 
 /// Writes a definition over an alarm that exists, and keeps what it says about the cause.
@@ -191,7 +213,7 @@ pub(super) fn dimension(name: &str, value: &str) -> Dimension {
     Dimension::builder().name(name).value(value).build()
 }
 
-async fn with_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm, CallError> {
+async fn with_its_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm, CallError> {
     if alarm.definition.is_none() {
         return Ok(alarm);
     }
@@ -204,47 +226,6 @@ async fn with_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm, Cal
     Ok(alarm)
 }
 
-fn metric_alarm(alarm: &MetricAlarm) -> ActualAlarm {
-    ActualAlarm {
-        name: alarm.alarm_name().unwrap_or_default().to_owned(),
-        arn: alarm.alarm_arn().unwrap_or_default().to_owned(),
-        description: alarm.alarm_description().unwrap_or_default().to_owned(),
-        tags: BTreeMap::new(),
-        definition: Some(Definition {
-            metric: metric(alarm),
-            statistic: alarm
-                .statistic()
-                .map_or_else(String::new, |statistic| statistic.as_str().to_owned()),
-            comparison: alarm
-                .comparison_operator()
-                .map_or_else(String::new, |operator| operator.as_str().to_owned()),
-            threshold: alarm.threshold().unwrap_or_default(),
-            period: unsigned(alarm.period()),
-            evaluation_periods: unsigned(alarm.evaluation_periods()),
-            datapoints_to_alarm: unsigned(alarm.datapoints_to_alarm()),
-            missing: alarm.treat_missing_data().unwrap_or("missing").to_owned(),
-            alarm_actions: alarm.alarm_actions().to_vec(),
-            ok_actions: alarm.ok_actions().to_vec(),
-            actions_enabled: alarm.actions_enabled().unwrap_or(true),
-            propagates_tags: alarm
-                .action_configuration()
-                .and_then(ActionConfiguration::alarm_tags_propagation)
-                .and_then(AlarmTagsPropagation::enabled),
-        }),
-    }
-}
-
-fn metric(alarm: &MetricAlarm) -> Option<MetricId> {
-    let dimensions = alarm.dimensions().iter();
-    Some(MetricId {
-        namespace: alarm.namespace()?.to_owned(),
-        name: alarm.metric_name()?.to_owned(),
-        dimensions: dimensions
-            .filter_map(|d| Some((d.name()?.to_owned(), d.value()?.to_owned())))
-            .collect(),
-    })
-}
-
 fn tags(spec: &AlarmSpec, words: &Words) -> Vec<Tag> {
     let tags = words.tags(spec).into_iter();
     tags.map(|(key, value)| Tag::builder().key(key).value(value).build())
@@ -254,14 +235,4 @@ fn tags(spec: &AlarmSpec, words: &Words) -> Vec<Tag> {
 /// CloudWatch takes at most 255 characters as a prefix.
 fn prefix(location: &str) -> String {
     alarm::name_prefix(location).chars().take(255).collect()
-}
-
-fn signed(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn unsigned(number: Option<i32>) -> u32 {
-    number
-        .and_then(|number| u32::try_from(number).ok())
-        .unwrap_or_default()
 }

@@ -3,14 +3,18 @@
 //!
 //! Pure. An alarm without our tag is never part of a change: one that holds a name we
 //! need is a clash, for a person to settle. Tags and descriptions that name causes
-//! belong to the daemon, so they take no part in the comparison.
+//! belong to the daemon, so they take no part in the comparison. What was changed in the
+//! configuration is told from what was changed by hand by the fingerprint that each alarm
+//! carries. `show` prints a plan.
+
+mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use crate::alarm::AlarmSpec;
 use crate::alarm::definition::Definition;
 use crate::alarm::words::{DEFINITION_TAG, MANAGED_TAG};
+use crate::settings::DriftPolicy;
 
 /// An alarm as it is in the account.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +52,17 @@ pub enum Step {
         actual: ActualAlarm,
         /// What differs.
         changes: Vec<Change>,
+        /// The configuration is the one that it was written for: somebody changed it.
+        by_hand: bool,
+    },
+    /// Somebody changed it, and the configuration says to leave that.
+    Drift {
+        /// As it should be.
+        spec: AlarmSpec,
+        /// As it is.
+        actual: ActualAlarm,
+        /// What differs.
+        changes: Vec<Change>,
     },
     /// It is as it should be.
     Leave {
@@ -58,7 +73,7 @@ pub enum Step {
     },
     /// Somebody else's alarm has the name.
     Clash(AlarmSpec),
-    /// It is ours, at this location, and its target is not configured any more.
+    /// It is ours, at this location, and its target or its cause is not configured any more.
     Orphan(ActualAlarm),
 }
 
@@ -74,14 +89,21 @@ pub struct Change {
 }
 
 impl Plan {
-    /// Compares what is desired at a location with what is there.
+    /// Compares what is desired at a location with what is there. `desired` are the alarms
+    /// of the whole configuration: ours of this location that are not among them are
+    /// orphans. A missing alarm is created, whoever deleted it.
     #[must_use]
-    pub fn new(desired: &[AlarmSpec], actual: &[ActualAlarm], location: &str) -> Self {
+    pub fn new(
+        desired: &[AlarmSpec],
+        actual: &[ActualAlarm],
+        location: &str,
+        drift: DriftPolicy,
+    ) -> Self {
         let by_name: BTreeMap<_, _> = actual.iter().map(|a| (a.name.as_str(), a)).collect();
         let wanted: BTreeSet<_> = desired.iter().map(|spec| spec.name.as_str()).collect();
         let mut steps: Vec<_> = desired
             .iter()
-            .map(|spec| step(spec, by_name.get(spec.name.as_str()).copied()))
+            .map(|spec| step(spec, by_name.get(spec.name.as_str()).copied(), drift))
             .collect();
         let orphans = by_name
             .values()
@@ -128,6 +150,7 @@ impl Step {
         match self {
             Self::Create(spec)
             | Self::Update { spec, .. }
+            | Self::Drift { spec, .. }
             | Self::Leave { spec, .. }
             | Self::Clash(spec) => &spec.name,
             Self::Orphan(alarm) => &alarm.name,
@@ -140,9 +163,24 @@ impl Step {
         match self {
             Self::Create(_) => "create",
             Self::Update { .. } => "update",
+            Self::Drift { .. } => "drift",
             Self::Leave { .. } => "leave",
             Self::Clash(_) => "clash",
             Self::Orphan(_) => "orphan",
+        }
+    }
+
+    /// What differs, and that it was changed by hand; `None`: it was not.
+    #[must_use]
+    pub fn drift(&self) -> Option<&[Change]> {
+        match self {
+            Self::Drift { changes, .. }
+            | Self::Update {
+                changes,
+                by_hand: true,
+                ..
+            } => Some(changes),
+            _ => None,
         }
     }
 }
@@ -167,69 +205,31 @@ impl ActualAlarm {
     }
 }
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |test: fn(&Step) -> bool| self.steps.iter().filter(|step| test(step)).count();
-        for step in &self.steps {
-            match step {
-                Step::Create(spec) => {
-                    writeln!(f, "+ {}", spec.name)?;
-                    for (field, value) in Definition::of(spec).fields() {
-                        writeln!(f, "    {field}: {value}")?;
-                    }
-                }
-                Step::Update { spec, changes, .. } => {
-                    writeln!(f, "~ {}", spec.name)?;
-                    for change in changes {
-                        writeln!(f, "    {}: {} → {}", change.field, change.from, change.to)?;
-                    }
-                }
-                Step::Leave { .. } => {}
-                Step::Clash(spec) => writeln!(
-                    f,
-                    "! {}\n    an alarm of this name exists without the tag {MANAGED_TAG}: rename or delete it, or tag it to hand it over",
-                    spec.name
-                )?,
-                Step::Orphan(alarm) => writeln!(
-                    f,
-                    "? {}\n    no longer configured: `probecause alarms prune` removes it",
-                    alarm.name
-                )?,
-            }
-        }
-        if !self.has_changes() {
-            writeln!(f, "nothing to do")?;
-        }
-        writeln!(
-            f,
-            "{} to create, {} to update, {} as desired, {} in the way, {} no longer configured",
-            count(|step| matches!(step, Step::Create(_))),
-            count(|step| matches!(step, Step::Update { .. })),
-            count(|step| matches!(step, Step::Leave { .. })),
-            count(|step| matches!(step, Step::Clash(_))),
-            count(|step| matches!(step, Step::Orphan(_))),
-        )
-    }
-}
-
-fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>) -> Step {
+fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> Step {
     let Some(actual) = actual else {
         return Step::Create(spec.clone());
     };
     let Some(definition) = actual.definition.as_ref().filter(|_| actual.is_ours()) else {
         return Step::Clash(spec.clone());
     };
-    let changes = changes(spec, definition, actual.tags.get(DEFINITION_TAG));
+    let stored = actual.tags.get(DEFINITION_TAG);
+    let by_hand = stored == Some(&spec.fingerprint());
+    let changes = changes(spec, definition, stored);
+    let (spec, actual) = (spec.clone(), actual.clone());
     if changes.is_empty() {
-        Step::Leave {
-            spec: spec.clone(),
-            actual: actual.clone(),
+        Step::Leave { spec, actual }
+    } else if by_hand && drift == DriftPolicy::Leave {
+        Step::Drift {
+            spec,
+            actual,
+            changes,
         }
     } else {
         Step::Update {
-            spec: spec.clone(),
-            actual: actual.clone(),
+            spec,
+            actual,
             changes,
+            by_hand,
         }
     }
 }
@@ -262,30 +262,30 @@ fn changes(spec: &AlarmSpec, actual: &Definition, stored: Option<&String>) -> Ve
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
-
-    use insta::assert_snapshot;
 
     use super::*;
     use crate::alarm::desired;
     use crate::alarm::words::Words;
+    use crate::cause::{CauseId, Owner};
     use crate::settings::Settings;
-    use crate::target::Target;
+    use crate::target::{CauseAlarm, Target};
 
-    fn specs() -> Vec<AlarmSpec> {
+    /// One target, `orders`, whose alarm pages.
+    pub(crate) fn settings(change: impl FnOnce(&mut Settings, &mut Target)) -> Settings {
         let url = "https://orders.example/".parse().unwrap();
+        let mut target = Target::with_defaults("orders", url);
         let mut settings = Settings::default();
         settings.cloudwatch.enabled = true;
         settings.cloudwatch.alarm_actions = vec!["arn:aws:sns:eu-west-1:1:pager".to_owned()];
+        change(&mut settings, &mut target);
+        settings.targets.push(Arc::new(target));
         settings
-            .targets
-            .push(Arc::new(Target::with_defaults("orders", url)));
-        desired(&settings)
     }
 
     /// The alarms as an account holds them after an apply.
-    fn applied(specs: &[AlarmSpec]) -> Vec<ActualAlarm> {
+    pub(crate) fn applied(specs: &[AlarmSpec]) -> Vec<ActualAlarm> {
         specs
             .iter()
             .map(|spec| {
@@ -305,129 +305,95 @@ mod tests {
             .collect()
     }
 
-    fn check(change: impl FnOnce(&mut Vec<ActualAlarm>)) -> String {
-        let specs = specs();
-        let mut actual = applied(&specs);
+    /// Plans for `wanted` in an account to which `orders` with a per-cause alarm was applied
+    /// and then changed; gives each step's action that is not `leave`, with `!` where it
+    /// was changed by hand.
+    fn check(
+        wanted: impl FnOnce(&mut Settings, &mut Target),
+        change: impl FnOnce(&mut Vec<ActualAlarm>),
+        expected: &str,
+    ) {
+        let with_cause = |_: &mut Settings, target: &mut Target| {
+            target.alarm.causes.push(CauseAlarm {
+                cause: CauseId::new("forbidden").unwrap(),
+                owner: Owner::Platform,
+                actions: Vec::new(),
+            });
+        };
+        let mut actual = applied(&desired(&settings(with_cause)));
         change(&mut actual);
-        Plan::new(&specs, &actual, "local").to_string()
-    }
-
-    #[test]
-    fn an_empty_account_gets_every_alarm() {
-        assert_snapshot!(check(Vec::clear), @r"
-        + probecause local (heartbeat)
-            Namespace: Probecause
-            MetricName: Heartbeat
-            Dimensions: Location=local
-            Statistic: Maximum
-            ComparisonOperator: LessThanThreshold
-            Threshold: 1
-            Period: 60
-            EvaluationPeriods: 3
-            DatapointsToAlarm: 3
-            TreatMissingData: breaching
-            AlarmActions: [arn:aws:sns:eu-west-1:1:pager]
-            OKActions: [arn:aws:sns:eu-west-1:1:pager]
-            ActionsEnabled: true
-        + probecause local orders
-            Namespace: Probecause
-            MetricName: Down
-            Dimensions: Location=local, Target=orders
-            Statistic: Maximum
-            ComparisonOperator: GreaterThanOrEqualToThreshold
-            Threshold: 1
-            Period: 60
-            EvaluationPeriods: 1
-            DatapointsToAlarm: 1
-            TreatMissingData: ignore
-            AlarmActions: [arn:aws:sns:eu-west-1:1:pager]
-            OKActions: [arn:aws:sns:eu-west-1:1:pager]
-            ActionsEnabled: true
-        2 to create, 0 to update, 0 as desired, 0 in the way, 0 no longer configured
-        ");
-    }
-
-    #[test]
-    fn an_applied_plan_has_nothing_left_to_do() {
-        assert_snapshot!(check(|_| {}), @r"
-        nothing to do
-        0 to create, 0 to update, 2 as desired, 0 in the way, 0 no longer configured
-        ");
-    }
-
-    #[test]
-    fn drift_is_shown_field_by_field() {
-        assert_snapshot!(check(|actual| {
-            let definition = actual[1].definition.as_mut().unwrap();
-            definition.period = 300;
-            definition.alarm_actions.clear();
-            definition.actions_enabled = false;
-        }), @r"
-        ~ probecause local orders
-            Period: 300 → 60
-            AlarmActions: [] → [arn:aws:sns:eu-west-1:1:pager]
-            ActionsEnabled: false → true
-        0 to create, 1 to update, 1 as desired, 0 in the way, 0 no longer configured
-        ");
-    }
-
-    #[test]
-    fn an_alarm_without_our_tag_is_a_clash_and_stays() {
-        assert_snapshot!(check(|actual| actual[1].tags.clear()), @r"
-        ! probecause local orders
-            an alarm of this name exists without the tag probecause:managed: rename or delete it, or tag it to hand it over
-        nothing to do
-        0 to create, 0 to update, 1 as desired, 1 in the way, 0 no longer configured
-        ");
-    }
-
-    #[test]
-    fn ours_without_a_target_is_an_orphan_only_at_this_location() {
-        assert_snapshot!(check(|actual| {
-            let mut gone = actual[1].clone();
-            gone.name = "probecause local gone".to_owned();
-            let mut elsewhere = gone.clone();
-            elsewhere.name = "probecause local west orders".to_owned();
-            let metric = elsewhere.definition.as_mut().unwrap().metric.as_mut().unwrap();
-            metric.dimensions[1].1 = "local west".to_owned();
-            let mut foreign = gone.clone();
-            foreign.name = "probecause local theirs".to_owned();
-            foreign.tags.clear();
-            actual.extend([gone, elsewhere, foreign]);
-        }), @r"
-        ? probecause local gone
-            no longer configured: `probecause alarms prune` removes it
-        nothing to do
-        0 to create, 0 to update, 2 as desired, 0 in the way, 1 no longer configured
-        ");
-    }
-
-    #[test]
-    fn a_changed_cause_is_no_drift() {
-        let text = check(|actual| {
-            actual[1].description = "orders: throttled".to_owned();
-            let cause = actual[1].tags.get_mut("probecause:cause").unwrap();
-            *cause = "lambda-throttled".to_owned();
+        let wanted = settings(|settings, target| {
+            with_cause(settings, target);
+            wanted(settings, target);
         });
-        assert!(text.starts_with("nothing to do"), "{text}");
+        let drift = wanted.cloudwatch.drift;
+        let plan = Plan::new(&desired(&wanted), &actual, "local", drift);
+        let seen = plan.steps.iter().filter(|step| step.action() != "leave");
+        let seen: Vec<_> = seen
+            .map(|step| {
+                let by_hand = if step.drift().is_some() { "!" } else { "" };
+                let name = step.name().trim_start_matches("probecause local ");
+                format!("{}{by_hand} {name}", step.action())
+            })
+            .collect();
+        assert_eq!(seen.join(", "), expected);
+    }
+
+    fn longer(actual: &mut [ActualAlarm]) {
+        actual[1].definition.as_mut().unwrap().period = 300;
+    }
+
+    fn leave(settings: &mut Settings, _: &mut Target) {
+        settings.cloudwatch.drift = DriftPolicy::Leave;
     }
 
     #[test]
-    fn a_definition_that_is_not_returned_is_known_by_its_fingerprint() {
-        let text = check(|actual| {
-            actual[1].tags.remove(DEFINITION_TAG);
-        });
-        assert!(text.starts_with("~ probecause local orders"), "{text}");
+    fn what_was_changed_by_hand_is_mended_or_left() {
+        check(|_, _| {}, |actual| longer(actual), "update! orders");
+        check(leave, |actual| longer(actual), "drift! orders");
     }
 
     #[test]
-    fn switched_off_propagation_is_drift() {
-        let text = check(|actual| {
-            actual[1].definition.as_mut().unwrap().propagates_tags = Some(false);
-        });
-        assert!(
-            text.contains("AlarmTagsPropagation: false → true"),
-            "{text}"
+    fn what_was_changed_in_the_configuration_is_written_under_either_policy() {
+        let twice = |_: &mut Settings, target: &mut Target| target.alarm.periods = 2;
+        check(twice, |_| {}, "update orders, update orders (forbidden)");
+        check(
+            |settings, target| {
+                leave(settings, target);
+                twice(settings, target);
+            },
+            // Changed by hand too: one write settles both.
+            |actual| longer(actual),
+            "update orders, update orders (forbidden)",
+        );
+    }
+
+    #[test]
+    fn an_alarm_without_a_fingerprint_is_written() {
+        check(
+            leave,
+            |actual| {
+                actual[1].tags.remove(DEFINITION_TAG);
+            },
+            "update orders",
+        );
+    }
+
+    #[test]
+    fn a_missing_alarm_is_created_under_either_policy() {
+        let gone = |actual: &mut Vec<ActualAlarm>| {
+            actual.remove(1);
+        };
+        check(|_, _| {}, gone, "create orders");
+        check(leave, gone, "create orders");
+    }
+
+    #[test]
+    fn a_cause_taken_from_the_list_leaves_an_orphan() {
+        check(
+            |_, target| target.alarm.causes.clear(),
+            |_| {},
+            "orphan orders (forbidden)",
         );
     }
 }

@@ -1,0 +1,71 @@
+//! What alarms are called: names that say location, target and cause to who reads them,
+//! and that CloudWatch takes.
+//!
+//! Names are unique within one configuration, which `config` holds: a target may itself
+//! be named like another one's alarm of a cause.
+
+use crate::cause::CauseId;
+
+/// The most characters CloudWatch takes in an alarm's name.
+const MAX_NAME: usize = 255;
+
+/// What the names of all alarms of a location begin with.
+#[must_use]
+pub fn name_prefix(location: &str) -> String {
+    let mut prefix = String::from("probecause ");
+    prefix.extend(location.chars().filter(|c| !c.is_control()));
+    prefix.push(' ');
+    prefix
+}
+
+/// The name of a target's alarm at a location.
+#[must_use]
+pub fn target_alarm_name(location: &str, target: &str) -> String {
+    bounded_name(&format!("{}{target}", name_prefix(location)))
+}
+
+/// The name of the alarm of one cause of a target at a location.
+#[must_use]
+pub fn cause_alarm_name(location: &str, target: &str, cause: &CauseId) -> String {
+    bounded_name(&format!("{}{target} ({cause})", name_prefix(location)))
+}
+
+/// The name of a location's heartbeat alarm. No target's name begins with a parenthesis.
+#[must_use]
+pub fn heartbeat_name(location: &str) -> String {
+    bounded_name(&format!("{}(heartbeat)", name_prefix(location)))
+}
+
+/// Cuts a name that is too long, and keeps it unique by a hash of the whole.
+fn bounded_name(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    if name.chars().count() <= MAX_NAME {
+        return name;
+    }
+    let hash = format!("~{:016x}", fnv1a(&name));
+    let kept = MAX_NAME - hash.len();
+    name.chars().take(kept).chain(hash.chars()).collect()
+}
+
+/// FNV-1a: stable over releases and platforms, which the standard hasher is not.
+pub(super) fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_and_stays_unique() {
+        let long = "ä".repeat(300);
+        let one = target_alarm_name("local", &format!("{long}1"));
+        let two = target_alarm_name("local", &format!("{long}2"));
+        assert_eq!(one.chars().count(), 255);
+        assert_ne!(one, two);
+        let cause = CauseId::new("lambda-throttled").unwrap();
+        assert_ne!(cause_alarm_name("local", &format!("{long}1"), &cause), one);
+    }
+}
