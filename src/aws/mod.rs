@@ -5,6 +5,7 @@
 //! evidence in `evidence`. It refuses to retry: whoever calls has a queue that does.
 
 mod failure;
+mod wording;
 
 use std::time::Duration;
 
