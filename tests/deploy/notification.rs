@@ -33,10 +33,9 @@ fn alarm() -> AlarmSpec {
         ..Settings::default()
     };
     settings.cloudwatch.enabled = true;
-    let alarms = desired(&settings);
-    let ours = alarms.into_iter();
-    ours.filter(|alarm| alarm.metric.name != HEARTBEAT_METRIC)
-        .next()
+    let mut alarms = desired(&settings).into_iter();
+    alarms
+        .find(|alarm| alarm.metric.name != HEARTBEAT_METRIC)
         .unwrap()
 }
 
