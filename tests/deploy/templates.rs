@@ -74,6 +74,18 @@ fn resolved(value: &Value) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
+/// The template, as cfn-lint reads it.
+fn template() -> Value {
+    let output = venv("python")
+        .args(["-c", AS_JSON])
+        .arg(deploy("monitoring.yaml"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 #[test]
 #[ignore = "needs cfn-lint: tests/run sets it up"]
 fn cfn_lint_finds_nothing() {
@@ -94,14 +106,7 @@ fn cfn_lint_finds_nothing() {
 #[test]
 #[ignore = "needs cfn-lint: tests/run sets it up"]
 fn the_plain_policies_are_the_template_s() {
-    let output = venv("python")
-        .args(["-c", AS_JSON])
-        .arg(deploy("monitoring.yaml"))
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    let template: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let template = template();
     for (resource, file) in [
         ("PublisherPolicy", "publisher-policy.json"),
         ("EvidencePolicy", "evidence-policy.json"),
@@ -110,6 +115,34 @@ fn the_plain_policies_are_the_template_s() {
         let plain: Value = serde_json::from_str(&read(file)).unwrap();
         assert_eq!(resolved(document), plain, "{file}");
     }
+}
+
+#[test]
+#[ignore = "needs cfn-lint: tests/run sets it up"]
+fn topics_take_this_location_s_alarms_and_only_one_takes_rules() {
+    let template = template();
+    let statements = |resource: &str| {
+        let policy = &template["Resources"][resource]["Properties"]["PolicyDocument"];
+        resolved(&policy["Statement"]).as_array().unwrap().clone()
+    };
+    let page = statements("PageTopicPolicy");
+    let capacity = statements("CapacityTopicPolicy");
+    assert_eq!((page.len(), capacity.len()), (1, 2));
+    for statement in [&page[0], &capacity[0]] {
+        assert_eq!(statement["Action"], "sns:Publish");
+        let service = &statement["Principal"]["Service"];
+        assert_eq!(service, "cloudwatch.amazonaws.com");
+        let condition = &statement["Condition"];
+        let account = &condition["StringEquals"]["aws:SourceAccount"];
+        assert_eq!(account, "ACCOUNT");
+        let alarms = &condition["ArnLike"]["aws:SourceArn"];
+        let ours = "arn:aws:cloudwatch:REGION:ACCOUNT:alarm:probecause LOCATION *";
+        assert_eq!(alarms, ours);
+    }
+    // EventBridge takes no condition in a topic's policy: with one, nothing would arrive.
+    assert_eq!(capacity[1]["Principal"]["Service"], "events.amazonaws.com");
+    assert_eq!(capacity[1]["Action"], "sns:Publish");
+    assert_eq!(capacity[1]["Condition"], Value::Null);
 }
 
 #[test]
