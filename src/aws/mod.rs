@@ -4,7 +4,9 @@
 //! It knows no service: CloudWatch's alarms live in `sink::cloudwatch`, asking for
 //! evidence in `evidence`. It refuses to retry: whoever calls has a queue that does.
 
+mod arrival;
 mod failure;
+mod wording;
 
 use std::time::Duration;
 

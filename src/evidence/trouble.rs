@@ -69,7 +69,9 @@ impl Troubles {
         };
         let (first, longest) = match kind {
             FailureKind::Denied | FailureKind::Refused => (FIRST_DENIED, LONGEST_DENIED),
-            FailureKind::Throttled | FailureKind::Failed => (FIRST_PAUSE, LONGEST_PAUSE),
+            FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => {
+                (FIRST_PAUSE, LONGEST_PAUSE)
+            }
         };
         let doubled = first.saturating_mul(1 << times.saturating_sub(1).min(16));
         let until = now

@@ -272,7 +272,10 @@ impl Worker {
 
 /// Whether it may be better within minutes, without anybody's doing.
 const fn may_pass(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::Throttled | FailureKind::Failed)
+    matches!(
+        kind,
+        FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost
+    )
 }
 
 fn subject(job: &Job) -> Subject {

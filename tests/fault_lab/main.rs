@@ -1,4 +1,4 @@
-//! The fault lab and its scorecard: the template as text and by cfn-lint, the configuration
+//! The fault lab and its scorecard: the template as text, the configuration
 //! that its outputs make, and the scorecard over the simulator.
 
 #[cfg(test)]
