@@ -2,7 +2,7 @@
 //!
 //! Reading order: this file (the handle that the monitor holds), `sender` (reports to
 //! datapoints) with `windows` and `datapoint`, `transmitter` (datapoints to requests) with
-//! `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
+//! `request`, `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
 //! (CloudWatch's language). One task runs sender and keeper side by side. Publishing never
 //! waits: a full queue loses reports, which are counted.
 
@@ -13,7 +13,9 @@ mod desk;
 mod disk;
 mod keeper;
 mod link;
+mod request;
 mod sender;
+mod shown;
 mod spool;
 mod transmitter;
 mod windows;

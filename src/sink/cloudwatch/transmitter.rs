@@ -6,7 +6,6 @@
 //! is lost a datapoint may arrive twice, which is counted.
 
 use std::collections::{HashMap, HashSet};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +15,12 @@ use tracing::warn;
 
 use crate::settings::Settings;
 use crate::sink::cloudwatch::SINK;
-use crate::sink::cloudwatch::client::{CallError, FailureKind};
+use crate::sink::cloudwatch::client::FailureKind;
 use crate::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::sink::cloudwatch::disk::{Disk, Told};
 use crate::sink::cloudwatch::link::Link;
+use crate::sink::cloudwatch::request::{Outcome, Request, answer, jitter, mark, put};
+use crate::sink::cloudwatch::shown::Shown;
 use crate::sink::cloudwatch::spool::{CAPACITY, MAX_BATCH, Spool};
 use crate::sink::cloudwatch::windows::{Closed, Windows};
 use crate::sink::daemon_metrics::DaemonMetrics;
@@ -43,31 +44,12 @@ pub(super) struct Transmitter {
     shown: Shown,
 }
 
-/// What this destination has added to gauges that all destinations share.
-#[derive(Default)]
-struct Shown {
-    waiting: i64,
-    series: i64,
-}
-
 /// What has happened on the way.
 pub(super) enum Event {
     Fresh(Outcome),
     Backlog(Outcome),
     Disk(Told),
 }
-
-/// How a request went.
-pub(super) struct Outcome {
-    batch: Vec<Datapoint>,
-    /// Rows of the disk that nobody can read.
-    unreadable: Vec<u64>,
-    /// Whether the batch came from the disk.
-    from_disk: bool,
-    result: Result<(), CallError>,
-}
-
-type Request = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Datapoints of many targets that change together go as one request.
 const LINGER: Duration = Duration::from_millis(100);
@@ -91,6 +73,7 @@ impl Transmitter {
         disk: Disk,
     ) -> Self {
         let now = Instant::now();
+        let shown = Shown::new(metrics.clone());
         Self {
             link,
             settings,
@@ -103,7 +86,7 @@ impl Transmitter {
             backlog_at: now,
             backlog_limit: MAX_BATCH,
             series: HashMap::new(),
-            shown: Shown::default(),
+            shown,
         }
     }
 
@@ -221,9 +204,7 @@ impl Transmitter {
     pub(super) async fn end(&mut self) -> usize {
         let kept = self.disk.rescue().await;
         let lost = if kept { 0 } else { self.spool.len() };
-        self.metrics.spool_datapoints.sub(self.shown.waiting);
-        self.metrics.cloudwatch_series.sub(self.shown.series);
-        self.shown = Shown::default();
+        self.shown.set(0, 0);
         lost
     }
 
@@ -377,54 +358,6 @@ impl Transmitter {
 
     fn show(&mut self) {
         let waiting = self.spool.len() as u64 + self.disk.backlog;
-        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-        let gauge = &self.metrics.spool_datapoints;
-        gauge.add(waiting - self.shown.waiting);
-        self.shown.waiting = waiting;
-        let series = i64::try_from(self.series.len()).unwrap_or(i64::MAX);
-        let gauge = &self.metrics.cloudwatch_series;
-        gauge.add(series - self.shown.series);
-        self.shown.series = series;
+        self.shown.set(waiting, self.series.len());
     }
-}
-
-/// Notes where the answer was lost.
-fn mark(batch: &mut [Datapoint], failure: &CallError) {
-    if failure.answer_lost() {
-        for datapoint in batch {
-            datapoint.maybe_arrived = true;
-        }
-    }
-}
-
-async fn put(link: &Link, settings: &Settings, batch: &[Datapoint]) -> Result<(), CallError> {
-    let cloudwatch = &settings.cloudwatch;
-    let api = link.api(cloudwatch).await?;
-    let data = batch
-        .iter()
-        .map(|datapoint| datapoint.datum(&settings.location, cloudwatch.resolution))
-        .collect();
-    let request = api.writes.put_metric_data();
-    let request = request
-        .namespace(&cloudwatch.namespace)
-        .set_metric_data(Some(data));
-    api.settle("PutMetricData", request.send().await).map(drop)
-}
-
-/// The answer to the request under way; never, if there is none.
-async fn answer(under_way: &mut Option<Request>) -> Outcome {
-    match under_way {
-        Some(request) => {
-            let outcome = request.await;
-            *under_way = None;
-            outcome
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// Between 0 and 1, so that daemons that failed together do not come back together. The
-/// clock's fraction is random enough, and needs no generator.
-fn jitter() -> f64 {
-    f64::from(Timestamp::now().subsec_nanosecond() % 1000) / 1000.0
 }
