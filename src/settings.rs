@@ -108,6 +108,9 @@ pub struct CloudWatchSettings {
     pub actions_enabled: bool,
     /// 60 s, or 10 s for high-resolution metrics and alarms (dearer).
     pub resolution: Duration,
+    /// How long datapoints wait for CloudWatch before they are given up: an hour to 13
+    /// days.
+    pub backlog: Duration,
     /// What becomes of an alarm that somebody changed by hand.
     pub drift: DriftPolicy,
     /// How often the daemon reads its alarms again, to find what was changed by hand. No
@@ -245,6 +248,7 @@ impl Default for CloudWatchSettings {
             alarm_actions: Vec::new(),
             actions_enabled: true,
             resolution: Duration::from_secs(60),
+            backlog: Duration::from_secs(24 * 60 * 60),
             drift: DriftPolicy::Mend,
             // A reading of a thousand alarms is ten calls; an alarm silenced by mistake
             // is found within a coffee break, not at the next restart.

@@ -9,6 +9,8 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::store::Gauges;
+
 /// Every metric of the daemon about itself. Cloning shares the values.
 #[derive(Clone, Debug)]
 pub struct DaemonMetrics {
@@ -23,6 +25,10 @@ pub struct DaemonMetrics {
     pub spool_datapoints: IntGauge,
     /// Requests to CloudWatch by operation and outcome (`ok`, `throttled`, `denied`, `failed`).
     pub cloudwatch_requests: IntCounterVec,
+    /// Datapoints that were sent again because the answer to the first time was lost.
+    pub cloudwatch_maybe_duplicates: IntCounter,
+    /// Series sent to CloudWatch in this hour or the last: it bills by the hour.
+    pub cloudwatch_series: IntGauge,
     /// Requests to AWS for evidence by operation and outcome (as above).
     pub evidence_requests: IntCounterVec,
     /// Questions, or parts of them, that were given up, by reason.
@@ -53,6 +59,14 @@ const IN_FLIGHT: [&str; 2] = ["probecause_probes_in_flight", "Probes running now
 const SPOOL: [&str; 2] = [
     "probecause_spool_datapoints",
     "Datapoints waiting to be sent to CloudWatch.",
+];
+const MAYBE_DUPLICATES: [&str; 2] = [
+    "probecause_cloudwatch_maybe_duplicates_total",
+    "Datapoints sent again because the answer to their request was lost.",
+];
+const SERIES: [&str; 2] = [
+    "probecause_cloudwatch_series",
+    "Metric series sent to CloudWatch in this hour or the last.",
 ];
 const EVIDENCE_COST: [&str; 2] = [
     "probecause_evidence_cost_dollars_total",
@@ -146,6 +160,8 @@ impl DaemonMetrics {
             sink_dropped: dropped,
             spool_datapoints: gauge(&registry, SPOOL)?,
             cloudwatch_requests: counters(&registry, CLOUDWATCH_REQUESTS, outcomes)?,
+            cloudwatch_maybe_duplicates: counter(&registry, MAYBE_DUPLICATES)?,
+            cloudwatch_series: gauge(&registry, SERIES)?,
             evidence_requests: counters(&registry, EVIDENCE_REQUESTS, outcomes)?,
             evidence_dropped: given_up,
             evidence_cost: register(&registry, cost)?,
@@ -158,6 +174,15 @@ impl DaemonMetrics {
             config_reload_time: register(&registry, reload_time)?,
             registry,
         })
+    }
+
+    /// Where the store shows how it is.
+    #[must_use]
+    pub fn store_gauges(&self) -> Gauges {
+        Gauges {
+            up: self.store_up.clone(),
+            failures: self.store_failures.clone(),
+        }
     }
 
     /// Appends every metric in the text exposition format.

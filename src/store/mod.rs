@@ -135,13 +135,25 @@ impl Store {
         (store, memory)
     }
 
+    /// Whether there is a state directory, well or not.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.jobs.is_some()
+    }
+
     /// Whether what is given is kept at present.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.jobs.is_some() && self.gauges.up.get() == 1
     }
 
-    /// A new row's id, unique over restarts.
+    /// Where new rows get their ids, unique over restarts.
+    #[must_use]
+    pub fn ids(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.ids)
+    }
+
+    /// A new row's id.
     #[must_use]
     pub fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)

@@ -92,6 +92,7 @@ pub(super) struct CloudWatchTable {
     pub(super) alarm_actions: Option<Vec<String>>,
     pub(super) actions_enabled: Option<bool>,
     pub(super) resolution: Option<DurationText>,
+    pub(super) backlog: Option<DurationText>,
     pub(super) drift: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use super::alarm::actions;
 use super::text::{choice, count, name, positive_duration, set, web_url};
 use crate::config::document::Site;
 use crate::config::file::{
-    CloudWatchTable, LogTable, MainFile, ResolverTable, SchedulerTable, ServerTable,
+    CloudWatchTable, DurationText, LogTable, MainFile, ResolverTable, SchedulerTable, ServerTable,
 };
 use crate::config::layer::Layer;
 use crate::config::problem::Problems;
@@ -207,6 +207,8 @@ fn cloudwatch(
         |text| choice(text, &DRIFT),
         problems,
     );
+    let waits = table.pick("backlog", |t| t.backlog.as_ref());
+    set(&mut settings.backlog, waits, backlog, problems);
     let steps = table.pick("resolution", |t| t.resolution.as_ref());
     set(
         &mut settings.resolution,
@@ -229,6 +231,19 @@ const DRIFT: [(&str, DriftPolicy); 2] =
     [("mend", DriftPolicy::Mend), ("leave", DriftPolicy::Leave)];
 
 /// CloudWatch: at most 255 characters, none of its own, no colon in front.
+/// CloudWatch takes no datapoint that is older than two weeks.
+fn backlog(text: &DurationText) -> Result<Duration, String> {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    let backlog = super::text::duration(text)?;
+    if (HOUR..=HOUR * 24 * 13).contains(&backlog) {
+        return Ok(backlog);
+    }
+    Err(format!(
+        "{:?} is not between \"1h\" and \"13d\"; CloudWatch takes nothing older than two weeks",
+        text.0
+    ))
+}
+
 fn namespace(text: &str) -> Result<String, String> {
     name(text, 255)?;
     if text.starts_with("AWS/") || text.starts_with(':') || !text.is_ascii() {

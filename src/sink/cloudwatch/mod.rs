@@ -1,18 +1,24 @@
 //! The CloudWatch sink: datapoints and alarms that carry the probable cause.
 //!
 //! Reading order: this file (the handle that the monitor holds), `sender` (reports to
-//! datapoints to requests), `datapoints`, `spool`, `desk` and `keeper` (alarms),
-//! `account` and `client` (CloudWatch's language). One task runs sender and keeper side
-//! by side. Publishing never waits: a full queue loses reports, which are counted.
+//! datapoints) with `windows` and `datapoint`, `transmitter` (datapoints to requests) with
+//! `request`, `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
+//! (CloudWatch's language). One task runs sender and keeper side by side. Publishing never
+//! waits: a full queue loses reports, which are counted.
 
 pub mod account;
 pub mod client;
-mod datapoints;
+mod datapoint;
 mod desk;
+mod disk;
 mod keeper;
 mod link;
+mod request;
 mod sender;
+mod shown;
 mod spool;
+mod transmitter;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +36,7 @@ use crate::sink::cloudwatch::keeper::Keeper;
 use crate::sink::cloudwatch::link::Link;
 use crate::sink::cloudwatch::sender::{Command, Sender};
 use crate::sink::daemon_metrics::DaemonMetrics;
+use crate::store::Store;
 
 /// The way of reports to CloudWatch. Dropping it ends its task without a last flush.
 #[derive(Debug)]
@@ -55,12 +62,26 @@ impl CloudWatchSink {
         Self::start_with(settings, metrics, None)
     }
 
-    /// Starts the task with an SDK configuration that was already made.
+    /// Starts the task with an SDK configuration that was already made, and without a
+    /// state directory.
     #[must_use]
     pub fn start_with(
         settings: Arc<Settings>,
         metrics: DaemonMetrics,
         base: Option<SdkConfig>,
+    ) -> Self {
+        let store = Store::off(metrics.store_gauges());
+        Self::start_on(settings, metrics, base, store)
+    }
+
+    /// Starts the task with everything that it may be given: datapoints that CloudWatch
+    /// does not take wait in the store.
+    #[must_use]
+    pub fn start_on(
+        settings: Arc<Settings>,
+        metrics: DaemonMetrics,
+        base: Option<SdkConfig>,
+        store: Store,
     ) -> Self {
         let (commands, queue) = mpsc::channel(QUEUE);
         let (settings, watching) = watch::channel(settings);
@@ -72,7 +93,13 @@ impl CloudWatchSink {
             watching.clone(),
             metrics.clone(),
         );
-        let sender = Sender::new(link, Arc::clone(&desk), watching, metrics.clone());
+        let sender = Sender::new(
+            link,
+            Arc::clone(&desk),
+            watching,
+            metrics.clone(),
+            (store, ""),
+        );
         tokio::spawn(async move {
             // The keeper has nothing to keep once the sender is done.
             tokio::select! {

@@ -1,12 +1,13 @@
-//! From reports to requests: the sender's event loop.
+//! From reports to datapoints: the sender's event loop.
 //!
-//! It never waits for CloudWatch: one request is under way while reports keep coming.
+//! It never waits for CloudWatch: requests are under way while reports keep coming.
 //! A datapoint that tips an alarm waits until the keeper has written the cause, but at
 //! most two seconds, and not at all where that writing fails.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -14,7 +15,6 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use tracing::warn;
 
 use crate::alarm::words::Words;
 use crate::alarm::{self, has_alarm};
@@ -22,13 +22,14 @@ use crate::cause::{CauseId, Certainty};
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::report::{Report, Update};
 use crate::settings::Settings;
-use crate::sink::cloudwatch::SINK;
-use crate::sink::cloudwatch::client::CallError;
-use crate::sink::cloudwatch::datapoints::{Datapoint, Urgency, Windows};
+use crate::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::sink::cloudwatch::desk::{Desk, Progress};
+use crate::sink::cloudwatch::disk::Disk;
 use crate::sink::cloudwatch::link::Link;
-use crate::sink::cloudwatch::spool::{CAPACITY, Spool};
+use crate::sink::cloudwatch::transmitter::Transmitter;
+use crate::sink::cloudwatch::windows::{Urgent, Windows};
 use crate::sink::daemon_metrics::DaemonMetrics;
+use crate::store::Store;
 use crate::target::{Target, TargetName};
 
 /// What the task is told.
@@ -44,20 +45,18 @@ pub(super) enum Command {
 
 /// The sender of one location's datapoints.
 pub(super) struct Sender {
-    link: Arc<Link>,
     desk: Arc<Desk>,
     settings: watch::Receiver<Arc<Settings>>,
     current: Arc<Settings>,
     metrics: DaemonMetrics,
     windows: Windows,
-    spool: Spool,
+    transmitter: Transmitter,
+    /// Ids of the rows on disk.
+    ids: Arc<AtomicU64>,
     /// What each target's alarm was last told to say.
     told: HashMap<TargetName, Told>,
     /// Datapoints that wait for their alarm's words.
     held: FuturesUnordered<Held>,
-    under_way: Option<Request>,
-    /// When what is in the spool may go.
-    send_at: Instant,
     last_heartbeat: Option<i64>,
     /// The prober cannot see its targets: its heartbeat's absence is the page for all.
     trouble: bool,
@@ -70,38 +69,40 @@ struct Told {
 }
 
 type Held = Pin<Box<dyn Future<Output = (Datapoint, bool)> + Send>>;
-type Request = Pin<Box<dyn Future<Output = (Vec<Datapoint>, Result<(), CallError>)> + Send>>;
 
 /// The longest a datapoint waits for its alarm to name the cause: a page may come this
 /// much later, not more.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// Datapoints of many targets that change together go as one request.
-const LINGER: Duration = Duration::from_millis(100);
-
-/// How often windows are looked at; a closed one is sent this late at most.
-const TICK: Duration = Duration::from_secs(1);
+/// How often windows are looked at and kept on disk: a closed one is sent this late at
+/// most, and so much is lost at most if the process is killed.
+const TICK: Duration = Duration::from_millis(500);
 
 impl Sender {
+    /// A sender of what belongs to `destination`, which is empty for the main one.
     pub(super) fn new(
         link: Arc<Link>,
         desk: Arc<Desk>,
         mut settings: watch::Receiver<Arc<Settings>>,
         metrics: DaemonMetrics,
+        (store, destination): (Store, &str),
     ) -> Self {
         let current = settings.borrow_and_update().clone();
+        let ids = store.ids();
+        // Another location's datapoints must never be sent as this one's.
+        let key = format!("{}/{destination}", current.location);
+        let disk = Disk::new(store, key.into());
+        let transmitter = Transmitter::new(link, Arc::clone(&current), metrics.clone(), disk);
         Self {
-            link,
             desk,
             settings,
             current,
             metrics,
-            windows: Windows::default(),
-            spool: Spool::new(CAPACITY),
+            windows: Windows::new(Arc::clone(&ids)),
+            transmitter,
+            ids,
             told: HashMap::new(),
             held: FuturesUnordered::new(),
-            under_way: None,
-            send_at: Instant::now(),
             last_heartbeat: None,
             trouble: false,
             deadline: None,
@@ -113,11 +114,17 @@ impl Sender {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.begin_request();
+            self.transmitter.begin();
             if self.is_done() {
-                return;
+                return self.end().await;
             }
-            let send_at = self.next_send();
+            let next = self.transmitter.next();
+            let due = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 command = queue.recv(), if self.deadline.is_none() => match command {
                     Some(Command::Report(report)) => self.take(&report),
@@ -131,10 +138,12 @@ impl Sender {
                     if !in_time {
                         self.metrics.alarm_updates_late.inc();
                     }
-                    self.push(datapoint);
+                    self.transmitter.push(datapoint);
                 }
-                (batch, result) = answer(&mut self.under_way) => self.finish(batch, result),
-                () = sleep_until(send_at), if !self.spool.is_empty() && self.under_way.is_none() => {}
+                event = self.transmitter.event() => {
+                    self.transmitter.handle(event, &mut self.windows);
+                }
+                () = due => {}
                 _ = tick.tick() => self.tick(Timestamp::now()),
             }
         }
@@ -146,11 +155,8 @@ impl Sender {
         if has_alarm(&report.target) && !report.own_trouble {
             self.tell_of(report, was_down);
         }
-        match self.windows.add(report, self.current.cloudwatch.resolution) {
-            Urgency::Window => {}
-            Urgency::Now(datapoint) => self.push(datapoint),
-            Urgency::Tipping(datapoint) => self.hold(datapoint, &report.target.name),
-        }
+        let urgent = self.windows.add(report, self.current.cloudwatch.resolution);
+        self.send(urgent, &report.target.name);
     }
 
     /// Has the alarm say what is shown once AWS was asked.
@@ -158,6 +164,20 @@ impl Sender {
         if has_alarm(&update.target) {
             let verdict = Some(&*update.incident.verdict);
             self.tell(&update.target, verdict, &update.diagnosis, Instant::now());
+        }
+        let cause = &update.incident.verdict.cause;
+        let urgent = self.windows.revise(&update.target, cause, update.at);
+        self.send(urgent, &update.target.name);
+    }
+
+    /// Sends what cannot wait for its window; what tips an alarm once the alarm names the
+    /// cause.
+    fn send(&mut self, urgent: Urgent, target: &TargetName) {
+        for datapoint in urgent.now {
+            self.transmitter.push(datapoint);
+        }
+        for datapoint in urgent.tipping {
+            self.hold(datapoint, target);
         }
     }
 
@@ -201,9 +221,10 @@ impl Sender {
 
     fn hold(&mut self, datapoint: Datapoint, target: &TargetName) {
         let Some(told) = self.told.get(target) else {
-            self.push(datapoint);
+            self.transmitter.push(datapoint);
             return;
         };
+        self.transmitter.announce(&datapoint);
         self.desk.hurry(target);
         let mut progress = told.progress.clone();
         self.held.push(Box::pin(async move {
@@ -216,80 +237,28 @@ impl Sender {
         }));
     }
 
-    fn push(&mut self, datapoint: Datapoint) {
-        if self.spool.is_empty() {
-            self.send_at = Instant::now() + LINGER;
-        }
-        let dropped = self.spool.push(datapoint);
-        self.count(dropped);
-    }
-
     fn tick(&mut self, now: Timestamp) {
         if !self.current.cloudwatch.enabled {
             return;
         }
         let resolution = self.current.cloudwatch.resolution;
         for datapoint in self.windows.close(now, resolution) {
-            self.push(datapoint);
+            self.transmitter.take(datapoint);
         }
         let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
         let window = now.as_second().div_euclid(width);
         if self.last_heartbeat != Some(window) && !self.trouble {
             self.last_heartbeat = Some(window);
-            self.push(Datapoint::heartbeat(now));
+            let row = self.ids.fetch_add(1, Ordering::Relaxed);
+            let beat = Datapoint::new(row, Series::Heartbeat, now, 1.0);
+            self.transmitter.push(beat);
         }
-    }
-
-    fn begin_request(&mut self) {
-        if self.under_way.is_some() || self.spool.is_empty() || self.next_send() > Instant::now() {
-            return;
-        }
-        let settings = Arc::clone(&self.current);
-        let batch = self.spool.batch(&settings.location);
-        let link = Arc::clone(&self.link);
-        self.under_way = Some(Box::pin(async move {
-            let result = put(&link, &settings, &batch).await;
-            (batch, result)
-        }));
-    }
-
-    fn finish(&mut self, batch: Vec<Datapoint>, result: Result<(), CallError>) {
-        match result {
-            Ok(()) => {
-                self.link.well("PutMetricData");
-                self.spool.sent();
-                self.count(0);
-            }
-            Err(failure) => {
-                self.link.trouble(&failure);
-                let jitter = jitter();
-                let dropped = self
-                    .spool
-                    .failed(batch, failure.kind, Instant::now(), jitter);
-                if dropped > 0 {
-                    warn!(dropped, "cloudwatch: datapoints given up: {}", failure.text);
-                }
-                self.count(dropped);
-            }
-        }
-    }
-
-    fn count(&self, dropped: usize) {
-        let waiting = i64::try_from(self.spool.len()).unwrap_or(i64::MAX);
-        self.metrics.spool_datapoints.set(waiting);
-        if dropped > 0 {
-            let counter = self.metrics.sink_dropped.with_label_values(&[SINK]);
-            counter.inc_by(u64::try_from(dropped).unwrap_or(u64::MAX));
-        }
-    }
-
-    fn next_send(&self) -> Instant {
-        let after_backoff = self.spool.not_before().unwrap_or(self.send_at);
-        after_backoff.max(self.send_at)
+        self.transmitter.tick(&mut self.windows, now);
     }
 
     fn reconfigure(&mut self) {
         self.current = self.settings.borrow_and_update().clone();
+        self.transmitter.configure(Arc::clone(&self.current));
         let watched: HashMap<_, _> = self
             .current
             .targets
@@ -305,54 +274,25 @@ impl Sender {
     /// Every window goes now, over or not.
     fn wind_up(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
-        for datapoint in self.windows.close_all() {
-            self.push(datapoint);
+        for closed in self.windows.close_all() {
+            self.transmitter.take(closed);
         }
-        self.send_at = Instant::now();
+        self.transmitter.hurry();
     }
 
     fn is_done(&self) -> bool {
         let Some(deadline) = self.deadline else {
             return false;
         };
-        let empty = self.spool.is_empty() && self.under_way.is_none() && self.held.is_empty();
-        if !empty && Instant::now() >= deadline {
-            let lost = self.spool.len() + self.held.len();
-            warn!(lost, "cloudwatch: the time to flush is over");
-            self.count(lost);
-        }
-        empty || Instant::now() >= deadline
+        (self.transmitter.is_done() && self.held.is_empty()) || Instant::now() >= deadline
     }
-}
 
-async fn put(link: &Link, settings: &Settings, batch: &[Datapoint]) -> Result<(), CallError> {
-    let cloudwatch = &settings.cloudwatch;
-    let api = link.api(cloudwatch).await?;
-    let data = batch
-        .iter()
-        .map(|datapoint| datapoint.datum(&settings.location, cloudwatch.resolution))
-        .collect();
-    let request = api.writes.put_metric_data();
-    let request = request
-        .namespace(&cloudwatch.namespace)
-        .set_metric_data(Some(data));
-    api.settle("PutMetricData", request.send().await).map(drop)
-}
-
-/// The answer to the request under way; never, if there is none.
-async fn answer(under_way: &mut Option<Request>) -> (Vec<Datapoint>, Result<(), CallError>) {
-    match under_way {
-        Some(request) => {
-            let answer = request.await;
-            *under_way = None;
-            answer
+    /// What is not sent is left to the next life.
+    async fn end(mut self) {
+        let lost = self.transmitter.end().await;
+        if lost > 0 {
+            let why = "the time to flush is over and the state directory does not take them";
+            self.transmitter.give_up(lost as u64, why);
         }
-        None => std::future::pending().await,
     }
-}
-
-/// Between 0 and 1, so that daemons that failed together do not come back together. The
-/// clock's fraction is random enough, and needs no generator.
-fn jitter() -> f64 {
-    f64::from(Timestamp::now().subsec_nanosecond() % 1000) / 1000.0
 }

@@ -1,50 +1,31 @@
-//! Reports become datapoints: what changed at once, the rest aggregated per window.
+//! Which datapoints the reports come to: values of a period together, changes of state
+//! at once.
 //!
-//! Time is an argument. A window is a minute (or 10 s with high resolution) of the wall
-//! clock, and its datapoints carry a time inside it, however late they are sent. A value
-//! that is no number is never sent: CloudWatch would refuse the whole batch.
+//! A transition is sent as a datapoint of its own, because a window that is still open
+//! would keep it back for a minute.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{MetricDatum, StandardUnit};
 use jiff::Timestamp;
 
-use crate::alarm::HEARTBEAT_METRIC;
+use crate::alarm::by_cause::cause_values;
 use crate::cause::CauseId;
 use crate::diagnosis::Outcome;
 use crate::health::HealthState;
 use crate::report::Report;
-use crate::sink::cloudwatch::account::dimension;
-use crate::target::{CloudWatchMetric, MissingData, TargetName};
+use crate::sink::cloudwatch::datapoint::{Datapoint, Series};
+use crate::target::{CloudWatchMetric, MissingData, Target, TargetName};
 
-/// One datapoint of one series, of one or more values.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Datapoint {
-    pub(super) series: Series,
-    pub(super) at: Timestamp,
-    /// Distinct values with how often each came; at least one.
-    pub(super) values: Vec<(f64, f64)>,
-}
-
-/// A metric series of this daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Series {
-    Heartbeat,
-    Target(TargetName, CloudWatchMetric),
-    Failures(TargetName, CauseId),
-}
-
-/// What a report comes to.
-#[derive(Debug, PartialEq)]
-pub(super) enum Urgency {
-    /// Nothing to send at once.
-    Window,
+/// What of a report cannot wait for its window.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Urgent {
     /// The state in CloudWatch changes.
-    Now(Datapoint),
+    pub(super) now: Vec<Datapoint>,
     /// The state in CloudWatch becomes `down`: the alarm's words go first.
-    Tipping(Datapoint),
+    pub(super) tipping: Vec<Datapoint>,
 }
 
 /// The open windows of every target.
@@ -53,12 +34,35 @@ pub(super) struct Windows {
     open: BTreeMap<(Timestamp, Series), Window>,
     /// The last value of `Down` per target, for what changes goes at once.
     down: HashMap<TargetName, bool>,
+    /// The cause per target whose own series was last told 1.
+    cause: HashMap<TargetName, CauseId>,
+    /// The store's, so that no two rows share one.
+    ids: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 struct Window {
+    row: u64,
     last: Timestamp,
     values: Vec<(f64, f64)>,
+    kept: Kept,
+}
+
+/// Whether a window's values are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    No,
+    /// They were handed over as they are.
+    Maybe,
+    Yes,
+}
+
+/// A window that is over.
+#[derive(Debug, PartialEq)]
+pub(super) struct Closed {
+    pub(super) datapoint: Datapoint,
+    /// It is on disk as it is.
+    pub(super) kept: bool,
 }
 
 /// CloudWatch takes this many distinct values per datapoint; a window that has more
@@ -66,14 +70,21 @@ struct Window {
 const MAX_VALUES: usize = 150;
 
 impl Windows {
+    pub(super) fn new(ids: Arc<AtomicU64>) -> Self {
+        Self {
+            ids,
+            ..Self::default()
+        }
+    }
+
     /// Takes a report in, and says what of it cannot wait for its window.
-    pub(super) fn add(&mut self, report: &Report, resolution: Duration) -> Urgency {
+    pub(super) fn add(&mut self, report: &Report, resolution: Duration) -> Urgent {
+        let mut urgent = Urgent::default();
         let target = &report.target;
         if !target.cloudwatch.enabled {
-            return Urgency::Window;
+            return urgent;
         }
         let start = window_start(report.at, resolution);
-        let mut urgency = Urgency::Window;
         for metric in &target.cloudwatch.metrics {
             let Some(value) = value(report, *metric).filter(|value| value.is_finite()) else {
                 continue;
@@ -86,35 +97,75 @@ impl Windows {
                 _ => Series::Target(target.name.clone(), *metric),
             };
             if *metric == CloudWatchMetric::Down {
-                urgency = self.urgency(&target.name, &series, value, report.at);
-                if urgency != Urgency::Window {
+                let down = value > 0.0;
+                let before = self.down.insert(target.name.clone(), down);
+                let cause = report.showing.as_ref().map(|verdict| &verdict.cause);
+                self.by_cause(
+                    target,
+                    cause.filter(|_| down),
+                    report.at,
+                    start,
+                    &mut urgent,
+                );
+                if before != Some(down) {
+                    let point = Datapoint::new(next(&self.ids), series, report.at, value);
+                    urgent.add(point, down);
                     continue;
                 }
             }
-            let window = self.open.entry((start, series)).or_insert(Window {
-                last: report.at,
-                values: Vec::new(),
-            });
-            window.last = window.last.max(report.at);
-            window.add(value);
+            self.window(start, series, report.at).add(value);
         }
-        urgency
+        urgent
+    }
+
+    /// Takes a better cause of a target that is down.
+    pub(super) fn revise(&mut self, target: &Target, cause: &CauseId, at: Timestamp) -> Urgent {
+        let mut urgent = Urgent::default();
+        if self.is_down(&target.name) && self.cause.get(&target.name) != Some(cause) {
+            self.by_cause(target, Some(cause), at, at, &mut urgent);
+        }
+        urgent
     }
 
     /// Takes out every window that is over.
-    pub(super) fn close(&mut self, now: Timestamp, resolution: Duration) -> Vec<Datapoint> {
+    pub(super) fn close(&mut self, now: Timestamp, resolution: Duration) -> Vec<Closed> {
         let current = window_start(now, resolution);
         let later = self.open.split_off(&(current, Series::Heartbeat));
         let over = std::mem::replace(&mut self.open, later);
-        over.into_iter().map(datapoint).collect()
+        over.into_iter().map(closed).collect()
     }
 
     /// Takes out every window, over or not.
-    pub(super) fn close_all(&mut self) -> Vec<Datapoint> {
-        std::mem::take(&mut self.open)
-            .into_iter()
-            .map(datapoint)
+    pub(super) fn close_all(&mut self) -> Vec<Closed> {
+        let all = std::mem::take(&mut self.open);
+        all.into_iter().map(closed).collect()
+    }
+
+    /// What open windows have that was not handed over to be kept: it counts as handed
+    /// over from now on.
+    pub(super) fn unkept(&mut self) -> Vec<Datapoint> {
+        let windows = self.open.iter_mut();
+        let unkept = windows.filter(|(_, window)| window.kept == Kept::No);
+        unkept
+            .map(|((_, series), window)| {
+                window.kept = Kept::Maybe;
+                window.datapoint(series.clone())
+            })
             .collect()
+    }
+
+    /// How the handing over went.
+    pub(super) fn settle(&mut self, kept: bool) {
+        for window in self.open.values_mut() {
+            if window.kept == Kept::Maybe {
+                window.kept = if kept { Kept::Yes } else { Kept::No };
+            }
+        }
+    }
+
+    /// The rows of open windows.
+    pub(super) fn rows(&self) -> HashSet<u64> {
+        self.open.values().map(|window| window.row).collect()
     }
 
     /// Whether CloudWatch was last told that a target is down.
@@ -125,35 +176,60 @@ impl Windows {
     /// Forgets targets that are gone.
     pub(super) fn keep(&mut self, known: impl Fn(&TargetName) -> bool) {
         self.down.retain(|target, _| known(target));
+        self.cause.retain(|target, _| known(target));
     }
 
-    fn urgency(
+    /// Tells the series of single causes what occurs now, and what does not any more.
+    fn by_cause(
         &mut self,
-        target: &TargetName,
-        series: &Series,
-        value: f64,
+        target: &Target,
+        now: Option<&CauseId>,
         at: Timestamp,
-    ) -> Urgency {
-        let down = value > 0.0;
-        let before = self.down.insert(target.clone(), down);
-        if before == Some(down) {
-            return Urgency::Window;
+        start: Timestamp,
+        urgent: &mut Urgent,
+    ) {
+        let before = self.cause.get(&target.name).cloned();
+        for (cause, value) in cause_values(target, before.as_ref(), now) {
+            let series = Series::DownBy(target.name.clone(), cause.clone());
+            if before.as_ref() == Some(&cause) && value > 0.0 {
+                self.window(start, series, at).add(value);
+            } else {
+                let point = Datapoint::new(next(&self.ids), series, at, value);
+                urgent.add(point, value > 0.0);
+            }
         }
-        let datapoint = Datapoint {
-            series: series.clone(),
-            at,
-            values: vec![(value, 1.0)],
-        };
-        if down {
-            Urgency::Tipping(datapoint)
+        match now {
+            Some(cause) => drop(self.cause.insert(target.name.clone(), cause.clone())),
+            None => drop(self.cause.remove(&target.name)),
+        }
+    }
+
+    fn window(&mut self, start: Timestamp, series: Series, at: Timestamp) -> &mut Window {
+        let ids = &self.ids;
+        let window = self.open.entry((start, series)).or_insert_with(|| Window {
+            row: next(ids),
+            last: at,
+            values: Vec::new(),
+            kept: Kept::No,
+        });
+        window.last = window.last.max(at);
+        window
+    }
+}
+
+impl Urgent {
+    fn add(&mut self, datapoint: Datapoint, tipping: bool) {
+        if tipping {
+            self.tipping.push(datapoint);
         } else {
-            Urgency::Now(datapoint)
+            self.now.push(datapoint);
         }
     }
 }
 
 impl Window {
     fn add(&mut self, value: f64) {
+        self.kept = Kept::No;
         let full = self.values.len() >= MAX_VALUES;
         let same = self
             .values
@@ -164,76 +240,26 @@ impl Window {
             _ => self.values.push((value, 1.0)),
         }
     }
-}
 
-impl Datapoint {
-    /// A sign of life.
-    pub(super) fn heartbeat(at: Timestamp) -> Self {
-        Self {
-            series: Series::Heartbeat,
-            at,
-            values: vec![(1.0, 1.0)],
-        }
-    }
-
-    /// Bytes it takes in a request at most, roughly.
-    pub(super) fn size(&self, location: &str) -> usize {
-        let names = match &self.series {
-            Series::Heartbeat => 0,
-            Series::Target(target, _) => target.as_str().len(),
-            Series::Failures(target, cause) => target.as_str().len() + cause.as_str().len(),
-        };
-        // Field names and framing of a datum with three dimensions, then two doubles of
-        // nine bytes per value.
-        300 + names + location.len() + 18 * self.values.len()
-    }
-
-    /// The datapoint as CloudWatch takes it.
-    pub(super) fn datum(&self, location: &str, resolution: Duration) -> MetricDatum {
-        let (name, unit) = match &self.series {
-            Series::Heartbeat => (HEARTBEAT_METRIC, StandardUnit::None),
-            Series::Failures(..) => (CloudWatchMetric::Failures.as_str(), StandardUnit::Count),
-            Series::Target(_, metric) => (
-                metric.as_str(),
-                match metric {
-                    CloudWatchMetric::Duration | CloudWatchMetric::Processing => {
-                        StandardUnit::Seconds
-                    }
-                    _ => StandardUnit::None,
-                },
-            ),
-        };
-        let mut datum = MetricDatum::builder()
-            .metric_name(name)
-            .unit(unit)
-            .timestamp(DateTime::from_millis(self.at.as_millisecond()))
-            .storage_resolution(if resolution < Duration::from_secs(60) {
-                1
-            } else {
-                60
-            });
-        if let Series::Target(target, _) | Series::Failures(target, _) = &self.series {
-            datum = datum.dimensions(dimension("Target", target.as_str()));
-        }
-        datum = datum.dimensions(dimension("Location", location));
-        if let Series::Failures(_, cause) = &self.series {
-            datum = datum.dimensions(dimension("Cause", cause.as_str()));
-        }
-        match self.values[..] {
-            [(value, 1.0)] => datum.value(value).build(),
-            _ => datum
-                .set_values(Some(self.values.iter().map(|(value, _)| *value).collect()))
-                .set_counts(Some(self.values.iter().map(|(_, count)| *count).collect()))
-                .build(),
+    fn datapoint(&self, series: Series) -> Datapoint {
+        Datapoint {
+            row: self.row,
+            series,
+            at: self.last,
+            values: self.values.clone(),
+            maybe_arrived: false,
         }
     }
 }
 
-fn datapoint(((_, series), window): ((Timestamp, Series), Window)) -> Datapoint {
-    Datapoint {
-        series,
-        at: window.last,
-        values: window.values,
+fn next(ids: &AtomicU64) -> u64 {
+    ids.fetch_add(1, Ordering::Relaxed)
+}
+
+fn closed(((_, series), window): ((Timestamp, Series), Window)) -> Closed {
+    Closed {
+        datapoint: window.datapoint(series),
+        kept: window.kept == Kept::Yes,
     }
 }
 
@@ -270,13 +296,13 @@ fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use aws_sdk_cloudwatch::types::MetricDatum;
 
     use super::*;
     use crate::cause::{Certainty, Owner};
     use crate::diagnosis::{Diagnosis, Verdict};
     use crate::observation::Observation;
-    use crate::target::Target;
+    use crate::target::CauseAlarm;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -333,13 +359,30 @@ mod tests {
     fn check(windows: &mut Windows, target: &Arc<Target>, steps: &[(i64, HealthState)]) -> String {
         let mut seen = Vec::new();
         for (second, health) in steps {
-            match windows.add(&report(target, *second, *health), MINUTE) {
-                Urgency::Window => {}
-                Urgency::Now(point) => seen.push(format!("{second}={}", point.values[0].0)),
-                Urgency::Tipping(point) => seen.push(format!("{second}={}!", point.values[0].0)),
+            let urgent = windows.add(&report(target, *second, *health), MINUTE);
+            for point in urgent.now {
+                seen.push(format!(
+                    "{second}={}{}",
+                    point.values[0].0,
+                    cause_of(&point)
+                ));
+            }
+            for point in urgent.tipping {
+                seen.push(format!(
+                    "{second}={}!{}",
+                    point.values[0].0,
+                    cause_of(&point)
+                ));
             }
         }
         seen.join(" ")
+    }
+
+    fn cause_of(point: &Datapoint) -> String {
+        match &point.series {
+            Series::DownBy(_, cause) => format!(" {cause}"),
+            _ => String::new(),
+        }
     }
 
     #[test]
@@ -361,9 +404,9 @@ mod tests {
         );
         let closed = windows.close(at(65), MINUTE);
         assert_eq!(closed.len(), 1);
-        assert_eq!(closed[0].values, [(0.0, 2.0), (1.0, 1.0)]);
-        assert_eq!(closed[0].at, at(40));
-        assert_eq!(windows.close_all()[0].at, at(70));
+        assert_eq!(closed[0].datapoint.values, [(0.0, 2.0), (1.0, 1.0)]);
+        assert_eq!(closed[0].datapoint.at, at(40));
+        assert_eq!(windows.close_all()[0].datapoint.at, at(70));
         assert!(windows.close_all().is_empty());
     }
 
@@ -381,7 +424,7 @@ mod tests {
         let mut windows = Windows::default();
         let mut covered = report(&target, 10, HealthState::Down);
         covered.maintenance = true;
-        assert_eq!(windows.add(&covered, MINUTE), Urgency::Window);
+        assert_eq!(windows.add(&covered, MINUTE), Urgent::default());
         assert!(windows.close_all().is_empty());
         assert_eq!(
             check(&mut windows, &target, &[(20, HealthState::Down)]),
@@ -401,12 +444,12 @@ mod tests {
         let closed: Vec<_> = windows.close_all();
         let names: Vec<_> = closed
             .iter()
-            .map(|point| point.datum("here", MINUTE))
+            .map(|closed| closed.datapoint.datum("here", MINUTE))
             .collect();
         let names: Vec<_> = names.iter().filter_map(MetricDatum::metric_name).collect();
         // No processing: the phase was never reached.
         assert_eq!(names, ["Down", "Failed", "Duration", "Failures"]);
-        let failures = closed[3].datum("here", Duration::from_secs(10));
+        let failures = closed[3].datapoint.datum("here", Duration::from_secs(10));
         let dimensions: Vec<_> = failures
             .dimensions()
             .iter()
@@ -421,8 +464,10 @@ mod tests {
     #[test]
     fn a_window_keeps_at_most_as_many_distinct_values_as_cloudwatch_takes() {
         let mut window = Window {
+            row: 0,
             last: at(0),
             values: Vec::new(),
+            kept: Kept::No,
         };
         for number in 0..1000 {
             window.add(f64::from(number));
@@ -430,6 +475,60 @@ mod tests {
         assert_eq!(window.values.len(), MAX_VALUES);
         let total: f64 = window.values.iter().map(|(_, count)| count).sum();
         assert!((total - 1000.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_causes_own_series_is_one_while_it_is_shown_and_nought_once_when_it_is_not() {
+        use HealthState::{Down, Up};
+        let target = target(|target| {
+            target.alarm.causes = vec![CauseAlarm {
+                cause: CauseId::new("lambda-throttled").unwrap(),
+                owner: Owner::Service,
+                actions: Vec::new(),
+            }];
+        });
+        let mut windows = Windows::default();
+        let steps = [(0, Up), (10, Down), (20, Down), (30, Up), (40, Up)];
+        assert_eq!(
+            check(&mut windows, &target, &steps),
+            "0=0 10=1! lambda-throttled 10=1! 30=0 lambda-throttled 30=0"
+        );
+        let names = windows.close_all().into_iter();
+        let names: Vec<_> = names.map(|closed| closed.datapoint.series).collect();
+        let by_cause = |series: &&Series| matches!(series, Series::DownBy(..));
+        assert_eq!(names.iter().filter(by_cause).count(), 1, "{names:?}");
+        // Revised while it is down: the former is over, the new one has no alarm.
+        check(&mut windows, &target, &[(50, Down)]);
+        let other = CauseId::new("lambda-function-error").unwrap();
+        let urgent = windows.revise(&target, &other, at(55));
+        assert_eq!(urgent.now[0].values, [(0.0, 1.0)]);
+        assert!(urgent.tipping.is_empty());
+        assert_eq!(windows.revise(&target, &other, at(56)), Urgent::default());
+    }
+
+    #[test]
+    fn a_window_is_on_disk_only_as_it_was_when_it_was_handed_over() {
+        let target = target(|target| {
+            target.cloudwatch.metrics = [CloudWatchMetric::Failed].into();
+        });
+        let mut windows = Windows::default();
+        check(&mut windows, &target, &[(1, HealthState::Up)]);
+        let handed = windows.unkept();
+        assert_eq!(handed.len(), 1);
+        assert!(windows.unkept().is_empty());
+        windows.settle(true);
+        check(&mut windows, &target, &[(2, HealthState::Up)]);
+        let more = windows.unkept();
+        assert_eq!(
+            (more[0].row, &more[0].values[..]),
+            (handed[0].row, &[(0.0, 2.0)][..])
+        );
+        // Not settled when it closes: nobody knows.
+        assert!(!windows.close_all()[0].kept);
+        check(&mut windows, &target, &[(3, HealthState::Up)]);
+        windows.unkept();
+        windows.settle(true);
+        assert!(windows.close_all()[0].kept);
     }
 
     #[test]

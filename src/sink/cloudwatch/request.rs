@@ -1,0 +1,69 @@
+//! One PutMetricData request: how it is made and how it went.
+
+use std::pin::Pin;
+
+use jiff::Timestamp;
+
+use crate::settings::Settings;
+use crate::sink::cloudwatch::client::CallError;
+use crate::sink::cloudwatch::datapoint::Datapoint;
+use crate::sink::cloudwatch::link::Link;
+
+/// How a request went.
+pub(super) struct Outcome {
+    pub(super) batch: Vec<Datapoint>,
+    /// Rows of the disk that nobody can read.
+    pub(super) unreadable: Vec<u64>,
+    /// Whether the batch came from the disk.
+    pub(super) from_disk: bool,
+    pub(super) result: Result<(), CallError>,
+}
+
+/// A request under way.
+pub(super) type Request = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// Sends a batch.
+pub(super) async fn put(
+    link: &Link,
+    settings: &Settings,
+    batch: &[Datapoint],
+) -> Result<(), CallError> {
+    let cloudwatch = &settings.cloudwatch;
+    let api = link.api(cloudwatch).await?;
+    let data = batch
+        .iter()
+        .map(|datapoint| datapoint.datum(&settings.location, cloudwatch.resolution))
+        .collect();
+    let request = api.writes.put_metric_data();
+    let request = request
+        .namespace(&cloudwatch.namespace)
+        .set_metric_data(Some(data));
+    api.settle("PutMetricData", request.send().await).map(drop)
+}
+
+/// The answer to the request under way; never, if there is none.
+pub(super) async fn answer(under_way: &mut Option<Request>) -> Outcome {
+    match under_way {
+        Some(request) => {
+            let outcome = request.await;
+            *under_way = None;
+            outcome
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Notes where the answer was lost.
+pub(super) fn mark(batch: &mut [Datapoint], failure: &CallError) {
+    if failure.answer_lost() {
+        for datapoint in batch {
+            datapoint.maybe_arrived = true;
+        }
+    }
+}
+
+/// Between 0 and 1, so that daemons that failed together do not come back together. The
+/// clock's fraction is random enough, and needs no generator.
+pub(super) fn jitter() -> f64 {
+    f64::from(Timestamp::now().subsec_nanosecond() % 1000) / 1000.0
+}
