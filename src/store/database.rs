@@ -45,6 +45,9 @@ const INCIDENTS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90
 /// And at most so many: some ten megabytes.
 const INCIDENTS_MOST: i64 = 10_000;
 
+/// CloudWatch refuses older datapoints, so nobody can want them any more.
+const TAKEN_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
+
 const SCHEMA: &str = "
     CREATE TABLE incidents (
         id TEXT PRIMARY KEY,
@@ -137,6 +140,8 @@ impl Database {
                  WHERE id < ?1 AND (backlog = 0 OR sending = 1)",
                 [first_id.cast_signed()],
             )?;
+            let late = (now - TAKEN_WITHIN).as_millisecond();
+            t.execute("DELETE FROM spool WHERE at < ?1", [late])?;
             let oldest = (now - INCIDENTS_KEPT).as_millisecond();
             t.execute("DELETE FROM incidents WHERE resolved < ?1", [oldest])?;
             t.execute(
@@ -279,6 +284,18 @@ pub(super) fn keep_baselines(
             .map_err(|error| Fault::new(FaultKind::Other, error))?;
         let settings = kept.settings.cast_signed();
         statement.execute(params![kept.target.as_str(), settings, document])?;
+    }
+    Ok(())
+}
+
+/// Forgets what is normal for targets.
+pub(super) fn forget_baselines(
+    transaction: &Transaction<'_>,
+    targets: &[TargetName],
+) -> Result<(), Fault> {
+    let mut statement = transaction.prepare("DELETE FROM baselines WHERE target = ?1")?;
+    for target in targets {
+        statement.execute([target.as_str()])?;
     }
     Ok(())
 }

@@ -5,6 +5,8 @@
 //! the database cannot be used every piece of work is refused at once.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -16,12 +18,14 @@ use crate::store::database::{self, Database};
 use crate::store::fault::{Fault, FaultKind};
 use crate::store::row::{KeptBaseline, KeptIncident, SpoolRow};
 use crate::store::{Gauges, Memory};
+use crate::target::TargetName;
 
 /// A piece of work.
 #[derive(Debug)]
 pub(super) enum Job {
     Incidents(Vec<KeptIncident>, oneshot::Sender<bool>),
     Baselines(Vec<KeptBaseline>),
+    Unlearn(Vec<TargetName>),
     Keep(Vec<SpoolRow>, oneshot::Sender<bool>),
     Sending(Vec<u64>),
     Forget(Vec<u64>),
@@ -44,6 +48,8 @@ pub(super) struct Keeper {
     /// The present fault's kind, once it was told.
     told: Option<FaultKind>,
     try_again: Instant,
+    /// Somebody waited in vain for the work that is under way.
+    late: Arc<AtomicBool>,
 }
 
 /// Between two attempts to open: somebody who makes room sees it work within a moment.
@@ -53,7 +59,13 @@ const RETRY: Duration = Duration::from_secs(10);
 const TOGETHER: usize = 256;
 
 impl Keeper {
-    pub(super) fn new(directory: &Path, gauges: Gauges, most: u64, first_id: u64) -> Self {
+    pub(super) fn new(
+        directory: &Path,
+        gauges: Gauges,
+        most: u64,
+        first_id: u64,
+        late: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             directory: directory.to_owned(),
             gauges,
@@ -62,6 +74,7 @@ impl Keeper {
             database: None,
             told: None,
             try_again: Instant::now(),
+            late,
         }
     }
 
@@ -170,6 +183,11 @@ impl Keeper {
                 self.try_again = Instant::now();
             }
             self.down(&fault);
+            return;
+        }
+        if self.late.swap(false, Ordering::Relaxed) {
+            self.gauges.up.set(1);
+            tracing::info!("store: the disk answers again");
         }
     }
 
@@ -196,6 +214,7 @@ fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, Fault> {
     match job {
         Job::Incidents(incidents, _) => database::keep_incidents(transaction, incidents)?,
         Job::Baselines(baselines) => database::keep_baselines(transaction, baselines)?,
+        Job::Unlearn(targets) => database::forget_baselines(transaction, targets)?,
         Job::Keep(rows, _) => database::keep_datapoints(transaction, rows)?,
         Job::Sending(ids) => database::each(transaction, SENDING, ids)?,
         Job::Forget(ids) => database::each(transaction, FORGET, ids)?,
