@@ -29,8 +29,8 @@ pub struct Throng {
 pub enum Change {
     /// From now on they are one group.
     Begun,
-    /// Those that are left are each one's own again.
-    Over,
+    /// Those that are left, so many, are each one's own again.
+    Over(usize),
 }
 
 /// What a group's incidents name.
@@ -66,12 +66,17 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 const NAMED: usize = 3;
 
 impl Throng {
-    /// Goes on with a group of before a restart.
+    /// Goes on with a group of before a restart, given the incidents that are open still
+    /// and when they opened.
     #[must_use]
-    pub fn resumed(since: Timestamp, members: HashSet<TargetName>) -> Self {
+    pub fn resumed<'a>(
+        since: Timestamp,
+        open: impl Iterator<Item = (&'a TargetName, Timestamp)>,
+    ) -> Self {
+        let members = open.filter(|(_, opened)| *opened >= since - WITHIN);
         Self {
             newest: VecDeque::new(),
-            group: Some((since, members)),
+            group: Some((since, members.map(|(name, _)| name.clone()).collect())),
         }
     }
 
@@ -112,19 +117,21 @@ impl Throng {
         self.newest.retain(|(_, name)| name != target);
         let (_, members) = self.group.as_mut()?;
         members.remove(target);
-        (members.len() < FEW).then(|| self.end())
+        let left = members.len();
+        (left < FEW).then(|| self.end(left))
     }
 
     /// Lets time pass.
     pub fn passes(&mut self, now: Timestamp) -> Option<Change> {
         let (since, members) = self.group.as_ref()?;
-        let over = now.duration_since(*since) >= LONGEST || members.len() < FEW;
-        over.then(|| self.end())
+        let left = members.len();
+        let over = now.duration_since(*since) >= LONGEST || left < FEW;
+        over.then(|| self.end(left))
     }
 
-    fn end(&mut self) -> Change {
+    fn end(&mut self, left: usize) -> Change {
         self.group = None;
-        Change::Over
+        Change::Over(left)
     }
 }
 
@@ -231,8 +238,8 @@ mod tests {
         let ends: Vec<_> = (0..130)
             .map(|index| throng.resolved(&name(index)))
             .collect();
-        let over = ends.iter().position(|end| *end == Some(Change::Over));
-        assert_eq!(over, Some(80), "49 are left");
+        let over = ends.iter().position(|end| *end == Some(Change::Over(49)));
+        assert_eq!(over, Some(80));
         assert_eq!(ends.iter().flatten().count(), 1);
         assert_eq!(throng.members().count(), 0);
     }
@@ -244,18 +251,22 @@ mod tests {
         let since = throng.since().unwrap();
         assert_eq!(throng.passes(since + SignedDuration::from_mins(59)), None);
         let later = since + SignedDuration::from_hours(1);
-        assert_eq!(throng.passes(later), Some(Change::Over));
+        assert_eq!(throng.passes(later), Some(Change::Over(200)));
         assert_eq!(throng.opened(&name(500), later), None);
     }
 
     #[test]
     fn a_group_of_before_a_restart_goes_on_if_enough_still_fail() {
         let check = |left: usize, over| {
-            let mut throng = Throng::resumed(at(0), (0..left).map(name).collect());
-            assert_eq!(throng.passes(at(10)), over, "{left} left");
+            let names: Vec<_> = (0..left).map(name).collect();
+            let open = names.iter().map(|name| (name, at(950)));
+            let older = TargetName::new("older");
+            let open = open.chain([(&older, at(939))]);
+            let mut throng = Throng::resumed(at(1000), open);
+            assert_eq!(throng.passes(at(1010)), over, "{left} left");
         };
-        check(60, None);
-        check(49, Some(Change::Over));
+        check(50, None);
+        check(49, Some(Change::Over(49)));
     }
 
     fn verdict(cause: &str, certainty: Certainty) -> Arc<Verdict> {

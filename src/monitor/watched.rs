@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::ledger::Learned;
 use crate::baseline::Baseline;
 use crate::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::health::{Health, HealthState};
 use crate::incident::Incidents;
 use crate::inquiry::Inquiry;
+use crate::store::{KeptBaseline, KeptIncident};
 use crate::target::{Target, TargetName};
 
 /// One target and all that is known of it.
@@ -17,7 +19,10 @@ use crate::target::{Target, TargetName};
 pub(super) struct Watched {
     pub(super) target: Arc<Target>,
     pub(super) health: Health,
+    /// The fingerprint of what the baseline was learned with.
+    pub(super) settings: u64,
     pub(super) baseline: Baseline,
+    pub(super) learned: Learned,
     pub(super) incidents: Incidents,
     pub(super) inquiry: Inquiry,
     pub(super) showing: Option<Arc<Verdict>>,
@@ -28,11 +33,44 @@ impl Watched {
     pub(super) fn new(target: Arc<Target>, now: Timestamp) -> Self {
         Self {
             health: Health::new(target.health, now),
+            settings: target.fingerprint(),
             target,
             baseline: Baseline::default(),
+            learned: Learned::default(),
             incidents: Incidents::default(),
             inquiry: Inquiry::default(),
             showing: None,
+        }
+    }
+
+    /// Goes on with an incident of before a restart, and with the health of then.
+    pub(super) fn resume(&mut self, kept: &KeptIncident) {
+        self.health = Health::resumed(self.target.health, kept.health, kept.since);
+        self.showing = Some(Arc::clone(&kept.incident.verdict));
+        self.incidents = Incidents::resumed(Arc::clone(&kept.incident));
+    }
+
+    /// Takes up what was learned before a restart, if it was of the same request.
+    pub(super) fn remember(&mut self, kept: &KeptBaseline, now: Timestamp) -> bool {
+        let same = kept.settings == self.settings;
+        if same {
+            self.baseline = Baseline::resumed(&kept.learned);
+            self.learned = Learned::written(now);
+        }
+        same
+    }
+
+    /// Goes on with other settings. What is open stays open; what was learned of another
+    /// request is forgotten, and so are the questions that were asked about it.
+    pub(super) fn change(&mut self, target: &Arc<Target>) {
+        self.health.configure(target.health);
+        self.target = Arc::clone(target);
+        self.inquiry = Inquiry::default();
+        let settings = target.fingerprint();
+        if settings != self.settings {
+            self.settings = settings;
+            self.baseline = Baseline::default();
+            self.learned = Learned::default();
         }
     }
 
