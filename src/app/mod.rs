@@ -136,8 +136,7 @@ impl App {
         let (store, memory) = remember(options.state.as_deref(), &metrics).await;
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
-        let listener = listen(settings.server.listen).await?;
-        let address = listener.local_addr().unwrap_or(settings.server.listen);
+        let (listener, address) = listen(settings.server.listen).await?;
         let (sinks, evidence, answers) = outlets(&settings, &metrics, options.aws, store.clone());
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
@@ -173,10 +172,9 @@ impl App {
             scheduler: scheduler.clone(),
             metrics,
         };
-        let monitor = Monitor::new(rulebook, outbox, store.clone(), memory);
         let tasks = Tasks {
             scheduler: tokio::spawn(runner.run(commands)),
-            monitor: tokio::spawn(monitor.run(inbox)),
+            monitor: tokio::spawn(Monitor::new(rulebook, outbox, store.clone(), memory).run(inbox)),
             server: tokio::spawn(server::serve(listener, state, until(stopped))),
             reloader: tokio::spawn(reloader.run(reload_requests, ready)),
         };
@@ -293,10 +291,12 @@ fn outlets(
     (sinks, Arc::new(evidence), answers)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| StartError::Listen { address, source })?;
+    // Port 0 is any free one.
+    let bound = listener.local_addr().unwrap_or(address);
+    Ok((listener, bound))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

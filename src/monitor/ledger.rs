@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::watched::Watched;
+use super::watched::{Learned, Watched};
 use crate::incident::IncidentId;
 use crate::store::{KeptBaseline, KeptIncident, Store};
 
@@ -22,11 +22,6 @@ pub(super) struct Ledger {
 /// Incidents that wait for the disk; beyond it those that are over are given up. About as
 /// many as the disk keeps at all.
 const MOST_UNKEPT: usize = 10_000;
-
-/// How often what is normal for a target is written: it is a kilobyte for each, some 15 GB
-/// a day for ten thousand targets if it were each minute, and the last few answers out of
-/// sixty say nothing new.
-const EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 /// Baselines written at once, so that collecting them never holds up a result for more
 /// than a millisecond or two: ten thousand targets get their turn within the ten minutes.
@@ -97,26 +92,85 @@ impl Ledger {
     }
 }
 
-/// Whether the disk knows what is normal for a target.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Learned {
-    /// Something was learned since.
-    pub(super) changed: bool,
-    /// `None`: it never was.
-    written: Option<Timestamp>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Instant;
 
-impl Learned {
-    /// The disk knows all of it.
-    pub(super) const fn written(now: Timestamp) -> Self {
-        Self {
-            changed: false,
-            written: Some(now),
+    use crate::diagnosis::Verdict;
+    use crate::health::HealthState;
+    use crate::incident::{Incident, Incidents};
+    use crate::sink::daemon_metrics::DaemonMetrics;
+    use crate::target::TargetName;
+
+    fn kept(name: &str) -> KeptIncident {
+        let unexplained = crate::diagnosis::rulebook::unexplained();
+        let incident = Incident {
+            id: IncidentId::new(&TargetName::new(name), Timestamp::UNIX_EPOCH),
+            target: TargetName::new(name),
+            verdict: Arc::new(Verdict {
+                cause: unexplained.cause,
+                title: unexplained.title,
+                owner: unexplained.owner,
+                certainty: crate::cause::Certainty::Possible,
+                candidates: Vec::new(),
+                next: Vec::new(),
+            }),
+            evidence: [].into(),
+            also: Vec::new(),
+            opened: Timestamp::UNIX_EPOCH,
+            resolved: None,
+            history: Vec::new(),
+        };
+        KeptIncident {
+            location: "test".into(),
+            incident: Arc::new(incident),
+            health: HealthState::Down,
+            since: Timestamp::UNIX_EPOCH,
         }
     }
 
-    fn is_due(self, now: Timestamp) -> bool {
-        let written = self.written;
-        self.changed && written.is_none_or(|written| now.duration_since(written) >= EVERY)
+    #[tokio::test]
+    async fn what_a_disk_does_not_take_is_remembered_once_each_and_holds_nobody_up() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        let (store, _) = Store::open(file.path(), gauges).await;
+        let mut ledger = Ledger::new(store);
+        let begun = Instant::now();
+        for _ in 0..100 {
+            ledger.keep(vec![kept("orders"), kept("users")]).await;
+        }
+        assert!(begun.elapsed().as_millis() < 500, "it waited for the disk");
+        assert_eq!(ledger.unkept.len(), 2);
+
+        // Once it works they are handed over, the newest state of each, with nothing new.
+        let orders = kept("orders").incident;
+        let mut incidents = Incidents::resumed(orders);
+        let over = incidents.close(Timestamp::now(), "up again").unwrap();
+        let over = KeptIncident {
+            incident: Arc::clone(over.incident()),
+            ..kept("orders")
+        };
+        ledger.keep(vec![over.clone()]).await;
+        let directory = tempfile::tempdir().unwrap();
+        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        ledger.store = Store::open(directory.path(), gauges.clone()).await.0;
+        ledger.keep(Vec::new()).await;
+        assert!(ledger.unkept.is_empty());
+        ledger.store.close().await;
+        let (_store, memory) = Store::open(directory.path(), gauges).await;
+        assert_eq!(
+            (memory.open, memory.resolved),
+            (vec![kept("users")], vec![over])
+        );
+    }
+
+    #[tokio::test]
+    async fn without_a_store_nothing_piles_up() {
+        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        let mut ledger = Ledger::new(Store::off(gauges));
+        ledger.keep(vec![kept("orders")]).await;
+        assert!(ledger.unkept.is_empty());
     }
 }

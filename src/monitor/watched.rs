@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::ledger::Learned;
 use crate::baseline::Baseline;
 use crate::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::health::{Health, HealthState};
@@ -27,6 +26,20 @@ pub(super) struct Watched {
     pub(super) inquiry: Inquiry,
     pub(super) showing: Option<Arc<Verdict>>,
 }
+
+/// Whether the disk knows what is normal for a target.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Learned {
+    /// Something was learned since.
+    pub(super) changed: bool,
+    /// `None`: it never was.
+    written: Option<Timestamp>,
+}
+
+/// How often what is normal for a target is written: it is a kilobyte for each, some 15 GB
+/// a day for ten thousand targets if it were each minute, and the last few answers out of
+/// sixty say nothing new.
+const EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 impl Watched {
     /// A target that has not been probed.
@@ -88,6 +101,22 @@ impl Watched {
     }
 }
 
+impl Learned {
+    /// The disk knows all of it.
+    pub(super) const fn written(now: Timestamp) -> Self {
+        Self {
+            changed: false,
+            written: Some(now),
+        }
+    }
+
+    /// Whether the disk is to know more of it by now.
+    pub(super) fn is_due(self, now: Timestamp) -> bool {
+        let written = self.written;
+        self.changed && written.is_none_or(|written| now.duration_since(written) >= EVERY)
+    }
+}
+
 /// What is known of a target, unless it was removed or changed since.
 pub(super) fn of<'a>(
     known: &'a mut HashMap<TargetName, Watched>,
@@ -96,4 +125,23 @@ pub(super) fn of<'a>(
     let watched = known.get_mut(&target.name)?;
     let same = Arc::ptr_eq(&watched.target, target) || watched.target == *target;
     same.then_some(watched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learned_is_written_soon_for_the_first_time_and_seldom_later() {
+        let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+        let mut learned = Learned::default();
+        assert!(!learned.is_due(at(0)), "nothing is known");
+        learned.changed = true;
+        assert!(learned.is_due(at(0)));
+        learned = Learned::written(at(0));
+        assert!(!learned.is_due(at(60)), "nothing is new");
+        learned.changed = true;
+        assert!(!learned.is_due(at(9)));
+        assert!(learned.is_due(at(10)));
+    }
 }

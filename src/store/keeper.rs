@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::store::database::{self, Database};
 use crate::store::fault::{Fault, FaultKind};
 use crate::store::row::{KeptBaseline, KeptIncident, SpoolRow};
+use crate::store::spool;
 use crate::store::{Gauges, Memory};
 use crate::target::TargetName;
 
@@ -215,13 +216,13 @@ fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, Fault> {
         Job::Incidents(incidents, _) => database::keep_incidents(transaction, incidents)?,
         Job::Baselines(baselines) => database::keep_baselines(transaction, baselines)?,
         Job::Unlearn(targets) => database::forget_baselines(transaction, targets)?,
-        Job::Keep(rows, _) => database::keep_datapoints(transaction, rows)?,
-        Job::Sending(ids) => database::each(transaction, SENDING, ids)?,
-        Job::Forget(ids) => database::each(transaction, FORGET, ids)?,
-        Job::PutBack(ids, true) => database::each(transaction, UNKNOWN, ids)?,
-        Job::PutBack(ids, false) => database::each(transaction, REFUSED, ids)?,
+        Job::Keep(rows, _) => spool::keep(transaction, rows)?,
+        Job::Sending(ids) => spool::each(transaction, SENDING, ids)?,
+        Job::Forget(ids) => spool::each(transaction, FORGET, ids)?,
+        Job::PutBack(ids, true) => spool::each(transaction, UNKNOWN, ids)?,
+        Job::PutBack(ids, false) => spool::each(transaction, REFUSED, ids)?,
         Job::Trim(destination, before, most, _) => {
-            return database::trim(transaction, destination, *before, *most);
+            return spool::trim(transaction, destination, *before, *most);
         }
         Job::Oldest(..) | Job::Count(..) | Job::Close(_) => {}
     }
@@ -234,10 +235,12 @@ fn answer(database: &Database, job: Job, count: u64) -> Result<(), Fault> {
     let _ = match job {
         Job::Incidents(_, done) | Job::Keep(_, done) => done.send(true).is_ok(),
         Job::Trim(_, _, _, done) => done.send(count).is_ok(),
-        Job::Oldest(destination, limit, done) => {
-            done.send(database.oldest(&destination, limit)?).is_ok()
-        }
-        Job::Count(destination, done) => done.send(database.count(&destination)?).is_ok(),
+        Job::Oldest(destination, limit, done) => done
+            .send(database.read(|c| spool::oldest(c, &destination, limit))?)
+            .is_ok(),
+        Job::Count(destination, done) => done
+            .send(database.read(|c| spool::count(c, &destination))?)
+            .is_ok(),
         _ => true,
     };
     Ok(())

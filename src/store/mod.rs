@@ -1,7 +1,7 @@
 //! What outlives the process: incidents, baselines, and datapoints not sent yet, in SQLite.
 //!
 //! Reading order: this file (the handle), `row` (what is kept), `document` (an incident as
-//! JSON), `database` (SQL), `fault` (what went wrong, and the mend), `keeper` (the one
+//! JSON), `database` and `spool` (SQL), `fault` (what went wrong, and the mend), `keeper` (the one
 //! thread: group commits, and getting well again). Nobody needs the store: without it, or
 //! while its disk is full, read-only, locked or broken, monitoring goes on, it says so
 //! once, and whoever asks is told that nothing was kept. It refuses to interpret a row.
@@ -11,6 +11,7 @@ mod document;
 mod fault;
 mod keeper;
 mod row;
+mod spool;
 
 use std::path::Path;
 use std::sync::Arc;
