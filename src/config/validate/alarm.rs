@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::destination;
 use super::text::{arn, choice, count, set};
 use crate::alarm;
 use crate::config::file::{AlarmTable, TargetCloudWatchTable, TargetTable};
@@ -44,6 +45,10 @@ pub(super) fn read(
     settings(&table, &mut target.alarm, problems);
     let published = layer.table("cloudwatch", |t| t.cloudwatch.as_ref());
     metrics(&published, &mut target.cloudwatch, problems);
+    destination::choose(&published, &mut target.cloudwatch, cloudwatch, problems);
+    if let Some(found) = table.pick("actions", |t| t.actions.as_ref()) {
+        destination::in_region(&found, destination::region_of(cloudwatch, target), problems);
+    }
 
     if cloudwatch.enabled && target.cloudwatch.enabled && target.alarm.enabled {
         span(&table, target, cloudwatch, problems);
