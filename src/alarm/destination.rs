@@ -8,25 +8,33 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::settings::{CloudWatchSettings, Settings};
+use crate::target::Target;
 
 /// The key of the main destination, which `[cloudwatch]` itself describes.
 pub const MAIN: &str = "";
 
-/// The view of each destination by its name, [`MAIN`] first. The main one is always
-/// there; another only while CloudWatch is on and a target is published there.
+/// The view of each destination that has something to do, by its name, [`MAIN`] first. The
+/// main one is always there; another only while CloudWatch is on and a target is published
+/// there.
 #[must_use]
 pub fn views(settings: &Settings) -> BTreeMap<String, Settings> {
-    let mut views = BTreeMap::from([(MAIN.to_owned(), view(settings, None))]);
-    if settings.cloudwatch.enabled {
-        let targets = settings.targets.iter();
-        let published = targets.filter(|target| target.cloudwatch.enabled);
-        for name in published.filter_map(|target| target.cloudwatch.destination.as_deref()) {
-            if !views.contains_key(name) {
-                views.insert(name.to_owned(), view(settings, Some(name)));
-            }
-        }
-    }
+    let busy = |view: &Settings| view.cloudwatch.name.is_none() || view.cloudwatch.enabled;
+    let views = configured(settings).into_iter().filter(busy);
     views
+        .map(|view| (view.cloudwatch.name.clone().unwrap_or_default(), view))
+        .collect()
+}
+
+/// The view of every destination that the configuration names, the main one first. One
+/// where nothing is published is off: nothing is desired there, but alarms of targets that
+/// once were may be left.
+#[must_use]
+pub fn configured(settings: &Settings) -> Vec<Settings> {
+    let names = settings.cloudwatch.destinations.keys();
+    std::iter::once(None)
+        .chain(names.map(|name| Some(name.as_str())))
+        .map(|name| view(settings, name))
+        .collect()
 }
 
 /// A destination for people: its name, region and role, never the external id, which is
@@ -78,9 +86,13 @@ fn view(settings: &Settings, name: Option<&str>) -> Settings {
     }
     cloudwatch.name = name.map(str::to_owned);
     cloudwatch.destinations.clear();
+    let targets: Vec<Arc<Target>> = goes_there(name);
+    if name.is_some() {
+        cloudwatch.enabled &= targets.iter().any(|target| target.cloudwatch.enabled);
+    }
     Settings {
         cloudwatch,
-        targets: goes_there(name),
+        targets,
         ..settings.clone()
     }
 }
@@ -90,7 +102,6 @@ pub(crate) mod tests {
     use super::*;
     use crate::alarm::desired;
     use crate::settings::{DestinationSettings, Role};
-    use crate::target::Target;
 
     /// Settings with a target `orders` in the main destination and `refunds` in `payments`.
     pub(crate) fn two() -> Settings {
@@ -172,7 +183,11 @@ pub(crate) mod tests {
         let (one, two) = ("arn:aws:iam::1:role/a", "arn:aws:iam::2:role/a");
         for (before, after, expected) in [
             (place(Some("a"), None), place(Some("b"), None), true),
-            (place(Some("a"), Some(one)), place(Some("a"), Some(two)), true),
+            (
+                place(Some("a"), Some(one)),
+                place(Some("a"), Some(two)),
+                true,
+            ),
             (place(Some("a"), None), place(Some("a"), None), false),
             (place(None, None), place(Some("a"), None), false),
             (place(None, None), place(None, Some(two)), false),
@@ -182,7 +197,11 @@ pub(crate) mod tests {
                 false,
             ),
         ] {
-            assert_eq!(is_elsewhere(&before, &after), expected, "{before:?} {after:?}");
+            assert_eq!(
+                is_elsewhere(&before, &after),
+                expected,
+                "{before:?} {after:?}"
+            );
         }
     }
 }

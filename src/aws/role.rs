@@ -102,6 +102,11 @@ mod tests {
     fn what_the_service_itself_says_is_left_alone() {
         let denied = "access denied: allow `cloudwatch:TagResource` to the daemon's role";
         check(true, FailureKind::Denied, denied, denied);
-        check(false, FailureKind::Failed, "dispatch failure", "dispatch failure");
+        check(
+            false,
+            FailureKind::Failed,
+            "dispatch failure",
+            "dispatch failure",
+        );
     }
 }

@@ -62,7 +62,10 @@ pub(super) fn choose(
         if cloudwatch.destinations.contains_key(text) {
             return Ok(Some(text.clone()));
         }
-        let known = cloudwatch.destinations.keys().map(|name| format!("{name:?}"));
+        let known = cloudwatch
+            .destinations
+            .keys()
+            .map(|name| format!("{name:?}"));
         let known: Vec<_> = std::iter::once(format!("{MAIN:?}")).chain(known).collect();
         Err(format!(
             "there is no [cloudwatch.destination.{text}]; add it, or write {}",
@@ -136,11 +139,7 @@ fn destination(
     settings
 }
 
-fn role(
-    table: &Layer<'_, DestinationTable>,
-    settings: &mut Option<Role>,
-    problems: &mut Problems,
-) {
+fn role(table: &Layer<'_, DestinationTable>, settings: &mut Option<Role>, problems: &mut Problems) {
     let written = table.pick("role_arn", |t| t.role_arn.as_ref());
     let role = |text: &String| {
         let role = Role {
@@ -196,9 +195,8 @@ fn same_place(one: &DestinationSettings, settings: &CloudWatchSettings) -> Optio
         return Some("[cloudwatch]".to_owned());
     }
     let mut others = settings.destinations.iter();
-    let other = others.find(|(_, other)| {
-        place == (&other.region, arn(&other.role), &other.endpoint_url)
-    });
+    let other =
+        others.find(|(_, other)| place == (&other.region, arn(&other.role), &other.endpoint_url));
     other.map(|(name, _)| format!("[cloudwatch.destination.{name}]"))
 }
 

@@ -48,7 +48,10 @@ impl Api {
             return Err(CallError {
                 operation: "connect",
                 kind: FailureKind::Denied,
-                text: format!("no AWS region is known: set `{}` or AWS_REGION", key(settings)),
+                text: format!(
+                    "no AWS region is known: set `{}` or AWS_REGION",
+                    key(settings)
+                ),
             });
         }
         if let Some(url) = &settings.endpoint_url {

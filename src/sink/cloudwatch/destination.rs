@@ -82,11 +82,7 @@ const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Destination {
     /// Starts a destination with its own view of the settings, once `before` has ended.
-    pub(super) fn start(
-        with: &Surroundings,
-        view: Settings,
-        before: Option<Leaving>,
-    ) -> Self {
+    pub(super) fn start(with: &Surroundings, view: Settings, before: Option<Leaving>) -> Self {
         let name = view.cloudwatch.name.clone();
         let (commands, queue) = mpsc::channel(QUEUE);
         let (settings, watching) = watch::channel(Arc::new(view));
@@ -115,7 +111,9 @@ impl Destination {
             before,
         };
         // Every line of a further destination's log says whose it is.
-        let span = name.map_or_else(Span::none, |name| error_span!("cloudwatch", destination = name));
+        let span = name.map_or_else(Span::none, |name| {
+            error_span!("cloudwatch", destination = name)
+        });
         let work = tokio::spawn(work.run().instrument(span));
         Self {
             commands,
@@ -184,7 +182,12 @@ impl Destination {
 
     /// Sends what waits and ends by then. The alarms stay as they are.
     pub(super) async fn shut_down(self, deadline: Instant) {
-        if self.commands.send(Command::Shutdown(deadline)).await.is_ok() {
+        if self
+            .commands
+            .send(Command::Shutdown(deadline))
+            .await
+            .is_ok()
+        {
             self.commands.closed().await;
         }
     }

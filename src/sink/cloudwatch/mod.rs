@@ -76,7 +76,10 @@ impl CloudWatchSink {
     /// Starts the tasks with everything that they may be given: datapoints that CloudWatch
     /// does not take wait in the store.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "the settings are handed over for good")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the settings are handed over for good"
+    )]
     pub fn start_on(
         settings: Arc<Settings>,
         metrics: DaemonMetrics,
@@ -125,7 +128,10 @@ impl CloudWatchSink {
 
     /// Takes a new configuration: alarms are planned anew, and alarms of targets that
     /// are gone, here or from their account, stop paging at once.
-    #[expect(clippy::needless_pass_by_value, reason = "the settings are handed over for good")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the settings are handed over for good"
+    )]
     pub fn configure(&self, settings: Arc<Settings>) {
         self.routing().configure(&settings);
     }
