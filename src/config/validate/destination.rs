@@ -35,8 +35,11 @@ pub(super) fn read(
             problems.error(site.problem(message));
         }
         let layer = Layer::alone(Some(table), site.clone());
+        let before = problems.errors.len();
         let one = destination(&layer, settings, problems);
-        if let Some(other) = same_place(&one, settings) {
+        // Where something is wrong with its place, what is left of it may resemble another.
+        let is_sound = problems.errors.len() == before;
+        if let Some(other) = same_place(&one, settings).filter(|_| is_sound) {
             problems.error(site.problem(format!(
                 "is the same account and region as {other}; give it a region or a role_arn of \
                  its own"
