@@ -23,6 +23,9 @@ use tokio::time::{Instant, sleep};
 #[cfg(test)]
 #[path = "cloudwatch/reports.rs"]
 mod reports;
+#[cfg(test)]
+#[path = "cloudwatch/roles.rs"]
+mod roles;
 
 use reports::{Again as _, failed, passed, settings, target};
 
@@ -187,7 +190,11 @@ async fn an_account_that_does_not_answer_holds_back_no_other() {
     stage.main.until("PutMetricData", "orders").await;
     stage.main.until("PutMetricAlarm", "here orders").await;
     // The hanging call is given up only after ten seconds.
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begun.elapsed()
+    );
     assert!(stage.metrics.spool_datapoints.get() > 0, "of the other");
 }
 
@@ -208,12 +215,16 @@ async fn a_target_that_moves_is_silenced_where_it_was_and_so_is_an_account_witho
 
     // Its last words went where it was; from now on it is told in the other account.
     stage.payments.until("PutMetricData", "refunds").await;
-    stage.sink.publish(&failed(&moved, "here", 2, "forbidden").again());
+    stage
+        .sink
+        .publish(&failed(&moved, "here", 2, "forbidden").again());
     stage.main.until("PutMetricData", "refunds").await;
     stage.main.until("PutMetricAlarm", "forbidden").await;
     assert_eq!(stage.payments.count("PutMetricAlarm", "forbidden"), 0);
     // A report of before the change finds its account gone.
-    stage.sink.publish(&failed(&stage.refunds, "here", 3, "forbidden"));
+    stage
+        .sink
+        .publish(&failed(&stage.refunds, "here", 3, "forbidden"));
     let dropped = &stage.metrics.sink_dropped;
     assert_eq!(dropped.with_label_values(&["cloudwatch"]).get(), 1);
 }
@@ -266,8 +277,14 @@ async fn a_destination_that_is_added_hears_of_the_trouble_there_is() {
     };
     stage.sink.trouble(true);
     stage.sink.group(Some(words));
-    stage.main.until("PutMetricAlarm", "prober cannot see").await;
-    stage.payments.until("PutMetricAlarm", "prober cannot see").await;
+    stage
+        .main
+        .until("PutMetricAlarm", "prober cannot see")
+        .await;
+    stage
+        .payments
+        .until("PutMetricAlarm", "prober cannot see")
+        .await;
 
     let added = Account::default();
     let url = added.start().await;

@@ -141,7 +141,7 @@ fn denied(action: &str, code: &str, message: &str) -> String {
 }
 
 /// The SDK appends its whole debug output in brackets: useless in a log line.
-fn in_one_line(message: &str) -> &str {
+pub(super) fn in_one_line(message: &str) -> &str {
     message.split(" (").next().unwrap_or_default()
 }
 

@@ -7,15 +7,18 @@
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_cloudwatch::config::{IdentityCache, SharedCredentialsProvider};
+use aws_sdk_cloudwatch::error::{DisplayErrorContext, SdkError};
 
+use crate::aws::failure::in_one_line;
+use crate::aws::wording::{self, Denial};
 use crate::aws::{CallError, FailureKind};
 use crate::settings::Role;
 
 /// The name of our sessions in the trail of an assumed role.
 const SESSION: &str = "probecause";
 
-/// The action that lets a role be assumed.
-const ACTION: &str = "sts:AssumeRole";
+/// What the SDK puts before the reason why there are no credentials.
+const LOADING: &str = "loading credentials: ";
 
 /// The configuration with a role's credentials, which its own ones assume. Clients made
 /// of one such configuration share a session of the role.
@@ -35,78 +38,78 @@ pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
 }
 
 /// Says of a call that failed for want of credentials that its role could not be assumed.
-/// `sent`: whether the service itself answered, which then knew the role already.
-pub(crate) fn blame(role: Option<&Role>, sent: bool, failure: CallError) -> CallError {
-    let Some(role) = role.filter(|_| !sent && failure.kind == FailureKind::Denied) else {
-        return failure;
-    };
-    let arn = &role.arn;
-    let text = if failure.text.contains(ACTION) {
-        format!(
-            "cannot assume {arn}: {}; the role's trust policy has to name them (and the external \
-             id) as well",
-            failure.text
-        )
-    } else {
-        format!(
-            "cannot assume {arn}: {}; if there are some, allow them `{ACTION}` on it, and name \
-             them (and the external id) in its trust policy",
-            failure.text
-        )
-    };
-    CallError { text, ..failure }
+pub(crate) fn blame<E>(role: Option<&Role>, error: &SdkError<E>, failure: CallError) -> CallError
+where
+    E: std::error::Error + 'static,
+{
+    // Where the service itself answered, the role had been assumed.
+    let unsent = error.raw_response().is_none();
+    match role.filter(|_| unsent && failure.kind == FailureKind::Denied) {
+        Some(role) => CallError {
+            text: explain(&role.arn, &DisplayErrorContext(error).to_string()),
+            ..failure
+        },
+        None => failure,
+    }
+}
+
+/// What mends it, from all that the SDK says.
+fn explain(arn: &str, whole: &str) -> String {
+    if let Some(clock) = wording::clock("", whole) {
+        return format!("cannot assume {arn}: {clock}");
+    }
+    if let Some(denial) = Denial::read(whole) {
+        return format!(
+            "cannot assume {arn}: {denial}; the role's trust policy has to name them (and the \
+             external id) as well"
+        );
+    }
+    let reason = whole.split(LOADING).last().unwrap_or_default();
+    format!(
+        "cannot assume {arn} ({}): allow `sts:AssumeRole` on it to the daemon's own credentials, \
+         and name them (and the external id) in its trust policy",
+        in_one_line(reason)
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(sent: bool, kind: FailureKind, text: &str, expected: &str) {
-        let role = Role {
-            arn: "arn:aws:iam::2:role/b".to_owned(),
-            external_id: Some("hunter2".to_owned()),
-        };
-        let failure = CallError {
-            operation: "PutMetricData",
-            kind,
-            text: text.to_owned(),
-        };
-        assert_eq!(blame(Some(&role), sent, failure).text, expected);
+    fn check(whole: &str, expected: &str) {
+        let said = explain("arn:aws:iam::2:role/b", whole);
+        assert_eq!(
+            said,
+            format!("cannot assume arn:aws:iam::2:role/b{expected}")
+        );
     }
-
-    const DENIED: &str = "access denied: allow `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
-                          arn:aws:iam::1:user/a";
 
     #[test]
     fn the_missing_action_is_kept_and_the_trust_policy_added() {
-        let expected = format!(
-            "cannot assume arn:aws:iam::2:role/b: {DENIED}; the role's trust policy has to name \
-             them (and the external id) as well"
-        );
-        check(false, FailureKind::Denied, DENIED, &expected);
-    }
-
-    #[test]
-    fn where_aws_named_nothing_both_mends_are_told() {
         check(
-            false,
-            FailureKind::Denied,
-            "no valid AWS credentials: give the daemon a role (no providers in chain)",
-            "cannot assume arn:aws:iam::2:role/b: no valid AWS credentials: give the daemon a \
-             role (no providers in chain); if there are some, allow them `sts:AssumeRole` on it, \
-             and name them (and the external id) in its trust policy",
+            "dispatch failure: other: an error occurred while loading credentials: service \
+             error (DispatchFailure(… Error { code: \"AccessDenied\", message: \"User: \
+             arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: \
+             arn:aws:iam::2:role/b\" }",
+            ": access denied: allow `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
+             arn:aws:iam::1:user/a; the role's trust policy has to name them (and the external \
+             id) as well",
         );
     }
 
     #[test]
-    fn what_the_service_itself_says_is_left_alone() {
-        let denied = "access denied: allow `cloudwatch:TagResource` to the daemon's role";
-        check(true, FailureKind::Denied, denied, denied);
+    fn where_aws_named_nothing_its_reason_and_both_mends_are_told() {
         check(
-            false,
-            FailureKind::Failed,
-            "dispatch failure",
-            "dispatch failure",
+            "dispatch failure: other: an error occurred while loading credentials: no providers \
+             in chain provided credentials (DispatchFailure(…",
+            " (no providers in chain provided credentials): allow `sts:AssumeRole` on it to the \
+             daemon's own credentials, and name them (and the external id) in its trust policy",
         );
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_as_such() {
+        let said = explain("arn:aws:iam::2:role/b", "Signature expired: never mind");
+        assert!(said.contains(": this host's clock differs"), "{said}");
     }
 }

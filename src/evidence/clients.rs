@@ -133,9 +133,8 @@ impl Clients {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let result = result.map_err(|error| {
-            let sent = error.raw_response().is_some();
             let failure = sort(operation.service(), operation.name(), &error);
-            blame(place.role.as_ref(), sent, failure)
+            blame(place.role.as_ref(), &error, failure)
         });
         self.count(operation, &result);
         result

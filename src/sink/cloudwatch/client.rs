@@ -83,9 +83,8 @@ impl Api {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let result = result.map_err(|error| {
-            let sent = error.raw_response().is_some();
             let failure = sort("cloudwatch", operation, &error);
-            self.named(blame(self.role.as_ref(), sent, failure))
+            self.named(blame(self.role.as_ref(), &error, failure))
         });
         let outcome = match &result {
             Ok(_) => "ok",
