@@ -143,28 +143,39 @@ async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
         }
     }
 
-    // The command line sees all three as the daemon left them.
-    let plan = Action::Plan {
-        common: common(),
-        detailed_exitcode: true,
-    };
-    let mut out = Vec::new();
-    let exit = carry_out(&plan, &settings, Some(&base().await), &mut out).await;
-    let text = String::from_utf8(out).unwrap();
-    assert_eq!(exit, Ok(Exit::Fine), "{text}");
-    assert_eq!(text.matches("2 as desired").count(), 3, "{text}");
+    check_plan(&settings).await;
     assert_eq!(metrics.alarm_updates_late.get(), 0);
 
     // Its last target moves home: nothing pages any more where it was.
     let mut moved = Settings::clone(&settings);
     moved.targets[1] = Arc::new(target("returns"));
     sink.configure(Arc::new(moved));
-    let far = eyes(&emulator, "test", "us-east-1").await;
+    until_silent(&eyes(&emulator, "test", "us-east-1").await, here).await;
+    let home = alarm::target_alarm_name(here, "returns");
+    emulator.until_actions(&home, true, PATIENCE).await;
+    sink.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(metrics.spool_datapoints.get(), 0);
+}
+
+/// The command line sees all three as the daemon left them.
+async fn check_plan(settings: &Settings) {
+    let plan = Action::Plan {
+        common: common(),
+        detailed_exitcode: true,
+    };
+    let mut out = Vec::new();
+    let exit = carry_out(&plan, settings, Some(&base().await), &mut out).await;
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(exit, Ok(Exit::Fine), "{text}");
+    assert_eq!(text.matches("2 as desired").count(), 3, "{text}");
+}
+
+/// Waits until the two alarms of an account tell nobody.
+async fn until_silent(account: &Client, location: &str) {
     let begun = Instant::now();
     loop {
-        let request = far
-            .describe_alarms()
-            .alarm_name_prefix(alarm::name_prefix(here));
+        let prefix = alarm::name_prefix(location);
+        let request = account.describe_alarms().alarm_name_prefix(prefix);
         let answer = request.send().await.unwrap();
         let alarms = answer.metric_alarms();
         assert_eq!(alarms.len(), 2);
@@ -172,13 +183,9 @@ async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
             .iter()
             .all(|alarm| alarm.actions_enabled == Some(false))
         {
-            break;
+            return;
         }
         assert!(begun.elapsed() < PATIENCE, "{alarms:?}");
         sleep(Duration::from_millis(500)).await;
     }
-    let home = alarm::target_alarm_name(here, "returns");
-    emulator.until_actions(&home, true, PATIENCE).await;
-    sink.shutdown(Duration::from_secs(5)).await;
-    assert_eq!(metrics.spool_datapoints.get(), 0);
 }

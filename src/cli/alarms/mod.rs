@@ -261,7 +261,8 @@ mod tests {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
             .build();
-        let api = Api::connect(&CloudWatchSettings::default(), Some(&base), None).await;
+        let settings = CloudWatchSettings::default();
+        let api = Box::pin(Api::connect(&settings, Some(&base), None)).await;
         Found::new(api.unwrap(), view, actual)
     }
 

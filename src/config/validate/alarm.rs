@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::destination;
-use super::text::{arn, choice, count, set};
+use super::text::{choice, count, set};
+use super::topics::{actions, in_region, region_of};
 use crate::alarm;
 use crate::config::file::{AlarmTable, TargetCloudWatchTable, TargetTable};
-use crate::config::layer::{Found, Layer};
+use crate::config::layer::Layer;
 use crate::config::problem::Problems;
 use crate::settings::CloudWatchSettings;
 use crate::target::{AlarmSettings, CloudWatchMetric, MissingData, Target, TargetCloudWatch};
-
-/// CloudWatch takes at most five actions for each state of an alarm.
-const MAX_ACTIONS: usize = 5;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -47,7 +45,7 @@ pub(super) fn read(
     metrics(&published, &mut target.cloudwatch, problems);
     destination::choose(&published, &mut target.cloudwatch, cloudwatch, problems);
     if let Some(found) = table.pick("actions", |t| t.actions.as_ref()) {
-        destination::in_region(&found, destination::region_of(cloudwatch, target), problems);
+        in_region(&found, region_of(cloudwatch, target), problems);
     }
 
     if cloudwatch.enabled && target.cloudwatch.enabled && target.alarm.enabled {
@@ -98,22 +96,6 @@ fn span(
             humantime::format_duration(span),
         )));
     }
-}
-
-/// The ARNs of a list that CloudWatch would take.
-pub(super) fn actions(found: &Found<'_, Vec<String>>, problems: &mut Problems) -> Vec<String> {
-    if found.value.len() > MAX_ACTIONS {
-        problems.error(found.site.problem(format!(
-            "{} actions, and CloudWatch takes {MAX_ACTIONS}; let one topic tell several",
-            found.value.len()
-        )));
-    }
-    for (index, text) in found.value.iter().enumerate() {
-        if let Err(message) = arn(text) {
-            problems.error(found.site.index(index).problem(message));
-        }
-    }
-    found.value.clone()
 }
 
 fn settings(table: &Layer<'_, AlarmTable>, settings: &mut AlarmSettings, problems: &mut Problems) {

@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::alarm::actions;
-use super::destination::in_region;
+use super::topics::{actions, in_region};
 use crate::alarm::{self, Subject};
 use crate::cause::{CauseId, Owner};
 use crate::config::document::Site;

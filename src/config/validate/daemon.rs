@@ -5,9 +5,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::alarm::actions;
 use super::destination;
 use super::text::{choice, count, name, positive_duration, set, web_url};
+use super::topics::{actions, in_region};
 use crate::config::document::Site;
 use crate::config::file::{
     CloudWatchTable, DurationText, LogTable, MainFile, ResolverTable, SchedulerTable, ServerTable,
@@ -193,7 +193,7 @@ fn cloudwatch(
     );
     if let Some(found) = table.pick("alarm_actions", |t| t.alarm_actions.as_ref()) {
         settings.alarm_actions = actions(&found, problems);
-        destination::in_region(&found, settings.region.as_deref(), problems);
+        in_region(&found, settings.region.as_deref(), problems);
     }
     let actions_enabled = table.pick("actions_enabled", |t| t.actions_enabled.as_ref());
     set(

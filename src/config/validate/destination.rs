@@ -4,15 +4,15 @@
 //! those of removed targets. Told here as far as the words show it; whether two roles are
 //! of one account shows only in the account.
 
-use super::alarm::actions;
 use super::aws::region;
 use super::text::{arn, filled, set, web_url};
+use super::topics::{actions, elsewhere, in_region};
 use crate::config::document::Site;
 use crate::config::file::{CloudWatchTable, DestinationTable, TargetCloudWatchTable};
-use crate::config::layer::{Found, Layer};
+use crate::config::layer::Layer;
 use crate::config::problem::Problems;
 use crate::settings::{CloudWatchSettings, DestinationSettings, Role};
-use crate::target::{Target, TargetCloudWatch};
+use crate::target::TargetCloudWatch;
 
 /// A name is part of log lines and of keys in the state directory.
 const MAX_NAME: usize = 64;
@@ -76,35 +76,6 @@ pub(super) fn choose(
         ))
     };
     set(&mut target.destination, found, known, problems);
-}
-
-/// The region of a target's alarms, if the configuration tells it.
-pub(super) fn region_of<'a>(
-    cloudwatch: &'a CloudWatchSettings,
-    target: &Target,
-) -> Option<&'a str> {
-    let name = target.cloudwatch.destination.as_ref();
-    match name.and_then(|name| cloudwatch.destinations.get(name)) {
-        Some(destination) => destination.region.as_deref(),
-        None => cloudwatch.region.as_deref(),
-    }
-}
-
-/// Tells of topics in another region than the alarms that are to tell them, which
-/// PutMetricAlarm refuses.
-pub(super) fn in_region(
-    found: &Found<'_, Vec<String>>,
-    region: Option<&str>,
-    problems: &mut Problems,
-) {
-    for (index, topic) in found.value.iter().enumerate() {
-        if let Some((theirs, ours)) = elsewhere(topic, region) {
-            problems.error(found.site.index(index).problem(format!(
-                "{topic:?} is in {theirs}, and an alarm in {ours} can only tell topics there; \
-                 name one of {ours}"
-            )));
-        }
-    }
 }
 
 fn destination(
@@ -180,15 +151,6 @@ fn inherited(settings: &DestinationSettings, site: &Site<'_>, problems: &mut Pro
              nobody"
         )));
     }
-}
-
-/// The topic's region and the one where it should be, if these differ.
-fn elsewhere<'a>(topic: &'a str, region: Option<&'a str>) -> Option<(&'a str, &'a str)> {
-    // arn:partition:sns:region:account:topic; other services' ARNs need no region.
-    let mut parts = topic.split(':').skip(2);
-    let (service, theirs) = (parts.next()?, parts.next()?);
-    let ours = region?;
-    (service == "sns" && theirs != ours).then_some((theirs, ours))
 }
 
 fn same_place(one: &DestinationSettings, settings: &CloudWatchSettings) -> Option<String> {

@@ -19,6 +19,7 @@ mod secret;
 mod target;
 mod text;
 mod tls;
+mod topics;
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
@@ -83,7 +84,7 @@ pub(super) fn settings(
             if alarm::names_causes(&layer)
                 && let Some(known) = known.as_ref()
             {
-                let region = destination::region_of(&settings.cloudwatch, &target);
+                let region = topics::region_of(&settings.cloudwatch, &target);
                 routes.read(&layer, known, (&mut target, region), problems);
             }
             places.insert(target.name.as_str().to_owned(), site);
