@@ -88,6 +88,14 @@ impl Account {
         such.count()
     }
 
+    /// Where in the row of calls the last of these is.
+    fn last(&self, operation: &str, text: &str) -> Option<usize> {
+        let calls = self.calls.lock().unwrap();
+        calls
+            .iter()
+            .rposition(|(name, body)| name == operation && body.contains(text))
+    }
+
     /// Waits for a call that carries the text.
     async fn until(&self, operation: &str, text: &str) {
         let begun = Instant::now();
@@ -303,4 +311,21 @@ async fn a_destination_that_is_added_hears_of_the_trouble_there_is() {
     added.until("PutMetricAlarm", "prober cannot see").await;
     added.until("PutMetricAlarm", "here refunds").await;
     assert_eq!(added.count("PutMetricData", "Heartbeat"), 0);
+}
+
+#[tokio::test]
+async fn a_destination_that_comes_back_waits_for_the_one_that_leaves() {
+    let stage = Stage::set(Account::default()).await;
+    stage.payments.until("PutMetricAlarm", "here refunds").await;
+    stage.configure(|settings| drop(settings.targets.pop()));
+    stage.configure(|_| {});
+    let silent = "DisableAlarmActions";
+    stage.payments.until(silent, "here refunds").await;
+    let begun = Instant::now();
+    while stage.payments.last("PutMetricAlarm", "here refunds")
+        < stage.payments.last(silent, "here refunds")
+    {
+        assert!(begun.elapsed() < PATIENCE, "it stays silent");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
