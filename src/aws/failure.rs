@@ -92,20 +92,19 @@ where
     };
     let message = error
         .as_service_error()
-        .and_then(ProvideErrorMetadata::message)
-        .unwrap_or(&whole);
+        .and_then(ProvideErrorMetadata::message);
     let text = if kind == FailureKind::Denied {
         denied(
             &format!("{service}:{operation}"),
             code.unwrap_or_default(),
-            message,
+            message.unwrap_or(&whole),
         )
     } else {
-        let message = in_one_line(message);
+        let message = message.map_or_else(|| chain(error), str::to_owned);
         match (code, status) {
             (Some(code), _) => format!("{code}: {message}"),
             (None, Some(status)) => format!("status {status}: {message}"),
-            (None, None) => message.to_owned(),
+            (None, None) => message,
         }
     };
     CallError {
@@ -138,6 +137,22 @@ fn denied(action: &str, code: &str, message: &str) -> String {
              ({message})"
         )
     }
+}
+
+/// An error and what is behind it, down to `Connection refused`; what an error repeats of
+/// its source is said once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = error.source();
+    }
+    text
 }
 
 /// The SDK appends its whole debug output in brackets: useless in a log line.

@@ -233,6 +233,23 @@ impl Incidents {
         Some(IncidentEvent::Opened(incident))
     }
 
+    /// Has a declared incident name another cause. `None`: it does already, or none is open.
+    pub fn restate(
+        &mut self,
+        verdict: &Arc<Verdict>,
+        note: &str,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let incident = self.open.as_mut()?;
+        let known = &incident.verdict;
+        if known.cause == verdict.cause && known.certainty == verdict.certainty {
+            return None;
+        }
+        let note = format!("{}: {note}", difference(known, verdict));
+        revise(incident, verdict, &[], note, now);
+        Some(IncidentEvent::Updated(Arc::clone(incident)))
+    }
+
     /// Ends the open incident, for instance because its target was removed.
     pub fn close(&mut self, now: Timestamp, note: &str) -> Option<IncidentEvent> {
         let mut incident = self.open.take()?;
@@ -597,5 +614,23 @@ mod tests {
         let (a, b) = (TargetName::new("a"), TargetName::new("b"));
         assert_ne!(IncidentId::new(&a, at(1)), IncidentId::new(&b, at(1)));
         assert!(IncidentId::new(&b, at(1)) < IncidentId::new(&a, at(2)));
+    }
+
+    #[test]
+    fn a_declared_incident_is_restated_only_where_cause_or_certainty_differ() {
+        let mut incidents = Incidents::default();
+        let throttled = failed("lambda-throttled", Certainty::Likely);
+        let (group, note) = (TargetName::new("(group)"), "100 targets fail");
+        incidents.declare(&group, &throttled, note, at(1));
+        let mut restate = |diagnosis: &Diagnosis| {
+            let verdict = diagnosis.verdict.as_ref().unwrap();
+            let event = incidents.restate(verdict, "90 targets fail", at(2))?;
+            Some(event.incident().history.last()?.note.clone())
+        };
+        assert_eq!(restate(&throttled), None);
+        // A majority may well be less sure than the one before it.
+        let weaker = failed("dns-failure", Certainty::Possible);
+        let note = "lambda-throttled → dns-failure (likely → possible): 90 targets fail";
+        assert_eq!(restate(&weaker).as_deref(), Some(note));
     }
 }

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::settings::Settings;
 use crate::sink::cloudwatch::SINK;
-use crate::sink::cloudwatch::client::FailureKind;
+use crate::sink::cloudwatch::client::{CallError, FailureKind};
 use crate::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::sink::cloudwatch::disk::{Disk, Told};
 use crate::sink::cloudwatch::link::Link;
@@ -275,7 +275,7 @@ impl Transmitter {
                 self.spool.sent(&batch);
             }
             Err(failure) => {
-                self.link.trouble(&failure);
+                self.trouble(&failure, batch.len());
                 mark(&mut batch, &failure);
                 let kind = failure.kind;
                 let given_up = self.spool.failed(batch, kind, Instant::now(), jitter());
@@ -308,7 +308,7 @@ impl Transmitter {
                 self.spool.sent(&[]);
             }
             Err(failure) => {
-                self.link.trouble(&failure);
+                self.trouble(&failure, batch.len());
                 mark(&mut batch, &failure);
                 if failure.kind != FailureKind::Refused {
                     self.spool.back_off(Instant::now(), jitter());
@@ -321,6 +321,14 @@ impl Transmitter {
                     self.drop_all(&batch, &failure.text);
                 }
             }
+        }
+    }
+
+    /// Tells of a failure. A refused batch is halved first: what is wrong with it can be
+    /// said only of the datapoint that is left.
+    fn trouble(&self, failure: &CallError, datapoints: usize) {
+        if failure.kind != FailureKind::Refused || datapoints <= 1 {
+            self.link.trouble(failure);
         }
     }
 

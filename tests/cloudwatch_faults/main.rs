@@ -3,83 +3,27 @@
 //! An in-process server stands in only to fail in ways that an emulator cannot; what
 //! works is shown against the emulator.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudwatch::config::{Credentials, SharedCredentialsProvider};
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use probecause::sink::cloudwatch::CloudWatchSink;
 use probecause::sink::daemon_metrics::DaemonMetrics;
 use tokio::time::{Instant, sleep, timeout};
 
 #[cfg(test)]
-#[path = "cloudwatch/reports.rs"]
+#[path = "../cloudwatch/reports.rs"]
 mod reports;
 
-use reports::{Again as _, failed, passed, settings, target};
-
-/// How the server answers `PutMetricData`, in turn; then always well.
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    Fault(u16, &'static str),
-    Hang,
-}
-
-#[derive(Clone, Default)]
-struct Server {
-    data: Arc<Mutex<VecDeque<Answer>>>,
-    alarms: Option<Answer>,
-    calls: Arc<Mutex<Vec<String>>>,
-}
-
-async fn answer(State(server): State<Server>, uri: Uri) -> Response {
-    let operation = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
-    let fault = if operation == "PutMetricData" {
-        server
-            .data
-            .lock()
-            .ok()
-            .and_then(|mut faults| faults.pop_front())
-    } else {
-        server.alarms
-    };
-    if let Ok(mut calls) = server.calls.lock() {
-        calls.push(operation);
-    }
-    // An empty CBOR map is an empty answer to every operation.
-    let cbor = [
-        ("smithy-protocol", "rpc-v2-cbor"),
-        ("content-type", "application/cbor"),
-    ];
-    match fault {
-        None => (cbor, [0xa0_u8].to_vec()).into_response(),
-        Some(Answer::Hang) => std::future::pending().await,
-        Some(Answer::Fault(status, code)) => {
-            let length = u8::try_from(code.len()).unwrap_or(0);
-            let mut body = b"\xa1\x66__type\x78".to_vec();
-            body.push(length);
-            body.extend(code.as_bytes());
-            let status = StatusCode::from_u16(status).unwrap_or_default();
-            (status, cbor, body).into_response()
-        }
-    }
-}
-
 #[cfg(test)]
-impl Server {
-    async fn start(self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(answer).with_state(self);
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        url
-    }
-}
+mod server;
+#[cfg(test)]
+mod table;
+
+use server::{Answer, Server};
+
+use reports::{Again as _, failed, passed, settings, target};
 
 fn config() -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
@@ -130,8 +74,8 @@ fn count(metrics: &DaemonMetrics, operation: &str, outcome: &str) -> u64 {
 #[tokio::test]
 async fn throttling_and_faults_are_tried_again_and_lose_nothing() {
     let faults = [
-        Answer::Fault(400, "ThrottlingException"),
-        Answer::Fault(500, "InternalServiceFault"),
+        Answer::fault(400, "ThrottlingException", "Rate exceeded"),
+        Answer::fault(500, "InternalServiceFault", ""),
     ];
     let server = Server {
         data: Arc::new(Mutex::new(faults.into())),
@@ -152,7 +96,7 @@ async fn throttling_and_faults_are_tried_again_and_lose_nothing() {
 #[tokio::test]
 async fn failing_alarm_calls_do_not_hold_the_datapoint_back() {
     let server = Server {
-        alarms: Some(Answer::Fault(403, "AccessDeniedException")),
+        alarms: Some(Answer::fault(403, "AccessDeniedException", "no")),
         ..Server::default()
     };
     let (metrics, took) = check(server).await;
@@ -228,4 +172,32 @@ async fn the_heartbeat_stops_while_the_prober_itself_is_in_trouble() {
     sink.trouble(false);
     beats(before + 1).await;
     sink.shutdown(Duration::from_secs(3)).await;
+}
+
+#[tokio::test]
+async fn a_thousand_targets_fit_into_few_requests_which_are_compressed() {
+    let server = Server::default();
+    let endpoint = server.clone().start().await;
+    let targets: Vec<_> = (0..999)
+        .map(|number| Arc::new(target(&format!("target-{number}"))))
+        .collect();
+    let settings = Arc::new(settings("here", &endpoint, targets.clone()));
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(settings, metrics.clone(), Some(config()));
+    for target in &targets {
+        sink.publish(&passed(target, "here"));
+    }
+    sink.shutdown(Duration::from_secs(5)).await;
+    let taken = server.taken.lock().unwrap().len();
+    assert!(taken >= 999, "{taken} datapoints");
+    let calls = server.calls.lock().unwrap().clone();
+    let data: Vec<_> = calls
+        .into_iter()
+        .filter(|(operation, ..)| operation == "PutMetricData")
+        .collect();
+    // One for a heartbeat that came alone, one for the rest, one for a window's end.
+    assert!(data.len() <= 3, "{data:?}");
+    let (_, encoding, bytes) = data.iter().max_by_key(|(.., bytes)| bytes).unwrap();
+    assert_eq!(encoding.as_deref(), Some("gzip"));
+    assert!(*bytes < 100_000, "{bytes} bytes");
 }

@@ -1,0 +1,145 @@
+//! A CloudWatch that fails as told, and remembers what it took.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+#[path = "../cloudwatch/cbor.rs"]
+mod cbor;
+
+/// How the server answers one request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    Fault(u16, &'static str, &'static str),
+    /// Takes what it is given, this much later.
+    Slow(Duration),
+    /// Takes what it is given, and never says so: the connection breaks.
+    Broken,
+    /// Says nothing.
+    Hang,
+}
+
+impl Answer {
+    /// An error with its code and message.
+    pub(crate) const fn fault(status: u16, code: &'static str, message: &'static str) -> Self {
+        Self::Fault(status, code, message)
+    }
+}
+
+/// An operation, and the encoding and bytes of its body.
+pub(crate) type Call = (String, Option<String>, usize);
+
+/// The server. Clones share everything.
+#[derive(Clone, Default)]
+pub(crate) struct Server {
+    /// Answers to `PutMetricData`, in turn; then always well.
+    pub(crate) data: Arc<Mutex<VecDeque<Answer>>>,
+    /// The answer to every other operation; `None`: an empty one.
+    pub(crate) alarms: Option<Answer>,
+    /// A batch with a datapoint of this target is refused as a whole.
+    pub(crate) poison: Option<&'static str>,
+    /// How often each point came: of which target, when, with which value.
+    pub(crate) taken: Arc<Mutex<BTreeMap<(String, String), usize>>>,
+    pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Server {
+    /// Listens on a free port; returns where.
+    pub(crate) async fn start(self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.start_on(listener)
+    }
+
+    /// Listens there.
+    pub(crate) fn start_on(self, listener: tokio::net::TcpListener) -> String {
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(answer).with_state(self);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        url
+    }
+
+    /// Notes the datapoints of a request; false: it is refused.
+    fn take(&self, request: &Value) -> bool {
+        let points = request["MetricData"].as_array().unwrap();
+        let points: Vec<_> = points.iter().map(point).collect();
+        let poisoned = |(target, _): &(String, String)| Some(target.as_str()) == self.poison;
+        if points.iter().any(poisoned) {
+            return false;
+        }
+        let mut taken = self.taken.lock().unwrap();
+        for point in points {
+            *taken.entry(point).or_default() += 1;
+        }
+        true
+    }
+}
+
+/// Of which target (or the metric, where there is none), and everything else.
+fn point(datum: &Value) -> (String, String) {
+    let dimensions = datum["Dimensions"].as_array().unwrap();
+    let target = dimensions.iter().find(|one| one["Name"] == "Target");
+    let name = target.map_or(&datum["MetricName"], |target| &target["Value"]);
+    (name.as_str().unwrap().to_owned(), datum.to_string())
+}
+
+async fn answer(
+    State(server): State<Server>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let operation = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let data = operation == "PutMetricData";
+    let answer = if data {
+        server.data.lock().unwrap().pop_front()
+    } else {
+        server.alarms
+    };
+    let encoding = headers.get("content-encoding");
+    let encoding = encoding.map(|encoding| encoding.to_str().unwrap().to_owned());
+    let call = (operation, encoding, body.len());
+    server.calls.lock().unwrap().push(call);
+    match answer {
+        Some(Answer::Hang) => return std::future::pending().await,
+        Some(Answer::Fault(status, code, message)) => return fault(status, code, message),
+        Some(Answer::Slow(time)) => tokio::time::sleep(time).await,
+        Some(Answer::Broken) | None => {}
+    }
+    if data && !server.take(&cbor::body(&headers, &body)) {
+        return fault(
+            400,
+            "InvalidParameterValue",
+            "The value NaN is not supported.",
+        );
+    }
+    if let Some(Answer::Broken) = answer {
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let pieces = [Ok(Bytes::from_static(&[0xa0])), Err(broken)];
+        return (CBOR, Body::from_stream(futures_util::stream::iter(pieces))).into_response();
+    }
+    // An empty CBOR map is an empty answer to every operation.
+    (CBOR, [0xa0_u8].to_vec()).into_response()
+}
+
+const CBOR: [(&str, &str); 2] = [
+    ("smithy-protocol", "rpc-v2-cbor"),
+    ("content-type", "application/cbor"),
+];
+
+fn fault(status: u16, code: &str, message: &str) -> Response {
+    let mut body = vec![0xa2];
+    for text in ["__type", code, "message", message] {
+        // A text of up to 65,535 bytes.
+        body.push(0x79);
+        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    (StatusCode::from_u16(status).unwrap(), CBOR, body).into_response()
+}
