@@ -2,6 +2,7 @@
 //!
 //! Plain data, validated by `config`. Runtime state never lives here.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +101,12 @@ pub struct CloudWatchSettings {
     pub region: Option<String>,
     /// For emulators.
     pub endpoint_url: Option<String>,
+    /// Assumed by the credentials of the SDK's default chain; absent: those themselves.
+    pub role: Option<Role>,
+    /// Which destination it is that all this is about; absent: the main one.
+    pub name: Option<String>,
+    /// Further accounts or regions, by name.
+    pub destinations: BTreeMap<String, DestinationSettings>,
     /// Metric namespace.
     pub namespace: String,
     /// ARNs told of every target's alarm and of the heartbeat.
@@ -116,6 +123,31 @@ pub struct CloudWatchSettings {
     /// How often the daemon reads its alarms again, to find what was changed by hand. No
     /// key of the configuration: only a test is quicker.
     pub review_every: Duration,
+}
+
+/// A further account or region that targets may have their metrics and alarms in. What it
+/// does not say itself it has from [`CloudWatchSettings`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DestinationSettings {
+    /// Region; absent: the SDK's default chain.
+    pub region: Option<String>,
+    /// Assumed by the credentials of the SDK's default chain; absent: those themselves.
+    pub role: Option<Role>,
+    /// For emulators.
+    pub endpoint_url: Option<String>,
+    /// ARNs told of its targets' alarms and of its heartbeat.
+    pub alarm_actions: Vec<String>,
+    /// False: alarms and tags, but nobody is paged.
+    pub actions_enabled: bool,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// What its trust policy may ask for.
+    pub external_id: Option<String>,
 }
 
 /// What becomes of an alarm of ours that was changed or deleted by hand.
@@ -244,6 +276,9 @@ impl Default for CloudWatchSettings {
             enabled: false,
             region: None,
             endpoint_url: None,
+            role: None,
+            name: None,
+            destinations: BTreeMap::new(),
             namespace: "Probecause".to_owned(),
             alarm_actions: Vec::new(),
             actions_enabled: true,

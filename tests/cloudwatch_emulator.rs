@@ -21,6 +21,9 @@ mod plan;
 #[path = "cloudwatch/proxy.rs"]
 mod proxy;
 #[cfg(test)]
+#[path = "cloudwatch/regions.rs"]
+mod regions;
+#[cfg(test)]
 #[path = "cloudwatch/reports.rs"]
 mod reports;
 #[cfg(test)]

@@ -257,6 +257,7 @@ fn every_key_stands_in_the_reference() {
         "[resolver]\n?",
         "[log]\n?",
         "[cloudwatch]\n?",
+        "[cloudwatch.destination.payments]\n?",
         "[evidence]\n?",
         "[defaults]\n?",
         "[defaults.request]\n?",
@@ -469,4 +470,61 @@ fn every_key_that_the_reference_comments_out_can_be_used_as_written() {
         );
     }
     assert!(tried > 20, "{tried} keys tried");
+}
+
+#[test]
+fn the_destination_of_the_reference_can_be_used_as_written() {
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    let lines = reference.lines().map(|line| line.strip_prefix("#   "));
+    let block: Vec<String> = lines
+        .skip_while(|line| *line != Some("[cloudwatch.destination.payments]"))
+        .map_while(|line| line.map(str::to_owned))
+        .collect();
+    assert!(block.len() > 6, "{block:?}");
+    let target = "[[target]]\nname = \"orders\"\nurl = \"https://example.com/\"\n\
+                  cloudwatch = { destination = \"payments\" }";
+    let text = format!("{}\n{target}", block.join("\n"));
+    assert_eq!(problems_of(&text), "");
+}
+
+#[test]
+fn a_destination_takes_from_cloudwatch_what_it_does_not_say_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.toml");
+    let text = r#"
+        [cloudwatch]
+        region = "eu-west-1"
+        alarm_actions = ["arn:aws:sns:eu-west-1:1:on-call"]
+        actions_enabled = false
+        [cloudwatch.destination.payments]
+        role_arn = "arn:aws:iam::2:role/probecause"
+        external_id = "orders"
+        [cloudwatch.destination.far]
+        region = "us-east-1"
+        alarm_actions = []
+        actions_enabled = true
+        [defaults.cloudwatch]
+        destination = "payments"
+        [[target]]
+        name = "orders"
+        url = "https://example.com/"
+        [[target]]
+        name = "returns"
+        url = "https://example.com/"
+        cloudwatch = { destination = "main" }
+    "#;
+    std::fs::write(&path, text).expect("a file");
+    let settings = load(&path.to_string_lossy()).settings;
+    let destinations = &settings.cloudwatch.destinations;
+    let (payments, far) = (&destinations["payments"], &destinations["far"]);
+    assert_eq!(payments.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(payments.alarm_actions, ["arn:aws:sns:eu-west-1:1:on-call"]);
+    assert!(!payments.actions_enabled);
+    let role = payments.role.as_ref().expect("a role");
+    assert_eq!(role.external_id.as_deref(), Some("orders"));
+    assert_eq!(far.region.as_deref(), Some("us-east-1"));
+    assert!(far.role.is_none() && far.alarm_actions.is_empty() && far.actions_enabled);
+    let named = |index: usize| settings.targets[index].cloudwatch.destination.clone();
+    assert_eq!(named(0).as_deref(), Some("payments"));
+    assert_eq!(named(1), None, "main undoes what the defaults say");
 }

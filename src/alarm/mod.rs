@@ -1,7 +1,8 @@
 //! The CloudWatch alarms that a configuration asks for, as values.
 //!
 //! Pure: desired alarms are a function of the settings alone. Reading order: this file
-//! (which alarms), `name`, `definition` (in CloudWatch's words), `words` (tags and
+//! (which alarms), `destination` (in
+//! which account and region), `name`, `definition` (in CloudWatch's words), `words` (tags and
 //! description that carry the cause), `by_cause` (the series behind alarms of single
 //! causes), `plan` (desired against actual, as a diff), `cost` (what it costs and how
 //! soon it pages). It refuses to talk to AWS: `sink/cloudwatch` does.
@@ -9,6 +10,7 @@
 pub mod by_cause;
 pub mod cost;
 pub mod definition;
+pub mod destination;
 mod name;
 pub mod plan;
 pub mod words;
@@ -164,7 +166,7 @@ impl AlarmSpec {
     }
 }
 
-/// Every alarm that the settings ask for: the heartbeat first, then one per target in
+/// Every alarm that the settings of one destination ask for: the heartbeat first, then one per target in
 /// the order of the configuration, each with those of its causes behind it. None when
 /// CloudWatch is off.
 #[must_use]

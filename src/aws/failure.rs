@@ -156,7 +156,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// The SDK appends its whole debug output in brackets: useless in a log line.
-fn in_one_line(message: &str) -> &str {
+pub(super) fn in_one_line(message: &str) -> &str {
     message.split(" (").next().unwrap_or_default()
 }
 

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod failure;
+mod role;
 mod wording;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 
 pub(crate) use failure::sort;
 pub use failure::{CallError, FailureKind};
+pub(crate) use role::{assume, blame};
 
 /// One call, reads' retries aside, is given up after this long: a batch is better sent
 /// anew than waited for.

@@ -1,18 +1,17 @@
 //! Clients for a region and role, made when first needed and kept.
 //!
-//! Nothing is retried here: the docket asks again. A role that cannot be assumed shows
-//! only when a call is made, wrapped in the SDK's words; it is told as what it is.
+//! Nothing is retried here: the docket asks again.
 
 use std::collections::HashMap;
 
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
-use aws_sdk_cloudwatch::config::{IdentityCache, SharedCredentialsProvider};
 use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 
-use crate::aws::{CALL_TIMEOUT, CallError, FailureKind, configuration, sort, timeouts};
+use crate::aws::{
+    CALL_TIMEOUT, CallError, FailureKind, assume, blame, configuration, sort, timeouts,
+};
 use crate::evidence::place::Place;
 use crate::settings::Settings;
 use crate::sink::daemon_metrics::DaemonMetrics;
@@ -39,9 +38,6 @@ pub(super) struct Clients {
     metrics: DaemonMetrics,
     made: tokio::sync::Mutex<HashMap<Place, Account>>,
 }
-
-/// The name of our sessions in the trail of an assumed role.
-const SESSION: &str = "probecause";
 
 /// Credentials first, then the call: twice one attempt's time.
 const WHOLE_TIMEOUT: std::time::Duration = CALL_TIMEOUT.saturating_mul(2);
@@ -120,22 +116,10 @@ impl Clients {
             builder = builder.endpoint_url(url);
         }
         let config = builder.build();
-        let Some(role) = &place.role else {
-            return Ok(config);
-        };
-        let mut provider = AssumeRoleProvider::builder(&role.arn)
-            .session_name(SESSION)
-            .configure(&config);
-        if let Some(id) = &role.external_id {
-            provider = provider.external_id(id);
-        }
-        let provider = SharedCredentialsProvider::new(provider.build().await);
-        Ok(config
-            .into_builder()
-            .credentials_provider(provider)
-            // Both clients share one session of the role.
-            .identity_cache(IdentityCache::lazy().build())
-            .build())
+        Ok(match &place.role {
+            Some(role) => assume(config, role).await,
+            None => config,
+        })
     }
 
     /// Counts a call's outcome and sorts its failure.
@@ -149,20 +133,8 @@ impl Clients {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let result = result.map_err(|error| {
-            // Credentials that cannot be had never reach the service.
-            let unsent = error.raw_response().is_none();
             let failure = sort(operation.service(), operation.name(), &error);
-            match &place.role {
-                Some(role) if unsent && failure.kind == FailureKind::Denied => CallError {
-                    text: format!(
-                        "cannot assume {}: allow `sts:AssumeRole` on it to the daemon's own \
-                         credentials, and name them (and the external id) in its trust policy",
-                        role.arn
-                    ),
-                    ..failure
-                },
-                _ => failure,
-            }
+            blame(place.role.as_ref(), &error, failure)
         });
         self.count(operation, &result);
         result

@@ -3,7 +3,7 @@
 //! A declared region wins; else the one in the host name that AWS gave out; else the
 //! daemon's own. A host name that only resembles AWS's says nothing.
 
-use crate::settings::Settings;
+use crate::settings::{Role, Settings};
 use crate::target::Target;
 
 /// A region and a role: what one client is made for.
@@ -13,13 +13,6 @@ pub(super) struct Place {
     pub(super) region: Option<String>,
     /// Absent: the daemon's own credentials.
     pub(super) role: Option<Role>,
-}
-
-/// A role to assume.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Role {
-    pub(super) arn: String,
-    pub(super) external_id: Option<String>,
 }
 
 impl Place {

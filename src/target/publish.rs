@@ -55,6 +55,9 @@ pub struct TargetCloudWatch {
     pub enabled: bool,
     /// Which metrics; each is a series that costs money.
     pub metrics: BTreeSet<CloudWatchMetric>,
+    /// Which account and region they go to, by its name in the configuration; absent: the
+    /// main one.
+    pub destination: Option<String>,
 }
 
 /// The metrics a target can have in CloudWatch.
@@ -113,6 +116,7 @@ impl Default for TargetCloudWatch {
         Self {
             enabled: true,
             metrics: BTreeSet::from([CloudWatchMetric::Down]),
+            destination: None,
         }
     }
 }

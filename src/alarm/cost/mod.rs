@@ -88,29 +88,51 @@ impl Estimate {
             time_to_page: PageTimes::new(settings, &alarms),
         }
     }
-}
 
-impl fmt::Display for Estimate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
+    /// Sums up the destinations of a whole configuration, given the view of each. Looking
+    /// for evidence and probing cost once, wherever the alarms are.
+    #[must_use]
+    pub fn total(whole: &Settings, views: &[Settings]) -> Self {
+        let mut total = Self::new(whole);
+        let parts: Vec<_> = views.iter().map(Self::new).collect();
+        let sum = |number: fn(&Self) -> usize| parts.iter().map(number).sum();
+        total.standard_alarms = sum(|part| part.standard_alarms);
+        total.high_resolution_alarms = sum(|part| part.high_resolution_alarms);
+        total.cause_alarms = sum(|part| part.cause_alarms);
+        total.series = sum(|part| part.series);
+        total.targets_with_causes = sum(|part| part.targets_with_causes);
+        total.requests = parts.iter().map(|part| part.requests).sum();
+        total.dollars = parts.iter().map(|part| part.dollars).sum();
+        total
+    }
+
+    /// What it costs in CloudWatch, for people.
+    #[must_use]
+    pub fn of_alarms(&self) -> String {
+        let mut text = format!(
             "about {} a month: {} standard and {} high-resolution alarms ({} of single causes), {} metric \
-             series, {} PutMetricData requests and one for each change",
+             series, {} PutMetricData requests and one for each change\n",
             dollars_text(self.dollars),
             grouped_count(self.standard_alarms),
             grouped_count(self.high_resolution_alarms),
             grouped_count(self.cause_alarms),
             grouped_count(self.series),
             grouped(self.requests),
-        )?;
+        );
         if self.targets_with_causes > 0 {
-            writeln!(
-                f,
-                "  and {} for each cause's series of {} targets, for the hours in which it occurs",
+            text.push_str(&format!(
+                "  and {} for each cause's series of {} targets, for the hours in which it occurs\n",
                 dollars_text(SERIES),
                 grouped_count(self.targets_with_causes)
-            )?;
+            ));
         }
+        text
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of_alarms())?;
         if self.evidence > 0.0 {
             writeln!(
                 f,

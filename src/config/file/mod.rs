@@ -94,6 +94,19 @@ pub(super) struct CloudWatchTable {
     pub(super) resolution: Option<DurationText>,
     pub(super) backlog: Option<DurationText>,
     pub(super) drift: Option<String>,
+    pub(super) destination: Option<BTreeMap<String, DestinationTable>>,
+}
+
+/// `[cloudwatch.destination.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DestinationTable {
+    pub(super) region: Option<String>,
+    pub(super) role_arn: Option<String>,
+    pub(super) external_id: Option<String>,
+    pub(super) endpoint_url: Option<String>,
+    pub(super) alarm_actions: Option<Vec<String>>,
+    pub(super) actions_enabled: Option<bool>,
 }
 
 /// `[evidence]`.

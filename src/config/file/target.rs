@@ -129,4 +129,5 @@ pub(in crate::config) struct AlarmTable {
 pub(in crate::config) struct TargetCloudWatchTable {
     pub(in crate::config) enabled: Option<bool>,
     pub(in crate::config) metrics: Option<Vec<String>>,
+    pub(in crate::config) destination: Option<String>,
 }

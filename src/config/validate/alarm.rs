@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::text::{arn, choice, count, set};
+use super::destination;
+use super::text::{choice, count, set};
+use super::topics::{actions, in_region, region_of};
 use crate::alarm;
 use crate::config::file::{AlarmTable, TargetCloudWatchTable, TargetTable};
-use crate::config::layer::{Found, Layer};
+use crate::config::layer::Layer;
 use crate::config::problem::Problems;
 use crate::settings::CloudWatchSettings;
 use crate::target::{AlarmSettings, CloudWatchMetric, MissingData, Target, TargetCloudWatch};
-
-/// CloudWatch takes at most five actions for each state of an alarm.
-const MAX_ACTIONS: usize = 5;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -44,6 +43,10 @@ pub(super) fn read(
     settings(&table, &mut target.alarm, problems);
     let published = layer.table("cloudwatch", |t| t.cloudwatch.as_ref());
     metrics(&published, &mut target.cloudwatch, problems);
+    destination::choose(&published, &mut target.cloudwatch, cloudwatch, problems);
+    if let Some(found) = table.pick("actions", |t| t.actions.as_ref()) {
+        in_region(&found, region_of(cloudwatch, target), problems);
+    }
 
     if cloudwatch.enabled && target.cloudwatch.enabled && target.alarm.enabled {
         span(&table, target, cloudwatch, problems);
@@ -93,22 +96,6 @@ fn span(
             humantime::format_duration(span),
         )));
     }
-}
-
-/// The ARNs of a list that CloudWatch would take.
-pub(super) fn actions(found: &Found<'_, Vec<String>>, problems: &mut Problems) -> Vec<String> {
-    if found.value.len() > MAX_ACTIONS {
-        problems.error(found.site.problem(format!(
-            "{} actions, and CloudWatch takes {MAX_ACTIONS}; let one topic tell several",
-            found.value.len()
-        )));
-    }
-    for (index, text) in found.value.iter().enumerate() {
-        if let Err(message) = arn(text) {
-            problems.error(found.site.index(index).problem(message));
-        }
-    }
-    found.value.clone()
 }
 
 fn settings(table: &Layer<'_, AlarmTable>, settings: &mut AlarmSettings, problems: &mut Problems) {

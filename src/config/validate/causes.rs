@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::alarm::actions;
+use super::topics::{actions, in_region};
 use crate::alarm::{self, Subject};
 use crate::cause::{CauseId, Owner};
 use crate::config::document::Site;
@@ -65,12 +65,13 @@ impl KnownCauses {
 }
 
 impl Routes {
-    /// Reads a target's list of causes, and who is told of each.
+    /// Reads a target's list of causes, and who is told of each. With the target comes the
+    /// region of its alarms, if it is known.
     pub(super) fn read(
         &mut self,
         layer: &Layer<'_, TargetTable>,
         known: &KnownCauses,
-        target: &mut Target,
+        (target, region): (&mut Target, Option<&str>),
         problems: &mut Problems,
     ) {
         let table = layer.table("alarm", |t| t.alarm.as_ref());
@@ -94,6 +95,9 @@ impl Routes {
             .map(|(cause, owner)| {
                 let found = by_cause.get(cause.as_str());
                 let found = found.or_else(|| by_owner.get(owner.as_str()));
+                if let Some(routed) = found {
+                    in_region(&routed.found(), region, problems);
+                }
                 CauseAlarm {
                     actions: found.map_or_else(Vec::new, |found| self.take(found)),
                     cause,
@@ -140,7 +144,7 @@ impl Routes {
                 self.entries.entry(place.clone()).or_insert(entry);
                 let routed = Routed { list, site, place };
                 // Looked at here, so that a bad entry is told even if nothing uses it.
-                routed.actions(problems);
+                actions(&routed.found(), problems);
                 entries.insert(word.as_str(), routed);
             }
         }
@@ -166,12 +170,11 @@ struct Routed<'a> {
 }
 
 impl Routed<'_> {
-    fn actions(&self, problems: &mut Problems) {
-        let found = Found {
+    fn found(&self) -> Found<'_, Vec<String>> {
+        Found {
             value: self.list,
             site: self.site.clone(),
-        };
-        actions(&found, problems);
+        }
     }
 }
 

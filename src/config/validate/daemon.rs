@@ -5,8 +5,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::alarm::actions;
+use super::destination;
 use super::text::{choice, count, name, positive_duration, set, web_url};
+use super::topics::{actions, in_region};
 use crate::config::document::Site;
 use crate::config::file::{
     CloudWatchTable, DurationText, LogTable, MainFile, ResolverTable, SchedulerTable, ServerTable,
@@ -192,6 +193,7 @@ fn cloudwatch(
     );
     if let Some(found) = table.pick("alarm_actions", |t| t.alarm_actions.as_ref()) {
         settings.alarm_actions = actions(&found, problems);
+        in_region(&found, settings.region.as_deref(), problems);
     }
     let actions_enabled = table.pick("actions_enabled", |t| t.actions_enabled.as_ref());
     set(
@@ -200,6 +202,7 @@ fn cloudwatch(
         |on| Ok(*on),
         problems,
     );
+    destination::read(table, settings, problems);
     let drift = table.pick("drift", |t| t.drift.as_ref());
     set(
         &mut settings.drift,
@@ -230,7 +233,6 @@ fn cloudwatch(
 const DRIFT: [(&str, DriftPolicy); 2] =
     [("mend", DriftPolicy::Mend), ("leave", DriftPolicy::Leave)];
 
-/// CloudWatch: at most 255 characters, none of its own, no colon in front.
 /// CloudWatch takes no datapoint that is older than two weeks.
 fn backlog(text: &DurationText) -> Result<Duration, String> {
     const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -244,6 +246,7 @@ fn backlog(text: &DurationText) -> Result<Duration, String> {
     ))
 }
 
+/// CloudWatch: at most 255 characters, none of its own, no colon in front.
 fn namespace(text: &str) -> Result<String, String> {
     name(text, 255)?;
     if text.starts_with("AWS/") || text.starts_with(':') || !text.is_ascii() {

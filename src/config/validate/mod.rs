@@ -9,6 +9,7 @@ mod auth;
 mod aws;
 mod causes;
 mod daemon;
+mod destination;
 mod disk;
 mod evidence;
 mod expect;
@@ -18,6 +19,7 @@ mod secret;
 mod target;
 mod text;
 mod tls;
+mod topics;
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
@@ -82,7 +84,8 @@ pub(super) fn settings(
             if alarm::names_causes(&layer)
                 && let Some(known) = known.as_ref()
             {
-                routes.read(&layer, known, &mut target, problems);
+                let region = topics::region_of(&settings.cloudwatch, &target);
+                routes.read(&layer, known, (&mut target, region), problems);
             }
             places.insert(target.name.as_str().to_owned(), site);
             settings.targets.push(Arc::new(target));

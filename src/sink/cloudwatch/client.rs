@@ -9,8 +9,8 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
 use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 
-use crate::aws::sort;
-use crate::settings::CloudWatchSettings;
+use crate::aws::{assume, blame, sort};
+use crate::settings::{CloudWatchSettings, Role};
 use crate::sink::daemon_metrics::DaemonMetrics;
 
 pub use crate::aws::{CallError, FailureKind};
@@ -22,6 +22,9 @@ pub struct Api {
     pub(crate) writes: Client,
     /// For reads of the whole account, which would be begun anew if one page failed.
     pub(crate) reads: Client,
+    role: Option<Role>,
+    /// The destination's name, unless it is the main one.
+    name: Option<String>,
     metrics: Option<DaemonMetrics>,
 }
 
@@ -40,24 +43,32 @@ impl Api {
         base: Option<&SdkConfig>,
         metrics: Option<DaemonMetrics>,
     ) -> Result<Self, CallError> {
-        let config = crate::aws::configuration(base, settings.region.as_deref()).await;
-        let mut builder = aws_sdk_cloudwatch::config::Builder::from(&config)
-            .timeout_config(crate::aws::timeouts())
-            .retry_config(RetryConfig::disabled());
+        let mut config = crate::aws::configuration(base, settings.region.as_deref()).await;
         if config.region().is_none() {
             return Err(CallError {
                 operation: "connect",
                 kind: FailureKind::Denied,
-                text: "no AWS region is known: set `cloudwatch.region` or AWS_REGION".to_owned(),
+                text: format!(
+                    "no AWS region is known: set `{}` or AWS_REGION",
+                    key(settings)
+                ),
             });
         }
         if let Some(url) = &settings.endpoint_url {
-            builder = builder.endpoint_url(url.clone());
+            config = config.into_builder().endpoint_url(url).build();
         }
+        if let Some(role) = &settings.role {
+            config = assume(config, role).await;
+        }
+        let builder = aws_sdk_cloudwatch::config::Builder::from(&config)
+            .timeout_config(crate::aws::timeouts())
+            .retry_config(RetryConfig::disabled());
         let retries = RetryConfig::standard().with_max_attempts(READ_ATTEMPTS);
         Ok(Self {
             writes: Client::from_conf(builder.clone().build()),
             reads: Client::from_conf(builder.retry_config(retries).build()),
+            role: settings.role.clone(),
+            name: settings.name.clone(),
             metrics,
         })
     }
@@ -71,7 +82,10 @@ impl Api {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let result = result.map_err(|error| sort("cloudwatch", operation, &error));
+        let result = result.map_err(|error| {
+            let failure = sort("cloudwatch", operation, &error);
+            self.named(blame(self.role.as_ref(), &error, failure))
+        });
         let outcome = match &result {
             Ok(_) => "ok",
             Err(error) => error.kind.as_str(),
@@ -81,6 +95,25 @@ impl Api {
             requests.with_label_values(&[operation, outcome]).inc();
         }
         result
+    }
+
+    /// Says which destination it was, where there may be several.
+    fn named(&self, failure: CallError) -> CallError {
+        match &self.name {
+            Some(name) => CallError {
+                text: format!("destination `{name}`: {}", failure.text),
+                ..failure
+            },
+            None => failure,
+        }
+    }
+}
+
+/// The key that gives a destination its region.
+fn key(settings: &CloudWatchSettings) -> String {
+    match &settings.name {
+        Some(name) => format!("cloudwatch.destination.{name}.region"),
+        None => "cloudwatch.region".to_owned(),
     }
 }
 

@@ -36,6 +36,7 @@ impl Link {
         let mut connected = self.connected.lock().await;
         if let Some((for_settings, api)) = &*connected
             && for_settings.region == settings.region
+            && for_settings.role == settings.role
             && for_settings.endpoint_url == settings.endpoint_url
         {
             return Ok(api.clone());

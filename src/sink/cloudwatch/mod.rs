@@ -1,68 +1,67 @@
 //! The CloudWatch sink: datapoints and alarms that carry the probable cause.
 //!
-//! Reading order: this file (the handle that the monitor holds), `sender` (reports to
-//! datapoints) with `windows` and `datapoint`, `transmitter` (datapoints to requests) with
+//! Reading order: this file (the handle that the monitor holds), `routing` (which account
+//! and region) and `destination` (one of them), `sender` (reports to datapoints) with `windows` and `datapoint`, `transmitter` (datapoints to requests) with
 //! `request`, `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
-//! (CloudWatch's language). One task runs sender and keeper side by side. Publishing never
-//! waits: a full queue loses reports, which are counted.
+//! (CloudWatch's language). Publishing never waits: a full queue loses reports, which are
+//! counted.
 
 pub mod account;
 pub mod client;
 mod datapoint;
 mod desk;
+mod destination;
 mod disk;
 mod keeper;
 mod link;
 mod request;
+mod routing;
 mod sender;
 mod shown;
 mod spool;
 mod transmitter;
 mod windows;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use futures_util::future::{join, join_all};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use crate::alarm::words::Words;
 use crate::report::{Report, Update};
 use crate::settings::Settings;
-use crate::sink::cloudwatch::desk::Desk;
-use crate::sink::cloudwatch::keeper::Keeper;
-use crate::sink::cloudwatch::link::Link;
-use crate::sink::cloudwatch::sender::{Command, Sender};
+use crate::sink::cloudwatch::destination::Surroundings;
+use crate::sink::cloudwatch::routing::Routing;
+use crate::sink::cloudwatch::sender::Command;
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::store::Store;
 
-/// The way of reports to CloudWatch. Dropping it ends its task without a last flush.
+/// The way of reports to CloudWatch. Dropping it ends its tasks without a last flush.
 #[derive(Debug)]
 pub struct CloudWatchSink {
-    commands: mpsc::Sender<Command>,
-    settings: watch::Sender<Arc<Settings>>,
-    metrics: DaemonMetrics,
-    desk: Arc<Desk>,
+    routing: Mutex<Routing>,
+    /// True once a task has ended, or all have been told to.
+    ended: watch::Sender<bool>,
 }
 
 /// The sink's name in `probecause_sink_dropped_total`.
 const SINK: &str = "cloudwatch";
 
-/// Reports that may wait for the task: some twenty seconds of 500 probes a second, far
-/// longer than the task is ever busy, since it never waits for CloudWatch.
-const QUEUE: usize = 10_000;
+/// Tasks watch the deadline of a shutdown themselves; this is for one that cannot any more.
+const OVERTIME: Duration = Duration::from_millis(100);
 
 impl CloudWatchSink {
-    /// Starts the task, with credentials and region by the SDK's default chain. Must be
-    /// called inside a Tokio runtime. While `cloudwatch.enabled` is false it idles.
+    /// Starts the tasks, with credentials and region by the SDK's default chain. Must be
+    /// called inside a Tokio runtime. While `cloudwatch.enabled` is false they idle.
     #[must_use]
     pub fn start(settings: Arc<Settings>, metrics: DaemonMetrics) -> Self {
         Self::start_with(settings, metrics, None)
     }
 
-    /// Starts the task with an SDK configuration that was already made, and without a
+    /// Starts the tasks with an SDK configuration that was already made, and without a
     /// state directory.
     #[must_use]
     pub fn start_with(
@@ -74,118 +73,88 @@ impl CloudWatchSink {
         Self::start_on(settings, metrics, base, store)
     }
 
-    /// Starts the task with everything that it may be given: datapoints that CloudWatch
+    /// Starts the tasks with everything that they may be given: datapoints that CloudWatch
     /// does not take wait in the store.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the settings are handed over for good"
+    )]
     pub fn start_on(
         settings: Arc<Settings>,
         metrics: DaemonMetrics,
         base: Option<SdkConfig>,
         store: Store,
     ) -> Self {
-        let (commands, queue) = mpsc::channel(QUEUE);
-        let (settings, watching) = watch::channel(settings);
-        let link = Link::new(base, metrics.clone());
-        let desk = Arc::new(Desk::default());
-        let keeper = Keeper::new(
-            Arc::clone(&link),
-            Arc::clone(&desk),
-            watching.clone(),
-            metrics.clone(),
-        );
-        let sender = Sender::new(
-            link,
-            Arc::clone(&desk),
-            watching,
-            metrics.clone(),
-            (store, ""),
-        );
-        tokio::spawn(async move {
-            // The keeper has nothing to keep once the sender is done.
-            tokio::select! {
-                () = sender.run(queue) => {}
-                () = keeper.run() => {}
-            }
-        });
-        Self {
-            commands,
-            settings,
+        let (ended, _) = watch::channel(false);
+        let mut routing = Routing::new(Surroundings {
+            base,
             metrics,
-            desk,
+            store,
+            failed: ended.clone(),
+        });
+        routing.configure(&settings);
+        Self {
+            routing: Mutex::new(routing),
+            ended,
         }
     }
 
     /// Takes a report. Never waits; a report that finds no place is counted as dropped.
     pub fn publish(&self, report: &Report) {
-        if !self.settings.borrow().cloudwatch.enabled {
-            return;
-        }
-        self.send(Command::Report(Box::new(report.clone())));
+        let command = || Command::Report(Box::new(report.clone()));
+        self.routing().send(&report.target, command);
     }
 
     /// Takes a better cause of an open incident, for its alarm to say.
     pub fn update(&self, update: &Update) {
-        if self.settings.borrow().cloudwatch.enabled {
-            self.send(Command::Update(Box::new(update.clone())));
-        }
+        let command = || Command::Update(Box::new(update.clone()));
+        self.routing().send(&update.target, command);
     }
 
     /// Takes whether the prober itself is in trouble. No target's alarm moves by such
-    /// failures, so the heartbeat stops: its one alarm then pages for all of them.
+    /// failures, so the heartbeats stop: each account's one alarm then pages for all of its
+    /// targets.
     pub fn trouble(&self, trouble: bool) {
-        if self.settings.borrow().cloudwatch.enabled {
-            self.send(Command::Trouble(trouble));
-        }
+        self.routing().trouble(trouble);
     }
 
     /// Takes the words of a group incident ([`Words::group`]), or `None` when none is open
-    /// (any more). The heartbeat's alarm says them before anything else is written; the
+    /// (any more). The heartbeats' alarms say them before anything else is written; the
     /// alarms of targets are not written meanwhile, and say what is still true afterwards.
     pub fn group(&self, words: Option<Words>) {
-        if self.settings.borrow().cloudwatch.enabled {
-            self.desk.group(words);
-        }
-    }
-
-    fn send(&self, command: Command) {
-        // A closed queue means that the task has ended, which `ended` tells.
-        if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
-            self.commands.try_send(command)
-        {
-            self.metrics.sink_dropped.with_label_values(&[SINK]).inc();
-        }
+        self.routing().group(words);
     }
 
     /// Takes a new configuration: alarms are planned anew, and alarms of targets that
-    /// are gone stop paging at once.
+    /// are gone, here or from their account, stop paging at once.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the settings are handed over for good"
+    )]
     pub fn configure(&self, settings: Arc<Settings>) {
-        // The same again would only read every alarm once more.
-        self.settings.send_if_modified(|known| {
-            let differs = *known != settings;
-            *known = settings;
-            differs
-        });
+        self.routing().configure(&settings);
     }
 
-    /// Resolves when the task has ended, which before `shutdown` is a fault of ours.
+    /// Resolves when a task has ended, which before `shutdown` is a fault of ours.
     pub async fn ended(&self) {
-        self.commands.closed().await;
+        // Waiting cannot fail: we hold the sender.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// Sends what waits and ends the task, within the given time.
+    /// Sends what waits and ends the tasks, within the given time.
     pub async fn shutdown(&self, within: Duration) {
         let deadline = Instant::now() + within;
-        let flushed = async {
-            if self
-                .commands
-                .send(Command::Shutdown(deadline))
-                .await
-                .is_ok()
-            {
-                self.commands.closed().await;
-            }
-        };
-        // The task watches the deadline itself; this is for one that cannot any more.
-        let _ = tokio::time::timeout_at(deadline + Duration::from_millis(100), flushed).await;
+        let (running, leaving) = self.routing().end();
+        let running = running.into_iter().map(|one| one.shut_down(deadline));
+        let leaving = leaving.into_iter().map(|one| one.gone());
+        let all = join(join_all(running), join_all(leaving));
+        // What is not done by then is left to the next life.
+        let _ = timeout_at(deadline + OVERTIME, all).await;
+        self.ended.send_replace(true);
+    }
+
+    fn routing(&self) -> MutexGuard<'_, Routing> {
+        self.routing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

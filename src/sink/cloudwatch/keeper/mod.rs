@@ -133,11 +133,18 @@ impl Keeper {
         }
     }
 
-    /// Works for as long as it is polled.
+    /// Works for as long as it is polled, or until nobody gives it settings any more and
+    /// what must not page is silent.
     pub(super) async fn run(mut self) {
         loop {
-            if self.settings.has_changed().unwrap_or(false) {
+            // Not `has_changed`, which is silent of the last change once nobody sends any.
+            let changed = !Arc::ptr_eq(&self.settings.borrow(), &self.current);
+            if changed {
                 self.reconfigure();
+            }
+            let alone = self.settings.has_changed().is_err();
+            if alone && (self.is_idle() || self.current.cloudwatch.enabled) {
+                return;
             }
             let now = Instant::now();
             let wait_for = if self.is_idle() {
@@ -165,11 +172,8 @@ impl Keeper {
                 }
             };
             tokio::select! {
-                changed = self.settings.changed() => if changed.is_err() {
-                    return std::future::pending().await;
-                } else {
-                    self.reconfigure();
-                },
+                // The loop sees what has changed.
+                _ = self.settings.changed(), if !alone => {}
                 () = self.desk.rung() => {}
                 look = read::end_of(&mut self.review) => self.take_review(look),
                 () = time => {}

@@ -93,9 +93,11 @@ impl Keeper {
                 );
             }
         }
+        // Other destinations have their part in the gauge.
+        let count = |drifted: &BTreeMap<_, _>| i64::try_from(drifted.len()).unwrap_or(i64::MAX);
+        let more = count(&drifted) - count(&self.drifted);
+        self.metrics.alarms_drifted.add(more);
         self.drifted = drifted;
-        let count = i64::try_from(self.drifted.len()).unwrap_or(i64::MAX);
-        self.metrics.alarms_drifted.set(count);
     }
 
     /// Compares a look at the alarms with what is desired.

@@ -1,0 +1,98 @@
+//! The accounts and regions of a configuration, each read and planned for itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_config::SdkConfig;
+use futures_util::future::join_all;
+
+use crate::alarm;
+use crate::alarm::destination;
+use crate::alarm::plan::{ActualAlarm, Plan};
+use crate::settings::Settings;
+use crate::sink::cloudwatch::account;
+use crate::sink::cloudwatch::client::{Api, CallError};
+
+/// One account and region.
+pub(super) struct Place {
+    /// Its view of the settings.
+    pub(super) settings: Settings,
+    /// The way there with what is to be done, or why that is not known.
+    pub(super) found: Result<Found, String>,
+}
+
+/// What was found in an account.
+pub(super) struct Found {
+    /// The way there.
+    pub(super) api: Api,
+    /// What is to be done.
+    pub(super) plan: Plan,
+    /// The ARNs of its alarms.
+    arns: BTreeSet<String>,
+}
+
+/// Reads every destination that the configuration names, at the same time.
+pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<Place> {
+    let views = destination::configured(settings).into_iter();
+    let places = views.map(async |view| Place {
+        found: find(&view, base).await.map_err(|error| error.to_string()),
+        settings: view,
+    });
+    join_all(places).await
+}
+
+/// Refuses two destinations that turn out to be one account and region: each would take the
+/// other's alarms for those of removed targets.
+///
+/// # Errors
+/// A message that names both.
+pub(super) fn report_twins(places: &[Place]) -> Result<(), String> {
+    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+    // Emulators give the same ARNs in different places.
+    let real = places
+        .iter()
+        .filter(|place| place.settings.cloudwatch.endpoint_url.is_none());
+    for place in real {
+        let Ok(found) = &place.found else {
+            continue;
+        };
+        for arn in &found.arns {
+            if let Some(other) = seen.insert(arn, place) {
+                return Err(format!(
+                    "the destinations {} and {} are the same account and region, where both see \
+                     `{arn}`: leave one of them",
+                    destination::title(&other.settings.cloudwatch),
+                    destination::title(&place.settings.cloudwatch),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names of alarms that are desired where we could not look. Should that be the same
+/// place as another, they must not be taken there for those of removed targets.
+pub(super) fn unseen(places: &[Place]) -> BTreeSet<String> {
+    let unknown = places.iter().filter(|place| place.found.is_err());
+    unknown
+        .flat_map(|place| alarm::desired(&place.settings))
+        .map(|spec| spec.name)
+        .collect()
+}
+
+impl Found {
+    /// What is to be done where these alarms were found.
+    pub(super) fn new(api: Api, view: &Settings, actual: &[ActualAlarm]) -> Self {
+        let desired = alarm::desired(view);
+        Self {
+            api,
+            plan: Plan::new(&desired, actual, &view.location, view.cloudwatch.drift),
+            arns: actual.iter().map(|alarm| alarm.arn.clone()).collect(),
+        }
+    }
+}
+
+async fn find(view: &Settings, base: Option<&SdkConfig>) -> Result<Found, CallError> {
+    let api = Api::connect(&view.cloudwatch, base, None).await?;
+    let actual = account::read(&api, &view.location).await?;
+    Ok(Found::new(api, view, &actual))
+}

@@ -1,0 +1,158 @@
+//! How `probecause alarms` prints: for a person, or as JSON Lines.
+//!
+//! With one destination its name is nowhere but in the JSON; with several, each has a
+//! heading and its own costs, and the sum stands at the end.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::place::Place;
+use crate::alarm::cost::Estimate;
+use crate::alarm::destination;
+use crate::alarm::plan::{Plan, Step};
+
+/// What is printed of one destination.
+pub(super) struct Printer<'a> {
+    place: &'a Place,
+    several: bool,
+    pub(super) json: bool,
+    out: &'a mut (dyn Write + Send),
+}
+
+impl<'a> Printer<'a> {
+    pub(super) fn new(
+        place: &'a Place,
+        several: bool,
+        json: bool,
+        out: &'a mut (dyn Write + Send),
+    ) -> Self {
+        Self {
+            place,
+            several,
+            json,
+            out,
+        }
+    }
+
+    /// Names the destination, for a person and where there are several.
+    pub(super) fn heading(&mut self) -> Result<(), String> {
+        if self.several {
+            let cloudwatch = &self.place.settings.cloudwatch;
+            let space = if cloudwatch.name.is_some() { "\n" } else { "" };
+            let title = destination::title(cloudwatch);
+            self.text(&format!("{space}destination {title}:\n"))?;
+        }
+        Ok(())
+    }
+
+    /// Says that nothing (more) could be done, where the others go on.
+    pub(super) fn failed(&mut self, error: &str) -> Result<(), String> {
+        if self.several {
+            self.text(&format!("failed: {error}\n"))?;
+            self.line(json!({"action": "failed", "error": error}))?;
+        }
+        Ok(())
+    }
+
+    /// A plan with what it costs.
+    pub(super) fn plan(&mut self, plan: &Plan) -> Result<(), String> {
+        let estimate = Estimate::new(&self.place.settings);
+        if self.several {
+            self.text(&format!("{plan}{}", estimate.of_alarms()))?;
+        } else {
+            self.text(&format!("{plan}{estimate}"))?;
+        }
+        for step in &plan.steps {
+            self.line(step_json(step))?;
+        }
+        self.line(costs(plan.changes().count(), &estimate))
+    }
+
+    /// A step that was carried out.
+    pub(super) fn step(&mut self, step: &Step) -> Result<(), String> {
+        self.text(&format!("{} {}\n", step.action(), step.name()))?;
+        self.line(step_json(step))
+    }
+
+    /// Text for a person; nothing where JSON is wanted.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), String> {
+        if self.json {
+            Ok(())
+        } else {
+            print(self.out, text)
+        }
+    }
+
+    /// A line of JSON; nothing for a person.
+    pub(super) fn line(&mut self, mut value: Value) -> Result<(), String> {
+        if !self.json {
+            return Ok(());
+        }
+        value["destination"] = json!(self.place.settings.cloudwatch.name);
+        print(self.out, &format!("{value}\n"))
+    }
+}
+
+/// What several destinations cost together, and how soon they page.
+pub(super) fn total(
+    places: &[Place],
+    estimate: &Estimate,
+    json: bool,
+    out: &mut (dyn Write + Send),
+) -> Result<(), String> {
+    if !json {
+        return print(out, &format!("\nall destinations:\n{estimate}"));
+    }
+    let plans = places.iter().filter_map(|place| place.found.as_ref().ok());
+    let changes = plans.map(|found| found.plan.changes().count()).sum();
+    let mut value = costs(changes, estimate);
+    let names = places.iter().map(|place| &place.settings.cloudwatch.name);
+    value["destinations"] = json!(names.collect::<Vec<_>>());
+    print(out, &format!("{value}\n"))
+}
+
+fn costs(changes: usize, estimate: &Estimate) -> Value {
+    let pages = estimate.time_to_page.0.iter();
+    let pages: Vec<_> = pages
+        .map(|(target, time)| json!({"target": target.as_str(), "seconds": time.as_secs()}))
+        .collect();
+    let traffic = &estimate.traffic;
+    let (least, most) = traffic.dollars();
+    json!({
+        "changes": changes,
+        "dollars_per_month": estimate.dollars,
+        "standard_alarms": estimate.standard_alarms,
+        "high_resolution_alarms": estimate.high_resolution_alarms,
+        "cause_alarms": estimate.cause_alarms,
+        "series": estimate.series,
+        "metric_requests_per_month": estimate.requests.round(),
+        "evidence_dollars_per_month_at_most": estimate.evidence,
+        "probes_per_month": traffic.probes.round(),
+        "api_gateway_requests_per_month": (traffic.http_api + traffic.rest_api + traffic.some_api).round(),
+        "lambda_invocations_per_month": traffic.lambda.round(),
+        "api_dollars_per_month": [least, most],
+        "time_to_page": pages,
+    })
+}
+
+fn step_json(step: &Step) -> Value {
+    let changes: Vec<_> = match step {
+        Step::Update { changes, .. } | Step::Drift { changes, .. } => changes
+            .iter()
+            .map(|change| json!({"field": change.field, "from": change.from, "to": change.to}))
+            .collect(),
+        _ => Vec::new(),
+    };
+    json!({
+        "action": step.action(),
+        "alarm": step.name(),
+        "changes": changes,
+        "changed_by_hand": step.drift().is_some(),
+    })
+}
+
+fn print(out: &mut (dyn Write + Send), text: &str) -> Result<(), String> {
+    out.write_all(text.as_bytes())
+        .map_err(|error| format!("cannot write the result: {error}"))
+}
