@@ -1,8 +1,9 @@
 //! The CloudWatch sink: datapoints and alarms that carry the probable cause.
 //!
 //! Reading order: this file (the handle that the monitor holds), `routing` (which account
-//! and region) and `destination` (one of them), `sender` (reports to datapoints) with `windows` and `datapoint`, `transmitter` (datapoints to requests) with
-//! `request`, `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
+//! and region) and `destination` (one of them), `sender` (reports to datapoints) with
+//! `windows` and `datapoint`, `transmitter` (datapoints to requests) with `request`,
+//! `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
 //! (CloudWatch's language). Publishing never waits: a full queue loses reports, which are
 //! counted.
 
