@@ -22,6 +22,8 @@ pub struct Vantage {
     /// The newest result of each target, oldest first.
     newest: VecDeque<Seen>,
     trouble: Option<Phase>,
+    /// The trouble is of before a restart: too few results are in to say that it is over.
+    unseen: bool,
 }
 
 /// What a result changed.
@@ -69,6 +71,17 @@ const MIN_SITES: usize = 3;
 const LOOKED_AT: (usize, usize) = (20, 200);
 
 impl Vantage {
+    /// Goes on with trouble of before a restart: it is over when the targets have been
+    /// looked at and say so.
+    #[must_use]
+    pub fn resumed(phase: Phase) -> Self {
+        Self {
+            trouble: Some(phase),
+            unseen: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes over a configuration: results of targets that are gone are forgotten.
     pub fn configure<'a>(&mut self, targets: impl Iterator<Item = &'a Arc<Target>> + Clone) {
         self.targets = targets.clone().count();
@@ -106,6 +119,10 @@ impl Vantage {
         while self.newest.len() > enough {
             self.newest.pop_front();
         }
+        if self.unseen && self.newest.len() < enough.min(self.targets) {
+            return None;
+        }
+        self.unseen = false;
         self.judge()
     }
 
@@ -269,6 +286,21 @@ mod tests {
         assert_eq!(
             changes,
             ["over: 3 of 3 targets probed last fail in connect, on 3 unrelated sites"]
+        );
+    }
+
+    #[test]
+    fn trouble_of_before_a_restart_goes_on_until_the_targets_were_looked_at() {
+        let resumed = |fails: fn(usize) -> Option<Phase>| {
+            let mut world = World::of(&unrelated(12));
+            world.vantage = Vantage::resumed(Phase::Connect);
+            world.vantage.configure(world.targets.iter());
+            world.round(fails)
+        };
+        assert!(resumed(|_| CONNECT).is_empty());
+        assert_eq!(
+            resumed(|index| CONNECT.filter(|_| index < 2)),
+            ["over: 2 of 12 targets probed last fail in connect, on 2 unrelated sites"]
         );
     }
 

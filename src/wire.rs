@@ -18,6 +18,7 @@ use crate::health::HealthState;
 use crate::incident::{Incident, Revision};
 use crate::observation::{Observation, Phase, Phases};
 use crate::report::{CauseInfo, Report};
+use crate::store::KeptIncident;
 use crate::target::Target;
 
 /// What a result object is made from, wherever it comes from.
@@ -109,10 +110,11 @@ pub fn target(report: &Report) -> Value {
     object
 }
 
-/// A target that has not been probed yet: the same keys, with nothing known.
+/// A target that has not been probed yet: the same keys, with nothing known but what is
+/// from before a restart.
 #[must_use]
-pub fn unprobed(target: &Target, location: &str) -> Value {
-    json!({
+pub fn unprobed(target: &Target, location: &str, resumed: Option<&KeptIncident>) -> Value {
+    let mut object = json!({
         "time": null,
         "target": target.name.as_str(),
         "location": location,
@@ -137,7 +139,22 @@ pub fn unprobed(target: &Target, location: &str) -> Value {
         "maintenance": null,
         "probable_cause": null,
         "labels": target.labels,
-    })
+    });
+    if let Some(kept) = resumed {
+        let (incident, verdict) = (&kept.incident, &kept.incident.verdict);
+        object["cause"] = json!(verdict.cause.as_str());
+        object["owner"] = json!(verdict.owner.as_str());
+        object["certainty"] = json!(verdict.certainty.as_str());
+        object["candidates"] = json!(candidates(verdict));
+        object["evidence"] = incident.evidence.iter().map(evidence).collect();
+        object["incident_id"] = json!(incident.id.as_str());
+        object["next"] = json!(verdict.next);
+        object["title"] = json!(verdict.title);
+        object["health"] = json!(kept.health.as_str());
+        object["since"] = json!(time(kept.since));
+        object["probable_cause"] = json!(verdict.cause.as_str());
+    }
+    object
 }
 
 /// A cause of the API.

@@ -6,9 +6,10 @@
 //! a sink or a target does.
 
 mod reload;
+pub mod state;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::sink::cloudwatch::CloudWatchSink;
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::sink::page::Board;
 use crate::sink::prometheus::PrometheusSink;
+use crate::store::{Memory, Store};
 use crate::target::Target;
 
 /// What a daemon is started with.
@@ -44,6 +46,9 @@ pub struct Options {
     /// Credentials and region for AWS, where they are known already; `None`: the SDK's
     /// default chain.
     pub aws: Option<SdkConfig>,
+    /// Where incidents, baselines and unsent datapoints outlive the process; `None`:
+    /// nowhere.
+    pub state: Option<PathBuf>,
 }
 
 /// Why a daemon could not start.
@@ -80,6 +85,7 @@ pub struct App {
     cloudwatch: Arc<CloudWatchSink>,
     controls: Controls,
     evidence: Arc<Evidence>,
+    store: Store,
     scheduler: mpsc::Sender<Command>,
     reload: mpsc::Sender<ReloadRequest>,
     grace: Duration,
@@ -126,12 +132,12 @@ impl App {
     /// What [`StartError`] lists, with a message for the user.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let settings = Arc::new(options.settings);
-        let rulebook = Rulebook::with(&settings.rules)?;
         let metrics = DaemonMetrics::new()?;
+        let (store, memory) = remember(options.state.as_deref(), &metrics).await;
+        let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
-        let listener = listen(settings.server.listen).await?;
-        let address = listener.local_addr().unwrap_or(settings.server.listen);
-        let (sinks, evidence, answers) = outlets(&settings, &metrics, options.aws);
+        let (listener, address) = listen(settings.server.listen).await?;
+        let (sinks, evidence, answers) = outlets(&settings, &metrics, options.aws, store.clone());
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
         let (emission_sender, emissions) = mpsc::channel(EMISSIONS);
@@ -168,7 +174,7 @@ impl App {
         };
         let tasks = Tasks {
             scheduler: tokio::spawn(runner.run(commands)),
-            monitor: tokio::spawn(Monitor::new(rulebook, outbox).run(inbox)),
+            monitor: tokio::spawn(Monitor::new(rulebook, outbox, store.clone(), memory).run(inbox)),
             server: tokio::spawn(server::serve(listener, state, until(stopped))),
             reloader: tokio::spawn(reloader.run(reload_requests, ready)),
         };
@@ -178,6 +184,7 @@ impl App {
             cloudwatch,
             controls,
             evidence,
+            store,
             scheduler,
             reload,
             grace: settings.scheduler.shutdown_grace,
@@ -219,11 +226,12 @@ impl App {
             () = self.cloudwatch.ended() => "CloudWatch sink",
             () = self.controls.ended() => "controls",
             () = self.evidence.ended() => "evidence",
+            () = self.store.ended() => "store",
         }
     }
 
     /// Ends in order: no new probes, running ones within the grace, what they saw is
-    /// told, sinks flush, the endpoint closes.
+    /// told, sinks flush, what is left goes to disk, the endpoint closes.
     pub async fn stop(self) {
         let Self {
             scheduler,
@@ -239,6 +247,7 @@ impl App {
         join("monitor", tasks.monitor).await;
         self.evidence.shutdown(CLOSE).await;
         self.cloudwatch.shutdown(FLUSH).await;
+        self.store.close().await;
         // The server may have ended by itself: then nobody listens.
         let _ = self.stop_server.send(true);
         let mut server = tasks.server;
@@ -254,13 +263,24 @@ impl Probe for Prober {
     }
 }
 
+/// The store, and what it remembers.
+async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, Memory) {
+    let gauges = metrics.store_gauges();
+    match directory {
+        Some(directory) => Store::open(directory, gauges).await,
+        None => (Store::off(gauges), Memory::default()),
+    }
+}
+
 /// Everything that talks to the world outside on the monitor's behalf, and AWS's answers.
 fn outlets(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
     aws: Option<SdkConfig>,
+    store: Store,
 ) -> (Sinks, Arc<Evidence>, mpsc::Receiver<Answer>) {
-    let cloudwatch = CloudWatchSink::start_with(Arc::clone(settings), metrics.clone(), aws.clone());
+    let cloudwatch =
+        CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
     let sinks = Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(Board::default()),
@@ -271,10 +291,12 @@ fn outlets(
     (sinks, Arc::new(evidence), answers)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| StartError::Listen { address, source })?;
+    // Port 0 is any free one.
+    let bound = listener.local_addr().unwrap_or(address);
+    Ok((listener, bound))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Terminal};
-use crate::app::{App, Options};
+use crate::app::{App, Options, state};
 use crate::config;
 use crate::telemetry;
 
@@ -15,6 +15,11 @@ pub struct Args {
     /// The configuration file.
     #[arg(long, short, value_name = "FILE")]
     pub config: PathBuf,
+
+    /// Where incidents, baselines and unsent datapoints are kept over restarts
+    /// [default: `$STATE_DIRECTORY`, which goes before this, else the user's state folder].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
 }
 
 /// The signals a daemon listens to.
@@ -40,11 +45,19 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         tracing::info!("{note}");
     }
     let mut signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
+    let state = state::directory(args.state.as_deref(), |name| std::env::var_os(name));
+    if state.is_none() {
+        tracing::warn!(
+            "store: no state directory is known: a restart will not know of open incidents; \
+             name one with --state"
+        );
+    }
     let targets = loaded.settings.targets.len();
     let mut app = App::start(Options {
         settings: loaded.settings,
         reload_from: Some(args.config),
         aws: None,
+        state,
     })
     .await
     .map_err(|error| error.to_string())?;

@@ -233,6 +233,23 @@ impl Incidents {
         Some(IncidentEvent::Opened(incident))
     }
 
+    /// Has a declared incident name another cause. `None`: it does already, or none is open.
+    pub fn restate(
+        &mut self,
+        verdict: &Arc<Verdict>,
+        note: &str,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let incident = self.open.as_mut()?;
+        let known = &incident.verdict;
+        if known.cause == verdict.cause && known.certainty == verdict.certainty {
+            return None;
+        }
+        let note = format!("{}: {note}", difference(known, verdict));
+        revise(incident, verdict, &[], note, now);
+        Some(IncidentEvent::Updated(Arc::clone(incident)))
+    }
+
     /// Ends the open incident, for instance because its target was removed.
     pub fn close(&mut self, now: Timestamp, note: &str) -> Option<IncidentEvent> {
         let mut incident = self.open.take()?;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Monitor;
+use super::notice::Notice;
 use super::watched::{Watched, of};
-use super::{Monitor, journal};
 use crate::diagnosis::Outcome;
 use crate::diagnosis::aws::Answer;
 use crate::diagnosis::aws::summary::summary;
@@ -16,6 +17,7 @@ use crate::diagnosis::fact::Facts;
 use crate::incident::IncidentEvent;
 use crate::observation::Observation;
 use crate::report::{Report, Update};
+use crate::store::KeptIncident;
 use crate::target::Target;
 
 impl Monitor {
@@ -62,6 +64,7 @@ impl Monitor {
         };
         let host = target.url.host_str().unwrap_or_default();
         watched.baseline.control(observation, host, now);
+        watched.learned.changed = true;
         let failing = watched.health.consecutive_failures() > 0;
         if let Some(watched) = self.watched.get(&target.name) {
             self.measure(watched, failing, now);
@@ -93,14 +96,20 @@ impl Monitor {
         let Some(event) = event else {
             return;
         };
-        journal::incident(&answer.target, &event);
-        watched.showing = Some(Arc::clone(&event.incident().verdict));
-        self.outbox.sinks.update(&Update {
+        let incident = event.incident();
+        watched.showing = Some(Arc::clone(&incident.verdict));
+        self.batch.keep(KeptIncident {
+            location: Arc::clone(&self.location),
+            incident: Arc::clone(incident),
+            health: watched.health.state(),
+            since: watched.health.since(),
+        });
+        self.batch.tell(Notice::Update(Box::new(Update {
             target: Arc::clone(&watched.target),
             at: now,
             began: answer.began,
             diagnosis,
-            incident: Arc::clone(event.incident()),
-        });
+            incident: Arc::clone(incident),
+        })));
     }
 }

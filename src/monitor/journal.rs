@@ -2,7 +2,7 @@
 
 use crate::incident::IncidentEvent;
 use crate::report::Report;
-use crate::target::TargetName;
+use crate::store::KeptIncident;
 
 /// What one probe changed.
 pub(super) fn probe(report: &Report) {
@@ -20,20 +20,20 @@ pub(super) fn probe(report: &Report) {
         tracing::info!(target = %name, from, to, cause, certainty, incident, maintenance, "health changed");
     }
     if let Some(event) = &report.event {
-        incident(name, event);
+        incident(event);
     }
     let error = report.diagnosis.error.as_deref();
     tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "probed");
 }
 
 /// What happened to an incident.
-pub(super) fn incident(name: &TargetName, event: &IncidentEvent) {
+pub(super) fn incident(event: &IncidentEvent) {
     let story = event.incident();
     let cause = story.verdict.cause.as_str();
     let certainty = story.verdict.certainty.as_str();
     let note = story.history.last().map(|revision| revision.note.as_str());
     tracing::info!(
-        target = %name,
+        target = %story.target,
         incident = %story.id,
         cause,
         certainty,
@@ -41,4 +41,12 @@ pub(super) fn incident(name: &TargetName, event: &IncidentEvent) {
         "incident {}",
         event.as_str(),
     );
+}
+
+/// That an incident of before a restart goes on.
+pub(super) fn resumed(kept: &KeptIncident) {
+    let story = &kept.incident;
+    let cause = story.verdict.cause.as_str();
+    let (health, since) = (kept.health.as_str(), kept.since);
+    tracing::info!(target = %story.target, incident = %story.id, cause, health, %since, "incident goes on");
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Monitor;
+use super::notice::Notice;
 use crate::diagnosis::rulebook::{self, Rulebook};
 use crate::report::CauseInfo;
 use crate::settings::RuleFile;
@@ -18,7 +19,8 @@ impl Monitor {
             // Reading the configuration refuses such rules: the old ones are better than none.
             Err(error) => tracing::error!(%error, "the rules cannot be used, the old ones stay"),
         }
-        self.outbox.sinks.explain(&causes(&self.rulebook));
+        let causes = causes(&self.rulebook);
+        self.batch.tell(Notice::Causes(causes));
         self.rules = Some(Arc::clone(rules));
     }
 }

@@ -1,12 +1,19 @@
 //! The one event loop: each probe's story, from observation to report.
 //!
 //! Owns all mutable state about targets (health, baselines, incidents, what is shown), so
-//! that nothing needs a lock and every result is judged in the order in which it came. It
-//! does no I/O: sinks, controls and questions to AWS are handed over without blocking.
+//! that nothing needs a lock and every result is judged in the order in which it came.
+//! What a few events have to say is gathered (`batch`), their incidents are put on disk
+//! (`ledger`), and then it is told (`notice`): nobody is shown what a crash takes back.
+//! Sinks, controls and questions to AWS are handed over without blocking.
 
 mod asking;
+mod batch;
+mod configuring;
+mod inbox;
 mod journal;
 mod learning;
+mod ledger;
+mod notice;
 mod surroundings;
 mod watched;
 
@@ -16,24 +23,32 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
 
-use crate::baseline::Baseline;
+use crate::alarm::words::Words;
 use crate::controls::Controls;
+use crate::diagnosis::Outcome;
 use crate::diagnosis::aws::Answer;
 use crate::diagnosis::fact::Facts;
 use crate::diagnosis::rulebook::Rulebook;
 use crate::evidence::Evidence;
 use crate::incident::{Incidents, Sighting};
-use crate::inquiry::Inquiry;
 use crate::maintenance::Maintenance;
 use crate::observation::Observation;
 use crate::report::{Missed, Report};
 use crate::scheduler::{Command, Emission};
 use crate::settings::{RuleFile, Settings};
 use crate::sink::Sinks;
+use crate::store::{Memory, Store};
 use crate::target::{Target, TargetName};
+use crate::throng::Throng;
 use crate::vantage::Vantage;
 
+pub use self::inbox::Inbox;
+
+use self::batch::Batch;
+use self::ledger::Ledger;
+use self::notice::Notice;
 use self::watched::Watched;
 
 /// What happens to a monitor.
@@ -58,19 +73,6 @@ pub struct Change {
     pub changed: usize,
     /// Targets that are gone.
     pub removed: usize,
-}
-
-/// Where events come from.
-#[derive(Debug)]
-pub struct Inbox {
-    /// Of the scheduler; the monitor ends with it.
-    pub emissions: mpsc::Receiver<Emission>,
-    /// Of control requests.
-    pub controls: mpsc::Receiver<(Arc<Target>, Observation)>,
-    /// Of AWS.
-    pub answers: mpsc::Receiver<Answer>,
-    /// Of whoever reads the configuration.
-    pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<Change>)>,
 }
 
 /// Where the monitor's wishes go; none of them makes it wait.
@@ -99,12 +101,28 @@ pub struct Monitor {
     vantage: Vantage,
     /// The incident of the prober itself, while it is in trouble.
     own_incident: Incidents,
+    throng: Throng,
+    /// The incident of very many targets that fail at once.
+    group_incident: Incidents,
+    /// What the heartbeat's alarm was told last in place of theirs.
+    told_of_group: Option<Words>,
+    /// What is remembered of before, until the first configuration says what it is for.
+    memory: Option<Memory>,
+    ledger: Ledger,
+    batch: Batch,
 }
 
+/// Events handled before what they say is put on disk and told: enough that a commit each
+/// keeps up with any number of probes, few enough that the first waits a millisecond only.
+const BATCH: usize = 64;
+
+/// How often it is looked at what no event tells: a group's words, and what was learned.
+const TICK: Duration = Duration::from_secs(10);
+
 impl Monitor {
-    /// A monitor without targets.
+    /// A monitor without targets, on what is remembered of before.
     #[must_use]
-    pub fn new(rulebook: Rulebook, outbox: Outbox) -> Self {
+    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: Memory) -> Self {
         Self {
             rulebook,
             rules: None,
@@ -114,27 +132,46 @@ impl Monitor {
             watched: HashMap::new(),
             vantage: Vantage::default(),
             own_incident: Incidents::default(),
+            throng: Throng::default(),
+            group_incident: Incidents::default(),
+            told_of_group: None,
+            memory: Some(memory),
+            ledger: Ledger::new(store),
+            batch: Batch::default(),
         }
     }
 
     /// Runs until the scheduler has ended and everything it emitted is told.
     pub async fn run(mut self, mut inbox: Inbox) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let event = tokio::select! {
-                emission = inbox.emissions.recv() => match emission {
-                    Some(emission) => Event::Probing(emission),
-                    None => return,
+            tokio::select! {
+                event = inbox.next() => match event {
+                    Some(event) => self.handle(event, Timestamp::now()),
+                    None => break,
                 },
-                Some((target, observation)) = inbox.controls.recv() => {
-                    Event::Controlled(target, Box::new(observation))
-                }
-                Some(answer) = inbox.answers.recv() => Event::Answered(answer),
-                Some((settings, done)) = inbox.configurations.recv() => {
-                    Event::Configure(settings, done)
-                }
-            };
-            self.handle(event, Timestamp::now());
+                _ = ticks.tick() => self.tick(Timestamp::now()),
+            }
+            for _ in 1..BATCH {
+                let Some(event) = inbox.ready() else { break };
+                self.handle(event, Timestamp::now());
+            }
+            self.settle().await;
         }
+        let targets = self.watched.values_mut();
+        self.ledger.keep_all_learned(targets, Timestamp::now());
+    }
+
+    /// First the disk, then everybody else.
+    async fn settle(&mut self) {
+        self.ledger.keep(self.batch.take_incidents()).await;
+        self.batch.publish(&self.outbox.sinks);
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.look_at_group(now);
+        self.ledger.keep_learned(self.watched.values_mut(), now);
     }
 
     fn handle(&mut self, event: Event, now: Timestamp) {
@@ -142,16 +179,12 @@ impl Monitor {
             Event::Probing(Emission::Observed(target, observation)) => {
                 self.observed(&target, *observation, now);
             }
-            Event::Probing(Emission::Missed(missed)) => self.missed(&missed),
+            Event::Probing(Emission::Missed(missed)) => self.missed(missed),
             Event::Controlled(target, observation) => {
                 self.controlled(&target, &observation, now);
             }
             Event::Answered(answer) => self.answered(&answer, now),
-            Event::Configure(settings, done) => {
-                let change = self.configure(&settings, now);
-                // Whoever asked may have gone: the configuration holds all the same.
-                let _ = done.send(change);
-            }
+            Event::Configure(settings, done) => self.configure(&settings, done, now),
         }
     }
 
@@ -174,6 +207,7 @@ impl Monitor {
             (None, None)
         } else {
             watched.baseline.observe(&observation, &diagnosis, now);
+            watched.learned.changed |= diagnosis.outcome != Outcome::Failed;
             let transition = watched.health.observe(diagnosis.outcome, now);
             let sighting = Sighting {
                 target: &target.name,
@@ -207,21 +241,20 @@ impl Monitor {
             maintenance,
             own_trouble,
         };
-        self.outbox.sinks.publish(&report);
-
-        journal::probe(&report);
         if !own_trouble {
             self.confirm(&report);
             self.inquire(&report, &facts);
             self.control(&report, now);
+            self.count(&report, now);
         }
+        self.batch.report(report);
     }
 
-    fn missed(&self, missed: &Missed) {
+    fn missed(&mut self, missed: Missed) {
         if self.watched.contains_key(&missed.target.name) {
             let reason = missed.reason.as_str();
             tracing::debug!(target = %missed.target.name, reason, "slot missed");
-            self.outbox.sinks.missed(missed);
+            self.batch.tell(Notice::Missed(missed));
         }
     }
 
@@ -238,48 +271,5 @@ impl Monitor {
                 tracing::warn!(target = %report.target.name, "no confirming probe: busy");
             }
         }
-    }
-
-    fn configure(&mut self, settings: &Arc<Settings>, now: Timestamp) -> Change {
-        let mut change = Change::default();
-        let mut old = std::mem::take(&mut self.watched);
-        for target in &settings.targets {
-            let watched = match old.remove(&target.name) {
-                Some(kept) if kept.target == *target => Watched {
-                    // The scheduler's copy: comparing the two is then comparing pointers.
-                    target: Arc::clone(target),
-                    ..kept
-                },
-                Some(mut changed) => {
-                    change.changed += 1;
-                    changed.health.configure(target.health);
-                    changed.target = Arc::clone(target);
-                    // Other times, and other questions: those asked are forgotten there too.
-                    changed.baseline = Baseline::default();
-                    changed.inquiry = Inquiry::default();
-                    changed
-                }
-                None => {
-                    change.added += 1;
-                    Watched::new(Arc::clone(target), now)
-                }
-            };
-            self.watched.insert(target.name.clone(), watched);
-        }
-        change.removed = old.len();
-        for mut removed in old.into_values() {
-            if let Some(event) = removed.incidents.close(now, "target removed") {
-                journal::incident(&removed.target.name, &event);
-                self.outbox.evidence.forget(&removed.target.name);
-                self.outbox.sinks.board.resolved(event.incident());
-            }
-        }
-        self.learn(&settings.rules);
-        self.vantage.configure(settings.targets.iter());
-        self.location = settings.location.as_str().into();
-        self.maintenance = Maintenance::new(&settings.maintenance);
-        self.outbox.evidence.configure(settings);
-        self.outbox.sinks.configure(settings);
-        change
     }
 }

@@ -114,7 +114,7 @@ pub(super) async fn in_background<R: IntoResponse + Send + 'static>(
 
 fn target_json(view: &TargetView, location: &str) -> Value {
     view.report.as_ref().map_or_else(
-        || wire::unprobed(&view.target, location),
+        || wire::unprobed(&view.target, location, view.resumed.as_deref()),
         |report| wire::target(report),
     )
 }

@@ -12,6 +12,7 @@ use crate::settings::Settings;
 use crate::sink::cloudwatch::CloudWatchSink;
 use crate::sink::page::Board;
 use crate::sink::prometheus::PrometheusSink;
+use crate::store::KeptIncident;
 
 /// Every sink of the daemon.
 #[derive(Clone, Debug)]
@@ -38,6 +39,13 @@ impl Sinks {
         self.cloudwatch.update(update);
         self.prometheus.update(update);
         self.board.update(update);
+    }
+
+    /// Tells the sinks that show them of an incident of before a restart that goes on.
+    /// CloudWatch's alarms know it already.
+    pub fn resume(&self, kept: &Arc<KeptIncident>) {
+        self.prometheus.resume(kept);
+        self.board.resume(kept);
     }
 
     /// Tells the sinks that count them of a missed slot.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::store::document::{BaselineDocument, IncidentDocument};
 use crate::store::fault::{Fault, FaultKind};
-use crate::store::row::{KeptBaseline, KeptIncident, SpoolRow};
+use crate::store::row::{KeptBaseline, KeptIncident};
 use crate::store::{FILE, Memory, RECENT};
 use crate::target::TargetName;
 
@@ -44,6 +44,9 @@ const INCIDENTS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90
 
 /// And at most so many: some ten megabytes.
 const INCIDENTS_MOST: i64 = 10_000;
+
+/// CloudWatch refuses older datapoints, so nobody can want them any more.
+const TAKEN_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
 const SCHEMA: &str = "
     CREATE TABLE incidents (
@@ -137,6 +140,8 @@ impl Database {
                  WHERE id < ?1 AND (backlog = 0 OR sending = 1)",
                 [first_id.cast_signed()],
             )?;
+            let late = (now - TAKEN_WITHIN).as_millisecond();
+            t.execute("DELETE FROM spool WHERE at < ?1", [late])?;
             let oldest = (now - INCIDENTS_KEPT).as_millisecond();
             t.execute("DELETE FROM incidents WHERE resolved < ?1", [oldest])?;
             t.execute(
@@ -172,32 +177,12 @@ impl Database {
         Ok(result)
     }
 
-    /// The oldest datapoints of a backlog.
-    pub(super) fn oldest(&self, destination: &str, limit: usize) -> Result<Vec<SpoolRow>, Fault> {
-        let mut statement = self.connection.prepare(
-            "SELECT id, series, at, points, maybe_arrived FROM spool
-             WHERE destination = ?1 AND backlog = 1 ORDER BY at LIMIT ?2",
-        )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![destination, limit], |row| {
-            let points: Vec<u8> = row.get(3)?;
-            Ok(SpoolRow {
-                id: unsigned(row)?,
-                destination: destination.into(),
-                series: row.get(1)?,
-                at: Timestamp::from_millisecond(row.get(2)?).unwrap_or_default(),
-                values: unpack(&points),
-                maybe_arrived: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// How many datapoints a backlog has.
-    pub(super) fn count(&self, destination: &str) -> Result<u64, Fault> {
-        let sql = "SELECT count(*) FROM spool WHERE destination = ?1 AND backlog = 1";
-        let mut statement = self.connection.prepare(sql)?;
-        Ok(statement.query_row([destination], unsigned)?)
+    /// Reads.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        work(&self.connection)
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -283,78 +268,19 @@ pub(super) fn keep_baselines(
     Ok(())
 }
 
-/// Writes datapoints, in place of what their ids held.
-pub(super) fn keep_datapoints(
+/// Forgets what is normal for targets.
+pub(super) fn forget_baselines(
     transaction: &Transaction<'_>,
-    rows: &[SpoolRow],
+    targets: &[TargetName],
 ) -> Result<(), Fault> {
-    let mut statement = transaction.prepare(
-        "INSERT INTO spool (id, destination, series, at, points) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (id) DO UPDATE SET at = excluded.at, points = excluded.points",
-    )?;
-    for row in rows {
-        statement.execute(params![
-            row.id.cast_signed(),
-            &*row.destination,
-            row.series,
-            row.at.as_millisecond(),
-            pack(&row.values),
-        ])?;
+    let mut statement = transaction.prepare("DELETE FROM baselines WHERE target = ?1")?;
+    for target in targets {
+        statement.execute([target.as_str()])?;
     }
     Ok(())
-}
-
-/// Carries a statement out for each of many rows.
-pub(super) fn each(transaction: &Transaction<'_>, sql: &str, ids: &[u64]) -> Result<(), Fault> {
-    let mut statement = transaction.prepare(sql)?;
-    for id in ids {
-        statement.execute([id.cast_signed()])?;
-    }
-    Ok(())
-}
-
-/// Gives datapoints of a backlog up, and says how many.
-pub(super) fn trim(
-    transaction: &Transaction<'_>,
-    destination: &str,
-    before: Timestamp,
-    most: u64,
-) -> Result<u64, Fault> {
-    let aged = transaction.execute(
-        "DELETE FROM spool WHERE destination = ?1 AND backlog = 1 AND at < ?2",
-        params![destination, before.as_millisecond()],
-    )?;
-    let beyond = transaction.execute(
-        "DELETE FROM spool WHERE id IN (
-            SELECT id FROM spool WHERE destination = ?1 AND backlog = 1
-            ORDER BY at DESC LIMIT -1 OFFSET ?2)",
-        params![destination, i64::try_from(most).unwrap_or(i64::MAX)],
-    )?;
-    // What a long outage took from the disk goes back to it piece by piece.
-    let mut vacuum = transaction.prepare("PRAGMA incremental_vacuum(256)")?;
-    let mut freed = vacuum.query([])?;
-    while freed.next()?.is_some() {}
-    Ok((aged + beyond) as u64)
 }
 
 /// SQLite's integers have a sign, ours never do.
-fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
     row.get(0).map(i64::cast_unsigned)
-}
-
-fn pack(values: &[(f64, f64)]) -> Vec<u8> {
-    let bytes = values
-        .iter()
-        .flat_map(|(value, count)| [value.to_le_bytes(), count.to_le_bytes()]);
-    bytes.flatten().collect()
-}
-
-fn unpack(bytes: &[u8]) -> Vec<(f64, f64)> {
-    let (pairs, _) = bytes.as_chunks::<16>();
-    let number = |bytes: &[u8]| bytes.try_into().map_or(f64::NAN, f64::from_le_bytes);
-    pairs
-        .iter()
-        .map(|pair| (number(&pair[..8]), number(&pair[8..])))
-        .filter(|(value, count)| value.is_finite() && count.is_finite())
-        .collect()
 }

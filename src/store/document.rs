@@ -21,6 +21,7 @@ use crate::target::TargetName;
 #[derive(Serialize, Deserialize)]
 pub(super) struct IncidentDocument {
     id: String,
+    location: String,
     target: String,
     verdict: VerdictDocument,
     #[serde(default)]
@@ -94,6 +95,7 @@ impl From<&KeptIncident> for IncidentDocument {
         });
         Self {
             id: incident.id.to_string(),
+            location: kept.location.to_string(),
             target: incident.target.to_string(),
             verdict: (&*incident.verdict).into(),
             evidence: evidence.collect(),
@@ -150,6 +152,7 @@ impl IncidentDocument {
         };
         let states = HealthState::ALL.into_iter();
         Some(KeptIncident {
+            location: self.location.into(),
             incident: Arc::new(incident),
             health: states
                 .into_iter()

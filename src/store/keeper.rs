@@ -5,6 +5,8 @@
 //! the database cannot be used every piece of work is refused at once.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -15,13 +17,16 @@ use tokio::sync::oneshot;
 use crate::store::database::{self, Database};
 use crate::store::fault::{Fault, FaultKind};
 use crate::store::row::{KeptBaseline, KeptIncident, SpoolRow};
+use crate::store::spool;
 use crate::store::{Gauges, Memory};
+use crate::target::TargetName;
 
 /// A piece of work.
 #[derive(Debug)]
 pub(super) enum Job {
     Incidents(Vec<KeptIncident>, oneshot::Sender<bool>),
     Baselines(Vec<KeptBaseline>),
+    Unlearn(Vec<TargetName>),
     Keep(Vec<SpoolRow>, oneshot::Sender<bool>),
     Sending(Vec<u64>),
     Forget(Vec<u64>),
@@ -44,6 +49,8 @@ pub(super) struct Keeper {
     /// The present fault's kind, once it was told.
     told: Option<FaultKind>,
     try_again: Instant,
+    /// Somebody waited in vain for the work that is under way.
+    late: Arc<AtomicBool>,
 }
 
 /// Between two attempts to open: somebody who makes room sees it work within a moment.
@@ -53,7 +60,13 @@ const RETRY: Duration = Duration::from_secs(10);
 const TOGETHER: usize = 256;
 
 impl Keeper {
-    pub(super) fn new(directory: &Path, gauges: Gauges, most: u64, first_id: u64) -> Self {
+    pub(super) fn new(
+        directory: &Path,
+        gauges: Gauges,
+        most: u64,
+        first_id: u64,
+        late: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             directory: directory.to_owned(),
             gauges,
@@ -62,6 +75,7 @@ impl Keeper {
             database: None,
             told: None,
             try_again: Instant::now(),
+            late,
         }
     }
 
@@ -170,6 +184,11 @@ impl Keeper {
                 self.try_again = Instant::now();
             }
             self.down(&fault);
+            return;
+        }
+        if self.late.swap(false, Ordering::Relaxed) {
+            self.gauges.up.set(1);
+            tracing::info!("store: the disk answers again");
         }
     }
 
@@ -196,13 +215,14 @@ fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, Fault> {
     match job {
         Job::Incidents(incidents, _) => database::keep_incidents(transaction, incidents)?,
         Job::Baselines(baselines) => database::keep_baselines(transaction, baselines)?,
-        Job::Keep(rows, _) => database::keep_datapoints(transaction, rows)?,
-        Job::Sending(ids) => database::each(transaction, SENDING, ids)?,
-        Job::Forget(ids) => database::each(transaction, FORGET, ids)?,
-        Job::PutBack(ids, true) => database::each(transaction, UNKNOWN, ids)?,
-        Job::PutBack(ids, false) => database::each(transaction, REFUSED, ids)?,
+        Job::Unlearn(targets) => database::forget_baselines(transaction, targets)?,
+        Job::Keep(rows, _) => spool::keep(transaction, rows)?,
+        Job::Sending(ids) => spool::each(transaction, SENDING, ids)?,
+        Job::Forget(ids) => spool::each(transaction, FORGET, ids)?,
+        Job::PutBack(ids, true) => spool::each(transaction, UNKNOWN, ids)?,
+        Job::PutBack(ids, false) => spool::each(transaction, REFUSED, ids)?,
         Job::Trim(destination, before, most, _) => {
-            return database::trim(transaction, destination, *before, *most);
+            return spool::trim(transaction, destination, *before, *most);
         }
         Job::Oldest(..) | Job::Count(..) | Job::Close(_) => {}
     }
@@ -215,10 +235,12 @@ fn answer(database: &Database, job: Job, count: u64) -> Result<(), Fault> {
     let _ = match job {
         Job::Incidents(_, done) | Job::Keep(_, done) => done.send(true).is_ok(),
         Job::Trim(_, _, _, done) => done.send(count).is_ok(),
-        Job::Oldest(destination, limit, done) => {
-            done.send(database.oldest(&destination, limit)?).is_ok()
-        }
-        Job::Count(destination, done) => done.send(database.count(&destination)?).is_ok(),
+        Job::Oldest(destination, limit, done) => done
+            .send(database.read(|c| spool::oldest(c, &destination, limit))?)
+            .is_ok(),
+        Job::Count(destination, done) => done
+            .send(database.read(|c| spool::count(c, &destination))?)
+            .is_ok(),
         _ => true,
     };
     Ok(())

@@ -1,7 +1,7 @@
 //! What outlives the process: incidents, baselines, and datapoints not sent yet, in SQLite.
 //!
 //! Reading order: this file (the handle), `row` (what is kept), `document` (an incident as
-//! JSON), `database` (SQL), `fault` (what went wrong, and the mend), `keeper` (the one
+//! JSON), `database` and `spool` (SQL), `fault` (what went wrong, and the mend), `keeper` (the one
 //! thread: group commits, and getting well again). Nobody needs the store: without it, or
 //! while its disk is full, read-only, locked or broken, monitoring goes on, it says so
 //! once, and whoever asks is told that nothing was kept. It refuses to interpret a row.
@@ -11,10 +11,11 @@ mod document;
 mod fault;
 mod keeper;
 mod row;
+mod spool;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use fault::Fault;
 pub use row::{KeptBaseline, KeptIncident, SpoolRow};
 
 use self::keeper::{Job, Keeper};
+use crate::target::TargetName;
 
 /// The way to the state directory. Cheap to clone; every method may be called at any time
 /// and answers soon, whatever the disk does.
@@ -35,6 +37,8 @@ pub struct Store {
     jobs: Option<SyncSender<Job>>,
     ids: Arc<AtomicU64>,
     gauges: Gauges,
+    /// Somebody waited in vain, and the disk has not answered since.
+    late: Arc<AtomicBool>,
     ended: watch::Receiver<()>,
 }
 
@@ -90,6 +94,7 @@ impl Store {
             jobs: None,
             ids: Arc::new(AtomicU64::new(first_id())),
             gauges,
+            late: Arc::default(),
             ended,
         }
     }
@@ -108,7 +113,14 @@ impl Store {
         let (alive, ended) = watch::channel(());
         let (remember, remembered) = oneshot::channel();
         let first_id = first_id();
-        let keeper = Keeper::new(directory, gauges.clone(), bytes, first_id);
+        let late = Arc::<AtomicBool>::default();
+        let keeper = Keeper::new(
+            directory,
+            gauges.clone(),
+            bytes,
+            first_id,
+            Arc::clone(&late),
+        );
         let spawned = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -130,6 +142,7 @@ impl Store {
             jobs: Some(jobs),
             ids: Arc::new(AtomicU64::new(first_id)),
             gauges,
+            late,
             ended,
         };
         (store, memory)
@@ -144,7 +157,7 @@ impl Store {
     /// Whether what is given is kept at present.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.jobs.is_some() && self.gauges.up.get() == 1
+        self.jobs.is_some() && !self.late.load(Ordering::Relaxed) && self.gauges.up.get() == 1
     }
 
     /// Where new rows get their ids, unique over restarts.
@@ -169,6 +182,13 @@ impl Store {
     pub fn keep_baselines(&self, baselines: Vec<KeptBaseline>) {
         if !baselines.is_empty() {
             self.send(Job::Baselines(baselines));
+        }
+    }
+
+    /// Forgets what is normal for targets that are gone.
+    pub fn forget_baselines(&self, targets: Vec<TargetName>) {
+        if !targets.is_empty() {
+            self.send(Job::Unlearn(targets));
         }
     }
 
@@ -247,12 +267,23 @@ impl Store {
         }
     }
 
+    /// Hands over and waits for the answer. A disk that let somebody wait in vain is given
+    /// work all the same, and waited for again once it has answered: whoever asks each
+    /// second would otherwise wait most of the time.
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
         let (done, answer) = oneshot::channel();
-        if !self.send(job(done)) {
+        let late = self.late.load(Ordering::Relaxed);
+        if !self.send(job(done)) || late {
             return None;
         }
-        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+        let Ok(answer) = tokio::time::timeout(PATIENCE, answer).await else {
+            if !self.late.swap(true, Ordering::Relaxed) {
+                self.gauges.up.set(0);
+                tracing::error!("store: the disk does not answer; nobody waits for it any more");
+            }
+            return None;
+        };
+        answer.ok()
     }
 
     /// Hands over; false: nobody takes it.

@@ -12,6 +12,8 @@ use crate::target::TargetName;
 /// An incident with the health that goes with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptIncident {
+    /// The daemon's location: another one's incidents are not ours to go on with.
+    pub location: Arc<str>,
     /// The incident.
     pub incident: Arc<Incident>,
     /// Its target's health.

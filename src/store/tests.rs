@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::LazyLock;
 
 use prometheus::{IntCounter, IntGauge};
 
@@ -60,18 +61,22 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> KeptIncident {
         }],
     };
     KeptIncident {
+        location: "eu-west-1".into(),
         incident: Arc::new(incident),
         health: HealthState::Down,
         since: at(opened),
     }
 }
 
+/// Where the datapoints' seconds begin: young enough for CloudWatch to take them.
+static BASE: LazyLock<i64> = LazyLock::new(|| Timestamp::now().as_second() - 3600);
+
 fn row(store: &Store, second: i64) -> SpoolRow {
     SpoolRow {
         id: store.next_id(),
         destination: "".into(),
         series: "Down|orders".to_owned(),
-        at: at(second),
+        at: at(*BASE + second),
         values: vec![(1.0, 3.0), (0.25, 1.0)],
         maybe_arrived: false,
     }
@@ -112,8 +117,11 @@ async fn baselines_come_back_with_the_settings_they_belong_to() {
     };
     store.keep_baselines(vec![kept.clone()]);
     store.close().await;
-    let (_store, memory) = open(directory.path()).await;
+    let (store, memory) = open(directory.path()).await;
     assert_eq!(memory.baselines, [kept]);
+    store.forget_baselines(vec![TargetName::new("orders")]);
+    store.close().await;
+    assert_eq!(open(directory.path()).await.1.baselines, []);
 }
 
 #[tokio::test]
@@ -125,7 +133,10 @@ async fn datapoints_of_this_life_are_no_backlog_until_they_are_put_back() {
     assert_eq!(store.count_datapoints("").await, Some(0));
     store.put_back_datapoints(vec![rows[0].id, rows[1].id], true);
     let oldest = store.oldest_datapoints("", 10).await.unwrap();
-    let seen: Vec<_> = oldest.iter().map(|row| row.at.as_second()).collect();
+    let seen: Vec<_> = oldest
+        .iter()
+        .map(|row| row.at.as_second() - *BASE)
+        .collect();
     assert_eq!(seen, [10, 30]);
     assert!(oldest[0].maybe_arrived);
     assert_eq!(oldest[0].values, rows[1].values);
@@ -160,10 +171,42 @@ async fn old_and_surplus_datapoints_are_given_up_and_counted() {
     let ids = rows.iter().map(|row| row.id).collect();
     assert!(store.keep_datapoints(rows).await);
     store.put_back_datapoints(ids, false);
-    assert_eq!(store.trim_datapoints("", at(3), 5).await, Some(5));
+    assert_eq!(store.trim_datapoints("", at(*BASE + 3), 5).await, Some(5));
     let left = store.oldest_datapoints("", 10).await.unwrap();
-    let seen: Vec<_> = left.iter().map(|row| row.at.as_second()).collect();
+    let seen: Vec<_> = left.iter().map(|row| row.at.as_second() - *BASE).collect();
     assert_eq!(seen, [5, 6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn datapoints_that_cloudwatch_would_refuse_are_not_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let a_fortnight = 14 * 24 * 3600;
+    let rows = [-a_fortnight, 5].map(|second| row(&store, second)).to_vec();
+    assert!(store.keep_datapoints(rows.clone()).await);
+    store.close().await;
+    let (store, memory) = open(directory.path()).await;
+    assert_eq!(memory.datapoints, 1);
+    let left = store.oldest_datapoints("", 10).await.unwrap();
+    assert_eq!((left.len(), left[0].at), (1, rows[1].at));
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_answer_is_waited_for_once_and_does_its_work_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let gauges = gauges();
+    let (store, _) = Store::open(directory.path(), gauges.clone()).await;
+    // As if somebody had just waited in vain.
+    store.late.store(true, Ordering::Relaxed);
+    assert!(!store.is_well());
+    let kept = vec![incident("orders", 100, None)];
+    assert!(!store.keep_incidents(kept.clone()).await, "not waited for");
+    while store.late.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(store.is_well());
+    store.close().await;
+    assert_eq!(open(directory.path()).await.1.open, kept);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod publish;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -280,6 +281,26 @@ impl Target {
     }
 }
 
+impl Target {
+    /// A number that is another one once anything changes that an answer's time depends on:
+    /// what is learned of a target is of no use to another request. It stays the same over
+    /// restarts of one release; a later release may have to learn anew.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let request = &self.request;
+        let sent = (&request.method, &request.headers, &request.proxy);
+        let way = (request.max_redirects, request.ip, request.reuse_connection);
+        // Secrets print redacted: a new password makes no other request.
+        let asked = (sent, way, &self.auth, &self.aws);
+        let mut hasher = DefaultHasher::new();
+        self.url.hash(&mut hasher);
+        self.timeout.hash(&mut hasher);
+        request.body.hash(&mut hasher);
+        format!("{asked:?}").hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
 impl Default for RequestSettings {
     fn default() -> Self {
         Self {
@@ -292,6 +313,38 @@ impl Default for RequestSettings {
             proxy: None,
             body_limit: 64 * 1024,
             allow_addresses: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learned_belongs_to_a_request_and_not_to_its_labels() {
+        let target = |change: fn(&mut Target)| {
+            let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
+            change(&mut target);
+            target.fingerprint()
+        };
+        let known = target(|_| {});
+        let same: [fn(&mut Target); 3] = [
+            |_| {},
+            |t| t.labels = BTreeMap::from([("team".to_owned(), "shop".to_owned())]),
+            |t| t.health.consecutive_failures = 5,
+        ];
+        for change in same {
+            assert_eq!(target(change), known);
+        }
+        let other: [fn(&mut Target); 4] = [
+            |t| t.url.set_path("/other"),
+            |t| t.timeout = Duration::from_secs(1),
+            |t| t.request.body = Arc::new(*b"{}"),
+            |t| t.aws.integration = Some(Integration::Lambda),
+        ];
+        for change in other {
+            assert_ne!(target(change), known);
         }
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod support;

@@ -225,6 +225,9 @@ async fn a_port_in_use_is_said_clearly() {
     let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
         .args(["run", "--config"])
         .arg(&config)
+        .arg("--state")
+        .arg(directory.path().join("state"))
+        .env_remove("STATE_DIRECTORY")
         .output()
         .await
         .unwrap();

@@ -1,9 +1,11 @@
 //! The daemon as a process: started on a configuration, scraped, signalled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
@@ -17,18 +19,30 @@ pub(crate) struct Daemon {
     pub(crate) log: Lines<BufReader<ChildStderr>>,
     pub(crate) url: String,
     pub(crate) config: PathBuf,
-    _directory: tempfile::TempDir,
+    /// Its configuration and its state, as long as any of its lives.
+    _directory: Arc<TempDir>,
 }
 
 impl Daemon {
     /// Starts a daemon and waits until it says where its page is.
     pub(crate) async fn start(config_text: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
         let config = directory.path().join("probecause.toml");
         std::fs::write(&config, config_text).unwrap();
+        let state = directory.path().join("state");
+        Self::start_in(directory, &state).await.0
+    }
+
+    /// Starts a daemon on the configuration in a directory, with its state in another;
+    /// also what it logs before it says where its page is.
+    pub(crate) async fn start_in(directory: Arc<TempDir>, state: &Path) -> (Self, String) {
+        let config = directory.path().join("probecause.toml");
         let mut child = Command::new(env!("CARGO_BIN_EXE_probecause"))
             .args(["run", "--config"])
             .arg(&config)
+            .arg("--state")
+            .arg(state)
+            .env_remove("STATE_DIRECTORY")
             // What the emulator takes; a daemon without CloudWatch never looks.
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
@@ -37,6 +51,7 @@ impl Daemon {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut began = String::new();
         let url = loop {
             let line = log.next_line().await.unwrap().expect("the daemon ended");
             if let Some((_, rest)) = line.split_once("page at ") {
@@ -47,14 +62,17 @@ impl Daemon {
                     .trim_end_matches('/')
                     .to_owned();
             }
+            began.push_str(&line);
+            began.push('\n');
         };
-        Self {
+        let daemon = Self {
             child,
             log,
             url,
             config,
             _directory: directory,
-        }
+        };
+        (daemon, began)
     }
 
     /// The body of a page.

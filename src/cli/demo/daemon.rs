@@ -35,6 +35,8 @@ impl Daemon {
             settings,
             reload_from: None,
             aws: Some(aws),
+            // A demonstration leaves nothing behind.
+            state: None,
         };
         let app = App::start(options)
             .await

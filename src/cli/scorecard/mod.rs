@@ -131,6 +131,8 @@ async fn score(
         settings,
         reload_from: None,
         aws,
+        // A trial leaves nothing behind, and the daemon beside it keeps its own.
+        state: None,
     };
     let app = App::start(options)
         .await

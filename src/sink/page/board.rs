@@ -11,11 +11,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cause::CauseId;
-use crate::diagnosis::Outcome;
+use crate::diagnosis::{Outcome, Verdict};
+use crate::health::HealthState;
 use crate::incident::{Incident, IncidentEvent};
 use crate::observation::{Observation, Response};
 use crate::report::{CauseInfo, Missed, MissedReason, Report, Update};
 use crate::settings::Settings;
+use crate::store::KeptIncident;
 use crate::target::{Target, TargetName};
 
 /// What the page and the API read. Shared by reference; every method takes a short lock.
@@ -31,6 +33,8 @@ pub struct TargetView {
     pub target: Arc<Target>,
     /// The newest report; none before the first probe.
     pub report: Option<Arc<Report>>,
+    /// What is known from before a restart, until the first probe.
+    pub resumed: Option<Arc<KeptIncident>>,
     /// Missed slots by reason, in the order of [`MissedReason::ALL`].
     pub missed: [u64; MissedReason::ALL.len()],
 }
@@ -50,13 +54,42 @@ pub struct Sample {
     pub cause: Option<CauseId>,
 }
 
+impl TargetView {
+    /// Its health; before the first probe that of before a restart.
+    #[must_use]
+    pub fn health(&self) -> HealthState {
+        match (&self.report, &self.resumed) {
+            (Some(report), _) => report.health,
+            (None, Some(kept)) => kept.health,
+            (None, None) => HealthState::Unknown,
+        }
+    }
+
+    /// Since when it is so; `None`: never probed.
+    #[must_use]
+    pub fn since(&self) -> Option<Timestamp> {
+        let reported = self.report.as_ref().map(|report| report.since);
+        reported.or_else(|| self.resumed.as_ref().map(|kept| kept.since))
+    }
+
+    /// The cause to show.
+    #[must_use]
+    pub fn showing(&self) -> Option<&Arc<Verdict>> {
+        match (&self.report, &self.resumed) {
+            (Some(report), _) => report.showing.as_ref(),
+            (None, Some(kept)) => Some(&kept.incident.verdict),
+            (None, None) => None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     location: Arc<str>,
     causes: Arc<[CauseInfo]>,
     targets: BTreeMap<TargetName, Entry>,
-    /// The prober's own, while it is in trouble.
-    own: Option<Arc<Incident>>,
+    /// Open ones that are no target's: the prober's own, and a group's.
+    declared: BTreeMap<TargetName, Arc<Incident>>,
     /// Newest first.
     resolved: VecDeque<Arc<Incident>>,
 }
@@ -124,15 +157,24 @@ impl Board {
         }
     }
 
-    /// Takes an incident that is no target's but the prober's own.
+    /// Takes an incident that is no target's, or what has become of it: the prober's own,
+    /// or a group's.
     pub fn opened(&self, incident: &Arc<Incident>) {
-        self.lock().own = Some(Arc::clone(incident));
+        let name = incident.target.clone();
+        self.lock().declared.insert(name, Arc::clone(incident));
     }
 
-    /// The prober's own incident, while it is open.
-    #[must_use]
-    pub fn own_incident(&self) -> Option<Arc<Incident>> {
-        self.lock().own.clone()
+    /// Takes an incident of before a restart that goes on.
+    pub fn resume(&self, kept: &Arc<KeptIncident>) {
+        let mut state = self.lock();
+        let incident = &kept.incident;
+        match state.targets.get_mut(&incident.target) {
+            Some(entry) => entry.view.resumed = Some(Arc::clone(kept)),
+            None => {
+                let name = incident.target.clone();
+                state.declared.insert(name, Arc::clone(incident));
+            }
+        }
     }
 
     /// Takes the end of an incident that no probe ended: its target was removed, or the
@@ -186,10 +228,14 @@ impl Board {
             .values()
             .filter_map(|entry| entry.view.report.as_ref())
             .filter(|report| !report.own_trouble);
+        let views = state.targets.values().map(|entry| &entry.view);
+        let resumed = views.filter_map(|view| view.resumed.as_ref());
+        let resumed = resumed.map(|kept| Arc::clone(&kept.incident));
         let mut incidents: Vec<_> = reports
             .filter_map(|report| report.incident.clone())
             .filter(|incident| incident.resolved.is_none())
-            .chain(state.own.clone())
+            .chain(resumed)
+            .chain(state.declared.values().cloned())
             .collect();
         incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened));
         incidents.extend(state.resolved.iter().cloned());
@@ -204,9 +250,9 @@ impl Board {
 
 impl State {
     fn resolve(&mut self, incident: &Arc<Incident>) {
-        let own = self.own.as_ref();
-        if own.is_some_and(|own| own.id == incident.id) {
-            self.own = None;
+        let known = self.declared.get(&incident.target);
+        if known.is_some_and(|known| known.id == incident.id) {
+            self.declared.remove(&incident.target);
         }
         self.resolved.push_front(Arc::clone(incident));
         self.resolved.truncate(RESOLVED);
@@ -219,6 +265,7 @@ impl Entry {
             view: TargetView {
                 target: Arc::clone(target),
                 report: None,
+                resumed: None,
                 missed: [0; MissedReason::ALL.len()],
             },
             recent: VecDeque::new(),
@@ -237,6 +284,7 @@ impl Entry {
             status: seen.response.as_ref().map(|response| response.status),
             cause: report.diagnosis.cause().cloned(),
         });
+        self.view.resumed = None;
         self.view.report = Some(Arc::new(Report {
             observation: Arc::new(without_content(seen)),
             ..report.clone()

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::diagnosis::{Evidence, Verdict};
-use crate::health::HealthState;
 use crate::incident::Incident;
 use crate::observation::Phase;
 use crate::report::{MissedReason, Report};
@@ -40,7 +39,8 @@ pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
                 @if !known.is_empty() { (evidence(known)) }
             }
         } @else {
-            p { "Not probed yet." }
+            @if let Some(kept) = &view.resumed { (diagnosis(&kept.incident.verdict, None)) }
+            p { @if view.resumed.is_some() { "Not probed since the restart." } @else { "Not probed yet." } }
         }
         @if !incidents.is_empty() { (history(&incidents, now)) }
         (missed(&view))
@@ -52,15 +52,12 @@ pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
 fn head(view: &TargetView, now: Timestamp) -> Markup {
     let target = &view.target;
     let report = view.report.as_deref();
-    let health = report.map_or(HealthState::Unknown, |report| report.health);
     html! {
         div.head {
             h1 { (target.name) }
-            (parts::state(health))
-            @if let Some(report) = report {
-                span.quiet { "for " (parts::since(report.since, now)) }
-                @if report.maintenance { span.tag { "maintenance" } }
-            }
+            (parts::state(view.health()))
+            @if let Some(since) = view.since() { span.quiet { "for " (parts::since(since, now)) } }
+            @if report.is_some_and(|report| report.maintenance) { span.tag { "maintenance" } }
         }
         p.quiet.url {
             (target.request.method) " " (shown_url(target)) " · every " (humantime::format_duration(target.interval))

@@ -38,29 +38,19 @@ pub fn list(board: &Board, now: Timestamp) -> String {
     parts::frame(&title, &board.location(), now, &main).into_string()
 }
 
-fn health(view: &TargetView) -> HealthState {
-    view.report
-        .as_ref()
-        .map_or(HealthState::Unknown, |report| report.health)
-}
-
 /// Down before degraded before failing-but-not-yet-down before unknown before up.
 fn urgency(view: &TargetView) -> u8 {
-    let showing = view
-        .report
-        .as_ref()
-        .is_some_and(|report| report.showing.is_some());
-    match health(view) {
+    match view.health() {
         HealthState::Down => 0,
         HealthState::Degraded => 1,
-        _ if showing => 2,
+        _ if view.showing().is_some() => 2,
         HealthState::Unknown => 3,
         HealthState::Up => 4,
     }
 }
 
 fn count(targets: &[TargetView], state: HealthState) -> usize {
-    targets.iter().filter(|view| health(view) == state).count()
+    targets.iter().filter(|view| view.health() == state).count()
 }
 
 fn counts(targets: &[TargetView], open: usize) -> Markup {
@@ -99,11 +89,21 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
     }
 }
 
-/// The target, or the prober itself, which has no page of its own.
+/// What there is instead of a last probe.
+const fn unprobed(view: &TargetView) -> &'static str {
+    if view.resumed.is_some() {
+        "not probed since the restart"
+    } else {
+        "not probed yet"
+    }
+}
+
+/// The target; the prober itself and a group of targets have no page of their own.
 fn subject(incident: &Incident) -> Markup {
     let name = incident.target.as_str();
     html! {
-        @if name.starts_with('(') { b { "this prober" } }
+        @if name == "(group)" { b { "many targets at once" } }
+        @else if name.starts_with('(') { b { "this prober" } }
         @else { a href=(parts::address(name)) { (name) } }
     }
 }
@@ -137,16 +137,16 @@ fn row(view: &TargetView, now: Timestamp) -> Markup {
         tr {
             td.name { a href=(parts::address(name.as_str())) { (name) } }
             td {
-                (parts::state(health(view)))
+                (parts::state(view.health()))
                 @if report.is_some_and(|report| report.maintenance) { " " span.tag { "maintenance" } }
             }
-            td { @if let Some(verdict) = report.and_then(|report| report.showing.as_ref()) {
+            td { @if let Some(verdict) = view.showing() {
                 (parts::cause(verdict))
             } }
-            td.since { @if let Some(report) = report { (parts::since(report.since, now)) } }
+            td.since { @if let Some(since) = view.since() { (parts::since(since, now)) } }
             td.wide { @match report {
                 Some(report) => (parts::waterfall(&report.observation.phases, report.observation.duration, 8)),
-                None => span.quiet { "not probed yet" },
+                None => span.quiet { (unprobed(view)) },
             } }
             td.number { @if let Some(report) = report { (parts::span(report.observation.duration)) } }
         }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::report::{CauseInfo, Missed, Report, Update};
 use crate::settings::Settings;
 use crate::sink::daemon_metrics::DaemonMetrics;
+use crate::store::KeptIncident;
 use crate::target::TargetName;
 
 use catalogue::{Body, FAMILIES};
@@ -88,6 +89,15 @@ impl PrometheusSink {
     pub fn update(&self, update: &Update) {
         if let Some(series) = self.lock().get_mut(&update.target.name) {
             series.show(Some(&update.incident.verdict));
+        }
+    }
+
+    /// Takes an incident of before a restart that goes on.
+    pub fn resume(&self, kept: &KeptIncident) {
+        if let Some(series) = self.lock().get_mut(&kept.incident.target) {
+            series.health = kept.health;
+            series.show(Some(&kept.incident.verdict));
+            series.incident_opened = Some(kept.incident.opened);
         }
     }
 
