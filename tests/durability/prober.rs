@@ -43,7 +43,7 @@ impl Home {
 }
 
 impl Prober {
-    /// Starts the daemon and waits until it says where its page is.
+    /// Starts the daemon and waits until it is ready.
     pub(crate) async fn start(home: &Home) -> Self {
         let mut child = command(&home.config())
             .env("STATE_DIRECTORY", home.state())
@@ -69,12 +69,23 @@ impl Prober {
             }
         });
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self {
+        let prober = Self {
             child,
             url,
             client,
             log,
-        }
+        };
+        until("ready", async || prober.is_ready().await).await;
+        prober
+    }
+
+    async fn is_ready(&self) -> bool {
+        let answer = self
+            .client
+            .get(format!("{}/-/ready", self.url))
+            .send()
+            .await;
+        answer.unwrap().status().is_success()
     }
 
     /// Lines of its log that have this in them.
