@@ -12,6 +12,9 @@ mod daemon;
 #[path = "cloudwatch/emulator.rs"]
 mod emulator;
 #[cfg(test)]
+#[path = "cloudwatch/life.rs"]
+mod life;
+#[cfg(test)]
 #[path = "cloudwatch/plan.rs"]
 mod plan;
 #[cfg(test)]

@@ -21,7 +21,11 @@ pub(super) struct Disk {
     key: Arc<str>,
     /// New datapoints that were not handed over yet.
     unkept: BTreeMap<u64, Datapoint>,
+    /// The handing over that is under way.
     asked: Option<Asked>,
+    /// The question that is under way. Apart from the handing over, which under load never
+    /// ends for long enough to ask anything in between.
+    looking: Option<Asked>,
     /// What is under way to be kept.
     keeping: Vec<Datapoint>,
     /// How many are in the backlog, as far as known.
@@ -55,6 +59,7 @@ impl Disk {
             key,
             unkept: BTreeMap::new(),
             asked: None,
+            looking: None,
             keeping: Vec::new(),
             backlog: 0,
             counted: false,
@@ -69,7 +74,7 @@ impl Disk {
         }
     }
 
-    /// Whether something new may be asked of the disk.
+    /// Whether something new may be handed over.
     pub(super) fn is_free(&self) -> bool {
         self.asked.is_none() && self.store.is_well()
     }
@@ -94,12 +99,12 @@ impl Disk {
 
     /// Asks for what is due: the count once, and what is too old each minute.
     pub(super) fn look(&mut self, now: Timestamp, most_age: Duration) {
-        if !self.is_free() {
+        if self.looking.is_some() || !self.store.is_well() {
             return;
         }
         let (store, key) = (self.store.clone(), Arc::clone(&self.key));
         if !self.counted {
-            self.asked = Some(Box::pin(async move {
+            self.looking = Some(Box::pin(async move {
                 Told::Counted(store.count_datapoints(&key).await)
             }));
             return;
@@ -111,7 +116,7 @@ impl Disk {
         self.trimmed = Some(now);
         let age = SignedDuration::try_from(most_age).unwrap_or(SignedDuration::MAX);
         let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        self.asked = Some(Box::pin(async move {
+        self.looking = Some(Box::pin(async move {
             let gone = store.trim_datapoints(&key, before, MOST).await;
             Told::Trimmed(gone, store.count_datapoints(&key).await)
         }));
@@ -119,13 +124,9 @@ impl Disk {
 
     /// What the disk says to what it was asked; never, if it was asked nothing.
     pub(super) async fn told(&mut self) -> Told {
-        match &mut self.asked {
-            Some(asked) => {
-                let told = asked.await;
-                self.asked = None;
-                told
-            }
-            None => std::future::pending().await,
+        tokio::select! {
+            told = answer(&mut self.asked) => told,
+            told = answer(&mut self.looking) => told,
         }
     }
 
@@ -250,6 +251,52 @@ impl Disk {
     }
 }
 
+async fn answer(asked: &mut Option<Asked>) -> Told {
+    match asked {
+        Some(under_way) => {
+            let told = under_way.await;
+            *asked = None;
+            told
+        }
+        None => std::future::pending().await,
+    }
+}
+
 fn rows(batch: &[Datapoint]) -> Vec<u64> {
     batch.iter().map(|datapoint| datapoint.row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::cloudwatch::datapoint::Series;
+    use crate::sink::daemon_metrics::DaemonMetrics;
+
+    #[tokio::test]
+    async fn under_load_the_backlog_of_earlier_lives_is_counted_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        let (store, _) = Store::open(directory.path(), gauges).await;
+        let mut disk = Disk::new(store, "here/".into());
+        let now = Timestamp::now();
+        // Something new to hand over at every look.
+        let new = |row| Datapoint::new(row, Series::Heartbeat, now, 1.0);
+        for row in 0..3 {
+            disk.add(&new(row));
+            if disk.is_free() {
+                disk.keep(Vec::new());
+            }
+            disk.look(now, Duration::from_secs(3600));
+            for _ in 0..2 {
+                if let Told::Counted(count) = disk.told().await {
+                    assert_eq!(count, Some(0));
+                    return;
+                }
+                if disk.asked.is_none() && disk.looking.is_none() {
+                    break;
+                }
+            }
+        }
+        panic!("never counted");
+    }
 }
