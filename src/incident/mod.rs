@@ -615,4 +615,22 @@ mod tests {
         assert_ne!(IncidentId::new(&a, at(1)), IncidentId::new(&b, at(1)));
         assert!(IncidentId::new(&b, at(1)) < IncidentId::new(&a, at(2)));
     }
+
+    #[test]
+    fn a_declared_incident_is_restated_only_where_cause_or_certainty_differ() {
+        let mut incidents = Incidents::default();
+        let throttled = failed("lambda-throttled", Certainty::Likely);
+        let (group, note) = (TargetName::new("(group)"), "100 targets fail");
+        incidents.declare(&group, &throttled, note, at(1));
+        let mut restate = |diagnosis: &Diagnosis| {
+            let verdict = diagnosis.verdict.as_ref().unwrap();
+            let event = incidents.restate(verdict, "90 targets fail", at(2))?;
+            Some(event.incident().history.last()?.note.clone())
+        };
+        assert_eq!(restate(&throttled), None);
+        // A majority may well be less sure than the one before it.
+        let weaker = failed("dns-failure", Certainty::Possible);
+        let note = "lambda-throttled → dns-failure (likely → possible): 90 targets fail";
+        assert_eq!(restate(&weaker).as_deref(), Some(note));
+    }
 }

@@ -108,7 +108,7 @@ impl Monitor {
                 self.close(&kept, "over: the daemon was restarted", now);
             }
         }
-        self.tell_group();
+        self.tell_first_of_group();
     }
 
     fn resume_target(&mut self, kept: KeptIncident, now: Timestamp) {

@@ -149,6 +149,13 @@ impl Monitor {
         }
     }
 
+    /// What a former life had the heartbeat's alarm say may be over: it is told in any case.
+    pub(super) fn tell_first_of_group(&mut self) {
+        self.told_of_group = self.words();
+        let words = self.told_of_group.clone();
+        self.batch.tell(Notice::Group(words));
+    }
+
     /// The prober's own trouble goes first: who cannot see has no say about a group.
     fn words(&self) -> Option<Words> {
         if let Some(own) = self.own_incident.open() {
