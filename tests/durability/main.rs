@@ -1,0 +1,59 @@
+//! Nothing is lost: a daemon under load whose CloudWatch goes away, and one that is killed
+//! again and again.
+//!
+//! Ignored by default, since they take their time: `tests/run` runs the short forms, and
+//! `tests/run --long` (PROBECAUSE_LONG=1) the whole ones. What is counted stands beside
+//! what was asked for, in the output.
+
+#[cfg(test)]
+#[path = "../cloudwatch/emulator.rs"]
+#[expect(dead_code, reason = "alarms are changed by other tests")]
+mod emulator;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod prober;
+
+/// Targets, each probed once a second: 200 probes a second.
+#[cfg(test)]
+const TARGETS: usize = 200;
+
+/// Whether the long forms are wanted.
+#[cfg(test)]
+fn long() -> bool {
+    std::env::var_os("PROBECAUSE_LONG").is_some_and(|value| value == "1")
+}
+
+/// The targets' names.
+#[cfg(test)]
+fn names() -> impl Iterator<Item = String> {
+    (0..TARGETS).map(|number| format!("t{number}"))
+}
+
+/// A configuration that tells CloudWatch of each probe, in windows of 10 s. `own` is what
+/// a target says of itself beside its name and address.
+#[cfg(test)]
+fn config(
+    location: &str,
+    cloudwatch: &str,
+    probed: std::net::SocketAddr,
+    own: impl Fn(&str) -> String,
+) -> String {
+    let targets: String = names()
+        .map(|name| {
+            let own = own(&name);
+            format!("[[target]]\nname = \"{name}\"\nurl = \"http://{probed}/{name}\"\n{own}\n")
+        })
+        .collect();
+    format!(
+        "location = \"{location}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
+         [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nresolution = \"10s\"\n\
+         endpoint_url = \"{cloudwatch}\"\n\
+         [defaults]\ninterval = \"1s\"\ntimeout = \"900ms\"\n\
+         [defaults.cloudwatch]\nmetrics = [\"Down\", \"Failed\"]\n{targets}"
+    )
+}
