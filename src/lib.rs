@@ -14,13 +14,14 @@
 //! | 5 front | [`cli`] and `main`: what a person types |
 //! | 4 engine | [`app`], [`scheduler`], [`controls`], [`monitor`], [`server`]: own tasks and time |
 //! | 3 edges | [`config`], [`aws`], [`probe`], [`evidence`], [`sink`], [`store`], [`wire`], [`telemetry`], [`simulator`]: touch the world, decide nothing |
-//! | 2 core | [`schedule`], [`expectation`], [`diagnosis`], [`baseline`], [`health`], [`incident`], [`inquiry`], [`maintenance`], [`alarm`], [`transcript`], [`vantage`], [`throng`], [`report`]: pure, `now` is an argument |
-//! | 1 words | [`cause`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
+//! | 2 core | [`schedule`], [`shard`], [`expectation`], [`diagnosis`], [`baseline`], [`health`], [`incident`], [`inquiry`], [`maintenance`], [`alarm`], [`transcript`], [`vantage`], [`throng`], [`report`]: pure, `now` is an argument |
+//! | 1 words | [`cause`], [`hash`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
 //!
 //! The modules below stand in reading order.
 
 // Floor 1: words.
 pub mod cause;
+pub mod hash;
 pub mod observation;
 pub mod secret;
 pub mod settings;
@@ -37,6 +38,7 @@ pub mod inquiry;
 pub mod maintenance;
 pub mod report;
 pub mod schedule;
+pub mod shard;
 pub mod throng;
 pub mod transcript;
 pub mod vantage;

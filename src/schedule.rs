@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::hash::{fnv1a, mix};
 use crate::report::MissedReason;
 use crate::target::{Target, TargetName};
 
@@ -193,20 +194,10 @@ impl Entry {
     }
 }
 
-/// Where in its interval a target's slots lie. FNV-1a with a finishing mix: stable over
-/// releases and platforms, so a restart keeps the spread.
+/// Where in its interval a target's slots lie: a restart keeps the spread.
 #[must_use]
 pub fn offset(name: &TargetName, interval: Duration) -> Duration {
-    let mut hash = name
-        .as_str()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    // Names that differ in their last letter only would else lie close together.
-    hash ^= hash >> 33;
-    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash ^= hash >> 33;
+    let hash = mix(fnv1a(name.as_str()));
     let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(hash.checked_rem(nanos).unwrap_or(0))
 }

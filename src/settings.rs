@@ -32,8 +32,12 @@ pub struct Settings {
     pub evidence: EvidenceSettings,
     /// The operator's own rules, in the order of their files' names.
     pub rules: Arc<[RuleFile]>,
-    /// Every target, in the order of the files.
+    /// Which part of the targets this daemon holds.
+    pub shards: ShardSettings,
+    /// The targets to probe, in the order of the files: all, or one shard's share.
     pub targets: Vec<Arc<Target>>,
+    /// Configured for this location, and held by other shards alone.
+    pub elsewhere: Vec<Arc<Target>>,
     /// Times in which probes go on but nobody is paged.
     pub maintenance: Vec<MaintenanceWindow>,
 }
@@ -45,6 +49,29 @@ pub struct RuleFile {
     pub name: String,
     /// What it holds.
     pub text: String,
+}
+
+/// Which part of a location's targets a daemon holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardSettings {
+    /// Daemons at this location that share the targets; at least 1.
+    pub total: u32,
+    /// How many of them probe each target; at least 1, at most `total`.
+    pub replicas_per_target: u32,
+    /// Which of them this one is said to be.
+    pub index: ShardIndex,
+    /// Which of them it is. `None`: the whole location is looked at, as the command line
+    /// does.
+    pub own: Option<u32>,
+}
+
+/// Which of several daemons this one is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShardIndex {
+    /// Below the total.
+    At(u32),
+    /// The ordinal at the end of the pod's or host's name.
+    Auto,
 }
 
 /// The daemon's own HTTP endpoint.
@@ -228,8 +255,21 @@ impl Default for Settings {
             cloudwatch: CloudWatchSettings::default(),
             evidence: EvidenceSettings::default(),
             rules: Arc::default(),
+            shards: ShardSettings::default(),
             targets: Vec::new(),
+            elsewhere: Vec::new(),
             maintenance: Vec::new(),
+        }
+    }
+}
+
+impl Default for ShardSettings {
+    fn default() -> Self {
+        Self {
+            total: 1,
+            replicas_per_target: 1,
+            index: ShardIndex::At(0),
+            own: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cause::{CauseId, Owner};
+use crate::hash::fnv1a;
 use crate::settings::{CloudWatchSettings, Settings};
 use crate::target::{CauseAlarm, CloudWatchMetric, MissingData, Target, TargetName};
 
@@ -148,7 +149,7 @@ impl AlarmSpec {
             self.actions,
             self.actions_enabled
         );
-        format!("{:016x}", name::fnv1a(&text))
+        format!("{:016x}", fnv1a(&text))
     }
 
     /// The location whose alarm it is.

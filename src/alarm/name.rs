@@ -5,6 +5,7 @@
 //! be named like another one's alarm of a cause.
 
 use crate::cause::CauseId;
+use crate::hash::fnv1a;
 
 /// The most characters CloudWatch takes in an alarm's name.
 const MAX_NAME: usize = 255;
@@ -45,13 +46,6 @@ fn bounded_name(name: &str) -> String {
     let hash = format!("~{:016x}", fnv1a(&name));
     let kept = MAX_NAME - hash.len();
     name.chars().take(kept).chain(hash.chars()).collect()
-}
-
-/// FNV-1a: stable over releases and platforms, which the standard hasher is not.
-pub(super) fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

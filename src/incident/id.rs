@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::hash::fnv1a;
 use crate::target::TargetName;
 
 /// An incident's id: unique over restarts, sorts by time. Cheap to clone.
@@ -19,13 +20,7 @@ impl IncidentId {
     /// together, since a target has at most one open incident.
     #[must_use]
     pub fn new(target: &TargetName, opened: Timestamp) -> Self {
-        // FNV-1a: short, stable over releases, and no secret is involved.
-        let hash = target
-            .as_str()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
+        let hash = fnv1a(target.as_str());
         let millis = opened.as_millisecond();
         Self(format!("{millis:012x}-{:08x}", hash >> 32).into())
     }

@@ -16,7 +16,7 @@ pub(super) use target::{
     TargetCloudWatchTable, TlsTable,
 };
 pub(super) use value::{
-    DurationText, HeaderValue, MomentText, SecretSource, SizeText, StatusItem, TextTest,
+    DurationText, HeaderValue, IndexItem, MomentText, SecretSource, SizeText, StatusItem, TextTest,
 };
 
 /// The main file.
@@ -28,6 +28,7 @@ pub(super) struct MainFile {
     pub(super) rules_dir: Option<String>,
     pub(super) server: Option<ServerTable>,
     pub(super) scheduler: Option<SchedulerTable>,
+    pub(super) shard: Option<ShardTable>,
     pub(super) resolver: Option<ResolverTable>,
     pub(super) log: Option<LogTable>,
     pub(super) cloudwatch: Option<CloudWatchTable>,
@@ -62,6 +63,15 @@ pub(super) struct ServerTable {
 pub(super) struct SchedulerTable {
     pub(super) max_in_flight: Option<i64>,
     pub(super) shutdown_grace: Option<DurationText>,
+}
+
+/// `[shard]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShardTable {
+    pub(super) index: Option<IndexItem>,
+    pub(super) total: Option<i64>,
+    pub(super) replicas_per_target: Option<i64>,
 }
 
 /// `[resolver]`.

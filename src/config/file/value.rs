@@ -41,6 +41,13 @@ pub(in crate::config) enum StatusItem {
     Text(String),
 }
 
+/// A shard's index: a number, or `"auto"`.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum IndexItem {
+    Number(i64),
+    Text(String),
+}
+
 /// A test on a text.
 #[derive(Clone, Debug)]
 pub(in crate::config) enum TextTest {
@@ -120,6 +127,16 @@ impl<'de> Deserialize<'de> for StatusItem {
             _ => Err(D::Error::custom(
                 "a status is written 200, \"2xx\" or \"200-204\"",
             )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for IndexItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Integer(number) => Ok(Self::Number(number)),
+            Value::String(text) => Ok(Self::Text(text)),
+            _ => Err(D::Error::custom("an index is written 0 or \"auto\"")),
         }
     }
 }

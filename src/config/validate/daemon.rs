@@ -41,6 +41,8 @@ pub(super) fn read(
     );
     let scheduler_table = root.table("scheduler", |t| t.scheduler.as_ref());
     scheduler(&scheduler_table, &mut settings.scheduler, problems);
+    let shard_table = root.table("shard", |t| t.shard.as_ref());
+    super::shard::read(&shard_table, &mut settings.shards, problems);
     resolver(
         &root.table("resolver", |t| t.resolver.as_ref()),
         &mut settings.resolver,

@@ -16,6 +16,7 @@ mod expect;
 mod maintenance;
 mod request;
 mod secret;
+mod shard;
 mod target;
 mod text;
 mod tls;
