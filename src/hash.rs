@@ -12,12 +12,11 @@ pub fn fnv1a(text: &str) -> u64 {
     })
 }
 
-/// Spreads a hash over all 64 bits (the finisher of `MurmurHash3`): FNV-1a of texts that
-/// differ in their last letter only lie close together.
+/// Spreads a hash over all 64 bits (the first half of the finisher of `MurmurHash3`): FNV-1a
+/// of texts that differ in their last letter only lie close together.
 #[must_use]
 pub const fn mix(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)
 }
 

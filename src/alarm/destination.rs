@@ -70,9 +70,10 @@ fn account(cloudwatch: &CloudWatchSettings) -> Option<&str> {
 }
 
 fn view(settings: &Settings, name: Option<&str>) -> Settings {
-    let goes_there = |name: Option<&str>| {
-        let targets = settings.targets.iter();
-        let there = targets.filter(|target| target.cloudwatch.destination.as_deref() == name);
+    let goes_there = |targets: &[Arc<Target>]| -> Vec<Arc<Target>> {
+        let there = targets
+            .iter()
+            .filter(|target| target.cloudwatch.destination.as_deref() == name);
         there.map(Arc::clone).collect()
     };
     let mut cloudwatch = settings.cloudwatch.clone();
@@ -86,13 +87,19 @@ fn view(settings: &Settings, name: Option<&str>) -> Settings {
     }
     cloudwatch.name = name.map(str::to_owned);
     cloudwatch.destinations.clear();
-    let targets: Vec<Arc<Target>> = goes_there(name);
+    let (targets, elsewhere) = (
+        goes_there(&settings.targets),
+        goes_there(&settings.elsewhere),
+    );
     if name.is_some() {
-        cloudwatch.enabled &= targets.iter().any(|target| target.cloudwatch.enabled);
+        // Another shard's count too: what is there is not to be taken for abandoned.
+        let mut all = targets.iter().chain(&elsewhere);
+        cloudwatch.enabled &= all.any(|target| target.cloudwatch.enabled);
     }
     Settings {
         cloudwatch,
         targets,
+        elsewhere,
         ..settings.clone()
     }
 }

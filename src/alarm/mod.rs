@@ -12,6 +12,7 @@ pub mod cost;
 pub mod definition;
 pub mod destination;
 mod name;
+pub mod peers;
 pub mod plan;
 pub mod words;
 
@@ -20,10 +21,10 @@ use std::time::Duration;
 
 use crate::cause::{CauseId, Owner};
 use crate::hash::fnv1a;
-use crate::settings::{CloudWatchSettings, Settings};
+use crate::settings::{CloudWatchSettings, Settings, ShardSettings};
 use crate::target::{CauseAlarm, CloudWatchMetric, MissingData, Target, TargetName};
 
-pub use name::{cause_alarm_name, heartbeat_name, name_prefix, target_alarm_name};
+pub use name::{cause_alarm_name, heartbeat_name, heartbeat_shard, name_prefix, target_alarm_name};
 
 /// Whose alarm it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -180,9 +181,31 @@ pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
         .iter()
         .filter(|target| has_alarm(target))
         .flat_map(|target| of_target(settings, target));
-    std::iter::once(heartbeat_alarm(settings))
+    let shards = settings.shards;
+    let heartbeats = match shards.own {
+        Some(own) => own..own + 1,
+        None => 0..shards.total,
+    };
+    heartbeats
+        .map(|shard| heartbeat_alarm(settings, shard))
         .chain(targets)
         .collect()
+}
+
+/// As [`desired`], for the whole location, whoever holds what.
+#[must_use]
+pub fn of_location(settings: &Settings) -> Vec<AlarmSpec> {
+    let targets = settings.targets.iter().chain(&settings.elsewhere);
+    let whole = Settings {
+        shards: ShardSettings {
+            own: None,
+            ..settings.shards
+        },
+        targets: targets.cloned().collect(),
+        elsewhere: Vec::new(),
+        ..settings.clone()
+    };
+    desired(&whole)
 }
 
 /// Whether a target is watched by an alarm of its own: it must be published, with the
@@ -207,15 +230,15 @@ pub fn period(interval: Duration, resolution: Duration) -> u32 {
     }
 }
 
-fn heartbeat_alarm(settings: &Settings) -> AlarmSpec {
+fn heartbeat_alarm(settings: &Settings, shard: u32) -> AlarmSpec {
     let cloudwatch = &settings.cloudwatch;
     AlarmSpec {
-        name: heartbeat_name(&settings.location),
+        name: heartbeat_name(&settings.location, shard),
         subject: Subject::Heartbeat,
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
             name: HEARTBEAT_METRIC.to_owned(),
-            dimensions: vec![(LOCATION.to_owned(), settings.location.clone())],
+            dimensions: heartbeat_dimensions(&settings.location, shard),
         },
         condition: Condition::LessThanOne,
         period: if cloudwatch.resolution < Duration::from_secs(60) {
@@ -229,6 +252,15 @@ fn heartbeat_alarm(settings: &Settings) -> AlarmSpec {
         actions: actions(cloudwatch, None),
         actions_enabled: cloudwatch.actions_enabled,
     }
+}
+
+/// The dimensions of a shard's heartbeat. The first one's are the location's alone, so that
+/// its alarm stays the same when a second shard comes.
+#[must_use]
+pub fn heartbeat_dimensions(location: &str, shard: u32) -> Vec<(String, String)> {
+    let location = (LOCATION.to_owned(), location.to_owned());
+    let shard = (shard > 0).then(|| ("Shard".to_owned(), shard.to_string()));
+    std::iter::once(location).chain(shard).collect()
 }
 
 fn target_alarm(settings: &Settings, target: &Target) -> AlarmSpec {

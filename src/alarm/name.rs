@@ -31,10 +31,30 @@ pub fn cause_alarm_name(location: &str, target: &str, cause: &CauseId) -> String
     bounded_name(&format!("{}{target} ({cause})", name_prefix(location)))
 }
 
-/// The name of a location's heartbeat alarm. No target's name begins with a parenthesis.
+/// The name of the alarm of a shard's heartbeat; the first one's is the location's. No
+/// target's name begins with a parenthesis.
 #[must_use]
-pub fn heartbeat_name(location: &str) -> String {
-    bounded_name(&format!("{}(heartbeat)", name_prefix(location)))
+pub fn heartbeat_name(location: &str, shard: u32) -> String {
+    let prefix = name_prefix(location);
+    bounded_name(&match shard {
+        0 => format!("{prefix}(heartbeat)"),
+        _ => format!("{prefix}(heartbeat shard {shard})"),
+    })
+}
+
+/// Which shard's heartbeat an alarm is on by its name; `None`: on no heartbeat.
+#[must_use]
+pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
+    let prefix = name_prefix(location);
+    let shard = match name.strip_prefix(&prefix)?.strip_prefix("(heartbeat")? {
+        ")" => 0,
+        rest => rest
+            .strip_prefix(" shard ")?
+            .strip_suffix(')')?
+            .parse()
+            .ok()?,
+    };
+    (heartbeat_name(location, shard) == name).then_some(shard)
 }
 
 /// Cuts a name that is too long, and keeps it unique by a hash of the whole.
@@ -51,6 +71,23 @@ fn bounded_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_heartbeats_shard_is_read_from_its_name() {
+        for shard in [0, 1, 12] {
+            let name = heartbeat_name("eu-west-1", shard);
+            assert_eq!(heartbeat_shard("eu-west-1", &name), Some(shard));
+        }
+        for name in [
+            "orders",
+            "(heartbeat shard 01)",
+            "(heartbeat shard 0)",
+            "(heartbeat x)",
+        ] {
+            let name = target_alarm_name("eu-west-1", name);
+            assert_eq!(heartbeat_shard("eu-west-1", &name), None, "{name}");
+        }
+    }
 
     #[test]
     fn a_long_name_is_cut_and_stays_unique() {

@@ -60,7 +60,7 @@ impl Words {
                 "Probecause watches {name}. No failure is known. While it is down this text and \
                  the tags name the probable cause. When many targets fail at once, the alarm \
                  `{}` names the common cause instead.",
-                heartbeat_name(spec.location())
+                heartbeat_name(spec.location(), 0)
             ),
             Subject::Cause {
                 target,

@@ -6,6 +6,7 @@
 //! a sink or a target does.
 
 mod reload;
+mod share;
 pub mod state;
 
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::probe::{Prober, ProberError};
 use crate::scheduler::{Command, Probe, Scheduler};
 use crate::server::{self, ReloadRequest, ServerState};
 use crate::settings::Settings;
+use crate::shard::IndexError;
 use crate::sink::Sinks;
 use crate::sink::cloudwatch::CloudWatchSink;
 use crate::sink::daemon_metrics::DaemonMetrics;
@@ -72,6 +74,9 @@ pub enum StartError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// Which shard this daemon is cannot be told.
+    #[error("{0}")]
+    Shard(#[from] IndexError),
     /// A task ended while the daemon was starting.
     #[error("the {0} ended while the daemon was starting: see the log")]
     Ended(&'static str),
@@ -131,7 +136,7 @@ impl App {
     /// # Errors
     /// What [`StartError`] lists, with a message for the user.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let settings = Arc::new(options.settings);
+        let settings = Arc::new(share::of_this_daemon(options.settings)?);
         let metrics = DaemonMetrics::new()?;
         let (store, memory) = remember(options.state.as_deref(), &metrics).await;
         let rulebook = Rulebook::with(&settings.rules)?;

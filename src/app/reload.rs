@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Configuration;
+use super::{Configuration, share};
 use crate::config;
 use crate::monitor::Change;
 use crate::scheduler::Command;
@@ -119,7 +119,7 @@ fn load(path: &Path) -> Result<Settings, String> {
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
-    Ok(loaded.settings)
+    share::of_this_daemon(loaded.settings).map_err(|error| error.to_string())
 }
 
 /// What is read once, at start: changing it under way would need new sockets, a new

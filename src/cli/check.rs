@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::{Exit, Terminal, print};
 use crate::config::{self, Problem};
+use crate::settings::{Settings, ShardIndex};
+use crate::shard;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +67,8 @@ struct Found {
     notes: Vec<Problem>,
     /// Absent where rules alone are looked at.
     targets: Option<usize>,
+    /// How the targets are shared out.
+    shares: Option<String>,
     /// Files of the operator's rules.
     rules: usize,
 }
@@ -75,6 +79,7 @@ fn of_configuration(file: &Path) -> Found {
             warnings: loaded.warnings,
             notes: loaded.notes,
             targets: Some(loaded.settings.targets.len()),
+            shares: shares(&loaded.settings),
             rules: loaded.settings.rules.len(),
             ..Found::default()
         },
@@ -83,6 +88,30 @@ fn of_configuration(file: &Path) -> Found {
             ..Found::default()
         },
     }
+}
+
+/// What this shard holds, or, where its index is not known yet, what each of them does.
+/// `None`: one daemon holds everything.
+fn shares(settings: &Settings) -> Option<String> {
+    let total = settings.shards.total;
+    if total <= 1 {
+        return None;
+    }
+    let mut held = vec![0_usize; total as usize];
+    for target in &settings.targets {
+        for holder in shard::holders(&settings.shards, &target.name) {
+            held[holder as usize] += 1;
+        }
+    }
+    Some(match settings.shards.index {
+        ShardIndex::At(index) => {
+            format!("shard {index} of {total} holds {}", held[index as usize])
+        }
+        ShardIndex::Auto => {
+            let (least, most) = (held.iter().min()?, held.iter().max()?);
+            format!("{total} shards hold {least} to {most} each")
+        }
+    })
 }
 
 fn of_rules(folder: &Path) -> Found {
@@ -121,6 +150,7 @@ fn summary(found: &Found) -> String {
     let mut parts = Vec::new();
     let seen = |parts: &mut Vec<String>| {
         parts.extend(found.targets.map(|targets| counted(targets, "target")));
+        parts.extend(found.shares.clone());
         if found.rules > 0 || found.targets.is_none() {
             parts.push(counted(found.rules, "file") + " of rules");
         }
@@ -161,6 +191,7 @@ mod tests {
             warnings: std::iter::repeat_with(problem).take(warnings).collect(),
             notes: Vec::new(),
             targets,
+            shares: (rules == 3).then(|| "shard 0 of 2 holds 5".to_owned()),
             rules,
         };
         assert_eq!(summary(&found), said);
@@ -172,6 +203,8 @@ mod tests {
         check(0, 1, Some(12), 0, "fine: 12 targets, 1 warning");
         check(0, 0, Some(2), 1, "fine: 2 targets, 1 file of rules");
         check(0, 0, None, 2, "fine: 2 files of rules");
+        let shared = "fine: 9 targets, shard 0 of 2 holds 5, 3 files of rules";
+        check(0, 0, Some(9), 3, shared);
         check(1, 0, None, 0, "1 problem");
         check(3, 2, None, 0, "3 problems, 2 warnings");
     }

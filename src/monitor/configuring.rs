@@ -34,6 +34,8 @@ impl Monitor {
         self.learn(&settings.rules);
         self.outbox.evidence.configure(settings);
         self.batch.tell(Notice::Configured(Arc::clone(settings)));
+        let elsewhere = settings.elsewhere.iter().map(|target| target.name.clone());
+        self.elsewhere = elsewhere.collect();
         self.remove(gone, now);
         if let Some(memory) = self.memory.take() {
             self.resume(memory, now);
@@ -78,11 +80,21 @@ impl Monitor {
         let names = gone.keys().cloned().collect();
         self.ledger.store.forget_baselines(names);
         for mut removed in gone.into_values() {
-            if let Some(event) = removed.incidents.close(now, "target removed") {
+            let why = self.why_gone(&removed.target.name);
+            if let Some(event) = removed.incidents.close(now, why) {
                 self.outbox.evidence.forget(&removed.target.name);
                 self.declare(event);
                 self.leaves(&removed.target.name, now);
             }
+        }
+    }
+
+    /// Why a target is not watched here any more.
+    fn why_gone(&self, target: &TargetName) -> &'static str {
+        if self.elsewhere.contains(target) {
+            "another shard holds the target now"
+        } else {
+            "target removed"
         }
     }
 
@@ -119,7 +131,10 @@ impl Monitor {
                 self.batch.tell(Notice::Resumed(kept));
             }
             Some(_) => self.close(&kept, "a newer one goes on", now),
-            None if kept.location == self.location => self.close(&kept, "target removed", now),
+            None if kept.location == self.location => {
+                let why = self.why_gone(&kept.incident.target);
+                self.close(&kept, why, now);
+            }
             None => self.close(&kept, "the daemon's location changed", now),
         }
     }

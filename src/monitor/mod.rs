@@ -17,7 +17,7 @@ mod notice;
 mod surroundings;
 mod watched;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +98,8 @@ pub struct Monitor {
     location: Arc<str>,
     maintenance: Maintenance,
     watched: HashMap<TargetName, Watched>,
+    /// Configured, and held by other shards.
+    elsewhere: HashSet<TargetName>,
     vantage: Vantage,
     /// The incident of the prober itself, while it is in trouble.
     own_incident: Incidents,
@@ -130,6 +132,7 @@ impl Monitor {
             location: "".into(),
             maintenance: Maintenance::default(),
             watched: HashMap::new(),
+            elsewhere: HashSet::new(),
             vantage: Vantage::default(),
             own_incident: Incidents::default(),
             throng: Throng::default(),

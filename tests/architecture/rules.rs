@@ -10,7 +10,17 @@ use crate::source::Source;
 
 /// The floors with their rooms. A new room takes its place here and in `lib.rs`.
 const FLOORS: [(u8, &[&str]); 5] = [
-    (1, &["cause", "hash", "secret", "target", "settings", "observation"]),
+    (
+        1,
+        &[
+            "cause",
+            "hash",
+            "secret",
+            "target",
+            "settings",
+            "observation",
+        ],
+    ),
     (
         2,
         &[

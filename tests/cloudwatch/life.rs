@@ -24,12 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// five of them before it takes three for missing.
 const SILENCE: Duration = Duration::from_secs(300);
 
-const HEALTHY: u8 = 0;
-const THROTTLED: u8 = 1;
-const NO_ROUTE: u8 = 2;
+pub(crate) const HEALTHY: u8 = 0;
+pub(crate) const THROTTLED: u8 = 1;
+pub(crate) const NO_ROUTE: u8 = 2;
 
 /// A gateway whose answer can be changed, in the words of the captures.
-async fn gateway() -> (std::net::SocketAddr, Arc<AtomicU8>) {
+pub(crate) async fn gateway() -> (std::net::SocketAddr, Arc<AtomicU8>) {
     let mode = Arc::new(AtomicU8::new(HEALTHY));
     let shown = Arc::clone(&mode);
     let router = axum::Router::new().fallback(move || {
@@ -59,7 +59,7 @@ fn answer(mode: u8) -> Response {
 }
 
 /// Waits until an alarm's tags and description name a cause.
-async fn until_named(emulator: &Emulator, alarm: &str, cause: &str) {
+pub(crate) async fn until_named(emulator: &Emulator, alarm: &str, cause: &str) {
     let begun = Instant::now();
     loop {
         let tags = emulator.tags(alarm).await;
@@ -139,7 +139,7 @@ async fn a_killed_daemon_pages_once_by_its_heartbeat() {
     let endpoint = format!("http://{}", emulator.address);
     let mut daemon = watch(&here, &endpoint, gateway).await;
     let alarm = target_alarm_name(&here, "orders");
-    let heartbeat = heartbeat_name(&here);
+    let heartbeat = heartbeat_name(&here, 0);
     for name in [&alarm, &heartbeat] {
         emulator.until(name, StateValue::Ok, PATIENCE, || {}).await;
     }

@@ -257,7 +257,7 @@ async fn a_group_incident_is_written_once_and_targets_say_the_rest_afterwards() 
         &["orders"],
     )));
     sink.publish(&report);
-    let heartbeat = alarm::heartbeat_name(here);
+    let heartbeat = alarm::heartbeat_name(here, 0);
     let cause = async |alarm: &str| emulator.tags(alarm).await["probecause:cause"].clone();
     until("the group", async || cause(&heartbeat).await == THROTTLED).await;
     until("its description", async || {

@@ -125,7 +125,7 @@ async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
     ] {
         let client = eyes(&emulator, key, region).await;
         let alarms = [
-            alarm::heartbeat_name(here),
+            alarm::heartbeat_name(here, 0),
             alarm::target_alarm_name(here, target),
         ];
         let wanted = (

@@ -7,6 +7,8 @@ mod restart;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod surroundings;

@@ -180,11 +180,11 @@ fn every_alarm_of_the_location_is_ours_to_write_and_no_other_location_s() {
         .collect();
     assert_eq!(patterns.len(), 1);
     for pattern in patterns {
-        assert!(heartbeat_name("LOCATION").starts_with(pattern));
+        assert!(heartbeat_name("LOCATION", 0).starts_with(pattern));
         assert!(target_alarm_name("LOCATION", "orders").starts_with(pattern));
         assert!(target_alarm_name("LOCATION", &"x".repeat(300)).starts_with(pattern));
-        assert!(!heartbeat_name("LOCATION-2").starts_with(pattern));
-        assert!(!heartbeat_name("elsewhere").starts_with(pattern));
+        assert!(!heartbeat_name("LOCATION-2", 0).starts_with(pattern));
+        assert!(!heartbeat_name("elsewhere", 0).starts_with(pattern));
     }
 }
 

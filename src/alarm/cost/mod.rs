@@ -26,7 +26,7 @@ pub struct Estimate {
     pub high_resolution_alarms: usize,
     /// Alarms of single causes.
     pub cause_alarms: usize,
-    /// Metric series sent always, the heartbeat's included.
+    /// Metric series sent always, the heartbeats' included.
     pub series: usize,
     /// Targets that have one more series per cause while it occurs.
     pub targets_with_causes: usize,
@@ -167,14 +167,19 @@ fn series(settings: &Settings) -> usize {
             .filter(|metric| **metric != CloudWatchMetric::Failures)
             .count()
     };
-    let heartbeat = usize::from(settings.cloudwatch.enabled);
-    heartbeat + published(settings).map(always).sum::<usize>()
+    let heartbeats = settings.shards.total * u32::from(settings.cloudwatch.enabled);
+    heartbeats as usize + published(settings).map(always).sum::<usize>()
 }
 
-/// Every series has a datapoint in each window, and all that fit go as one request.
+/// Every series has a datapoint in each window, and all that fit go as one request. Each
+/// shard sends its own, and those of a target come from all its holders.
 fn requests(settings: &Settings, series: usize) -> f64 {
     let windows = MONTH.as_secs_f64() / settings.cloudwatch.resolution.as_secs_f64().max(1.0);
-    windows * count(series.div_ceil(SERIES_PER_REQUEST))
+    let shards = settings.shards;
+    let shares = (shards.total as usize).max(1);
+    let sent = series * shards.replicas_per_target as usize;
+    let of_each = sent.div_ceil(shares).div_ceil(SERIES_PER_REQUEST);
+    windows * count(of_each * shares)
 }
 
 fn evidence(settings: &Settings) -> f64 {

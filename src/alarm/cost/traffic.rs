@@ -38,8 +38,9 @@ impl Traffic {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let mut traffic = Self::default();
+        let holders = f64::from(settings.shards.replicas_per_target);
         for target in &settings.targets {
-            let probes = MONTH.as_secs_f64() / target.interval.as_secs_f64();
+            let probes = holders * MONTH.as_secs_f64() / target.interval.as_secs_f64();
             traffic.probes += probes;
             if target.aws.api_name.is_some() {
                 traffic.rest_api += probes;

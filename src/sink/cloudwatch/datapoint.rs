@@ -7,8 +7,9 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{MetricDatum, StandardUnit};
 use jiff::Timestamp;
 
-use crate::alarm::HEARTBEAT_METRIC;
+use crate::alarm::{HEARTBEAT_METRIC, heartbeat_dimensions};
 use crate::cause::CauseId;
+use crate::settings::Settings;
 use crate::sink::cloudwatch::account::dimension;
 use crate::store::SpoolRow;
 use crate::target::{CloudWatchMetric, TargetName};
@@ -147,7 +148,8 @@ impl Datapoint {
     }
 
     /// The datapoint as CloudWatch takes it.
-    pub(super) fn datum(&self, location: &str, resolution: Duration) -> MetricDatum {
+    pub(super) fn datum(&self, settings: &Settings) -> MetricDatum {
+        let (location, resolution) = (&settings.location, settings.cloudwatch.resolution);
         let mut datum = MetricDatum::builder()
             .metric_name(self.series.metric())
             .unit(self.series.unit())
@@ -160,7 +162,14 @@ impl Datapoint {
         if let Some(target) = self.series.target() {
             datum = datum.dimensions(dimension("Target", target.as_str()));
         }
-        datum = datum.dimensions(dimension("Location", location));
+        if self.series == Series::Heartbeat {
+            let shard = settings.shards.own.unwrap_or(0);
+            for (key, value) in heartbeat_dimensions(location, shard) {
+                datum = datum.dimensions(dimension(&key, &value));
+            }
+        } else {
+            datum = datum.dimensions(dimension("Location", location));
+        }
         if let Some(cause) = self.series.cause() {
             datum = datum.dimensions(dimension("Cause", cause.as_str()));
         }
@@ -177,6 +186,24 @@ impl Datapoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_shards_heartbeat_is_the_locations_and_others_say_which_they_are() {
+        let check = |own, expected: &[(&str, &str)]| {
+            let mut settings = Settings::default();
+            settings.shards.own = own;
+            let beat = Datapoint::new(1, Series::Heartbeat, Timestamp::UNIX_EPOCH, 1.0);
+            let datum = beat.datum(&settings);
+            let dimensions = datum.dimensions().iter();
+            let dimensions: Vec<_> = dimensions
+                .map(|one| (one.name().unwrap(), one.value().unwrap()))
+                .collect();
+            assert_eq!(dimensions, expected);
+        };
+        check(None, &[("Location", "local")]);
+        check(Some(0), &[("Location", "local")]);
+        check(Some(2), &[("Location", "local"), ("Shard", "2")]);
+    }
 
     #[test]
     fn every_series_comes_back_from_its_text() {

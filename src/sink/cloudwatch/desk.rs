@@ -5,7 +5,7 @@
 //! While a group incident is open the notes of targets rest: one statement on the
 //! heartbeat's alarm stands for all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -27,6 +27,8 @@ struct Waiting {
     notes: HashMap<Subject, Note>,
     /// Only the heartbeat's note is written.
     resting: bool,
+    /// Targets whose alarms another daemon manages: their notes rest until it is gone.
+    elsewhere: HashSet<TargetName>,
 }
 
 /// What one alarm is to say.
@@ -46,7 +48,8 @@ pub(super) struct Note {
 pub(super) enum Progress {
     Waiting,
     Written,
-    /// It waits for the end of a group incident, whose own words are the ones to read.
+    /// It waits for the end of a group incident, whose own words are the ones to read, or
+    /// for the end of the daemon that manages the alarm and writes the same.
     Resting,
     /// The last try failed; another will follow.
     Failed,
@@ -78,8 +81,7 @@ impl Desk {
         not_before: Instant,
     ) -> watch::Receiver<Progress> {
         let mut waiting = self.waiting();
-        let rests = waiting.resting && subject != Subject::Heartbeat;
-        let progress = if rests {
+        let progress = if waiting.rests(&subject) {
             Progress::Resting
         } else {
             Progress::Waiting
@@ -122,12 +124,9 @@ impl Desk {
     /// Takes a note that may be written now, of the given urgency; the heartbeat's first.
     pub(super) fn take(&self, urgent: bool, now: Instant) -> Option<(Subject, Note)> {
         let mut waiting = self.waiting();
-        let resting = waiting.resting;
         let ready = |note: &Note| note.urgent == urgent && note.not_before <= now;
-        let mut subjects = waiting
-            .notes
-            .iter()
-            .filter(|(subject, note)| ready(note) && (!resting || **subject == Subject::Heartbeat));
+        let notes = waiting.notes.iter();
+        let mut subjects = notes.filter(|(subject, note)| ready(note) && !waiting.rests(subject));
         let first = waiting
             .notes
             .get(&Subject::Heartbeat)
@@ -175,7 +174,7 @@ impl Desk {
         let waiting = self.waiting();
         let notes = waiting.notes.iter();
         notes
-            .filter(|(subject, _)| !waiting.resting || **subject == Subject::Heartbeat)
+            .filter(|(subject, _)| !waiting.rests(subject))
             .map(|(_, note)| note.not_before)
             .min()
     }
@@ -183,16 +182,36 @@ impl Desk {
     fn rest(&self, resting: bool) {
         let mut waiting = self.waiting();
         waiting.resting = resting;
-        if resting {
-            let notes = waiting.notes.iter();
-            for (_, note) in notes.filter(|(subject, _)| **subject != Subject::Heartbeat) {
-                note.finish(Progress::Resting);
-            }
-        }
+        waiting.settle();
+    }
+
+    /// Lets the notes of these targets rest, and of no others.
+    pub(super) fn rest_elsewhere(&self, targets: HashSet<TargetName>) {
+        let mut waiting = self.waiting();
+        waiting.elsewhere = targets;
+        waiting.settle();
+        drop(waiting);
+        self.bell.notify_one();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn rests(&self, subject: &Subject) -> bool {
+        match subject.target() {
+            Some(target) => self.resting || self.elsewhere.contains(target),
+            None => false,
+        }
+    }
+
+    /// Tells whoever waits for a resting note that it need not.
+    fn settle(&self) {
+        for (_, note) in self.notes.iter().filter(|(subject, _)| self.rests(subject)) {
+            note.finish(Progress::Resting);
+        }
     }
 }
 
@@ -257,6 +276,19 @@ mod tests {
         assert!(during.borrow().is_in_time(), "resting is no failure");
         desk.group(None);
         assert_eq!(taken(&desk), "heartbeat b a");
+    }
+
+    #[test]
+    fn what_another_daemon_manages_rests_until_that_is_gone() {
+        let desk = Desk::default();
+        desk.rest_elsewhere([name("a")].into());
+        let theirs = desk.leave(&name("a"), words("dns-failure"), Instant::now());
+        let ours = desk.leave(&name("b"), words("dns-failure"), Instant::now());
+        assert!(theirs.borrow().is_in_time(), "the other one writes it");
+        assert!(!ours.borrow().is_in_time());
+        assert_eq!(taken(&desk), "b");
+        desk.rest_elsewhere(HashSet::new());
+        assert_eq!(taken(&desk), "a");
     }
 
     #[test]

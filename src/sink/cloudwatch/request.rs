@@ -32,7 +32,7 @@ pub(super) async fn put(
     let api = link.api(cloudwatch).await?;
     let data = batch
         .iter()
-        .map(|datapoint| datapoint.datum(&settings.location, cloudwatch.resolution))
+        .map(|datapoint| datapoint.datum(settings))
         .collect();
     let request = api.writes.put_metric_data();
     let request = request

@@ -302,9 +302,19 @@ mod tests {
     use crate::cause::{Certainty, Owner};
     use crate::diagnosis::{Diagnosis, Verdict};
     use crate::observation::Observation;
+    use crate::settings::Settings;
     use crate::target::CauseAlarm;
 
     const MINUTE: Duration = Duration::from_secs(60);
+
+    fn settings(resolution: Duration) -> Settings {
+        let mut settings = Settings {
+            location: "here".to_owned(),
+            ..Settings::default()
+        };
+        settings.cloudwatch.resolution = resolution;
+        settings
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -444,12 +454,14 @@ mod tests {
         let closed: Vec<_> = windows.close_all();
         let names: Vec<_> = closed
             .iter()
-            .map(|closed| closed.datapoint.datum("here", MINUTE))
+            .map(|closed| closed.datapoint.datum(&settings(MINUTE)))
             .collect();
         let names: Vec<_> = names.iter().filter_map(MetricDatum::metric_name).collect();
         // No processing: the phase was never reached.
         assert_eq!(names, ["Down", "Failed", "Duration", "Failures"]);
-        let failures = closed[3].datapoint.datum("here", Duration::from_secs(10));
+        let failures = closed[3]
+            .datapoint
+            .datum(&settings(Duration::from_secs(10)));
         let dimensions: Vec<_> = failures
             .dimensions()
             .iter()

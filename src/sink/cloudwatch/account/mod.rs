@@ -8,9 +8,10 @@
 mod fields;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_cloudwatch::types::{AlarmType, Dimension, MetricAlarm, Tag};
+use aws_sdk_cloudwatch::types::{AlarmType, Dimension, MetricAlarm, StateValue, Tag};
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -34,7 +35,7 @@ const WRITE_SPACING: Duration = Duration::from_millis(334);
 const TAG_READS_AT_ONCE: usize = 4;
 
 /// In place of a fingerprint: silenced by us, so unlike any definition.
-const DISOWNED: &str = "silenced";
+pub(super) const DISOWNED: &str = "silenced";
 
 /// Names that one call that removes or silences alarms may carry.
 pub const NAMES_PER_CALL: usize = 100;
@@ -167,6 +168,22 @@ pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError
     let request = api.writes.describe_alarms().alarm_names(name);
     let answer = api.settle("DescribeAlarms", request.send().await)?;
     Ok(answer.metric_alarms().first().cloned())
+}
+
+/// The states of these alarms, as far as they exist.
+///
+/// # Errors
+/// The first call that failed.
+pub async fn states(api: &Api, names: &[String]) -> Result<HashMap<String, StateValue>, CallError> {
+    let mut states = HashMap::new();
+    for names in names.chunks(NAMES_PER_CALL) {
+        let request = api.writes.describe_alarms();
+        let request = request.set_alarm_names(Some(names.to_vec()));
+        let answer = api.settle("DescribeAlarms", request.send().await)?;
+        let found = answer.metric_alarms.unwrap_or_default().into_iter();
+        states.extend(found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?))));
+    }
+    Ok(states)
 }
 
 /// Writes a definition over an alarm that exists, and keeps what it says about the cause.

@@ -4,8 +4,9 @@
 //!
 //! Alarms that are about to fire come first, then the plan, then the rest. It runs
 //! beside the sender and never holds it up. It refuses to touch an alarm without our tag.
-//! `read` compares, `write` writes.
+//! `read` compares, `write` writes, `peers` tells whose alarms are whose.
 
+mod peers;
 mod read;
 mod write;
 
@@ -25,6 +26,7 @@ use crate::settings::Settings;
 use crate::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
 use crate::sink::cloudwatch::client::{Api, CallError, FailureKind};
 use crate::sink::cloudwatch::desk::Desk;
+use crate::sink::cloudwatch::keeper::peers::Circle;
 use crate::sink::cloudwatch::link::Link;
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::target::TargetName;
@@ -37,6 +39,7 @@ pub(super) struct Keeper {
     current: Arc<Settings>,
     metrics: DaemonMetrics,
     specs: Specs,
+    circle: Circle,
     /// The alarms as they are, by name.
     account: HashMap<String, Kept>,
     /// Whether the account has to be read (again), tags included.
@@ -103,6 +106,10 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait: permissions that were just granted take effect within a minute.
 const LAST_BACKOFF: Duration = Duration::from_secs(60);
 
+/// How often the heartbeats of other daemons are looked at. CloudWatch takes three minutes
+/// at least to call one missing.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
 impl Keeper {
     pub(super) fn new(
         link: Arc<Link>,
@@ -111,8 +118,9 @@ impl Keeper {
         metrics: DaemonMetrics,
     ) -> Self {
         let current = settings.borrow_and_update().clone();
-        Self {
-            specs: Specs::new(&current),
+        let mut keeper = Self {
+            specs: Specs::default(),
+            circle: Circle::new(&current),
             link,
             desk,
             settings,
@@ -130,7 +138,9 @@ impl Keeper {
             pace: Pace::default(),
             failures_in_a_row: 0,
             not_before: None,
-        }
+        };
+        keeper.take_place();
+        keeper
     }
 
     /// Works for as long as it is polled, or until nobody gives it settings any more and
@@ -198,6 +208,9 @@ impl Keeper {
             self.write(&api, subject, note).await?;
             return Ok(true);
         }
+        if self.look_around(&api, now).await? {
+            return Ok(true);
+        }
         if let Some(step) = self.todo.pop_front() {
             self.carry_out(&api, step).await?;
             return Ok(true);
@@ -257,7 +270,7 @@ impl Keeper {
     fn reconfigure(&mut self) {
         let new = self.settings.borrow_and_update().clone();
         let names = |settings: &Settings| -> BTreeSet<String> {
-            let specs = alarm::desired(settings).into_iter();
+            let specs = alarm::of_location(settings).into_iter();
             specs.map(|spec| spec.name).collect()
         };
         let wanted = names(&new);
@@ -274,8 +287,8 @@ impl Keeper {
             .collect();
         self.silence.extend(gone);
         self.silence.retain(|one| !wanted.contains(&one.name));
-        self.specs = Specs::new(&new);
         self.current = new;
+        self.take_place();
         self.stale = true;
         self.review = None;
         self.todo.clear();
@@ -306,7 +319,9 @@ impl Keeper {
     fn next(&self) -> Option<Instant> {
         let enabled = self.current.cloudwatch.enabled && self.review.is_none();
         let review = enabled.then_some(self.review_at);
-        self.desk.next().into_iter().chain(review).min()
+        let look = self.circle.next().filter(|_| enabled);
+        let own = self.desk.next().into_iter();
+        own.chain(review).chain(look).min()
     }
 }
 

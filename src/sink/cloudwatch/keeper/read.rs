@@ -17,9 +17,9 @@ use crate::alarm::words::{
 };
 use crate::alarm::{self, AlarmSpec};
 use crate::settings::DriftPolicy;
-use crate::sink::cloudwatch::account;
+use crate::sink::cloudwatch::account::{self, DISOWNED};
 use crate::sink::cloudwatch::client::{Api, CallError};
-use crate::sink::cloudwatch::keeper::{Keeper, Kept, Review};
+use crate::sink::cloudwatch::keeper::{Keeper, Kept, Review, Silenced};
 
 /// How a look ended.
 pub(super) type Look = Result<Result<Vec<ActualAlarm>, CallError>, JoinError>;
@@ -32,8 +32,14 @@ impl Keeper {
     pub(super) async fn read(&mut self, api: &Api) -> Result<(), CallError> {
         self.review = None;
         self.written.clear();
-        let actual = account::read(api, &self.current.location).await?;
+        let mut found = account::describe(api, &self.current.location).await?;
         self.link.well("DescribeAlarms");
+        let specs = self.specs.by_subject.values();
+        let wanted: HashSet<_> = specs.map(|spec| spec.name.as_str()).collect();
+        found.retain(|alarm| {
+            wanted.contains(alarm.name.as_str()) || self.is_of_no_shard(&alarm.name)
+        });
+        let actual = account::with_tags(api, found).await?;
         self.link.well("ListTagsForResource");
         let plan = self.plan(&actual);
         self.adopt(plan);
@@ -155,7 +161,7 @@ impl Keeper {
     }
 
     fn plan(&self, actual: &[ActualAlarm]) -> Plan {
-        let desired = alarm::desired(&self.current);
+        let desired = alarm::desired(&self.circle.mine);
         let drift = self.current.cloudwatch.drift;
         Plan::new(&desired, actual, &self.current.location, drift)
     }
@@ -194,7 +200,7 @@ impl Keeper {
                         }
                     }
                 }
-                Step::Orphan(_) => {}
+                Step::Orphan(alarm) => self.dismiss(alarm),
             }
             if matches!(step, Step::Create(_) | Step::Update { .. }) {
                 self.todo.push_back(step);
@@ -204,6 +210,25 @@ impl Keeper {
         self.account = account;
         self.set_drifted(drifted);
         self.review_at = Instant::now() + self.current.cloudwatch.review_every;
+    }
+
+    /// Whether it is on the heartbeat of a shard that is not configured (any more).
+    fn is_of_no_shard(&self, name: &str) -> bool {
+        let shard = alarm::heartbeat_shard(&self.current.location, name);
+        shard.is_some_and(|shard| shard >= self.current.shards.total)
+    }
+
+    /// With fewer shards than before, the heartbeats of those that are gone must page
+    /// nobody. The first shard sees to it; alarms of targets are left to `alarms prune`.
+    fn dismiss(&mut self, alarm: &ActualAlarm) {
+        let first = self.current.shards.own.is_none_or(|own| own == 0);
+        let definition = alarm.tags.get(DEFINITION_TAG).map(String::as_str);
+        if first && self.is_of_no_shard(&alarm.name) && definition != Some(DISOWNED) {
+            self.silence.push(Silenced {
+                name: alarm.name.clone(),
+                arn: Some(alarm.arn.clone()),
+            });
+        }
     }
 
     /// A missing alarm that was there before, in the definition that is desired.
@@ -352,6 +377,7 @@ mod tests {
             let mut settings = (*keeper.current).clone();
             settings.cloudwatch.namespace = "Other".to_owned();
             keeper.current = Arc::new(settings);
+            keeper.take_place();
         });
         assert_eq!(
             changed,

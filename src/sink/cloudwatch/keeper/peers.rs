@@ -1,0 +1,105 @@
+//! The keeper among other daemons that hold the same targets: whose heartbeat still beats,
+//! and which alarms are therefore its own to manage.
+//!
+//! One DescribeAlarms in a minute, and only where targets have several holders.
+
+use std::collections::HashSet;
+
+use aws_sdk_cloudwatch::types::StateValue;
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::alarm::heartbeat_name;
+use crate::alarm::peers::{Peers, Pulse, before_us};
+use crate::settings::Settings;
+use crate::sink::cloudwatch::account;
+use crate::sink::cloudwatch::client::{Api, CallError};
+use crate::sink::cloudwatch::keeper::{Keeper, LOOK_EVERY, Specs};
+
+/// The keeper's place among the daemons of its location.
+pub(super) struct Circle {
+    began: Instant,
+    peers: Peers,
+    /// Those whose coming and going concerns us.
+    before_us: Vec<u32>,
+    /// When their heartbeats are looked at again.
+    look_at: Instant,
+    /// The settings with the targets alone whose alarms are ours to manage.
+    pub(super) mine: Settings,
+}
+
+impl Circle {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let now = Instant::now();
+        let peers = Peers::default();
+        Self {
+            began: now,
+            before_us: before_us(settings).into_iter().collect(),
+            look_at: now,
+            mine: peers.managed(settings),
+            peers,
+        }
+    }
+
+    fn configure(&mut self, settings: &Settings) {
+        self.before_us = before_us(settings).into_iter().collect();
+        self.mine = self.peers.managed(settings);
+    }
+
+    /// When there is something to look at; `None`: nobody comes before us.
+    pub(super) fn next(&self) -> Option<Instant> {
+        (!self.before_us.is_empty()).then_some(self.look_at)
+    }
+}
+
+impl Keeper {
+    /// Takes over which targets' alarms are ours to manage; the notes of the others rest
+    /// until they are.
+    pub(super) fn take_place(&mut self) {
+        self.circle.configure(&self.current);
+        let managed = self.circle.mine.targets.iter().map(|one| one.name.clone());
+        let managed: HashSet<_> = managed.collect();
+        let all = self.current.targets.iter().map(|one| &one.name);
+        let others = all.filter(|name| !managed.contains(*name));
+        self.desk.rest_elsewhere(others.cloned().collect());
+        self.specs = Specs::new(&self.circle.mine);
+    }
+
+    /// Looks at the heartbeats of the daemons before us, where that is due; false: it is not.
+    pub(super) async fn look_around(&mut self, api: &Api, now: Instant) -> Result<bool, CallError> {
+        if self.circle.next().is_none_or(|at| at > now) {
+            return Ok(false);
+        }
+        let location = &self.current.location;
+        let name = |shard: &u32| heartbeat_name(location, *shard);
+        let names: Vec<_> = self.circle.before_us.iter().map(name).collect();
+        let states = account::states(api, &names).await?;
+        self.link.well("DescribeAlarms");
+        let pulses = self.circle.before_us.iter().zip(&names);
+        let pulses: Vec<_> = pulses
+            .map(|(shard, name)| (*shard, pulse(states.get(name))))
+            .collect();
+        self.circle.look_at = now + LOOK_EVERY;
+        let uptime = now.saturating_duration_since(self.circle.began);
+        if self.circle.peers.look(&pulses, uptime) {
+            let gone = self.circle.peers.gone();
+            info!(
+                ?gone,
+                "cloudwatch: daemons came or went, alarms change hands"
+            );
+            self.take_place();
+            self.stale = true;
+            self.todo.clear();
+            self.review = None;
+        }
+        Ok(true)
+    }
+}
+
+fn pulse(state: Option<&StateValue>) -> Pulse {
+    match state {
+        Some(StateValue::Ok) => Pulse::Beats,
+        Some(StateValue::Alarm) => Pulse::Stopped,
+        _ => Pulse::Unknown,
+    }
+}
