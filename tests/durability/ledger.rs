@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 #[path = "../cloudwatch/cbor.rs"]
-mod cbor;
+pub(crate) mod cbor;
 
 /// The server that is probed: `/NAME` answers well, unless it is told to fail.
 #[derive(Clone, Default)]

@@ -1,10 +1,12 @@
 //! Nothing is lost: a daemon under load whose CloudWatch goes away, and one that is killed
-//! again and again.
+//! again and again. And very many failures at once hold nothing back.
 //!
 //! Ignored by default, since they take their time: `tests/run` runs the short forms, and
 //! `tests/run --long` (PROBECAUSE_LONG=1) the whole ones. What is counted stands beside
 //! what was asked for, in the output.
 
+#[cfg(test)]
+mod account;
 #[cfg(test)]
 #[path = "../cloudwatch/emulator.rs"]
 #[expect(dead_code, reason = "alarms are changed by other tests")]
@@ -17,6 +19,8 @@ mod ledger;
 mod outage;
 #[cfg(test)]
 mod prober;
+#[cfg(test)]
+mod throng;
 
 /// Targets, each probed once a second: 200 probes a second.
 #[cfg(test)]

@@ -68,6 +68,8 @@ impl Prober {
                 kept.lock().unwrap().push(line);
             }
         });
+        // Building a client needs a provider, though nothing here speaks TLS.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let prober = Self {
             child,
@@ -142,9 +144,14 @@ pub(crate) fn value(metrics: &str, series: &str) -> f64 {
 
 /// Waits for something, up to a minute.
 pub(crate) async fn until(what: &str, wanted: impl AsyncFn() -> bool) {
+    until_within(what, PATIENCE, wanted).await;
+}
+
+/// Waits for something, up to some time.
+pub(crate) async fn until_within(what: &str, patience: Duration, wanted: impl AsyncFn() -> bool) {
     let begun = Instant::now();
     while !wanted().await {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(begun.elapsed() < patience, "waited in vain: {what}");
         sleep(Duration::from_millis(200)).await;
     }
 }
