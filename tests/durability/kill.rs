@@ -24,6 +24,7 @@ fn random() -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute, or four: run by tests/run"]
 async fn kill_9_loses_no_incident_and_at_most_a_second_of_datapoints() {
+    let _alone = crate::ALONE.lock().await;
     let kills = if long() { 20 } else { 4 };
     let (probed, address) = Probed::start().await;
     let (ledger, url) = Ledger::start(None).await;

@@ -22,6 +22,10 @@ mod prober;
 #[cfg(test)]
 mod throng;
 
+/// One at a time: each watches how punctual its daemon is.
+#[cfg(test)]
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Targets, each probed once a second: 200 probes a second.
 #[cfg(test)]
 const TARGETS: usize = 200;

@@ -45,6 +45,7 @@ fn punctual(before: &str, after: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn an_outage_of_cloudwatch_loses_nothing_and_fires_nothing() {
+    let _alone = crate::ALONE.lock().await;
     let outage = Duration::from_secs(if long() { 180 } else { 40 });
     let emulator = Emulator::get().await;
     let (probed, address) = Probed::start().await;

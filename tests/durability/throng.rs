@@ -31,6 +31,7 @@ fn config(cloudwatch: &str, probed: std::net::SocketAddr, targets: usize) -> Str
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes, for alarms are created three a second: run by tests/run"]
 async fn when_all_fail_at_once_each_alarm_fires_and_one_says_why() {
+    let _alone = crate::ALONE.lock().await;
     let targets = if long() { 1000 } else { 120 };
     let (probed, address) = Probed::start().await;
     let (account, url) = Account::start().await;
