@@ -12,3 +12,5 @@ mod shards;
 mod support;
 #[cfg(test)]
 mod surroundings;
+#[cfg(test)]
+mod watching;
