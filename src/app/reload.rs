@@ -55,8 +55,10 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Result<String, String> {
-        let settings = Arc::new(self.read().await?);
+        let mut settings = self.read().await?;
         let restart = needs_restart(&self.running, &settings);
+        keep_until_restart(&self.running, &mut settings);
+        let settings = Arc::new(settings);
         let (total, rules) = (settings.targets.len(), settings.rules.len());
         let change = self.apply(settings).await?;
         let Change {
@@ -135,6 +137,15 @@ fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
     names.map(|(name, _)| name).collect()
 }
 
+/// What is read once stays as it is: half of a new location would silence the alarms of the
+/// old one, and file its datapoints under the new.
+fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
+    wanted.location.clone_from(&running.location);
+    wanted.server = running.server.clone();
+    wanted.resolver = running.resolver.clone();
+    wanted.log = running.log.clone();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +159,10 @@ mod tests {
         wanted.server.listen = ([127, 0, 0, 1], 1).into();
         wanted.log.level = "debug".to_owned();
         assert_eq!(needs_restart(&running, &wanted), ["[server]", "[log]"]);
+        wanted.location = "elsewhere".to_owned();
+        keep_until_restart(&running, &mut wanted);
+        assert_eq!(wanted.scheduler.max_in_flight, 7);
+        wanted.scheduler = running.scheduler.clone();
+        assert_eq!(wanted, running, "the rest waits for the restart");
     }
 }

@@ -63,6 +63,7 @@ impl Keeper {
         let others = all.filter(|name| !managed.contains(*name));
         self.desk.rest_elsewhere(others.cloned().collect());
         self.specs = Specs::new(&self.circle.mine);
+        self.held = Specs::new(&self.current);
     }
 
     /// Looks at the heartbeats of the daemons before us, where that is due; false: it is not.
