@@ -12,11 +12,12 @@ use crate::deploy;
 const CONFIGURATION: &str = "etc/probecause/probecause.toml";
 
 /// Files that whoever installs the package relies on, with their modes.
-const BRINGS: [(&str, &str); 12] = [
+const BRINGS: [(&str, &str); 13] = [
     ("usr/bin/probecause", "-rwxr-xr-x"),
     ("usr/lib/systemd/system/probecause.service", "-rw-r--r--"),
     (CONFIGURATION, "-rw-r--r--"),
     ("usr/share/doc/probecause/copyright", "-rw-r--r--"),
+    ("usr/share/doc/probecause/changelog.gz", "-rw-r--r--"),
     ("usr/share/doc/probecause/reference.toml", "-rw-r--r--"),
     ("usr/share/doc/probecause/rules/README.md", "-rw-r--r--"),
     ("usr/share/doc/probecause/rules/http-api.toml", "-rw-r--r--"),
@@ -81,6 +82,17 @@ fn the_package_brings_everything_and_all_of_it_is_root_s() {
     let mut control = Command::new("dpkg-deb");
     let conffiles = succeed(control.arg("--info").arg(package).arg("conffiles"));
     assert_eq!(conffiles.trim(), format!("/{CONFIGURATION}"));
+}
+
+#[test]
+#[ignore = "needs cargo-deb and lintian: tests/run sets them up"]
+fn lintian_finds_nothing_to_mend() {
+    let mut lintian = Command::new("lintian");
+    lintian.args(["--allow-root", "--fail-on", "error,warning"]);
+    // Debian's own archive wants a bug that asked for the package.
+    lintian.args(["--suppress-tags", "initial-upload-closes-no-bugs"]);
+    let told = succeed(lintian.arg(PACKAGE.as_path()));
+    assert_eq!(told, "");
 }
 
 #[test]
