@@ -15,6 +15,8 @@ use crate::scheduler::Command;
 use crate::server::ReloadRequest;
 use crate::settings::Settings;
 use crate::sink::daemon_metrics::DaemonMetrics;
+use crate::sink::page::Board;
+use crate::supervisor::Supervisor;
 
 /// The reloading task.
 pub(super) struct Reloader {
@@ -23,6 +25,8 @@ pub(super) struct Reloader {
     pub(super) configure: mpsc::Sender<Configuration>,
     pub(super) scheduler: mpsc::Sender<Command>,
     pub(super) metrics: DaemonMetrics,
+    pub(super) supervisor: Supervisor,
+    pub(super) board: Arc<Board>,
 }
 
 const ENDING: &str = "the daemon is ending";
@@ -40,7 +44,9 @@ impl Reloader {
             return;
         }
         ready.send_replace(true);
+        self.supervisor.ready(&self.board.summary());
         while let Some(answer) = requests.recv().await {
+            self.supervisor.reloading();
             let result = self.reload().await;
             self.metrics
                 .config_reload_successful
@@ -49,6 +55,8 @@ impl Reloader {
                 Ok(summary) => tracing::info!("configuration reloaded: {summary}"),
                 Err(why) => tracing::error!("configuration refused, the old one goes on: {why}"),
             }
+            // Refused or not: the daemon does its work, on the one or the other.
+            self.supervisor.ready(&self.board.summary());
             // Whoever asked may have gone.
             let _ = answer.send(result);
         }
