@@ -34,8 +34,8 @@ pub struct Peers {
 }
 
 /// How long an alarm on a heartbeat has to fire: a new one may fire for a moment, before
-/// its first heartbeat is counted.
-pub const CERTAIN: Duration = Duration::from_secs(50);
+/// its first heartbeat is counted. Two looks, which are a heartbeat's period apart.
+pub const CERTAIN: Duration = Duration::from_secs(25);
 
 /// How long a heartbeat without a verdict counts as one that beats: daemons that are
 /// started together create their alarms within a minute, and CloudWatch takes a few more

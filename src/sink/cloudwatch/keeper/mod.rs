@@ -106,10 +106,6 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait: permissions that were just granted take effect within a minute.
 const LAST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// How often the heartbeats of other daemons are looked at. CloudWatch takes three minutes
-/// at least to call one missing.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-
 impl Keeper {
     pub(super) fn new(
         link: Arc<Link>,
