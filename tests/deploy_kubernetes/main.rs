@@ -51,7 +51,12 @@ fn run(command: &mut Command, input: &str) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
@@ -63,7 +68,9 @@ fn run(command: &mut Command, input: &str) -> String {
 fn known(rendered: &str) -> String {
     let documents = rendered.split("\n---\n");
     let custom = |document: &&str| {
-        CUSTOM.iter().any(|kind| document.contains(&format!("\nkind: {kind}\n")))
+        CUSTOM
+            .iter()
+            .any(|kind| document.contains(&format!("\nkind: {kind}\n")))
     };
     let known: Vec<_> = documents.filter(|document| !custom(document)).collect();
     known.join("\n---\n")
@@ -108,22 +115,36 @@ fn a_privileged_pod_is_found() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success(), "{said}");
-    assert!(said.contains("no escalation") && said.contains("not privileged"), "{said}");
+    assert!(
+        said.contains("no escalation") && said.contains("not privileged"),
+        "{said}"
+    );
 }
 
 #[test]
 fn every_configuration_can_be_used_as_it_is() {
     for way in ["base", "overlays/cloudwatch", "overlays/sharded"] {
-        let file = root().join("deploy/kubernetes").join(way).join("probecause.toml");
+        let file = root()
+            .join("deploy/kubernetes")
+            .join(way)
+            .join("probecause.toml");
         let loaded = probecause::config::load(&file);
         let loaded = loaded.unwrap_or_else(|error| panic!("{way}: {error}"));
         let doubts: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
         // That nobody is asked for a password is what the NetworkPolicy is for.
-        assert!(doubts.iter().all(|doubt| doubt.contains("server.listen")), "{doubts:?}");
+        assert!(
+            doubts.iter().all(|doubt| doubt.contains("server.listen")),
+            "{doubts:?}"
+        );
     }
 }
 
@@ -135,13 +156,36 @@ fn the_operators_rules_are_those_of_prometheus_and_its_resources_have_its_fields
     let text = rendered("overlays/prometheus-operator");
     for (kind, fields) in [
         // github.com/prometheus-operator/prometheus-operator/blob/main/Documentation/api-reference/api.md
-        ("ServiceMonitor", &["selector:", "endpoints:", "honorLabels: true", "port: http"][..]),
-        ("PrometheusRule", &["groups:", "alert: ProbecauseTargetDown", "runbook_url:"]),
+        (
+            "ServiceMonitor",
+            &["selector:", "endpoints:", "honorLabels: true", "port: http"][..],
+        ),
+        (
+            "PrometheusRule",
+            &["groups:", "alert: ProbecauseTargetDown", "runbook_url:"],
+        ),
     ] {
         let mut documents = text.split("\n---\n");
-        let document = documents.find(|one| one.contains(&format!("\nkind: {kind}\n"))).unwrap();
+        let document = documents
+            .find(|one| one.contains(&format!("\nkind: {kind}\n")))
+            .unwrap();
         for field in fields {
             assert!(document.contains(field), "{kind} has no {field}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
+fn hadolint_finds_nothing_in_the_dockerfile() {
+    let file = root().join("deploy/container/Dockerfile");
+    let said = run(Command::new(tool("hadolint")).arg(&file), "");
+    assert_eq!(said, "");
+    // The linter is awake: it wants a base image with its version.
+    let bad = tempfile::tempdir().unwrap();
+    let copy = bad.path().join("Dockerfile");
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(&copy, text.replace("rust:1.95-bookworm", "rust")).unwrap();
+    let output = Command::new(tool("hadolint")).arg(copy).output().unwrap();
+    assert!(!output.status.success());
 }
