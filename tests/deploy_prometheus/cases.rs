@@ -8,7 +8,9 @@ use crate::{CASES, read, root, values};
 
 fn cases() -> String {
     let files = CASES.map(|name| root("tests/deploy_prometheus").join(format!("{name}.yaml")));
-    files.map(|file| std::fs::read_to_string(file).unwrap()).concat()
+    files
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .concat()
 }
 
 /// The headings of a Markdown file as links see them.
@@ -16,7 +18,9 @@ fn anchors(file: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(root(file)).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let words = headings.map(|line| line.trim_start_matches('#').trim());
-    words.map(|heading| heading.to_lowercase().replace(' ', "-")).collect()
+    words
+        .map(|heading| heading.to_lowercase().replace(' ', "-"))
+        .collect()
 }
 
 #[test]
@@ -40,7 +44,13 @@ fn every_alert_says_how_grave_it_is_whose_it_is_and_where_to_read_on() {
     assert!(alerts.len() > 15);
     for alert in alerts {
         let name = alert.lines().next().unwrap();
-        for key in ["severity:", "component:", "summary:", "description:", "runbook_url:"] {
+        for key in [
+            "severity:",
+            "component:",
+            "summary:",
+            "description:",
+            "runbook_url:",
+        ] {
             assert_eq!(values(alert, key).len(), 1, "{key} of {name}");
         }
     }
@@ -51,7 +61,10 @@ fn every_runbook_link_has_something_to_lead_to() {
     let runbook = anchors("deploy/prometheus/runbook.md");
     let causes = anchors("config/rules/README.md");
     let text = read("alerts.rules.yaml");
-    let links = text.lines().map(str::trim).filter(|line| line.starts_with("https://"));
+    let links = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("https://"));
     for link in links {
         let (page, anchor) = link.split_once('#').unwrap();
         if page.ends_with("/deploy/prometheus/runbook.md") {

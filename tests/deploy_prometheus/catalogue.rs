@@ -53,7 +53,10 @@ fn owned<const N: usize>(words: [&str; N]) -> Vec<String> {
 }
 
 fn labels(own: &[&str]) -> BTreeSet<String> {
-    own.iter().chain(&ADDED).map(|&label| label.to_owned()).collect()
+    own.iter()
+        .chain(&ADDED)
+        .map(|&label| label.to_owned())
+        .collect()
 }
 
 /// The daemon's metrics about itself, each with a sample, as they are rendered.

@@ -43,6 +43,8 @@ fn read(name: &str) -> String {
 /// What follows `key` on the lines that begin with it: the names of alerts, of records.
 #[cfg(test)]
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
-    let found = text.lines().filter_map(|line| line.trim().strip_prefix(key));
+    let found = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(key));
     found.map(str::trim).collect()
 }

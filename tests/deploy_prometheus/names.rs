@@ -24,7 +24,9 @@ fn findings(text: &str, recorded: &[&str]) -> Vec<String> {
         } else if !is_recorded && !known.contains_key(name) {
             found.push(format!("no metric is called {name}"));
         }
-        let Some(matchers) = part.get(2) else { continue };
+        let Some(matchers) = part.get(2) else {
+            continue;
+        };
         for one in matcher.captures_iter(matchers.as_str()) {
             let label = &one[1];
             let has = match known.get(name) {
@@ -42,7 +44,8 @@ fn findings(text: &str, recorded: &[&str]) -> Vec<String> {
             found.extend(unknown.map(|word| format!("{label} is never {word}")));
         }
     }
-    let grouping = Regex::new(r"\b(?:by|on|without|group_left|group_right) \(([a-z_, ]*)\)").unwrap();
+    let grouping =
+        Regex::new(r"\b(?:by|on|without|group_left|group_right) \(([a-z_, ]*)\)").unwrap();
     for part in grouping.captures_iter(text) {
         for label in part[1].split(", ").filter(|label| !label.is_empty()) {
             if !all.contains(&label.to_owned()) {
@@ -56,7 +59,9 @@ fn findings(text: &str, recorded: &[&str]) -> Vec<String> {
 /// The rules without the names of their groups.
 fn rules(file: &str) -> String {
     let text = read(file);
-    let lines = text.lines().filter(|line| !line.trim().starts_with("- name:"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim().starts_with("- name:"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -77,10 +82,22 @@ fn a_name_that_does_not_exist_is_found() {
     };
     check("sum by (target) (probecause_probes_total)", &[]);
     check("a:probecause_b:c{cause=%q} and up", &[]);
-    check("probecause_probe_total > 0", &["no metric is called probecause_probe_total"]);
-    check("target:probecause_b:c", &["nothing records target:probecause_b:c"]);
-    check(r#"probe_success{phase="tls"}"#, &["probe_success has no label phase"]);
-    check(r#"probecause_health{state="dwon"}"#, &["state is never dwon"]);
+    check(
+        "probecause_probe_total > 0",
+        &["no metric is called probecause_probe_total"],
+    );
+    check(
+        "target:probecause_b:c",
+        &["nothing records target:probecause_b:c"],
+    );
+    check(
+        r#"probe_success{phase="tls"}"#,
+        &["probe_success has no label phase"],
+    );
+    check(
+        r#"probecause_health{state="dwon"}"#,
+        &["state is never dwon"],
+    );
     check("count by (tem) (up)", &["no metric has a label tem"]);
     check(
         r#"probecause_evidence_dropped_total{reason=~"denied|late"}"#,
@@ -91,7 +108,9 @@ fn a_name_that_does_not_exist_is_found() {
 #[test]
 fn records_are_named_level_metric_operation() {
     let text = rules("recording.rules.yaml");
-    let form = Regex::new("^(job|location|target|cause|owner|certainty|_)+:probecause_[a-z_]+:[a-z0-9_]+$");
+    let form = Regex::new(
+        "^(job|location|target|cause|owner|certainty|_)+:probecause_[a-z_]+:[a-z0-9_]+$",
+    );
     let form = form.unwrap();
     for name in values(&text, "- record:") {
         assert!(form.is_match(name), "{name}");
