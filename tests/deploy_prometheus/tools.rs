@@ -24,7 +24,7 @@ fn tool(name: &str) -> Command {
 
 /// What a tool says that must succeed.
 fn said(command: &mut Command) -> String {
-    let output = command.output().expect("tests/tools fetches it");
+    let output = command.output().expect("tests/deploy_prometheus/setup fetches it");
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}:\n{text}");
     text.into_owned()
@@ -42,7 +42,7 @@ impl Drop for Server {
 
 fn start(command: &mut Command) -> Server {
     let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
-    Server(quiet.spawn().expect("tests/tools fetches it"))
+    Server(quiet.spawn().expect("tests/deploy_prometheus/setup fetches it"))
 }
 
 fn free_port() -> u16 {
@@ -277,7 +277,8 @@ fn amtool_routes_each_alert_to_those_who_act() {
                 .args(["config", "routes", "test", &file])
                 .args(labels.split(' ')),
         );
-        assert_eq!(told.trim(), receiver, "{labels}");
+        // A warning that one flag outweighs another may follow.
+        assert_eq!(told.lines().next(), Some(receiver), "{labels}");
     }
 }
 
