@@ -13,6 +13,10 @@ mod catalogue;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod servers;
+#[path = "../page/state.rs"]
+mod state;
+#[cfg(test)]
 mod tools;
 
 /// The files with cases for promtool.
