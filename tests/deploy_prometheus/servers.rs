@@ -117,6 +117,14 @@ fn check_scrape(scrape: &str, expected: &[(&str, usize)]) {
             assert_eq!(error, None, "{}", rule["name"]);
         }
     }
+    // A template that fails is no error of the rule: it shows in the text. The state has
+    // names and labels that try to break out of the query in it.
+    let text = rules.to_string();
+    assert!(!text.contains("error expanding"), "{text}");
+    assert!(
+        text.contains("orders is down: lambda-throttled (likely)"),
+        "{text}"
+    );
 }
 
 #[test]
