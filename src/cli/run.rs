@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::{Exit, Terminal};
 use crate::app::{App, Options, state};
 use crate::config;
+use crate::supervisor::Supervisor;
 use crate::telemetry;
 
 /// Arguments of `run`.
@@ -20,6 +22,10 @@ pub struct Args {
     /// [default: `$STATE_DIRECTORY`, which goes before this, else the user's state folder].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+
+    /// Reload when a file of the configuration changes, as a mounted ConfigMap does.
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// The signals a daemon listens to.
@@ -27,6 +33,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     reload: Signal,
+    /// Told when files of the configuration change; never, if nobody asked for it.
+    changes: mpsc::Receiver<()>,
 }
 
 /// Runs until SIGTERM or SIGINT (exit code 0), or until a part of the daemon breaks
@@ -44,7 +52,9 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
-    let mut signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
+    let (told, changes) = mpsc::channel(1);
+    let mut signals =
+        Signals::listen(changes).map_err(|error| format!("cannot take signals: {error}"))?;
     let state = state::directory(args.state.as_deref(), |name| std::env::var_os(name));
     if state.is_none() {
         tracing::warn!(
@@ -52,12 +62,18 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
              name one with --state"
         );
     }
+    if args.watch {
+        tokio::spawn(watch(config::Watch::new(&args.config), told));
+    }
+    let supervisor = Supervisor::of_environment(|name| std::env::var_os(name), std::process::id())
+        .map_err(|error| error.to_string())?;
     let targets = loaded.settings.targets.len();
     let mut app = App::start(Options {
         settings: loaded.settings,
         reload_from: Some(args.config),
         aws: None,
         state,
+        supervisor,
     })
     .await
     .map_err(|error| error.to_string())?;
@@ -74,12 +90,23 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     Ok(exit)
 }
 
+/// Tells of every change, until nobody wants to know.
+async fn watch(mut files: config::Watch, told: mpsc::Sender<()>) {
+    loop {
+        files.changed().await;
+        if told.send(()).await.is_err() {
+            return;
+        }
+    }
+}
+
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
+    fn listen(changes: mpsc::Receiver<()>) -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             reload: signal(SignalKind::hangup())?,
+            changes,
         })
     }
 
@@ -96,6 +123,10 @@ impl Signals {
                 }
                 _ = self.reload.recv() => {
                     // The outcome is in the log and on /metrics; a signal has no answer.
+                    let _ = app.reload().await;
+                }
+                Some(()) = self.changes.recv() => {
+                    tracing::info!("the configuration's files have changed: reloading");
                     let _ = app.reload().await;
                 }
                 part = app.failed() => {

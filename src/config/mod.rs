@@ -13,6 +13,7 @@ mod layer;
 mod problem;
 mod rules;
 mod validate;
+mod watch;
 mod wording;
 
 use std::path::Path;
@@ -29,6 +30,7 @@ use crate::settings::{RuleFile, Settings};
 
 pub use problem::{ConfigError, Problem};
 pub use rules::{LoadedRules, load_rules};
+pub use watch::Watch;
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,10 @@ mod rules;
 #[cfg(test)]
 mod shards;
 #[cfg(test)]
+mod supervised;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod surroundings;
+#[cfg(test)]
+mod watching;
