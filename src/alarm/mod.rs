@@ -230,6 +230,16 @@ pub fn period(interval: Duration, resolution: Duration) -> u32 {
     }
 }
 
+/// Seconds in which a heartbeat is looked for.
+#[must_use]
+pub fn heartbeat_period(cloudwatch: &CloudWatchSettings) -> u32 {
+    if cloudwatch.resolution < Duration::from_secs(60) {
+        FAST_HEARTBEAT_PERIOD
+    } else {
+        60
+    }
+}
+
 fn heartbeat_alarm(settings: &Settings, shard: u32) -> AlarmSpec {
     let cloudwatch = &settings.cloudwatch;
     AlarmSpec {
@@ -241,11 +251,7 @@ fn heartbeat_alarm(settings: &Settings, shard: u32) -> AlarmSpec {
             dimensions: heartbeat_dimensions(&settings.location, shard),
         },
         condition: Condition::LessThanOne,
-        period: if cloudwatch.resolution < Duration::from_secs(60) {
-            FAST_HEARTBEAT_PERIOD
-        } else {
-            60
-        },
+        period: heartbeat_period(cloudwatch),
         evaluation_periods: HEARTBEATS_MISSED,
         datapoints_to_alarm: HEARTBEATS_MISSED,
         missing: MissingData::Breaching,

@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep, timeout};
 mod reports;
 
 #[cfg(test)]
+mod denied;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod table;

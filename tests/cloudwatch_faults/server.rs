@@ -43,10 +43,14 @@ pub(crate) struct Server {
     pub(crate) data: Arc<Mutex<VecDeque<Answer>>>,
     /// The answer to every other operation; `None`: an empty one.
     pub(crate) alarms: Option<Answer>,
+    /// Writes to an alarm with this in its name, or this operation, are denied.
+    pub(crate) denied: Option<&'static str>,
     /// A batch with a datapoint of this target is refused as a whole.
     pub(crate) poison: Option<&'static str>,
     /// How often each point came: of which target, when, with which value.
     pub(crate) taken: Arc<Mutex<BTreeMap<(String, String), usize>>>,
+    /// What each alarm that was put says, by its name.
+    pub(crate) said: Arc<Mutex<BTreeMap<String, String>>>,
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
 }
 
@@ -63,6 +67,28 @@ impl Server {
         let app = Router::new().fallback(answer).with_state(self);
         tokio::spawn(async move { axum::serve(listener, app).await });
         url
+    }
+
+    /// Keeps what an alarm says; every answer is empty, as of an account without alarms.
+    fn keep(&self, request: &Value, uri: &Uri) -> Response {
+        if uri.path().ends_with("/PutMetricAlarm") {
+            let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
+            let mut said = self.said.lock().unwrap();
+            said.insert(text("AlarmName"), text("AlarmDescription"));
+        }
+        let name = request["AlarmNames"][0].as_str().unwrap_or_default();
+        if !self.said.lock().unwrap().contains_key(name) {
+            return (CBOR, [0xa0_u8].to_vec()).into_response();
+        }
+        // {"MetricAlarms": [{"AlarmName": …, "AlarmArn": …}]}
+        let mut body = vec![0xa1];
+        text(&mut body, "MetricAlarms");
+        body.extend([0x81, 0xa2]);
+        let arn = format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}");
+        for part in ["AlarmName", name, "AlarmArn", &arn] {
+            text(&mut body, part);
+        }
+        (CBOR, body).into_response()
     }
 
     /// Notes the datapoints of a request; false: it is refused.
@@ -104,15 +130,26 @@ async fn answer(
     };
     let encoding = headers.get("content-encoding");
     let encoding = encoding.map(|encoding| encoding.to_str().unwrap().to_owned());
+    let request = cbor::body(&headers, &body);
+    let denied = server.denied.is_some_and(|denied| {
+        let name = request["AlarmName"].as_str().unwrap_or_default();
+        operation == denied || name.contains(denied)
+    });
     let call = (operation, encoding, body.len());
     server.calls.lock().unwrap().push(call);
+    if denied {
+        return fault(403, "AccessDeniedException", "not this one");
+    }
+    if !data && server.alarms.is_none() {
+        return server.keep(&request, &uri);
+    }
     match answer {
         Some(Answer::Hang) => return std::future::pending().await,
         Some(Answer::Fault(status, code, message)) => return fault(status, code, message),
         Some(Answer::Slow(time)) => tokio::time::sleep(time).await,
         Some(Answer::Broken) | None => {}
     }
-    if data && !server.take(&cbor::body(&headers, &body)) {
+    if data && !server.take(&request) {
         return fault(
             400,
             "InvalidParameterValue",
@@ -135,11 +172,15 @@ const CBOR: [(&str, &str); 2] = [
 
 fn fault(status: u16, code: &str, message: &str) -> Response {
     let mut body = vec![0xa2];
-    for text in ["__type", code, "message", message] {
-        // A text of up to 65,535 bytes.
-        body.push(0x79);
-        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-        body.extend(text.as_bytes());
+    for part in ["__type", code, "message", message] {
+        text(&mut body, part);
     }
     (StatusCode::from_u16(status).unwrap(), CBOR, body).into_response()
+}
+
+/// A text of up to 65,535 bytes.
+fn text(body: &mut Vec<u8>, text: &str) {
+    body.push(0x79);
+    body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+    body.extend(text.as_bytes());
 }

@@ -148,6 +148,25 @@ pub async fn tag(
     api.settle("TagResource", request.send().await).map(drop)
 }
 
+/// Writes every tag of an alarm that exists but its definition's.
+///
+/// # Errors
+/// If the call failed.
+pub async fn tag_words(
+    api: &Api,
+    pace: &Pace,
+    arn: &str,
+    spec: &AlarmSpec,
+    words: &Words,
+) -> Result<(), CallError> {
+    let mut tags = tags(spec, words);
+    tags.retain(|tag| tag.key() != Some(DEFINITION_TAG));
+    let request = api.writes.tag_resource().resource_arn(arn);
+    pace.wait().await;
+    api.settle("TagResource", request.set_tags(Some(tags)).send().await)
+        .map(drop)
+}
+
 /// Marks an alarm's definition as none of ours, so that the next plan writes it whatever is
 /// done about changes by hand.
 ///
@@ -234,13 +253,20 @@ async fn with_its_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm,
     if alarm.definition.is_none() {
         return Ok(alarm);
     }
-    let request = api.reads.list_tags_for_resource().resource_arn(&alarm.arn);
+    alarm.tags = tags_of(api, &alarm.arn).await?;
+    Ok(alarm)
+}
+
+/// The tags of an alarm.
+///
+/// # Errors
+/// If the call failed.
+pub async fn tags_of(api: &Api, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+    let request = api.reads.list_tags_for_resource().resource_arn(arn);
     let answer = api.settle("ListTagsForResource", request.send().await)?;
     let tags = answer.tags().iter();
-    alarm.tags = tags
-        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
-        .collect();
-    Ok(alarm)
+    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
+    Ok(tags.filter_map(pair).collect())
 }
 
 fn tags(spec: &AlarmSpec, words: &Words) -> Vec<Tag> {

@@ -1,20 +1,21 @@
 //! The keeper among other daemons that hold the same targets: whose heartbeat still beats,
 //! and which alarms are therefore its own to manage.
 //!
-//! One DescribeAlarms in a minute, and only where targets have several holders.
+//! One DescribeAlarms in a heartbeat's period, and only where targets have several holders.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::alarm::heartbeat_name;
 use crate::alarm::peers::{Peers, Pulse, before_us};
+use crate::alarm::{heartbeat_name, heartbeat_period};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::account;
 use crate::sink::cloudwatch::client::{Api, CallError};
-use crate::sink::cloudwatch::keeper::{Keeper, LOOK_EVERY, Specs};
+use crate::sink::cloudwatch::keeper::{Keeper, Specs};
 
 /// The keeper's place among the daemons of its location.
 pub(super) struct Circle {
@@ -63,6 +64,7 @@ impl Keeper {
         let others = all.filter(|name| !managed.contains(*name));
         self.desk.rest_elsewhere(others.cloned().collect());
         self.specs = Specs::new(&self.circle.mine);
+        self.held = Specs::new(&self.current);
     }
 
     /// Looks at the heartbeats of the daemons before us, where that is due; false: it is not.
@@ -79,7 +81,8 @@ impl Keeper {
         let pulses: Vec<_> = pulses
             .map(|(shard, name)| (*shard, pulse(states.get(name))))
             .collect();
-        self.circle.look_at = now + LOOK_EVERY;
+        let period = heartbeat_period(&self.current.cloudwatch);
+        self.circle.look_at = now + Duration::from_secs(u64::from(period));
         let uptime = now.saturating_duration_since(self.circle.began);
         if self.circle.peers.look(&pulses, uptime) {
             let gone = self.circle.peers.gone();
