@@ -13,7 +13,9 @@ mod surroundings;
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs::Permissions;
     use std::io::Write as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::Path;
     use std::time::{Duration, Instant};
 
@@ -46,10 +48,10 @@ mod tests {
         assert!(text.contains(version), "{text}");
     }
 
-    /// A configuration with a target by a name that only the name server knows, and with a
+    /// A configuration with targets by a name that only the name server knows, and with a
     /// CloudWatch behind another such name.
-    fn write(folder: &Path, listen: u16, target: u16, aws: u16) {
-        let text = format!(
+    fn config(listen: u16, target: u16, aws: u16, names: &[&str]) -> String {
+        let mut text = format!(
             r#"
 location = "here"
 
@@ -61,16 +63,30 @@ enabled = true
 region = "eu-west-1"
 endpoint_url = "http://{}:{aws}"
 
-[[target]]
-name = "orders"
-url = "https://{TARGET}:{target}/"
+[defaults]
 interval = "1s"
 timeout = "900ms"
 "#,
             Aws::NAME
         );
+        for name in names {
+            let url = format!("https://{TARGET}:{target}/");
+            text.push_str(&format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n"));
+        }
+        text
+    }
+
+    /// Lays a configuration into a folder as a node mounts a `ConfigMap`: in a folder of
+    /// its own, to which a link leads that changes in one step.
+    fn swap(mount: &Path, version: &str, text: &str) {
+        let folder = mount.join(version);
+        std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("probecause.toml"), text).unwrap();
-        std::fs::write(folder.join("resolv.conf"), format!("nameserver {DNS}\n")).unwrap();
+        for path in [mount, &folder] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        }
+        symlink(version, mount.join("..tmp")).unwrap();
+        std::fs::rename(mount.join("..tmp"), mount.join("..data")).unwrap();
     }
 
     /// Waits until a line is among the metrics, and returns all of them.
@@ -89,29 +105,38 @@ timeout = "900ms"
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs buildah, podman and a static build: run by tests/run --long"]
-    async fn the_image_runs_as_nobody_on_a_read_only_root_and_ends_in_order() {
+    async fn the_image_runs_as_nobody_on_a_read_only_root_takes_a_swapped_config_map_and_ends_in_order()
+     {
         let authority = Authority::new();
         image(&stage(&authority.pem()), "all");
         let _names = Names::start();
         let (target, aws, port) = (authority.serve().await, Aws::start().await, free_port());
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), port, target, aws.port);
+        let text = |names| config(port, target, aws.port, names);
+        swap(folder.path(), "..v1", &text(&["orders"]));
+        let link = folder.path().join("probecause.toml");
+        symlink("..data/probecause.toml", link).unwrap();
+        let names = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(names.path(), format!("nameserver {DNS}\n")).unwrap();
+        std::fs::set_permissions(names.path(), Permissions::from_mode(0o644)).unwrap();
         let mount = format!("{}:/etc/probecause:ro", folder.path().display());
-        let resolv = format!(
-            "{}/resolv.conf:/etc/resolv.conf:ro",
-            folder.path().display()
-        );
+        let resolv = format!("{}:/etc/resolv.conf:ro", names.path().display());
         let options = ["--network=host", "-v", &mount, "-v", &resolv];
         let container = Container::start(&format!("all-{port}"), "all", &options);
 
         // The target's name is asked by the program itself, and its certificate is of an
         // authority that is known from the image's own file alone.
         let success = "probe_success{target=\"orders\",location=\"here\"} 1";
-        let text = until(&container, port, success).await;
-        assert!(text.contains("\nprobecause_store_up 1\n"), "{text}");
+        let seen = until(&container, port, success).await;
+        assert!(seen.contains("\nprobecause_store_up 1\n"), "{seen}");
         // The endpoint's name of AWS is asked by the static C library.
         aws.until_called(PATIENCE).await;
         container.check_process();
+
+        // The image watches its configuration without being told to.
+        swap(folder.path(), "..v2", &text(&["orders", "refunds"]));
+        let success = "probe_success{target=\"refunds\",location=\"here\"} 1";
+        until(&container, port, success).await;
 
         let took = container.stop(GRACE);
         assert_eq!(container.inspect("{{.State.ExitCode}}"), "0");
