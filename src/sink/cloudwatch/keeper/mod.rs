@@ -198,8 +198,10 @@ impl Keeper {
             return Ok(false);
         }
         self.begin_reading(&api);
-        self.desk
-            .fail_where(&|subject| self.is_parked(subject, now));
+        if !self.parked.is_empty() {
+            self.desk
+                .fail_where(&|subject| self.is_parked(subject, now));
+        }
         // What tips an alarm waits neither for the account to be read nor for the plan.
         let can = |subject: &Subject| self.can_write(subject, now);
         if let Some((subject, note)) = self.desk.take(true, now, &can) {
