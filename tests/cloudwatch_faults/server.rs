@@ -45,6 +45,8 @@ pub(crate) struct Server {
     pub(crate) alarms: Option<Answer>,
     /// Writes to an alarm with this in its name, or this operation, are denied.
     pub(crate) denied: Option<&'static str>,
+    /// Looks at the alarm of this name alone are denied.
+    pub(crate) unseen: Option<&'static str>,
     /// A batch with a datapoint of this target is refused as a whole.
     pub(crate) poison: Option<&'static str>,
     /// How often each point came: of which target, when, with which value.
@@ -135,6 +137,9 @@ async fn answer(
         let name = request["AlarmName"].as_str().unwrap_or_default();
         operation == denied || name.contains(denied)
     });
+    let looked_at = request["AlarmNames"].as_array().into_iter().flatten();
+    let mut looked_at = looked_at.filter_map(Value::as_str);
+    let denied = denied || looked_at.any(|name| server.unseen == Some(name));
     let call = (operation, encoding, body.len());
     server.calls.lock().unwrap().push(call);
     if denied {

@@ -209,7 +209,7 @@ impl Keeper {
         if self.stale {
             return Ok(false);
         }
-        if self.look_around(&api, now).await? {
+        if self.look_around(&api, now).await {
             return Ok(true);
         }
         let mut steps = self.todo.iter();

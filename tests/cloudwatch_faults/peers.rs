@@ -1,0 +1,74 @@
+//! Two daemons that hold the same targets, where CloudWatch or one of them fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use probecause::settings::ShardSettings;
+use probecause::shard::holders;
+use probecause::sink::cloudwatch::CloudWatchSink;
+use probecause::sink::daemon_metrics::DaemonMetrics;
+use probecause::target::{Target, TargetName};
+
+use crate::config;
+use crate::denied::{says, until};
+use crate::reports::{Again as _, failed, passed, settings, target};
+use crate::server::Server;
+
+/// Both daemons hold everything; this is `own`.
+fn shards(own: u32) -> ShardSettings {
+    ShardSettings {
+        total: 2,
+        replicas_per_target: 2,
+        own: Some(own),
+        ..ShardSettings::default()
+    }
+}
+
+/// A target whose alarm is a shard's to manage.
+fn managed_by(shard: u32) -> Arc<Target> {
+    let names = (0..).map(|number| format!("orders-{number}"));
+    let first = |name: &String| holders(&shards(0), &TargetName::new(name))[0];
+    let name = names.into_iter().find(|name| first(name) == shard).unwrap();
+    Arc::new(target(&name))
+}
+
+/// The sink of one of the two.
+fn daemon(own: u32, endpoint: &str, targets: &[Arc<Target>]) -> (CloudWatchSink, DaemonMetrics) {
+    let mut settings = settings("here", endpoint, targets.to_vec());
+    settings.shards = shards(own);
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(Arc::new(settings), metrics.clone(), Some(config()));
+    (sink, metrics)
+}
+
+fn alarm(target: &Target) -> String {
+    probecause::alarm::target_alarm_name("here", target.name.as_str())
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_cannot_be_looked_at_holds_back_no_alarm() {
+    let server = Server {
+        unseen: Some("probecause here (heartbeat)"),
+        ..Server::default()
+    };
+    let endpoint = server.clone().start().await;
+    let (theirs, mine) = (managed_by(0), managed_by(1));
+    let (sink, metrics) = daemon(1, &endpoint, &[theirs, Arc::clone(&mine)]);
+    let looks = &metrics.cloudwatch_requests;
+    let denied = looks.with_label_values(&["DescribeAlarms", "denied"]);
+    until("a look that is denied", || denied.get() > 0).await;
+    until("the alarm that is ours", || {
+        says(&server, &alarm(&mine), "")
+    })
+    .await;
+
+    sink.publish(&passed(&mine, "here"));
+    sink.publish(&failed(&mine, "here", 2, "lambda-throttled").again());
+    until("its cause", || {
+        says(&server, &alarm(&mine), "lambda-throttled")
+    })
+    .await;
+    assert_eq!(metrics.alarm_updates_late.get(), 0);
+    assert_eq!(denied.get(), 1, "looked at again before its time");
+    sink.shutdown(Duration::from_secs(3)).await;
+}
