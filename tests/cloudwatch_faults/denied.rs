@@ -16,7 +16,7 @@ use crate::server::Server;
 pub(crate) async fn until(what: &str, wanted: impl Fn() -> bool) {
     let begun = Instant::now();
     while !wanted() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "in vain: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "in vain: {what}");
         sleep(Duration::from_millis(20)).await;
     }
 }

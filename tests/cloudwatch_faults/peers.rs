@@ -72,3 +72,40 @@ async fn a_heartbeat_that_cannot_be_looked_at_holds_back_no_alarm() {
     assert_eq!(denied.get(), 1, "looked at again before its time");
     sink.shutdown(Duration::from_secs(3)).await;
 }
+
+/// A failure that only the second holder of a target sees: the first one's daemon stands
+/// elsewhere in the network.
+#[tokio::test]
+async fn a_cause_that_was_written_for_another_daemon_is_taken_back_with_the_failure() {
+    let server = Server::default();
+    let endpoint = server.clone().start().await;
+    let targets = [managed_by(0)];
+    let target = &targets[0];
+    let name = alarm(target);
+    let says = |cause: &str| says(&server, &name, cause);
+    let (first, _) = daemon(0, &endpoint, &targets);
+    until("the alarm", || says("")).await;
+    let (second, metrics) = daemon(1, &endpoint, &targets);
+    let looked = &metrics.cloudwatch_requests;
+    let looked = looked.with_label_values(&["DescribeAlarms", "ok"]);
+    until("its look at the first one", || looked.get() >= 2).await;
+
+    second.publish(&passed(target, "here"));
+    second.publish(&failed(target, "here", 2, "lambda-throttled").again());
+    until("the cause", || says("lambda-throttled")).await;
+    server.firing.lock().unwrap().insert(name.clone());
+    // It is another one while the alarm fires, which tips nothing any more.
+    second.publish(&failed(target, "here", 3, "lambda-timeout").again());
+    until("the better cause", || says("lambda-timeout")).await;
+    assert_eq!(metrics.alarm_updates_late.get(), 0);
+
+    second.publish(&passed(target, "here").again());
+    server.firing.lock().unwrap().clear();
+    until("that all is well", || says("No failure is known")).await;
+    let tags = server.tags.lock().unwrap();
+    let tags = tags.iter().find(|(arn, _)| arn.ends_with(&name)).unwrap().1;
+    assert_eq!(tags["probecause:cause"], "none");
+    for daemon in [first, second] {
+        daemon.shutdown(Duration::from_secs(3)).await;
+    }
+}

@@ -62,7 +62,11 @@ impl Keeper {
         let managed: HashSet<_> = managed.collect();
         let all = self.current.targets.iter().map(|one| &one.name);
         let others = all.filter(|name| !managed.contains(*name));
-        self.desk.rest_elsewhere(others.cloned().collect());
+        let mut others: HashSet<_> = others.cloned().collect();
+        // Whoever manages an alarm says on it what he likes; of the others we go on to say
+        // what becomes of the causes that we wrote.
+        self.lent.retain(|target, _| others.remove(target));
+        self.desk.rest_elsewhere(others);
         self.specs = Specs::new(&self.circle.mine);
         self.held = Specs::new(&self.current);
     }
