@@ -95,7 +95,14 @@ async fn of_two_replicas_one_manages_the_alarm_until_it_is_gone() {
     }
     until_named(&emulator, &alarm, "lambda-throttled").await;
     assert!(writes(&ways.0, &alarm) > 0);
-    assert_eq!(writes(&ways.1, &alarm), 0, "two wrote the same alarm");
+    // Its words may be the second one's, whose datapoint may have tipped it.
+    let of_alarm = format!("\"{alarm}\"");
+    let defines = |call: &proxy::Call| {
+        let is_put = call.operation == "PutMetricAlarm" && call.body.contains("\"Tags\"");
+        is_put && call.body.contains(&of_alarm)
+    };
+    let defined = ways.1.calls().iter().filter(|call| defines(call)).count();
+    assert_eq!(defined, 0, "two manage the same alarm");
 
     // It stops, and tears nothing down.
     assert_eq!(first.terminate().await, Some(0));
