@@ -13,15 +13,15 @@ use crate::reports::{Again as _, failed, passed, settings, target};
 use crate::server::Server;
 
 /// Waits for something that is to come soon.
-async fn until(what: &str, wanted: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, wanted: impl Fn() -> bool) {
     let begun = Instant::now();
     while !wanted() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "in vain: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "in vain: {what}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-fn says(server: &Server, alarm: &str, cause: &str) -> bool {
+pub(crate) fn says(server: &Server, alarm: &str, cause: &str) -> bool {
     let said = server.said.lock().unwrap();
     said.get(alarm).is_some_and(|text| text.contains(cause))
 }

@@ -19,6 +19,8 @@ mod reports;
 #[cfg(test)]
 mod denied;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod table;

@@ -218,6 +218,20 @@ impl Desk {
         self.bell.notify_one();
     }
 
+    /// Lets the notes of a target rest, or (`false`) be written, though another daemon
+    /// manages its alarm.
+    pub(super) fn rest_for(&self, target: &TargetName, resting: bool) {
+        let mut waiting = self.waiting();
+        if resting {
+            waiting.elsewhere.insert(target.clone());
+            waiting.settle();
+        } else {
+            waiting.elsewhere.remove(target);
+            drop(waiting);
+            self.bell.notify_one();
+        }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

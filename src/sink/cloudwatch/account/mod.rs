@@ -198,9 +198,14 @@ pub async fn states(api: &Api, names: &[String]) -> Result<HashMap<String, State
     for names in names.chunks(NAMES_PER_CALL) {
         let request = api.writes.describe_alarms();
         let request = request.set_alarm_names(Some(names.to_vec()));
-        let answer = api.settle("DescribeAlarms", request.send().await)?;
-        let found = answer.metric_alarms.unwrap_or_default().into_iter();
-        states.extend(found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?))));
+        // A page may hold fewer alarms than were asked for by name, and one that is left out
+        // would pass for one that does not exist.
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let found = api.settle("DescribeAlarms", page)?.metric_alarms;
+            let found = found.unwrap_or_default().into_iter();
+            states.extend(found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?))));
+        }
     }
     Ok(states)
 }

@@ -5,8 +5,9 @@
 //! Alarms that are about to fire come first, then the plan, then the rest. It runs
 //! beside the sender and never holds it up. It refuses to touch an alarm without our tag.
 //! `read` compares, `write` writes, `silence` keeps from paging, `parked` puts aside what
-//! cannot be written, `peers` tells whose alarms are whose.
+//! cannot be written, `peers` tells whose alarms are whose, `behalf` speaks for others.
 
+mod behalf;
 mod parked;
 mod peers;
 mod read;
@@ -46,6 +47,8 @@ pub(super) struct Keeper {
     /// Those of every target that is held, whoever manages them.
     held: Specs,
     circle: Circle,
+    /// Targets of other daemons whose alarms say a cause of ours, and which.
+    lent: HashMap<TargetName, String>,
     parked: Parked,
     /// The alarms as they are, by name.
     account: HashMap<String, Kept>,
@@ -119,6 +122,7 @@ impl Keeper {
             held: Specs::default(),
             parked: Parked::default(),
             circle: Circle::new(&current),
+            lent: HashMap::new(),
             link,
             desk,
             settings,
@@ -198,8 +202,10 @@ impl Keeper {
             return Ok(false);
         }
         self.begin_reading(&api);
-        self.desk
-            .fail_where(&|subject| self.is_parked(subject, now));
+        if !self.parked.is_empty() {
+            self.desk
+                .fail_where(&|subject| self.is_parked(subject, now));
+        }
         // What tips an alarm waits neither for the account to be read nor for the plan.
         let can = |subject: &Subject| self.can_write(subject, now);
         if let Some((subject, note)) = self.desk.take(true, now, &can) {
@@ -209,7 +215,7 @@ impl Keeper {
         if self.stale {
             return Ok(false);
         }
-        if self.look_around(&api, now).await? {
+        if self.look_around(&api, now).await {
             return Ok(true);
         }
         let mut steps = self.todo.iter();

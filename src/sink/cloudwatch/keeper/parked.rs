@@ -57,6 +57,11 @@ impl Parked {
         self.in_a_row = 0;
     }
 
+    /// Whether nothing is put aside.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// Whether an alarm is not to be tried yet.
     pub(super) fn holds(&self, name: &str, now: Instant) -> bool {
         self.by_name

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::alarm::plan::Step;
-use crate::alarm::words::{CAUSE_TAG, MANAGED_TAG, Words};
+use crate::alarm::words::Words;
 use crate::alarm::{AlarmSpec, Subject};
 use crate::settings::DriftPolicy;
 use crate::sink::cloudwatch::account;
@@ -45,7 +45,7 @@ impl Keeper {
 
     /// Puts an alarm aside that CloudWatch does not let us write; what is everybody's
     /// trouble comes back.
-    fn put_aside(&mut self, name: &str, failure: CallError) -> Result<(), CallError> {
+    pub(super) fn put_aside(&mut self, name: &str, failure: CallError) -> Result<(), CallError> {
         if !is_of_one(&failure) || !self.parked.park(name, Instant::now()) {
             return Err(failure);
         }
@@ -84,51 +84,6 @@ impl Keeper {
                 self.put_aside(&spec.name, failure)
             }
         }
-    }
-
-    /// Has an alarm that another daemon manages say what is shown, because a page hangs on
-    /// it: that daemon may look a minute later, or be gone. Its definition stays as it is.
-    async fn write_for_peer(
-        &mut self,
-        api: &Api,
-        subject: Subject,
-        note: Note,
-    ) -> Result<(), CallError> {
-        let spec = self.held.by_subject.get(&subject).cloned();
-        let (Some(spec), Some(words)) = (spec, note.words.clone()) else {
-            note.finish(Progress::Failed);
-            return Ok(());
-        };
-        match self.say_for_peer(api, &spec, &words).await {
-            Ok(()) => {
-                note.finish(Progress::Written);
-                self.parked.free(&spec.name);
-                Ok(())
-            }
-            Err(failure) => {
-                note.finish(Progress::Failed);
-                self.put_aside(&spec.name, failure)
-            }
-        }
-    }
-
-    async fn say_for_peer(
-        &self,
-        api: &Api,
-        spec: &AlarmSpec,
-        words: &Words,
-    ) -> Result<(), CallError> {
-        let Some(alarm) = account::one(api, &spec.name).await? else {
-            return Ok(()); // It is made with its words by the one who manages it.
-        };
-        let arn = alarm.alarm_arn().unwrap_or_default();
-        let tags = account::tags_of(api, arn).await?;
-        let ours = tags.contains_key(MANAGED_TAG);
-        if !ours || tags.get(CAUSE_TAG) == Some(&words.cause) {
-            return Ok(());
-        }
-        account::tag_words(api, &self.pace, arn, spec, words).await?;
-        account::put_words(api, &self.pace, &alarm, words).await
     }
 
     /// Has the alarm of the cause that a target shows say the same words, and those of its
