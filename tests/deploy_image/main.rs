@@ -1,249 +1,196 @@
 //! The container: its final stage built with the program given as a build context, and
-//! really run.
+//! really run, on the network of the host and on none.
 //!
-//! The compile stage needs a registry; it is linted with the rest of the Dockerfile.
-
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// The image's name while it is tested.
-const IMAGE: &str = "localhost/probecause-test";
-
-/// Where the name server of this test listens, and the name that it alone knows.
-const DNS: &str = "127.0.0.153";
-const NAME: &str = "orders.probecause.test";
-
-/// How long the container may take to do what is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+//! The compile stage needs a registry: `setup` carries its commands out here, and
+//! `deploy_kubernetes` lints the whole file. The image under test trusts one authority more
+//! than the shipped one, that of this test, so that its trust can be shown on a loopback.
 
 #[cfg(test)]
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Runs a command; its output without the last line break.
+mod container;
 #[cfg(test)]
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
-    String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned()
-}
-
-/// Ends what it holds.
-#[cfg(test)]
-struct Ending(Child);
+mod surroundings;
 
 #[cfg(test)]
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs::Permissions;
+    use std::io::Write as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use crate::container::{Container, IMAGE, image, podman, stage};
+    use crate::surroundings::{Authority, Aws, DNS, Names, TARGET, free_port, metrics};
+
+    /// How long the container may take to do what is waited for.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// What Docker gives a container to end in order before it kills it.
+    const GRACE: Duration = Duration::from_secs(10);
+
+    /// The Dockerfile, without its comments.
+    fn dockerfile() -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(root.join("deploy/container/Dockerfile")).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.collect::<Vec<_>>().join("\n")
     }
-}
 
-#[cfg(test)]
-struct Container(String);
-
-#[cfg(test)]
-impl Drop for Container {
-    fn drop(&mut self) {
-        let _ = Command::new("podman").args(["rm", "-f", &self.0]).output();
+    #[test]
+    fn the_compile_stage_has_the_toolchain_and_the_version_of_this_project() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let toolchain = std::fs::read_to_string(root.join("rust-toolchain.toml")).unwrap();
+        let channel = toolchain.split("channel = \"").nth(1).unwrap();
+        let channel = channel.split('"').next().unwrap();
+        let text = dockerfile();
+        assert!(text.contains(&format!("/rust:{channel}-")), "{text}");
+        let version = concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(version), "{text}");
     }
-}
 
-#[cfg(test)]
-fn build() {
-    let context = format!("build={}", root().join("target/image").display());
-    let file = root().join("deploy/container/Dockerfile");
-    let file = file.display().to_string();
-    // Docker's own format: the other one knows no health check.
-    let arguments = [
-        "build",
-        "--isolation=chroot",
-        "--format=docker",
-        "--build-context",
-        &context,
-        "-f",
-        &file,
-        "-t",
-        IMAGE,
-        ".",
-    ];
-    run("buildah", &arguments);
-}
+    /// A configuration with targets by a name that only the name server knows, and with a
+    /// CloudWatch behind another such name.
+    fn config(listen: u16, target: u16, aws: u16, names: &[&str]) -> String {
+        let mut text = format!(
+            r#"
+location = "here"
 
-#[cfg(test)]
-async fn endpoint() -> SocketAddr {
-    let router = axum::Router::new().fallback(|| async { "fine" });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
+[server]
+listen = "127.0.0.1:{listen}"
 
-#[cfg(test)]
-async fn metrics(port: u16) -> Option<String> {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client
-        .get(format!("http://127.0.0.1:{port}/metrics"))
-        .send()
-        .await
-        .ok()?;
-    answer.text().await.ok()
-}
+[cloudwatch]
+enabled = true
+region = "eu-west-1"
+endpoint_url = "http://{}:{aws}"
 
-#[cfg(test)]
-fn name_server() -> Ending {
-    let listen = format!("--listen-address={DNS}");
-    let address = format!("--address=/{NAME}/127.0.0.1");
-    let child = Command::new("dnsmasq")
-        .args([
-            "--keep-in-foreground",
-            "--no-resolv",
-            "--no-hosts",
-            "--bind-interfaces",
-        ])
-        .args(["--conf-file=/dev/null", "--pid-file=", &listen, &address])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    Ending(child)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs buildah, podman and a static build: run by tests/run --long"]
-async fn the_image_runs_as_nobody_on_a_read_only_root_and_ends_in_order() {
-    build();
-    check_image();
-    let watched = endpoint().await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), port, watched);
-    let _names = name_server();
-    let container = Container::start(folder.path(), port);
-    until_probed(&container, port).await;
-    container.check(port);
-    run("podman", &["stop", "--time=20", &container.0]);
-    assert_eq!(container.inspect("{{.State.ExitCode}}"), "0");
-}
-
-/// What the image is made of.
-#[cfg(test)]
-fn check_image() {
-    let size = run(
-        "podman",
-        &["image", "inspect", "--format", "{{.Size}}", IMAGE],
-    );
-    let megabytes = size.parse::<f64>().unwrap() / 1e6;
-    println!("the image has {megabytes:.1} MB, with a program of the dev profile");
-    let layers = run(
-        "podman",
-        &[
-            "image",
-            "inspect",
-            "--format",
-            "{{len .RootFS.Layers}}",
-            IMAGE,
-        ],
-    );
-    assert_eq!(
-        layers, "2",
-        "from scratch, with the authorities and the program alone"
-    );
-
-    let inspect = |format: &str| run("podman", &["image", "inspect", "--format", format, IMAGE]);
-    assert_eq!(
-        inspect("{{.HealthCheck.Test}}"),
-        "[CMD /probecause healthcheck]"
-    );
-    let labels = inspect("{{.Labels}}");
-    assert!(
-        labels.contains("org.opencontainers.image.title:probecause"),
-        "{labels}"
-    );
-}
-
-/// A configuration with a target by a name that only the name server knows.
-#[cfg(test)]
-fn write(folder: &Path, port: u16, watched: SocketAddr) {
-    let config = format!(
-        "location = \"here\"\n[server]\nlisten = \"127.0.0.1:{port}\"\n[[target]]\nname = \"orders\"\n\
-         url = \"http://{NAME}:{}/\"\ninterval = \"1s\"\ntimeout = \"900ms\"\n",
-        watched.port()
-    );
-    std::fs::write(folder.join("probecause.toml"), config).unwrap();
-    std::fs::write(folder.join("resolv.conf"), format!("nameserver {DNS}\n")).unwrap();
-}
-
-#[cfg(test)]
-async fn until_probed(container: &Container, port: u16) {
-    let begun = Instant::now();
-    let success = "probe_success{target=\"orders\",location=\"here\"} 1";
-    loop {
-        let text = metrics(port).await.unwrap_or_default();
-        if text.contains(success) {
-            return;
-        }
-        let log = run("podman", &["logs", &container.0]);
-        assert!(begun.elapsed() < PATIENCE, "never probed:\n{text}\n{log}");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-}
-
-#[cfg(test)]
-impl Container {
-    fn start(folder: &Path, port: u16) -> Self {
-        let (path, name) = (folder.display(), format!("probecause-{port}"));
-        let mount = format!("{path}:/etc/probecause:ro");
-        let resolv = format!("{path}/resolv.conf:/etc/resolv.conf:ro");
-        let container = Self(name.clone());
-        run(
-            "podman",
-            &[
-                "run",
-                "--detach",
-                "--name",
-                &name,
-                "--network=host",
-                "--read-only",
-                "--cap-drop=all",
-                "--ulimit=nofile=1024:1024",
-                "--ulimit=nproc=1024:1024",
-                "-v",
-                &mount,
-                "-v",
-                &resolv,
-                IMAGE,
-            ],
+[defaults]
+interval = "1s"
+timeout = "900ms"
+"#,
+            Aws::NAME
         );
-        container
+        for name in names {
+            let url = format!("https://{TARGET}:{target}/");
+            text.push_str(&format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n"));
+        }
+        text
     }
 
-    fn inspect(&self, format: &str) -> String {
-        run("podman", &["inspect", "--format", format, &self.0])
+    /// Lays a configuration into a folder as a node mounts a `ConfigMap`: in a folder of
+    /// its own, to which a link leads that changes in one step.
+    fn swap(mount: &Path, version: &str, text: &str) {
+        let folder = mount.join(version);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("probecause.toml"), text).unwrap();
+        for path in [mount, &folder] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        }
+        symlink(version, mount.join("..tmp")).unwrap();
+        std::fs::rename(mount.join("..tmp"), mount.join("..data")).unwrap();
     }
 
-    /// What the running process may do.
-    fn check(&self, port: u16) {
-        let process = self.inspect("{{.State.Pid}}");
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().to_owned()
-        };
-        assert_eq!(field("Uid:"), "65532");
-        assert_eq!(field("CapEff:"), "0000000000000000");
-        assert_eq!(self.inspect("{{.HostConfig.ReadonlyRootfs}}"), "true");
-        let url = format!("http://127.0.0.1:{port}");
-        let ask = ["exec", &self.0, "/probecause", "healthcheck", "--url", &url];
-        assert_eq!(run("podman", &ask), "healthy");
+    /// Waits until a line is among the metrics, and returns all of them.
+    async fn until(container: &Container, port: u16, line: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let text = metrics(port).await.unwrap_or_default();
+            if text.lines().any(|one| one == line) {
+                return text;
+            }
+            let log = container.log();
+            assert!(begun.elapsed() < PATIENCE, "no {line}:\n{text}\n{log}");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs buildah, podman and a static build: run by tests/run --long"]
+    async fn the_image_runs_as_nobody_on_a_read_only_root_takes_a_swapped_config_map_and_ends_in_order()
+     {
+        let authority = Authority::new();
+        image(&stage(&authority.pem()), "all");
+        let _names = Names::start();
+        let (target, aws, port) = (authority.serve().await, Aws::start().await, free_port());
+        let folder = tempfile::tempdir().unwrap();
+        let text = |names| config(port, target, aws.port, names);
+        swap(folder.path(), "..v1", &text(&["orders"]));
+        let link = folder.path().join("probecause.toml");
+        symlink("..data/probecause.toml", link).unwrap();
+        let names = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(names.path(), format!("nameserver {DNS}\n")).unwrap();
+        std::fs::set_permissions(names.path(), Permissions::from_mode(0o644)).unwrap();
+        let mount = format!("{}:/etc/probecause:ro", folder.path().display());
+        let resolv = format!("{}:/etc/resolv.conf:ro", names.path().display());
+        let options = ["--network=host", "-v", &mount, "-v", &resolv];
+        let container = Container::start(&format!("all-{port}"), "all", &options);
+
+        // The target's name is asked by the program itself, and its certificate is of an
+        // authority that is known from the image's own file alone.
+        let success = "probe_success{target=\"orders\",location=\"here\"} 1";
+        let seen = until(&container, port, success).await;
+        assert!(seen.contains("\nprobecause_store_up 1\n"), "{seen}");
+        // The endpoint's name of AWS is asked by the static C library.
+        aws.until_called(PATIENCE).await;
+        container.check_process();
+
+        // The image watches its configuration without being told to.
+        swap(folder.path(), "..v2", &text(&["orders", "refunds"]));
+        let success = "probe_success{target=\"refunds\",location=\"here\"} 1";
+        until(&container, port, success).await;
+
+        let took = container.stop(GRACE);
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), "0");
+        let mut out = std::io::stdout();
+        let said = format!("SIGTERM: ended in order within {took:.1?} of {GRACE:?}");
+        writeln!(out, "{said}").unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs buildah, podman and a static build: run by tests/run --long"]
+    async fn the_image_has_three_files_its_labels_and_a_health_check_that_works() {
+        let size = image(&stage(""), "plain");
+        let wanted = [
+            "etc/ssl/certs/ca-certificates.crt",
+            "probecause",
+            "var/lib/probecause/",
+        ];
+        assert_eq!(
+            Container::files("plain"),
+            BTreeSet::from(wanted.map(str::to_owned))
+        );
+        let mut out = std::io::stdout();
+        writeln!(out, "the image has {:.1} MB", size / 1e6).unwrap();
+
+        let name = format!("{IMAGE}:plain");
+        let inspect = |format: &str| podman(&["image", "inspect", "--format", format, &name]);
+        for label in ["title", "description", "licenses", "version", "revision"] {
+            let key = format!("{{{{index .Labels \"org.opencontainers.image.{label}\"}}}}");
+            assert_ne!(inspect(&key), "", "{label}");
+        }
+        assert_eq!(inspect("{{.User}}"), "65532:65532");
+        assert_eq!(inspect("{{.Config.StopSignal}}"), "SIGTERM");
+
+        // On no network but its own loopback, where its usual port is free: the check is
+        // carried out as the image declares it.
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[[target]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/\"\n";
+        std::fs::write(folder.path().join("probecause.toml"), text).unwrap();
+        let mount = format!("{}:/etc/probecause:ro", folder.path().display());
+        let container = Container::start(
+            "probecause-plain",
+            "plain",
+            &["--network=none", "-v", &mount],
+        );
+        let begun = Instant::now();
+        while !container.healthy() {
+            assert!(begun.elapsed() < PATIENCE, "{}", container.log());
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        // Stopped in the middle, it is not healthy: the check is awake.
+        podman(&["kill", "--signal=STOP", container.name()]);
+        assert!(!container.healthy());
+        podman(&["kill", "--signal=CONT", container.name()]);
+        container.stop(GRACE);
+        assert_eq!(container.inspect("{{.State.ExitCode}}"), "0");
     }
 }

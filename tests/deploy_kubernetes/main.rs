@@ -42,25 +42,28 @@ fn rendered(way: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs a tool on a text; returns what it said, and panics where it fails.
+/// Runs a tool on a text; whether it is content, and what it said.
 #[cfg(test)]
-fn run(command: &mut Command, input: &str) -> String {
+fn judged(command: &mut Command, input: &str) -> (bool, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
+    // One that reads nothing closes its end.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    said.into_owned()
+    (output.status.success(), said.into_owned())
+}
+
+/// Runs a tool on a text; returns what it said, and panics where it fails.
+#[cfg(test)]
+fn run(command: &mut Command, input: &str) -> String {
+    let (content, said) = judged(command, input);
+    assert!(content, "{said}");
+    said
 }
 
 /// The documents of a kind that the cluster itself knows.
@@ -88,45 +91,68 @@ fn every_way_is_valid_for_the_newest_release_and_for_one_of_two_years_ago() {
             let mut command = Command::new(tool("kubernetes-validate"));
             let said = run(command.args(["--strict", "-k", release]).arg(&file), "");
             let passed = said.matches(" passed for resource ").count();
-            println!("{way} for {release}: {passed} resources pass");
+            let mut out = std::io::stdout();
+            writeln!(out, "{way} for {release}: {passed} resources pass").unwrap();
             assert_eq!(passed, text.split("\n---\n").count(), "{said}");
         }
     }
 }
 
-#[test]
-#[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn every_way_keeps_to_the_restricted_standard_and_to_what_we_promise() {
+/// Pipes manifests through one of our scripts; whether it is content, and what it said.
+#[cfg(test)]
+fn script(name: &str, manifests: &str) -> (bool, String) {
+    let path = root().join("tests/deploy_kubernetes").join(name);
+    judged(Command::new(tool("python")).arg(path), manifests)
+}
+
+/// Runs a script on every way, and prints how many of its rules hold.
+#[cfg(test)]
+fn every_way(name: &str) {
     for way in WAYS {
-        let script = root().join("tests/deploy_kubernetes/check.py");
-        let said = run(Command::new(tool("python")).arg(script), &rendered(way));
-        println!("{way}: {} rules hold", said.matches("ok: ").count());
+        let (content, said) = script(name, &rendered(way));
+        assert!(content, "{way}: {said}");
+        let mut out = std::io::stdout();
+        let rules = said.matches("ok: ").count();
+        writeln!(out, "{way}: {rules} rules of {name} hold").unwrap();
+    }
+}
+
+/// Spoils the manifests of one way, and wants a script to say what is wrong.
+#[cfg(test)]
+fn noticed(name: &str, way: &str, spoilt: &[(&str, &str, &str)]) {
+    let text = rendered(way);
+    for (from, to, wanted) in spoilt {
+        let bad = text.replacen(from, to, 1);
+        assert_ne!(bad, text, "{from} is not there");
+        let (content, said) = script(name, &bad);
+        assert!(!content && said.contains(wanted), "{from} → {to}: {said}");
     }
 }
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn a_privileged_pod_is_found() {
-    let text = rendered("base").replace("allowPrivilegeEscalation: false", "privileged: true");
-    let script = root().join("tests/deploy_kubernetes/check.py");
-    let mut child = Command::new(tool("python"))
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success(), "{said}");
-    assert!(
-        said.contains("no escalation") && said.contains("not privileged"),
-        "{said}"
+fn every_way_keeps_to_the_restricted_standard_whose_every_control_is_awake() {
+    every_way("restricted.py");
+}
+
+#[test]
+#[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
+fn the_parts_of_every_way_fit_each_other() {
+    every_way("check.py");
+    noticed(
+        "check.py",
+        "overlays/sharded",
+        &[
+            ("replicas: 3", "replicas: 4", "as many pods as shards"),
+            ("9853\"", "9854\"", "the port is what the configuration"),
+            (
+                "name: POD_NAME",
+                "name: POD",
+                "a pod's share is by its number",
+            ),
+            ("- --watch\n", "- --watches\n", "are watched"),
+            ("/-/healthy", "/healthz", "livenessProbe asks a path"),
+        ],
     );
 }
 
@@ -150,29 +176,41 @@ fn every_configuration_can_be_used_as_it_is() {
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn the_operators_rules_are_those_of_prometheus_and_its_resources_have_its_fields() {
-    let script = root().join("tests/deploy_kubernetes/rules.py");
-    println!("{}", run(Command::new(tool("python")).arg(script), ""));
-    let text = rendered("overlays/prometheus-operator");
-    for (kind, fields) in [
-        // github.com/prometheus-operator/prometheus-operator/blob/main/Documentation/api-reference/api.md
-        (
-            "ServiceMonitor",
-            &["selector:", "endpoints:", "honorLabels: true", "port: http"][..],
-        ),
-        (
-            "PrometheusRule",
-            &["groups:", "alert: ProbecauseTargetDown", "runbook_url:"],
-        ),
-    ] {
-        let mut documents = text.split("\n---\n");
-        let document = documents
-            .find(|one| one.contains(&format!("\nkind: {kind}\n")))
-            .unwrap();
-        for field in fields {
-            assert!(document.contains(field), "{kind} has no {field}");
-        }
+fn the_operators_rules_are_those_of_prometheus() {
+    let (content, said) = script("rules.py", "");
+    assert!(content, "{said}");
+    write!(std::io::stdout(), "{said}").unwrap();
+}
+
+#[test]
+#[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
+fn the_operators_resources_have_the_fields_of_their_published_schema_and_no_other() {
+    let way = "overlays/prometheus-operator";
+    let (content, said) = script("custom.py", &rendered(way));
+    assert!(content, "{said}");
+    for kind in CUSTOM {
+        assert!(said.contains(&format!("ok: {kind}: ")), "{said}");
     }
+    write!(std::io::stdout(), "{said}").unwrap();
+    noticed(
+        "custom.py",
+        way,
+        &[
+            (
+                "honorLabels:",
+                "honourLabels:",
+                "'honourLabels' was unexpected",
+            ),
+            (
+                "port: http\n    scrape",
+                "port: 80\n    scrape",
+                "80 is not of type 'string'",
+            ),
+            ("interval: 30s", "interval: 30 s", "does not match"),
+            ("- alert: ", "- alarm: ", "'alarm' was unexpected"),
+            ("  groups:\n", "  group:\n", "'group' was unexpected"),
+        ],
+    );
 }
 
 #[test]
@@ -185,7 +223,8 @@ fn hadolint_finds_nothing_in_the_dockerfile() {
     let bad = tempfile::tempdir().unwrap();
     let copy = bad.path().join("Dockerfile");
     let text = std::fs::read_to_string(file).unwrap();
-    std::fs::write(&copy, text.replace("rust:1.95-bookworm", "rust")).unwrap();
+    assert!(text.contains("rust:1.95.0-bookworm"));
+    std::fs::write(&copy, text.replace("rust:1.95.0-bookworm", "rust")).unwrap();
     let output = Command::new(tool("hadolint")).arg(copy).output().unwrap();
     assert!(!output.status.success());
 }
