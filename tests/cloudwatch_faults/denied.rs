@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config;
 use crate::reports::{Again as _, failed, passed, settings, target};
-use crate::server::Server;
+use crate::server::{Server, arn};
 
 /// Waits for something that is to come soon.
 pub(crate) async fn until(what: &str, wanted: impl Fn() -> bool) {
@@ -90,4 +90,42 @@ async fn alarms_that_cannot_be_silenced_keep_no_other_from_naming_its_cause() {
     .await;
     assert_eq!(asked.get(), 1, "asked for again and again");
     sink.shutdown(Duration::from_secs(3)).await;
+}
+
+/// An alarm whose writing was cut off may have been made all the same.
+#[tokio::test]
+async fn an_alarm_that_was_never_read_is_silenced_if_it_proves_to_be_ours() {
+    let server = Server {
+        denied: Some("PutMetricAlarm"),
+        ..Server::default()
+    };
+    for (name, tag) in [("ours", "probecause:managed"), ("foreign", "team")] {
+        let alarm = format!("probecause here {name}");
+        let tags = [(tag.to_owned(), "true".into())];
+        let tags = tags.into_iter().collect();
+        server.tags.lock().unwrap().insert(arn(&alarm), tags);
+        server.said.lock().unwrap().insert(alarm, String::new());
+    }
+    let endpoint = server.clone().start().await;
+    let names = ["ours", "foreign", "missing"];
+    let targets: Vec<_> = names.map(|name| Arc::new(target(name))).into();
+    let all = settings("here", &endpoint, targets);
+    let none = settings("here", &endpoint, Vec::new());
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(Arc::new(all), metrics.clone(), Some(config()));
+    let puts = metrics
+        .cloudwatch_requests
+        .with_label_values(&["PutMetricAlarm", "denied"]);
+    until("the denied writes", || puts.get() > 0).await;
+    sink.configure(Arc::new(none));
+    until("a silenced alarm", || {
+        !server.silenced.lock().unwrap().is_empty()
+    })
+    .await;
+    sink.shutdown(Duration::from_secs(3)).await;
+    let silenced = server.silenced.lock().unwrap();
+    assert_eq!(
+        silenced.iter().collect::<Vec<_>>(),
+        ["probecause here ours"]
+    );
 }

@@ -55,6 +55,8 @@ pub(crate) struct Server {
     pub(crate) said: Arc<Mutex<BTreeMap<String, String>>>,
     /// Its tags, by its ARN.
     pub(crate) tags: Arc<Mutex<BTreeMap<String, Map<String, Value>>>>,
+    /// Alarms whose actions were disabled.
+    pub(crate) silenced: Arc<Mutex<BTreeSet<String>>>,
     /// Alarms in state ALARM; all others are OK.
     pub(crate) firing: Arc<Mutex<BTreeSet<String>>>,
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
@@ -98,6 +100,12 @@ impl Server {
                 let kept = tags.get(&text("ResourceARN")).into_iter().flatten();
                 let pair = |(key, value): (&String, &Value)| json!({"Key": key, "Value": value});
                 json!({"Tags": kept.map(pair).collect::<Vec<_>>()})
+            }
+            "DisableAlarmActions" => {
+                let names = request["AlarmNames"].as_array().into_iter().flatten();
+                let names = names.filter_map(|name| Some(name.as_str()?.to_owned()));
+                self.silenced.lock().unwrap().extend(names);
+                json!({})
             }
             _ => {
                 let names = request["AlarmNames"].as_array().into_iter().flatten();
@@ -210,7 +218,7 @@ fn fault(status: u16, code: &str, message: &str) -> Response {
     (StatusCode::from_u16(status).unwrap(), CBOR, body).into_response()
 }
 
-fn arn(alarm: &str) -> String {
+pub(crate) fn arn(alarm: &str) -> String {
     format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{alarm}")
 }
 

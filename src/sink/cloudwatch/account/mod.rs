@@ -194,20 +194,18 @@ pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError
 /// # Errors
 /// The first call that failed.
 pub async fn states(api: &Api, names: &[String]) -> Result<HashMap<String, StateValue>, CallError> {
-    let mut states = HashMap::new();
-    for names in names.chunks(NAMES_PER_CALL) {
-        let request = api.writes.describe_alarms();
-        let request = request.set_alarm_names(Some(names.to_vec()));
-        // A page may hold fewer alarms than were asked for by name, and one that is left out
-        // would pass for one that does not exist.
-        let mut pages = request.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let found = api.settle("DescribeAlarms", page)?.metric_alarms;
-            let found = found.unwrap_or_default().into_iter();
-            states.extend(found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?))));
-        }
-    }
-    Ok(states)
+    let found = by_name(api, names).await?.into_iter();
+    let states = found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?)));
+    Ok(states.collect())
+}
+
+/// These alarms with their tags, as far as they exist.
+///
+/// # Errors
+/// The first call that failed.
+pub async fn named(api: &Api, names: &[String]) -> Result<Vec<ActualAlarm>, CallError> {
+    let found = by_name(api, names).await?;
+    with_tags(api, found.iter().map(fields::actual).collect()).await
 }
 
 /// Writes a definition over an alarm that exists, and keeps what it says about the cause.
@@ -252,6 +250,22 @@ pub async fn remove(api: &Api, pace: &Pace, names: &[String]) -> Result<(), Call
 /// A dimension of a metric.
 pub(super) fn dimension(name: &str, value: &str) -> Dimension {
     Dimension::builder().name(name).value(value).build()
+}
+
+async fn by_name(api: &Api, names: &[String]) -> Result<Vec<MetricAlarm>, CallError> {
+    let mut found = Vec::new();
+    for names in names.chunks(NAMES_PER_CALL) {
+        let request = api.writes.describe_alarms();
+        let request = request.set_alarm_names(Some(names.to_vec()));
+        // A page may hold fewer alarms than were asked for by name, and one that is left out
+        // would pass for one that does not exist.
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = api.settle("DescribeAlarms", page)?;
+            found.extend(page.metric_alarms.unwrap_or_default());
+        }
+    }
+    Ok(found)
 }
 
 async fn with_its_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm, CallError> {

@@ -31,7 +31,7 @@ use crate::sink::cloudwatch::client::{CallError, FailureKind};
 use crate::sink::cloudwatch::desk::Desk;
 use crate::sink::cloudwatch::keeper::parked::Parked;
 use crate::sink::cloudwatch::keeper::peers::Circle;
-use crate::sink::cloudwatch::keeper::silence::{Silence, Silenced};
+use crate::sink::cloudwatch::keeper::silence::Silence;
 use crate::sink::cloudwatch::link::Link;
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::target::TargetName;
@@ -262,17 +262,7 @@ impl Keeper {
         };
         let wanted = names(&new);
         let gone = names(&self.current).into_iter();
-        let gone = gone.filter(|name| !wanted.contains(name));
-        let gone: Vec<_> = gone
-            .filter_map(|name| match self.account.get(&name) {
-                Some(Kept::Ours { arn, .. }) => Some(Silenced {
-                    arn: arn.clone(),
-                    name,
-                }),
-                _ => None,
-            })
-            .collect();
-        self.silence.add(gone);
+        self.let_go(gone.filter(|name| !wanted.contains(name)));
         self.silence.spare(&wanted);
         self.parked.clear();
         self.current = new;
