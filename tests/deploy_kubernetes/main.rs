@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What can be applied.
-const WAYS: [&str; 4] = [
+const WAYS: [&str; 5] = [
     "base",
     "overlays/cloudwatch",
     "overlays/prometheus-operator",
+    "overlays/production",
     "overlays/sharded",
 ];
 
@@ -158,7 +159,12 @@ fn the_parts_of_every_way_fit_each_other() {
 
 #[test]
 fn every_configuration_can_be_used_as_it_is() {
-    for way in ["base", "overlays/cloudwatch", "overlays/sharded"] {
+    for way in [
+        "base",
+        "overlays/cloudwatch",
+        "overlays/sharded",
+        "overlays/production",
+    ] {
         let file = root()
             .join("deploy/kubernetes")
             .join(way)

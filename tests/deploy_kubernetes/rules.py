@@ -10,7 +10,7 @@ import sys
 import yaml
 
 root = pathlib.Path(__file__).resolve().parents[2]
-copy = root / "deploy/kubernetes/overlays/prometheus-operator/prometheusrule.yaml"
+copy = root / "deploy/kubernetes/components/prometheus-operator/prometheusrule.yaml"
 files = ["recording.rules.yaml", "alerts.rules.yaml"]
 groups = [
     group
