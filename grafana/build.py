@@ -49,7 +49,7 @@ def panel(kind, title, description, queries, size, unit="short", **more):
     } | more
 
 
-def stat(title, description, expr, unit="short", steps=None, size=(4, 4), **more):
+def stat(title, description, expr, unit="none", steps=None, size=(4, 4), **more):
     thresholds = {"mode": "absolute", "steps": steps or [{"color": "blue", "value": None}]}
     return panel(
         "stat", title, description, [query(expr, instant=True)], size, unit,
@@ -69,6 +69,8 @@ def lines(title, description, queries, unit="short", size=(12, 8), stack=False, 
     custom = {
         "drawStyle": "line", "lineWidth": 1, "fillOpacity": 40 if stack else fill,
         "showPoints": "never", "spanNulls": False,
+        # Nothing at all must not be drawn on a scale to a hundred.
+        "axisSoftMax": {"s": 0.01, "currencyUSD": 0.1, "reqps": 0.1}.get(unit, 1),
         "stacking": {"mode": "normal" if stack else "none", "group": "A"},
     }
     return panel(
@@ -80,13 +82,14 @@ def lines(title, description, queries, unit="short", size=(12, 8), stack=False, 
     )
 
 
-def bars(title, description, expr, legend, unit="short", size=(8, 8), steps=None):
+# Names beside their bars are cut where they are long, and those of targets are.
+def bars(title, description, expr, legend, unit="none", size=(8, 8), steps=None, names="left"):
     thresholds = {"mode": "absolute", "steps": steps or [{"color": "blue", "value": None}]}
     return panel(
         "bargauge", title, description, [query(expr, legend, instant=True)], size, unit,
         defaults={"thresholds": thresholds, "min": 0},
         options={"orientation": "horizontal", "displayMode": "basic", "showUnfilled": False,
-                 "valueMode": "text",
+                 "valueMode": "text", "namePlacement": names,
                  "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}},
     )
 
@@ -176,8 +179,9 @@ FAILING = panel(
     overrides=[
         column("for", {"unit": "s", "custom.width": 110}),
         column("target", {"links": TO_TARGET, "custom.width": 220}),
-        column("location", {"custom.width": 130}),
-        column("cause", {"custom.width": 240}),
+        column("location", {"custom.width": 110}),
+        column("team", {"custom.width": 120}),
+        column("cause", {"custom.width": 200}),
         column("certainty", {
             "custom.width": 120, "custom.cellOptions": {"type": "color-text"},
             "mappings": [{"type": "value", "options": {
@@ -214,29 +218,33 @@ fleet = dashboard(
              steps=bad_from(1, "orange")),
         FAILING,
         bars("By cause", "Failing targets by probable cause.",
-             f"sort_desc(sum by (cause) (probecause_probable_cause{{{FLEET}}}))", "{{cause}}"),
+             f"sort_desc(sum by (cause) (probecause_probable_cause{{{FLEET}}}))", "{{cause}}",
+             size=(10, 11), names="top"),
         bars("By owner", "Failing targets by who can act on their cause.",
-             f"sum by (owner) (probecause_probable_cause{{{FLEET}}} * on (cause) group_left (owner)"
-             f" max by (cause, owner) (probecause_cause_info))", "{{owner}}"),
+             f"sort_desc(sum by (owner) (probecause_probable_cause{{{FLEET}}}"
+             f" * on (cause) group_left (owner) max by (cause, owner) (probecause_cause_info)))", "{{owner}}", size=(7, 11)),
         bars("By certainty", "Failing targets by how certain their cause is.",
-             f"sum by (certainty) (probecause_probable_cause{{{FLEET}}})", "{{certainty}}"),
+             f"sort_desc(sum by (certainty) (probecause_probable_cause{{{FLEET}}}))",
+             "{{certainty}}", size=(7, 11)),
         lines("Failures by cause", "Failed probes a second, by cause.",
               [query(f"sum by (cause) (rate(probecause_failures_total{{{FLEET}}}"
                      f"[$__rate_interval]))", "{{cause}}")], "reqps", stack=True),
-        lines("Health", "Targets in each state.",
-              [query(f"sum by (state) (probecause_health{{{FLEET}}})", "{{state}}")], stack=True,
+        # Those that are up are left out: among a thousand of them nobody would see the others.
+        lines("Not well", "Targets that are down, degraded or not known yet.",
+              [query(f'sum by (state) (probecause_health{{{FLEET}, state!="up"}})', "{{state}}")],
+              stack=True,
               overrides=[column(state, {"color": {"mode": "fixed", "fixedColor": colour}})
-                         for state, colour in [("up", "green"), ("degraded", "orange"),
-                                               ("down", "red"), ("unknown", "gray")]]),
+                         for state, colour in [("degraded", "orange"), ("down", "red"),
+                                               ("unknown", "gray")]]),
         bars("Slowest", "The ten that took longest at their last probe.",
              f"topk(10, max by (target, location) (probe_duration_seconds{{{FLEET}}}))",
-             "{{target}} ({{location}})", "s"),
+             "{{target}} ({{location}})", "s", (8, 13), names="top"),
         bars("Worst phases", "Where the time went: the ten longest phases of last probes.",
              f"topk(10, max by (target, phase) (probe_http_duration_seconds{{{FLEET}}}))",
-             "{{target}} {{phase}}", "s"),
+             "{{target}} {{phase}}", "s", (8, 13), names="top"),
         bars("Certificates", "The ten that run out first.",
              f"bottomk(10, min by (target) (probe_ssl_earliest_cert_expiry{{{FLEET}}}) - time())",
-             "{{target}}", "s",
+             "{{target}}", "s", (8, 13), names="top",
              steps=[{"color": "red", "value": None}, {"color": "orange", "value": 7 * 86400},
                     {"color": "green", "value": 21 * 86400}]),
     ],
@@ -244,6 +252,24 @@ fleet = dashboard(
 
 PHASES = [("resolve", "purple"), ("connect", "blue"), ("tls", "green"), ("processing", "orange"),
           ("transfer", "yellow")]
+
+RESULTS = [column(name, {"color": {"mode": "fixed", "fixedColor": colour}})
+           for name, colour in [("success", "green"), ("failure", "red"),
+                                ("missed: held-up", "purple"), ("missed: no-capacity", "orange"),
+                                ("missed: still-running", "yellow")]]
+
+
+def probable_cause():
+    """Its name; where there is none a second series says so: no value would be drawn blank."""
+    one = stat("Probable cause", "Of the failure at present, with how certain it is.", "",
+               size=(8, 4), options={"textMode": "name", "colorMode": "none"})
+    found = f"probecause_probable_cause{{{TARGET}}}"
+    one["targets"] = [
+        {"refId": "A"} | query(found, "{{cause}} ({{certainty}})", instant=True),
+        {"refId": "B"} | query(f"absent({found})", "none", instant=True),
+    ]
+    return one
+
 
 target = dashboard(
     "probecause-target", "Probecause: one target", "Where its time goes, and why it fails.",
@@ -257,19 +283,17 @@ target = dashboard(
              steps=[{"color": "green", "value": None}, {"color": "orange", "value": 1},
                     {"color": "red", "value": 2}, {"color": "gray", "value": 3}],
              defaults={"mappings": [{"type": "value", "options": HEALTH}]}),
-        stat("Probable cause", "Of the failure at present, with how certain it is.",
-             f"probecause_probable_cause{{{TARGET}}}", size=(8, 4),
-             options={"textMode": "name", "colorMode": "none"},
-             defaults={"displayName": "${__field.labels.cause} "
-                                      "(${__field.labels.certainty})", "noValue": "none"}),
+        probable_cause(),
         stat("Status", "Of the last answer.", f"max(probe_http_status_code{{{TARGET}}})", "none"),
         stat("Floor", "The time that this front door takes when it answers without reaching the "
              "function; absent while it is not known.",
              f"max(probecause_floor_seconds{{{TARGET}}})", "s", defaults={"noValue": "unknown"}),
         stat("Certificate", "Time until it runs out.",
              f"min(probe_ssl_earliest_cert_expiry{{{TARGET}}}) - time()", "s",
-             [{"color": "red", "value": None}, {"color": "orange", "value": 7 * 86400},
-              {"color": "green", "value": 21 * 86400}], defaults={"noValue": "no TLS"}),
+             # The first is the colour of no value at all; one that ran out is below zero.
+             [{"color": "gray", "value": None}, {"color": "red", "value": -1e12},
+              {"color": "orange", "value": 7 * 86400}, {"color": "green", "value": 21 * 86400}],
+             defaults={"noValue": "no TLS"}),
         lines("Phases", "Where the time of each probe went.",
               [query(f"avg by (phase) (probe_http_duration_seconds{{{TARGET}}})", "{{phase}}")],
               "s", (24, 9), stack=True,
@@ -288,7 +312,7 @@ target = dashboard(
               [query(f"sum by (result) (rate(probecause_probes_total{{{TARGET}}}"
                      f"[$__rate_interval]))", "{{result}}"),
                query(f"sum by (reason) (rate(probecause_missed_total{{{TARGET}}}"
-                     f"[$__rate_interval]))", "missed: {{reason}}")], "reqps", (12, 9)),
+                     f"[$__rate_interval]))", "missed: {{reason}}")], "reqps", (12, 9), overrides=RESULTS),
         panel("state-timeline", "Health", "At each location.",
               [query(f'sum by (location) (probecause_health{{{TARGET}, state="degraded"}})'
                      f' + 2 * sum by (location) (probecause_health{{{TARGET}, state="down"}})'
@@ -347,7 +371,8 @@ daemon = dashboard(
                      "[$__rate_interval])))", "99 %")], "s"),
         lines("Probes", "A second, by result.",
               [query('sum by (result) (rate(probecause_probes_total{instance=~"$instance"}'
-                     "[$__rate_interval]))", "{{result}}")], "reqps", stack=True),
+                     "[$__rate_interval]))", "{{result}}")], "reqps", stack=True,
+              overrides=RESULTS),
         lines("Missed", "Slots a second in which no probe ran, by reason.",
               [query('sum by (reason) (rate(probecause_missed_total{instance=~"$instance"}'
                      "[$__rate_interval]))", "{{reason}}")], "reqps"),

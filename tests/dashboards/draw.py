@@ -2,7 +2,8 @@
 legends, to see whether they can be read.
 
 usage: draw.py PROMETHEUS_URL OUT_FOLDER [TARGET]
-Writes NAME-dark.html and NAME-light.html for each dashboard; a browser makes pictures of them.
+Writes NAME-dark.html and NAME-light.html for each dashboard, and NAME-dark-grafana.html and
+NAME-light-grafana.html, which load panels.js (render/build makes it); a browser makes pictures.
 """
 
 import html
@@ -89,14 +90,15 @@ class Source:
 
 
 def stat(panel, source):
-    found = source.ask(panel["targets"][0]["expr"], True)
+    asked = [(query, source.ask(query["expr"], True)) for query in panel["targets"]]
+    found = [(query, one) for query, series in asked for one in series]
     defaults = panel["fieldConfig"]["defaults"]
     if not found:
         return f'<div class="stat">{defaults.get("noValue", "No data")}</div>'
-    value = float(found[0]["value"][1])
+    query, first = found[0]
     if panel["options"].get("textMode") == "name":
-        labels = found[0]["metric"]
-        return f'<div class="stat">{labels.get("cause")} ({labels.get("certainty")})</div>'
+        return f'<div class="stat">{html.escape(legend(query, first["metric"]))}</div>'
+    value = float(first["value"][1])
     return (f'<div class="stat" style="background:{colour(panel, value)};color:#fff">'
             f"{html.escape(text_of(panel, value))}</div>")
 
@@ -227,6 +229,28 @@ def draw(board, source, theme):
             f'<div class="grid" style="height:{bottom}px">{"".join(parts)}</div>')
 
 
+def with_grafanas_own(board, source, mode):
+    """A page whose panels are drawn by Grafana's published components (render/panels.jsx)."""
+    panels = [one for one in board["panels"] if one["type"] != "row"]
+    drawn = {}
+    for one in panels:
+        place = one["gridPos"]
+        if one["type"] == "state-timeline":
+            drawn[one["id"]] = timeline(one, source, place["w"] * 58)
+        elif one["type"] == "heatmap":
+            drawn[one["id"]] = heat(one, source, place["w"] * 58, place["h"] * 34)
+    results = {one["id"]: [source.ask(query["expr"], query["instant"]) for query in one["targets"]]
+               for one in panels}
+    data = {"theme": mode, "board": board, "results": results, "drawn": drawn,
+            "from": (source.now - 120) * 1000, "to": source.now * 1000}
+    theme = DARK if mode == "dark" else LIGHT
+    # A string of the data could otherwise end the script.
+    text = json.dumps(data).replace("</", "<\\/")
+    return (f"<!doctype html><meta charset=utf-8><style>{theme} body {{ background: var(--page); "
+            f"color: var(--text); margin: 8px; }}</style><link rel=stylesheet href=panels.css><div id=board></div>"
+            f"<script>window.BOARD = {text};</script><script src=panels.js></script>")
+
+
 def main(url, out, target="throttled"):
     source = Source(url, target)
     for path in sorted((root / "grafana/dashboards").glob("*.json")):
@@ -234,6 +258,9 @@ def main(url, out, target="throttled"):
         for name, theme in [("dark", DARK), ("light", LIGHT)]:
             file = pathlib.Path(out) / f"{path.stem}-{name}.html"
             file.write_text(draw(board, source, theme))
+            print(file)
+            file = file.with_name(f"{path.stem}-{name}-grafana.html")
+            file.write_text(with_grafanas_own(board, source, name))
             print(file)
 
 
