@@ -37,6 +37,7 @@ use crate::sink::page::Board;
 use crate::sink::prometheus::PrometheusSink;
 use crate::store::{Memory, Store};
 use crate::target::Target;
+use crate::web::TlsError;
 
 /// What a daemon is started with.
 #[derive(Debug)]
@@ -74,6 +75,9 @@ pub enum StartError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// The TLS of the daemon's own endpoint, which `config` has tried out.
+    #[error("[server] web_config: {0}")]
+    Tls(#[from] TlsError),
     /// Which shard this daemon is cannot be told.
     #[error("{0}")]
     Shard(#[from] IndexError),
@@ -102,7 +106,7 @@ pub struct App {
 struct Tasks {
     scheduler: JoinHandle<()>,
     monitor: JoinHandle<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     reloader: JoinHandle<()>,
 }
 
@@ -153,7 +157,12 @@ impl App {
         let (stop_server, stopped) = watch::channel(false);
 
         let prometheus = Arc::clone(&sinks.prometheus);
-        let state = ServerState::new(prometheus, Arc::clone(&board), reload.clone());
+        let state = ServerState::new(
+            prometheus,
+            Arc::clone(&board),
+            reload.clone(),
+            &settings.server,
+        )?;
         let ready = state.readiness();
         let dropped = metrics.controls_dropped.clone();
         let controls = Controls::start(prober.clone(), control_sender, CONTROLS, dropped);
@@ -176,6 +185,7 @@ impl App {
             configure,
             scheduler: scheduler.clone(),
             metrics,
+            server: state.clone(),
         };
         let tasks = Tasks {
             scheduler: tokio::spawn(runner.run(commands)),
