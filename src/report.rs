@@ -61,6 +61,8 @@ pub struct Update {
     pub diagnosis: Arc<Diagnosis>,
     /// The open incident as it is now; its verdict is the cause to show.
     pub incident: Arc<Incident>,
+    /// Whether the target is in maintenance: nobody is paged then.
+    pub maintenance: bool,
 }
 
 /// A slot in which no probe ran.

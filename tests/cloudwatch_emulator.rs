@@ -12,6 +12,9 @@ mod daemon;
 #[path = "cloudwatch/emulator.rs"]
 mod emulator;
 #[cfg(test)]
+#[path = "cloudwatch/gateway.rs"]
+mod gateway;
+#[cfg(test)]
 #[path = "cloudwatch/life.rs"]
 mod life;
 #[cfg(test)]
@@ -23,9 +26,6 @@ mod proxy;
 #[cfg(test)]
 #[path = "cloudwatch/regions.rs"]
 mod regions;
-#[cfg(test)]
-#[path = "cloudwatch/replicas.rs"]
-mod replicas;
 #[cfg(test)]
 #[path = "cloudwatch/reports.rs"]
 mod reports;

@@ -102,6 +102,94 @@ fn check_prints_the_problems_of_each_bad_file_and_exits_2() {
 }
 
 #[test]
+fn check_tells_what_the_shard_of_this_machine_holds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.toml");
+    let mut text = "[shard]\ntotal = 3\nindex = \"auto\"\n".to_owned();
+    for number in 0..100 {
+        let target = format!("name = \"t{number}\"\nurl = \"https://example.com/\"\n");
+        text.push_str(&format!("[[target]]\n{target}"));
+    }
+    std::fs::write(&file, text).expect("a file");
+    let check = |pod: Option<&str>, expected: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
+        command.arg("check").arg(&file);
+        command.env_remove("POD_NAME").env_remove("HOSTNAME");
+        let output = command
+            .envs(pod.map(|pod| ("POD_NAME", pod)))
+            .output()
+            .expect("the command");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let said = said.replace(&folder.path().display().to_string(), "FOLDER");
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(0), expected),
+            "{pod:?}"
+        );
+    };
+    let note = "note: FOLDER/c.toml: shard.index: no daemon would start on this machine: ";
+    let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
+    check(
+        Some("probecause-2"),
+        "fine: 100 targets, shard 2 of 3 holds 38\n",
+    );
+    check(
+        Some("probecause-3"),
+        &format!(
+            "{note}POD_NAME is \"probecause-3\", and there are shards 0 to 2 only; \
+             raise `shard.total`, or run no more than 3 of these\n{shares}"
+        ),
+    );
+    check(
+        None,
+        &format!(
+            "{note}`shard.index` is \"auto\", and neither POD_NAME nor HOSTNAME is set; \
+             write the index of this daemon\n{shares}"
+        ),
+    );
+}
+
+#[test]
+fn a_credential_is_read_where_the_service_manager_has_put_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = |name: &str| folder.path().join(name);
+    let text = "[[target]]\nname = \"a\"\nurl = \"https://example.com/\"\n\
+                auth.bearer = { credential = \"token\" }\n";
+    std::fs::write(place("c.toml"), text).expect("a file");
+    let check = |credential: Option<&str>, code: i32, expected: &str| {
+        match credential {
+            Some(secret) => std::fs::write(place("token"), secret).expect("a file"),
+            None => std::fs::remove_file(place("token")).unwrap_or_default(),
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
+            .arg("check")
+            .arg(place("c.toml"))
+            .env("CREDENTIALS_DIRECTORY", folder.path())
+            .output()
+            .expect("the command");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let said = said.replace(&folder.path().display().to_string(), "FOLDER");
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(code), expected)
+        );
+    };
+    check(Some("hunter2\n"), 0, "fine: 1 target\n");
+    check(
+        Some("\n"),
+        2,
+        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER/token is empty; put the secret into it\n\
+         1 problem\n",
+    );
+    check(
+        None,
+        2,
+        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER has no credential of this name; load \
+         one by LoadCredential=\n1 problem\n",
+    );
+}
+
+#[test]
 fn check_is_fine_with_warnings_alone() {
     let check = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_probecause"))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use probecause::incident::IncidentEvent;
 use probecause::server::{ReloadRequest, ServerState, serve};
-use probecause::sink::page::{Board, detail, list};
+use probecause::sink::page::{Board, causes, detail, list};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -322,4 +322,19 @@ fn the_board_keeps_sixty_results_oldest_first() {
     assert_eq!(recent.len(), 60);
     assert!(recent.is_sorted_by_key(|sample| sample.at));
     assert!(Board::default().targets().is_empty());
+}
+
+#[tokio::test]
+async fn the_link_of_a_cause_leads_to_what_to_do_and_who_shows_it() {
+    let (status, _, served) = Server::start().await.ask("GET", "/causes", "").await;
+    assert_eq!(status, 200);
+    let (_, board) = state::sinks();
+    let targets = list(&board, state::now());
+    let link = "/causes#lambda-throttled";
+    assert!(targets.contains(&format!("href=\"{link}\"")), "{targets}");
+    assert!(served.contains("id=\"lambda-throttled\""), "{served}");
+    let page = causes(&board, state::now());
+    let main = page.split_once("<main>").unwrap().1;
+    let main = main.split_once("</main>").unwrap().0;
+    insta::assert_snapshot!("causes", main.replace("><", ">\n<"));
 }

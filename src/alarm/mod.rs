@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::cause::{CauseId, Owner};
 use crate::hash::fnv1a;
 use crate::settings::{CloudWatchSettings, Settings, ShardSettings};
+use crate::shard::holders;
 use crate::target::{CauseAlarm, CloudWatchMetric, MissingData, Target, TargetName};
 
 pub use name::{cause_alarm_name, heartbeat_name, heartbeat_shard, name_prefix, target_alarm_name};
@@ -52,6 +53,9 @@ pub struct AlarmSpec {
     pub name: String,
     /// Whose.
     pub subject: Subject,
+    /// Whose heartbeat it is, or who manages the target's alarm as long as it is there;
+    /// `None`: one daemon watches everything.
+    pub shard: Option<u32>,
     /// The metric watched.
     pub metric: MetricId,
     /// How datapoints are judged.
@@ -168,9 +172,9 @@ impl AlarmSpec {
     }
 }
 
-/// Every alarm that the settings of one destination ask for: the heartbeat first, then one per target in
-/// the order of the configuration, each with those of its causes behind it. None when
-/// CloudWatch is off.
+/// Every alarm that the settings of one destination ask for: the heartbeat first (of every
+/// shard, unless they are one shard's), then one per target in the order of the
+/// configuration, each with those of its causes behind it. None when CloudWatch is off.
 #[must_use]
 pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
     if !settings.cloudwatch.enabled {
@@ -230,22 +234,29 @@ pub fn period(interval: Duration, resolution: Duration) -> u32 {
     }
 }
 
+/// Seconds in which a heartbeat is looked for.
+#[must_use]
+pub fn heartbeat_period(cloudwatch: &CloudWatchSettings) -> u32 {
+    if cloudwatch.resolution < Duration::from_secs(60) {
+        FAST_HEARTBEAT_PERIOD
+    } else {
+        60
+    }
+}
+
 fn heartbeat_alarm(settings: &Settings, shard: u32) -> AlarmSpec {
     let cloudwatch = &settings.cloudwatch;
     AlarmSpec {
         name: heartbeat_name(&settings.location, shard),
         subject: Subject::Heartbeat,
+        shard: (settings.shards.total > 1).then_some(shard),
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
             name: HEARTBEAT_METRIC.to_owned(),
             dimensions: heartbeat_dimensions(&settings.location, shard),
         },
         condition: Condition::LessThanOne,
-        period: if cloudwatch.resolution < Duration::from_secs(60) {
-            FAST_HEARTBEAT_PERIOD
-        } else {
-            60
-        },
+        period: heartbeat_period(cloudwatch),
         evaluation_periods: HEARTBEATS_MISSED,
         datapoints_to_alarm: HEARTBEATS_MISSED,
         missing: MissingData::Breaching,
@@ -268,6 +279,7 @@ fn target_alarm(settings: &Settings, target: &Target) -> AlarmSpec {
     AlarmSpec {
         name: target_alarm_name(&settings.location, target.name.as_str()),
         subject: Subject::Target(target.name.clone()),
+        shard: first_holder(&settings.shards, target),
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
             name: CloudWatchMetric::Down.as_str().to_owned(),
@@ -284,6 +296,11 @@ fn target_alarm(settings: &Settings, target: &Target) -> AlarmSpec {
         actions: actions(cloudwatch, target.alarm.actions.as_deref()),
         actions_enabled: cloudwatch.actions_enabled,
     }
+}
+
+fn first_holder(shards: &ShardSettings, target: &Target) -> Option<u32> {
+    let several = (shards.total > 1).then(|| holders(shards, &target.name));
+    several?.first().copied()
 }
 
 /// The target's alarm, and those of its causes. All are evaluated alike.

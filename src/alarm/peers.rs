@@ -28,10 +28,14 @@ pub enum Pulse {
 /// What is known of the other daemons of a location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
-    /// Those whose heartbeat nobody knows, with since when.
-    unknown: BTreeMap<u32, Duration>,
+    /// Those that may be gone: what was said of their heartbeats, and since when.
+    doubtful: BTreeMap<u32, (Pulse, Duration)>,
     gone: BTreeSet<u32>,
 }
+
+/// How long an alarm on a heartbeat has to fire: a new one may fire for a moment, before
+/// its first heartbeat is counted. Two looks, which are a heartbeat's period apart.
+pub const CERTAIN: Duration = Duration::from_secs(25);
 
 /// How long a heartbeat without a verdict counts as one that beats: daemons that are
 /// started together create their alarms within a minute, and CloudWatch takes a few more
@@ -43,21 +47,21 @@ impl Peers {
     pub fn look(&mut self, pulses: &[(u32, Pulse)], now: Duration) -> bool {
         let before = self.gone.clone();
         for (index, pulse) in pulses {
-            let gone = match pulse {
-                Pulse::Beats => false,
-                Pulse::Stopped => true,
-                Pulse::Unknown => {
-                    let since = *self.unknown.entry(*index).or_insert(now);
-                    self.gone.contains(index) || now.saturating_sub(since) >= GRACE
+            let least = match pulse {
+                Pulse::Beats => {
+                    self.doubtful.remove(index);
+                    self.gone.remove(index);
+                    continue;
                 }
+                Pulse::Stopped => CERTAIN,
+                Pulse::Unknown => GRACE,
             };
-            if *pulse != Pulse::Unknown {
-                self.unknown.remove(index);
+            let doubt = self.doubtful.entry(*index).or_insert((*pulse, now));
+            if doubt.0 != *pulse {
+                *doubt = (*pulse, now);
             }
-            if gone {
+            if now.saturating_sub(doubt.1) >= least {
                 self.gone.insert(*index);
-            } else {
-                self.gone.remove(index);
             }
         }
         self.gone != before
@@ -143,10 +147,12 @@ mod tests {
         );
         assert!(!peers.look(&[(first, Pulse::Beats)], MINUTE));
         assert!(!ours(&peers, second));
-        assert!(peers.look(&[(first, Pulse::Stopped)], 2 * MINUTE));
+        assert!(!peers.look(&[(first, Pulse::Stopped)], 2 * MINUTE));
+        assert!(!ours(&peers, second), "it may have begun just now");
+        assert!(peers.look(&[(first, Pulse::Stopped)], 3 * MINUTE));
         assert!(ours(&peers, second));
-        assert!(!peers.look(&[(first, Pulse::Stopped)], 3 * MINUTE));
-        assert!(peers.look(&[(first, Pulse::Beats)], 4 * MINUTE));
+        assert!(!peers.look(&[(first, Pulse::Stopped)], 4 * MINUTE));
+        assert!(peers.look(&[(first, Pulse::Beats)], 5 * MINUTE));
         assert!(!ours(&peers, second), "it is back");
     }
 
@@ -156,6 +162,7 @@ mod tests {
         let mut peers = Peers::default();
         let all = [0, 1, 2].map(|index| (index, Pulse::Stopped));
         peers.look(&all, MINUTE);
+        peers.look(&all, 2 * MINUTE);
         assert!(!ours(&peers, other));
     }
 
@@ -170,9 +177,11 @@ mod tests {
         assert!(peers.look(&unknown, GRACE));
         assert!(ours(&peers, second));
         peers.look(&[(first, Pulse::Beats)], GRACE + MINUTE);
+        assert!(!ours(&peers, second));
         peers.look(&[(first, Pulse::Stopped)], GRACE + 2 * MINUTE);
+        peers.look(&[(first, Pulse::Stopped)], GRACE + 3 * MINUTE);
         // Its alarm was deleted by hand: that brings no daemon back.
-        peers.look(&unknown, GRACE + 3 * MINUTE);
+        peers.look(&unknown, GRACE + 4 * MINUTE);
         assert!(ours(&peers, second));
     }
 

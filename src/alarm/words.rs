@@ -60,7 +60,7 @@ impl Words {
                 "Probecause watches {name}. No failure is known. While it is down this text and \
                  the tags name the probable cause. When many targets fail at once, the alarm \
                  `{}` names the common cause instead.",
-                heartbeat_name(spec.location(), 0)
+                heartbeat_name(spec.location(), spec.shard.unwrap_or(0))
             ),
             Subject::Cause {
                 target,
@@ -71,11 +71,7 @@ impl Words {
                  acts). The target's own alarm `{}` fires for every cause.",
                 target_alarm_name(spec.location(), target.as_str())
             ),
-            Subject::Heartbeat => "No heartbeat came from Probecause at this location: the daemon \
-                 is down, cannot reach CloudWatch, or cannot reach nearly all of its targets at \
-                 once (prober-local). Nobody watches its targets from here. Look at the daemon's \
-                 log and page, then at its credentials and network."
-                .to_owned(),
+            Subject::Heartbeat => silent(spec.shard),
         };
         Self {
             cause: NONE.to_owned(),
@@ -173,6 +169,25 @@ pub fn tag_value(text: &str) -> String {
         .map(|c| if allowed(c) { c } else { '_' })
         .take(MAX_TAG_VALUE)
         .collect()
+}
+
+/// What the absence of a heartbeat means.
+fn silent(shard: Option<u32>) -> String {
+    let (who, watched) = match shard {
+        None => (
+            "Probecause".to_owned(),
+            "Nobody watches its targets from here.",
+        ),
+        Some(shard) => (
+            format!("shard {shard} of Probecause"),
+            "Its targets are watched from here only as far as other shards hold them, too.",
+        ),
+    };
+    format!(
+        "No heartbeat came from {who} at this location: the daemon is down, cannot reach \
+         CloudWatch, or cannot reach nearly all of its targets at once (prober-local). {watched} \
+         Look at the daemon's log and page, then at its credentials and network."
+    )
 }
 
 fn describe(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> String {
@@ -341,6 +356,40 @@ mod tests {
                 Words::healthy(&spec).description
             );
         }
+    }
+
+    #[test]
+    fn on_shards_each_alarm_names_the_daemon_that_it_is_about() {
+        let url = "https://orders.example/".parse().unwrap();
+        let target = crate::target::Target::with_defaults("orders", url);
+        let mut settings = crate::settings::Settings::default();
+        settings.cloudwatch.enabled = true;
+        settings.targets.push(std::sync::Arc::new(target));
+        let said = |settings: &crate::settings::Settings| -> Vec<_> {
+            let alarms = crate::alarm::desired(settings).into_iter();
+            alarms
+                .map(|spec| Words::healthy(&spec).description)
+                .collect()
+        };
+        let alone = said(&settings);
+        assert!(alone[0].contains("from Probecause at this location"));
+        assert!(alone[0].contains("Nobody watches its targets"));
+        assert!(alone[1].contains("`probecause local (heartbeat)`"));
+
+        settings.shards.total = 4;
+        let holder = crate::shard::holders(&settings.shards, &settings.targets[0].name)[0];
+        assert_eq!(holder, 2);
+        let shared = said(&settings);
+        assert_eq!(shared.len(), 5, "four heartbeats and a target");
+        assert!(shared[2].contains("from shard 2 of Probecause at this location"));
+        assert!(!shared[2].contains("Nobody"));
+        assert!(shared[4].contains("`probecause local (heartbeat shard 2)`"));
+        settings.shards.own = Some(2);
+        assert_eq!(
+            said(&settings)[1],
+            shared[4],
+            "daemon and command line agree"
+        );
     }
 
     #[test]

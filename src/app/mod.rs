@@ -26,7 +26,7 @@ use crate::evidence::Evidence;
 use crate::monitor::{Change, Inbox, Monitor, Outbox};
 use crate::observation::Observation;
 use crate::probe::{Prober, ProberError};
-use crate::scheduler::{Command, Probe, Scheduler};
+use crate::scheduler::{Command, Emission, Probe, Scheduler};
 use crate::server::{self, ReloadRequest, ServerState};
 use crate::settings::Settings;
 use crate::shard::IndexError;
@@ -36,6 +36,7 @@ use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::sink::page::Board;
 use crate::sink::prometheus::PrometheusSink;
 use crate::store::{Memory, Store};
+use crate::supervisor::Supervisor;
 use crate::target::Target;
 use crate::web::TlsError;
 
@@ -52,6 +53,8 @@ pub struct Options {
     /// Where incidents, baselines and unsent datapoints outlive the process; `None`:
     /// nowhere.
     pub state: Option<PathBuf>,
+    /// Who is told how the daemon is; the default is nobody.
+    pub supervisor: Supervisor,
 }
 
 /// Why a daemon could not start.
@@ -95,6 +98,7 @@ pub struct App {
     controls: Controls,
     evidence: Arc<Evidence>,
     store: Store,
+    supervisor: Supervisor,
     scheduler: mpsc::Sender<Command>,
     reload: mpsc::Sender<ReloadRequest>,
     grace: Duration,
@@ -108,6 +112,13 @@ struct Tasks {
     monitor: JoinHandle<()>,
     server: JoinHandle<()>,
     reloader: JoinHandle<()>,
+}
+
+/// What speaks to the monitor.
+struct Mouths {
+    emissions: mpsc::Sender<Emission>,
+    controls: mpsc::Sender<(Arc<Target>, Observation)>,
+    configurations: mpsc::Sender<Configuration>,
 }
 
 /// How a configuration reaches the monitor, and what it changed comes back.
@@ -149,11 +160,9 @@ impl App {
         let (sinks, evidence, answers) = outlets(&settings, &metrics, options.aws, store.clone());
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
-        let (emission_sender, emissions) = mpsc::channel(EMISSIONS);
+        let (inbox, mouths) = inbox(answers);
         let (scheduler, commands) = mpsc::channel(COMMANDS);
-        let (configure, configurations) = mpsc::channel(1);
         let (reload, reload_requests) = mpsc::channel(1);
-        let (control_sender, control_results) = mpsc::channel(CONTROLS);
         let (stop_server, stopped) = watch::channel(false);
 
         let prometheus = Arc::clone(&sinks.prometheus);
@@ -165,27 +174,24 @@ impl App {
         )?;
         let ready = state.readiness();
         let dropped = metrics.controls_dropped.clone();
-        let controls = Controls::start(prober.clone(), control_sender, CONTROLS, dropped);
+        let controls = Controls::start(prober.clone(), mouths.controls, CONTROLS, dropped);
         let outbox = Outbox {
             sinks,
             scheduler: scheduler.clone(),
             controls: controls.clone(),
             evidence: Arc::clone(&evidence),
+            supervisor: options.supervisor.clone(),
         };
-        let inbox = Inbox {
-            emissions,
-            controls: control_results,
-            answers,
-            configurations,
-        };
-        let runner = Scheduler::new(prober, emission_sender, metrics.clone());
+        let runner = Scheduler::new(prober, mouths.emissions, metrics.clone());
         let reloader = reload::Reloader {
             path: options.reload_from,
             running: Arc::clone(&settings),
-            configure,
+            configure: mouths.configurations,
             scheduler: scheduler.clone(),
             metrics,
             server: state.clone(),
+            supervisor: options.supervisor.clone(),
+            board: Arc::clone(&board),
         };
         let tasks = Tasks {
             scheduler: tokio::spawn(runner.run(commands)),
@@ -200,6 +206,7 @@ impl App {
             controls,
             evidence,
             store,
+            supervisor: options.supervisor,
             scheduler,
             reload,
             grace: settings.scheduler.shutdown_grace,
@@ -254,6 +261,7 @@ impl App {
             grace,
             ..
         } = self;
+        self.supervisor.stopping();
         tasks.reloader.abort();
         // A scheduler that is gone already has nothing left to stop.
         let _ = scheduler.send(Command::Stop(grace)).await;
@@ -276,6 +284,25 @@ impl Probe for Prober {
     fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send {
         Self::probe(self, target)
     }
+}
+
+/// The monitor's ears, and what speaks to them.
+fn inbox(answers: mpsc::Receiver<Answer>) -> (Inbox, Mouths) {
+    let (emitting, emissions) = mpsc::channel(EMISSIONS);
+    let (controlling, controls) = mpsc::channel(CONTROLS);
+    let (configuring, configurations) = mpsc::channel(1);
+    let inbox = Inbox {
+        emissions,
+        controls,
+        answers,
+        configurations,
+    };
+    let mouths = Mouths {
+        emissions: emitting,
+        controls: controlling,
+        configurations: configuring,
+    };
+    (inbox, mouths)
 }
 
 /// The store, and what it remembers.

@@ -15,6 +15,8 @@ use crate::scheduler::Command;
 use crate::server::{ReloadRequest, ServerState};
 use crate::settings::Settings;
 use crate::sink::daemon_metrics::DaemonMetrics;
+use crate::sink::page::Board;
+use crate::supervisor::Supervisor;
 
 /// The reloading task.
 pub(super) struct Reloader {
@@ -24,6 +26,8 @@ pub(super) struct Reloader {
     pub(super) scheduler: mpsc::Sender<Command>,
     pub(super) metrics: DaemonMetrics,
     pub(super) server: ServerState,
+    pub(super) supervisor: Supervisor,
+    pub(super) board: Arc<Board>,
 }
 
 const ENDING: &str = "the daemon is ending";
@@ -41,7 +45,9 @@ impl Reloader {
             return;
         }
         ready.send_replace(true);
+        self.supervisor.ready(&self.board.summary());
         while let Some(answer) = requests.recv().await {
+            self.supervisor.reloading();
             let result = self.reload().await;
             self.metrics
                 .config_reload_successful
@@ -50,14 +56,18 @@ impl Reloader {
                 Ok(summary) => tracing::info!("configuration reloaded: {summary}"),
                 Err(why) => tracing::error!("configuration refused, the old one goes on: {why}"),
             }
+            // Refused or not: the daemon does its work, on the one or the other.
+            self.supervisor.ready(&self.board.summary());
             // Whoever asked may have gone.
             let _ = answer.send(result);
         }
     }
 
     async fn reload(&mut self) -> Result<String, String> {
-        let settings = Arc::new(self.read().await?);
+        let mut settings = self.read().await?;
         let restart = needs_restart(&self.running, &settings);
+        keep_until_restart(&self.running, &mut settings);
+        let settings = Arc::new(settings);
         let (total, rules) = (settings.targets.len(), settings.rules.len());
         let change = self.apply(settings).await?;
         let Change {
@@ -142,6 +152,15 @@ fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
     names.map(|(name, _)| name).collect()
 }
 
+/// What is read once stays as it is: half of a new location would silence the alarms of the
+/// old one, and file its datapoints under the new.
+fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
+    wanted.location.clone_from(&running.location);
+    wanted.server.listen = running.server.listen;
+    wanted.resolver = running.resolver.clone();
+    wanted.log = running.log.clone();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +174,10 @@ mod tests {
         wanted.server.listen = ([127, 0, 0, 1], 1).into();
         wanted.log.level = "debug".to_owned();
         assert_eq!(needs_restart(&running, &wanted), ["server.listen", "[log]"]);
+        wanted.location = "elsewhere".to_owned();
+        keep_until_restart(&running, &mut wanted);
+        assert_eq!(wanted.scheduler.max_in_flight, 7);
+        wanted.scheduler = running.scheduler.clone();
+        assert_eq!(wanted, running, "the rest waits for the restart");
     }
 }

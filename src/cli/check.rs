@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::{Exit, Terminal, print};
 use crate::config::{self, Problem};
-use crate::settings::{Settings, ShardIndex};
-use crate::shard;
+use crate::settings::Settings;
+use crate::shard::{self, IndexError};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -75,14 +75,25 @@ struct Found {
 
 fn of_configuration(file: &Path) -> Found {
     match config::load(file) {
-        Ok(loaded) => Found {
-            warnings: loaded.warnings,
-            notes: loaded.notes,
-            targets: Some(loaded.settings.targets.len()),
-            shares: shares(&loaded.settings),
-            rules: loaded.settings.rules.len(),
-            ..Found::default()
-        },
+        Ok(loaded) => {
+            let (shares, note) = shares(&loaded.settings);
+            let mut notes = loaded.notes;
+            // Not a warning: configurations are checked on other machines than they are for.
+            notes.extend(note.map(|error| Problem {
+                file: file.to_owned(),
+                line: None,
+                key: "shard.index".to_owned(),
+                message: format!("no daemon would start on this machine: {error}"),
+            }));
+            Found {
+                warnings: loaded.warnings,
+                notes,
+                targets: Some(loaded.settings.targets.len()),
+                shares,
+                rules: loaded.settings.rules.len(),
+                ..Found::default()
+            }
+        }
         Err(error) => Found {
             problems: error.problems,
             ..Found::default()
@@ -90,12 +101,12 @@ fn of_configuration(file: &Path) -> Found {
     }
 }
 
-/// What this shard holds, or, where its index is not known yet, what each of them does.
-/// `None`: one daemon holds everything.
-fn shares(settings: &Settings) -> Option<String> {
+/// What this shard holds, or, where its index is not known here, what each of them does,
+/// and why. Nothing where one daemon holds everything.
+fn shares(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {
-        return None;
+        return (None, None);
     }
     let mut held = vec![0_usize; total as usize];
     for target in &settings.targets {
@@ -103,15 +114,18 @@ fn shares(settings: &Settings) -> Option<String> {
             held[holder as usize] += 1;
         }
     }
-    Some(match settings.shards.index {
-        ShardIndex::At(index) => {
-            format!("shard {index} of {total} holds {}", held[index as usize])
+    match shard::index(&settings.shards, |name| std::env::var(name).ok()) {
+        Ok(own) => {
+            let held = held[own as usize];
+            (Some(format!("shard {own} of {total} holds {held}")), None)
         }
-        ShardIndex::Auto => {
-            let (least, most) = (held.iter().min()?, held.iter().max()?);
-            format!("{total} shards hold {least} to {most} each")
+        Err(error) => {
+            let (least, most) = (held.iter().min(), held.iter().max());
+            let (least, most) = (least.unwrap_or(&0), most.unwrap_or(&0));
+            let shares = format!("{total} shards hold {least} to {most} each");
+            (Some(shares), Some(error))
         }
-    })
+    }
 }
 
 fn of_rules(folder: &Path) -> Found {

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod diagnose;
 pub mod explain;
 pub mod healthcheck;
+pub mod manual;
 pub mod probe;
 pub mod rules;
 pub mod run;
@@ -48,6 +49,8 @@ pub enum Command {
     Scorecard(scorecard::Args),
     /// Ask a running daemon whether it is healthy.
     Healthcheck(healthcheck::Args),
+    /// Write man pages and shell completions.
+    Manual(manual::Args),
 }
 
 /// How a command ended: the documented exit codes.
@@ -125,6 +128,7 @@ impl Cli {
             Command::Alarms(args) => alarms::run(args, terminal).await,
             Command::Scorecard(args) => scorecard::run(args, terminal).await,
             Command::Healthcheck(args) => healthcheck::run(args, terminal).await,
+            Command::Manual(args) => manual::run(args, terminal).await,
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::{Exit, Terminal};
 use crate::app::{App, Options, state};
 use crate::config;
+use crate::supervisor::Supervisor;
 use crate::telemetry;
 
 /// Arguments of `run`.
@@ -64,12 +65,15 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     if args.watch {
         tokio::spawn(watch(config::Watch::new(&args.config), told));
     }
+    let supervisor = Supervisor::of_environment(|name| std::env::var_os(name), std::process::id())
+        .map_err(|error| error.to_string())?;
     let targets = loaded.settings.targets.len();
     let mut app = App::start(Options {
         settings: loaded.settings,
         reload_from: Some(args.config),
         aws: None,
         state,
+        supervisor,
     })
     .await
     .map_err(|error| error.to_string())?;

@@ -110,6 +110,7 @@ impl Monitor {
             began: answer.began,
             diagnosis,
             incident: Arc::clone(incident),
+            maintenance: self.maintenance.covering(&answer.target, now).is_some(),
         })));
     }
 }

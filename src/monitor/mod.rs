@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::alarm::words::Words;
 use crate::controls::Controls;
@@ -40,6 +40,7 @@ use crate::scheduler::{Command, Emission};
 use crate::settings::{RuleFile, Settings};
 use crate::sink::Sinks;
 use crate::store::{Memory, Store};
+use crate::supervisor::Supervisor;
 use crate::target::{Target, TargetName};
 use crate::throng::Throng;
 use crate::vantage::Vantage;
@@ -86,6 +87,8 @@ pub struct Outbox {
     pub controls: Controls,
     /// Asked about failed requests.
     pub evidence: Arc<Evidence>,
+    /// Told that this loop still comes round.
+    pub supervisor: Supervisor,
 }
 
 /// The monitor's task and its state.
@@ -148,6 +151,10 @@ impl Monitor {
     pub async fn run(mut self, mut inbox: Inbox) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let every = self.outbox.supervisor.heartbeat().unwrap_or(TICK);
+        let mut beats = interval_at(Instant::now() + every, every);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut status = String::new();
         loop {
             tokio::select! {
                 event = inbox.next() => match event {
@@ -155,6 +162,7 @@ impl Monitor {
                     None => break,
                 },
                 _ = ticks.tick() => self.tick(Timestamp::now()),
+                _ = beats.tick() => self.beat(&mut status),
             }
             for _ in 1..BATCH {
                 let Some(event) = inbox.ready() else { break };
@@ -175,6 +183,16 @@ impl Monitor {
     fn tick(&mut self, now: Timestamp) {
         self.look_at_group(now);
         self.ledger.keep_learned(self.watched.values_mut(), now);
+    }
+
+    /// Said here and nowhere else: whatever holds up this loop holds this up too.
+    fn beat(&self, told: &mut String) {
+        self.outbox.supervisor.alive();
+        let status = self.outbox.sinks.board.summary();
+        if status != *told {
+            self.outbox.supervisor.status(&status);
+            *told = status;
+        }
     }
 
     fn handle(&mut self, event: Event, now: Timestamp) {

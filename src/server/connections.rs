@@ -83,20 +83,30 @@ async fn greet(
     close: watch::Receiver<bool>,
 ) {
     let Some(acceptor) = state.entrance().tls.clone() else {
-        return converse(stream, router, close).await;
+        return converse(stream, false, router, close).await;
     };
     match timeout(HEAD, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => converse(stream, router, close).await,
+        Ok(Ok(stream)) => {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
+            converse(stream, http2, router, close).await;
+        }
         Ok(Err(error)) => debug!(%error, "a TLS handshake with the daemon's endpoint failed"),
         Err(_) => debug!("a TLS handshake with the daemon's endpoint took too long"),
     }
 }
 
-async fn converse<S>(stream: S, router: Router, mut close: watch::Receiver<bool>)
+/// Serves one connection in the version that the handshake agreed on: to look at the first
+/// bytes instead would wait for them without any bound.
+async fn converse<S>(stream: S, http2: bool, router: Router, mut close: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut builder = Builder::new(TokioExecutor::new());
+    let builder = Builder::new(TokioExecutor::new());
+    let mut builder = if http2 {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -100,6 +100,7 @@ fn router(state: ServerState) -> Router {
     Router::new()
         .route("/", get(pages::list))
         .route("/targets/{name}", get(pages::detail))
+        .route("/causes", get(pages::causes))
         .route("/-/style.css", get(pages::style))
         .route("/-/script.js", get(pages::script))
         .route("/-/icon.svg", get(pages::icon))

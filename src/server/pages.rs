@@ -26,6 +26,10 @@ pub(super) async fn detail(State(state): State<ServerState>, Path(name): Path<St
     }
 }
 
+pub(super) async fn causes(State(state): State<ServerState>) -> Response {
+    in_background(move || Html(page::causes(&state.board, Timestamp::now()))).await
+}
+
 pub(super) async fn style() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE)
 }

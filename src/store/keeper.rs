@@ -31,6 +31,7 @@ pub(super) enum Job {
     Sending(Vec<u64>),
     Forget(Vec<u64>),
     PutBack(Vec<u64>, bool),
+    Reconcile(String, Vec<u64>),
     Oldest(String, usize, oneshot::Sender<Vec<SpoolRow>>),
     Count(String, oneshot::Sender<u64>),
     Trim(String, Timestamp, u64, oneshot::Sender<u64>),
@@ -122,9 +123,6 @@ impl Keeper {
             Ok((database, memory)) => {
                 self.database = Some(database);
                 self.gauges.up.set(1);
-                if self.told.take().is_some() {
-                    tracing::info!(directory = %self.directory.display(), "store: works again");
-                }
                 Some(memory)
             }
             Err(fault) => {
@@ -173,6 +171,11 @@ impl Keeper {
                 .try_for_each(|(job, count)| answer(database, job, count)),
             Err(fault) => {
                 self.gauges.failures.inc_by(jobs.len() as u64);
+                // Before anybody who waits is told.
+                self.gauges.up.set(0);
+                if fault.kind == FaultKind::Full {
+                    make_room(database, jobs);
+                }
                 Err(fault)
             }
         };
@@ -185,6 +188,10 @@ impl Keeper {
             }
             self.down(&fault);
             return;
+        }
+        // Only now: a full disk can be opened, and would be told of each time anew.
+        if self.told.take().is_some() {
+            tracing::info!(directory = %self.directory.display(), "store: works again");
         }
         if self.late.swap(false, Ordering::Relaxed) {
             self.gauges.up.set(1);
@@ -205,6 +212,21 @@ impl Keeper {
     }
 }
 
+/// Of jobs that do not fit does those that take no room: the oldest has to go so that the
+/// newest can come.
+fn make_room(database: &mut Database, jobs: Vec<Job>) {
+    let shrinks = |job: &Job| matches!(job, Job::Forget(_) | Job::Trim(..));
+    let jobs: Vec<_> = jobs.into_iter().filter(shrinks).collect();
+    let written = database.write(|transaction| {
+        let counts = jobs.iter().map(|job| write(transaction, job));
+        counts.collect::<Result<Vec<_>, _>>()
+    });
+    for (job, count) in jobs.into_iter().zip(written.unwrap_or_default()) {
+        // What goes wrong here is told of the jobs that did not fit.
+        let _ = answer(database, job, count);
+    }
+}
+
 /// Does the writing part of a job, and counts what it gave up.
 fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, Fault> {
     const SENDING: &str = "UPDATE spool SET sending = 1 WHERE id = ?1";
@@ -221,6 +243,7 @@ fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, Fault> {
         Job::Forget(ids) => spool::each(transaction, FORGET, ids)?,
         Job::PutBack(ids, true) => spool::each(transaction, UNKNOWN, ids)?,
         Job::PutBack(ids, false) => spool::each(transaction, REFUSED, ids)?,
+        Job::Reconcile(destination, known) => spool::reconcile(transaction, destination, known)?,
         Job::Trim(destination, before, most, _) => {
             return spool::trim(transaction, destination, *before, *most);
         }

@@ -219,6 +219,12 @@ impl Store {
         }
     }
 
+    /// Leaves to the backlog what a destination has on disk beside the datapoints that are
+    /// `known`: after a time in which work was refused, nobody else remembers them.
+    pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
+        self.send(Job::Reconcile(destination.to_owned(), known));
+    }
+
     /// The oldest datapoints of a destination's backlog; `None`: the store is not well.
     pub async fn oldest_datapoints(
         &self,

@@ -3,6 +3,8 @@
 //! The backlog is what was put back or left by an earlier life; a row of this life that
 //! waits in memory too is none, so that nobody sends it twice.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
@@ -67,6 +69,24 @@ pub(super) fn each(transaction: &Transaction<'_>, sql: &str, ids: &[u64]) -> Res
         statement.execute([id.cast_signed()])?;
     }
     Ok(())
+}
+
+/// Leaves to the backlog every datapoint of a destination that nobody knows of any more.
+/// What has become of it was lost on the way, so that it may have arrived.
+pub(super) fn reconcile(
+    transaction: &Transaction<'_>,
+    destination: &str,
+    known: &[u64],
+) -> Result<(), Fault> {
+    let known: HashSet<u64> = known.iter().copied().collect();
+    let mut statement = transaction
+        .prepare("SELECT id FROM spool WHERE destination = ?1 AND (backlog = 0 OR sending = 1)")?;
+    let rows = statement.query_map([destination], unsigned)?;
+    let lost: Vec<u64> = rows
+        .filter(|id| id.as_ref().map_or(true, |id| !known.contains(id)))
+        .collect::<Result<_, _>>()?;
+    let sql = "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
+    each(transaction, sql, &lost)
 }
 
 /// Gives datapoints of a backlog up, and says how many.

@@ -178,6 +178,18 @@ async fn old_and_surplus_datapoints_are_given_up_and_counted() {
 }
 
 #[tokio::test]
+async fn what_nobody_remembers_after_an_illness_of_the_disk_is_left_to_the_backlog() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let rows = vec![row(&store, 1), row(&store, 2), row(&store, 3)];
+    assert!(store.keep_datapoints(rows.clone()).await);
+    store.reconcile_datapoints("", vec![rows[1].id]);
+    let left = store.oldest_datapoints("", 9).await.unwrap();
+    let left: Vec<_> = left.iter().map(|row| (row.id, row.maybe_arrived)).collect();
+    assert_eq!(left, [(rows[0].id, true), (rows[2].id, true)]);
+}
+
+#[tokio::test]
 async fn datapoints_that_cloudwatch_would_refuse_are_not_remembered() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;

@@ -52,6 +52,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
             "wire",
             "telemetry",
             "web",
+            "supervisor",
             "simulator",
         ],
     ),

@@ -17,6 +17,10 @@ use tokio::time::{Instant, sleep, timeout};
 mod reports;
 
 #[cfg(test)]
+mod denied;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod table;

@@ -1,6 +1,6 @@
 //! A CloudWatch that fails as told, and remembers what it took.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 #[path = "../cloudwatch/cbor.rs"]
 mod cbor;
@@ -43,10 +43,22 @@ pub(crate) struct Server {
     pub(crate) data: Arc<Mutex<VecDeque<Answer>>>,
     /// The answer to every other operation; `None`: an empty one.
     pub(crate) alarms: Option<Answer>,
+    /// Writes to an alarm with this in its name, or this operation, are denied.
+    pub(crate) denied: Option<&'static str>,
+    /// Looks at the alarm of this name alone are denied.
+    pub(crate) unseen: Option<&'static str>,
     /// A batch with a datapoint of this target is refused as a whole.
     pub(crate) poison: Option<&'static str>,
     /// How often each point came: of which target, when, with which value.
     pub(crate) taken: Arc<Mutex<BTreeMap<(String, String), usize>>>,
+    /// What each alarm that was put says, by its name.
+    pub(crate) said: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Its tags, by its ARN.
+    pub(crate) tags: Arc<Mutex<BTreeMap<String, Map<String, Value>>>>,
+    /// Alarms whose actions were disabled.
+    pub(crate) silenced: Arc<Mutex<BTreeSet<String>>>,
+    /// Alarms in state ALARM; all others are OK.
+    pub(crate) firing: Arc<Mutex<BTreeSet<String>>>,
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
 }
 
@@ -63,6 +75,59 @@ impl Server {
         let app = Router::new().fallback(answer).with_state(self);
         tokio::spawn(async move { axum::serve(listener, app).await });
         url
+    }
+
+    /// Keeps what an alarm says; answers as an account whose alarms can be asked for by
+    /// name alone.
+    fn keep(&self, request: &Value, uri: &Uri) -> Response {
+        let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
+        let mut tags = self.tags.lock().unwrap();
+        let answer = match uri.path().rsplit('/').next().unwrap_or_default() {
+            "PutMetricAlarm" => {
+                let mut said = self.said.lock().unwrap();
+                let before = said.insert(text("AlarmName"), text("AlarmDescription"));
+                if before.is_none() {
+                    tags.insert(arn(&text("AlarmName")), pairs(&request["Tags"]));
+                }
+                json!({})
+            }
+            "TagResource" => {
+                let kept = tags.entry(text("ResourceARN")).or_default();
+                kept.extend(pairs(&request["Tags"]));
+                json!({})
+            }
+            "ListTagsForResource" => {
+                let kept = tags.get(&text("ResourceARN")).into_iter().flatten();
+                let pair = |(key, value): (&String, &Value)| json!({"Key": key, "Value": value});
+                json!({"Tags": kept.map(pair).collect::<Vec<_>>()})
+            }
+            "DisableAlarmActions" => {
+                let names = request["AlarmNames"].as_array().into_iter().flatten();
+                let names = names.filter_map(|name| Some(name.as_str()?.to_owned()));
+                self.silenced.lock().unwrap().extend(names);
+                json!({})
+            }
+            _ => {
+                let names = request["AlarmNames"].as_array().into_iter().flatten();
+                let found = names.filter_map(|name| self.alarm(name.as_str()?));
+                json!({"MetricAlarms": found.collect::<Vec<_>>()})
+            }
+        };
+        let mut body = Vec::new();
+        encode(&mut body, &answer);
+        (CBOR, body).into_response()
+    }
+
+    fn alarm(&self, name: &str) -> Option<Value> {
+        let said = self.said.lock().unwrap().get(name)?.clone();
+        let firing = self.firing.lock().unwrap().contains(name);
+        let state = if firing { "ALARM" } else { "OK" };
+        Some(json!({
+            "AlarmName": name,
+            "AlarmArn": arn(name),
+            "AlarmDescription": said,
+            "StateValue": state,
+        }))
     }
 
     /// Notes the datapoints of a request; false: it is refused.
@@ -104,15 +169,29 @@ async fn answer(
     };
     let encoding = headers.get("content-encoding");
     let encoding = encoding.map(|encoding| encoding.to_str().unwrap().to_owned());
+    let request = cbor::body(&headers, &body);
+    let denied = server.denied.is_some_and(|denied| {
+        let name = request["AlarmName"].as_str().unwrap_or_default();
+        operation == denied || name.contains(denied)
+    });
+    let looked_at = request["AlarmNames"].as_array().into_iter().flatten();
+    let mut looked_at = looked_at.filter_map(Value::as_str);
+    let denied = denied || looked_at.any(|name| server.unseen == Some(name));
     let call = (operation, encoding, body.len());
     server.calls.lock().unwrap().push(call);
+    if denied {
+        return fault(403, "AccessDeniedException", "not this one");
+    }
+    if !data && server.alarms.is_none() {
+        return server.keep(&request, &uri);
+    }
     match answer {
         Some(Answer::Hang) => return std::future::pending().await,
         Some(Answer::Fault(status, code, message)) => return fault(status, code, message),
         Some(Answer::Slow(time)) => tokio::time::sleep(time).await,
         Some(Answer::Broken) | None => {}
     }
-    if data && !server.take(&cbor::body(&headers, &body)) {
+    if data && !server.take(&request) {
         return fault(
             400,
             "InvalidParameterValue",
@@ -134,12 +213,51 @@ const CBOR: [(&str, &str); 2] = [
 ];
 
 fn fault(status: u16, code: &str, message: &str) -> Response {
-    let mut body = vec![0xa2];
-    for text in ["__type", code, "message", message] {
-        // A text of up to 65,535 bytes.
-        body.push(0x79);
-        body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-        body.extend(text.as_bytes());
-    }
+    let mut body = Vec::new();
+    encode(&mut body, &json!({"__type": code, "message": message}));
     (StatusCode::from_u16(status).unwrap(), CBOR, body).into_response()
+}
+
+pub(crate) fn arn(alarm: &str) -> String {
+    format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{alarm}")
+}
+
+/// Tags as AWS writes them.
+fn pairs(tags: &Value) -> Map<String, Value> {
+    let tags = tags.as_array().into_iter().flatten();
+    tags.map(|tag| {
+        (
+            tag["Key"].as_str().unwrap().to_owned(),
+            tag["Value"].clone(),
+        )
+    })
+    .collect()
+}
+
+/// CBOR of texts, lists and objects.
+fn encode(body: &mut Vec<u8>, value: &Value) {
+    let head = |body: &mut Vec<u8>, major: u8, length: usize| {
+        body.push(major << 5 | 25);
+        body.extend(u16::try_from(length).unwrap().to_be_bytes());
+    };
+    match value {
+        Value::Array(items) => {
+            head(body, 4, items.len());
+            for item in items {
+                encode(body, item);
+            }
+        }
+        Value::Object(object) => {
+            head(body, 5, object.len());
+            for (key, value) in object {
+                encode(body, &json!(key));
+                encode(body, value);
+            }
+        }
+        _ => {
+            let text = value.as_str().unwrap();
+            head(body, 3, text.len());
+            body.extend(text.as_bytes());
+        }
+    }
 }

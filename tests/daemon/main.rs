@@ -9,6 +9,8 @@ mod rules;
 #[cfg(test)]
 mod shards;
 #[cfg(test)]
+mod supervised;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod surroundings;

@@ -12,6 +12,7 @@ use crate::health::HealthState;
 use crate::observation::Phases;
 use crate::settings::Settings;
 use crate::sink::page::TargetView;
+use crate::supervisor::Supervisor;
 use crate::target::TargetName;
 
 /// A running daemon.
@@ -37,6 +38,7 @@ impl Daemon {
             aws: Some(aws),
             // A demonstration leaves nothing behind.
             state: None,
+            supervisor: Supervisor::default(),
         };
         let app = App::start(options)
             .await

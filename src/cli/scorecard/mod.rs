@@ -24,6 +24,7 @@ use crate::app::{App, Options};
 use crate::config;
 use crate::settings::Settings;
 use crate::simulator::Simulator;
+use crate::supervisor::Supervisor;
 use crate::telemetry;
 
 /// Arguments of `scorecard`.
@@ -133,6 +134,7 @@ async fn score(
         aws,
         // A trial leaves nothing behind, and the daemon beside it keeps its own.
         state: None,
+        supervisor: Supervisor::default(),
     };
     let app = App::start(options)
         .await

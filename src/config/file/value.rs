@@ -25,6 +25,8 @@ pub(in crate::config) struct MomentText(pub(in crate::config) String);
 pub(in crate::config) enum SecretSource {
     File(String),
     Env(String),
+    /// A name in the service manager's `CREDENTIALS_DIRECTORY`.
+    Credential(String),
 }
 
 /// A header value: plain, or a secret.
@@ -96,8 +98,8 @@ impl<'de> Deserialize<'de> for MomentText {
     }
 }
 
-const SECRET_FORM: &str =
-    "a secret never stands in the configuration; write { file = \"PATH\" } or { env = \"NAME\" }";
+const SECRET_FORM: &str = "a secret never stands in the configuration; write { file = \"PATH\" }, \
+                           { env = \"NAME\" } or { credential = \"NAME\" }";
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -113,7 +115,8 @@ impl<'de> Deserialize<'de> for HeaderValue {
                 .map(Self::Secret)
                 .map_err(D::Error::custom),
             _ => Err(D::Error::custom(
-                "a header value is a text, { file = \"PATH\" } or { env = \"NAME\" }; put it in quotes",
+                "a header value is a text, { file = \"PATH\" }, { env = \"NAME\" } or \
+                 { credential = \"NAME\" }; put it in quotes",
             )),
         }
     }
@@ -165,6 +168,7 @@ fn secret_source(value: Value) -> Result<SecretSource, &'static str> {
     match one_text(table) {
         Some((key, path)) if key == "file" => Ok(SecretSource::File(path)),
         Some((key, name)) if key == "env" => Ok(SecretSource::Env(name)),
+        Some((key, name)) if key == "credential" => Ok(SecretSource::Credential(name)),
         _ => Err(SECRET_FORM),
     }
 }

@@ -83,7 +83,10 @@ fn required_secret(
 ) -> Option<Secret> {
     let read = match source {
         Some(source) => secret::read(source, site),
-        None => Err("is missing; add { file = \"PATH\" } or { env = \"NAME\" }".to_owned()),
+        None => Err(
+            "is missing; add { file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }"
+                .to_owned(),
+        ),
     };
     read.map_err(|message| problems.error(site.problem(message)))
         .ok()

@@ -155,7 +155,8 @@ fn header(
     match value {
         HeaderValue::Plain(_) if CREDENTIALS.contains(&lower.as_str()) => {
             problems.error(site.problem(
-                "a secret never stands in the configuration; write { file = \"PATH\" } or { env = \"NAME\" }",
+                "a secret never stands in the configuration; write { file = \"PATH\" }, \
+                 { env = \"NAME\" } or { credential = \"NAME\" }",
             ));
             None
         }

@@ -1,6 +1,9 @@
-//! Reads secrets from files and environment variables.
+//! Reads secrets from files, environment variables and credentials of the service manager.
 //!
+//! A credential (`LoadCredential=` of systemd) is a file that only the service can read.
 //! Messages name the file or the variable, never a character of what is in it.
+
+use std::path::{Component, Path, PathBuf};
 
 use super::disk::read_file;
 use crate::config::document::Site;
@@ -13,15 +16,9 @@ const MAX_SECRET: u64 = 64 * 1024;
 /// The secret without the line break that editors leave at the end.
 pub(super) fn read(source: &SecretSource, site: &Site<'_>) -> Result<Secret, String> {
     let (text, shown) = match source {
-        SecretSource::File(file) => {
-            let path = site.relative(file);
-            let bytes = read_file(&path, MAX_SECRET)?;
-            let shown = path.display().to_string();
-            let text = String::from_utf8(bytes)
-                .map_err(|_| format!("{shown} is not UTF-8 text; name the file of the secret"))?;
-            (text, shown)
-        }
+        SecretSource::File(file) => file_text(&site.relative(file))?,
         SecretSource::Env(name) => (variable(name)?, format!("the variable {name}")),
+        SecretSource::Credential(name) => file_text(&credential(name)?)?,
     };
     let text = text.trim_end_matches(['\r', '\n']);
     if text.trim().is_empty() {
@@ -41,6 +38,43 @@ pub(super) fn for_header(source: &SecretSource, site: &Site<'_>) -> Result<Secre
         );
     }
     Ok(secret)
+}
+
+/// A file's text, and what to call it.
+fn file_text(path: &Path) -> Result<(String, String), String> {
+    let bytes = read_file(path, MAX_SECRET)?;
+    let shown = path.display().to_string();
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("{shown} is not UTF-8 text; name the file of the secret"))?;
+    Ok((text, shown))
+}
+
+/// Where the service manager has put a credential.
+fn credential(name: &str) -> Result<PathBuf, String> {
+    // A name, as `LoadCredential=` takes it, never a way out of the directory. It is not
+    // shown: it could be the secret itself, in the wrong place.
+    let mut parts = Path::new(name).components();
+    let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
+    if !plain || name.contains('/') {
+        return Err(
+            "this cannot be the name of a credential; write the one that \
+                    LoadCredential= has before its colon"
+                .to_owned(),
+        );
+    }
+    match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Some(Path::new(&folder).join(name))
+            .filter(|path| path.exists())
+            .ok_or_else(|| {
+                let folder = folder.display();
+                format!("{folder} has no credential of this name; load one by LoadCredential=")
+            }),
+        None => Err(
+            "the variable CREDENTIALS_DIRECTORY is not set; give the service \
+             LoadCredential=NAME:PATH, or set the variable to a folder with a file of that name"
+                .to_owned(),
+        ),
+    }
 }
 
 fn variable(name: &str) -> Result<String, String> {

@@ -81,18 +81,16 @@ impl Desk {
         not_before: Instant,
     ) -> watch::Receiver<Progress> {
         let mut waiting = self.waiting();
-        let progress = if waiting.rests(&subject) {
-            Progress::Resting
-        } else {
-            Progress::Waiting
-        };
-        let (progress, receiver) = watch::channel(progress);
+        let (progress, receiver) = watch::channel(Progress::Waiting);
         let note = Note {
             words,
             urgent: subject == Subject::Heartbeat,
             not_before,
             progress,
         };
+        if waiting.rests(&subject, &note) {
+            note.finish(Progress::Resting);
+        }
         waiting.notes.insert(subject, note);
         drop(waiting);
         self.bell.notify_one();
@@ -107,11 +105,16 @@ impl Desk {
         self.leave_for(Subject::Heartbeat, words, Instant::now())
     }
 
-    /// Puts a target's note before those that are not urgent.
+    /// Puts a target's note before those that are not urgent. Not even another daemon's
+    /// alarm rests then: that one may not have looked yet.
     pub(super) fn hurry(&self, target: &TargetName) {
         let mut waiting = self.waiting();
+        let in_group = waiting.resting;
         if let Some(note) = waiting.notes.get_mut(&Subject::Target(target.clone())) {
             note.urgent = true;
+            if !in_group {
+                note.finish(Progress::Waiting);
+            }
             self.bell.notify_one();
         }
     }
@@ -121,16 +124,23 @@ impl Desk {
         self.bell.notified().await;
     }
 
-    /// Takes a note that may be written now, of the given urgency; the heartbeat's first.
-    pub(super) fn take(&self, urgent: bool, now: Instant) -> Option<(Subject, Note)> {
+    /// Takes a note that may be written now, of the given urgency, of the alarms that can be
+    /// written; the heartbeat's first.
+    pub(super) fn take(
+        &self,
+        urgent: bool,
+        now: Instant,
+        can: &dyn Fn(&Subject) -> bool,
+    ) -> Option<(Subject, Note)> {
         let mut waiting = self.waiting();
         let ready = |note: &Note| note.urgent == urgent && note.not_before <= now;
         let notes = waiting.notes.iter();
-        let mut subjects = notes.filter(|(subject, note)| ready(note) && !waiting.rests(subject));
+        let mut subjects = notes
+            .filter(|(subject, note)| ready(note) && !waiting.rests(subject, note) && can(subject));
         let first = waiting
             .notes
             .get(&Subject::Heartbeat)
-            .filter(|note| ready(note));
+            .filter(|note| ready(note) && can(&Subject::Heartbeat));
         let subject = match first {
             Some(_) => Subject::Heartbeat,
             None => subjects.next()?.0.clone(),
@@ -169,12 +179,26 @@ impl Desk {
         }
     }
 
+    /// Tells whoever waits for the alarms that cannot be written that it is in vain.
+    pub(super) fn fail_where(&self, cannot: &dyn Fn(&Subject) -> bool) {
+        for (_, note) in self
+            .waiting()
+            .notes
+            .iter()
+            .filter(|(subject, _)| cannot(subject))
+        {
+            if *note.progress.borrow() == Progress::Waiting {
+                note.finish(Progress::Failed);
+            }
+        }
+    }
+
     /// When the next note that waits for its time may be written.
     pub(super) fn next(&self) -> Option<Instant> {
         let waiting = self.waiting();
         let notes = waiting.notes.iter();
         notes
-            .filter(|(subject, _)| !waiting.rests(subject))
+            .filter(|(subject, note)| !waiting.rests(subject, note))
             .map(|(_, note)| note.not_before)
             .min()
     }
@@ -194,22 +218,40 @@ impl Desk {
         self.bell.notify_one();
     }
 
+    /// Lets the notes of a target rest, or (`false`) be written, though another daemon
+    /// manages its alarm.
+    pub(super) fn rest_for(&self, target: &TargetName, resting: bool) {
+        let mut waiting = self.waiting();
+        if resting {
+            waiting.elsewhere.insert(target.clone());
+            waiting.settle();
+        } else {
+            waiting.elsewhere.remove(target);
+            drop(waiting);
+            self.bell.notify_one();
+        }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
-    fn rests(&self, subject: &Subject) -> bool {
+    fn rests(&self, subject: &Subject, note: &Note) -> bool {
         match subject.target() {
-            Some(target) => self.resting || self.elsewhere.contains(target),
+            Some(target) => self.resting || (!note.urgent && self.elsewhere.contains(target)),
             None => false,
         }
     }
 
     /// Tells whoever waits for a resting note that it need not.
     fn settle(&self) {
-        for (_, note) in self.notes.iter().filter(|(subject, _)| self.rests(subject)) {
+        for (_, note) in self
+            .notes
+            .iter()
+            .filter(|(subject, note)| self.rests(subject, note))
+        {
             note.finish(Progress::Resting);
         }
     }
@@ -244,7 +286,11 @@ mod tests {
     /// Every note in the order in which the keeper takes them.
     fn taken(desk: &Desk) -> String {
         let now = Instant::now();
-        let take = || desk.take(true, now).or_else(|| desk.take(false, now));
+        let any = |_: &Subject| true;
+        let take = || {
+            desk.take(true, now, &any)
+                .or_else(|| desk.take(false, now, &any))
+        };
         let subjects = std::iter::from_fn(take).map(|(subject, _)| subject.to_string());
         subjects.collect::<Vec<_>>().join(" ")
     }
@@ -292,6 +338,32 @@ mod tests {
     }
 
     #[test]
+    fn what_another_daemon_manages_does_not_rest_when_a_page_hangs_on_it() {
+        let desk = Desk::default();
+        desk.rest_elsewhere([name("a")].into());
+        let theirs = desk.leave(&name("a"), words("dns-failure"), Instant::now());
+        desk.hurry(&name("a"));
+        assert!(!theirs.borrow().is_in_time(), "nobody has written it yet");
+        assert_eq!(taken(&desk), "a");
+    }
+
+    #[test]
+    fn who_waits_for_an_alarm_that_cannot_be_written_is_told_at_once() {
+        let desk = Desk::default();
+        let waits = desk.leave(&name("a"), words("dns-failure"), Instant::now());
+        let other = desk.leave(&name("b"), words("dns-failure"), Instant::now());
+        desk.hurry(&name("a"));
+        let is_a = |subject: &Subject| subject.target() == Some(&name("a"));
+        desk.fail_where(&is_a);
+        assert_eq!(*waits.borrow(), Progress::Failed);
+        assert_eq!(*other.borrow(), Progress::Waiting);
+        assert!(
+            desk.take(true, Instant::now(), &|subject| !is_a(subject))
+                .is_none()
+        );
+    }
+
+    #[test]
     fn a_newer_note_takes_the_place_of_a_resting_one() {
         let desk = Desk::default();
         desk.group(words("prober-local"));
@@ -299,7 +371,7 @@ mod tests {
         desk.leave(&name("a"), None, Instant::now());
         desk.group(None);
         desk.discard(&Subject::Heartbeat);
-        let (_, note) = desk.take(false, Instant::now()).unwrap();
+        let (_, note) = desk.take(false, Instant::now(), &|_| true).unwrap();
         assert_eq!(note.words, None, "no longer true, not written");
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Disk {
     /// How many are in the backlog, as far as known.
     pub(super) backlog: u64,
     counted: bool,
+    /// Whether the disk took what it was given when it was last looked at.
+    was_well: bool,
     trimmed: Option<Timestamp>,
 }
 
@@ -63,6 +65,7 @@ impl Disk {
             keeping: Vec::new(),
             backlog: 0,
             counted: false,
+            was_well: true,
             trimmed: None,
         }
     }
@@ -95,6 +98,21 @@ impl Disk {
         self.asked = Some(Box::pin(async move {
             Told::Kept(store.keep_datapoints(rows).await)
         }));
+    }
+
+    /// Whether the disk takes what it is given again, after a time in which it did not.
+    pub(super) fn came_back(&mut self) -> bool {
+        let is_well = self.store.is_well();
+        let came_back = is_well && !self.was_well;
+        self.was_well = is_well || !self.store.is_on();
+        came_back
+    }
+
+    /// Leaves to the backlog what is on disk beside the datapoints that are `known`: word of
+    /// what became of them was refused.
+    pub(super) fn reconcile(&mut self, known: Vec<u64>) {
+        self.store.reconcile_datapoints(&self.key, known);
+        self.recount();
     }
 
     /// Asks for what is due: the count once, and what is too old each minute.
@@ -183,10 +201,12 @@ impl Disk {
 
     /// These have arrived or are given up.
     pub(super) fn forget(&mut self, batch: &[Datapoint]) {
-        for datapoint in batch {
-            self.unkept.remove(&datapoint.row);
-        }
-        // What is being kept just now is forgotten after that, since work keeps its order.
+        let gone: HashSet<_> = batch.iter().map(|datapoint| datapoint.row).collect();
+        self.unkept.retain(|row, _| !gone.contains(row));
+        // What is being kept just now is forgotten after that, since work keeps its order;
+        // should the keeping fail, it must not be kept anew.
+        self.keeping
+            .retain(|datapoint| !gone.contains(&datapoint.row));
         if self.store.is_on() {
             self.store.forget_datapoints(rows(batch));
         }

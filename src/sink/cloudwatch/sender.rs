@@ -165,6 +165,9 @@ impl Sender {
             let verdict = Some(&*update.incident.verdict);
             self.tell(&update.target, verdict, &update.diagnosis, Instant::now());
         }
+        if update.maintenance {
+            return; // The alarm of the cause would page; the next report after it tells.
+        }
         let cause = &update.incident.verdict.cause;
         let urgent = self.windows.revise(&update.target, cause, update.at);
         self.send(urgent, &update.target.name);

@@ -62,6 +62,16 @@ impl Spool {
         }
     }
 
+    /// The rows of all that wait or are under way.
+    pub(super) fn rows(&self) -> Vec<u64> {
+        let waiting = self
+            .fresh
+            .iter()
+            .chain(&self.backlog)
+            .map(|point| point.row);
+        waiting.chain(self.under_way.iter().copied()).collect()
+    }
+
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.fresh.len() + self.backlog.len()

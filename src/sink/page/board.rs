@@ -199,6 +199,35 @@ impl Board {
         Arc::clone(&self.lock().location)
     }
 
+    /// How things are, in one line: `watching 12 targets: 2 down, 1 degraded`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let state = self.lock();
+        let count = |health| {
+            let targets = state.targets.values();
+            targets
+                .filter(|entry| entry.view.health() == health)
+                .count()
+        };
+        let told = [
+            (HealthState::Down, "down"),
+            (HealthState::Degraded, "degraded"),
+            (HealthState::Unknown, "not known yet"),
+        ];
+        let counted = told.map(|(health, how)| (count(health), how));
+        let trouble = counted.into_iter().filter(|(number, _)| *number > 0);
+        let trouble: Vec<_> = trouble
+            .map(|(number, how)| format!("{number} {how}"))
+            .collect();
+        let total = state.targets.len();
+        let plural = if total == 1 { "" } else { "s" };
+        if trouble.is_empty() {
+            format!("watching {total} target{plural}: none down")
+        } else {
+            format!("watching {total} target{plural}: {}", trouble.join(", "))
+        }
+    }
+
     /// Every target, by name.
     #[must_use]
     pub fn targets(&self) -> Vec<TargetView> {

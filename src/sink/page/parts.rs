@@ -1,4 +1,4 @@
-//! What both pages use: the frame, states, causes, times, the waterfall of phases.
+//! What the pages use: the frame, states, causes, times, the waterfall of phases.
 //!
 //! Colour is never the only signal: every state has a word and a sign of its own.
 
@@ -36,7 +36,7 @@ pub(super) fn frame(title: &str, location: &str, now: Timestamp, main: &Markup) 
                     a href="/metrics" { "metrics" } " · "
                     a href="/api/v1/targets" { "targets" } " · "
                     a href="/api/v1/incidents" { "incidents" } " · "
-                    a href="/api/v1/causes" { "causes" } " · "
+                    a href="/causes" { "causes" } " · "
                     "version " (env!("CARGO_PKG_VERSION"))
                 }
             }
@@ -71,7 +71,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
 /// A cause with how sure we are and who acts.
 pub(super) fn cause(verdict: &Verdict) -> Markup {
     html! {
-        span.cause title=(verdict.title) { (verdict.cause) }
+        a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
         " "
         span.quiet.sure { (verdict.certainty) " · " (verdict.owner) }
     }

@@ -212,6 +212,16 @@ pub(super) const FAMILIES: &[Family] = &[
         |lines, series| newest(lines, series, |last| Some(unix(last.at))),
     ),
     gauge(
+        "probecause_interval_seconds",
+        "Time from one slot of the target to the next, as configured.",
+        |lines, series| lines.sample(series.labels(), series.interval.as_secs_f64()),
+    ),
+    gauge(
+        "probecause_maintenance",
+        "Whether the newest probe fell into a maintenance window (1) or not (0).",
+        |lines, series| newest(lines, series, |last| Some(u8::from(last.maintenance))),
+    ),
+    gauge(
         "probecause_incident_start_timestamp_seconds",
         "When the open incident began, in Unix time.",
         |lines, series| {

@@ -70,8 +70,8 @@ impl PrometheusSink {
             .map(|target| {
                 let labels = text::label_block(target, &settings.location, &names);
                 let series = match old.remove(&target.name) {
-                    Some(known) => known.relabelled(labels),
-                    None => Series::new(labels),
+                    Some(known) => known.reconfigured(labels, target.interval),
+                    None => Series::new(labels, target.interval),
                 };
                 (target.name.clone(), series)
             })

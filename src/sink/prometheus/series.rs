@@ -33,6 +33,7 @@ pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
 #[derive(Debug)]
 pub(super) struct Series {
     labels: Box<str>,
+    pub(super) interval: Duration,
     pub(super) health: HealthState,
     pub(super) succeeded: u64,
     pub(super) failed: u64,
@@ -62,6 +63,7 @@ pub(super) struct Last {
     pub(super) expiry: Option<Timestamp>,
     pub(super) tls_version: Option<String>,
     pub(super) floor: Option<f64>,
+    pub(super) maintenance: bool,
 }
 
 /// The histogram of processing times; counts are per bucket, not yet cumulated.
@@ -74,9 +76,10 @@ pub(super) struct Processing {
 
 impl Series {
     /// A target that has not been probed.
-    pub(super) fn new(labels: Box<str>) -> Self {
+    pub(super) fn new(labels: Box<str>, interval: Duration) -> Self {
         Self {
             labels,
+            interval,
             health: HealthState::Unknown,
             succeeded: 0,
             failed: 0,
@@ -89,9 +92,13 @@ impl Series {
         }
     }
 
-    /// The same numbers under other labels.
-    pub(super) fn relabelled(self, labels: Box<str>) -> Self {
-        Self { labels, ..self }
+    /// The same numbers under other labels, asked at another pace.
+    pub(super) fn reconfigured(self, labels: Box<str>, interval: Duration) -> Self {
+        Self {
+            labels,
+            interval,
+            ..self
+        }
     }
 
     /// The target's own labels, rendered.
@@ -158,6 +165,7 @@ impl Last {
             // blackbox_exporter writes `TLS 1.3` where OpenSSL and rustls say `TLSv1.3`.
             tls_version: tls_version.map(|version| version.replace("TLSv", "TLS ")),
             floor: report.floor,
+            maintenance: report.maintenance,
         }
     }
 }

@@ -148,6 +148,25 @@ pub async fn tag(
     api.settle("TagResource", request.send().await).map(drop)
 }
 
+/// Writes every tag of an alarm that exists but its definition's.
+///
+/// # Errors
+/// If the call failed.
+pub async fn tag_words(
+    api: &Api,
+    pace: &Pace,
+    arn: &str,
+    spec: &AlarmSpec,
+    words: &Words,
+) -> Result<(), CallError> {
+    let mut tags = tags(spec, words);
+    tags.retain(|tag| tag.key() != Some(DEFINITION_TAG));
+    let request = api.writes.tag_resource().resource_arn(arn);
+    pace.wait().await;
+    api.settle("TagResource", request.set_tags(Some(tags)).send().await)
+        .map(drop)
+}
+
 /// Marks an alarm's definition as none of ours, so that the next plan writes it whatever is
 /// done about changes by hand.
 ///
@@ -175,15 +194,18 @@ pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError
 /// # Errors
 /// The first call that failed.
 pub async fn states(api: &Api, names: &[String]) -> Result<HashMap<String, StateValue>, CallError> {
-    let mut states = HashMap::new();
-    for names in names.chunks(NAMES_PER_CALL) {
-        let request = api.writes.describe_alarms();
-        let request = request.set_alarm_names(Some(names.to_vec()));
-        let answer = api.settle("DescribeAlarms", request.send().await)?;
-        let found = answer.metric_alarms.unwrap_or_default().into_iter();
-        states.extend(found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?))));
-    }
-    Ok(states)
+    let found = by_name(api, names).await?.into_iter();
+    let states = found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?)));
+    Ok(states.collect())
+}
+
+/// These alarms with their tags, as far as they exist.
+///
+/// # Errors
+/// The first call that failed.
+pub async fn named(api: &Api, names: &[String]) -> Result<Vec<ActualAlarm>, CallError> {
+    let found = by_name(api, names).await?;
+    with_tags(api, found.iter().map(fields::actual).collect()).await
 }
 
 /// Writes a definition over an alarm that exists, and keeps what it says about the cause.
@@ -230,17 +252,40 @@ pub(super) fn dimension(name: &str, value: &str) -> Dimension {
     Dimension::builder().name(name).value(value).build()
 }
 
+async fn by_name(api: &Api, names: &[String]) -> Result<Vec<MetricAlarm>, CallError> {
+    let mut found = Vec::new();
+    for names in names.chunks(NAMES_PER_CALL) {
+        let request = api.writes.describe_alarms();
+        let request = request.set_alarm_names(Some(names.to_vec()));
+        // A page may hold fewer alarms than were asked for by name, and one that is left out
+        // would pass for one that does not exist.
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = api.settle("DescribeAlarms", page)?;
+            found.extend(page.metric_alarms.unwrap_or_default());
+        }
+    }
+    Ok(found)
+}
+
 async fn with_its_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm, CallError> {
     if alarm.definition.is_none() {
         return Ok(alarm);
     }
-    let request = api.reads.list_tags_for_resource().resource_arn(&alarm.arn);
+    alarm.tags = tags_of(api, &alarm.arn).await?;
+    Ok(alarm)
+}
+
+/// The tags of an alarm.
+///
+/// # Errors
+/// If the call failed.
+pub async fn tags_of(api: &Api, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+    let request = api.reads.list_tags_for_resource().resource_arn(arn);
     let answer = api.settle("ListTagsForResource", request.send().await)?;
     let tags = answer.tags().iter();
-    alarm.tags = tags
-        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
-        .collect();
-    Ok(alarm)
+    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
+    Ok(tags.filter_map(pair).collect())
 }
 
 fn tags(spec: &AlarmSpec, words: &Words) -> Vec<Tag> {

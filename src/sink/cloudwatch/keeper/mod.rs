@@ -4,10 +4,14 @@
 //!
 //! Alarms that are about to fire come first, then the plan, then the rest. It runs
 //! beside the sender and never holds it up. It refuses to touch an alarm without our tag.
-//! `read` compares, `write` writes, `peers` tells whose alarms are whose.
+//! `read` compares, `write` writes, `silence` keeps from paging, `parked` puts aside what
+//! cannot be written, `peers` tells whose alarms are whose, `behalf` speaks for others.
 
+mod behalf;
+mod parked;
 mod peers;
 mod read;
+mod silence;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -17,16 +21,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tracing::info;
 
 use crate::alarm::plan::{ActualAlarm, Step};
 use crate::alarm::words::Words;
 use crate::alarm::{self, AlarmSpec, Subject};
 use crate::settings::Settings;
-use crate::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
-use crate::sink::cloudwatch::client::{Api, CallError, FailureKind};
+use crate::sink::cloudwatch::account::Pace;
+use crate::sink::cloudwatch::client::{CallError, FailureKind};
 use crate::sink::cloudwatch::desk::Desk;
+use crate::sink::cloudwatch::keeper::parked::Parked;
 use crate::sink::cloudwatch::keeper::peers::Circle;
+use crate::sink::cloudwatch::keeper::silence::Silence;
 use crate::sink::cloudwatch::link::Link;
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::target::TargetName;
@@ -39,7 +44,12 @@ pub(super) struct Keeper {
     current: Arc<Settings>,
     metrics: DaemonMetrics,
     specs: Specs,
+    /// Those of every target that is held, whoever manages them.
+    held: Specs,
     circle: Circle,
+    /// Targets of other daemons whose alarms say a cause of ours, and which.
+    lent: HashMap<TargetName, String>,
+    parked: Parked,
     /// The alarms as they are, by name.
     account: HashMap<String, Kept>,
     /// Whether the account has to be read (again), tags included.
@@ -53,10 +63,7 @@ pub(super) struct Keeper {
     drifted: BTreeMap<String, String>,
     /// What of the plan is still to be written.
     todo: VecDeque<Step>,
-    /// Alarms of removed targets that must not page.
-    silence: Vec<Silenced>,
-    /// Those that do not any more, to be marked so.
-    disown: Vec<Silenced>,
+    silence: Silence,
     pace: Pace,
     failures_in_a_row: u32,
     not_before: Option<Instant>,
@@ -91,13 +98,9 @@ enum Kept {
 /// takes seconds, and an alarm that is about to fire cannot wait for them.
 enum Review {
     UnderWay(JoinHandle<Result<Vec<ActualAlarm>, CallError>>),
+    /// As well, with their tags: everything is planned anew from it.
+    Reading(JoinHandle<Result<Vec<ActualAlarm>, CallError>>),
     Done(Vec<ActualAlarm>),
-}
-
-/// An alarm by its name, and its ARN as far as it is known.
-struct Silenced {
-    name: String,
-    arn: Option<String>,
 }
 
 /// First wait after a failure; it doubles from there.
@@ -105,10 +108,6 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Longest wait: permissions that were just granted take effect within a minute.
 const LAST_BACKOFF: Duration = Duration::from_secs(60);
-
-/// How often the heartbeats of other daemons are looked at. CloudWatch takes three minutes
-/// at least to call one missing.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl Keeper {
     pub(super) fn new(
@@ -120,7 +119,10 @@ impl Keeper {
         let current = settings.borrow_and_update().clone();
         let mut keeper = Self {
             specs: Specs::default(),
+            held: Specs::default(),
+            parked: Parked::default(),
             circle: Circle::new(&current),
+            lent: HashMap::new(),
             link,
             desk,
             settings,
@@ -133,8 +135,7 @@ impl Keeper {
             written: HashSet::new(),
             drifted: BTreeMap::new(),
             todo: VecDeque::new(),
-            silence: Vec::new(),
-            disown: Vec::new(),
+            silence: Silence::default(),
             pace: Pace::default(),
             failures_in_a_row: 0,
             not_before: None,
@@ -194,77 +195,63 @@ impl Keeper {
     /// Does the next piece of work; false: there is none now.
     async fn work(&mut self, now: Instant) -> Result<bool, CallError> {
         let api = self.link.api(&self.current.cloudwatch).await?;
-        if self.keep_silent(&api).await? {
+        if self.keep_silent(&api, now).await? {
             return Ok(true);
         }
         if !self.current.cloudwatch.enabled {
             return Ok(false);
         }
-        if self.stale {
-            self.read(&api).await?;
-            return Ok(true);
+        self.begin_reading(&api);
+        if !self.parked.is_empty() {
+            self.desk
+                .fail_where(&|subject| self.is_parked(subject, now));
         }
-        if let Some((subject, note)) = self.desk.take(true, now) {
+        // What tips an alarm waits neither for the account to be read nor for the plan.
+        let can = |subject: &Subject| self.can_write(subject, now);
+        if let Some((subject, note)) = self.desk.take(true, now, &can) {
             self.write(&api, subject, note).await?;
             return Ok(true);
         }
-        if self.look_around(&api, now).await? {
+        if self.stale {
+            return Ok(false);
+        }
+        if self.look_around(&api, now).await {
             return Ok(true);
         }
-        if let Some(step) = self.todo.pop_front() {
+        let mut steps = self.todo.iter();
+        let next = steps.position(|step| !self.parked.holds(step.name(), now));
+        if let Some(step) = next.and_then(|index| self.todo.remove(index)) {
             self.carry_out(&api, step).await?;
             return Ok(true);
         }
         if self.go_on_reviewing(&api, now).await? {
             return Ok(true);
         }
-        if let Some((subject, note)) = self.desk.take(false, now) {
+        let can = |subject: &Subject| self.can_write(subject, now);
+        if let Some((subject, note)) = self.desk.take(false, now, &can) {
             self.write(&api, subject, note).await?;
             return Ok(true);
         }
         Ok(false)
     }
 
-    /// Silences the next alarms that must not page, then marks them as silenced by us:
-    /// otherwise a target that comes back would find its alarm changed by hand. True if
-    /// there was something to do.
-    async fn keep_silent(&mut self, api: &Api) -> Result<bool, CallError> {
-        if !self.silence.is_empty() {
-            let some = self.silence.iter().take(NAMES_PER_CALL);
-            let names: Vec<_> = some.map(|one| one.name.clone()).collect();
-            account::silence(api, &self.pace, &names).await?;
-            self.link.well("DisableAlarmActions");
-            info!(alarms = ?names, "cloudwatch: actions disabled: no longer configured");
-            self.disown.extend(self.silence.drain(..names.len()));
-            return Ok(true);
-        }
-        let Some(one) = self.disown.last() else {
-            return Ok(false);
+    /// Whether an alarm may be written now: it is not put aside, and while the account is
+    /// being read it is known as ours.
+    fn can_write(&self, subject: &Subject, now: Instant) -> bool {
+        let known = |spec: &AlarmSpec| {
+            let ours = matches!(self.account.get(&spec.name), Some(Kept::Ours { .. }));
+            (ours || !self.stale) && !self.parked.holds(&spec.name, now)
         };
-        match self.mark(api, one).await {
-            // Deleted meanwhile, or no permission: the same again would not help, and the
-            // alarms of other targets wait behind it.
-            Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::Denied) => {
-                self.link.trouble(&failure);
-            }
-            result => result?,
+        match self.specs.by_subject.get(subject) {
+            Some(spec) => known(spec),
+            // Another daemon's: it is looked at before it is written.
+            None => !self.is_parked(subject, now),
         }
-        self.disown.pop();
-        Ok(true)
     }
 
-    /// Marks an alarm as silenced by us.
-    async fn mark(&self, api: &Api, one: &Silenced) -> Result<(), CallError> {
-        let arn = match &one.arn {
-            Some(arn) => Some(arn.clone()),
-            None => account::one(api, &one.name)
-                .await?
-                .and_then(|alarm| alarm.alarm_arn),
-        };
-        match arn {
-            Some(arn) => account::disown_definition(api, &self.pace, &arn).await,
-            None => Ok(()),
-        }
+    fn is_parked(&self, subject: &Subject, now: Instant) -> bool {
+        let spec = self.held.by_subject.get(subject);
+        spec.is_some_and(|spec| self.parked.holds(&spec.name, now))
     }
 
     fn reconfigure(&mut self) {
@@ -275,18 +262,9 @@ impl Keeper {
         };
         let wanted = names(&new);
         let gone = names(&self.current).into_iter();
-        let gone = gone.filter(|name| !wanted.contains(name));
-        let gone: Vec<_> = gone
-            .filter_map(|name| match self.account.get(&name) {
-                Some(Kept::Ours { arn, .. }) => Some(Silenced {
-                    arn: arn.clone(),
-                    name,
-                }),
-                _ => None,
-            })
-            .collect();
-        self.silence.extend(gone);
-        self.silence.retain(|one| !wanted.contains(&one.name));
+        self.let_go(gone.filter(|name| !wanted.contains(name)));
+        self.silence.spare(&wanted);
+        self.parked.clear();
         self.current = new;
         self.take_place();
         self.stale = true;
@@ -312,7 +290,7 @@ impl Keeper {
     }
 
     fn is_idle(&self) -> bool {
-        !self.current.cloudwatch.enabled && self.silence.is_empty() && self.disown.is_empty()
+        !self.current.cloudwatch.enabled && self.silence.is_done()
     }
 
     /// When there is something to do of its own accord.
@@ -320,8 +298,17 @@ impl Keeper {
         let enabled = self.current.cloudwatch.enabled && self.review.is_none();
         let review = enabled.then_some(self.review_at);
         let look = self.circle.next().filter(|_| enabled);
-        let own = self.desk.next().into_iter();
-        own.chain(review).chain(look).min()
+        let now = Instant::now();
+        // A note that is due already waits for its alarm, not for the time.
+        let note = self.desk.next().filter(|at| *at > now);
+        let times = [
+            review,
+            look,
+            note,
+            self.parked.next(now),
+            self.silence.next(now),
+        ];
+        times.into_iter().flatten().min()
     }
 }
 

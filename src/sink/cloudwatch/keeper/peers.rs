@@ -1,20 +1,21 @@
 //! The keeper among other daemons that hold the same targets: whose heartbeat still beats,
 //! and which alarms are therefore its own to manage.
 //!
-//! One DescribeAlarms in a minute, and only where targets have several holders.
+//! One DescribeAlarms in a heartbeat's period, and only where targets have several holders.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::alarm::heartbeat_name;
 use crate::alarm::peers::{Peers, Pulse, before_us};
+use crate::alarm::{heartbeat_name, heartbeat_period};
 use crate::settings::Settings;
 use crate::sink::cloudwatch::account;
-use crate::sink::cloudwatch::client::{Api, CallError};
-use crate::sink::cloudwatch::keeper::{Keeper, LOOK_EVERY, Specs};
+use crate::sink::cloudwatch::client::Api;
+use crate::sink::cloudwatch::keeper::{Keeper, Specs};
 
 /// The keeper's place among the daemons of its location.
 pub(super) struct Circle {
@@ -61,25 +62,39 @@ impl Keeper {
         let managed: HashSet<_> = managed.collect();
         let all = self.current.targets.iter().map(|one| &one.name);
         let others = all.filter(|name| !managed.contains(*name));
-        self.desk.rest_elsewhere(others.cloned().collect());
+        let mut others: HashSet<_> = others.cloned().collect();
+        // Whoever manages an alarm says on it what he likes; of the others we go on to say
+        // what becomes of the causes that we wrote.
+        self.lent.retain(|target, _| others.remove(target));
+        self.desk.rest_elsewhere(others);
         self.specs = Specs::new(&self.circle.mine);
+        self.held = Specs::new(&self.current);
     }
 
-    /// Looks at the heartbeats of the daemons before us, where that is due; false: it is not.
-    pub(super) async fn look_around(&mut self, api: &Api, now: Instant) -> Result<bool, CallError> {
+    /// Looks at the heartbeats of the daemons before us, where that is due; false: it is
+    /// not. A look that fails changes nothing and is made again when the next is due: our
+    /// own alarms do not wait for it.
+    pub(super) async fn look_around(&mut self, api: &Api, now: Instant) -> bool {
         if self.circle.next().is_none_or(|at| at > now) {
-            return Ok(false);
+            return false;
         }
+        let period = heartbeat_period(&self.current.cloudwatch);
+        self.circle.look_at = now + Duration::from_secs(u64::from(period));
         let location = &self.current.location;
         let name = |shard: &u32| heartbeat_name(location, *shard);
         let names: Vec<_> = self.circle.before_us.iter().map(name).collect();
-        let states = account::states(api, &names).await?;
+        let states = match account::states(api, &names).await {
+            Ok(states) => states,
+            Err(failure) => {
+                self.link.trouble(&failure);
+                return true;
+            }
+        };
         self.link.well("DescribeAlarms");
         let pulses = self.circle.before_us.iter().zip(&names);
         let pulses: Vec<_> = pulses
             .map(|(shard, name)| (*shard, pulse(states.get(name))))
             .collect();
-        self.circle.look_at = now + LOOK_EVERY;
         let uptime = now.saturating_duration_since(self.circle.began);
         if self.circle.peers.look(&pulses, uptime) {
             let gone = self.circle.peers.gone();
@@ -92,7 +107,7 @@ impl Keeper {
             self.todo.clear();
             self.review = None;
         }
-        Ok(true)
+        true
     }
 }
 

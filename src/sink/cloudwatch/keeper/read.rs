@@ -19,7 +19,8 @@ use crate::alarm::{self, AlarmSpec};
 use crate::settings::DriftPolicy;
 use crate::sink::cloudwatch::account::{self, DISOWNED};
 use crate::sink::cloudwatch::client::{Api, CallError};
-use crate::sink::cloudwatch::keeper::{Keeper, Kept, Review, Silenced};
+use crate::sink::cloudwatch::keeper::silence::Silenced;
+use crate::sink::cloudwatch::keeper::{Keeper, Kept, Review};
 
 /// How a look ended.
 pub(super) type Look = Result<Result<Vec<ActualAlarm>, CallError>, JoinError>;
@@ -28,27 +29,38 @@ pub(super) type Look = Result<Result<Vec<ActualAlarm>, CallError>, JoinError>;
 const GONE: &str = "deleted";
 
 impl Keeper {
-    /// Reads the account and plans.
-    pub(super) async fn read(&mut self, api: &Api) -> Result<(), CallError> {
-        self.review = None;
+    /// Begins to read the account where that is due: the alarms that are ours to manage, with
+    /// their tags, beside everything else that is to be done.
+    pub(super) fn begin_reading(&mut self, api: &Api) {
+        if !self.stale || matches!(self.review, Some(Review::Reading(_))) {
+            return;
+        }
         self.written.clear();
-        let mut found = account::describe(api, &self.current.location).await?;
-        self.link.well("DescribeAlarms");
         let specs = self.specs.by_subject.values();
-        let wanted: HashSet<_> = specs.map(|spec| spec.name.as_str()).collect();
-        found.retain(|alarm| {
-            wanted.contains(alarm.name.as_str()) || self.is_of_no_shard(&alarm.name)
-        });
-        let actual = account::with_tags(api, found).await?;
+        let wanted: HashSet<_> = specs.map(|spec| spec.name.clone()).collect();
+        let (location, total) = (self.current.location.clone(), self.current.shards.total);
+        let api = api.clone();
+        let reading = async move {
+            let mut found = account::describe(&api, &location).await?;
+            found.retain(|alarm| {
+                wanted.contains(&alarm.name) || is_of_no_shard(&location, total, &alarm.name)
+            });
+            account::with_tags(&api, found).await
+        };
+        self.review = Some(Review::Reading(tokio::spawn(reading)));
+    }
+
+    /// Takes what was read, and plans.
+    fn take_reading(&mut self, actual: &[ActualAlarm]) {
+        self.link.well("DescribeAlarms");
         self.link.well("ListTagsForResource");
-        let plan = self.plan(&actual);
+        let plan = self.plan(actual);
         self.adopt(plan);
         info!(
             writes = self.todo.len(),
             "cloudwatch: alarms read and planned"
         );
         self.stale = false;
-        Ok(())
     }
 
     /// Begins the look that is due, or compares what the last one found; false: neither.
@@ -76,10 +88,12 @@ impl Keeper {
 
     /// Takes what a look found. One that failed is told and made again when the next is
     /// due: nothing waits for it.
-    pub(super) fn take_review(&mut self, result: Look) {
+    pub(super) fn take_review(&mut self, (all, result): (bool, Look)) {
         self.review_at = Instant::now() + self.current.cloudwatch.review_every;
         match result {
+            Ok(Ok(found)) if all => self.take_reading(&found),
             Ok(Ok(found)) => self.review = Some(Review::Done(found)),
+            Ok(Err(failure)) if all => self.back_off(&failure),
             Ok(Err(failure)) => self.link.trouble(&failure),
             Err(error) => error!("cloudwatch: looking at the alarms ended early: {error}"),
         }
@@ -212,22 +226,17 @@ impl Keeper {
         self.review_at = Instant::now() + self.current.cloudwatch.review_every;
     }
 
-    /// Whether it is on the heartbeat of a shard that is not configured (any more).
-    fn is_of_no_shard(&self, name: &str) -> bool {
-        let shard = alarm::heartbeat_shard(&self.current.location, name);
-        shard.is_some_and(|shard| shard >= self.current.shards.total)
-    }
-
     /// With fewer shards than before, the heartbeats of those that are gone must page
     /// nobody. The first shard sees to it; alarms of targets are left to `alarms prune`.
     fn dismiss(&mut self, alarm: &ActualAlarm) {
         let first = self.current.shards.own.is_none_or(|own| own == 0);
         let definition = alarm.tags.get(DEFINITION_TAG).map(String::as_str);
-        if first && self.is_of_no_shard(&alarm.name) && definition != Some(DISOWNED) {
-            self.silence.push(Silenced {
+        let (location, total) = (&self.current.location, self.current.shards.total);
+        if first && is_of_no_shard(location, total, &alarm.name) && definition != Some(DISOWNED) {
+            self.silence.add(vec![Silenced {
                 name: alarm.name.clone(),
                 arn: Some(alarm.arn.clone()),
-            });
+            }]);
         }
     }
 
@@ -259,14 +268,21 @@ impl Keeper {
     }
 }
 
-/// What a look under way found; never, if there is none.
-pub(super) async fn end_of(review: &mut Option<Review>) -> Look {
-    let Some(Review::UnderWay(look)) = review else {
-        return std::future::pending().await;
+/// What a look under way found, and whether it was at everything; never, if there is none.
+pub(super) async fn end_of(review: &mut Option<Review>) -> (bool, Look) {
+    let (all, look) = match review {
+        Some(Review::UnderWay(look)) => (false, look),
+        Some(Review::Reading(look)) => (true, look),
+        Some(Review::Done(_)) | None => return std::future::pending().await,
     };
     let result = look.await;
     *review = None;
-    result
+    (all, result)
+}
+
+/// Whether an alarm is on the heartbeat of a shard that is not configured (any more).
+fn is_of_no_shard(location: &str, total: u32, name: &str) -> bool {
+    alarm::heartbeat_shard(location, name).is_some_and(|shard| shard >= total)
 }
 
 fn kept(spec: &AlarmSpec, actual: &ActualAlarm) -> Kept {

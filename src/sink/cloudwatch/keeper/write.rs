@@ -17,6 +17,7 @@ use crate::settings::DriftPolicy;
 use crate::sink::cloudwatch::account;
 use crate::sink::cloudwatch::client::{Api, CallError, FailureKind};
 use crate::sink::cloudwatch::desk::{Note, Progress};
+use crate::sink::cloudwatch::keeper::parked::is_of_one;
 use crate::sink::cloudwatch::keeper::{Keeper, Kept};
 use crate::target::TargetName;
 
@@ -31,11 +32,28 @@ impl Keeper {
             self.todo.push_front(step);
             return self.write(api, subject, note).await;
         }
-        let result = self.write_step(api, &step, None).await;
-        if result.is_err() {
-            self.todo.push_front(step);
+        let name = spec.name.clone();
+        match self.write_step(api, &step, None).await {
+            Ok(()) => self.parked.free(&name),
+            Err(failure) => {
+                self.todo.push_front(step);
+                return self.put_aside(&name, failure);
+            }
         }
-        result
+        Ok(())
+    }
+
+    /// Puts an alarm aside that CloudWatch does not let us write; what is everybody's
+    /// trouble comes back.
+    pub(super) fn put_aside(&mut self, name: &str, failure: CallError) -> Result<(), CallError> {
+        if !is_of_one(&failure) || !self.parked.park(name, Instant::now()) {
+            return Err(failure);
+        }
+        self.link.trouble(&failure);
+        // What is known of the account does not hold; a definition that is refused would be
+        // refused again.
+        self.stale |= failure.kind == FailureKind::Refused && failure.operation != "PutMetricAlarm";
+        Ok(())
     }
 
     /// Writes what an alarm is to say; of a target's, those of its causes with it.
@@ -46,21 +64,26 @@ impl Keeper {
         note: Note,
     ) -> Result<(), CallError> {
         let Some(spec) = self.specs.by_subject.get(&subject).cloned() else {
-            note.finish(Progress::Failed);
-            return Ok(());
+            return self.write_for_peer(api, subject, note).await;
         };
         let words = note.words.clone().unwrap_or_else(|| Words::healthy(&spec));
         let mut result = self.write_one(api, &spec, &words).await;
-        if let (Ok(()), Subject::Target(target)) = (&result, &subject) {
-            result = self.write_causes(api, target, &spec, &words).await;
+        if result.is_ok() {
+            self.parked.free(&spec.name);
+            if let Subject::Target(target) = &subject {
+                result = self.write_causes(api, target, &spec, &words).await;
+            }
         }
-        match &result {
-            Ok(()) => note.finish(Progress::Written),
-            // The same words would be refused again.
-            Err(failure) if failure.kind == FailureKind::Refused => note.finish(Progress::Failed),
-            Err(_) => self.desk.give_back(subject, note),
+        match result {
+            Ok(()) => {
+                note.finish(Progress::Written);
+                Ok(())
+            }
+            Err(failure) => {
+                self.desk.give_back(subject, note);
+                self.put_aside(&spec.name, failure)
+            }
         }
-        result
     }
 
     /// Has the alarm of the cause that a target shows say the same words, and those of its
@@ -82,7 +105,12 @@ impl Keeper {
             };
             if cause.as_str() == words.cause {
                 self.desk.discard(&subject);
-                self.write_one(api, &spec, words).await?;
+                if let Err(failure) = self.write_one(api, &spec, words).await {
+                    // The target's own alarm was written: it must not wait for this one.
+                    self.desk
+                        .leave_for(subject, Some(words.clone()), Instant::now());
+                    self.put_aside(&spec.name, failure)?;
+                }
             } else if self.words_of(&spec).is_some_and(Words::names_cause) {
                 // A cause that was shown for less than a period fires its alarm when the
                 // period is over: it must find its words then. After a recovery that time
@@ -140,9 +168,11 @@ impl Keeper {
                 let words = words
                     .cloned()
                     .unwrap_or_else(|| Words::kept(spec, &actual.tags, &actual.description));
-                // The cause goes first, as everywhere in the daemon.
-                account::tag(api, &self.pace, &actual.arn, spec, &words).await?;
+                // The cause goes first, as everywhere in the daemon, and the definition's
+                // tag last: what was written half must not look like a change by hand.
+                account::tag_words(api, &self.pace, &actual.arn, spec, &words).await?;
                 account::put(api, &self.pace, spec, &words).await?;
+                account::tag(api, &self.pace, &actual.arn, spec, &words).await?;
                 info!(
                     alarm = spec.name,
                     cause = words.cause,

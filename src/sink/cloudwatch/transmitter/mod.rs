@@ -5,6 +5,8 @@
 //! given. Nothing is forgotten before CloudWatch has said that it has it; where its answer
 //! is lost a datapoint may arrive twice, which is counted.
 
+mod finish;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +17,10 @@ use tracing::warn;
 
 use crate::settings::Settings;
 use crate::sink::cloudwatch::SINK;
-use crate::sink::cloudwatch::client::{CallError, FailureKind};
 use crate::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::sink::cloudwatch::disk::{Disk, Told};
 use crate::sink::cloudwatch::link::Link;
-use crate::sink::cloudwatch::request::{Outcome, Request, answer, jitter, mark, put};
+use crate::sink::cloudwatch::request::{Outcome, Request, answer, put};
 use crate::sink::cloudwatch::shown::Shown;
 use crate::sink::cloudwatch::spool::{CAPACITY, MAX_BATCH, Spool};
 use crate::sink::cloudwatch::windows::{Closed, Windows};
@@ -32,6 +33,8 @@ pub(super) struct Transmitter {
     metrics: DaemonMetrics,
     spool: Spool,
     disk: Disk,
+    /// Rows that will be pushed soon.
+    announced: HashSet<u64>,
     fresh: Option<Request>,
     backlog: Option<Request>,
     /// When what is fresh may go.
@@ -80,6 +83,7 @@ impl Transmitter {
             metrics,
             spool: Spool::new(CAPACITY),
             disk,
+            announced: HashSet::new(),
             fresh: None,
             backlog: None,
             send_at: now,
@@ -96,6 +100,7 @@ impl Transmitter {
 
     /// Takes a datapoint that nobody has kept yet.
     pub(super) fn push(&mut self, datapoint: Datapoint) {
+        self.announced.remove(&datapoint.row);
         self.disk.add(&datapoint);
         self.accept(datapoint);
     }
@@ -103,6 +108,7 @@ impl Transmitter {
     /// Takes note of a datapoint that will be pushed soon: should the process end before,
     /// the disk has it.
     pub(super) fn announce(&mut self, datapoint: &Datapoint) {
+        self.announced.insert(datapoint.row);
         self.disk.add(datapoint);
     }
 
@@ -121,6 +127,12 @@ impl Transmitter {
     pub(super) fn tick(&mut self, windows: &mut Windows, now: Timestamp) {
         if self.disk.is_free() {
             self.disk.keep(windows.unkept());
+        }
+        if self.disk.came_back() {
+            let mut known = self.spool.rows();
+            known.extend(windows.rows());
+            known.extend(self.announced.iter().copied());
+            self.disk.reconcile(known);
         }
         self.disk.look(now, self.settings.cloudwatch.backlog);
         let hour = now.as_second().div_euclid(HOUR);
@@ -153,7 +165,8 @@ impl Transmitter {
 
     /// Where nothing flows, what is fresh finds out when it does again, or else the backlog.
     fn may_send_backlog(&self) -> bool {
-        let waits = self.spool.has_backlog() || self.disk.backlog > 0;
+        let on_disk = self.disk.backlog > 0 && self.disk.is_well();
+        let waits = self.spool.has_backlog() || on_disk;
         let alone = !self.spool.has_fresh() && self.fresh.is_none();
         self.backlog.is_none() && waits && (self.spool.is_flowing() || alone)
     }
@@ -263,95 +276,6 @@ impl Transmitter {
                 result,
             }
         })
-    }
-
-    fn finish_fresh(&mut self, outcome: Outcome) {
-        let Outcome {
-            mut batch, result, ..
-        } = outcome;
-        match result {
-            Ok(()) => {
-                self.arrived(&batch);
-                self.spool.sent(&batch);
-            }
-            Err(failure) => {
-                self.trouble(&failure, batch.len());
-                mark(&mut batch, &failure);
-                let kind = failure.kind;
-                let given_up = self.spool.failed(batch, kind, Instant::now(), jitter());
-                self.drop_all(&given_up, &failure.text);
-            }
-        }
-    }
-
-    fn finish_backlog(&mut self, outcome: Outcome) {
-        if !outcome.from_disk {
-            self.finish_fresh(outcome);
-            return;
-        }
-        let Outcome {
-            mut batch,
-            unreadable,
-            result,
-            ..
-        } = outcome;
-        self.give_up(unreadable.len() as u64, "of another release");
-        let empty = batch.is_empty() && unreadable.is_empty();
-        self.disk.discard(unreadable);
-        match result {
-            // The disk could not be read, or had less than we thought: it is counted anew.
-            Ok(()) if empty => self.disk.recount(),
-            Ok(()) => {
-                self.arrived(&batch);
-                self.disk.backlog = self.disk.backlog.saturating_sub(batch.len() as u64);
-                self.backlog_limit = (self.backlog_limit * 2).min(MAX_BATCH);
-                self.spool.sent(&[]);
-            }
-            Err(failure) => {
-                self.trouble(&failure, batch.len());
-                mark(&mut batch, &failure);
-                if failure.kind != FailureKind::Refused {
-                    self.spool.back_off(Instant::now(), jitter());
-                    self.disk.leave(&batch);
-                } else if batch.len() > 1 {
-                    self.backlog_limit = (batch.len() / 2).max(1);
-                    self.disk.leave(&batch);
-                } else {
-                    self.disk.backlog = self.disk.backlog.saturating_sub(1);
-                    self.drop_all(&batch, &failure.text);
-                }
-            }
-        }
-    }
-
-    /// Tells of a failure. A refused batch is halved first: what is wrong with it can be
-    /// said only of the datapoint that is left.
-    fn trouble(&self, failure: &CallError, datapoints: usize) {
-        if failure.kind != FailureKind::Refused || datapoints <= 1 {
-            self.link.trouble(failure);
-        }
-    }
-
-    fn arrived(&mut self, batch: &[Datapoint]) {
-        if batch.is_empty() {
-            return;
-        }
-        self.link.well("PutMetricData");
-        self.disk.forget(batch);
-        let twice = batch.iter().filter(|point| point.maybe_arrived).count();
-        let duplicates = &self.metrics.cloudwatch_maybe_duplicates;
-        duplicates.inc_by(twice as u64);
-        let hour = Timestamp::now().as_second().div_euclid(HOUR);
-        for datapoint in batch {
-            self.series.insert(datapoint.series.clone(), hour);
-        }
-    }
-
-    fn drop_all(&mut self, dropped: &[Datapoint], why: &str) {
-        if !dropped.is_empty() {
-            self.disk.forget(dropped);
-            self.give_up(dropped.len() as u64, why);
-        }
     }
 
     /// Lets the disk have what need not wait in memory.

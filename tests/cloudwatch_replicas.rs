@@ -1,5 +1,23 @@
 //! Two daemons that hold the same target: one of them manages its alarm, and the other
 //! takes over when it is gone.
+//!
+//! It waits for heartbeats that are missing, which takes minutes: `tests/run --long` runs it.
+
+#[cfg(test)]
+#[path = "cloudwatch/emulator.rs"]
+#[expect(dead_code, reason = "alarms are changed by other tests")]
+mod emulator;
+#[cfg(test)]
+#[path = "cloudwatch/gateway.rs"]
+mod gateway;
+#[cfg(test)]
+#[path = "cloudwatch/proxy.rs"]
+#[expect(dead_code, reason = "writes are counted by other tests")]
+mod proxy;
+#[cfg(test)]
+#[path = "daemon/support.rs"]
+#[expect(dead_code, reason = "signals and metrics are other tests' business")]
+mod support;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -11,15 +29,16 @@ use probecause::settings::ShardSettings;
 use probecause::shard::holders;
 use probecause::target::TargetName;
 
-use crate::emulator::Emulator;
-use crate::life::{NO_ROUTE, THROTTLED, gateway, until_named};
-use crate::proxy::Proxy;
-use crate::support::Daemon;
+use emulator::Emulator;
+use gateway::{NO_ROUTE, THROTTLED, gateway, until_named};
+use proxy::Proxy;
+use support::Daemon;
 
 /// Five heartbeats of 30 s until the alarm of a silent daemon fires, a minute until the
 /// other one looks, and what a loaded machine takes.
 const TAKEOVER: Duration = Duration::from_secs(400);
 
+#[cfg(test)]
 async fn replica(here: &str, endpoint: &str, gateway: SocketAddr, index: u32) -> Daemon {
     Daemon::start(&format!(
         "location = \"{here}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
@@ -33,6 +52,7 @@ async fn replica(here: &str, endpoint: &str, gateway: SocketAddr, index: u32) ->
 }
 
 /// How often a daemon has written to an alarm.
+#[cfg(test)]
 fn writes(proxy: &Proxy, alarm: &str) -> usize {
     let calls = proxy.calls();
     let writes = calls.iter().filter(|call| {
@@ -49,7 +69,7 @@ fn writes(proxy: &Proxy, alarm: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the CloudWatch emulator: run by tests/run"]
+#[ignore = "needs the CloudWatch emulator: run by tests/run --long"]
 async fn of_two_replicas_one_manages_the_alarm_until_it_is_gone() {
     let emulator = Emulator::get().await;
     let here = format!("replicas-{}", std::process::id());
@@ -75,7 +95,14 @@ async fn of_two_replicas_one_manages_the_alarm_until_it_is_gone() {
     }
     until_named(&emulator, &alarm, "lambda-throttled").await;
     assert!(writes(&ways.0, &alarm) > 0);
-    assert_eq!(writes(&ways.1, &alarm), 0, "two wrote the same alarm");
+    // Its words may be the second one's, whose datapoint may have tipped it.
+    let of_alarm = format!("\"{alarm}\"");
+    let defines = |call: &proxy::Call| {
+        let is_put = call.operation == "PutMetricAlarm" && call.body.contains("\"Tags\"");
+        is_put && call.body.contains(&of_alarm)
+    };
+    let defined = ways.1.calls().iter().filter(|call| defines(call)).count();
+    assert_eq!(defined, 0, "two manage the same alarm");
 
     // It stops, and tears nothing down.
     assert_eq!(first.terminate().await, Some(0));

@@ -1,0 +1,198 @@
+"""The dashboards against a real Prometheus that scrapes a daemon watching the simulator.
+
+Every query of every panel, variable and annotation is asked as Grafana would ask it, and has
+to return data. Beside that: what JSON alone tells (ids, overlaps, units, names of metrics).
+
+usage: check.py PROBECAUSE PROMETHEUS
+"""
+
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+root = pathlib.Path(__file__).resolve().parents[2]
+boards = {path.stem: json.loads(path.read_text())
+          for path in sorted((root / "grafana/dashboards").glob("*.json"))}
+wrong = []
+
+# Queries that may return nothing here, each with its reason.
+MAY_BE_EMPTY = {
+    "probecause_cloudwatch_requests_total": "the demo has no CloudWatch",
+}
+
+# The targets that the demo watches; a query is asked for each until one has data.
+TARGETS = ["expired", "throttled", "orders", "permission", "malformed"]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def wait_for(what, found, seconds):
+    end = time.time() + seconds
+    while time.time() < end:
+        try:
+            if found():
+                return
+        except (OSError, urllib.error.URLError):
+            pass
+        time.sleep(0.5)
+    sys.exit(f"waited in vain for {what}")
+
+
+def panels(board):
+    return [one for one in board["panels"] if one["type"] != "row"]
+
+
+def known_names():
+    names = set()
+    for name in ("catalogue", "daemon_catalogue"):
+        text = (root / f"tests/snapshots/metrics__{name}.snap").read_text()
+        for metric in re.findall(r"\b(?:probe|probecause)_[a-z_]+", text):
+            names |= {metric, metric + "_bucket", metric + "_sum", metric + "_count"}
+    # Label vectors without a series before their first use (src/sink/daemon_metrics.rs).
+    return names | {"probecause_cloudwatch_requests_total", "probecause_evidence_requests_total"}
+
+
+def look_at(name, board):
+    ids = [one["id"] for one in board["panels"]]
+    if len(ids) != len(set(ids)):
+        wrong.append(f"{name}: two panels with one id")
+    taken = {}
+    for one in board["panels"]:
+        place = one["gridPos"]
+        if place["x"] + place["w"] > 24:
+            wrong.append(f"{name}: {one['title']} is wider than the page")
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                if (x, y) in taken:
+                    wrong.append(f"{name}: {one['title']} lies on {taken[x, y]}")
+                taken[x, y] = one["title"]
+    for one in panels(board):
+        if not one["title"] or len(one["description"]) < 10:
+            wrong.append(f"{name}: {one['title']} has no description")
+        if not one["fieldConfig"]["defaults"].get("unit"):
+            wrong.append(f"{name}: {one['title']} has no unit")
+        if not one["targets"]:
+            wrong.append(f"{name}: {one['title']} asks nothing")
+
+
+def queries(board):
+    """Everything that is asked, as what it is for and the expression."""
+    for one in panels(board):
+        for target in one["targets"]:
+            yield one["title"], target["expr"]
+    for one in board["templating"]["list"]:
+        if one["type"] == "query":
+            yield f"variable {one['name']}", one["definition"]
+    for one in board["annotations"]["list"]:
+        yield f"annotation {one['name']}", one["expr"]
+
+
+def filled(expr, target):
+    for name, value in [("$__rate_interval", "20s"), ("$location", ".*"), ("$team", ".*"),
+                        ("$instance", ".*"), ("$target", target)]:
+        expr = expr.replace(name, value)
+    return expr
+
+
+def ask(url, expr):
+    found = re.fullmatch(r"label_values\((.*), (\w+)\)", expr)
+    if found:
+        arguments = urllib.parse.urlencode({"match[]": found[1]})
+        return len(json.loads(get(f"{url}/label/{found[2]}/values?{arguments}"))["data"])
+    now = time.time()
+    arguments = urllib.parse.urlencode(
+        {"query": expr, "start": now - 40, "end": now, "step": 5})
+    answer = json.loads(get(f"{url}/query_range?{arguments}"))
+    return len(answer["data"]["result"])
+
+
+def ask_everything(url):
+    print(f"{'dashboard':9} {'panel':28} {'series':>6}  query")
+    for name, board in boards.items():
+        for title, expr in queries(board):
+            series = 0
+            for target in TARGETS if "$target" in expr else TARGETS[:1]:
+                try:
+                    series = ask(url, filled(expr, target))
+                except urllib.error.HTTPError as error:
+                    wrong.append(f"{name}: {title}: {error.read().decode()}\n  {expr}")
+                    break
+                if series:
+                    break
+            shown = expr if len(expr) < 70 else expr[:67] + "..."
+            print(f"{name:9} {title:28} {series:6}  {shown}")
+            if not series and not any(part in expr for part in MAY_BE_EMPTY):
+                wrong.append(f"{name}: {title} returns nothing: {expr}")
+
+
+def main(probecause, prometheus):
+    names = known_names()
+    uids = [board["uid"] for board in boards.values()]
+    if len(uids) != len(set(uids)) or len(uids) < 3:
+        wrong.append(f"uids: {uids}")
+    for name, board in boards.items():
+        look_at(name, board)
+        for title, expr in queries(board):
+            for metric in re.findall(r"\b(?:probe|probecause)_[a-z_]+", expr):
+                if metric not in names:
+                    wrong.append(f"{name}: {title}: there is no metric {metric}")
+
+    with tempfile.TemporaryDirectory() as folder:
+        page, port = free_port(), free_port()
+        demo = subprocess.Popen(
+            [probecause, "demo", "--for", "600s", "--listen", f"127.0.0.1:{page}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        config = pathlib.Path(folder) / "prometheus.yml"
+        # A second location: the same daemon, seen from elsewhere.
+        config.write_text(f"""
+global: {{ scrape_interval: 2s }}
+scrape_configs:
+  - job_name: probecause
+    honor_labels: true
+    static_configs: [{{ targets: ["127.0.0.1:{page}"] }}]
+  - job_name: probecause-elsewhere
+    honor_labels: true
+    static_configs: [{{ targets: ["localhost:{page}"] }}]
+    metric_relabel_configs:
+      - {{ source_labels: [location], regex: .+, target_label: location, replacement: elsewhere }}
+      - {{ source_labels: [location], regex: .+, target_label: team, replacement: shop }}
+""")
+        server = subprocess.Popen(
+            [prometheus, f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
+             f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            url = f"http://127.0.0.1:{port}/api/v1"
+            down = "count(count by (target) (probecause_probable_cause)) >= 7"
+            # An integration timeout takes thirty seconds to be seen.
+            wait_for("failing targets", lambda: ask(url, down) > 0, 120)
+            time.sleep(10)
+            ask_everything(url)
+        finally:
+            server.terminate()
+            demo.terminate()
+            server.wait()
+            demo.wait()
+    if wrong:
+        print("wrong:", *wrong, sep="\n  ")
+        sys.exit(1)
+
+
+main(*sys.argv[1:])

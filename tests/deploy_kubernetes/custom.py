@@ -1,0 +1,58 @@
+"""Holds the Prometheus operator's resources against their published schema.
+
+The schema is that of the operator's own custom resource definitions, release 0.80.1
+(github.com/prometheus-operator/prometheus-operator, example/prometheus-operator-crd), as the
+package cloudcoil-models-prometheus-operator carries it. A field that the schema does not
+name is an error: a cluster would drop it without a word.
+"""
+
+import sys
+
+import yaml
+from cloudcoil.models.prometheus_operator import v1
+from jsonschema import Draft202012Validator
+
+GROUP = "monitoring.coreos.com/v1"
+
+
+def closed(schema):
+    """The schema, with no other fields than those that it names."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: closed(value) for key, value in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema:
+        schema["additionalProperties"] = False
+    return schema
+
+
+def fields(value):
+    """How many fields there are, at every depth."""
+    if isinstance(value, list):
+        return sum(map(fields, value))
+    if isinstance(value, dict):
+        return len(value) + sum(map(fields, value.values()))
+    return 0
+
+
+def deepest(error):
+    """What is wrong, rather than that none of several forms fits."""
+    while error.context:
+        error = max(error.context, key=lambda one: len(one.absolute_path))
+    return error
+
+
+wrong = []
+for document in yaml.safe_load_all(sys.stdin):
+    if not document or document["apiVersion"] != GROUP:
+        continue
+    kind = document["kind"]
+    schema = closed(getattr(v1, kind).model_json_schema(by_alias=True))
+    errors = [deepest(one) for one in Draft202012Validator(schema).iter_errors(document)]
+    wrong += [f"{kind}: {error.json_path}: {error.message}" for error in errors]
+    if not errors:
+        print(f"ok: {kind}: {fields(document)} fields")
+if wrong:
+    print("wrong:", *wrong, sep="\n  ")
+    sys.exit(1)
