@@ -165,13 +165,8 @@ impl App {
         let (reload, reload_requests) = mpsc::channel(1);
         let (stop_server, stopped) = watch::channel(false);
 
-        let prometheus = Arc::clone(&sinks.prometheus);
-        let state = ServerState::new(
-            prometheus,
-            Arc::clone(&board),
-            reload.clone(),
-            &settings.server,
-        )?;
+        let served = (Arc::clone(&sinks.prometheus), Arc::clone(&board));
+        let state = ServerState::new(served.0, served.1, reload.clone(), &settings.server)?;
         let ready = state.readiness();
         let dropped = metrics.controls_dropped.clone();
         let controls = Controls::start(prober.clone(), mouths.controls, CONTROLS, dropped);

@@ -95,7 +95,7 @@ pub(super) fn read(path: &Path, problems: &mut Problems) -> WebSettings {
         settings.headers = reader.headers(file.http_server_config.headers);
         settings.users = reader.users(file.basic_auth_users);
         settings.rate = file.rate_limit.and_then(|table| reader.rate(&table));
-        settings.tls = file.tls_server_config.and_then(|table| reader.tls(table));
+        settings.tls = file.tls_server_config.and_then(|table| reader.tls(&table));
         reader.try_out(&settings);
     }
     settings.files = reader.files;
@@ -124,8 +124,9 @@ impl Reader<'_> {
     }
 
     fn file(&mut self) -> Option<WebFile> {
-        let text = match super::document::read_text(self.path) {
-            Ok(text) => text,
+        let read = super::validate::read_file(self.path, MAX_FILE);
+        let text = match read {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(message) => {
                 self.wrong("", message);
                 return None;
@@ -205,7 +206,7 @@ impl Reader<'_> {
         }
     }
 
-    fn tls(&mut self, table: TlsTable) -> Option<ServerTls> {
+    fn tls(&mut self, table: &TlsTable) -> Option<ServerTls> {
         for (key, is_set) in [
             ("max_version", table.max_version.is_some()),
             ("cipher_suites", table.cipher_suites.is_some()),
@@ -229,7 +230,7 @@ impl Reader<'_> {
             table.client_ca.as_ref(),
             table.client_ca_file.as_ref(),
         );
-        let clients = self.clients(&table, authorities);
+        let clients = self.clients(table, authorities);
         let only_tls13 = match table.min_version.as_deref() {
             None | Some("TLS12" | "TLS11" | "TLS10") => false,
             Some("TLS13") => true,
@@ -306,10 +307,10 @@ impl Reader<'_> {
                 let path = folder.join(name);
                 let read = super::validate::read_file(&path, MAX_FILE);
                 self.files.push(path);
-                read.map_err(|message| {
-                    self.wrong(&format!("tls_server_config.{key}_file"), message)
-                })
-                .ok()
+                if let Err(message) = &read {
+                    self.wrong(&format!("tls_server_config.{key}_file"), message.as_str());
+                }
+                read.ok()
             }
             (None, None) => None,
         }

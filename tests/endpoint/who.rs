@@ -208,3 +208,22 @@ async fn beyond_loopback_a_reload_needs_leave() {
     let known = daemon(known, Some(&users()), beyond).await;
     assert_eq!(reload(&known, Some("alice")).await, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn the_health_check_speaks_tls_and_needs_no_password() {
+    let directory = Arc::new(tempfile::tempdir().unwrap());
+    let (certificate, key) = signed(&ca(), "probecause.example");
+    write(directory.path(), "cert.pem", &certificate);
+    write(directory.path(), "key.pem", &key);
+    let tls = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n";
+    let web = format!("{tls}{}", users());
+    let daemon = daemon(directory, Some(&web), LOOPBACK).await;
+    for (scheme, healthy) in [("https", true), ("http", false)] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_probecause"));
+        let url = format!("{scheme}://{}", address(&daemon));
+        let output = command.args(["healthcheck", "--url", &url]).output().await;
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.success(), healthy, "{url}: {said}");
+    }
+}
