@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | 5 front | [`cli`] and `main`: what a person types |
 //! | 4 engine | [`app`], [`scheduler`], [`controls`], [`monitor`], [`server`]: own tasks and time |
-//! | 3 edges | [`config`], [`aws`], [`probe`], [`evidence`], [`sink`], [`store`], [`wire`], [`telemetry`], [`supervisor`], [`simulator`]: touch the world, decide nothing |
+//! | 3 edges | [`config`], [`aws`], [`probe`], [`evidence`], [`sink`], [`store`], [`wire`], [`telemetry`], [`supervisor`], [`web`], [`simulator`]: touch the world, decide nothing |
 //! | 2 core | [`schedule`], [`shard`], [`expectation`], [`diagnosis`], [`baseline`], [`health`], [`incident`], [`inquiry`], [`maintenance`], [`alarm`], [`transcript`], [`vantage`], [`throng`], [`report`]: pure, `now` is an argument |
 //! | 1 words | [`cause`], [`hash`], [`secret`], [`target`], [`settings`], [`observation`]: plain data |
 //!
@@ -53,6 +53,7 @@ pub mod sink;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod web;
 pub mod wire;
 
 // Floor 4: engine.

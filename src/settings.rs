@@ -3,6 +3,8 @@
 //! Plain data, validated by `config`. Runtime state never lives here.
 
 use std::collections::BTreeMap;
+pub mod web;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::target::Target;
+
+use self::web::WebSettings;
 
 /// A whole configuration, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +83,20 @@ pub enum ShardIndex {
 pub struct ServerSettings {
     /// Loopback unless the user says otherwise.
     pub listen: SocketAddr,
+    /// Whether `POST /-/reload` is taken; absent: on loopback, and from those who prove
+    /// who they are.
+    pub allow_reload: Option<bool>,
+    /// Who may come in.
+    pub web: WebSettings,
+}
+
+impl ServerSettings {
+    /// Whether `POST /-/reload` is taken.
+    #[must_use]
+    pub fn takes_reloads(&self) -> bool {
+        let proven = self.listen.ip().is_loopback() || self.web.asks_who();
+        self.allow_reload.unwrap_or(proven)
+    }
 }
 
 /// Limits of the scheduler.
@@ -278,6 +296,8 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9853)),
+            allow_reload: None,
+            web: WebSettings::default(),
         }
     }
 }

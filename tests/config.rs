@@ -207,8 +207,8 @@ fn check_is_fine_with_warnings_alone() {
          \"nothing-here/*.toml\"; mend the pattern or remove it
 \
          warning: tests/fixtures/config/good/full.toml:5: server.listen: 0.0.0.0:9853 can be \
-         reached from other machines and asks for no password; listen on 127.0.0.1 or keep it \
-         behind a firewall
+         reached from other machines and asks for no password; listen on 127.0.0.1, name \
+         users in a `web_config`, or keep it behind a firewall
 \
          warning: tests/fixtures/config/good/full.toml:11: defaults.timeout: 20s is longer than \
          the interval (10s), so slow probes make the next one be missed; lengthen the interval \
@@ -551,7 +551,7 @@ fn every_key_that_the_reference_comments_out_can_be_used_as_written() {
         tried += 1;
         let said = problems_of(&reference.replacen(line, bare, 1));
         // The files of the examples do not exist, which is the only thing to say of them.
-        let about_files = key.ends_with("_file") || key == "rules_dir";
+        let about_files = key.ends_with("_file") || ["rules_dir", "web_config"].contains(&key);
         assert!(
             said.is_empty() || about_files && !said.contains("unknown key"),
             "{said}"

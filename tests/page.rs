@@ -26,7 +26,13 @@ impl Server {
     async fn start() -> Self {
         let (prometheus, board) = state::sinks();
         let (reload, reloads) = mpsc::channel(1);
-        let state = ServerState::new(Arc::new(prometheus), Arc::new(board), reload);
+        let state = ServerState::new(
+            Arc::new(prometheus),
+            Arc::new(board),
+            reload,
+            &probecause::settings::ServerSettings::default(),
+        )
+        .unwrap();
         let ready = state.readiness();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

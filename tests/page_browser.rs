@@ -31,7 +31,13 @@ async fn start() -> (SocketAddr, Arc<Board>) {
     let (prometheus, board) = state::sinks();
     let board = Arc::new(board);
     let (reload, _) = mpsc::channel(1);
-    let state = ServerState::new(Arc::new(prometheus), Arc::clone(&board), reload);
+    let state = ServerState::new(
+        Arc::new(prometheus),
+        Arc::clone(&board),
+        reload,
+        &probecause::settings::ServerSettings::default(),
+    )
+    .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, state, std::future::pending()));

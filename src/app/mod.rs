@@ -38,6 +38,7 @@ use crate::sink::prometheus::PrometheusSink;
 use crate::store::{Memory, Store};
 use crate::supervisor::Supervisor;
 use crate::target::Target;
+use crate::web::TlsError;
 
 /// What a daemon is started with.
 #[derive(Debug)]
@@ -77,6 +78,9 @@ pub enum StartError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// The TLS of the daemon's own endpoint, which `config` has tried out.
+    #[error("[server] web_config: {0}")]
+    Tls(#[from] TlsError),
     /// Which shard this daemon is cannot be told.
     #[error("{0}")]
     Shard(#[from] IndexError),
@@ -106,7 +110,7 @@ pub struct App {
 struct Tasks {
     scheduler: JoinHandle<()>,
     monitor: JoinHandle<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     reloader: JoinHandle<()>,
 }
 
@@ -161,8 +165,8 @@ impl App {
         let (reload, reload_requests) = mpsc::channel(1);
         let (stop_server, stopped) = watch::channel(false);
 
-        let prometheus = Arc::clone(&sinks.prometheus);
-        let state = ServerState::new(prometheus, Arc::clone(&board), reload.clone());
+        let served = (Arc::clone(&sinks.prometheus), Arc::clone(&board));
+        let state = ServerState::new(served.0, served.1, reload.clone(), &settings.server)?;
         let ready = state.readiness();
         let dropped = metrics.controls_dropped.clone();
         let controls = Controls::start(prober.clone(), mouths.controls, CONTROLS, dropped);
@@ -180,6 +184,7 @@ impl App {
             configure: mouths.configurations,
             scheduler: scheduler.clone(),
             metrics,
+            server: state.clone(),
             supervisor: options.supervisor.clone(),
             board: Arc::clone(&board),
         };

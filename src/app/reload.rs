@@ -12,7 +12,7 @@ use super::{Configuration, share};
 use crate::config;
 use crate::monitor::Change;
 use crate::scheduler::Command;
-use crate::server::ReloadRequest;
+use crate::server::{ReloadRequest, ServerState};
 use crate::settings::Settings;
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::sink::page::Board;
@@ -25,6 +25,7 @@ pub(super) struct Reloader {
     pub(super) configure: mpsc::Sender<Configuration>,
     pub(super) scheduler: mpsc::Sender<Command>,
     pub(super) metrics: DaemonMetrics,
+    pub(super) server: ServerState,
     pub(super) supervisor: Supervisor,
     pub(super) board: Arc<Board>,
 }
@@ -99,6 +100,9 @@ impl Reloader {
     }
 
     async fn apply(&mut self, settings: Arc<Settings>) -> Result<Change, String> {
+        self.server
+            .configure(&settings.server)
+            .map_err(|error| error.to_string())?;
         let (done, answered) = oneshot::channel();
         let ending = || ENDING.to_owned();
         let configuration = (Arc::clone(&settings), done);
@@ -137,7 +141,10 @@ fn load(path: &Path) -> Result<Settings, String> {
 fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
     let differs = [
         ("location", running.location != wanted.location),
-        ("[server]", running.server != wanted.server),
+        (
+            "server.listen",
+            running.server.listen != wanted.server.listen,
+        ),
         ("[resolver]", running.resolver != wanted.resolver),
         ("[log]", running.log != wanted.log),
     ];
@@ -149,7 +156,7 @@ fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
 /// old one, and file its datapoints under the new.
 fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
     wanted.location.clone_from(&running.location);
-    wanted.server = running.server.clone();
+    wanted.server.listen = running.server.listen;
     wanted.resolver = running.resolver.clone();
     wanted.log = running.log.clone();
 }
@@ -166,7 +173,7 @@ mod tests {
         assert!(needs_restart(&running, &wanted).is_empty());
         wanted.server.listen = ([127, 0, 0, 1], 1).into();
         wanted.log.level = "debug".to_owned();
-        assert_eq!(needs_restart(&running, &wanted), ["[server]", "[log]"]);
+        assert_eq!(needs_restart(&running, &wanted), ["server.listen", "[log]"]);
         wanted.location = "elsewhere".to_owned();
         keep_until_restart(&running, &mut wanted);
         assert_eq!(wanted.scheduler.max_in_flight, 7);

@@ -1,16 +1,23 @@
 //! `probecause healthcheck`: asks a running daemon whether it is healthy, for container
 //! and service managers that want an exit code and have no curl.
 //!
-//! Plain HTTP straight to the daemon: no proxy of the environment, no redirect, no TLS.
+//! Straight to the daemon: no proxy of the environment, no redirect. Over TLS its
+//! certificate is taken as it is. A daemon that wants a client's certificate cannot be
+//! asked: there a supervisor had better look whether its port is open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::{Exit, Terminal, print};
+use crate::web::whoever_answers;
 
 /// Arguments of `healthcheck`.
 #[derive(Debug, clap::Args)]
@@ -47,6 +54,20 @@ async fn ask(url: &Url) -> Result<(), String> {
     let port = url.port_or_known_default().unwrap_or_default();
     let stream = TcpStream::connect(format!("{host}:{port}"));
     let stream = stream.await.map_err(|error| error.to_string())?;
+    if url.scheme() == "http" {
+        return converse(url, stream).await;
+    }
+    let name = host.trim_matches(['[', ']']).to_owned();
+    let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
+    let config = whoever_answers().map_err(|error| error.to_string())?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    converse(url, stream.await.map_err(|error| error.to_string())?).await
+}
+
+async fn converse<S>(url: &Url, stream: S) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| error.to_string())?;
@@ -68,10 +89,10 @@ async fn ask(url: &Url) -> Result<(), String> {
 
 fn parse_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
-    if url.scheme() == "http" && url.has_host() {
+    if ["http", "https"].contains(&url.scheme()) && url.has_host() {
         Ok(url)
     } else {
-        Err("give an http:// URL such as http://127.0.0.1:9853".to_owned())
+        Err("give a URL such as http://127.0.0.1:9853 or https://127.0.0.1:9853".to_owned())
     }
 }
 
@@ -127,8 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_http_is_taken() {
-        assert!(parse_url("https://127.0.0.1:9853").is_err());
+    fn only_a_url_of_http_is_taken() {
+        assert!(parse_url("https://127.0.0.1:9853").is_ok());
+        assert!(parse_url("ftp://127.0.0.1:9853").is_err());
         assert!(parse_url("127.0.0.1:9853").is_err());
     }
 }

@@ -14,6 +14,7 @@ mod problem;
 mod rules;
 mod validate;
 mod watch;
+mod web;
 mod wording;
 
 use std::path::Path;

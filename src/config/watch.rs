@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::document::Document;
 use super::file::MainFile;
 use super::include;
+use super::problem::Problems;
 
 /// The files of one configuration, as they were last seen.
 #[derive(Debug)]
@@ -90,6 +91,16 @@ fn files(path: &Path) -> Vec<PathBuf> {
         let folder = main.root().key("rules_dir").relative(rules);
         files.extend(include::matching(&folder, "*.toml"));
     }
+    let server = main.root().key("server");
+    if let Some(web) = file
+        .server
+        .as_ref()
+        .and_then(|table| table.web_config.as_ref())
+    {
+        // A certificate is renewed more often than anything else is changed.
+        let path = server.key("web_config").relative(web);
+        files.extend(super::web::read(&path, &mut Problems::default()).files);
+    }
     files
 }
 
@@ -156,6 +167,25 @@ mod tests {
         timeout(PATIENCE, watch.changed()).await.unwrap();
         // A main file that cannot be read is a change too: its reload says why.
         std::fs::remove_file(folder.path().join("probecause.toml")).unwrap();
+        timeout(PATIENCE, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_renewed_certificate_of_the_web_configuration_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        write("probecause.toml", "[server]\nweb_config = \"web.yml\"\n");
+        write(
+            "web.yml",
+            "tls_server_config:\n  cert_file: a.pem\n  key_file: a.key\n",
+        );
+        write("a.pem", "first");
+        let mut watch = Watch::new(&folder.path().join("probecause.toml"));
+        write("a.pem", "renewed");
+        timeout(PATIENCE, watch.changed()).await.unwrap();
+        write("web.yml", "");
         timeout(PATIENCE, watch.changed()).await.unwrap();
     }
 }

@@ -79,6 +79,9 @@ pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap)
         let text = "refused: asked for by a page of another site\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
+    if !state.entrance().may_reload {
+        return (StatusCode::FORBIDDEN, NO_RELOAD).into_response();
+    }
     let (answer, outcome) = oneshot::channel();
     let gone = "not reloaded: the daemon is stopping".to_owned();
     let outcome = match state.reload.send(answer).await {
@@ -93,6 +96,10 @@ pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap)
         }
     }
 }
+
+/// Anybody who reaches the endpoint could ask, and nobody is asked who he is.
+const NO_RELOAD: &str = "refused: the daemon listens beyond this machine and asks for no password; \
+     set `server.allow_reload = true`, or users in a web configuration file, or send SIGHUP\n";
 
 /// Renders off the runtime's own threads: with very many targets it takes long enough
 /// to hold up a probe.

@@ -2,10 +2,13 @@
 //!
 //! It reads what the sinks keep and decides nothing. Everything but a reload is a GET
 //! without side effects; nothing is cached; the page may load only what this server
-//! serves. There is no authentication: the daemon listens on loopback unless told
-//! otherwise, and a reload asked for by another site's script is refused.
+//! serves. The daemon listens on loopback unless told otherwise; `entrance` lets in whom
+//! the web configuration file lets in, `connections` bounds what a client may cost, and a
+//! reload asked for by another site's script is refused.
 
 mod api;
+mod connections;
+mod entrance;
 mod guard;
 mod pages;
 
@@ -19,8 +22,11 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::entrance::Entrance;
+use crate::settings::ServerSettings;
 use crate::sink::page::Board;
 use crate::sink::prometheus::PrometheusSink;
+use crate::web::TlsError;
 
 /// A wish to reload the configuration, answered with what was done or why it was not.
 pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
@@ -32,6 +38,7 @@ pub struct ServerState {
     board: Arc<Board>,
     reload: mpsc::Sender<ReloadRequest>,
     ready: watch::Sender<bool>,
+    entrance: watch::Sender<Arc<Entrance>>,
 }
 
 /// No request of this API has a body worth reading.
@@ -39,18 +46,36 @@ const MAX_BODY: usize = 4 * 1024;
 
 impl ServerState {
     /// The state of a server that is not ready yet; wishes to reload go to `reload`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// TLS settings that cannot be used, which `config` has tried out.
     pub fn new(
         prometheus: Arc<PrometheusSink>,
         board: Arc<Board>,
         reload: mpsc::Sender<ReloadRequest>,
-    ) -> Self {
-        Self {
+        settings: &ServerSettings,
+    ) -> Result<Self, TlsError> {
+        Ok(Self {
             prometheus,
             board,
             reload,
             ready: watch::Sender::new(false),
-        }
+            entrance: watch::Sender::new(Arc::new(Entrance::new(settings)?)),
+        })
+    }
+
+    /// Takes over who may come in from now on; everything but the address it listens on.
+    ///
+    /// # Errors
+    /// As [`ServerState::new`]; the old entrance stays.
+    pub fn configure(&self, settings: &ServerSettings) -> Result<(), TlsError> {
+        self.entrance
+            .send_replace(Arc::new(Entrance::new(settings)?));
+        Ok(())
+    }
+
+    fn entrance(&self) -> Arc<Entrance> {
+        Arc::clone(&self.entrance.borrow())
     }
 
     /// Where the engine says that it is running: `send_replace(true)`, which unlike
@@ -62,17 +87,13 @@ impl ServerState {
 }
 
 /// Serves until `shutdown` completes, then finishes the requests under way.
-///
-/// # Errors
-/// Whatever the listener fails with for good.
 pub async fn serve(
     listener: TcpListener,
     state: ServerState,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(state))
-        .with_graceful_shutdown(shutdown)
-        .await
+) {
+    let router = router(state.clone());
+    connections::serve(listener, state, router, shutdown).await;
 }
 
 fn router(state: ServerState) -> Router {
@@ -94,6 +115,10 @@ fn router(state: ServerState) -> Router {
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::not_allowed)
         .layer(middleware::from_fn(guard::harden))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            entrance::admit,
+        ))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
 }

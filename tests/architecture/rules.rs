@@ -51,6 +51,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
             "store",
             "wire",
             "telemetry",
+            "web",
             "supervisor",
             "simulator",
         ],

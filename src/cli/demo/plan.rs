@@ -164,7 +164,10 @@ pub(super) fn settings(
         .collect();
     Ok(Settings {
         location: "demo".to_owned(),
-        server: ServerSettings { listen },
+        server: ServerSettings {
+            listen,
+            ..ServerSettings::default()
+        },
         evidence: EvidenceSettings {
             first_log_look: AT_ONCE,
             first_look: AT_ONCE,

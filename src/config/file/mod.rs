@@ -55,6 +55,8 @@ pub(super) struct IncludedFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerTable {
     pub(super) listen: Option<String>,
+    pub(super) allow_reload: Option<bool>,
+    pub(super) web_config: Option<String>,
 }
 
 /// `[scheduler]`.

@@ -76,12 +76,23 @@ fn server(table: &Layer<'_, ServerTable>, settings: &mut ServerSettings, problem
         |text| listen(text),
         problems,
     );
+    let reload = table.pick("allow_reload", |t| t.allow_reload.as_ref());
+    set(
+        &mut settings.allow_reload,
+        reload,
+        |on| Ok(Some(*on)),
+        problems,
+    );
+    if let Some(web) = table.pick("web_config", |t| t.web_config.as_ref()) {
+        settings.web = crate::config::web::read(&web.site.relative(web.value), problems);
+    }
     if let Some(found) = found
         && !settings.listen.ip().is_loopback()
+        && !settings.web.asks_who()
     {
         problems.warn(found.site.problem(format!(
             "{} can be reached from other machines and asks for no password; \
-             listen on 127.0.0.1 or keep it behind a firewall",
+             listen on 127.0.0.1, name users in a `web_config`, or keep it behind a firewall",
             settings.listen
         )));
     }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The bytes of a file of at most `most` bytes, or why not and the mend.
-pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+pub(in crate::config) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let shown = path.display();
     if !path.is_file() {
         return Err(format!(

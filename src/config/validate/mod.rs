@@ -34,6 +34,7 @@ use crate::settings::Settings;
 use crate::target::Target;
 
 pub(super) use causes::KnownCauses;
+pub(super) use disk::read_file;
 
 /// Every file of a configuration, parsed.
 #[derive(Debug)]
