@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
+use crate::loopback::serve;
 use crate::process::{reload, series};
 use crate::support::{Daemon, PATIENCE, get};
 
@@ -52,10 +52,7 @@ async fn endpoint() -> (SocketAddr, Mood) {
     let mood = Mood::default();
     let answering = mood.clone();
     let router = axum::Router::new().fallback(move || answering.clone().answer());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, mood)
+    (serve(router).await, mood)
 }
 
 /// A directory with a configuration of so many targets at an endpoint.

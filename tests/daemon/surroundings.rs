@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
+use crate::loopback::serve;
 use crate::support::Daemon;
 
 /// Path, user agent and whether there were credentials, of each request.
@@ -40,10 +40,7 @@ async fn gateway() -> (SocketAddr, Seen) {
         async move { (status, headers, body).into_response() }
     };
     let router = axum::Router::new().fallback(answer);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, seen)
+    (serve(router).await, seen)
 }
 
 #[tokio::test]
