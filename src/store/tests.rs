@@ -77,7 +77,7 @@ fn next_id(store: &Store) -> u64 {
 
 fn row(store: &Store, second: i64) -> SpoolRow {
     SpoolRow {
-        id: next_id(&store),
+        id: next_id(store),
         destination: "".into(),
         series: "Down|orders".to_owned(),
         at: at(*BASE + second),
