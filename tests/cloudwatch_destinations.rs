@@ -6,8 +6,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cloudwatch::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -21,13 +19,20 @@ use probecause::target::Target;
 use tokio::time::{Instant, sleep};
 
 #[cfg(test)]
+#[path = "support/loopback.rs"]
+mod loopback;
+#[cfg(test)]
 #[path = "cloudwatch/reports.rs"]
 mod reports;
 #[cfg(test)]
 #[path = "cloudwatch/roles.rs"]
 mod roles;
+#[cfg(test)]
+#[path = "cloudwatch/sdk.rs"]
+mod sdk;
 
 use reports::{Again as _, failed, passed, settings, target};
+use sdk::config;
 
 /// A call and what it carried.
 type Call = (String, String);
@@ -58,26 +63,14 @@ async fn answer(State(account): State<Account>, uri: Uri, body: Bytes) -> Respon
     (cbor, [0xa0_u8].to_vec()).into_response()
 }
 
-fn config() -> SdkConfig {
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build()
-}
-
 /// Long enough for a slow machine; each is over in a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 impl Account {
     async fn start(&self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(answer).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        url
+        format!("http://{}", loopback::serve(app).await)
     }
 
     fn count(&self, operation: &str, text: &str) -> usize {

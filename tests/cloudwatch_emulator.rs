@@ -18,6 +18,9 @@ mod gateway;
 #[path = "cloudwatch/life.rs"]
 mod life;
 #[cfg(test)]
+#[path = "support/loopback.rs"]
+mod loopback;
+#[cfg(test)]
 #[path = "cloudwatch/plan.rs"]
 mod plan;
 #[cfg(test)]

@@ -11,6 +11,9 @@ mod emulator;
 #[path = "cloudwatch/gateway.rs"]
 mod gateway;
 #[cfg(test)]
+#[path = "support/loopback.rs"]
+mod loopback;
+#[cfg(test)]
 #[path = "cloudwatch/proxy.rs"]
 #[expect(dead_code, reason = "writes are counted by other tests")]
 mod proxy;

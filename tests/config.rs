@@ -48,6 +48,7 @@ fn bad_files() -> Vec<PathBuf> {
         })
         .collect();
     files.sort();
+    assert!(files.len() > 100, "{} bad files", files.len());
     files
 }
 
@@ -77,13 +78,19 @@ fn every_bad_file_is_told_what_is_wrong_and_how_to_mend_it() {
 
 #[test]
 fn no_message_shows_a_secret() {
+    let secrets = ["hunter2", "987654321"];
+    let mut holding = [0; 2];
     for file in bad_files() {
+        let written = std::fs::read(&file).expect("a bad file");
+        let written = String::from_utf8_lossy(&written);
         let error = config::load(&file).expect_err("a bad file");
         let said = format!("{error}{error:?}");
-        for secret in ["hunter2", "987654321"] {
+        for (secret, holding) in secrets.into_iter().zip(&mut holding) {
+            *holding += usize::from(written.contains(secret));
             assert!(!said.contains(secret), "{}: {said}", file.display());
         }
     }
+    assert!(!holding.contains(&0), "a secret that no file holds");
 }
 
 #[test]
@@ -101,6 +108,17 @@ fn check_prints_the_problems_of_each_bad_file_and_exits_2() {
     }
 }
 
+/// The exit code of `check` for `c.toml` of a folder, and what it says.
+fn check_in(folder: &Path, surround: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
+    command.arg("check").arg(folder.join("c.toml"));
+    surround(&mut command);
+    let output = command.output().expect("the command");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said = said.replace(&folder.display().to_string(), "FOLDER");
+    (output.status.code(), said)
+}
+
 #[test]
 fn check_tells_what_the_shard_of_this_machine_holds() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -112,20 +130,11 @@ fn check_tells_what_the_shard_of_this_machine_holds() {
     }
     std::fs::write(&file, text).expect("a file");
     let check = |pod: Option<&str>, expected: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
-        command.arg("check").arg(&file);
-        command.env_remove("POD_NAME").env_remove("HOSTNAME");
-        let output = command
-            .envs(pod.map(|pod| ("POD_NAME", pod)))
-            .output()
-            .expect("the command");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let said = said.replace(&folder.path().display().to_string(), "FOLDER");
-        assert_eq!(
-            (output.status.code(), said.as_str()),
-            (Some(0), expected),
-            "{pod:?}"
-        );
+        let said = check_in(folder.path(), |command| {
+            command.env_remove("POD_NAME").env_remove("HOSTNAME");
+            command.envs(pod.map(|pod| ("POD_NAME", pod)));
+        });
+        assert_eq!(said, (Some(0), expected.to_owned()), "{pod:?}");
     };
     let note = "note: FOLDER/c.toml: shard.index: no daemon would start on this machine: ";
     let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
@@ -161,18 +170,10 @@ fn a_credential_is_read_where_the_service_manager_has_put_it() {
             Some(secret) => std::fs::write(place("token"), secret).expect("a file"),
             None => std::fs::remove_file(place("token")).unwrap_or_default(),
         }
-        let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
-            .arg("check")
-            .arg(place("c.toml"))
-            .env("CREDENTIALS_DIRECTORY", folder.path())
-            .output()
-            .expect("the command");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let said = said.replace(&folder.path().display().to_string(), "FOLDER");
-        assert_eq!(
-            (output.status.code(), said.as_str()),
-            (Some(code), expected)
-        );
+        let said = check_in(folder.path(), |command| {
+            command.env("CREDENTIALS_DIRECTORY", folder.path());
+        });
+        assert_eq!(said, (Some(code), expected.to_owned()));
     };
     check(Some("hunter2\n"), 0, "fine: 1 target\n");
     check(

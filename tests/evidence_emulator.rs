@@ -22,6 +22,9 @@ mod emulator;
 #[path = "cloudwatch/evidence.rs"]
 mod evidence;
 #[cfg(test)]
+#[path = "support/loopback.rs"]
+mod loopback;
+#[cfg(test)]
 #[path = "cloudwatch/proxy.rs"]
 #[expect(dead_code, reason = "alarms are counted by other tests")]
 mod proxy;

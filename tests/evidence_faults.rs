@@ -26,6 +26,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 #[path = "cloudwatch/evidence.rs"]
 mod evidence;
+#[path = "support/loopback.rs"]
+mod loopback;
 
 use evidence::{last, next, question, settings, target};
 
@@ -56,11 +58,8 @@ impl Server {
     }
 
     async fn start(&self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(answer).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        url
+        format!("http://{}", loopback::serve(app).await)
     }
 
     fn calls(&self) -> Vec<String> {

@@ -1,11 +1,11 @@
 //! The CloudWatch alarms that a configuration asks for, as values.
 //!
 //! Pure: desired alarms are a function of the settings alone. Reading order: this file
-//! (which alarms), `destination` (in
-//! which account and region), `name`, `definition` (in CloudWatch's words), `words` (tags and
-//! description that carry the cause), `by_cause` (the series behind alarms of single
-//! causes), `plan` (desired against actual, as a diff), `cost` (what it costs and how
-//! soon it pages). It refuses to talk to AWS: `sink/cloudwatch` does.
+//! (which alarms), `destination` (in which account and region), `name`, `definition` (in
+//! CloudWatch's words), `words` (tags and description that carry the cause), `by_cause` (the
+//! series behind alarms of single causes), `peers` (which daemons of a location are there),
+//! `plan` (desired against actual, as a diff), `cost` (what it costs and how soon it pages).
+//! It refuses to talk to AWS: `sink/cloudwatch` does.
 
 pub mod by_cause;
 pub mod cost;

@@ -150,13 +150,11 @@ impl IncidentDocument {
             resolved: self.resolved,
             history: history.collect::<Option<_>>()?,
         };
-        let states = HealthState::ALL.into_iter();
+        let mut states = HealthState::ALL.into_iter();
         Some(KeptIncident {
             location: self.location.into(),
             incident: Arc::new(incident),
-            health: states
-                .into_iter()
-                .find(|state| state.as_str() == self.health)?,
+            health: states.find(|state| state.as_str() == self.health)?,
             since: self.since,
         })
     }

@@ -166,12 +166,6 @@ impl Store {
         Arc::clone(&self.ids)
     }
 
-    /// A new row's id.
-    #[must_use]
-    pub fn next_id(&self) -> u64 {
-        self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// Keeps incidents as they are now; resolves with whether they are on disk, after half
     /// a second at most. To be awaited before anybody is told of them.
     pub async fn keep_incidents(&self, incidents: Vec<KeptIncident>) -> bool {

@@ -36,7 +36,7 @@ pub struct KeptBaseline {
 /// One datapoint on its way to CloudWatch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpoolRow {
-    /// Of [`super::Store::next_id`].
+    /// Of [`super::Store::ids`].
     pub id: u64,
     /// The account and region it goes to, by the name in the configuration.
     pub destination: Arc<str>,

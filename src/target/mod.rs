@@ -9,13 +9,13 @@ mod publish;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use crate::hash::fnv1a;
 use crate::secret::Secret;
 
 pub use aws::{Authorizer, AwsDeclarations, Integration};
@@ -284,7 +284,7 @@ impl Target {
 impl Target {
     /// A number that is another one once anything changes that an answer's time depends on:
     /// what is learned of a target is of no use to another request. It stays the same over
-    /// restarts of one release; a later release may have to learn anew.
+    /// restarts of one release, whatever compiled it; a later release may have to learn anew.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;
@@ -292,12 +292,9 @@ impl Target {
         let way = (request.max_redirects, request.ip, request.reuse_connection);
         // Secrets print redacted: a new password makes no other request.
         let asked = (sent, way, &self.auth, &self.aws);
-        let mut hasher = DefaultHasher::new();
-        self.url.hash(&mut hasher);
-        self.timeout.hash(&mut hasher);
-        request.body.hash(&mut hasher);
-        format!("{asked:?}").hash(&mut hasher);
-        hasher.finish()
+        let Self { url, timeout, .. } = self;
+        let body = &request.body;
+        fnv1a(&format!("{url} {timeout:?} {body:?} {asked:?}"))
     }
 }
 

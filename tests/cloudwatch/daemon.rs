@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::types::StateValue;
 use axum::http::StatusCode;
 use axum::routing::get;
-use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use crate::emulator::Emulator;
+use crate::loopback::serve;
 use crate::proxy::Proxy;
 use crate::support::Daemon;
 
@@ -33,10 +33,7 @@ async fn gateway() -> std::net::SocketAddr {
     let body = r#"{"message":"Service Unavailable"}"#;
     let answer = (StatusCode::SERVICE_UNAVAILABLE, headers, body);
     let router = axum::Router::new().fallback(get(move || async move { answer }));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+    serve(router).await
 }
 
 fn config(location: &str, cloudwatch: &str, gateway: std::net::SocketAddr) -> String {

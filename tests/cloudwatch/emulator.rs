@@ -7,12 +7,15 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, StateValue, Statistic};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
+
+#[path = "sdk.rs"]
+mod sdk;
+
+pub(crate) use sdk::config;
 
 /// A running emulator.
 pub(crate) struct Emulator {
@@ -23,16 +26,6 @@ pub(crate) struct Emulator {
 
 /// From a cold start on a loaded machine.
 const START: Duration = Duration::from_secs(120);
-
-/// Credentials and region that the emulator takes.
-pub(crate) fn config() -> SdkConfig {
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build()
-}
 
 impl Emulator {
     /// The emulator, ready for calls.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use crate::emulator::Emulator;
+use crate::loopback::serve;
 
 /// Evaluated each 10 s over windows of 10 s: several rounds on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -26,10 +26,7 @@ pub(crate) async fn gateway() -> (std::net::SocketAddr, Arc<AtomicU8>) {
         let answer = answer(shown.load(Ordering::Relaxed));
         async move { answer }
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, mode)
+    (serve(router).await, mode)
 }
 
 fn answer(mode: u8) -> Response {

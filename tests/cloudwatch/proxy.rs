@@ -7,6 +7,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, Uri};
 
+use crate::loopback::serve;
+
 #[path = "cbor.rs"]
 mod cbor;
 
@@ -44,9 +46,7 @@ impl Proxy {
             log: Arc::clone(&log),
         };
         let app = Router::new().fallback(forward).with_state(upstream);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let address = serve(app).await;
         Self { address, log }
     }
 

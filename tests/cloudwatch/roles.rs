@@ -16,6 +16,7 @@ use probecause::cli::Exit;
 use probecause::cli::alarms::{Action, Common, carry_out};
 use probecause::settings::{DestinationSettings, Role};
 
+use crate::loopback::serve;
 use crate::reports::{settings, target};
 
 /// Who may assume the role, and what was asked.
@@ -73,10 +74,8 @@ async fn answer(
 
 /// Plans for a target in the main account and one behind the role.
 async fn plan(server: &Server) -> (Result<Exit, String>, String) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let app = Router::new().fallback(answer).with_state(server.clone());
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let url = format!("http://{}", serve(app).await);
     let mut refunds = target("refunds");
     refunds.cloudwatch.destination = Some("payments".to_owned());
     let targets = vec![Arc::new(target("orders")), Arc::new(refunds)];

@@ -11,8 +11,8 @@ use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
+use crate::loopback::serve;
 use crate::support::Daemon;
 use crate::telemetry::Telemetry;
 
@@ -145,10 +145,7 @@ async fn gateway() -> SocketAddr {
         (status, headers, body).into_response()
     };
     let router = axum::Router::new().fallback(answer);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+    serve(router).await
 }
 
 /// An API and a function that an emulator which outlives the run has not seen.

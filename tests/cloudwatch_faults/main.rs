@@ -6,8 +6,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cloudwatch::config::{Credentials, SharedCredentialsProvider};
 use probecause::sink::cloudwatch::CloudWatchSink;
 use probecause::sink::daemon_metrics::DaemonMetrics;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,6 +13,9 @@ use tokio::time::{Instant, sleep, timeout};
 #[cfg(test)]
 #[path = "../cloudwatch/reports.rs"]
 mod reports;
+#[cfg(test)]
+#[path = "../cloudwatch/sdk.rs"]
+mod sdk;
 
 #[cfg(test)]
 mod denied;
@@ -28,15 +29,7 @@ mod table;
 use server::{Answer, Server};
 
 use reports::{Again as _, failed, passed, settings, target};
-
-fn config() -> SdkConfig {
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build()
-}
+use sdk::config;
 
 /// A target goes down under the given faults; returns the metrics once everything was
 /// sent, and after how long.

@@ -1,6 +1,9 @@
 //! The daemon as a process, as a supervisor and a scraper see it.
 
 #[cfg(test)]
+#[path = "../support/loopback.rs"]
+mod loopback;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod restart;

@@ -7,6 +7,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use crate::loopback::serve;
 use crate::support::{self, Daemon};
 
 /// A plain endpoint with a good and two bad routes, in the gateway's own words.
@@ -27,10 +28,7 @@ pub(crate) async fn endpoint() -> SocketAddr {
             "/teapot",
             get(|| async { (StatusCode::IM_A_TEAPOT, "short and stout") }),
         );
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+    serve(router).await
 }
 
 /// A configuration of an endpoint's routes, probed each second.

@@ -10,10 +10,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
+use crate::loopback::serve;
 use crate::process::{reload, series};
 use crate::support::{Daemon, PATIENCE, get};
+use crate::surroundings::out_of_reach;
 
 /// How the endpoint answers at present.
 #[derive(Clone, Debug, Default)]
@@ -52,10 +53,7 @@ async fn endpoint() -> (SocketAddr, Mood) {
     let mood = Mood::default();
     let answering = mood.clone();
     let router = axum::Router::new().fallback(move || answering.clone().answer());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, mood)
+    (serve(router).await, mood)
 }
 
 /// A directory with a configuration of so many targets at an endpoint.
@@ -268,19 +266,7 @@ async fn without_a_usable_state_directory_it_monitors_and_says_so_once() {
 
 #[tokio::test]
 async fn trouble_of_the_probers_own_goes_on_after_a_restart() {
-    // Addresses of this machine on which nothing listens, each a site of its own.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let mut text = String::from(
-        "[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"2s\"\ntimeout = \"1s\"\nconfirm_after = \"0s\"\n",
-    );
-    for number in 1..=8 {
-        text.push_str(&format!(
-            "[[target]]\nname = \"t{number}\"\nurl = \"http://127.0.2.{number}:{port}/\"\n"
-        ));
-    }
+    let text = out_of_reach("127.0.2", 2, 1);
     let directory = Arc::new(tempfile::tempdir().unwrap());
     std::fs::write(directory.path().join("probecause.toml"), text).unwrap();
     let mut daemon = start(&directory).await;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+use crate::loopback::serve;
 use crate::support::Daemon;
 
 const TARGETS: usize = 60;
@@ -27,10 +27,7 @@ async fn endpoint() -> (std::net::SocketAddr, Asked) {
             .or_default() += 1;
         "fine"
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, asked)
+    (serve(router).await, asked)
 }
 
 fn config(endpoint: std::net::SocketAddr, shards: &str) -> String {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
+use crate::loopback::serve;
 use crate::support::Daemon;
 
 /// Path, user agent and whether there were credentials, of each request.
@@ -40,10 +40,7 @@ async fn gateway() -> (SocketAddr, Seen) {
         async move { (status, headers, body).into_response() }
     };
     let router = axum::Router::new().fallback(answer);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, seen)
+    (serve(router).await, seen)
 }
 
 #[tokio::test]
@@ -90,6 +87,23 @@ fn probes(metrics: &str, target: &str) -> usize {
     counts.sum()
 }
 
+/// A configuration of eight targets at addresses of this machine on which nothing listens,
+/// each a site of its own; times in seconds.
+pub(crate) fn out_of_reach(net: &str, interval: u32, timeout: u32) -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    let mut text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[defaults]\ninterval = \"{interval}s\"\n\
+         timeout = \"{timeout}s\"\nconfirm_after = \"0s\"\n",
+    );
+    for number in 1..=8 {
+        text.push_str(&format!(
+            "[[target]]\nname = \"t{number}\"\nurl = \"http://{net}.{number}:{port}/\"\n"
+        ));
+    }
+    text
+}
+
 fn asked(seen: &Seen, path: &str) -> usize {
     let seen = seen.lock().unwrap();
     seen.iter().filter(|(asked, _, _)| asked == path).count()
@@ -97,20 +111,7 @@ fn asked(seen: &Seen, path: &str) -> usize {
 
 #[tokio::test]
 async fn many_unrelated_targets_out_of_reach_are_one_incident_of_the_prober() {
-    // Addresses of this machine on which nothing listens, each a site of its own.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let mut text = String::from(
-        "[server]\nlisten = \"127.0.0.1:0\"\n\
-         [defaults]\ninterval = \"4s\"\ntimeout = \"2s\"\nconfirm_after = \"0s\"\n",
-    );
-    for number in 1..=8 {
-        text.push_str(&format!(
-            "[[target]]\nname = \"t{number}\"\nurl = \"http://127.0.1.{number}:{port}/\"\n"
-        ));
-    }
-    let mut daemon = Daemon::start(&text).await;
+    let mut daemon = Daemon::start(&out_of_reach("127.0.1", 4, 2)).await;
     let own = "cause=\"prober-local\",certainty=\"likely\"} 1";
     let metrics = daemon
         .metrics_until(|text| text.matches(own).count() == 8)

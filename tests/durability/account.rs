@@ -10,9 +10,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::ledger::cbor;
+use crate::loopback::serve;
 
 /// The account. Clones share everything.
 #[derive(Clone, Default)]
@@ -42,10 +42,7 @@ impl Account {
     pub(crate) async fn start() -> (Self, String) {
         let account = Self::default();
         let app = Router::new().fallback(answer).with_state(account.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (account, url)
+        (account, format!("http://{}", serve(app).await))
     }
 
     /// How many alarms there are.

@@ -11,7 +11,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::net::TcpListener;
+
+use crate::loopback;
 
 #[path = "../cloudwatch/cbor.rs"]
 pub(crate) mod cbor;
@@ -28,7 +29,7 @@ impl Probed {
     pub(crate) async fn start() -> (Self, SocketAddr) {
         let probed = Self::default();
         let app = Router::new().fallback(serve).with_state(probed.clone());
-        (probed, listen(app).await)
+        (probed, loopback::serve(app).await)
     }
 
     /// Lets these targets fail, and no others.
@@ -93,7 +94,7 @@ impl Ledger {
             taken: Arc::default(),
         };
         let app = Router::new().fallback(forward).with_state(ledger.clone());
-        let address = listen(app).await;
+        let address = loopback::serve(app).await;
         (ledger, format!("http://{address}"))
     }
 
@@ -183,11 +184,4 @@ async fn forward(
     let cbor = http::HeaderValue::from_static("application/cbor");
     response = response.header("content-type", kind.unwrap_or(cbor));
     response.body(Body::from(answer)).unwrap()
-}
-
-async fn listen(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
 }

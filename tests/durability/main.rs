@@ -16,6 +16,9 @@ mod kill;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+#[path = "../support/loopback.rs"]
+mod loopback;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod prober;

@@ -213,8 +213,17 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
         return Step::Clash(spec.clone());
     };
     let stored = actual.tags.get(DEFINITION_TAG);
-    let by_hand = stored == Some(&spec.fingerprint());
-    let changes = changes(spec, definition, stored);
+    let fingerprint = spec.fingerprint();
+    let by_hand = stored == Some(&fingerprint);
+    let mut changes = changes(spec, definition);
+    // What CloudWatch does not return is covered by the fingerprint that was stored.
+    if changes.is_empty() && !by_hand {
+        changes.push(Change {
+            field: DEFINITION_TAG,
+            from: stored.cloned().unwrap_or_default(),
+            to: fingerprint,
+        });
+    }
     let (spec, actual) = (spec.clone(), actual.clone());
     if changes.is_empty() {
         Step::Leave { spec, actual }
@@ -234,7 +243,7 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
     }
 }
 
-fn changes(spec: &AlarmSpec, actual: &Definition, stored: Option<&String>) -> Vec<Change> {
+fn changes(spec: &AlarmSpec, actual: &Definition) -> Vec<Change> {
     let mut changes: Vec<_> = Definition::of(spec)
         .fields()
         .into_iter()
@@ -247,15 +256,6 @@ fn changes(spec: &AlarmSpec, actual: &Definition, stored: Option<&String>) -> Ve
             field: "AlarmTagsPropagation",
             from: "false".to_owned(),
             to: "true".to_owned(),
-        });
-    }
-    // What CloudWatch does not return is covered by the fingerprint that was stored.
-    let fingerprint = spec.fingerprint();
-    if changes.is_empty() && stored != Some(&fingerprint) {
-        changes.push(Change {
-            field: DEFINITION_TAG,
-            from: stored.cloned().unwrap_or_default(),
-            to: fingerprint,
         });
     }
     changes

@@ -1,13 +1,11 @@
 //! Who alarms tell: lists of ARNs, held against what CloudWatch accepts.
 
 use super::text::arn;
+use crate::alarm::MAX_ACTIONS;
 use crate::config::layer::Found;
 use crate::config::problem::Problems;
 use crate::settings::CloudWatchSettings;
 use crate::target::Target;
-
-/// CloudWatch takes at most five actions for each state of an alarm.
-const MAX_ACTIONS: usize = 5;
 
 /// The ARNs of a list that CloudWatch would take.
 pub(super) fn actions(found: &Found<'_, Vec<String>>, problems: &mut Problems) -> Vec<String> {

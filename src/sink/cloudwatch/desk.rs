@@ -171,23 +171,14 @@ impl Desk {
 
     /// Tells whoever waits that nothing is being written at present.
     pub(super) fn fail_all(&self) {
-        for note in self.waiting().notes.values() {
-            let waits = *note.progress.borrow() == Progress::Waiting;
-            if waits {
-                note.finish(Progress::Failed);
-            }
-        }
+        self.fail_where(&|_| true);
     }
 
     /// Tells whoever waits for the alarms that cannot be written that it is in vain.
     pub(super) fn fail_where(&self, cannot: &dyn Fn(&Subject) -> bool) {
-        for (_, note) in self
-            .waiting()
-            .notes
-            .iter()
-            .filter(|(subject, _)| cannot(subject))
-        {
-            if *note.progress.borrow() == Progress::Waiting {
+        for (subject, note) in &self.waiting().notes {
+            let waits = *note.progress.borrow() == Progress::Waiting;
+            if waits && cannot(subject) {
                 note.finish(Progress::Failed);
             }
         }
@@ -247,12 +238,10 @@ impl Waiting {
 
     /// Tells whoever waits for a resting note that it need not.
     fn settle(&self) {
-        for (_, note) in self
-            .notes
-            .iter()
-            .filter(|(subject, note)| self.rests(subject, note))
-        {
-            note.finish(Progress::Resting);
+        for (subject, note) in &self.notes {
+            if self.rests(subject, note) {
+                note.finish(Progress::Resting);
+            }
         }
     }
 }

@@ -5,13 +5,13 @@
 //! decide what is sent.
 
 use std::collections::{BTreeMap, HashSet};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::sink::cloudwatch::datapoint::Datapoint;
+use crate::sink::cloudwatch::request::{UnderWay, answer};
 use crate::store::Store;
 
 /// One destination's datapoints on disk.
@@ -36,7 +36,7 @@ pub(super) struct Disk {
     trimmed: Option<Timestamp>,
 }
 
-type Asked = Pin<Box<dyn Future<Output = Told> + Send>>;
+type Asked = UnderWay<Told>;
 
 /// What the disk says.
 pub(super) enum Told {
@@ -268,17 +268,6 @@ impl Disk {
         let left = std::mem::take(&mut self.unkept);
         let rows = left.values().map(|point| point.to_row(&self.key)).collect();
         self.store.keep_datapoints(rows).await
-    }
-}
-
-async fn answer(asked: &mut Option<Asked>) -> Told {
-    match asked {
-        Some(under_way) => {
-            let told = under_way.await;
-            *asked = None;
-            told
-        }
-        None => std::future::pending().await,
     }
 }
 

@@ -19,8 +19,11 @@ pub(super) struct Outcome {
     pub(super) result: Result<(), CallError>,
 }
 
+/// Something that was begun and will be answered.
+pub(super) type UnderWay<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// A request under way.
-pub(super) type Request = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub(super) type Request = UnderWay<Outcome>;
 
 /// Sends a batch.
 pub(super) async fn put(
@@ -41,13 +44,13 @@ pub(super) async fn put(
     api.settle("PutMetricData", request.send().await).map(drop)
 }
 
-/// The answer to the request under way; never, if there is none.
-pub(super) async fn answer(under_way: &mut Option<Request>) -> Outcome {
+/// The answer to what is under way; never, if nothing is.
+pub(super) async fn answer<T>(under_way: &mut Option<UnderWay<T>>) -> T {
     match under_way {
-        Some(request) => {
-            let outcome = request.await;
+        Some(begun) => {
+            let answer = begun.await;
             *under_way = None;
-            outcome
+            answer
         }
         None => std::future::pending().await,
     }

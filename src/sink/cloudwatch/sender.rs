@@ -27,7 +27,7 @@ use crate::sink::cloudwatch::desk::{Desk, Progress};
 use crate::sink::cloudwatch::disk::Disk;
 use crate::sink::cloudwatch::link::Link;
 use crate::sink::cloudwatch::transmitter::Transmitter;
-use crate::sink::cloudwatch::windows::{Urgent, Windows};
+use crate::sink::cloudwatch::windows::{Urgent, Windows, window_start};
 use crate::sink::daemon_metrics::DaemonMetrics;
 use crate::store::Store;
 use crate::target::{Target, TargetName};
@@ -57,7 +57,7 @@ pub(super) struct Sender {
     told: HashMap<TargetName, Told>,
     /// Datapoints that wait for their alarm's words.
     held: FuturesUnordered<Held>,
-    last_heartbeat: Option<i64>,
+    last_heartbeat: Option<Timestamp>,
     /// The prober cannot see its targets: its heartbeat's absence is the page for all.
     trouble: bool,
     deadline: Option<Instant>,
@@ -248,8 +248,7 @@ impl Sender {
         for datapoint in self.windows.close(now, resolution) {
             self.transmitter.take(datapoint);
         }
-        let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
-        let window = now.as_second().div_euclid(width);
+        let window = window_start(now, resolution);
         if self.last_heartbeat != Some(window) && !self.trouble {
             self.last_heartbeat = Some(window);
             let row = self.ids.fetch_add(1, Ordering::Relaxed);

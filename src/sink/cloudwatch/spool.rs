@@ -101,13 +101,16 @@ impl Spool {
         self.trim()
     }
 
+    /// As [`Spool::push`], of one that is on disk already.
+    pub(super) fn push_kept(&mut self, datapoint: Datapoint) -> Vec<Datapoint> {
+        self.kept.insert(datapoint.row);
+        self.push(datapoint)
+    }
+
     /// These rows are on disk, as far as they are not sent yet.
     pub(super) fn keep(&mut self, rows: &HashSet<u64>) {
-        let waiting = self.fresh.iter().chain(&self.backlog);
-        let waiting = waiting
-            .map(|point| point.row)
-            .chain(self.under_way.iter().copied());
-        self.kept.extend(waiting.filter(|row| rows.contains(row)));
+        let known = self.rows().into_iter();
+        self.kept.extend(known.filter(|row| rows.contains(row)));
     }
 
     /// Takes out the next batch of fresh datapoints.

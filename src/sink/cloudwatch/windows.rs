@@ -288,7 +288,8 @@ fn down(report: &Report) -> Option<f64> {
     }
 }
 
-fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
+/// When the period that a time falls into began.
+pub(super) fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
     let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
     let second = at.as_second();
     Timestamp::from_second(second - second.rem_euclid(width)).unwrap_or(at)

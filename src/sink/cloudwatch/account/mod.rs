@@ -142,10 +142,7 @@ pub async fn tag(
     spec: &AlarmSpec,
     words: &Words,
 ) -> Result<(), CallError> {
-    let request = api.writes.tag_resource().resource_arn(arn);
-    let request = request.set_tags(Some(tags(spec, words)));
-    pace.wait().await;
-    api.settle("TagResource", request.send().await).map(drop)
+    put_tags(api, pace, arn, tags(spec, words)).await
 }
 
 /// Writes every tag of an alarm that exists but its definition's.
@@ -161,10 +158,7 @@ pub async fn tag_words(
 ) -> Result<(), CallError> {
     let mut tags = tags(spec, words);
     tags.retain(|tag| tag.key() != Some(DEFINITION_TAG));
-    let request = api.writes.tag_resource().resource_arn(arn);
-    pace.wait().await;
-    api.settle("TagResource", request.set_tags(Some(tags)).send().await)
-        .map(drop)
+    put_tags(api, pace, arn, tags).await
 }
 
 /// Marks an alarm's definition as none of ours, so that the next plan writes it whatever is
@@ -174,9 +168,7 @@ pub async fn tag_words(
 /// If the call failed.
 pub async fn disown_definition(api: &Api, pace: &Pace, arn: &str) -> Result<(), CallError> {
     let tag = Tag::builder().key(DEFINITION_TAG).value(DISOWNED).build();
-    let request = api.writes.tag_resource().resource_arn(arn).tags(tag);
-    pace.wait().await;
-    api.settle("TagResource", request.send().await).map(drop)
+    put_tags(api, pace, arn, vec![tag]).await
 }
 
 /// One alarm by its name; `None`: there is no such alarm.
@@ -274,6 +266,14 @@ async fn with_its_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm,
     }
     alarm.tags = tags_of(api, &alarm.arn).await?;
     Ok(alarm)
+}
+
+/// Writes tags over those of an alarm, and leaves its others.
+async fn put_tags(api: &Api, pace: &Pace, arn: &str, tags: Vec<Tag>) -> Result<(), CallError> {
+    let request = api.writes.tag_resource().resource_arn(arn);
+    let request = request.set_tags(Some(tags));
+    pace.wait().await;
+    api.settle("TagResource", request.send().await).map(drop)
 }
 
 /// The tags of an alarm.

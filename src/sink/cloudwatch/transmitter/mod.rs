@@ -65,6 +65,9 @@ const BACKLOG_SPACING: Duration = Duration::from_millis(250);
 /// younger is worth sending first when CloudWatch is back.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
+/// Why a full spool gives datapoints up.
+const TOO_MANY: &str = "too many wait";
+
 /// CloudWatch bills a metric by the hour.
 const HOUR: i64 = 3600;
 
@@ -102,7 +105,9 @@ impl Transmitter {
     pub(super) fn push(&mut self, datapoint: Datapoint) {
         self.announced.remove(&datapoint.row);
         self.disk.add(&datapoint);
-        self.accept(datapoint);
+        self.linger();
+        let dropped = self.spool.push(datapoint);
+        self.drop_all(&dropped, TOO_MANY);
     }
 
     /// Takes note of a datapoint that will be pushed soon: should the process end before,
@@ -115,9 +120,9 @@ impl Transmitter {
     /// Takes a window that is over.
     pub(super) fn take(&mut self, closed: Closed) {
         if closed.kept {
-            let row = closed.datapoint.row;
-            self.accept(closed.datapoint);
-            self.spool.keep(&HashSet::from([row]));
+            self.linger();
+            let dropped = self.spool.push_kept(closed.datapoint);
+            self.drop_all(&dropped, TOO_MANY);
         } else {
             self.push(closed.datapoint);
         }
@@ -230,12 +235,11 @@ impl Transmitter {
         }
     }
 
-    fn accept(&mut self, datapoint: Datapoint) {
+    /// The first that is fresh waits for more.
+    fn linger(&mut self) {
         if !self.spool.has_fresh() {
             self.send_at = Instant::now() + LINGER;
         }
-        let dropped = self.spool.push(datapoint);
-        self.drop_all(&dropped, "too many wait");
     }
 
     fn request(&self, batch: Vec<Datapoint>) -> Request {
