@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use probecause::alarm::words::Words;
 use probecause::settings::{DestinationSettings, Settings};
 use probecause::sink::cloudwatch::CloudWatchSink;
@@ -18,6 +18,9 @@ use probecause::sink::daemon_metrics::DaemonMetrics;
 use probecause::target::Target;
 use tokio::time::{Instant, sleep};
 
+#[cfg(test)]
+#[path = "cloudwatch/answers.rs"]
+mod answers;
 #[cfg(test)]
 #[path = "support/loopback.rs"]
 mod loopback;
@@ -55,12 +58,7 @@ async fn answer(State(account): State<Account>, uri: Uri, body: Bytes) -> Respon
     if account.hangs {
         return std::future::pending().await;
     }
-    // An empty CBOR map is an empty answer to every operation.
-    let cbor = [
-        ("smithy-protocol", "rpc-v2-cbor"),
-        ("content-type", "application/cbor"),
-    ];
-    (cbor, [0xa0_u8].to_vec()).into_response()
+    answers::answer(&serde_json::json!({}))
 }
 
 /// Long enough for a slow machine; each is over in a second.

@@ -24,6 +24,8 @@ use probecause::target::Target;
 use tokio::sync::mpsc;
 use tracing_subscriber::fmt::MakeWriter;
 
+#[path = "cloudwatch/answers.rs"]
+mod answers;
 #[path = "cloudwatch/evidence.rs"]
 mod evidence;
 #[path = "support/loopback.rs"]
@@ -85,26 +87,20 @@ async fn answer(State(server): State<Server>, uri: Uri, headers: HeaderMap) -> R
         |name| name.rsplit('.').next().unwrap_or_default().to_owned(),
     );
     server.calls.lock().unwrap().push(operation.clone());
-    let cbor = [
-        ("smithy-protocol", "rpc-v2-cbor"),
-        ("content-type", "application/cbor"),
-    ];
     let json = [("content-type", "application/x-amz-json-1.1")];
     let metrics = operation == "GetMetricData";
     match (server.fault(), metrics) {
         (Some(Fault::Hang), _) => std::future::pending().await,
-        (Some(Fault::Garbage), _) => (cbor, "hunter2").into_response(),
+        (Some(Fault::Garbage), _) => (answers::CBOR, "hunter2").into_response(),
         (Some(Fault::Error(status, code)), true) => {
-            let mut body = b"\xa1\x66__type\x78".to_vec();
-            body.push(u8::try_from(code.len()).unwrap());
-            body.extend(code.as_bytes());
-            (StatusCode::from_u16(status).unwrap(), cbor, body).into_response()
+            let body = answers::answer(&serde_json::json!({"__type": code}));
+            (StatusCode::from_u16(status).unwrap(), body).into_response()
         }
         (Some(Fault::Error(status, code)), false) => {
             let body = format!(r#"{{"__type":"{code}"}}"#);
             (StatusCode::from_u16(status).unwrap(), json, body).into_response()
         }
-        (None, true) => (cbor, [0xa0_u8].to_vec()).into_response(),
+        (None, true) => answers::answer(&serde_json::json!({})),
         (None, false) => (json, r#"{"events":[]}"#).into_response(),
     }
 }

@@ -16,6 +16,7 @@ use probecause::cli::Exit;
 use probecause::cli::alarms::{Action, Common, carry_out};
 use probecause::settings::{DestinationSettings, Role};
 
+use crate::answers;
 use crate::loopback::serve;
 use crate::reports::{settings, target};
 
@@ -62,13 +63,7 @@ async fn answer(
     match (asks_sts, server.denies) {
         (true, true) => (StatusCode::FORBIDDEN, xml, DENIED).into_response(),
         (true, false) => (xml, ASSUMED).into_response(),
-        (false, _) => {
-            let cbor = [
-                ("smithy-protocol", "rpc-v2-cbor"),
-                ("content-type", "application/cbor"),
-            ];
-            (cbor, [0xa0_u8].to_vec()).into_response()
-        }
+        (false, _) => answers::answer(&serde_json::json!({})),
     }
 }
 

@@ -11,6 +11,8 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+#[path = "../cloudwatch/answers.rs"]
+mod answers;
 #[path = "../cloudwatch/cbor.rs"]
 mod cbor;
 
@@ -113,9 +115,7 @@ impl Server {
                 json!({"MetricAlarms": found.collect::<Vec<_>>()})
             }
         };
-        let mut body = Vec::new();
-        encode(&mut body, &answer);
-        (CBOR, body).into_response()
+        answers::answer(&answer)
     }
 
     fn alarm(&self, name: &str) -> Option<Value> {
@@ -201,21 +201,18 @@ async fn answer(
     if let Some(Answer::Broken) = answer {
         let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         let pieces = [Ok(Bytes::from_static(&[0xa0])), Err(broken)];
-        return (CBOR, Body::from_stream(futures_util::stream::iter(pieces))).into_response();
+        return (
+            answers::CBOR,
+            Body::from_stream(futures_util::stream::iter(pieces)),
+        )
+            .into_response();
     }
-    // An empty CBOR map is an empty answer to every operation.
-    (CBOR, [0xa0_u8].to_vec()).into_response()
+    answers::answer(&json!({}))
 }
 
-const CBOR: [(&str, &str); 2] = [
-    ("smithy-protocol", "rpc-v2-cbor"),
-    ("content-type", "application/cbor"),
-];
-
 fn fault(status: u16, code: &str, message: &str) -> Response {
-    let mut body = Vec::new();
-    encode(&mut body, &json!({"__type": code, "message": message}));
-    (StatusCode::from_u16(status).unwrap(), CBOR, body).into_response()
+    let body = answers::answer(&json!({"__type": code, "message": message}));
+    (StatusCode::from_u16(status).unwrap(), body).into_response()
 }
 
 pub(crate) fn arn(alarm: &str) -> String {
@@ -232,32 +229,4 @@ fn pairs(tags: &Value) -> Map<String, Value> {
         )
     })
     .collect()
-}
-
-/// CBOR of texts, lists and objects.
-fn encode(body: &mut Vec<u8>, value: &Value) {
-    let head = |body: &mut Vec<u8>, major: u8, length: usize| {
-        body.push(major << 5 | 25);
-        body.extend(u16::try_from(length).unwrap().to_be_bytes());
-    };
-    match value {
-        Value::Array(items) => {
-            head(body, 4, items.len());
-            for item in items {
-                encode(body, item);
-            }
-        }
-        Value::Object(object) => {
-            head(body, 5, object.len());
-            for (key, value) in object {
-                encode(body, &json!(key));
-                encode(body, value);
-            }
-        }
-        _ => {
-            let text = value.as_str().unwrap();
-            head(body, 3, text.len());
-            body.extend(text.as_bytes());
-        }
-    }
 }

@@ -8,9 +8,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
+use crate::answers;
 use crate::ledger::cbor;
 use crate::loopback::serve;
 
@@ -158,47 +159,5 @@ async fn answer(
     let operation = uri.path().rsplit('/').next().unwrap_or_default();
     let request = cbor::body(&headers, &body);
     let answer = account.0.lock().unwrap().answer(operation, &request);
-    let mut encoded = Vec::new();
-    encode(&answer, &mut encoded);
-    let kind = [
-        ("smithy-protocol", "rpc-v2-cbor"),
-        ("content-type", "application/cbor"),
-    ];
-    (kind, encoded).into_response()
-}
-
-/// A JSON value as CBOR; whole numbers as integers.
-fn encode(value: &Value, out: &mut Vec<u8>) {
-    let head = |major: u8, length: usize, out: &mut Vec<u8>| {
-        out.push((major << 5) | 26);
-        out.extend(u32::try_from(length).unwrap().to_be_bytes());
-    };
-    match value {
-        Value::Null => out.push(0xf6),
-        Value::Bool(value) => out.push(if *value { 0xf5 } else { 0xf4 }),
-        Value::Number(number) => match number.as_u64() {
-            Some(whole) => head(0, usize::try_from(whole).unwrap(), out),
-            None => {
-                out.push(0xfb);
-                out.extend(number.as_f64().unwrap().to_be_bytes());
-            }
-        },
-        Value::String(text) => {
-            head(3, text.len(), out);
-            out.extend(text.as_bytes());
-        }
-        Value::Array(items) => {
-            head(4, items.len(), out);
-            for item in items {
-                encode(item, out);
-            }
-        }
-        Value::Object(entries) => {
-            head(5, entries.len(), out);
-            for (key, item) in entries {
-                encode(&json!(key), out);
-                encode(item, out);
-            }
-        }
-    }
+    answers::answer(&answer)
 }

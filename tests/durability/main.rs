@@ -8,6 +8,9 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+#[path = "../cloudwatch/answers.rs"]
+mod answers;
+#[cfg(test)]
 #[path = "../cloudwatch/emulator.rs"]
 #[expect(dead_code, reason = "alarms are changed by other tests")]
 mod emulator;

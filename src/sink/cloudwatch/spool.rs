@@ -275,9 +275,10 @@ mod tests {
         for second in [3, 4, 100] {
             spool.push(at(second));
         }
+        spool.push_kept(at(6));
         spool.keep(&HashSet::from([1, 3, 100, 7]));
         let old = Timestamp::from_second(50).unwrap();
-        assert_eq!(seconds(&spool.release(old)), [1, 3]);
+        assert_eq!(seconds(&spool.release(old)), [1, 3, 6]);
         assert_eq!(seconds(&spool.fresh_batch("here")), [4, 100]);
         spool.sent(&[at(4), at(100)]);
         spool.push(at(5));
