@@ -3,6 +3,8 @@
 //! One binary, so that the broken sockets of `support` are compiled once.
 
 #[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod http;
