@@ -13,6 +13,7 @@ use crate::row::Row;
 use crate::support::{Server, answer, read_request, reset, serve, target};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// Sends `head`, then `piece` for ever, with this pause between.
 async fn endless(head: &'static str, piece: &'static [u8], pause: Duration) -> Server {
@@ -79,6 +80,7 @@ pub(crate) async fn rows() -> Vec<Row> {
     let mut rows = connections().await;
     rows.extend(heads().await);
     rows.extend(bodies().await);
+    rows.extend(lies().await);
     rows.extend(redirects().await);
     rows
 }
@@ -184,7 +186,6 @@ async fn heads() -> Vec<Row> {
 
 async fn bodies() -> Vec<Row> {
     let transfer = Some(Phase::Transfer);
-    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk: &[u8] = b"10\r\naaaaaaaaaaaaaaaa\r\n";
     let drip = endless(
         "HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n",
@@ -192,7 +193,7 @@ async fn bodies() -> Vec<Row> {
         Duration::from_millis(50),
     )
     .await;
-    let infinite = endless(chunked, chunk, Duration::ZERO).await;
+    let infinite = endless(CHUNKED, chunk, Duration::ZERO).await;
     let cut = serve(|mut stream, _| async move {
         read_request(&mut stream).await;
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
@@ -226,6 +227,13 @@ async fn bodies() -> Vec<Row> {
             transfer,
             target(&cut.await.url("/")),
         ),
+    ]
+}
+
+/// Bodies that lie about their length or their form.
+async fn lies() -> Vec<Row> {
+    let transfer = Some(Phase::Transfer);
+    vec![
         answered(
             "shorter than it says",
             "response-truncated",
@@ -244,14 +252,14 @@ async fn bodies() -> Vec<Row> {
             "chunks without the last one",
             "response-truncated",
             transfer,
-            format!("{chunked}5\r\nabc"),
+            format!("{CHUNKED}5\r\nabc"),
         )
         .await,
         answered(
             "a chunk whose size is none",
             "unexpected-body",
             transfer,
-            format!("{chunked}zz\r\nabc\r\n0\r\n\r\n"),
+            format!("{CHUNKED}zz\r\nabc\r\n0\r\n\r\n"),
         )
         .await,
         answered(
