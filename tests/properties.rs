@@ -1,0 +1,282 @@
+//! What holds for everything, tried with what chance brings: health, the calendar, the plan of
+//! alarms, diagnosis.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use probecause::alarm::definition::Definition;
+use probecause::alarm::desired;
+use probecause::alarm::plan::{ActualAlarm, Plan, Step};
+use probecause::alarm::words::Words;
+use probecause::cause::Certainty;
+use probecause::diagnosis::Outcome;
+use probecause::diagnosis::catalogue::{CATALOGUE, FactType};
+use probecause::diagnosis::fact::{FactValue, Facts};
+use probecause::diagnosis::rulebook::Rulebook;
+use probecause::health::{Health, HealthState};
+use probecause::schedule::{Action, Schedule};
+use probecause::settings::{DriftPolicy, Settings};
+use probecause::target::{HealthSettings, Target, TargetName};
+use proptest::prelude::*;
+
+fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
+    let one = prop_oneof![
+        Just(Outcome::Passed),
+        Just(Outcome::Degraded),
+        Just(Outcome::Failed)
+    ];
+    prop::collection::vec(one, 1..200)
+}
+
+proptest! {
+    /// It is down only after enough failures in a row, and up again only after enough
+    /// successes: nothing flaps within its thresholds.
+    #[test]
+    fn health_never_flaps_inside_its_thresholds(
+        outcomes in outcomes(),
+        failures in 1_u32..5,
+        successes in 1_u32..5,
+    ) {
+        let settings = HealthSettings {
+            consecutive_failures: failures,
+            consecutive_successes: successes,
+        };
+        let mut health = Health::new(settings, Timestamp::UNIX_EPOCH);
+        let mut row = (Outcome::Passed, 0);
+        for outcome in outcomes {
+            row = if row.0 == outcome { (outcome, row.1 + 1) } else { (outcome, 1) };
+            let before = health.state();
+            let changed = health.observe(outcome, Timestamp::UNIX_EPOCH);
+            prop_assert_eq!(changed.is_some(), before != health.state());
+            let Some(change) = changed else { continue };
+            match change.to {
+                HealthState::Down => prop_assert!(row.0 == Outcome::Failed && row.1 >= failures),
+                HealthState::Up if change.from != HealthState::Unknown => {
+                    prop_assert!(row.0 == Outcome::Passed && row.1 >= successes);
+                }
+                HealthState::Degraded if change.from == HealthState::Down => {
+                    prop_assert!(row.0 == Outcome::Degraded && row.1 >= successes);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What came of a calendar: starts and misses by target.
+#[derive(Default)]
+struct Played {
+    starts: BTreeMap<TargetName, Vec<Duration>>,
+    missed: BTreeMap<TargetName, usize>,
+    at_once: usize,
+}
+
+/// Plays a calendar: each probe takes as long as its target always does.
+fn play(targets: &[Arc<Target>], lengths: &[u64], places: usize, until: Duration) -> Played {
+    let mut schedule = Schedule::default();
+    schedule.configure(targets, Duration::ZERO);
+    let index = |name: &TargetName| targets.iter().position(|target| target.name == *name);
+    let mut running: BTreeSet<(Duration, TargetName)> = BTreeSet::new();
+    let mut played = Played::default();
+    loop {
+        let ends = running.first().map(|(end, _)| *end);
+        let Some(now) = ends.into_iter().chain(schedule.next_due()).min() else {
+            return played;
+        };
+        if now > until {
+            return played;
+        }
+        while let Some(first) = running.first().filter(|(end, _)| *end <= now).cloned() {
+            running.remove(&first);
+            schedule.finished(&first.1, now);
+        }
+        for action in schedule.due(now, places - running.len()) {
+            match action {
+                Action::Start(target, _) => {
+                    let length = index(&target.name).map_or(0, |index| lengths[index]);
+                    let end = now + Duration::from_millis(length);
+                    running.insert((end, target.name.clone()));
+                    played
+                        .starts
+                        .entry(target.name.clone())
+                        .or_default()
+                        .push(now);
+                }
+                Action::Missed(target, ..) => {
+                    *played.missed.entry(target.name.clone()).or_default() += 1;
+                }
+            }
+        }
+        played.at_once = played.at_once.max(running.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Nobody is probed twice at once, nobody is forgotten: what was not started was missed,
+    /// and said so.
+    #[test]
+    fn the_calendar_neither_bunches_nor_starves(
+        shapes in prop::collection::vec((1_u64..60, 1_u64..20_000), 1..40),
+        places in 1_usize..20,
+    ) {
+        let lengths: Vec<_> = shapes.iter().map(|(_, length)| *length).collect();
+        let targets: Vec<_> = (0..).zip(&shapes).map(|(number, (interval, _)): (usize, _)| {
+            let url = "http://localhost/".parse().unwrap();
+            let mut target = Target::with_defaults(&format!("target-{number}"), url);
+            target.interval = Duration::from_secs(*interval);
+            Arc::new(target)
+        }).collect();
+        let until = Duration::from_secs(600);
+        let played = play(&targets, &lengths, places, until);
+        prop_assert!(played.at_once <= places);
+        for (target, length) in targets.iter().zip(&lengths) {
+            let starts = played.starts.get(&target.name).cloned().unwrap_or_default();
+            let length = Duration::from_millis(*length);
+            for pair in starts.windows(2) {
+                prop_assert!(pair[1] - pair[0] >= length, "two at once");
+            }
+            let slots = until.as_secs() / target.interval.as_secs();
+            let missed = played.missed.get(&target.name).copied().unwrap_or_default();
+            let accounted = (starts.len() + missed) as u64;
+            prop_assert!(accounted + 2 >= slots, "{accounted} of {slots} slots");
+            // With a place for everybody each is probed in each of its intervals. The first
+            // probe comes soon, off the grid, and may last into the first slot.
+            if places >= targets.len() && length < target.interval {
+                prop_assert!(missed <= 1, "{missed} missed");
+            }
+            // Who waits longest goes first, so nobody waits for ever.
+            prop_assert!(!starts.is_empty());
+        }
+    }
+}
+
+/// An account in which every alarm of the settings is as it should be.
+fn applied(settings: &Settings) -> Vec<ActualAlarm> {
+    let specs = desired(settings).into_iter();
+    specs
+        .map(|spec| {
+            let words = Words::healthy(&spec);
+            let tags = words.tags(&spec).into_iter();
+            ActualAlarm {
+                name: spec.name.clone(),
+                arn: format!("arn:{}", spec.name),
+                tags: tags.map(|(key, value)| (key.to_owned(), value)).collect(),
+                description: words.description,
+                definition: Some(Definition::of(&spec)),
+            }
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever somebody did to the account: after the plan was carried out there is nothing
+    /// more to do, and what is not ours is as it was.
+    #[test]
+    fn after_a_plan_there_is_nothing_to_do(
+        count in 0_usize..12,
+        deeds in prop::collection::vec((0_usize..13, 0_u8..6), 0..20),
+    ) {
+        let mut settings = Settings::default();
+        settings.cloudwatch.enabled = true;
+        settings.cloudwatch.drift = DriftPolicy::Mend;
+        for number in 0..count {
+            let url = "https://orders.example/".parse().unwrap();
+            let target = Target::with_defaults(&format!("target {number}"), url);
+            settings.targets.push(Arc::new(target));
+        }
+        let good = applied(&settings);
+        let mut account = good.clone();
+        for (at, deed) in deeds {
+            let Some(alarm) = account.get_mut(at) else { continue };
+            match deed {
+                0 => { account.remove(at); }
+                1 => alarm.tags.clear(),
+                2 => alarm.definition.as_mut().unwrap().period += 60,
+                3 => alarm.definition.as_mut().unwrap().actions_enabled ^= true,
+                4 => { alarm.tags.insert("probecause:definition".to_owned(), "old".to_owned()); }
+                _ => alarm.description.push_str(" by hand"),
+            }
+        }
+        let wanted = desired(&settings);
+        let location = &settings.location;
+        let plan = Plan::new(&wanted, &account, location, DriftPolicy::Mend);
+        let foreign: Vec<_> = account.iter().filter(|alarm| !alarm.is_ours()).cloned().collect();
+        for step in &plan.steps {
+            if let Step::Create(spec) | Step::Update { spec, .. } = step {
+                account.retain(|alarm| alarm.name != spec.name);
+                account.extend(good.iter().filter(|alarm| alarm.name == spec.name).cloned());
+            }
+        }
+        let again = Plan::new(&wanted, &account, location, DriftPolicy::Mend);
+        prop_assert!(!again.has_changes(), "{:?}", again.changes().collect::<Vec<_>>());
+        for alarm in foreign {
+            prop_assert!(account.contains(&alarm), "a foreign alarm was touched");
+        }
+    }
+}
+
+const PHASES: [&str; 7] = [
+    "resolve",
+    "connect",
+    "tls",
+    "processing",
+    "transfer",
+    "expect",
+    "degraded",
+];
+
+/// Facts of the catalogue with values that they may have, and others.
+fn facts() -> impl Strategy<Value = Facts> {
+    let one = (0..CATALOGUE.len(), any::<u16>(), -10.0_f64..100.0);
+    let phases = prop::sample::select(PHASES.as_slice());
+    (phases, prop::collection::vec(one, 1..25)).prop_map(|(phase, chosen)| {
+        let mut facts = Facts::defaults();
+        for (index, word, number) in chosen {
+            let info = &CATALOGUE[index];
+            let name = info.name.replace('*', "x-amzn-errortype");
+            let value = match info.kind {
+                FactType::Number => FactValue::Number(number),
+                FactType::Word(words) => {
+                    FactValue::Text(words[usize::from(word) % words.len()].to_owned())
+                }
+                FactType::Text => FactValue::Text(word.to_string()),
+            };
+            facts.set(&name, value);
+        }
+        facts.set_text("phase", phase);
+        facts
+    })
+}
+
+#[test]
+fn diagnosis_is_total_and_deterministic_and_earns_its_certainty() {
+    let rulebook = Rulebook::embedded().unwrap();
+    let again = Rulebook::embedded().unwrap();
+    let named = std::cell::Cell::new(0);
+    proptest!(ProptestConfig::with_cases(2000), |(facts in facts())| {
+        let diagnosis = rulebook.diagnose(&facts);
+        prop_assert_eq!(&diagnosis, &again.diagnose(&facts));
+        let verdict = diagnosis.verdict.expect("what failed has a verdict");
+        let shares: Vec<_> = verdict.candidates.iter().map(|one| one.share).collect();
+        prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
+        prop_assert!(shares.is_sorted_by(|one, other| one >= other), "{shares:?}");
+        prop_assert_eq!(&verdict.candidates[0].cause, &verdict.cause);
+        let causes: BTreeSet<_> = verdict.candidates.iter().map(|one| &one.cause).collect();
+        prop_assert_eq!(causes.len(), shares.len());
+        if shares[0] < 0.9 {
+            prop_assert_eq!(verdict.certainty, Certainty::Possible);
+        }
+        named.set(named.get() + usize::from(verdict.cause.as_str() != "unexplained"));
+    });
+    let named = named.get();
+    assert!(
+        named > 100,
+        "only {named} of the cases were anything at all"
+    );
+}
