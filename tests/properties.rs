@@ -144,9 +144,12 @@ proptest! {
             let accounted = (starts.len() + missed) as u64;
             prop_assert!(accounted + 2 >= slots, "{accounted} of {slots} slots");
             // With a place for everybody each is probed in each of its intervals. The first
-            // probe comes soon, off the grid, and may last into the first slot.
+            // probe comes soon, off the grid, and may last into the first slot; what then
+            // follows at once catches up with the grid by the rest of an interval each time.
             if places >= targets.len() && length < target.interval {
-                prop_assert!(missed <= 1, "{missed} missed");
+                let rest = target.interval - length;
+                let most = 2 + length.as_millis() / rest.as_millis();
+                prop_assert!(missed as u128 <= most, "{missed} missed");
             }
             // Who waits longest goes first, so nobody waits for ever.
             prop_assert!(!starts.is_empty());
