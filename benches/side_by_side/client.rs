@@ -48,7 +48,10 @@ impl Load {
 
     fn trust(&self) -> Result<rustls::ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(format!("{}/ca.pem", self.folder))?)?;
+        roots.add(CertificateDer::from_pem_file(format!(
+            "{}/ca.pem",
+            self.folder
+        ))?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -101,7 +104,9 @@ pub(crate) fn reqwest(load: &Load) -> Outcome {
         true => format!("https://localhost:{}/ok", load.port),
         false => format!("http://127.0.0.1:{}/ok", load.port),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let asked = runtime.spawn({
         let (n, pause) = (load.n, load.pause);
         async move {

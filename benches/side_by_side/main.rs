@@ -19,7 +19,10 @@ const USAGE: &str = "usage: target PLAIN TLS DIR | truth PORT LOG | \
 
 fn main() -> Outcome {
     // Cargo adds `--bench` when it runs a benchmark; it means nothing here.
-    let words: Vec<String> = std::env::args().skip(1).filter(|w| w != "--bench").collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|w| w != "--bench")
+        .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["target", plain, tls, folder] => target::serve(plain.parse()?, tls.parse()?, folder),

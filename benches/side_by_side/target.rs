@@ -35,7 +35,9 @@ const BACKLOG: u32 = 4096;
 /// Serves until it is killed.
 pub(crate) fn serve(plain: u16, tls: u16, folder: &str) -> Outcome {
     let acceptor = acceptor(folder)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let counts = Arc::new(Counts::default());
         let (plain, tls) = (listen(plain)?, listen(tls)?);
@@ -105,9 +107,7 @@ async fn answer(
     if path == "/stats" {
         let [requests, handshakes, held] =
             [&counts.requests, &counts.handshakes, &counts.held].map(|n| n.load(Relaxed));
-        let text = format!(
-            r#"{{"requests":{requests},"handshakes":{handshakes},"held":{held}}}"#
-        );
+        let text = format!(r#"{{"requests":{requests},"handshakes":{handshakes},"held":{held}}}"#);
         return Ok(Response::new(Full::from(text)));
     }
     counts.requests.fetch_add(1, Relaxed);
@@ -119,6 +119,8 @@ async fn answer(
     }
     let mut response = Response::new(Full::from(r#"{"status":"ok","version":"1.2.3"}"#));
     let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
     Ok(response)
 }

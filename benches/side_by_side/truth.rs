@@ -54,7 +54,10 @@ fn answer(mut stream: TcpStream, accepted: (Instant, SystemTime), log: &Log) -> 
     if path == "/flush" {
         log.lock().unwrap_or_else(PoisonError::into_inner).flush()?;
     }
-    let delay = path.split(['/', '?']).nth(2).and_then(|text| text.parse().ok());
+    let delay = path
+        .split(['/', '?'])
+        .nth(2)
+        .and_then(|text| text.parse().ok());
     let due = read + Duration::from_micros(delay.unwrap_or(0));
     if let Some(rest) = due.checked_duration_since(Instant::now() + SPIN) {
         thread::sleep(rest);
