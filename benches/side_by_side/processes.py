@@ -9,7 +9,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TICK_MS = 1000.0 / os.sysconf("SC_CLK_TCK")
 # Beside the usual ports, so that a daemon that runs already is left alone.
-PLAIN, TLS, TRUTH, PEER, OURS = 38480, 38443, 38490, 39115, 39853
+PLAIN, TLS, TRUTH, PEER, OURS = (
+    int(port) for port in os.environ.get("PORTS", "28480,28443,28490,29115,29853").split(","))
 
 
 class Started:
