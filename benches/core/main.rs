@@ -1,0 +1,171 @@
+//! What the daemon does itself for one probe: `cargo bench --bench core`.
+//!
+//! Diagnosing, checking expectations, choosing a shard and rendering `/metrics`, each on its
+//! own and without a socket. The side-by-side measurement says what a whole probe costs;
+//! this one says where a change to the core shows, and refuses to judge by a limit.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::Criterion;
+use jiff::Timestamp;
+use probecause::diagnosis::context::Context;
+use probecause::diagnosis::fact::Facts;
+use probecause::diagnosis::rulebook::Rulebook;
+use probecause::expectation;
+use probecause::health::HealthState;
+use probecause::observation::{HttpVersion, Observation, Response};
+use probecause::report::Report;
+use probecause::settings::{Settings, ShardSettings};
+use probecause::shard;
+use probecause::sink::daemon_metrics::DaemonMetrics;
+use probecause::sink::prometheus::PrometheusSink;
+use probecause::target::{BodyMatch, JsonPath, Target};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// As many targets as the budgets speak of.
+const SIZES: [usize; 2] = [1_000, 10_000];
+
+fn main() -> Outcome {
+    let mut criterion = Criterion::default().configure_from_args();
+    judging(&mut criterion)?;
+    sharding(&mut criterion)?;
+    rendering(&mut criterion)?;
+    criterion.final_summary();
+    Ok(())
+}
+
+fn target(name: &str) -> Result<Target, Box<dyn Error>> {
+    let url = "https://abc123.execute-api.eu-west-1.amazonaws.com/orders".parse()?;
+    let mut target = Target::with_defaults(name, url);
+    target.expect.body = vec![
+        BodyMatch::Contains("status".to_owned()),
+        BodyMatch::Json {
+            path: JsonPath {
+                source: "status".to_owned(),
+                path: serde_json_path::JsonPath::parse("$.status")?,
+            },
+            value: "ok".into(),
+        },
+    ];
+    Ok(target)
+}
+
+/// A target's first probe: nothing is known of before.
+const UNKNOWN: Context = Context {
+    now: Timestamp::UNIX_EPOCH,
+    floor: None,
+    healthy: None,
+    learned: None,
+    aws: None,
+};
+
+/// An answer of an HTTP API, with the headers and times that one has.
+fn answer(status: u16, body: &str, processing: u64) -> Observation {
+    let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://example.com/orders");
+    let [connect, tls, processing, transfer] = [20, 25, processing, 1].map(Duration::from_millis);
+    seen.phases.connect = Some(connect);
+    seen.phases.tls = Some(tls);
+    seen.phases.processing = Some(processing);
+    seen.phases.transfer = Some(transfer);
+    seen.duration = connect + tls + processing + transfer;
+    let headers = [
+        ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("content-type", "application/json"),
+        ("apigw-requestid", "K2Z0000IAMEJ="),
+    ];
+    seen.response = Some(Response {
+        status,
+        version: HttpVersion::Http2,
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        body: body.into(),
+        body_truncated: false,
+        body_bytes: body.len() as u64,
+        content_length: Some(body.len() as u64),
+    });
+    seen
+}
+
+fn judging(criterion: &mut Criterion) -> Outcome {
+    let rules = Rulebook::embedded()?;
+    let target = target("orders")?;
+    let cases = [
+        ("healthy", answer(200, r#"{"status":"ok"}"#, 60)),
+        (
+            "throttled",
+            answer(503, r#"{"message":"Service Unavailable"}"#, 20),
+        ),
+        (
+            "ambiguous",
+            answer(500, r#"{"message":"Internal Server Error"}"#, 200),
+        ),
+    ];
+    for (name, seen) in &cases {
+        criterion.bench_function(&format!("gather/{name}"), |run| {
+            run.iter(|| Facts::gather(&target, black_box(seen), &UNKNOWN));
+        });
+        let facts = Facts::gather(&target, seen, &UNKNOWN);
+        criterion.bench_function(&format!("diagnose/{name}"), |run| {
+            run.iter(|| rules.diagnose(black_box(&facts)));
+        });
+        criterion.bench_function(&format!("expectation/{name}"), |run| {
+            run.iter(|| expectation::check(&target.expect, black_box(seen), Timestamp::UNIX_EPOCH));
+        });
+    }
+    Ok(())
+}
+
+fn sharding(criterion: &mut Criterion) -> Outcome {
+    let name = target("orders")?.name;
+    let shards = ShardSettings {
+        total: 16,
+        replicas_per_target: 2,
+        ..Settings::default().shards
+    };
+    criterion.bench_function("shard/16", |run| {
+        run.iter(|| shard::holders(&shards, black_box(&name)));
+    });
+    Ok(())
+}
+
+fn rendering(criterion: &mut Criterion) -> Outcome {
+    let rules = Rulebook::embedded()?;
+    let seen = Arc::new(answer(200, r#"{"status":"ok"}"#, 60));
+    let facts = Facts::gather(&target("orders")?, &seen, &UNKNOWN);
+    let diagnosis = Arc::new(rules.diagnose(&facts));
+    for size in SIZES {
+        let sink = PrometheusSink::new(DaemonMetrics::new()?);
+        let mut settings = Settings::default();
+        for number in 0..size {
+            settings
+                .targets
+                .push(Arc::new(target(&format!("orders-{number}"))?));
+        }
+        sink.configure(&settings);
+        for target in &settings.targets {
+            sink.publish(&Report {
+                target: Arc::clone(target),
+                location: "local".into(),
+                at: Timestamp::UNIX_EPOCH,
+                observation: Arc::clone(&seen),
+                diagnosis: Arc::clone(&diagnosis),
+                health: HealthState::Up,
+                since: Timestamp::UNIX_EPOCH,
+                transition: None,
+                showing: None,
+                floor: Some(0.02),
+                incident: None,
+                event: None,
+                maintenance: false,
+                own_trouble: false,
+            });
+        }
+        criterion.bench_function(&format!("render/{size}"), |run| run.iter(|| sink.render()));
+    }
+    Ok(())
+}

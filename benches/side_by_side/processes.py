@@ -1,0 +1,88 @@
+"""Processes that this measurement starts, and what they cost, read from /proc.
+
+Only what was started here is ever ended, each by its own id. CPU time is user plus system
+time of the whole process: on a shared machine it moves far less than the time on the wall.
+"""
+import os, shutil, signal, subprocess, time, urllib.error, urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+TICK_MS = 1000.0 / os.sysconf("SC_CLK_TCK")
+# Beside the usual ports, so that a daemon that runs already is left alone.
+PLAIN, TLS, TRUTH, PEER, OURS = (
+    int(port) for port in os.environ.get("PORTS", "28480,28443,28490,29115,29853").split(","))
+
+
+class Started:
+    def __init__(self, words, log, env=None):
+        self.process = subprocess.Popen(words, stdout=open(log, "ab"), stderr=subprocess.STDOUT,
+                                        env={**os.environ, **(env or {})})
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def cpu_ms(self):
+        fields = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * TICK_MS
+
+    def memory_mb(self, key="VmRSS"):
+        for line in open(f"/proc/{self.pid}/status"):
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) / 1024
+        return float("nan")
+
+    def ready(self, url, seconds=60):
+        """Seconds until it answers; a child that has died is not waited for."""
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            if self.process.poll() is not None:
+                raise SystemExit(f"{self.process.args[0]} ended with {self.process.returncode}")
+            try:
+                get(url)
+                return time.monotonic() - began
+            except urllib.error.HTTPError:
+                return time.monotonic() - began
+            except OSError:
+                time.sleep(0.01)
+        raise SystemExit(f"no answer from {url}")
+
+
+def get(url, method="GET", timeout=60):
+    return urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=timeout).read()
+
+
+def cost_of(words):
+    """CPU of a program that ends by itself, in milliseconds."""
+    before = os.times()
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return (after.children_user + after.children_system
+            - before.children_user - before.children_system) * 1000
+
+
+def peer(folder):
+    """Debian's blackbox_exporter: the installed one, or unpacked into the folder."""
+    found = shutil.which("prometheus-blackbox-exporter") or os.environ.get("BLACKBOX_EXPORTER")
+    if found:
+        return found
+    unpacked = f"{folder}/peer/usr/bin/prometheus-blackbox-exporter"
+    if not os.path.exists(unpacked):
+        if not shutil.which("apt-get"):
+            return None
+        subprocess.run(["apt-get", "download", "prometheus-blackbox-exporter"], cwd=folder,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        packed = [name for name in os.listdir(folder) if name.endswith(".deb")]
+        if not packed:
+            return None
+        subprocess.run(["dpkg-deb", "-x", f"{folder}/{packed[0]}", f"{folder}/peer"], check=True)
+    return unpacked
