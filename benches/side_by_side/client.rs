@@ -66,6 +66,10 @@ impl Load {
 pub(crate) fn bare(load: &Load) -> Outcome {
     let config = Arc::new(load.trust()?);
     for _ in 0..load.n {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "there is no runtime on this thread"
+        )]
         thread::sleep(load.pause);
         let stream = TcpStream::connect(("127.0.0.1", load.port))?;
         stream.set_nodelay(true)?;

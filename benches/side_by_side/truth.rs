@@ -60,6 +60,10 @@ fn answer(mut stream: TcpStream, accepted: (Instant, SystemTime), log: &Log) -> 
         .and_then(|text| text.parse().ok());
     let due = read + Duration::from_micros(delay.unwrap_or(0));
     if let Some(rest) = due.checked_duration_since(Instant::now() + SPIN) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "there is no runtime on this thread"
+        )]
         thread::sleep(rest);
     }
     while Instant::now() < due {

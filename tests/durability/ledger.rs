@@ -44,6 +44,13 @@ impl Probed {
         times.iter().filter(|at| (from..to).contains(at)).count()
     }
 
+    /// How many probes of each target came.
+    pub(crate) fn counts(&self) -> HashMap<String, usize> {
+        let asked = self.asked.lock().unwrap();
+        let count = |(name, times): (&String, &Vec<_>)| (name.clone(), times.len());
+        asked.iter().map(count).collect()
+    }
+
     /// How many probes came in all.
     pub(crate) fn count(&self) -> usize {
         self.asked.lock().unwrap().values().map(Vec::len).sum()

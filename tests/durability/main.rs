@@ -1,5 +1,5 @@
 //! Nothing is lost: a daemon under load whose CloudWatch goes away, and one that is killed
-//! again and again. And very many failures at once hold nothing back.
+//! again and again. Very many failures at once hold nothing back, and a long run leaks nothing.
 //!
 //! Ignored by default, since they take their time: `tests/run` runs the short forms, and
 //! `tests/run --long` (PROBECAUSE_LONG=1) the whole ones. What is counted stands beside
@@ -15,6 +15,8 @@ mod answers;
 #[expect(dead_code, reason = "alarms are changed by other tests")]
 mod emulator;
 #[cfg(test)]
+mod endurance;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod ledger;
@@ -23,6 +25,8 @@ mod ledger;
 mod loopback;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod plot;
 #[cfg(test)]
 mod prober;
 #[cfg(test)]

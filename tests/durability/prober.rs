@@ -112,13 +112,36 @@ impl Prober {
         serde_json::from_str(&self.get("/api/v1/incidents").await).unwrap()
     }
 
+    /// Reads the configuration anew.
+    pub(crate) async fn reload(&self) {
+        let answer = self.client.post(format!("{}/-/reload", self.url)).send();
+        assert!(answer.await.unwrap().status().is_success());
+    }
+
     /// Resident memory in MiB.
     pub(crate) fn memory(&self) -> f64 {
+        self.status("VmRSS:") / 1024.0
+    }
+
+    /// Threads at this moment.
+    pub(crate) fn threads(&self) -> f64 {
+        self.status("Threads:")
+    }
+
+    /// Open file descriptors at this moment.
+    pub(crate) fn descriptors(&self) -> f64 {
+        let folder = format!("/proc/{}/fd", self.child.id().unwrap());
+        let count = std::fs::read_dir(folder).unwrap().count();
+        f64::from(u32::try_from(count).unwrap())
+    }
+
+    /// A number of `/proc/PID/status`.
+    fn status(&self, name: &str) -> f64 {
         let status = format!("/proc/{}/status", self.child.id().unwrap());
         let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
-        kib.parse::<f64>().unwrap() / 1024.0
+        let line = status.lines().find(|line| line.starts_with(name));
+        let number = line.unwrap().split_whitespace().nth(1).unwrap();
+        number.parse().unwrap()
     }
 
     /// `kill -9`.
