@@ -1,6 +1,6 @@
 //! What `deploy/aws` puts into an account: templates by cfn-lint, policies against the
 //! calls that the code makes, the example of a notification against the words that the
-//! code writes.
+//! code writes; and the page of the four ways to run it.
 
 #[cfg(test)]
 mod notification;
@@ -8,6 +8,8 @@ mod notification;
 mod policies;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod ways;
 
 #[cfg(test)]
 fn deploy(name: &str) -> std::path::PathBuf {
