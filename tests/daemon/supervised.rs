@@ -1,5 +1,6 @@
 //! What a service manager is told, on a real datagram socket.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -50,7 +51,15 @@ impl Supervised {
     /// The next message, as its lines.
     fn next(&self) -> Vec<String> {
         let mut buffer = [0; 4096];
-        let length = self.socket.recv(&mut buffer).unwrap();
+        let length = loop {
+            match self.socket.recv(&mut buffer) {
+                Ok(length) => break length,
+                // The end of another test's child interrupts it: a call with a time limit
+                // is not begun again by the system (signal(7)).
+                Err(problem) if problem.kind() == ErrorKind::Interrupted => {}
+                Err(problem) => panic!("no message: {problem}"),
+            }
+        };
         let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
         text.lines().map(str::to_owned).collect()
     }
