@@ -24,7 +24,7 @@ pub struct Observation {
     pub response: Option<Response>,
     /// Redirects followed.
     pub redirects: u32,
-    /// The URL of the last hop, without credentials.
+    /// The URL of the last hop, as it may be shown: without credentials and query.
     pub final_url: String,
     /// Whom the last hop talked to.
     pub remote: Option<SocketAddr>,
@@ -330,7 +330,8 @@ impl Observation {
         }
     }
 
-    /// The id by which the gateway's logs know this request, where the answer has one.
+    /// The id by which the gateway's logs know this request, where the answer has one. What
+    /// does not look like one is somebody's text and none.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
@@ -338,7 +339,7 @@ impl Observation {
         // `$context.requestId`, and CloudFront's id serves where nothing else does.
         ["apigw-requestid", "x-amzn-requestid", "x-amz-cf-id"]
             .into_iter()
-            .find_map(|name| response.header(name))
+            .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
     /// The first moment at which a certificate of the chain expires.
@@ -347,6 +348,17 @@ impl Observation {
         let chain = &self.tls.as_ref()?.chain;
         chain.iter().map(|certificate| certificate.not_after).min()
     }
+}
+
+/// Longer than any id that AWS gives (CloudFront's have 56 characters).
+const LONGEST_ID: usize = 128;
+
+/// Whether a text may be a request's id: a UUID, or base64 in any of its alphabets, which is
+/// what AWS's ids are made of.
+#[must_use]
+pub fn is_request_id(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');
+    (1..=LONGEST_ID).contains(&text.len()) && text.chars().all(fits)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::incident::{Incident, Revision};
 use crate::observation::{Observation, Phase, Phases};
 use crate::report::{CauseInfo, Report};
 use crate::store::KeptIncident;
-use crate::target::Target;
+use crate::target::{Target, shown_url};
 
 /// What a result object is made from, wherever it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +132,7 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&KeptIncident>)
         "incident_id": null,
         "next": [],
         "title": null,
-        "url": target.url.as_str(),
+        "url": shown_url(&target.url),
         "remote": null,
         "health": HealthState::Unknown.as_str(),
         "since": null,

@@ -68,6 +68,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let supervisor = Supervisor::of_environment(|name| std::env::var_os(name), std::process::id())
         .map_err(|error| error.to_string())?;
     let targets = loaded.settings.targets.len();
+    let scheme = loaded.settings.server.web.scheme();
     let mut app = App::start(Options {
         settings: loaded.settings,
         reload_from: Some(args.config),
@@ -81,7 +82,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     tracing::info!(
         version,
         targets,
-        "watching; page at http://{}/",
+        "watching; page at {scheme}://{}/",
         app.address()
     );
     let exit = signals.serve(&mut app).await;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::aws::CallError;
 use crate::evidence::clients::{Clients, Operation};
 use crate::evidence::place::Place;
+use crate::observation::is_request_id;
 
 /// One search.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,19 +33,13 @@ const MAX_PAGES: usize = 10;
 /// Lines of one request: a REST API's full execution log has about thirty.
 const MAX_LINES: usize = 200;
 
-/// Longer than any request id of AWS (a UUID has 36 characters).
-const LONGEST_ID: usize = 128;
-
 /// Shorter ids would be found in the lines of others. API Gateway's have sixteen.
 const SHORTEST_ID: usize = 8;
 
 /// Whether an id can be searched for: the alphabet of UUIDs and base64, so that it can
 /// neither end the quoted term nor be read as a pattern.
 pub(super) fn is_searchable(id: &str) -> bool {
-    (SHORTEST_ID..=LONGEST_ID).contains(&id.len())
-        && id
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/'))
+    id.len() >= SHORTEST_ID && is_request_id(id)
 }
 
 /// The lines that hold the id, in the order of time. `gap`: time between two pages.

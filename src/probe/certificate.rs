@@ -24,7 +24,9 @@ pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     }
 }
 
-fn parse(der: &[u8]) -> Option<Certificate> {
+/// Reads one certificate in DER; `None`: it is none, or not one that can be read.
+#[must_use]
+pub fn parse(der: &[u8]) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let validity = certificate.validity();
     let names = certificate

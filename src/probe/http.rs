@@ -7,15 +7,15 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use url::Url;
 
 use super::classify::classify;
 use super::client::SharedClient;
+use super::echo::Sent;
 use super::redirect::{self, Hop};
 use super::stopwatch::Stopwatch;
 use super::{Shared, address, certificate};
 use crate::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
-use crate::target::Target;
+use crate::target::{Target, shown_url};
 
 /// Decompressed bytes read at least before a body is cut off: enough to time a
 /// transfer, too little for a decompression bomb to cost anything.
@@ -26,19 +26,21 @@ const READ_FACTOR: u64 = 16;
 /// Carries one probe out, hop by hop.
 ///
 /// # Errors
-/// The fault that ended it; `seen` holds what was seen up to there.
+/// The fault that ended it; `seen` holds what was seen up to there, `sent` the secrets that
+/// somebody was told.
 pub(super) async fn run(
     shared: &Shared,
     client: Result<Arc<SharedClient>, String>,
     target: &Target,
     watch: &Arc<Stopwatch>,
-    seen: &mut Observation,
+    (seen, sent): (&mut Observation, &mut Sent),
 ) -> Result<(), Fault> {
     let client = client.map_err(|detail| fault(Phase::Connect, FaultKind::Local, detail))?;
     let mut hop = first_hop(target)?;
     loop {
-        seen.final_url = shown(&hop.url);
+        seen.final_url = shown_url(&hop.url);
         let request = prepare(shared, target, &client, &hop).await?;
+        sent.note(target, request.headers());
         watch.begin_hop();
         let answer = send(target, &client, request, watch).await?;
         watch.enter(Phase::Transfer);
@@ -62,13 +64,6 @@ pub(super) async fn run(
         seen.redirects += 1;
         seen.response = None;
     }
-}
-
-/// A URL as it may be shown: without user and password.
-pub(super) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    redirect::without_credentials(&mut url);
-    url.into()
 }
 
 fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {

@@ -2,17 +2,18 @@
 //!
 //! Reading order: `http` (the hops of one probe), `stopwatch` (where its time goes),
 //! `client` and `tls` (the shared clients and their eyes), `resolve` and `address`
-//! (whom it may talk to), `redirect`, `auth`, `classify` (what broke), and `control` (the
-//! request that measures a floor and is no probe). A probe never
+//! (whom it may talk to), `redirect`, `auth`, `echo` (credentials that come back), `classify`
+//! (what broke), and `control` (the request that measures a floor and is no probe). A probe never
 //! fails as a function: what goes wrong is part of what was seen. Nothing here judges
 //! whether an answer is good.
 
 mod address;
 mod auth;
-mod certificate;
+pub mod certificate;
 mod classify;
 mod client;
 mod control;
+mod echo;
 mod http;
 mod redirect;
 mod resolve;
@@ -30,10 +31,11 @@ pub use self::stopwatch::Stopwatch;
 
 use self::auth::Credentials;
 use self::client::Clients;
+use self::echo::Sent;
 use self::resolve::Resolvers;
 use crate::observation::{Fault, FaultKind, Observation, Phase};
 use crate::settings::ResolverSettings;
-use crate::target::Target;
+use crate::target::{Target, shown_url};
 
 /// Probes targets. Cheap to clone; clones share their HTTP clients.
 #[derive(Clone)]
@@ -85,9 +87,16 @@ impl Prober {
         // platform's roots, which is our time and not the endpoint's.
         let client = self.shared.clients.of(target, &self.shared.resolvers);
         let began = Instant::now();
-        let mut seen = Observation::begun(Timestamp::now(), &http::shown(&target.url));
+        let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
+        let mut sent = Sent::default();
         // Boxed: a daemon holds thousands of these at once, and most of them wait.
-        let run = Box::pin(http::run(&self.shared, client, target, watch, &mut seen));
+        let run = Box::pin(http::run(
+            &self.shared,
+            client,
+            target,
+            watch,
+            (&mut seen, &mut sent),
+        ));
         let ended = tokio::time::timeout(target.timeout, Arc::clone(watch).scope(run)).await;
         let running = watch.end();
         let fault = match ended {
@@ -100,6 +109,7 @@ impl Prober {
             seen.tls = Some(certificate::facts(&handshake));
         }
         seen.fault = fault;
+        sent.take_out(&mut seen);
         seen.phases = watch.phases();
         seen.duration = began.elapsed();
         seen

@@ -61,6 +61,15 @@ pub struct RateLimit {
 }
 
 impl WebSettings {
+    /// What a URL of the endpoint begins with.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
     /// Whether a client has to prove who it is.
     #[must_use]
     pub fn asks_who(&self) -> bool {

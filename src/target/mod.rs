@@ -314,6 +314,20 @@ impl Default for RequestSettings {
     }
 }
 
+/// A URL without its user information, query and fragment: each may hold what not everybody
+/// may see. That there was a query is told by `?…`.
+#[must_use]
+pub fn shown_url(url: &Url) -> String {
+    let mut url = url.clone();
+    let queried = url.query().is_some();
+    // Both only fail for URLs without a host, which a target's never is.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    format!("{url}{}", if queried { "?…" } else { "" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

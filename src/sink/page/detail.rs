@@ -9,7 +9,7 @@ use crate::diagnosis::{Evidence, Verdict};
 use crate::incident::Incident;
 use crate::observation::Phase;
 use crate::report::{MissedReason, Report};
-use crate::target::Target;
+use crate::target::shown_url;
 
 use super::board::{Board, Sample, TargetView};
 use super::parts;
@@ -60,23 +60,10 @@ fn head(view: &TargetView, now: Timestamp) -> Markup {
             @if report.is_some_and(|report| report.maintenance) { span.tag { "maintenance" } }
         }
         p.quiet.url {
-            (target.request.method) " " (shown_url(target)) " · every " (humantime::format_duration(target.interval))
+            (target.request.method) " " (shown_url(&target.url)) " · every " (humantime::format_duration(target.interval))
             @for (name, value) in &target.labels { " " span.tag { (name) "=" (value) } }
         }
     }
-}
-
-/// The URL without its user information or query: either may hold what not everybody
-/// may see.
-fn shown_url(target: &Target) -> String {
-    let mut url = target.url.clone();
-    let queried = url.query().is_some();
-    // Both only fail for URLs without a host, which a target's never is.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    format!("{url}{}", if queried { "?…" } else { "" })
 }
 
 fn diagnosis(verdict: &Verdict, error: Option<&str>) -> Markup {
