@@ -14,6 +14,8 @@ mod exhausted;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod network;
+#[cfg(test)]
 mod plain;
 #[cfg(test)]
 mod row;
@@ -35,5 +37,5 @@ async fn every_fault_has_its_cause_its_phase_and_its_bounds() {
     rows.extend(plain::rows().await);
     rows.extend(secure::rows().await);
     rows.extend(names::rows().await);
-    row::check(rows).await;
+    row::check("table", rows).await;
 }

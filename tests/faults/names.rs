@@ -1,17 +1,19 @@
 //! Faults of names and addresses, from a name server of the test's own.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use probecause::observation::Phase;
 use probecause::probe::Prober;
 use probecause::settings::ResolverSettings;
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
 
 use crate::row::Row;
 use crate::support::{answer, dns, target};
 
-fn asking(server: SocketAddr) -> Prober {
+pub(crate) fn asking(server: SocketAddr) -> Prober {
     Prober::new(&ResolverSettings {
         servers: vec![server],
         timeout: Duration::from_millis(150),
@@ -20,34 +22,67 @@ fn asking(server: SocketAddr) -> Prober {
     .unwrap()
 }
 
-/// A name server that answers every question with these records: type and data. Questions
-/// for other types than A and CNAME have none.
-async fn zone(records: Vec<(u8, Vec<u8>)>) -> SocketAddr {
+/// A name server that answers every question with those of these records that it asks for:
+/// type and data. A CNAME answers questions for A. What no datagram holds is told by TCP.
+pub(crate) async fn zone(records: Vec<(u8, Vec<u8>)>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let records = Arc::new(records);
+    let again = Arc::clone(&records);
     tokio::spawn(async move {
         let mut buffer = [0; 1500];
         while let Ok((count, peer)) = socket.recv_from(&mut buffer).await {
             let query = &buffer[..count];
-            let mut end = 12;
-            while query[end] != 0 {
-                end += usize::from(query[end]) + 1;
-            }
-            let is_a = query[end + 1..end + 3] == [0, 1];
-            let given: &[_] = if is_a { &records } else { &[] };
-            let mut reply = query[..2].to_vec();
-            let count = u8::try_from(given.len()).unwrap();
-            reply.extend([0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0]);
-            reply.extend(&query[12..end + 5]);
-            for (kind, data) in given {
-                let length = u8::try_from(data.len()).unwrap();
-                reply.extend([0xc0, 12, 0, *kind, 0, 1, 0, 0, 0, 1, 0, length]);
-                reply.extend(data);
+            let mut reply = reply(query, &records);
+            if reply.len() > DATAGRAM {
+                // The question alone, and the mark that there is more.
+                reply.truncate(count);
+                reply[2] |= 2;
+                reply[6..12].fill(0);
             }
             let _ = socket.send_to(&reply, peer).await;
         }
     });
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            while let Ok(length) = stream.read_u16().await {
+                let mut query = vec![0; length.into()];
+                stream.read_exact(&mut query).await.unwrap();
+                let reply = reply(&query, &again);
+                stream
+                    .write_u16(reply.len().try_into().unwrap())
+                    .await
+                    .unwrap();
+                stream.write_all(&reply).await.unwrap();
+            }
+        }
+    });
     address
+}
+
+/// What fits into a datagram that asks for no more (RFC 1035).
+const DATAGRAM: usize = 512;
+
+/// The answer to a query, whole.
+fn reply(query: &[u8], records: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut end = 12;
+    while query[end] != 0 {
+        end += usize::from(query[end]) + 1;
+    }
+    let asked = query[end + 2];
+    let fits = |kind: u8| kind == asked || (kind, asked) == (5, 1);
+    let given: Vec<_> = records.iter().filter(|(kind, _)| fits(*kind)).collect();
+    let mut reply = query[..2].to_vec();
+    let count = u8::try_from(given.len()).unwrap();
+    reply.extend([0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0]);
+    reply.extend(&query[12..end + 5]);
+    for (kind, data) in given {
+        let length = u8::try_from(data.len()).unwrap();
+        reply.extend([0xc0, 12, 0, *kind, 0, 1, 0, 0, 0, 1, 0, length]);
+        reply.extend(data);
+    }
+    reply
 }
 
 /// The rows.

@@ -79,7 +79,7 @@ impl Row {
 
 /// Probes every row, prints the table with what was measured, and holds it against what was
 /// expected.
-pub(crate) async fn check(rows: Vec<Row>) {
+pub(crate) async fn check(name: &str, rows: Vec<Row>) {
     let rulebook = Rulebook::embedded().unwrap();
     let mut wrong = Vec::new();
     let mut table = String::new();
@@ -130,7 +130,7 @@ pub(crate) async fn check(rows: Vec<Row>) {
         assert!(seen.started <= Timestamp::now());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    insta::assert_snapshot!("table", table);
+    insta::assert_snapshot!(name, table);
 }
 
 /// Lets the kernel forget the highest memory so far; the memory of now in kilobytes.

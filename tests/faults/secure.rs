@@ -142,17 +142,53 @@ async fn frames() -> Vec<Row> {
             trusting(&server, &ours),
         ));
     }
-    // SETTINGS, and never another word: no window, no answer.
-    let silent = serve(Some(&ours), valid(), None, |mut stream| async move {
-        let _ = stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
-        sleep(Duration::from_secs(30)).await;
-    })
-    .await;
-    rows.push(Row::new(
-        "HTTP/2: the stream stalls",
-        "response-timeout",
-        Some(Phase::Processing),
-        trusting(&silent, &ours),
-    ));
+    rows.extend(silences(&ours).await);
+    rows
+}
+
+/// Servers that say this much over HTTP/2 and then never another word.
+async fn silences(ours: &Ca) -> Vec<Row> {
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // INITIAL_WINDOW_SIZE is nought, and no WINDOW_UPDATE ever comes: no body may be sent.
+    const NO_WINDOW: &[u8] = &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    // SETTINGS; HEADERS with `:status: 200`; two bytes of DATA, which are not the end.
+    const HALF: &[u8] = &[
+        0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88, 0, 0, 2, 0, 0, 0, 0, 0, 1, 65,
+        65,
+    ];
+    let mut rows = Vec::new();
+    for (fault, phase, said, body) in [
+        ("HTTP/2: the stream stalls", Phase::Processing, SETTINGS, ""),
+        (
+            "HTTP/2: no window for the request's body",
+            Phase::Processing,
+            NO_WINDOW,
+            "{}",
+        ),
+        ("HTTP/2: the body stalls", Phase::Transfer, HALF, ""),
+    ] {
+        let server = serve(Some(ours), valid(), None, move |mut stream| async move {
+            // The first frame at once; what belongs to a stream once there is one.
+            let first = 9 + usize::from(said[2]);
+            let _ = stream.write_all(&said[..first]).await;
+            let _ = stream.read(&mut [0; 1024]).await;
+            sleep(Duration::from_millis(100)).await;
+            let _ = stream.write_all(&said[first..]).await;
+            sleep(Duration::from_secs(30)).await;
+        })
+        .await;
+        let row = Row::new(
+            fault,
+            "response-timeout",
+            Some(phase),
+            trusting(&server, ours),
+        );
+        rows.push(row.with(|target| {
+            target.request.body = body.as_bytes().to_vec().into();
+            if !body.is_empty() {
+                target.request.method = "POST".to_owned();
+            }
+        }));
+    }
     rows
 }
