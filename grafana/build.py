@@ -362,13 +362,17 @@ daemon = dashboard(
              'sum(probecause_spool_datapoints{instance=~"$instance"})', steps=bad_from(5000, "orange")),
         stat("Changed alarms", "Alarms that are not as configured: somebody changed them by hand.",
              'sum(probecause_alarms_drifted{instance=~"$instance"})', steps=bad_from(1, "orange")),
-        lines("Schedule lag", "How late probes start: the median, and all but one in a hundred.",
+        lines("Lag", "How late probes start: the median, and all but one in a hundred. And how "
+              "late the daemon wakes itself: times of probes are too long by as much.",
               [query("histogram_quantile(0.5, sum by (le) (rate("
                      'probecause_schedule_lag_seconds_bucket{instance=~"$instance"}'
                      "[$__rate_interval])))", "median"),
                query("histogram_quantile(0.99, sum by (le) (rate("
                      'probecause_schedule_lag_seconds_bucket{instance=~"$instance"}'
-                     "[$__rate_interval])))", "99 %")], "s"),
+                     "[$__rate_interval])))", "99 %"),
+               query("histogram_quantile(0.99, sum by (le) (rate("
+                     'probecause_runtime_lag_seconds_bucket{instance=~"$instance"}'
+                     "[$__rate_interval])))", "the daemon itself, 99 %")], "s"),
         lines("Probes", "A second, by result.",
               [query('sum by (result) (rate(probecause_probes_total{instance=~"$instance"}'
                      "[$__rate_interval]))", "{{result}}")], "reqps", stack=True,

@@ -84,7 +84,7 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
         unmet.extend(check_body(expected, response));
     }
     if let Some(limit) = expectations.slower_than
-        && observation.duration > limit
+        && observation.duration_of_target() > limit
     {
         unmet.push(Unmet {
             kind: UnmetKind::TooSlow,
@@ -353,5 +353,9 @@ mod tests {
                 .iter()
                 .all(|unmet| unmet.kind.degrades())
         );
+        // We were late ourselves, by more than it is over its limit.
+        observation.own_lag = Duration::from_millis(600);
+        let unmet = check(&expect, &observation, Timestamp::UNIX_EPOCH);
+        assert!(unmet.iter().all(|unmet| unmet.kind != UnmetKind::TooSlow));
     }
 }

@@ -18,6 +18,9 @@ pub struct Observation {
     pub duration: Duration,
     /// Where the time went, summed over redirect hops.
     pub phases: Phases,
+    /// By how much whoever observed was late meanwhile: times may be too long by as much.
+    /// Nought: by nothing that matters, or not known (a transcript).
+    pub own_lag: Duration,
     /// What went wrong, if anything did before a whole answer was in.
     pub fault: Option<Fault>,
     /// The final answer; also there when its body then broke off.
@@ -320,6 +323,7 @@ impl Observation {
         Self {
             started,
             duration: Duration::ZERO,
+            own_lag: Duration::ZERO,
             phases: Phases::default(),
             fault: None,
             response: None,
@@ -328,6 +332,29 @@ impl Observation {
             remote: None,
             tls: None,
         }
+    }
+
+    /// Marks that whoever observed was late by so much meanwhile. Where that is a good part
+    /// of a deadline which passed, the failure is the observer's and no word on the target.
+    pub fn observed_late(&mut self, lag: Duration, deadline: Duration) {
+        self.own_lag = lag;
+        if let Some(fault) = &mut self.fault
+            && fault.kind == FaultKind::Timeout
+            && lag >= deadline / OWN_PART
+        {
+            fault.kind = FaultKind::Local;
+            fault.detail = format!(
+                "{}; but this daemon itself was late by {:.3} s meanwhile",
+                fault.detail,
+                lag.as_secs_f64()
+            );
+        }
+    }
+
+    /// How long it surely took the target and the network.
+    #[must_use]
+    pub fn duration_of_target(&self) -> Duration {
+        self.duration.saturating_sub(self.own_lag)
     }
 
     /// The id by which the gateway's logs know this request, where the answer has one. What
@@ -350,6 +377,9 @@ impl Observation {
     }
 }
 
+/// From a quarter of the deadline on, a lag of our own may be why it passed.
+const OWN_PART: u32 = 4;
+
 /// Longer than any id that AWS gives (CloudFront's have 56 characters).
 const LONGEST_ID: usize = 128;
 
@@ -364,6 +394,26 @@ pub fn is_request_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_that_passed_while_we_stalled_is_our_own_failure() {
+        let timed_out = || {
+            let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://a.example/");
+            seen.duration = Duration::from_millis(1_300);
+            seen.fault = Some(Fault {
+                phase: Phase::Processing,
+                kind: FaultKind::Timeout,
+                detail: "no end".to_owned(),
+            });
+            seen
+        };
+        for (lag, kind) in [(240, FaultKind::Timeout), (300, FaultKind::Local)] {
+            let mut seen = timed_out();
+            seen.observed_late(Duration::from_millis(lag), Duration::from_secs(1));
+            assert_eq!(seen.fault.unwrap().kind, kind, "{lag} ms");
+            assert_eq!(seen.own_lag, Duration::from_millis(lag));
+        }
+    }
 
     #[test]
     fn hops_of_a_redirect_sum_up_phase_by_phase() {

@@ -4,6 +4,8 @@
 //! when to look again is the monitor's business. A probe that panics is that probe's
 //! failure. Time is the monotonic clock of the runtime.
 
+mod lateness;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use self::lateness::Lateness;
 use crate::observation::{Fault, FaultKind, Observation, Phase};
 use crate::report::Missed;
 use crate::schedule::{Action, Schedule};
@@ -54,6 +57,7 @@ pub struct Scheduler<P> {
     emissions: mpsc::Sender<Emission>,
     metrics: DaemonMetrics,
     origin: Instant,
+    lateness: Arc<Lateness>,
     schedule: Schedule,
     running: JoinSet<()>,
     /// Whose probe a task is, to tell when it ended and to answer for its panic.
@@ -71,6 +75,7 @@ impl<P: Probe> Scheduler<P> {
         Self {
             prober,
             emissions,
+            lateness: Arc::new(Lateness::new(metrics.runtime_lag.clone())),
             metrics,
             origin: Instant::now(),
             schedule: Schedule::default(),
@@ -82,6 +87,10 @@ impl<P: Probe> Scheduler<P> {
 
     /// Runs until told to stop.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let lateness = Arc::clone(&self.lateness);
+        // A task of its own: what this loop takes for its work is no lag of the runtime.
+        let mut watching = JoinSet::new();
+        watching.spawn(async move { lateness.watch().await });
         loop {
             let wake = self.schedule.next_due().unwrap_or(self.now() + IDLE);
             tokio::select! {
@@ -100,6 +109,9 @@ impl<P: Probe> Scheduler<P> {
                 },
                 Some(ended) = self.running.join_next_with_id() => {
                     self.finish(ended).await;
+                }
+                Some(ended) = watching.join_next() => {
+                    tracing::error!(?ended, "the daemon's own lag is no longer measured");
                 }
                 () = sleep_until(self.origin + wake) => {}
             }
@@ -139,8 +151,15 @@ impl<P: Probe> Scheduler<P> {
         self.metrics.schedule_lag.observe(lag.as_secs_f64());
         let (prober, emissions) = (self.prober.clone(), self.emissions.clone());
         let probed = Arc::clone(&target);
+        let (lateness, lagged) = (Arc::clone(&self.lateness), self.metrics.lagged.clone());
         let task = self.running.spawn(async move {
-            let observation = Box::pin(prober.probe(&probed)).await;
+            let began = Instant::now();
+            let mut observation = Box::pin(prober.probe(&probed)).await;
+            let lag = lateness.worst_since(began);
+            if !lag.is_zero() {
+                lagged.inc();
+                observation.observed_late(lag, probed.timeout);
+            }
             let observed = Emission::Observed(probed, Box::new(observation));
             // Without a monitor there is nobody left to tell: the daemon is ending.
             let _ = emissions.send(observed).await;

@@ -67,6 +67,7 @@ pub fn result(parts: ResultParts<'_>) -> Value {
         "title": verdict.map(|verdict| verdict.title.as_str()),
         "url": observation.final_url,
         "remote": observation.remote.map(|address| address.to_string()),
+        "own_lag_seconds": own_lag(observation),
     })
 }
 
@@ -134,6 +135,7 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&KeptIncident>)
         "title": null,
         "url": shown_url(&target.url),
         "remote": null,
+        "own_lag_seconds": null,
         "health": HealthState::Unknown.as_str(),
         "since": null,
         "maintenance": null,
@@ -199,6 +201,11 @@ fn candidates(verdict: &Verdict) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+/// By how much the times may be too long because of us; absent where it does not matter.
+fn own_lag(observation: &Observation) -> Option<f64> {
+    (!observation.own_lag.is_zero()).then(|| seconds(observation.own_lag))
 }
 
 /// A time as RFC 3339 with milliseconds.

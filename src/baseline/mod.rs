@@ -44,6 +44,10 @@ pub struct Remembered {
     pub elsewhere: Option<Timestamp>,
 }
 
+/// Where we were as late ourselves, times are nobody's normal ones: a denied call and one that
+/// reached the function lie no further apart.
+const BLURRED: Duration = Duration::from_millis(25);
+
 impl Baseline {
     /// Takes up what was remembered of the same target with the same settings.
     #[must_use]
@@ -71,13 +75,17 @@ impl Baseline {
     /// Remembers what one probe says about the target's times. Called after the probe was
     /// diagnosed, so that no answer is judged by itself.
     pub fn observe(&mut self, observation: &Observation, diagnosis: &Diagnosis, now: Timestamp) {
+        let sharp = observation.own_lag < BLURRED;
         match diagnosis.outcome {
             // A late answer, or one whose certificate runs out, came from the function too.
             Outcome::Passed | Outcome::Degraded => {
-                self.healthy.add(observation, now);
+                if sharp {
+                    self.healthy.add(observation, now);
+                }
                 self.failing.clear();
             }
-            Outcome::Failed => self.failing.add(observation),
+            Outcome::Failed if sharp => self.failing.add(observation),
+            Outcome::Failed => {}
         }
     }
 

@@ -91,7 +91,9 @@ impl Facts {
             self.set_number("floor.low", floor.low.as_secs_f64());
             self.set_number("floor.high", floor.high.as_secs_f64());
             self.set_text("floor_from", &floor.from);
-            let excess = time.as_secs_f64() - floor.high.as_secs_f64();
+            // What we were late ourselves is not billed to the target.
+            let least = time.saturating_sub(observation.own_lag);
+            let excess = least.as_secs_f64() - floor.high.as_secs_f64();
             self.set_number("excess", excess);
         }
         let quickest = context
@@ -110,8 +112,11 @@ impl Facts {
         );
         if !authorised {
             let measured = context.floor.is_some();
-            let by_floor = floor.map(|floor| Hint::by_floor(time, &floor));
-            let quicker = quickest.map(|quickest| time < quickest);
+            let by_floor = floor.map(|floor| Hint::within(observation.own_lag, time, &floor));
+            let least = time.saturating_sub(observation.own_lag);
+            let quicker = quickest
+                .filter(|quickest| (time < *quickest) == (least < *quickest))
+                .map(|quickest| time < quickest);
             self.set_text(
                 "invoked",
                 Hint::settle(by_floor, quicker, measured).as_str(),
@@ -198,6 +203,21 @@ impl Hint {
             Self::NotRun
         } else if time >= floor.high + INVOKED_FROM {
             Self::Ran
+        } else {
+            Self::Unclear
+        }
+    }
+
+    /// The same where either time may be too long by our own lag: what holds in all cases.
+    fn within(lag: Duration, time: Duration, floor: &Floor) -> Self {
+        let lower = Floor {
+            low: floor.low.saturating_sub(lag),
+            high: floor.high.saturating_sub(lag),
+            from: String::new(),
+        };
+        let least = Self::by_floor(time.saturating_sub(lag), floor);
+        if least == Self::by_floor(time, &lower) {
+            least
         } else {
             Self::Unclear
         }
@@ -374,5 +394,20 @@ mod tests {
             (facts.number("floor"), facts.text("invoked")),
             (None, Some("unclear"))
         );
+    }
+
+    #[test]
+    fn what_we_were_late_ourselves_is_not_billed_to_the_function() {
+        let late = |millis, lag| {
+            let mut seen = answered(millis);
+            seen.own_lag = Duration::from_millis(lag);
+            facts(&seen, &context(Some((18, 20)), None))
+        };
+        assert_eq!(late(300, 0).text("invoked"), Some("yes"));
+        assert_eq!(late(300, 40).text("invoked"), Some("yes"));
+        assert_eq!(late(300, 200).text("invoked"), Some("unclear"));
+        assert_eq!(late(300, 200).number("excess").map(f64::round), Some(0.0));
+        // As quick as this in spite of it.
+        assert_eq!(late(30, 10).text("invoked"), Some("no"));
     }
 }

@@ -17,6 +17,10 @@ pub struct DaemonMetrics {
     registry: Registry,
     /// How late a probe starts after its slot, in seconds.
     pub schedule_lag: Histogram,
+    /// How much later than asked the runtime wakes a task, in seconds.
+    pub runtime_lag: Histogram,
+    /// Probes while which the daemon itself was noticeably late.
+    pub lagged: IntCounter,
     /// Probes running now.
     pub in_flight: IntGauge,
     /// Reports or datapoints a sink had to give up, by sink.
@@ -51,10 +55,22 @@ pub struct DaemonMetrics {
     pub config_reload_time: Gauge,
 }
 
-/// Upper bounds in seconds for the schedule lag; the budget is 10 ms at the 99th percentile.
+/// Upper bounds in seconds for lags; the budget is 10 ms at the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
 // Name and help of each.
+const SCHEDULE_LAG: [&str; 2] = [
+    "probecause_schedule_lag_seconds",
+    "How late probes start after their slot.",
+];
+const RUNTIME_LAG: [&str; 2] = [
+    "probecause_runtime_lag_seconds",
+    "How much later than asked the daemon wakes itself, looked at fifty times a second.",
+];
+const LAGGED: [&str; 2] = [
+    "probecause_probes_lagged_total",
+    "Probes while which the daemon itself was late by 10 ms or more; their times are marked.",
+];
 const IN_FLIGHT: [&str; 2] = ["probecause_probes_in_flight", "Probes running now."];
 const SPOOL: [&str; 2] = [
     "probecause_spool_datapoints",
@@ -139,10 +155,6 @@ impl DaemonMetrics {
         let build = Opts::new("probecause_build_info", "The running version; always 1.");
         let build = register(&registry, IntGaugeVec::new(build, &["version"])?)?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let lag = HistogramOpts::new(
-            "probecause_schedule_lag_seconds",
-            "How late probes start after their slot.",
-        );
         let outcomes = &["operation", "outcome"];
         let dropped = counters(&registry, SINK_DROPPED, &["sink"])?;
         // A counter that only appears with its first loss is missed by every `rate()`.
@@ -151,11 +163,12 @@ impl DaemonMetrics {
         for reason in REASONS {
             given_up.with_label_values(&[reason]).reset();
         }
-        let lag = Histogram::with_opts(lag.buckets(LAG_BUCKETS.to_vec()))?;
         let cost = Counter::new(EVIDENCE_COST[0], EVIDENCE_COST[1])?;
         let reload_time = Gauge::new(RELOAD_TIME[0], RELOAD_TIME[1])?;
         Ok(Self {
-            schedule_lag: register(&registry, lag)?,
+            schedule_lag: lags(&registry, SCHEDULE_LAG)?,
+            runtime_lag: lags(&registry, RUNTIME_LAG)?,
+            lagged: counter(&registry, LAGGED)?,
             in_flight: gauge(&registry, IN_FLIGHT)?,
             sink_dropped: dropped,
             spool_datapoints: gauge(&registry, SPOOL)?,
@@ -192,6 +205,11 @@ impl DaemonMetrics {
     pub fn render_into(&self, out: &mut String) -> Result<(), prometheus::Error> {
         TextEncoder::new().encode_utf8(&self.registry.gather(), out)
     }
+}
+
+fn lags(registry: &Registry, [name, help]: [&str; 2]) -> Result<Histogram, prometheus::Error> {
+    let options = HistogramOpts::new(name, help).buckets(LAG_BUCKETS.to_vec());
+    register(registry, Histogram::with_opts(options)?)
 }
 
 fn gauge(registry: &Registry, [name, help]: [&str; 2]) -> Result<IntGauge, prometheus::Error> {

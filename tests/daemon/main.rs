@@ -1,6 +1,8 @@
 //! The daemon as a process, as a supervisor and a scraper see it.
 
 #[cfg(test)]
+mod lagging;
+#[cfg(test)]
 #[path = "../support/loopback.rs"]
 mod loopback;
 #[cfg(test)]

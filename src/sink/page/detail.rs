@@ -157,6 +157,9 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
                 @if let Some(expiry) = seen.earliest_expiry() {
                     tr { th { "certificate" } td { "until " (parts::moment(expiry)) } }
                 }
+                @if !seen.own_lag.is_zero() {
+                    tr { th { "our own delay" } td { "up to " (parts::span(seen.own_lag)) " of its times" } }
+                }
                 @if let Some(error) = &report.diagnosis.error { tr { th { "error" } td.error { (error) } } }
             } }
         }
