@@ -1,0 +1,235 @@
+//! What must hold for any input: one function for each kind of it.
+//!
+//! The fuzzer calls them with what it thinks up, the replay (`main.rs`) with what it found.
+//! A panic is a finding, and so is each assertion here. None reaches the network.
+
+#![expect(clippy::unwrap_used, reason = "a test helper fails by panicking")]
+
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use probecause::alarm;
+use probecause::cause::Certainty;
+use probecause::config::{self, Problem};
+use probecause::diagnosis::Diagnosis;
+use probecause::diagnosis::context::Context;
+use probecause::diagnosis::fact::Facts;
+use probecause::diagnosis::reader;
+use probecause::diagnosis::rulebook::Rulebook;
+use probecause::observation::{HttpVersion, Observation, Response};
+use probecause::probe;
+use probecause::settings::RuleFile;
+use probecause::target::Target;
+use probecause::transcript;
+use tempfile::TempDir;
+
+/// A kind of input.
+pub(crate) struct Check {
+    /// Its name, and that of its corpus.
+    pub(crate) name: &'static str,
+    /// What must hold for any bytes.
+    pub(crate) run: fn(&[u8]),
+}
+
+/// All kinds.
+pub(crate) const CHECKS: [Check; 5] = [
+    Check {
+        name: "config",
+        run: config,
+    },
+    Check {
+        name: "rules",
+        run: rules,
+    },
+    Check {
+        name: "transcript",
+        run: transcript,
+    },
+    Check {
+        name: "answer",
+        run: answer,
+    },
+    Check {
+        name: "certificate",
+        run: certificate,
+    },
+];
+
+static RULES: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::embedded().unwrap());
+
+/// A line that begins another file, in an input of several: `=== web.yml`.
+const NEXT_FILE: &str = "=== ";
+
+/// A configuration and the files that it may name, each behind its line. Whatever it says:
+/// settings that make sense, or problems that say where and what.
+pub(crate) fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let folder = TempDir::new_in(memory()).unwrap();
+    let main = folder.path().join("probecause.toml");
+    let mut parts = text.split(NEXT_FILE);
+    std::fs::write(&main, parts.next().unwrap_or_default()).unwrap();
+    for part in parts {
+        let (name, content) = part.split_once('\n').unwrap_or((part, ""));
+        let plain = |letter: char| letter.is_ascii_lowercase() || letter == '.';
+        if !name.is_empty() && name.chars().all(plain) && !name.starts_with('.') {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+    }
+    match config::load(&main) {
+        Ok(loaded) => {
+            assert!(!loaded.settings.targets.is_empty() || !loaded.warnings.is_empty());
+            placed(&loaded.warnings, folder.path());
+            let names = |settings| {
+                let alarms = alarm::desired(settings).into_iter();
+                alarms.map(|alarm| alarm.name).collect::<Vec<_>>()
+            };
+            assert_eq!(names(&loaded.settings), names(&loaded.settings));
+            let again = config::load(&main).unwrap();
+            assert_eq!(again.settings.targets, loaded.settings.targets);
+        }
+        Err(error) => {
+            assert!(!error.problems.is_empty(), "refused without a reason");
+            placed(&error.problems, folder.path());
+        }
+    }
+}
+
+/// Every problem has words, and a line that its file has.
+fn placed(problems: &[Problem], folder: &Path) {
+    for problem in problems {
+        assert!(!problem.message.is_empty(), "{problem:?} says nothing");
+        let Some(line) = problem.line else { continue };
+        let text = std::fs::read_to_string(folder.join(&problem.file)).unwrap();
+        let most = text.lines().count().max(1);
+        assert!((1..=most + 1).contains(&line), "{problem:?} of {most}");
+    }
+}
+
+/// Files of memory, where there are such: the fuzzer makes thousands a second.
+fn memory() -> std::path::PathBuf {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() {
+        return shared.to_owned();
+    }
+    std::env::temp_dir()
+}
+
+/// A file of rules: a rulebook that can be used, or problems with lines.
+pub(crate) fn rules(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let parsed = reader::parse("fuzz.toml", text);
+    let file = RuleFile {
+        name: "fuzz.toml".to_owned(),
+        text: text.to_owned(),
+    };
+    match (Rulebook::with(&[file]), parsed) {
+        (Ok(book), Ok(_)) => {
+            let mut facts = Facts::defaults();
+            facts.set_text("phase", "expect");
+            facts.set_number("status", 503.0);
+            sound(&book.diagnose(&facts));
+            // Whatever it finds: it comes to an end.
+            let _ = probecause::diagnosis::lint::lint(&book, &RULES);
+        }
+        (Err(error), _) => {
+            assert!(!error.0.is_empty(), "refused without a reason");
+            assert!(error.0.iter().all(|problem| !problem.message.is_empty()));
+        }
+        (Ok(_), Err(problems)) => assert!(problems.is_empty(), "taken over: {problems:?}"),
+    }
+}
+
+/// Somebody's text from a ticket: each answer in it gets a diagnosis.
+pub(crate) fn transcript(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let found = transcript::read(&text);
+    let lines = text.lines().count();
+    for one in &found {
+        assert!((1..=lines).contains(&one.line), "line {}", one.line);
+        assert!(one.timed || one.observation.duration.is_zero());
+    }
+    let judged = transcript::judge::judge(&found, &RULES);
+    assert_eq!(judged.len(), found.len());
+    judged.iter().for_each(sound);
+}
+
+/// An answer: `STATUS MILLISECONDS URL`, headers, an empty line, a body. It becomes facts
+/// and one diagnosis, the same each time.
+pub(crate) fn answer(data: &[u8]) {
+    let Some((target, seen)) = observed(data) else {
+        return;
+    };
+    let context = Context::at(Timestamp::UNIX_EPOCH);
+    let facts = Facts::gather(&target, &seen, &context);
+    let diagnosis = RULES.diagnose(&facts);
+    sound(&diagnosis);
+    assert_eq!(facts, Facts::gather(&target, &seen, &context));
+    assert_eq!(diagnosis, RULES.diagnose(&facts));
+}
+
+/// The answer that the bytes describe.
+fn observed(data: &[u8]) -> Option<(Target, Observation)> {
+    let head = data.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = head.map_or((data, &[][..]), |at| (&data[..at], &data[at + 2..]));
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let mut first = lines.next()?.splitn(3, ' ');
+    let status: u16 = first.next()?.parse().ok()?;
+    let took: u32 = first.next()?.parse().ok()?;
+    let url: url::Url = first.next()?.parse().ok()?;
+    let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, url.as_str());
+    seen.duration = Duration::from_millis(took.into());
+    seen.phases.connect = Some(seen.duration / 20);
+    seen.phases.processing = Some(seen.duration);
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    seen.response = Some(Response {
+        status,
+        version: HttpVersion::Http11,
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect(),
+        body: body.to_owned(),
+        body_truncated: !took.is_multiple_of(2),
+        body_bytes: body.len() as u64,
+        content_length: took.is_multiple_of(3).then_some(body.len() as u64),
+    });
+    Some((Target::with_defaults("fuzzed", url), seen))
+}
+
+/// What a diagnosis owes whoever reads it.
+fn sound(diagnosis: &Diagnosis) {
+    let Some(verdict) = &diagnosis.verdict else {
+        return;
+    };
+    let shares: Vec<f64> = verdict.candidates.iter().map(|one| one.share).collect();
+    assert!(
+        (shares.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+        "{shares:?}"
+    );
+    assert_eq!(verdict.candidates[0].cause, verdict.cause);
+    assert!(shares[0] >= 0.9 || verdict.certainty == Certainty::Possible);
+}
+
+/// A certificate that a server presents.
+pub(crate) fn certificate(data: &[u8]) {
+    let Some(read) = probe::certificate::parse(data) else {
+        return;
+    };
+    assert_eq!(probe::certificate::parse(data).as_ref(), Some(&read));
+    let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://fuzz.example/");
+    seen.tls = Some(probecause::observation::TlsFacts {
+        version: None,
+        chain: vec![read],
+    });
+    let target = Target::with_defaults("fuzzed", "https://fuzz.example/".parse().unwrap());
+    let facts = Facts::gather(&target, &seen, &Context::at(Timestamp::UNIX_EPOCH));
+    sound(&RULES.diagnose(&facts));
+    let days = probecause::expectation::certificate_days(&seen, Timestamp::UNIX_EPOCH);
+    assert!(days.is_some(), "{:?} has no end", seen.tls);
+}
