@@ -5,6 +5,7 @@
 //! book) fails here, with a message for the user; afterwards the daemon goes on whatever
 //! a sink or a target does.
 
+mod probing;
 mod reload;
 mod share;
 pub mod state;
@@ -84,6 +85,9 @@ pub enum StartError {
     /// Which shard this daemon is cannot be told.
     #[error("{0}")]
     Shard(#[from] IndexError),
+    /// The threads of the probes.
+    #[error("no thread for the probes: {0}")]
+    Threads(std::io::Error),
     /// A task ended while the daemon was starting.
     #[error("the {0} ended while the daemon was starting: see the log")]
     Ended(&'static str),
@@ -189,7 +193,8 @@ impl App {
             board: Arc::clone(&board),
         };
         let tasks = Tasks {
-            scheduler: tokio::spawn(runner.run(commands)),
+            scheduler: probing::spawn(probing::threads(&settings), runner.run(commands))
+                .map_err(StartError::Threads)?,
             monitor: tokio::spawn(Monitor::new(rulebook, outbox, store.clone(), memory).run(inbox)),
             server: tokio::spawn(server::serve(listener, state, until(stopped))),
             reloader: tokio::spawn(reloader.run(reload_requests, ready)),

@@ -6,6 +6,7 @@
 //! below checks again. Reads the files it is told of and environment variables that hold
 //! secrets; never writes, and never shows a secret.
 
+mod apart;
 mod document;
 mod file;
 mod include;
@@ -28,6 +29,7 @@ use validate::KnownCauses;
 
 use crate::diagnosis::rulebook::Rulebook;
 use crate::settings::{RuleFile, Settings};
+use crate::target::Target;
 
 pub use problem::{ConfigError, Problem};
 pub use rules::{LoadedRules, load_rules};
@@ -44,12 +46,27 @@ pub struct Loaded {
     pub notes: Vec<Problem>,
 }
 
+impl Loaded {
+    /// The same, without a byte in common but what targets share.
+    fn copied(&self) -> Self {
+        let mut copy = self.clone();
+        for target in &mut copy.settings.targets {
+            *target = Arc::new(Target::clone(target));
+        }
+        copy
+    }
+}
+
 /// Reads a configuration with everything it includes. Blocks on files.
 ///
 /// # Errors
 /// Every problem found: a main file that cannot be read or is not TOML stands alone; all
 /// others are told at once.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
+    apart::read(|| read(path), Loaded::copied)
+}
+
+fn read(path: &Path) -> Result<Loaded, ConfigError> {
     let alone = |problem| ConfigError {
         problems: vec![problem],
     };

@@ -122,8 +122,15 @@ fn build(key: &ClientKey, resolvers: &Resolvers) -> Result<SharedClient, String>
             allowed: key.allowed.clone().into(),
         })
         .connector_layer(Marks);
+    // A connection of one request is not kept: nothing has to be asked of it meanwhile, and a
+    // limit of the system's on what is unacknowledged would end a probe before its deadline.
+    builder = builder.tcp_user_timeout(None);
     if !key.reuse {
-        builder = builder.pool_max_idle_per_host(0);
+        builder = builder
+            .pool_max_idle_per_host(0)
+            .tcp_keepalive(None)
+            .tcp_keepalive_interval(None)
+            .tcp_keepalive_retries(None);
     }
     if let Some(proxy) = &key.proxy {
         let proxy = reqwest::Proxy::all(proxy.clone());
