@@ -99,6 +99,22 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, counts: Ar
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
+/// A request that is kept waiting, until it is answered or its caller has gone.
+struct Held<'a>(&'a AtomicU64);
+
+impl<'a> Held<'a> {
+    fn of(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 async fn answer(
     request: Request<Incoming>,
     counts: Arc<Counts>,
@@ -113,9 +129,8 @@ async fn answer(
     counts.requests.fetch_add(1, Relaxed);
     if let Some(millis) = path.strip_prefix("/hold/") {
         let millis = millis.split('/').next().and_then(|text| text.parse().ok());
-        counts.held.fetch_add(1, Relaxed);
+        let _held = Held::of(&counts.held);
         tokio::time::sleep(Duration::from_millis(millis.unwrap_or(0))).await;
-        counts.held.fetch_sub(1, Relaxed);
     }
     let mut response = Response::new(Full::from(r#"{"status":"ok","version":"1.2.3"}"#));
     let json = http::HeaderValue::from_static("application/json");

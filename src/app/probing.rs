@@ -75,8 +75,9 @@ mod tests {
             let url: url::Url = "https://a.example/".parse().unwrap();
             let mut target = Target::with_defaults("a", url);
             target.interval = Duration::from_secs(interval);
+            let target = Arc::new(target);
             Settings {
-                targets: vec![Arc::new(target); count],
+                targets: vec![target; count],
                 ..Settings::default()
             }
         };

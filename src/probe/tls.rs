@@ -15,7 +15,9 @@ use rustls::client::{
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
-use rustls::{ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme};
+use rustls::{
+    CipherSuite, ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme,
+};
 
 use super::stopwatch::current;
 use crate::observation::Phase;
@@ -36,7 +38,7 @@ pub(super) enum TlsSetupError {
 
 /// Builds the configuration: platform roots, extra roots, client identity, ALPN.
 pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsSetupError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(provider());
     let roots = Arc::new(roots(settings)?);
     let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
@@ -61,6 +63,18 @@ pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsS
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.resumption = Resumption::store(Arc::new(HandshakeStart));
     Ok(config)
+}
+
+/// What the library offers, AES-128 with SHA-256 first, as browsers do: processors
+/// compute SHA-256 in hardware and SHA-384 mostly not. Servers choose as they like.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    // The sort is stable: the rest keeps its order.
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != first);
+    provider
 }
 
 fn roots(settings: &TlsSettings) -> Result<RootCertStore, TlsSetupError> {

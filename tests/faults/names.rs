@@ -22,12 +22,22 @@ pub(crate) fn asking(server: SocketAddr) -> Prober {
     .unwrap()
 }
 
+/// A port for datagrams and for connections: that the one is free says nothing of the other.
+async fn one_port() -> (UdpSocket, TcpListener) {
+    loop {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        match TcpListener::bind(socket.local_addr().unwrap()).await {
+            Ok(listener) => return (socket, listener),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
+        }
+    }
+}
+
 /// A name server that answers every question with those of these records that it asks for:
 /// type and data. A CNAME answers questions for A. What no datagram holds is told by TCP.
 pub(crate) async fn zone(records: Vec<(u8, Vec<u8>)>) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (socket, listener) = one_port().await;
     let address = socket.local_addr().unwrap();
-    let listener = TcpListener::bind(address).await.unwrap();
     let records = Arc::new(records);
     let again = Arc::clone(&records);
     tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! The pages in a real browser: hostile names run no script, the page updates itself,
-//! and screenshots in light and dark are left in `target/screenshots` to be looked at.
+//! The pages in a real browser: nothing hostile runs, the page updates itself, and screenshots
+//! in light and dark are left in `target/screenshots` to be looked at.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,8 +7,14 @@
     reason = "a helper that fails fails its test"
 )]
 
-#[path = "page/state.rs"]
+mod hostile;
+#[path = "../support/loopback.rs"]
+mod loopback;
+#[path = "../page/state.rs"]
 mod state;
+#[path = "../daemon/support.rs"]
+#[expect(dead_code, reason = "shared with the tests of the daemon")]
+mod support;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,7 +51,7 @@ async fn start() -> (SocketAddr, Arc<Board>) {
 }
 
 /// Runs the browser once, with a profile of its own, and returns what it printed.
-async fn browse(options: &[&str], url: &str) -> String {
+pub(crate) async fn browse(options: &[&str], url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(target_dir().join("tools/chromium"))
         .args([
@@ -73,6 +79,12 @@ async fn browse(options: &[&str], url: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The title of what the browser printed.
+pub(crate) fn title(dom: &str) -> &str {
+    let (_, rest) = dom.split_once("<title>").unwrap();
+    rest.split_once("</title>").unwrap().0
+}
+
 /// The path of the hostile target's page, as the list links to it.
 fn hostile_path(board: &Board) -> String {
     let page = probecause::sink::page::list(board, state::now());
@@ -90,14 +102,7 @@ async fn hostile_names_are_shown_and_never_run() {
     for path in ["/".to_owned(), hostile_path(&board)] {
         let dom = browse(&["--dump-dom"], &format!("http://{address}{path}")).await;
         assert!(dom.contains("&lt;script&gt;document.title="), "{dom}");
-        let title = dom
-            .split("<title>")
-            .nth(1)
-            .unwrap()
-            .split("</title>")
-            .next()
-            .unwrap();
-        assert_ne!(title, "pwned");
+        assert_ne!(title(&dom), "pwned");
         // The page's own script did run under the policy: it made the filter box.
         assert_eq!(dom.contains("id=\"filter\""), path == "/", "{dom}");
     }
