@@ -178,7 +178,7 @@ async fn pages(daemon: &Daemon) -> BTreeSet<String> {
         let links = page.split("href=\"").skip(1);
         for link in links.filter_map(|rest| rest.split('"').next()) {
             let link = link.split('#').next().unwrap();
-            let of_ours = ["/targets/", "/causes/"]
+            let of_ours = ["/targets/", "/causes"]
                 .iter()
                 .any(|under| link.starts_with(under));
             if of_ours && found.insert(link.to_owned()) {
@@ -215,7 +215,10 @@ async fn what_a_target_answers_is_shown_and_never_run() {
         for from in [&daemon.url, &unguarded] {
             let dom = browse(&["--dump-dom"], &format!("{from}{path}")).await;
             assert_ne!(title(&dom), "pwned", "{from}{path}:\n{dom}");
-            assert!(!dom.contains("<img"), "{from}{path}:\n{dom}");
+            // As the browser writes elements that it made of markup.
+            for element in ["<img src=\"x\"", "<script>"] {
+                assert!(!dom.contains(element), "{from}{path}:\n{dom}");
+            }
         }
     }
     let shown = daemon.get("/").await;
