@@ -25,8 +25,8 @@ mod table;
 
 #[cfg(test)]
 mod tests {
-    use probecause::cause::Certainty;
-    use probecause::diagnosis::rulebook::Rulebook;
+    use probecause::domain::diagnosis::rulebook::Rulebook;
+    use probecause::model::cause::Certainty;
 
     use crate::cases::Stage;
     use crate::front_doors::FAULTS;

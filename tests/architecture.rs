@@ -68,14 +68,14 @@ fn check(files: &[(&str, &str)], expected: &[&str]) {
 fn arrows_down_and_sideways_are_fine() {
     check(
         &[
-            ("src/cause.rs", "pub struct Cause;"),
-            ("src/health.rs", "use crate::cause::Cause;"),
+            ("src/model/cause.rs", "pub struct Cause;"),
+            ("src/domain/health.rs", "use crate::model::cause::Cause;"),
             (
-                "src/report.rs",
-                "use crate::{health::Health, cause};\nuse jiff::Timestamp;",
+                "src/domain/report.rs",
+                "use crate::{domain::health::Health, model::cause};\nuse jiff::Timestamp;",
             ),
             (
-                "src/sink/page.rs",
+                "src/io/sink/page.rs",
                 "use super::x;\nfn f() { tokio::spawn(std::fs::read()); }",
             ),
         ],
@@ -87,15 +87,24 @@ fn arrows_down_and_sideways_are_fine() {
 fn an_arrow_up_is_found_in_every_spelling() {
     check(
         &[
-            ("src/health.rs", "use crate::{cause::A, probe::{self, B}};"),
-            ("src/cause.rs", "\nfn f() -> super::report::Report {}"),
-            ("src/sink/page.rs", "fn f() { super::super::app::go() }"),
+            (
+                "src/domain/health.rs",
+                "use crate::{model::A, io::probe::{self, B}};",
+            ),
+            (
+                "src/model/cause.rs",
+                "\nfn f() -> super::super::domain::Report {}",
+            ),
+            (
+                "src/io/sink/page.rs",
+                "fn f() { super::super::super::engine::app::go() }",
+            ),
         ],
         &[
-            "src/health.rs:2: points up, from floor 2 to `probe` on floor 3",
-            "src/health.rs:2: points up, from floor 2 to `probe::B` on floor 3",
-            "src/cause.rs:3: points up, from floor 1 to `report::Report` on floor 2",
-            "src/sink/page.rs:2: points up, from floor 3 to `app::go` on floor 4",
+            "src/domain/health.rs:2: points up, from floor 2 to `io::probe` on floor 3",
+            "src/domain/health.rs:2: points up, from floor 2 to `io::probe::B` on floor 3",
+            "src/model/cause.rs:3: points up, from floor 1 to `domain::Report` on floor 2",
+            "src/io/sink/page.rs:2: points up, from floor 3 to `engine::app::go` on floor 4",
         ],
     );
 }
@@ -104,21 +113,21 @@ fn an_arrow_up_is_found_in_every_spelling() {
 fn circles_between_rooms_and_between_files_of_one_room_are_found() {
     check(
         &[
-            ("src/health.rs", "use crate::report::Report;"),
-            ("src/report.rs", "use crate::health::Health;"),
+            ("src/domain/health.rs", "use crate::domain::report::Report;"),
+            ("src/domain/report.rs", "use crate::domain::health::Health;"),
         ],
         &[
-            "a circle: health → report → health",
-            "these rooms need each other: health, report",
+            "a circle: domain::health → domain::report → domain::health",
+            "these rooms need each other: domain::health, domain::report",
         ],
     );
     check(
         &[
-            ("src/probe/mod.rs", "pub mod a; use self::a::A;"),
-            ("src/probe/a.rs", "use super::b::B; use super::Thing;"),
-            ("src/probe/b.rs", "use crate::probe::a::A;"),
+            ("src/io/probe/mod.rs", "pub mod a; use self::a::A;"),
+            ("src/io/probe/a.rs", "use super::b::B; use super::Thing;"),
+            ("src/io/probe/b.rs", "use crate::io::probe::a::A;"),
         ],
-        &["a circle: probe::a → probe::b → probe::a"],
+        &["a circle: io::probe::a → io::probe::b → io::probe::a"],
     );
 }
 
@@ -126,12 +135,12 @@ fn circles_between_rooms_and_between_files_of_one_room_are_found() {
 fn rooms_can_be_in_a_circle_where_no_two_files_are() {
     check(
         &[
-            ("src/probe/a.rs", "use crate::config::b::B;"),
-            ("src/config/b.rs", ""),
-            ("src/config/c.rs", "use crate::probe::d::D;"),
-            ("src/probe/d.rs", ""),
+            ("src/io/probe/a.rs", "use crate::io::config::b::B;"),
+            ("src/io/config/b.rs", ""),
+            ("src/io/config/c.rs", "use crate::io::probe::d::D;"),
+            ("src/io/probe/d.rs", ""),
         ],
-        &["these rooms need each other: config, probe"],
+        &["these rooms need each other: io::config, io::probe"],
     );
 }
 
@@ -139,7 +148,7 @@ fn rooms_can_be_in_a_circle_where_no_two_files_are() {
 fn the_core_touches_neither_world_nor_clock() {
     check(
         &[(
-            "src/health.rs",
+            "src/domain/health.rs",
             "use std::{fs, time::{Duration, Instant}};\n\
              use std::net::{SocketAddr, TcpStream};\n\
              fn f() { tracing::info!(\"x\"); println!(\"y\"); }\n\
@@ -147,13 +156,13 @@ fn the_core_touches_neither_world_nor_clock() {
              use serde::Deserialize;",
         )],
         &[
-            "src/health.rs:2: `std::fs` touches the world below floor 3",
-            "src/health.rs:2: `std::time::Instant` is a clock's type: take a `Timestamp`",
-            "src/health.rs:3: `std::net::TcpStream` touches the world below floor 3",
-            "src/health.rs:4: `tracing::info`: the crate `tracing` belongs on floor 3",
-            "src/health.rs:5: `jiff::Timestamp::now` reads a clock: take `now` as an argument",
-            "src/health.rs:6: `serde::Deserialize`: the crate `serde` belongs on floor 3",
-            "src/health.rs:4: `println!` writes below floor 3",
+            "src/domain/health.rs:2: `std::fs` touches the world below floor 3",
+            "src/domain/health.rs:2: `std::time::Instant` is a clock's type: take a `Timestamp`",
+            "src/domain/health.rs:3: `std::net::TcpStream` touches the world below floor 3",
+            "src/domain/health.rs:4: `tracing::info`: the crate `tracing` belongs on floor 3",
+            "src/domain/health.rs:5: `jiff::Timestamp::now` reads a clock: take `now` as an argument",
+            "src/domain/health.rs:6: `serde::Deserialize`: the crate `serde` belongs on floor 3",
+            "src/domain/health.rs:4: `println!` writes below floor 3",
         ],
     );
 }
@@ -162,12 +171,12 @@ fn the_core_touches_neither_world_nor_clock() {
 fn serialisation_is_allowed_where_it_is_the_matter() {
     check(
         &[
-            ("src/diagnosis/reader.rs", "use toml::de::DeTable;"),
-            ("src/target.rs", "pub value: serde_json::Value,"),
-            ("src/diagnosis/fact.rs", "use serde_json::Value;"),
+            ("src/domain/diagnosis/reader.rs", "use toml::de::DeTable;"),
+            ("src/model/target.rs", "pub value: serde_json::Value,"),
+            ("src/domain/diagnosis/fact.rs", "use serde_json::Value;"),
         ],
         &[
-            "src/diagnosis/fact.rs:2: `serde_json::Value`: the crate `serde_json` belongs on floor 3",
+            "src/domain/diagnosis/fact.rs:2: `serde_json::Value`: the crate `serde_json` belongs on floor 3",
         ],
     );
 }
@@ -177,17 +186,17 @@ fn comments_literals_and_tests_are_not_code() {
     check(
         &[
             (
-                "src/health.rs",
-                "// use std::fs;\n/* crate::app::x /* nested */ std::fs::read */\n\
+                "src/domain/health.rs",
+                "// use std::fs;\n/* crate::engine::app::x /* nested */ std::fs::read */\n\
                  /// [`std::fs::read`]\n\
-                 const A: &str = \"std::fs::read\\\" crate::app::x\";\n\
-                 const B: &str = r#\"std::fs::read \" crate::app::x\"#;\n\
+                 const A: &str = \"std::fs::read\\\" crate::engine::app::x\";\n\
+                 const B: &str = r#\"std::fs::read \" crate::engine::app::x\"#;\n\
                  const C: [char; 2] = ['\"', '\\''];\n\
                  fn f<'a>(x: &'a str) {}\n\
                  #[cfg(test)]\nmod tests { use std::fs; fn f() { { std::fs::read(); } } }\n\
                  #[cfg(test)]\nmod more;",
             ),
-            ("src/health/more.rs", "use std::fs;"),
+            ("src/domain/health/more.rs", "use std::fs;"),
         ],
         &[],
     );
@@ -199,7 +208,7 @@ fn a_file_without_head_a_long_file_and_a_room_on_no_floor_are_found() {
     let files = [
         ("src/main.rs".to_owned(), format!("//! Head.\n{long}")),
         (
-            "src/cause.rs".to_owned(),
+            "src/model/cause.rs".to_owned(),
             "use jiff::Span;\n// A comment.\n\n".repeat(301),
         ),
         ("src/helpers.rs".to_owned(), "//! Head.".to_owned()),
@@ -208,9 +217,9 @@ fn a_file_without_head_a_long_file_and_a_room_on_no_floor_are_found() {
         findings(&files, &BTreeSet::new()),
         [
             "src/main.rs:1: has 41 lines of code, more than 40: split it",
-            "src/cause.rs:1: opens without a `//!` head that says why it exists",
-            "src/cause.rs:1: has 301 lines of code, more than 300: split it",
-            "src/helpers.rs:1: this room stands on no floor: give it a place in FLOORS",
+            "src/model/cause.rs:1: opens without a `//!` head that says why it exists",
+            "src/model/cause.rs:1: has 301 lines of code, more than 300: split it",
+            "src/helpers.rs:1: this room stands on no floor: give it a place in LAYERS",
         ]
     );
 }

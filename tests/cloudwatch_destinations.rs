@@ -11,11 +11,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use probecause::alarm::words::Words;
-use probecause::settings::{DestinationSettings, Settings};
-use probecause::sink::cloudwatch::CloudWatchSink;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::target::Target;
+use probecause::domain::alarm::words::Words;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::model::settings::{DestinationSettings, Settings};
+use probecause::model::target::Target;
 use tokio::time::{Instant, sleep};
 
 #[cfg(test)]

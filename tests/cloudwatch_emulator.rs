@@ -40,11 +40,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
-use probecause::alarm;
 use probecause::cli::Exit;
 use probecause::cli::alarms::{Action, Common, carry_out};
-use probecause::sink::cloudwatch::CloudWatchSink;
-use probecause::sink::daemon_metrics::DaemonMetrics;
+use probecause::domain::alarm;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use tokio::time::{Instant, sleep};
 
 use emulator::Emulator;
@@ -238,7 +238,7 @@ fn common() -> Common {
 }
 
 #[cfg(test)]
-async fn act(action: &Action, settings: &probecause::settings::Settings) -> (Exit, String) {
+async fn act(action: &Action, settings: &probecause::model::settings::Settings) -> (Exit, String) {
     let mut out = Vec::new();
     let exit = carry_out(action, settings, Some(&emulator::config()), &mut out)
         .await

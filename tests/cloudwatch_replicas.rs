@@ -27,10 +27,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
-use probecause::alarm::{heartbeat_name, target_alarm_name};
-use probecause::settings::ShardSettings;
-use probecause::shard::holders;
-use probecause::target::TargetName;
+use probecause::domain::alarm::{heartbeat_name, target_alarm_name};
+use probecause::domain::shard::holders;
+use probecause::model::settings::ShardSettings;
+use probecause::model::target::TargetName;
 
 use emulator::Emulator;
 use gateway::{NO_ROUTE, THROTTLED, gateway, until_named};

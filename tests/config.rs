@@ -16,9 +16,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::config::{self, Loaded};
-use probecause::settings::{EvidenceSettings, MaintenanceTime, Settings};
-use probecause::target::{Auth, BodyMatch, HeaderText, Integration, IpVersion, Target, TextMatch};
+use probecause::io::config::{self, Loaded};
+use probecause::model::settings::{EvidenceSettings, MaintenanceTime, Settings};
+use probecause::model::target::{
+    Auth, BodyMatch, HeaderText, Integration, IpVersion, Target, TextMatch,
+};
 use url::Url;
 
 const BAD: &str = "tests/fixtures/config/bad";

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::diagnosis::context::Context;
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::observation::{HttpVersion, Observation, Response};
-use probecause::target::{Authorizer, Integration, Target};
+use probecause::domain::diagnosis::context::Context;
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::model::observation::{HttpVersion, Observation, Response};
+use probecause::model::target::{Authorizer, Integration, Target};
 
 fn target() -> Target {
     Target::with_defaults("t", url::Url::parse("https://127.0.0.1/a").unwrap())

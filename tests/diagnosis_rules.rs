@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use probecause::cause::CauseId;
-use probecause::diagnosis::catalogue::{FactType, info};
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::diagnosis::{Diagnosis, Outcome};
+use probecause::domain::diagnosis::catalogue::{FactType, info};
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::domain::diagnosis::{Diagnosis, Outcome};
+use probecause::model::cause::CauseId;
 
 /// The vocabulary users rely on; ids are never reused or renamed.
 const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission-denied \

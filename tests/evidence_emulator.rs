@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::config::Credentials;
 use jiff::Timestamp;
-use probecause::diagnosis::aws::{Answer, LogFinding, LogTemplate, MetricWindow};
-use probecause::evidence::Evidence;
-use probecause::settings::Settings;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::target::{AwsDeclarations, Target};
+use probecause::domain::diagnosis::aws::{Answer, LogFinding, LogTemplate, MetricWindow};
+use probecause::io::evidence::Evidence;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::model::settings::Settings;
+use probecause::model::target::{AwsDeclarations, Target};
 use tokio::sync::{Mutex, mpsc};
 
 #[cfg(test)]

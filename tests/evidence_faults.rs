@@ -16,11 +16,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use probecause::diagnosis::aws::{Answer, AwsEvidence};
-use probecause::evidence::Evidence;
-use probecause::settings::Settings;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::target::Target;
+use probecause::domain::diagnosis::aws::{Answer, AwsEvidence};
+use probecause::io::evidence::Evidence;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::model::settings::Settings;
+use probecause::model::target::Target;
 use tokio::sync::mpsc;
 use tracing_subscriber::fmt::MakeWriter;
 

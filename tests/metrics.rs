@@ -5,9 +5,9 @@ mod state;
 
 use std::collections::BTreeSet;
 
-use probecause::settings::Settings;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::sink::prometheus::{PrometheusSink, families};
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::io::sink::prometheus::{PrometheusSink, families};
+use probecause::model::settings::Settings;
 
 /// The lines of the rich state that hold every one of `parts`.
 fn lines(text: &str, parts: &[&str]) -> Vec<String> {

@@ -7,9 +7,9 @@ mod state;
 
 use std::sync::Arc;
 
-use probecause::incident::IncidentEvent;
-use probecause::server::{ReloadRequest, ServerState, serve};
-use probecause::sink::page::{Board, causes, detail, list};
+use probecause::domain::incident::IncidentEvent;
+use probecause::engine::server::{ReloadRequest, ServerState, serve};
+use probecause::io::sink::page::{Board, causes, detail, list};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,7 +30,7 @@ impl Server {
             Arc::new(prometheus),
             Arc::new(board),
             reload,
-            &probecause::settings::ServerSettings::default(),
+            &probecause::model::settings::ServerSettings::default(),
         )
         .unwrap();
         let ready = state.readiness();

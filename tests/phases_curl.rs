@@ -9,11 +9,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use probecause::observation::{HttpVersion, Observation, Phase};
-use probecause::probe::Prober;
-use probecause::settings::ResolverSettings;
-use probecause::simulator::{Fault, Options, Simulator};
-use probecause::target::{Target, TlsSettings};
+use probecause::io::probe::Prober;
+use probecause::io::simulator::{Fault, Options, Simulator};
+use probecause::model::observation::{HttpVersion, Observation, Phase};
+use probecause::model::settings::ResolverSettings;
+use probecause::model::target::{Target, TlsSettings};
 use tokio::process::Command;
 
 /// Requests that each of the two makes.

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::alarm::definition::Definition;
-use probecause::alarm::desired;
-use probecause::alarm::plan::{ActualAlarm, Plan, Step};
-use probecause::alarm::words::Words;
-use probecause::cause::Certainty;
-use probecause::diagnosis::Outcome;
-use probecause::diagnosis::catalogue::{CATALOGUE, FactType};
-use probecause::diagnosis::fact::{FactValue, Facts};
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::health::{Health, HealthState};
-use probecause::schedule::{Action, Schedule};
-use probecause::settings::{DriftPolicy, Settings};
-use probecause::target::{HealthSettings, Target, TargetName};
+use probecause::domain::alarm::definition::Definition;
+use probecause::domain::alarm::desired;
+use probecause::domain::alarm::plan::{ActualAlarm, Plan, Step};
+use probecause::domain::alarm::words::Words;
+use probecause::domain::diagnosis::Outcome;
+use probecause::domain::diagnosis::catalogue::{CATALOGUE, FactType};
+use probecause::domain::diagnosis::fact::{FactValue, Facts};
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::domain::health::{Health, HealthState};
+use probecause::domain::schedule::{Action, Schedule};
+use probecause::model::cause::Certainty;
+use probecause::model::settings::{DriftPolicy, Settings};
+use probecause::model::target::{HealthSettings, Target, TargetName};
 use proptest::prelude::*;
 
 fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use probecause::simulator::{Fault, Options, Simulator};
+use probecause::io::simulator::{Fault, Options, Simulator};
 use reqwest::{Certificate, Client, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

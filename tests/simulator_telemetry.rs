@@ -8,7 +8,7 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
-use probecause::simulator::{Door, Fault, Options, Simulator};
+use probecause::io::simulator::{Door, Fault, Options, Simulator};
 use reqwest::{Certificate, Client};
 use serde_json::Value;
 

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use probecause::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::fact::Facts;
 
 /// Facts whose words, as they are, an observer may go by.
 const WORDS: &[&str] = &[

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::baseline::Baseline;
-use probecause::diagnosis::context::Context;
-use probecause::diagnosis::{Diagnosis, Outcome};
-use probecause::observation::{Fault as Trouble, FaultKind, Observation};
-use probecause::target::{Authorizer, Integration, Target};
+use probecause::domain::baseline::Baseline;
+use probecause::domain::diagnosis::context::Context;
+use probecause::domain::diagnosis::{Diagnosis, Outcome};
+use probecause::model::observation::{Fault as Trouble, FaultKind, Observation};
+use probecause::model::target::{Authorizer, Integration, Target};
 
 use crate::evidence;
 use crate::front_doors::{Door, Fault, Kind, response};

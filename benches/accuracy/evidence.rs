@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::diagnosis::aws::{ApiMetrics, AwsEvidence, LambdaMetrics, MetricWindow};
-use probecause::diagnosis::context::Context;
-use probecause::observation::Observation;
-use probecause::target::{AwsDeclarations, Target};
+use probecause::domain::diagnosis::aws::{ApiMetrics, AwsEvidence, LambdaMetrics, MetricWindow};
+use probecause::domain::diagnosis::context::Context;
+use probecause::model::observation::Observation;
+use probecause::model::target::{AwsDeclarations, Target};
 
 use crate::cases::{Stage, Truths, now};
 use crate::front_doors::{Fault, Kind};

@@ -5,7 +5,7 @@
 //! How often each occurs among its door's failures is an assumption, written down before
 //! any measurement and used as a weight; the table shows equal shares too.
 
-use probecause::observation::{FaultKind, HttpVersion, Phase, Response};
+use probecause::model::observation::{FaultKind, HttpVersion, Phase, Response};
 
 use crate::random::Random;
 

@@ -3,9 +3,9 @@
 //! Written in the form of AWS's guides, and read by the daemon's own reader. What AWS
 //! documents no phrase for is left without one. Shares are assumptions.
 
-use probecause::diagnosis::aws::LogFinding;
-use probecause::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
-use probecause::observation::Observation;
+use probecause::domain::diagnosis::aws::LogFinding;
+use probecause::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
+use probecause::model::observation::Observation;
 
 use crate::cases::Truths;
 use crate::evidence::latency;

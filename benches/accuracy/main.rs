@@ -16,7 +16,7 @@ mod table;
 
 use std::error::Error;
 
-use probecause::diagnosis::rulebook::Rulebook;
+use probecause::domain::diagnosis::rulebook::Rulebook;
 
 /// Cases a row unless `--n` says otherwise: a share of 99.5 % is then known to 0.15 %.
 const CASES: u32 = 10_000;

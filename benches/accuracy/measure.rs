@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use probecause::cause::Certainty;
-use probecause::diagnosis::Diagnosis;
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::target::Target;
+use probecause::domain::diagnosis::Diagnosis;
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::model::cause::Certainty;
+use probecause::model::target::Target;
 
 use crate::bound::{self, Classes};
 use crate::cases::{Case, Stage};
@@ -128,8 +128,9 @@ impl Tally {
         let right = name == fault.truth;
         self.cases += 1;
         self.right += u32::from(right);
-        let among =
-            |candidate: &probecause::diagnosis::Candidate| candidate.cause.as_str() == fault.truth;
+        let among = |candidate: &probecause::domain::diagnosis::Candidate| {
+            candidate.cause.as_str() == fault.truth
+        };
         self.among += u32::from(verdict.candidates.iter().any(among));
         if names_nothing(name) {
             self.unnamed += 1;

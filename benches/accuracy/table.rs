@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use probecause::cause::Certainty;
+use probecause::model::cause::Certainty;
 
 use crate::bound::{self, Row};
 use crate::cases::Stage;

@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use jiff::Timestamp;
-use probecause::diagnosis::context::Context;
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::expectation;
-use probecause::health::HealthState;
-use probecause::observation::{HttpVersion, Observation, Response};
-use probecause::report::Report;
-use probecause::settings::{Settings, ShardSettings};
-use probecause::shard;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::sink::prometheus::PrometheusSink;
-use probecause::target::{BodyMatch, JsonPath, Target};
+use probecause::domain::diagnosis::context::Context;
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::domain::expectation;
+use probecause::domain::health::HealthState;
+use probecause::domain::report::Report;
+use probecause::domain::shard;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::io::sink::prometheus::PrometheusSink;
+use probecause::model::observation::{HttpVersion, Observation, Response};
+use probecause::model::settings::{Settings, ShardSettings};
+use probecause::model::target::{BodyMatch, JsonPath, Target};
 
 type Outcome = Result<(), Box<dyn Error>>;
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Exit, Terminal, print};
-use crate::config::{self, Problem};
-use crate::settings::Settings;
-use crate::shard::{self, IndexError};
+use crate::domain::shard::{self, IndexError};
+use crate::io::config::{self, Problem};
+use crate::model::settings::Settings;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]

@@ -8,9 +8,9 @@ use std::io::Read as _;
 
 use super::rules::RulesArgs;
 use super::{Exit, Terminal, print};
-use crate::diagnosis::Diagnosis;
-use crate::transcript::{self, Transcript, judge};
-use crate::wire;
+use crate::domain::diagnosis::Diagnosis;
+use crate::domain::transcript::{self, Transcript, judge};
+use crate::io::json;
 
 /// Arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
@@ -74,7 +74,7 @@ fn read(file: &str) -> Result<Vec<Transcript>, String> {
 }
 
 fn json(transcript: &Transcript, diagnosis: &Diagnosis) -> serde_json::Value {
-    let mut value = wire::result(wire::ResultParts {
+    let mut value = json::result(json::ResultParts {
         target: url(transcript),
         location: None,
         observation: &transcript.observation,

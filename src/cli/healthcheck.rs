@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::{Exit, Terminal, print};
-use crate::web::whoever_answers;
+use crate::io::web_access::whoever_answers;
 
 /// Arguments of `healthcheck`.
 #[derive(Debug, clap::Args)]

@@ -13,16 +13,16 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{Exit, Terminal, print};
-use crate::config;
-use crate::diagnosis::context::Context;
-use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rulebook::Rulebook;
-use crate::diagnosis::{Diagnosis, Outcome};
-use crate::observation::Observation;
-use crate::probe::{Prober, Stopwatch};
-use crate::settings::Settings;
-use crate::target::{HeaderText, Target};
-use crate::wire;
+use crate::domain::diagnosis::context::Context;
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rulebook::Rulebook;
+use crate::domain::diagnosis::{Diagnosis, Outcome};
+use crate::io::config;
+use crate::io::json;
+use crate::io::probe::{Prober, Stopwatch};
+use crate::model::observation::Observation;
+use crate::model::settings::Settings;
+use crate::model::target::{HeaderText, Target};
 
 /// How often the progress line moves: quick enough to look alive.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -66,7 +66,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let observation = Box::pin(watch(&prober, &target, terminal)).await;
     let diagnosis = diagnose_once(&settings, &target, &observation)?;
     let text = if args.json {
-        let parts = wire::ResultParts {
+        let parts = json::ResultParts {
             target: target.name.as_str(),
             location: None,
             observation: &observation,
@@ -74,7 +74,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
             diagnosis: &diagnosis,
             incident_id: None,
         };
-        format!("{}\n", wire::result(parts))
+        format!("{}\n", json::result(parts))
     } else {
         render::render(&target, &observation, &diagnosis, terminal.colour)
     };

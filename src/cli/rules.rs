@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use crate::config;
-use crate::diagnosis::rulebook::Rulebook;
+use crate::domain::diagnosis::rulebook::Rulebook;
+use crate::io::config;
 
 /// The arguments that name rules.
 #[derive(Debug, clap::Args)]

@@ -6,10 +6,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{Exit, Terminal};
-use crate::app::{App, Options, state};
-use crate::config;
-use crate::supervisor::Supervisor;
-use crate::telemetry;
+use crate::engine::app::{App, Options, state};
+use crate::io::config;
+use crate::io::logging;
+use crate::io::sd_notify::Supervisor;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ struct Signals {
 /// A configuration with problems, or what keeps the daemon from starting.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let loaded = config::load(&args.config).map_err(|error| error.to_string())?;
-    telemetry::start(&loaded.settings.log, terminal.progress && terminal.colour)
+    logging::start(&loaded.settings.log, terminal.progress && terminal.colour)
         .map_err(|error| error.to_string())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");

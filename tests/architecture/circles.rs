@@ -58,13 +58,14 @@ fn walk<'a>(
 
 /// Two rooms must not need each other either, through whichever of their files.
 fn rooms_in_a_circle(graph: &BTreeMap<&[String], BTreeSet<&[String]>>, out: &mut Vec<String>) {
-    let mut reach: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut reach: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let room = |module: &[String]| module[..module.len().min(2)].join("::");
     for (from, to) in graph
         .iter()
         .flat_map(|(from, all)| all.iter().map(move |to| (from, to)))
     {
-        if from[0] != to[0] {
-            reach.entry(&from[0]).or_default().insert(&to[0]);
+        if room(from) != room(to) {
+            reach.entry(room(from)).or_default().insert(room(to));
         }
     }
     // Widen until nothing is added: a room that then reaches itself is in a circle.
@@ -76,7 +77,7 @@ fn rooms_in_a_circle(graph: &BTreeMap<&[String], BTreeSet<&[String]>>, out: &mut
                 .iter()
                 .filter_map(|room| snapshot.get(room))
                 .flatten();
-            let further: Vec<&str> = further.copied().collect();
+            let further: Vec<String> = further.cloned().collect();
             reached.extend(further);
         }
         if reach.values().map(BTreeSet::len).sum::<usize>() == before {
@@ -86,7 +87,7 @@ fn rooms_in_a_circle(graph: &BTreeMap<&[String], BTreeSet<&[String]>>, out: &mut
     let circle: Vec<&str> = reach
         .iter()
         .filter(|(room, reached)| reached.contains(*room))
-        .map(|(room, _)| *room)
+        .map(|(room, _)| room.as_str())
         .collect();
     if !circle.is_empty() {
         out.push(format!(

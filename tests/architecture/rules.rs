@@ -8,55 +8,12 @@ use std::collections::BTreeSet;
 use crate::circles;
 use crate::source::Source;
 
-/// The floors with their rooms. A new room takes its place here and in `lib.rs`.
-const FLOORS: [(u8, &[&str]); 5] = [
-    (
-        1,
-        &[
-            "cause",
-            "hash",
-            "secret",
-            "target",
-            "settings",
-            "observation",
-        ],
-    ),
-    (
-        2,
-        &[
-            "schedule",
-            "shard",
-            "expectation",
-            "diagnosis",
-            "baseline",
-            "health",
-            "incident",
-            "inquiry",
-            "maintenance",
-            "alarm",
-            "transcript",
-            "vantage",
-            "throng",
-            "report",
-        ],
-    ),
-    (
-        3,
-        &[
-            "aws",
-            "config",
-            "probe",
-            "evidence",
-            "sink",
-            "store",
-            "wire",
-            "telemetry",
-            "web",
-            "supervisor",
-            "simulator",
-        ],
-    ),
-    (4, &["app", "scheduler", "controls", "monitor", "server"]),
+/// The layers from bottom to top, each a folder of `src`. `main` belongs to the top one.
+const LAYERS: [(u8, &[&str]); 5] = [
+    (1, &["model"]),
+    (2, &["domain"]),
+    (3, &["io"]),
+    (4, &["engine"]),
     (5, &["cli", "main"]),
 ];
 
@@ -75,13 +32,13 @@ const PURE_CRATES: [&str; 7] = [
 /// an expectation compares JSON values, the fact `body.message` is in an answer's JSON, and
 /// an access log's lines are JSON.
 const SERDE_ROOMS: [(&str, &str); 7] = [
-    ("toml", "src/diagnosis/reader"),
-    ("serde_json", "src/target"),
-    ("serde_json", "src/expectation"),
-    ("serde_json", "src/diagnosis/gather."),
-    ("serde_json", "src/diagnosis/aws/log_line"),
-    ("serde_json_path", "src/target"),
-    ("serde_json_path", "src/expectation"),
+    ("toml", "src/domain/diagnosis/reader"),
+    ("serde_json", "src/model/target"),
+    ("serde_json", "src/domain/expectation"),
+    ("serde_json", "src/domain/diagnosis/gather."),
+    ("serde_json", "src/domain/diagnosis/aws/log_line"),
+    ("serde_json_path", "src/model/target"),
+    ("serde_json_path", "src/domain/expectation"),
 ];
 
 /// Parts of `std` that touch the world.
@@ -139,7 +96,7 @@ pub(crate) fn findings(files: &[(String, String)], crates: &BTreeSet<String>) ->
 }
 
 fn floor(room: &str) -> Option<u8> {
-    let holds = FLOORS.iter().find(|(_, rooms)| rooms.contains(&room));
+    let holds = LAYERS.iter().find(|(_, rooms)| rooms.contains(&room));
     holds.map(|&(floor, _)| floor)
 }
 
@@ -164,7 +121,7 @@ fn shape(source: &Source, out: &mut Vec<String>) {
     }
     if source.room().is_some_and(|room| floor(room).is_none()) {
         out.push(format!(
-            "{path}:1: this room stands on no floor: give it a place in FLOORS"
+            "{path}:1: this room stands on no floor: give it a place in LAYERS"
         ));
     }
 }

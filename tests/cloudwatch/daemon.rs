@@ -97,7 +97,7 @@ async fn a_daemon_keeps_its_schedule_when_cloudwatch_dies() {
     let location = format!("daemon-{}", std::process::id());
     let text = config(&location, &proxy.url(), gateway().await);
     let mut daemon = Daemon::start(&text).await;
-    let alarm = probecause::alarm::target_alarm_name(&location, "t0");
+    let alarm = probecause::domain::alarm::target_alarm_name(&location, "t0");
     emulator
         .until(&alarm, StateValue::Alarm, Duration::from_secs(120), || {})
         .await;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::diagnosis::aws::{Answer, Question};
-use probecause::settings::Settings;
-use probecause::target::Target;
+use probecause::domain::diagnosis::aws::{Answer, Question};
+use probecause::model::settings::Settings;
+use probecause::model::target::Target;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
-use probecause::alarm::{cause_alarm_name, heartbeat_name, target_alarm_name};
-use probecause::cause::CauseId;
+use probecause::domain::alarm::{cause_alarm_name, heartbeat_name, target_alarm_name};
+use probecause::model::cause::CauseId;
 
 use crate::emulator::Emulator;
 use crate::gateway::{HEALTHY, NO_ROUTE, PATIENCE, THROTTLED, gateway, until_named};

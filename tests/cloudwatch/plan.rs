@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::alarm;
-use probecause::alarm::words::Words;
-use probecause::cause::{CauseId, Owner};
 use probecause::cli::Exit;
 use probecause::cli::alarms::Action;
-use probecause::settings::{DriftPolicy, Settings};
-use probecause::sink::cloudwatch::CloudWatchSink;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::target::{CauseAlarm, Target};
+use probecause::domain::alarm;
+use probecause::domain::alarm::words::Words;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::model::cause::{CauseId, Owner};
+use probecause::model::settings::{DriftPolicy, Settings};
+use probecause::model::target::{CauseAlarm, Target};
 use tokio::time::{Instant, sleep};
 
 use crate::emulator::{self, Emulator};

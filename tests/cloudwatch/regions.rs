@@ -8,13 +8,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::Credentials;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
-use probecause::alarm;
 use probecause::cli::Exit;
 use probecause::cli::alarms::{Action, carry_out};
-use probecause::settings::{DestinationSettings, Role, Settings};
-use probecause::sink::cloudwatch::CloudWatchSink;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::target::Target;
+use probecause::domain::alarm;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::model::settings::{DestinationSettings, Role, Settings};
+use probecause::model::target::Target;
 use tokio::time::{Instant, sleep};
 
 use crate::emulator::Emulator;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::cause::{CauseId, Certainty, Owner};
-use probecause::diagnosis::{Candidate, Diagnosis, Outcome, Verdict};
-use probecause::health::HealthState;
-use probecause::observation::Observation;
-use probecause::report::Report;
-use probecause::settings::Settings;
-use probecause::target::Target;
+use probecause::domain::diagnosis::{Candidate, Diagnosis, Outcome, Verdict};
+use probecause::domain::health::HealthState;
+use probecause::domain::report::Report;
+use probecause::model::cause::{CauseId, Certainty, Owner};
+use probecause::model::observation::Observation;
+use probecause::model::settings::Settings;
+use probecause::model::target::Target;
 
 /// A target probed each 5 s.
 pub(crate) fn target(name: &str) -> Target {

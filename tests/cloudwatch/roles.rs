@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use probecause::cli::Exit;
 use probecause::cli::alarms::{Action, Common, carry_out};
-use probecause::settings::{DestinationSettings, Role};
+use probecause::model::settings::{DestinationSettings, Role};
 
 use crate::answers;
 use crate::loopback::serve;

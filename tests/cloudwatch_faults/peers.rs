@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::settings::ShardSettings;
-use probecause::shard::holders;
-use probecause::sink::cloudwatch::CloudWatchSink;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::target::{Target, TargetName};
+use probecause::domain::shard::holders;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::model::settings::ShardSettings;
+use probecause::model::target::{Target, TargetName};
 
 use crate::config;
 use crate::denied::{says, until};
@@ -42,7 +42,7 @@ fn daemon(own: u32, endpoint: &str, targets: &[Arc<Target>]) -> (CloudWatchSink,
 }
 
 fn alarm(target: &Target) -> String {
-    probecause::alarm::target_alarm_name("here", target.name.as_str())
+    probecause::domain::alarm::target_alarm_name("here", target.name.as_str())
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use probecause::sink::cloudwatch::CloudWatchSink;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::store::Store;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::io::store::Store;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::{Instant, sleep};
 

@@ -68,7 +68,7 @@ def known_names():
         text = (root / f"tests/snapshots/metrics__{name}.snap").read_text()
         for metric in re.findall(r"\b(?:probe|probecause)_[a-z_]+", text):
             names |= {metric, metric + "_bucket", metric + "_sum", metric + "_count"}
-    # Label vectors without a series before their first use (src/sink/daemon_metrics.rs).
+    # Label vectors without a series before their first use (src/io/sink/daemon_metrics.rs).
     return names | {"probecause_cloudwatch_requests_total", "probecause_evidence_requests_total"}
 
 

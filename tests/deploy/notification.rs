@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use probecause::alarm::words::Words;
-use probecause::alarm::{AlarmSpec, HEARTBEAT_METRIC, desired, target_alarm_name};
-use probecause::cause::{CauseId, Certainty, Owner};
-use probecause::diagnosis::fact::FactValue;
-use probecause::diagnosis::{Evidence, Verdict};
-use probecause::settings::Settings;
-use probecause::target::Target;
+use probecause::domain::alarm::words::Words;
+use probecause::domain::alarm::{AlarmSpec, HEARTBEAT_METRIC, desired, target_alarm_name};
+use probecause::domain::diagnosis::fact::FactValue;
+use probecause::domain::diagnosis::{Evidence, Verdict};
+use probecause::model::cause::{CauseId, Certainty, Owner};
+use probecause::model::settings::Settings;
+use probecause::model::target::Target;
 use serde_json::Value;
 
 use crate::read;

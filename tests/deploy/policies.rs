@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use probecause::alarm::{heartbeat_name, target_alarm_name};
+use probecause::domain::alarm::{heartbeat_name, target_alarm_name};
 use serde_json::Value;
 
 use crate::read;
@@ -113,7 +113,7 @@ fn evidence_may_do_what_the_code_calls_and_nothing_else() {
 
 #[test]
 fn no_call_is_made_where_the_tests_above_do_not_look() {
-    let known = ["src/sink/cloudwatch/", "src/evidence/", "src/aws/"];
+    let known = ["src/io/sink/cloudwatch/", "src/io/evidence/", "src/io/aws/"];
     let mut rooms = BTreeSet::new();
     for (path, text) in sources("") {
         // The simulator and the probe speak for themselves, without a client of AWS.

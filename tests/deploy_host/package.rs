@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use probecause::config;
+use probecause::io::config;
 
 use crate::debian::{PACKAGE, later, repacked, succeed};
 use crate::deploy;

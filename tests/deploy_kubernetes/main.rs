@@ -169,7 +169,7 @@ fn every_configuration_can_be_used_as_it_is() {
             .join("deploy/kubernetes")
             .join(way)
             .join("probecause.toml");
-        let loaded = probecause::config::load(&file);
+        let loaded = probecause::io::config::load(&file);
         let loaded = loaded.unwrap_or_else(|error| panic!("{way}: {error}"));
         let doubts: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
         // That nobody is asked for a password is what the NetworkPolicy is for.

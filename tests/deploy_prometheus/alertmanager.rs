@@ -1,6 +1,6 @@
 //! The example for Alertmanager: it names alerts that exist and knows every owner.
 
-use probecause::cause::Owner;
+use probecause::model::cause::Owner;
 use regex::Regex;
 
 use crate::{read, values};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use probecause::diagnosis::rulebook::Rulebook;
+use probecause::domain::diagnosis::rulebook::Rulebook;
 
 use crate::{CASES, read, root, values};
 

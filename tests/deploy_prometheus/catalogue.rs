@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use probecause::cause::Certainty;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::health::HealthState;
-use probecause::report::MissedReason;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::sink::prometheus::{Kind, families};
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::domain::health::HealthState;
+use probecause::domain::report::MissedReason;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::io::sink::prometheus::{Kind, families};
+use probecause::model::cause::Certainty;
 
 /// Labels that Prometheus adds, and the one that targets are given by the examples.
 const ADDED: [&str; 4] = ["job", "instance", "location", "team"];

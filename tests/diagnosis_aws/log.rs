@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use probecause::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
-use probecause::diagnosis::aws::{LogSource, LogTemplate};
+use probecause::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
+use probecause::domain::diagnosis::aws::{LogSource, LogTemplate};
 
 const DENIED: &str = "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration. Check the permissions and try again.";
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use probecause::cause::Certainty;
-use probecause::diagnosis::aws::MetricWindow;
-use probecause::diagnosis::aws::summary::summary;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::target::{Authorizer, Target};
+use probecause::domain::diagnosis::aws::MetricWindow;
+use probecause::domain::diagnosis::aws::summary::summary;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::model::cause::Certainty;
+use probecause::model::target::{Authorizer, Target};
 
 use crate::support::Door::{Http, Rest};
 use crate::support::{Door, alone, answer, diagnose, facts, of_window, sums, target, told, window};

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::diagnosis::Diagnosis;
-use probecause::diagnosis::aws::{ApiMetrics, AwsEvidence, LambdaMetrics, MetricWindow};
-use probecause::diagnosis::context::Context;
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::observation::{HttpVersion, Observation, Response};
-use probecause::target::{Integration, Target};
+use probecause::domain::diagnosis::Diagnosis;
+use probecause::domain::diagnosis::aws::{ApiMetrics, AwsEvidence, LambdaMetrics, MetricWindow};
+use probecause::domain::diagnosis::context::Context;
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::model::observation::{HttpVersion, Observation, Response};
+use probecause::model::target::{Integration, Target};
 
 /// Which front door answers.
 #[derive(Clone, Copy)]

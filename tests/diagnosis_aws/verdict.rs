@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use probecause::diagnosis::aws::summary::summary;
-use probecause::diagnosis::aws::{AwsEvidence, LogFinding, LogSource, LogTemplate};
-use probecause::target::Target;
+use probecause::domain::diagnosis::aws::summary::summary;
+use probecause::domain::diagnosis::aws::{AwsEvidence, LogFinding, LogSource, LogTemplate};
+use probecause::model::target::Target;
 
 use crate::support::Door::{Http, Rest};
 use crate::support::{Door, alone, answer, diagnose, sums, target, told};
@@ -198,7 +198,7 @@ fn a_gateways_error_type_of_the_authorizer_outranks_a_permission_in_the_log() {
 #[test]
 fn no_text_of_a_line_reaches_the_evidence() {
     let text = r#"{"requestId":"K=","status":500,"integrationErrorMessage":"The Lambda function returned the following error: password hunter2. Check your Lambda function code and try again."}"#;
-    let (_, log) = probecause::diagnosis::aws::log_line::read_access_line(text).unwrap();
+    let (_, log) = probecause::domain::diagnosis::aws::log_line::read_access_line(text).unwrap();
     let evidence = of_log(log);
     assert_eq!(summary(&evidence), "access log: function error");
     let diagnosis = diagnose(&target(true), &answer(Http, 500, 0.2), evidence);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
 use jiff::Timestamp;
-use probecause::alarm::target_alarm_name;
+use probecause::domain::alarm::target_alarm_name;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 

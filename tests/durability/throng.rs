@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use probecause::alarm::heartbeat_name;
+use probecause::domain::alarm::heartbeat_name;
 use tokio::time::{Instant, sleep};
 
 use crate::account::Account;

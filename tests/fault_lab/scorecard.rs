@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use probecause::simulator::{Door, Fault, Options, Simulator};
+use probecause::io::simulator::{Door, Fault, Options, Simulator};
 use serde_json::Value;
 use tokio::process::Command;
 

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::observation::Phase;
-use probecause::probe::Prober;
-use probecause::settings::ResolverSettings;
+use probecause::io::probe::Prober;
+use probecause::model::observation::Phase;
+use probecause::model::settings::ResolverSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 

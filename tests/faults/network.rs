@@ -7,7 +7,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use probecause::observation::Phase;
+use probecause::model::observation::Phase;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use probecause::diagnosis::context::Context;
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::observation::Phase;
-use probecause::probe::Prober;
-use probecause::target::Target;
+use probecause::domain::diagnosis::context::Context;
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::io::probe::Prober;
+use probecause::model::observation::Phase;
+use probecause::model::target::Target;
 
 /// A fault and what is expected of it.
 pub(crate) struct Row {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use probecause::observation::Phase;
+use probecause::model::observation::Phase;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 

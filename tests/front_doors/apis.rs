@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Recorded, check, diagnosed, expects_ok, nothing, recorded, told};
-use probecause::target::{Authorizer, Integration};
+use probecause::model::target::{Authorizer, Integration};
 
 const API: &str = "a1b2.execute-api.eu-west-1.amazonaws.com";
 const URL: &str = "abc.lambda-url.eu-west-1.on.aws";

@@ -1,7 +1,7 @@
 //! Load balancers and CloudFront: HTML pages, told from what is merely passed through.
 
 use crate::support::{Recorded, check, nothing, recorded};
-use probecause::target::{Integration, Target};
+use probecause::model::target::{Integration, Target};
 
 const HOST: &str = "shop.example";
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::diagnosis::Verdict;
-use probecause::diagnosis::context::Context;
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::probe::Prober;
-use probecause::settings::ResolverSettings;
-use probecause::target::{BodyMatch, Target};
+use probecause::domain::diagnosis::Verdict;
+use probecause::domain::diagnosis::context::Context;
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::io::probe::Prober;
+use probecause::model::settings::ResolverSettings;
+use probecause::model::target::{BodyMatch, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 

@@ -10,19 +10,19 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::alarm;
-use probecause::cause::Certainty;
-use probecause::config::{self, Problem};
-use probecause::diagnosis::Diagnosis;
-use probecause::diagnosis::context::Context;
-use probecause::diagnosis::fact::Facts;
-use probecause::diagnosis::reader;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::observation::{HttpVersion, Observation, Response};
-use probecause::probe;
-use probecause::settings::RuleFile;
-use probecause::target::Target;
-use probecause::transcript;
+use probecause::domain::alarm;
+use probecause::domain::diagnosis::Diagnosis;
+use probecause::domain::diagnosis::context::Context;
+use probecause::domain::diagnosis::fact::Facts;
+use probecause::domain::diagnosis::reader;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::domain::transcript;
+use probecause::io::config::{self, Problem};
+use probecause::io::probe;
+use probecause::model::cause::Certainty;
+use probecause::model::observation::{HttpVersion, Observation, Response};
+use probecause::model::settings::RuleFile;
+use probecause::model::target::Target;
 use tempfile::TempDir;
 
 /// A kind of input.
@@ -135,7 +135,7 @@ pub(crate) fn rules(data: &[u8]) {
             facts.set_number("status", 503.0);
             sound(&book.diagnose(&facts));
             // Whatever it finds: it comes to an end.
-            let _ = probecause::diagnosis::lint::lint(&book, &RULES);
+            let _ = probecause::domain::diagnosis::lint::lint(&book, &RULES);
         }
         (Err(error), _) => {
             assert!(!error.0.is_empty(), "refused without a reason");
@@ -223,13 +223,13 @@ pub(crate) fn certificate(data: &[u8]) {
     };
     assert_eq!(probe::certificate::parse(data).as_ref(), Some(&read));
     let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://fuzz.example/");
-    seen.tls = Some(probecause::observation::TlsFacts {
+    seen.tls = Some(probecause::model::observation::TlsFacts {
         version: None,
         chain: vec![read],
     });
     let target = Target::with_defaults("fuzzed", "https://fuzz.example/".parse().unwrap());
     let facts = Facts::gather(&target, &seen, &Context::at(Timestamp::UNIX_EPOCH));
     sound(&RULES.diagnose(&facts));
-    let days = probecause::expectation::certificate_days(&seen, Timestamp::UNIX_EPOCH);
+    let days = probecause::domain::expectation::certificate_days(&seen, Timestamp::UNIX_EPOCH);
     assert!(days.is_some(), "{:?} has no end", seen.tls);
 }

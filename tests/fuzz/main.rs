@@ -39,13 +39,14 @@ fn inputs_of_the_corpus_get_through() {
         assert!(through.count() > 0, "no {kind} gets through");
     };
     reads("certificate", &|data| {
-        probecause::probe::certificate::parse(data).is_some()
+        probecause::io::probe::certificate::parse(data).is_some()
     });
     reads("transcript", &|data| {
-        !probecause::transcript::read(&String::from_utf8_lossy(data)).is_empty()
+        !probecause::domain::transcript::read(&String::from_utf8_lossy(data)).is_empty()
     });
     reads("rules", &|data| {
         let text = String::from_utf8_lossy(data);
-        probecause::diagnosis::reader::parse("a.toml", &text).is_ok_and(|rules| !rules.is_empty())
+        probecause::domain::diagnosis::reader::parse("a.toml", &text)
+            .is_ok_and(|rules| !rules.is_empty())
     });
 }

@@ -14,19 +14,21 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use probecause::cause::{CauseId, Certainty, Owner};
-use probecause::diagnosis::fact::FactValue;
-use probecause::diagnosis::rulebook::Rulebook;
-use probecause::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
-use probecause::health::HealthState;
-use probecause::incident::{Incidents, Sighting};
-use probecause::observation::{Certificate, HttpVersion, Observation, Phase, Response, TlsFacts};
-use probecause::report::{CauseInfo, Missed, MissedReason, Report};
-use probecause::settings::Settings;
-use probecause::sink::daemon_metrics::DaemonMetrics;
-use probecause::sink::page::Board;
-use probecause::sink::prometheus::PrometheusSink;
-use probecause::target::Target;
+use probecause::domain::diagnosis::fact::FactValue;
+use probecause::domain::diagnosis::rulebook::Rulebook;
+use probecause::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
+use probecause::domain::health::HealthState;
+use probecause::domain::incident::{Incidents, Sighting};
+use probecause::domain::report::{CauseInfo, Missed, MissedReason, Report};
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::io::sink::page::Board;
+use probecause::io::sink::prometheus::PrometheusSink;
+use probecause::model::cause::{CauseId, Certainty, Owner};
+use probecause::model::observation::{
+    Certificate, HttpVersion, Observation, Phase, Response, TlsFacts,
+};
+use probecause::model::settings::Settings;
+use probecause::model::target::Target;
 
 /// A name that must be shown as it is and must never run.
 pub(crate) const HOSTILE: &str = "<script>document.title='pwned'</script>\"'&\\../?#";

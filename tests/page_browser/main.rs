@@ -21,8 +21,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use probecause::server::{ServerState, serve};
-use probecause::sink::page::Board;
+use probecause::engine::server::{ServerState, serve};
+use probecause::io::sink::page::Board;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -41,7 +41,7 @@ async fn start() -> (SocketAddr, Arc<Board>) {
         Arc::new(prometheus),
         Arc::clone(&board),
         reload,
-        &probecause::settings::ServerSettings::default(),
+        &probecause::model::settings::ServerSettings::default(),
     )
     .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -87,7 +87,7 @@ pub(crate) fn title(dom: &str) -> &str {
 
 /// The path of the hostile target's page, as the list links to it.
 fn hostile_path(board: &Board) -> String {
-    let page = probecause::sink::page::list(board, state::now());
+    let page = probecause::io::sink::page::list(board, state::now());
     let links = page
         .split("href=\"")
         .filter_map(|part| part.split('"').next());

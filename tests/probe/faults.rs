@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::support::{answer, check, dns, probe, prober, read_request, reset, serve, target};
-use probecause::observation::{FaultKind, Phase};
-use probecause::probe::Prober;
-use probecause::settings::ResolverSettings;
+use probecause::io::probe::Prober;
+use probecause::model::observation::{FaultKind, Phase};
+use probecause::model::settings::ResolverSettings;
 use tokio::io::AsyncWriteExt;
 
 async fn breaks(reply: &[u8], kind: FaultKind, phase: Phase) {

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::support::{answer, check, probe, prober, read_request, serve, target};
-use probecause::observation::{FaultKind, Phase};
-use probecause::probe::Prober;
-use probecause::secret::Secret;
-use probecause::target::{Auth, HeaderText};
+use probecause::io::probe::Prober;
+use probecause::model::observation::{FaultKind, Phase};
+use probecause::model::secret::Secret;
+use probecause::model::target::{Auth, HeaderText};
 use tokio::io::AsyncWriteExt;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -278,7 +278,7 @@ async fn an_ipv6_literal_is_probed_and_ip_4_does_not_reach_it_by_name() {
     check(&seen, None);
     assert_eq!(seen.remote, Some(address));
     let mut by_name = target(&format!("http://localhost:{}/", address.port()));
-    by_name.request.ip = probecause::target::IpVersion::V4;
+    by_name.request.ip = probecause::model::target::IpVersion::V4;
     let seen = probe(&by_name).await;
     check(&seen, Some((FaultKind::ConnectionRefused, Phase::Connect)));
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use probecause::observation::{FaultKind, Observation, Phase};
-use probecause::probe::Prober;
-use probecause::settings::ResolverSettings;
-use probecause::target::Target;
+use probecause::io::probe::Prober;
+use probecause::model::observation::{FaultKind, Observation, Phase};
+use probecause::model::settings::ResolverSettings;
+use probecause::model::target::Target;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 

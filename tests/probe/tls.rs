@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use crate::certified::{ca, http2, leaf, raw_http2, serve, trusting, valid};
 use crate::support::{check, probe, prober, read_request, target};
-use probecause::observation::{FaultKind, HttpVersion, Phase};
-use probecause::secret::Secret;
-use probecause::target::TlsIdentity;
+use probecause::model::observation::{FaultKind, HttpVersion, Phase};
+use probecause::model::secret::Secret;
+use probecause::model::target::TlsIdentity;
 use rcgen::KeyPair;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

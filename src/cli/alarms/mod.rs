@@ -19,12 +19,12 @@ use serde_json::json;
 use self::place::{Found, Place};
 use self::show::Printer;
 use super::{Exit, Terminal};
-use crate::alarm::cost::Estimate;
-use crate::alarm::plan::Step;
-use crate::alarm::words::Words;
-use crate::config;
-use crate::settings::Settings;
-use crate::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
+use crate::domain::alarm::cost::Estimate;
+use crate::domain::alarm::plan::Step;
+use crate::domain::alarm::words::Words;
+use crate::io::config;
+use crate::io::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
+use crate::model::settings::Settings;
 
 /// Arguments of `alarms`.
 #[derive(Debug, clap::Args)]
@@ -245,15 +245,15 @@ mod tests {
     use aws_config::{BehaviorVersion, Region};
 
     use super::*;
-    use crate::alarm;
-    use crate::alarm::destination::configured;
-    use crate::alarm::destination::tests::two;
-    use crate::alarm::plan::ActualAlarm;
-    use crate::alarm::plan::tests::{applied, settings};
-    use crate::cause::{CauseId, Owner};
-    use crate::settings::{CloudWatchSettings, DriftPolicy};
-    use crate::sink::cloudwatch::client::Api;
-    use crate::target::CauseAlarm;
+    use crate::domain::alarm;
+    use crate::domain::alarm::destination::configured;
+    use crate::domain::alarm::destination::tests::two;
+    use crate::domain::alarm::plan::ActualAlarm;
+    use crate::domain::alarm::plan::tests::{applied, settings};
+    use crate::io::sink::cloudwatch::client::Api;
+    use crate::model::cause::{CauseId, Owner};
+    use crate::model::settings::{CloudWatchSettings, DriftPolicy};
+    use crate::model::target::CauseAlarm;
 
     /// An account as it was read.
     async fn found(view: &Settings, actual: &[ActualAlarm]) -> Found {

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_config::SdkConfig;
 use futures_util::future::join_all;
 
-use crate::alarm;
-use crate::alarm::destination;
-use crate::alarm::plan::{ActualAlarm, Plan};
-use crate::settings::Settings;
-use crate::sink::cloudwatch::account;
-use crate::sink::cloudwatch::client::{Api, CallError};
+use crate::domain::alarm;
+use crate::domain::alarm::destination;
+use crate::domain::alarm::plan::{ActualAlarm, Plan};
+use crate::io::sink::cloudwatch::account;
+use crate::io::sink::cloudwatch::client::{Api, CallError};
+use crate::model::settings::Settings;
 
 /// One account and region.
 pub(super) struct Place {

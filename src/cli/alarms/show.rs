@@ -8,9 +8,9 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use super::place::Place;
-use crate::alarm::cost::Estimate;
-use crate::alarm::destination;
-use crate::alarm::plan::{Plan, Step};
+use crate::domain::alarm::cost::Estimate;
+use crate::domain::alarm::destination;
+use crate::domain::alarm::plan::{Plan, Step};
 
 /// What is printed of one destination.
 pub(super) struct Printer<'a> {

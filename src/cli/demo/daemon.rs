@@ -7,13 +7,13 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 use super::Row;
-use crate::app::{App, Options};
-use crate::health::HealthState;
-use crate::observation::Phases;
-use crate::settings::Settings;
-use crate::sink::page::TargetView;
-use crate::supervisor::Supervisor;
-use crate::target::TargetName;
+use crate::domain::health::HealthState;
+use crate::engine::app::{App, Options};
+use crate::io::sd_notify::Supervisor;
+use crate::io::sink::page::TargetView;
+use crate::model::observation::Phases;
+use crate::model::settings::Settings;
+use crate::model::target::TargetName;
 
 /// A running daemon.
 #[derive(Debug)]

@@ -21,12 +21,12 @@ use self::daemon::Daemon;
 use self::plan::Ports;
 use self::teller::{Style, Teller};
 use super::{Exit, Terminal};
-use crate::cause::{CauseId, Certainty};
-use crate::health::HealthState;
-use crate::observation::Phases;
-use crate::settings::ServerSettings;
-use crate::simulator::{Door, Options, Simulator};
-use crate::target::TargetName;
+use crate::domain::health::HealthState;
+use crate::io::simulator::{Door, Options, Simulator};
+use crate::model::cause::{CauseId, Certainty};
+use crate::model::observation::Phases;
+use crate::model::settings::ServerSettings;
+use crate::model::target::TargetName;
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]

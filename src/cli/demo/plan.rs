@@ -9,10 +9,12 @@ use std::time::Duration;
 use url::Url;
 
 use super::Row;
-use crate::cause::Certainty;
-use crate::settings::{EvidenceSettings, ServerSettings, Settings};
-use crate::simulator::Fault;
-use crate::target::{AwsDeclarations, BodyMatch, HealthSettings, Target, TargetName, TlsSettings};
+use crate::io::simulator::Fault;
+use crate::model::cause::Certainty;
+use crate::model::settings::{EvidenceSettings, ServerSettings, Settings};
+use crate::model::target::{
+    AwsDeclarations, BodyMatch, HealthSettings, Target, TargetName, TlsSettings,
+};
 
 /// One watched route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

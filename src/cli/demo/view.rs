@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::Row;
 use super::plan::{INTEGRATION_TIMEOUT, Judged, SLOW_ROUTE};
-use crate::cause::Certainty;
-use crate::health::HealthState;
-use crate::observation::Phase;
-use crate::wire;
+use crate::domain::health::HealthState;
+use crate::io::json;
+use crate::model::cause::Certainty;
+use crate::model::observation::Phase;
 
 /// The state of every target, with a hint while the slow route is awaited.
 pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
@@ -118,7 +118,7 @@ pub(super) fn change_json(row: &Row) -> Value {
         "event": "change",
         "target": row.target.as_str(),
         "health": row.health.as_str(),
-        "since": wire::time(row.since),
+        "since": json::time(row.since),
         "cause": row.cause.as_ref().map(|cause| cause.as_str()),
         "certainty": row.certainty.map(|certainty| certainty.as_str()),
     })
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::cli::demo::plan::judge;
     use crate::cli::demo::tests::{row, rows};
-    use crate::observation::Phases;
+    use crate::model::observation::Phases;
 
     #[test]
     fn the_live_table_shows_causes_and_fits_a_terminal() {

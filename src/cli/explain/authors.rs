@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diagnosis::catalogue::{CATALOGUE, FactType};
+use crate::domain::diagnosis::catalogue::{CATALOGUE, FactType};
 
 /// A rule that works: a test has it looked through like any operator's.
 const EXAMPLE: &str = include_str!("../../../config/rules.d/maintenance-page.toml");

@@ -2,10 +2,10 @@
 //!
 //! Shared by the three forms (terminal, JSON, page), so that they cannot disagree.
 
-use crate::cause::{CauseId, Certainty, Owner};
-use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rule::Rule;
-use crate::diagnosis::rulebook::{Rulebook, unexplained};
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rule::Rule;
+use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
+use crate::model::cause::{CauseId, Certainty, Owner};
 
 /// One cause.
 pub(super) struct Card<'a> {

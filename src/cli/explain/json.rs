@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::card::{Card, said};
-use crate::diagnosis::catalogue::{FactInfo, FactType};
-use crate::diagnosis::condition::Condition;
-use crate::diagnosis::fact::{FactValue, Facts};
-use crate::diagnosis::rule::Rule;
+use crate::domain::diagnosis::catalogue::{FactInfo, FactType};
+use crate::domain::diagnosis::condition::Condition;
+use crate::domain::diagnosis::fact::{FactValue, Facts};
+use crate::domain::diagnosis::rule::Rule;
 
 /// A cause with all its rules.
 pub(super) fn cause(card: &Card<'_>) -> Value {

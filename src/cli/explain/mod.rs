@@ -11,8 +11,8 @@ mod wrap;
 
 use super::rules::RulesArgs;
 use super::{Exit, Terminal, print};
-use crate::diagnosis::catalogue::CATALOGUE;
-use crate::diagnosis::nearest::nearest;
+use crate::domain::diagnosis::catalogue::CATALOGUE;
+use crate::domain::diagnosis::nearest::nearest;
 use card::{Card, cards};
 
 /// Arguments of `explain`.
@@ -75,7 +75,7 @@ fn find<'a, 'b>(cards: &'a [Card<'b>], cause: &str) -> Result<&'a Card<'b>, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::rulebook::Rulebook;
+    use crate::domain::diagnosis::rulebook::Rulebook;
 
     #[test]
     fn a_misspelt_cause_is_answered_with_the_nearest() {

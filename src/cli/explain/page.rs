@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 
 use super::authors;
 use super::card::{Card, basis, said, who};
-use crate::cause::{CauseId, Owner};
-use crate::diagnosis::condition::{Condition, Test};
-use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rule::Rule;
+use crate::domain::diagnosis::condition::{Condition, Test};
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rule::Rule;
+use crate::model::cause::{CauseId, Owner};
 
 const HEAD: &str = "<!-- Generated: do not edit. After a change of rules or facts, write it anew by
      `cargo run -- explain --markdown > config/rules/README.md`. A test compares the two. -->

@@ -2,11 +2,11 @@
 
 use super::card::{Card, basis, said, who};
 use super::wrap::{TIED, wrapped};
-use crate::cause::Owner;
-use crate::diagnosis::catalogue::{CATALOGUE, FactInfo, FactType};
-use crate::diagnosis::condition::Condition;
-use crate::diagnosis::fact::Facts;
-use crate::diagnosis::rule::Rule;
+use crate::domain::diagnosis::catalogue::{CATALOGUE, FactInfo, FactType};
+use crate::domain::diagnosis::condition::Condition;
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rule::Rule;
+use crate::model::cause::Owner;
 
 /// Every cause in a line or two, by who acts on it.
 pub(super) fn list(cards: &[Card<'_>]) -> String {

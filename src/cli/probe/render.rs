@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::diagnosis::{Diagnosis, Outcome, Verdict};
-use crate::observation::{Observation, Phase};
-use crate::target::Target;
+use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
+use crate::model::observation::{Observation, Phase};
+use crate::model::target::Target;
 
 /// Cells of the longest bar: with names and times, a line stays within 60 columns.
 const BAR: usize = 40;
@@ -32,7 +32,7 @@ pub(super) fn render(
     }
     if !diagnosis.evidence.is_empty() {
         lines.extend([String::new(), "  evidence".to_owned()]);
-        let line = |evidence: &crate::diagnosis::Evidence| {
+        let line = |evidence: &crate::domain::diagnosis::Evidence| {
             format!(
                 "    {} = {}",
                 evidence.fact,
@@ -97,7 +97,7 @@ fn cause(verdict: &Verdict, colour: bool) -> Vec<String> {
     ];
     if verdict.candidates.len() > 1 {
         lines.extend([String::new(), "  candidates".to_owned()]);
-        let line = |candidate: &crate::diagnosis::Candidate| {
+        let line = |candidate: &crate::domain::diagnosis::Candidate| {
             format!(
                 "    {:>3.0} %  {}",
                 candidate.share * 100.0,
@@ -135,9 +135,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::cause::{CauseId, Certainty, Owner};
-    use crate::diagnosis::fact::FactValue;
-    use crate::diagnosis::{Candidate, Evidence};
+    use crate::domain::diagnosis::fact::FactValue;
+    use crate::domain::diagnosis::{Candidate, Evidence};
+    use crate::model::cause::{CauseId, Certainty, Owner};
 
     #[test]
     fn a_failed_probe_reads_from_the_result_down_to_what_to_do() {

@@ -7,10 +7,10 @@
 use jiff::Timestamp;
 
 use super::truth::Truth;
-use crate::cause::{CauseId, Certainty};
-use crate::diagnosis::{Candidate, Evidence};
-use crate::report::Report;
-use crate::target::TargetName;
+use crate::domain::diagnosis::{Candidate, Evidence};
+use crate::domain::report::Report;
+use crate::model::cause::{CauseId, Certainty};
+use crate::model::target::TargetName;
 
 /// How one target came out.
 #[derive(Clone, Debug, PartialEq)]

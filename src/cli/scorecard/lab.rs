@@ -7,9 +7,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::truth::{LABEL, NOTHING};
-use crate::settings::Settings;
-use crate::simulator::{Door, Fault, Options, Simulator};
-use crate::target::{BodyMatch, HealthSettings, Target, TlsSettings};
+use crate::io::simulator::{Door, Fault, Options, Simulator};
+use crate::model::settings::Settings;
+use crate::model::target::{BodyMatch, HealthSettings, Target, TlsSettings};
 
 /// How often a quick route is probed, how soon it is looked at again, and how long a
 /// probe of it may take; each route answers within a quarter of a second.

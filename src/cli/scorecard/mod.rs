@@ -20,12 +20,12 @@ use aws_config::SdkConfig;
 use self::judge::Card;
 use self::truth::Truths;
 use super::{Exit, Terminal, print};
-use crate::app::{App, Options};
-use crate::config;
-use crate::settings::Settings;
-use crate::simulator::Simulator;
-use crate::supervisor::Supervisor;
-use crate::telemetry;
+use crate::engine::app::{App, Options};
+use crate::io::config;
+use crate::io::logging;
+use crate::io::sd_notify::Supervisor;
+use crate::io::simulator::Simulator;
+use crate::model::settings::Settings;
 
 /// Arguments of `scorecard`.
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
             let settings = config::load(file)
                 .map_err(|error| error.to_string())?
                 .settings;
-            telemetry::start(&settings.log, terminal.progress && terminal.colour)
+            logging::start(&settings.log, terminal.progress && terminal.colour)
                 .map_err(|error| error.to_string())?;
             let truths = Truths::of(&settings, &args.expect)?;
             score(settings, &truths, lasting, None).await?

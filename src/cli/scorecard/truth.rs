@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::cause::CauseId;
-use crate::settings::Settings;
-use crate::target::TargetName;
+use crate::model::cause::CauseId;
+use crate::model::settings::Settings;
+use crate::model::target::TargetName;
 
 /// What is wrong with a target; `None`: nothing.
 pub(super) type Truth = Option<CauseId>;
@@ -88,7 +88,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::target::Target;
+    use crate::model::target::Target;
 
     /// Two targets, `a` labelled and `b` not; `Ok` holds `name=truth` per scored target.
     fn check(label: &str, expected: &[&str], result: Result<&[&str], &str>) {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::judge::{Card, Mark, Named, Step};
 use super::truth::{NOTHING, Truth};
-use crate::cause::Certainty;
-use crate::wire;
+use crate::io::json;
+use crate::model::cause::Certainty;
 
 /// For people.
 pub(super) fn text(cards: &[Card]) -> String {
@@ -93,7 +93,7 @@ fn card_json(card: &Card) -> Value {
 
 fn step_json(step: &Step) -> Value {
     json!({
-        "time": wire::time(step.at),
+        "time": json::time(step.at),
         "cause": step.cause.as_str(),
         "certainty": step.certainty.as_str(),
         "note": step.note,
@@ -152,10 +152,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::cause::CauseId;
     use crate::cli::scorecard::judge::tests::card;
-    use crate::diagnosis::Evidence;
-    use crate::diagnosis::fact::FactValue;
+    use crate::domain::diagnosis::Evidence;
+    use crate::domain::diagnosis::fact::FactValue;
+    use crate::model::cause::CauseId;
 
     fn cards() -> Vec<Card> {
         let unsure = [

@@ -1,0 +1,320 @@
+//! What the alarms and series of a configuration cost a month, what its probes cost at the
+//! other end (`traffic`), and how long an outage can last before somebody is paged (`page`).
+//!
+//! Pure arithmetic over settings. The prices are third-party figures of the first tier,
+//! without free tier; AWS's own price page decides, and the text says so.
+
+mod page;
+mod traffic;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::domain::alarm::{self, Subject};
+use crate::model::settings::Settings;
+use crate::model::target::{CloudWatchMetric, Target};
+
+pub use page::PageTimes;
+pub use traffic::Traffic;
+
+/// An estimate for one configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// Alarms with periods of a minute or more, those of single causes included.
+    pub standard_alarms: usize,
+    /// Alarms with shorter periods, those of single causes included.
+    pub high_resolution_alarms: usize,
+    /// Alarms of single causes.
+    pub cause_alarms: usize,
+    /// Metric series sent always, the heartbeats' included.
+    pub series: usize,
+    /// Targets that have one more series per cause while it occurs.
+    pub targets_with_causes: usize,
+    /// PutMetricData requests a month, without those that a change of state sends at once.
+    pub requests: f64,
+    /// Dollars a month for alarms, series and requests, without series per cause.
+    pub dollars: f64,
+    /// The most that asking AWS about failures can cost, in dollars a month.
+    pub evidence: f64,
+    /// The probes.
+    pub traffic: Traffic,
+    /// The longest time from the outage to the page, per target with an alarm.
+    pub time_to_page: PageTimes,
+}
+
+/// A month is thirty days here, as `evidence.max_daily_cost` is for a day.
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Days of [`MONTH`].
+const DAYS: f64 = 30.0;
+
+/// Dollars a month for an alarm with standard resolution.
+const STANDARD_ALARM: f64 = 0.10;
+/// Dollars a month for an alarm with periods under a minute.
+const HIGH_RESOLUTION_ALARM: f64 = 0.30;
+/// Dollars a month for a custom metric, of the first ten thousand.
+const SERIES: f64 = 0.30;
+/// Dollars for a PutMetricData request.
+const REQUEST: f64 = 0.01 / 1000.0;
+
+/// Series that one PutMetricData request takes (its reference).
+const SERIES_PER_REQUEST: usize = 1000;
+
+impl Estimate {
+    /// Sums up a configuration; no alarms and series when CloudWatch is off.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let alarms = alarm::desired(settings);
+        let fast = alarms.iter().filter(|alarm| alarm.is_high_resolution());
+        let high_resolution_alarms = fast.count();
+        let standard_alarms = alarms.len() - high_resolution_alarms;
+        let of_cause = |subject: &Subject| matches!(subject, Subject::Cause { .. });
+        let cause_alarms = alarms.iter().filter(|alarm| of_cause(&alarm.subject));
+        let series = series(settings);
+        let requests = requests(settings, series);
+        Self {
+            standard_alarms,
+            high_resolution_alarms,
+            cause_alarms: cause_alarms.count(),
+            series,
+            targets_with_causes: published(settings).filter(|t| has_causes(t)).count(),
+            requests,
+            dollars: count(standard_alarms) * STANDARD_ALARM
+                + count(high_resolution_alarms) * HIGH_RESOLUTION_ALARM
+                + count(series) * SERIES
+                + requests * REQUEST,
+            evidence: evidence(settings),
+            traffic: Traffic::new(settings),
+            time_to_page: PageTimes::new(settings, &alarms),
+        }
+    }
+
+    /// Sums up the destinations of a whole configuration, given the view of each. Looking
+    /// for evidence and probing cost once, wherever the alarms are.
+    #[must_use]
+    pub fn total(whole: &Settings, views: &[Settings]) -> Self {
+        let mut total = Self::new(whole);
+        let parts: Vec<_> = views.iter().map(Self::new).collect();
+        let sum = |number: fn(&Self) -> usize| parts.iter().map(number).sum();
+        total.standard_alarms = sum(|part| part.standard_alarms);
+        total.high_resolution_alarms = sum(|part| part.high_resolution_alarms);
+        total.cause_alarms = sum(|part| part.cause_alarms);
+        total.series = sum(|part| part.series);
+        total.targets_with_causes = sum(|part| part.targets_with_causes);
+        total.requests = parts.iter().map(|part| part.requests).sum();
+        total.dollars = parts.iter().map(|part| part.dollars).sum();
+        total
+    }
+
+    /// What it costs in CloudWatch, for people.
+    #[must_use]
+    pub fn of_alarms(&self) -> String {
+        let mut text = format!(
+            "about {} a month: {} standard and {} high-resolution alarms ({} of single causes), {} metric \
+             series, {} PutMetricData requests and one for each change\n",
+            dollars_text(self.dollars),
+            grouped_count(self.standard_alarms),
+            grouped_count(self.high_resolution_alarms),
+            grouped_count(self.cause_alarms),
+            grouped_count(self.series),
+            grouped(self.requests),
+        );
+        if self.targets_with_causes > 0 {
+            text.push_str(&format!(
+                "  and {} for each cause's series of {} targets, for the hours in which it occurs\n",
+                dollars_text(SERIES),
+                grouped_count(self.targets_with_causes)
+            ));
+        }
+        text
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of_alarms())?;
+        if self.evidence > 0.0 {
+            writeln!(
+                f,
+                "  and at most {} to ask AWS about failures (`evidence.max_daily_cost`)",
+                dollars_text(self.evidence)
+            )?;
+        }
+        self.traffic.fmt(f)?;
+        writeln!(
+            f,
+            "prices are third-party figures of the first tier, without free tier: check AWS's price page"
+        )?;
+        self.time_to_page.fmt(f)
+    }
+}
+
+fn published(settings: &Settings) -> impl Iterator<Item = &Target> {
+    let targets = settings.targets.iter().map(AsRef::as_ref);
+    targets.filter(|target: &&Target| settings.cloudwatch.enabled && target.cloudwatch.enabled)
+}
+
+fn has_causes(target: &Target) -> bool {
+    let failures = &CloudWatchMetric::Failures;
+    let alarms = alarm::has_alarm(target) && !target.alarm.causes.is_empty();
+    alarms || target.cloudwatch.metrics.contains(failures)
+}
+
+fn series(settings: &Settings) -> usize {
+    let always = |target: &Target| {
+        let metrics = target.cloudwatch.metrics.iter();
+        metrics
+            .filter(|metric| **metric != CloudWatchMetric::Failures)
+            .count()
+    };
+    let heartbeats = settings.shards.total * u32::from(settings.cloudwatch.enabled);
+    heartbeats as usize + published(settings).map(always).sum::<usize>()
+}
+
+/// Every series has a datapoint in each window, and all that fit go as one request. Each
+/// shard sends its own, and those of a target come from all its holders.
+fn requests(settings: &Settings, series: usize) -> f64 {
+    let windows = MONTH.as_secs_f64() / settings.cloudwatch.resolution.as_secs_f64().max(1.0);
+    let shards = settings.shards;
+    let shares = (shards.total as usize).max(1);
+    let sent = series * shards.replicas_per_target as usize;
+    let of_each = sent.div_ceil(shares).div_ceil(SERIES_PER_REQUEST);
+    windows * count(of_each * shares)
+}
+
+fn evidence(settings: &Settings) -> f64 {
+    let can_ask = |target: &Target| target.aws.names_evidence();
+    let any = settings.targets.iter().any(|target| can_ask(target));
+    if settings.evidence.enabled && any {
+        settings.evidence.max_daily_cost * DAYS
+    } else {
+        0.0
+    }
+}
+
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+fn dollars_text(dollars: f64) -> String {
+    let cents = format!("{dollars:.2}");
+    let (whole, fraction) = cents.split_once('.').unwrap_or((&cents, "00"));
+    format!("${}.{fraction}", in_thousands(whole))
+}
+
+fn grouped(number: f64) -> String {
+    in_thousands(&format!("{number:.0}"))
+}
+
+fn grouped_count(number: usize) -> String {
+    in_thousands(&number.to_string())
+}
+
+/// Puts commas between thousands, for who reads long numbers.
+fn in_thousands(digits: &str) -> String {
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::domain::alarm::plan::tests::settings;
+    use crate::model::cause::{CauseId, Owner};
+    use crate::model::target::CauseAlarm;
+
+    fn check(change: impl FnOnce(&mut Settings, &mut Target)) -> String {
+        Estimate::new(&settings(change)).to_string()
+    }
+
+    #[test]
+    fn a_default_target_costs_an_alarm_and_a_series() {
+        assert_snapshot!(check(|_, _| {}), @"
+        about $1.23 a month: 2 standard and 0 high-resolution alarms (0 of single causes), 2 metric series, 43,200 PutMetricData requests and one for each change
+        43,200 probes a month
+        prices are third-party figures of the first tier, without free tier: check AWS's price page
+        paged at most 260 s into an outage: orders
+        ");
+    }
+
+    #[test]
+    fn high_resolution_costs_more_and_pages_sooner() {
+        assert_snapshot!(check(|settings, target| {
+            settings.cloudwatch.resolution = Duration::from_secs(10);
+            target.interval = Duration::from_secs(5);
+            target.timeout = Duration::from_secs(5);
+            target.confirm_after = Duration::from_secs(1);
+            target.cloudwatch.metrics.insert(CloudWatchMetric::Failures);
+        }), @"
+        about $3.79 a month: 0 standard and 2 high-resolution alarms (0 of single causes), 2 metric series, 259,200 PutMetricData requests and one for each change
+          and $0.30 for each cause's series of 1 targets, for the hours in which it occurs
+        518,400 probes a month
+        prices are third-party figures of the first tier, without free tier: check AWS's price page
+        paged at most 36 s into an outage: orders
+        ");
+    }
+
+    #[test]
+    fn alarms_of_causes_and_evidence_are_told() {
+        assert_snapshot!(check(|_, target| {
+            target.aws.function = Some("orders".to_owned());
+            target.alarm.causes = ["lambda-throttled", "forbidden"]
+                .map(|id| CauseAlarm {
+                    cause: CauseId::new(id).unwrap(),
+                    owner: Owner::Platform,
+                    actions: Vec::new(),
+                })
+                .into();
+        }), @"
+        about $1.43 a month: 4 standard and 0 high-resolution alarms (2 of single causes), 2 metric series, 43,200 PutMetricData requests and one for each change
+          and $0.30 for each cause's series of 1 targets, for the hours in which it occurs
+          and at most $30.00 to ask AWS about failures (`evidence.max_daily_cost`)
+        43,200 probes a month
+          on the bill of whoever owns the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, and what the functions cost while they run
+        prices are third-party figures of the first tier, without free tier: check AWS's price page
+        paged at most 260 s into an outage: orders
+        ");
+    }
+
+    #[test]
+    fn evidence_that_is_switched_off_costs_nothing() {
+        let text = check(|settings, target| {
+            target.aws.function = Some("orders".to_owned());
+            settings.evidence.enabled = false;
+        });
+        assert!(!text.contains("max_daily_cost"), "{text}");
+    }
+
+    #[test]
+    fn an_unpublished_target_costs_nothing() {
+        let text = check(|_, target| target.cloudwatch.enabled = false);
+        assert!(
+            text.contains(
+                "1 standard and 0 high-resolution alarms (0 of single causes), 1 metric series"
+            ),
+            "{text}"
+        );
+        assert!(!text.contains("paged"), "{text}");
+    }
+
+    #[test]
+    fn long_numbers_have_commas() {
+        for (digits, text) in [
+            ("1", "1"),
+            ("999", "999"),
+            ("1000", "1,000"),
+            ("1234567", "1,234,567"),
+        ] {
+            assert_eq!(in_thousands(digits), text);
+        }
+        assert_eq!(dollars_text(12345.678), "$12,345.68");
+    }
+}

@@ -1,0 +1,138 @@
+//! How long an outage can last before somebody is paged.
+//!
+//! The worst case by the schedule, the thresholds and the alarm: nothing is measured. With
+//! thousands of targets nobody reads thousands of lines, so equal times are told once.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::domain::alarm::cost::grouped_count;
+use crate::domain::alarm::{AlarmSpec, Subject};
+use crate::model::settings::Settings;
+use crate::model::target::{Target, TargetName};
+
+/// The longest time from the outage to the page, per target with an alarm, in the order
+/// of the configuration.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct PageTimes(pub Vec<(TargetName, Duration)>);
+
+/// What CloudWatch takes to evaluate and notify once a period has ended: it evaluates
+/// standard alarms each minute, others each 10 s.
+const EVALUATION: Duration = Duration::from_secs(60);
+const FAST_EVALUATION: Duration = Duration::from_secs(10);
+
+/// Times that are told one by one, the longest first: who wonders about more sorts the
+/// JSON.
+const MOST_TIMES: usize = 10;
+
+/// Targets that are named for each of them.
+const MOST_NAMES: usize = 3;
+
+impl PageTimes {
+    /// The times of a configuration whose alarms are these.
+    #[must_use]
+    pub fn new(settings: &Settings, alarms: &[AlarmSpec]) -> Self {
+        let targets = settings.targets.iter();
+        let targets: BTreeMap<_, _> = targets.map(|target| (&target.name, target)).collect();
+        let times = alarms.iter().filter_map(|spec| match &spec.subject {
+            Subject::Target(name) => {
+                let target = targets.get(name)?;
+                Some((name.clone(), time_to_page(target, spec)))
+            }
+            // A cause's alarm routes; the target's own pages first or at the same time.
+            Subject::Heartbeat | Subject::Cause { .. } => None,
+        });
+        Self(times.collect())
+    }
+}
+
+impl fmt::Display for PageTimes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut by_time: BTreeMap<Reverse<Duration>, Vec<&TargetName>> = BTreeMap::new();
+        for (target, time) in &self.0 {
+            by_time.entry(Reverse(*time)).or_default().push(target);
+        }
+        for (Reverse(time), targets) in by_time.iter().take(MOST_TIMES) {
+            let names = targets.iter().take(MOST_NAMES);
+            let names: Vec<_> = names.map(|name| name.as_str()).collect();
+            let names = names.join(", ");
+            write!(f, "paged at most {} s into an outage: ", time.as_secs())?;
+            match targets.len().saturating_sub(MOST_NAMES) {
+                0 => writeln!(f, "{names}")?,
+                more => writeln!(f, "{names} and {} more targets", grouped_count(more))?,
+            }
+        }
+        let rest = by_time.iter().skip(MOST_TIMES);
+        match rest.map(|(_, targets)| targets.len()).sum() {
+            0 => Ok(()),
+            rest => writeln!(f, "paged sooner: {} more targets", grouped_count(rest)),
+        }
+    }
+}
+
+/// An outage that begins right after a good probe: the wait for the next slot, the
+/// failing probes at their full timeout with the wait between them, then the alarm's
+/// own datapoints and CloudWatch's evaluation.
+fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
+    let failures = target.health.consecutive_failures;
+    let confirm = match target.confirm_after {
+        Duration::ZERO => target.interval,
+        soon => soon.min(target.interval),
+    };
+    let mut down = target.interval + target.timeout;
+    if failures > 1 {
+        down += confirm + target.timeout;
+    }
+    // Only the second look comes soon; the others keep to the schedule.
+    down += target.interval.max(target.timeout) * failures.saturating_sub(2);
+    let period = Duration::from_secs(u64::from(spec.period));
+    let evaluation = if spec.is_high_resolution() {
+        FAST_EVALUATION
+    } else {
+        EVALUATION
+    };
+    down + period * spec.datapoints_to_alarm + evaluation
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::alarm::desired;
+
+    /// Targets with intervals in minutes, as `count` times `minutes`.
+    fn check(groups: &[(usize, u64)]) -> String {
+        let mut settings = Settings::default();
+        settings.cloudwatch.enabled = true;
+        for (count, minutes) in groups {
+            for index in 0..*count {
+                let name = format!("every{minutes}-{index}");
+                let url = "https://orders.example/".parse().unwrap();
+                let mut target = Target::with_defaults(&name, url);
+                target.interval = Duration::from_secs(60 * minutes);
+                settings.targets.push(Arc::new(target));
+            }
+        }
+        PageTimes::new(&settings, &desired(&settings)).to_string()
+    }
+
+    #[test]
+    fn equal_times_are_told_once_and_the_slowest_first() {
+        insta::assert_snapshot!(check(&[(3, 1), (9_997, 2), (1, 10)]), @"
+        paged at most 1340 s into an outage: every10-0
+        paged at most 380 s into an outage: every2-0, every2-1, every2-2 and 9,994 more targets
+        paged at most 260 s into an outage: every1-0, every1-1, every1-2
+        ");
+    }
+
+    #[test]
+    fn many_different_times_are_cut() {
+        let groups: Vec<_> = (1..=15).map(|minutes| (2, minutes)).collect();
+        let said = check(&groups);
+        assert_eq!(said.lines().count(), 11, "{said}");
+        assert!(said.ends_with("paged sooner: 10 more targets\n"), "{said}");
+    }
+}

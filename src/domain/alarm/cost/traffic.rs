@@ -1,0 +1,173 @@
+//! What the probes themselves cost at the other end: requests to API Gateway and
+//! invocations of Lambda, on the bill of whoever owns the API.
+//!
+//! Counted from the schedule alone: neither second looks after a failure nor control
+//! requests. Dollars are only given where a target declares an API or a function, or its
+//! host name is one of theirs; what stands behind any other host nobody knows here.
+
+use std::fmt;
+
+use crate::domain::alarm::cost::{MONTH, dollars_text, grouped};
+use crate::model::settings::Settings;
+use crate::model::target::{Integration, Target};
+
+/// Probes of a month, and where they go.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Traffic {
+    /// All of them.
+    pub probes: f64,
+    /// Requests to HTTP APIs.
+    pub http_api: f64,
+    /// Requests to REST APIs.
+    pub rest_api: f64,
+    /// Requests to APIs of which only the host name is known.
+    pub some_api: f64,
+    /// Invocations of Lambda functions, as far as a function is declared or its URL called.
+    pub lambda: f64,
+}
+
+/// Dollars for a request to an HTTP API, by third-party summaries of the price list.
+const HTTP_API: f64 = 1.00 / 1_000_000.0;
+/// The same for a REST API.
+const REST_API: f64 = 3.50 / 1_000_000.0;
+/// The same for an invocation, without the time that the function runs.
+const LAMBDA: f64 = 0.20 / 1_000_000.0;
+
+impl Traffic {
+    /// Counts a configuration's probes.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let mut traffic = Self::default();
+        let holders = f64::from(settings.shards.replicas_per_target);
+        for target in &settings.targets {
+            let probes = holders * MONTH.as_secs_f64() / target.interval.as_secs_f64();
+            traffic.probes += probes;
+            if target.aws.api_name.is_some() {
+                traffic.rest_api += probes;
+            } else if target.aws.api_id.is_some() {
+                traffic.http_api += probes;
+            } else if host_has(target, ".execute-api.", ".amazonaws.com") {
+                traffic.some_api += probes;
+            }
+            if runs_a_function(target) {
+                traffic.lambda += probes;
+            }
+        }
+        traffic
+    }
+
+    /// Dollars a month at least and at most: an API of which only the host is known may be
+    /// of either kind. Without what functions cost while they run.
+    #[must_use]
+    pub fn dollars(&self) -> (f64, f64) {
+        let sure = self.http_api * HTTP_API + self.rest_api * REST_API + self.lambda * LAMBDA;
+        (
+            sure + self.some_api * HTTP_API,
+            sure + self.some_api * REST_API,
+        )
+    }
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} probes a month", grouped(self.probes))?;
+        let requests = self.http_api + self.rest_api + self.some_api;
+        if requests + self.lambda > 0.0 {
+            let (least, most) = self.dollars();
+            let least = dollars_text(least);
+            let most = dollars_text(most);
+            let sum = if least == most {
+                format!("about {least}")
+            } else {
+                format!("{least} to {most}")
+            };
+            let run = if self.lambda > 0.0 {
+                ", and what the functions cost while they run"
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                "  on the bill of whoever owns the API: {sum} for {} requests to API Gateway and {} \
+                 known invocations of Lambda{run}",
+                grouped(requests),
+                grouped(self.lambda),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a probe of the target invokes a Lambda function, as far as it is known.
+fn runs_a_function(target: &Target) -> bool {
+    match target.aws.integration {
+        Some(Integration::Lambda) => true,
+        Some(Integration::Http | Integration::VpcLink) => false,
+        None => target.aws.function.is_some() || host_has(target, ".lambda-url.", ".on.aws"),
+    }
+}
+
+fn host_has(target: &Target, part: &str, end: &str) -> bool {
+    let host = target.url.host_str().unwrap_or_default();
+    host.contains(part) && host.ends_with(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn check(url: &str, change: impl FnOnce(&mut Target)) -> String {
+        let mut target = Target::with_defaults("orders", url.parse().unwrap());
+        change(&mut target);
+        let settings = Settings {
+            targets: vec![Arc::new(target)],
+            ..Settings::default()
+        };
+        Traffic::new(&settings).to_string()
+    }
+
+    const API: &str = "https://a1.execute-api.eu-west-1.amazonaws.com/";
+
+    #[test]
+    fn a_host_of_which_nothing_is_known_has_no_price() {
+        let said = check("https://orders.example/", |_| {});
+        insta::assert_snapshot!(said, @"43,200 probes a month");
+    }
+
+    #[test]
+    fn a_declared_api_and_function_have_theirs() {
+        let said = check("https://orders.example/", |target| {
+            target.interval = std::time::Duration::from_secs(1);
+            target.aws.api_name = Some("shop".to_owned());
+            target.aws.function = Some("orders".to_owned());
+        });
+        insta::assert_snapshot!(said, @"
+        2,592,000 probes a month
+          on the bill of whoever owns the API: about $9.59 for 2,592,000 requests to API Gateway and 2,592,000 known invocations of Lambda, and what the functions cost while they run
+        ");
+        let said = check(API, |target| {
+            target.aws.api_id = Some("a1".to_owned());
+            target.aws.integration = Some(Integration::Http);
+        });
+        insta::assert_snapshot!(said, @"
+        43,200 probes a month
+          on the bill of whoever owns the API: about $0.04 for 43,200 requests to API Gateway and 0 known invocations of Lambda
+        ");
+    }
+
+    #[test]
+    fn a_host_alone_may_be_either_kind_of_api() {
+        let said = check(API, |_| {});
+        insta::assert_snapshot!(said, @"
+        43,200 probes a month
+          on the bill of whoever owns the API: $0.04 to $0.15 for 43,200 requests to API Gateway and 0 known invocations of Lambda
+        ");
+        let said = check("https://a1.lambda-url.eu-west-1.on.aws/", |_| {});
+        insta::assert_snapshot!(said, @"
+        43,200 probes a month
+          on the bill of whoever owns the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, and what the functions cost while they run
+        ");
+    }
+}

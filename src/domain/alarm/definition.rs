@@ -1,0 +1,118 @@
+//! An alarm's definition in CloudWatch's words, which is how it is compared and shown.
+//!
+//! Only fields that CloudWatch returns are here; what it keeps to itself is covered by
+//! the fingerprint that an alarm carries as a tag.
+
+use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
+use crate::model::target::MissingData;
+
+/// The fields that CloudWatch returns of a definition, as written.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Definition {
+    /// The metric.
+    pub metric: Option<MetricId>,
+    /// Such as `Maximum`.
+    pub statistic: String,
+    /// Such as `GreaterThanOrEqualToThreshold`.
+    pub comparison: String,
+    /// The threshold.
+    pub threshold: f64,
+    /// Seconds.
+    pub period: u32,
+    /// N of "M of N".
+    pub evaluation_periods: u32,
+    /// M of "M of N"; zero: not set, so equal to N.
+    pub datapoints_to_alarm: u32,
+    /// Such as `ignore`.
+    pub missing: String,
+    /// Actions on ALARM.
+    pub alarm_actions: Vec<String>,
+    /// Actions on OK.
+    pub ok_actions: Vec<String>,
+    /// Whether actions run.
+    pub actions_enabled: bool,
+    /// Whether tags are propagated; `None`: not returned.
+    pub propagates_tags: Option<bool>,
+}
+
+impl Definition {
+    /// What CloudWatch would return of a definition that was just written.
+    #[must_use]
+    pub fn of(spec: &AlarmSpec) -> Self {
+        Self {
+            metric: Some(spec.metric.clone()),
+            statistic: "Maximum".to_owned(),
+            comparison: spec.condition.as_str().to_owned(),
+            threshold: 1.0,
+            period: spec.period,
+            evaluation_periods: spec.evaluation_periods,
+            datapoints_to_alarm: spec.datapoints_to_alarm,
+            missing: missing_as_str(spec.missing).to_owned(),
+            alarm_actions: spec.actions.clone(),
+            ok_actions: spec.actions.clone(),
+            actions_enabled: spec.actions_enabled,
+            propagates_tags: Some(true),
+        }
+    }
+
+    /// The fields as text, in CloudWatch's words.
+    pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
+        let (namespace, name, dimensions) = self.metric.as_ref().map_or_else(
+            || ("", "", Vec::new()),
+            |metric| {
+                let mut dimensions = metric.dimensions.clone();
+                dimensions.sort();
+                (metric.namespace.as_str(), metric.name.as_str(), dimensions)
+            },
+        );
+        let dimensions: Vec<_> = dimensions.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let datapoints = match self.datapoints_to_alarm {
+            0 => self.evaluation_periods,
+            datapoints => datapoints,
+        };
+        vec![
+            ("Namespace", namespace.to_owned()),
+            ("MetricName", name.to_owned()),
+            ("Dimensions", dimensions.join(", ")),
+            ("Statistic", self.statistic.clone()),
+            ("ComparisonOperator", self.comparison.clone()),
+            ("Threshold", self.threshold.to_string()),
+            ("Period", self.period.to_string()),
+            ("EvaluationPeriods", self.evaluation_periods.to_string()),
+            ("DatapointsToAlarm", datapoints.to_string()),
+            ("TreatMissingData", self.missing.clone()),
+            ("AlarmActions", list(&self.alarm_actions)),
+            ("OKActions", list(&self.ok_actions)),
+            ("ActionsEnabled", self.actions_enabled.to_string()),
+        ]
+    }
+}
+
+impl Condition {
+    /// CloudWatch's comparison operator.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AtLeastOne => "GreaterThanOrEqualToThreshold",
+            Self::LessThanOne => "LessThanThreshold",
+        }
+    }
+}
+
+/// CloudWatch's word for what a missing datapoint means.
+#[must_use]
+pub const fn missing_as_str(missing: MissingData) -> &'static str {
+    match missing {
+        MissingData::Ignore => "ignore",
+        MissingData::Breaching => "breaching",
+        MissingData::NotBreaching => "notBreaching",
+        MissingData::Missing => "missing",
+    }
+}
+
+fn list(actions: &[String]) -> String {
+    // CloudWatch keeps no order among actions.
+    let mut actions = actions.to_vec();
+    actions.sort();
+    format!("[{}]", actions.join(", "))
+}

@@ -1,0 +1,102 @@
+//! What alarms are called: names that say location, target and cause to who reads them,
+//! and that CloudWatch takes.
+//!
+//! Names are unique within one configuration, which `config` holds: a target may itself
+//! be named like another one's alarm of a cause.
+
+use crate::model::cause::CauseId;
+use crate::model::hash::fnv1a;
+
+/// The most characters CloudWatch takes in an alarm's name.
+const MAX_NAME: usize = 255;
+
+/// What the names of all alarms of a location begin with.
+#[must_use]
+pub fn name_prefix(location: &str) -> String {
+    let mut prefix = String::from("probecause ");
+    prefix.extend(location.chars().filter(|c| !c.is_control()));
+    prefix.push(' ');
+    prefix
+}
+
+/// The name of a target's alarm at a location.
+#[must_use]
+pub fn target_alarm_name(location: &str, target: &str) -> String {
+    bounded_name(&format!("{}{target}", name_prefix(location)))
+}
+
+/// The name of the alarm of one cause of a target at a location.
+#[must_use]
+pub fn cause_alarm_name(location: &str, target: &str, cause: &CauseId) -> String {
+    bounded_name(&format!("{}{target} ({cause})", name_prefix(location)))
+}
+
+/// The name of the alarm of a shard's heartbeat; the first one's is the location's. No
+/// target's name begins with a parenthesis.
+#[must_use]
+pub fn heartbeat_name(location: &str, shard: u32) -> String {
+    let prefix = name_prefix(location);
+    bounded_name(&match shard {
+        0 => format!("{prefix}(heartbeat)"),
+        _ => format!("{prefix}(heartbeat shard {shard})"),
+    })
+}
+
+/// Which shard's heartbeat an alarm is on by its name; `None`: on no heartbeat.
+#[must_use]
+pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
+    let prefix = name_prefix(location);
+    let shard = match name.strip_prefix(&prefix)?.strip_prefix("(heartbeat")? {
+        ")" => 0,
+        rest => rest
+            .strip_prefix(" shard ")?
+            .strip_suffix(')')?
+            .parse()
+            .ok()?,
+    };
+    (heartbeat_name(location, shard) == name).then_some(shard)
+}
+
+/// Cuts a name that is too long, and keeps it unique by a hash of the whole.
+fn bounded_name(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    if name.chars().count() <= MAX_NAME {
+        return name;
+    }
+    let hash = format!("~{:016x}", fnv1a(&name));
+    let kept = MAX_NAME - hash.len();
+    name.chars().take(kept).chain(hash.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeats_shard_is_read_from_its_name() {
+        for shard in [0, 1, 12] {
+            let name = heartbeat_name("eu-west-1", shard);
+            assert_eq!(heartbeat_shard("eu-west-1", &name), Some(shard));
+        }
+        for name in [
+            "orders",
+            "(heartbeat shard 01)",
+            "(heartbeat shard 0)",
+            "(heartbeat x)",
+        ] {
+            let name = target_alarm_name("eu-west-1", name);
+            assert_eq!(heartbeat_shard("eu-west-1", &name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_stays_unique() {
+        let long = "ä".repeat(300);
+        let one = target_alarm_name("local", &format!("{long}1"));
+        let two = target_alarm_name("local", &format!("{long}2"));
+        assert_eq!(one.chars().count(), 255);
+        assert_ne!(one, two);
+        let cause = CauseId::new("lambda-throttled").unwrap();
+        assert_ne!(cause_alarm_name("local", &format!("{long}1"), &cause), one);
+    }
+}

@@ -1,0 +1,399 @@
+//! Desired alarms against actual ones: the difference as a value, printed before it is
+//! applied, and empty once it has been.
+//!
+//! Pure. An alarm without our tag is never part of a change: one that holds a name we
+//! need is a clash, for a person to settle. Tags and descriptions that name causes
+//! belong to the daemon, so they take no part in the comparison. What was changed in the
+//! configuration is told from what was changed by hand by the fingerprint that each alarm
+//! carries. `show` prints a plan.
+
+mod show;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::alarm::AlarmSpec;
+use crate::domain::alarm::definition::Definition;
+use crate::domain::alarm::words::{DEFINITION_TAG, MANAGED_TAG};
+use crate::model::settings::DriftPolicy;
+
+/// An alarm as it is in the account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActualAlarm {
+    /// Its name.
+    pub name: String,
+    /// Its ARN, which tags go by.
+    pub arn: String,
+    /// Its description.
+    pub description: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its definition; `None`: of another kind than ours (composite, metric math, …).
+    pub definition: Option<Definition>,
+}
+
+/// What has to be done, and what is found besides.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Plan {
+    /// One step per alarm: pagers that are desired first, in the order of the
+    /// configuration; then what is ours but no longer configured, by name.
+    pub steps: Vec<Step>,
+}
+
+/// One alarm's part of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// It is missing.
+    Create(AlarmSpec),
+    /// It differs.
+    Update {
+        /// As it should be.
+        spec: AlarmSpec,
+        /// As it is; its words are kept.
+        actual: ActualAlarm,
+        /// What differs.
+        changes: Vec<Change>,
+        /// The configuration is the one that it was written for: somebody changed it.
+        by_hand: bool,
+    },
+    /// Somebody changed it, and the configuration says to leave that.
+    Drift {
+        /// As it should be.
+        spec: AlarmSpec,
+        /// As it is.
+        actual: ActualAlarm,
+        /// What differs.
+        changes: Vec<Change>,
+    },
+    /// It is as it should be.
+    Leave {
+        /// As it should be.
+        spec: AlarmSpec,
+        /// As it is.
+        actual: ActualAlarm,
+    },
+    /// Somebody else's alarm has the name.
+    Clash(AlarmSpec),
+    /// It is ours, at this location, and its target or its cause is not configured any more.
+    Orphan(ActualAlarm),
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The field, in CloudWatch's words.
+    pub field: &'static str,
+    /// As it is.
+    pub from: String,
+    /// As it should be.
+    pub to: String,
+}
+
+impl Plan {
+    /// Compares what is desired at a location with what is there. `desired` are the alarms
+    /// of the whole configuration: ours of this location that are not among them are
+    /// orphans. A missing alarm is created, whoever deleted it.
+    #[must_use]
+    pub fn new(
+        desired: &[AlarmSpec],
+        actual: &[ActualAlarm],
+        location: &str,
+        drift: DriftPolicy,
+    ) -> Self {
+        let by_name: BTreeMap<_, _> = actual.iter().map(|a| (a.name.as_str(), a)).collect();
+        let wanted: BTreeSet<_> = desired.iter().map(|spec| spec.name.as_str()).collect();
+        let mut steps: Vec<_> = desired
+            .iter()
+            .map(|spec| step(spec, by_name.get(spec.name.as_str()).copied(), drift))
+            .collect();
+        let orphans = by_name
+            .values()
+            .filter(|alarm| !wanted.contains(alarm.name.as_str()))
+            .filter(|alarm| alarm.is_ours() && alarm.is_at(location));
+        steps.extend(orphans.map(|&alarm| Step::Orphan(alarm.clone())));
+        Self { steps }
+    }
+
+    /// Whether applying it would write anything.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.changes().next().is_some()
+    }
+
+    /// The steps that write something.
+    pub fn changes(&self) -> impl Iterator<Item = &Step> {
+        self.steps
+            .iter()
+            .filter(|step| matches!(step, Step::Create(_) | Step::Update { .. }))
+    }
+
+    /// The alarms that `prune` would remove.
+    pub fn orphans(&self) -> impl Iterator<Item = &ActualAlarm> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Orphan(alarm) => Some(alarm),
+            _ => None,
+        })
+    }
+
+    /// The alarms whose names somebody else's alarms hold.
+    pub fn clashes(&self) -> impl Iterator<Item = &AlarmSpec> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Clash(spec) => Some(spec),
+            _ => None,
+        })
+    }
+}
+
+impl Step {
+    /// The alarm's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Create(spec)
+            | Self::Update { spec, .. }
+            | Self::Drift { spec, .. }
+            | Self::Leave { spec, .. }
+            | Self::Clash(spec) => &spec.name,
+            Self::Orphan(alarm) => &alarm.name,
+        }
+    }
+
+    /// What is to be done, in one word.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Update { .. } => "update",
+            Self::Drift { .. } => "drift",
+            Self::Leave { .. } => "leave",
+            Self::Clash(_) => "clash",
+            Self::Orphan(_) => "orphan",
+        }
+    }
+
+    /// What differs, and that it was changed by hand; `None`: it was not.
+    #[must_use]
+    pub fn drift(&self) -> Option<&[Change]> {
+        match self {
+            Self::Drift { changes, .. }
+            | Self::Update {
+                changes,
+                by_hand: true,
+                ..
+            } => Some(changes),
+            _ => None,
+        }
+    }
+}
+
+impl ActualAlarm {
+    /// Whether it carries our tag.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.tags.contains_key(MANAGED_TAG)
+    }
+
+    /// Whether its metric is one of this location: names alone cannot tell `eu` from
+    /// `eu west`.
+    fn is_at(&self, location: &str) -> bool {
+        self.definition
+            .as_ref()
+            .and_then(|definition| definition.metric.as_ref())
+            .is_some_and(|metric| {
+                let here = |(key, value): &(String, String)| key == "Location" && value == location;
+                metric.dimensions.iter().any(here)
+            })
+    }
+}
+
+fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> Step {
+    let Some(actual) = actual else {
+        return Step::Create(spec.clone());
+    };
+    let Some(definition) = actual.definition.as_ref().filter(|_| actual.is_ours()) else {
+        return Step::Clash(spec.clone());
+    };
+    let stored = actual.tags.get(DEFINITION_TAG);
+    let fingerprint = spec.fingerprint();
+    let by_hand = stored == Some(&fingerprint);
+    let mut changes = changes(spec, definition);
+    // What CloudWatch does not return is covered by the fingerprint that was stored.
+    if changes.is_empty() && !by_hand {
+        changes.push(Change {
+            field: DEFINITION_TAG,
+            from: stored.cloned().unwrap_or_default(),
+            to: fingerprint,
+        });
+    }
+    let (spec, actual) = (spec.clone(), actual.clone());
+    if changes.is_empty() {
+        Step::Leave { spec, actual }
+    } else if by_hand && drift == DriftPolicy::Leave {
+        Step::Drift {
+            spec,
+            actual,
+            changes,
+        }
+    } else {
+        Step::Update {
+            spec,
+            actual,
+            changes,
+            by_hand,
+        }
+    }
+}
+
+fn changes(spec: &AlarmSpec, actual: &Definition) -> Vec<Change> {
+    let mut changes: Vec<_> = Definition::of(spec)
+        .fields()
+        .into_iter()
+        .zip(actual.fields())
+        .filter(|((_, to), (_, from))| to != from)
+        .map(|((field, to), (_, from))| Change { field, from, to })
+        .collect();
+    if actual.propagates_tags == Some(false) {
+        changes.push(Change {
+            field: "AlarmTagsPropagation",
+            from: "false".to_owned(),
+            to: "true".to_owned(),
+        });
+    }
+    changes
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::alarm::desired;
+    use crate::domain::alarm::words::Words;
+    use crate::model::cause::{CauseId, Owner};
+    use crate::model::settings::Settings;
+    use crate::model::target::{CauseAlarm, Target};
+
+    /// One target, `orders`, whose alarm pages.
+    pub(crate) fn settings(change: impl FnOnce(&mut Settings, &mut Target)) -> Settings {
+        let url = "https://orders.example/".parse().unwrap();
+        let mut target = Target::with_defaults("orders", url);
+        let mut settings = Settings::default();
+        settings.cloudwatch.enabled = true;
+        settings.cloudwatch.alarm_actions = vec!["arn:aws:sns:eu-west-1:1:pager".to_owned()];
+        change(&mut settings, &mut target);
+        settings.targets.push(Arc::new(target));
+        settings
+    }
+
+    /// The alarms as an account holds them after an apply.
+    pub(crate) fn applied(specs: &[AlarmSpec]) -> Vec<ActualAlarm> {
+        specs
+            .iter()
+            .map(|spec| {
+                let words = Words::healthy(spec);
+                let tags = words.tags(spec).into_iter();
+                ActualAlarm {
+                    name: spec.name.clone(),
+                    arn: format!("arn:{}", spec.name),
+                    tags: tags.map(|(key, value)| (key.to_owned(), value)).collect(),
+                    description: words.description,
+                    definition: Some(Definition {
+                        propagates_tags: None,
+                        ..Definition::of(spec)
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    /// Plans for `wanted` in an account to which `orders` with a per-cause alarm was applied
+    /// and then changed; gives each step's action that is not `leave`, with `!` where it
+    /// was changed by hand.
+    fn check(
+        wanted: impl FnOnce(&mut Settings, &mut Target),
+        change: impl FnOnce(&mut Vec<ActualAlarm>),
+        expected: &str,
+    ) {
+        let with_cause = |_: &mut Settings, target: &mut Target| {
+            target.alarm.causes.push(CauseAlarm {
+                cause: CauseId::new("forbidden").unwrap(),
+                owner: Owner::Platform,
+                actions: Vec::new(),
+            });
+        };
+        let mut actual = applied(&desired(&settings(with_cause)));
+        change(&mut actual);
+        let wanted = settings(|settings, target| {
+            with_cause(settings, target);
+            wanted(settings, target);
+        });
+        let drift = wanted.cloudwatch.drift;
+        let plan = Plan::new(&desired(&wanted), &actual, "local", drift);
+        let seen = plan.steps.iter().filter(|step| step.action() != "leave");
+        let seen: Vec<_> = seen
+            .map(|step| {
+                let by_hand = if step.drift().is_some() { "!" } else { "" };
+                let name = step.name().trim_start_matches("probecause local ");
+                format!("{}{by_hand} {name}", step.action())
+            })
+            .collect();
+        assert_eq!(seen.join(", "), expected);
+    }
+
+    fn longer(actual: &mut [ActualAlarm]) {
+        actual[1].definition.as_mut().unwrap().period = 300;
+    }
+
+    fn leave(settings: &mut Settings, _: &mut Target) {
+        settings.cloudwatch.drift = DriftPolicy::Leave;
+    }
+
+    #[test]
+    fn what_was_changed_by_hand_is_mended_or_left() {
+        check(|_, _| {}, |actual| longer(actual), "update! orders");
+        check(leave, |actual| longer(actual), "drift! orders");
+    }
+
+    #[test]
+    fn what_was_changed_in_the_configuration_is_written_under_either_policy() {
+        let twice = |_: &mut Settings, target: &mut Target| target.alarm.periods = 2;
+        check(twice, |_| {}, "update orders, update orders (forbidden)");
+        check(
+            |settings, target| {
+                leave(settings, target);
+                twice(settings, target);
+            },
+            // Changed by hand too: one write settles both.
+            |actual| longer(actual),
+            "update orders, update orders (forbidden)",
+        );
+    }
+
+    #[test]
+    fn an_alarm_without_a_fingerprint_is_written() {
+        check(
+            leave,
+            |actual| {
+                actual[1].tags.remove(DEFINITION_TAG);
+            },
+            "update orders",
+        );
+    }
+
+    #[test]
+    fn a_missing_alarm_is_created_under_either_policy() {
+        let gone = |actual: &mut Vec<ActualAlarm>| {
+            actual.remove(1);
+        };
+        check(|_, _| {}, gone, "create orders");
+        check(leave, gone, "create orders");
+    }
+
+    #[test]
+    fn a_cause_taken_from_the_list_leaves_an_orphan() {
+        check(
+            |_, target| target.alarm.causes.clear(),
+            |_| {},
+            "orphan orders (forbidden)",
+        );
+    }
+}

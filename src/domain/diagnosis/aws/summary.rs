@@ -1,0 +1,74 @@
+//! What AWS said, in a few words for an incident's history.
+//!
+//! Numbers and templates only: whatever text a log line held was dropped when it was read.
+
+use std::time::Duration;
+
+use crate::domain::diagnosis::aws::{
+    AwsEvidence, LogFinding, LogSource, LogTemplate, MetricWindow,
+};
+
+/// All that was found, such as `Throttles 14, Invocations 0 (settled window)` or
+/// `access log: permission denied`; empty when nothing was.
+#[must_use]
+pub fn summary(evidence: &AwsEvidence) -> String {
+    let log = evidence.log.as_ref().map(log_in_words);
+    let window = evidence.window.as_ref().and_then(window_in_words);
+    [log, window]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn log_in_words(log: &LogFinding) -> String {
+    let source = match log.source {
+        LogSource::AccessLog => "access log",
+        LogSource::ExecutionLog => "execution log",
+    };
+    let words = match log.template {
+        LogTemplate::IntegrationTimeout => "integration timeout",
+        LogTemplate::Throttled => "throttled",
+        LogTemplate::PermissionDenied => "permission denied",
+        LogTemplate::MalformedResponse => "malformed response",
+        LogTemplate::FunctionError => "function error",
+        LogTemplate::FunctionTimedOut => "function timed out",
+        LogTemplate::AuthorizerFailure => "authorizer failure",
+        LogTemplate::NetworkFailure => "network failure",
+        LogTemplate::RefusedWithoutError => "Lambda answered 200 without an error",
+        LogTemplate::Unknown => "no phrase that says why",
+    };
+    format!("{source}: {words}")
+}
+
+/// The sums that there are, those that tell most first. In a settled window a sum without
+/// datapoints is nought, in an open one it is left out.
+fn window_in_words(window: &MetricWindow) -> Option<String> {
+    let mut words = Vec::new();
+    let mut count = |name: &str, sum: Option<f64>| {
+        if let Some(sum) = sum.or(window.settled.then_some(0.0)) {
+            words.push(format!("{name} {sum}"));
+        }
+    };
+    if let Some(lambda) = &window.lambda {
+        count("Throttles", lambda.throttles);
+        count("Invocations", lambda.invocations);
+        // Without an invocation there is nothing that could have failed.
+        if lambda.invocations.is_some() {
+            count("Errors", lambda.errors);
+        }
+    }
+    if let Some(api) = &window.api {
+        count("5xx", api.server_errors);
+    }
+    let longest = window.lambda.and_then(|lambda| lambda.duration_max);
+    if let Some(longest) = longest {
+        words.push(format!("Duration up to {}", seconds(longest)));
+    }
+    let settled = if window.settled { "settled" } else { "open" };
+    (!words.is_empty()).then(|| format!("{} ({settled} window)", words.join(", ")))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.3} s", time.as_secs_f64())
+}

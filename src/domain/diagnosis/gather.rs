@@ -1,0 +1,379 @@
+//! From an observation and what its target declares to facts.
+//!
+//! Everything a rule may ask about is computed here, so that rules need no arithmetic.
+//! Facts are what was seen or follows from it; this file refuses to name a cause.
+
+use crate::domain::diagnosis::context::Context;
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::front_door::{FrontDoor, GatewayMade};
+use crate::domain::expectation;
+use crate::model::observation::{Observation, Phase, Response};
+use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
+
+/// Header facts are cut at this length: rules look at names and short values.
+const MAX_HEADER: usize = 256;
+
+/// At most this many header facts: an answer may carry more than is sensible.
+const MAX_HEADERS: usize = 64;
+
+/// Headers that carry secrets never become facts.
+const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
+
+impl Facts {
+    /// Computes every fact of one observation. Total: what is not known stays absent.
+    #[must_use]
+    pub fn gather(target: &Target, observation: &Observation, context: &Context) -> Self {
+        let mut facts = Self::defaults();
+        facts.declared(&target.aws);
+        facts.judged(target, observation, context);
+        facts.measured(observation);
+        let host = host_of(target, observation);
+        facts.set_text("host", &host);
+        facts.set_text("method", &target.request.method);
+        if let Some(days) = expectation::certificate_days(observation, context.now) {
+            #[expect(clippy::cast_precision_loss, reason = "days are far below 2^52")]
+            facts.set_number("certificate_days", days as f64);
+        }
+        let door = observation
+            .response
+            .as_ref()
+            .map_or(FrontDoor::Unknown, |response| {
+                let door = FrontDoor::recognise(response, &host);
+                facts.answered(response, door);
+                door
+            });
+        // What came out of a cache was made for an earlier request: its time says nothing.
+        if facts.get("age").is_none() {
+            facts.timed(target, observation, context, door);
+        }
+        if let Some(evidence) = &context.aws {
+            facts.told_by_aws(&target.aws, evidence);
+        }
+        facts
+    }
+
+    fn declared(&mut self, aws: &AwsDeclarations) {
+        if let Some(integration) = aws.integration {
+            let word = match integration {
+                Integration::Lambda => "lambda",
+                Integration::Http => "http",
+                Integration::VpcLink => "vpc-link",
+            };
+            self.set_text("integration", word);
+        }
+        if let Some(authorizer) = aws.authorizer {
+            let word = match authorizer {
+                Authorizer::None => "none",
+                Authorizer::Lambda => "lambda",
+                Authorizer::Jwt => "jwt",
+                Authorizer::Iam => "iam",
+            };
+            self.set_text("authorizer", word);
+        }
+    }
+
+    /// What went wrong, by fault or by unmet expectation.
+    fn judged(&mut self, target: &Target, observation: &Observation, context: &Context) {
+        if let Some(fault) = &observation.fault {
+            self.set_text("phase", fault.phase.as_str());
+            self.set_text("fault", fault.kind.as_str());
+            self.error = Some(fault.detail.clone());
+            return;
+        }
+        let unmet = expectation::check(&target.expect, observation, context.now);
+        if let Some(gravest) = unmet.into_iter().min_by_key(|unmet| unmet.kind) {
+            let phase = if gravest.kind.degrades() {
+                "degraded"
+            } else {
+                "expect"
+            };
+            self.set_text("phase", phase);
+            self.set_text("unmet", gravest.kind.as_str());
+            self.error = Some(gravest.detail);
+        }
+    }
+
+    fn measured(&mut self, observation: &Observation) {
+        for phase in Phase::ALL {
+            if let Some(time) = observation.phases.get(phase) {
+                self.set_number(&format!("phase.{}", phase.as_str()), time.as_secs_f64());
+            }
+        }
+        // A transcript without a clock has a duration of nought: unknown, not instant.
+        if !observation.duration.is_zero() {
+            self.set_number("duration", observation.duration.as_secs_f64());
+        }
+        self.set_number("redirects", f64::from(observation.redirects));
+    }
+
+    fn answered(&mut self, response: &Response, door: FrontDoor) {
+        self.set_number("status", f64::from(response.status));
+        self.set_text("http_version", response.version.as_str());
+        self.set_text("front_door", door.as_str());
+        let made = GatewayMade::judge(door, response);
+        self.set_text("gateway_made", made.as_str());
+        for (name, value) in response.headers.iter().take(MAX_HEADERS) {
+            let fact = format!("header.{name}");
+            if !name.is_empty()
+                && !SECRET_HEADERS.contains(&name.as_str())
+                && self.get(&fact).is_none()
+            {
+                self.set_text(&fact, &shortened(value));
+            }
+        }
+        let age = response
+            .header("age")
+            .and_then(|age| age.trim().parse::<u32>().ok());
+        if let Some(age) = age.filter(|age| *age > 0) {
+            self.set_number("age", f64::from(age));
+        }
+        self.body(response);
+    }
+
+    /// The few members of a JSON body by which front doors tell what happened.
+    fn body(&mut self, response: &Response) {
+        let body: Option<serde_json::Value> = serde_json::from_slice(&response.body).ok();
+        let word = match &body {
+            Some(serde_json::Value::Object(_)) => "object",
+            Some(_) => "other",
+            None => "no",
+        };
+        self.set_text("body.json", word);
+        for key in ["message", "Message", "Reason", "errorMessage"] {
+            let text = body.as_ref().and_then(|body| body.get(key)?.as_str());
+            if let Some(text) = text {
+                self.set_text(&format!("body.{key}"), &shortened(text));
+            }
+        }
+        self.graphql(body.as_ref());
+    }
+
+    /// The errors of a GraphQL answer: by its specification each is an object with a
+    /// `message`, which other APIs' lists under the same name need not have.
+    fn graphql(&mut self, body: Option<&serde_json::Value>) {
+        let list = body.and_then(|body| body.get("errors")?.as_array());
+        let is_error = |error: &&serde_json::Value| {
+            let message = error.get("message");
+            message.is_some_and(serde_json::Value::is_string)
+        };
+        let errors = || list.into_iter().flatten().filter(is_error);
+        let count = errors().count();
+        if count > 0 {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "bodies are far below 2^52 bytes"
+            )]
+            self.set_number("body.errors", count as f64);
+        }
+        if let Some(kind) = errors().find_map(|error| error.get("errorType")?.as_str()) {
+            self.set_text("body.errors.type", &shortened(kind));
+        }
+    }
+}
+
+fn host_of(target: &Target, observation: &Observation) -> String {
+    url::Url::parse(&observation.final_url)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .or_else(|| target.url.host_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_HEADER).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use crate::model::observation::{Fault, FaultKind, HttpVersion};
+
+    fn target() -> Target {
+        Target::with_defaults("t", url::Url::parse("https://x.example/a").unwrap())
+    }
+
+    fn answered(status: u16, processing: f64) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.duration = Duration::from_secs_f64(processing + 0.001);
+        observation.phases.connect = Some(Duration::from_micros(100));
+        observation.phases.processing = Some(Duration::from_secs_f64(processing));
+        observation.response = Some(Response {
+            status,
+            version: HttpVersion::Http2,
+            headers: vec![
+                ("apigw-requestid".to_owned(), "K=".to_owned()),
+                ("set-cookie".to_owned(), "secret".to_owned()),
+            ],
+            body: br#"{"message":"hi"}"#.to_vec(),
+            body_truncated: false,
+            body_bytes: 16,
+            content_length: None,
+        });
+        observation
+    }
+
+    fn check(observation: &Observation, target: &Target, expected: &[(&str, Option<&str>)]) {
+        let facts = Facts::gather(target, observation, &Context::at(Timestamp::UNIX_EPOCH));
+        for (name, value) in expected {
+            let found = facts.get(name).map(ToString::to_string);
+            assert_eq!(found.as_deref(), *value, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_whole_answer_gives_its_facts_and_hides_its_cookies() {
+        check(
+            &answered(500, 0.0003),
+            &target(),
+            &[
+                ("phase", Some("expect")),
+                ("unmet", Some("status")),
+                ("method", Some("GET")),
+                ("status", Some("500")),
+                ("front_door", Some("http-api")),
+                ("gateway_made", Some("no")),
+                ("body.message", Some("hi")),
+                ("header.set-cookie", None),
+                ("invoked", Some("no")),
+                ("authorizer", Some("unknown")),
+                ("plateau", Some("none")),
+            ],
+        );
+    }
+
+    #[test]
+    fn invoked_follows_the_excess_and_leaves_a_space_between() {
+        check(&answered(500, 0.2), &target(), &[("invoked", Some("yes"))]);
+        check(
+            &answered(500, 0.1),
+            &target(),
+            &[("invoked", Some("unclear"))],
+        );
+    }
+
+    #[test]
+    fn a_declared_authorizer_or_an_unknown_connect_time_makes_invoked_unclear() {
+        let mut behind = target();
+        behind.aws.authorizer = Some(Authorizer::Jwt);
+        check(
+            &answered(500, 0.2),
+            &behind,
+            &[("invoked", Some("unclear"))],
+        );
+        let mut reused = answered(500, 0.2);
+        reused.phases.connect = None;
+        check(
+            &reused,
+            &target(),
+            &[("invoked", Some("unclear")), ("floor", None)],
+        );
+    }
+
+    #[test]
+    fn a_right_but_late_answer_is_degraded_and_a_good_one_has_no_phase() {
+        let mut slow = target();
+        slow.expect.slower_than = Some(Duration::from_millis(10));
+        check(
+            &answered(200, 0.1),
+            &slow,
+            &[("phase", Some("degraded")), ("unmet", Some("too-slow"))],
+        );
+        check(
+            &answered(200, 0.1),
+            &target(),
+            &[("phase", None), ("unmet", None)],
+        );
+    }
+
+    #[test]
+    fn a_fault_is_the_phase_and_our_deadline_the_plateau() {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/");
+        observation.duration = Duration::from_secs(35);
+        observation.fault = Some(Fault {
+            phase: Phase::Processing,
+            kind: FaultKind::Timeout,
+            detail: "deadline".to_owned(),
+        });
+        check(
+            &observation,
+            &target(),
+            &[
+                ("phase", Some("processing")),
+                ("fault", Some("timeout")),
+                ("plateau", Some("client")),
+                ("status", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_answer_out_of_a_cache_has_an_age_and_no_time() {
+        let mut cached = answered(503, 30.1);
+        check(
+            &cached,
+            &target(),
+            &[("age", None), ("plateau", Some("integration"))],
+        );
+        for (age, expected) in [("0", None), ("7", Some("7")), ("x", None)] {
+            let response = cached.response.as_mut().unwrap();
+            response.headers.retain(|(name, _)| name != "age");
+            response.headers.push(("age".to_owned(), age.to_owned()));
+            check(&cached, &target(), &[("age", expected)]);
+        }
+        let response = cached.response.as_mut().unwrap();
+        response.headers.retain(|(name, _)| name != "age");
+        response.headers.push(("age".to_owned(), "7".to_owned()));
+        check(
+            &cached,
+            &target(),
+            &[("answer_time", None), ("plateau", Some("none"))],
+        );
+    }
+
+    #[test]
+    fn a_graphql_answer_tells_its_errors_and_the_first_type() {
+        let mut observation = answered(200, 0.1);
+        for (body, count, kind) in [
+            (
+                r#"{"data":null,"errors":[{"message":"no","errorType":"Unauthorized"},{"message":"x"}]}"#,
+                Some("2"),
+                Some("Unauthorized"),
+            ),
+            (r#"{"errors":[{"message":"x"}]}"#, Some("1"), None),
+            (r#"{"errors":[]}"#, None, None),
+            (r#"{"errors":[{"title":"x"}, "y"]}"#, None, None),
+            (r#"{"errors":"none"}"#, None, None),
+            (r#"{"a":{"errors":[{"message":"x"}]}}"#, None, None),
+            (r#"[{"errors":[{"message":"x"}]}]"#, None, None),
+        ] {
+            observation.response.as_mut().unwrap().body = body.as_bytes().to_vec();
+            check(
+                &observation,
+                &target(),
+                &[("body.errors", count), ("body.errors.type", kind)],
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_tells_its_form_and_lambdas_error() {
+        let mut observation = answered(200, 0.1);
+        for (body, form, message) in [
+            (r#"{"errorMessage":"boom"}"#, "object", Some("boom")),
+            (r#"{"errorMessage":7}"#, "object", None),
+            ("[1]", "other", None),
+            ("{", "no", None),
+        ] {
+            observation.response.as_mut().unwrap().body = body.as_bytes().to_vec();
+            check(
+                &observation,
+                &target(),
+                &[("body.json", Some(form)), ("body.errorMessage", message)],
+            );
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The part of the parser that reads a rule's examples and counterexamples.
+//!
+//! They are the rule's tests; here they are only read. Whether the rule passes them is
+//! for `lint` to say, which knows the other rules too.
+
+use toml::de::DeTable;
+
+use super::Reader;
+use crate::domain::diagnosis::condition::Condition;
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rule::Counterexample;
+
+/// The tests of one rule with their lines.
+#[derive(Default)]
+pub(super) struct Examples {
+    pub(super) examples: Vec<Facts>,
+    pub(super) example_lines: Vec<usize>,
+    pub(super) counterexamples: Vec<Counterexample>,
+    pub(super) counterexample_lines: Vec<usize>,
+}
+
+impl Reader<'_> {
+    pub(super) fn examples(
+        &mut self,
+        at: usize,
+        table: &DeTable<'_>,
+        phase: Option<&Condition>,
+    ) -> Examples {
+        let mut read = Examples::default();
+        for key in ["example", "counterexample"] {
+            let Some(list) = table.get(key) else {
+                self.problem(at, format!("a rule needs a [[rule.{key}]]"));
+                continue;
+            };
+            for (at, entry) in self.tables(list, key) {
+                self.example(key, at, entry, phase, &mut read);
+            }
+        }
+        read
+    }
+
+    fn example(
+        &mut self,
+        key: &str,
+        at: usize,
+        entry: &DeTable<'_>,
+        phase: Option<&Condition>,
+        into: &mut Examples,
+    ) {
+        self.only(entry, &["given", "because"]);
+        let Some(given) = entry.get("given") else {
+            self.problem(at, format!("`{key}` needs `given`: the facts"));
+            return;
+        };
+        let given = self.given(given, phase);
+        let because = entry
+            .get("because")
+            .and_then(|value| value.get_ref().as_str());
+        match (key, because) {
+            ("example", None) => {
+                into.examples.push(given);
+                into.example_lines.push(self.line(at));
+            }
+            ("counterexample", Some(because)) => {
+                let because = because.to_owned();
+                into.counterexamples.push(Counterexample { given, because });
+                into.counterexample_lines.push(self.line(at));
+            }
+            _ => self.problem(
+                at,
+                "a counterexample, and no other, says `because`".to_owned(),
+            ),
+        }
+    }
+}

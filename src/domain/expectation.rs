@@ -1,0 +1,361 @@
+//! Whether a whole answer is what its target expects.
+//!
+//! Only full answers are judged: a probe that broke off has a fault, and that is worse
+//! news than any expectation. This file says what is unmet, in the order of severity;
+//! it refuses to say why (`diagnosis`) or to look at the clock (`now` is an argument).
+
+use jiff::Timestamp;
+
+use crate::model::observation::{Observation, Response};
+use crate::model::target::{BodyMatch, Expectations, TextMatch};
+
+/// An expectation that an answer did not meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// Which expectation.
+    pub kind: UnmetKind,
+    /// For a person: what was expected and what came instead; never a part of the body.
+    pub detail: String,
+}
+
+/// The kinds of expectation, the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnmetKind {
+    /// The status.
+    Status,
+    /// A header.
+    Header,
+    /// The body.
+    Body,
+    /// The duration: degrades, does not fail.
+    TooSlow,
+    /// Days left on the certificate: degrades, does not fail.
+    CertificateExpiring,
+}
+
+/// What a healthy status is when a target names none.
+const DEFAULT_STATUS: &[(u16, u16)] = &[(200, 299)];
+
+/// Seconds of a day, for the days left on a certificate.
+const DAY: i64 = 86_400;
+
+impl UnmetKind {
+    /// Every kind, the gravest first.
+    pub const ALL: [Self; 5] = [
+        Self::Status,
+        Self::Header,
+        Self::Body,
+        Self::TooSlow,
+        Self::CertificateExpiring,
+    ];
+
+    /// The kind as the fact `unmet`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Header => "header",
+            Self::Body => "body",
+            Self::TooSlow => "too-slow",
+            Self::CertificateExpiring => "certificate-expiring",
+        }
+    }
+
+    /// Whether it only degrades: the answer is right, but late or on borrowed time.
+    #[must_use]
+    pub const fn degrades(self) -> bool {
+        matches!(self, Self::TooSlow | Self::CertificateExpiring)
+    }
+}
+
+/// What of the expectations the observation does not meet, the gravest first. Empty when
+/// there was no whole answer: then the fault speaks.
+#[must_use]
+pub fn check(expectations: &Expectations, observation: &Observation, now: Timestamp) -> Vec<Unmet> {
+    let (None, Some(response)) = (&observation.fault, &observation.response) else {
+        return Vec::new();
+    };
+    let mut unmet = Vec::new();
+    unmet.extend(check_status(&expectations.status, response.status));
+    for (name, expected) in &expectations.headers {
+        unmet.extend(check_header(name, expected, response));
+    }
+    for expected in &expectations.body {
+        unmet.extend(check_body(expected, response));
+    }
+    if let Some(limit) = expectations.slower_than
+        && observation.duration_of_target() > limit
+    {
+        unmet.push(Unmet {
+            kind: UnmetKind::TooSlow,
+            detail: format!(
+                "took {:.3} s, slower than {:.3} s",
+                observation.duration.as_secs_f64(),
+                limit.as_secs_f64()
+            ),
+        });
+    }
+    unmet.extend(check_certificate(expectations, observation, now));
+    unmet
+}
+
+/// Days until the first certificate of the chain expires, rounded down; negative once it
+/// has. Absent without a chain.
+#[must_use]
+pub fn certificate_days(observation: &Observation, now: Timestamp) -> Option<i64> {
+    let expiry = observation.earliest_expiry()?;
+    Some((expiry.as_second() - now.as_second()).div_euclid(DAY))
+}
+
+fn check_status(expected: &[(u16, u16)], status: u16) -> Option<Unmet> {
+    let ranges = if expected.is_empty() {
+        DEFAULT_STATUS
+    } else {
+        expected
+    };
+    if ranges
+        .iter()
+        .any(|(low, high)| (*low..=*high).contains(&status))
+    {
+        return None;
+    }
+    let wanted: Vec<String> = ranges
+        .iter()
+        .map(|(low, high)| {
+            if low == high {
+                low.to_string()
+            } else {
+                format!("{low}-{high}")
+            }
+        })
+        .collect();
+    Some(Unmet {
+        kind: UnmetKind::Status,
+        detail: format!("status {status} instead of {}", wanted.join(", ")),
+    })
+}
+
+fn check_header(name: &str, expected: &TextMatch, response: &Response) -> Option<Unmet> {
+    let mut values = response
+        .headers
+        .iter()
+        .filter(|(key, _)| key == name)
+        .peekable();
+    let detail = if values.peek().is_none() {
+        format!("header `{name}` is missing")
+    } else if values.any(|(_, value)| matches(expected, value)) {
+        return None;
+    } else {
+        format!("header `{name}` {}", unlike(expected))
+    };
+    Some(Unmet {
+        kind: UnmetKind::Header,
+        detail,
+    })
+}
+
+fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
+    let text = String::from_utf8_lossy(&response.body);
+    let complaint = body_complaint(expected, &text)?;
+    // What is missing may stand in the part that was not kept: say so.
+    let kept = if response.body_truncated {
+        format!(
+            " (only the first {} bytes of the body were looked at)",
+            response.body.len()
+        )
+    } else {
+        String::new()
+    };
+    Some(Unmet {
+        kind: UnmetKind::Body,
+        detail: format!("{complaint}{kept}"),
+    })
+}
+
+fn body_complaint(expected: &BodyMatch, text: &str) -> Option<String> {
+    match expected {
+        BodyMatch::Contains(part) => {
+            (!text.contains(part.as_str())).then(|| format!("body does not contain `{part}`"))
+        }
+        BodyMatch::Regex(pattern) => (!pattern.0.is_match(text))
+            .then(|| format!("body does not match `{}`", pattern.0.as_str())),
+        BodyMatch::Json { path, value } => {
+            let Ok(document) = serde_json::from_str::<serde_json::Value>(text) else {
+                return Some(format!(
+                    "body is not JSON, so `{}` is not there",
+                    path.source
+                ));
+            };
+            let nodes = path.path.query(&document);
+            if nodes.is_empty() {
+                return Some(format!("body has nothing at `{}`", path.source));
+            }
+            (!nodes.iter().any(|node| *node == value))
+                .then(|| format!("body has another value than {value} at `{}`", path.source))
+        }
+    }
+}
+
+fn check_certificate(
+    expectations: &Expectations,
+    observation: &Observation,
+    now: Timestamp,
+) -> Option<Unmet> {
+    let wanted = expectations.certificate_days?;
+    let left = certificate_days(observation, now)?;
+    (left < i64::from(wanted)).then(|| Unmet {
+        kind: UnmetKind::CertificateExpiring,
+        detail: format!("a certificate of the chain expires in {left} days, fewer than {wanted}"),
+    })
+}
+
+fn matches(expected: &TextMatch, text: &str) -> bool {
+    match expected {
+        TextMatch::Equals(wanted) => text == wanted,
+        TextMatch::Contains(part) => text.contains(part.as_str()),
+        TextMatch::Regex(pattern) => pattern.0.is_match(text),
+    }
+}
+
+fn unlike(expected: &TextMatch) -> String {
+    match expected {
+        TextMatch::Equals(wanted) => format!("is not `{wanted}`"),
+        TextMatch::Contains(part) => format!("does not contain `{part}`"),
+        TextMatch::Regex(pattern) => format!("does not match `{}`", pattern.0.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::observation::{Certificate, HttpVersion, TlsFacts};
+    use crate::model::target::{JsonPath, Pattern};
+
+    fn answer(status: u16, body: &str) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "http://x/");
+        observation.duration = Duration::from_millis(2500);
+        observation.response = Some(Response {
+            status,
+            version: HttpVersion::Http11,
+            headers: vec![("x-mode".to_owned(), "live".to_owned())],
+            body: body.as_bytes().to_vec(),
+            body_truncated: false,
+            body_bytes: body.len() as u64,
+            content_length: None,
+        });
+        observation
+    }
+
+    fn check_one(expect: &Expectations, observation: &Observation, expected: &[&str]) {
+        let unmet = check(expect, observation, Timestamp::UNIX_EPOCH);
+        let details: Vec<&str> = unmet.iter().map(|unmet| unmet.detail.as_str()).collect();
+        assert_eq!(details, expected);
+        assert!(unmet.is_sorted_by_key(|unmet| unmet.kind));
+    }
+
+    fn json(path: &str, value: serde_json::Value) -> BodyMatch {
+        BodyMatch::Json {
+            path: JsonPath {
+                source: path.to_owned(),
+                path: serde_json_path::JsonPath::parse(&format!("$.{path}")).unwrap(),
+            },
+            value,
+        }
+    }
+
+    #[test]
+    fn two_hundreds_are_expected_when_nothing_else_is() {
+        check_one(&Expectations::default(), &answer(204, ""), &[]);
+        check_one(
+            &Expectations::default(),
+            &answer(301, ""),
+            &["status 301 instead of 200-299"],
+        );
+    }
+
+    #[test]
+    fn every_kind_of_body_and_header_test_says_what_is_missing() {
+        let expect = Expectations {
+            status: vec![(500, 500)],
+            headers: vec![
+                ("x-mode".to_owned(), TextMatch::Equals("test".to_owned())),
+                ("x-none".to_owned(), TextMatch::Contains("a".to_owned())),
+            ],
+            body: vec![
+                BodyMatch::Contains("yes".to_owned()),
+                BodyMatch::Regex(Pattern(regex::Regex::new("^ok").unwrap())),
+                json("status", "ok".into()),
+                json("missing", 1.into()),
+            ],
+            ..Expectations::default()
+        };
+        check_one(
+            &expect,
+            &answer(500, r#"{"status":"bad"}"#),
+            &[
+                "header `x-mode` is not `test`",
+                "header `x-none` is missing",
+                "body does not contain `yes`",
+                "body does not match `^ok`",
+                "body has another value than \"ok\" at `status`",
+                "body has nothing at `missing`",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_body_longer_than_what_is_kept_is_told() {
+        let expect = Expectations {
+            body: vec![BodyMatch::Contains("end".to_owned())],
+            ..Expectations::default()
+        };
+        let mut observation = answer(200, "begin");
+        if let Some(response) = &mut observation.response {
+            response.body_truncated = true;
+        }
+        check_one(
+            &expect,
+            &observation,
+            &["body does not contain `end` (only the first 5 bytes of the body were looked at)"],
+        );
+    }
+
+    #[test]
+    fn slowness_and_a_certificate_that_runs_out_only_degrade() {
+        let expect = Expectations {
+            slower_than: Some(Duration::from_secs(2)),
+            certificate_days: Some(14),
+            ..Expectations::default()
+        };
+        let mut observation = answer(200, "");
+        observation.tls = Some(TlsFacts {
+            version: None,
+            chain: vec![Certificate {
+                subject: String::new(),
+                issuer: String::new(),
+                names: Vec::new(),
+                not_before: Timestamp::UNIX_EPOCH,
+                not_after: Timestamp::from_second(3 * DAY + 5).unwrap(),
+            }],
+        });
+        check_one(
+            &expect,
+            &observation,
+            &[
+                "took 2.500 s, slower than 2.000 s",
+                "a certificate of the chain expires in 3 days, fewer than 14",
+            ],
+        );
+        assert!(
+            check(&expect, &observation, Timestamp::UNIX_EPOCH)
+                .iter()
+                .all(|unmet| unmet.kind.degrades())
+        );
+        // We were late ourselves, by more than it is over its limit.
+        observation.own_lag = Duration::from_millis(600);
+        let unmet = check(&expect, &observation, Timestamp::UNIX_EPOCH);
+        assert!(unmet.iter().all(|unmet| unmet.kind != UnmetKind::TooSlow));
+    }
+}

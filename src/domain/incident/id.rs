@@ -1,0 +1,45 @@
+//! What an incident is called, in every place that shows it.
+//!
+//! The id outlives the process, so that a page, a notification and a log line of different
+//! days can be put together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::hash::fnv1a;
+use crate::model::target::TargetName;
+
+/// An incident's id: unique over restarts, sorts by time. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncidentId(Arc<str>);
+
+impl IncidentId {
+    /// Makes the id of an incident that opens now. Target and time are unique
+    /// together, since a target has at most one open incident.
+    #[must_use]
+    pub fn new(target: &TargetName, opened: Timestamp) -> Self {
+        let hash = fnv1a(target.as_str());
+        let millis = opened.as_millisecond();
+        Self(format!("{millis:012x}-{:08x}", hash >> 32).into())
+    }
+
+    /// An id that was made before, read back.
+    #[must_use]
+    pub fn restored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,106 @@
+//! Names the cause of each answer of a text, and lets answers of one host help each other.
+//!
+//! A transcript seldom tells its phases, so nothing says what the network alone takes. An
+//! answer of the same host whose own cause means that the function was not reached does:
+//! its time is a floor for the others. No other answer may serve as one.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::Transcript;
+use crate::domain::diagnosis::Diagnosis;
+use crate::domain::diagnosis::context::{Context, Floor};
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rulebook::Rulebook;
+use crate::domain::diagnosis::timing::answer_time;
+use crate::model::target::Target;
+
+/// Causes that mean: answered without reaching the function, and at once.
+const NOT_INVOKED: &[&str] = &["lambda-throttled", "route-not-found", "api-throttled"];
+
+/// A floor must be an immediate answer: above this, something else took its time.
+const FLOOR_BELOW: Duration = Duration::from_secs(2);
+
+/// Diagnoses every transcript of one text, in order.
+#[must_use]
+pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> {
+    let alone: Vec<Diagnosis> = transcripts
+        .iter()
+        .map(|transcript| rulebook.diagnose(&facts(transcript, None)))
+        .collect();
+    transcripts
+        .iter()
+        .enumerate()
+        .map(|(index, transcript)| {
+            let floor = floor_for(index, transcripts, &alone);
+            rulebook.diagnose(&facts(transcript, floor))
+        })
+        .collect()
+}
+
+/// The quickest answer of the same host and clock that did not reach the function.
+fn floor_for(
+    index: usize,
+    transcripts: &[Transcript],
+    alone: &[Diagnosis],
+) -> Option<(Duration, String)> {
+    let own = &transcripts[index];
+    let (_, own_clock) = answer_time(&own.observation)?;
+    let host = host(own)?;
+    transcripts
+        .iter()
+        .zip(alone)
+        .enumerate()
+        .filter(|(other, (transcript, _))| *other != index && self::host(transcript) == Some(host))
+        .filter_map(|(other, (transcript, diagnosis))| {
+            let cause = diagnosis.cause()?.as_str();
+            let (time, clock) = answer_time(&transcript.observation)?;
+            (NOT_INVOKED.contains(&cause) && clock == own_clock && time < FLOOR_BELOW).then(|| {
+                (
+                    time,
+                    format!("answer {} of the same host: {cause}", other + 1),
+                )
+            })
+        })
+        .min_by_key(|(time, _)| *time)
+}
+
+fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
+    let mut context = Context::at(transcript.observation.started);
+    if let Some((time, from)) = floor {
+        context.floor = Some(Floor {
+            low: time,
+            high: time,
+            from,
+        });
+    }
+    // Without a URL a stand-in serves: no network is touched, and no rule asks for it.
+    transcript
+        .url
+        .clone()
+        .or_else(|| Url::parse("http://unknown.invalid/").ok())
+        .map_or_else(Facts::defaults, |url| {
+            // A transcript is judged as a target with every default and nothing declared.
+            let target = Target::with_defaults("transcript", url);
+            Facts::gather(&target, &transcript.observation, &context)
+        })
+}
+
+fn host(transcript: &Transcript) -> Option<&str> {
+    transcript.url.as_ref()?.host_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_url_is_judged_too() {
+        let book = Rulebook::embedded().unwrap();
+        let found = super::super::read("HTTP/1.1 418 Teapot\n\nshort");
+        let diagnoses = judge(&found, &book);
+        let cause = diagnoses[0].cause().unwrap();
+        assert_eq!(cause.as_str(), "unexpected-status");
+    }
+}

@@ -1,0 +1,256 @@
+//! Somebody else's request, as curl told it: text → observations.
+//!
+//! Reads `curl -v` and `curl -i` text, alone or inside Markdown, with the time of `time`
+//! or `-w '%{time_total}'` where it is there. Total: whatever it does not understand it
+//! passes over, and what is unknown stays unknown. Reading order: `mod` (the lines),
+//! `exchange` (one request and its answer), `failure` (how curl ends), `judge` (causes).
+
+mod exchange;
+mod failure;
+pub mod judge;
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::observation::Observation;
+use exchange::Exchange;
+
+/// One answer, or one failed attempt, found in a text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transcript {
+    /// What was asked, without credentials and query; absent where the text has no URL.
+    pub url: Option<Url>,
+    /// What was seen; phases are unknown.
+    pub observation: Observation,
+    /// Whether `observation.started` is known (from the `date` header).
+    pub dated: bool,
+    /// Whether `observation.duration` is known; it is nought otherwise.
+    pub timed: bool,
+    /// The 1-based line on which it begins.
+    pub line: usize,
+}
+
+/// Every answer and failed attempt in a text, in order; empty: it holds none.
+#[must_use]
+pub fn read(text: &str) -> Vec<Transcript> {
+    let mut found = Vec::new();
+    let mut current = Exchange::default();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_end_matches('\r');
+        if line.trim_start().starts_with("```") {
+            found.extend(std::mem::take(&mut current).finish());
+        } else if let Some(arguments) = curl_command(line) {
+            found.extend(std::mem::take(&mut current).finish());
+            current.command(arguments, index + 1);
+        } else if let Some(time) = clock(line) {
+            current.duration = Some(time);
+            current.end_of_body();
+        } else if let Some((code, words)) = failure::curl_error(line) {
+            current.failed(code, words, index + 1);
+        } else {
+            if current.is_over(line) {
+                let next = current.successor();
+                found.extend(std::mem::replace(&mut current, next).finish());
+            }
+            current.line(line, index + 1);
+        }
+    }
+    found.extend(current.finish());
+    found
+}
+
+/// The arguments of a curl command line behind any prompt, `time` included.
+fn curl_command(line: &str) -> Option<&str> {
+    // Curl's own output never begins a command.
+    if line.starts_with(['*', '<', '>', '{', '}']) || line.starts_with("curl: (") {
+        return None;
+    }
+    let at = line
+        .find("curl ")
+        .or_else(|| line.find("curl.exe "))
+        .filter(|at| *at == 0 || line[..*at].ends_with([' ', '/', '\\', '`']))?;
+    let arguments = &line[at..];
+    (arguments.contains("://") || arguments.contains(" -")).then_some(arguments)
+}
+
+/// The time of `time` in the forms of bash (`real 0m30.163s`), POSIX (`real 30.16`) and
+/// zsh (`… 5% cpu 0.173 total`).
+fn clock(line: &str) -> Option<Duration> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["real", time] => {
+            let time = time.trim_end_matches('s').replace(',', ".");
+            let (minutes, seconds) = time.split_once('m').unwrap_or(("0", &time));
+            duration(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?)
+        }
+        [.., "cpu", time, "total"] => {
+            let mut parts = time.split(':').map(|part| part.parse::<f64>().ok());
+            duration(parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))?)
+        }
+        _ => None,
+    }
+}
+
+/// Seconds as a duration; nonsense is unknown.
+fn duration(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One line an answer: URL, status or fault, seconds, body.
+    fn check(text: &str, expected: &[&str]) {
+        let told: Vec<String> = read(text)
+            .iter()
+            .map(|found| {
+                let seen = &found.observation;
+                let url = found.url.as_ref().map_or("-", Url::as_str);
+                let time = if found.timed {
+                    format!("{:.3}", seen.duration.as_secs_f64())
+                } else {
+                    "-".to_owned()
+                };
+                match (&seen.fault, &seen.response) {
+                    (Some(fault), _) => format!(
+                        "{url} {} {} {time}",
+                        fault.phase.as_str(),
+                        fault.kind.as_str()
+                    ),
+                    (None, Some(answer)) => format!(
+                        "{url} {} {time} {}",
+                        answer.status,
+                        String::from_utf8_lossy(&answer.body)
+                    ),
+                    (None, None) => "nothing".to_owned(),
+                }
+            })
+            .collect();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn plain_headers_and_body_with_windows_line_ends_are_read() {
+        check(
+            "HTTP/1.1 503 Service Unavailable\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi\r\n",
+            &["- 503 - hi"],
+        );
+    }
+
+    #[test]
+    fn the_url_comes_from_the_command_and_loses_its_secrets() {
+        check(
+            "$ curl -si 'https://me:pw@x.example/a?token=s'\nHTTP/2 200\n\nok\n\n$ curl -i http://y.example/\nHTTP/1.1 404 Not Found\n\nno",
+            &["https://x.example/a 200 - ok", "http://y.example/ 404 - no"],
+        );
+    }
+
+    #[test]
+    fn the_url_comes_from_the_host_where_there_is_no_command() {
+        check(
+            "* Connected to x.example (1.2.3.4) port 443 (#0)\n> GET /a HTTP/1.1\n> Host: x.example\n>\n< HTTP/1.1 500 Oops\n< content-length: 3\n<\n{ [3 bytes data]\n* Connection #0 to host x.example left intact\nbad\nreal 0.40\n",
+            &["https://x.example/a 500 0.400 bad"],
+        );
+    }
+
+    #[test]
+    fn a_written_out_time_may_stick_to_the_body() {
+        check(
+            "curl -i http://x.example/ -w 'time_total: %{time_total}'\nHTTP/1.1 500 Oops\n\n{\"a\":1}time_total: 0.123\n",
+            &["http://x.example/ 500 0.123 {\"a\":1}"],
+        );
+    }
+
+    #[test]
+    fn only_the_last_answer_of_a_redirect_counts() {
+        check(
+            "curl -iL http://x.example/\nHTTP/1.1 301 Moved\nlocation: /b\n\nHTTP/1.1 200 OK\n\nyes\n",
+            &["http://x.example/ 200 - yes"],
+        );
+    }
+
+    #[test]
+    fn errors_of_curl_are_faults() {
+        for (error, expected) in [
+            (
+                "(6) Could not resolve host: x.example",
+                "resolve resolver-failure",
+            ),
+            (
+                "(7) Failed to connect to x.example port 80: Connection refused",
+                "connect connection-refused",
+            ),
+            (
+                "(7) Failed to connect to x.example port 80: No route to host",
+                "connect unreachable",
+            ),
+            (
+                "(28) Connection timed out after 3001 milliseconds",
+                "connect timeout",
+            ),
+            (
+                "(28) Operation timed out after 5000 milliseconds with 0 bytes received",
+                "processing timeout",
+            ),
+            (
+                "(35) OpenSSL SSL_connect: Connection reset by peer",
+                "tls connection-reset",
+            ),
+            (
+                "(35) error:0A000410:SSL routines::sslv3 alert handshake failure",
+                "tls tls-handshake",
+            ),
+            (
+                "(51) SSL: no alternative certificate subject name matches",
+                "tls certificate-name-mismatch",
+            ),
+            (
+                "(60) SSL certificate problem: certificate has expired",
+                "tls certificate-expired",
+            ),
+            (
+                "(60) SSL certificate problem: self-signed certificate",
+                "tls certificate-untrusted",
+            ),
+            (
+                "(52) Empty reply from server",
+                "processing connection-closed",
+            ),
+            (
+                "(56) Recv failure: Connection reset by peer",
+                "processing connection-reset",
+            ),
+            (
+                "(47) Maximum (5) redirects followed",
+                "processing too-many-redirects",
+            ),
+        ] {
+            let text = format!("$ curl -v http://x.example/\ncurl: {error}\n");
+            check(&text, &[&format!("http://x.example/ {expected} -")]);
+        }
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_a_fault_of_the_transfer() {
+        check(
+            "HTTP/1.1 200 OK\ncontent-length: 9\n\nhal\ncurl: (18) transfer closed with 6 bytes remaining to read",
+            &["- transfer truncated -"],
+        );
+    }
+
+    #[test]
+    fn text_without_an_answer_holds_none_and_odd_text_does_not_panic() {
+        check("", &[]);
+        check("# Notes\nuse curl -v to look\n", &[]);
+        check(
+            "HTTP/1.1 abc\n< \n> \n* \ncurl: (\ncurl: (x) y\nreal m\ncurl 'http://[\n",
+            &[],
+        );
+        check(
+            "HTTP/2 \u{20ac}\nreal 0m\u{20ac}s\ncurl: (99999999999) x\n",
+            &[],
+        );
+    }
+}

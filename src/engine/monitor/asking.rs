@@ -1,0 +1,116 @@
+//! What the monitor asks beside probing: control requests, and AWS's own words.
+//!
+//! Both only while an incident is open, and neither holds anything up: the verdict from
+//! outside is published at once and revised when an answer comes.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Monitor;
+use super::notice::Notice;
+use super::watched::{Watched, of};
+use crate::domain::diagnosis::Outcome;
+use crate::domain::diagnosis::aws::Answer;
+use crate::domain::diagnosis::aws::summary::summary;
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::incident::IncidentEvent;
+use crate::domain::report::{Report, Update};
+use crate::io::store::KeptIncident;
+use crate::model::observation::Observation;
+use crate::model::target::Target;
+
+impl Monitor {
+    /// Has AWS asked about a failure of an open incident; forgets it with the incident.
+    pub(super) fn inquire(&mut self, report: &Report, facts: &Facts) {
+        let target = &report.target;
+        let Some(watched) = self.watched.get_mut(&target.name) else {
+            return;
+        };
+        if let Some(IncidentEvent::Resolved(_)) = report.event {
+            watched.inquiry.forget();
+            self.outbox.evidence.forget(&target.name);
+        }
+        let Some(incident) = watched.incidents.open() else {
+            return;
+        };
+        let (observation, diagnosis) = (&report.observation, &report.diagnosis);
+        let question = watched
+            .inquiry
+            .ask(target, observation, facts, diagnosis, incident);
+        if let Some(question) = question {
+            self.outbox.evidence.ask(question);
+        }
+    }
+
+    /// Has the floor measured while an incident with answers to compare is open.
+    pub(super) fn control(&self, report: &Report, now: Timestamp) {
+        let failed = report.diagnosis.outcome == Outcome::Failed;
+        let answered = report.observation.response.is_some();
+        if let Some(watched) = self.watched.get(&report.target.name) {
+            self.measure(watched, failed && answered, now);
+        }
+    }
+
+    /// A control request's answer is measured by, and counts nowhere else.
+    pub(super) fn controlled(
+        &mut self,
+        target: &Arc<Target>,
+        observation: &Observation,
+        now: Timestamp,
+    ) {
+        let Some(watched) = of(&mut self.watched, target) else {
+            return;
+        };
+        let host = target.url.host_str().unwrap_or_default();
+        watched.baseline.control(observation, host, now);
+        watched.learned.changed = true;
+        let failing = watched.health.consecutive_failures() > 0;
+        if let Some(watched) = self.watched.get(&target.name) {
+            self.measure(watched, failing, now);
+        }
+    }
+
+    fn measure(&self, watched: &Watched, failing: bool, now: Timestamp) {
+        let opened = watched.incidents.open().map(|incident| incident.opened);
+        if let Some(after) = watched.baseline.wants_control(opened, failing, now) {
+            let target = Arc::clone(&watched.target);
+            self.outbox.controls.request(target, after);
+        }
+    }
+
+    /// What AWS said about an earlier failure revises the incident; no probe is counted.
+    pub(super) fn answered(&mut self, answer: &Answer, now: Timestamp) {
+        let Some(watched) = self.watched.get_mut(&answer.target) else {
+            return;
+        };
+        let Some((mut facts, evidence)) = watched.inquiry.answered(answer) else {
+            return;
+        };
+        facts.told_by_aws(&watched.target.aws, &evidence);
+        let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
+        let said = summary(&evidence);
+        let event = watched
+            .incidents
+            .revise_with(answer.began, &diagnosis, &said, now);
+        let Some(event) = event else {
+            return;
+        };
+        let incident = event.incident();
+        watched.showing = Some(Arc::clone(&incident.verdict));
+        self.batch.keep(KeptIncident {
+            location: Arc::clone(&self.location),
+            incident: Arc::clone(incident),
+            health: watched.health.state(),
+            since: watched.health.since(),
+        });
+        self.batch.tell(Notice::Update(Box::new(Update {
+            target: Arc::clone(&watched.target),
+            at: now,
+            began: answer.began,
+            diagnosis,
+            incident: Arc::clone(incident),
+            maintenance: self.maintenance.covering(&answer.target, now).is_some(),
+        })));
+    }
+}

@@ -1,0 +1,215 @@
+//! What the monitor makes of many targets failing at once: one incident for all of them.
+//!
+//! Either the prober's own (`prober-local`): then the failures count for no target. Or a
+//! group's: then each target keeps its own incident, and one statement stands for their
+//! alarms.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::notice::Notice;
+use super::{Monitor, watched};
+use crate::domain::alarm::words::Words;
+use crate::domain::diagnosis::fact::{FactValue, Facts};
+use crate::domain::diagnosis::{Diagnosis, Outcome};
+use crate::domain::incident::{Incident, IncidentEvent, Incidents};
+use crate::domain::mass_failure::{self, Throng};
+use crate::domain::prober_health::{self, Vantage};
+use crate::domain::report::Report;
+use crate::io::store::KeptIncident;
+use crate::model::observation::{Observation, Phase};
+use crate::model::target::{Target, TargetName};
+
+/// Whose incident the prober's own is; no target can be called so, since `(` is refused
+/// in names.
+const PROBER: &str = "(prober)";
+
+/// Whose incident a group's is.
+const GROUP: &str = "(group)";
+
+/// Names in a group's words: what a description holds is less.
+const NAMES: usize = 100;
+
+impl Monitor {
+    /// Whether a failure is this prober's own trouble and no news of the target. What
+    /// was down before keeps its own incident and cause.
+    pub(super) fn look_around(
+        &mut self,
+        target: &Arc<Target>,
+        observation: &Observation,
+        now: Timestamp,
+    ) -> bool {
+        let Some(watched) = watched::of(&mut self.watched, target) else {
+            return false;
+        };
+        let down_before = watched.incidents.open().is_some();
+        match self.vantage.observe(target, observation, now) {
+            Some(prober_health::Change::Begun(census)) => self.own_trouble_begins(&census, now),
+            Some(prober_health::Change::Over(census)) => self.own_trouble_ends(&census, now),
+            None => {}
+        }
+        let phase = observation.fault.as_ref().map(|fault| fault.phase);
+        phase.is_some() && phase == self.vantage.trouble() && !down_before
+    }
+
+    fn own_trouble_begins(&mut self, census: &prober_health::Census, now: Timestamp) {
+        let mut facts = Facts::defaults();
+        facts.set_text("phase", census.phase.as_str());
+        facts.set_text("vantage", "suspect");
+        let diagnosis = self.rulebook.diagnose(&facts);
+        let name = TargetName::new(PROBER);
+        let note = census.to_string();
+        let event = self.own_incident.declare(&name, &diagnosis, &note, now);
+        if let Some(event) = event {
+            self.declare(event);
+            self.batch.tell(Notice::Trouble(true));
+            self.tell_group();
+        }
+    }
+
+    fn own_trouble_ends(&mut self, census: &prober_health::Census, now: Timestamp) {
+        let note = format!("over: {census}");
+        if let Some(event) = self.own_incident.close(now, &note) {
+            self.declare(event);
+            self.batch.tell(Notice::Trouble(false));
+            self.tell_group();
+        }
+    }
+
+    /// Counts what a probe did to its target's incident: very many at once are a group.
+    pub(super) fn count(&mut self, report: &Report, now: Timestamp) {
+        let target = &report.target.name;
+        match &report.event {
+            Some(IncidentEvent::Opened(_)) => {
+                let change = self.throng.opened(target, now);
+                self.group_changes(change, now);
+            }
+            Some(IncidentEvent::Resolved(_)) => self.leaves(target, now),
+            _ => {}
+        }
+    }
+
+    /// Takes a target whose incident is over out of the group.
+    pub(super) fn leaves(&mut self, target: &TargetName, now: Timestamp) {
+        let change = self.throng.resolved(target);
+        self.group_changes(change, now);
+    }
+
+    /// Says what has become of an open group.
+    pub(super) fn look_at_group(&mut self, now: Timestamp) {
+        let change = self.throng.passes(now);
+        self.group_changes(change, now);
+        if let Some(census) = self.census() {
+            let (leading, note) = (&census.leading, census.to_string());
+            if let Some(event) = self.group_incident.restate(leading, &note, now) {
+                self.declare(event);
+            }
+        }
+        self.tell_group();
+    }
+
+    fn group_changes(&mut self, change: Option<mass_failure::Change>, now: Timestamp) {
+        let event = match change {
+            Some(mass_failure::Change::Begun) => self.census().and_then(|census| {
+                let diagnosis = Diagnosis {
+                    outcome: Outcome::Failed,
+                    verdict: Some(Arc::clone(&census.leading)),
+                    evidence: Vec::new(),
+                    error: None,
+                };
+                let (name, note) = (TargetName::new(GROUP), census.to_string());
+                self.group_incident.declare(&name, &diagnosis, &note, now)
+            }),
+            Some(mass_failure::Change::Over(left)) => {
+                let note = format!("over: {left} of its targets fail still, each by itself");
+                self.group_incident.close(now, &note)
+            }
+            None => None,
+        };
+        if let Some(event) = event {
+            self.declare(event);
+            self.tell_group();
+        }
+    }
+
+    fn census(&self) -> Option<mass_failure::Census> {
+        let members = self.throng.members();
+        let watched = members.filter_map(|name| self.watched.get(name));
+        let open = watched.filter_map(|watched| watched.incidents.open());
+        mass_failure::Census::of(self.throng.since()?, open.map(|incident| &incident.verdict))
+    }
+
+    /// Has one statement stand for the alarms of all, if it is another one than before.
+    pub(super) fn tell_group(&mut self) {
+        let words = self.words();
+        if words != self.told_of_group {
+            self.told_of_group.clone_from(&words);
+            self.batch.tell(Notice::Group(words));
+        }
+    }
+
+    /// What a former life had the heartbeat's alarm say may be over: it is told in any case.
+    pub(super) fn tell_first_of_group(&mut self) {
+        self.told_of_group = self.words();
+        let words = self.told_of_group.clone();
+        self.batch.tell(Notice::Group(words));
+    }
+
+    /// The prober's own trouble goes first: who cannot see has no say about a group.
+    fn words(&self) -> Option<Words> {
+        if let Some(own) = self.own_incident.open() {
+            let opened = own.history.first().map_or("", |first| first.note.as_str());
+            let census = opened.strip_prefix("opened: ").unwrap_or(opened);
+            let since = own.opened.strftime("%Y-%m-%d %H:%M:%SZ");
+            let census = format!("Since {since} {census}");
+            return Some(Words::group(&own.verdict, &census, &[]));
+        }
+        let census = self.census()?;
+        let mut names: Vec<&str> = self.throng.members().map(TargetName::as_str).collect();
+        names.sort_unstable();
+        names.truncate(NAMES);
+        let text = census.to_string();
+        Some(Words::group(&census.leading, &text, &names))
+    }
+
+    /// Goes on with an incident of before a restart that is no target's; false: it cannot.
+    pub(super) fn resume_declared(&mut self, kept: &KeptIncident) -> bool {
+        let incident = &kept.incident;
+        let resumed = Incidents::resumed(Arc::clone(incident));
+        match incident.target.as_str() {
+            PROBER if self.own_incident.open().is_none() => {
+                let Some(phase) = phase_of(incident) else {
+                    return false;
+                };
+                self.vantage = Vantage::resumed(phase);
+                self.own_incident = resumed;
+                self.batch.tell(Notice::Trouble(true));
+            }
+            GROUP if self.group_incident.open().is_none() => {
+                let watched = self.watched.iter();
+                let open = watched.filter_map(|(name, watched)| {
+                    let incident = watched.incidents.open()?;
+                    Some((name, incident.opened))
+                });
+                self.throng = Throng::resumed(incident.opened, open);
+                self.group_incident = resumed;
+            }
+            _ => return false,
+        }
+        self.batch.tell(Notice::Resumed(kept.clone()));
+        true
+    }
+}
+
+/// The phase in which an incident of the prober's has its probes fail.
+fn phase_of(incident: &Incident) -> Option<Phase> {
+    let phase = incident
+        .evidence
+        .iter()
+        .find(|known| known.fact == "phase")?;
+    let FactValue::Text(text) = &phase.value else {
+        return None;
+    };
+    Phase::ALL.into_iter().find(|phase| phase.as_str() == text)
+}

@@ -1,0 +1,366 @@
+//! Sleeps until something is due, runs probes under a limit, emits what they saw.
+//!
+//! Owns the calendar and every running probe, and nothing else: what a result means and
+//! when to look again is the monitor's business. A probe that panics is that probe's
+//! failure. Time is the monotonic clock of the runtime.
+
+pub mod control_requests;
+mod lateness;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::lateness::Lateness;
+use crate::domain::report::Missed;
+use crate::domain::schedule::{Action, Schedule};
+use crate::io::sink::daemon_metrics::DaemonMetrics;
+use crate::model::observation::{Fault, FaultKind, Observation, Phase};
+use crate::model::target::{Target, TargetName};
+
+/// What the scheduler is told.
+#[derive(Debug)]
+pub enum Command {
+    /// These are the targets from now on, and so many probes may run at once.
+    Configure(Vec<Arc<Target>>, usize),
+    /// Look at a target again this soon.
+    LookAgain(TargetName, Duration),
+    /// Start nothing more; running probes may finish within this time.
+    Stop(Duration),
+}
+
+/// What the scheduler has to tell.
+#[derive(Debug)]
+pub enum Emission {
+    /// A probe ended.
+    Observed(Arc<Target>, Box<Observation>),
+    /// A slot passed without a probe.
+    Missed(Missed),
+}
+
+/// What runs a probe: the real prober, or a fault of a test's choosing.
+pub trait Probe: Clone + Send + 'static {
+    /// Probes once. Must end by itself within the target's timeout.
+    fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send;
+}
+
+/// The scheduler's task: [`Scheduler::run`] ends after [`Command::Stop`], or when either
+/// channel is closed.
+#[derive(Debug)]
+pub struct Scheduler<P> {
+    prober: P,
+    emissions: mpsc::Sender<Emission>,
+    metrics: DaemonMetrics,
+    origin: Instant,
+    lateness: Arc<Lateness>,
+    schedule: Schedule,
+    running: JoinSet<()>,
+    /// Whose probe a task is, to tell when it ended and to answer for its panic.
+    probes: HashMap<Id, (Arc<Target>, Timestamp)>,
+    max_in_flight: usize,
+}
+
+/// With nothing due the scheduler still looks up this often: a sleep needs an end.
+const IDLE: Duration = Duration::from_secs(3600);
+
+impl<P: Probe> Scheduler<P> {
+    /// A scheduler without targets.
+    #[must_use]
+    pub fn new(prober: P, emissions: mpsc::Sender<Emission>, metrics: DaemonMetrics) -> Self {
+        Self {
+            prober,
+            emissions,
+            lateness: Arc::new(Lateness::new(metrics.runtime_lag.clone())),
+            metrics,
+            origin: Instant::now(),
+            schedule: Schedule::default(),
+            running: JoinSet::new(),
+            probes: HashMap::new(),
+            max_in_flight: 0,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let lateness = Arc::clone(&self.lateness);
+        // A task of its own: what this loop takes for its work is no lag of the runtime.
+        let mut watching = JoinSet::new();
+        watching.spawn(async move { lateness.watch().await });
+        loop {
+            let wake = self.schedule.next_due().unwrap_or(self.now() + IDLE);
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Configure(targets, max_in_flight)) => {
+                        self.max_in_flight = max_in_flight;
+                        let now = self.now();
+                        self.schedule.configure(&targets, now);
+                    }
+                    Some(Command::LookAgain(name, after)) => {
+                        let at = self.now() + after;
+                        self.schedule.look_again(&name, at);
+                    }
+                    Some(Command::Stop(grace)) => return self.stop(grace).await,
+                    None => return self.stop(Duration::ZERO).await,
+                },
+                Some(ended) = self.running.join_next_with_id() => {
+                    self.finish(ended).await;
+                }
+                Some(ended) = watching.join_next() => {
+                    tracing::error!(?ended, "the daemon's own lag is no longer measured");
+                }
+                () = sleep_until(self.origin + wake) => {}
+            }
+            if self.start_due().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// Starts what is due; `Err` when nobody listens any more.
+    async fn start_due(&mut self) -> Result<(), mpsc::error::SendError<Emission>> {
+        let now = self.now();
+        let is_due = self.schedule.next_due().is_some_and(|due| due <= now);
+        if !is_due && !self.schedule.has_waiting() {
+            return Ok(());
+        }
+        let places = self.max_in_flight.saturating_sub(self.running.len());
+        for action in self.schedule.due(now, places) {
+            match action {
+                Action::Start(target, slot) => self.start(target, slot),
+                Action::Missed(target, slot, reason) => {
+                    let at = wall_clock_of(now.saturating_sub(slot));
+                    let missed = Missed { target, at, reason };
+                    self.emissions.send(Emission::Missed(missed)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, target: Arc<Target>, slot: Duration) {
+        let lag = self.now().saturating_sub(slot);
+        self.metrics.schedule_lag.observe(lag.as_secs_f64());
+        let (prober, emissions) = (self.prober.clone(), self.emissions.clone());
+        let probed = Arc::clone(&target);
+        let (lateness, lagged) = (Arc::clone(&self.lateness), self.metrics.lagged.clone());
+        let task = self.running.spawn(async move {
+            let began = Instant::now();
+            let mut observation = Box::pin(prober.probe(&probed)).await;
+            let lag = lateness.worst_since(began);
+            if !lag.is_zero() {
+                lagged.inc();
+                observation.observed_late(lag, probed.timeout);
+            }
+            let observed = Emission::Observed(probed, Box::new(observation));
+            // Without a monitor there is nobody left to tell: the daemon is ending.
+            let _ = emissions.send(observed).await;
+        });
+        self.probes.insert(task.id(), (target, Timestamp::now()));
+        self.count_in_flight();
+    }
+
+    async fn finish(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.count_in_flight();
+        let Some((target, started)) = self.probes.remove(&id) else {
+            return;
+        };
+        let now = self.now();
+        self.schedule.finished(&target.name, now);
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            let observation = panicked(&target, started);
+            // As above: without a monitor the daemon is ending.
+            let _ = self
+                .emissions
+                .send(Emission::Observed(target, Box::new(observation)))
+                .await;
+        }
+    }
+
+    /// Lets running probes finish; what outlasts the grace is abandoned.
+    async fn stop(mut self, grace: Duration) {
+        let finish = async { while self.running.join_next().await.is_some() {} };
+        if timeout(grace, finish).await.is_err() {
+            let abandoned = self.running.len();
+            tracing::info!(abandoned, "probes still running at the end are abandoned");
+            self.running.shutdown().await;
+        }
+        self.metrics.in_flight.set(0);
+    }
+
+    fn count_in_flight(&self) {
+        let running = i64::try_from(self.running.len()).unwrap_or(i64::MAX);
+        self.metrics.in_flight.set(running);
+    }
+}
+
+/// When a moment this long ago was, for people to read.
+fn wall_clock_of(ago: Duration) -> Timestamp {
+    let now = Timestamp::now();
+    now.checked_sub(ago).unwrap_or(now)
+}
+
+fn panicked(target: &Target, started: Timestamp) -> Observation {
+    let mut observation = Observation::begun(started, target.url.as_str());
+    let elapsed = Timestamp::now().duration_since(started);
+    observation.duration = Duration::try_from(elapsed).unwrap_or_default();
+    observation.fault = Some(Fault {
+        phase: Phase::Resolve,
+        kind: FaultKind::Local,
+        detail: "the probe itself crashed: a bug in the prober".to_owned(),
+    });
+    observation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::report::MissedReason;
+
+    /// Takes a fixed time; panics for a target named `crash`.
+    #[derive(Clone)]
+    struct Slow(Duration);
+
+    impl Probe for Slow {
+        async fn probe(&self, target: &Target) -> Observation {
+            assert!(target.name.as_str() != "crash", "as the test wants it");
+            tokio::time::sleep(self.0).await;
+            Observation::begun(Timestamp::UNIX_EPOCH, target.url.as_str())
+        }
+    }
+
+    fn target(name: &str, interval: u64) -> Arc<Target> {
+        let mut target = Target::with_defaults(name, "http://localhost/".parse().unwrap());
+        target.interval = Duration::from_secs(interval);
+        Arc::new(target)
+    }
+
+    struct Running {
+        commands: mpsc::Sender<Command>,
+        events: mpsc::Receiver<Emission>,
+        task: tokio::task::JoinHandle<()>,
+        metrics: DaemonMetrics,
+    }
+
+    async fn start(targets: &[Arc<Target>], length: u64, places: usize) -> Running {
+        let (event_sender, events) = mpsc::channel(64);
+        let (commands, receiver) = mpsc::channel(64);
+        let metrics = DaemonMetrics::new().unwrap();
+        let prober = Slow(Duration::from_secs(length));
+        let scheduler = Scheduler::new(prober, event_sender, metrics.clone());
+        let task = tokio::spawn(scheduler.run(receiver));
+        let configure = Command::Configure(targets.to_vec(), places);
+        commands.send(configure).await.unwrap();
+        Running {
+            commands,
+            events,
+            task,
+            metrics,
+        }
+    }
+
+    impl Running {
+        /// What happens within so many seconds, as words.
+        async fn within(&mut self, seconds: u64) -> Vec<String> {
+            let end = Instant::now() + Duration::from_secs(seconds);
+            let mut seen = Vec::new();
+            while let Ok(Some(event)) = tokio::time::timeout_at(end, self.events.recv()).await {
+                seen.push(match event {
+                    Emission::Observed(target, observation) => {
+                        let fault = observation.fault.map_or("ok", |fault| fault.kind.as_str());
+                        format!("{} {fault}", target.name)
+                    }
+                    Emission::Missed(missed) => {
+                        format!("{} missed {}", missed.target.name, missed.reason.as_str())
+                    }
+                });
+            }
+            seen
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probes_run_on_their_own_schedule() {
+        let mut running = start(&[target("a", 10)], 1, 10).await;
+        let seen = running.within(60).await;
+        assert!((6..=7).contains(&seen.len()), "{seen:?}");
+        assert!(seen.iter().all(|event| event == "a ok"));
+        assert_eq!(
+            running.metrics.schedule_lag.get_sample_count(),
+            seen.len() as u64
+        );
+        assert!(running.metrics.schedule_lag.get_sample_sum() < 0.1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_that_probes_failure_and_the_next_one_runs() {
+        let mut running = start(&[target("crash", 10), target("b", 10)], 1, 10).await;
+        let seen = running.within(30).await;
+        assert!(seen.iter().filter(|event| *event == "crash local").count() >= 3);
+        assert!(seen.iter().filter(|event| *event == "b ok").count() >= 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_without_a_place_is_missed_and_probed_when_one_is_free() {
+        let mut running = start(&[target("a", 60), target("b", 60)], 20, 1).await;
+        let seen = running.within(50).await;
+        let expected = format!("missed {}", MissedReason::NoCapacity.as_str());
+        assert_eq!(
+            seen.iter()
+                .filter(|event| event.ends_with(&expected))
+                .count(),
+            1
+        );
+        assert_eq!(
+            seen.iter().filter(|event| event.ends_with(" ok")).count(),
+            2
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looking_again_probes_before_the_next_slot() {
+        let mut running = start(&[target("a", 600)], 1, 1).await;
+        assert_eq!(running.within(10).await, ["a ok"]);
+        let again = Command::LookAgain(TargetName::new("a"), Duration::from_secs(10));
+        running.commands.send(again).await.unwrap();
+        assert_eq!(running.within(12).await, ["a ok"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_waits_for_running_probes_within_the_grace() {
+        for (length, grace, finished) in [(3, 10, 1), (30, 10, 0)] {
+            let mut running = start(&[target("a", 600)], length, 1).await;
+            while running.metrics.in_flight.get() == 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let begun = Instant::now();
+            let stop = Command::Stop(Duration::from_secs(grace));
+            running.commands.send(stop).await.unwrap();
+            running.task.await.unwrap();
+            assert!(begun.elapsed() <= Duration::from_secs(grace) + Duration::from_millis(100));
+            let mut seen = 0;
+            while running.events.recv().await.is_some() {
+                seen += 1;
+            }
+            assert_eq!(
+                seen, finished,
+                "a probe of {length} s with {grace} s of grace"
+            );
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The I/O layer: configuration files, probes, AWS, sinks, the store, the simulator.
+//!
+//! Imports [`domain`](crate::domain) and [`model`](crate::model). Translates between the
+//! outside world and the types of those layers; what a result means is decided there.
+
+pub mod aws;
+pub mod config;
+pub mod evidence;
+pub mod json;
+pub mod logging;
+pub mod probe;
+pub mod sd_notify;
+pub mod simulator;
+pub mod sink;
+pub mod store;
+pub mod web_access;

@@ -1,0 +1,67 @@
+//! Certificates as a person reads them: who, by whom, for which names, until when.
+//!
+//! Reads what was presented and refuses to judge it; the TLS library has done that. A
+//! certificate that cannot be parsed is left out rather than guessed at.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::stopwatch::Handshake;
+use crate::model::observation::{Certificate, TlsFacts};
+
+/// Parses what a handshake showed.
+pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
+    TlsFacts {
+        version: handshake.version.map(str::to_owned),
+        chain: handshake
+            .chain
+            .iter()
+            .filter_map(|der| parse(der))
+            .collect(),
+    }
+}
+
+/// Reads one certificate in DER; `None`: it is none, or not one that can be read.
+#[must_use]
+pub fn parse(der: &[u8]) -> Option<Certificate> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let validity = certificate.validity();
+    let names = certificate
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .map(|extension| {
+            extension
+                .value
+                .general_names
+                .iter()
+                .filter_map(name)
+                .collect()
+        })
+        .unwrap_or_default();
+    Some(Certificate {
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        names,
+        not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
+        not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
+    })
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(octets) => address(octets).map(|address| address.to_string()),
+        _ => None,
+    }
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    if let Ok(v4) = <[u8; 4]>::try_from(octets) {
+        return Some(v4.into());
+    }
+    <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
+}

@@ -1,0 +1,218 @@
+//! The hops of one probe: send, follow, read, write down.
+//!
+//! What has been seen is written into the observation as it happens, so that a deadline
+//! in the middle loses nothing. Redirects are followed here and not by the client,
+//! because only here is it known which headers are the target's own.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+
+use super::classify::classify;
+use super::client::SharedClient;
+use super::echo::Sent;
+use super::redirect::{self, Hop};
+use super::stopwatch::Stopwatch;
+use super::{Shared, address, certificate};
+use crate::model::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
+use crate::model::target::{Target, shown_url};
+
+/// Decompressed bytes read at least before a body is cut off: enough to time a
+/// transfer, too little for a decompression bomb to cost anything.
+const READ_AT_LEAST: u64 = 8 * 1024 * 1024;
+/// Kept bytes times this is read, where that is more.
+const READ_FACTOR: u64 = 16;
+
+/// Carries one probe out, hop by hop.
+///
+/// # Errors
+/// The fault that ended it; `seen` holds what was seen up to there, `sent` the secrets that
+/// somebody was told.
+pub(super) async fn run(
+    shared: &Shared,
+    client: Result<Arc<SharedClient>, String>,
+    target: &Target,
+    watch: &Arc<Stopwatch>,
+    (seen, sent): (&mut Observation, &mut Sent),
+) -> Result<(), Fault> {
+    let client = client.map_err(|detail| fault(Phase::Connect, FaultKind::Local, detail))?;
+    let mut hop = first_hop(target)?;
+    loop {
+        seen.final_url = shown_url(&hop.url);
+        let request = prepare(shared, target, &client, &hop).await?;
+        sent.note(target, request.headers());
+        watch.begin_hop();
+        let answer = send(target, &client, request, watch).await?;
+        watch.enter(Phase::Transfer);
+        seen.remote = answer.remote_addr();
+        let fresh = watch.handshake().map(|seen| certificate::facts(&seen));
+        seen.tls = client.recall(&hop.url, fresh);
+        let status = answer.status();
+        let follow = target.request.max_redirects > 0 && redirect::is_redirect(status);
+        let location = answer.headers().get(http::header::LOCATION).cloned();
+        read(answer, target, watch, seen).await?;
+        if !follow {
+            return Ok(());
+        }
+        if seen.redirects >= target.request.max_redirects {
+            let detail = format!("more than {} redirects", target.request.max_redirects);
+            return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
+        }
+        let location = location.as_ref().and_then(|value| value.to_str().ok());
+        hop = redirect::next(&hop, status, location)
+            .map_err(|error| fault(Phase::Transfer, FaultKind::BadRedirect, error.to_string()))?;
+        seen.redirects += 1;
+        seen.response = None;
+    }
+}
+
+fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
+    Fault {
+        phase,
+        kind,
+        detail,
+    }
+}
+
+fn first_hop(target: &Target) -> Result<Hop, Fault> {
+    let method = Method::from_bytes(target.request.method.as_bytes());
+    Ok(Hop {
+        url: target.url.clone(),
+        method: method.map_err(|error| {
+            fault(
+                Phase::Processing,
+                FaultKind::Local,
+                format!("bad method: {error}"),
+            )
+        })?,
+        trusted: true,
+        with_body: !target.request.body.is_empty(),
+    })
+}
+
+/// Builds a hop's request: what the target configured, where it may go.
+async fn prepare(
+    shared: &Shared,
+    target: &Target,
+    client: &SharedClient,
+    hop: &Hop,
+) -> Result<reqwest::Request, Fault> {
+    if let Some(literal) = address::literal(&hop.url) {
+        let own = address::literal(&target.url) == Some(literal);
+        if !own {
+            address::permit(literal, &target.request.allow_addresses).map_err(|error| {
+                fault(Phase::Connect, FaultKind::AddressRefused, error.to_string())
+            })?;
+        }
+    }
+    let body: &[u8] = if hop.with_body {
+        &target.request.body
+    } else {
+        &[]
+    };
+    let mut headers = HeaderMap::new();
+    if hop.trusted {
+        configured(target, &mut headers)?;
+        if let Some(auth) = &target.auth {
+            let signed = shared.credentials.apply(auth, hop, &mut headers, body);
+            Box::pin(signed)
+                .await
+                .map_err(|detail| fault(Phase::Processing, FaultKind::Credentials, detail))?;
+        }
+    }
+    let mut builder = client.http.request(hop.method.clone(), hop.url.clone());
+    if !body.is_empty() {
+        builder = builder.body(body.to_vec());
+    }
+    builder.headers(headers).build().map_err(|error| {
+        let detail = error.without_url().to_string();
+        fault(Phase::Processing, FaultKind::Local, detail)
+    })
+}
+
+fn configured(target: &Target, headers: &mut HeaderMap) -> Result<(), Fault> {
+    for (name, text) in &target.request.headers {
+        let bad = || {
+            let detail = format!("the header `{name}` has a name or value that HTTP forbids");
+            fault(Phase::Processing, FaultKind::Local, detail)
+        };
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+        let mut value = HeaderValue::from_str(text.expose()).map_err(|_| bad())?;
+        value.set_sensitive(matches!(text, crate::model::target::HeaderText::Secret(_)));
+        headers.append(key, value);
+    }
+    Ok(())
+}
+
+async fn send(
+    target: &Target,
+    client: &SharedClient,
+    request: reqwest::Request,
+    watch: &Stopwatch,
+) -> Result<reqwest::Response, Fault> {
+    client.http.execute(request).await.map_err(|error| {
+        let phase = watch.end().map_or(Phase::Processing, |(phase, _)| phase);
+        classify(&error, phase, target.request.proxy.is_some())
+    })
+}
+
+/// Writes an answer down, then reads its body as far as it is bounded.
+async fn read(
+    mut answer: reqwest::Response,
+    target: &Target,
+    watch: &Stopwatch,
+    seen: &mut Observation,
+) -> Result<(), Fault> {
+    let limit = target.request.body_limit;
+    let most = READ_AT_LEAST.max(READ_FACTOR.saturating_mul(limit as u64));
+    let response = seen.response.insert(Response {
+        status: answer.status().as_u16(),
+        version: version(answer.version()),
+        headers: plain(answer.headers()),
+        body: Vec::new(),
+        body_truncated: false,
+        body_bytes: 0,
+        content_length: announced(&answer),
+    });
+    loop {
+        let chunk = answer.chunk().await.map_err(|error| {
+            let phase = watch.end().map_or(Phase::Transfer, |(phase, _)| phase);
+            classify(&error, phase, target.request.proxy.is_some())
+        })?;
+        let Some(chunk) = chunk else {
+            return Ok(());
+        };
+        response.body_bytes += chunk.len() as u64;
+        let room = limit - response.body.len();
+        response
+            .body
+            .extend_from_slice(&chunk[..chunk.len().min(room)]);
+        response.body_truncated |= chunk.len() > room;
+        if response.body_bytes >= most {
+            response.body_truncated = true;
+            return Ok(());
+        }
+    }
+}
+
+fn announced(answer: &reqwest::Response) -> Option<u64> {
+    let header = answer.headers().get(http::header::CONTENT_LENGTH);
+    header?.to_str().ok()?.parse().ok()
+}
+
+fn version(version: Version) -> HttpVersion {
+    match version {
+        Version::HTTP_2 => HttpVersion::Http2,
+        Version::HTTP_09 | Version::HTTP_10 => HttpVersion::Http10,
+        _ => HttpVersion::Http11,
+    }
+}
+
+/// Header names are lower case already; bytes beyond ASCII are shown as replacements.
+fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    };
+    headers.iter().map(pair).collect()
+}

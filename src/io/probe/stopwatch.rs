@@ -1,0 +1,216 @@
+//! Where a probe's time goes, seen from inside the client.
+//!
+//! reqwest tells nobody when it resolves, connects or shakes hands. Hooks (resolver,
+//! connector layer, session store, certificate verifier) tell the stopwatch of the
+//! task they run in. A connection that is opened in the background has no stopwatch,
+//! and its hooks then do nothing. This file knows no HTTP and judges nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::model::observation::{Phase, Phases};
+
+tokio::task_local! {
+    /// The stopwatch of the probe that this task runs.
+    static CURRENT: Arc<Stopwatch>;
+}
+
+/// Measures the phases of one probe and keeps what its handshake showed.
+#[derive(Debug, Default)]
+pub struct Stopwatch {
+    state: Mutex<State>,
+}
+
+/// What the handshake of the current hop showed, unparsed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handshake {
+    /// The presented chain in DER, leaf first.
+    pub(super) chain: Vec<Vec<u8>>,
+    /// Known once the peer has signed with the leaf's key.
+    pub(super) version: Option<&'static str>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phases: Phases,
+    running: Option<Running>,
+    handshake: Option<Handshake>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    phase: Phase,
+    since: Instant,
+    /// A hop has begun but no hook has fired yet: the time belongs to whichever
+    /// phase comes first, or to processing where the connection is a kept one.
+    provisional: bool,
+}
+
+impl Stopwatch {
+    /// A stopwatch at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The phase that is running, and for how long in this hop; `None` before the
+    /// request and after its end.
+    #[must_use]
+    pub fn running(&self) -> Option<(Phase, Duration)> {
+        let running = self.with(|state| state.running)?;
+        Some((running.phase, running.since.elapsed()))
+    }
+
+    /// Begins a hop: forgets the previous hop's handshake.
+    pub(super) fn begin_hop(&self) {
+        self.with(|state| {
+            state.stop(Instant::now());
+            state.handshake = None;
+            state.running = Some(Running {
+                phase: Phase::Processing,
+                since: Instant::now(),
+                provisional: true,
+            });
+        });
+    }
+
+    /// A connection is being opened: to a name, which the resolver will then tell, or
+    /// to an address, for which connecting has begun already.
+    pub(super) fn connect_begins(&self) {
+        self.with(|state| {
+            if let Some(running) = state.running.as_mut().filter(|now| now.provisional) {
+                running.phase = Phase::Connect;
+            }
+        });
+    }
+
+    /// Ends the running phase and starts another, in one instant.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.with(|state| {
+            let now = Instant::now();
+            match &mut state.running {
+                Some(running) if running.provisional && phase == Phase::Resolve => {
+                    running.phase = phase;
+                    running.provisional = false;
+                }
+                _ => {
+                    state.stop(now);
+                    state.running = Some(Running {
+                        phase,
+                        since: now,
+                        provisional: false,
+                    });
+                }
+            }
+        });
+    }
+
+    /// Ends the running phase and tells which it was.
+    pub(super) fn end(&self) -> Option<(Phase, Duration)> {
+        self.with(|state| state.stop(Instant::now()))
+    }
+
+    /// The time of every phase that has ended.
+    pub(super) fn phases(&self) -> Phases {
+        self.with(|state| state.phases)
+    }
+
+    /// Keeps the chain that the peer presented.
+    pub(super) fn saw_chain(&self, chain: Vec<Vec<u8>>) {
+        self.with(|state| state.handshake.get_or_insert_default().chain = chain);
+    }
+
+    /// Keeps the protocol version that the peer signed in.
+    pub(super) fn saw_version(&self, version: &'static str) {
+        self.with(|state| state.handshake.get_or_insert_default().version = Some(version));
+    }
+
+    /// What this hop's handshake showed; `None` without one.
+    pub(super) fn handshake(&self) -> Option<Handshake> {
+        self.with(|state| state.handshake.clone())
+    }
+
+    /// Runs a future whose hooks report to this stopwatch.
+    pub(super) async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
+        CURRENT.scope(self, future).await
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        // A poisoned lock only means that a probe panicked between two assignments.
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Acts on the stopwatch of this task; does nothing in a background connection.
+pub(super) fn current(act: impl FnOnce(&Stopwatch)) {
+    let _ = CURRENT.try_with(|stopwatch| act(stopwatch));
+}
+
+impl State {
+    fn stop(&mut self, now: Instant) -> Option<(Phase, Duration)> {
+        let running = self.running.take()?;
+        let time = now.duration_since(running.since);
+        self.phases.add(running.phase, time);
+        Some((running.phase, time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn check(steps: &[(Option<Phase>, u64)], want: &[(Phase, u64)]) {
+        let stopwatch = Stopwatch::new();
+        for (phase, millis) in steps {
+            match phase {
+                None => stopwatch.begin_hop(),
+                Some(phase) => stopwatch.enter(*phase),
+            }
+            tokio::time::advance(Duration::from_millis(*millis)).await;
+        }
+        stopwatch.end();
+        let phases = stopwatch.phases();
+        for phase in Phase::ALL {
+            let want = want.iter().find(|(name, _)| *name == phase);
+            let want = want.map(|(_, millis)| Duration::from_millis(*millis));
+            assert_eq!(phases.get(phase), want, "{phase:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_hook_owns_the_time_since_the_hop_began() {
+        let steps = [
+            (None, 2),
+            (Some(Phase::Resolve), 3),
+            (Some(Phase::Connect), 4),
+        ];
+        check(&steps, &[(Phase::Resolve, 5), (Phase::Connect, 4)]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_kept_connection_everything_before_the_answer_is_processing() {
+        let steps = [(None, 7), (Some(Phase::Transfer), 1)];
+        check(&steps, &[(Phase::Processing, 7), (Phase::Transfer, 1)]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hops_sum_up() {
+        let hop = [
+            (None, 1),
+            (Some(Phase::Resolve), 1),
+            (Some(Phase::Transfer), 5),
+        ];
+        check(
+            &[hop, hop].concat(),
+            &[(Phase::Resolve, 4), (Phase::Transfer, 10)],
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn without_a_stopwatch_a_hook_does_nothing() {
+        current(|_| panic!("there is none"));
+    }
+}

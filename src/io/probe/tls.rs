@@ -1,0 +1,182 @@
+//! One TLS configuration per distinct settings, with eyes in it.
+//!
+//! The verifier keeps the presented chain before it judges it, so that an expired
+//! certificate's date is known although the handshake fails. The session store keeps
+//! no session: it exists because rustls asks it for a key-exchange hint at the very
+//! start of a handshake, which is the only sign of where TCP ends and TLS begins.
+//! That moment is no documented contract; a test holds it.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{
+    ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
+    WebPkiServerVerifier,
+};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+use rustls::{
+    CipherSuite, ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme,
+};
+
+use super::stopwatch::current;
+use crate::model::observation::Phase;
+use crate::model::target::TlsSettings;
+
+/// TLS settings that cannot be put to use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsSetupError {
+    #[error("no trusted root certificate was found: install ca-certificates or set `tls.ca_file`")]
+    NoRoots,
+    #[error("`tls.ca_file` cannot be used: {0}; give PEM certificates")]
+    Ca(String),
+    #[error("`tls.cert_file` or `tls.key_file` cannot be used: {0}; give matching PEM files")]
+    Identity(String),
+    #[error("the TLS library refused its settings: {0}")]
+    Library(String),
+}
+
+/// Builds the configuration: platform roots, extra roots, client identity, ALPN.
+pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsSetupError> {
+    let provider = Arc::new(provider());
+    let roots = Arc::new(roots(settings)?);
+    let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        .build()
+        .map_err(|error| TlsSetupError::Library(error.to_string()))?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsSetupError::Library(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(RecordingVerifier { inner, provider }));
+    let mut config = match &settings.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let bad = |text: String| TlsSetupError::Identity(text);
+            let chain = pem_chain(&identity.chain).map_err(bad)?;
+            let key = PrivateKeyDer::from_pem_slice(identity.key.expose().as_bytes())
+                .map_err(|error| bad(error.to_string()))?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| bad(error.to_string()))?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.resumption = Resumption::store(Arc::new(HandshakeStart));
+    Ok(config)
+}
+
+/// What the library offers, AES-128 with SHA-256 first, as browsers do: processors
+/// compute SHA-256 in hardware and SHA-384 mostly not. Servers choose as they like.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    // The sort is stable: the rest keeps its order.
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != first);
+    provider
+}
+
+fn roots(settings: &TlsSettings) -> Result<RootCertStore, TlsSetupError> {
+    let mut store = RootCertStore::empty();
+    // Single unreadable platform roots are no reason not to probe: none at all is.
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(pem) = &settings.ca {
+        for certificate in pem_chain(pem).map_err(TlsSetupError::Ca)? {
+            store
+                .add(certificate)
+                .map_err(|error| TlsSetupError::Ca(error.to_string()))?;
+        }
+    }
+    if store.is_empty() {
+        return Err(TlsSetupError::NoRoots);
+    }
+    Ok(store)
+}
+
+fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => Err("it holds no certificate".to_owned()),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Keeps what the peer presents, then lets the real verifier judge.
+#[derive(Debug)]
+struct RecordingVerifier {
+    inner: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for RecordingVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        current(|stopwatch| {
+            let chain = std::iter::once(end_entity).chain(intermediates);
+            stopwatch.saw_chain(chain.map(|der| der.to_vec()).collect());
+        });
+        self.inner
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        current(|stopwatch| stopwatch.saw_version("TLSv1.2"));
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        current(|stopwatch| stopwatch.saw_version("TLSv1.3"));
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+/// A session store that remembers nothing, so that every handshake is a whole one.
+#[derive(Debug)]
+struct HandshakeStart;
+
+impl ClientSessionStore for HandshakeStart {
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        current(|stopwatch| stopwatch.enter(Phase::Tls));
+        None
+    }
+
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+
+    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {}
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, _: Tls13ClientSessionValue) {}
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        None
+    }
+}

@@ -1,0 +1,136 @@
+//! CloudWatch and CloudWatch Logs on one loopback port, as far as evidence asks them.
+//!
+//! GetMetricData by `rpcv2Cbor` and FilterLogEvents by `awsJson1_1`; anything else gets
+//! an error in its protocol's own form. Plain HTTP, and any signature is taken: nothing
+//! here is secret. Aborting [`accept`] ends its connections with it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::{Ledger, cbor, query};
+use crate::io::simulator::listener::ACCEPT_PAUSE;
+
+/// An answer before HTTP: status, content type, body.
+type Told = (StatusCode, &'static str, Vec<u8>);
+
+/// Where `rpcv2Cbor` puts CloudWatch's operations.
+const CLOUDWATCH: &str = "/service/GraniteServiceVersion20100801/operation/";
+
+/// The prefix by which `awsJson1_1` names CloudWatch Logs' operations.
+const LOGS: &str = "Logs_20140328.";
+
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+const CBOR: &str = "application/cbor";
+const JSON: &str = "application/x-amz-json-1.1";
+
+/// The largest request body taken: CloudWatch's own limit, 1 MB.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// Accepts connections until it is aborted.
+pub(in crate::io::simulator) async fn accept(listener: TcpListener, ledger: Arc<Ledger>) {
+    let mut connections = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let ledger = Arc::clone(&ledger);
+                connections.spawn(async move {
+                    let service = service_fn(|request| {
+                        let ledger = Arc::clone(&ledger);
+                        async move { Ok::<_, Infallible>(respond(request, &ledger).await) }
+                    });
+                    // A client that hangs up is its own affair.
+                    drop(
+                        auto::Builder::new(TokioExecutor::new())
+                            .serve_connection(TokioIo::new(stream), service)
+                            .await,
+                    );
+                });
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn respond(request: Request<Incoming>, ledger: &Ledger) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let operation = head.uri.path().strip_prefix(CLOUDWATCH).map(str::to_owned);
+    let target = head.headers.get(TARGET).and_then(|name| name.to_str().ok());
+    let target = target.and_then(|name| name.strip_prefix(LOGS));
+    let body = Limited::new(body, BODY_LIMIT).collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes).ok();
+    let (status, kind, bytes) = match (&operation, target, body) {
+        (Some(operation), _, Some(body)) if head.method == Method::POST => {
+            metrics(operation, &body, ledger)
+        }
+        (None, Some(operation), Some(body)) if head.method == Method::POST => {
+            logs(operation, &body, ledger)
+        }
+        (_, _, None) => refused(JSON, "RequestTooLargeException", "the body is too large"),
+        _ => refused(JSON, "UnknownOperationException", "no such operation here"),
+    };
+    let mut response = Response::new(Full::from(bytes));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(REQUEST_ID, HeaderValue::from_static("simulated"));
+    if kind == CBOR {
+        headers.insert(PROTOCOL, HeaderValue::from_static("rpc-v2-cbor"));
+    }
+    response
+}
+
+fn metrics(operation: &str, body: &[u8], ledger: &Ledger) -> Told {
+    if operation != "GetMetricData" {
+        let message = format!("{operation} is not simulated");
+        return refused(CBOR, "UnknownOperationException", &message);
+    }
+    let question = match cbor::question(body) {
+        Ok(question) => question,
+        Err(error) => return refused(CBOR, "SerializationException", &error.to_string()),
+    };
+    match query::answer(&question, &ledger.lock().metrics) {
+        Ok(found) => (StatusCode::OK, CBOR, cbor::answer(&found)),
+        Err(message) => refused(CBOR, "ValidationError", &message),
+    }
+}
+
+fn logs(operation: &str, body: &[u8], ledger: &Ledger) -> Told {
+    if operation != "FilterLogEvents" {
+        let message = format!("{operation} is not simulated");
+        return refused(JSON, "UnknownOperationException", &message);
+    }
+    let question: Value = match serde_json::from_slice(body) {
+        Ok(question) => question,
+        Err(error) => return refused(JSON, "SerializationException", &error.to_string()),
+    };
+    match ledger.lock().events.filter(&question) {
+        Ok(answer) => (StatusCode::OK, JSON, answer.to_string().into_bytes()),
+        Err((code, message)) => refused(JSON, code, &message),
+    }
+}
+
+fn refused(kind: &'static str, code: &str, message: &str) -> Told {
+    let body = if kind == CBOR {
+        cbor::refusal(code, message)
+    } else {
+        let body = json!({ "__type": code, "message": message });
+        body.to_string().into_bytes()
+    };
+    (StatusCode::BAD_REQUEST, kind, body)
+}

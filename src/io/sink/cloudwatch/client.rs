@@ -1,0 +1,139 @@
+//! The way to CloudWatch: clients built from settings, every call counted, every
+//! failure sorted by what to do about it.
+//!
+//! The SDK does not retry writes: our queues do, so that a failing call never holds back
+//! what comes after it. It refuses to decide what is sent.
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::config::retry::RetryConfig;
+use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
+
+use crate::io::aws::{assume, blame, sort};
+use crate::io::sink::daemon_metrics::DaemonMetrics;
+use crate::model::settings::{CloudWatchSettings, Role};
+
+pub use crate::io::aws::{CallError, FailureKind};
+
+/// A connection to CloudWatch in one region. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// For calls that must not wait for retries: the caller queues.
+    pub(crate) writes: Client,
+    /// For reads of the whole account, which would be begun anew if one page failed.
+    pub(crate) reads: Client,
+    role: Option<Role>,
+    /// The destination's name, unless it is the main one.
+    name: Option<String>,
+    metrics: Option<DaemonMetrics>,
+}
+
+/// Attempts of a read, with the SDK's own backoff.
+const READ_ATTEMPTS: u32 = 5;
+
+impl Api {
+    /// Builds the clients. `base` is an SDK configuration that was already made; without
+    /// it the default chain is asked for credentials and region. Region and endpoint of
+    /// the settings win over both.
+    ///
+    /// # Errors
+    /// When no region is known.
+    pub async fn connect(
+        settings: &CloudWatchSettings,
+        base: Option<&SdkConfig>,
+        metrics: Option<DaemonMetrics>,
+    ) -> Result<Self, CallError> {
+        let mut config = crate::io::aws::configuration(base, settings.region.as_deref()).await;
+        if config.region().is_none() {
+            return Err(CallError {
+                operation: "connect",
+                kind: FailureKind::Denied,
+                text: format!(
+                    "no AWS region is known: set `{}` or AWS_REGION",
+                    key(settings)
+                ),
+            });
+        }
+        if let Some(url) = &settings.endpoint_url {
+            config = config.into_builder().endpoint_url(url).build();
+        }
+        if let Some(role) = &settings.role {
+            config = assume(config, role).await;
+        }
+        let builder = aws_sdk_cloudwatch::config::Builder::from(&config)
+            .timeout_config(crate::io::aws::timeouts())
+            .retry_config(RetryConfig::disabled());
+        let retries = RetryConfig::standard().with_max_attempts(READ_ATTEMPTS);
+        Ok(Self {
+            writes: Client::from_conf(builder.clone().build()),
+            reads: Client::from_conf(builder.retry_config(retries).build()),
+            role: settings.role.clone(),
+            name: settings.name.clone(),
+            metrics,
+        })
+    }
+
+    /// Counts a call's outcome and sorts its failure.
+    pub(crate) fn settle<T, E>(
+        &self,
+        operation: &'static str,
+        result: Result<T, SdkError<E>>,
+    ) -> Result<T, CallError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let result = result.map_err(|error| {
+            let failure = sort("cloudwatch", operation, &error);
+            self.named(blame(self.role.as_ref(), &error, failure))
+        });
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(error) => error.kind.as_str(),
+        };
+        if let Some(metrics) = &self.metrics {
+            let requests = &metrics.cloudwatch_requests;
+            requests.with_label_values(&[operation, outcome]).inc();
+        }
+        result
+    }
+
+    /// Says which destination it was, where there may be several.
+    fn named(&self, failure: CallError) -> CallError {
+        match &self.name {
+            Some(name) => CallError {
+                text: format!("destination `{name}`: {}", failure.text),
+                ..failure
+            },
+            None => failure,
+        }
+    }
+}
+
+/// The key that gives a destination its region.
+fn key(settings: &CloudWatchSettings) -> String {
+    match &settings.name {
+        Some(name) => format!("cloudwatch.destination.{name}.region"),
+        None => "cloudwatch.region".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::BehaviorVersion;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_region_is_an_error_that_names_the_mend() {
+        let base = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .build();
+        let error = Api::connect(&CloudWatchSettings::default(), Some(&base), None)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "connect: no AWS region is known: set `cloudwatch.region` or AWS_REGION"
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! A datapoint and the series it belongs to, as CloudWatch takes them and as the spool
+//! keeps them.
+
+use std::time::Duration;
+
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{MetricDatum, StandardUnit};
+use jiff::Timestamp;
+
+use crate::domain::alarm::{HEARTBEAT_METRIC, heartbeat_dimensions};
+use crate::io::sink::cloudwatch::account::dimension;
+use crate::io::store::SpoolRow;
+use crate::model::cause::CauseId;
+use crate::model::settings::Settings;
+use crate::model::target::{CloudWatchMetric, TargetName};
+
+/// A point of one series, of one or more values.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Datapoint {
+    /// By which the spool's disk knows it.
+    pub(super) row: u64,
+    pub(super) series: Series,
+    pub(super) at: Timestamp,
+    /// Distinct values with how often each came; at least one.
+    pub(super) values: Vec<(f64, f64)>,
+    /// The answer to a request with it was lost.
+    pub(super) maybe_arrived: bool,
+}
+
+/// A metric series of this daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Series {
+    Heartbeat,
+    Target(TargetName, CloudWatchMetric),
+    Failures(TargetName, CauseId),
+    /// `Down` with the dimension `Cause`, behind the alarm of that cause.
+    DownBy(TargetName, CauseId),
+}
+
+impl Series {
+    const fn metric(&self) -> &'static str {
+        match self {
+            Self::Heartbeat => HEARTBEAT_METRIC,
+            Self::Target(_, metric) => metric.as_str(),
+            Self::Failures(..) => CloudWatchMetric::Failures.as_str(),
+            Self::DownBy(..) => CloudWatchMetric::Down.as_str(),
+        }
+    }
+
+    const fn target(&self) -> Option<&TargetName> {
+        match self {
+            Self::Heartbeat => None,
+            Self::Target(target, _) | Self::Failures(target, _) | Self::DownBy(target, _) => {
+                Some(target)
+            }
+        }
+    }
+
+    const fn cause(&self) -> Option<&CauseId> {
+        match self {
+            Self::Heartbeat | Self::Target(..) => None,
+            Self::Failures(_, cause) | Self::DownBy(_, cause) => Some(cause),
+        }
+    }
+
+    /// The series as a text: metric, target and cause as a JSON array.
+    fn encode(&self) -> String {
+        let target = self.target().map(TargetName::as_str);
+        let cause = self.cause().map(CauseId::as_str);
+        serde_json::json!([self.metric(), target, cause]).to_string()
+    }
+
+    /// Reads what [`Series::encode`] wrote; `None`: another release's.
+    fn decode(text: &str) -> Option<Self> {
+        let (metric, target, cause): (String, Option<String>, Option<String>) =
+            serde_json::from_str(text).ok()?;
+        let Some(target) = target.map(|name| TargetName::new(&name)) else {
+            return (metric == HEARTBEAT_METRIC).then_some(Self::Heartbeat);
+        };
+        let mut known = CloudWatchMetric::ALL.into_iter();
+        let metric = known.find(|known| known.as_str() == metric)?;
+        match (metric, cause) {
+            (metric, None) => Some(Self::Target(target, metric)),
+            (CloudWatchMetric::Failures, Some(cause)) => {
+                Some(Self::Failures(target, CauseId::new(&cause).ok()?))
+            }
+            (CloudWatchMetric::Down, Some(cause)) => {
+                Some(Self::DownBy(target, CauseId::new(&cause).ok()?))
+            }
+            _ => None,
+        }
+    }
+
+    const fn unit(&self) -> StandardUnit {
+        match self {
+            Self::Failures(..) => StandardUnit::Count,
+            Self::Target(_, CloudWatchMetric::Duration | CloudWatchMetric::Processing) => {
+                StandardUnit::Seconds
+            }
+            _ => StandardUnit::None,
+        }
+    }
+}
+
+impl Datapoint {
+    /// One value.
+    pub(super) fn new(row: u64, series: Series, at: Timestamp, value: f64) -> Self {
+        Self {
+            row,
+            series,
+            at,
+            values: vec![(value, 1.0)],
+            maybe_arrived: false,
+        }
+    }
+
+    /// As the disk keeps it.
+    pub(super) fn to_row(&self, key: &std::sync::Arc<str>) -> SpoolRow {
+        SpoolRow {
+            id: self.row,
+            destination: std::sync::Arc::clone(key),
+            series: self.series.encode(),
+            at: self.at,
+            values: self.values.clone(),
+            maybe_arrived: self.maybe_arrived,
+        }
+    }
+
+    /// As it was kept; `None`: this release does not know such a series.
+    pub(super) fn from_row(row: &SpoolRow) -> Option<Self> {
+        Some(Self {
+            row: row.id,
+            series: Series::decode(&row.series)?,
+            at: row.at,
+            values: row.values.clone(),
+            maybe_arrived: row.maybe_arrived,
+        })
+        .filter(|datapoint| !datapoint.values.is_empty())
+    }
+
+    /// Bytes it takes in a request at most, roughly.
+    pub(super) fn size(&self, location: &str) -> usize {
+        let target = self.series.target().map_or(0, |name| name.as_str().len());
+        let cause = self.series.cause().map_or(0, |cause| cause.as_str().len());
+        // Field names and framing of a datum with three dimensions, then two doubles of
+        // nine bytes per value.
+        300 + target + cause + location.len() + 18 * self.values.len()
+    }
+
+    /// The datapoint as CloudWatch takes it.
+    pub(super) fn datum(&self, settings: &Settings) -> MetricDatum {
+        let (location, resolution) = (&settings.location, settings.cloudwatch.resolution);
+        let mut datum = MetricDatum::builder()
+            .metric_name(self.series.metric())
+            .unit(self.series.unit())
+            .timestamp(DateTime::from_millis(self.at.as_millisecond()))
+            .storage_resolution(if resolution < Duration::from_secs(60) {
+                1
+            } else {
+                60
+            });
+        if let Some(target) = self.series.target() {
+            datum = datum.dimensions(dimension("Target", target.as_str()));
+        }
+        if self.series == Series::Heartbeat {
+            let shard = settings.shards.own.unwrap_or(0);
+            for (key, value) in heartbeat_dimensions(location, shard) {
+                datum = datum.dimensions(dimension(&key, &value));
+            }
+        } else {
+            datum = datum.dimensions(dimension("Location", location));
+        }
+        if let Some(cause) = self.series.cause() {
+            datum = datum.dimensions(dimension("Cause", cause.as_str()));
+        }
+        match self.values[..] {
+            [(value, 1.0)] => datum.value(value).build(),
+            _ => datum
+                .set_values(Some(self.values.iter().map(|(value, _)| *value).collect()))
+                .set_counts(Some(self.values.iter().map(|(_, count)| *count).collect()))
+                .build(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_shards_heartbeat_is_the_locations_and_others_say_which_they_are() {
+        let check = |own, expected: &[(&str, &str)]| {
+            let mut settings = Settings::default();
+            settings.shards.own = own;
+            let beat = Datapoint::new(1, Series::Heartbeat, Timestamp::UNIX_EPOCH, 1.0);
+            let datum = beat.datum(&settings);
+            let dimensions = datum.dimensions().iter();
+            let dimensions: Vec<_> = dimensions
+                .map(|one| (one.name().unwrap(), one.value().unwrap()))
+                .collect();
+            assert_eq!(dimensions, expected);
+        };
+        check(None, &[("Location", "local")]);
+        check(Some(0), &[("Location", "local")]);
+        check(Some(2), &[("Location", "local"), ("Shard", "2")]);
+    }
+
+    #[test]
+    fn every_series_comes_back_from_its_text() {
+        let target = || TargetName::new("a \"quoted\", one");
+        let cause = || CauseId::new("lambda-throttled").unwrap();
+        let mut all = vec![
+            Series::Heartbeat,
+            Series::Failures(target(), cause()),
+            Series::DownBy(target(), cause()),
+        ];
+        all.extend(CloudWatchMetric::ALL.map(|metric| Series::Target(target(), metric)));
+        for series in all {
+            assert_eq!(Series::decode(&series.encode()), Some(series));
+        }
+        for text in [
+            "",
+            "[]",
+            r#"["Nonsense","a",null]"#,
+            r#"["Duration","a","b-c"]"#,
+        ] {
+            assert_eq!(Series::decode(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The CloudWatch sink: datapoints and alarms that carry the probable cause.
+//!
+//! Reading order: this file (the handle that the monitor holds), `routing` (which account
+//! and region) and `destination` (one of them), `sender` (reports to datapoints) with
+//! `windows` and `datapoint`, `transmitter` (datapoints to requests) with `request`,
+//! `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
+//! (CloudWatch's language). Publishing never waits: a full queue loses reports, which are
+//! counted.
+
+pub mod account;
+pub mod client;
+mod datapoint;
+mod desk;
+mod destination;
+mod disk;
+mod keeper;
+mod link;
+mod request;
+mod routing;
+mod sender;
+mod shown;
+mod spool;
+mod transmitter;
+mod windows;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use futures_util::future::{join, join_all};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::domain::alarm::words::Words;
+use crate::domain::report::{Report, Update};
+use crate::io::sink::cloudwatch::destination::Surroundings;
+use crate::io::sink::cloudwatch::routing::Routing;
+use crate::io::sink::cloudwatch::sender::Command;
+use crate::io::sink::daemon_metrics::DaemonMetrics;
+use crate::io::store::Store;
+use crate::model::settings::Settings;
+
+/// The way of reports to CloudWatch. Dropping it ends its tasks without a last flush.
+#[derive(Debug)]
+pub struct CloudWatchSink {
+    routing: Mutex<Routing>,
+    /// True once a task has ended, or all have been told to.
+    ended: watch::Sender<bool>,
+}
+
+/// The sink's name in `probecause_sink_dropped_total`.
+const SINK: &str = "cloudwatch";
+
+/// Tasks watch the deadline of a shutdown themselves; this is for one that cannot any more.
+const OVERTIME: Duration = Duration::from_millis(100);
+
+impl CloudWatchSink {
+    /// Starts the tasks, with credentials and region by the SDK's default chain. Must be
+    /// called inside a Tokio runtime. While `cloudwatch.enabled` is false they idle.
+    #[must_use]
+    pub fn start(settings: Arc<Settings>, metrics: DaemonMetrics) -> Self {
+        Self::start_with(settings, metrics, None)
+    }
+
+    /// Starts the tasks with an SDK configuration that was already made, and without a
+    /// state directory.
+    #[must_use]
+    pub fn start_with(
+        settings: Arc<Settings>,
+        metrics: DaemonMetrics,
+        base: Option<SdkConfig>,
+    ) -> Self {
+        let store = Store::off(metrics.store_gauges());
+        Self::start_on(settings, metrics, base, store)
+    }
+
+    /// Starts the tasks with everything that they may be given: datapoints that CloudWatch
+    /// does not take wait in the store.
+    #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the settings are handed over for good"
+    )]
+    pub fn start_on(
+        settings: Arc<Settings>,
+        metrics: DaemonMetrics,
+        base: Option<SdkConfig>,
+        store: Store,
+    ) -> Self {
+        let (ended, _) = watch::channel(false);
+        let mut routing = Routing::new(Surroundings {
+            base,
+            metrics,
+            store,
+            failed: ended.clone(),
+        });
+        routing.configure(&settings);
+        Self {
+            routing: Mutex::new(routing),
+            ended,
+        }
+    }
+
+    /// Takes a report. Never waits; a report that finds no place is counted as dropped.
+    pub fn publish(&self, report: &Report) {
+        let command = || Command::Report(Box::new(report.clone()));
+        self.routing().send(&report.target, command);
+    }
+
+    /// Takes a better cause of an open incident, for its alarm to say.
+    pub fn update(&self, update: &Update) {
+        let command = || Command::Update(Box::new(update.clone()));
+        self.routing().send(&update.target, command);
+    }
+
+    /// Takes whether the prober itself is in trouble. No target's alarm moves by such
+    /// failures, so the heartbeats stop: each account's one alarm then pages for all of its
+    /// targets.
+    pub fn trouble(&self, trouble: bool) {
+        self.routing().trouble(trouble);
+    }
+
+    /// Takes the words of a group incident ([`Words::group`]), or `None` when none is open
+    /// (any more). The heartbeats' alarms say them before anything else is written; the
+    /// alarms of targets are not written meanwhile, and say what is still true afterwards.
+    pub fn group(&self, words: Option<Words>) {
+        self.routing().group(words);
+    }
+
+    /// Takes a new configuration: alarms are planned anew, and alarms of targets that
+    /// are gone, here or from their account, stop paging at once.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the settings are handed over for good"
+    )]
+    pub fn configure(&self, settings: Arc<Settings>) {
+        self.routing().configure(&settings);
+    }
+
+    /// Resolves when a task has ended, which before `shutdown` is a fault of ours.
+    pub async fn ended(&self) {
+        // Waiting cannot fail: we hold the sender.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Sends what waits and ends the tasks, within the given time.
+    pub async fn shutdown(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let (running, leaving) = self.routing().end();
+        let running = running.into_iter().map(|one| one.shut_down(deadline));
+        let leaving = leaving.into_iter().map(|one| one.gone());
+        let all = join(join_all(running), join_all(leaving));
+        // What is not done by then is left to the next life.
+        let _ = timeout_at(deadline + OVERTIME, all).await;
+        self.ended.send_replace(true);
+    }
+
+    fn routing(&self) -> MutexGuard<'_, Routing> {
+        self.routing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,235 @@
+//! The page of one target: what is wrong, how we know, what to do next, and what was.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use crate::domain::diagnosis::{Evidence, Verdict};
+use crate::domain::incident::Incident;
+use crate::domain::report::{MissedReason, Report};
+use crate::model::observation::Phase;
+use crate::model::target::shown_url;
+
+use super::board::{Board, Sample, TargetView};
+use super::parts;
+
+/// Incidents shown on a target's page, newest first; the API has the rest.
+const INCIDENTS: usize = 10;
+
+/// One target's page as HTML; `None` if no such target is configured.
+#[must_use]
+pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
+    let (view, recent) = board.target(name)?;
+    let incidents: Vec<_> = board
+        .incidents()
+        .into_iter()
+        .filter(|incident| incident.target == view.target.name)
+        .take(INCIDENTS)
+        .collect();
+    let main = html! {
+        p.back { a href="/" { "← all targets" } }
+        (head(&view, now))
+        @if let Some(report) = view.report.as_deref() {
+            @if let Some(verdict) = &report.showing { (diagnosis(verdict, report.diagnosis.error.as_deref())) }
+            (strip(&recent))
+            div.columns {
+                (probe(report, now))
+                @let known = known(report);
+                @if !known.is_empty() { (evidence(known)) }
+            }
+        } @else {
+            @if let Some(kept) = &view.resumed { (diagnosis(&kept.incident.verdict, None)) }
+            p { @if view.resumed.is_some() { "Not probed since the restart." } @else { "Not probed yet." } }
+        }
+        @if !incidents.is_empty() { (history(&incidents, now)) }
+        (missed(&view))
+    };
+    let title = format!("{name} – Probecause");
+    Some(parts::frame(&title, &board.location(), now, &main).into_string())
+}
+
+fn head(view: &TargetView, now: Timestamp) -> Markup {
+    let target = &view.target;
+    let report = view.report.as_deref();
+    html! {
+        div.head {
+            h1 { (target.name) }
+            (parts::state(view.health()))
+            @if let Some(since) = view.since() { span.quiet { "for " (parts::since(since, now)) } }
+            @if report.is_some_and(|report| report.maintenance) { span.tag { "maintenance" } }
+        }
+        p.quiet.url {
+            (target.request.method) " " (shown_url(&target.url)) " · every " (humantime::format_duration(target.interval))
+            @for (name, value) in &target.labels { " " span.tag { (name) "=" (value) } }
+        }
+    }
+}
+
+fn diagnosis(verdict: &Verdict, error: Option<&str>) -> Markup {
+    html! {
+        section.verdict aria-labelledby="cause" {
+            h2 #cause { (verdict.title) }
+            p { (parts::cause(verdict)) }
+            @if let Some(error) = error { p.error { (error) } }
+            @if verdict.candidates.len() > 1 {
+                h3 { "What fits" }
+                table.shares { tbody { @for candidate in &verdict.candidates {
+                    tr {
+                        td { (candidate.cause) }
+                        td { (share(candidate.share)) }
+                        td.number { (format!("{:.0} %", candidate.share * 100.0)) }
+                    }
+                } } }
+            }
+            @if !verdict.next.is_empty() {
+                h3 { "What to do next" }
+                ol { @for step in &verdict.next { li { (step) } } }
+            }
+        }
+    }
+}
+
+fn share(share: f64) -> Markup {
+    html! {
+        svg.share viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" {
+            rect.track width="100" height="8" {}
+            rect.fill width=(format!("{:.1}", share.clamp(0.0, 1.0) * 100.0)) height="8" {}
+        }
+    }
+}
+
+fn strip(recent: &[Sample]) -> Markup {
+    html! {
+        section aria-labelledby="recent" {
+            h2 #recent { @match recent.len() { 1 => "The only result so far", many => { "Last " (many) " results" } } }
+            ol.strip {
+                @for sample in recent {
+                    @let word = parts::outcome(sample.outcome);
+                    li class=(word) title=(describe(sample)) {
+                        span.unseen { (describe(sample)) }
+                    }
+                }
+            }
+            p.quiet { "oldest left, newest right; tall is failed, middling is degraded, low is passed" }
+        }
+    }
+}
+
+fn describe(sample: &Sample) -> String {
+    let mut text = format!(
+        "{}: {} in {}",
+        parts::moment(sample.at),
+        parts::outcome(sample.outcome),
+        parts::span(sample.duration)
+    );
+    if let Some(status) = sample.status {
+        text.push_str(&format!(", status {status}"));
+    }
+    if let Some(cause) = &sample.cause {
+        text.push_str(&format!(", {cause}"));
+    }
+    text
+}
+
+fn probe(report: &Report, now: Timestamp) -> Markup {
+    let seen = &report.observation;
+    html! {
+        section aria-labelledby="probe" {
+            h2 #probe { "Last probe" }
+            (parts::waterfall(&seen.phases, seen.duration, 14))
+            (parts::legend())
+            table.facts { tbody {
+                @for phase in Phase::ALL {
+                    tr { th { (phase.as_str()) } td { @match seen.phases.get(phase) {
+                        Some(time) => (parts::span(time)),
+                        None => span.quiet { "–" },
+                    } } }
+                }
+                tr { th { "total" } td { (parts::span(seen.duration)) } }
+                tr { th { "ended" } td { (parts::moment(report.at)) span.quiet { " (" (parts::ago(report.at, now)) " ago)" } } }
+                tr { th { "result" } td { (parts::outcome(report.diagnosis.outcome)) } }
+                @if let Some(response) = &seen.response {
+                    tr { th { "status" } td { (response.status) span.quiet { " HTTP/" (response.version.as_str()) } } }
+                }
+                @if let Some(remote) = seen.remote { tr { th { "address" } td { (remote) } } }
+                @if let Some(id) = seen.request_id() { tr { th { "request id" } td { code { (id) } } } }
+                @if let Some(expiry) = seen.earliest_expiry() {
+                    tr { th { "certificate" } td { "until " (parts::moment(expiry)) } }
+                }
+                @if !seen.own_lag.is_zero() {
+                    tr { th { "our own delay" } td { "up to " (parts::span(seen.own_lag)) " of its times" } }
+                }
+                @if let Some(error) = &report.diagnosis.error { tr { th { "error" } td.error { (error) } } }
+            } }
+        }
+    }
+}
+
+/// What the cause that is shown rests on: the open incident's evidence, or the probe's.
+fn known(report: &Report) -> &[Evidence] {
+    match &report.incident {
+        Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {
+            &incident.evidence
+        }
+        _ => &report.diagnosis.evidence,
+    }
+}
+
+fn evidence(evidence: &[Evidence]) -> Markup {
+    html! {
+        section aria-labelledby="evidence" {
+            h2 #evidence { "Evidence" }
+            table.facts { tbody { @for item in evidence {
+                tr { th { code { (item.fact) } } td { (item.value) } }
+            } } }
+        }
+    }
+}
+
+fn history(incidents: &[Arc<Incident>], now: Timestamp) -> Markup {
+    html! {
+        section aria-labelledby="history" {
+            h2 #history { "Incidents" }
+            @for incident in incidents {
+                details open[incident.resolved.is_none()] {
+                    summary {
+                        (parts::moment(incident.opened)) " · " (incident.verdict.cause) " · "
+                        @match incident.resolved {
+                            Some(resolved) => { "lasted " (parts::ago(incident.opened, resolved)) },
+                            None => b { "open for " (parts::ago(incident.opened, now)) },
+                        }
+                    }
+                    table.facts { tbody { @for revision in &incident.history {
+                        tr {
+                            th { (parts::moment(revision.at)) }
+                            td { (revision.note) }
+                            td.quiet { (revision.cause) ", " (revision.certainty) }
+                        }
+                    } } }
+                    @if !incident.also.is_empty() {
+                        p.quiet { "Some of its failures look like something else:"
+                            @for cause in &incident.also { " " code { (cause) } } }
+                    }
+                    p.quiet { "incident " code { (incident.id) } }
+                }
+            }
+        }
+    }
+}
+
+fn missed(view: &TargetView) -> Markup {
+    let counts: Vec<_> = MissedReason::ALL
+        .into_iter()
+        .zip(view.missed)
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    html! {
+        @if !counts.is_empty() {
+            p.quiet {
+                "Missed slots:"
+                @for (reason, count) in counts { " " (count) " " (reason.as_str()) }
+            }
+        }
+    }
+}

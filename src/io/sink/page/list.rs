@@ -1,0 +1,154 @@
+//! The page of all targets: what fails first, then what is slow, unknown, and well.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use crate::domain::health::HealthState;
+use crate::domain::incident::Incident;
+
+use super::board::{Board, TargetView};
+use super::parts;
+
+/// Open incidents shown above the table: in a wide outage more would push it out of sight.
+const OPEN: usize = 12;
+
+/// The page of all targets as HTML.
+#[must_use]
+pub fn list(board: &Board, now: Timestamp) -> String {
+    let mut targets = board.targets();
+    targets.sort_by_cached_key(|view| (urgency(view), view.target.name.clone()));
+    let open: Vec<_> = board
+        .incidents()
+        .into_iter()
+        .filter(|incident| incident.resolved.is_none())
+        .collect();
+    let main = html! {
+        (counts(&targets, open.len()))
+        @if !open.is_empty() { (incidents(&open, now)) }
+        (table(&targets, now))
+    };
+    let failing = count(&targets, HealthState::Down);
+    let title = match failing {
+        0 => "Probecause".to_owned(),
+        _ => format!("({failing} down) Probecause"),
+    };
+    parts::frame(&title, &board.location(), now, &main).into_string()
+}
+
+/// Down before degraded before failing-but-not-yet-down before unknown before up.
+fn urgency(view: &TargetView) -> u8 {
+    match view.health() {
+        HealthState::Down => 0,
+        HealthState::Degraded => 1,
+        _ if view.showing().is_some() => 2,
+        HealthState::Unknown => 3,
+        HealthState::Up => 4,
+    }
+}
+
+fn count(targets: &[TargetView], state: HealthState) -> usize {
+    targets.iter().filter(|view| view.health() == state).count()
+}
+
+fn counts(targets: &[TargetView], open: usize) -> Markup {
+    html! {
+        h1.unseen { "Targets" }
+        ul.counts {
+            @for state in [HealthState::Down, HealthState::Degraded, HealthState::Unknown, HealthState::Up] {
+                @let number = count(targets, state);
+                li.none[number == 0] { b { (number) } " " (parts::state(state)) }
+            }
+            li.none[open == 0] { b { (open) } " open " (if open == 1 { "incident" } else { "incidents" }) }
+        }
+    }
+}
+
+fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
+    let mut open: Vec<_> = open.iter().collect();
+    open.sort_by_key(|incident| Reverse(incident.opened));
+    html! {
+        section aria-labelledby="open" {
+            h2 #open { "Open incidents" }
+            ul.incidents {
+                @for incident in open.iter().take(OPEN) {
+                    li {
+                        (subject(incident))
+                        " " (parts::cause(&incident.verdict))
+                        " " span.title { (incident.verdict.title) }
+                        " " span.quiet { "for " (parts::since(incident.opened, now)) }
+                    }
+                }
+                @if let Some(more @ 1..) = open.len().checked_sub(OPEN) {
+                    li { "and " (more) " more; what fails comes first in the table below" }
+                }
+            }
+        }
+    }
+}
+
+/// What there is instead of a last probe.
+const fn unprobed(view: &TargetView) -> &'static str {
+    if view.resumed.is_some() {
+        "not probed since the restart"
+    } else {
+        "not probed yet"
+    }
+}
+
+/// The target; the prober itself and a group of targets have no page of their own.
+fn subject(incident: &Incident) -> Markup {
+    let name = incident.target.as_str();
+    html! {
+        @if name == "(group)" { b { "many targets at once" } }
+        @else if name.starts_with('(') { b { "this prober" } }
+        @else { a href=(parts::address(name)) { (name) } }
+    }
+}
+
+fn table(targets: &[TargetView], now: Timestamp) -> Markup {
+    html! {
+        section aria-labelledby="all" {
+            div.bar {
+                h2 #all { "All targets" }
+                (parts::legend())
+            }
+            @if targets.is_empty() {
+                p { "No targets are configured." }
+            } @else {
+                table.targets {
+                    thead { tr {
+                        th { "Target" } th { "State" } th { "Probable cause" } th { "Since" }
+                        th.wide { "Last probe" } th.number { "Time" }
+                    } }
+                    tbody { @for view in targets { (row(view, now)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(view: &TargetView, now: Timestamp) -> Markup {
+    let name = &view.target.name;
+    let report = view.report.as_deref();
+    html! {
+        tr {
+            td.name { a href=(parts::address(name.as_str())) { (name) } }
+            td {
+                (parts::state(view.health()))
+                @if report.is_some_and(|report| report.maintenance) { " " span.tag { "maintenance" } }
+            }
+            td { @if let Some(verdict) = view.showing() {
+                (parts::cause(verdict))
+            } }
+            td.since { @if let Some(since) = view.since() { (parts::since(since, now)) } }
+            td.wide { @match report {
+                Some(report) => (parts::waterfall(&report.observation.phases, report.observation.duration, 8)),
+                None => span.quiet { (unprobed(view)) },
+            } }
+            td.number { @if let Some(report) = report { (parts::span(report.observation.duration)) } }
+        }
+    }
+}

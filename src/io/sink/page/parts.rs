@@ -1,0 +1,185 @@
+//! What the pages use: the frame, states, causes, times, the waterfall of phases.
+//!
+//! Colour is never the only signal: every state has a word and a sign of its own.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+
+use crate::domain::diagnosis::{Outcome, Verdict};
+use crate::domain::health::HealthState;
+use crate::model::observation::{Phase, Phases};
+
+/// The frame around a page's `main`.
+pub(super) fn frame(title: &str, location: &str, now: Timestamp, main: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" type="image/svg+xml" href="/-/icon.svg";
+                link rel="stylesheet" href="/-/style.css";
+                script src="/-/script.js" defer {}
+            }
+            body {
+                header {
+                    a.brand href="/" { img src="/-/icon.svg" alt="" width="22" height="22"; "Probecause" }
+                    span.quiet { "at " (location) }
+                    span #live .quiet role="status" { "as of " (moment(now)) }
+                }
+                main { (main) }
+                footer.quiet {
+                    a href="/metrics" { "metrics" } " · "
+                    a href="/api/v1/targets" { "targets" } " · "
+                    a href="/api/v1/incidents" { "incidents" } " · "
+                    a href="/causes" { "causes" } " · "
+                    "version " (env!("CARGO_PKG_VERSION"))
+                }
+            }
+        }
+    }
+}
+
+/// A state as a sign and a word.
+pub(super) fn state(health: HealthState) -> Markup {
+    let sign = match health {
+        HealthState::Up => "✓",
+        HealthState::Degraded => "!",
+        HealthState::Down => "✕",
+        HealthState::Unknown => "?",
+    };
+    html! {
+        span class={ "state " (health.as_str()) } {
+            span.sign aria-hidden="true" { (sign) } (health.as_str())
+        }
+    }
+}
+
+/// How a single result is called, as a class and as a word.
+pub(super) const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Degraded => "degraded",
+        Outcome::Failed => "failed",
+    }
+}
+
+/// A cause with how sure we are and who acts.
+pub(super) fn cause(verdict: &Verdict) -> Markup {
+    html! {
+        a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
+        " "
+        span.quiet.sure { (verdict.certainty) " · " (verdict.owner) }
+    }
+}
+
+/// The address of a target's page.
+pub(super) fn address(name: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = "/targets/".to_owned();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // A dot is encoded too, so that a name `..` stays a name. Writing to a
+            // string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The phases of one probe, one after the other, as an inline drawing of `width` units.
+/// Presentation attributes are used since the page forbids inline styles.
+pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup {
+    const WIDTH: f64 = 200.0;
+    // Narrower than this a phase cannot be seen at all.
+    const LEAST: f64 = 0.8;
+    let known: f64 = Phase::ALL
+        .into_iter()
+        .filter_map(|phase| phases.get(phase))
+        .map(|time| time.as_secs_f64())
+        .sum();
+    let whole = total.as_secs_f64().max(known).max(f64::EPSILON);
+    let mut start = 0.0;
+    let bars: Vec<_> = Phase::ALL
+        .into_iter()
+        .filter_map(|phase| {
+            let time = phases.get(phase)?;
+            let width = WIDTH * time.as_secs_f64() / whole;
+            let bar = (phase, time, start, width.max(LEAST));
+            start += width;
+            Some(bar)
+        })
+        .collect();
+    let spoken = bars
+        .iter()
+        .map(|(phase, time, ..)| format!("{} {}", phase.as_str(), span(*time)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    html! {
+        svg.waterfall viewBox={ "0 0 " (WIDTH) " " (height) } preserveAspectRatio="none"
+            role="img" aria-label=(spoken) {
+            title { (spoken) }
+            rect.track width=(WIDTH) height=(height) {}
+            @for (phase, _, start, width) in bars {
+                rect class={ "p-" (phase.as_str()) } x=(format!("{start:.2}"))
+                    width=(format!("{width:.2}")) height=(height) {}
+            }
+        }
+    }
+}
+
+/// What the colours of the waterfall mean.
+pub(super) fn legend() -> Markup {
+    html! {
+        span.legend {
+            @for phase in Phase::ALL {
+                span {
+                    svg viewBox="0 0 10 10" aria-hidden="true" {
+                        rect class={ "p-" (phase.as_str()) } width="10" height="10" {}
+                    }
+                    (phase.as_str())
+                }
+            }
+        }
+    }
+}
+
+/// A duration for a person: three digits, the fitting unit.
+pub(super) fn span(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1000.0;
+    match millis {
+        m if m < 1.0 => format!("{m:.2} ms"),
+        m if m < 10.0 => format!("{m:.1} ms"),
+        m if m < 1000.0 => format!("{m:.0} ms"),
+        m if m < 10_000.0 => format!("{:.2} s", m / 1000.0),
+        m => format!("{:.1} s", m / 1000.0),
+    }
+}
+
+/// How long ago something was, roughly.
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min"),
+        3600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// How long a state has held, with the moment it began for those who point at it.
+pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(format!("{at:.3}")) title=(moment(at)) { (ago(at, now)) } }
+}
+
+/// A moment for a person, in UTC.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

@@ -1,0 +1,185 @@
+//! The numbers kept for one target between two scrapes.
+//!
+//! Numbers, not reports: a body or a chain of certificates must not stay in memory for
+//! the sake of a gauge.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::diagnosis::{Outcome, Verdict};
+use crate::domain::health::HealthState;
+use crate::domain::report::{MissedReason, Report};
+use crate::model::cause::{CauseId, Certainty};
+use crate::model::observation::Phases;
+
+/// Upper bounds of the processing histogram in seconds, the implicit `+Inf` not counted.
+/// Answers at the gateway's own edge take up to a quarter of a second; the last bound
+/// lies below the 29 s and 30 s at which the gateways give up waiting.
+pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
+    (0.05, "0.05"),
+    (0.1, "0.1"),
+    (0.25, "0.25"),
+    (0.5, "0.5"),
+    (1.0, "1"),
+    (2.5, "2.5"),
+    (5.0, "5"),
+    (10.0, "10"),
+    (28.0, "28"),
+];
+
+/// All that is known of one target.
+#[derive(Debug)]
+pub(super) struct Series {
+    labels: Box<str>,
+    pub(super) interval: Duration,
+    pub(super) health: HealthState,
+    pub(super) succeeded: u64,
+    pub(super) failed: u64,
+    pub(super) failures: BTreeMap<CauseId, u64>,
+    missed: [u64; MissedReason::ALL.len()],
+    pub(super) processing: Processing,
+    pub(super) showing: Option<(CauseId, Certainty)>,
+    pub(super) incident_opened: Option<Timestamp>,
+    pub(super) last: Option<Last>,
+}
+
+/// The newest probe.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub(super) at: Timestamp,
+    pub(super) success: bool,
+    pub(super) duration: Duration,
+    pub(super) phases: Phases,
+    /// Zero without an answer, as `blackbox_exporter` has it.
+    pub(super) status: u16,
+    /// Zero without an answer.
+    pub(super) version: f64,
+    pub(super) ssl: bool,
+    pub(super) redirects: u32,
+    /// −1 where the answer announced no length, zero without an answer.
+    pub(super) content_length: i128,
+    pub(super) expiry: Option<Timestamp>,
+    pub(super) tls_version: Option<String>,
+    pub(super) floor: Option<f64>,
+    pub(super) maintenance: bool,
+}
+
+/// The histogram of processing times; counts are per bucket, not yet cumulated.
+#[derive(Debug, Default)]
+pub(super) struct Processing {
+    pub(super) counts: [u64; PROCESSING_BUCKETS.len()],
+    pub(super) count: u64,
+    pub(super) sum: Duration,
+}
+
+impl Series {
+    /// A target that has not been probed.
+    pub(super) fn new(labels: Box<str>, interval: Duration) -> Self {
+        Self {
+            labels,
+            interval,
+            health: HealthState::Unknown,
+            succeeded: 0,
+            failed: 0,
+            failures: BTreeMap::new(),
+            missed: [0; MissedReason::ALL.len()],
+            processing: Processing::default(),
+            showing: None,
+            incident_opened: None,
+            last: None,
+        }
+    }
+
+    /// The same numbers under other labels, asked at another pace.
+    pub(super) fn reconfigured(self, labels: Box<str>, interval: Duration) -> Self {
+        Self {
+            labels,
+            interval,
+            ..self
+        }
+    }
+
+    /// The target's own labels, rendered.
+    pub(super) const fn labels(&self) -> &str {
+        &self.labels
+    }
+
+    /// How often slots were missed, by reason.
+    pub(super) fn missed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let reasons = MissedReason::ALL.into_iter().map(MissedReason::as_str);
+        reasons.zip(self.missed)
+    }
+
+    /// Counts a missed slot.
+    pub(super) fn miss(&mut self, reason: MissedReason) {
+        let reasons = MissedReason::ALL.into_iter().zip(&mut self.missed);
+        for (known, count) in reasons {
+            *count += u64::from(known == reason);
+        }
+    }
+
+    /// Takes over the cause to show.
+    pub(super) fn show(&mut self, verdict: Option<&Verdict>) {
+        self.showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
+    }
+
+    /// Takes over a report.
+    pub(super) fn observe(&mut self, report: &Report) {
+        if report.diagnosis.outcome == Outcome::Failed {
+            self.failed += 1;
+            let cause = report.diagnosis.cause().cloned();
+            let cause = cause.unwrap_or_else(CauseId::unexplained);
+            *self.failures.entry(cause).or_default() += 1;
+        } else {
+            self.succeeded += 1;
+        }
+        if let Some(time) = report.observation.phases.processing {
+            self.processing.observe(time);
+        }
+        self.health = report.health;
+        self.show(report.showing.as_deref());
+        self.incident_opened = report.incident.as_ref().map(|incident| incident.opened);
+        self.last = Some(Last::of(report));
+    }
+}
+
+impl Last {
+    fn of(report: &Report) -> Self {
+        let seen = &report.observation;
+        let response = seen.response.as_ref();
+        let tls_version = seen.tls.as_ref().and_then(|tls| tls.version.as_deref());
+        Self {
+            at: report.at,
+            success: report.diagnosis.outcome != Outcome::Failed,
+            duration: seen.duration,
+            phases: seen.phases,
+            status: response.map_or(0, |response| response.status),
+            version: response.map_or(0.0, |response| response.version.as_number()),
+            ssl: tls_version.is_some(),
+            redirects: seen.redirects,
+            content_length: response
+                .map_or(0, |response| response.content_length.map_or(-1, i128::from)),
+            expiry: seen.earliest_expiry(),
+            // blackbox_exporter writes `TLS 1.3` where OpenSSL and rustls say `TLSv1.3`.
+            tls_version: tls_version.map(|version| version.replace("TLSv", "TLS ")),
+            floor: report.floor,
+            maintenance: report.maintenance,
+        }
+    }
+}
+
+impl Processing {
+    fn observe(&mut self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        let fits = PROCESSING_BUCKETS
+            .iter()
+            .position(|(bound, _)| seconds <= *bound);
+        if let Some(bucket) = fits.and_then(|place| self.counts.get_mut(place)) {
+            *bucket += 1;
+        }
+        self.count += 1;
+        self.sum += time;
+    }
+}

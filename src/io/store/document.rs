@@ -1,0 +1,216 @@
+//! Incidents and baselines as JSON documents.
+//!
+//! A mirror of its own, so that a field renamed in the code does not make yesterday's
+//! state unreadable: keys are only ever added, absent ones have a default.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::baseline::Remembered;
+use crate::domain::diagnosis::fact::FactValue;
+use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
+use crate::domain::health::HealthState;
+use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::io::store::row::KeptIncident;
+use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::target::TargetName;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct IncidentDocument {
+    id: String,
+    location: String,
+    target: String,
+    verdict: VerdictDocument,
+    #[serde(default)]
+    evidence: Vec<(String, ValueDocument)>,
+    #[serde(default)]
+    also: Vec<String>,
+    opened: Timestamp,
+    resolved: Option<Timestamp>,
+    #[serde(default)]
+    history: Vec<RevisionDocument>,
+    health: String,
+    since: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VerdictDocument {
+    cause: String,
+    #[serde(default)]
+    title: String,
+    owner: String,
+    certainty: String,
+    #[serde(default)]
+    candidates: Vec<(String, f64)>,
+    #[serde(default)]
+    next: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RevisionDocument {
+    at: Timestamp,
+    cause: String,
+    certainty: String,
+    #[serde(default)]
+    note: String,
+}
+
+/// Tagged, so that a text that looks like a number stays a text.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ValueDocument {
+    Text(String),
+    Number(f64),
+}
+
+/// Times in microseconds: they are short, and there are sixty of them a target.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BaselineDocument {
+    #[serde(default)]
+    healthy: Vec<(u32, Option<u32>)>,
+    newest: Option<Timestamp>,
+    #[serde(default)]
+    controls: Vec<(Timestamp, Option<u64>)>,
+    elsewhere: Option<Timestamp>,
+}
+
+impl From<&KeptIncident> for IncidentDocument {
+    fn from(kept: &KeptIncident) -> Self {
+        let incident = &*kept.incident;
+        let evidence = incident.evidence.iter().map(|evidence| {
+            let value = match &evidence.value {
+                FactValue::Text(text) => ValueDocument::Text(text.clone()),
+                FactValue::Number(number) => ValueDocument::Number(*number),
+            };
+            (evidence.fact.clone(), value)
+        });
+        let history = incident.history.iter().map(|revision| RevisionDocument {
+            at: revision.at,
+            cause: revision.cause.to_string(),
+            certainty: revision.certainty.to_string(),
+            note: revision.note.clone(),
+        });
+        Self {
+            id: incident.id.to_string(),
+            location: kept.location.to_string(),
+            target: incident.target.to_string(),
+            verdict: (&*incident.verdict).into(),
+            evidence: evidence.collect(),
+            also: incident.also.iter().map(ToString::to_string).collect(),
+            opened: incident.opened,
+            resolved: incident.resolved,
+            history: history.collect(),
+            health: kept.health.as_str().to_owned(),
+            since: kept.since,
+        }
+    }
+}
+
+impl From<&Verdict> for VerdictDocument {
+    fn from(verdict: &Verdict) -> Self {
+        let candidates = verdict.candidates.iter();
+        Self {
+            cause: verdict.cause.to_string(),
+            title: verdict.title.clone(),
+            owner: verdict.owner.to_string(),
+            certainty: verdict.certainty.to_string(),
+            candidates: candidates
+                .map(|candidate| (candidate.cause.to_string(), candidate.share))
+                .collect(),
+            next: verdict.next.clone(),
+        }
+    }
+}
+
+impl IncidentDocument {
+    /// The incident; `None`: it holds words that this release does not know.
+    pub(super) fn into_kept(self) -> Option<KeptIncident> {
+        let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
+        let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {
+            fact,
+            value: match value {
+                ValueDocument::Text(text) => FactValue::Text(text),
+                ValueDocument::Number(number) => FactValue::Number(number),
+            },
+        });
+        let history = self
+            .history
+            .into_iter()
+            .map(RevisionDocument::into_revision);
+        let incident = Incident {
+            id: IncidentId::restored(&self.id),
+            target: TargetName::new(&self.target),
+            verdict: Arc::new(self.verdict.into_verdict()?),
+            evidence: evidence.collect(),
+            also: also.collect::<Option<_>>()?,
+            opened: self.opened,
+            resolved: self.resolved,
+            history: history.collect::<Option<_>>()?,
+        };
+        let mut states = HealthState::ALL.into_iter();
+        Some(KeptIncident {
+            location: self.location.into(),
+            incident: Arc::new(incident),
+            health: states.find(|state| state.as_str() == self.health)?,
+            since: self.since,
+        })
+    }
+}
+
+impl VerdictDocument {
+    fn into_verdict(self) -> Option<Verdict> {
+        let candidates = self.candidates.into_iter().map(|(cause, share)| {
+            let cause = CauseId::new(&cause).ok()?;
+            Some(Candidate { cause, share })
+        });
+        Some(Verdict {
+            cause: CauseId::new(&self.cause).ok()?,
+            title: self.title,
+            owner: Owner::parse(&self.owner)?,
+            certainty: Certainty::parse(&self.certainty)?,
+            candidates: candidates.collect::<Option<_>>()?,
+            next: self.next,
+        })
+    }
+}
+
+impl RevisionDocument {
+    fn into_revision(self) -> Option<Revision> {
+        Some(Revision {
+            at: self.at,
+            cause: CauseId::new(&self.cause).ok()?,
+            certainty: Certainty::parse(&self.certainty)?,
+            note: self.note,
+        })
+    }
+}
+
+impl From<&Remembered> for BaselineDocument {
+    fn from(learned: &Remembered) -> Self {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let controls = learned.controls.iter();
+        Self {
+            healthy: learned.healthy.clone(),
+            newest: learned.newest,
+            controls: controls.map(|(at, time)| (*at, time.map(micros))).collect(),
+            elsewhere: learned.elsewhere,
+        }
+    }
+}
+
+impl From<BaselineDocument> for Remembered {
+    fn from(document: BaselineDocument) -> Self {
+        let controls = document.controls.into_iter();
+        Self {
+            healthy: document.healthy,
+            newest: document.newest,
+            controls: controls
+                .map(|(at, time)| (at, time.map(Duration::from_micros)))
+                .collect(),
+            elsewhere: document.elsewhere,
+        }
+    }
+}

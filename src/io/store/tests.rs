@@ -1,0 +1,361 @@
+use std::path::Path;
+use std::sync::LazyLock;
+
+use prometheus::{IntCounter, IntGauge};
+
+use super::*;
+use crate::domain::diagnosis::fact::FactValue;
+use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
+use crate::domain::health::HealthState;
+use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::target::TargetName;
+
+fn gauges() -> Gauges {
+    Gauges {
+        up: IntGauge::new("up", "up").unwrap(),
+        failures: IntCounter::new("failures", "failures").unwrap(),
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn incident(name: &str, opened: i64, resolved: Option<i64>) -> KeptIncident {
+    let cause = CauseId::new("lambda-throttled").unwrap();
+    let target = TargetName::new(name);
+    let incident = Incident {
+        id: IncidentId::new(&target, at(opened)),
+        target,
+        verdict: Arc::new(Verdict {
+            cause: cause.clone(),
+            title: "The function \"is\" throttled".to_owned(),
+            owner: Owner::Service,
+            certainty: Certainty::Likely,
+            candidates: vec![Candidate {
+                cause: cause.clone(),
+                share: 0.93,
+            }],
+            next: vec!["Raise the limit".to_owned()],
+        }),
+        evidence: [
+            Evidence {
+                fact: "body.message".to_owned(),
+                value: FactValue::Text("30.5".to_owned()),
+            },
+            Evidence {
+                fact: "phase.processing".to_owned(),
+                value: FactValue::Number(0.173),
+            },
+        ]
+        .into(),
+        also: vec![CauseId::new("too-slow").unwrap()],
+        opened: at(opened),
+        resolved: resolved.map(at),
+        history: vec![Revision {
+            at: at(opened),
+            cause,
+            certainty: Certainty::Possible,
+            note: "opened".to_owned(),
+        }],
+    };
+    KeptIncident {
+        location: "eu-west-1".into(),
+        incident: Arc::new(incident),
+        health: HealthState::Down,
+        since: at(opened),
+    }
+}
+
+/// Where the datapoints' seconds begin: young enough for CloudWatch to take them.
+static BASE: LazyLock<i64> = LazyLock::new(|| Timestamp::now().as_second() - 3600);
+
+fn next_id(store: &Store) -> u64 {
+    store.ids().fetch_add(1, Ordering::Relaxed)
+}
+
+fn row(store: &Store, second: i64) -> SpoolRow {
+    SpoolRow {
+        id: next_id(store),
+        destination: "".into(),
+        series: "Down|orders".to_owned(),
+        at: at(*BASE + second),
+        values: vec![(1.0, 3.0), (0.25, 1.0)],
+        maybe_arrived: false,
+    }
+}
+
+async fn open(directory: &Path) -> (Store, Memory) {
+    Store::open(directory, gauges()).await
+}
+
+#[tokio::test]
+async fn incidents_come_back_as_they_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, memory) = open(directory.path()).await;
+    assert!(memory.open.is_empty() && memory.resolved.is_empty());
+    let (lasting, over) = (incident("orders", 100, None), incident("users", 50, None));
+    assert!(store.keep_incidents(vec![lasting.clone(), over]).await);
+    let over = incident("users", 50, Some(Timestamp::now().as_second()));
+    assert!(store.keep_incidents(vec![over.clone()]).await);
+    store.close().await;
+    let (_store, memory) = open(directory.path()).await;
+    assert_eq!(memory.open, [lasting]);
+    assert_eq!(memory.resolved, [over]);
+}
+
+#[tokio::test]
+async fn baselines_come_back_with_the_settings_they_belong_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let kept = KeptBaseline {
+        target: TargetName::new("orders"),
+        settings: u64::MAX,
+        learned: crate::domain::baseline::Remembered {
+            healthy: vec![(60_000, Some(1_000)), (61_000, None)],
+            newest: Some(at(9)),
+            controls: vec![(at(5), Some(Duration::from_millis(20))), (at(7), None)],
+            elsewhere: Some(at(3)),
+        },
+    };
+    store.keep_baselines(vec![kept.clone()]);
+    store.close().await;
+    let (store, memory) = open(directory.path()).await;
+    assert_eq!(memory.baselines, [kept]);
+    store.forget_baselines(vec![TargetName::new("orders")]);
+    store.close().await;
+    assert_eq!(open(directory.path()).await.1.baselines, []);
+}
+
+#[tokio::test]
+async fn datapoints_of_this_life_are_no_backlog_until_they_are_put_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let rows: Vec<_> = [30, 10, 20].map(|second| row(&store, second)).to_vec();
+    assert!(store.keep_datapoints(rows.clone()).await);
+    assert_eq!(store.count_datapoints("").await, Some(0));
+    store.put_back_datapoints(vec![rows[0].id, rows[1].id], true);
+    let oldest = store.oldest_datapoints("", 10).await.unwrap();
+    let seen: Vec<_> = oldest
+        .iter()
+        .map(|row| row.at.as_second() - *BASE)
+        .collect();
+    assert_eq!(seen, [10, 30]);
+    assert!(oldest[0].maybe_arrived);
+    assert_eq!(oldest[0].values, rows[1].values);
+    assert_eq!(store.oldest_datapoints("elsewhere", 10).await.unwrap(), []);
+    store.forget_datapoints(vec![rows[1].id]);
+    assert_eq!(store.count_datapoints("").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_former_lifes_datapoints_are_the_backlog_and_say_what_may_have_arrived() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let mut rows: Vec<_> = [1, 2].map(|second| row(&store, second)).to_vec();
+    assert!(store.keep_datapoints(rows.clone()).await);
+    // Values that came since take the place of the former.
+    rows[1].values = vec![(0.0, 7.0)];
+    assert!(store.keep_datapoints(vec![rows[1].clone()]).await);
+    store.sending_datapoints(vec![rows[0].id]);
+    store.close().await;
+    let (store, memory) = open(directory.path()).await;
+    assert_eq!(memory.datapoints, 2);
+    rows[0].maybe_arrived = true;
+    assert_eq!(store.oldest_datapoints("", 10).await.unwrap(), rows);
+    assert!(next_id(&store) > rows[1].id, "ids of two lives never meet");
+}
+
+#[tokio::test]
+async fn old_and_surplus_datapoints_are_given_up_and_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let rows: Vec<_> = (0..10).map(|second| row(&store, second)).collect();
+    let ids = rows.iter().map(|row| row.id).collect();
+    assert!(store.keep_datapoints(rows).await);
+    store.put_back_datapoints(ids, false);
+    assert_eq!(store.trim_datapoints("", at(*BASE + 3), 5).await, Some(5));
+    let left = store.oldest_datapoints("", 10).await.unwrap();
+    let seen: Vec<_> = left.iter().map(|row| row.at.as_second() - *BASE).collect();
+    assert_eq!(seen, [5, 6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn what_nobody_remembers_after_an_illness_of_the_disk_is_left_to_the_backlog() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let rows = vec![row(&store, 1), row(&store, 2), row(&store, 3)];
+    assert!(store.keep_datapoints(rows.clone()).await);
+    store.reconcile_datapoints("", vec![rows[1].id]);
+    let left = store.oldest_datapoints("", 9).await.unwrap();
+    let left: Vec<_> = left.iter().map(|row| (row.id, row.maybe_arrived)).collect();
+    assert_eq!(left, [(rows[0].id, true), (rows[2].id, true)]);
+}
+
+#[tokio::test]
+async fn datapoints_that_cloudwatch_would_refuse_are_not_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let a_fortnight = 14 * 24 * 3600;
+    let rows = [-a_fortnight, 5].map(|second| row(&store, second)).to_vec();
+    assert!(store.keep_datapoints(rows.clone()).await);
+    store.close().await;
+    let (store, memory) = open(directory.path()).await;
+    assert_eq!(memory.datapoints, 1);
+    let left = store.oldest_datapoints("", 10).await.unwrap();
+    assert_eq!((left.len(), left[0].at), (1, rows[1].at));
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_answer_is_waited_for_once_and_does_its_work_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let gauges = gauges();
+    let (store, _) = Store::open(directory.path(), gauges.clone()).await;
+    // As if somebody had just waited in vain.
+    store.late.store(true, Ordering::Relaxed);
+    assert!(!store.is_well());
+    let kept = vec![incident("orders", 100, None)];
+    assert!(!store.keep_incidents(kept.clone()).await, "not waited for");
+    while store.late.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(store.is_well());
+    store.close().await;
+    assert_eq!(open(directory.path()).await.1.open, kept);
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_kept_out_and_gets_in_when_the_first_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, _) = open(directory.path()).await;
+    let second = gauges();
+    let (store, memory) = Store::open(directory.path(), second.clone()).await;
+    assert_eq!(memory.datapoints, 0);
+    assert_eq!(second.up.get(), 0);
+    assert!(
+        !store
+            .keep_incidents(vec![incident("orders", 1, None)])
+            .await
+    );
+    assert!(second.failures.get() > 0);
+    assert!(
+        first
+            .keep_incidents(vec![incident("orders", 1, None)])
+            .await
+    );
+    first.close().await;
+    let (third, memory) = open(directory.path()).await;
+    assert!(third.is_well());
+    assert_eq!(memory.open.len(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_database_is_set_aside_and_a_new_one_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        std::fs::write(directory.path().join(FILE), "no database at all, but text").unwrap();
+        let gauges = gauges();
+        let (store, _) = Store::open(directory.path(), gauges.clone()).await;
+        assert_eq!(gauges.up.get(), 1);
+        assert!(
+            store
+                .keep_incidents(vec![incident("orders", 1, None)])
+                .await
+        );
+        store.close().await;
+    }
+    let names = std::fs::read_dir(directory.path()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    let aside = names
+        .iter()
+        .filter(|name| name.to_string_lossy().contains(".broken-"));
+    assert_eq!(aside.count(), 1, "{names:?}");
+}
+
+#[tokio::test]
+async fn damage_inside_the_file_is_found_at_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    let many: Vec<_> = (0..500)
+        .map(|at| incident(&format!("t{at}"), at, None))
+        .collect();
+    assert!(store.keep_incidents(many).await);
+    store.close().await;
+    let path = directory.path().join(FILE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0x5a);
+    std::fs::write(&path, bytes).unwrap();
+    let gauges = gauges();
+    let (store, memory) = Store::open(directory.path(), gauges.clone()).await;
+    assert!(memory.open.is_empty());
+    assert_eq!(gauges.up.get(), 1);
+    assert!(
+        store
+            .keep_incidents(vec![incident("orders", 1, None)])
+            .await
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_without_a_hang_and_keeps_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let gauges = gauges();
+    let room = 256 * 1024;
+    let (store, _) = Store::open_limited(directory.path(), gauges.clone(), room).await;
+    assert!(
+        store
+            .keep_incidents(vec![incident("orders", 1, None)])
+            .await
+    );
+    let mut refused = false;
+    for round in 0..200 {
+        let rows = (0..100).map(|second| row(&store, round * 100 + second));
+        if !store.keep_datapoints(rows.collect()).await {
+            refused = true;
+            break;
+        }
+    }
+    assert!(refused, "256 KB hold no 20,000 rows");
+    assert_eq!(gauges.up.get(), 0);
+    assert!(gauges.failures.get() > 0);
+    store.close().await;
+    let (_store, memory) = open(directory.path()).await;
+    assert_eq!(memory.open.len(), 1);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_told_and_harms_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let gauges = gauges();
+    let (store, _) = Store::open(&file.join("state"), gauges.clone()).await;
+    assert!(
+        !store
+            .keep_incidents(vec![incident("orders", 1, None)])
+            .await
+    );
+    assert_eq!(store.oldest_datapoints("", 1).await, None);
+    assert_eq!(gauges.up.get(), 0);
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_release_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path()).await;
+    store.close().await;
+    let path = directory.path().join(FILE);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", 99).unwrap();
+    drop(other);
+    let gauges = gauges();
+    let (_store, _) = Store::open(directory.path(), gauges.clone()).await;
+    assert_eq!(gauges.up.get(), 0);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let version: i64 = other
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 99);
+}

@@ -1,0 +1,190 @@
+//! The endpoint's own TLS, from the settings of a web configuration file.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
+
+use crate::model::settings::web::{ClientAuth, ServerTls};
+
+/// TLS that cannot be spoken with these settings, and the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The endpoint's own certificate or key.
+    #[error("the certificate and its key cannot be used: {0}; give matching PEM files")]
+    Identity(String),
+    /// The authorities of clients' certificates.
+    #[error("the clients' authorities cannot be used: {0}; give PEM certificates")]
+    Clients(String),
+    /// The library refuses the rest.
+    #[error("the TLS library refused its settings: {0}")]
+    Library(String),
+}
+
+/// Builds what the TLS library takes.
+///
+/// # Errors
+/// What of the settings cannot be used.
+pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, TlsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let versions: &[_] = if tls.only_tls13 {
+        &[&rustls::version::TLS13]
+    } else {
+        rustls::ALL_VERSIONS
+    };
+    let builder = builder
+        .with_protocol_versions(versions)
+        .map_err(|error| TlsError::Library(error.to_string()))?;
+    let builder = match verifier(&tls.clients, provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let identity = |error: &dyn fmt::Display| TlsError::Identity(error.to_string());
+    let chain = certificates(&tls.chain).map_err(|error| identity(&error))?;
+    let key = PrivateKeyDer::from_pem_slice(tls.key.expose().as_bytes())
+        .map_err(|error| identity(&error))?;
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|error| identity(&error))?;
+    if http2 {
+        config.alpn_protocols.push(b"h2".to_vec());
+    }
+    config.alpn_protocols.push(b"http/1.1".to_vec());
+    Ok(config)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err("there is no certificate in it".to_owned()),
+        Ok(found) => Ok(found),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn verifier(
+    clients: &ClientAuth,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let (authorities, names) = match clients {
+        ClientAuth::None => return Ok(None),
+        ClientAuth::IfGiven(authorities) => (authorities, None),
+        ClientAuth::Required(authorities, names) => (authorities, Some(names)),
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(authorities).map_err(TlsError::Clients)? {
+        let added = roots.add(authority);
+        added.map_err(|error| TlsError::Clients(error.to_string()))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = match names {
+        Some(_) => builder,
+        None => builder.allow_unauthenticated(),
+    };
+    let inner = builder
+        .build()
+        .map_err(|error| TlsError::Clients(error.to_string()))?;
+    Ok(Some(match names {
+        Some(names) if !names.is_empty() => Arc::new(Named {
+            inner,
+            names: names.clone(),
+        }),
+        _ => inner,
+    }))
+}
+
+/// A verifier that wants one of some names beside a good signature
+/// (`client_allowed_sans`).
+#[derive(Debug)]
+struct Named {
+    inner: Arc<dyn ClientCertVerifier>,
+    names: Vec<String>,
+}
+
+impl ClientCertVerifier for Named {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        client: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self.inner.verify_client_cert(client, between, now)?;
+        if alternative_names(client)
+            .iter()
+            .any(|name| self.names.contains(name))
+        {
+            return Ok(verified);
+        }
+        let refused = CertificateError::ApplicationVerificationFailure;
+        Err(rustls::Error::InvalidCertificate(refused))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        self.inner
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// DNS names, addresses, mail addresses and URIs of a certificate, as texts.
+fn alternative_names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    use x509_parser::extensions::GeneralName;
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return Vec::new();
+    };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = names.value.general_names.iter();
+    names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
+                Some((*text).to_owned())
+            }
+            GeneralName::IPAddress(bytes) => address(bytes),
+            _ => None,
+        })
+        .collect()
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes)
+            .ok()
+            .map(|v4| std::net::Ipv4Addr::from(v4).to_string()),
+        16 => <[u8; 16]>::try_from(bytes)
+            .ok()
+            .map(|v6| std::net::Ipv6Addr::from(v6).to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,12 @@
+//! The bottom layer: plain data types that every other layer uses.
+//!
+//! Imports nothing from this crate, performs no I/O and reads no clock.
+
+pub mod cause;
+pub mod hash;
+pub mod observation;
+pub mod secret;
+pub mod settings;
+pub mod target;
+mod target_aws;
+mod target_publish;
