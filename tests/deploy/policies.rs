@@ -71,7 +71,7 @@ fn between<'a>(text: &'a str, begin: &str, end: char) -> Vec<&'a str> {
 
 /// Every call is settled under its operation's name, which counts it and sorts its failure.
 fn called_by_publisher() -> BTreeSet<String> {
-    sources("sink/cloudwatch")
+    sources("io/sink/cloudwatch")
         .iter()
         .flat_map(|(_, text)| between(text, "settle(", ','))
         .filter_map(|first| first.strip_prefix('"')?.strip_suffix('"'))
@@ -81,7 +81,7 @@ fn called_by_publisher() -> BTreeSet<String> {
 
 /// Evidence has a list of its operations, each with its service.
 fn called_for_evidence() -> BTreeSet<String> {
-    let sources = sources("evidence");
+    let sources = sources("io/evidence");
     let whole: String = sources.iter().map(|(_, text)| text.as_str()).collect();
     let (_, services) = whole.split_once("fn service(").unwrap();
     let called: BTreeSet<&str> = between(&whole, "Operation::", ',').into_iter().collect();
