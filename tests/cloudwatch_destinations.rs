@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use probecause::domain::alarm::words::Words;
+use probecause::domain::alarm::annotation::Annotation;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::{DestinationSettings, Settings};
@@ -268,7 +268,7 @@ async fn a_changed_endpoint_is_the_same_place_and_silences_nothing() {
 async fn a_destination_that_is_added_hears_of_the_trouble_there_is() {
     let stage = Stage::set(Account::default()).await;
     stage.main.until("PutMetricData", "Heartbeat").await;
-    let words = Words {
+    let words = Annotation {
         cause: "prober-local".to_owned(),
         certainty: "likely".to_owned(),
         owner: "prober".to_owned(),

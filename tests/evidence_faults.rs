@@ -16,7 +16,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use probecause::domain::diagnosis::aws::{Answer, AwsEvidence};
+use probecause::domain::diagnosis::aws::{AwsEvidence, EvidenceUpdate};
 use probecause::io::evidence::Evidence;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::Settings;
@@ -146,7 +146,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-async fn start(settings: &Settings) -> (Evidence, mpsc::Receiver<Answer>, DaemonMetrics) {
+async fn start(settings: &Settings) -> (Evidence, mpsc::Receiver<EvidenceUpdate>, DaemonMetrics) {
     let base = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))

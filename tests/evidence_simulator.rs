@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::domain::diagnosis::aws::{Answer, Question};
+use probecause::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate};
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
@@ -69,7 +69,7 @@ async fn check(door: Door, expected: &[(Fault, &str)]) {
     let base = Some(simulator.telemetry_config().await);
     let evidence = Evidence::start_with(&settings, metrics, sender, base);
     for (target, observation, _) in &probed {
-        evidence.ask(Question {
+        evidence.ask(EvidenceRequest {
             target: Arc::clone(target),
             request_id: request_id(observation),
             began: observation.started,
@@ -80,7 +80,7 @@ async fn check(door: Door, expected: &[(Fault, &str)]) {
     let rulebook = Rulebook::embedded().unwrap();
     while !probed.is_empty() {
         let answer = tokio::time::timeout(PATIENCE, answers.recv());
-        let Answer {
+        let EvidenceUpdate {
             target, evidence, ..
         } = answer.await.unwrap().unwrap();
         let Some(at) = probed.iter().position(|(known, ..)| known.name == target) else {

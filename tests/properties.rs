@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use probecause::domain::alarm::annotation::Annotation;
 use probecause::domain::alarm::definition::Definition;
 use probecause::domain::alarm::desired;
 use probecause::domain::alarm::plan::{ActualAlarm, Plan, Step};
-use probecause::domain::alarm::words::Words;
 use probecause::domain::diagnosis::Outcome;
 use probecause::domain::diagnosis::catalogue::{CATALOGUE, FactType};
 use probecause::domain::diagnosis::fact::{FactValue, Facts};
@@ -162,7 +162,7 @@ fn applied(settings: &Settings) -> Vec<ActualAlarm> {
     let specs = desired(settings).into_iter();
     specs
         .map(|spec| {
-            let words = Words::healthy(&spec);
+            let words = Annotation::healthy(&spec);
             let tags = words.tags(&spec).into_iter();
             ActualAlarm {
                 name: spec.name.clone(),

@@ -29,7 +29,7 @@ const MALFORMED: &str =
 const OWN: &str = "INTEGRATION_FAILURE";
 
 /// What stands in a log line of this failure.
-struct Words {
+struct Annotation {
     /// AWS's word on the integration.
     integration: String,
     /// The status of the Lambda service.
@@ -86,7 +86,7 @@ pub(crate) fn log(
     read_access_line(&line.to_string()).map(|(_, finding)| finding)
 }
 
-fn words(fault: &Fault, truths: Truths, random: &mut Random) -> Words {
+fn words(fault: &Fault, truths: Truths, random: &mut Random) -> Annotation {
     let rest = fault.door == Door::RestApi;
     let wrapped = |error: &str| {
         if rest {
@@ -126,7 +126,7 @@ fn words(fault: &Fault, truths: Truths, random: &mut Random) -> Words {
             (integration.to_owned(), service, kind, authorizer)
         }
     };
-    Words {
+    Annotation {
         integration,
         service,
         kind,

@@ -9,7 +9,7 @@ use super::{Exit, Terminal};
 use crate::engine::app::{App, Options, state};
 use crate::io::config;
 use crate::io::logging;
-use crate::io::sd_notify::Supervisor;
+use crate::io::sd_notify::SdNotify;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     if args.watch {
         tokio::spawn(watch(config::Watch::new(&args.config), told));
     }
-    let supervisor = Supervisor::of_environment(|name| std::env::var_os(name), std::process::id())
+    let sd_notify = SdNotify::of_environment(|name| std::env::var_os(name), std::process::id())
         .map_err(|error| error.to_string())?;
     let targets = loaded.settings.targets.len();
     let scheme = loaded.settings.server.web.scheme();
@@ -74,7 +74,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         reload_from: Some(args.config),
         aws: None,
         state,
-        supervisor,
+        sd_notify,
     })
     .await
     .map_err(|error| error.to_string())?;

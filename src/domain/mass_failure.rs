@@ -17,7 +17,7 @@ use crate::model::target::TargetName;
 
 /// The targets that fail together.
 #[derive(Clone, Debug, Default)]
-pub struct Throng {
+pub struct MassFailure {
     /// Incidents that opened within the last minute, oldest first.
     newest: VecDeque<(Timestamp, TargetName)>,
     /// While a group is open: since when, and whose incidents belong to it.
@@ -26,16 +26,16 @@ pub struct Throng {
 
 /// What an incident or the time changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum GroupTransition {
     /// From now on they are one group.
-    Begun,
+    Started,
     /// Those that are left, so many, are each one's own again.
-    Over(usize),
+    Ended(usize),
 }
 
 /// What a group's incidents name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Census {
+pub struct GroupSummary {
     /// Incidents looked at.
     pub failing: usize,
     /// Since when they are a group.
@@ -65,7 +65,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 /// Causes that a census names; the rest is counted.
 const NAMED: usize = 3;
 
-impl Throng {
+impl MassFailure {
     /// Goes on with a group of before a restart, given the incidents that are open still
     /// and when they opened.
     #[must_use]
@@ -92,7 +92,7 @@ impl Throng {
     }
 
     /// Takes a target's incident that opened.
-    pub fn opened(&mut self, target: &TargetName, now: Timestamp) -> Option<Change> {
+    pub fn opened(&mut self, target: &TargetName, now: Timestamp) -> Option<GroupTransition> {
         if let Some((_, members)) = &mut self.group {
             members.insert(target.clone());
             return None;
@@ -108,12 +108,12 @@ impl Throng {
         (members.len() >= MANY).then(|| {
             self.newest.clear();
             self.group = Some((now, members));
-            Change::Begun
+            GroupTransition::Started
         })
     }
 
     /// Takes a target's incident that is over.
-    pub fn resolved(&mut self, target: &TargetName) -> Option<Change> {
+    pub fn resolved(&mut self, target: &TargetName) -> Option<GroupTransition> {
         self.newest.retain(|(_, name)| name != target);
         let (_, members) = self.group.as_mut()?;
         members.remove(target);
@@ -122,20 +122,20 @@ impl Throng {
     }
 
     /// Lets time pass.
-    pub fn passes(&mut self, now: Timestamp) -> Option<Change> {
+    pub fn passes(&mut self, now: Timestamp) -> Option<GroupTransition> {
         let (since, members) = self.group.as_ref()?;
         let left = members.len();
         let over = now.duration_since(*since) >= LONGEST || left < FEW;
         over.then(|| self.end(left))
     }
 
-    fn end(&mut self, left: usize) -> Change {
+    fn end(&mut self, left: usize) -> GroupTransition {
         self.group = None;
-        Change::Over(left)
+        GroupTransition::Ended(left)
     }
 }
 
-impl Census {
+impl GroupSummary {
     /// Counts what the incidents of a group name; `None`: there are none.
     pub fn of<'a>(
         since: Timestamp,
@@ -166,7 +166,7 @@ impl Census {
     }
 }
 
-impl fmt::Display for Census {
+impl fmt::Display for GroupSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
         write!(f, "{} targets fail since {since} (", self.failing)?;
@@ -196,7 +196,11 @@ mod tests {
     }
 
     /// Opens incidents of so many targets, some milliseconds apart each, from then on.
-    fn open(throng: &mut Throng, many: std::ops::Range<usize>, millis: i64) -> Vec<Change> {
+    fn open(
+        throng: &mut MassFailure,
+        many: std::ops::Range<usize>,
+        millis: i64,
+    ) -> Vec<GroupTransition> {
         let opened = (0..).zip(many).filter_map(|(turn, index)| {
             let now = at(0) + SignedDuration::from_millis(turn * millis);
             throng.opened(&name(index), now)
@@ -206,21 +210,21 @@ mod tests {
 
     #[test]
     fn a_hundred_incidents_within_a_minute_are_a_group_and_99_are_none() {
-        let mut throng = Throng::default();
+        let mut throng = MassFailure::default();
         assert_eq!(open(&mut throng, 0..99, 600), []);
         assert_eq!(throng.since(), None);
-        assert_eq!(open(&mut throng, 99..100, 600), [Change::Begun]);
+        assert_eq!(open(&mut throng, 99..100, 600), [GroupTransition::Started]);
         assert_eq!(throng.members().count(), 100);
     }
 
     #[test]
     fn incidents_that_open_more_slowly_are_each_ones_own() {
-        assert_eq!(open(&mut Throng::default(), 0..300, 700), []);
+        assert_eq!(open(&mut MassFailure::default(), 0..300, 700), []);
     }
 
     #[test]
     fn one_target_that_comes_and_goes_is_counted_once() {
-        let mut throng = Throng::default();
+        let mut throng = MassFailure::default();
         for _ in 0..150 {
             assert_eq!(throng.opened(&name(1), at(1)), None);
             assert_eq!(throng.resolved(&name(1)), None);
@@ -232,13 +236,15 @@ mod tests {
 
     #[test]
     fn a_group_ends_when_few_are_left_and_who_fails_meanwhile_joins() {
-        let mut throng = Throng::default();
-        assert_eq!(open(&mut throng, 0..130, 1), [Change::Begun]);
+        let mut throng = MassFailure::default();
+        assert_eq!(open(&mut throng, 0..130, 1), [GroupTransition::Started]);
         assert_eq!(throng.members().count(), 130);
         let ends: Vec<_> = (0..130)
             .map(|index| throng.resolved(&name(index)))
             .collect();
-        let over = ends.iter().position(|end| *end == Some(Change::Over(49)));
+        let over = ends
+            .iter()
+            .position(|end| *end == Some(GroupTransition::Ended(49)));
         assert_eq!(over, Some(80));
         assert_eq!(ends.iter().flatten().count(), 1);
         assert_eq!(throng.members().count(), 0);
@@ -246,12 +252,12 @@ mod tests {
 
     #[test]
     fn a_group_ends_after_an_hour_and_what_still_fails_makes_no_new_one() {
-        let mut throng = Throng::default();
+        let mut throng = MassFailure::default();
         open(&mut throng, 0..200, 1);
         let since = throng.since().unwrap();
         assert_eq!(throng.passes(since + SignedDuration::from_mins(59)), None);
         let later = since + SignedDuration::from_hours(1);
-        assert_eq!(throng.passes(later), Some(Change::Over(200)));
+        assert_eq!(throng.passes(later), Some(GroupTransition::Ended(200)));
         assert_eq!(throng.opened(&name(500), later), None);
     }
 
@@ -262,11 +268,11 @@ mod tests {
             let open = names.iter().map(|name| (name, at(950)));
             let older = TargetName::new("older");
             let open = open.chain([(&older, at(939))]);
-            let mut throng = Throng::resumed(at(1000), open);
+            let mut throng = MassFailure::resumed(at(1000), open);
             assert_eq!(throng.passes(at(1010)), over, "{left} left");
         };
         check(50, None);
-        check(49, Some(Change::Over(49)));
+        check(49, Some(GroupTransition::Ended(49)));
     }
 
     fn verdict(cause: &str, certainty: Certainty) -> Arc<Verdict> {
@@ -287,13 +293,13 @@ mod tests {
         named.extend(vec![verdict("lambda-throttled", Proven); 80]);
         named.push(verdict("lambda-throttled", Likely));
         named.extend(["too-slow", "tls-handshake", "lambda-timeout"].map(|c| verdict(c, Possible)));
-        let census = Census::of(at(1_790_000_000), named.iter()).unwrap();
+        let census = GroupSummary::of(at(1_790_000_000), named.iter()).unwrap();
         assert_eq!(census.leading.certainty, Likely);
         assert_eq!(
             census.to_string(),
             "96 targets fail since 2026-09-21 14:13:20Z (81 lambda-throttled, 12 dns-failure, \
              1 lambda-timeout, 2 others)"
         );
-        assert_eq!(Census::of(at(0), [].iter()), None);
+        assert_eq!(GroupSummary::of(at(0), [].iter()), None);
     }
 }

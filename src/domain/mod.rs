@@ -8,7 +8,7 @@
 pub mod alarm;
 pub mod baseline;
 pub mod diagnosis;
-pub mod evidence_request;
+pub mod evidence_requests;
 pub mod expectation;
 pub mod health;
 pub mod incident;

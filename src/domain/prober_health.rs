@@ -16,7 +16,7 @@ use crate::model::target::{Target, TargetName};
 
 /// What the newest results of different targets say about the place they were made from.
 #[derive(Clone, Debug, Default)]
-pub struct Vantage {
+pub struct ProberHealth {
     /// Targets that are configured.
     targets: usize,
     /// The newest result of each target, oldest first.
@@ -28,16 +28,16 @@ pub struct Vantage {
 
 /// What a result changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ProberTransition {
     /// From now on failures in this phase are the prober's own.
-    Begun(Census),
+    Started(ProbeCounts),
     /// Targets are believed again.
-    Over(Census),
+    Ended(ProbeCounts),
 }
 
 /// The results that a change rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Census {
+pub struct ProbeCounts {
     /// The phase.
     pub phase: Phase,
     /// Targets that fail in it.
@@ -70,7 +70,7 @@ const MIN_SITES: usize = 3;
 /// does not fill it; at most 200, which bounds the work for each result.
 const LOOKED_AT: (usize, usize) = (20, 200);
 
-impl Vantage {
+impl ProberHealth {
     /// Goes on with trouble of before a restart: it is over when the targets have been
     /// looked at and say so.
     #[must_use]
@@ -102,7 +102,7 @@ impl Vantage {
         target: &Target,
         observation: &Observation,
         now: Timestamp,
-    ) -> Option<Change> {
+    ) -> Option<ProberTransition> {
         let fault = observation.fault.as_ref().map(|fault| fault.phase);
         // Until well after its next slot: two intervals and the time a probe may take.
         let fresh = SignedDuration::try_from(target.interval * 2 + target.timeout);
@@ -126,7 +126,7 @@ impl Vantage {
         self.judge()
     }
 
-    fn judge(&mut self) -> Option<Change> {
+    fn judge(&mut self) -> Option<ProberTransition> {
         if let Some(phase) = self.trouble {
             let census = self.census(phase);
             // Half of what was just probed gets through, or too few are left to tell:
@@ -134,7 +134,7 @@ impl Vantage {
             let few = census.failing < MIN_FAILING || census.sites < MIN_SITES;
             return (few || census.failing * 2 < census.of).then(|| {
                 self.trouble = None;
-                Change::Over(census)
+                ProberTransition::Ended(census)
             });
         }
         let census = PHASES
@@ -146,16 +146,16 @@ impl Vantage {
             && census.failing * 10 >= census.of * 9;
         suspect.then(|| {
             self.trouble = Some(census.phase);
-            Change::Begun(census)
+            ProberTransition::Started(census)
         })
     }
 
-    fn census(&self, phase: Phase) -> Census {
+    fn census(&self, phase: Phase) -> ProbeCounts {
         let failing = self.newest.iter().filter(|seen| seen.phase == Some(phase));
         let mut sites: Vec<&str> = failing.clone().map(|seen| &*seen.site).collect();
         sites.sort_unstable();
         sites.dedup();
-        Census {
+        ProbeCounts {
             phase,
             failing: failing.count(),
             sites: sites.len(),
@@ -164,7 +164,7 @@ impl Vantage {
     }
 }
 
-impl std::fmt::Display for Census {
+impl std::fmt::Display for ProbeCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -210,7 +210,7 @@ mod tests {
     use crate::model::observation::{Fault, FaultKind};
 
     struct World {
-        vantage: Vantage,
+        vantage: ProberHealth,
         targets: Vec<Arc<Target>>,
         second: i64,
     }
@@ -222,7 +222,7 @@ mod tests {
                 Arc::new(Target::with_defaults(host, url))
             };
             let targets: Vec<_> = hosts.iter().map(target).collect();
-            let mut vantage = Vantage::default();
+            let mut vantage = ProberHealth::default();
             vantage.configure(targets.iter());
             Self {
                 vantage,
@@ -244,8 +244,8 @@ mod tests {
                     detail: String::new(),
                 });
                 changes.extend(match self.vantage.observe(target, &seen, now) {
-                    Some(Change::Begun(census)) => Some(format!("begun: {census}")),
-                    Some(Change::Over(census)) => Some(format!("over: {census}")),
+                    Some(ProberTransition::Started(census)) => Some(format!("begun: {census}")),
+                    Some(ProberTransition::Ended(census)) => Some(format!("over: {census}")),
                     None => None,
                 });
             }
@@ -293,7 +293,7 @@ mod tests {
     fn trouble_of_before_a_restart_goes_on_until_the_targets_were_looked_at() {
         let resumed = |fails: fn(usize) -> Option<Phase>| {
             let mut world = World::of(&unrelated(12));
-            world.vantage = Vantage::resumed(Phase::Connect);
+            world.vantage = ProberHealth::resumed(Phase::Connect);
             world.vantage.configure(world.targets.iter());
             world.round(fails)
         };

@@ -19,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The service manager, if there is one. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Supervisor {
+pub struct SdNotify {
     socket: Option<Arc<UnixDatagram>>,
     watchdog: Option<Duration>,
 }
@@ -38,7 +38,7 @@ const BEATS: u32 = 3;
 /// `systemctl status` shows one line; longer words would be cut there anyway.
 const MAX_STATUS: usize = 200;
 
-impl Supervisor {
+impl SdNotify {
     /// The manager that the environment names; nobody, if it names none.
     ///
     /// `variable` looks up an environment variable; `process` is our own id, since a
@@ -66,14 +66,14 @@ impl Supervisor {
         })
     }
 
-    /// How often [`Supervisor::alive`] is to be called; `None`: nobody waits for it.
+    /// How often [`SdNotify::alive`] is to be called; `None`: nobody waits for it.
     #[must_use]
     pub fn heartbeat(&self) -> Option<Duration> {
         self.watchdog.map(|limit| limit / BEATS)
     }
 
     /// The daemon does its work, with its status: at the start, and again after
-    /// [`Supervisor::reloading`].
+    /// [`SdNotify::reloading`].
     pub fn ready(&self, status: &str) {
         self.tell(&format!("READY=1\n{}", status_line(status)));
     }
@@ -139,7 +139,7 @@ mod tests {
     const US: u32 = 42;
 
     /// A manager's socket, and a supervisor that was told of it and more.
-    fn managed(more: &[(&str, &str)]) -> (UnixDatagram, Supervisor, tempfile::TempDir) {
+    fn managed(more: &[(&str, &str)]) -> (UnixDatagram, SdNotify, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
@@ -148,13 +148,13 @@ mod tests {
         (manager, supervisor, folder)
     }
 
-    fn supervisor(socket: &OsStr, more: &[(&str, &str)]) -> Result<Supervisor, SupervisorError> {
+    fn supervisor(socket: &OsStr, more: &[(&str, &str)]) -> Result<SdNotify, SupervisorError> {
         let variable = |name: &str| {
             let found = more.iter().find(|(known, _)| *known == name);
             let found = found.map(|(_, value)| OsString::from(value));
             found.or_else(|| (name == "NOTIFY_SOCKET").then(|| socket.to_owned()))
         };
-        Supervisor::of_environment(variable, US)
+        SdNotify::of_environment(variable, US)
     }
 
     fn heard(manager: &UnixDatagram) -> Option<String> {
@@ -166,14 +166,14 @@ mod tests {
     #[test]
     fn each_message_is_one_datagram_in_the_managers_words() {
         let (manager, supervisor, _folder) = managed(&[]);
-        let check = |told: fn(&Supervisor), expected: &str| {
+        let check = |told: fn(&SdNotify), expected: &str| {
             told(&supervisor);
             assert_eq!(heard(&manager).as_deref(), Some(expected));
             assert_eq!(heard(&manager), None, "{expected} came twice");
         };
         check(|it| it.ready("2 targets"), "READY=1\nSTATUS=2 targets");
-        check(Supervisor::stopping, "STOPPING=1");
-        check(Supervisor::alive, "WATCHDOG=1");
+        check(SdNotify::stopping, "STOPPING=1");
+        check(SdNotify::alive, "WATCHDOG=1");
         check(|it| it.status("3 targets\nREADY=1"), "STATUS=3 targets");
         let cut = format!("STATUS={}", "é".repeat(MAX_STATUS / 2));
         check(|it| it.status(&"é".repeat(MAX_STATUS)), &cut);
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn nobody_is_told_where_there_is_no_manager() {
-        let supervisor = Supervisor::of_environment(|_| None, US).unwrap();
+        let supervisor = SdNotify::of_environment(|_| None, US).unwrap();
         supervisor.alive();
         assert_eq!(supervisor.heartbeat(), None);
     }

@@ -212,7 +212,7 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
     (out, modules)
 }
 
-/// Words, `::`, and single marks, each with its line.
+/// Annotation, `::`, and single marks, each with its line.
 fn tokens(code: &str) -> Vec<(usize, &str)> {
     let mut tokens = Vec::new();
     for (number, line) in (1..).zip(code.lines()) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use probecause::domain::diagnosis::aws::{Answer, Question};
+use probecause::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate};
 use probecause::model::settings::Settings;
 use probecause::model::target::Target;
 use tokio::sync::mpsc;
@@ -30,10 +30,10 @@ pub(crate) fn settings(endpoint: &str, targets: &[Arc<Target>]) -> Settings {
 }
 
 /// A question about a request of 400 ms that ended so long ago.
-pub(crate) fn question(target: &Arc<Target>, id: Option<&str>, ago: Duration) -> Question {
+pub(crate) fn question(target: &Arc<Target>, id: Option<&str>, ago: Duration) -> EvidenceRequest {
     let ended = Timestamp::now() - ago;
     let began = ended - Duration::from_millis(400);
-    Question {
+    EvidenceRequest {
         target: Arc::clone(target),
         request_id: id.map(str::to_owned),
         began,
@@ -43,7 +43,10 @@ pub(crate) fn question(target: &Arc<Target>, id: Option<&str>, ago: Duration) ->
 }
 
 /// The next answer.
-pub(crate) async fn next(answers: &mut mpsc::Receiver<Answer>, patience: Duration) -> Answer {
+pub(crate) async fn next(
+    answers: &mut mpsc::Receiver<EvidenceUpdate>,
+    patience: Duration,
+) -> EvidenceUpdate {
     timeout(patience, answers.recv())
         .await
         .expect("an answer in time")
@@ -52,9 +55,9 @@ pub(crate) async fn next(answers: &mut mpsc::Receiver<Answer>, patience: Duratio
 
 /// The last answer, and how many came before it.
 pub(crate) async fn last(
-    answers: &mut mpsc::Receiver<Answer>,
+    answers: &mut mpsc::Receiver<EvidenceUpdate>,
     patience: Duration,
-) -> (Answer, usize) {
+) -> (EvidenceUpdate, usize) {
     let mut before = 0;
     loop {
         let answer = next(answers, patience).await;

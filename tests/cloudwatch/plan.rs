@@ -9,7 +9,7 @@ use std::time::Duration;
 use probecause::cli::Exit;
 use probecause::cli::alarms::Action;
 use probecause::domain::alarm;
-use probecause::domain::alarm::words::Words;
+use probecause::domain::alarm::annotation::Annotation;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::cause::{CauseId, Owner};
@@ -251,7 +251,7 @@ async fn a_group_incident_is_written_once_and_targets_say_the_rest_afterwards() 
 
     let report = failed(&target, here, 2, THROTTLED);
     let verdict = report.showing.clone().unwrap();
-    sink.group(Some(Words::group(
+    sink.group(Some(Annotation::group(
         &verdict,
         "All targets fail",
         &["orders"],

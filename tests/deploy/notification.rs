@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use probecause::domain::alarm::words::Words;
+use probecause::domain::alarm::annotation::Annotation;
 use probecause::domain::alarm::{AlarmSpec, HEARTBEAT_METRIC, desired, target_alarm_name};
 use probecause::domain::diagnosis::fact::FactValue;
 use probecause::domain::diagnosis::{Evidence, Verdict};
@@ -40,7 +40,7 @@ fn alarm() -> AlarmSpec {
 }
 
 /// What the daemon would say of a throttled function, in the rule book's words.
-fn words() -> Words {
+fn words() -> Annotation {
     let next = [
         "Look at the metrics Throttles and ConcurrentExecutions of the function and of the account.",
         "Compare the function's reserved concurrency with its load; raise it or the account's quota.",
@@ -62,7 +62,7 @@ fn words() -> Words {
         fact("status", FactValue::Number(503.0)),
         fact("gateway_made", FactValue::Text("yes".to_owned())),
     ];
-    Words::failing("orders", &verdict, &evidence)
+    Annotation::failing("orders", &verdict, &evidence)
 }
 
 fn tags() -> BTreeMap<String, String> {

@@ -9,7 +9,7 @@ use probecause::domain::diagnosis::Diagnosis;
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
-use probecause::engine::scheduler::control_requests::Controls;
+use probecause::engine::scheduler::control_requests::ControlRequests;
 use probecause::io::probe::Prober;
 use probecause::io::simulator::{DefaultRoute, Fault, Options, Simulator};
 use probecause::model::observation::Observation;
@@ -177,7 +177,7 @@ async fn without_a_control_path_no_request_but_the_probe_is_made() {
     house.probe().await;
     let (sender, mut results) = mpsc::channel(1);
     let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
-    let controls = Controls::start(house.prober.clone(), sender, 4, dropped);
+    let controls = ControlRequests::start(house.prober.clone(), sender, 4, dropped);
     controls.request(Arc::clone(&house.target), Duration::ZERO);
     assert_eq!(Box::pin(house.prober.control(&house.target)).await, None);
     drop(controls);

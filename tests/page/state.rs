@@ -18,7 +18,7 @@ use probecause::domain::diagnosis::fact::FactValue;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
 use probecause::domain::health::HealthState;
-use probecause::domain::incident::{Incidents, Sighting};
+use probecause::domain::incident::{Incidents, ProbeOutcome};
 use probecause::domain::report::{CauseInfo, Missed, MissedReason, Report};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::sink::page::Board;
@@ -192,7 +192,7 @@ impl Story {
         let target = target.unwrap();
         let diagnosis = diagnosis(verdict);
         let incidents = self.incidents.entry(name.to_owned()).or_default();
-        let sighting = Sighting {
+        let sighting = ProbeOutcome {
             target: &target.name,
             began: at,
             diagnosis: &diagnosis,

@@ -19,9 +19,9 @@ use serde_json::json;
 use self::place::{Found, Place};
 use self::show::Printer;
 use super::{Exit, Terminal};
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::Step;
-use crate::domain::alarm::words::Words;
 use crate::io::config;
 use crate::io::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
 use crate::model::settings::Settings;
@@ -185,9 +185,11 @@ async fn apply(found: &Found, printer: &mut Printer<'_>) -> Result<Exit, String>
     let pace = Pace::default();
     for step in plan.changes() {
         let result = match step {
-            Step::Create(spec) => account::put(api, &pace, spec, &Words::healthy(spec)).await,
+            Step::Create(spec) => account::put(api, &pace, spec, &Annotation::healthy(spec)).await,
             Step::Update { spec, actual, .. } => account::update(api, &pace, spec, actual).await,
-            Step::Drift { .. } | Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => Ok(()),
+            Step::Drift { .. } | Step::Unchanged { .. } | Step::Conflict(_) | Step::Orphan(_) => {
+                Ok(())
+            }
         };
         result.map_err(|error| format!("alarm `{}`: {error}", step.name()))?;
         printer.step(step)?;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Row;
 use crate::domain::health::HealthState;
 use crate::engine::app::{App, Options};
-use crate::io::sd_notify::Supervisor;
+use crate::io::sd_notify::SdNotify;
 use crate::io::sink::page::TargetView;
 use crate::model::observation::Phases;
 use crate::model::settings::Settings;
@@ -38,7 +38,7 @@ impl Daemon {
             aws: Some(aws),
             // A demonstration leaves nothing behind.
             state: None,
-            supervisor: Supervisor::default(),
+            sd_notify: SdNotify::default(),
         };
         let app = App::start(options)
             .await

@@ -7,7 +7,7 @@
 
 mod daemon;
 mod plan;
-mod teller;
+mod reporter;
 mod view;
 
 use std::io::IsTerminal;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use self::daemon::Daemon;
 use self::plan::Ports;
-use self::teller::{Style, Teller};
+use self::reporter::{Reporter, Style};
 use super::{Exit, Terminal};
 use crate::domain::health::HealthState;
 use crate::io::simulator::{Door, Options, Simulator};
@@ -92,7 +92,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         },
         (false, false) => Style::Lines,
     };
-    let mut teller = Teller::new(std::io::stdout(), style);
+    let mut teller = Reporter::new(std::io::stdout(), style);
     let began = Instant::now();
     let told = async {
         let usual = ServerSettings::default().listen;

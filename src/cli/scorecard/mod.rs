@@ -23,7 +23,7 @@ use super::{Exit, Terminal, print};
 use crate::engine::app::{App, Options};
 use crate::io::config;
 use crate::io::logging;
-use crate::io::sd_notify::Supervisor;
+use crate::io::sd_notify::SdNotify;
 use crate::io::simulator::Simulator;
 use crate::model::settings::Settings;
 
@@ -134,7 +134,7 @@ async fn score(
         aws,
         // A trial leaves nothing behind, and the daemon beside it keeps its own.
         state: None,
-        supervisor: Supervisor::default(),
+        sd_notify: SdNotify::default(),
     };
     let app = App::start(options)
         .await

@@ -7,6 +7,7 @@
 //! `plan` (desired against actual, as a diff), `cost` (what it costs and how soon it pages).
 //! It refuses to talk to AWS: `sink/cloudwatch` does.
 
+pub mod annotation;
 pub mod by_cause;
 pub mod cost;
 pub mod definition;
@@ -14,7 +15,6 @@ pub mod destination;
 mod name;
 pub mod peers;
 pub mod plan;
-pub mod words;
 
 use std::fmt;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub use name::{cause_alarm_name, heartbeat_name, heartbeat_shard, name_prefix, t
 
 /// Whose alarm it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Subject {
+pub enum AlarmKey {
     /// The daemon itself: it fires when no datapoint comes from this location.
     Heartbeat,
     /// One target.
@@ -52,7 +52,7 @@ pub struct AlarmSpec {
     /// Unique in the account and region; 1 to 255 characters.
     pub name: String,
     /// Whose.
-    pub subject: Subject,
+    pub subject: AlarmKey,
     /// Whose heartbeat it is, or who manages the target's alarm as long as it is there;
     /// `None`: one daemon watches everything.
     pub shard: Option<u32>,
@@ -114,7 +114,7 @@ const HEARTBEATS_MISSED: u32 = 3;
 /// outlast a restart, which three times 10 s would not.
 const FAST_HEARTBEAT_PERIOD: u32 = 30;
 
-impl Subject {
+impl AlarmKey {
     /// The target's name, unless it is the heartbeat.
     #[must_use]
     pub const fn target(&self) -> Option<&TargetName> {
@@ -125,7 +125,7 @@ impl Subject {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for AlarmKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Heartbeat => f.write_str("heartbeat"),
@@ -248,7 +248,7 @@ fn heartbeat_alarm(settings: &Settings, shard: u32) -> AlarmSpec {
     let cloudwatch = &settings.cloudwatch;
     AlarmSpec {
         name: heartbeat_name(&settings.location, shard),
-        subject: Subject::Heartbeat,
+        subject: AlarmKey::Heartbeat,
         shard: (settings.shards.total > 1).then_some(shard),
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
@@ -278,7 +278,7 @@ fn target_alarm(settings: &Settings, target: &Target) -> AlarmSpec {
     let cloudwatch = &settings.cloudwatch;
     AlarmSpec {
         name: target_alarm_name(&settings.location, target.name.as_str()),
-        subject: Subject::Target(target.name.clone()),
+        subject: AlarmKey::Target(target.name.clone()),
         shard: first_holder(&settings.shards, target),
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
@@ -315,7 +315,7 @@ fn of_target(settings: &Settings, target: &Target) -> Vec<AlarmSpec> {
 fn cause_alarm(of_target: &AlarmSpec, target: &Target, one: &CauseAlarm) -> AlarmSpec {
     let mut spec = of_target.clone();
     spec.name = cause_alarm_name(of_target.location(), target.name.as_str(), &one.cause);
-    spec.subject = Subject::Cause {
+    spec.subject = AlarmKey::Cause {
         target: target.name.clone(),
         cause: one.cause.clone(),
         owner: one.owner,

@@ -15,7 +15,7 @@ use crate::domain::diagnosis::context::Floor;
 
 /// The control requests of late, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Controls {
+pub(super) struct ControlSamples {
     attempts: VecDeque<Attempt>,
     /// When the path was last seen to lead to something else than the gateway.
     elsewhere: Option<Timestamp>,
@@ -45,7 +45,7 @@ const SPACING: Duration = Duration::from_secs(2);
 /// fails for a week has cost 170 requests and not ten thousand.
 const LATER_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// Controls older than this no longer share the network with an answer: three of the
+/// ControlSamples older than this no longer share the network with an answer: three of the
 /// hourly ones and one that was lost.
 const FRESH: SignedDuration = SignedDuration::from_hours(4);
 
@@ -58,7 +58,7 @@ const REST: SignedDuration = SignedDuration::from_hours(24);
 /// the 25 ms that separate `no` from `unclear` could not be seen any more, or a function.
 const TIGHT: Duration = Duration::from_millis(25);
 
-impl Controls {
+impl ControlSamples {
     pub(super) fn resumed(
         attempts: &[(Timestamp, Option<Duration>)],
         elsewhere: Option<Timestamp>,
@@ -166,8 +166,8 @@ mod tests {
     }
 
     /// One answer every two seconds from nought on.
-    fn controls(answers: &[Worth]) -> Controls {
-        let mut controls = Controls::default();
+    fn controls(answers: &[Worth]) -> ControlSamples {
+        let mut controls = ControlSamples::default();
         for (second, worth) in (0..).step_by(2).zip(answers) {
             controls.add(*worth, at(second));
         }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_young_incident_wants_three_spaced_and_then_one_an_hour() {
-        let mut controls = Controls::default();
+        let mut controls = ControlSamples::default();
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(controls.wants(at(0), HEALTHY, at(0)), seconds(0));
         controls.add(counted(20), at(1));

@@ -19,7 +19,7 @@ use crate::domain::diagnosis::context::Context;
 use crate::domain::diagnosis::{Diagnosis, Outcome};
 use crate::model::observation::Observation;
 
-use self::floor::Controls;
+use self::floor::ControlSamples;
 use self::history::History;
 use self::plateau::FailingTimes;
 
@@ -27,7 +27,7 @@ use self::plateau::FailingTimes;
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     healthy: History,
-    controls: Controls,
+    controls: ControlSamples,
     failing: FailingTimes,
 }
 
@@ -54,7 +54,7 @@ impl Baseline {
     pub fn resumed(remembered: &Remembered) -> Self {
         Self {
             healthy: History::resumed(&remembered.healthy, remembered.newest),
-            controls: Controls::resumed(&remembered.controls, remembered.elsewhere),
+            controls: ControlSamples::resumed(&remembered.controls, remembered.elsewhere),
             failing: FailingTimes::default(),
         }
     }

@@ -5,8 +5,8 @@
 //! a single deviating probe cannot change, and resolves when the target is up again. It
 //! refuses to page anybody: sinks do.
 
+mod attribution;
 mod id;
-mod tally;
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::domain::health::{HealthState, Transition};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::target::TargetName;
 
+use self::attribution::Attribution;
 pub use self::id::IncidentId;
-use self::tally::Tally;
 
 /// One outage of one target.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +71,7 @@ pub enum IncidentEvent {
 pub struct Incidents {
     open: Option<Arc<Incident>>,
     /// What the recent failures look like, the ones before the incident included.
-    tally: Tally,
+    attribution: Attribution,
     /// A cause that explains them better than the open incident's, and for how many
     /// failures in a row.
     rival: Option<(CauseId, u32)>,
@@ -79,7 +79,7 @@ pub struct Incidents {
 
 /// One probe's result, as incidents look at it.
 #[derive(Clone, Copy, Debug)]
-pub struct Sighting<'a> {
+pub struct ProbeOutcome<'a> {
     /// Whose.
     pub target: &'a TargetName,
     /// When the probe began, by which later evidence finds it again.
@@ -94,7 +94,7 @@ pub struct Sighting<'a> {
 
 /// Another cause must explain the failures better this often in a row before it takes
 /// over: two answers may alternate for as long as an outage lasts.
-const SIGHTINGS_TO_CHANGE: u32 = 2;
+const OUTCOMES_TO_CHANGE: u32 = 2;
 
 /// Revisions kept per incident, so that a day of changing causes stays readable.
 const MAX_HISTORY: usize = 100;
@@ -119,7 +119,7 @@ impl IncidentEvent {
     }
 }
 
-impl<'a> Sighting<'a> {
+impl<'a> ProbeOutcome<'a> {
     /// A failure's facts are evidence for what it names itself, and for nothing else.
     fn evidence_for(&self, verdict: &Verdict) -> &'a [Evidence] {
         if self.diagnosis.cause() == Some(&verdict.cause) {
@@ -136,7 +136,7 @@ impl Incidents {
     #[must_use]
     pub fn resumed(incident: Arc<Incident>) -> Self {
         Self {
-            tally: Tally::resumed(&incident.verdict),
+            attribution: Attribution::resumed(&incident.verdict),
             open: Some(incident),
             rival: None,
         }
@@ -151,18 +151,18 @@ impl Incidents {
     /// Takes one probe's result.
     pub fn apply(
         &mut self,
-        sighting: Sighting<'_>,
+        sighting: ProbeOutcome<'_>,
         rulebook: &Rulebook,
         now: Timestamp,
     ) -> Option<IncidentEvent> {
         let Some(verdict) = &sighting.diagnosis.verdict else {
             if sighting.health == HealthState::Up {
-                self.tally.clear();
+                self.attribution.clear();
                 return self.close(now, "up again");
             }
             return None;
         };
-        self.tally.add(sighting.began, verdict);
+        self.attribution.add(sighting.began, verdict);
         let Some(mut incident) = self.open.take() else {
             let opens = matches!(sighting.health, HealthState::Down | HealthState::Degraded);
             if !opens || sighting.suppressed {
@@ -188,7 +188,7 @@ impl Incidents {
         now: Timestamp,
     ) -> Option<IncidentEvent> {
         let verdict = diagnosis.verdict.as_ref()?;
-        self.tally.replace(began, verdict);
+        self.attribution.replace(began, verdict);
         let mut incident = self.open.take()?;
         let known = &incident.verdict;
         let same = known.cause == verdict.cause && known.certainty == verdict.certainty;
@@ -199,7 +199,7 @@ impl Incidents {
         if changed {
             let note = format!("{}: {said}", difference(known, verdict));
             self.rival = None;
-            let beside = self.tally.beside(&verdict.cause);
+            let beside = self.attribution.beside(&verdict.cause);
             revise(&mut incident, verdict, &diagnosis.evidence, note, now);
             Arc::make_mut(&mut incident).also = beside;
         }
@@ -266,21 +266,21 @@ impl Incidents {
 
     /// What explains the failures best, as a verdict.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
-        let cause = self.tally.leader()?;
+        let cause = self.attribution.leader()?;
         // One that leads no failure alone but fits them all has a verdict of its own.
         let named = || {
             rulebook
-                .verdict_of(cause, self.tally.candidates())
+                .verdict_of(cause, self.attribution.candidates())
                 .map(Arc::new)
         };
-        self.tally.verdict_of(cause).cloned().or_else(named)
+        self.attribution.verdict_of(cause).cloned().or_else(named)
     }
 
     /// Lets one more failure change the open incident; says whether it did.
     fn weigh(
         &mut self,
         incident: &mut Arc<Incident>,
-        sighting: &Sighting<'_>,
+        sighting: &ProbeOutcome<'_>,
         rulebook: &Rulebook,
         now: Timestamp,
     ) -> bool {
@@ -297,7 +297,7 @@ impl Incidents {
                 Some((cause, seen)) if cause == best.cause => seen + 1,
                 _ => 1,
             };
-            if sightings < SIGHTINGS_TO_CHANGE {
+            if sightings < OUTCOMES_TO_CHANGE {
                 self.rival = Some((best.cause.clone(), sightings));
             } else {
                 changed = true;
@@ -308,7 +308,7 @@ impl Incidents {
             revise(incident, &best, sighting.evidence_for(&best), note, now);
         }
         // What stands beside the cause comes and goes with each probe: no news by itself.
-        let beside = self.tally.beside(&incident.verdict.cause);
+        let beside = self.attribution.beside(&incident.verdict.cause);
         if incident.also != beside {
             Arc::make_mut(incident).also = beside;
         }
@@ -349,7 +349,7 @@ pub fn describe(transition: Transition) -> String {
     format!("{} → {}", transition.from.as_str(), transition.to.as_str())
 }
 
-fn open(sighting: &Sighting<'_>, verdict: Arc<Verdict>, now: Timestamp) -> Incident {
+fn open(sighting: &ProbeOutcome<'_>, verdict: Arc<Verdict>, now: Timestamp) -> Incident {
     Incident {
         id: IncidentId::new(sighting.target, now),
         target: sighting.target.clone(),
@@ -417,7 +417,7 @@ mod tests {
         health: HealthState,
         second: i64,
     ) -> Option<IncidentEvent> {
-        let sighting = Sighting {
+        let sighting = ProbeOutcome {
             target: &TargetName::new("orders"),
             began: at(second),
             diagnosis,
@@ -500,7 +500,7 @@ mod tests {
     fn maintenance_keeps_an_incident_from_opening() {
         let mut incidents = Incidents::default();
         let diagnosis = failed("dns-failure", Likely);
-        let sighting = Sighting {
+        let sighting = ProbeOutcome {
             target: &TargetName::new("orders"),
             began: at(1),
             diagnosis: &diagnosis,

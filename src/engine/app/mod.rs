@@ -20,16 +20,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::domain::diagnosis::aws::Answer;
+use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::rulebook::{Rulebook, RulebookError};
 use crate::domain::shard::IndexError;
-use crate::engine::monitor::{Change, Inbox, Monitor, Outbox};
-use crate::engine::scheduler::control_requests::Controls;
+use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
+use crate::engine::scheduler::control_requests::ControlRequests;
 use crate::engine::scheduler::{Command, Emission, Probe, Scheduler};
 use crate::engine::server::{self, ReloadRequest, ServerState};
 use crate::io::evidence::Evidence;
 use crate::io::probe::{Prober, ProberError};
-use crate::io::sd_notify::Supervisor;
+use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
 use crate::io::sink::cloudwatch::CloudWatchSink;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
@@ -55,7 +55,7 @@ pub struct Options {
     /// nowhere.
     pub state: Option<PathBuf>,
     /// Who is told how the daemon is; the default is nobody.
-    pub supervisor: Supervisor,
+    pub sd_notify: SdNotify,
 }
 
 /// Why a daemon could not start.
@@ -99,10 +99,10 @@ pub struct App {
     address: SocketAddr,
     board: Arc<Board>,
     cloudwatch: Arc<CloudWatchSink>,
-    controls: Controls,
+    control_requests: ControlRequests,
     evidence: Arc<Evidence>,
     store: Store,
-    supervisor: Supervisor,
+    sd_notify: SdNotify,
     scheduler: mpsc::Sender<Command>,
     reload: mpsc::Sender<ReloadRequest>,
     grace: Duration,
@@ -119,14 +119,14 @@ struct Tasks {
 }
 
 /// What speaks to the monitor.
-struct Mouths {
+struct MonitorSenders {
     emissions: mpsc::Sender<Emission>,
-    controls: mpsc::Sender<(Arc<Target>, Observation)>,
+    control_requests: mpsc::Sender<(Arc<Target>, Observation)>,
     configurations: mpsc::Sender<Configuration>,
 }
 
 /// How a configuration reaches the monitor, and what it changed comes back.
-type Configuration = (Arc<Settings>, oneshot::Sender<Change>);
+type Configuration = (Arc<Settings>, oneshot::Sender<ConfigChange>);
 
 /// Emissions waiting for the monitor, which only ever computes: a short queue suffices,
 /// and a full one holds back the scheduler instead of memory.
@@ -136,7 +136,7 @@ const EMISSIONS: usize = 1024;
 /// targets that fail in one instant.
 const COMMANDS: usize = 4096;
 
-/// Control requests under way or waiting for their moment: one for each of as many
+/// ControlProber requests under way or waiting for their moment: one for each of as many
 /// incidents as a person could still look at.
 const CONTROLS: usize = 64;
 
@@ -161,10 +161,11 @@ impl App {
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
-        let (sinks, evidence, answers) = outlets(&settings, &metrics, options.aws, store.clone());
+        let (sinks, evidence, answers) =
+            start_sinks(&settings, &metrics, options.aws, store.clone());
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
-        let (inbox, mouths) = inbox(answers);
+        let (inbox, senders) = inbox(answers);
         let (scheduler, commands) = mpsc::channel(COMMANDS);
         let (reload, reload_requests) = mpsc::channel(1);
         let (stop_server, stopped) = watch::channel(false);
@@ -173,23 +174,24 @@ impl App {
         let state = ServerState::new(served.0, served.1, reload.clone(), &settings.server)?;
         let ready = state.readiness();
         let dropped = metrics.controls_dropped.clone();
-        let controls = Controls::start(prober.clone(), mouths.controls, CONTROLS, dropped);
+        let control_requests =
+            ControlRequests::start(prober.clone(), senders.control_requests, CONTROLS, dropped);
         let outbox = Outbox {
             sinks,
             scheduler: scheduler.clone(),
-            controls: controls.clone(),
+            control_requests: control_requests.clone(),
             evidence: Arc::clone(&evidence),
-            supervisor: options.supervisor.clone(),
+            sd_notify: options.sd_notify.clone(),
         };
-        let runner = Scheduler::new(prober, mouths.emissions, metrics.clone());
+        let runner = Scheduler::new(prober, senders.emissions, metrics.clone());
         let reloader = reload::Reloader {
             path: options.reload_from,
             running: Arc::clone(&settings),
-            configure: mouths.configurations,
+            configure: senders.configurations,
             scheduler: scheduler.clone(),
             metrics,
             server: state.clone(),
-            supervisor: options.supervisor.clone(),
+            sd_notify: options.sd_notify.clone(),
             board: Arc::clone(&board),
         };
         let tasks = Tasks {
@@ -203,10 +205,10 @@ impl App {
             address,
             board,
             cloudwatch,
-            controls,
+            control_requests,
             evidence,
             store,
-            supervisor: options.supervisor,
+            sd_notify: options.sd_notify,
             scheduler,
             reload,
             grace: settings.scheduler.shutdown_grace,
@@ -246,7 +248,7 @@ impl App {
             _ = &mut self.tasks.server => "server",
             _ = &mut self.tasks.reloader => "reloader",
             () = self.cloudwatch.ended() => "CloudWatch sink",
-            () = self.controls.ended() => "controls",
+            () = self.control_requests.ended() => "control_requests",
             () = self.evidence.ended() => "evidence",
             () = self.store.ended() => "store",
         }
@@ -261,7 +263,7 @@ impl App {
             grace,
             ..
         } = self;
-        self.supervisor.stopping();
+        self.sd_notify.stopping();
         tasks.reloader.abort();
         // A scheduler that is gone already has nothing left to stop.
         let _ = scheduler.send(Command::Stop(grace)).await;
@@ -287,22 +289,22 @@ impl Probe for Prober {
 }
 
 /// The monitor's ears, and what speaks to them.
-fn inbox(answers: mpsc::Receiver<Answer>) -> (Inbox, Mouths) {
+fn inbox(answers: mpsc::Receiver<EvidenceUpdate>) -> (Inbox, MonitorSenders) {
     let (emitting, emissions) = mpsc::channel(EMISSIONS);
-    let (controlling, controls) = mpsc::channel(CONTROLS);
+    let (controlling, control_requests) = mpsc::channel(CONTROLS);
     let (configuring, configurations) = mpsc::channel(1);
     let inbox = Inbox {
         emissions,
-        controls,
+        control_requests,
         answers,
         configurations,
     };
-    let mouths = Mouths {
+    let senders = MonitorSenders {
         emissions: emitting,
-        controls: controlling,
+        control_requests: controlling,
         configurations: configuring,
     };
-    (inbox, mouths)
+    (inbox, senders)
 }
 
 /// The store, and what it remembers.
@@ -315,12 +317,12 @@ async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, 
 }
 
 /// Everything that talks to the world outside on the monitor's behalf, and AWS's answers.
-fn outlets(
+fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
     aws: Option<SdkConfig>,
     store: Store,
-) -> (Sinks, Arc<Evidence>, mpsc::Receiver<Answer>) {
+) -> (Sinks, Arc<Evidence>, mpsc::Receiver<EvidenceUpdate>) {
     let cloudwatch =
         CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
     let sinks = Sinks {

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Configuration, share};
-use crate::engine::monitor::Change;
+use crate::engine::monitor::ConfigChange;
 use crate::engine::scheduler::Command;
 use crate::engine::server::{ReloadRequest, ServerState};
 use crate::io::config;
-use crate::io::sd_notify::Supervisor;
+use crate::io::sd_notify::SdNotify;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::Board;
 use crate::model::settings::Settings;
@@ -26,7 +26,7 @@ pub(super) struct Reloader {
     pub(super) scheduler: mpsc::Sender<Command>,
     pub(super) metrics: DaemonMetrics,
     pub(super) server: ServerState,
-    pub(super) supervisor: Supervisor,
+    pub(super) sd_notify: SdNotify,
     pub(super) board: Arc<Board>,
 }
 
@@ -45,9 +45,9 @@ impl Reloader {
             return;
         }
         ready.send_replace(true);
-        self.supervisor.ready(&self.board.summary());
+        self.sd_notify.ready(&self.board.summary());
         while let Some(answer) = requests.recv().await {
-            self.supervisor.reloading();
+            self.sd_notify.reloading();
             let result = self.reload().await;
             self.metrics
                 .config_reload_successful
@@ -57,7 +57,7 @@ impl Reloader {
                 Err(why) => tracing::error!("configuration refused, the old one goes on: {why}"),
             }
             // Refused or not: the daemon does its work, on the one or the other.
-            self.supervisor.ready(&self.board.summary());
+            self.sd_notify.ready(&self.board.summary());
             // Whoever asked may have gone.
             let _ = answer.send(result);
         }
@@ -70,7 +70,7 @@ impl Reloader {
         let settings = Arc::new(settings);
         let (total, rules) = (settings.targets.len(), settings.rules.len());
         let change = self.apply(settings).await?;
-        let Change {
+        let ConfigChange {
             added,
             changed,
             removed,
@@ -99,7 +99,7 @@ impl Reloader {
         }
     }
 
-    async fn apply(&mut self, settings: Arc<Settings>) -> Result<Change, String> {
+    async fn apply(&mut self, settings: Arc<Settings>) -> Result<ConfigChange, String> {
         self.server
             .configure(&settings.server)
             .map_err(|error| error.to_string())?;

@@ -71,7 +71,7 @@ mod tests {
     use crate::domain::diagnosis::fact::Facts;
     use crate::domain::diagnosis::rulebook::Rulebook;
     use crate::domain::health::Health;
-    use crate::domain::incident::{Incidents, Sighting};
+    use crate::domain::incident::{Incidents, ProbeOutcome};
     use crate::model::observation::{Fault, FaultKind, Observation, Phase};
     use crate::model::target::Target;
 
@@ -98,7 +98,7 @@ mod tests {
                 diagnosis.verdict = None;
             }
             let transition = health.observe(diagnosis.outcome, now);
-            let sighting = Sighting {
+            let sighting = ProbeOutcome {
                 target: &target.name,
                 began: now,
                 diagnosis: &diagnosis,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Change, Event};
-use crate::domain::diagnosis::aws::Answer;
+use super::{ConfigChange, Event};
+use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::engine::scheduler::Emission;
 use crate::model::observation::Observation;
 use crate::model::settings::Settings;
@@ -20,11 +20,11 @@ pub struct Inbox {
     /// Of the scheduler; the monitor ends with it.
     pub emissions: mpsc::Receiver<Emission>,
     /// Of control requests.
-    pub controls: mpsc::Receiver<(Arc<Target>, Observation)>,
+    pub control_requests: mpsc::Receiver<(Arc<Target>, Observation)>,
     /// Of AWS.
-    pub answers: mpsc::Receiver<Answer>,
+    pub answers: mpsc::Receiver<EvidenceUpdate>,
     /// Of whoever reads the configuration.
-    pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<Change>)>,
+    pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<ConfigChange>)>,
 }
 
 impl Inbox {
@@ -32,10 +32,10 @@ impl Inbox {
     pub(super) async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             emission = self.emissions.recv() => emission.map(Event::Probing),
-            Some((target, observation)) = self.controls.recv() => {
+            Some((target, observation)) = self.control_requests.recv() => {
                 Some(Event::Controlled(target, Box::new(observation)))
             }
-            Some(answer) = self.answers.recv() => Some(Event::Answered(answer)),
+            Some(answer) = self.answers.recv() => Some(Event::Evidence(answer)),
             Some((settings, done)) = self.configurations.recv() => {
                 Some(Event::Configure(settings, done))
             }
@@ -48,9 +48,9 @@ impl Inbox {
             return Some(Event::Configure(settings, done));
         }
         if let Ok(answer) = self.answers.try_recv() {
-            return Some(Event::Answered(answer));
+            return Some(Event::Evidence(answer));
         }
-        if let Ok((target, observation)) = self.controls.try_recv() {
+        if let Ok((target, observation)) = self.control_requests.try_recv() {
             return Some(Event::Controlled(target, Box::new(observation)));
         }
         self.emissions.try_recv().ok().map(Event::Probing)
@@ -65,12 +65,12 @@ mod tests {
     #[tokio::test]
     async fn what_is_ready_comes_without_waiting_and_results_come_last_and_in_order() {
         let (emit, emissions) = mpsc::channel(8);
-        let (control, controls) = mpsc::channel(8);
+        let (control, control_requests) = mpsc::channel(8);
         let (_answer, answers) = mpsc::channel(8);
         let (configure, configurations) = mpsc::channel(8);
         let mut inbox = Inbox {
             emissions,
-            controls,
+            control_requests,
             answers,
             configurations,
         };
@@ -91,7 +91,7 @@ mod tests {
             Event::Probing(Emission::Observed(_, seen)) => seen.started.as_second().to_string(),
             Event::Probing(Emission::Missed(_)) => "missed".to_owned(),
             Event::Controlled(..) => "control".to_owned(),
-            Event::Answered(_) => "answer".to_owned(),
+            Event::Evidence(_) => "answer".to_owned(),
             Event::Configure(..) => "configuration".to_owned(),
         });
         let ready: Vec<_> = ready.collect();

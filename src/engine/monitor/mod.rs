@@ -6,16 +6,16 @@
 //! (`ledger`), and then it is told (`notice`): nobody is shown what a crash takes back.
 //! Sinks, controls and questions to AWS are handed over without blocking.
 
-mod asking;
 mod batch;
-mod configuring;
+mod configure;
 mod inbox;
 mod journal;
 mod learning;
-mod ledger;
+mod mass_failure;
 mod notice;
-mod surroundings;
-mod watched;
+mod persist;
+mod requests;
+mod target_state;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,20 +25,20 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-use crate::domain::alarm::words::Words;
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::diagnosis::Outcome;
-use crate::domain::diagnosis::aws::Answer;
+use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rulebook::Rulebook;
-use crate::domain::incident::{Incidents, Sighting};
+use crate::domain::incident::{Incidents, ProbeOutcome};
 use crate::domain::maintenance::Maintenance;
-use crate::domain::mass_failure::Throng;
-use crate::domain::prober_health::Vantage;
+use crate::domain::mass_failure::MassFailure;
+use crate::domain::prober_health::ProberHealth;
 use crate::domain::report::{Missed, Report};
-use crate::engine::scheduler::control_requests::Controls;
+use crate::engine::scheduler::control_requests::ControlRequests;
 use crate::engine::scheduler::{Command, Emission};
 use crate::io::evidence::Evidence;
-use crate::io::sd_notify::Supervisor;
+use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
 use crate::io::store::{Memory, Store};
 use crate::model::observation::Observation;
@@ -48,9 +48,9 @@ use crate::model::target::{Target, TargetName};
 pub use self::inbox::Inbox;
 
 use self::batch::Batch;
-use self::ledger::Ledger;
 use self::notice::Notice;
-use self::watched::Watched;
+use self::persist::Persistence;
+use self::target_state::TargetState;
 
 /// What happens to a monitor.
 #[derive(Debug)]
@@ -60,14 +60,14 @@ pub enum Event {
     /// A control request ended.
     Controlled(Arc<Target>, Box<Observation>),
     /// AWS said something about a failed request.
-    Answered(Answer),
+    Evidence(EvidenceUpdate),
     /// From now on this configuration holds; told when it does.
-    Configure(Arc<Settings>, oneshot::Sender<Change>),
+    Configure(Arc<Settings>, oneshot::Sender<ConfigChange>),
 }
 
 /// What a configuration changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct ConfigChange {
     /// Targets that were not there before.
     pub added: usize,
     /// Targets that were there with other settings.
@@ -84,11 +84,11 @@ pub struct Outbox {
     /// Asked to look again.
     pub scheduler: mpsc::Sender<Command>,
     /// Asked for control requests.
-    pub controls: Controls,
+    pub control_requests: ControlRequests,
     /// Asked about failed requests.
     pub evidence: Arc<Evidence>,
     /// Told that this loop still comes round.
-    pub supervisor: Supervisor,
+    pub sd_notify: SdNotify,
 }
 
 /// The monitor's task and its state.
@@ -100,20 +100,20 @@ pub struct Monitor {
     outbox: Outbox,
     location: Arc<str>,
     maintenance: Maintenance,
-    watched: HashMap<TargetName, Watched>,
+    targets: HashMap<TargetName, TargetState>,
     /// Configured, and held by other shards.
     elsewhere: HashSet<TargetName>,
-    vantage: Vantage,
+    prober_health: ProberHealth,
     /// The incident of the prober itself, while it is in trouble.
     own_incident: Incidents,
-    throng: Throng,
+    mass_failure: MassFailure,
     /// The incident of very many targets that fail at once.
     group_incident: Incidents,
     /// What the heartbeat's alarm was told last in place of theirs.
-    told_of_group: Option<Words>,
+    told_of_group: Option<Annotation>,
     /// What is remembered of before, until the first configuration says what it is for.
     memory: Option<Memory>,
-    ledger: Ledger,
+    persistence: Persistence,
     batch: Batch,
 }
 
@@ -134,15 +134,15 @@ impl Monitor {
             outbox,
             location: "".into(),
             maintenance: Maintenance::default(),
-            watched: HashMap::new(),
+            targets: HashMap::new(),
             elsewhere: HashSet::new(),
-            vantage: Vantage::default(),
+            prober_health: ProberHealth::default(),
             own_incident: Incidents::default(),
-            throng: Throng::default(),
+            mass_failure: MassFailure::default(),
             group_incident: Incidents::default(),
             told_of_group: None,
             memory: Some(memory),
-            ledger: Ledger::new(store),
+            persistence: Persistence::new(store),
             batch: Batch::default(),
         }
     }
@@ -151,7 +151,7 @@ impl Monitor {
     pub async fn run(mut self, mut inbox: Inbox) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let every = self.outbox.supervisor.heartbeat().unwrap_or(TICK);
+        let every = self.outbox.sd_notify.heartbeat().unwrap_or(TICK);
         let mut beats = interval_at(Instant::now() + every, every);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut status = String::new();
@@ -170,27 +170,28 @@ impl Monitor {
             }
             self.settle().await;
         }
-        let targets = self.watched.values_mut();
-        self.ledger.keep_all_learned(targets, Timestamp::now());
+        let targets = self.targets.values_mut();
+        self.persistence.keep_all_learned(targets, Timestamp::now());
     }
 
     /// First the disk, then everybody else.
     async fn settle(&mut self) {
-        self.ledger.keep(self.batch.take_incidents()).await;
+        self.persistence.keep(self.batch.take_incidents()).await;
         self.batch.publish(&self.outbox.sinks);
     }
 
     fn tick(&mut self, now: Timestamp) {
         self.look_at_group(now);
-        self.ledger.keep_learned(self.watched.values_mut(), now);
+        self.persistence
+            .keep_learned(self.targets.values_mut(), now);
     }
 
     /// Said here and nowhere else: whatever holds up this loop holds this up too.
     fn beat(&self, told: &mut String) {
-        self.outbox.supervisor.alive();
+        self.outbox.sd_notify.alive();
         let status = self.outbox.sinks.board.summary();
         if status != *told {
-            self.outbox.supervisor.status(&status);
+            self.outbox.sd_notify.status(&status);
             *told = status;
         }
     }
@@ -204,7 +205,7 @@ impl Monitor {
             Event::Controlled(target, observation) => {
                 self.controlled(&target, &observation, now);
             }
-            Event::Answered(answer) => self.answered(&answer, now),
+            Event::Evidence(answer) => self.answered(&answer, now),
             Event::Configure(settings, done) => self.configure(&settings, done, now),
         }
     }
@@ -212,7 +213,7 @@ impl Monitor {
     /// One probe's story, top to bottom.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
         let own_trouble = self.look_around(target, &observation, now);
-        let Some(watched) = watched::of(&mut self.watched, target) else {
+        let Some(watched) = target_state::of(&mut self.targets, target) else {
             return; // Removed or changed while its probe ran: it answers an old question.
         };
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
@@ -222,7 +223,7 @@ impl Monitor {
             facts.set_text("vantage", "suspect");
         }
         let diagnosis = self.rulebook.diagnose(&facts);
-        watched.inquiry.sent(observation.started);
+        watched.evidence_requests.sent(observation.started);
         // A failure that is the prober's own says nothing about the target.
         let (transition, event) = if own_trouble {
             (None, None)
@@ -230,7 +231,7 @@ impl Monitor {
             watched.baseline.observe(&observation, &diagnosis, now);
             watched.learned.changed |= diagnosis.outcome != Outcome::Failed;
             let transition = watched.health.observe(diagnosis.outcome, now);
-            let sighting = Sighting {
+            let sighting = ProbeOutcome {
                 target: &target.name,
                 began: observation.started,
                 diagnosis: &diagnosis,
@@ -264,7 +265,7 @@ impl Monitor {
         };
         if !own_trouble {
             self.confirm(&report);
-            self.inquire(&report, &facts);
+            self.request_evidence(&report, &facts);
             self.control(&report, now);
             self.count(&report, now);
         }
@@ -272,7 +273,7 @@ impl Monitor {
     }
 
     fn missed(&mut self, missed: Missed) {
-        if self.watched.contains_key(&missed.target.name) {
+        if self.targets.contains_key(&missed.target.name) {
             let reason = missed.reason.as_str();
             tracing::debug!(target = %missed.target.name, reason, "slot missed");
             self.batch.tell(Notice::Missed(missed));
@@ -281,7 +282,7 @@ impl Monitor {
 
     /// After a first bad result, looks again soon rather than an interval later.
     fn confirm(&self, report: &Report) {
-        let Some(watched) = self.watched.get(&report.target.name) else {
+        let Some(watched) = self.targets.get(&report.target.name) else {
             return;
         };
         let after = report.target.confirm_after;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Change, journal};
-use crate::domain::alarm::words::Words;
+use super::{ConfigChange, journal};
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::incident::{Incident, IncidentEvent};
 use crate::domain::report::{CauseInfo, Missed, Report, Update};
 use crate::io::sink::Sinks;
@@ -32,13 +32,13 @@ pub(super) enum Notice {
     /// Whether the prober itself is in trouble.
     Trouble(bool),
     /// What stands for the alarms of very many targets; `None`: each its own again.
-    Group(Option<Words>),
+    Group(Option<Annotation>),
     /// What there is to say of every cause.
     Causes(Arc<[CauseInfo]>),
     /// The configuration from now on.
     Configured(Arc<Settings>),
     /// Whoever asked for it hears what it changed.
-    Changed(Change, oneshot::Sender<Change>),
+    Changed(ConfigChange, oneshot::Sender<ConfigChange>),
 }
 
 impl Notice {

@@ -17,7 +17,7 @@ use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
 /// What makes a control request: the real prober, or a stand-in of a test's choosing.
-pub trait Control: Clone + Send + 'static {
+pub trait ControlProber: Clone + Send + 'static {
     /// Makes one control request; `None` where the target names no control path. Must end
     /// by itself.
     fn control(&self, target: &Target) -> impl Future<Output = Option<Observation>> + Send;
@@ -26,7 +26,7 @@ pub trait Control: Clone + Send + 'static {
 /// The way to the task that runs control requests. It ends when every clone is dropped,
 /// or when nobody takes its results any more.
 #[derive(Clone, Debug)]
-pub struct Controls {
+pub struct ControlRequests {
     requests: mpsc::Sender<Request>,
     dropped: IntCounter,
 }
@@ -34,23 +34,23 @@ pub struct Controls {
 type Request = (Arc<Target>, Duration);
 
 /// An answer, and whose.
-type Answer = (Arc<Target>, Observation);
+type ControlAnswer = (Arc<Target>, Observation);
 
 struct Runner<P> {
     prober: P,
-    results: mpsc::Sender<Answer>,
+    results: mpsc::Sender<ControlAnswer>,
     limit: usize,
-    running: JoinSet<Option<Answer>>,
+    running: JoinSet<Option<ControlAnswer>>,
     names: HashMap<Id, TargetName>,
 }
 
-impl Controls {
+impl ControlRequests {
     /// Starts the task: at most `limit` controls are under way, those that wait for their
     /// moment included, and as many more are queued. What finds no place is `dropped`.
     #[must_use]
-    pub fn start<P: Control>(
+    pub fn start<P: ControlProber>(
         prober: P,
-        results: mpsc::Sender<Answer>,
+        results: mpsc::Sender<ControlAnswer>,
         limit: usize,
         dropped: IntCounter,
     ) -> Self {
@@ -81,13 +81,13 @@ impl Controls {
     }
 }
 
-impl Control for Prober {
+impl ControlProber for Prober {
     fn control(&self, target: &Target) -> impl Future<Output = Option<Observation>> + Send {
         Self::control(self, target)
     }
 }
 
-impl<P: Control> Runner<P> {
+impl<P: ControlProber> Runner<P> {
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         loop {
             tokio::select! {
@@ -136,7 +136,7 @@ mod tests {
     #[derive(Clone)]
     struct Slow;
 
-    impl Control for Slow {
+    impl ControlProber for Slow {
         async fn control(&self, target: &Target) -> Option<Observation> {
             tokio::time::sleep(Duration::from_secs(1)).await;
             assert!(target.name.as_str() != "crash", "as the test wants it");
@@ -154,14 +154,17 @@ mod tests {
         Arc::new(target)
     }
 
-    fn start(limit: usize) -> (Controls, mpsc::Receiver<Answer>) {
+    fn start(limit: usize) -> (ControlRequests, mpsc::Receiver<ControlAnswer>) {
         let (sender, results) = mpsc::channel(8);
         let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
-        (Controls::start(Slow, sender, limit, dropped), results)
+        (
+            ControlRequests::start(Slow, sender, limit, dropped),
+            results,
+        )
     }
 
     /// Whose answers come within so many seconds, and after how many.
-    async fn within(seconds: u64, results: &mut mpsc::Receiver<Answer>) -> Vec<String> {
+    async fn within(seconds: u64, results: &mut mpsc::Receiver<ControlAnswer>) -> Vec<String> {
         let begun = Instant::now();
         let end = begun + Duration::from_secs(seconds);
         let mut seen = Vec::new();

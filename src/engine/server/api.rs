@@ -13,7 +13,7 @@ use crate::io::sink::page::TargetView;
 use crate::io::sink::prometheus::CONTENT_TYPE as METRICS;
 
 use super::ServerState;
-use super::guard::is_cross_site;
+use super::response_headers::is_cross_site;
 
 pub(super) async fn metrics(State(state): State<ServerState>) -> Response {
     in_background(move || ([(CONTENT_TYPE, METRICS)], state.prometheus.render())).await

@@ -7,10 +7,10 @@
 //! reload asked for by another site's script is refused.
 
 mod api;
+mod auth;
 mod connections;
-mod entrance;
-mod guard;
 mod pages;
+mod response_headers;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::entrance::Entrance;
+use self::auth::Entrance;
 use crate::io::sink::page::Board;
 use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::web_access::TlsError;
@@ -112,13 +112,10 @@ fn router(state: ServerState) -> Router {
         .route("/-/healthy", get(api::healthy))
         .route("/-/ready", get(api::ready))
         .route("/-/reload", post(api::reload))
-        .fallback(guard::not_found)
-        .method_not_allowed_fallback(guard::not_allowed)
-        .layer(middleware::from_fn(guard::harden))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            entrance::admit,
-        ))
+        .fallback(response_headers::not_found)
+        .method_not_allowed_fallback(response_headers::not_allowed)
+        .layer(middleware::from_fn(response_headers::harden))
+        .layer(middleware::from_fn_with_state(state.clone(), auth::admit))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
 }

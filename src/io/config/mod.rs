@@ -6,13 +6,13 @@
 //! below checks again. Reads the files it is told of and environment variables that hold
 //! secrets; never writes, and never shows a secret.
 
-mod apart;
 mod document;
 mod file;
 mod include;
 mod layer;
 mod problem;
 mod rules;
+mod scratch_thread;
 mod validate;
 mod watch;
 mod web;
@@ -63,7 +63,7 @@ impl Loaded {
 /// Every problem found: a main file that cannot be read or is not TOML stands alone; all
 /// others are told at once.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    apart::read(|| read(path), Loaded::copied)
+    scratch_thread::read(|| read(path), Loaded::copied)
 }
 
 fn read(path: &Path) -> Result<Loaded, ConfigError> {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::domain::diagnosis::aws::window::{settled_at, window_for};
 use crate::domain::diagnosis::aws::{
-    Answer, AwsEvidence, LogFinding, LogSource, LogTemplate, Question,
+    AwsEvidence, EvidenceRequest, EvidenceUpdate, LogFinding, LogSource, LogTemplate,
 };
 use crate::io::evidence::logs::is_searchable;
 use crate::io::evidence::place::Place;
@@ -21,7 +21,7 @@ use crate::model::settings::Settings;
 /// A question that was taken.
 #[derive(Debug)]
 pub(super) struct Case {
-    pub(super) question: Question,
+    pub(super) question: EvidenceRequest,
     pub(super) place: Place,
     /// First minute of the window, inclusive, and its end, exclusive.
     pub(super) window: (Timestamp, Timestamp),
@@ -73,7 +73,7 @@ const MAX_FAILURES: u32 = 6;
 
 impl Case {
     /// Takes a question; without anything to ask, every part is over from the start.
-    pub(super) fn new(question: Question, settings: &Settings) -> Self {
+    pub(super) fn new(question: EvidenceRequest, settings: &Settings) -> Self {
         let aws = &question.target.aws;
         let wanted = &settings.evidence;
         let settled = settled_at(question.ended, aws.function_timeout, wanted.settle);
@@ -130,8 +130,8 @@ impl Case {
     }
 
     /// What is known.
-    pub(super) fn answer(&self) -> Answer {
-        Answer {
+    pub(super) fn answer(&self) -> EvidenceUpdate {
+        EvidenceUpdate {
             target: self.question.target.name.clone(),
             began: self.question.began,
             evidence: Arc::new(self.evidence.clone()),
@@ -240,7 +240,7 @@ mod tests {
     fn case(change: impl FnOnce(&mut Target)) -> Case {
         let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
         change(&mut target);
-        let question = Question {
+        let question = EvidenceRequest {
             target: Arc::new(target),
             request_id: Some("K2ZEDjwtIAMEcig=".to_owned()),
             began: at(970),

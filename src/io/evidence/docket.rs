@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::diagnosis::aws::window::ours_in;
-use crate::domain::diagnosis::aws::{Answer, LogSource, MetricWindow, Question};
+use crate::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate, LogSource, MetricWindow};
 use crate::io::evidence::case::{Case, HURRY, Part};
 use crate::io::evidence::logs::Search;
 use crate::io::evidence::metrics::{MAX_SERIES, Values};
@@ -65,9 +65,9 @@ impl Docket {
     /// to ask about, or no place for (`Err`).
     pub(super) fn admit(
         &mut self,
-        question: Question,
+        question: EvidenceRequest,
         settings: &Settings,
-    ) -> Result<Option<Answer>, Answer> {
+    ) -> Result<Option<EvidenceUpdate>, EvidenceUpdate> {
         let id = (question.target.name.clone(), question.began);
         if self.cases.contains_key(&id) {
             return Ok(None);
@@ -84,14 +84,14 @@ impl Docket {
     }
 
     /// Forgets the questions of targets for which `keep` is false.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Question) -> bool) {
+    pub(super) fn retain(&mut self, keep: impl Fn(&EvidenceRequest) -> bool) {
         self.cases.retain(|_, case| keep(&case.question));
     }
 
     /// Ends every question with what is known of it.
-    pub(super) fn close(&mut self) -> Vec<Answer> {
+    pub(super) fn close(&mut self) -> Vec<EvidenceUpdate> {
         let cases = std::mem::take(&mut self.cases);
-        let answer = |case: Case| Answer {
+        let answer = |case: Case| EvidenceUpdate {
             last: true,
             ..case.answer()
         };
@@ -169,7 +169,7 @@ impl Docket {
         cases: &[CaseId],
         values: &Values,
         asked: Timestamp,
-    ) -> Vec<Answer> {
+    ) -> Vec<EvidenceUpdate> {
         for id in cases {
             if let Some(case) = self.cases.get_mut(id) {
                 let (from, to) = case.window;
@@ -200,7 +200,7 @@ impl Docket {
         source: LogSource,
         lines: &[String],
         asked: Timestamp,
-    ) -> Vec<Answer> {
+    ) -> Vec<EvidenceUpdate> {
         let mut found = false;
         if let Some(case) = self.cases.get_mut(id)
             && let Some(request) = &case.question.request_id
@@ -214,7 +214,11 @@ impl Docket {
 
     /// A call failed, or was not made: again at `until`, or never (`None`). Gives the
     /// answers that follow, and how many parts of questions were given up.
-    pub(super) fn failed(&mut self, job: &Job, until: Option<Timestamp>) -> (Vec<Answer>, u64) {
+    pub(super) fn failed(
+        &mut self,
+        job: &Job,
+        until: Option<Timestamp>,
+    ) -> (Vec<EvidenceUpdate>, u64) {
         let mut given_up = 0;
         let mut next = |part: &mut Part| {
             *part = until.map_or(Part::Over, |until| part.postponed(until));
@@ -242,7 +246,7 @@ impl Docket {
     }
 
     /// What is known of these questions, if there is news or nothing more will come.
-    fn answers(&mut self, cases: &[CaseId], news: bool) -> Vec<Answer> {
+    fn answers(&mut self, cases: &[CaseId], news: bool) -> Vec<EvidenceUpdate> {
         let mut answers = Vec::new();
         for id in cases {
             let Some(case) = self.cases.get(id) else {
@@ -261,8 +265,8 @@ impl Docket {
 }
 
 /// The only answer to a question that is not asked.
-pub(super) fn nothing(question: &Question) -> Answer {
-    Answer {
+pub(super) fn nothing(question: &EvidenceRequest) -> EvidenceUpdate {
+    EvidenceUpdate {
         target: question.target.name.clone(),
         began: question.began,
         evidence: Arc::default(),
@@ -325,11 +329,15 @@ mod tests {
     }
 
     /// A question about a target's request that ended at this second.
-    fn question(name: &str, ended: i64, declare: impl FnOnce(&mut AwsDeclarations)) -> Question {
+    fn question(
+        name: &str,
+        ended: i64,
+        declare: impl FnOnce(&mut AwsDeclarations),
+    ) -> EvidenceRequest {
         let mut target = Target::with_defaults(name, "https://x.example/".parse().unwrap());
         target.aws.function_timeout = Some(Duration::from_secs(30));
         declare(&mut target.aws);
-        Question {
+        EvidenceRequest {
             target: Arc::new(target),
             request_id: Some(ID.to_owned()),
             began: at(ended) - Duration::from_millis(200),
@@ -343,7 +351,7 @@ mod tests {
         |aws| aws.function = Some(name)
     }
 
-    fn docket(questions: Vec<Question>) -> Docket {
+    fn docket(questions: Vec<EvidenceRequest>) -> Docket {
         let mut docket = Docket::default();
         for question in questions {
             assert_eq!(docket.admit(question, &Settings::default()), Ok(None));

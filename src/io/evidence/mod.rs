@@ -25,7 +25,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use tokio::sync::{mpsc, watch};
 
-use crate::domain::diagnosis::aws::{Answer, Question};
+use crate::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
@@ -35,10 +35,10 @@ use worker::{Order, Worker};
 /// The way of questions to AWS. Dropping it ends its task.
 #[derive(Debug)]
 pub struct Evidence {
-    questions: mpsc::Sender<Question>,
+    questions: mpsc::Sender<EvidenceRequest>,
     orders: mpsc::UnboundedSender<Order>,
     settings: watch::Sender<Arc<Settings>>,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<EvidenceUpdate>,
     metrics: DaemonMetrics,
 }
 
@@ -54,7 +54,7 @@ impl Evidence {
     pub fn start(
         settings: &Settings,
         metrics: DaemonMetrics,
-        answers: mpsc::Sender<Answer>,
+        answers: mpsc::Sender<EvidenceUpdate>,
     ) -> Self {
         Self::start_with(settings, metrics, answers, None)
     }
@@ -65,7 +65,7 @@ impl Evidence {
     pub fn start_with(
         settings: &Settings,
         metrics: DaemonMetrics,
-        answers: mpsc::Sender<Answer>,
+        answers: mpsc::Sender<EvidenceUpdate>,
         base: Option<SdkConfig>,
     ) -> Self {
         let (questions, asked) = mpsc::channel(QUEUE);
@@ -85,7 +85,7 @@ impl Evidence {
 
     /// Takes a question. Never waits; one that finds no place is counted as dropped and,
     /// where the answers have room, answered with nothing.
-    pub fn ask(&self, question: Question) {
+    pub fn ask(&self, question: EvidenceRequest) {
         if let Err(refused) = self.questions.try_send(question) {
             let question = refused.into_inner();
             let dropped = self

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use crate::domain::diagnosis::aws::{Answer, Question};
+use crate::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate};
 use crate::io::aws::{CallError, FailureKind};
 use crate::io::evidence::budget::{Leave, Pace, Purse, price};
 use crate::io::evidence::clients::{Clients, Operation};
@@ -41,7 +41,7 @@ pub(super) struct Worker {
     watching: watch::Receiver<Arc<Settings>>,
     settings: Arc<Settings>,
     metrics: DaemonMetrics,
-    answers: mpsc::Sender<Answer>,
+    answers: mpsc::Sender<EvidenceUpdate>,
     clients: Arc<Clients>,
     docket: Docket,
     troubles: Troubles,
@@ -51,7 +51,7 @@ pub(super) struct Worker {
     waiting: VecDeque<Job>,
     under_way: FuturesUnordered<Call>,
     /// Answers that wait for the monitor.
-    outbox: VecDeque<Answer>,
+    outbox: VecDeque<EvidenceUpdate>,
 }
 
 /// What one call brought.
@@ -73,7 +73,7 @@ impl Worker {
     pub(super) fn new(
         mut watching: watch::Receiver<Arc<Settings>>,
         metrics: DaemonMetrics,
-        answers: mpsc::Sender<Answer>,
+        answers: mpsc::Sender<EvidenceUpdate>,
         base: Option<SdkConfig>,
     ) -> Self {
         let settings = watching.borrow_and_update().clone();
@@ -97,7 +97,7 @@ impl Worker {
     /// Works until it is told to stop, its handle is gone, or nobody reads the answers.
     pub(super) async fn run(
         mut self,
-        mut questions: mpsc::Receiver<Question>,
+        mut questions: mpsc::Receiver<EvidenceRequest>,
         mut orders: mpsc::UnboundedReceiver<Order>,
     ) {
         let answers = self.answers.clone();
@@ -137,7 +137,7 @@ impl Worker {
         }
     }
 
-    fn admit(&mut self, question: Question) {
+    fn admit(&mut self, question: EvidenceRequest) {
         if !self.settings.evidence.enabled {
             self.outbox.push_back(docket::nothing(&question));
             return;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use super::classify::classify;
 use super::client::SharedClient;
-use super::echo::Sent;
+use super::redact::Sent;
 use super::redirect::{self, Hop};
 use super::stopwatch::Stopwatch;
 use super::{Shared, address, certificate};

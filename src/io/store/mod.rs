@@ -9,9 +9,9 @@
 mod database;
 mod document;
 mod fault;
-mod keeper;
 mod row;
 mod spool;
+mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 pub use fault::Fault;
 pub use row::{KeptBaseline, KeptIncident, SpoolRow};
 
-use self::keeper::{Job, Keeper};
+use self::writer::{Job, Writer};
 use crate::model::target::TargetName;
 
 /// The way to the state directory. Cheap to clone; every method may be called at any time
@@ -114,7 +114,7 @@ impl Store {
         let (remember, remembered) = oneshot::channel();
         let first_id = first_id();
         let late = Arc::<AtomicBool>::default();
-        let keeper = Keeper::new(
+        let keeper = Writer::new(
             directory,
             gauges.clone(),
             bytes,

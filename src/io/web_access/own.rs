@@ -14,25 +14,25 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use super::TlsError;
 
 #[derive(Debug)]
-struct WhoeverItIs(Arc<CryptoProvider>);
+struct NoVerification(Arc<CryptoProvider>);
 
 /// TLS that takes any certificate, for HTTP/1.1.
 ///
 /// # Errors
 /// If the TLS library refuses its own defaults.
-pub fn whoever_answers() -> Result<ClientConfig, TlsError> {
+pub fn accept_any_certificate() -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Library(error.to_string()))?;
-    let verifier = Arc::new(WhoeverItIs(provider));
+    let verifier = Arc::new(NoVerification(provider));
     let builder = builder
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     Ok(builder.with_no_client_auth())
 }
 
-impl ServerCertVerifier for WhoeverItIs {
+impl ServerCertVerifier for NoVerification {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

@@ -10,7 +10,7 @@ mod traffic;
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::alarm::{self, Subject};
+use crate::domain::alarm::{self, AlarmKey};
 use crate::model::settings::Settings;
 use crate::model::target::{CloudWatchMetric, Target};
 
@@ -68,7 +68,7 @@ impl Estimate {
         let fast = alarms.iter().filter(|alarm| alarm.is_high_resolution());
         let high_resolution_alarms = fast.count();
         let standard_alarms = alarms.len() - high_resolution_alarms;
-        let of_cause = |subject: &Subject| matches!(subject, Subject::Cause { .. });
+        let of_cause = |subject: &AlarmKey| matches!(subject, AlarmKey::Cause { .. });
         let cause_alarms = alarms.iter().filter(|alarm| of_cause(&alarm.subject));
         let series = series(settings);
         let requests = requests(settings, series);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::alarm::cost::grouped_count;
-use crate::domain::alarm::{AlarmSpec, Subject};
+use crate::domain::alarm::{AlarmKey, AlarmSpec};
 use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
@@ -37,12 +37,12 @@ impl PageTimes {
         let targets = settings.targets.iter();
         let targets: BTreeMap<_, _> = targets.map(|target| (&target.name, target)).collect();
         let times = alarms.iter().filter_map(|spec| match &spec.subject {
-            Subject::Target(name) => {
+            AlarmKey::Target(name) => {
                 let target = targets.get(name)?;
                 Some((name.clone(), time_to_page(target, spec)))
             }
             // A cause's alarm routes; the target's own pages first or at the same time.
-            Subject::Heartbeat | Subject::Cause { .. } => None,
+            AlarmKey::Heartbeat | AlarmKey::Cause { .. } => None,
         });
         Self(times.collect())
     }

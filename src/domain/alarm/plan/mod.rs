@@ -12,8 +12,8 @@ mod show;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::alarm::AlarmSpec;
+use crate::domain::alarm::annotation::{DEFINITION_TAG, MANAGED_TAG};
 use crate::domain::alarm::definition::Definition;
-use crate::domain::alarm::words::{DEFINITION_TAG, MANAGED_TAG};
 use crate::model::settings::DriftPolicy;
 
 /// An alarm as it is in the account.
@@ -51,7 +51,7 @@ pub enum Step {
         /// As it is; its words are kept.
         actual: ActualAlarm,
         /// What differs.
-        changes: Vec<Change>,
+        changes: Vec<FieldDiff>,
         /// The configuration is the one that it was written for: somebody changed it.
         by_hand: bool,
     },
@@ -62,24 +62,24 @@ pub enum Step {
         /// As it is.
         actual: ActualAlarm,
         /// What differs.
-        changes: Vec<Change>,
+        changes: Vec<FieldDiff>,
     },
     /// It is as it should be.
-    Leave {
+    Unchanged {
         /// As it should be.
         spec: AlarmSpec,
         /// As it is.
         actual: ActualAlarm,
     },
     /// Somebody else's alarm has the name.
-    Clash(AlarmSpec),
+    Conflict(AlarmSpec),
     /// It is ours, at this location, and its target or its cause is not configured any more.
     Orphan(ActualAlarm),
 }
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct FieldDiff {
     /// The field, in CloudWatch's words.
     pub field: &'static str,
     /// As it is.
@@ -137,7 +137,7 @@ impl Plan {
     /// The alarms whose names somebody else's alarms hold.
     pub fn clashes(&self) -> impl Iterator<Item = &AlarmSpec> {
         self.steps.iter().filter_map(|step| match step {
-            Step::Clash(spec) => Some(spec),
+            Step::Conflict(spec) => Some(spec),
             _ => None,
         })
     }
@@ -151,8 +151,8 @@ impl Step {
             Self::Create(spec)
             | Self::Update { spec, .. }
             | Self::Drift { spec, .. }
-            | Self::Leave { spec, .. }
-            | Self::Clash(spec) => &spec.name,
+            | Self::Unchanged { spec, .. }
+            | Self::Conflict(spec) => &spec.name,
             Self::Orphan(alarm) => &alarm.name,
         }
     }
@@ -164,15 +164,15 @@ impl Step {
             Self::Create(_) => "create",
             Self::Update { .. } => "update",
             Self::Drift { .. } => "drift",
-            Self::Leave { .. } => "leave",
-            Self::Clash(_) => "clash",
+            Self::Unchanged { .. } => "leave",
+            Self::Conflict(_) => "clash",
             Self::Orphan(_) => "orphan",
         }
     }
 
     /// What differs, and that it was changed by hand; `None`: it was not.
     #[must_use]
-    pub fn drift(&self) -> Option<&[Change]> {
+    pub fn drift(&self) -> Option<&[FieldDiff]> {
         match self {
             Self::Drift { changes, .. }
             | Self::Update {
@@ -210,7 +210,7 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
         return Step::Create(spec.clone());
     };
     let Some(definition) = actual.definition.as_ref().filter(|_| actual.is_ours()) else {
-        return Step::Clash(spec.clone());
+        return Step::Conflict(spec.clone());
     };
     let stored = actual.tags.get(DEFINITION_TAG);
     let fingerprint = spec.fingerprint();
@@ -218,7 +218,7 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
     let mut changes = changes(spec, definition);
     // What CloudWatch does not return is covered by the fingerprint that was stored.
     if changes.is_empty() && !by_hand {
-        changes.push(Change {
+        changes.push(FieldDiff {
             field: DEFINITION_TAG,
             from: stored.cloned().unwrap_or_default(),
             to: fingerprint,
@@ -226,7 +226,7 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
     }
     let (spec, actual) = (spec.clone(), actual.clone());
     if changes.is_empty() {
-        Step::Leave { spec, actual }
+        Step::Unchanged { spec, actual }
     } else if by_hand && drift == DriftPolicy::Leave {
         Step::Drift {
             spec,
@@ -243,16 +243,16 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
     }
 }
 
-fn changes(spec: &AlarmSpec, actual: &Definition) -> Vec<Change> {
+fn changes(spec: &AlarmSpec, actual: &Definition) -> Vec<FieldDiff> {
     let mut changes: Vec<_> = Definition::of(spec)
         .fields()
         .into_iter()
         .zip(actual.fields())
         .filter(|((_, to), (_, from))| to != from)
-        .map(|((field, to), (_, from))| Change { field, from, to })
+        .map(|((field, to), (_, from))| FieldDiff { field, from, to })
         .collect();
     if actual.propagates_tags == Some(false) {
-        changes.push(Change {
+        changes.push(FieldDiff {
             field: "AlarmTagsPropagation",
             from: "false".to_owned(),
             to: "true".to_owned(),
@@ -266,8 +266,8 @@ pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::alarm::annotation::Annotation;
     use crate::domain::alarm::desired;
-    use crate::domain::alarm::words::Words;
     use crate::model::cause::{CauseId, Owner};
     use crate::model::settings::Settings;
     use crate::model::target::{CauseAlarm, Target};
@@ -289,7 +289,7 @@ pub(crate) mod tests {
         specs
             .iter()
             .map(|spec| {
-                let words = Words::healthy(spec);
+                let words = Annotation::healthy(spec);
                 let tags = words.tags(spec).into_iter();
                 ActualAlarm {
                     name: spec.name.clone(),

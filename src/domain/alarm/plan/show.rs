@@ -6,9 +6,9 @@
 
 use std::fmt;
 
+use crate::domain::alarm::annotation::MANAGED_TAG;
 use crate::domain::alarm::definition::Definition;
-use crate::domain::alarm::plan::{Change, Plan, Step};
-use crate::domain::alarm::words::MANAGED_TAG;
+use crate::domain::alarm::plan::{FieldDiff, Plan, Step};
 
 /// Behind the name of an alarm that was changed by hand and is written again.
 const MENDED: &str = " (changed by hand: is mended)";
@@ -41,12 +41,12 @@ impl fmt::Display for Plan {
                 }
                 Step::Drift { spec, changes, .. } => {
                     writeln!(f, "= {}{LEFT}", spec.name)?;
-                    for Change { field, from, to } in changes {
+                    for FieldDiff { field, from, to } in changes {
                         writeln!(f, "    {field}: {from} (configured: {to})")?;
                     }
                 }
-                Step::Leave { .. } => {}
-                Step::Clash(spec) => writeln!(
+                Step::Unchanged { .. } => {}
+                Step::Conflict(spec) => writeln!(
                     f,
                     "! {}\n    an alarm of this name exists without the tag {MANAGED_TAG}: rename or delete it, or tag it to hand it over",
                     spec.name
@@ -66,8 +66,8 @@ impl fmt::Display for Plan {
             "{} to create, {} to update, {} as desired, {} in the way, {} no longer configured",
             count(|step| matches!(step, Step::Create(_))),
             count(|step| matches!(step, Step::Update { .. })),
-            count(|step| matches!(step, Step::Leave { .. })),
-            count(|step| matches!(step, Step::Clash(_))),
+            count(|step| matches!(step, Step::Unchanged { .. })),
+            count(|step| matches!(step, Step::Conflict(_))),
             count(|step| matches!(step, Step::Orphan(_))),
         )?;
         match count(|step| matches!(step, Step::Drift { .. })) {
@@ -82,10 +82,10 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+    use crate::domain::alarm::annotation::DEFINITION_TAG;
     use crate::domain::alarm::desired;
     use crate::domain::alarm::plan::ActualAlarm;
     use crate::domain::alarm::plan::tests::{applied, settings};
-    use crate::domain::alarm::words::DEFINITION_TAG;
     use crate::model::settings::DriftPolicy;
 
     fn check(change: impl FnOnce(&mut Vec<ActualAlarm>)) -> String {

@@ -21,7 +21,7 @@ use crate::model::target::{Target, TargetName};
 
 /// A failed request to ask AWS about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question {
+pub struct EvidenceRequest {
     /// Whose: its declarations say where to ask.
     pub target: Arc<Target>,
     /// The id that the front door put on the answer; absent: no answer, or no id.
@@ -37,7 +37,7 @@ pub struct Question {
 
 /// What AWS said to one question so far. Later answers to the same question replace it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct EvidenceUpdate {
     /// Whose.
     pub target: TargetName,
     /// The question's `began`.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::topics::{actions, in_region};
-use crate::domain::alarm::{self, Subject};
+use crate::domain::alarm::{self, AlarmKey};
 use crate::domain::diagnosis::nearest::nearest;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
 use crate::io::config::document::Site;
@@ -193,8 +193,8 @@ pub(super) fn report_clashes<'a>(
         };
         // The one that is called like another's alarm of a cause is to be renamed. A name
         // that stands twice is told elsewhere.
-        let ((Subject::Target(name), Subject::Cause { target, cause, .. })
-        | (Subject::Cause { target, cause, .. }, Subject::Target(name))) = (first, &spec.subject)
+        let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
+        | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.subject)
         else {
             continue;
         };

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::domain::alarm::Subject;
-use crate::domain::alarm::words::Words;
+use crate::domain::alarm::AlarmKey;
+use crate::domain::alarm::annotation::Annotation;
 use crate::model::target::TargetName;
 
 /// The notes that wait.
@@ -24,7 +24,7 @@ pub(super) struct Desk {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    notes: HashMap<Subject, Note>,
+    notes: HashMap<AlarmKey, Note>,
     /// Only the heartbeat's note is written.
     resting: bool,
     /// Targets whose alarms another daemon manages: their notes rest until it is gone.
@@ -35,7 +35,7 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) struct Note {
     /// `None`: that all is well, in the words of its alarm.
-    pub(super) words: Option<Words>,
+    pub(super) words: Option<Annotation>,
     /// Its alarm is about to fire.
     pub(super) urgent: bool,
     /// When it may be written.
@@ -67,24 +67,24 @@ impl Desk {
     pub(super) fn leave(
         &self,
         target: &TargetName,
-        words: Option<Words>,
+        words: Option<Annotation>,
         not_before: Instant,
     ) -> watch::Receiver<Progress> {
-        self.leave_for(Subject::Target(target.clone()), words, not_before)
+        self.leave_for(AlarmKey::Target(target.clone()), words, not_before)
     }
 
     /// Leaves a note for any alarm, in place of an older one.
     pub(super) fn leave_for(
         &self,
-        subject: Subject,
-        words: Option<Words>,
+        subject: AlarmKey,
+        words: Option<Annotation>,
         not_before: Instant,
     ) -> watch::Receiver<Progress> {
         let mut waiting = self.waiting();
         let (progress, receiver) = watch::channel(Progress::Waiting);
         let note = Note {
             words,
-            urgent: subject == Subject::Heartbeat,
+            urgent: subject == AlarmKey::Heartbeat,
             not_before,
             progress,
         };
@@ -100,9 +100,9 @@ impl Desk {
     /// Opens, rewrites or (`None`) ends a group incident: the heartbeat's alarm says its
     /// words before anything else is written, and the notes of targets rest meanwhile.
     /// Those that are still true are written once it is over.
-    pub(super) fn group(&self, words: Option<Words>) -> watch::Receiver<Progress> {
+    pub(super) fn group(&self, words: Option<Annotation>) -> watch::Receiver<Progress> {
         self.rest(words.is_some());
-        self.leave_for(Subject::Heartbeat, words, Instant::now())
+        self.leave_for(AlarmKey::Heartbeat, words, Instant::now())
     }
 
     /// Puts a target's note before those that are not urgent. Not even another daemon's
@@ -110,7 +110,7 @@ impl Desk {
     pub(super) fn hurry(&self, target: &TargetName) {
         let mut waiting = self.waiting();
         let in_group = waiting.resting;
-        if let Some(note) = waiting.notes.get_mut(&Subject::Target(target.clone())) {
+        if let Some(note) = waiting.notes.get_mut(&AlarmKey::Target(target.clone())) {
             note.urgent = true;
             if !in_group {
                 note.finish(Progress::Waiting);
@@ -130,8 +130,8 @@ impl Desk {
         &self,
         urgent: bool,
         now: Instant,
-        can: &dyn Fn(&Subject) -> bool,
-    ) -> Option<(Subject, Note)> {
+        can: &dyn Fn(&AlarmKey) -> bool,
+    ) -> Option<(AlarmKey, Note)> {
         let mut waiting = self.waiting();
         let ready = |note: &Note| note.urgent == urgent && note.not_before <= now;
         let notes = waiting.notes.iter();
@@ -139,10 +139,10 @@ impl Desk {
             .filter(|(subject, note)| ready(note) && !waiting.rests(subject, note) && can(subject));
         let first = waiting
             .notes
-            .get(&Subject::Heartbeat)
-            .filter(|note| ready(note) && can(&Subject::Heartbeat));
+            .get(&AlarmKey::Heartbeat)
+            .filter(|note| ready(note) && can(&AlarmKey::Heartbeat));
         let subject = match first {
-            Some(_) => Subject::Heartbeat,
+            Some(_) => AlarmKey::Heartbeat,
             None => subjects.next()?.0.clone(),
         };
         waiting.notes.remove_entry(&subject)
@@ -150,21 +150,21 @@ impl Desk {
 
     /// Takes an alarm's note, if it may be written now. A resting one is taken too: who
     /// asks writes the alarm anyway.
-    pub(super) fn take_of(&self, subject: &Subject, now: Instant) -> Option<Note> {
+    pub(super) fn take_of(&self, subject: &AlarmKey, now: Instant) -> Option<Note> {
         let mut waiting = self.waiting();
         let ready = waiting.notes.get(subject)?.not_before <= now;
         ready.then(|| waiting.notes.remove(subject)).flatten()
     }
 
     /// Forgets an alarm's note: something newer was written without it.
-    pub(super) fn discard(&self, subject: &Subject) {
+    pub(super) fn discard(&self, subject: &AlarmKey) {
         if let Some(note) = self.waiting().notes.remove(subject) {
             note.finish(Progress::Written);
         }
     }
 
     /// Gives a note back for another try, unless there is a newer one.
-    pub(super) fn give_back(&self, subject: Subject, note: Note) {
+    pub(super) fn give_back(&self, subject: AlarmKey, note: Note) {
         note.finish(Progress::Failed);
         self.waiting().notes.entry(subject).or_insert(note);
     }
@@ -175,7 +175,7 @@ impl Desk {
     }
 
     /// Tells whoever waits for the alarms that cannot be written that it is in vain.
-    pub(super) fn fail_where(&self, cannot: &dyn Fn(&Subject) -> bool) {
+    pub(super) fn fail_where(&self, cannot: &dyn Fn(&AlarmKey) -> bool) {
         for (subject, note) in &self.waiting().notes {
             let waits = *note.progress.borrow() == Progress::Waiting;
             if waits && cannot(subject) {
@@ -229,7 +229,7 @@ impl Desk {
 }
 
 impl Waiting {
-    fn rests(&self, subject: &Subject, note: &Note) -> bool {
+    fn rests(&self, subject: &AlarmKey, note: &Note) -> bool {
         match subject.target() {
             Some(target) => self.resting || (!note.urgent && self.elsewhere.contains(target)),
             None => false,
@@ -263,8 +263,8 @@ mod tests {
         Target::with_defaults(text, url).name
     }
 
-    fn words(cause: &str) -> Option<Words> {
-        Some(Words {
+    fn words(cause: &str) -> Option<Annotation> {
+        Some(Annotation {
             cause: cause.to_owned(),
             certainty: "likely".to_owned(),
             owner: "prober".to_owned(),
@@ -275,7 +275,7 @@ mod tests {
     /// Every note in the order in which the keeper takes them.
     fn taken(desk: &Desk) -> String {
         let now = Instant::now();
-        let any = |_: &Subject| true;
+        let any = |_: &AlarmKey| true;
         let take = || {
             desk.take(true, now, &any)
                 .or_else(|| desk.take(false, now, &any))
@@ -291,7 +291,7 @@ mod tests {
             desk.leave(&name(target), words("dns-failure"), Instant::now());
             desk.hurry(&name(target));
         }
-        desk.leave_for(Subject::Heartbeat, words("prober-local"), Instant::now());
+        desk.leave_for(AlarmKey::Heartbeat, words("prober-local"), Instant::now());
         assert!(taken(&desk).starts_with("heartbeat "));
     }
 
@@ -342,7 +342,7 @@ mod tests {
         let waits = desk.leave(&name("a"), words("dns-failure"), Instant::now());
         let other = desk.leave(&name("b"), words("dns-failure"), Instant::now());
         desk.hurry(&name("a"));
-        let is_a = |subject: &Subject| subject.target() == Some(&name("a"));
+        let is_a = |subject: &AlarmKey| subject.target() == Some(&name("a"));
         desk.fail_where(&is_a);
         assert_eq!(*waits.borrow(), Progress::Failed);
         assert_eq!(*other.borrow(), Progress::Waiting);
@@ -359,7 +359,7 @@ mod tests {
         desk.leave(&name("a"), words("dns-failure"), Instant::now());
         desk.leave(&name("a"), None, Instant::now());
         desk.group(None);
-        desk.discard(&Subject::Heartbeat);
+        desk.discard(&AlarmKey::Heartbeat);
         let (_, note) = desk.take(false, Instant::now(), &|_| true).unwrap();
         assert_eq!(note.words, None, "no longer true, not written");
     }

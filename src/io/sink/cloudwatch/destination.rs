@@ -14,8 +14,8 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error_span, warn};
 
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::MAIN;
-use crate::domain::alarm::words::Words;
 use crate::io::sink::cloudwatch::SINK;
 use crate::io::sink::cloudwatch::desk::Desk;
 use crate::io::sink::cloudwatch::keeper::Keeper;
@@ -139,7 +139,7 @@ impl Destination {
     }
 
     /// Takes the words of a group incident.
-    pub(super) fn group(&self, words: Option<Words>) {
+    pub(super) fn group(&self, words: Option<Annotation>) {
         if self.settings.borrow().cloudwatch.enabled {
             self.desk.group(words);
         }

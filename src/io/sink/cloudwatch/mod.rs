@@ -31,7 +31,7 @@ use futures_util::future::{join, join_all};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::alarm::words::Words;
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::report::{Report, Update};
 use crate::io::sink::cloudwatch::destination::Surroundings;
 use crate::io::sink::cloudwatch::routing::Routing;
@@ -120,10 +120,10 @@ impl CloudWatchSink {
         self.routing().trouble(trouble);
     }
 
-    /// Takes the words of a group incident ([`Words::group`]), or `None` when none is open
+    /// Takes the words of a group incident ([`Annotation::group`]), or `None` when none is open
     /// (any more). The heartbeats' alarms say them before anything else is written; the
     /// alarms of targets are not written meanwhile, and say what is still true afterwards.
-    pub fn group(&self, words: Option<Words>) {
+    pub fn group(&self, words: Option<Annotation>) {
         self.routing().group(words);
     }
 

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::{MAIN, is_elsewhere, views};
-use crate::domain::alarm::words::Words;
 use crate::io::sink::cloudwatch::SINK;
 use crate::io::sink::cloudwatch::destination::{Destination, Leaving, Surroundings};
 use crate::io::sink::cloudwatch::sender::Command;
@@ -22,7 +22,7 @@ pub(super) struct Routing {
     leaving: BTreeMap<String, Leaving>,
     /// The last that was told, for those that come later.
     trouble: bool,
-    group: Option<Words>,
+    group: Option<Annotation>,
 }
 
 impl Routing {
@@ -86,7 +86,7 @@ impl Routing {
     }
 
     /// Tells all of the words of a group incident.
-    pub(super) fn group(&mut self, words: Option<Words>) {
+    pub(super) fn group(&mut self, words: Option<Annotation>) {
         for destination in self.running.values() {
             destination.group(words.clone());
         }

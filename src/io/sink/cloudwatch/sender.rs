@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use crate::domain::alarm::words::Words;
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::{self, has_alarm};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::report::{Report, Update};
@@ -215,7 +215,7 @@ impl Sender {
             // A deviating answer's facts are not evidence for the cause that is shown.
             let same = diagnosis.cause() == Some(&verdict.cause);
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
-            Words::failing(target.name.as_str(), verdict, evidence)
+            Annotation::failing(target.name.as_str(), verdict, evidence)
         });
         let progress = self.desk.leave(&target.name, words, not_before);
         self.told

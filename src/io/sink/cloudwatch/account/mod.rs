@@ -16,8 +16,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::domain::alarm::annotation::{Annotation, DEFINITION_TAG};
 use crate::domain::alarm::plan::ActualAlarm;
-use crate::domain::alarm::words::{DEFINITION_TAG, Words};
 use crate::domain::alarm::{self, AlarmSpec};
 use crate::io::sink::cloudwatch::client::{Api, CallError};
 
@@ -106,7 +106,12 @@ pub async fn with_tags(api: &Api, alarms: Vec<ActualAlarm>) -> Result<Vec<Actual
 ///
 /// # Errors
 /// If the call failed.
-pub async fn put(api: &Api, pace: &Pace, spec: &AlarmSpec, words: &Words) -> Result<(), CallError> {
+pub async fn put(
+    api: &Api,
+    pace: &Pace,
+    spec: &AlarmSpec,
+    words: &Annotation,
+) -> Result<(), CallError> {
     let request = fields::of_spec(api.writes.put_metric_alarm(), spec)
         .alarm_description(&words.description)
         .set_tags(Some(tags(spec, words)));
@@ -123,7 +128,7 @@ pub async fn put_words(
     api: &Api,
     pace: &Pace,
     alarm: &MetricAlarm,
-    words: &Words,
+    words: &Annotation,
 ) -> Result<(), CallError> {
     let request = fields::of_alarm(api.writes.put_metric_alarm(), alarm);
     let request = request.alarm_description(&words.description);
@@ -140,7 +145,7 @@ pub async fn tag(
     pace: &Pace,
     arn: &str,
     spec: &AlarmSpec,
-    words: &Words,
+    words: &Annotation,
 ) -> Result<(), CallError> {
     put_tags(api, pace, arn, tags(spec, words)).await
 }
@@ -154,7 +159,7 @@ pub async fn tag_words(
     pace: &Pace,
     arn: &str,
     spec: &AlarmSpec,
-    words: &Words,
+    words: &Annotation,
 ) -> Result<(), CallError> {
     let mut tags = tags(spec, words);
     tags.retain(|tag| tag.key() != Some(DEFINITION_TAG));
@@ -211,7 +216,7 @@ pub async fn update(
     spec: &AlarmSpec,
     actual: &ActualAlarm,
 ) -> Result<(), CallError> {
-    let words = Words::kept(spec, &actual.tags, &actual.description);
+    let words = Annotation::kept(spec, &actual.tags, &actual.description);
     put(api, pace, spec, &words).await?;
     tag(api, pace, &actual.arn, spec, &words).await
 }
@@ -288,7 +293,7 @@ pub async fn tags_of(api: &Api, arn: &str) -> Result<BTreeMap<String, String>, C
     Ok(tags.filter_map(pair).collect())
 }
 
-fn tags(spec: &AlarmSpec, words: &Words) -> Vec<Tag> {
+fn tags(spec: &AlarmSpec, words: &Annotation) -> Vec<Tag> {
     let tags = words.tags(spec).into_iter();
     tags.map(|(key, value)| Tag::builder().key(key).value(value).build())
         .collect()

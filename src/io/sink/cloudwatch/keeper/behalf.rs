@@ -9,8 +9,8 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::types::StateValue;
 use tokio::time::Instant;
 
-use crate::domain::alarm::words::{CAUSE_TAG, MANAGED_TAG, Words};
-use crate::domain::alarm::{AlarmSpec, Subject};
+use crate::domain::alarm::annotation::{Annotation, CAUSE_TAG, MANAGED_TAG};
+use crate::domain::alarm::{AlarmKey, AlarmSpec};
 use crate::io::sink::cloudwatch::account;
 use crate::io::sink::cloudwatch::client::{Api, CallError};
 use crate::io::sink::cloudwatch::desk::{Note, Progress};
@@ -44,7 +44,7 @@ impl Keeper {
     pub(super) async fn write_for_peer(
         &mut self,
         api: &Api,
-        subject: Subject,
+        subject: AlarmKey,
         note: Note,
     ) -> Result<(), CallError> {
         let Some(spec) = self.held.by_subject.get(&subject).cloned() else {
@@ -95,7 +95,7 @@ impl Keeper {
         let turn = found.turn(note.words.as_ref(), note.urgent);
         match turn {
             Turn::Say => {
-                let healthy = || Words::healthy(spec);
+                let healthy = || Annotation::healthy(spec);
                 let words = note.words.clone().unwrap_or_else(healthy);
                 account::tag_words(api, &self.pace, arn, spec, &words).await?;
                 // From here on the alarm says a cause of ours, or none any more.
@@ -136,7 +136,7 @@ impl Keeper {
 
 impl Found<'_> {
     /// What to do about words (`None`: all is well), on which a page hangs or not.
-    fn turn(self, words: Option<&Words>, urgent: bool) -> Turn {
+    fn turn(self, words: Option<&Annotation>, urgent: bool) -> Turn {
         let ours = self.lent.is_some() && self.lent == self.cause;
         match words {
             Some(words) if self.cause == Some(&words.cause) => Turn::Said,
@@ -157,7 +157,7 @@ mod tests {
         (words, urgent): (Option<&str>, bool),
         expected: Turn,
     ) {
-        let words = words.map(|cause| Words {
+        let words = words.map(|cause| Annotation {
             cause: cause.to_owned(),
             certainty: "likely".to_owned(),
             owner: "service".to_owned(),

@@ -22,9 +22,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::plan::{ActualAlarm, Step};
-use crate::domain::alarm::words::Words;
-use crate::domain::alarm::{self, AlarmSpec, Subject};
+use crate::domain::alarm::{self, AlarmKey, AlarmSpec};
 use crate::io::sink::cloudwatch::account::Pace;
 use crate::io::sink::cloudwatch::client::{CallError, FailureKind};
 use crate::io::sink::cloudwatch::desk::Desk;
@@ -72,9 +72,9 @@ pub(super) struct Keeper {
 /// What is desired, by whose alarm it is.
 #[derive(Default)]
 struct Specs {
-    by_subject: HashMap<Subject, AlarmSpec>,
+    by_subject: HashMap<AlarmKey, AlarmSpec>,
     /// The alarms of a target's causes.
-    causes: HashMap<TargetName, Vec<Subject>>,
+    causes: HashMap<TargetName, Vec<AlarmKey>>,
 }
 
 /// What is known of an alarm.
@@ -86,12 +86,15 @@ enum Kept {
     Ours {
         /// Known once it was read; creating an alarm does not tell it.
         arn: Option<String>,
-        words: Words,
+        words: Annotation,
         /// Of the definition that was written last.
         fingerprint: String,
     },
     /// Ours until somebody deleted it, with what it said then.
-    Deleted { words: Words, fingerprint: String },
+    Deleted {
+        words: Annotation,
+        fingerprint: String,
+    },
 }
 
 /// A look at the account, which goes on beside the writing: with thousands of alarms it
@@ -207,7 +210,7 @@ impl Keeper {
                 .fail_where(&|subject| self.is_parked(subject, now));
         }
         // What tips an alarm waits neither for the account to be read nor for the plan.
-        let can = |subject: &Subject| self.can_write(subject, now);
+        let can = |subject: &AlarmKey| self.can_write(subject, now);
         if let Some((subject, note)) = self.desk.take(true, now, &can) {
             self.write(&api, subject, note).await?;
             return Ok(true);
@@ -227,7 +230,7 @@ impl Keeper {
         if self.go_on_reviewing(&api, now).await? {
             return Ok(true);
         }
-        let can = |subject: &Subject| self.can_write(subject, now);
+        let can = |subject: &AlarmKey| self.can_write(subject, now);
         if let Some((subject, note)) = self.desk.take(false, now, &can) {
             self.write(&api, subject, note).await?;
             return Ok(true);
@@ -237,7 +240,7 @@ impl Keeper {
 
     /// Whether an alarm may be written now: it is not put aside, and while the account is
     /// being read it is known as ours.
-    fn can_write(&self, subject: &Subject, now: Instant) -> bool {
+    fn can_write(&self, subject: &AlarmKey, now: Instant) -> bool {
         let known = |spec: &AlarmSpec| {
             let ours = matches!(self.account.get(&spec.name), Some(Kept::Ours { .. }));
             (ours || !self.stale) && !self.parked.holds(&spec.name, now)
@@ -249,7 +252,7 @@ impl Keeper {
         }
     }
 
-    fn is_parked(&self, subject: &Subject, now: Instant) -> bool {
+    fn is_parked(&self, subject: &AlarmKey, now: Instant) -> bool {
         let spec = self.held.by_subject.get(subject);
         spec.is_some_and(|spec| self.parked.holds(&spec.name, now))
     }
@@ -316,7 +319,7 @@ impl Specs {
     fn new(settings: &Settings) -> Self {
         let mut specs = Self::default();
         for spec in alarm::desired(settings) {
-            if let Subject::Cause { target, .. } = &spec.subject {
+            if let AlarmKey::Cause { target, .. } = &spec.subject {
                 let causes = specs.causes.entry(target.clone()).or_default();
                 causes.push(spec.subject.clone());
             }

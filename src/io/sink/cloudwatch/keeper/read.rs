@@ -11,10 +11,10 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::domain::alarm::plan::{ActualAlarm, Change, Plan, Step};
-use crate::domain::alarm::words::{
-    CAUSE_TAG, CERTAINTY_TAG, DEFINITION_TAG, MANAGED_TAG, OWNER_TAG, Words,
+use crate::domain::alarm::annotation::{
+    Annotation, CAUSE_TAG, CERTAINTY_TAG, DEFINITION_TAG, MANAGED_TAG, OWNER_TAG,
 };
+use crate::domain::alarm::plan::{ActualAlarm, FieldDiff, Plan, Step};
 use crate::domain::alarm::{self, AlarmSpec};
 use crate::io::sink::cloudwatch::account::{self, DISOWNED};
 use crate::io::sink::cloudwatch::client::{Api, CallError};
@@ -196,11 +196,11 @@ impl Keeper {
                 drifted.insert(step.name().to_owned(), shown(changes));
             }
             match &step {
-                Step::Clash(spec) => {
+                Step::Conflict(spec) => {
                     self.tell_of_clash(spec);
                     account.insert(spec.name.clone(), Kept::Foreign);
                 }
-                Step::Leave { spec, actual }
+                Step::Unchanged { spec, actual }
                 | Step::Update { spec, actual, .. }
                 | Step::Drift { spec, actual, .. } => {
                     account.insert(spec.name.clone(), kept(spec, actual));
@@ -288,13 +288,13 @@ fn is_of_no_shard(location: &str, total: u32, name: &str) -> bool {
 fn kept(spec: &AlarmSpec, actual: &ActualAlarm) -> Kept {
     Kept::Ours {
         arn: Some(actual.arn.clone()),
-        words: Words::kept(spec, &actual.tags, &actual.description),
+        words: Annotation::kept(spec, &actual.tags, &actual.description),
         fingerprint: actual.tags.get(DEFINITION_TAG).cloned().unwrap_or_default(),
     }
 }
 
 /// Such as `Period 300 instead of 60`.
-fn shown(changes: &[Change]) -> String {
+fn shown(changes: &[FieldDiff]) -> String {
     let changes: Vec<_> = changes
         .iter()
         .map(|change| format!("{} {} instead of {}", change.field, change.from, change.to))

@@ -10,9 +10,9 @@ use aws_sdk_cloudwatch::types::MetricAlarm;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::plan::Step;
-use crate::domain::alarm::words::Words;
-use crate::domain::alarm::{AlarmSpec, Subject};
+use crate::domain::alarm::{AlarmKey, AlarmSpec};
 use crate::io::sink::cloudwatch::account;
 use crate::io::sink::cloudwatch::client::{Api, CallError, FailureKind};
 use crate::io::sink::cloudwatch::desk::{Note, Progress};
@@ -60,17 +60,20 @@ impl Keeper {
     pub(super) async fn write(
         &mut self,
         api: &Api,
-        subject: Subject,
+        subject: AlarmKey,
         note: Note,
     ) -> Result<(), CallError> {
         let Some(spec) = self.specs.by_subject.get(&subject).cloned() else {
             return self.write_for_peer(api, subject, note).await;
         };
-        let words = note.words.clone().unwrap_or_else(|| Words::healthy(&spec));
+        let words = note
+            .words
+            .clone()
+            .unwrap_or_else(|| Annotation::healthy(&spec));
         let mut result = self.write_one(api, &spec, &words).await;
         if result.is_ok() {
             self.parked.free(&spec.name);
-            if let Subject::Target(target) = &subject {
+            if let AlarmKey::Target(target) = &subject {
                 result = self.write_causes(api, target, &spec, &words).await;
             }
         }
@@ -93,14 +96,14 @@ impl Keeper {
         api: &Api,
         target: &TargetName,
         of_target: &AlarmSpec,
-        words: &Words,
+        words: &Annotation,
     ) -> Result<(), CallError> {
         let subjects = self.specs.causes.get(target).cloned().unwrap_or_default();
         for subject in subjects {
             let Some(spec) = self.specs.by_subject.get(&subject).cloned() else {
                 continue;
             };
-            let Subject::Cause { cause, .. } = &subject else {
+            let AlarmKey::Cause { cause, .. } = &subject else {
                 continue;
             };
             if cause.as_str() == words.cause {
@@ -111,7 +114,7 @@ impl Keeper {
                         .leave_for(subject, Some(words.clone()), Instant::now());
                     self.put_aside(&spec.name, failure)?;
                 }
-            } else if self.words_of(&spec).is_some_and(Words::names_cause) {
+            } else if self.words_of(&spec).is_some_and(Annotation::names_cause) {
                 // A cause that was shown for less than a period fires its alarm when the
                 // period is over: it must find its words then. After a recovery that time
                 // has passed already.
@@ -133,7 +136,7 @@ impl Keeper {
         &mut self,
         api: &Api,
         spec: &AlarmSpec,
-        words: &Words,
+        words: &Annotation,
     ) -> Result<(), CallError> {
         let mut steps = self.todo.iter();
         let planned = steps.position(|step| step.name() == spec.name);
@@ -151,7 +154,7 @@ impl Keeper {
         &mut self,
         api: &Api,
         step: &Step,
-        words: Option<&Words>,
+        words: Option<&Annotation>,
     ) -> Result<(), CallError> {
         match step {
             Step::Create(spec) => {
@@ -167,7 +170,7 @@ impl Keeper {
             Step::Update { spec, actual, .. } => {
                 let words = words
                     .cloned()
-                    .unwrap_or_else(|| Words::kept(spec, &actual.tags, &actual.description));
+                    .unwrap_or_else(|| Annotation::kept(spec, &actual.tags, &actual.description));
                 // The cause goes first, as everywhere in the daemon, and the definition's
                 // tag last: what was written half must not look like a change by hand.
                 account::tag_words(api, &self.pace, &actual.arn, spec, &words).await?;
@@ -180,7 +183,7 @@ impl Keeper {
                 );
                 self.remember(spec, Some(actual.arn.clone()), words);
             }
-            Step::Drift { .. } | Step::Leave { .. } | Step::Clash(_) | Step::Orphan(_) => {
+            Step::Drift { .. } | Step::Unchanged { .. } | Step::Conflict(_) | Step::Orphan(_) => {
                 return Ok(());
             }
         }
@@ -193,7 +196,7 @@ impl Keeper {
         &mut self,
         api: &Api,
         spec: &AlarmSpec,
-        words: &Words,
+        words: &Annotation,
     ) -> Result<(), CallError> {
         let known = match self.account.get(&spec.name) {
             // Told once, when it was found so.
@@ -245,23 +248,23 @@ impl Keeper {
 
     /// What a new alarm says first: an alarm that was deleted says again what it said, and
     /// one of a cause that its target shows already says so.
-    fn first_words(&self, spec: &AlarmSpec) -> Words {
+    fn first_words(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(words) = self.words_of(spec) {
             return words.clone();
         }
-        if let Subject::Cause { target, cause, .. } = &spec.subject {
-            let of_target = Subject::Target(target.clone());
+        if let AlarmKey::Cause { target, cause, .. } = &spec.subject {
+            let of_target = AlarmKey::Target(target.clone());
             let of_target = self.specs.by_subject.get(&of_target);
             let shown = of_target.and_then(|of_target| self.words_of(of_target));
             if let Some(words) = shown.filter(|words| words.cause == cause.as_str()) {
                 return words.clone();
             }
         }
-        Words::healthy(spec)
+        Annotation::healthy(spec)
     }
 
     /// What an alarm of ours says, or said before it was deleted.
-    fn words_of(&self, spec: &AlarmSpec) -> Option<&Words> {
+    fn words_of(&self, spec: &AlarmSpec) -> Option<&Annotation> {
         match self.account.get(&spec.name)? {
             Kept::Foreign => None,
             Kept::Ours { words, .. } | Kept::Deleted { words, .. } => Some(words),
@@ -269,7 +272,7 @@ impl Keeper {
     }
 
     /// Keeps what was written, the whole definition with it.
-    fn remember(&mut self, spec: &AlarmSpec, arn: Option<String>, words: Words) {
+    fn remember(&mut self, spec: &AlarmSpec, arn: Option<String>, words: Annotation) {
         self.remember_words(spec, arn, words);
         if self.drifted.remove(&spec.name).is_some() {
             info!(
@@ -280,7 +283,7 @@ impl Keeper {
         }
     }
 
-    fn remember_words(&mut self, spec: &AlarmSpec, arn: Option<String>, words: Words) {
+    fn remember_words(&mut self, spec: &AlarmSpec, arn: Option<String>, words: Annotation) {
         let kept = Kept::Ours {
             arn,
             words,

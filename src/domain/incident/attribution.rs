@@ -15,11 +15,11 @@ use crate::model::cause::{CauseId, Certainty};
 
 /// The last failures of one incident, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Tally {
+pub(super) struct Attribution {
     failures: VecDeque<Failure>,
     /// What AWS said of a failure, and how that failure looks from outside. Others of the
     /// same incident that look the same are taken for the same.
-    known: Option<(Look, Arc<Verdict>)>,
+    known: Option<(Signature, Arc<Verdict>)>,
     /// What AWS said before a restart; how that failure looked is not remembered, so the
     /// first one that allows it stands for it.
     before: Option<Arc<Verdict>>,
@@ -28,12 +28,12 @@ pub(super) struct Tally {
 #[derive(Clone, Debug, PartialEq)]
 struct Failure {
     began: Timestamp,
-    look: Look,
+    look: Signature,
     verdict: Arc<Verdict>,
 }
 
 /// What a failure may be, seen from outside.
-type Look = Vec<CauseId>;
+type Signature = Vec<CauseId>;
 
 /// Failures that count. With their fading weight the eighth has 3 % left.
 const REMEMBERED: usize = 8;
@@ -56,7 +56,7 @@ const fn weight_of(certainty: Certainty) -> f64 {
     }
 }
 
-impl Tally {
+impl Attribution {
     /// Goes on with an incident of before a restart.
     pub(super) fn resumed(verdict: &Arc<Verdict>) -> Self {
         let by_aws = verdict.certainty >= Certainty::Corroborated;
@@ -70,7 +70,7 @@ impl Tally {
     pub(super) fn add(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         self.failures.truncate(REMEMBERED - 1);
         let candidates = verdict.candidates.iter();
-        let look: Look = candidates.map(|one| one.cause.clone()).collect();
+        let look: Signature = candidates.map(|one| one.cause.clone()).collect();
         if let Some(known) = self.before.take_if(|known| look.contains(&known.cause)) {
             self.known = Some((look.clone(), known));
         }
@@ -253,7 +253,7 @@ mod tests {
 
     /// Adds failures, oldest first, and returns the leader and what stands beside it.
     fn check(failures: &[Looks], leader: &str, beside: &[&str]) {
-        let mut tally = Tally::default();
+        let mut tally = Attribution::default();
         for (second, look) in (0..).zip(failures) {
             tally.add(Timestamp::from_second(second).unwrap(), &verdict(*look));
         }
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn what_looks_like_a_proven_failure_is_taken_for_the_same() {
         const NO_RULE: Looks = (Likely, &[("unexpected-status", 1.0)]);
-        let mut tally = Tally::default();
+        let mut tally = Attribution::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         tally.add(at(0), &verdict(NO_RULE));
         tally.replace(at(0), &verdict(PERMISSION_LOGGED));
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn another_reading_of_a_failure_replaces_it() {
-        let mut tally = Tally::default();
+        let mut tally = Attribution::default();
         let began = Timestamp::UNIX_EPOCH;
         tally.add(began, &verdict(HTTP_500));
         tally.replace(began, &verdict(PERMISSION_LOGGED));

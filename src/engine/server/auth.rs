@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServerState;
-use crate::io::web_access::{Bucket, Passwords, TlsError, server_config};
+use crate::io::web_access::{Passwords, TlsError, TokenBucket, server_config};
 use crate::model::settings::ServerSettings;
 
 /// What stands between a client and the routes.
@@ -28,7 +28,7 @@ pub(super) struct Entrance {
     /// Whether `POST /-/reload` is taken.
     pub(super) may_reload: bool,
     passwords: Arc<Passwords>,
-    bucket: Bucket,
+    bucket: TokenBucket,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -56,7 +56,7 @@ impl Entrance {
             tls,
             may_reload: settings.takes_reloads(),
             passwords: Arc::new(Passwords::new(web.users.clone())),
-            bucket: Bucket::new(web.rate),
+            bucket: TokenBucket::new(web.rate),
             headers: web.headers.iter().filter_map(header).collect(),
         })
     }

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::watched::{Learned, Watched};
+use super::target_state::{Learned, TargetState};
 use crate::domain::incident::IncidentId;
 use crate::io::store::{KeptBaseline, KeptIncident, Store};
 
 /// The way to the disk, and what did not get there.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct Persistence {
     pub(super) store: Store,
     /// Incidents of which the disk knows less than we do.
     unkept: HashMap<IncidentId, KeptIncident>,
@@ -27,7 +27,7 @@ const MOST_UNKEPT: usize = 10_000;
 /// than a millisecond or two: ten thousand targets get their turn within the ten minutes.
 const AT_ONCE: usize = 200;
 
-impl Ledger {
+impl Persistence {
     pub(super) fn new(store: Store) -> Self {
         Self {
             store,
@@ -61,7 +61,7 @@ impl Ledger {
     /// Hands over what was learned since it was last written, where that is due.
     pub(super) fn keep_learned<'a>(
         &self,
-        targets: impl Iterator<Item = &'a mut Watched>,
+        targets: impl Iterator<Item = &'a mut TargetState>,
         now: Timestamp,
     ) {
         if self.store.is_well() {
@@ -73,13 +73,13 @@ impl Ledger {
     /// Hands over everything that was learned since it was last written: the end is near.
     pub(super) fn keep_all_learned<'a>(
         &self,
-        targets: impl Iterator<Item = &'a mut Watched>,
+        targets: impl Iterator<Item = &'a mut TargetState>,
         now: Timestamp,
     ) {
         self.write(targets.filter(|watched| watched.learned.changed), now);
     }
 
-    fn write<'a>(&self, targets: impl Iterator<Item = &'a mut Watched>, now: Timestamp) {
+    fn write<'a>(&self, targets: impl Iterator<Item = &'a mut TargetState>, now: Timestamp) {
         let baselines = targets.map(|watched| {
             watched.learned = Learned::written(now);
             KeptBaseline {
@@ -136,7 +136,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let gauges = DaemonMetrics::new().unwrap().store_gauges();
         let (store, _) = Store::open(file.path(), gauges).await;
-        let mut ledger = Ledger::new(store);
+        let mut ledger = Persistence::new(store);
         let begun = Instant::now();
         for _ in 0..100 {
             ledger.keep(vec![kept("orders"), kept("users")]).await;
@@ -169,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_store_nothing_piles_up() {
         let gauges = DaemonMetrics::new().unwrap().store_gauges();
-        let mut ledger = Ledger::new(Store::off(gauges));
+        let mut ledger = Persistence::new(Store::off(gauges));
         ledger.keep(vec![kept("orders")]).await;
         assert!(ledger.unkept.is_empty());
     }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::baseline::Baseline;
 use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
-use crate::domain::evidence_request::Inquiry;
+use crate::domain::evidence_requests::EvidenceRequests;
 use crate::domain::health::{Health, HealthState};
 use crate::domain::incident::Incidents;
 use crate::io::store::{KeptBaseline, KeptIncident};
@@ -15,7 +15,7 @@ use crate::model::target::{Target, TargetName};
 
 /// One target and all that is known of it.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct TargetState {
     pub(super) target: Arc<Target>,
     pub(super) health: Health,
     /// The fingerprint of what the baseline was learned with.
@@ -23,7 +23,7 @@ pub(super) struct Watched {
     pub(super) baseline: Baseline,
     pub(super) learned: Learned,
     pub(super) incidents: Incidents,
-    pub(super) inquiry: Inquiry,
+    pub(super) evidence_requests: EvidenceRequests,
     pub(super) showing: Option<Arc<Verdict>>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Learned {
 /// sixty say nothing new.
 const EVERY: SignedDuration = SignedDuration::from_mins(10);
 
-impl Watched {
+impl TargetState {
     /// A target that has not been probed.
     pub(super) fn new(target: Arc<Target>, now: Timestamp) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Watched {
             baseline: Baseline::default(),
             learned: Learned::default(),
             incidents: Incidents::default(),
-            inquiry: Inquiry::default(),
+            evidence_requests: EvidenceRequests::default(),
             showing: None,
         }
     }
@@ -78,7 +78,7 @@ impl Watched {
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
         self.target = Arc::clone(target);
-        self.inquiry = Inquiry::default();
+        self.evidence_requests = EvidenceRequests::default();
         let settings = target.fingerprint();
         if settings != self.settings {
             self.settings = settings;
@@ -119,9 +119,9 @@ impl Learned {
 
 /// What is known of a target, unless it was removed or changed since.
 pub(super) fn of<'a>(
-    known: &'a mut HashMap<TargetName, Watched>,
+    known: &'a mut HashMap<TargetName, TargetState>,
     target: &Arc<Target>,
-) -> Option<&'a mut Watched> {
+) -> Option<&'a mut TargetState> {
     let watched = known.get_mut(&target.name)?;
     let same = Arc::ptr_eq(&watched.target, target) || watched.target == *target;
     same.then_some(watched)

@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::alarm::{AlarmSpec, Subject, heartbeat_name, target_alarm_name};
+use crate::domain::alarm::{AlarmKey, AlarmSpec, heartbeat_name, target_alarm_name};
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Evidence, Verdict};
 use crate::model::cause::Certainty;
 
 /// The tags and the description of an alarm at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct Annotation {
     /// `probecause:cause`.
     pub cause: String,
     /// `probecause:certainty`.
@@ -51,18 +51,18 @@ const MAX_TAG_VALUE: usize = 256;
 /// next steps behind it matter more.
 const MAX_FACT: usize = 80;
 
-impl Words {
+impl Annotation {
     /// What an alarm says while nothing is wrong.
     #[must_use]
     pub fn healthy(spec: &AlarmSpec) -> Self {
         let description = match &spec.subject {
-            Subject::Target(name) => format!(
+            AlarmKey::Target(name) => format!(
                 "Probecause watches {name}. No failure is known. While it is down this text and \
                  the tags name the probable cause. When many targets fail at once, the alarm \
                  `{}` names the common cause instead.",
                 heartbeat_name(spec.location(), spec.shard.unwrap_or(0))
             ),
-            Subject::Cause {
+            AlarmKey::Cause {
                 target,
                 cause,
                 owner,
@@ -71,7 +71,7 @@ impl Words {
                  acts). The target's own alarm `{}` fires for every cause.",
                 target_alarm_name(spec.location(), target.as_str())
             ),
-            Subject::Heartbeat => silent(spec.shard),
+            AlarmKey::Heartbeat => silent(spec.shard),
         };
         Self {
             cause: NONE.to_owned(),
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_possible_cause_names_its_rivals() {
-        let words = Words::failing(
+        let words = Annotation::failing(
             "orders",
             &verdict(
                 Certainty::Possible,
@@ -300,14 +300,15 @@ mod tests {
 
     #[test]
     fn a_likely_cause_stands_alone() {
-        let words = Words::failing("orders", &verdict(Certainty::Likely, &[]), &[]);
+        let words = Annotation::failing("orders", &verdict(Certainty::Likely, &[]), &[]);
         assert_snapshot!(words.description, @"orders: The function failed (lambda-function-error, likely; service acts).");
     }
 
     #[test]
     fn a_long_description_ends_behind_a_word_within_the_limit() {
         let step = "Prüfe die Größe der Antwort. ".repeat(60);
-        let words = Words::failing("orders", &verdict(Certainty::Likely, &[&step]), &evidence());
+        let words =
+            Annotation::failing("orders", &verdict(Certainty::Likely, &[&step]), &evidence());
         let length = words.description.chars().count();
         assert!((1000..=1024).contains(&length), "{length}");
         assert!(words.description.ends_with('…'));
@@ -323,14 +324,14 @@ mod tests {
         let names: Vec<_> = (0..500).map(|index| format!("target-{index}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let verdict = verdict(Certainty::Likely, &["Look at the prober's own network."]);
-        let words = Words::group(
+        let words = Annotation::group(
             &verdict,
             "137 of 150 targets failed within a minute",
             &names[..3],
         );
         assert_snapshot!(words.description, @"137 of 150 targets failed within a minute: The function failed (lambda-function-error, likely; service acts). Next: Look at the prober's own network. Targets: target-0, target-1, target-2.");
         assert_eq!(words.owner, "service");
-        let words = Words::group(&verdict, "All failed", &names);
+        let words = Annotation::group(&verdict, "All failed", &names);
         assert!(words.description.chars().count() <= 1024);
         assert!(words.description.ends_with(",…"), "{}", words.description);
     }
@@ -344,16 +345,19 @@ mod tests {
         settings.targets.push(std::sync::Arc::new(target));
         for spec in crate::domain::alarm::desired(&settings) {
             let mut tags = BTreeMap::from([(CAUSE_TAG.to_owned(), NONE.to_owned())]);
-            assert_eq!(Words::kept(&spec, &tags, "old"), Words::healthy(&spec));
+            assert_eq!(
+                Annotation::kept(&spec, &tags, "old"),
+                Annotation::healthy(&spec)
+            );
             tags.insert(CAUSE_TAG.to_owned(), "dns-failure".to_owned());
-            let kept = Words::kept(&spec, &tags, "old");
+            let kept = Annotation::kept(&spec, &tags, "old");
             assert_eq!(
                 (kept.cause.as_str(), kept.description.as_str()),
                 ("dns-failure", "old")
             );
             assert_eq!(
-                Words::kept(&spec, &tags, "").description,
-                Words::healthy(&spec).description
+                Annotation::kept(&spec, &tags, "").description,
+                Annotation::healthy(&spec).description
             );
         }
     }
@@ -368,7 +372,7 @@ mod tests {
         let said = |settings: &crate::model::settings::Settings| -> Vec<_> {
             let alarms = crate::domain::alarm::desired(settings).into_iter();
             alarms
-                .map(|spec| Words::healthy(&spec).description)
+                .map(|spec| Annotation::healthy(&spec).description)
                 .collect()
         };
         let alone = said(&settings);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::domain::diagnosis::Diagnosis;
-use crate::domain::diagnosis::aws::{Answer, AwsEvidence, Question};
+use crate::domain::diagnosis::aws::{AwsEvidence, EvidenceRequest, EvidenceUpdate};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::incident::Incident;
 use crate::model::cause::Certainty;
@@ -19,7 +19,7 @@ use crate::model::target::Target;
 
 /// The questions of one target.
 #[derive(Clone, Debug, Default)]
-pub struct Inquiry {
+pub struct EvidenceRequests {
     /// When our own requests began, oldest first.
     sent: VecDeque<Timestamp>,
     open: VecDeque<Open>,
@@ -39,7 +39,7 @@ const MAX_OPEN: usize = 2;
 /// around a request of the longest function timeout that an API waits for (30 s).
 const MAX_SENT: usize = 300;
 
-impl Inquiry {
+impl EvidenceRequests {
     /// Remembers that a probe of ours was sent, whatever came of it.
     pub fn sent(&mut self, began: Timestamp) {
         if self.sent.len() >= MAX_SENT {
@@ -56,7 +56,7 @@ impl Inquiry {
         facts: &Facts,
         diagnosis: &Diagnosis,
         incident: &Incident,
-    ) -> Option<Question> {
+    ) -> Option<EvidenceRequest> {
         let verdict = diagnosis.verdict.as_ref()?;
         // A proven cause needs no second proof, unless this failure does not look like it.
         let explained = verdict
@@ -79,7 +79,7 @@ impl Inquiry {
             facts: facts.clone(),
         });
         let took = jiff::SignedDuration::try_from(observation.duration).unwrap_or_default();
-        Some(Question {
+        Some(EvidenceRequest {
             target: Arc::clone(target),
             request_id: observation.request_id().map(str::to_owned),
             began: observation.started,
@@ -91,7 +91,7 @@ impl Inquiry {
     /// The facts of the probe that an answer is about, and the evidence with our own
     /// requests counted anew: more of them may have been sent since it was asked.
     /// `None`: nobody waits for it any more.
-    pub fn answered(&mut self, answer: &Answer) -> Option<(Facts, AwsEvidence)> {
+    pub fn answered(&mut self, answer: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
         let place = self
             .open
             .iter()
@@ -126,7 +126,7 @@ mod tests {
     use crate::domain::diagnosis::context::Context;
     use crate::domain::diagnosis::rulebook::Rulebook;
     use crate::domain::health::HealthState;
-    use crate::domain::incident::{Incidents, Sighting};
+    use crate::domain::incident::{Incidents, ProbeOutcome};
     use crate::model::cause::CauseId;
     use crate::model::observation::{HttpVersion, Response};
 
@@ -165,7 +165,7 @@ mod tests {
 
     struct Asking {
         target: Arc<Target>,
-        inquiry: Inquiry,
+        inquiry: EvidenceRequests,
         incidents: Incidents,
     }
 
@@ -173,17 +173,17 @@ mod tests {
         fn of(target: Arc<Target>) -> Self {
             Self {
                 target,
-                inquiry: Inquiry::default(),
+                inquiry: EvidenceRequests::default(),
                 incidents: Incidents::default(),
             }
         }
 
         /// One more failed probe, and the question it raises.
-        fn fail(&mut self, observation: &Observation) -> Option<Question> {
+        fn fail(&mut self, observation: &Observation) -> Option<EvidenceRequest> {
             let now = observation.started;
             let facts = Facts::gather(&self.target, observation, &Context::at(now));
             let diagnosis = Rulebook::embedded().unwrap().diagnose(&facts);
-            let sighting = Sighting {
+            let sighting = ProbeOutcome {
                 target: &self.target.name,
                 began: now,
                 diagnosis: &diagnosis,
@@ -214,7 +214,7 @@ mod tests {
         let mut asking = Asking::of(target(Some("orders")));
         let asked = [60, 120, 180].map(|second| asking.fail(&ambiguous(at(second))).is_some());
         assert_eq!(asked, [true, true, false]);
-        let mut answer = Answer {
+        let mut answer = EvidenceUpdate {
             target: asking.target.name.clone(),
             began: at(60),
             evidence: Arc::new(AwsEvidence::default()),
@@ -246,7 +246,7 @@ mod tests {
             lambda: None,
             api: None,
         };
-        let answer = Answer {
+        let answer = EvidenceUpdate {
             target: asking.target.name.clone(),
             began: at(60),
             evidence: Arc::new(AwsEvidence {

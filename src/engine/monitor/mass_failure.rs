@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::notice::Notice;
-use super::{Monitor, watched};
-use crate::domain::alarm::words::Words;
+use super::{Monitor, target_state};
+use crate::domain::alarm::annotation::Annotation;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::{Diagnosis, Outcome};
 use crate::domain::incident::{Incident, IncidentEvent, Incidents};
-use crate::domain::mass_failure::{self, Throng};
-use crate::domain::prober_health::{self, Vantage};
+use crate::domain::mass_failure::{self, MassFailure};
+use crate::domain::prober_health::{self, ProberHealth};
 use crate::domain::report::Report;
 use crate::io::store::KeptIncident;
 use crate::model::observation::{Observation, Phase};
@@ -40,20 +40,24 @@ impl Monitor {
         observation: &Observation,
         now: Timestamp,
     ) -> bool {
-        let Some(watched) = watched::of(&mut self.watched, target) else {
+        let Some(watched) = target_state::of(&mut self.targets, target) else {
             return false;
         };
         let down_before = watched.incidents.open().is_some();
-        match self.vantage.observe(target, observation, now) {
-            Some(prober_health::Change::Begun(census)) => self.own_trouble_begins(&census, now),
-            Some(prober_health::Change::Over(census)) => self.own_trouble_ends(&census, now),
+        match self.prober_health.observe(target, observation, now) {
+            Some(prober_health::ProberTransition::Started(census)) => {
+                self.own_trouble_begins(&census, now);
+            }
+            Some(prober_health::ProberTransition::Ended(census)) => {
+                self.own_trouble_ends(&census, now);
+            }
             None => {}
         }
         let phase = observation.fault.as_ref().map(|fault| fault.phase);
-        phase.is_some() && phase == self.vantage.trouble() && !down_before
+        phase.is_some() && phase == self.prober_health.trouble() && !down_before
     }
 
-    fn own_trouble_begins(&mut self, census: &prober_health::Census, now: Timestamp) {
+    fn own_trouble_begins(&mut self, census: &prober_health::ProbeCounts, now: Timestamp) {
         let mut facts = Facts::defaults();
         facts.set_text("phase", census.phase.as_str());
         facts.set_text("vantage", "suspect");
@@ -68,7 +72,7 @@ impl Monitor {
         }
     }
 
-    fn own_trouble_ends(&mut self, census: &prober_health::Census, now: Timestamp) {
+    fn own_trouble_ends(&mut self, census: &prober_health::ProbeCounts, now: Timestamp) {
         let note = format!("over: {census}");
         if let Some(event) = self.own_incident.close(now, &note) {
             self.declare(event);
@@ -82,7 +86,7 @@ impl Monitor {
         let target = &report.target.name;
         match &report.event {
             Some(IncidentEvent::Opened(_)) => {
-                let change = self.throng.opened(target, now);
+                let change = self.mass_failure.opened(target, now);
                 self.group_changes(change, now);
             }
             Some(IncidentEvent::Resolved(_)) => self.leaves(target, now),
@@ -92,13 +96,13 @@ impl Monitor {
 
     /// Takes a target whose incident is over out of the group.
     pub(super) fn leaves(&mut self, target: &TargetName, now: Timestamp) {
-        let change = self.throng.resolved(target);
+        let change = self.mass_failure.resolved(target);
         self.group_changes(change, now);
     }
 
     /// Says what has become of an open group.
     pub(super) fn look_at_group(&mut self, now: Timestamp) {
-        let change = self.throng.passes(now);
+        let change = self.mass_failure.passes(now);
         self.group_changes(change, now);
         if let Some(census) = self.census() {
             let (leading, note) = (&census.leading, census.to_string());
@@ -109,9 +113,9 @@ impl Monitor {
         self.tell_group();
     }
 
-    fn group_changes(&mut self, change: Option<mass_failure::Change>, now: Timestamp) {
+    fn group_changes(&mut self, change: Option<mass_failure::GroupTransition>, now: Timestamp) {
         let event = match change {
-            Some(mass_failure::Change::Begun) => self.census().and_then(|census| {
+            Some(mass_failure::GroupTransition::Started) => self.census().and_then(|census| {
                 let diagnosis = Diagnosis {
                     outcome: Outcome::Failed,
                     verdict: Some(Arc::clone(&census.leading)),
@@ -121,7 +125,7 @@ impl Monitor {
                 let (name, note) = (TargetName::new(GROUP), census.to_string());
                 self.group_incident.declare(&name, &diagnosis, &note, now)
             }),
-            Some(mass_failure::Change::Over(left)) => {
+            Some(mass_failure::GroupTransition::Ended(left)) => {
                 let note = format!("over: {left} of its targets fail still, each by itself");
                 self.group_incident.close(now, &note)
             }
@@ -133,11 +137,14 @@ impl Monitor {
         }
     }
 
-    fn census(&self) -> Option<mass_failure::Census> {
-        let members = self.throng.members();
-        let watched = members.filter_map(|name| self.watched.get(name));
+    fn census(&self) -> Option<mass_failure::GroupSummary> {
+        let members = self.mass_failure.members();
+        let watched = members.filter_map(|name| self.targets.get(name));
         let open = watched.filter_map(|watched| watched.incidents.open());
-        mass_failure::Census::of(self.throng.since()?, open.map(|incident| &incident.verdict))
+        mass_failure::GroupSummary::of(
+            self.mass_failure.since()?,
+            open.map(|incident| &incident.verdict),
+        )
     }
 
     /// Has one statement stand for the alarms of all, if it is another one than before.
@@ -157,20 +164,24 @@ impl Monitor {
     }
 
     /// The prober's own trouble goes first: who cannot see has no say about a group.
-    fn words(&self) -> Option<Words> {
+    fn words(&self) -> Option<Annotation> {
         if let Some(own) = self.own_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
             let census = opened.strip_prefix("opened: ").unwrap_or(opened);
             let since = own.opened.strftime("%Y-%m-%d %H:%M:%SZ");
             let census = format!("Since {since} {census}");
-            return Some(Words::group(&own.verdict, &census, &[]));
+            return Some(Annotation::group(&own.verdict, &census, &[]));
         }
         let census = self.census()?;
-        let mut names: Vec<&str> = self.throng.members().map(TargetName::as_str).collect();
+        let mut names: Vec<&str> = self
+            .mass_failure
+            .members()
+            .map(TargetName::as_str)
+            .collect();
         names.sort_unstable();
         names.truncate(NAMES);
         let text = census.to_string();
-        Some(Words::group(&census.leading, &text, &names))
+        Some(Annotation::group(&census.leading, &text, &names))
     }
 
     /// Goes on with an incident of before a restart that is no target's; false: it cannot.
@@ -182,17 +193,17 @@ impl Monitor {
                 let Some(phase) = phase_of(incident) else {
                     return false;
                 };
-                self.vantage = Vantage::resumed(phase);
+                self.prober_health = ProberHealth::resumed(phase);
                 self.own_incident = resumed;
                 self.batch.tell(Notice::Trouble(true));
             }
             GROUP if self.group_incident.open().is_none() => {
-                let watched = self.watched.iter();
+                let watched = self.targets.iter();
                 let open = watched.filter_map(|(name, watched)| {
                     let incident = watched.incidents.open()?;
                     Some((name, incident.opened))
                 });
-                self.throng = Throng::resumed(incident.opened, open);
+                self.mass_failure = MassFailure::resumed(incident.opened, open);
                 self.group_incident = resumed;
             }
             _ => return false,

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::notice::Notice;
-use super::watched::Watched;
-use super::{Change, Monitor};
+use super::target_state::TargetState;
+use super::{ConfigChange, Monitor};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{IncidentEvent, Incidents};
 use crate::domain::maintenance::Maintenance;
@@ -25,7 +25,7 @@ impl Monitor {
     pub(super) fn configure(
         &mut self,
         settings: &Arc<Settings>,
-        done: oneshot::Sender<Change>,
+        done: oneshot::Sender<ConfigChange>,
         now: Timestamp,
     ) {
         self.location = settings.location.as_str().into();
@@ -40,7 +40,7 @@ impl Monitor {
         if let Some(memory) = self.memory.take() {
             self.resume(memory, now);
         }
-        self.vantage.configure(settings.targets.iter());
+        self.prober_health.configure(settings.targets.iter());
         self.batch.tell(Notice::Changed(change, done));
     }
 
@@ -49,12 +49,12 @@ impl Monitor {
         &mut self,
         settings: &Settings,
         now: Timestamp,
-    ) -> (Change, HashMap<TargetName, Watched>) {
-        let mut change = Change::default();
-        let mut old = std::mem::take(&mut self.watched);
+    ) -> (ConfigChange, HashMap<TargetName, TargetState>) {
+        let mut change = ConfigChange::default();
+        let mut old = std::mem::take(&mut self.targets);
         for target in &settings.targets {
             let watched = match old.remove(&target.name) {
-                Some(kept) if kept.target == *target => Watched {
+                Some(kept) if kept.target == *target => TargetState {
                     // The scheduler's copy: comparing the two is then comparing pointers.
                     target: Arc::clone(target),
                     ..kept
@@ -66,19 +66,19 @@ impl Monitor {
                 }
                 None => {
                     change.added += 1;
-                    Watched::new(Arc::clone(target), now)
+                    TargetState::new(Arc::clone(target), now)
                 }
             };
-            self.watched.insert(target.name.clone(), watched);
+            self.targets.insert(target.name.clone(), watched);
         }
         change.removed = old.len();
         (change, old)
     }
 
     /// Ends what is open of targets that are gone, and forgets what was normal for them.
-    fn remove(&mut self, gone: HashMap<TargetName, Watched>, now: Timestamp) {
+    fn remove(&mut self, gone: HashMap<TargetName, TargetState>, now: Timestamp) {
         let names = gone.keys().cloned().collect();
-        self.ledger.store.forget_baselines(names);
+        self.persistence.store.forget_baselines(names);
         for mut removed in gone.into_values() {
             let why = self.why_gone(&removed.target.name);
             if let Some(event) = removed.incidents.close(now, why) {
@@ -124,7 +124,7 @@ impl Monitor {
     }
 
     fn resume_target(&mut self, kept: KeptIncident, now: Timestamp) {
-        let watched = self.watched.get_mut(&kept.incident.target);
+        let watched = self.targets.get_mut(&kept.incident.target);
         match watched.filter(|_| kept.location == self.location) {
             Some(watched) if watched.incidents.open().is_none() => {
                 watched.resume(&kept);
@@ -142,12 +142,12 @@ impl Monitor {
     fn recall(&mut self, baselines: &[KeptBaseline], now: Timestamp) {
         let mut stale = Vec::new();
         for kept in baselines {
-            let watched = self.watched.get_mut(&kept.target);
+            let watched = self.targets.get_mut(&kept.target);
             if !watched.is_some_and(|watched| watched.remember(kept, now)) {
                 stale.push(kept.target.clone());
             }
         }
-        self.ledger.store.forget_baselines(stale);
+        self.persistence.store.forget_baselines(stale);
     }
 
     /// Ends an incident of a former life that nothing can go on with.

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::Monitor;
 use super::notice::Notice;
-use super::watched::{Watched, of};
+use super::target_state::{TargetState, of};
 use crate::domain::diagnosis::Outcome;
-use crate::domain::diagnosis::aws::Answer;
+use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::aws::summary::summary;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::incident::IncidentEvent;
@@ -22,22 +22,23 @@ use crate::model::target::Target;
 
 impl Monitor {
     /// Has AWS asked about a failure of an open incident; forgets it with the incident.
-    pub(super) fn inquire(&mut self, report: &Report, facts: &Facts) {
+    pub(super) fn request_evidence(&mut self, report: &Report, facts: &Facts) {
         let target = &report.target;
-        let Some(watched) = self.watched.get_mut(&target.name) else {
+        let Some(watched) = self.targets.get_mut(&target.name) else {
             return;
         };
         if let Some(IncidentEvent::Resolved(_)) = report.event {
-            watched.inquiry.forget();
+            watched.evidence_requests.forget();
             self.outbox.evidence.forget(&target.name);
         }
         let Some(incident) = watched.incidents.open() else {
             return;
         };
         let (observation, diagnosis) = (&report.observation, &report.diagnosis);
-        let question = watched
-            .inquiry
-            .ask(target, observation, facts, diagnosis, incident);
+        let question =
+            watched
+                .evidence_requests
+                .ask(target, observation, facts, diagnosis, incident);
         if let Some(question) = question {
             self.outbox.evidence.ask(question);
         }
@@ -47,7 +48,7 @@ impl Monitor {
     pub(super) fn control(&self, report: &Report, now: Timestamp) {
         let failed = report.diagnosis.outcome == Outcome::Failed;
         let answered = report.observation.response.is_some();
-        if let Some(watched) = self.watched.get(&report.target.name) {
+        if let Some(watched) = self.targets.get(&report.target.name) {
             self.measure(watched, failed && answered, now);
         }
     }
@@ -59,32 +60,32 @@ impl Monitor {
         observation: &Observation,
         now: Timestamp,
     ) {
-        let Some(watched) = of(&mut self.watched, target) else {
+        let Some(watched) = of(&mut self.targets, target) else {
             return;
         };
         let host = target.url.host_str().unwrap_or_default();
         watched.baseline.control(observation, host, now);
         watched.learned.changed = true;
         let failing = watched.health.consecutive_failures() > 0;
-        if let Some(watched) = self.watched.get(&target.name) {
+        if let Some(watched) = self.targets.get(&target.name) {
             self.measure(watched, failing, now);
         }
     }
 
-    fn measure(&self, watched: &Watched, failing: bool, now: Timestamp) {
+    fn measure(&self, watched: &TargetState, failing: bool, now: Timestamp) {
         let opened = watched.incidents.open().map(|incident| incident.opened);
         if let Some(after) = watched.baseline.wants_control(opened, failing, now) {
             let target = Arc::clone(&watched.target);
-            self.outbox.controls.request(target, after);
+            self.outbox.control_requests.request(target, after);
         }
     }
 
     /// What AWS said about an earlier failure revises the incident; no probe is counted.
-    pub(super) fn answered(&mut self, answer: &Answer, now: Timestamp) {
-        let Some(watched) = self.watched.get_mut(&answer.target) else {
+    pub(super) fn answered(&mut self, answer: &EvidenceUpdate, now: Timestamp) {
+        let Some(watched) = self.targets.get_mut(&answer.target) else {
             return;
         };
-        let Some((mut facts, evidence)) = watched.inquiry.answered(answer) else {
+        let Some((mut facts, evidence)) = watched.evidence_requests.answered(answer) else {
             return;
         };
         facts.told_by_aws(&watched.target.aws, &evidence);

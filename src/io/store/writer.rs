@@ -40,7 +40,7 @@ pub(super) enum Job {
 
 /// The thread's state.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Writer {
     directory: PathBuf,
     gauges: Gauges,
     most: u64,
@@ -60,7 +60,7 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Pieces of work in one commit: a slow disk makes them wait, not grow without end.
 const TOGETHER: usize = 256;
 
-impl Keeper {
+impl Writer {
     pub(super) fn new(
         directory: &Path,
         gauges: Gauges,

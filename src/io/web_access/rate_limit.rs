@@ -7,7 +7,7 @@ use crate::model::settings::web::RateLimit;
 
 /// Tokens for requests.
 #[derive(Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     limit: RateLimit,
     /// When the bucket was, or will have been, empty: a token is an interval of the time
     /// since then.
@@ -21,7 +21,7 @@ const DEFAULT: RateLimit = RateLimit {
     burst: 200,
 };
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket.
     #[must_use]
     pub fn new(limit: Option<RateLimit>) -> Self {
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_taken_and_then_one_each_interval() {
-        let bucket = Bucket::new(Some(RateLimit {
+        let bucket = TokenBucket::new(Some(RateLimit {
             interval: Duration::from_secs(1),
             burst: 3,
         }));

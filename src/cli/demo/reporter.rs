@@ -28,7 +28,7 @@ pub(super) enum Style {
 
 /// Tells of changes as they come.
 #[derive(Debug)]
-pub(super) struct Teller<W> {
+pub(super) struct Reporter<W> {
     out: W,
     style: Style,
     told: Vec<Row>,
@@ -40,7 +40,7 @@ pub(super) struct Teller<W> {
 /// How often the rows are looked at: quick to the eye, nothing to the processor.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-impl<W: Write> Teller<W> {
+impl<W: Write> Reporter<W> {
     pub(super) const fn new(out: W, style: Style) -> Self {
         Self {
             out,
@@ -170,7 +170,7 @@ mod tests {
     /// Watches a target that fails after 3 s, for 10 s, and returns what was told.
     async fn check(style: Style) -> String {
         let mut out = Vec::new();
-        let mut teller = Teller::new(&mut out, style);
+        let mut teller = Reporter::new(&mut out, style);
         let began = Instant::now();
         let looks = Cell::new(0);
         let rows = || {
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn the_welcome_says_where_everything_is() {
         let [gateway, page] = [1001, 1002].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let mut teller = Teller::new(Vec::new(), Style::Lines);
+        let mut teller = Reporter::new(Vec::new(), Style::Lines);
         let taken = SocketAddr::from(([127, 0, 0, 1], 9853));
         teller.welcome(gateway, page, Some(taken)).unwrap();
         insta::assert_snapshot!(String::from_utf8(teller.out).unwrap(), @r"
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn the_exit_code_is_bad_if_one_route_was_not_named() {
-        let mut teller = Teller::new(Vec::new(), Style::Lines);
+        let mut teller = Reporter::new(Vec::new(), Style::Lines);
         let long = Duration::from_secs(45);
         assert_eq!(teller.outcome(&rows(), long, false).unwrap(), Exit::Fine);
         assert_eq!(
