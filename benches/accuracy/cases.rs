@@ -13,10 +13,10 @@ use probecause::domain::diagnosis::{Diagnosis, Outcome};
 use probecause::model::observation::{Fault as Trouble, FaultKind, Observation};
 use probecause::model::target::{Authorizer, Integration, Target};
 
-use crate::evidence;
-use crate::front_doors::{Door, Fault, Kind, response};
-use crate::population::{self, Network};
-use crate::random::Random;
+use super::evidence;
+use super::front_doors::{Door, Fault, Kind, response};
+use super::population::{self, Network};
+use super::random::Random;
 
 /// Share of targets whose operator declared a given detail (assumption).
 pub(crate) const DECLARED: f64 = 0.6;

@@ -12,10 +12,10 @@ use probecause::domain::diagnosis::context::Context;
 use probecause::model::observation::Observation;
 use probecause::model::target::{AwsDeclarations, Target};
 
-use crate::cases::{Stage, Truths, now};
-use crate::front_doors::{Fault, Kind};
-use crate::log_lines;
-use crate::random::Random;
+use super::cases::{Stage, Truths, now};
+use super::front_doors::{Fault, Kind};
+use super::log_lines;
+use super::random::Random;
 
 /// Share of targets whose function, and whose API, may be asked about; of those, share of
 /// requests that AWS refuses or limits.

@@ -7,7 +7,7 @@
 
 use probecause::model::observation::{FaultKind, HttpVersion, Phase, Response};
 
-use crate::random::Random;
+use super::random::Random;
 
 /// Where a failure is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

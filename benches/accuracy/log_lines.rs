@@ -7,10 +7,10 @@ use probecause::domain::diagnosis::aws::LogFinding;
 use probecause::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
 use probecause::model::observation::Observation;
 
-use crate::cases::Truths;
-use crate::evidence::latency;
-use crate::front_doors::{Door, Fault, Kind};
-use crate::random::Random;
+use super::cases::Truths;
+use super::evidence::latency;
+use super::front_doors::{Door, Fault, Kind};
+use super::random::Random;
 
 /// Share of APIs with an access log that may be read; of lines found; of full formats.
 const LOGGED: f64 = 0.6;

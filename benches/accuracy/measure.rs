@@ -15,10 +15,10 @@ use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::model::cause::Certainty;
 use probecause::model::target::Target;
 
-use crate::bound::{self, Classes};
-use crate::cases::{Case, Stage};
-use crate::front_doors::{FAULTS, Fault};
-use crate::random::Random;
+use super::bound::{self, Classes};
+use super::cases::{Case, Stage};
+use super::front_doors::{FAULTS, Fault};
+use super::random::Random;
 
 /// What was counted of one row at one step.
 #[derive(Clone, Debug, Default, PartialEq)]

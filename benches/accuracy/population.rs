@@ -5,7 +5,7 @@
 //! shares over the world's APIs: the table says how the rules do on this population, and
 //! never how often each fault occurs. Times are seconds.
 
-use crate::random::Random;
+use super::random::Random;
 
 /// Round trip: the same city to the far side of the globe. Log-uniform, for want of a
 /// survey: it favours no distance (assumption).

@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 
 use probecause::model::cause::Certainty;
 
-use crate::bound::{self, Row};
-use crate::cases::Stage;
-use crate::front_doors::{Door, FAULTS, Fault};
-use crate::measure::{Measured, Tally};
+use super::bound::{self, Row};
+use super::cases::Stage;
+use super::front_doors::{Door, FAULTS, Fault};
+use super::measure::{Measured, Tally};
 
 /// How the table is written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,7 +95,7 @@ pub(crate) fn right_at(
 pub(crate) fn among(measured: &[Measured], stage: usize, weighted: bool) -> Share {
     let counts = FAULTS.iter().zip(measured).filter_map(|(fault, row)| {
         let tally = row.tallies.get(stage)?;
-        let named = !crate::measure::names_nothing(fault.truth);
+        let named = !super::measure::names_nothing(fault.truth);
         named.then_some((weight(fault, weighted), tally.cases, tally.among))
     });
     sum(counts)

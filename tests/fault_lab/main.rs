@@ -1,7 +1,0 @@
-//! The fault lab and its scorecard: the template as text, the configuration
-//! that its outputs make, and the scorecard over the simulator.
-
-#[cfg(test)]
-mod scorecard;
-#[cfg(test)]
-mod template;

@@ -1,5 +1,0 @@
-//! Control requests on real sockets: who is asked, with what, and which answers make a
-//! floor.
-
-#[cfg(test)]
-mod controls;

@@ -1,0 +1,142 @@
+//! A role that is assumed for an account of its own, and one that may not be.
+//!
+//! An in-process server answers as STS and as CloudWatch: an emulator lets everybody
+//! assume everything.
+
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudwatch::config::Credentials;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use probecause::cli::Exit;
+use probecause::cli::alarms::{Action, Common, carry_out};
+use probecause::model::settings::{DestinationSettings, Role};
+
+use crate::support::cloudwatch::answers;
+use crate::support::cloudwatch::reports::{settings, target};
+use crate::support::loopback::serve;
+
+/// Who may assume the role, and what was asked.
+#[derive(Clone, Default)]
+struct Server {
+    denies: bool,
+    /// Operations with the access key that signed them; of STS with what it was sent.
+    calls: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+const ROLE: &str = "arn:aws:iam::222222222222:role/probecause";
+
+/// As STS words it (IAM user guide, "Troubleshoot access denied error messages").
+const DENIED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+    <Message>User: arn:aws:iam::111111111111:user/daemon is not authorized to perform: \
+    sts:AssumeRole on resource: arn:aws:iam::222222222222:role/probecause</Message></Error>\
+    <RequestId>1</RequestId></ErrorResponse>";
+
+const ASSUMED: &str = "<AssumeRoleResponse><AssumeRoleResult><Credentials>\
+    <AccessKeyId>KEYOFROLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>\
+    <SessionToken>token</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration>\
+    </Credentials></AssumeRoleResult></AssumeRoleResponse>";
+
+async fn answer(
+    State(server): State<Server>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let asks_sts = body.contains("Action=AssumeRole");
+    let operation = uri.path().rsplit('/').next().unwrap_or_default();
+    let signed = headers.get("authorization").and_then(|v| v.to_str().ok());
+    let key = signed.and_then(|text| text.split("Credential=").nth(1)?.split('/').next());
+    if let Ok(mut calls) = server.calls.lock() {
+        calls.push(if asks_sts {
+            ("AssumeRole".to_owned(), body)
+        } else {
+            (operation.to_owned(), key.unwrap_or_default().to_owned())
+        });
+    }
+    let xml = [("content-type", "text/xml")];
+    match (asks_sts, server.denies) {
+        (true, true) => (StatusCode::FORBIDDEN, xml, DENIED).into_response(),
+        (true, false) => (xml, ASSUMED).into_response(),
+        (false, _) => answers::answer(&serde_json::json!({})),
+    }
+}
+
+/// Plans for a target in the main account and one behind the role.
+async fn plan(server: &Server) -> (Result<Exit, String>, String) {
+    let app = Router::new().fallback(answer).with_state(server.clone());
+    let url = format!("http://{}", serve(app).await);
+    let mut refunds = target("refunds");
+    refunds.cloudwatch.destination = Some("payments".to_owned());
+    let targets = vec![Arc::new(target("orders")), Arc::new(refunds)];
+    let mut settings = settings("here", &url, targets);
+    let payments = DestinationSettings {
+        region: Some("eu-west-1".to_owned()),
+        endpoint_url: Some(url),
+        role: Some(Role {
+            arn: ROLE.to_owned(),
+            external_id: Some("hunter2".to_owned()),
+        }),
+        ..DestinationSettings::default()
+    };
+    let destinations = &mut settings.cloudwatch.destinations;
+    destinations.insert("payments".to_owned(), payments);
+    // Only the default chain's clock lets a role be assumed.
+    let base: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("OWNKEY", "secret", None, None, "test"))
+        .load()
+        .await;
+    let action = Action::Plan {
+        common: Common {
+            config: std::path::PathBuf::new(),
+            json: false,
+        },
+        detailed_exitcode: false,
+    };
+    let mut out = Vec::new();
+    let result = carry_out(&action, &settings, Some(&base), &mut out).await;
+    (result, String::from_utf8(out).unwrap())
+}
+
+#[tokio::test]
+async fn an_account_behind_a_role_is_asked_with_the_roles_credentials() {
+    let server = Server::default();
+    let (result, text) = plan(&server).await;
+    assert_eq!(result, Ok(Exit::Fine), "{text}");
+    let calls = server.calls.lock().unwrap().clone();
+    let mut keys: Vec<_> = calls
+        .iter()
+        .filter(|(operation, _)| operation == "DescribeAlarms")
+        .map(|(_, key)| key.as_str())
+        .collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["KEYOFROLE", "OWNKEY"]);
+    let assumed: Vec<_> = calls.iter().filter(|(o, _)| o == "AssumeRole").collect();
+    assert_eq!(assumed.len(), 1, "{calls:?}");
+    for part in ["ExternalId=hunter2", "RoleSessionName=probecause"] {
+        assert!(assumed[0].1.contains(part), "{part}: {assumed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed_is_told_with_the_missing_action() {
+    let server = Server {
+        denies: true,
+        ..Server::default()
+    };
+    let (result, text) = plan(&server).await;
+    assert!(text.contains("+ probecause here orders"), "{text}");
+    assert_eq!(
+        result.unwrap_err(),
+        "DescribeAlarms: destination `payments`: cannot assume \
+         arn:aws:iam::222222222222:role/probecause: access denied: allow `sts:AssumeRole` on \
+         `arn:aws:iam::222222222222:role/probecause` to arn:aws:iam::111111111111:user/daemon; \
+         the role's trust policy has to name them (and the external id) as well"
+    );
+}

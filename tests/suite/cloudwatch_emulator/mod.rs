@@ -1,0 +1,224 @@
+//! The CloudWatch sink against an emulator that evaluates alarms by itself.
+//!
+//! A recording proxy stands between, because the emulator knows nothing of tag
+//! propagation or of the order of calls. Shown here: an alarm that goes to ALARM from
+//! our own datapoints names the cause at that moment, and goes back to OK; the heartbeat
+//! alarm is there; applying twice writes nothing; foreign alarms stay as they are.
+
+mod daemon;
+use crate::support::cloudwatch::emulator;
+mod life;
+mod plan;
+use crate::support::cloudwatch::proxy;
+mod regions;
+use crate::support::cloudwatch::reports;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_cloudwatch::types::StateValue;
+use probecause::cli::Exit;
+use probecause::cli::alarms::{Action, Common, carry_out};
+use probecause::domain::alarm;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use tokio::time::{Instant, sleep};
+
+use emulator::Emulator;
+use proxy::Proxy;
+use reports::{Again as _, failed, passed, settings, target};
+
+/// Evaluated each 10 s, over windows of 10 s: several rounds on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn an_alarm_fires_with_its_cause_and_recovers() {
+    let emulator = Emulator::get().await;
+    let proxy = Proxy::start(emulator.address).await;
+    // An emulator that outlives the run keeps its alarms.
+    let name = &format!("fires-{}", std::process::id());
+    let target = Arc::new(target(name));
+    let settings = Arc::new(settings(name, &proxy.url(), vec![Arc::clone(&target)]));
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(
+        Arc::clone(&settings),
+        metrics.clone(),
+        Some(emulator::config()),
+    );
+    let alarm = alarm::target_alarm_name(name, name);
+
+    // Healthy, then two failures: the second tips it.
+    let healthy = passed(&target, name);
+    sink.publish(&healthy);
+    emulator
+        .until(&alarm, StateValue::Ok, PATIENCE, || {
+            sink.publish(&healthy.again());
+        })
+        .await;
+    let first = failed(&target, name, 1, "lambda-throttled");
+    sink.publish(&first);
+    sleep(Duration::from_secs(1)).await;
+    let tipping = failed(&target, name, 2, "lambda-throttled");
+    sink.publish(&tipping);
+    emulator
+        .until(&alarm, StateValue::Alarm, PATIENCE, || {
+            sink.publish(&tipping.again());
+        })
+        .await;
+
+    check_names_the_cause(&emulator, name).await;
+    check_calls(&proxy.calls());
+    assert_eq!(metrics.alarm_updates_late.get(), 0);
+
+    // Recovery.
+    let recovered = passed(&target, name);
+    sink.publish(&recovered);
+    emulator
+        .until(&alarm, StateValue::Ok, PATIENCE, || {
+            sink.publish(&recovered.again());
+        })
+        .await;
+    let begun = Instant::now();
+    while emulator.tags(&alarm).await["probecause:cause"] != "none" {
+        assert!(begun.elapsed() < PATIENCE, "the tags still name a cause");
+        sink.publish(&recovered.again());
+        sleep(Duration::from_secs(1)).await;
+    }
+    sink.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(metrics.spool_datapoints.get(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn a_removed_targets_alarm_stops_paging_and_pages_again_when_it_is_back() {
+    let emulator = Emulator::get().await;
+    let here = &format!("removed-{}", std::process::id());
+    let endpoint = format!("http://{}", emulator.address);
+    let with = Arc::new(settings(here, &endpoint, vec![Arc::new(target("orders"))]));
+    let without = Arc::new(settings(here, &endpoint, Vec::new()));
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink = CloudWatchSink::start_with(Arc::clone(&with), metrics, Some(emulator::config()));
+    let alarm = alarm::target_alarm_name(here, "orders");
+    emulator.until_actions(&alarm, true, PATIENCE).await;
+    sink.configure(without);
+    emulator.until_actions(&alarm, false, PATIENCE).await;
+    sink.configure(with);
+    emulator.until_actions(&alarm, true, PATIENCE).await;
+    let tags = emulator.tags(&alarm).await;
+    assert_eq!(tags["probecause:cause"], "none");
+    sink.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
+    let emulator = Emulator::get().await;
+    let proxy = Proxy::start(emulator.address).await;
+    let here = &format!("twice-{}", std::process::id());
+    let orders = Arc::new(target("orders"));
+    let theirs = Arc::new(target("theirs"));
+    let foreign = alarm::target_alarm_name(here, "theirs");
+    emulator.put_foreign(&foreign).await;
+    let both = settings(here, &proxy.url(), vec![orders, Arc::clone(&theirs)]);
+
+    let plan = |detailed_exitcode| Action::Plan {
+        common: common(),
+        detailed_exitcode,
+    };
+    let apply = Action::Apply { common: common() };
+    let prune = |yes| Action::Prune {
+        common: common(),
+        yes,
+    };
+    assert_eq!(act(&plan(true), &both).await.0, Exit::Bad);
+    let (exit, text) = act(&apply, &both).await;
+    assert_eq!(exit, Exit::Bad, "a clash is not fine");
+    assert_eq!(
+        text,
+        format!("create probecause {here} (heartbeat)\ncreate probecause {here} orders\n")
+    );
+    assert_eq!(proxy.writes(), 2);
+    let (_, text) = act(&apply, &both).await;
+    assert_eq!(text, "nothing to do\n");
+    assert_eq!(act(&plan(true), &both).await.0, Exit::Fine);
+    assert_eq!(proxy.writes(), 2, "the second apply wrote something");
+
+    // Orders is removed: prune shows it, and removes only when told.
+    let one = settings(here, &proxy.url(), vec![theirs]);
+    let (_, text) = act(&prune(false), &one).await;
+    assert_eq!(
+        text,
+        format!("- probecause {here} orders\n1 to remove: say --yes to remove them\n")
+    );
+    assert_eq!(proxy.writes(), 2);
+    act(&prune(true), &one).await;
+    assert_eq!(act(&prune(false), &one).await.1, "nothing to remove\n");
+    assert_eq!(
+        emulator.describe(&foreign).await.metric_name.unwrap(),
+        "Theirs"
+    );
+}
+
+/// The alarm's tags and description name the cause, and the heartbeat alarm is there.
+#[cfg(test)]
+async fn check_names_the_cause(emulator: &Emulator, name: &str) {
+    let alarm = alarm::target_alarm_name(name, name);
+    let tags = emulator.tags(&alarm).await;
+    assert_eq!(tags["probecause:cause"], "lambda-throttled");
+    assert_eq!(tags["probecause:certainty"], "likely");
+    assert_eq!(tags["probecause:owner"], "service");
+    assert_eq!(tags["probecause:target"], *name);
+    assert!(tags.contains_key("probecause:managed"));
+    let description = emulator.describe(&alarm).await.alarm_description.unwrap();
+    assert!(description.contains("lambda-throttled"), "{description}");
+    let heartbeat = emulator.describe(&alarm::heartbeat_name(name, 0)).await;
+    assert_eq!(heartbeat.treat_missing_data.unwrap(), "breaching");
+}
+
+/// What the emulator does not know: propagation, and words before the datapoint.
+#[cfg(test)]
+fn check_calls(calls: &[proxy::Call]) {
+    let puts: Vec<_> = calls
+        .iter()
+        .filter(|c| c.operation == "PutMetricAlarm")
+        .collect();
+    assert!(!puts.is_empty());
+    for put in &puts {
+        let propagation = "\"ActionConfiguration\":{\"AlarmTagsPropagation\":{\"Enabled\":true}}";
+        assert!(put.body.contains(propagation), "{}", put.body);
+    }
+    let position = |test: &dyn Fn(&proxy::Call) -> bool| calls.iter().position(test).unwrap();
+    let tagged = position(&|c| c.operation == "TagResource" && c.body.contains("lambda-throttled"));
+    let described =
+        position(&|c| c.operation == "PutMetricAlarm" && c.body.contains("lambda-throttled"));
+    let tipped = position(&|c| c.operation == "PutMetricData" && has_down_of_one(&c.body));
+    assert!(
+        tagged < described && described < tipped,
+        "{tagged} {described} {tipped}"
+    );
+}
+
+#[cfg(test)]
+fn has_down_of_one(body: &str) -> bool {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let data = body["MetricData"].as_array().unwrap();
+    data.iter()
+        .any(|datum| datum["MetricName"] == "Down" && datum["Value"].as_f64() == Some(1.0))
+}
+
+fn common() -> Common {
+    Common {
+        config: "unused".into(),
+        json: false,
+    }
+}
+
+#[cfg(test)]
+async fn act(action: &Action, settings: &probecause::model::settings::Settings) -> (Exit, String) {
+    let mut out = Vec::new();
+    let exit = carry_out(action, settings, Some(&emulator::config()), &mut out)
+        .await
+        .unwrap();
+    (exit, String::from_utf8(out).unwrap())
+}

@@ -1,0 +1,191 @@
+//! Two regions and two accounts in one emulator: each has what is its own, and no more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::config::Credentials;
+use aws_sdk_cloudwatch::config::retry::RetryConfig;
+use probecause::cli::Exit;
+use probecause::cli::alarms::{Action, carry_out};
+use probecause::domain::alarm;
+use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::model::settings::{DestinationSettings, Role, Settings};
+use probecause::model::target::Target;
+use tokio::time::{Instant, sleep};
+
+use crate::cloudwatch_emulator::{PATIENCE, common};
+use crate::support::cloudwatch::emulator::Emulator;
+use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
+
+/// Another account: the emulator takes its number for the access key of its owner.
+const OTHER: &str = "222222222222";
+
+/// What the default chain would give: only its clock lets a role be assumed.
+async fn base() -> SdkConfig {
+    own("test", "eu-west-1").await
+}
+
+async fn own(key: &str, region: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(Credentials::new(key, "test", None, None, "test"))
+        .load()
+        .await
+}
+
+/// The eyes of somebody in an account and region.
+async fn eyes(emulator: &Emulator, key: &str, region: &str) -> Client {
+    let config = aws_sdk_cloudwatch::config::Builder::from(&own(key, region).await)
+        .endpoint_url(format!("http://{}", emulator.address))
+        .retry_config(RetryConfig::standard())
+        .build();
+    Client::from_conf(config)
+}
+
+/// The alarms there, and the targets with datapoints there.
+async fn seen(client: &Client, location: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let prefix = alarm::name_prefix(location);
+    let request = client.describe_alarms().alarm_name_prefix(prefix);
+    let alarms = request.send().await.unwrap();
+    let alarms = alarms.metric_alarms().iter();
+    let names = alarms.map(|alarm| alarm.alarm_name().unwrap().to_owned());
+    let request = client.list_metrics().namespace("Probecause");
+    let metrics = request.send().await.unwrap();
+    let series = metrics.metrics().iter().filter_map(|metric| {
+        let value = |name: &str| {
+            let mut dimensions = metric.dimensions().iter();
+            let found = dimensions.find(|dimension| dimension.name() == Some(name));
+            found.and_then(|dimension| dimension.value())
+        };
+        (value("Location") == Some(location)).then(|| {
+            let target = value("Target").unwrap_or("(heartbeat)");
+            target.to_owned()
+        })
+    });
+    (names.collect(), series.collect())
+}
+
+fn in_destination(name: &str, destination: &str) -> Arc<Target> {
+    let mut target = target(name);
+    target.cloudwatch.destination = Some(destination.to_owned());
+    Arc::new(target)
+}
+
+fn three(location: &str, endpoint: &str) -> Settings {
+    let targets = vec![
+        Arc::new(target("orders")),
+        in_destination("returns", "far"),
+        in_destination("refunds", "payments"),
+    ];
+    let mut settings = settings(location, endpoint, targets);
+    let there = DestinationSettings {
+        endpoint_url: Some(endpoint.to_owned()),
+        actions_enabled: true,
+        ..DestinationSettings::default()
+    };
+    let far = DestinationSettings {
+        region: Some("us-east-1".to_owned()),
+        ..there.clone()
+    };
+    let payments = DestinationSettings {
+        region: Some("eu-west-1".to_owned()),
+        role: Some(Role {
+            arn: format!("arn:aws:iam::{OTHER}:role/probecause"),
+            external_id: Some("orders".to_owned()),
+        }),
+        ..there
+    };
+    let destinations = &mut settings.cloudwatch.destinations;
+    destinations.insert("far".to_owned(), far);
+    destinations.insert("payments".to_owned(), payments);
+    settings
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the CloudWatch emulator: run by tests/run"]
+async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
+    let emulator = Emulator::get().await;
+    let here = &format!("regions-{}", std::process::id());
+    let settings = Arc::new(three(here, &format!("http://{}", emulator.address)));
+    let metrics = DaemonMetrics::new().unwrap();
+    let sink =
+        CloudWatchSink::start_with(Arc::clone(&settings), metrics.clone(), Some(base().await));
+    for target in &settings.targets {
+        sink.publish(&passed(target, here));
+        sink.publish(&failed(target, here, 2, "lambda-throttled").again());
+    }
+    for (key, region, target) in [
+        ("test", "eu-west-1", "orders"),
+        ("test", "us-east-1", "returns"),
+        (OTHER, "eu-west-1", "refunds"),
+    ] {
+        let client = eyes(&emulator, key, region).await;
+        let alarms = [
+            alarm::heartbeat_name(here, 0),
+            alarm::target_alarm_name(here, target),
+        ];
+        let wanted = (
+            BTreeSet::from(alarms),
+            BTreeSet::from(["(heartbeat)".to_owned(), target.to_owned()]),
+        );
+        let begun = Instant::now();
+        loop {
+            let found = seen(&client, here).await;
+            if found == wanted {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{key} {region}: {found:?}");
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    check_plan(&settings).await;
+    assert_eq!(metrics.alarm_updates_late.get(), 0);
+
+    // Its last target moves home: nothing pages any more where it was.
+    let mut moved = Settings::clone(&settings);
+    moved.targets[1] = Arc::new(target("returns"));
+    sink.configure(Arc::new(moved));
+    until_silent(&eyes(&emulator, "test", "us-east-1").await, here).await;
+    let home = alarm::target_alarm_name(here, "returns");
+    emulator.until_actions(&home, true, PATIENCE).await;
+    sink.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(metrics.spool_datapoints.get(), 0);
+}
+
+/// The command line sees all three as the daemon left them.
+async fn check_plan(settings: &Settings) {
+    let plan = Action::Plan {
+        common: common(),
+        detailed_exitcode: true,
+    };
+    let mut out = Vec::new();
+    let exit = carry_out(&plan, settings, Some(&base().await), &mut out).await;
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(exit, Ok(Exit::Fine), "{text}");
+    assert_eq!(text.matches("2 as desired").count(), 3, "{text}");
+}
+
+/// Waits until the two alarms of an account tell nobody.
+async fn until_silent(account: &Client, location: &str) {
+    let begun = Instant::now();
+    loop {
+        let prefix = alarm::name_prefix(location);
+        let request = account.describe_alarms().alarm_name_prefix(prefix);
+        let answer = request.send().await.unwrap();
+        let alarms = answer.metric_alarms();
+        assert_eq!(alarms.len(), 2);
+        if alarms
+            .iter()
+            .all(|alarm| alarm.actions_enabled == Some(false))
+        {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{alarms:?}");
+        sleep(Duration::from_millis(500)).await;
+    }
+}

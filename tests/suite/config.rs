@@ -1,0 +1,615 @@
+//! The configuration from the outside: what it says of every bad file, to the letter, and
+//! what good files come to.
+//!
+//! Each file of `fixtures/config/bad` has its messages beside it in `NAME.expected`;
+//! `UPDATE_EXPECTED=1` writes them anew, to be read before they are committed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use probecause::io::config::{self, Loaded};
+use probecause::model::settings::{EvidenceSettings, MaintenanceTime, Settings};
+use probecause::model::target::{
+    Auth, BodyMatch, HeaderText, Integration, IpVersion, Target, TextMatch,
+};
+use url::Url;
+
+const BAD: &str = "tests/fixtures/config/bad";
+const GOOD: &str = "tests/fixtures/config/good";
+const REFERENCE: &str = "config/probecause.toml";
+
+fn load(path: &str) -> Loaded {
+    config::load(Path::new(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Loads a text as a file of its own and gives what is wrong with it, without the folder.
+fn problems_of(text: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.toml");
+    std::fs::write(&path, text).expect("a file");
+    let said = config::load(&path).map_or_else(|error| error.to_string(), |_| String::new());
+    said.replace(&format!("{}/", folder.path().display()), "")
+}
+
+fn bad_files() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(BAD).expect("the fixtures");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    files.sort();
+    assert!(files.len() > 100, "{} bad files", files.len());
+    files
+}
+
+#[test]
+fn every_bad_file_is_told_what_is_wrong_and_how_to_mend_it() {
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut wrong = Vec::new();
+    for file in bad_files() {
+        let said = match config::load(&file) {
+            Ok(_) => panic!("{} loads", file.display()),
+            Err(error) => format!("{error}\n"),
+        };
+        let expected = file.with_extension("expected");
+        if update {
+            std::fs::write(&expected, &said).expect("the expected messages");
+        }
+        let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
+        if said != wanted {
+            wrong.push(format!(
+                "{}\nsaid:\n{said}wanted:\n{wanted}",
+                file.display()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    let secrets = ["hunter2", "987654321"];
+    let mut holding = [0; 2];
+    for file in bad_files() {
+        let written = std::fs::read(&file).expect("a bad file");
+        let written = String::from_utf8_lossy(&written);
+        let error = config::load(&file).expect_err("a bad file");
+        let said = format!("{error}{error:?}");
+        for (secret, holding) in secrets.into_iter().zip(&mut holding) {
+            *holding += usize::from(written.contains(secret));
+            assert!(!said.contains(secret), "{}: {said}", file.display());
+        }
+    }
+    assert!(!holding.contains(&0), "a secret that no file holds");
+}
+
+#[test]
+fn check_prints_the_problems_of_each_bad_file_and_exits_2() {
+    for file in bad_files() {
+        let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
+            .arg("check")
+            .arg(&file)
+            .output()
+            .expect("the command");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let wanted = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
+        assert!(said.starts_with(&wanted), "{}: {said}", file.display());
+        assert_eq!(output.status.code(), Some(2), "{}", file.display());
+    }
+}
+
+/// The exit code of `check` for `c.toml` of a folder, and what it says.
+fn check_in(folder: &Path, surround: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
+    command.arg("check").arg(folder.join("c.toml"));
+    surround(&mut command);
+    let output = command.output().expect("the command");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said = said.replace(&folder.display().to_string(), "FOLDER");
+    (output.status.code(), said)
+}
+
+#[test]
+fn check_tells_what_the_shard_of_this_machine_holds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.toml");
+    let mut text = "[shard]\ntotal = 3\nindex = \"auto\"\n".to_owned();
+    for number in 0..100 {
+        let target = format!("name = \"t{number}\"\nurl = \"https://example.com/\"\n");
+        text.push_str(&format!("[[target]]\n{target}"));
+    }
+    std::fs::write(&file, text).expect("a file");
+    let check = |pod: Option<&str>, expected: &str| {
+        let said = check_in(folder.path(), |command| {
+            command.env_remove("POD_NAME").env_remove("HOSTNAME");
+            command.envs(pod.map(|pod| ("POD_NAME", pod)));
+        });
+        assert_eq!(said, (Some(0), expected.to_owned()), "{pod:?}");
+    };
+    let note = "note: FOLDER/c.toml: shard.index: no daemon would start on this machine: ";
+    let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
+    check(
+        Some("probecause-2"),
+        "fine: 100 targets, shard 2 of 3 holds 38\n",
+    );
+    check(
+        Some("probecause-3"),
+        &format!(
+            "{note}POD_NAME is \"probecause-3\", and there are shards 0 to 2 only; \
+             raise `shard.total`, or run no more than 3 of these\n{shares}"
+        ),
+    );
+    check(
+        None,
+        &format!(
+            "{note}`shard.index` is \"auto\", and neither POD_NAME nor HOSTNAME is set; \
+             write the index of this daemon\n{shares}"
+        ),
+    );
+}
+
+#[test]
+fn a_credential_is_read_where_the_service_manager_has_put_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = |name: &str| folder.path().join(name);
+    let text = "[[target]]\nname = \"a\"\nurl = \"https://example.com/\"\n\
+                auth.bearer = { credential = \"token\" }\n";
+    std::fs::write(place("c.toml"), text).expect("a file");
+    let check = |credential: Option<&str>, code: i32, expected: &str| {
+        match credential {
+            Some(secret) => std::fs::write(place("token"), secret).expect("a file"),
+            None => std::fs::remove_file(place("token")).unwrap_or_default(),
+        }
+        let said = check_in(folder.path(), |command| {
+            command.env("CREDENTIALS_DIRECTORY", folder.path());
+        });
+        assert_eq!(said, (Some(code), expected.to_owned()));
+    };
+    check(Some("hunter2\n"), 0, "fine: 1 target\n");
+    check(
+        Some("\n"),
+        2,
+        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER/token is empty; put the secret into it\n\
+         1 problem\n",
+    );
+    check(
+        None,
+        2,
+        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER has no credential of this name; load \
+         one by LoadCredential=\n1 problem\n",
+    );
+}
+
+#[test]
+fn check_is_fine_with_warnings_alone() {
+    let check = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
+            .arg("check")
+            .args(arguments)
+            .output()
+            .expect("the command");
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = check(&[&format!("{GOOD}/full.toml")]);
+    assert_eq!(
+        said,
+        "warning: tests/fixtures/config/good/full.toml:2: include[2]: no file matches \
+         \"nothing-here/*.toml\"; mend the pattern or remove it
+\
+         warning: tests/fixtures/config/good/full.toml:5: server.listen: 0.0.0.0:9853 can be \
+         reached from other machines and asks for no password; listen on 127.0.0.1, name \
+         users in a `web_config`, or keep it behind a firewall
+\
+         warning: tests/fixtures/config/good/full.toml:11: defaults.timeout: 20s is longer than \
+         the interval (10s), so slow probes make the next one be missed; lengthen the interval \
+         or shorten the timeout
+\
+         warning: tests/fixtures/config/good/full.toml:44: maintenance[release].targets[2]: no \
+         target matches \"nobody\"; mend the pattern or remove it
+\
+         fine: 3 targets, 4 warnings
+"
+    );
+    let json = check(&[&format!("{GOOD}/full.toml"), "--json"]);
+    assert_eq!(json.lines().count(), 4);
+    assert_eq!(
+        json.lines().nth(3),
+        Some(
+            r#"{"level":"warning","file":"tests/fixtures/config/good/full.toml","line":44,"key":"maintenance[release].targets[2]","message":"no target matches \"nobody\"; mend the pattern or remove it"}"#
+        )
+    );
+    assert_eq!(
+        check(&[&format!("{GOOD}/minimal.toml")]),
+        "fine: 1 target
+"
+    );
+}
+
+#[test]
+fn a_missing_file_and_a_directory_are_told_apart() {
+    let said = |path: &str| {
+        config::load(Path::new(path))
+            .expect_err("no file")
+            .to_string()
+    };
+    assert_eq!(
+        said("tests/fixtures/config/none.toml"),
+        "tests/fixtures/config/none.toml: there is no such file; name the configuration, such as \
+         probecause.toml"
+    );
+    assert_eq!(
+        said(BAD),
+        "tests/fixtures/config/bad: this is a directory; name a TOML file in it"
+    );
+}
+
+#[test]
+fn the_reference_loads_without_a_warning_and_equals_the_defaults() {
+    let loaded = load(REFERENCE);
+    let url = Url::parse("https://example.com/").expect("a URL");
+    let defaults = Settings {
+        targets: vec![Arc::new(Target::with_defaults("example", url))],
+        ..Settings::default()
+    };
+    assert_eq!(loaded.settings, defaults);
+    assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn asking_for_evidence_takes_what_is_written_and_money_in_whole_dollars() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.toml");
+    let text = "[evidence]\nenabled = false\nfirst_look = \"90s\"\nsettle = \"15m\"\n\
+                max_daily_cost = 2\nmax_requests_per_second = 5\n\
+                endpoint_url = \"http://127.0.0.1:4566\"\n\
+                [[target]]\nname = \"a\"\nurl = \"https://example.com/\"\n";
+    std::fs::write(&path, text).expect("a file");
+    let loaded = config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    let expected = EvidenceSettings {
+        enabled: false,
+        first_look: Duration::from_secs(90),
+        settle: Duration::from_secs(900),
+        max_daily_cost: 2.0,
+        max_requests_per_second: 5,
+        endpoint_url: Some("http://127.0.0.1:4566".to_owned()),
+        ..EvidenceSettings::default()
+    };
+    assert_eq!(loaded.settings.evidence, expected);
+}
+
+#[test]
+fn alarms_of_causes_are_told_to_the_causes_own_topic_or_its_owners() {
+    let loaded = load(&format!("{GOOD}/causes.toml"));
+    let routes: Vec<String> = loaded
+        .settings
+        .targets
+        .iter()
+        .flat_map(|target| {
+            target.alarm.causes.iter().map(|one| {
+                let topics = one.actions.iter().filter_map(|arn| arn.rsplit(':').next());
+                let topics: Vec<_> = topics.collect();
+                format!("{} {} {} {topics:?}", target.name, one.cause, one.owner)
+            })
+        })
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            // A default entry each; an owner of an own rule; none for the platform.
+            "orders lambda-throttled platform [\"capacity\"]",
+            "orders shop-closed client [\"shop\"]",
+            "stock lambda-throttled platform []",
+            "stock lambda-permission-denied platform []",
+            "stock unexplained service []",
+        ]
+    );
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "tests/fixtures/config/good/causes.toml:8: defaults.alarm.cause_actions.dns-failure: no \
+             alarm of a cause uses it; name a cause for it in `causes`, or remove it",
+            "tests/fixtures/config/good/causes.toml:12: defaults.alarm.owner_actions.network: no \
+             alarm of a cause uses it; name a cause for it in `causes`, or remove it (a cause with \
+             actions of its own does not use its owner's)",
+        ]
+    );
+}
+
+/// The keys that a table knows, from what it says of one that it does not.
+fn keys_of(table: &str) -> BTreeSet<String> {
+    let said = problems_of(&table.replace('?', "no_such_key = 1"));
+    let (_, known) = said
+        .split_once("write one of ")
+        .unwrap_or_else(|| panic!("{table}: {said}"));
+    let quoted = known.split('`').skip(1).step_by(2);
+    quoted.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_stands_in_the_reference() {
+    let tables = [
+        "?",
+        "[server]\n?",
+        "[scheduler]\n?",
+        "[resolver]\n?",
+        "[log]\n?",
+        "[cloudwatch]\n?",
+        "[cloudwatch.destination.payments]\n?",
+        "[evidence]\n?",
+        "[defaults]\n?",
+        "[defaults.request]\n?",
+        "[defaults.tls]\n?",
+        "[defaults.expect]\n?",
+        "[defaults.expect.body]\n?",
+        "[defaults.health]\n?",
+        "[defaults.auth]\n?",
+        "[defaults.auth.basic]\n?",
+        "[defaults.auth.sigv4]\n?",
+        "[defaults.aws]\n?",
+        "[defaults.alarm]\n?",
+        "[defaults.cloudwatch]\n?",
+        "[[target]]\n?",
+        "[[maintenance]]\n?",
+    ];
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    for table in tables {
+        let keys = keys_of(table);
+        assert!(!keys.is_empty(), "{table}");
+        for key in keys {
+            let written = [
+                format!("{key} = "),
+                format!("[{key}]"),
+                format!("[defaults.{key}]"),
+            ];
+            let found = written.iter().any(|form| reference.contains(form));
+            assert!(found, "{key} of {table:?} is not in the reference");
+        }
+    }
+}
+
+#[test]
+fn a_target_s_own_keys_win_over_the_defaults_key_by_key() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let orders = &loaded.settings.targets[0];
+    assert_eq!(orders.timeout, Duration::from_secs(20));
+    assert_eq!(orders.labels["team"], "orders");
+    assert_eq!(orders.labels["tier"], "1");
+    assert_eq!(orders.request.method, "POST");
+    assert_eq!(
+        &*orders.request.body, b"{}",
+        "a body hides the default body_file"
+    );
+    assert_eq!(orders.request.body_limit, 1024 * 1024);
+    assert_eq!(orders.request.ip, IpVersion::V6);
+    let header = |name: &str| {
+        let found = orders
+            .request
+            .headers
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.expose()).collect::<Vec<_>>()
+    };
+    assert_eq!(header("X-From"), ["target"]);
+    assert_eq!(header("X-Other"), ["1"]);
+    assert_eq!(header("X-Api-Key"), ["hunter2"]);
+    let secrets = orders.request.headers.iter();
+    assert_eq!(
+        secrets
+            .filter(|(_, value)| matches!(value, HeaderText::Secret(_)))
+            .count(),
+        1
+    );
+    assert_eq!(orders.aws.integration, Some(Integration::VpcLink));
+    assert!(!orders.aws.shared);
+    let sigv4 = Auth::SigV4 {
+        service: "execute-api".into(),
+        region: "eu-west-1".into(),
+    };
+    assert_eq!(orders.auth, Some(sigv4));
+}
+
+#[test]
+fn expectations_are_compiled() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let expect = &loaded.settings.targets[0].expect;
+    assert_eq!(expect.status, [(200, 200), (300, 399), (404, 405)]);
+    assert_eq!(
+        expect.headers,
+        [("content-type".into(), TextMatch::Contains("json".into()))]
+    );
+    assert_eq!(expect.slower_than, Some(Duration::from_secs(2)));
+    let paths: Vec<&str> = expect
+        .body
+        .iter()
+        .filter_map(|test| match test {
+            BodyMatch::Json { path, .. } => Some(path.source.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(paths, ["status", "checks[0]"]);
+    assert_eq!(expect.body.len(), 4);
+}
+
+#[test]
+fn included_files_come_sorted_and_name_files_beside_themselves() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let names: Vec<&str> = loaded
+        .settings
+        .targets
+        .iter()
+        .map(|target| target.name.as_str())
+        .collect();
+    assert_eq!(names, ["orders", "a", "b"]);
+    let [_, a, b] = &loaded.settings.targets[..] else {
+        panic!("three targets")
+    };
+    assert_eq!(&*a.request.body, b"from the include\n");
+    assert_eq!(
+        &*b.request.body, b"{\"ping\":true}\n",
+        "the default's file, beside the main file"
+    );
+    let Some(Auth::Bearer(token)) = &b.auth else {
+        panic!("the default credentials")
+    };
+    assert_eq!(
+        token.expose(),
+        "hunter2",
+        "without the line break at the end"
+    );
+}
+
+#[test]
+fn maintenance_windows_keep_their_time_zone() {
+    let loaded = load(&format!("{GOOD}/full.toml"));
+    let [release, moving] = &loaded.settings.maintenance[..] else {
+        panic!("two windows")
+    };
+    assert_eq!(release.targets, ["ord*", "nobody"]);
+    let MaintenanceTime::Weekly {
+        days,
+        at,
+        lasting,
+        zone,
+    } = &release.when
+    else {
+        panic!("a weekly window")
+    };
+    assert_eq!(days.len(), 2);
+    assert_eq!((at.hour(), at.minute()), (22, 0));
+    assert_eq!(*lasting, Duration::from_secs(7200));
+    assert_eq!(zone.iana_name(), Some("Europe/Berlin"));
+    let MaintenanceTime::Once { from, until } = &moving.when else {
+        panic!("a single window")
+    };
+    assert_eq!(from.to_string(), "2026-05-01T20:00:00Z");
+    assert_eq!(until.to_string(), "2026-05-01T23:00:00Z");
+}
+
+#[test]
+fn any_part_of_the_reference_is_read_without_a_panic() {
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    let bare = reference.replace("# ", "");
+    for text in [reference, bare] {
+        let lines: Vec<&str> = text.lines().collect();
+        for length in 0..lines.len() {
+            problems_of(&lines[..length].join("\n"));
+            problems_of(&lines[length..].join("\n"));
+        }
+    }
+}
+
+#[test]
+fn odd_files_are_refused_without_a_panic() {
+    let deep = format!("a = {}", "[".repeat(100_000));
+    let dotted = format!("{}a = 1", "a.".repeat(10_000));
+    let odd = [
+        deep.as_str(),
+        dotted.as_str(),
+        r#"location = "\u0000""#,
+        "\u{feff}",
+        "[defaults]\ntimeout = \"99999999999999999999999y\"",
+        "[scheduler]\nmax_in_flight = 99999999999999999999999",
+        "[[target]]\nname = 5",
+        "target = 5",
+        "target = [5]",
+        "maintenance = [{ days = [5] }]",
+    ];
+    for text in odd {
+        let shown: String = text.chars().take(40).collect();
+        assert_ne!(problems_of(text), "", "{shown}");
+    }
+}
+
+#[test]
+fn every_key_that_the_reference_comments_out_can_be_used_as_written() {
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    let (tables, _) = reference
+        .split_once("# One for each endpoint.")
+        .expect("the targets");
+    let mut tried = 0;
+    for line in tables.lines() {
+        let Some(bare) = line.strip_prefix("# ") else {
+            continue;
+        };
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let in_auth = ["bearer", "basic", "sigv4"].contains(&key);
+        if !bare.contains(" = ") || !is_key || in_auth || key == "include" {
+            continue;
+        }
+        tried += 1;
+        let said = problems_of(&reference.replacen(line, bare, 1));
+        // The files of the examples do not exist, which is the only thing to say of them.
+        let about_files = key.ends_with("_file") || ["rules_dir", "web_config"].contains(&key);
+        assert!(
+            said.is_empty() || about_files && !said.contains("unknown key"),
+            "{said}"
+        );
+    }
+    assert!(tried > 20, "{tried} keys tried");
+}
+
+#[test]
+fn the_destination_of_the_reference_can_be_used_as_written() {
+    let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
+    let lines = reference.lines().map(|line| line.strip_prefix("#   "));
+    let block: Vec<String> = lines
+        .skip_while(|line| *line != Some("[cloudwatch.destination.payments]"))
+        .map_while(|line| line.map(str::to_owned))
+        .collect();
+    assert!(block.len() > 6, "{block:?}");
+    let target = "[[target]]\nname = \"orders\"\nurl = \"https://example.com/\"\n\
+                  cloudwatch = { destination = \"payments\" }";
+    let text = format!("{}\n{target}", block.join("\n"));
+    assert_eq!(problems_of(&text), "");
+}
+
+#[test]
+fn a_destination_takes_from_cloudwatch_what_it_does_not_say_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.toml");
+    let text = r#"
+        [cloudwatch]
+        region = "eu-west-1"
+        alarm_actions = ["arn:aws:sns:eu-west-1:1:on-call"]
+        actions_enabled = false
+        [cloudwatch.destination.payments]
+        role_arn = "arn:aws:iam::2:role/probecause"
+        external_id = "orders"
+        [cloudwatch.destination.far]
+        region = "us-east-1"
+        alarm_actions = []
+        actions_enabled = true
+        [defaults.cloudwatch]
+        destination = "payments"
+        [[target]]
+        name = "orders"
+        url = "https://example.com/"
+        [[target]]
+        name = "returns"
+        url = "https://example.com/"
+        cloudwatch = { destination = "main" }
+    "#;
+    std::fs::write(&path, text).expect("a file");
+    let settings = load(&path.to_string_lossy()).settings;
+    let destinations = &settings.cloudwatch.destinations;
+    let (payments, far) = (&destinations["payments"], &destinations["far"]);
+    assert_eq!(payments.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(payments.alarm_actions, ["arn:aws:sns:eu-west-1:1:on-call"]);
+    assert!(!payments.actions_enabled);
+    let role = payments.role.as_ref().expect("a role");
+    assert_eq!(role.external_id.as_deref(), Some("orders"));
+    assert_eq!(far.region.as_deref(), Some("us-east-1"));
+    assert!(far.role.is_none() && far.alarm_actions.is_empty() && far.actions_enabled);
+    let named = |index: usize| settings.targets[index].cloudwatch.destination.clone();
+    assert_eq!(named(0).as_deref(), Some("payments"));
+    assert_eq!(named(1), None, "main undoes what the defaults say");
+}

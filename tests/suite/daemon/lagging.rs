@@ -1,0 +1,60 @@
+//! A daemon that is held up itself: its targets are not to blame.
+
+use std::time::Duration;
+
+use axum::routing::get;
+use tokio::time::sleep;
+
+use crate::daemon::process::series;
+use crate::support::loopback::serve;
+use crate::support::process::Daemon;
+
+/// A target that answers in a third of a second. Twice that is slow, thrice that too late.
+async fn config() -> String {
+    let answer = || async {
+        sleep(Duration::from_millis(333)).await;
+        "fine"
+    };
+    let address = serve(axum::Router::new().route("/", get(answer))).await;
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n\
+         [defaults]\ninterval = \"1s\"\nconfirm_after = \"0s\"\n\
+         [[target]]\nname = \"patient\"\nurl = \"http://{address}/\"\n\
+         timeout = \"30s\"\nexpect.slower_than = \"1s\"\n\
+         [[target]]\nname = \"hasty\"\nurl = \"http://{address}/\"\ntimeout = \"1s\"\n"
+    )
+}
+
+fn count(metrics: &str, name: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_stalled_daemon_blames_no_target() {
+    let daemon = Daemon::start(&config().await).await;
+    daemon
+        .metrics_until(|text| series(text, "probe_success", "hasty").len() == 1)
+        .await;
+    // Stops come at any moment of a probe, in it and between two.
+    for round in 0..8 {
+        daemon.signal("-STOP").await;
+        sleep(Duration::from_millis(1_500)).await;
+        daemon.signal("-CONT").await;
+        sleep(Duration::from_millis(400 + 130 * round)).await;
+        let metrics = daemon.get("/metrics").await;
+        // It would be shown until two probes in a row were good.
+        let causes = series(&metrics, "probecause_probable_cause", "patient");
+        assert!(causes.is_empty(), "{causes:?}");
+    }
+    let lagged = "probecause_probes_lagged_total ";
+    let metrics = daemon
+        .metrics_until(|text| count(text, lagged) >= 4.0)
+        .await;
+    assert!(count(&metrics, "probecause_runtime_lag_seconds_sum ") > 8.0);
+    for target in ["patient", "hasty"] {
+        let failures = series(&metrics, "probecause_failures_total", target);
+        let ours = |line: &&str| line.contains("\"prober-local\"") || line.ends_with(" 0");
+        assert!(failures.iter().all(ours), "{failures:?}");
+    }
+}

@@ -1,0 +1,93 @@
+//! An operator's rules in a running daemon: read at start and anew at each reload.
+
+use crate::daemon::process::{config, endpoint, reload, series};
+use crate::support::process::Daemon;
+
+/// A rule for the endpoint's teapot, under an id.
+fn rules(id: &str) -> String {
+    format!(
+        r#"phase = "expect"
+[[rule]]
+id = "{id}"
+title = "The teapot was asked for coffee"
+owner = "client"
+next = ["Ask for tea."]
+see = "https://www.rfc-editor.org/rfc/rfc2324"
+[rule.when]
+status = 418
+[[rule.example]]
+given = {{ status = 418, unmet = "status" }}
+[[rule.counterexample]]
+given = {{ status = 404, unmet = "status" }}
+because = "That is no teapot."
+"#
+    )
+}
+
+fn names(metrics: &str, cause: &str) -> bool {
+    let shown = series(metrics, "probecause_probable_cause", "teapot");
+    shown.len() == 1 && shown[0].contains(&format!("cause=\"{cause}\""))
+}
+
+#[tokio::test]
+async fn rules_are_read_anew_by_a_reload_and_broken_ones_change_nothing() {
+    let text = config(endpoint().await, &["teapot"]);
+    let daemon = Daemon::start(&text).await;
+    let folder = daemon.config.with_file_name("rules.d");
+    let file = folder.join("mine.toml");
+    daemon
+        .metrics_until(|text| names(text, "unexpected-status"))
+        .await;
+
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(&file, rules("coffee-wanted")).unwrap();
+    std::fs::write(&daemon.config, format!("rules_dir = \"rules.d\"\n{text}")).unwrap();
+    let (status, said) = reload(&daemon).await;
+    assert_eq!(
+        (status, said.trim()),
+        (
+            200,
+            "1 targets (0 added, 0 changed, 0 removed); 1 file of own rules"
+        )
+    );
+    daemon
+        .metrics_until(|text| names(text, "coffee-wanted"))
+        .await;
+    let info = "cause=\"coffee-wanted\",";
+    assert!(daemon.get("/metrics").await.contains(info));
+    assert!(daemon.get("/api/v1/causes").await.contains("Ask for tea."));
+
+    // A mistake is told with its place, and the old rules go on.
+    let broken = rules("coffee-refused").replace("status = 418\n", "statsu = 418\n");
+    std::fs::write(&file, broken).unwrap();
+    let (status, said) = reload(&daemon).await;
+    assert_eq!(status, 500);
+    let told = "mine.toml:9: there is no fact `statsu`: did you mean `status`?";
+    assert!(said.contains(told), "{said}");
+    let metrics = daemon.get("/metrics").await;
+    assert!(metrics.contains("probecause_config_last_reload_successful 0"));
+    assert!(metrics.contains(info));
+    assert!(names(&metrics, "coffee-wanted"));
+
+    // So is an example that another rule leads.
+    let misled =
+        rules("coffee-refused").replace("given = { status = 418,", "given = { status = 404,");
+    std::fs::write(&file, misled).unwrap();
+    let (status, said) = reload(&daemon).await;
+    assert_eq!(status, 500);
+    assert!(
+        said.contains("mine.toml:10: rule `coffee-refused`"),
+        "{said}"
+    );
+
+    std::fs::write(&file, rules("coffee-refused")).unwrap();
+    assert_eq!(reload(&daemon).await.0, 200);
+    let metrics = daemon
+        .metrics_until(|text| names(text, "coffee-refused"))
+        .await;
+    assert!(
+        !metrics.contains(info),
+        "a cause without a rule is still told"
+    );
+    assert!(!daemon.get("/api/v1/causes").await.contains("coffee-wanted"));
+}

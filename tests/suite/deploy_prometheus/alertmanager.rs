@@ -1,0 +1,28 @@
+//! The example for Alertmanager: it names alerts that exist and knows every owner.
+
+use probecause::model::cause::Owner;
+use regex::Regex;
+
+use crate::deploy_prometheus::{read, values};
+
+#[test]
+fn every_alert_that_is_routed_or_inhibited_exists() {
+    let rules = read("alerts.rules.yaml");
+    let alerts = values(&rules, "- alert:");
+    let text = read("alertmanager.yaml");
+    let named = Regex::new("Probecause[A-Za-z]+").unwrap();
+    let named: Vec<&str> = named.find_iter(&text).map(|found| found.as_str()).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        assert!(alerts.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn every_owner_has_a_receiver() {
+    let text = read("alertmanager.yaml");
+    let receivers = values(&text, "- name:");
+    for owner in Owner::ALL {
+        assert!(receivers.contains(&owner.as_str()), "{owner}");
+    }
+}

@@ -1,0 +1,83 @@
+//! That nothing was forgotten: each alert has its cases, its words and its runbook.
+
+use std::collections::BTreeSet;
+
+use probecause::domain::diagnosis::rulebook::Rulebook;
+
+use crate::deploy_prometheus::{CASES, read, root, values};
+
+fn cases() -> String {
+    let files = CASES.map(|name| root("tests/deploy_prometheus").join(format!("{name}.yaml")));
+    files
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .concat()
+}
+
+/// The headings of a Markdown file as links see them.
+fn anchors(file: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root(file)).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let words = headings.map(|line| line.trim_start_matches('#').trim());
+    words
+        .map(|heading| heading.to_lowercase().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() {
+    let (alerts, cases) = (read("alerts.rules.yaml"), cases());
+    for alert in values(&alerts, "- alert:") {
+        let asked = format!("- alertname: {alert}\n");
+        let answers: BTreeSet<bool> = cases
+            .split(&asked)
+            .skip(1)
+            .map(|rest| rest.lines().nth(1).unwrap().trim() == "exp_alerts: []")
+            .collect();
+        assert_eq!(answers, [false, true].into(), "{alert}");
+    }
+}
+
+#[test]
+fn every_alert_says_how_grave_it_is_whose_it_is_and_where_to_read_on() {
+    let text = read("alerts.rules.yaml");
+    let alerts: Vec<&str> = text.split("- alert:").skip(1).collect();
+    assert!(alerts.len() > 15);
+    for alert in alerts {
+        let name = alert.lines().next().unwrap();
+        for key in [
+            "severity:",
+            "component:",
+            "summary:",
+            "description:",
+            "runbook_url:",
+        ] {
+            assert_eq!(values(alert, key).len(), 1, "{key} of {name}");
+        }
+    }
+}
+
+#[test]
+fn every_runbook_link_has_something_to_lead_to() {
+    let runbook = anchors("deploy/prometheus/runbook.md");
+    let causes = anchors("config/rules/README.md");
+    let text = read("alerts.rules.yaml");
+    let links = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("https://"));
+    let mut local = 0;
+    for link in links {
+        let (page, anchor) = link.split_once('#').unwrap();
+        if page.ends_with("/deploy/prometheus/runbook.md") {
+            assert!(runbook.contains(anchor), "{link}");
+            local += 1;
+        } else if !anchor.starts_with("{{") {
+            assert!(page.contains("/config/rules/README.md"), "{link}");
+            assert!(causes.contains(anchor), "{link}");
+        }
+    }
+    assert!(local > 10, "{local} links into the runbook");
+    for rule in Rulebook::embedded().unwrap().causes() {
+        assert!(causes.contains(rule.cause.as_str()), "{}", rule.cause);
+    }
+}

@@ -1,0 +1,249 @@
+//! Prometheus and Alertmanager themselves, run with the shipped files: what a linter lets
+//! pass may still join two series into an error, or keep an alert quiet that should page.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::deploy_prometheus::deploy;
+use crate::deploy_prometheus::tools::{configuration, said, tool};
+use crate::support::page_state;
+
+/// A server starts, scrapes and evaluates within a few seconds, on a busy machine in more.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A server that ends with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn start(command: &mut Command) -> Server {
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    Server(
+        quiet
+            .spawn()
+            .expect("tests/deploy_prometheus/setup fetches it"),
+    )
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// The body of an answer, or nothing while nobody answers.
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process is waited for, and no runtime is there"
+)]
+fn wait_for(what: &str, mut found: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !found() {
+        assert!(began.elapsed() < PATIENCE, "no {what}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Serves the metrics of the rich state for as long as the tests run.
+fn daemon() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = page_state::sinks().0.render();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let length = text.len();
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n";
+            // The other side may have gone: it asks again.
+            let _ = write!(
+                stream,
+                "{head}Connection: close\r\nContent-Length: {length}\r\n\r\n{text}"
+            );
+        }
+    });
+    port
+}
+
+/// Runs Prometheus on a scrape file; `query` → how many series it must come to return.
+fn check_scrape(scrape: &str, expected: &[(&str, usize)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path(), scrape, daemon());
+    let port = free_port();
+    let _server = start(
+        tool("prometheus-server")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.path().join("data").display()
+            ))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}")),
+    );
+    wait_for("Prometheus", || {
+        get(port, "/-/ready").is_some_and(|body| body.contains("Ready"))
+    });
+    let url = format!("http://127.0.0.1:{port}");
+    for (query, count) in expected {
+        let mut last = String::new();
+        let series = || {
+            last = said(tool("promtool").args(["query", "instant", &url, query]));
+            last.lines().filter(|line| line.contains("=>")).count() == *count
+        };
+        wait_for(
+            &format!("{count} series for {query}, scraped by {scrape}"),
+            series,
+        );
+    }
+    let rules: Value = serde_json::from_str(&get(port, "/api/v1/rules").unwrap()).unwrap();
+    for group in rules["data"]["groups"].as_array().unwrap() {
+        for rule in group["rules"].as_array().unwrap() {
+            let error = rule.get("lastError");
+            assert_eq!(error, None, "{}", rule["name"]);
+        }
+    }
+    // A template that fails is no error of the rule: it shows in the text. The state has
+    // names and labels that try to break out of the query in it.
+    let text = rules.to_string();
+    assert!(!text.contains("error expanding"), "{text}");
+    assert!(
+        text.contains("orders is down: lambda-throttled (likely)"),
+        "{text}"
+    );
+}
+
+#[test]
+#[ignore = "needs Prometheus: tests/run sets it up"]
+fn prometheus_scrapes_the_daemon_and_alerts_by_the_rules() {
+    let down = r#"ALERTS{alertname="ProbecauseTargetDown",alertstate="firing",target="orders"}"#;
+    check_scrape(
+        "scrape.yaml",
+        &[
+            (r#"probe_success{target="orders",location="eu-west-1"}"#, 1),
+            (r#"{__name__!="",exported_location!=""}"#, 0),
+            (
+                r#"probecause_store_up{location="eu-west-1",instance!=""}"#,
+                1,
+            ),
+            (
+                r#"target:probecause_probable_cause:majority{owner="platform"}"#,
+                1,
+            ),
+            (down, 1),
+        ],
+    );
+}
+
+#[test]
+#[ignore = "needs Prometheus: tests/run sets it up"]
+fn the_relabelling_puts_the_target_where_blackbox_exporter_has_it() {
+    let down = r#"ALERTS{alertname="ProbecauseTargetDown",alertstate="firing",target="orders"}"#;
+    check_scrape(
+        "scrape-blackbox.yaml",
+        &[
+            (
+                r#"probe_success{instance="orders",prober=~"127.0.0.1:.+"}"#,
+                1,
+            ),
+            (
+                r#"probecause_store_up{instance=~"127.0.0.1:.+",prober=""}"#,
+                1,
+            ),
+            (down, 1),
+        ],
+    );
+}
+
+/// Gives alerts to a running Alertmanager and compares which of them keep quiet.
+fn check_inhibited(alerts: &[&str], expected: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _server = start(
+        tool("alertmanager")
+            .arg(format!(
+                "--config.file={}",
+                deploy("alertmanager.yaml").display()
+            ))
+            .arg(format!("--storage.path={}", folder.path().display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--cluster.listen-address="),
+    );
+    wait_for("Alertmanager", || {
+        get(port, "/-/ready").is_some_and(|body| body.contains("OK"))
+    });
+    let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
+    for alert in alerts {
+        said(
+            tool("amtool")
+                .args(["alert", "add", &url])
+                .args(alert.split(' ')),
+        );
+    }
+    let path = "/api/v2/alerts?active=true&inhibited=true";
+    let known = || -> Vec<Value> { serde_json::from_str(&get(port, path).unwrap()).unwrap() };
+    wait_for("alerts", || known().len() == alerts.len());
+    let quiet = known()
+        .into_iter()
+        .filter(|alert| alert["status"]["state"] == "suppressed");
+    let name = |alert: Value| {
+        let labels = &alert["labels"];
+        let what = labels["alertname"].as_str().unwrap().to_owned();
+        format!("{what} {}", labels["target"].as_str().unwrap_or("-"))
+    };
+    let mut quiet: Vec<String> = quiet.map(name).collect();
+    quiet.sort();
+    assert_eq!(quiet, expected);
+}
+
+#[test]
+#[ignore = "needs Alertmanager: tests/run sets it up"]
+fn under_prober_local_the_symptoms_of_that_target_keep_quiet_and_no_others() {
+    let cause = "job=p component=target severity=info alertname=ProbecauseCauseNamed";
+    let page = "job=p component=target severity=critical alertname=ProbecauseTargetDown";
+    check_inhibited(
+        &[
+            &format!("{cause} target=orders team=shop cause=prober-local owner=prober"),
+            &format!("{page} target=orders team=shop"),
+            &format!("{cause} target=stock team=shop cause=lambda-throttled owner=platform"),
+            &format!("{page} target=stock team=shop"),
+        ],
+        &["ProbecauseTargetDown orders"],
+    );
+}
+
+#[test]
+#[ignore = "needs Alertmanager: tests/run sets it up"]
+fn what_follows_from_a_prober_in_trouble_keeps_quiet_at_that_location() {
+    let own = "job=p component=prober severity=warning alertname=";
+    let here = "location=eu-west-1";
+    check_inhibited(
+        &[
+            &format!("job=p severity=critical alertname=ProbecauseProberInTrouble {here}"),
+            &format!("{own}ProbecauseCloudWatchFailing {here}"),
+            &format!("{own}ProbecauseCloudWatchFailing location=us-east-1"),
+            &format!("{own}ProbecauseReloadFailed {here}"),
+            &format!("job=p alertname=ProbecauseTargetNotProbed target=orders {here}"),
+            "job=p severity=critical alertname=ProbecauseTargetDown target=orders",
+        ],
+        &[
+            "ProbecauseCloudWatchFailing -",
+            "ProbecauseTargetNotProbed orders",
+        ],
+    );
+}

@@ -1,0 +1,339 @@
+//! REST APIs, HTTP APIs and function URLs: JSON answers, told apart by headers and bytes.
+
+use std::time::Duration;
+
+use crate::front_doors::support::{
+    Recorded, check, diagnosed, expects_ok, nothing, recorded, told,
+};
+use probecause::model::target::{Authorizer, Integration};
+
+const API: &str = "a1b2.execute-api.eu-west-1.amazonaws.com";
+const URL: &str = "abc.lambda-url.eu-west-1.on.aws";
+const APPSYNC: &str = "abc.appsync-api.eu-west-1.amazonaws.com";
+const INTERNAL: &str = r#"{"message": "Internal server error"}"#;
+
+fn rest(status: u16, error_type: &'static str, body: &str) -> Recorded {
+    let own = recorded(
+        status,
+        &[
+            ("content-type", "application/json"),
+            ("x-amzn-requestid", "0f1e2d3c-4b5a-4678-8a9b-c0d1e2f3a4b5"),
+            ("x-amz-apigw-id", "K2ZEDjwtIAMEcig="),
+        ],
+        body,
+    );
+    if error_type.is_empty() {
+        own
+    } else {
+        own.with("x-amzn-errortype", error_type)
+    }
+}
+
+fn http_api(status: u16, body: &str) -> Recorded {
+    let headers = [
+        ("content-type", "application/json"),
+        ("apigw-requestid", "K2ZEDjwtIAMEcig="),
+    ];
+    recorded(status, &headers, body)
+}
+
+fn url(status: u16, body: &str) -> Recorded {
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-amzn-requestid", "0f1e2d3c-4b5a-4678-8a9b-c0d1e2f3a4b5"),
+    ];
+    recorded(status, &headers, body)
+}
+
+/// As AppSync answers, whose own headers are not taken for a sign of it.
+fn graphql(body: &str) -> Recorded {
+    let headers = [("content-type", "application/json;charset=UTF-8")];
+    recorded(200, &headers, body)
+}
+
+#[tokio::test]
+async fn a_rest_api_keeps_refused_and_failed_invocations_apart() {
+    let failed = rest(502, "InternalServerErrorException", INTERNAL);
+    let expected = "possible lambda-function-error lambda-malformed-response";
+    check(API, failed.clone(), nothing, expected).await;
+    let through_edge = failed
+        .with("x-cache", "Error from cloudfront")
+        .with("via", "1.1 0a1b.cloudfront.net (CloudFront)");
+    check(API, through_edge, nothing, expected).await;
+    check(
+        API,
+        rest(500, "InternalServerErrorException", INTERNAL),
+        nothing,
+        "possible lambda-permission-denied lambda-throttled",
+    )
+    .await;
+    check(
+        API,
+        rest(
+            504,
+            "InternalServerErrorException",
+            r#"{"message": "Endpoint request timed out"}"#,
+        ),
+        nothing,
+        "likely integration-timeout integration-unreachable",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_rest_apis_error_types_of_one_meaning_are_proof() {
+    for (status, error_type, body, expected) in [
+        (
+            500,
+            "AuthorizerConfigurationException",
+            r#"{"message":null}"#,
+            "proven authorizer-failure",
+        ),
+        (
+            429,
+            "TooManyRequestsException",
+            r#"{"message":"Too Many Requests"}"#,
+            "proven api-throttled",
+        ),
+        (
+            429,
+            "LimitExceededException",
+            r#"{"message":"Limit Exceeded"}"#,
+            "proven quota-exceeded",
+        ),
+        (
+            429,
+            "TooManyRequestsException",
+            r#"{"error":"slow down"}"#,
+            "likely api-throttled",
+        ),
+        (
+            429,
+            "LimitExceededException",
+            r#"{"error":"no more for today"}"#,
+            "likely quota-exceeded",
+        ),
+    ] {
+        check(API, rest(status, error_type, body), nothing, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rest_apis_403_is_told_by_its_text() {
+    let missing = rest(
+        403,
+        "MissingAuthenticationTokenException",
+        r#"{"message":"Missing Authentication Token"}"#,
+    );
+    check(
+        API,
+        missing.clone(),
+        nothing,
+        "possible route-not-found unauthorized",
+    )
+    .await;
+    check(
+        API,
+        missing.clone(),
+        |target| target.aws.authorizer = Some(Authorizer::None),
+        "likely route-not-found",
+    )
+    .await;
+    check(
+        API,
+        missing,
+        |target| target.aws.authorizer = Some(Authorizer::Iam),
+        "possible unauthorized route-not-found",
+    )
+    .await;
+    check(
+        API,
+        rest(403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
+        nothing,
+        "possible forbidden unauthorized route-not-found",
+    )
+    .await;
+    check(
+        API,
+        rest(
+            403,
+            "AccessDeniedException",
+            r#"{"Message":"User is not authorized to access this resource with an explicit deny"}"#,
+        ),
+        nothing,
+        "likely forbidden",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_backend_says_or_a_customised_gateway_is_not_taken_for_the_gateways_own() {
+    let expected = "likely unexpected-status";
+    for answer in [
+        rest(502, "", INTERNAL),
+        rest(500, "InternalServerErrorException", r#"{"error":"oops"}"#),
+        rest(
+            418,
+            "BadRequestException",
+            r#"{"message":"Too Many Requests"}"#,
+        ),
+        rest(
+            429,
+            "TooManyRequestsException",
+            r#"{"message":"Too Many Requests"}"#,
+        )
+        .with("x-shop", "custom"),
+        http_api(503, r#"{"message":"Service Unavailable"}"#).with("x-powered-by", "shop"),
+    ] {
+        check(API, answer, nothing, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_vpc_links_503_is_not_a_throttle() {
+    check(
+        API,
+        http_api(503, r#"{"message":"Service Unavailable"}"#),
+        |target| target.aws.integration = Some(Integration::VpcLink),
+        "possible integration-unreachable integration-timeout",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_200_with_an_odd_body_names_what_may_have_made_it() {
+    check(
+        API,
+        http_api(200, r#"{"status":"broken"}"#),
+        expects_ok,
+        "possible unexpected-body lambda-malformed-response",
+    )
+    .await;
+    check(
+        URL,
+        url(200, r#"{"status":"broken"}"#),
+        expects_ok,
+        "possible unexpected-body lambda-malformed-response",
+    )
+    .await;
+    check(
+        API,
+        rest(
+            200,
+            "",
+            r#"{"errorMessage":"x is not defined","errorType":"Error"}"#,
+        ),
+        expects_ok,
+        "possible lambda-function-error unexpected-body",
+    )
+    .await;
+    check(
+        API,
+        rest(
+            200,
+            "",
+            r#"{"errorMessage":"1-2-3 Task timed out after 3.00 seconds"}"#,
+        ),
+        expects_ok,
+        "likely lambda-function-timeout lambda-function-error unexpected-body",
+    )
+    .await;
+    check(
+        API,
+        http_api(200, "<p>"),
+        expects_ok,
+        "likely unexpected-body",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_graphql_answer_with_errors_points_at_its_resolvers() {
+    let expected = "The GraphQL answer reports errors: a resolver failed behind a 200";
+    let body = r#"{"data":{"order":null},"errors":[{"path":["order"],"errorType":"Lambda:Unhandled","message":"boom"}]}"#;
+    let verdict = diagnosed(APPSYNC, graphql(body), expects_ok).await;
+    assert_eq!(told(&verdict), "likely unexpected-body");
+    assert_eq!(verdict.title, expected);
+    // Behind an HTTP API the value that a function returned by mistake is its rival.
+    let verdict = diagnosed(API, http_api(200, body), expects_ok).await;
+    assert_eq!(
+        told(&verdict),
+        "likely unexpected-body lambda-malformed-response"
+    );
+    assert_eq!(verdict.title, expected);
+    // Without a type it may be any function's return value.
+    let untyped = r#"{"errors":[{"message":"boom"}]}"#;
+    let verdict = diagnosed(API, http_api(200, untyped), expects_ok).await;
+    assert_eq!(
+        told(&verdict),
+        "possible unexpected-body lambda-malformed-response"
+    );
+    assert_eq!(verdict.title, expected);
+    let none = graphql(r#"{"data":{"order":null},"errors":[]}"#);
+    let verdict = diagnosed(APPSYNC, none, expects_ok).await;
+    assert_ne!(verdict.title, expected);
+}
+
+#[tokio::test]
+async fn a_function_url_says_what_lambda_refused() {
+    let throttled = url(
+        429,
+        r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}"#,
+    );
+    check(
+        URL,
+        throttled
+            .clone()
+            .with("x-amzn-errortype", "TooManyRequestsException"),
+        nothing,
+        "proven lambda-throttled",
+    )
+    .await;
+    // Under another name it is nobody's word.
+    let elsewhere = throttled.with("x-amzn-errortype", "TooManyRequestsException");
+    check(
+        "shop.example",
+        elsewhere,
+        nothing,
+        "likely unexpected-status",
+    )
+    .await;
+    let denied = url(
+        403,
+        r#"{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}"#,
+    )
+    .with("x-amzn-errortype", "AccessDeniedException");
+    check(
+        URL,
+        denied.clone(),
+        nothing,
+        "possible lambda-permission-denied unauthorized",
+    )
+    .await;
+    check(
+        URL,
+        denied,
+        |target| target.aws.authorizer = Some(Authorizer::None),
+        "likely lambda-permission-denied",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_function_urls_502_is_a_timeout_only_on_the_functions_limit() {
+    let failed = url(502, "Internal Server Error");
+    check(
+        URL,
+        failed.clone(),
+        nothing,
+        "possible lambda-function-error lambda-malformed-response",
+    )
+    .await;
+    check(
+        URL,
+        failed.after(1020),
+        |target| target.aws.function_timeout = Some(Duration::from_secs(1)),
+        "likely lambda-function-timeout lambda-function-error lambda-malformed-response",
+    )
+    .await;
+}

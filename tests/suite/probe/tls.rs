@@ -1,0 +1,147 @@
+//! Certificates, handshakes and HTTP/2, on real sockets.
+
+use std::sync::atomic::Ordering;
+
+use crate::support::certified::{ca, http2, leaf, raw_http2, serve, trusting, valid};
+use crate::support::probe::{check, probe, prober, read_request, target};
+use probecause::model::observation::{FaultKind, HttpVersion, Phase};
+use probecause::model::secret::Secret;
+use probecause::model::target::TlsIdentity;
+use rcgen::KeyPair;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[tokio::test]
+async fn a_good_handshake_is_measured_and_written_down() {
+    let ca = ca();
+    let server = serve(Some(&ca), valid(), None, http2).await;
+    let seen = probe(&trusting(&server, &ca)).await;
+    check(&seen, None);
+    assert!(
+        seen.phases.tls.is_some(),
+        "the TLS start is not seen any more"
+    );
+    assert!(
+        seen.phases.connect.is_some(),
+        "the connect phase is not seen any more"
+    );
+    assert_eq!(seen.response.unwrap().version, HttpVersion::Http2);
+    assert_eq!(seen.remote, Some(server.address));
+    let tls = seen.tls.unwrap();
+    assert_eq!(tls.version.as_deref(), Some("TLSv1.3"));
+    assert_eq!(tls.chain[0].names, ["127.0.0.1"]);
+    assert_eq!(tls.chain[0].not_after.to_string(), "2100-01-01T00:00:00Z");
+}
+
+#[tokio::test]
+async fn a_bad_certificate_is_named_and_its_dates_are_known() {
+    let (ca, stranger) = (ca(), ca());
+    for (issuer, params, kind) in [
+        (
+            Some(&ca),
+            leaf("127.0.0.1", (2001, 2002)),
+            FaultKind::CertificateExpired,
+        ),
+        (
+            Some(&ca),
+            leaf("127.0.0.1", (2090, 2100)),
+            FaultKind::CertificateNotYetValid,
+        ),
+        (
+            Some(&ca),
+            leaf("other.test", (2020, 2100)),
+            FaultKind::CertificateNameMismatch,
+        ),
+        (Some(&stranger), valid(), FaultKind::CertificateUntrusted),
+        (None, valid(), FaultKind::CertificateUntrusted),
+    ] {
+        let until = params.not_after.unix_timestamp();
+        let server = serve(issuer, params, None, http2).await;
+        let seen = probe(&trusting(&server, &ca)).await;
+        check(&seen, Some((kind, Phase::Tls)));
+        assert_eq!(seen.earliest_expiry().unwrap().as_second(), until);
+    }
+}
+
+#[tokio::test]
+async fn a_demanded_client_certificate_is_given_or_missed() {
+    let ca = ca();
+    let server = serve(Some(&ca), valid(), Some(&ca), http2).await;
+    let mut target = trusting(&server, &ca);
+    check(
+        &probe(&target).await,
+        Some((FaultKind::TlsHandshake, Phase::Tls)),
+    );
+    let key = KeyPair::generate().unwrap();
+    let chain = valid().signed_by(&key, &ca).unwrap().pem();
+    target.tls.identity = Some(TlsIdentity {
+        chain: chain.into_bytes().into(),
+        key: Secret::new(key.serialize_pem()),
+    });
+    check(&probe(&target).await, None);
+}
+
+#[tokio::test]
+async fn a_peer_that_speaks_no_tls_breaks_the_handshake() {
+    let server = crate::support::probe::serve(|mut stream, _| async move {
+        let mut hello = [0; 4096];
+        let _ = stream.read(&mut hello).await;
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    })
+    .await;
+    let seen = probe(&target(&format!("https://{}/", server.address))).await;
+    check(&seen, Some((FaultKind::TlsHandshake, Phase::Tls)));
+}
+
+#[tokio::test]
+async fn an_http2_request_that_was_turned_away_is_not_sent_again() {
+    let ca = ca();
+    // GOAWAY with last-stream-id 0, no error; RST_STREAM 1 with REFUSED_STREAM (7).
+    let goaway: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let refused: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+    for (frame, kind) in [
+        (goaway, FaultKind::ConnectionClosed),
+        (refused, FaultKind::ConnectionReset),
+    ] {
+        let act = move |stream| raw_http2(stream, frame);
+        let server = serve(Some(&ca), valid(), None, act).await;
+        let seen = Box::pin(prober().probe(&trusting(&server, &ca))).await;
+        check(&seen, Some((kind, Phase::Processing)));
+        assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_through_a_proxy_reaches_the_endpoint() {
+    let ca = ca();
+    let server = serve(Some(&ca), valid(), None, http2).await;
+    let end = server.address;
+    let proxy = crate::support::probe::serve(move |mut stream, record| async move {
+        let request = read_request(&mut stream).await;
+        record.lock().unwrap().push(request);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let mut onward = TcpStream::connect(end).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+    })
+    .await;
+    let mut target = trusting(&server, &ca);
+    target.request.proxy = Some(proxy.url("/").parse().unwrap());
+    let seen = probe(&target).await;
+    check(&seen, None);
+    assert!(seen.phases.connect.is_some() && seen.phases.tls.is_some());
+    assert!(proxy.seen()[0].starts_with("CONNECT 127.0.0.1:"));
+}
+
+#[tokio::test]
+async fn a_kept_connection_still_tells_its_certificate() {
+    let ca = ca();
+    let server = serve(Some(&ca), valid(), None, http2).await;
+    let mut target = trusting(&server, &ca);
+    target.request.reuse_connection = true;
+    let prober = prober();
+    let first = Box::pin(prober.probe(&target)).await;
+    let second = Box::pin(prober.probe(&target)).await;
+    check(&second, None);
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    assert!(second.phases.tls.is_none() && second.tls == first.tls);
+}

@@ -1,0 +1,219 @@
+//! The CloudWatch emulator: the one that PROBECAUSE_EMULATOR names (`host:port`), else
+//! one of our own, started from its virtual environment and ended by its handle.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, StateValue, Statistic};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::support::cloudwatch::sdk;
+
+pub(crate) use sdk::config;
+
+/// A running emulator.
+pub(crate) struct Emulator {
+    pub(crate) address: SocketAddr,
+    client: Client,
+    _ours: Option<Child>,
+}
+
+/// From a cold start on a loaded machine.
+const START: Duration = Duration::from_secs(120);
+
+impl Emulator {
+    /// The emulator, ready for calls.
+    pub(crate) async fn get() -> Self {
+        let (address, ours) = match std::env::var("PROBECAUSE_EMULATOR") {
+            Ok(address) => (
+                address.parse().expect("PROBECAUSE_EMULATOR is host:port"),
+                None,
+            ),
+            Err(_) => start(),
+        };
+        let settings = aws_sdk_cloudwatch::config::Builder::from(&config())
+            .endpoint_url(format!("http://{address}"))
+            .build();
+        let emulator = Self {
+            address,
+            client: Client::from_conf(settings),
+            _ours: ours,
+        };
+        let begun = Instant::now();
+        while emulator.client.describe_alarms().send().await.is_err() {
+            assert!(
+                begun.elapsed() < START,
+                "the emulator does not answer at {address}"
+            );
+            sleep(Duration::from_millis(500)).await;
+        }
+        emulator
+    }
+
+    /// An alarm as it is.
+    pub(crate) async fn describe(&self, alarm: &str) -> MetricAlarm {
+        let answer = self
+            .client
+            .describe_alarms()
+            .alarm_names(alarm)
+            .send()
+            .await
+            .unwrap();
+        answer
+            .metric_alarms()
+            .first()
+            .cloned()
+            .unwrap_or_else(|| panic!("no alarm `{alarm}`"))
+    }
+
+    /// An alarm's tags.
+    pub(crate) async fn tags(&self, alarm: &str) -> HashMap<String, String> {
+        let arn = self.describe(alarm).await.alarm_arn.unwrap();
+        let answer = self
+            .client
+            .list_tags_for_resource()
+            .resource_arn(arn)
+            .send()
+            .await
+            .unwrap();
+        let tags = answer.tags().iter();
+        tags.map(|tag| {
+            (
+                tag.key().unwrap().to_owned(),
+                tag.value().unwrap().to_owned(),
+            )
+        })
+        .collect()
+    }
+
+    /// Waits for a state, while something is done each second.
+    pub(crate) async fn until(
+        &self,
+        alarm: &str,
+        state: StateValue,
+        patience: Duration,
+        meanwhile: impl Fn(),
+    ) {
+        let begun = Instant::now();
+        loop {
+            let answer = self
+                .client
+                .describe_alarms()
+                .alarm_names(alarm)
+                .send()
+                .await
+                .unwrap();
+            let now = answer
+                .metric_alarms()
+                .first()
+                .and_then(|a| a.state_value.clone());
+            if now.as_ref() == Some(&state) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < patience,
+                "`{alarm}` is {now:?}, not {state:?}"
+            );
+            meanwhile();
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Waits until an alarm exists and its actions are enabled or not.
+    pub(crate) async fn until_actions(&self, alarm: &str, enabled: bool, patience: Duration) {
+        let begun = Instant::now();
+        loop {
+            let request = self.client.describe_alarms().alarm_names(alarm);
+            let answer = request.send().await.unwrap();
+            let now = answer
+                .metric_alarms()
+                .first()
+                .and_then(|a| a.actions_enabled);
+            if now == Some(enabled) {
+                return;
+            }
+            assert!(begun.elapsed() < patience, "`{alarm}`: actions {now:?}");
+            sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// Disables an alarm's actions, as somebody would by hand.
+    pub(crate) async fn silence(&self, alarm: &str) {
+        let request = self.client.disable_alarm_actions().alarm_names(alarm);
+        request.send().await.unwrap();
+    }
+
+    /// Deletes an alarm, as somebody would by hand.
+    pub(crate) async fn delete(&self, alarm: &str) {
+        let request = self.client.delete_alarms().alarm_names(alarm);
+        request.send().await.unwrap();
+    }
+
+    /// Whether an alarm exists.
+    pub(crate) async fn exists(&self, alarm: &str) -> bool {
+        let request = self.client.describe_alarms().alarm_names(alarm);
+        !request.send().await.unwrap().metric_alarms().is_empty()
+    }
+
+    /// Somebody else's alarm, without our tag.
+    pub(crate) async fn put_foreign(&self, alarm: &str) {
+        self.client
+            .put_metric_alarm()
+            .alarm_name(alarm)
+            .namespace("Theirs")
+            .metric_name("Theirs")
+            .statistic(Statistic::Sum)
+            .comparison_operator(ComparisonOperator::GreaterThanThreshold)
+            .threshold(5.0)
+            .period(60)
+            .evaluation_periods(1)
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+fn start() -> (SocketAddr, Option<Child>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let setup = std::process::Command::new(root.join("tests/cloudwatch/setup"))
+        .output()
+        .unwrap();
+    assert!(
+        setup.status.success(),
+        "{}",
+        String::from_utf8_lossy(&setup.stderr)
+    );
+    let python = String::from_utf8(setup.stdout).unwrap();
+    // The emulator cannot choose a free port itself.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let volume =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulator-{}", address.port()));
+    std::fs::create_dir_all(&volume).unwrap();
+    let log = std::fs::File::create(volume.join("log")).unwrap();
+    let child = Command::new(python.trim())
+        .args(["-m", "localstack.runtime.main"])
+        .env("GATEWAY_LISTEN", address.to_string())
+        .env("SERVICES", "cloudwatch,logs,sts")
+        .env("EAGER_SERVICE_LOADING", "1")
+        .env("DISABLE_EVENTS", "1")
+        .env("DNS_ADDRESS", "0")
+        .env("SKIP_SSL_CERT_DOWNLOAD", "1")
+        // Its state: emulators that share a directory take each other's tables.
+        .env("FILESYSTEM_ROOT", &volume)
+        .env("LOCALSTACK_VOLUME_DIR", &volume)
+        .env("TMPDIR", &volume)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    (address, Some(child))
+}

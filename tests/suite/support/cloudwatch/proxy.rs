@@ -1,0 +1,106 @@
+//! A recording proxy in front of the emulator: every call with its operation and body.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Response, Uri};
+
+use crate::support::loopback::serve;
+
+use crate::support::cloudwatch::cbor;
+
+/// The proxy.
+pub(crate) struct Proxy {
+    address: std::net::SocketAddr,
+    log: Arc<Mutex<Vec<Call>>>,
+}
+
+/// One recorded call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Such as `PutMetricData`.
+    pub(crate) operation: String,
+    /// The body, as JSON text.
+    pub(crate) body: String,
+}
+
+#[derive(Clone)]
+struct Upstream {
+    base: String,
+    client: reqwest::Client,
+    log: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Proxy {
+    /// Starts a proxy on a free port.
+    pub(crate) async fn start(upstream: std::net::SocketAddr) -> Self {
+        // Building a client needs a provider, though nothing here speaks TLS.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let upstream = Upstream {
+            base: format!("http://{upstream}"),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            log: Arc::clone(&log),
+        };
+        let app = Router::new().fallback(forward).with_state(upstream);
+        let address = serve(app).await;
+        Self { address, log }
+    }
+
+    /// Where to send calls.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every call so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// How many calls changed an alarm.
+    pub(crate) fn writes(&self) -> usize {
+        let reads = ["DescribeAlarms", "ListTagsForResource", "PutMetricData"];
+        let calls = self.calls();
+        calls
+            .iter()
+            .filter(|call| !reads.contains(&call.operation.as_str()))
+            .count()
+    }
+}
+
+async fn forward(
+    State(upstream): State<Upstream>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let operation = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let text = cbor::body(&headers, &body).to_string();
+    upstream.log.lock().unwrap().push(Call {
+        operation,
+        body: text,
+    });
+    let url = format!("{}{uri}", upstream.base);
+    let request = upstream
+        .client
+        .request(method, url)
+        .headers(headers)
+        .body(body);
+    let Ok(answer) = request.send().await else {
+        // What an endpoint behind a balancer looks like when it is gone.
+        let gone = Response::builder().status(503).body(Body::empty());
+        return gone.unwrap();
+    };
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        if name != "transfer-encoding" {
+            response = response.header(name, value);
+        }
+    }
+    response
+        .body(Body::from(answer.bytes().await.unwrap()))
+        .unwrap()
+}

@@ -1,0 +1,132 @@
+//! The five captured failures of an HTTP API in front of Lambda, by the program itself.
+
+use std::process::{Command, Output};
+
+const CAPTURES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/transcripts/http-api-lambda-failures.md"
+);
+
+const REST: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/transcripts/rest-api-failures.md"
+);
+
+fn diagnose(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_probecause"))
+        .arg("diagnose")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// `certainty cause cause …`, one line an answer, candidates best first.
+fn verdicts(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            let causes: Vec<&str> = value["candidates"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|candidate| candidate["cause"].as_str().unwrap())
+                .collect();
+            assert_eq!(value["cause"], causes[0]);
+            format!(
+                "{} {}",
+                value["certainty"].as_str().unwrap(),
+                causes.join(" ")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_five_captures_are_named() {
+    let output = diagnose(&[CAPTURES, "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let verdicts = verdicts(&output);
+    let begins = [
+        "likely integration-timeout",
+        "possible lambda-function-error lambda-malformed-response",
+        "possible lambda-permission-denied",
+        "likely lambda-throttled",
+        "possible lambda-function-error lambda-malformed-response",
+    ];
+    assert_eq!(verdicts.len(), begins.len());
+    for (verdict, begin) in verdicts.iter().zip(begins) {
+        assert!(verdict.starts_with(begin), "{verdict} instead of {begin}");
+    }
+}
+
+/// Half of them came through the CloudFront of an edge-optimised API, which is not blamed.
+#[test]
+fn the_failures_of_a_rest_api_are_named_with_their_rivals() {
+    let output = diagnose(&[REST, "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = [
+        "possible lambda-function-error lambda-malformed-response",
+        "possible lambda-permission-denied lambda-throttled",
+        "likely integration-timeout integration-unreachable",
+        "proven api-throttled",
+        "proven quota-exceeded",
+        "possible route-not-found unauthorized",
+        "possible forbidden unauthorized route-not-found",
+        "proven authorizer-failure",
+    ];
+    assert_eq!(verdicts(&output), expected);
+}
+
+#[test]
+fn a_floor_comes_only_from_an_answer_that_did_not_reach_the_function() {
+    let output = diagnose(&[CAPTURES, "--json"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let third: serde_json::Value = serde_json::from_str(text.lines().nth(2).unwrap()).unwrap();
+    let from = third["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|evidence| evidence["fact"] == "floor_from")
+        .unwrap();
+    assert_eq!(from["value"], "answer 4 of the same host: lambda-throttled");
+    assert_eq!(third["time"], "2025-05-20T04:47:06.000Z");
+    assert_eq!(third["duration_seconds"], 0.168);
+    assert!(third["phases"]["processing"].is_null());
+}
+
+#[test]
+fn without_a_floor_an_invoked_function_is_not_called_permission() {
+    let text = std::fs::read_to_string(CAPTURES).unwrap();
+    let parts: Vec<&str> = text.split("\n# ").collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{}\n# {}", parts[1], parts[4])).unwrap();
+    let output = diagnose(&[file.path().to_str().unwrap(), "--json"]);
+    let verdicts = verdicts(&output);
+    assert_eq!(verdicts.len(), 2);
+    for verdict in verdicts {
+        assert!(verdict.starts_with("possible lambda-function-error lambda-malformed-response"));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_ends_with_2() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "# nothing here\n").unwrap();
+    for (argument, expected) in [
+        ("/nonexistent/file", "cannot read /nonexistent/file"),
+        (file.path().to_str().unwrap(), "no answer found in"),
+    ] {
+        let output = diagnose(&[argument, CAPTURES]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(expected));
+        // The other file is read all the same.
+        assert!(String::from_utf8_lossy(&output.stdout).contains("integration-timeout"));
+    }
+}
+
+#[test]
+fn people_read_this() {
+    let output = diagnose(&[CAPTURES]);
+    insta::assert_snapshot!("five_captures", String::from_utf8_lossy(&output.stdout));
+}
