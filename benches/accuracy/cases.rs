@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use probecause::domain::baseline::Baseline;
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::{Diagnosis, Outcome};
@@ -17,6 +16,7 @@ use super::evidence;
 use super::front_doors::{Door, Fault, Kind, response};
 use super::population::{self, Network};
 use super::random::Random;
+use super::truths::{Stage, Truths, now};
 
 /// Share of targets whose operator declared a given detail (assumption).
 pub(crate) const DECLARED: f64 = 0.6;
@@ -34,53 +34,11 @@ const AUTHORIZER_LIMIT: f64 = 10.0;
 /// for a time nobody documents (assumption: log-uniform up to the API's limit).
 const HANGING: (f64, f64) = (2.0, 29.0);
 
-/// How much is known when a failure is diagnosed; each step adds to the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Outside,
-    Floor,
-    History,
-    Metrics,
-    Logs,
-}
-
-/// What the drawn AWS side is, declared or not.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Truths {
-    /// The function's own timeout, in seconds.
-    pub(crate) function_timeout: f64,
-    /// The API's integration timeout, in seconds.
-    pub(crate) integration_timeout: f64,
-    /// What the failing run took, in seconds, as Lambda's clock has it.
-    pub(crate) ran: f64,
-}
-
 /// One failure with everything that is known of it.
 pub(crate) struct Case {
     pub(crate) target: Target,
     pub(crate) observation: Observation,
     stages: Vec<(Stage, Context)>,
-}
-
-impl Stage {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Outside,
-        Self::Floor,
-        Self::History,
-        Self::Metrics,
-        Self::Logs,
-    ];
-
-    /// The step's name in the table.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Outside => "outside only",
-            Self::Floor => "+ floor",
-            Self::History => "+ history",
-            Self::Metrics => "+ metrics",
-            Self::Logs => "+ logs",
-        }
-    }
 }
 
 impl Case {
@@ -133,38 +91,6 @@ impl Case {
     }
 }
 
-impl Truths {
-    fn draw(random: &mut Random) -> Self {
-        let integration_timeout = if random.chance(population::DEFAULT_TIMEOUT_SHARE) {
-            30.0
-        } else {
-            random.one_of(population::OTHER_TIMEOUTS)
-        };
-        Self {
-            function_timeout: random.one_of(population::FUNCTION_TIMEOUTS),
-            integration_timeout,
-            ran: 0.0,
-        }
-    }
-
-    fn run(self, fault: &Fault, own: f64, random: &mut Random) -> f64 {
-        let start = population::run(random);
-        match fault.kind {
-            Kind::FunctionTimeout => self.function_timeout,
-            Kind::IntegrationTimeout => self
-                .function_timeout
-                .min(self.integration_timeout + random.exponential(20.0)),
-            // Failing runs end earlier or later than good ones: half the one, half the other.
-            _ => 0.5 * (start + own),
-        }
-    }
-}
-
-/// The moment of every probe: mid-minute, so that a window is one minute or two.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::UNIX_EPOCH
-}
-
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds.max(0.0))
 }
@@ -206,16 +132,6 @@ fn declare(
     if fault.door.is_gateway() && random.chance(DECLARED) {
         let limit = truths.limit(fault.door);
         aws.integration_timeout = Some(seconds(limit));
-    }
-}
-
-impl Truths {
-    /// The API's limit: a REST API's default and maximum is 29 s.
-    pub(crate) fn limit(self, door: Door) -> f64 {
-        match door {
-            Door::RestApi => self.integration_timeout.min(29.0),
-            _ => self.integration_timeout,
-        }
     }
 }
 

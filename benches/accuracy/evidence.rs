@@ -12,10 +12,10 @@ use probecause::domain::diagnosis::context::Context;
 use probecause::model::observation::Observation;
 use probecause::model::target::{AwsDeclarations, Target};
 
-use super::cases::{Stage, Truths, now};
 use super::front_doors::{Fault, Kind};
 use super::log_lines;
 use super::random::Random;
+use super::truths::{Stage, Truths, now};
 
 /// Share of targets whose function, and whose API, may be asked about; of those, share of
 /// requests that AWS refuses or limits.
@@ -189,7 +189,7 @@ fn window(
     };
     let (function, gateway) = (random.chance(ASKED), random.chance(ASKED));
     let of_route = random.chance(OF_ROUTE);
-    let latency = latency(fault, truths);
+    let latency = truths.latency(fault);
     let lambda = Some(lambda).filter(|_| function && !random.chance(REFUSED));
     let api = Some(ApiMetrics {
         of_route,
@@ -213,18 +213,4 @@ fn longest(fault: &Fault, truths: Truths) -> Duration {
         _ => truths.ran,
     };
     Duration::from_secs_f64(longest)
-}
-
-pub(crate) fn latency(fault: &Fault, truths: Truths) -> Duration {
-    Duration::from_secs_f64(match fault.kind {
-        Kind::IntegrationTimeout => truths.limit(fault.door) + 0.001,
-        Kind::FunctionError
-        | Kind::FunctionTimeout
-        | Kind::Customised
-        | Kind::Malformed
-        | Kind::Blip
-        | Kind::OwnPlain
-        | Kind::OwnTold => truths.ran + 0.008,
-        _ => 0.012,
-    })
 }

@@ -7,10 +7,9 @@ use probecause::domain::diagnosis::aws::LogFinding;
 use probecause::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
 use probecause::model::observation::Observation;
 
-use super::cases::Truths;
-use super::evidence::latency;
 use super::front_doors::{Door, Fault, Kind};
 use super::random::Random;
+use super::truths::Truths;
 
 /// Share of APIs with an access log that may be read; of lines found; of full formats.
 const LOGGED: f64 = 0.6;
@@ -29,7 +28,7 @@ const MALFORMED: &str =
 const OWN: &str = "INTEGRATION_FAILURE";
 
 /// What stands in a log line of this failure.
-struct Annotation {
+struct LineFields {
     /// AWS's word on the integration.
     integration: String,
     /// The status of the Lambda service.
@@ -70,7 +69,7 @@ pub(crate) fn log(
             ("integrationStatus", or_dash(words.service)),
             (
                 "integrationLatency",
-                latency(fault, truths).as_millis().to_string(),
+                truths.latency(fault).as_millis().to_string(),
             ),
             (
                 "integration.requestId",
@@ -86,7 +85,7 @@ pub(crate) fn log(
     read_access_line(&line.to_string()).map(|(_, finding)| finding)
 }
 
-fn words(fault: &Fault, truths: Truths, random: &mut Random) -> Annotation {
+fn words(fault: &Fault, truths: Truths, random: &mut Random) -> LineFields {
     let rest = fault.door == Door::RestApi;
     let wrapped = |error: &str| {
         if rest {
@@ -126,7 +125,7 @@ fn words(fault: &Fault, truths: Truths, random: &mut Random) -> Annotation {
             (integration.to_owned(), service, kind, authorizer)
         }
     };
-    Annotation {
+    LineFields {
         integration,
         service,
         kind,

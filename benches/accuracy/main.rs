@@ -13,6 +13,7 @@ mod measure;
 mod population;
 mod random;
 mod table;
+mod truths;
 
 use std::error::Error;
 

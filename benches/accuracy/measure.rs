@@ -16,9 +16,10 @@ use probecause::model::cause::Certainty;
 use probecause::model::target::Target;
 
 use super::bound::{self, Classes};
-use super::cases::{Case, Stage};
+use super::cases::Case;
 use super::front_doors::{FAULTS, Fault};
 use super::random::Random;
+use super::truths::Stage;
 
 /// What was counted of one row at one step.
 #[derive(Clone, Debug, Default, PartialEq)]

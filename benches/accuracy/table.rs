@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use probecause::model::cause::Certainty;
 
 use super::bound::{self, Row};
-use super::cases::Stage;
 use super::front_doors::{Door, FAULTS, Fault};
 use super::measure::{Measured, Tally};
+use super::truths::Stage;
 
 /// How the table is written.
 #[derive(Clone, Copy, Debug, Default)]

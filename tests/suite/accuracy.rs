@@ -22,16 +22,18 @@ mod population;
 mod random;
 #[path = "../../benches/accuracy/table.rs"]
 mod table;
+#[path = "../../benches/accuracy/truths.rs"]
+mod truths;
 
 #[cfg(test)]
 mod tests {
     use probecause::domain::diagnosis::rulebook::Rulebook;
     use probecause::model::cause::Certainty;
 
-    use crate::accuracy::cases::Stage;
     use crate::accuracy::front_doors::FAULTS;
     use crate::accuracy::measure::{Measured, measure, names_nothing};
     use crate::accuracy::table::{self, AIM_AMONG, AIMS, Share, Style};
+    use crate::accuracy::truths::Stage;
 
     /// Enough for some thousands of `likely` verdicts, in a few seconds unoptimised.
     const CASES: u32 = 60;
