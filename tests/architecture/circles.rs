@@ -1,98 +1,85 @@
-//! Circles: between files, and between rooms where no two files make one.
+//! Finds circular imports: between files, and between the children of any one folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::Source;
 
-/// Circles between files. A file and the ones inside it belong together: what a parent
-/// and its child take from each other is no circle.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// Appends one finding per circle.
+///
+/// A module and the modules inside it belong together, so imports between the two are not
+/// a circle. Everything else is: `a` → `b` → `a` between files, and `a::x` → `b`, `b` →
+/// `a` between `a` with everything inside it and `b`, at every depth of the tree.
 pub(crate) fn find(code: &[&Source], out: &mut Vec<String>) {
-    let modules: BTreeSet<&[String]> = code.iter().map(|source| &source.module[..]).collect();
-    let mut graph: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
-    for source in code.iter().filter(|source| !source.module.is_empty()) {
-        let from = &source.module[..];
-        for (_, path) in source.inner_paths() {
-            let target = (1..path.len())
-                .rev()
-                .find_map(|end| modules.get(&path[1..=end]));
-            if let Some(&to) = target
-                && !from.starts_with(to)
-                && !to.starts_with(from)
-            {
-                graph.entry(from).or_default().insert(to);
-            }
+    let imports = imports(code);
+    let mut files = Graph::new();
+    let mut folders: BTreeMap<&[String], Graph> = BTreeMap::new();
+    for (from, to) in &imports {
+        let common = from.iter().zip(*to).take_while(|(a, b)| a == b).count();
+        if common == from.len() || common == to.len() {
+            continue;
+        }
+        let edge = |graph: &mut Graph, from: String, to| graph.entry(from).or_default().insert(to);
+        edge(&mut files, from.join("::"), to.join("::"));
+        let inside = folders.entry(&from[..common]).or_default();
+        edge(inside, from[common].clone(), to[common].clone());
+    }
+    for circle in circles(&files) {
+        out.push(format!("circular imports: {circle}"));
+    }
+    for (folder, graph) in folders.iter().filter(|(folder, _)| !folder.is_empty()) {
+        for circle in circles(graph) {
+            let folder = folder.join("::");
+            out.push(format!("circular imports inside {folder}: {circle}"));
         }
     }
-    let mut done = BTreeSet::new();
-    for &start in &modules {
-        let mut trail = vec![start];
-        walk(&graph, &mut trail, &mut done, out);
-    }
-    rooms_in_a_circle(&graph, out);
 }
 
-/// Depth first; a file that stands on the trail already closes a circle.
+/// Imports between files of the crate, each end as a module path.
+fn imports<'a>(code: &'a [&Source]) -> Vec<(&'a [String], &'a [String])> {
+    let modules: BTreeSet<&[String]> = code.iter().map(|source| &source.module[..]).collect();
+    let mut imports = Vec::new();
+    for source in code.iter().filter(|source| !source.module.is_empty()) {
+        for (_, path) in source.inner_paths() {
+            // The last part names an item unless the path is itself a module.
+            let target = (1..path.len()).rev().find_map(|end| {
+                let module = modules.get(&path[1..=end])?;
+                Some(*module)
+            });
+            imports.extend(target.map(|target| (&source.module[..], target)));
+        }
+    }
+    imports
+}
+
+/// Every circle that a depth-first walk meets, as `a → b → a`.
+fn circles(graph: &Graph) -> Vec<String> {
+    let (mut found, mut done) = (Vec::new(), BTreeSet::new());
+    for start in graph.keys() {
+        walk(graph, &mut vec![start], &mut done, &mut found);
+    }
+    found
+}
+
 fn walk<'a>(
-    graph: &BTreeMap<&'a [String], BTreeSet<&'a [String]>>,
-    trail: &mut Vec<&'a [String]>,
-    done: &mut BTreeSet<&'a [String]>,
-    out: &mut Vec<String>,
+    graph: &'a Graph,
+    trail: &mut Vec<&'a str>,
+    done: &mut BTreeSet<&'a str>,
+    found: &mut Vec<String>,
 ) {
     let Some(&here) = trail.last() else { return };
     if done.contains(here) {
         return;
     }
-    for &next in graph.get(here).into_iter().flatten() {
+    for next in graph.get(here).into_iter().flatten() {
         if let Some(at) = trail.iter().position(|&seen| seen == next) {
-            let mut circle: Vec<_> = trail[at..].iter().map(|part| part.join("::")).collect();
-            circle.push(next.join("::"));
-            out.push(format!("a circle: {}", circle.join(" → ")));
+            found.push([&trail[at..], &[next]].concat().join(" → "));
         } else {
             trail.push(next);
-            walk(graph, trail, done, out);
+            walk(graph, trail, done, found);
             trail.pop();
         }
     }
     done.insert(here);
-}
-
-/// Two rooms must not need each other either, through whichever of their files.
-fn rooms_in_a_circle(graph: &BTreeMap<&[String], BTreeSet<&[String]>>, out: &mut Vec<String>) {
-    let mut reach: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let room = |module: &[String]| module[..module.len().min(2)].join("::");
-    for (from, to) in graph
-        .iter()
-        .flat_map(|(from, all)| all.iter().map(move |to| (from, to)))
-    {
-        if room(from) != room(to) {
-            reach.entry(room(from)).or_default().insert(room(to));
-        }
-    }
-    // Widen until nothing is added: a room that then reaches itself is in a circle.
-    loop {
-        let before: usize = reach.values().map(BTreeSet::len).sum();
-        let snapshot = reach.clone();
-        for reached in reach.values_mut() {
-            let further = reached
-                .iter()
-                .filter_map(|room| snapshot.get(room))
-                .flatten();
-            let further: Vec<String> = further.cloned().collect();
-            reached.extend(further);
-        }
-        if reach.values().map(BTreeSet::len).sum::<usize>() == before {
-            break;
-        }
-    }
-    let circle: Vec<&str> = reach
-        .iter()
-        .filter(|(room, reached)| reached.contains(*room))
-        .map(|(room, _)| room.as_str())
-        .collect();
-    if !circle.is_empty() {
-        out.push(format!(
-            "these rooms need each other: {}",
-            circle.join(", ")
-        ));
-    }
 }

@@ -1,31 +1,104 @@
-//! Holds the floors of the house over `src`: arrows only point down, and the two lower
-//! floors touch neither the world nor the clock.
+//! Checks the structure of the source tree.
 //!
-//! Reviews forget and editors import; this does neither. Each finding says file, line
-//! and rule. The rules are themselves tried on made-up sources below.
+//! Imports point from upper layers to lower ones and never in a circle, the lower layers
+//! perform no I/O and read no clock, files are headed and short, and every public item has
+//! a user. The checks are themselves tested on made-up sources.
 #![expect(
     clippy::unwrap_used,
-    reason = "an unreadable source tree fails the test here"
+    reason = "an unreadable source tree fails the test"
 )]
 
 mod circles;
 mod rules;
 mod source;
+mod unused;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rules::findings;
+use rules::{LAYERS, circular_imports, findings};
+
+/// Public items that only tests use, each for observing or injecting what a real peer
+/// cannot be made to do.
+const ONLY_TESTS_USE: [&str; 0] = [];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 #[test]
-fn the_house_keeps_its_floors() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    collect(root, &root.join("src"), &mut files);
+fn the_source_tree_keeps_its_layers() {
+    let files = files_of("src");
     assert!(files.len() > 30, "only {} files found", files.len());
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let findings = findings(&files, &dependencies(&manifest));
     assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+#[test]
+fn the_source_folder_shows_the_layers_and_nothing_else() {
+    let entries = std::fs::read_dir(root().join("src")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut expected: BTreeSet<String> = LAYERS.iter().map(ToString::to_string).collect();
+    expected.extend(["lib.rs".to_owned(), "main.rs".to_owned()]);
+    assert_eq!(names.collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn benchmarks_and_tests_have_no_circular_imports() {
+    for crate_root in ["benches/accuracy", "benches/side_by_side", "tests/suite"] {
+        let found = circular_imports(crate_root, &files_of(crate_root));
+        assert!(found.is_empty(), "\n{crate_root}: {}\n", found.join("\n"));
+    }
+}
+
+#[test]
+fn every_public_item_has_a_user() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unused-items");
+    unused::write_crate(root(), &folder, &LAYERS);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let found = unused::items(root(), &folder.join("Cargo.toml"), target);
+    assert_eq!(found, ONLY_TESTS_USE.map(str::to_owned).into());
+}
+
+#[test]
+fn a_planted_unused_public_item_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let package = "package = { name = \"planted\", edition = \"2024\" }\n";
+    write(
+        "Cargo.toml",
+        &format!("{package}[dependencies]\n[dev-dependencies]\n"),
+    );
+    write(
+        "Cargo.lock",
+        "version = 4\n[[package]]\nname = \"planted\"\nversion = \"0.0.0\"\n",
+    );
+    write(
+        "src/main.rs",
+        "//! Head.\n\nuse probecause::model::used;\nfn main() { used(); }\n",
+    );
+    write(
+        "src/model/mod.rs",
+        "pub fn used() {}\npub fn describe() {}\n\
+         #[cfg(test)]\nmod tests { #[test] fn it_works() { super::describe(); } }\n",
+    );
+    let checked = folder.path().join("checked");
+    unused::write_crate(folder.path(), &checked, &["model"]);
+    let target = folder.path().join("target");
+    let found = unused::items(folder.path(), &checked.join("Cargo.toml"), &target);
+    assert_eq!(found, ["model/mod.rs: describe".to_owned()].into());
+}
+
+/// Every Rust file of a folder as path, relative to the project, and text.
+fn files_of(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    collect(root(), &root().join(folder), &mut files);
+    files
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
@@ -43,14 +116,14 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
     }
 }
 
-/// The crate names of the dependencies, as they are written in code.
+/// Names of the dependencies as code spells them.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let manifest: toml::Table = manifest.parse().unwrap();
     let table = manifest["dependencies"].as_table().unwrap();
     table.keys().map(|name| name.replace('-', "_")).collect()
 }
 
-/// Looks at made-up files, given as path and text, and compares what is found.
+/// Compares the findings in made-up files, given as path and text.
 fn check(files: &[(&str, &str)], expected: &[&str]) {
     let files: Vec<(String, String)> = files
         .iter()
@@ -62,7 +135,7 @@ fn check(files: &[(&str, &str)], expected: &[&str]) {
 }
 
 #[test]
-fn arrows_down_and_sideways_are_fine() {
+fn imports_from_the_same_or_a_lower_layer_are_allowed() {
     check(
         &[
             ("src/model/cause.rs", "pub struct Cause;"),
@@ -81,7 +154,7 @@ fn arrows_down_and_sideways_are_fine() {
 }
 
 #[test]
-fn an_arrow_up_is_found_in_every_spelling() {
+fn an_upward_import_is_found_in_every_spelling() {
     check(
         &[
             (
@@ -98,38 +171,63 @@ fn an_arrow_up_is_found_in_every_spelling() {
             ),
         ],
         &[
-            "src/domain/health.rs:2: points up, from floor 2 to `io::probe` on floor 3",
-            "src/domain/health.rs:2: points up, from floor 2 to `io::probe::B` on floor 3",
-            "src/model/cause.rs:3: points up, from floor 1 to `domain::Report` on floor 2",
-            "src/io/sink/page.rs:2: points up, from floor 3 to `engine::app::go` on floor 4",
+            "src/domain/health.rs:2: imports `io::probe` upward, from `domain` to `io`",
+            "src/domain/health.rs:2: imports `io::probe::B` upward, from `domain` to `io`",
+            "src/model/cause.rs:3: imports `domain::Report` upward, from `model` to `domain`",
+            "src/io/sink/page.rs:2: imports `engine::app::go` upward, from `io` to `engine`",
         ],
     );
 }
 
 #[test]
-fn circles_between_rooms_and_between_files_of_one_room_are_found() {
+fn a_circle_between_two_files_is_found() {
     check(
         &[
             ("src/domain/health.rs", "use crate::domain::report::Report;"),
             ("src/domain/report.rs", "use crate::domain::health::Health;"),
         ],
         &[
-            "a circle: domain::health → domain::report → domain::health",
-            "these rooms need each other: domain::health, domain::report",
+            "circular imports: domain::health → domain::report → domain::health",
+            "circular imports inside domain: health → report → health",
         ],
     );
+}
+
+#[test]
+fn a_parent_and_its_child_may_import_each_other_and_two_children_may_not() {
     check(
         &[
             ("src/io/probe/mod.rs", "pub mod a; use self::a::A;"),
             ("src/io/probe/a.rs", "use super::b::B; use super::Thing;"),
             ("src/io/probe/b.rs", "use crate::io::probe::a::A;"),
         ],
-        &["a circle: io::probe::a → io::probe::b → io::probe::a"],
+        &[
+            "circular imports: io::probe::a → io::probe::b → io::probe::a",
+            "circular imports inside io::probe: a → b → a",
+        ],
     );
 }
 
 #[test]
-fn rooms_can_be_in_a_circle_where_no_two_files_are() {
+fn a_circle_between_a_module_and_its_own_subfolder_is_found() {
+    check(
+        &[
+            (
+                "src/io/config/validate/daemon.rs",
+                "use crate::io::config::web;",
+            ),
+            (
+                "src/io/config/web.rs",
+                "use crate::io::config::validate::text;",
+            ),
+            ("src/io/config/validate/mod.rs", "mod daemon;"),
+        ],
+        &["circular imports inside io::config: validate → web → validate"],
+    );
+}
+
+#[test]
+fn a_circle_between_modules_is_found_where_no_two_files_form_one() {
     check(
         &[
             ("src/io/probe/a.rs", "use crate::io::config::b::B;"),
@@ -137,12 +235,12 @@ fn rooms_can_be_in_a_circle_where_no_two_files_are() {
             ("src/io/config/c.rs", "use crate::io::probe::d::D;"),
             ("src/io/probe/d.rs", ""),
         ],
-        &["these rooms need each other: io::config, io::probe"],
+        &["circular imports inside io: config → probe → config"],
     );
 }
 
 #[test]
-fn the_core_touches_neither_world_nor_clock() {
+fn io_and_clocks_are_found_in_the_lower_layers() {
     check(
         &[(
             "src/domain/health.rs",
@@ -153,19 +251,19 @@ fn the_core_touches_neither_world_nor_clock() {
              use serde::Deserialize;",
         )],
         &[
-            "src/domain/health.rs:2: `std::fs` touches the world below floor 3",
-            "src/domain/health.rs:2: `std::time::Instant` is a clock's type: take a `Timestamp`",
-            "src/domain/health.rs:3: `std::net::TcpStream` touches the world below floor 3",
-            "src/domain/health.rs:4: `tracing::info`: the crate `tracing` belongs on floor 3",
+            "src/domain/health.rs:2: `std::fs` performs I/O: move it to `io`",
+            "src/domain/health.rs:2: `std::time::Instant` is a type of a clock: use a `Timestamp`",
+            "src/domain/health.rs:3: `std::net::TcpStream` performs I/O: move it to `io`",
+            "src/domain/health.rs:4: `tracing::info`: the crate `tracing` belongs to `io`",
             "src/domain/health.rs:5: `jiff::Timestamp::now` reads a clock: take `now` as an argument",
-            "src/domain/health.rs:6: `serde::Deserialize`: the crate `serde` belongs on floor 3",
-            "src/domain/health.rs:4: `println!` writes below floor 3",
+            "src/domain/health.rs:6: `serde::Deserialize`: the crate `serde` belongs to `io`",
+            "src/domain/health.rs:4: `println!` performs I/O: move it to `io`",
         ],
     );
 }
 
 #[test]
-fn serialisation_is_allowed_where_it_is_the_matter() {
+fn serialization_is_allowed_in_listed_files() {
     check(
         &[
             ("src/domain/diagnosis/reader.rs", "use toml::de::DeTable;"),
@@ -173,7 +271,7 @@ fn serialisation_is_allowed_where_it_is_the_matter() {
             ("src/domain/diagnosis/fact.rs", "use serde_json::Value;"),
         ],
         &[
-            "src/domain/diagnosis/fact.rs:2: `serde_json::Value`: the crate `serde_json` belongs on floor 3",
+            "src/domain/diagnosis/fact.rs:2: `serde_json::Value`: the crate `serde_json` belongs to `io`",
         ],
     );
 }
@@ -200,7 +298,7 @@ fn comments_literals_and_tests_are_not_code() {
 }
 
 #[test]
-fn a_file_without_head_a_long_file_and_a_room_on_no_floor_are_found() {
+fn a_missing_head_a_long_file_and_a_file_in_no_layer_are_found() {
     let long = "let x = 1;\n".repeat(41);
     let files = [
         ("src/main.rs".to_owned(), format!("//! Head.\n{long}")),
@@ -214,9 +312,9 @@ fn a_file_without_head_a_long_file_and_a_room_on_no_floor_are_found() {
         findings(&files, &BTreeSet::new()),
         [
             "src/main.rs:1: has 41 lines of code, more than 40: split it",
-            "src/model/cause.rs:1: opens without a `//!` head that says why it exists",
+            "src/model/cause.rs:1: starts without a `//!` comment that says what the module is responsible for",
             "src/model/cause.rs:1: has 301 lines of code, more than 300: split it",
-            "src/helpers.rs:1: this room stands on no floor: give it a place in LAYERS",
+            "src/helpers.rs:1: belongs to no layer: move it into one of model, domain, io, engine, cli",
         ]
     );
 }

@@ -1,23 +1,20 @@
-//! The rules of the house: floors, purity, and the shape of a file.
+//! The rules: imports point down, the lower layers are pure, files have a head and are short.
 //!
-//! Each rule pushes its findings as `file:line: what is wrong`, with the mend where it
-//! is not plain.
+//! Each rule appends its findings as `file:line: what is wrong`, with the correction where
+//! it is not obvious.
 
 use std::collections::BTreeSet;
 
 use crate::circles;
 use crate::source::Source;
 
-/// The layers from bottom to top, each a folder of `src`. `main` belongs to the top one.
-const LAYERS: [(u8, &[&str]); 5] = [
-    (1, &["model"]),
-    (2, &["domain"]),
-    (3, &["io"]),
-    (4, &["engine"]),
-    (5, &["cli", "main"]),
-];
+/// The layers from bottom to top. Each is a folder of `src`.
+pub(crate) const LAYERS: [&str; 5] = ["model", "domain", "io", "engine", "cli"];
 
-/// Crates that floors 1 and 2 may use: types, text and errors, nothing that acts.
+/// Layers from this one on may perform I/O and read clocks.
+const IO: usize = 2;
+
+/// Crates that `model` and `domain` may use: they provide types and text and perform no I/O.
 const PURE_CRATES: [&str; 7] = [
     "humantime",
     "jiff",
@@ -28,10 +25,10 @@ const PURE_CRATES: [&str; 7] = [
     "wildmatch",
 ];
 
-/// Serialisation in the core, where it is the matter itself: a rule's parser reads TOML,
-/// an expectation compares JSON values, the fact `body.message` is in an answer's JSON, and
-/// an access log's lines are JSON.
-const SERDE_ROOMS: [(&str, &str); 7] = [
+/// Exceptions for serialization crates, as (crate, path prefix): the rule parser reads TOML,
+/// expectations compare JSON values, the fact `body.message` comes from a JSON body, and
+/// access log lines are JSON.
+const SERDE_FILES: [(&str, &str); 7] = [
     ("toml", "src/domain/diagnosis/reader"),
     ("serde_json", "src/model/target"),
     ("serde_json", "src/domain/expectation"),
@@ -41,7 +38,7 @@ const SERDE_ROOMS: [(&str, &str); 7] = [
     ("serde_json_path", "src/domain/expectation"),
 ];
 
-/// Parts of `std` that touch the world.
+/// Parts of `std` that perform I/O.
 const STD_IO: [&[&str]; 10] = [
     &["std", "fs"],
     &["std", "env"],
@@ -55,20 +52,23 @@ const STD_IO: [&[&str]; 10] = [
     &["std", "net", "ToSocketAddrs"],
 ];
 
-/// Macros that write.
+/// Macros that write to a terminal.
 const IO_MACROS: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 
-/// A file that is longer wants to be two.
-const MOST_CODE_LINES: usize = 300;
+/// Limit for the length of a file: code, comments and tests.
+const MAX_LINES: usize = 400;
 
-/// `main` only hands over.
-const MOST_MAIN_LINES: usize = 40;
+/// Limit for the lines of code of a file, without comments and tests.
+const MAX_CODE_LINES: usize = 300;
 
-/// Everything that breaks a rule, one line each.
+/// Limit for the lines of code of `main.rs`, which only starts the command.
+const MAX_MAIN_LINES: usize = 40;
+
+/// Every violation of a rule by these files of `src`, given as path and text.
 pub(crate) fn findings(files: &[(String, String)], crates: &BTreeSet<String>) -> Vec<String> {
     let sources: Vec<Source> = files
         .iter()
-        .map(|(path, text)| Source::read(path, text))
+        .map(|(path, text)| Source::read("src", path, text))
         .collect();
     let tests: BTreeSet<Vec<String>> = sources
         .iter()
@@ -84,68 +84,86 @@ pub(crate) fn findings(files: &[(String, String)], crates: &BTreeSet<String>) ->
     let mut out = Vec::new();
     for source in &code {
         shape(source, &mut out);
-        if let Some(floor) = source.room().and_then(floor) {
-            arrows(source, floor, &mut out);
-            if floor <= 2 {
-                purity(source, crates, &mut out);
+        let Some(name) = source.layer() else { continue };
+        match level(name) {
+            Some(layer) => {
+                arrows(source, layer, &mut out);
+                if layer < IO {
+                    purity(source, crates, &mut out);
+                }
             }
+            None => out.push(format!(
+                "{}:1: belongs to no layer: move it into one of {}",
+                source.path,
+                LAYERS.join(", ")
+            )),
         }
     }
     circles::find(&code, &mut out);
     out
 }
 
-fn floor(room: &str) -> Option<u8> {
-    let holds = LAYERS.iter().find(|(_, rooms)| rooms.contains(&room));
-    holds.map(|&(floor, _)| floor)
+/// Circular imports in another crate, given its root folder and its files.
+pub(crate) fn circular_imports(root: &str, files: &[(String, String)]) -> Vec<String> {
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|(path, text)| Source::read(root, path, text))
+        .collect();
+    let mut out = Vec::new();
+    circles::find(&sources.iter().collect::<Vec<_>>(), &mut out);
+    out
 }
 
-/// Head, length, and a place on a floor.
+fn level(layer: &str) -> Option<usize> {
+    LAYERS.iter().position(|name| *name == layer)
+}
+
+/// Checks head and length.
 fn shape(source: &Source, out: &mut Vec<String>) {
     let path = &source.path;
     if !source.headed {
         out.push(format!(
-            "{path}:1: opens without a `//!` head that says why it exists"
+            "{path}:1: starts without a `//!` comment that says what the module is responsible for"
         ));
     }
-    let most = if path == "src/main.rs" {
-        MOST_MAIN_LINES
+    let limit = if path == "src/main.rs" {
+        MAX_MAIN_LINES
     } else {
-        MOST_CODE_LINES
+        MAX_CODE_LINES
     };
-    if source.code_lines > most {
-        let lines = source.code_lines;
+    let (lines, code) = (source.lines, source.code_lines);
+    if code > limit {
         out.push(format!(
-            "{path}:1: has {lines} lines of code, more than {most}: split it"
+            "{path}:1: has {code} lines of code, more than {limit}: split it"
         ));
-    }
-    if source.room().is_some_and(|room| floor(room).is_none()) {
+    } else if lines > MAX_LINES {
         out.push(format!(
-            "{path}:1: this room stands on no floor: give it a place in LAYERS"
+            "{path}:1: has {lines} lines, more than {MAX_LINES}: split it"
         ));
     }
 }
 
-/// Paths of the crate that point up.
-fn arrows(source: &Source, from: u8, out: &mut Vec<String>) {
+/// Checks that imports point down.
+fn arrows(source: &Source, from: usize, out: &mut Vec<String>) {
     for (line, path) in source.inner_paths() {
-        if let Some(to) = floor(&path[1]).filter(|&to| to > from) {
-            let (file, named) = (&source.path, path[1..].join("::"));
+        if let Some(to) = level(&path[1]).filter(|&to| to > from) {
+            let (file, item) = (&source.path, path[1..].join("::"));
             out.push(format!(
-                "{file}:{line}: points up, from floor {from} to `{named}` on floor {to}"
+                "{file}:{line}: imports `{item}` upward, from `{}` to `{}`",
+                LAYERS[from], LAYERS[to]
             ));
         }
     }
 }
 
-/// What floors 1 and 2 must not touch.
+/// Checks that a file of `model` or `domain` performs no I/O and reads no clock.
 fn purity(source: &Source, crates: &BTreeSet<String>, out: &mut Vec<String>) {
     let file = &source.path;
     for (line, path) in &source.paths {
         let named = path.join("::");
         let allowed = |name: &str| {
             let (known, place) = (PURE_CRATES.contains(&name), |at: &str| file.starts_with(at));
-            let special = SERDE_ROOMS
+            let special = SERDE_FILES
                 .iter()
                 .any(|&(allowed, at)| allowed == name && place(at));
             known || special
@@ -155,7 +173,7 @@ fn purity(source: &Source, crates: &BTreeSet<String>, out: &mut Vec<String>) {
             .any(|io| path.iter().zip(*io).filter(|(a, b)| a == *b).count() == io.len())
         {
             out.push(format!(
-                "{file}:{line}: `{named}` touches the world below floor 3"
+                "{file}:{line}: `{named}` performs I/O: move it to `io`"
             ));
         } else if path.last().is_some_and(|last| last == "now") {
             out.push(format!(
@@ -166,18 +184,20 @@ fn purity(source: &Source, crates: &BTreeSet<String>, out: &mut Vec<String>) {
             .any(|part| part == "SystemTime" || part == "Instant")
         {
             out.push(format!(
-                "{file}:{line}: `{named}` is a clock's type: take a `Timestamp`"
+                "{file}:{line}: `{named}` is a type of a clock: use a `Timestamp`"
             ));
         } else if crates.contains(&path[0]) && !allowed(&path[0]) {
             let name = &path[0];
             out.push(format!(
-                "{file}:{line}: `{named}`: the crate `{name}` belongs on floor 3"
+                "{file}:{line}: `{named}`: the crate `{name}` belongs to `io`"
             ));
         }
     }
     for (line, name) in &source.macros {
         if IO_MACROS.contains(&name.as_str()) {
-            out.push(format!("{file}:{line}: `{name}!` writes below floor 3"));
+            out.push(format!(
+                "{file}:{line}: `{name}!` performs I/O: move it to `io`"
+            ));
         }
     }
 }

@@ -1,66 +1,71 @@
-//! Reads one source file as far as the floors need it: paths, lines of code, its head.
+//! Reads one source file: its imports, its macros, its length and its head.
 //!
-//! A scan of the text, not a parse: comments, literals and test items are blanked out
-//! with their lines kept, and every path (`use` groups unfolded) is read from what is left.
+//! Scans the text without parsing it. Comments, literals and test items are replaced by
+//! blanks, which keeps line numbers; every path (with `use` groups expanded) is read from
+//! the rest.
 
 /// One file of the crate.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Relative to the crate, with forward slashes: `src/sink/page.rs`.
+    /// Path relative to the project, with forward slashes: `src/io/sink/page.rs`.
     pub(crate) path: String,
-    /// The module it holds: `["sink", "page"]`; empty for `lib.rs` and `main.rs`.
+    /// Module path: `["io", "sink", "page"]`; empty for `lib.rs` and `main.rs`.
     pub(crate) module: Vec<String>,
-    /// Whether it opens with a `//!` head.
+    /// Whether the file starts with a `//!` comment.
     pub(crate) headed: bool,
-    /// Lines of code, tests and comments not counted.
+    /// All lines: code, comments and tests.
+    pub(crate) lines: usize,
+    /// Lines of code, without blank lines, comments and tests.
     pub(crate) code_lines: usize,
-    /// Every path outside of tests, with its line.
+    /// Paths outside tests, each with its line number.
     pub(crate) paths: Vec<(usize, Vec<String>)>,
-    /// Macros called outside of tests, with their lines.
+    /// Macros called outside tests, each with its line number.
     pub(crate) macros: Vec<(usize, String)>,
-    /// Modules declared under `#[cfg(test)]`: their files are no code.
+    /// Modules declared under `#[cfg(test)]`; their files are not code.
     pub(crate) test_modules: Vec<String>,
 }
 
 impl Source {
-    /// Reads a file's text.
-    pub(crate) fn read(path: &str, text: &str) -> Self {
+    /// Reads a file of the crate whose root folder is `root`, such as `src`.
+    pub(crate) fn read(root: &str, path: &str, text: &str) -> Self {
         let (code, test_modules) = without_tests(&without_comments(text));
         let tokens = tokens(&code);
         let (paths, macros) = paths(&tokens);
-        let module = module(path);
+        let module = module(root, path);
         Self {
             path: path.to_owned(),
             paths: paths
                 .into_iter()
-                .map(|(line, path)| (line, absolute(&module, path)))
+                .map(|(line, path)| (line, absolute(&module, path, root == "src")))
                 .collect(),
             module,
             headed: text.starts_with("//!"),
+            lines: text.lines().count(),
             code_lines: code.lines().filter(|line| !line.trim().is_empty()).count(),
             macros,
             test_modules,
         }
     }
 
-    /// The paths into this crate, each beginning with `crate`.
+    /// Paths into this crate; each starts with `crate`.
     pub(crate) fn inner_paths(&self) -> impl Iterator<Item = &(usize, Vec<String>)> {
         let inner = |path: &[String]| path.len() > 1 && path[0] == "crate";
         self.paths.iter().filter(move |(_, path)| inner(path))
     }
 
-    /// The room the file belongs to; `None` for `lib.rs`.
-    pub(crate) fn room(&self) -> Option<&str> {
+    /// The folder of the crate that the file is in; `main.rs` counts as part of `cli`.
+    pub(crate) fn layer(&self) -> Option<&str> {
         match (self.module.first(), self.path.as_str()) {
-            (Some(room), _) => Some(room),
-            (None, "src/main.rs") => Some("main"),
+            (Some(layer), _) => Some(layer),
+            (None, "src/main.rs") => Some("cli"),
             (None, _) => None,
         }
     }
 }
 
-fn module(path: &str) -> Vec<String> {
-    let inner = path.strip_prefix("src/").unwrap_or(path);
+fn module(root: &str, path: &str) -> Vec<String> {
+    let inner = path.strip_prefix(root).unwrap_or(path);
+    let inner = inner.strip_prefix('/').unwrap_or(inner);
     let inner = inner.strip_suffix(".rs").unwrap_or(inner);
     let mut parts: Vec<String> = inner.split('/').map(str::to_owned).collect();
     let last = parts.last().map_or("", String::as_str);
@@ -70,13 +75,13 @@ fn module(path: &str) -> Vec<String> {
     parts
 }
 
-/// Paths into this crate begin with `crate` afterwards, however they were written.
-fn absolute(module: &[String], path: Vec<String>) -> Vec<String> {
+/// Rewrites `super::`, `self::` and, inside the library, `probecause::` to `crate::`.
+fn absolute(module: &[String], path: Vec<String>, library: bool) -> Vec<String> {
     let climbs = path.iter().take_while(|part| *part == "super").count();
     let begins = match path.first().map(String::as_str) {
         Some("super") => module.len().saturating_sub(climbs),
         Some("self") => module.len(),
-        Some("probecause") => 0,
+        Some("probecause") if library => 0,
         _ => return path,
     };
     let rest = path.into_iter().skip(climbs.max(1));
@@ -86,7 +91,7 @@ fn absolute(module: &[String], path: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-/// Blanks comments, and fills strings and characters with quotes; lines stay.
+/// Replaces comments by blanks and literals by quotes; line breaks stay.
 fn without_comments(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = String::with_capacity(text.len());
@@ -138,7 +143,7 @@ fn block_comment(rest: &[u8]) -> usize {
     at
 }
 
-/// The length of a string or character literal that begins here.
+/// Length in bytes of the string or character literal at the start of `rest`, if any.
 fn literal(rest: &[u8], before: Option<u8>) -> Option<usize> {
     let in_word = before.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
     let prefix = rest
@@ -177,7 +182,7 @@ fn quoted(body: &[u8], quote: u8) -> Option<usize> {
     Some(at + 1)
 }
 
-/// Blanks every item under `#[cfg(test)]`; names the modules among them that are files.
+/// Replaces every item under `#[cfg(test)]` by blanks; returns the modules declared so.
 fn without_tests(code: &str) -> (String, Vec<String>) {
     const MARK: &str = "#[cfg(test)]";
     let mut out = code.to_owned();
@@ -253,7 +258,8 @@ fn paths(tokens: &[(usize, &str)]) -> (Paths, Vec<(usize, String)>) {
     (paths, macros)
 }
 
-/// Reads the path that begins at a word, its group unfolded; returns where it ends.
+/// Reads the path that starts at token `begin`, with its group expanded; returns the index
+/// of the token after it.
 fn path(tokens: &[(usize, &str)], begin: usize, prefix: &[String], out: &mut Paths) -> usize {
     let line = tokens[begin].0;
     let mut parts = prefix.to_vec();
