@@ -174,16 +174,15 @@ async fn an_account_that_does_not_answer_holds_back_no_other() {
         ..Account::default()
     };
     let stage = Stage::set(hangs).await;
-    let begun = Instant::now();
     stage.fail();
     stage.main.until("PutMetricData", "orders").await;
     stage.main.until("PutMetricAlarm", "here orders").await;
-    // The hanging call is given up only after ten seconds.
-    assert!(
-        begun.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        begun.elapsed()
-    );
+    // The other account's calls still hang: none has reached its time limit.
+    for operation in ["PutMetricData", "DescribeAlarms"] {
+        let requests = &stage.metrics.cloudwatch_requests;
+        let failed = requests.with_label_values(&[operation, "failed"]).get();
+        assert_eq!(failed, 0, "{operation}");
+    }
     assert!(stage.metrics.spool_datapoints.get() > 0, "of the other");
 }
 

@@ -123,3 +123,10 @@ pub(crate) async fn get(url: &str) -> (u16, String) {
     let response = client().get(url).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
+
+/// The sum of the series whose text starts with `name`, which may include labels.
+pub(crate) fn sum(metrics: &str, name: &str) -> f64 {
+    let values = metrics.lines().filter(|line| line.starts_with(name));
+    let values = values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    values.sum()
+}
