@@ -65,7 +65,7 @@ def panels(board):
 def known_names():
     names = set()
     for name in ("catalogue", "daemon_catalogue"):
-        text = (root / f"tests/snapshots/metrics__{name}.snap").read_text()
+        text = (root / f"tests/suite/snapshots/suite__metrics__{name}.snap").read_text()
         for metric in re.findall(r"\b(?:probe|probecause)_[a-z_]+", text):
             names |= {metric, metric + "_bucket", metric + "_sum", metric + "_count"}
     # Label vectors without a series before their first use (src/io/sink/daemon_metrics.rs).

@@ -36,11 +36,12 @@ const NETWORK: &str = "
 /// Runs a test of this file in a namespace with that network.
 fn inside(test: &str) {
     let here = std::env::current_exe().unwrap();
+    let (_, module) = module_path!().split_once("::").unwrap();
     let script = format!("set -e\n{NETWORK}\nexec \"$0\" --ignored --exact --nocapture \"$1\"");
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--net", "sh", "-c", &script])
         .arg(here)
-        .arg(format!("network::{test}"))
+        .arg(format!("{module}::{test}"))
         .env(INSIDE, "yes")
         .output()
         .unwrap();
