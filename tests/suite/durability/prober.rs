@@ -107,6 +107,13 @@ impl Prober {
         value(&metrics, series)
     }
 
+    /// Waits until a metric has at least this value.
+    pub(crate) async fn metric_until(&self, series: &str, least: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "thousands")]
+        let least = least as f64;
+        until(series, async || self.metric(series).await >= least).await;
+    }
+
     /// Every incident that it shows.
     pub(crate) async fn incidents(&self) -> Vec<Value> {
         serde_json::from_str(&self.get("/api/v1/incidents").await).unwrap()
