@@ -90,10 +90,11 @@ impl ProberHealth {
         self.newest.retain(|seen| known.contains(&seen.target));
     }
 
-    /// The phase in which failures are the prober's own, if they are.
+    /// Whether the prober's own trouble explains why this probe failed.
     #[must_use]
-    pub const fn trouble(&self) -> Option<Phase> {
-        self.trouble
+    pub fn explains(&self, observation: &Observation) -> bool {
+        let fault = observation.fault.as_ref();
+        fault.is_some_and(|fault| self.trouble == Some(fault.phase))
     }
 
     /// Takes one result.
@@ -272,14 +273,14 @@ mod tests {
             world.round(|_| None),
             ["over: 5 of 12 targets probed last fail in connect, on 5 unrelated sites"]
         );
-        assert_eq!(world.vantage.trouble(), None);
+        assert_eq!(world.vantage.trouble, None);
     }
 
     #[test]
     fn what_is_left_after_a_reload_is_believed_again() {
         let mut world = World::of(&unrelated(9));
         world.round(|_| CONNECT);
-        assert_eq!(world.vantage.trouble(), CONNECT);
+        assert_eq!(world.vantage.trouble, CONNECT);
         world.targets.truncate(3);
         world.vantage.configure(world.targets.iter());
         let changes = world.round(|_| CONNECT);

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::hash::fnv1a;
-use crate::model::target::TargetName;
+use crate::model::scope::Scope;
 
 /// An incident's id: unique over restarts, sorts by time. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(Arc<str>);
 
 impl IncidentId {
-    /// Makes the id of an incident that opens now. Target and time are unique
-    /// together, since a target has at most one open incident.
+    /// Makes the id of an incident from its scope and the time at which it opens. The two
+    /// are unique together, since a scope has at most one open incident.
     #[must_use]
-    pub fn new(target: &TargetName, opened: Timestamp) -> Self {
-        let hash = fnv1a(target.as_str());
+    pub fn new(scope: &Scope, opened: Timestamp) -> Self {
+        let hash = fnv1a(scope.as_str());
         let millis = opened.as_millisecond();
         Self(format!("{millis:012x}-{:08x}", hash >> 32).into())
     }

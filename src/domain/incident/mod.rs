@@ -16,18 +16,19 @@ use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Evidence, Verdict};
 use crate::domain::health::{HealthState, Transition};
 use crate::model::cause::{CauseId, Certainty};
+use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
 use self::attribution::Attribution;
 pub use self::id::IncidentId;
 
-/// One outage of one target.
+/// One outage of one target, of the prober itself, or of a group of targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
     /// Its id.
     pub id: IncidentId,
-    /// Whose.
-    pub target: TargetName,
+    /// What it is about.
+    pub scope: Scope,
     /// The cause as understood now.
     pub verdict: Arc<Verdict>,
     /// The facts that the verdict rests on.
@@ -210,7 +211,7 @@ impl Incidents {
     /// Opens an incident that no single target's health tells of. `None`: one is open.
     pub fn declare(
         &mut self,
-        name: &TargetName,
+        scope: Scope,
         diagnosis: &Diagnosis,
         note: &str,
         now: Timestamp,
@@ -220,8 +221,8 @@ impl Incidents {
             return None;
         }
         let incident = Arc::new(Incident {
-            id: IncidentId::new(name, now),
-            target: name.clone(),
+            id: IncidentId::new(&scope, now),
+            scope,
             evidence: diagnosis.evidence.as_slice().into(),
             also: Vec::new(),
             opened: now,
@@ -350,9 +351,10 @@ pub fn describe(transition: Transition) -> String {
 }
 
 fn open(sighting: &ProbeOutcome<'_>, verdict: Arc<Verdict>, now: Timestamp) -> Incident {
+    let scope = Scope::Target(sighting.target.clone());
     Incident {
-        id: IncidentId::new(sighting.target, now),
-        target: sighting.target.clone(),
+        id: IncidentId::new(&scope, now),
+        scope,
         evidence: sighting.evidence_for(&verdict).into(),
         also: Vec::new(),
         opened: now,
@@ -611,7 +613,7 @@ mod tests {
 
     #[test]
     fn ids_sort_by_time_and_differ_by_target() {
-        let (a, b) = (TargetName::new("a"), TargetName::new("b"));
+        let (a, b) = (Scope::parse("a"), Scope::parse("b"));
         assert_ne!(IncidentId::new(&a, at(1)), IncidentId::new(&b, at(1)));
         assert!(IncidentId::new(&b, at(1)) < IncidentId::new(&a, at(2)));
     }
@@ -620,8 +622,7 @@ mod tests {
     fn a_declared_incident_is_restated_only_where_cause_or_certainty_differ() {
         let mut incidents = Incidents::default();
         let throttled = failed("lambda-throttled", Certainty::Likely);
-        let (group, note) = (TargetName::new("(group)"), "100 targets fail");
-        incidents.declare(&group, &throttled, note, at(1));
+        incidents.declare(Scope::Group, &throttled, "100 targets fail", at(1));
         let mut restate = |diagnosis: &Diagnosis| {
             let verdict = diagnosis.verdict.as_ref().unwrap();
             let event = incidents.restate(verdict, "90 targets fail", at(2))?;

@@ -16,7 +16,7 @@ use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
 use crate::io::store::row::KeptIncident;
 use crate::model::cause::{CauseId, Certainty, Owner};
-use crate::model::target::TargetName;
+use crate::model::scope::Scope;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct IncidentDocument {
@@ -96,7 +96,7 @@ impl From<&KeptIncident> for IncidentDocument {
         Self {
             id: incident.id.to_string(),
             location: kept.location.to_string(),
-            target: incident.target.to_string(),
+            target: incident.scope.to_string(),
             verdict: (&*incident.verdict).into(),
             evidence: evidence.collect(),
             also: incident.also.iter().map(ToString::to_string).collect(),
@@ -142,7 +142,7 @@ impl IncidentDocument {
             .map(RevisionDocument::into_revision);
         let incident = Incident {
             id: IncidentId::restored(&self.id),
-            target: TargetName::new(&self.target),
+            scope: Scope::parse(&self.target),
             verdict: Arc::new(self.verdict.into_verdict()?),
             evidence: evidence.collect(),
             also: also.collect::<Option<_>>()?,

@@ -9,6 +9,7 @@ use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
 use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
 fn gauges() -> Gauges {
@@ -24,10 +25,10 @@ fn at(second: i64) -> Timestamp {
 
 fn incident(name: &str, opened: i64, resolved: Option<i64>) -> KeptIncident {
     let cause = CauseId::new("lambda-throttled").unwrap();
-    let target = TargetName::new(name);
+    let scope = Scope::parse(name);
     let incident = Incident {
-        id: IncidentId::new(&target, at(opened)),
-        target,
+        id: IncidentId::new(&scope, at(opened)),
+        scope,
         verdict: Arc::new(Verdict {
             cause: cause.clone(),
             title: "The function \"is\" throttled".to_owned(),
