@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::observation::{Observation, Response};
 use crate::model::target::{BodyMatch, Expectations, TextMatch};
+use crate::model::text_enum::text_enum;
 
 /// An expectation that an answer did not meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,19 +19,21 @@ pub struct Unmet {
     pub detail: String,
 }
 
-/// The kinds of expectation, the gravest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum UnmetKind {
-    /// The status.
-    Status,
-    /// A header.
-    Header,
-    /// The body.
-    Body,
-    /// The duration: degrades, does not fail.
-    TooSlow,
-    /// Days left on the certificate: degrades, does not fail.
-    CertificateExpiring,
+text_enum! {
+    /// The kinds of expectation, the gravest first.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum UnmetKind {
+        /// The status.
+        Status = "status",
+        /// A header.
+        Header = "header",
+        /// The body.
+        Body = "body",
+        /// The duration: degrades, does not fail.
+        TooSlow = "too-slow",
+        /// Days left on the certificate: degrades, does not fail.
+        CertificateExpiring = "certificate-expiring",
+    }
 }
 
 /// What a healthy status is when a target names none.
@@ -40,27 +43,6 @@ const DEFAULT_STATUS: &[(u16, u16)] = &[(200, 299)];
 const DAY: i64 = 86_400;
 
 impl UnmetKind {
-    /// Every kind, the gravest first.
-    pub const ALL: [Self; 5] = [
-        Self::Status,
-        Self::Header,
-        Self::Body,
-        Self::TooSlow,
-        Self::CertificateExpiring,
-    ];
-
-    /// The kind as the fact `unmet`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Header => "header",
-            Self::Body => "body",
-            Self::TooSlow => "too-slow",
-            Self::CertificateExpiring => "certificate-expiring",
-        }
-    }
-
     /// Whether it only degrades: the answer is right, but late or on borrowed time.
     #[must_use]
     pub const fn degrades(self) -> bool {

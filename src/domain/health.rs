@@ -8,18 +8,21 @@ use jiff::Timestamp;
 
 use crate::domain::diagnosis::Outcome;
 use crate::model::target::HealthSettings;
+use crate::model::text_enum::text_enum;
 
-/// The health of a target, after its thresholds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HealthState {
-    /// It answers as expected.
-    Up,
-    /// It answers, but slowly, or its certificate runs out.
-    Degraded,
-    /// It fails.
-    Down,
-    /// Not known: not probed yet, or too few results since start.
-    Unknown,
+text_enum! {
+    /// The health of a target, after its thresholds.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum HealthState {
+        /// It answers as expected.
+        Up = "up",
+        /// It answers, but slowly, or its certificate runs out.
+        Degraded = "degraded",
+        /// It fails.
+        Down = "down",
+        /// Not known: not probed yet, or too few results since start.
+        Unknown = "unknown",
+    }
 }
 
 /// A change of health.
@@ -43,22 +46,6 @@ pub struct Health {
     streak: Option<(Outcome, u32)>,
     /// How many of the newest results were not plainly good, whatever their kind.
     not_passed: u32,
-}
-
-impl HealthState {
-    /// Every state, in the order of the metric's series.
-    pub const ALL: [Self; 4] = [Self::Up, Self::Degraded, Self::Down, Self::Unknown];
-
-    /// The state's name in labels and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 impl Health {

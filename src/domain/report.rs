@@ -12,6 +12,7 @@ use crate::domain::incident::{Incident, IncidentEvent};
 use crate::model::cause::{CauseId, Owner};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
+use crate::model::text_enum::text_enum;
 
 /// One probe's story, told.
 #[derive(Clone, Debug)]
@@ -76,15 +77,17 @@ pub struct Missed {
     pub reason: MissedReason,
 }
 
-/// Why a slot was missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MissedReason {
-    /// The previous probe of this target was still running.
-    StillRunning,
-    /// As many probes as allowed were in flight.
-    NoCapacity,
-    /// The prober itself was held up (suspended, starved) until the slot had passed.
-    HeldUp,
+text_enum! {
+    /// Why a slot was missed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum MissedReason {
+        /// The previous probe of this target was still running.
+        StillRunning = "still-running",
+        /// As many probes as allowed were in flight.
+        NoCapacity = "no-capacity",
+        /// The prober itself was held up (suspended, starved) until the slot had passed.
+        HeldUp = "held-up",
+    }
 }
 
 /// What the sinks tell of a cause, whether or not a target shows it now.
@@ -100,19 +103,4 @@ pub struct CauseInfo {
     pub next: Vec<String>,
     /// The official page it rests on.
     pub see: String,
-}
-
-impl MissedReason {
-    /// Every reason.
-    pub const ALL: [Self; 3] = [Self::StillRunning, Self::NoCapacity, Self::HeldUp];
-
-    /// The reason as a label value.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::StillRunning => "still-running",
-            Self::NoCapacity => "no-capacity",
-            Self::HeldUp => "held-up",
-        }
-    }
 }

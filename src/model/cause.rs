@@ -9,37 +9,43 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::model::text_enum::text_enum;
+
 /// The id of a cause: kebab-case ASCII, 2 to 64 characters, never reused for
 /// another meaning. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CauseId(Arc<str>);
 
-/// Who has to act on a cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
-    /// The people who own the service behind the endpoint.
-    Service,
-    /// The people who own the platform: gateway, permissions, quotas.
-    Platform,
-    /// The people who own name resolution, routing and firewalls.
-    Network,
-    /// Whoever calls: a wrong request, missing credentials.
-    Client,
-    /// Whoever runs this prober.
-    Prober,
+text_enum! {
+    /// Who has to act on a cause.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Owner {
+        /// The people who own the service behind the endpoint.
+        Service = "service",
+        /// The people who own the platform: gateway, permissions, quotas.
+        Platform = "platform",
+        /// The people who own name resolution, routing and firewalls.
+        Network = "network",
+        /// Whoever calls: a wrong request, missing credentials.
+        Client = "client",
+        /// Whoever runs this prober.
+        Prober = "prober",
+    }
 }
 
-/// How sure a diagnosis is, in ascending order. Design.md 4 holds the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Certainty {
-    /// Several causes fit.
-    Possible,
-    /// Seen from outside; the leading candidate holds at least nine tenths.
-    Likely,
-    /// The platform's own metrics for a settled window agree.
-    Corroborated,
-    /// A statement about this very request or connection.
-    Proven,
+text_enum! {
+    /// How sure a diagnosis is, in ascending order. Design.md 4 holds the ladder.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Certainty {
+        /// Several causes fit.
+        Possible = "possible",
+        /// Seen from outside; the leading candidate holds at least nine tenths.
+        Likely = "likely",
+        /// The platform's own metrics for a settled window agree.
+        Corroborated = "corroborated",
+        /// A statement about this very request or connection.
+        Proven = "proven",
+    }
 }
 
 /// A text that is not a cause id.
@@ -85,62 +91,6 @@ impl CauseId {
     }
 }
 
-impl Owner {
-    /// Every owner, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
-        Self::Service,
-        Self::Platform,
-        Self::Network,
-        Self::Client,
-        Self::Prober,
-    ];
-
-    /// The owner as it is written in rules, labels and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Platform => "platform",
-            Self::Network => "network",
-            Self::Client => "client",
-            Self::Prober => "prober",
-        }
-    }
-
-    /// Reads an owner as written in a rule; `None` for any other word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|owner| owner.as_str() == text)
-    }
-}
-
-impl Certainty {
-    /// Every step of the ladder, lowest first.
-    pub const ALL: [Self; 4] = [
-        Self::Possible,
-        Self::Likely,
-        Self::Corroborated,
-        Self::Proven,
-    ];
-
-    /// The certainty as it is written in rules, labels and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Possible => "possible",
-            Self::Likely => "likely",
-            Self::Corroborated => "corroborated",
-            Self::Proven => "proven",
-        }
-    }
-
-    /// Reads a certainty as written in a rule; `None` for any other word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.as_str() == text)
-    }
-}
-
 impl FromStr for CauseId {
     type Err = BadCauseId;
 
@@ -158,18 +108,6 @@ impl fmt::Display for CauseId {
 impl fmt::Debug for CauseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Certainty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

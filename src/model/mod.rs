@@ -11,3 +11,4 @@ pub mod settings;
 pub mod target;
 mod target_aws;
 mod target_publish;
+pub(crate) mod text_enum;

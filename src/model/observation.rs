@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::text_enum::text_enum;
+
 /// The facts of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
@@ -51,19 +53,21 @@ pub struct Phases {
     pub transfer: Option<Duration>,
 }
 
-/// The phases, in the order in which they run. Names are `blackbox_exporter`'s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// Name resolution.
-    Resolve,
-    /// TCP.
-    Connect,
-    /// TLS handshake.
-    Tls,
-    /// Request sent to first byte.
-    Processing,
-    /// First byte to last byte.
-    Transfer,
+text_enum! {
+    /// The phases, in the order in which they run. Names are `blackbox_exporter`'s.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Phase {
+        /// Name resolution.
+        Resolve = "resolve",
+        /// TCP.
+        Connect = "connect",
+        /// TLS handshake.
+        Tls = "tls",
+        /// Request sent to first byte.
+        Processing = "processing",
+        /// First byte to last byte.
+        Transfer = "transfer",
+    }
 }
 
 /// What went wrong, and in which phase. When `kind` is [`FaultKind::Timeout`] the
@@ -78,51 +82,53 @@ pub struct Fault {
     pub detail: String,
 }
 
-/// Kinds of fault, each told apart by the error itself and never by its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FaultKind {
-    /// NXDOMAIN, or the name exists without an address record of a usable kind.
-    NameNotFound,
-    /// The resolver failed: SERVFAIL, REFUSED, no answer.
-    ResolverFailure,
-    /// TCP RST to our SYN.
-    ConnectionRefused,
-    /// No route to host or network, by ICMP or the local table.
-    Unreachable,
-    /// The peer reset an established connection.
-    ConnectionReset,
-    /// The peer closed before an answer began.
-    ConnectionClosed,
-    /// The deadline passed (connect included).
-    Timeout,
-    /// The certificate's time is over.
-    CertificateExpired,
-    /// The certificate's time has not come.
-    CertificateNotYetValid,
-    /// The certificate does not name this host.
-    CertificateNameMismatch,
-    /// No chain to a trusted root.
-    CertificateUntrusted,
-    /// Any other failure of the handshake: alert, no common version.
-    TlsHandshake,
-    /// The body ended before its announced length.
-    Truncated,
-    /// More redirects than allowed.
-    TooManyRedirects,
-    /// A redirect that cannot be followed (no or bad `Location`).
-    BadRedirect,
-    /// The answer is not HTTP, or breaks its framing.
-    Protocol,
-    /// The body could not be decompressed.
-    Decode,
-    /// The address is link-local or a metadata service, and not allowed.
-    AddressRefused,
-    /// The proxy refused or failed.
-    Proxy,
-    /// No credentials could be had to sign or send the request.
-    Credentials,
-    /// This host could not: no descriptor, no port, no memory, a panic of ours.
-    Local,
+text_enum! {
+    /// Kinds of fault, each told apart by the error itself and never by its text.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum FaultKind {
+        /// NXDOMAIN, or the name exists without an address record of a usable kind.
+        NameNotFound = "name-not-found",
+        /// The resolver failed: SERVFAIL, REFUSED, no answer.
+        ResolverFailure = "resolver-failure",
+        /// TCP RST to our SYN.
+        ConnectionRefused = "connection-refused",
+        /// No route to host or network, by ICMP or the local table.
+        Unreachable = "unreachable",
+        /// The peer reset an established connection.
+        ConnectionReset = "connection-reset",
+        /// The peer closed before an answer began.
+        ConnectionClosed = "connection-closed",
+        /// The deadline passed (connect included).
+        Timeout = "timeout",
+        /// The certificate's time is over.
+        CertificateExpired = "certificate-expired",
+        /// The certificate's time has not come.
+        CertificateNotYetValid = "certificate-not-yet-valid",
+        /// The certificate does not name this host.
+        CertificateNameMismatch = "certificate-name-mismatch",
+        /// No chain to a trusted root.
+        CertificateUntrusted = "certificate-untrusted",
+        /// Any other failure of the handshake: alert, no common version.
+        TlsHandshake = "tls-handshake",
+        /// The body ended before its announced length.
+        Truncated = "truncated",
+        /// More redirects than allowed.
+        TooManyRedirects = "too-many-redirects",
+        /// A redirect that cannot be followed (no or bad `Location`).
+        BadRedirect = "bad-redirect",
+        /// The answer is not HTTP, or breaks its framing.
+        Protocol = "protocol",
+        /// The body could not be decompressed.
+        Decode = "decode",
+        /// The address is link-local or a metadata service, and not allowed.
+        AddressRefused = "address-refused",
+        /// The proxy refused or failed.
+        Proxy = "proxy",
+        /// No credentials could be had to sign or send the request.
+        Credentials = "credentials",
+        /// This host could not: no descriptor, no port, no memory, a panic of ours.
+        Local = "local",
+    }
 }
 
 /// An answer.
@@ -144,15 +150,17 @@ pub struct Response {
     pub content_length: Option<u64>,
 }
 
-/// HTTP versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// HTTP/1.0.
-    Http10,
-    /// HTTP/1.1.
-    Http11,
-    /// HTTP/2.
-    Http2,
+text_enum! {
+    /// HTTP versions.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum HttpVersion {
+        /// HTTP/1.0.
+        Http10 = "1.0",
+        /// HTTP/1.1.
+        Http11 = "1.1",
+        /// HTTP/2.
+        Http2 = "2",
+    }
 }
 
 /// What the handshake showed, also when verification failed.
@@ -177,29 +185,6 @@ pub struct Certificate {
     pub not_before: Timestamp,
     /// Last moment of validity.
     pub not_after: Timestamp,
-}
-
-impl Phase {
-    /// Every phase, in running order.
-    pub const ALL: [Self; 5] = [
-        Self::Resolve,
-        Self::Connect,
-        Self::Tls,
-        Self::Processing,
-        Self::Transfer,
-    ];
-
-    /// The phase's name in labels, facts and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Processing => "processing",
-            Self::Transfer => "transfer",
-        }
-    }
 }
 
 impl Phases {
@@ -228,72 +213,7 @@ impl Phases {
     }
 }
 
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 21] = [
-        Self::NameNotFound,
-        Self::ResolverFailure,
-        Self::ConnectionRefused,
-        Self::Unreachable,
-        Self::ConnectionReset,
-        Self::ConnectionClosed,
-        Self::Timeout,
-        Self::CertificateExpired,
-        Self::CertificateNotYetValid,
-        Self::CertificateNameMismatch,
-        Self::CertificateUntrusted,
-        Self::TlsHandshake,
-        Self::Truncated,
-        Self::TooManyRedirects,
-        Self::BadRedirect,
-        Self::Protocol,
-        Self::Decode,
-        Self::AddressRefused,
-        Self::Proxy,
-        Self::Credentials,
-        Self::Local,
-    ];
-
-    /// The kind's name as the fact `fault`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NameNotFound => "name-not-found",
-            Self::ResolverFailure => "resolver-failure",
-            Self::ConnectionRefused => "connection-refused",
-            Self::Unreachable => "unreachable",
-            Self::ConnectionReset => "connection-reset",
-            Self::ConnectionClosed => "connection-closed",
-            Self::Timeout => "timeout",
-            Self::CertificateExpired => "certificate-expired",
-            Self::CertificateNotYetValid => "certificate-not-yet-valid",
-            Self::CertificateNameMismatch => "certificate-name-mismatch",
-            Self::CertificateUntrusted => "certificate-untrusted",
-            Self::TlsHandshake => "tls-handshake",
-            Self::Truncated => "truncated",
-            Self::TooManyRedirects => "too-many-redirects",
-            Self::BadRedirect => "bad-redirect",
-            Self::Protocol => "protocol",
-            Self::Decode => "decode",
-            Self::AddressRefused => "address-refused",
-            Self::Proxy => "proxy",
-            Self::Credentials => "credentials",
-            Self::Local => "local",
-        }
-    }
-}
-
 impl HttpVersion {
-    /// The version as in `HTTP/…`: `1.0`, `1.1` or `2`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http10 => "1.0",
-            Self::Http11 => "1.1",
-            Self::Http2 => "2",
-        }
-    }
-
     /// The version as a number, as `probe_http_version` gives it.
     #[must_use]
     pub const fn as_number(self) -> f64 {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::cause::{CauseId, Owner};
+use crate::model::text_enum::text_enum;
 
 /// The per-target alarm, and the alarms of single causes beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,41 +61,20 @@ pub struct TargetCloudWatch {
     pub destination: Option<String>,
 }
 
-/// The metrics a target can have in CloudWatch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CloudWatchMetric {
-    /// 0 or 1: health after its thresholds.
-    Down,
-    /// 0 or 1 per probe.
-    Failed,
-    /// Seconds per probe.
-    Duration,
-    /// Seconds of the processing phase.
-    Processing,
-    /// Failed probes, with the dimension `Cause`.
-    Failures,
-}
-
-impl CloudWatchMetric {
-    /// Every metric, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
-        Self::Down,
-        Self::Failed,
-        Self::Duration,
-        Self::Processing,
-        Self::Failures,
-    ];
-
-    /// The metric's name in CloudWatch and in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Down => "Down",
-            Self::Failed => "Failed",
-            Self::Duration => "Duration",
-            Self::Processing => "Processing",
-            Self::Failures => "Failures",
-        }
+text_enum! {
+    /// The metrics a target can have in CloudWatch.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum CloudWatchMetric {
+        /// 0 or 1: health after its thresholds.
+        Down = "Down",
+        /// 0 or 1 per probe.
+        Failed = "Failed",
+        /// Seconds per probe.
+        Duration = "Duration",
+        /// Seconds of the processing phase.
+        Processing = "Processing",
+        /// Failed probes, with the dimension `Cause`.
+        Failures = "Failures",
     }
 }
 

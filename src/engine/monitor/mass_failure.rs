@@ -198,5 +198,5 @@ fn phase_of(incident: &Incident) -> Option<Phase> {
     let FactValue::Text(text) = &phase.value else {
         return None;
     };
-    Phase::ALL.into_iter().find(|phase| phase.as_str() == text)
+    Phase::parse(text)
 }

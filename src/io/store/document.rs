@@ -150,11 +150,10 @@ impl IncidentDocument {
             resolved: self.resolved,
             history: history.collect::<Option<_>>()?,
         };
-        let mut states = HealthState::ALL.into_iter();
         Some(KeptIncident {
             location: self.location.into(),
             incident: Arc::new(incident),
-            health: states.find(|state| state.as_str() == self.health)?,
+            health: HealthState::parse(&self.health)?,
             since: self.since,
         })
     }
