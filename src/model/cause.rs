@@ -1,8 +1,8 @@
-//! What a failure may be called, who acts on it, and how sure we are.
+//! Cause ids, owners and certainties.
 //!
-//! A cause is an id with a stable meaning (`lambda-throttled`); the rule book says
-//! what each one means and when it fits. This file refuses to know any cause by
-//! name: the vocabulary is data, so that an operator's own rules may add to it.
+//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rule book defines
+//! the causes and when they apply; no cause but `unexplained` is known here, so that an
+//! operator's own rules can add more.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -11,51 +11,51 @@ use std::sync::Arc;
 
 use crate::model::text_enum::text_enum;
 
-/// The id of a cause: kebab-case ASCII, 2 to 64 characters, never reused for
-/// another meaning. Cheap to clone.
+/// A cause id: kebab-case ASCII, 2 to 64 characters. An id is never reused for another
+/// meaning. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CauseId(Arc<str>);
 
 text_enum! {
-    /// Who has to act on a cause.
+    /// Who acts on a cause.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Owner {
-        /// The people who own the service behind the endpoint.
+        /// Owners of the service behind the endpoint.
         Service = "service",
-        /// The people who own the platform: gateway, permissions, quotas.
+        /// Owners of the platform: gateway, permissions, quotas.
         Platform = "platform",
-        /// The people who own name resolution, routing and firewalls.
+        /// Owners of name resolution, routing and firewalls.
         Network = "network",
-        /// Whoever calls: a wrong request, missing credentials.
+        /// Senders of the request: it is wrong or lacks credentials.
         Client = "client",
-        /// Whoever runs this prober.
+        /// Operators of this prober.
         Prober = "prober",
     }
 }
 
 text_enum! {
-    /// How sure a diagnosis is, in ascending order. Design.md 4 holds the ladder.
+    /// How certain a diagnosis is, in ascending order.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Certainty {
-        /// Several causes fit.
+        /// Several causes are consistent with the probe.
         Possible = "possible",
-        /// Seen from outside; the leading candidate holds at least nine tenths.
+        /// Inferred from the probe alone; the leading cause has a share of at least 0.9.
         Likely = "likely",
-        /// The platform's own metrics for a settled window agree.
+        /// Confirmed by the platform's own metrics for a complete time window.
         Corroborated = "corroborated",
-        /// A statement about this very request or connection.
+        /// Stated by the platform or the protocol about this very request or connection.
         Proven = "proven",
     }
 }
 
-/// A text that is not a cause id.
+/// The error for a text that is not a cause id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a cause id: use 2 to 64 lower-case letters, digits and single hyphens, starting with a letter"
 )]
 pub struct BadCauseId(String);
 
-/// The longest cause id accepted: it becomes a label value and an alarm tag.
+/// Maximum length of a cause id, which becomes a label value and an alarm tag.
 const MAX_CAUSE_ID: usize = 64;
 
 impl CauseId {
@@ -78,7 +78,7 @@ impl CauseId {
         }
     }
 
-    /// The cause of a failure that no rule fits: never a wrong name.
+    /// The cause of a failure that no rule matches.
     #[must_use]
     pub fn unexplained() -> Self {
         Self("unexplained".into())
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ladder_ascends_and_every_word_reads_back() {
+    fn certainties_ascend_and_every_text_is_parsed_back() {
         assert!(Certainty::ALL.is_sorted());
         for step in Certainty::ALL {
             assert_eq!(Certainty::parse(step.as_str()), Some(step));
