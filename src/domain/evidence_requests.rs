@@ -41,7 +41,7 @@ const MAX_SENT: usize = 300;
 
 impl EvidenceRequests {
     /// Records that a probe was sent.
-    pub fn sent(&mut self, began: Timestamp) {
+    pub fn record_sent(&mut self, began: Timestamp) {
         if self.sent.len() >= MAX_SENT {
             self.sent.pop_front();
         }
@@ -91,7 +91,7 @@ impl EvidenceRequests {
     /// The facts of the probe that an update is about, and the evidence with the probes in its
     /// metric window counted again, because more may have been sent since the request. `None`
     /// if the request is not pending any more.
-    pub fn answered(&mut self, update: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
+    pub fn apply(&mut self, update: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
         let mut pending = self.pending.iter();
         let index = pending.position(|pending| pending.began == update.began)?;
         let facts = self.pending.get(index)?.facts.clone();
@@ -190,7 +190,7 @@ mod tests {
             };
             let rulebook = Rulebook::embedded().unwrap();
             self.incidents.apply(outcome, &rulebook, now);
-            self.requests.sent(now);
+            self.requests.record_sent(now);
             let incident = Arc::clone(self.incidents.open().unwrap());
             self.requests
                 .ask(&self.target, observation, &facts, &diagnosis, &incident)
@@ -218,15 +218,15 @@ mod tests {
             evidence: Arc::new(AwsEvidence::default()),
             last: false,
         };
-        assert!(asking.requests.answered(&update).is_some());
+        assert!(asking.requests.apply(&update).is_some());
         assert!(
             asking.fail(&ambiguous(at(240))).is_none(),
             "a further update may follow"
         );
         update.last = true;
-        assert!(asking.requests.answered(&update).is_some());
+        assert!(asking.requests.apply(&update).is_some());
         assert!(
-            asking.requests.answered(&update).is_none(),
+            asking.requests.apply(&update).is_none(),
             "that was the last update"
         );
         assert!(asking.fail(&ambiguous(at(300))).is_some());
@@ -237,7 +237,7 @@ mod tests {
         let mut asking = Asking::of(target(Some("orders")));
         asking.fail(&ambiguous(at(60)));
         for second in [70, 90, 130] {
-            asking.requests.sent(at(second));
+            asking.requests.record_sent(at(second));
         }
         let window = MetricWindow {
             from: at(60),
@@ -256,7 +256,7 @@ mod tests {
             }),
             last: true,
         };
-        let (facts, evidence) = asking.requests.answered(&update).unwrap();
+        let (facts, evidence) = asking.requests.apply(&update).unwrap();
         assert_eq!(facts.number("status"), Some(500.0));
         assert_eq!(evidence.window.unwrap().ours, 3);
     }

@@ -66,7 +66,7 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
         unmet.extend(check_body(expected, response));
     }
     if let Some(limit) = expectations.slower_than
-        && observation.duration_of_target() > limit
+        && observation.duration_without_lag() > limit
     {
         unmet.push(Unmet {
             kind: UnmetKind::TooSlow,
@@ -214,7 +214,7 @@ mod tests {
     use crate::model::observation::{Certificate, HttpVersion, TlsFacts};
     use crate::model::target::{JsonPath, Pattern};
 
-    fn answer(status: u16, body: &str) -> Observation {
+    fn observed(status: u16, body: &str) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "http://x/");
         observation.duration = Duration::from_millis(2500);
         observation.response = Some(Response {
@@ -248,10 +248,10 @@ mod tests {
 
     #[test]
     fn a_2xx_status_is_expected_by_default() {
-        check_one(&Expectations::default(), &answer(204, ""), &[]);
+        check_one(&Expectations::default(), &observed(204, ""), &[]);
         check_one(
             &Expectations::default(),
-            &answer(301, ""),
+            &observed(301, ""),
             &["status 301 instead of 200-299"],
         );
     }
@@ -274,7 +274,7 @@ mod tests {
         };
         check_one(
             &expect,
-            &answer(500, r#"{"status":"bad"}"#),
+            &observed(500, r#"{"status":"bad"}"#),
             &[
                 "header `x-mode` is not `test`",
                 "header `x-none` is missing",
@@ -292,7 +292,7 @@ mod tests {
             body: vec![BodyMatch::Contains("end".to_owned())],
             ..Expectations::default()
         };
-        let mut observation = answer(200, "begin");
+        let mut observation = observed(200, "begin");
         if let Some(response) = &mut observation.response {
             response.body_truncated = true;
         }
@@ -310,7 +310,7 @@ mod tests {
             certificate_days: Some(14),
             ..Expectations::default()
         };
-        let mut observation = answer(200, "");
+        let mut observation = observed(200, "");
         observation.tls = Some(TlsFacts {
             version: None,
             chain: vec![Certificate {

@@ -166,7 +166,7 @@ mod tests {
             consecutive_successes: successes,
         };
         let mut health = Health::new(settings, at(0));
-        let mut seen = String::new();
+        let mut found = String::new();
         for (second, letter) in (1..).zip(outcomes.chars()) {
             let outcome = match letter {
                 'p' => Outcome::Passed,
@@ -180,14 +180,14 @@ mod tests {
                 assert_eq!((change.from, change.to), (before, health.state()));
                 assert_eq!(health.since(), at(second));
             }
-            seen.push(match health.state() {
+            found.push(match health.state() {
                 HealthState::Up => 'U',
                 HealthState::Degraded => 'G',
                 HealthState::Down => 'D',
                 HealthState::Unknown => '?',
             });
         }
-        assert_eq!(seen, states, "for {outcomes}");
+        assert_eq!(found, states, "for {outcomes}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct GroupSummary {
 }
 
 /// Incidents that form a group. Updating as many alarms takes more than half a minute (two
-/// calls for each, three calls per second), and nobody can read as many pages.
+/// calls for each, three calls per second), and these are too many pages to read.
 const MIN_OPENED: usize = 100;
 
 /// The period within which the incidents must open. A common cause affects all targets within
@@ -122,7 +122,7 @@ impl MassFailure {
     }
 
     /// Dissolves a group that has lasted too long or has too few members left.
-    pub fn passes(&mut self, now: Timestamp) -> Option<GroupTransition> {
+    pub fn expire(&mut self, now: Timestamp) -> Option<GroupTransition> {
         let (since, members) = self.group.as_ref()?;
         let left = members.len();
         let over = now.duration_since(*since) >= MAX_DURATION || left < MIN_MEMBERS;
@@ -253,9 +253,9 @@ mod tests {
         let mut group = MassFailure::default();
         open(&mut group, 0..200, 1);
         let since = group.since().unwrap();
-        assert_eq!(group.passes(since + SignedDuration::from_mins(59)), None);
+        assert_eq!(group.expire(since + SignedDuration::from_mins(59)), None);
         let later = since + SignedDuration::from_hours(1);
-        assert_eq!(group.passes(later), Some(GroupTransition::Ended(200)));
+        assert_eq!(group.expire(later), Some(GroupTransition::Ended(200)));
         assert_eq!(group.opened(&name(500), later), None);
     }
 
@@ -267,7 +267,7 @@ mod tests {
             let older = TargetName::new("older");
             let open = open.chain([(&older, at(939))]);
             let mut group = MassFailure::resumed(at(1000), open);
-            assert_eq!(group.passes(at(1010)), over, "{left} left");
+            assert_eq!(group.expire(at(1010)), over, "{left} left");
         };
         check(50, None);
         check(49, Some(GroupTransition::Ended(49)));

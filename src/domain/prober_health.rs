@@ -242,13 +242,13 @@ mod tests {
             for (index, target) in self.targets.iter().enumerate() {
                 let now = Timestamp::from_second(self.second).unwrap();
                 self.second += 1;
-                let mut seen = Observation::begun(now, target.url.as_str());
-                seen.fault = fails(index).map(|phase| Fault {
+                let mut observation = Observation::begun(now, target.url.as_str());
+                observation.fault = fails(index).map(|phase| Fault {
                     phase,
                     kind: FaultKind::Timeout,
                     detail: String::new(),
                 });
-                changes.extend(match self.health.observe(target, &seen, now) {
+                changes.extend(match self.health.observe(target, &observation, now) {
                     Some(ProberTransition::Started(counts)) => Some(format!("started: {counts}")),
                     Some(ProberTransition::Ended(counts)) => Some(format!("ended: {counts}")),
                     None => None,

@@ -229,7 +229,7 @@ mod tests {
             };
             let found = super::index(&shards, variable).map_err(|error| error.to_string());
             match (&found, expected) {
-                (Err(said), Err(part)) => assert!(said.contains(part), "{said}"),
+                (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
                 _ => assert_eq!(found, expected.map_err(str::to_owned)),
             }
         };

@@ -87,7 +87,7 @@ text_enum! {
     pub enum FaultKind {
         /// NXDOMAIN, or the name has no address record of a usable type.
         NameNotFound = "name-not-found",
-        /// The resolver failed: SERVFAIL, REFUSED, no answer.
+        /// The resolver failed: SERVFAIL, REFUSED or no response.
         ResolverFailure = "resolver-failure",
         /// The peer refused the TCP connection (RST).
         ConnectionRefused = "connection-refused",
@@ -255,7 +255,7 @@ impl Observation {
 
     /// Records that this process was scheduled late by `lag` during the request. If that is at
     /// least a quarter of a deadline that passed, the timeout counts as a local fault.
-    pub fn observed_late(&mut self, lag: Duration, deadline: Duration) {
+    pub fn record_lag(&mut self, lag: Duration, deadline: Duration) {
         self.own_lag = lag;
         if let Some(fault) = &mut self.fault
             && fault.kind == FaultKind::Timeout
@@ -273,7 +273,7 @@ impl Observation {
     /// The duration without the delay of this process: a lower bound of the time taken by the
     /// target and the network.
     #[must_use]
-    pub fn duration_of_target(&self) -> Duration {
+    pub fn duration_without_lag(&self) -> Duration {
         self.duration.saturating_sub(self.own_lag)
     }
 
@@ -317,20 +317,20 @@ mod tests {
     #[test]
     fn a_timeout_while_this_process_was_delayed_is_a_local_fault() {
         let timed_out = || {
-            let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://a.example/");
-            seen.duration = Duration::from_millis(1_300);
-            seen.fault = Some(Fault {
+            let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://a.example/");
+            observation.duration = Duration::from_millis(1_300);
+            observation.fault = Some(Fault {
                 phase: Phase::Processing,
                 kind: FaultKind::Timeout,
                 detail: "no end".to_owned(),
             });
-            seen
+            observation
         };
         for (lag, kind) in [(240, FaultKind::Timeout), (300, FaultKind::Local)] {
-            let mut seen = timed_out();
-            seen.observed_late(Duration::from_millis(lag), Duration::from_secs(1));
-            assert_eq!(seen.fault.unwrap().kind, kind, "{lag} ms");
-            assert_eq!(seen.own_lag, Duration::from_millis(lag));
+            let mut observation = timed_out();
+            observation.record_lag(Duration::from_millis(lag), Duration::from_secs(1));
+            assert_eq!(observation.fault.unwrap().kind, kind, "{lag} ms");
+            assert_eq!(observation.own_lag, Duration::from_millis(lag));
         }
     }
 

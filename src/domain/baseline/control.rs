@@ -68,13 +68,13 @@ const ABOVE_ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// Evaluates the response to one control request to `host`.
 pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
-    let (Some(answer), None) = (&observation.response, &observation.fault) else {
+    let (Some(response), None) = (&observation.response, &observation.fault) else {
         return ControlResult::Inconclusive;
     };
-    if answer.status == 429 || answer.status >= 500 || is_cached(answer) {
+    if response.status == 429 || response.status >= 500 || is_cached(response) {
         return ControlResult::Inconclusive;
     }
-    if observation.redirects > 0 || !is_gateways_own(answer, host) {
+    if observation.redirects > 0 || !is_from_gateway(response, host) {
         return ControlResult::NotGateway;
     }
     // Without a connect time the connection was reused, so the time is not comparable.
@@ -91,19 +91,19 @@ pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
     ControlResult::Measured(processing)
 }
 
-fn is_gateways_own(answer: &Response, host: &str) -> bool {
-    let ((status, body), headers) = match FrontDoor::recognise(answer, host) {
+fn is_from_gateway(response: &Response, host: &str) -> bool {
+    let ((status, body), headers) = match FrontDoor::recognise(response, host) {
         FrontDoor::HttpApi => (HTTP_API, HTTP_API_HEADERS),
         FrontDoor::RestApi => (REST_API, REST_API_HEADERS),
         _ => return false,
     };
     let named = |name: &str| headers.contains(&name) || CLOUDFRONT_HEADERS.contains(&name);
-    let is_exact = answer.status == status && !answer.body_truncated && answer.body == body;
+    let is_exact = response.status == status && !response.body_truncated && response.body == body;
     // An HTTP API sends `text/plain` for a function that returns no content type.
-    let is_json = answer.header("content-type") == Some("application/json");
-    let error = answer.header("x-amzn-errortype");
+    let is_json = response.header("content-type") == Some("application/json");
+    let error = response.header("x-amzn-errortype");
     let has_error = status != REST_API.0 || error == Some(REST_API_ERROR);
-    let own_headers = answer.headers.iter().all(|(name, _)| named(name));
+    let own_headers = response.headers.iter().all(|(name, _)| named(name));
     is_exact && is_json && has_error && own_headers
 }
 
@@ -130,12 +130,12 @@ mod tests {
     const NO_TOKEN: &str = r#"{"message":"Missing Authentication Token"}"#;
 
     /// A response after 20 ms, with a round trip of 10 ms.
-    fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/none");
-        seen.phases.connect = Some(Duration::from_millis(10));
-        seen.phases.processing = Some(Duration::from_millis(20));
+    fn observed(status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/none");
+        observation.phases.connect = Some(Duration::from_millis(10));
+        observation.phases.processing = Some(Duration::from_millis(20));
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        seen.response = Some(Response {
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: headers.iter().map(pair).collect(),
@@ -144,7 +144,7 @@ mod tests {
             body_bytes: body.len() as u64,
             content_length: None,
         });
-        seen
+        observation
     }
 
     const MEASURED: ControlResult = ControlResult::Measured(Duration::from_millis(20));
@@ -152,7 +152,7 @@ mod tests {
     #[track_caller]
     fn check(status: u16, headers: &[(&str, &str)], body: &str, expected: ControlResult) {
         assert_eq!(
-            measure(&answered(status, headers, body), "x.example"),
+            measure(&observed(status, headers, body), "x.example"),
             expected
         );
     }
@@ -176,7 +176,7 @@ mod tests {
     fn a_response_of_an_edge_optimized_api_counts_although_the_edge_is_nearer() {
         let edge = with(REST, ("x-cache", "Error from cloudfront"));
         check(403, &edge, NO_TOKEN, MEASURED);
-        let mut far = answered(403, &edge, NO_TOKEN);
+        let mut far = observed(403, &edge, NO_TOKEN);
         far.phases.processing = Some(Duration::from_millis(120));
         let expected = ControlResult::Measured(Duration::from_millis(120));
         assert_eq!(measure(&far, "x.example"), expected);
@@ -204,7 +204,7 @@ mod tests {
         );
         let hit = with(HTTP, ("x-cache", "Hit from cloudfront"));
         check(404, &hit, NOT_FOUND, ControlResult::Inconclusive);
-        let mut broken = answered(404, HTTP, NOT_FOUND);
+        let mut broken = observed(404, HTTP, NOT_FOUND);
         broken.fault = Some(Fault {
             phase: Phase::Transfer,
             kind: FaultKind::ConnectionReset,
@@ -253,10 +253,10 @@ mod tests {
 
     #[test]
     fn slow_responses_and_reused_connections_are_inconclusive() {
-        let mut slow = answered(404, HTTP, NOT_FOUND);
+        let mut slow = observed(404, HTTP, NOT_FOUND);
         slow.phases.processing = Some(Duration::from_millis(61));
         assert_eq!(measure(&slow, "x.example"), ControlResult::Inconclusive);
-        let mut reused = answered(404, HTTP, NOT_FOUND);
+        let mut reused = observed(404, HTTP, NOT_FOUND);
         reused.phases.connect = None;
         assert_eq!(measure(&reused, "x.example"), ControlResult::Inconclusive);
     }

@@ -31,8 +31,8 @@ struct Attempt {
 /// Minimum number of responses for a floor; fewer do not show their spread.
 const MIN_SAMPLES: usize = 3;
 
-/// Control requests at the start of an incident: three, and two more if the three give no
-/// floor. Each costs the user a request and counts in the API's 4xx metric.
+/// Maximum number of control requests at the start of an incident: three, and two more if the
+/// three give no floor. Each costs the user a request and counts in the API's 4xx metric.
 const MAX_INITIAL: usize = 5;
 
 /// Maximum number of attempts kept, so that the floor follows the network.
@@ -72,7 +72,7 @@ impl ControlSamples {
         }
     }
 
-    pub(super) fn remembered(&self) -> (Vec<(Timestamp, Option<Duration>)>, Option<Timestamp>) {
+    pub(super) fn snapshot(&self) -> (Vec<(Timestamp, Option<Duration>)>, Option<Timestamp>) {
         let attempts = self.attempts.iter();
         let pairs = attempts.map(|attempt| (attempt.at, attempt.time));
         (pairs.collect(), self.elsewhere)

@@ -52,7 +52,7 @@ impl History {
         }
     }
 
-    pub(super) fn remembered(&self) -> (Vec<(u32, Option<u32>)>, Option<Timestamp>) {
+    pub(super) fn snapshot(&self) -> (Vec<(u32, Option<u32>)>, Option<Timestamp>) {
         let samples = self.samples.iter();
         let pairs = samples.map(|sample| (sample.processing, sample.connect));
         (pairs.collect(), self.newest)
@@ -62,8 +62,8 @@ impl History {
         let Some(processing) = observation.phases.processing else {
             return;
         };
-        let counts = observation.response.as_ref().is_some_and(|answer| {
-            observation.redirects == 0 && !bypasses_function(answer, observation)
+        let counts = observation.response.as_ref().is_some_and(|response| {
+            observation.redirects == 0 && !bypasses_function(response, observation)
         });
         if !counts {
             return;
@@ -108,18 +108,18 @@ impl History {
 
 /// Whether the gateway itself or a cache may have responded. The gateway's response can be
 /// healthy, for example if the target expects its 401.
-fn bypasses_function(answer: &Response, observation: &Observation) -> bool {
+fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    let door = FrontDoor::recognise(answer, host);
-    is_cached(answer) || GatewayMade::judge(door, answer) == GatewayMade::Yes
+    let door = FrontDoor::recognise(response, host);
+    is_cached(response) || GatewayMade::judge(door, response) == GatewayMade::Yes
 }
 
 /// Whether a cache responded, by the headers that caches set: `age` (RFC 9111) and CloudFront's
 /// `x-cache: Hit from cloudfront` or `RefreshHit`.
-pub(super) fn is_cached(answer: &Response) -> bool {
+pub(super) fn is_cached(response: &Response) -> bool {
     let hit = |word: &str| word.to_ascii_lowercase().contains("hit");
-    answer.header("age").is_some() || answer.header("x-cache").is_some_and(hit)
+    response.header("age").is_some() || response.header("x-cache").is_some_and(hit)
 }
 
 fn micros(time: Duration) -> u32 {
@@ -135,12 +135,12 @@ mod tests {
     use super::*;
     use crate::model::observation::HttpVersion;
 
-    fn answered(millis: u64, status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
-        seen.phases.connect = Some(Duration::from_millis(10));
-        seen.phases.processing = Some(Duration::from_millis(millis));
+    fn observed(millis: u64, status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.phases.connect = Some(Duration::from_millis(10));
+        observation.phases.processing = Some(Duration::from_millis(millis));
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        seen.response = Some(Response {
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: headers.iter().map(pair).collect(),
@@ -149,7 +149,7 @@ mod tests {
             body_bytes: body.len() as u64,
             content_length: None,
         });
-        seen
+        observation
     }
 
     fn at(hours: i64) -> Timestamp {
@@ -161,7 +161,7 @@ mod tests {
     fn check(last: &Observation, expected: u128) {
         let mut history = History::default();
         for millis in 40..56 {
-            history.add(&answered(millis, 200, &[], "ok"), at(0));
+            history.add(&observed(millis, 200, &[], "ok"), at(0));
         }
         history.add(last, at(0));
         let times = history.times(at(1)).unwrap();
@@ -171,19 +171,19 @@ mod tests {
 
     #[test]
     fn the_fastest_response_from_behind_the_front_door_counts() {
-        check(&answered(30, 200, &[], "ok"), 30);
-        check(&answered(90, 200, &[], "ok"), 40);
+        check(&observed(30, 200, &[], "ok"), 30);
+        check(&observed(90, 200, &[], "ok"), 40);
     }
 
     #[test]
     fn cached_redirected_and_gateway_responses_do_not_count() {
-        check(&answered(5, 200, &[("age", "3")], "ok"), 40);
+        check(&observed(5, 200, &[("age", "3")], "ok"), 40);
         check(
-            &answered(5, 200, &[("x-cache", "RefreshHit from cloudfront")], "ok"),
+            &observed(5, 200, &[("x-cache", "RefreshHit from cloudfront")], "ok"),
             40,
         );
         check(
-            &answered(
+            &observed(
                 5,
                 401,
                 &[("apigw-requestid", "i")],
@@ -191,33 +191,33 @@ mod tests {
             ),
             40,
         );
-        let mut redirected = answered(5, 200, &[], "ok");
+        let mut redirected = observed(5, 200, &[], "ok");
         redirected.redirects = 1;
         check(&redirected, 40);
         let missed = ("x-cache", "Miss from cloudfront");
-        check(&answered(5, 200, &[missed], "ok"), 5);
+        check(&observed(5, 200, &[missed], "ok"), 5);
     }
 
     #[test]
     fn too_few_or_too_old_responses_give_no_times() {
         let mut history = History::default();
         for _ in 1..MIN_SAMPLES {
-            history.add(&answered(5, 200, &[], "ok"), at(0));
+            history.add(&observed(5, 200, &[], "ok"), at(0));
         }
         assert_eq!(history.times(at(0)), None);
-        history.add(&answered(5, 200, &[], "ok"), at(0));
+        history.add(&observed(5, 200, &[], "ok"), at(0));
         assert!(history.times(at(100)).is_some());
         assert_eq!(history.times(at(200)), None);
-        history.add(&answered(5, 200, &[], "ok"), at(200));
+        history.add(&observed(5, 200, &[], "ok"), at(200));
         assert_eq!(history.times(at(200)), None, "the old samples were dropped");
     }
 
     #[test]
     fn the_number_of_samples_is_bounded() {
         let mut history = History::default();
-        history.add(&answered(5, 200, &[], "ok"), at(0));
+        history.add(&observed(5, 200, &[], "ok"), at(0));
         for _ in 0..MAX_SAMPLES {
-            history.add(&answered(50, 200, &[], "ok"), at(0));
+            history.add(&observed(50, 200, &[], "ok"), at(0));
         }
         assert_eq!(history.samples.len(), MAX_SAMPLES);
         let fastest = history.times(at(0)).map(|times| times.quickest.as_millis());

@@ -1,10 +1,10 @@
 //! The response times of one target: while healthy, without its function, and while failing.
 //!
-//! `history` holds the times of healthy responses. `control` decides which responses to control
-//! requests count, `floor` derives the time without the function from them. `plateau` detects a
-//! timeout that failures have in common. Data that is too little, too old or too scattered
-//! yields no value. Bounded, because a daemon holds ten thousand baselines; pure: the current
-//! time is an argument.
+//! `history` holds the times of healthy responses. A control request asks for a path that does
+//! not reach the function: `control` decides which of its responses count, `floor` derives the
+//! time without the function from them. `plateau` detects a timeout that failures have in
+//! common. Too few, too old or too scattered data yields no value. Bounded, because a daemon
+//! holds ten thousand baselines. Pure: the current time is an argument.
 
 mod control;
 mod floor;
@@ -33,7 +33,7 @@ pub struct Baseline {
 
 /// The part of a baseline that is kept over a restart. The current run of failures is not.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Remembered {
+pub struct BaselineSnapshot {
     /// Processing and connect times of healthy responses, in microseconds, oldest first.
     pub healthy: Vec<(u32, Option<u32>)>,
     /// When the newest healthy response was received.
@@ -51,20 +51,20 @@ const MAX_OWN_LAG: Duration = Duration::from_millis(25);
 impl Baseline {
     /// Restores a baseline of the same target with the same settings.
     #[must_use]
-    pub fn resumed(remembered: &Remembered) -> Self {
+    pub fn resumed(snapshot: &BaselineSnapshot) -> Self {
         Self {
-            healthy: History::resumed(&remembered.healthy, remembered.newest),
-            controls: ControlSamples::resumed(&remembered.controls, remembered.elsewhere),
+            healthy: History::resumed(&snapshot.healthy, snapshot.newest),
+            controls: ControlSamples::resumed(&snapshot.controls, snapshot.elsewhere),
             failing: FailingTimes::default(),
         }
     }
 
     /// The part of the baseline to keep over a restart.
     #[must_use]
-    pub fn remembered(&self) -> Remembered {
-        let (healthy, newest) = self.healthy.remembered();
-        let (controls, elsewhere) = self.controls.remembered();
-        Remembered {
+    pub fn snapshot(&self) -> BaselineSnapshot {
+        let (healthy, newest) = self.healthy.snapshot();
+        let (controls, elsewhere) = self.controls.snapshot();
+        BaselineSnapshot {
             healthy,
             newest,
             controls,
@@ -139,15 +139,15 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
     }
 
-    fn answered(millis: u64, status: u16, body: &str) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
-        seen.phases.connect = Some(Duration::from_millis(10));
-        seen.phases.processing = Some(Duration::from_millis(millis));
+    fn observed(millis: u64, status: u16, body: &str) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.phases.connect = Some(Duration::from_millis(10));
+        observation.phases.processing = Some(Duration::from_millis(millis));
         let headers = [
             ("content-type", "application/json"),
             ("apigw-requestid", "i="),
         ];
-        seen.response = Some(Response {
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
@@ -156,27 +156,24 @@ mod tests {
             body_bytes: body.len() as u64,
             content_length: None,
         });
-        seen
+        observation
     }
 
     #[test]
     fn a_restored_baseline_equals_the_saved_one() {
         let mut baseline = Baseline::default();
         for second in 0..20 {
-            let seen = answered(60, 200, "{}");
-            baseline.observe(&seen, &Diagnosis::passed(), at(second));
+            let observation = observed(60, 200, "{}");
+            baseline.observe(&observation, &Diagnosis::passed(), at(second));
         }
         for second in 20..24 {
-            let control = answered(20, 404, r#"{"message":"Not Found"}"#);
+            let control = observed(20, 404, r#"{"message":"Not Found"}"#);
             baseline.control(&control, "x.example", at(second));
         }
-        let remembered = baseline.remembered();
-        assert_eq!(
-            (remembered.healthy.len(), remembered.controls.len()),
-            (20, 4)
-        );
-        let resumed = Baseline::resumed(&remembered);
-        assert_eq!(resumed.remembered(), remembered);
+        let snapshot = baseline.snapshot();
+        assert_eq!((snapshot.healthy.len(), snapshot.controls.len()), (20, 4));
+        let resumed = Baseline::resumed(&snapshot);
+        assert_eq!(resumed.snapshot(), snapshot);
         let (before, after) = (baseline.context(at(30)), resumed.context(at(30)));
         assert!(before.floor.is_some());
         assert_eq!(before.floor, after.floor);
@@ -194,8 +191,8 @@ mod tests {
     fn healthy() -> Baseline {
         let mut baseline = Baseline::default();
         for minute in 0..20 {
-            let seen = answered(60 + minute, 200, "ok");
-            baseline.observe(&seen, &Diagnosis::passed(), at(0));
+            let observation = observed(60 + minute, 200, "ok");
+            baseline.observe(&observation, &Diagnosis::passed(), at(0));
         }
         baseline
     }
@@ -208,7 +205,7 @@ mod tests {
         let mut requests = 0;
         while let Some(after) = baseline.wants_control(opened, true, at(now)) {
             now += i64::try_from(after.as_secs()).unwrap();
-            let response = answered(20 + requests, 404, r#"{"message":"Not Found"}"#);
+            let response = observed(20 + requests, 404, r#"{"message":"Not Found"}"#);
             baseline.control(&response, "x.example", at(now));
             requests += 1;
         }
@@ -230,18 +227,18 @@ mod tests {
     fn a_timeout_is_learned_from_consecutive_failures_and_dropped_after_a_success() {
         let mut baseline = healthy();
         for _ in 0..4 {
-            baseline.observe(&answered(3010, 500, "no"), &failed(), at(1));
+            baseline.observe(&observed(3010, 500, "no"), &failed(), at(1));
         }
         let learned = baseline.context(at(1)).learned;
         assert_eq!(learned, Some(Duration::from_millis(3010)));
-        baseline.observe(&answered(70, 200, "ok"), &Diagnosis::passed(), at(2));
+        baseline.observe(&observed(70, 200, "ok"), &Diagnosis::passed(), at(2));
         assert_eq!(baseline.context(at(2)).learned, None);
     }
 
     #[test]
     fn failures_do_not_count_as_healthy_responses() {
         let mut baseline = healthy();
-        baseline.observe(&answered(5, 500, "no"), &failed(), at(1));
+        baseline.observe(&observed(5, 500, "no"), &failed(), at(1));
         let fastest = baseline.context(at(1)).healthy.map(|times| times.quickest);
         assert_eq!(fastest, Some(Duration::from_millis(60)));
     }

@@ -29,7 +29,7 @@ impl FailingTimes {
     /// Adds a failure. A response with another status or time than those before it starts a new
     /// run; a failure without a response ends the run.
     pub(super) fn add(&mut self, observation: &Observation) {
-        let (Some(answer), Some(time), 0) = (
+        let (Some(response), Some(time), 0) = (
             &observation.response,
             observation.phases.processing,
             observation.redirects,
@@ -40,7 +40,7 @@ impl FailingTimes {
         let fastest = self.fastest.min(time);
         let slowest = self.slowest.max(time);
         let continues = self.count > 0
-            && self.status == answer.status
+            && self.status == response.status
             && slowest - fastest <= together(fastest);
         *self = if continues {
             Self {
@@ -51,7 +51,7 @@ impl FailingTimes {
             }
         } else {
             Self {
-                status: answer.status,
+                status: response.status,
                 fastest: time,
                 slowest: time,
                 count: 1,
@@ -78,9 +78,9 @@ mod tests {
     use crate::model::observation::{HttpVersion, Response};
 
     fn failed(status: u16, millis: u64) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
-        seen.phases.processing = Some(Duration::from_millis(millis));
-        seen.response = Some(Response {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.phases.processing = Some(Duration::from_millis(millis));
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: Vec::new(),
@@ -89,7 +89,7 @@ mod tests {
             body_bytes: 0,
             content_length: None,
         });
-        seen
+        observation
     }
 
     /// Adds failures given as (status, milliseconds) and compares the learned timeout.

@@ -56,18 +56,18 @@ fn apply(
 /// Applies probes given as (cause, certainty, health) and compares the events.
 fn check(steps: &[(&str, Certainty, HealthState)], expected: &[&str]) -> Incidents {
     let mut incidents = Incidents::default();
-    let mut seen = Vec::new();
+    let mut events = Vec::new();
     for (second, (cause, certainty, health)) in (1..).zip(steps) {
         let diagnosis = match *cause {
             "" => Diagnosis::passed(),
             cause => failed(cause, *certainty),
         };
         let event = apply(&mut incidents, &diagnosis, *health, second);
-        seen.push(event.map_or("-".to_owned(), |event| {
+        events.push(event.map_or("-".to_owned(), |event| {
             format!("{} {}", event.as_str(), event.incident().verdict.cause)
         }));
     }
-    assert_eq!(seen, expected);
+    assert_eq!(events, expected);
     incidents
 }
 
@@ -214,21 +214,21 @@ fn a_cause_proven_before_a_restart_survives_it() {
     let mut before = Incidents::default();
     let guess = failed("lambda-function-error", Possible);
     apply(&mut before, &guess, Down, 1);
-    let mut said = failed("lambda-malformed-response", Proven);
-    before.revise_with(at(1), &said, "access log", at(2));
+    let mut revised = failed("lambda-malformed-response", Proven);
+    before.revise_with(at(1), &revised, "access log", at(2));
     let mut after = Incidents::resumed(Arc::clone(before.open().unwrap()));
     assert_eq!(after.open(), before.open());
     // The failures that follow allow both causes, as the proven one did.
     let both = ["lambda-function-error", "lambda-malformed-response"];
-    said = guess;
-    Arc::make_mut(said.verdict.as_mut().unwrap()).candidates = both
+    revised = guess;
+    Arc::make_mut(revised.verdict.as_mut().unwrap()).candidates = both
         .map(|cause| Candidate {
             cause: CauseId::new(cause).unwrap(),
             share: 0.5,
         })
         .to_vec();
     for second in 10..20 {
-        assert_eq!(apply(&mut after, &said, Down, second), None);
+        assert_eq!(apply(&mut after, &revised, Down, second), None);
     }
     let event = apply(&mut after, &Diagnosis::passed(), Up, 30).unwrap();
     assert_eq!(event.as_str(), "resolved");

@@ -108,14 +108,14 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
-    /// Applies evidence from AWS about the probe that started at `began`; `said` summarizes
-    /// it. Such evidence concerns that very request or the metrics around it, so it revises
+    /// Applies evidence from AWS about the probe that started at `began`; `summary`
+    /// describes it. Such evidence concerns that very request or the metrics around it, so it revises
     /// the incident at once.
     pub fn revise_with(
         &mut self,
         began: Timestamp,
         diagnosis: &Diagnosis,
-        said: &str,
+        summary: &str,
         now: Timestamp,
     ) -> Option<IncidentEvent> {
         let verdict = diagnosis.verdict.as_ref()?;
@@ -128,7 +128,7 @@ impl Incidents {
         if is_same(known, verdict) || weaker {
             return None;
         }
-        let note = format!("{}: {said}", difference(known, verdict));
+        let note = format!("{}: {summary}", difference(known, verdict));
         self.rival = None;
         let revised = Arc::make_mut(incident);
         revised.revise(verdict, &diagnosis.evidence, note, now);

@@ -106,23 +106,23 @@ mod tests {
         let found: Vec<String> = read(text)
             .iter()
             .map(|transcript| {
-                let seen = &transcript.observation;
+                let observation = &transcript.observation;
                 let url = transcript.url.as_ref().map_or("-", Url::as_str);
                 let time = if transcript.timed {
-                    format!("{:.3}", seen.duration.as_secs_f64())
+                    format!("{:.3}", observation.duration.as_secs_f64())
                 } else {
                     "-".to_owned()
                 };
-                match (&seen.fault, &seen.response) {
+                match (&observation.fault, &observation.response) {
                     (Some(fault), _) => format!(
                         "{url} {} {} {time}",
                         fault.phase.as_str(),
                         fault.kind.as_str()
                     ),
-                    (None, Some(answer)) => format!(
+                    (None, Some(response)) => format!(
                         "{url} {} {time} {}",
-                        answer.status,
-                        String::from_utf8_lossy(&answer.body)
+                        response.status,
+                        String::from_utf8_lossy(&response.body)
                     ),
                     (None, None) => "nothing".to_owned(),
                 }

@@ -78,7 +78,7 @@ impl Monitor {
 
     /// Says what has become of an open group.
     pub(super) fn look_at_group(&mut self, now: Timestamp) {
-        let change = self.mass_failure.passes(now);
+        let change = self.mass_failure.expire(now);
         self.group_changes(change, now);
         if let Some(census) = self.census() {
             let (leading, note) = (&census.leading, census.to_string());

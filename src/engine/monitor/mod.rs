@@ -232,7 +232,7 @@ impl Monitor {
             facts.set_text("vantage", "suspect");
         }
         let diagnosis = self.rulebook.diagnose(&facts);
-        watched.evidence_requests.sent(observation.started);
+        watched.evidence_requests.record_sent(observation.started);
         // A failure that is the prober's own says nothing about the target.
         let (transition, event) = if own_trouble {
             (None, None)

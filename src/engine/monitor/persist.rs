@@ -85,7 +85,7 @@ impl Persistence {
             KeptBaseline {
                 target: watched.target.name.clone(),
                 settings: watched.settings,
-                learned: watched.baseline.remembered(),
+                learned: watched.baseline.snapshot(),
             }
         });
         self.store.keep_baselines(baselines.collect());

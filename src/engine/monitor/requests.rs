@@ -93,7 +93,7 @@ impl Monitor {
         let Some(watched) = self.targets.get_mut(&answer.target) else {
             return;
         };
-        let Some((mut facts, evidence)) = watched.evidence_requests.answered(answer) else {
+        let Some((mut facts, evidence)) = watched.evidence_requests.apply(answer) else {
             return;
         };
         facts.told_by_aws(&watched.target.aws, &evidence);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::baseline::Remembered;
+use crate::domain::baseline::BaselineSnapshot;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
@@ -187,8 +187,8 @@ impl RevisionDocument {
     }
 }
 
-impl From<&Remembered> for BaselineDocument {
-    fn from(learned: &Remembered) -> Self {
+impl From<&BaselineSnapshot> for BaselineDocument {
+    fn from(learned: &BaselineSnapshot) -> Self {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let controls = learned.controls.iter();
         Self {
@@ -200,7 +200,7 @@ impl From<&Remembered> for BaselineDocument {
     }
 }
 
-impl From<BaselineDocument> for Remembered {
+impl From<BaselineDocument> for BaselineSnapshot {
     fn from(document: BaselineDocument) -> Self {
         let controls = document.controls.into_iter();
         Self {

@@ -113,7 +113,7 @@ async fn baselines_come_back_with_the_settings_they_belong_to() {
     let kept = KeptBaseline {
         target: TargetName::new("orders"),
         settings: u64::MAX,
-        learned: crate::domain::baseline::Remembered {
+        learned: crate::domain::baseline::BaselineSnapshot {
             healthy: vec![(60_000, Some(1_000)), (61_000, None)],
             newest: Some(at(9)),
             controls: vec![(at(5), Some(Duration::from_millis(20))), (at(7), None)],
