@@ -1,8 +1,8 @@
-//! Which failed probes of an open incident AWS is asked about, and what was known of them.
+//! Decides for which failed probes evidence is requested from AWS.
 //!
-//! Asking costs money and evidence comes minutes later: only a few questions are open at
-//! a time, none once the cause is proven. Pure: it keeps the facts of a probe that was
-//! asked about, so that they can be judged again together with the answer.
+//! Requests cost money and evidence arrives minutes later, so only a few requests are pending
+//! per target, and none is made for a proven cause. Keeps the facts of each pending probe, so
+//! that they can be diagnosed again with the evidence. Performs no request itself.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,38 +17,38 @@ use crate::model::cause::Certainty;
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-/// The questions of one target.
+/// The evidence requests of one target.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceRequests {
-    /// When our own requests began, oldest first.
+    /// Start times of the latest probes, oldest first.
     sent: VecDeque<Timestamp>,
-    open: VecDeque<Open>,
+    pending: VecDeque<Pending>,
 }
 
 #[derive(Clone, Debug)]
-struct Open {
+struct Pending {
     began: Timestamp,
     facts: Facts,
 }
 
-/// Questions open at a time: the newest failure and the one before, so that an answer
-/// that comes late does not hold up a second opinion.
-const MAX_OPEN: usize = 2;
+/// Maximum number of pending requests: with two, late evidence about one failure does not
+/// delay evidence about the next.
+const MAX_PENDING: usize = 2;
 
-/// Own requests remembered: at one a second, more than a settled window of minutes
-/// around a request of the longest function timeout that an API waits for (30 s).
+/// Maximum number of start times kept. At one probe per second this covers more than the
+/// metric window of minutes around a request of 30 s, the longest an API waits for.
 const MAX_SENT: usize = 300;
 
 impl EvidenceRequests {
-    /// Remembers that a probe of ours was sent, whatever came of it.
-    pub fn sent(&mut self, began: Timestamp) {
+    /// Records that a probe was sent.
+    pub fn record_sent(&mut self, began: Timestamp) {
         if self.sent.len() >= MAX_SENT {
             self.sent.pop_front();
         }
         self.sent.push_back(began);
     }
 
-    /// The question that a failed probe raises; `None`: nothing to ask, or nowhere.
+    /// The request to make for a failed probe; `None` if no evidence is needed or available.
     pub fn ask(
         &mut self,
         target: &Arc<Target>,
@@ -58,23 +58,23 @@ impl EvidenceRequests {
         incident: &Incident,
     ) -> Option<EvidenceRequest> {
         let verdict = diagnosis.verdict.as_ref()?;
-        // A proven cause needs no second proof, unless this failure does not look like it.
+        // A proven cause needs no further evidence, unless it does not explain this failure.
         let explained = verdict
             .candidates
             .iter()
             .any(|candidate| candidate.cause == incident.verdict.cause);
         let settled = explained && incident.verdict.certainty == Certainty::Proven;
-        // Without an answer no gateway was reached that could have written anything down.
+        // Without a response no gateway was reached, so AWS has no record of the request.
         let answered = observation.response.is_some();
         if settled
             || !answered
             || verdict.certainty == Certainty::Proven
             || !target.aws.names_evidence()
-            || self.open.len() >= MAX_OPEN
+            || self.pending.len() >= MAX_PENDING
         {
             return None;
         }
-        self.open.push_back(Open {
+        self.pending.push_back(Pending {
             began: observation.started,
             facts: facts.clone(),
         });
@@ -88,19 +88,17 @@ impl EvidenceRequests {
         })
     }
 
-    /// The facts of the probe that an answer is about, and the evidence with our own
-    /// requests counted anew: more of them may have been sent since it was asked.
-    /// `None`: nobody waits for it any more.
-    pub fn answered(&mut self, answer: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
-        let place = self
-            .open
-            .iter()
-            .position(|open| open.began == answer.began)?;
-        let facts = self.open.get(place)?.facts.clone();
-        if answer.last {
-            self.open.remove(place);
+    /// The facts of the probe that an update is about, and the evidence with the probes in its
+    /// metric window counted again, because more may have been sent since the request. `None`
+    /// if the request is not pending any more.
+    pub fn apply(&mut self, update: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
+        let mut pending = self.pending.iter();
+        let index = pending.position(|pending| pending.began == update.began)?;
+        let facts = self.pending.get(index)?.facts.clone();
+        if update.last {
+            self.pending.remove(index);
         }
-        let mut evidence = AwsEvidence::clone(&answer.evidence);
+        let mut evidence = AwsEvidence::clone(&update.evidence);
         if let Some(window) = &mut evidence.window {
             let within = self
                 .sent
@@ -111,9 +109,9 @@ impl EvidenceRequests {
         Some((facts, evidence))
     }
 
-    /// Forgets every open question: the incident is over, or the target has changed.
+    /// Drops all pending requests, because the incident is resolved or the target changed.
     pub fn forget(&mut self) {
-        self.open.clear();
+        self.pending.clear();
     }
 }
 
@@ -134,14 +132,14 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A target that names its function, or nothing.
+    /// A target that declares its function, or nothing.
     fn target(function: Option<&str>) -> Arc<Target> {
         let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
         target.aws.function = function.map(str::to_owned);
         Arc::new(target)
     }
 
-    /// An HTTP API's 500, which four faults share.
+    /// A 500 of an HTTP API, which four causes have in common.
     fn ambiguous(began: Timestamp) -> Observation {
         let mut observation = Observation::begun(began, "https://x.example/");
         observation.duration = Duration::from_millis(400);
@@ -165,7 +163,7 @@ mod tests {
 
     struct Asking {
         target: Arc<Target>,
-        inquiry: EvidenceRequests,
+        requests: EvidenceRequests,
         incidents: Incidents,
     }
 
@@ -173,70 +171,73 @@ mod tests {
         fn of(target: Arc<Target>) -> Self {
             Self {
                 target,
-                inquiry: EvidenceRequests::default(),
+                requests: EvidenceRequests::default(),
                 incidents: Incidents::default(),
             }
         }
 
-        /// One more failed probe, and the question it raises.
+        /// Applies a failed probe and returns the request made for it.
         fn fail(&mut self, observation: &Observation) -> Option<EvidenceRequest> {
             let now = observation.started;
             let facts = Facts::gather(&self.target, observation, &Context::at(now));
             let diagnosis = Rulebook::embedded().unwrap().diagnose(&facts);
-            let sighting = ProbeOutcome {
+            let outcome = ProbeOutcome {
                 target: &self.target.name,
                 began: now,
                 diagnosis: &diagnosis,
                 health: HealthState::Down,
                 suppressed: false,
             };
-            let book = Rulebook::embedded().unwrap();
-            self.incidents.apply(sighting, &book, now);
-            self.inquiry.sent(now);
+            let rulebook = Rulebook::embedded().unwrap();
+            self.incidents.apply(outcome, &rulebook, now);
+            self.requests.record_sent(now);
             let incident = Arc::clone(self.incidents.open().unwrap());
-            self.inquiry
+            self.requests
                 .ask(&self.target, observation, &facts, &diagnosis, &incident)
         }
     }
 
     #[test]
-    fn a_failure_raises_a_question_only_where_there_is_somebody_to_ask() {
-        let question = Asking::of(target(Some("orders"))).fail(&ambiguous(at(60)));
-        let question = question.unwrap();
-        assert_eq!(question.request_id.as_deref(), Some("K2ZEDjwtIAMEcig="));
-        assert_eq!((question.began, question.ours), (at(60), vec![at(60)]));
-        assert_eq!(question.ended, at(60) + Duration::from_millis(400));
+    fn evidence_is_requested_only_if_aws_resources_are_declared() {
+        let request = Asking::of(target(Some("orders"))).fail(&ambiguous(at(60)));
+        let request = request.unwrap();
+        assert_eq!(request.request_id.as_deref(), Some("K2ZEDjwtIAMEcig="));
+        assert_eq!((request.began, request.ours), (at(60), vec![at(60)]));
+        assert_eq!(request.ended, at(60) + Duration::from_millis(400));
         assert_eq!(Asking::of(target(None)).fail(&ambiguous(at(60))), None);
     }
 
     #[test]
-    fn few_questions_are_open_at_a_time_and_an_answer_makes_room() {
+    fn two_requests_are_pending_at_most_and_the_last_update_ends_one() {
         let mut asking = Asking::of(target(Some("orders")));
         let asked = [60, 120, 180].map(|second| asking.fail(&ambiguous(at(second))).is_some());
         assert_eq!(asked, [true, true, false]);
-        let mut answer = EvidenceUpdate {
+        let mut update = EvidenceUpdate {
             target: asking.target.name.clone(),
             began: at(60),
             evidence: Arc::new(AwsEvidence::default()),
             last: false,
         };
-        assert!(asking.inquiry.answered(&answer).is_some());
-        assert!(asking.fail(&ambiguous(at(240))).is_none(), "more may come");
-        answer.last = true;
-        assert!(asking.inquiry.answered(&answer).is_some());
+        assert!(asking.requests.apply(&update).is_some());
         assert!(
-            asking.inquiry.answered(&answer).is_none(),
-            "it was the last"
+            asking.fail(&ambiguous(at(240))).is_none(),
+            "a further update may follow"
+        );
+        update.last = true;
+        assert!(asking.requests.apply(&update).is_some());
+        assert!(
+            asking.requests.apply(&update).is_none(),
+            "that was the last update"
         );
         assert!(asking.fail(&ambiguous(at(300))).is_some());
     }
 
     #[test]
-    fn our_own_requests_are_counted_when_the_answer_comes() {
+    fn probes_in_the_metric_window_are_counted_when_the_evidence_arrives() {
         let mut asking = Asking::of(target(Some("orders")));
         asking.fail(&ambiguous(at(60)));
         for second in [70, 90, 130] {
-            asking.inquiry.sent(at(second));
+            asking.requests.record_sent(at(second));
         }
         let window = MetricWindow {
             from: at(60),
@@ -246,7 +247,7 @@ mod tests {
             lambda: None,
             api: None,
         };
-        let answer = EvidenceUpdate {
+        let update = EvidenceUpdate {
             target: asking.target.name.clone(),
             began: at(60),
             evidence: Arc::new(AwsEvidence {
@@ -255,16 +256,16 @@ mod tests {
             }),
             last: true,
         };
-        let (facts, evidence) = asking.inquiry.answered(&answer).unwrap();
+        let (facts, evidence) = asking.requests.apply(&update).unwrap();
         assert_eq!(facts.number("status"), Some(500.0));
         assert_eq!(evidence.window.unwrap().ours, 3);
     }
 
     #[test]
-    fn a_proven_cause_is_not_proven_again() {
+    fn no_evidence_is_requested_for_a_proven_cause() {
         let mut asking = Asking::of(target(Some("orders")));
         asking.fail(&ambiguous(at(60)));
-        asking.inquiry.forget();
+        asking.requests.forget();
         let mut incident = Incident::clone(asking.incidents.open().unwrap());
         let mut verdict = crate::domain::diagnosis::Verdict::clone(&incident.verdict);
         verdict.certainty = Certainty::Proven;
@@ -274,11 +275,14 @@ mod tests {
             incident.verdict = Arc::new(verdict.clone());
             let observation = ambiguous(at(120));
             asking
-                .inquiry
+                .requests
                 .ask(&asking.target, &observation, &facts, &diagnosis, &incident)
         };
         assert_eq!(ask(&verdict), None);
         verdict.cause = CauseId::new("dns-failure").unwrap();
-        assert!(ask(&verdict).is_some(), "this failure looks different");
+        assert!(
+            ask(&verdict).is_some(),
+            "the proven cause does not explain this failure"
+        );
     }
 }

@@ -1,75 +1,57 @@
-//! Whether a whole answer is what its target expects.
+//! Checks a response against the expectations of its target.
 //!
-//! Only full answers are judged: a probe that broke off has a fault, and that is worse
-//! news than any expectation. This file says what is unmet, in the order of severity;
-//! it refuses to say why (`diagnosis`) or to look at the clock (`now` is an argument).
+//! Only complete responses are checked; a probe without one has a fault, which is more
+//! severe. Returns the unmet expectations, most severe first. Their cause is left to
+//! `diagnosis`. Pure: the current time is an argument.
 
 use jiff::Timestamp;
 
 use crate::model::observation::{Observation, Response};
 use crate::model::target::{BodyMatch, Expectations, TextMatch};
+use crate::model::text_enum::text_enum;
 
-/// An expectation that an answer did not meet.
+/// An expectation that a response did not meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
-    /// Which expectation.
+    /// The kind of expectation.
     pub kind: UnmetKind,
-    /// For a person: what was expected and what came instead; never a part of the body.
+    /// What was expected and what was received, as text. Never contains a part of the body.
     pub detail: String,
 }
 
-/// The kinds of expectation, the gravest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum UnmetKind {
-    /// The status.
-    Status,
-    /// A header.
-    Header,
-    /// The body.
-    Body,
-    /// The duration: degrades, does not fail.
-    TooSlow,
-    /// Days left on the certificate: degrades, does not fail.
-    CertificateExpiring,
+text_enum! {
+    /// The kinds of expectation, most severe first.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum UnmetKind {
+        /// The status code.
+        Status = "status",
+        /// A header.
+        Header = "header",
+        /// The body.
+        Body = "body",
+        /// The duration. Degrades the probe instead of failing it.
+        TooSlow = "too-slow",
+        /// Days left on the certificate. Degrades the probe instead of failing it.
+        CertificateExpiring = "certificate-expiring",
+    }
 }
 
-/// What a healthy status is when a target names none.
+/// The expected statuses of a target without `status`.
 const DEFAULT_STATUS: &[(u16, u16)] = &[(200, 299)];
 
-/// Seconds of a day, for the days left on a certificate.
+/// Seconds per day.
 const DAY: i64 = 86_400;
 
 impl UnmetKind {
-    /// Every kind, the gravest first.
-    pub const ALL: [Self; 5] = [
-        Self::Status,
-        Self::Header,
-        Self::Body,
-        Self::TooSlow,
-        Self::CertificateExpiring,
-    ];
-
-    /// The kind as the fact `unmet`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Header => "header",
-            Self::Body => "body",
-            Self::TooSlow => "too-slow",
-            Self::CertificateExpiring => "certificate-expiring",
-        }
-    }
-
-    /// Whether it only degrades: the answer is right, but late or on borrowed time.
+    /// Whether the probe is degraded instead of failed.
     #[must_use]
     pub const fn degrades(self) -> bool {
         matches!(self, Self::TooSlow | Self::CertificateExpiring)
     }
 }
 
-/// What of the expectations the observation does not meet, the gravest first. Empty when
-/// there was no whole answer: then the fault speaks.
+/// The expectations that the observation does not meet, most severe first. Empty if there is
+/// no complete response.
 #[must_use]
 pub fn check(expectations: &Expectations, observation: &Observation, now: Timestamp) -> Vec<Unmet> {
     let (None, Some(response)) = (&observation.fault, &observation.response) else {
@@ -84,12 +66,12 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
         unmet.extend(check_body(expected, response));
     }
     if let Some(limit) = expectations.slower_than
-        && observation.duration_of_target() > limit
+        && observation.duration_without_lag() > limit
     {
         unmet.push(Unmet {
             kind: UnmetKind::TooSlow,
             detail: format!(
-                "took {:.3} s, slower than {:.3} s",
+                "took {:.3} s, more than {:.3} s",
                 observation.duration.as_secs_f64(),
                 limit.as_secs_f64()
             ),
@@ -99,8 +81,8 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
     unmet
 }
 
-/// Days until the first certificate of the chain expires, rounded down; negative once it
-/// has. Absent without a chain.
+/// Days until the first certificate of the chain expires, rounded down; negative if it has
+/// expired. `None` without a chain.
 #[must_use]
 pub fn certificate_days(observation: &Observation, now: Timestamp) -> Option<i64> {
     let expiry = observation.earliest_expiry()?;
@@ -146,7 +128,7 @@ fn check_header(name: &str, expected: &TextMatch, response: &Response) -> Option
     } else if values.any(|(_, value)| matches(expected, value)) {
         return None;
     } else {
-        format!("header `{name}` {}", unlike(expected))
+        format!("header `{name}` {}", mismatch(expected))
     };
     Some(Unmet {
         kind: UnmetKind::Header,
@@ -156,11 +138,11 @@ fn check_header(name: &str, expected: &TextMatch, response: &Response) -> Option
 
 fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
     let text = String::from_utf8_lossy(&response.body);
-    let complaint = body_complaint(expected, &text)?;
-    // What is missing may stand in the part that was not kept: say so.
+    let problem = body_problem(expected, &text)?;
+    // The expected text may be in the part of the body that was not kept.
     let kept = if response.body_truncated {
         format!(
-            " (only the first {} bytes of the body were looked at)",
+            " (only the first {} bytes of the body were checked)",
             response.body.len()
         )
     } else {
@@ -168,11 +150,11 @@ fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
     };
     Some(Unmet {
         kind: UnmetKind::Body,
-        detail: format!("{complaint}{kept}"),
+        detail: format!("{problem}{kept}"),
     })
 }
 
-fn body_complaint(expected: &BodyMatch, text: &str) -> Option<String> {
+fn body_problem(expected: &BodyMatch, text: &str) -> Option<String> {
     match expected {
         BodyMatch::Contains(part) => {
             (!text.contains(part.as_str())).then(|| format!("body does not contain `{part}`"))
@@ -181,17 +163,14 @@ fn body_complaint(expected: &BodyMatch, text: &str) -> Option<String> {
             .then(|| format!("body does not match `{}`", pattern.0.as_str())),
         BodyMatch::Json { path, value } => {
             let Ok(document) = serde_json::from_str::<serde_json::Value>(text) else {
-                return Some(format!(
-                    "body is not JSON, so `{}` is not there",
-                    path.source
-                ));
+                return Some(format!("body is not JSON, so it has no `{}`", path.source));
             };
             let nodes = path.path.query(&document);
             if nodes.is_empty() {
-                return Some(format!("body has nothing at `{}`", path.source));
+                return Some(format!("body has no value at `{}`", path.source));
             }
             (!nodes.iter().any(|node| *node == value))
-                .then(|| format!("body has another value than {value} at `{}`", path.source))
+                .then(|| format!("body does not have the value {value} at `{}`", path.source))
         }
     }
 }
@@ -205,7 +184,9 @@ fn check_certificate(
     let left = certificate_days(observation, now)?;
     (left < i64::from(wanted)).then(|| Unmet {
         kind: UnmetKind::CertificateExpiring,
-        detail: format!("a certificate of the chain expires in {left} days, fewer than {wanted}"),
+        detail: format!(
+            "a certificate of the chain expires in {left} days, less than {wanted} days"
+        ),
     })
 }
 
@@ -217,7 +198,7 @@ fn matches(expected: &TextMatch, text: &str) -> bool {
     }
 }
 
-fn unlike(expected: &TextMatch) -> String {
+fn mismatch(expected: &TextMatch) -> String {
     match expected {
         TextMatch::Equals(wanted) => format!("is not `{wanted}`"),
         TextMatch::Contains(part) => format!("does not contain `{part}`"),
@@ -233,7 +214,7 @@ mod tests {
     use crate::model::observation::{Certificate, HttpVersion, TlsFacts};
     use crate::model::target::{JsonPath, Pattern};
 
-    fn answer(status: u16, body: &str) -> Observation {
+    fn observed(status: u16, body: &str) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "http://x/");
         observation.duration = Duration::from_millis(2500);
         observation.response = Some(Response {
@@ -266,17 +247,17 @@ mod tests {
     }
 
     #[test]
-    fn two_hundreds_are_expected_when_nothing_else_is() {
-        check_one(&Expectations::default(), &answer(204, ""), &[]);
+    fn a_2xx_status_is_expected_by_default() {
+        check_one(&Expectations::default(), &observed(204, ""), &[]);
         check_one(
             &Expectations::default(),
-            &answer(301, ""),
+            &observed(301, ""),
             &["status 301 instead of 200-299"],
         );
     }
 
     #[test]
-    fn every_kind_of_body_and_header_test_says_what_is_missing() {
+    fn every_unmet_header_and_body_condition_is_described() {
         let expect = Expectations {
             status: vec![(500, 500)],
             headers: vec![
@@ -293,43 +274,43 @@ mod tests {
         };
         check_one(
             &expect,
-            &answer(500, r#"{"status":"bad"}"#),
+            &observed(500, r#"{"status":"bad"}"#),
             &[
                 "header `x-mode` is not `test`",
                 "header `x-none` is missing",
                 "body does not contain `yes`",
                 "body does not match `^ok`",
-                "body has another value than \"ok\" at `status`",
-                "body has nothing at `missing`",
+                "body does not have the value \"ok\" at `status`",
+                "body has no value at `missing`",
             ],
         );
     }
 
     #[test]
-    fn a_body_longer_than_what_is_kept_is_told() {
+    fn a_truncated_body_is_mentioned() {
         let expect = Expectations {
             body: vec![BodyMatch::Contains("end".to_owned())],
             ..Expectations::default()
         };
-        let mut observation = answer(200, "begin");
+        let mut observation = observed(200, "begin");
         if let Some(response) = &mut observation.response {
             response.body_truncated = true;
         }
         check_one(
             &expect,
             &observation,
-            &["body does not contain `end` (only the first 5 bytes of the body were looked at)"],
+            &["body does not contain `end` (only the first 5 bytes of the body were checked)"],
         );
     }
 
     #[test]
-    fn slowness_and_a_certificate_that_runs_out_only_degrade() {
+    fn a_slow_response_and_an_expiring_certificate_only_degrade() {
         let expect = Expectations {
             slower_than: Some(Duration::from_secs(2)),
             certificate_days: Some(14),
             ..Expectations::default()
         };
-        let mut observation = answer(200, "");
+        let mut observation = observed(200, "");
         observation.tls = Some(TlsFacts {
             version: None,
             chain: vec![Certificate {
@@ -344,8 +325,8 @@ mod tests {
             &expect,
             &observation,
             &[
-                "took 2.500 s, slower than 2.000 s",
-                "a certificate of the chain expires in 3 days, fewer than 14",
+                "took 2.500 s, more than 2.000 s",
+                "a certificate of the chain expires in 3 days, less than 14 days",
             ],
         );
         assert!(
@@ -353,7 +334,7 @@ mod tests {
                 .iter()
                 .all(|unmet| unmet.kind.degrades())
         );
-        // We were late ourselves, by more than it is over its limit.
+        // The delay of this process is larger than the excess over the limit.
         observation.own_lag = Duration::from_millis(600);
         let unmet = check(&expect, &observation, Timestamp::UNIX_EPOCH);
         assert!(unmet.iter().all(|unmet| unmet.kind != UnmetKind::TooSlow));

@@ -1,64 +1,48 @@
-//! Whether a target is up, and when that changed: consecutive thresholds, nothing else.
+//! The health of a target, from the outcomes of its probes.
 //!
-//! Pure: `now` is an argument. A single failed probe never changes the health of a
-//! target that has been up, and a single good one never ends an outage, so a health
-//! cannot flap inside its thresholds. It refuses to know why a probe failed.
+//! The health changes after a configured number of consecutive outcomes, so that it does not
+//! flap. Pure: the current time is an argument. Why a probe failed is left to `diagnosis`.
 
 use jiff::Timestamp;
 
 use crate::domain::diagnosis::Outcome;
 use crate::model::target::HealthSettings;
+use crate::model::text_enum::text_enum;
 
-/// The health of a target, after its thresholds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HealthState {
-    /// It answers as expected.
-    Up,
-    /// It answers, but slowly, or its certificate runs out.
-    Degraded,
-    /// It fails.
-    Down,
-    /// Not known: not probed yet, or too few results since start.
-    Unknown,
+text_enum! {
+    /// The health of a target, which changes only at its thresholds.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum HealthState {
+        /// The target responds as expected.
+        Up = "up",
+        /// The target responds, but slowly, or its certificate expires soon.
+        Degraded = "degraded",
+        /// Probes of the target fail.
+        Down = "down",
+        /// The target has not been probed yet, or too few results are known.
+        Unknown = "unknown",
+    }
 }
 
 /// A change of health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// The state left.
+    /// The previous state.
     pub from: HealthState,
-    /// The state entered.
+    /// The new state.
     pub to: HealthState,
-    /// When, which is when the deciding probe ended.
-    pub at: Timestamp,
 }
 
-/// The running health of one target.
+/// Tracks the health of one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Health {
     settings: HealthSettings,
     state: HealthState,
     since: Timestamp,
-    /// The outcome that the newest results share, and how many they are.
+    /// The outcome of the most recent results and how many of them have it in a row.
     streak: Option<(Outcome, u32)>,
-    /// How many of the newest results were not plainly good, whatever their kind.
+    /// Number of most recent results in a row that were degraded or failed.
     not_passed: u32,
-}
-
-impl HealthState {
-    /// Every state, in the order of the metric's series.
-    pub const ALL: [Self; 4] = [Self::Up, Self::Degraded, Self::Down, Self::Unknown];
-
-    /// The state's name in labels and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 impl Health {
@@ -74,7 +58,7 @@ impl Health {
         }
     }
 
-    /// The health of a target that is known from before a restart.
+    /// Resumes the health that a target had before a restart.
     #[must_use]
     pub const fn resumed(settings: HealthSettings, state: HealthState, since: Timestamp) -> Self {
         Self {
@@ -86,19 +70,19 @@ impl Health {
         }
     }
 
-    /// The present state.
+    /// The current state.
     #[must_use]
     pub const fn state(&self) -> HealthState {
         self.state
     }
 
-    /// Since when the state holds.
+    /// When the current state started.
     #[must_use]
     pub const fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// How many of the newest results failed in a row.
+    /// Number of most recent results in a row that failed.
     #[must_use]
     pub const fn consecutive_failures(&self) -> u32 {
         match self.streak {
@@ -107,19 +91,18 @@ impl Health {
         }
     }
 
-    /// Whether the newest result is the first bad one after good ones, or the first of
-    /// all: the moment to look again soon.
+    /// Whether the newest result is the first bad one in a row and needs a confirming probe.
     #[must_use]
     pub const fn wants_confirmation(&self) -> bool {
         self.not_passed == 1 && self.settings.consecutive_failures > 1
     }
 
-    /// Changed thresholds take effect with the next result.
+    /// Changes the thresholds, from the next result on.
     pub const fn configure(&mut self, settings: HealthSettings) {
         self.settings = settings;
     }
 
-    /// Takes one result and says whether the health changed.
+    /// Applies one result. Returns the change of health, if any.
     pub fn observe(&mut self, outcome: Outcome, now: Timestamp) -> Option<Transition> {
         let count = match self.streak {
             Some((same, count)) if same == outcome => count.saturating_add(1),
@@ -137,7 +120,6 @@ impl Health {
         let transition = Transition {
             from: self.state,
             to: next,
-            at: now,
         };
         self.state = next;
         self.since = now;
@@ -149,18 +131,18 @@ impl Health {
         let successes = self.settings.consecutive_successes;
         match outcome {
             Outcome::Failed if count >= failures => HealthState::Down,
-            // Results that alternate between failed and degraded are not good either:
-            // after enough of them the target is at least degraded.
+            // Results that alternate between failed and degraded never reach the threshold of
+            // failures; after as many of them the target is degraded.
             Outcome::Failed | Outcome::Degraded
                 if self.state != HealthState::Down && self.not_passed >= failures =>
             {
                 HealthState::Degraded
             }
-            // Leaving an outage takes as many results as being up again would.
+            // Leaving `down` for `degraded` takes as many results as leaving it for `up`.
             Outcome::Degraded if self.state == HealthState::Down && count >= successes => {
                 HealthState::Degraded
             }
-            // Nothing is known against a target whose first result is good.
+            // One good result is enough for a target without earlier results.
             Outcome::Passed if self.state == HealthState::Unknown || count >= successes => {
                 HealthState::Up
             }
@@ -177,14 +159,14 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Feeds outcomes written as letters (p, d, f) and returns the states after each.
+    /// Applies outcomes written as letters (p, d, f) and compares the state after each.
     fn check(failures: u32, successes: u32, outcomes: &str, states: &str) {
         let settings = HealthSettings {
             consecutive_failures: failures,
             consecutive_successes: successes,
         };
         let mut health = Health::new(settings, at(0));
-        let mut seen = String::new();
+        let mut found = String::new();
         for (second, letter) in (1..).zip(outcomes.chars()) {
             let outcome = match letter {
                 'p' => Outcome::Passed,
@@ -198,53 +180,53 @@ mod tests {
                 assert_eq!((change.from, change.to), (before, health.state()));
                 assert_eq!(health.since(), at(second));
             }
-            seen.push(match health.state() {
+            found.push(match health.state() {
                 HealthState::Up => 'U',
                 HealthState::Degraded => 'G',
                 HealthState::Down => 'D',
                 HealthState::Unknown => '?',
             });
         }
-        assert_eq!(seen, states, "for {outcomes}");
+        assert_eq!(found, states, "for {outcomes}");
     }
 
     #[test]
-    fn a_first_good_result_is_enough_to_be_up() {
+    fn one_good_result_makes_a_new_target_up() {
         check(2, 2, "p", "U");
     }
 
     #[test]
-    fn a_first_failure_alone_leaves_the_health_unknown() {
+    fn one_failure_leaves_a_new_target_unknown() {
         check(2, 2, "ff", "?D");
     }
 
     #[test]
-    fn a_single_blip_changes_nothing() {
+    fn a_single_failure_changes_nothing() {
         check(2, 2, "ppfppfp", "UUUUUUU");
     }
 
     #[test]
-    fn alternating_results_do_not_flap_an_outage() {
+    fn alternating_results_do_not_end_an_outage() {
         check(2, 2, "pffpfpfpp", "UUDDDDDDU");
     }
 
     #[test]
-    fn slow_answers_degrade_and_failures_take_it_down() {
+    fn slow_responses_degrade_a_target_and_failures_take_it_down() {
         check(2, 2, "pddffpp", "UUGGDDU");
     }
 
     #[test]
-    fn an_outage_ends_in_degraded_when_answers_stay_slow() {
+    fn an_outage_ends_as_degraded_if_responses_are_slow() {
         check(2, 2, "ffdd", "?DDG");
     }
 
     #[test]
-    fn alternating_bad_and_slow_is_degraded_not_up() {
+    fn alternating_failed_and_slow_results_are_degraded() {
         check(3, 2, "pfdfdp", "UUUGGG");
     }
 
     #[test]
-    fn confirmation_is_wanted_once_per_streak() {
+    fn a_confirmation_is_wanted_once_per_run_of_bad_results() {
         let settings = HealthSettings {
             consecutive_failures: 3,
             consecutive_successes: 1,

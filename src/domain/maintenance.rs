@@ -1,7 +1,7 @@
-//! Whether a target is in a maintenance window at a given moment.
+//! Whether a target is in a maintenance window at a given time.
 //!
-//! Pure: `now` is an argument. A window keeps incidents from opening and nobody is
-//! paged; probes go on, so that the page shows when the work is really over.
+//! During a window no incident opens and the target does not page. Probes continue, so that
+//! the status page shows when the target works again. Pure: the current time is an argument.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use wildmatch::WildMatch;
 use crate::model::settings::{MaintenanceTime, MaintenanceWindow};
 use crate::model::target::TargetName;
 
-/// The windows of a configuration, with their globs compiled.
+/// The maintenance windows of a configuration, with compiled globs.
 #[derive(Clone, Debug, Default)]
 pub struct Maintenance {
     windows: Vec<(Vec<WildMatch>, MaintenanceWindow)>,
 }
 
-/// A weekly window lasts at most this many days, so its start lies at most as many back.
+/// Maximum length of a weekly window, and so the maximum age of its start.
 const DAYS_IN_A_WEEK: i64 = 7;
 
 impl Maintenance {
@@ -35,7 +35,8 @@ impl Maintenance {
         }
     }
 
-    /// The first open window that covers the target. A window without globs covers all.
+    /// The first open window that covers the target. A window without globs covers all
+    /// targets.
     #[must_use]
     pub fn covering(&self, target: &TargetName, now: Timestamp) -> Option<&MaintenanceWindow> {
         self.windows
@@ -60,8 +61,8 @@ fn is_open(when: &MaintenanceTime, now: Timestamp) -> bool {
     }
 }
 
-/// Goes through the starts of the last week in local time, so that a change to or from
-/// summer time moves the window with the clock on the wall.
+/// Checks the starts within the last week in local time, so that the window follows changes
+/// to and from daylight saving time.
 fn weekly_is_open(
     days: &[Weekday],
     at: Time,
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_covers_the_targets_its_globs_name() {
+    fn a_window_covers_the_targets_that_match_its_globs() {
         let once = || MaintenanceTime::Once {
             from: "2026-01-01T00:00:00Z".parse().unwrap(),
             until: "2026-01-02T00:00:00Z".parse().unwrap(),
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weekly_window_runs_past_midnight() {
+    fn a_weekly_window_may_end_after_midnight() {
         // 2026-01-03 is a Saturday.
         let saturday = || weekly(&[Weekday::Saturday], 4, "UTC");
         assert!(!check(&[], saturday(), "orders", "2026-01-03T21:59:59Z"));
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weekly_window_follows_local_summer_time() {
+    fn a_weekly_window_follows_daylight_saving_time() {
         let friday = || weekly(&[Weekday::Friday], 1, "Europe/Paris");
         // 22:30 in Paris is 21:30 UTC in winter and 20:30 UTC in summer.
         assert!(check(&[], friday(), "orders", "2026-01-02T21:30:00Z"));
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_a_whole_week_is_always_open() {
+    fn a_window_of_seven_days_is_always_open() {
         let always = || weekly(&[Weekday::Monday], 24 * 7, "UTC");
         assert!(check(&[], always(), "orders", "2026-01-05T21:59:59Z"));
         assert!(check(&[], always(), "orders", "2026-01-05T22:00:00Z"));

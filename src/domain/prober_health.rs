@@ -1,9 +1,9 @@
-//! Whether this vantage point itself is in trouble: many unrelated targets failing alike.
+//! Detects that the prober itself has a problem: many unrelated targets fail in the same way.
 //!
-//! A lost uplink, a broken resolver or a wrong clock fails every probe in the same phase
-//! before any server has a say. Blaming a thousand targets would be a thousand wrong
-//! names. Pure, bounded, and cautious: one success in ten, or fewer than three unrelated
-//! sites, and the targets are believed.
+//! A lost uplink, a broken resolver or a wrong clock makes all probes fail in the same phase,
+//! before any server responds. Such failures must not be attributed to the targets. Detection
+//! is conservative: it requires failures in at least nine of ten targets and on at least three
+//! unrelated sites. Pure and bounded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,145 +14,151 @@ use url::{Host, Url};
 use crate::model::observation::{Observation, Phase};
 use crate::model::target::{Target, TargetName};
 
-/// What the newest results of different targets say about the place they were made from.
+/// The health of the prober, from the newest results of many targets.
 #[derive(Clone, Debug, Default)]
 pub struct ProberHealth {
-    /// Targets that are configured.
+    /// Number of configured targets.
     targets: usize,
     /// The newest result of each target, oldest first.
-    newest: VecDeque<Seen>,
+    newest: VecDeque<TargetResult>,
+    /// The phase in which failures are currently attributed to the prober.
     trouble: Option<Phase>,
-    /// The trouble is of before a restart: too few results are in to say that it is over.
-    unseen: bool,
+    /// The problem was detected before a restart, and too few results are known to end it.
+    unconfirmed: bool,
 }
 
-/// What a result changed.
+/// A change of the prober's health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProberTransition {
-    /// From now on failures in this phase are the prober's own.
+    /// Failures in this phase are now attributed to the prober.
     Started(ProbeCounts),
-    /// Targets are believed again.
+    /// Failures are attributed to the targets again.
     Ended(ProbeCounts),
 }
 
-/// The results that a change rests on.
+/// The counts that a change is based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeCounts {
-    /// The phase.
+    /// The phase in which the probes failed.
     pub phase: Phase,
-    /// Targets that fail in it.
+    /// Number of targets that failed in that phase.
     pub failing: usize,
-    /// Unrelated sites of these.
+    /// Number of unrelated sites among them.
     pub sites: usize,
-    /// Targets looked at.
+    /// Number of targets considered.
     pub of: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct TargetResult {
     target: TargetName,
     site: Arc<str>,
+    /// The phase in which the probe failed, if it is one of [`PHASES`].
     phase: Option<Phase>,
-    stale: Timestamp,
+    expires: Timestamp,
 }
 
-/// The phases before any server has a say in HTTP.
+/// The phases before a server responds by HTTP.
 const PHASES: [Phase; 3] = [Phase::Resolve, Phase::Connect, Phase::Tls];
 
-/// Fewer failing targets are a coincidence that happens.
+/// Minimum number of failing targets; fewer may be a coincidence.
 const MIN_FAILING: usize = 5;
 
-/// Fewer unrelated sites may have a network or a provider in common.
+/// Minimum number of unrelated sites; fewer may share a network or a provider.
 const MIN_SITES: usize = 3;
 
-/// Results looked at: a tenth of the targets, so that a prober with many notices within a
-/// tenth of its interval, before a first failure is confirmed; at least 20, so that chance
-/// does not fill it; at most 200, which bounds the work for each result.
-const LOOKED_AT: (usize, usize) = (20, 200);
+/// Bounds of the number of results considered. It is a tenth of the number of targets, so that
+/// a problem is detected within a tenth of the interval, before the first failure is confirmed.
+/// At least 20, to exclude coincidences; at most 200, to bound the work per result.
+const WINDOW: (usize, usize) = (20, 200);
 
 impl ProberHealth {
-    /// Goes on with trouble of before a restart: it is over when the targets have been
-    /// looked at and say so.
+    /// Resumes a problem detected before a restart. It lasts until enough targets have been
+    /// probed again.
     #[must_use]
     pub fn resumed(phase: Phase) -> Self {
         Self {
             trouble: Some(phase),
-            unseen: true,
+            unconfirmed: true,
             ..Self::default()
         }
     }
 
-    /// Takes over a configuration: results of targets that are gone are forgotten.
+    /// Applies a configuration: drops the results of removed targets.
     pub fn configure<'a>(&mut self, targets: impl Iterator<Item = &'a Arc<Target>> + Clone) {
         self.targets = targets.clone().count();
         let known: std::collections::HashSet<&TargetName> =
             targets.map(|target| &target.name).collect();
-        self.newest.retain(|seen| known.contains(&seen.target));
+        self.newest.retain(|result| known.contains(&result.target));
     }
 
-    /// The phase in which failures are the prober's own, if they are.
+    /// Whether this failure is attributed to the prober itself.
     #[must_use]
-    pub const fn trouble(&self) -> Option<Phase> {
-        self.trouble
+    pub fn explains(&self, observation: &Observation) -> bool {
+        let fault = observation.fault.as_ref();
+        fault.is_some_and(|fault| self.trouble == Some(fault.phase))
     }
 
-    /// Takes one result.
+    /// Adds the result of one probe. Returns the change of the prober's health, if any.
     pub fn observe(
         &mut self,
         target: &Target,
         observation: &Observation,
         now: Timestamp,
     ) -> Option<ProberTransition> {
-        let fault = observation.fault.as_ref().map(|fault| fault.phase);
-        // Until well after its next slot: two intervals and the time a probe may take.
-        let fresh = SignedDuration::try_from(target.interval * 2 + target.timeout);
-        self.newest.retain(|seen| seen.target != target.name);
-        self.newest.push_back(Seen {
+        let failed_in = observation.fault.as_ref().map(|fault| fault.phase);
+        // Valid until after the next probe has ended: two intervals and one timeout.
+        let valid_for = SignedDuration::try_from(target.interval * 2 + target.timeout);
+        self.newest.retain(|result| result.target != target.name);
+        self.newest.push_back(TargetResult {
             target: target.name.clone(),
             site: site(&target.url).into(),
-            phase: fault.filter(|phase| PHASES.contains(phase)),
-            stale: now + fresh.unwrap_or(SignedDuration::ZERO),
+            phase: failed_in.filter(|phase| PHASES.contains(phase)),
+            expires: now + valid_for.unwrap_or(SignedDuration::ZERO),
         });
-        self.newest.retain(|seen| seen.stale > now);
-        let (least, most) = LOOKED_AT;
+        self.newest.retain(|result| result.expires > now);
+        let (least, most) = WINDOW;
         let enough = (self.targets / 10).clamp(least, most);
         while self.newest.len() > enough {
             self.newest.pop_front();
         }
-        if self.unseen && self.newest.len() < enough.min(self.targets) {
+        if self.unconfirmed && self.newest.len() < enough.min(self.targets) {
             return None;
         }
-        self.unseen = false;
-        self.judge()
+        self.unconfirmed = false;
+        self.transition()
     }
 
-    fn judge(&mut self) -> Option<ProberTransition> {
+    fn transition(&mut self) -> Option<ProberTransition> {
         if let Some(phase) = self.trouble {
-            let census = self.census(phase);
-            // Half of what was just probed gets through, or too few are left to tell:
-            // whatever still fails is its own.
-            let few = census.failing < MIN_FAILING || census.sites < MIN_SITES;
-            return (few || census.failing * 2 < census.of).then(|| {
+            let counts = self.counts(phase);
+            // More than half of the probes succeed, or too few fail to tell: the remaining
+            // failures belong to the targets.
+            let few = counts.failing < MIN_FAILING || counts.sites < MIN_SITES;
+            return (few || counts.failing * 2 < counts.of).then(|| {
                 self.trouble = None;
-                ProberTransition::Ended(census)
+                ProberTransition::Ended(counts)
             });
         }
-        let census = PHASES
+        let counts = PHASES
             .iter()
-            .map(|phase| self.census(*phase))
-            .max_by_key(|census| census.failing)?;
-        let suspect = census.failing >= MIN_FAILING
-            && census.sites >= MIN_SITES
-            && census.failing * 10 >= census.of * 9;
+            .map(|phase| self.counts(*phase))
+            .max_by_key(|counts| counts.failing)?;
+        let suspect = counts.failing >= MIN_FAILING
+            && counts.sites >= MIN_SITES
+            && counts.failing * 10 >= counts.of * 9;
         suspect.then(|| {
-            self.trouble = Some(census.phase);
-            ProberTransition::Started(census)
+            self.trouble = Some(counts.phase);
+            ProberTransition::Started(counts)
         })
     }
 
-    fn census(&self, phase: Phase) -> ProbeCounts {
-        let failing = self.newest.iter().filter(|seen| seen.phase == Some(phase));
-        let mut sites: Vec<&str> = failing.clone().map(|seen| &*seen.site).collect();
+    fn counts(&self, phase: Phase) -> ProbeCounts {
+        let failing = self
+            .newest
+            .iter()
+            .filter(|result| result.phase == Some(phase));
+        let mut sites: Vec<&str> = failing.clone().map(|result| &*result.site).collect();
         sites.sort_unstable();
         sites.dedup();
         ProbeCounts {
@@ -168,7 +174,7 @@ impl std::fmt::Display for ProbeCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} of {} targets probed last fail in {}, on {} unrelated sites",
+            "{} of {} recently probed targets fail in phase {}, on {} unrelated sites",
             self.failing,
             self.of,
             self.phase.as_str(),
@@ -177,10 +183,9 @@ impl std::fmt::Display for ProbeCounts {
     }
 }
 
-/// What a target's host has in common with others: its registered domain, approximated
-/// by two labels, three below a short second-level domain such as `co.uk`. Hosts of one
-/// AWS region and service share more than a name: they are one site. An address is its
-/// own site.
+/// The site of a URL; hosts of one site may fail together. It is the registered domain,
+/// approximated by the last two labels, or three below a short second-level domain such as
+/// `co.uk`. All hosts of one AWS service and region are one site, as is each IP address.
 fn site(url: &Url) -> String {
     let host = match url.host() {
         Some(Host::Domain(domain)) => domain.to_ascii_lowercase(),
@@ -190,7 +195,7 @@ fn site(url: &Url) -> String {
     let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
     let shared = ["amazonaws.com", "on.aws", "cloudfront.net"];
     if let Some(suffix) = shared.iter().find(|suffix| host.ends_with(**suffix)) {
-        // Without the first label, which is the API's, function's or balancer's own.
+        // The first label is the API, function or load balancer.
         let rest = labels.get(1..).unwrap_or_default().join(".");
         return if rest.is_empty() {
             (*suffix).to_owned()
@@ -210,7 +215,7 @@ mod tests {
     use crate::model::observation::{Fault, FaultKind};
 
     struct World {
-        vantage: ProberHealth,
+        health: ProberHealth,
         targets: Vec<Arc<Target>>,
         second: i64,
     }
@@ -222,30 +227,30 @@ mod tests {
                 Arc::new(Target::with_defaults(host, url))
             };
             let targets: Vec<_> = hosts.iter().map(target).collect();
-            let mut vantage = ProberHealth::default();
-            vantage.configure(targets.iter());
+            let mut health = ProberHealth::default();
+            health.configure(targets.iter());
             Self {
-                vantage,
+                health,
                 targets,
                 second: 0,
             }
         }
 
-        /// Probes every target once, a second apart; `fails` says which and where.
+        /// Probes every target once, a second apart; `fails` gives the phase of the failure.
         fn round(&mut self, fails: impl Fn(usize) -> Option<Phase>) -> Vec<String> {
             let mut changes = Vec::new();
             for (index, target) in self.targets.iter().enumerate() {
                 let now = Timestamp::from_second(self.second).unwrap();
                 self.second += 1;
-                let mut seen = Observation::begun(now, target.url.as_str());
-                seen.fault = fails(index).map(|phase| Fault {
+                let mut observation = Observation::begun(now, target.url.as_str());
+                observation.fault = fails(index).map(|phase| Fault {
                     phase,
                     kind: FaultKind::Timeout,
                     detail: String::new(),
                 });
-                changes.extend(match self.vantage.observe(target, &seen, now) {
-                    Some(ProberTransition::Started(census)) => Some(format!("begun: {census}")),
-                    Some(ProberTransition::Ended(census)) => Some(format!("over: {census}")),
+                changes.extend(match self.health.observe(target, &observation, now) {
+                    Some(ProberTransition::Started(counts)) => Some(format!("started: {counts}")),
+                    Some(ProberTransition::Ended(counts)) => Some(format!("ended: {counts}")),
                     None => None,
                 });
             }
@@ -260,62 +265,64 @@ mod tests {
     const CONNECT: Option<Phase> = Some(Phase::Connect);
 
     #[test]
-    fn many_unrelated_targets_failing_alike_are_the_probers_own_trouble() {
+    fn many_unrelated_targets_failing_in_one_phase_are_a_problem_of_the_prober() {
         let mut world = World::of(&unrelated(12));
         assert!(world.round(|_| None).is_empty());
         assert_eq!(
             world.round(|_| CONNECT),
-            ["begun: 11 of 12 targets probed last fail in connect, on 11 unrelated sites"]
+            [
+                "started: 11 of 12 recently probed targets fail in phase connect, on 11 unrelated sites"
+            ]
         );
         assert!(world.round(|_| CONNECT).is_empty());
         assert_eq!(
             world.round(|_| None),
-            ["over: 5 of 12 targets probed last fail in connect, on 5 unrelated sites"]
+            ["ended: 5 of 12 recently probed targets fail in phase connect, on 5 unrelated sites"]
         );
-        assert_eq!(world.vantage.trouble(), None);
+        assert_eq!(world.health.trouble, None);
     }
 
     #[test]
-    fn what_is_left_after_a_reload_is_believed_again() {
+    fn the_problem_ends_if_a_reload_leaves_too_few_targets() {
         let mut world = World::of(&unrelated(9));
         world.round(|_| CONNECT);
-        assert_eq!(world.vantage.trouble(), CONNECT);
+        assert_eq!(world.health.trouble, CONNECT);
         world.targets.truncate(3);
-        world.vantage.configure(world.targets.iter());
+        world.health.configure(world.targets.iter());
         let changes = world.round(|_| CONNECT);
         assert_eq!(
             changes,
-            ["over: 3 of 3 targets probed last fail in connect, on 3 unrelated sites"]
+            ["ended: 3 of 3 recently probed targets fail in phase connect, on 3 unrelated sites"]
         );
     }
 
     #[test]
-    fn trouble_of_before_a_restart_goes_on_until_the_targets_were_looked_at() {
+    fn a_problem_lasts_over_a_restart_until_enough_targets_are_probed() {
         let resumed = |fails: fn(usize) -> Option<Phase>| {
             let mut world = World::of(&unrelated(12));
-            world.vantage = ProberHealth::resumed(Phase::Connect);
-            world.vantage.configure(world.targets.iter());
+            world.health = ProberHealth::resumed(Phase::Connect);
+            world.health.configure(world.targets.iter());
             world.round(fails)
         };
         assert!(resumed(|_| CONNECT).is_empty());
         assert_eq!(
             resumed(|index| CONNECT.filter(|_| index < 2)),
-            ["over: 2 of 12 targets probed last fail in connect, on 2 unrelated sites"]
+            ["ended: 2 of 12 recently probed targets fail in phase connect, on 2 unrelated sites"]
         );
     }
 
     #[test]
-    fn at_start_five_unrelated_failures_suffice() {
+    fn five_unrelated_failures_suffice_after_a_start() {
         let mut world = World::of(&unrelated(9));
         let changes = world.round(|_| Some(Phase::Resolve));
         assert_eq!(
             changes,
-            ["begun: 5 of 5 targets probed last fail in resolve, on 5 unrelated sites"]
+            ["started: 5 of 5 recently probed targets fail in phase resolve, on 5 unrelated sites"]
         );
     }
 
     #[test]
-    fn too_few_targets_one_host_or_one_region_are_no_sign_of_the_prober() {
+    fn too_few_targets_one_domain_or_one_region_are_not_attributed_to_the_prober() {
         assert!(World::of(&unrelated(4)).round(|_| CONNECT).is_empty());
         let one_host: Vec<_> = (0..30).map(|n| format!("s{n}.shop.example")).collect();
         assert!(World::of(&one_host).round(|_| CONNECT).is_empty());
@@ -329,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_that_differ_or_have_an_answer_are_the_targets_own() {
+    fn failures_in_different_or_later_phases_are_attributed_to_the_targets() {
         let mut world = World::of(&unrelated(20));
         let turns = [Phase::Resolve, Phase::Connect, Phase::Tls];
         assert!(world.round(|index| Some(turns[index % 3])).is_empty());
@@ -337,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn some_dead_targets_among_many_are_believed() {
+    fn failures_of_four_in_five_targets_are_attributed_to_the_targets() {
         let mut world = World::of(&unrelated(200));
         for _ in 0..5 {
             assert!(
@@ -349,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_is_what_hosts_may_have_in_common() {
+    fn the_site_of_a_host_is_its_registered_domain_or_aws_region() {
         let check = |url: &str, expected: &str| {
             assert_eq!(site(&url.parse().unwrap()), expected, "{url}");
         };

@@ -1,6 +1,6 @@
-//! What the sinks are told about one target after one probe: the end of the straight line.
+//! What the monitor sends to the sinks: probe results, updates and missed probes.
 //!
-//! Plain data, shared between sinks. A missed slot is a report too, never silence.
+//! Plain data, shared between sinks. What a sink does with it is left to the sink.
 
 use std::sync::Arc;
 
@@ -12,107 +12,96 @@ use crate::domain::incident::{Incident, IncidentEvent};
 use crate::model::cause::{CauseId, Owner};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
+use crate::model::text_enum::text_enum;
 
-/// One probe's story, told.
+/// The result of one probe, with its diagnosis and the state after it.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Whose.
+    /// The probed target.
     pub target: Arc<Target>,
-    /// The label and dimension of this daemon.
+    /// The location of this daemon: a label and a dimension.
     pub location: Arc<str>,
-    /// When the probe ended.
+    /// When the result was processed.
     pub at: Timestamp,
-    /// What was seen.
+    /// The observation.
     pub observation: Arc<Observation>,
-    /// What it means.
+    /// The diagnosis of the observation.
     pub diagnosis: Arc<Diagnosis>,
-    /// The health after it.
+    /// The health after the probe.
     pub health: HealthState,
-    /// Since when that holds.
+    /// When that health state started.
     pub since: Timestamp,
-    /// The change of health that this probe made.
+    /// The change of health caused by this probe.
     pub transition: Option<Transition>,
-    /// The cause to show: from the first failed probe until the target is up again.
+    /// The cause to display, from the first failed probe until the target is up again.
     pub showing: Option<Arc<Verdict>>,
-    /// The time this front door takes without reaching the function, by which the
-    /// probe was judged; estimated or measured, in seconds.
+    /// The response time without invoking the function that the diagnosis was based on, in
+    /// seconds; measured or estimated.
     pub floor: Option<f64>,
-    /// The open incident.
+    /// The open incident; that of the prober itself if `own_trouble` is set.
     pub incident: Option<Arc<Incident>>,
-    /// What this probe did to an incident.
+    /// The change of the incident caused by this probe.
     pub event: Option<IncidentEvent>,
     /// Whether the target is in a maintenance window.
     pub maintenance: bool,
-    /// The failure is the prober's own trouble: it says nothing about the target, and
-    /// its health and alarm stay as they were.
+    /// The failure is attributed to the prober itself. The target's health and alarm are
+    /// unchanged.
     pub own_trouble: bool,
 }
 
-/// What later evidence did to an open incident: no probe ran, nothing is counted.
+/// A change of an open incident by later evidence. It is not a probe result and is not
+/// counted as one.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// Whose.
+    /// The target.
     pub target: Arc<Target>,
-    /// When.
+    /// When the evidence was applied.
     pub at: Timestamp,
-    /// When the probe began that the evidence is about.
+    /// When the probe started that the evidence is about.
     pub began: Timestamp,
-    /// What that probe means now.
+    /// The diagnosis of that probe with the evidence.
     pub diagnosis: Arc<Diagnosis>,
-    /// The open incident as it is now; its verdict is the cause to show.
+    /// The open incident after the change; its verdict is the cause to display.
     pub incident: Arc<Incident>,
-    /// Whether the target is in maintenance: nobody is paged then.
+    /// Whether the target is in a maintenance window, in which it does not page.
     pub maintenance: bool,
 }
 
-/// A slot in which no probe ran.
+/// A scheduled probe that did not run.
 #[derive(Clone, Debug)]
 pub struct Missed {
-    /// Whose.
+    /// The target.
     pub target: Arc<Target>,
-    /// Which slot.
+    /// When the probe was due.
     pub at: Timestamp,
-    /// Why.
+    /// Why it did not run.
     pub reason: MissedReason,
 }
 
-/// Why a slot was missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MissedReason {
-    /// The previous probe of this target was still running.
-    StillRunning,
-    /// As many probes as allowed were in flight.
-    NoCapacity,
-    /// The prober itself was held up (suspended, starved) until the slot had passed.
-    HeldUp,
+text_enum! {
+    /// Why a scheduled probe did not run.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum MissedReason {
+        /// The previous probe of this target was still running.
+        StillRunning = "still-running",
+        /// The maximum number of probes was in flight.
+        NoCapacity = "no-capacity",
+        /// The process was suspended or starved until the time had passed.
+        HeldUp = "held-up",
+    }
 }
 
-/// What the sinks tell of a cause, whether or not a target shows it now.
+/// A cause of the rule book, as published by the sinks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CauseInfo {
-    /// Its id.
+    /// The id.
     pub cause: CauseId,
-    /// Who acts.
+    /// Who acts on the cause.
     pub owner: Owner,
-    /// What it means, in one sentence without a full stop.
+    /// The meaning, in one sentence without a period.
     pub title: String,
-    /// What to do next, most useful first.
+    /// Next steps, most useful first.
     pub next: Vec<String>,
-    /// The official page it rests on.
+    /// URL of the official documentation.
     pub see: String,
-}
-
-impl MissedReason {
-    /// Every reason.
-    pub const ALL: [Self; 3] = [Self::StillRunning, Self::NoCapacity, Self::HeldUp];
-
-    /// The reason as a label value.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::StillRunning => "still-running",
-            Self::NoCapacity => "no-capacity",
-            Self::HeldUp => "held-up",
-        }
-    }
 }

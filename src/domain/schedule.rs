@@ -1,10 +1,10 @@
-//! When each target is due: a pure calendar of slots.
+//! Decides when each target is probed.
 //!
-//! Time is a `Duration` since some fixed moment on the monotonic clock, given by the
-//! caller, so that a jump of the wall clock or a suspended machine cannot bunch probes.
-//! Each target has a grid of slots, `interval` apart, at an offset that hashes its name:
-//! load spreads evenly and a target keeps its place over reloads. The calendar decides
-//! what is due, missed or waiting; it starts nothing.
+//! Time is a `Duration` since a fixed point on the monotonic clock, passed in by the caller,
+//! so that a jump of the wall clock or a suspended machine does not bunch probes. Each target
+//! has a grid of slots, `interval` apart, at an offset derived from a hash of its name: load
+//! spreads evenly and a target keeps its slots over reloads. Starting probes is left to the
+//! scheduler.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,52 +14,55 @@ use crate::domain::report::MissedReason;
 use crate::model::hash::{fnv1a, mix};
 use crate::model::target::{Target, TargetName};
 
-/// The calendar of all targets.
+/// The slots of all targets.
 #[derive(Debug, Default)]
 pub struct Schedule {
     entries: HashMap<TargetName, Entry>,
-    /// What is due when; one element per entry.
+    /// The next due time of every target.
     due: BTreeSet<(Duration, TargetName)>,
-    /// Targets that missed a slot for want of a place, in the order in which they did.
+    /// Targets that missed a slot and wait for capacity, longest waiting first.
     waiting: VecDeque<TargetName>,
 }
 
-/// What to do about a slot.
+/// What to do for a slot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Start a probe for the slot that was due at this time.
+    /// Start a probe; the slot was due at this time.
     Start(Arc<Target>, Duration),
-    /// No probe runs in the slot that was due at this time.
+    /// No probe runs in this slot; it was due at this time.
     Missed(Arc<Target>, Duration, MissedReason),
 }
 
 #[derive(Debug)]
 struct Entry {
     target: Arc<Target>,
-    /// When this target is next looked at.
+    /// When the next slot is due.
     due: Duration,
+    /// Whether a probe is running.
     running: bool,
-    /// The slot that a running probe made this target miss: probed when that one ends.
+    /// A missed slot to make up for, as soon as the running probe ends or capacity is free.
     overdue: Option<Duration>,
+    /// Whether the target is in `waiting`.
     waiting: bool,
 }
 
-/// A daemon with few targets shows something at once: their first probes come within
-/// this time of the start (the promise is 5 s; the rest is for the probes themselves).
+/// With few targets, all first probes start within this time, so that they end within the
+/// documented 5 s.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
-/// Up to this many targets, first probes come soon; beyond it they keep to their slots,
-/// since thousands of handshakes in a few seconds would distort each other's times.
-const SOON_UP_TO: usize = 1000;
+/// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With
+/// more targets, first probes wait for their slots, because thousands of handshakes within
+/// seconds would distort each other's times.
+const MAX_TARGETS_AT_ONCE: usize = 1000;
 
 impl Schedule {
-    /// Takes the targets of a configuration. A target that is configured as before keeps
-    /// its place; a new or changed one is probed soon; one that is gone is forgotten, and
-    /// what its running probe still reports is for the caller to drop.
+    /// Applies a configuration. A target with the same interval keeps its slots, a new one or
+    /// one with another interval is probed soon, a removed one is dropped. The caller discards
+    /// results of probes that are still running for removed targets.
     pub fn configure(&mut self, targets: &[Arc<Target>], now: Duration) {
         let mut old = std::mem::take(&mut self.entries);
         self.due.clear();
-        let soon = targets.len() <= SOON_UP_TO;
+        let soon = targets.len() <= MAX_TARGETS_AT_ONCE;
         for target in targets {
             let entry = match old.remove(&target.name) {
                 Some(kept) if kept.target.interval == target.interval => Entry {
@@ -82,25 +85,25 @@ impl Schedule {
             .retain(|name| entries.get(name).is_some_and(|entry| entry.waiting));
     }
 
-    /// When the calendar next wants to be asked; `None` without targets.
+    /// When [`Schedule::due`] must be called next; `None` without targets.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// Everything to be done by now, with `places` free for probes. A started target
-    /// counts as running until [`Schedule::finished`].
-    pub fn due(&mut self, now: Duration, mut places: usize) -> Vec<Action> {
+    /// The actions due at `now`; at most `capacity` probes are started. A started target counts
+    /// as running until [`Schedule::finished`].
+    pub fn due(&mut self, now: Duration, mut capacity: usize) -> Vec<Action> {
         let mut actions = Vec::new();
-        // Who has waited longest goes first, or a crowd of newcomers would starve it.
-        while places > 0 {
+        // Waiting targets go first, so that targets that become due do not starve them.
+        while capacity > 0 {
             let Some(name) = self.waiting.pop_front() else {
                 break;
             };
             if let Some(entry) = self.entries.get_mut(&name) {
                 entry.waiting = false;
                 let slot = entry.overdue.take().unwrap_or(now);
-                places -= 1;
+                capacity -= 1;
                 entry.running = true;
                 actions.push(Action::Start(Arc::clone(&entry.target), slot));
             }
@@ -113,9 +116,8 @@ impl Schedule {
             let Some(entry) = self.entries.get_mut(&name) else {
                 continue;
             };
-            let slots = entry.advance(due, now);
+            let (last, passed) = entry.advance(due, now);
             self.due.insert((entry.due, name.clone()));
-            let (last, passed) = slots;
             for slot in passed {
                 let reason = MissedReason::HeldUp;
                 actions.push(Action::Missed(Arc::clone(&entry.target), slot, reason));
@@ -124,7 +126,7 @@ impl Schedule {
                 entry.overdue = Some(last);
                 let reason = MissedReason::StillRunning;
                 actions.push(Action::Missed(Arc::clone(&entry.target), last, reason));
-            } else if places == 0 {
+            } else if capacity == 0 {
                 if !std::mem::replace(&mut entry.waiting, true) {
                     entry.overdue = Some(last);
                     self.waiting.push_back(name);
@@ -132,7 +134,7 @@ impl Schedule {
                 let reason = MissedReason::NoCapacity;
                 actions.push(Action::Missed(Arc::clone(&entry.target), last, reason));
             } else if !entry.waiting {
-                places -= 1;
+                capacity -= 1;
                 entry.running = true;
                 actions.push(Action::Start(Arc::clone(&entry.target), last));
             }
@@ -140,26 +142,26 @@ impl Schedule {
         actions
     }
 
-    /// A probe ended. If it ran over a slot of its target, that one is due at once.
+    /// Records that a probe ended. If a slot of the target passed meanwhile, it is due at once.
     pub fn finished(&mut self, name: &TargetName, now: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };
         entry.running = false;
         if entry.overdue.is_some() && !std::mem::replace(&mut entry.waiting, true) {
-            // The slot is already counted as missed: it only waits for a place now.
+            // The slot is already counted as missed and now only waits for capacity.
             entry.overdue = Some(now);
             self.waiting.push_back(name.clone());
         }
     }
 
-    /// Whether a target waits for a place, which [`Schedule::due`] would give it.
+    /// Whether [`Schedule::due`] would start a waiting target if there is capacity.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Looks at a target sooner than its next slot: the confirmation of a first failure.
+    /// Schedules a probe before the next slot, to confirm a first failure.
     pub fn look_again(&mut self, name: &TargetName, at: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
@@ -173,15 +175,15 @@ impl Schedule {
 }
 
 impl Entry {
-    /// Moves to the first slot after `now`. Returns the slot to act on (the newest that
-    /// is due) and those before it that have passed unseen.
+    /// Advances to the first slot after `now`. Returns the newest slot that is due, and the
+    /// older slots that have passed without a probe.
     fn advance(&mut self, due: Duration, now: Duration) -> (Duration, Vec<Duration>) {
         let interval = self.target.interval;
         let mut passed = Vec::new();
         let mut last = due;
         let mut next = slot_after(&self.target, due);
-        // A first or confirming probe lies off the grid; a slot right behind it would
-        // only repeat it.
+        // A first or confirming probe is not on the grid. Skip a slot shortly after it, which
+        // would only repeat the probe.
         if next - due < interval / 2 && !is_slot(&self.target, due) {
             next += interval;
         }
@@ -194,7 +196,7 @@ impl Entry {
     }
 }
 
-/// Where in its interval a target's slots lie: a restart keeps the spread.
+/// The offset of a target's slots within its interval; the same after a restart.
 #[must_use]
 pub fn offset(name: &TargetName, interval: Duration) -> Duration {
     let hash = mix(fnv1a(name.as_str()));
@@ -212,20 +214,20 @@ fn first_due(target: &Target, now: Duration, soon: bool) -> Duration {
     }
 }
 
-/// The first slot of a target's grid strictly after a moment.
-fn slot_after(target: &Target, moment: Duration) -> Duration {
+/// The first slot of a target strictly after `time`.
+fn slot_after(target: &Target, time: Duration) -> Duration {
     let interval = target.interval;
     let offset = offset(&target.name, interval);
-    let Some(beyond) = moment.checked_sub(offset) else {
+    let Some(beyond) = time.checked_sub(offset) else {
         return offset;
     };
     let nanos = beyond.as_nanos() % interval.as_nanos().max(1);
     let into = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
-    moment - into + interval
+    time - into + interval
 }
 
-fn is_slot(target: &Target, moment: Duration) -> bool {
-    slot_after(target, moment) == moment + target.interval
+fn is_slot(target: &Target, time: Duration) -> bool {
+    slot_after(target, time) == time + target.interval
 }
 
 #[cfg(test)]

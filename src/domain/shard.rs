@@ -1,32 +1,33 @@
-//! Which daemons of a location hold which targets.
+//! Assigns targets to shards, the daemons that share a location.
 //!
-//! By rendezvous hashing (Thaler and Ravishankar, 1998): every shard has a weight for every
-//! target, and the heaviest hold it. Nobody has to be asked, a new shard takes its share
-//! from all others alike, and what it does not take stays where it was. Pure.
+//! Uses rendezvous hashing (Thaler and Ravishankar, 1998): every shard has a weight for every
+//! target, and the shards with the highest weights hold it. The shards do not need to
+//! communicate, and a new shard takes over its share of the targets without moving others.
+//! Pure.
 
 use crate::model::hash::{fnv1a, mix};
 use crate::model::settings::{Settings, ShardIndex, ShardSettings};
 use crate::model::target::TargetName;
 
-/// Which shard this is cannot be told; says what was looked at, and the mend.
+/// The index of this shard cannot be determined. The message says why and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(String);
 
-/// The shards that hold a target, the first of them first: the one that manages its
-/// alarms as long as it is there.
+/// The shards that hold a target, by descending weight. The first one that is alive manages
+/// the target's alarms.
 #[must_use]
 pub fn holders(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
     let name = fnv1a(target.as_str());
     let mut all: Vec<u32> = (0..shards.total).collect();
-    // Equal weights are next to impossible; the lower index wins then, everywhere.
+    // Equal weights are very unlikely; the lower index then wins on every shard.
     all.sort_by_key(|index| (std::cmp::Reverse(weight(name, *index)), *index));
     all.truncate(shards.replicas_per_target as usize);
     all
 }
 
-/// The settings as one shard sees them: it probes what it holds, and knows of the rest
-/// that it is configured, so that no alarm of it is taken for a removed target's.
+/// The settings of one shard. It probes the targets that it holds; the others are listed in
+/// `elsewhere`, so that their alarms are not taken for alarms of removed targets.
 #[must_use]
 pub fn share(settings: Settings, index: u32) -> Settings {
     if settings.shards.total <= 1 {
@@ -47,60 +48,50 @@ pub fn share(settings: Settings, index: u32) -> Settings {
     }
 }
 
-/// The index of this process: as configured, or its ordinal among its like. `variable`
+/// The index of this process: the configured one, or its ordinal in a StatefulSet. `variable`
 /// looks up an environment variable.
 ///
 /// # Errors
-/// Where the ordinal is to be found and is not, or where there is no such shard; with the
-/// mend.
+/// [`IndexError`] if the index is automatic and the name of the pod has no ordinal, or if the
+/// ordinal is not below the number of shards.
 pub fn index(
     shards: &ShardSettings,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<u32, IndexError> {
-    found_index(shards, variable).map_err(IndexError)
-}
-
-fn found_index(
-    shards: &ShardSettings,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<u32, String> {
-    match shards.index {
-        ShardIndex::At(index) => Ok(index),
-        ShardIndex::Auto => {
-            let found = ORDINAL_OF
-                .iter()
-                .find_map(|name| Some((name, variable(name)?)));
-            let (name, value) = found.ok_or(
-                "`shard.index` is \"auto\", and neither POD_NAME nor HOSTNAME is set; \
-                 write the index of this daemon",
-            )?;
-            let ordinal = value.rsplit_once('-').and_then(|(_, end)| end.parse().ok());
-            let ordinal: u32 = ordinal.ok_or_else(|| {
-                format!(
-                    "`shard.index` is \"auto\", and {name} is {value:?}, which does not end in a \
-                     number such as \"probecause-0\"; run it in a StatefulSet, or write the index"
-                )
-            })?;
-            if ordinal < shards.total {
-                return Ok(ordinal);
-            }
-            Err(format!(
-                "{name} is {value:?}, and there are shards 0 to {} only; raise `shard.total`, or \
-                 run no more than {} of these",
-                shards.total.saturating_sub(1),
-                shards.total
-            ))
-        }
+    if let ShardIndex::At(index) = shards.index {
+        return Ok(index);
+    }
+    let mut names = POD_NAME_VARIABLES.iter();
+    let Some((name, value)) = names.find_map(|name| Some((name, variable(name)?))) else {
+        return Err(IndexError(
+            "`shard.index` is \"auto\", but neither POD_NAME nor HOSTNAME is set; set \
+             `shard.index` to the index of this daemon"
+                .to_owned(),
+        ));
+    };
+    let ordinal = value.rsplit_once('-').and_then(|(_, end)| end.parse().ok());
+    match ordinal {
+        Some(ordinal) if ordinal < shards.total => Ok(ordinal),
+        Some(_) => Err(IndexError(format!(
+            "{name} is {value:?}, but there are only shards 0 to {}; raise `shard.total` or run \
+             at most {} daemons",
+            shards.total.saturating_sub(1),
+            shards.total
+        ))),
+        None => Err(IndexError(format!(
+            "`shard.index` is \"auto\", but {name} is {value:?}, which does not end in a number \
+             as in \"probecause-0\"; run the daemon in a StatefulSet or set `shard.index`"
+        ))),
     }
 }
 
-/// Where a StatefulSet's pod finds its name: what the pod's specification passes on, else
-/// the host name, which is the pod's unless somebody set another (Kubernetes
-/// documentation, "`StatefulSets`", stable network id).
-const ORDINAL_OF: [&str; 2] = ["POD_NAME", "HOSTNAME"];
+/// Environment variables with the name of a StatefulSet's pod: one that the pod's
+/// specification sets, else the host name, which is the name of the pod by default (Kubernetes
+/// documentation, "`StatefulSets`", stable network ID).
+const POD_NAME_VARIABLES: [&str; 2] = ["POD_NAME", "HOSTNAME"];
 
 fn weight(name: u64, index: u32) -> u64 {
-    // Mixed before and after: shards and names both count up in practice.
+    // Mixed before and after combining, because shard indexes and names are often sequential.
     mix(name ^ mix(u64::from(index) + 1))
 }
 
@@ -124,7 +115,7 @@ mod tests {
         (0..10_000).map(|number| TargetName::new(&format!("orders-{number}")))
     }
 
-    /// How many of ten thousand targets each shard holds.
+    /// Number of targets held by each shard, of ten thousand.
     fn loads(shards: &ShardSettings) -> BTreeMap<u32, usize> {
         let mut loads = BTreeMap::new();
         for holder in names().flat_map(|name| holders(shards, &name)) {
@@ -134,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn each_target_has_as_many_different_holders_as_asked_for() {
+    fn each_target_has_the_configured_number_of_different_holders() {
         for total in 1..=20 {
             for replicas in [1, 2, 3, total] {
                 let shards = shards(total, replicas.min(total));
@@ -151,21 +142,21 @@ mod tests {
     }
 
     #[test]
-    fn shards_hold_alike() {
+    fn targets_are_spread_evenly_over_shards() {
         for total in 1..=20 {
             let loads = loads(&shards(total, 1));
             let fair = 10_000.0 / f64::from(total);
             for (index, load) in &loads {
                 let off = (f64::from(u32::try_from(*load).unwrap()) - fair).abs();
-                // Five standard deviations of a fair draw.
+                // Five standard deviations of a uniform distribution.
                 assert!(off < 5.0 * fair.sqrt(), "{index} of {total} holds {load}");
             }
-            println!("{total} shards hold {:?}", loads.values());
+            println!("targets per shard, {total} shards: {:?}", loads.values());
         }
     }
 
     #[test]
-    fn a_new_shard_takes_its_share_and_moves_nothing_else() {
+    fn a_new_shard_takes_its_share_and_no_other_target_moves() {
         for total in 1..20_u32 {
             let (before, after) = (shards(total, 1), shards(total + 1, 1));
             let mut moved = 0_u32;
@@ -177,13 +168,16 @@ mod tests {
                 }
             }
             let fair = 10_000.0 / f64::from(total + 1);
-            println!("from {total} to {} shards {moved} of 10000 move", total + 1);
+            println!(
+                "{total} to {} shards: {moved} of 10000 targets move",
+                total + 1
+            );
             assert!((f64::from(moved) - fair).abs() < 5.0 * fair.sqrt());
         }
     }
 
     #[test]
-    fn a_second_holder_moves_no_first_one() {
+    fn adding_a_replica_keeps_the_first_holder() {
         for name in names().step_by(11) {
             let (one, two) = (holders(&shards(5, 1), &name), holders(&shards(5, 2), &name));
             assert_eq!(one[0], two[0]);
@@ -191,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_what_stays_so_over_releases() {
+    fn the_holders_of_a_target_are_the_same_in_all_releases() {
         let held = |name: &str| holders(&shards(4, 2), &TargetName::new(name));
         assert_eq!(
             [held("orders"), held("payments"), held("search")],
@@ -200,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_probes_its_share_and_knows_of_the_rest() {
+    fn a_shard_probes_its_share_and_lists_the_other_targets() {
         let url: url::Url = "https://orders.example/".parse().unwrap();
         let target = |name: TargetName| Arc::new(Target::with_defaults(name.as_str(), url.clone()));
         let mut whole = Settings {
@@ -210,7 +204,7 @@ mod tests {
         assert_eq!(
             share(whole.clone(), 0),
             whole,
-            "one daemon holds everything"
+            "a single shard holds all targets"
         );
         whole.shards.total = 3;
         let parts: Vec<_> = (0..3).map(|index| share(whole.clone(), index)).collect();
@@ -223,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_index_is_the_pods_ordinal_where_it_is_automatic() {
+    fn an_automatic_index_is_the_ordinal_of_the_pod() {
         let check = |index, variables: &[(&str, &str)], expected: Result<u32, &str>| {
             let shards = ShardSettings {
                 index,
@@ -235,7 +229,7 @@ mod tests {
             };
             let found = super::index(&shards, variable).map_err(|error| error.to_string());
             match (&found, expected) {
-                (Err(said), Err(part)) => assert!(said.contains(part), "{said}"),
+                (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
                 _ => assert_eq!(found, expected.map_err(str::to_owned)),
             }
         };
@@ -246,7 +240,7 @@ mod tests {
         check(
             ShardIndex::Auto,
             &[("HOSTNAME", "probecause-3")],
-            Err("shards 0 to 2 only"),
+            Err("only shards 0 to 2"),
         );
         check(
             ShardIndex::Auto,

@@ -159,7 +159,7 @@ impl<P: Probe> Scheduler<P> {
             let lag = lateness.worst_since(began);
             if !lag.is_zero() {
                 lagged.inc();
-                observation.observed_late(lag, probed.timeout);
+                observation.record_lag(lag, probed.timeout);
             }
             let observed = Emission::Observed(probed, Box::new(observation));
             // Without a monitor there is nobody left to tell: the daemon is ending.

@@ -176,7 +176,7 @@ pub fn cause(info: &CauseInfo) -> Value {
 pub fn incident(incident: &Incident) -> Value {
     json!({
         "incident_id": incident.id.as_str(),
-        "target": incident.target.as_str(),
+        "target": incident.scope.as_str(),
         "cause": incident.verdict.cause.as_str(),
         "owner": incident.verdict.owner.as_str(),
         "certainty": incident.verdict.certainty.as_str(),

@@ -1,55 +1,61 @@
-//! What a failure may be called, who acts on it, and how sure we are.
+//! Cause ids, owners and certainties.
 //!
-//! A cause is an id with a stable meaning (`lambda-throttled`); the rule book says
-//! what each one means and when it fits. This file refuses to know any cause by
-//! name: the vocabulary is data, so that an operator's own rules may add to it.
+//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rule book defines
+//! the causes and when they apply; no cause but `unexplained` is known here, so that an
+//! operator's own rules can add more.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The id of a cause: kebab-case ASCII, 2 to 64 characters, never reused for
-/// another meaning. Cheap to clone.
+use crate::model::text_enum::text_enum;
+
+/// A cause id: kebab-case ASCII, 2 to 64 characters. An id is never reused for another
+/// meaning. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CauseId(Arc<str>);
 
-/// Who has to act on a cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
-    /// The people who own the service behind the endpoint.
-    Service,
-    /// The people who own the platform: gateway, permissions, quotas.
-    Platform,
-    /// The people who own name resolution, routing and firewalls.
-    Network,
-    /// Whoever calls: a wrong request, missing credentials.
-    Client,
-    /// Whoever runs this prober.
-    Prober,
+text_enum! {
+    /// Who acts on a cause.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Owner {
+        /// Owners of the service behind the endpoint.
+        Service = "service",
+        /// Owners of the platform: gateway, permissions, quotas.
+        Platform = "platform",
+        /// Owners of name resolution, routing and firewalls.
+        Network = "network",
+        /// Senders of the request: it is wrong or lacks credentials.
+        Client = "client",
+        /// Operators of this prober.
+        Prober = "prober",
+    }
 }
 
-/// How sure a diagnosis is, in ascending order. Design.md 4 holds the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Certainty {
-    /// Several causes fit.
-    Possible,
-    /// Seen from outside; the leading candidate holds at least nine tenths.
-    Likely,
-    /// The platform's own metrics for a settled window agree.
-    Corroborated,
-    /// A statement about this very request or connection.
-    Proven,
+text_enum! {
+    /// How certain a diagnosis is, in ascending order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Certainty {
+        /// Several causes are consistent with the probe.
+        Possible = "possible",
+        /// Inferred from the probe alone; the leading cause has a share of at least 0.9.
+        Likely = "likely",
+        /// Confirmed by the platform's own metrics for a complete time window.
+        Corroborated = "corroborated",
+        /// Stated by the platform or the protocol about this very request or connection.
+        Proven = "proven",
+    }
 }
 
-/// A text that is not a cause id.
+/// The error for a text that is not a cause id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a cause id: use 2 to 64 lower-case letters, digits and single hyphens, starting with a letter"
 )]
 pub struct BadCauseId(String);
 
-/// The longest cause id accepted: it becomes a label value and an alarm tag.
+/// Maximum length of a cause id, which becomes a label value and an alarm tag.
 const MAX_CAUSE_ID: usize = 64;
 
 impl CauseId {
@@ -72,7 +78,7 @@ impl CauseId {
         }
     }
 
-    /// The cause of a failure that no rule fits: never a wrong name.
+    /// The cause of a failure that no rule matches.
     #[must_use]
     pub fn unexplained() -> Self {
         Self("unexplained".into())
@@ -82,62 +88,6 @@ impl CauseId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Owner {
-    /// Every owner, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
-        Self::Service,
-        Self::Platform,
-        Self::Network,
-        Self::Client,
-        Self::Prober,
-    ];
-
-    /// The owner as it is written in rules, labels and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Platform => "platform",
-            Self::Network => "network",
-            Self::Client => "client",
-            Self::Prober => "prober",
-        }
-    }
-
-    /// Reads an owner as written in a rule; `None` for any other word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|owner| owner.as_str() == text)
-    }
-}
-
-impl Certainty {
-    /// Every step of the ladder, lowest first.
-    pub const ALL: [Self; 4] = [
-        Self::Possible,
-        Self::Likely,
-        Self::Corroborated,
-        Self::Proven,
-    ];
-
-    /// The certainty as it is written in rules, labels and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Possible => "possible",
-            Self::Likely => "likely",
-            Self::Corroborated => "corroborated",
-            Self::Proven => "proven",
-        }
-    }
-
-    /// Reads a certainty as written in a rule; `None` for any other word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.as_str() == text)
     }
 }
 
@@ -158,18 +108,6 @@ impl fmt::Display for CauseId {
 impl fmt::Debug for CauseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Certainty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -205,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ladder_ascends_and_every_word_reads_back() {
+    fn certainties_ascend_and_every_text_is_parsed_back() {
         assert!(Certainty::ALL.is_sorted());
         for step in Certainty::ALL {
             assert_eq!(Certainty::parse(step.as_str()), Some(step));

@@ -1,10 +1,10 @@
-//! A hash that stays the same over releases, platforms and restarts, which the standard
-//! library's does not promise.
+//! A hash that is the same in all releases, on all platforms and after restarts, which the
+//! standard library's hash does not guarantee.
 //!
-//! What it decides must never change silently: ids of incidents, names of alarms, a
-//! target's place in the schedule, the shard that holds it. No secret is involved.
+//! Incident ids, alarm names, a target's slot in the schedule and its shard depend on it, so
+//! its values must not change. It is not cryptographic.
 
-/// FNV-1a of a text, 64 bits (RFC 9923).
+/// The 64-bit FNV-1a hash of a text (RFC 9923).
 #[must_use]
 pub fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -12,8 +12,8 @@ pub fn fnv1a(text: &str) -> u64 {
     })
 }
 
-/// Spreads a hash over all 64 bits (the first half of the finisher of `MurmurHash3`): FNV-1a
-/// of texts that differ in their last letter only lie close together.
+/// Spreads a hash over all 64 bits, because FNV-1a gives close values for texts that differ
+/// only in the last letter. This is the first half of `MurmurHash3`'s finalizer.
 #[must_use]
 pub const fn mix(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_published_test_values_come_out() {
+    fn the_hash_matches_the_published_test_vectors() {
         // From the authors' list at www.isthe.com/chongo/tech/comp/fnv/.
         for (text, expected) in [
             ("", 0xcbf2_9ce4_8422_2325),

@@ -5,8 +5,10 @@
 pub mod cause;
 pub mod hash;
 pub mod observation;
+pub mod scope;
 pub mod secret;
 pub mod settings;
 pub mod target;
 mod target_aws;
 mod target_publish;
+pub(crate) mod text_enum;

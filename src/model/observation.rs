@@ -1,205 +1,189 @@
-//! What one probe saw, unjudged.
+//! The result of one HTTP request, without a judgment.
 //!
-//! An `Observation` is made by a probe on the wire or read from a transcript of
-//! somebody else's request; in a transcript most of it is unknown, hence the options.
-//! Whether it is good or bad is decided elsewhere (`diagnosis`), never here.
+//! An `Observation` comes from a probe or from a transcript of another client's request. A
+//! transcript leaves most fields unknown, so they are options. Whether the result is good or
+//! bad is decided in `diagnosis`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The facts of one request.
+use crate::model::text_enum::text_enum;
+
+/// What was observed of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// When the probe began (wall clock, for people; durations are monotonic).
+    /// When the request started, by the wall clock. Durations come from a monotonic clock.
     pub started: Timestamp,
-    /// From start to the last byte, or to the fault.
+    /// Time from the start to the last byte or the fault.
     pub duration: Duration,
-    /// Where the time went, summed over redirect hops.
+    /// Time per phase, summed over redirect hops.
     pub phases: Phases,
-    /// By how much whoever observed was late meanwhile: times may be too long by as much.
-    /// Nought: by nothing that matters, or not known (a transcript).
+    /// How late this process was scheduled during the request. Times may be too long by this
+    /// much. Zero: negligible, or unknown (a transcript).
     pub own_lag: Duration,
-    /// What went wrong, if anything did before a whole answer was in.
+    /// The error that prevented a complete response, if any.
     pub fault: Option<Fault>,
-    /// The final answer; also there when its body then broke off.
+    /// The final response. Also set if its body ended early.
     pub response: Option<Response>,
-    /// Redirects followed.
+    /// Number of redirects followed.
     pub redirects: u32,
-    /// The URL of the last hop, as it may be shown: without credentials and query.
+    /// The URL of the last hop, without credentials and query.
     pub final_url: String,
-    /// Whom the last hop talked to.
+    /// The address that the last hop connected to.
     pub remote: Option<SocketAddr>,
-    /// TLS facts of the last hop that got as far.
+    /// TLS details of the last hop that reached the handshake.
     pub tls: Option<TlsFacts>,
 }
 
-/// Time per phase; `None`: the phase was not reached, not needed (a reused
-/// connection, an address literal, plain HTTP) or not known (a transcript).
+/// Time per phase. `None`: the phase was not reached, not needed (reused connection, IP
+/// address in the URL, plain HTTP) or not known (a transcript).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Name resolution.
     pub resolve: Option<Duration>,
-    /// TCP (to the proxy, where there is one).
+    /// TCP connect, to the proxy if there is one.
     pub connect: Option<Duration>,
     /// TLS handshake.
     pub tls: Option<Duration>,
-    /// Request sent to first byte of the answer.
+    /// From the sent request to the first byte of the response.
     pub processing: Option<Duration>,
-    /// First byte to last byte.
+    /// From the first to the last byte of the response.
     pub transfer: Option<Duration>,
 }
 
-/// The phases, in the order in which they run. Names are `blackbox_exporter`'s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// Name resolution.
-    Resolve,
-    /// TCP.
-    Connect,
-    /// TLS handshake.
-    Tls,
-    /// Request sent to first byte.
-    Processing,
-    /// First byte to last byte.
-    Transfer,
+text_enum! {
+    /// The phases of a request in order, with the names that `blackbox_exporter` uses.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Phase {
+        /// Name resolution.
+        Resolve = "resolve",
+        /// TCP connect.
+        Connect = "connect",
+        /// TLS handshake.
+        Tls = "tls",
+        /// From the sent request to the first byte of the response.
+        Processing = "processing",
+        /// From the first to the last byte of the response.
+        Transfer = "transfer",
+    }
 }
 
-/// What went wrong, and in which phase. When `kind` is [`FaultKind::Timeout`] the
-/// phase is the one that was running when the deadline came.
+/// An error that prevented a complete response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The phase that broke.
+    /// The phase that failed; for [`FaultKind::Timeout`] the one that ran at the deadline.
     pub phase: Phase,
-    /// What broke.
+    /// The kind of error.
     pub kind: FaultKind,
-    /// For a person: the library's own words, without secrets.
+    /// The message of the underlying error, without secrets.
     pub detail: String,
 }
 
-/// Kinds of fault, each told apart by the error itself and never by its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FaultKind {
-    /// NXDOMAIN, or the name exists without an address record of a usable kind.
-    NameNotFound,
-    /// The resolver failed: SERVFAIL, REFUSED, no answer.
-    ResolverFailure,
-    /// TCP RST to our SYN.
-    ConnectionRefused,
-    /// No route to host or network, by ICMP or the local table.
-    Unreachable,
-    /// The peer reset an established connection.
-    ConnectionReset,
-    /// The peer closed before an answer began.
-    ConnectionClosed,
-    /// The deadline passed (connect included).
-    Timeout,
-    /// The certificate's time is over.
-    CertificateExpired,
-    /// The certificate's time has not come.
-    CertificateNotYetValid,
-    /// The certificate does not name this host.
-    CertificateNameMismatch,
-    /// No chain to a trusted root.
-    CertificateUntrusted,
-    /// Any other failure of the handshake: alert, no common version.
-    TlsHandshake,
-    /// The body ended before its announced length.
-    Truncated,
-    /// More redirects than allowed.
-    TooManyRedirects,
-    /// A redirect that cannot be followed (no or bad `Location`).
-    BadRedirect,
-    /// The answer is not HTTP, or breaks its framing.
-    Protocol,
-    /// The body could not be decompressed.
-    Decode,
-    /// The address is link-local or a metadata service, and not allowed.
-    AddressRefused,
-    /// The proxy refused or failed.
-    Proxy,
-    /// No credentials could be had to sign or send the request.
-    Credentials,
-    /// This host could not: no descriptor, no port, no memory, a panic of ours.
-    Local,
+text_enum! {
+    /// Kinds of fault, distinguished by error type and not by message.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum FaultKind {
+        /// NXDOMAIN, or the name has no address record of a usable type.
+        NameNotFound = "name-not-found",
+        /// The resolver failed: SERVFAIL, REFUSED or no response.
+        ResolverFailure = "resolver-failure",
+        /// The peer refused the TCP connection (RST).
+        ConnectionRefused = "connection-refused",
+        /// No route to the host or network, from ICMP or the local routing table.
+        Unreachable = "unreachable",
+        /// The peer reset an established connection.
+        ConnectionReset = "connection-reset",
+        /// The peer closed the connection before the response started.
+        ConnectionClosed = "connection-closed",
+        /// The deadline passed, in any phase.
+        Timeout = "timeout",
+        /// The certificate has expired.
+        CertificateExpired = "certificate-expired",
+        /// The certificate is not valid yet.
+        CertificateNotYetValid = "certificate-not-yet-valid",
+        /// The certificate is for another host name.
+        CertificateNameMismatch = "certificate-name-mismatch",
+        /// The certificate has no chain to a trusted root.
+        CertificateUntrusted = "certificate-untrusted",
+        /// Any other handshake failure, such as an alert or no common version.
+        TlsHandshake = "tls-handshake",
+        /// The body ended before its announced length.
+        Truncated = "truncated",
+        /// More redirects than allowed.
+        TooManyRedirects = "too-many-redirects",
+        /// A redirect without a usable `Location`.
+        BadRedirect = "bad-redirect",
+        /// The response is not HTTP or violates its framing.
+        Protocol = "protocol",
+        /// The body could not be decompressed.
+        Decode = "decode",
+        /// The address is link-local or a metadata service and is not allowed.
+        AddressRefused = "address-refused",
+        /// The proxy refused the request or failed.
+        Proxy = "proxy",
+        /// The credentials for the request are not available.
+        Credentials = "credentials",
+        /// A local error: no file descriptor, port or memory, or a panic.
+        Local = "local",
+    }
 }
 
-/// An answer.
+/// An HTTP response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
-    /// Status code.
+    /// The status code.
     pub status: u16,
-    /// Protocol version.
+    /// The protocol version.
     pub version: HttpVersion,
-    /// Names in lower case, in the order of the wire; bounded.
+    /// Headers in the order received, with lower-case names; bounded.
     pub headers: Vec<(String, String)>,
-    /// The decompressed body up to the target's limit.
+    /// The decompressed body, up to the target's limit.
     pub body: Vec<u8>,
-    /// Whether the body was longer than what is kept.
+    /// Whether the body was longer than `body`.
     pub body_truncated: bool,
-    /// Bytes of decompressed body seen.
+    /// Bytes received of the decompressed body.
     pub body_bytes: u64,
-    /// `content-length` as announced, before decompression.
+    /// The `content-length` header: the length before decompression.
     pub content_length: Option<u64>,
 }
 
-/// HTTP versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// HTTP/1.0.
-    Http10,
-    /// HTTP/1.1.
-    Http11,
-    /// HTTP/2.
-    Http2,
+text_enum! {
+    /// HTTP versions.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum HttpVersion {
+        /// HTTP/1.0.
+        Http10 = "1.0",
+        /// HTTP/1.1.
+        Http11 = "1.1",
+        /// HTTP/2.
+        Http2 = "2",
+    }
 }
 
-/// What the handshake showed, also when verification failed.
+/// What the TLS handshake revealed, also if verification failed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsFacts {
-    /// Such as `TLSv1.3`; absent when the handshake did not complete.
+    /// The version, such as `TLSv1.3`; `None` if the handshake did not complete.
     pub version: Option<String>,
-    /// Leaf first.
+    /// The presented chain, leaf first.
     pub chain: Vec<Certificate>,
 }
 
 /// One certificate of the presented chain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
-    /// Subject, RFC 4514 style.
+    /// The subject in the style of RFC 4514.
     pub subject: String,
-    /// Issuer.
+    /// The issuer in the style of RFC 4514.
     pub issuer: String,
-    /// DNS names and IP addresses in subjectAltName.
+    /// The DNS names and IP addresses of `subjectAltName`.
     pub names: Vec<String>,
-    /// First moment of validity.
+    /// Start of validity.
     pub not_before: Timestamp,
-    /// Last moment of validity.
+    /// End of validity.
     pub not_after: Timestamp,
-}
-
-impl Phase {
-    /// Every phase, in running order.
-    pub const ALL: [Self; 5] = [
-        Self::Resolve,
-        Self::Connect,
-        Self::Tls,
-        Self::Processing,
-        Self::Transfer,
-    ];
-
-    /// The phase's name in labels, facts and JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Processing => "processing",
-            Self::Transfer => "transfer",
-        }
-    }
 }
 
 impl Phases {
@@ -215,7 +199,7 @@ impl Phases {
         }
     }
 
-    /// Adds time to a phase: redirect hops sum up.
+    /// Adds time to a phase; the times of redirect hops add up.
     pub fn add(&mut self, phase: Phase, time: Duration) {
         let slot = match phase {
             Phase::Resolve => &mut self.resolve,
@@ -228,72 +212,7 @@ impl Phases {
     }
 }
 
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 21] = [
-        Self::NameNotFound,
-        Self::ResolverFailure,
-        Self::ConnectionRefused,
-        Self::Unreachable,
-        Self::ConnectionReset,
-        Self::ConnectionClosed,
-        Self::Timeout,
-        Self::CertificateExpired,
-        Self::CertificateNotYetValid,
-        Self::CertificateNameMismatch,
-        Self::CertificateUntrusted,
-        Self::TlsHandshake,
-        Self::Truncated,
-        Self::TooManyRedirects,
-        Self::BadRedirect,
-        Self::Protocol,
-        Self::Decode,
-        Self::AddressRefused,
-        Self::Proxy,
-        Self::Credentials,
-        Self::Local,
-    ];
-
-    /// The kind's name as the fact `fault`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NameNotFound => "name-not-found",
-            Self::ResolverFailure => "resolver-failure",
-            Self::ConnectionRefused => "connection-refused",
-            Self::Unreachable => "unreachable",
-            Self::ConnectionReset => "connection-reset",
-            Self::ConnectionClosed => "connection-closed",
-            Self::Timeout => "timeout",
-            Self::CertificateExpired => "certificate-expired",
-            Self::CertificateNotYetValid => "certificate-not-yet-valid",
-            Self::CertificateNameMismatch => "certificate-name-mismatch",
-            Self::CertificateUntrusted => "certificate-untrusted",
-            Self::TlsHandshake => "tls-handshake",
-            Self::Truncated => "truncated",
-            Self::TooManyRedirects => "too-many-redirects",
-            Self::BadRedirect => "bad-redirect",
-            Self::Protocol => "protocol",
-            Self::Decode => "decode",
-            Self::AddressRefused => "address-refused",
-            Self::Proxy => "proxy",
-            Self::Credentials => "credentials",
-            Self::Local => "local",
-        }
-    }
-}
-
 impl HttpVersion {
-    /// The version as in `HTTP/…`: `1.0`, `1.1` or `2`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http10 => "1.0",
-            Self::Http11 => "1.1",
-            Self::Http2 => "2",
-        }
-    }
-
     /// The version as a number, as `probe_http_version` gives it.
     #[must_use]
     pub const fn as_number(self) -> f64 {
@@ -317,7 +236,7 @@ impl Response {
 }
 
 impl Observation {
-    /// An observation in which nothing has happened yet.
+    /// An observation of a request that has just started.
     #[must_use]
     pub fn begun(started: Timestamp, url: &str) -> Self {
         Self {
@@ -334,42 +253,43 @@ impl Observation {
         }
     }
 
-    /// Marks that whoever observed was late by so much meanwhile. Where that is a good part
-    /// of a deadline which passed, the failure is the observer's and no word on the target.
-    pub fn observed_late(&mut self, lag: Duration, deadline: Duration) {
+    /// Records that this process was scheduled late by `lag` during the request. If that is at
+    /// least a quarter of a deadline that passed, the timeout counts as a local fault.
+    pub fn record_lag(&mut self, lag: Duration, deadline: Duration) {
         self.own_lag = lag;
         if let Some(fault) = &mut self.fault
             && fault.kind == FaultKind::Timeout
-            && lag >= deadline / OWN_PART
+            && lag >= deadline / LOCAL_LAG_DIVISOR
         {
             fault.kind = FaultKind::Local;
             fault.detail = format!(
-                "{}; but this daemon itself was late by {:.3} s meanwhile",
+                "{}; this process itself was delayed by {:.3} s meanwhile",
                 fault.detail,
                 lag.as_secs_f64()
             );
         }
     }
 
-    /// How long it surely took the target and the network.
+    /// The duration without the delay of this process: a lower bound of the time taken by the
+    /// target and the network.
     #[must_use]
-    pub fn duration_of_target(&self) -> Duration {
+    pub fn duration_without_lag(&self) -> Duration {
         self.duration.saturating_sub(self.own_lag)
     }
 
-    /// The id by which the gateway's logs know this request, where the answer has one. What
-    /// does not look like one is somebody's text and none.
+    /// The id of this request in the gateway's logs, from the response headers. Values that do
+    /// not look like an id are ignored.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
-        // The HTTP API's own id first; a REST API's `x-amzn-requestid` is its
-        // `$context.requestId`, and CloudFront's id serves where nothing else does.
+        // The HTTP API's id comes first. A REST API's `x-amzn-requestid` is its
+        // `$context.requestId`. CloudFront's id is the fallback.
         ["apigw-requestid", "x-amzn-requestid", "x-amz-cf-id"]
             .into_iter()
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
-    /// The first moment at which a certificate of the chain expires.
+    /// When the first certificate of the chain expires.
     #[must_use]
     pub fn earliest_expiry(&self) -> Option<Timestamp> {
         let chain = &self.tls.as_ref()?.chain;
@@ -377,18 +297,17 @@ impl Observation {
     }
 }
 
-/// From a quarter of the deadline on, a lag of our own may be why it passed.
-const OWN_PART: u32 = 4;
+/// A delay of this process of at least a quarter of the deadline may have caused a timeout.
+const LOCAL_LAG_DIVISOR: u32 = 4;
 
-/// Longer than any id that AWS gives (CloudFront's have 56 characters).
-const LONGEST_ID: usize = 128;
+/// Maximum length of a request id. CloudFront's ids, the longest of AWS, have 56 characters.
+const MAX_REQUEST_ID: usize = 128;
 
-/// Whether a text may be a request's id: a UUID, or base64 in any of its alphabets, which is
-/// what AWS's ids are made of.
+/// Whether a text may be an AWS request id: a UUID, or base64 in any alphabet.
 #[must_use]
 pub fn is_request_id(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');
-    (1..=LONGEST_ID).contains(&text.len()) && text.chars().all(fits)
+    (1..=MAX_REQUEST_ID).contains(&text.len()) && text.chars().all(fits)
 }
 
 #[cfg(test)]
@@ -396,27 +315,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_that_passed_while_we_stalled_is_our_own_failure() {
+    fn a_timeout_while_this_process_was_delayed_is_a_local_fault() {
         let timed_out = || {
-            let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://a.example/");
-            seen.duration = Duration::from_millis(1_300);
-            seen.fault = Some(Fault {
+            let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://a.example/");
+            observation.duration = Duration::from_millis(1_300);
+            observation.fault = Some(Fault {
                 phase: Phase::Processing,
                 kind: FaultKind::Timeout,
                 detail: "no end".to_owned(),
             });
-            seen
+            observation
         };
         for (lag, kind) in [(240, FaultKind::Timeout), (300, FaultKind::Local)] {
-            let mut seen = timed_out();
-            seen.observed_late(Duration::from_millis(lag), Duration::from_secs(1));
-            assert_eq!(seen.fault.unwrap().kind, kind, "{lag} ms");
-            assert_eq!(seen.own_lag, Duration::from_millis(lag));
+            let mut observation = timed_out();
+            observation.record_lag(Duration::from_millis(lag), Duration::from_secs(1));
+            assert_eq!(observation.fault.unwrap().kind, kind, "{lag} ms");
+            assert_eq!(observation.own_lag, Duration::from_millis(lag));
         }
     }
 
     #[test]
-    fn hops_of_a_redirect_sum_up_phase_by_phase() {
+    fn the_times_of_redirect_hops_add_up_per_phase() {
         let mut phases = Phases::default();
         phases.add(Phase::Connect, Duration::from_millis(3));
         phases.add(Phase::Connect, Duration::from_millis(4));

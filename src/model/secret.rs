@@ -1,24 +1,24 @@
-//! A secret that cannot be printed by accident.
+//! A secret that is never printed.
 //!
-//! Wraps `secrecy` so that two configurations can be compared (a reload keeps the
-//! state of unchanged targets) while no log, page, metric or panic can show the text.
+//! Wraps `secrecy` and adds equality, because a reload compares configurations to keep the
+//! state of unchanged targets.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A password, token or key. `Debug` shows `[secret]`; only [`Secret::expose`] tells.
+/// A password, token or key. `Debug` prints `[secret]`; [`Secret::expose`] returns the text.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes ownership of the text.
+    /// Wraps the text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that sends it.
+    /// The text, for the code that sends it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_compares_but_never_prints() {
+    fn a_secret_can_be_compared_and_is_not_printed() {
         let secret = Secret::new("hunter2".into());
         assert_eq!(secret, Secret::new("hunter2".into()));
         assert_ne!(secret, Secret::new("hunter3".into()));

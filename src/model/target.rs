@@ -1,8 +1,7 @@
-//! What is probed: one endpoint with everything its user declared about it.
+//! A target: one endpoint with its settings.
 //!
-//! Plain data, already validated by `config`: a `Target` that exists is well-formed,
-//! and nothing below re-checks it. Equality is what a reload goes by, so every field
-//! takes part in it.
+//! Plain data that the configuration layer has validated; nothing checks it again. A reload
+//! compares targets to find the changed ones, so every field takes part in equality.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,36 +19,36 @@ pub use super::target_publish::{
     AlarmSettings, CauseAlarm, CloudWatchMetric, MissingData, TargetCloudWatch,
 };
 
-/// A target's unique name. Cheap to clone.
+/// The unique name of a target. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetName(Arc<str>);
 
 /// One endpoint to probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// Unique among all targets.
+    /// The name, unique among all targets.
     pub name: TargetName,
-    /// `http` or `https`, with a host.
+    /// The URL to probe: `http` or `https`, with a host.
     pub url: Url,
-    /// Extra Prometheus labels; names are valid and not reserved.
+    /// Additional Prometheus labels; their names are valid and not reserved.
     pub labels: BTreeMap<String, String>,
-    /// Time between two slots; at least one second.
+    /// Time between two probes; at least one second.
     pub interval: Duration,
-    /// The one deadline of a probe, over all phases and redirect hops.
+    /// Deadline of a probe, including all phases and redirect hops.
     pub timeout: Duration,
-    /// How soon to look again after a first failure; zero: do not.
+    /// Delay of the confirming probe after a first failure; zero disables it.
     pub confirm_after: Duration,
-    /// What is sent.
+    /// The request to send.
     pub request: RequestSettings,
-    /// Whom to trust and how to identify ourselves.
+    /// Trusted roots and the client certificate.
     pub tls: TlsSettings,
-    /// What a healthy answer looks like.
+    /// What a healthy response must satisfy.
     pub expect: Expectations,
-    /// How many results in a row change the health.
+    /// How many consecutive results change the health.
     pub health: HealthSettings,
     /// Credentials sent with the request.
     pub auth: Option<Auth>,
-    /// What the user declared about the AWS side.
+    /// The AWS resources behind the endpoint, as declared by the user.
     pub aws: AwsDeclarations,
     /// The CloudWatch alarm of this target.
     pub alarm: AlarmSettings,
@@ -60,31 +59,31 @@ pub struct Target {
 /// The request of a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestSettings {
-    /// An HTTP method token, upper case by convention.
+    /// The HTTP method.
     pub method: String,
-    /// Sent on the first hop and on redirects within the same origin.
+    /// Headers, sent on the first hop and on redirects within the same origin.
     pub headers: Vec<(String, HeaderText)>,
-    /// The body; empty for none.
+    /// The body; may be empty.
     pub body: Arc<[u8]>,
-    /// Redirects followed before `too-many-redirects`; zero: a redirect is the answer.
+    /// Maximum number of redirects to follow; zero: a redirect is the final response.
     pub max_redirects: u32,
-    /// Which addresses of the name are tried.
+    /// IP versions of the addresses to try.
     pub ip: IpVersion,
-    /// Keep the connection for the next probe instead of opening a fresh one.
+    /// Whether to reuse the connection for the next probe instead of opening a new one.
     pub reuse_connection: bool,
-    /// An `http` or `https` proxy.
+    /// URL of an `http` or `https` proxy.
     pub proxy: Option<Url>,
-    /// Bytes of the (decompressed) body that are kept; the rest is read and counted
-    /// only as far as the deadline allows.
+    /// Maximum size of the decompressed body that is kept, in bytes. The rest is read and
+    /// counted until the deadline.
     pub body_limit: usize,
-    /// Link-local and metadata addresses that this target may reach all the same.
+    /// Link-local and metadata addresses that this target is allowed to connect to.
     pub allow_addresses: Vec<IpAddr>,
 }
 
-/// A configured header value: plain, or read from a file or variable and then secret.
+/// The value of a configured header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeaderText {
-    /// Written in the configuration.
+    /// Written in the configuration; not a secret.
     Plain(String),
     /// Read from a file or an environment variable.
     Secret(Secret),
@@ -93,7 +92,7 @@ pub enum HeaderText {
 /// Which IP versions a probe may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum IpVersion {
-    /// Both, raced as browsers do.
+    /// Both, raced as in browsers (Happy Eyeballs).
     #[default]
     Any,
     /// IPv4 only.
@@ -102,16 +101,16 @@ pub enum IpVersion {
     V6,
 }
 
-/// TLS material, as PEM bytes already read. Targets with equal settings share a client.
+/// TLS settings, with the files already read. Targets with equal settings share a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsSettings {
-    /// Extra roots to trust beside the platform's.
+    /// Additional trusted roots, PEM.
     pub ca: Option<Arc<[u8]>>,
-    /// Client certificate chain and its private key, for mutual TLS.
+    /// Client certificate for mutual TLS.
     pub identity: Option<TlsIdentity>,
 }
 
-/// A client certificate with its key.
+/// A client certificate with its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsIdentity {
     /// Certificate chain, PEM.
@@ -120,67 +119,67 @@ pub struct TlsIdentity {
     pub key: Secret,
 }
 
-/// What a healthy answer looks like. Everything named must hold.
+/// What a healthy response must satisfy; all conditions apply.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectations {
-    /// Inclusive status ranges; an answer must be in one of them.
+    /// Inclusive ranges of status codes; the status must be in one of them.
     pub status: Vec<(u16, u16)>,
-    /// Headers that must be there, by lower-case name.
+    /// Conditions on headers, by lower-case name.
     pub headers: Vec<(String, TextMatch)>,
-    /// Every one must hold of the body.
+    /// Conditions on the body.
     pub body: Vec<BodyMatch>,
-    /// A longer probe is degraded (`too-slow`), not failed.
+    /// A probe that takes longer is degraded (`too-slow`), not failed.
     pub slower_than: Option<Duration>,
-    /// Fewer days left on the certificate is degraded (`certificate-expiring`).
+    /// A certificate with fewer days left makes the probe degraded (`certificate-expiring`).
     pub certificate_days: Option<u32>,
 }
 
-/// A test on one text.
+/// A condition on a header value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TextMatch {
-    /// Equal to the letter.
+    /// The value is equal to this text.
     Equals(String),
-    /// Has this part.
+    /// The value contains this text.
     Contains(String),
-    /// Matches somewhere.
+    /// The pattern matches anywhere in the value.
     Regex(Pattern),
 }
 
-/// A test on the body.
+/// A condition on the body.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BodyMatch {
-    /// The text has this part.
+    /// The body contains this text.
     Contains(String),
-    /// The text matches somewhere.
+    /// The pattern matches anywhere in the body.
     Regex(Pattern),
-    /// The node that the path selects equals the value.
+    /// A node that the path selects is equal to the value.
     Json {
-        /// RFC 9535 path, as written (without the leading `$.` if so written).
+        /// The RFC 9535 path.
         path: JsonPath,
-        /// The value, as JSON.
+        /// The expected value.
         value: serde_json::Value,
     },
 }
 
-/// A compiled regular expression, equal when its source is equal.
+/// A compiled regular expression. Two are equal if their sources are.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub regex::Regex);
 
-/// A compiled JSON path, equal when its source is equal.
+/// A compiled JSON path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonPath {
-    /// The path as the user wrote it.
+    /// The path as written in the configuration, with or without the leading `$.`.
     pub source: String,
-    /// The path compiled.
+    /// The compiled path.
     pub path: serde_json_path::JsonPath,
 }
 
-/// Thresholds of the health state.
+/// Thresholds of the health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthSettings {
-    /// Failures in a row before `down` (or degraded results before `degraded`); ≥ 1.
+    /// Consecutive failures until `down`, or degraded results until `degraded`; at least 1.
     pub consecutive_failures: u32,
-    /// Successes in a row before `up` again; ≥ 1.
+    /// Consecutive successes until `up` again; at least 1.
     pub consecutive_successes: u32,
 }
 
@@ -196,17 +195,17 @@ pub enum Auth {
     },
     /// `Authorization: Bearer`.
     Bearer(Secret),
-    /// AWS Signature Version 4 with the SDK's default credential chain.
+    /// AWS Signature Version 4, with the SDK's default credential chain.
     SigV4 {
-        /// Signing name, such as `execute-api` or `lambda`.
+        /// Signing name of the service, such as `execute-api` or `lambda`.
         service: String,
-        /// Region to sign for.
+        /// Region of the service.
         region: String,
     },
 }
 
 impl TargetName {
-    /// Wraps a name that `config` has validated.
+    /// Wraps a validated name.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(name.into())
@@ -249,8 +248,8 @@ impl PartialEq for Pattern {
 }
 
 impl Target {
-    /// A target with every default of the configuration reference: what the command
-    /// line probes when it is given no more than a URL, and what tests start from.
+    /// A target with the defaults of the configuration reference. The command line uses it to
+    /// probe a bare URL.
     #[must_use]
     pub fn with_defaults(name: &str, url: Url) -> Self {
         Self {
@@ -258,7 +257,7 @@ impl Target {
             url,
             labels: BTreeMap::new(),
             interval: Duration::from_secs(60),
-            // The gateway gives up after 30 s: a probe must outlast it to see its answer.
+            // API Gateway times out after 30 s; a longer timeout shows its response.
             timeout: Duration::from_secs(35),
             confirm_after: Duration::from_secs(10),
             request: RequestSettings::default(),
@@ -278,22 +277,20 @@ impl Target {
             cloudwatch: TargetCloudWatch::default(),
         }
     }
-}
 
-impl Target {
-    /// A number that is another one once anything changes that an answer's time depends on:
-    /// what is learned of a target is of no use to another request. It stays the same over
-    /// restarts of one release, whatever compiled it; a later release may have to learn anew.
+    /// A hash of all settings that the response time depends on. A baseline is valid only for
+    /// the fingerprint it was learned with. The value is stable across restarts of one release;
+    /// another release may change it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;
         let sent = (&request.method, &request.headers, &request.proxy);
-        let way = (request.max_redirects, request.ip, request.reuse_connection);
-        // Secrets print redacted: a new password makes no other request.
-        let asked = (sent, way, &self.auth, &self.aws);
+        let connection = (request.max_redirects, request.ip, request.reuse_connection);
+        // Secrets are redacted in `Debug`, so a new password does not change the fingerprint.
+        let all = (sent, connection, &self.auth, &self.aws);
         let Self { url, timeout, .. } = self;
         let body = &request.body;
-        fnv1a(&format!("{url} {timeout:?} {body:?} {asked:?}"))
+        fnv1a(&format!("{url} {timeout:?} {body:?} {all:?}"))
     }
 }
 
@@ -313,18 +310,22 @@ impl Default for RequestSettings {
     }
 }
 
-/// A URL without its user information, query and fragment: each may hold what not everybody
-/// may see. That there was a query is told by `?…`.
+/// A URL without user information, query and fragment, which may contain secrets.
 #[must_use]
-pub fn shown_url(url: &Url) -> String {
-    let mut url = url.clone();
-    let queried = url.query().is_some();
-    // Both only fail for URLs without a host, which a target's never is.
+pub fn redacted_url(mut url: Url) -> Url {
+    // Both calls fail only for URLs without a host, which have no user information.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
     url.set_fragment(None);
-    format!("{url}{}", if queried { "?…" } else { "" })
+    url
+}
+
+/// A redacted URL for display. A removed query is shown as `?…`.
+#[must_use]
+pub fn shown_url(url: &Url) -> String {
+    let query = url.query().map_or("", |_| "?…");
+    format!("{}{query}", redacted_url(url.clone()))
 }
 
 #[cfg(test)]
@@ -332,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_learned_belongs_to_a_request_and_not_to_its_labels() {
+    fn the_fingerprint_depends_on_the_request_and_not_on_labels() {
         let target = |change: fn(&mut Target)| {
             let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
             change(&mut target);

@@ -1,50 +1,50 @@
-//! What the user declared of the AWS side of a target.
+//! What the user declares about the AWS resources behind a target.
 //!
-//! Every declaration is optional: absent means unknown, never "no". Declarations rule
-//! out rivals; they are believed, not checked.
+//! Every declaration is optional; an absent one means "unknown", not "no". Declarations rule
+//! out causes. They are not verified.
 
 use std::time::Duration;
 
-/// What the user declared of the AWS side; absent means unknown, never "no".
+/// The AWS resources behind a target; `None` means unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AwsDeclarations {
-    /// Region of the API and function, where it differs from the default.
+    /// Region of the API and the function, if it differs from the default.
     pub region: Option<String>,
-    /// Role to assume when asking for evidence.
+    /// ARN of the role to assume when requesting evidence.
     pub role_arn: Option<String>,
-    /// External id for that role.
+    /// External id for `role_arn`.
     pub external_id: Option<String>,
     /// HTTP API id.
     pub api_id: Option<String>,
-    /// REST API name (its metrics go by name).
+    /// REST API name, which identifies its metrics.
     pub api_name: Option<String>,
-    /// Stage.
+    /// Stage of the API.
     pub stage: Option<String>,
     /// Route, such as `GET /orders`.
     pub route: Option<String>,
-    /// Function name.
+    /// Name of the Lambda function.
     pub function: Option<String>,
-    /// Version or alias.
+    /// Version or alias of the function.
     pub qualifier: Option<String>,
-    /// What stands behind the route.
+    /// Type of the integration behind the route.
     pub integration: Option<Integration>,
-    /// The API's integration timeout.
+    /// Integration timeout of the API.
     pub integration_timeout: Option<Duration>,
-    /// The function's own timeout.
+    /// Timeout of the function.
     pub function_timeout: Option<Duration>,
-    /// What authorises callers.
+    /// What authorizes callers.
     pub authorizer: Option<Authorizer>,
-    /// Whether others use the function too; true unless said otherwise.
+    /// Whether the function also serves traffic other than the probes; default true.
     pub shared: bool,
     /// Log group of the API's access log.
     pub access_log_group: Option<String>,
     /// Log group of the REST API's execution log.
     pub execution_log_group: Option<String>,
-    /// Absolute path on the target's host that never reaches the function.
+    /// Absolute path on the target's host that does not reach the function.
     pub control_path: Option<String>,
 }
 
-/// What stands behind a route.
+/// The integration behind a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integration {
     /// A Lambda function.
@@ -55,7 +55,7 @@ pub enum Integration {
     VpcLink,
 }
 
-/// What authorises callers before the integration is reached.
+/// What authorizes callers before the integration is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorizer {
     /// Nothing.
@@ -69,7 +69,8 @@ pub enum Authorizer {
 }
 
 impl AwsDeclarations {
-    /// Whether it says where AWS could be asked about a failed request.
+    /// Whether at least one resource is declared for which AWS has evidence about a failed
+    /// request.
     #[must_use]
     pub const fn names_evidence(&self) -> bool {
         self.function.is_some()
@@ -96,7 +97,7 @@ impl Default for AwsDeclarations {
             integration_timeout: None,
             function_timeout: None,
             authorizer: None,
-            // The cautious reading: traffic of others makes metrics prove less.
+            // The cautious default: with other traffic, metrics prove less.
             shared: true,
             access_log_group: None,
             execution_log_group: None,

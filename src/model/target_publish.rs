@@ -1,12 +1,13 @@
-//! What of a target goes to CloudWatch: its metrics and its alarm.
+//! The CloudWatch metrics and alarms of a target.
 //!
-//! The defaults are the cheapest that page: one series, one alarm.
+//! By default a target has one metric and one alarm, the cheapest setup that can page.
 
 use std::collections::BTreeSet;
 
 use crate::model::cause::{CauseId, Owner};
+use crate::model::text_enum::text_enum;
 
-/// The per-target alarm, and the alarms of single causes beside it.
+/// The alarm of a target, and its additional alarms for single causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSettings {
     /// Whether this target has an alarm.
@@ -15,86 +16,64 @@ pub struct AlarmSettings {
     pub periods: u32,
     /// Datapoints that must breach (M); 1 to `periods`.
     pub datapoints: u32,
-    /// What a missing datapoint means.
+    /// How missing datapoints are treated.
     pub missing: MissingData,
-    /// Overrides the global actions; empty: none.
+    /// ARNs that replace the global actions; an empty list means no actions.
     pub actions: Option<Vec<String>>,
-    /// Causes that have an alarm of their own beside the target's; each once.
+    /// Alarms for single causes, at most one per cause.
     pub causes: Vec<CauseAlarm>,
 }
 
-/// An alarm on one cause of a target, for routing: it fires while the target is down and
-/// shows this cause. It never stands in for the target's alarm.
+/// An alarm for one cause of a target, for routing. It fires while the target is down with
+/// this cause, in addition to the target's alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CauseAlarm {
-    /// The cause, one that the rule book knows.
+    /// A cause from the rule book.
     pub cause: CauseId,
-    /// Who acts on it, by the rule book.
+    /// The owner of the cause, from the rule book.
     pub owner: Owner,
-    /// ARNs told of it: the cause's own, else its owner's, else none.
+    /// ARNs to notify: those of the cause, else those of its owner, else none.
     pub actions: Vec<String>,
 }
 
-/// CloudWatch's `TreatMissingData`.
+/// How an alarm treats missing datapoints: CloudWatch's `TreatMissingData`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingData {
     /// The alarm keeps its state.
     Ignore,
-    /// Counts as breaching.
+    /// Missing datapoints are breaching.
     Breaching,
-    /// Counts as fine.
+    /// Missing datapoints are not breaching.
     NotBreaching,
-    /// CloudWatch's own default.
+    /// The alarm changes to `INSUFFICIENT_DATA`: CloudWatch's default.
     Missing,
 }
 
-/// What of a target is published to CloudWatch.
+/// What is published to CloudWatch for a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetCloudWatch {
-    /// Whether anything is published for this target.
+    /// Whether metrics are published for this target.
     pub enabled: bool,
-    /// Which metrics; each is a series that costs money.
+    /// The metrics to publish; CloudWatch charges for each.
     pub metrics: BTreeSet<CloudWatchMetric>,
-    /// Which account and region they go to, by its name in the configuration; absent: the
-    /// main one.
+    /// Name of the configured destination (account and region); `None` for the default one.
     pub destination: Option<String>,
 }
 
-/// The metrics a target can have in CloudWatch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CloudWatchMetric {
-    /// 0 or 1: health after its thresholds.
-    Down,
-    /// 0 or 1 per probe.
-    Failed,
-    /// Seconds per probe.
-    Duration,
-    /// Seconds of the processing phase.
-    Processing,
-    /// Failed probes, with the dimension `Cause`.
-    Failures,
-}
-
-impl CloudWatchMetric {
-    /// Every metric, in the order of the documentation.
-    pub const ALL: [Self; 5] = [
-        Self::Down,
-        Self::Failed,
-        Self::Duration,
-        Self::Processing,
-        Self::Failures,
-    ];
-
-    /// The metric's name in CloudWatch and in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Down => "Down",
-            Self::Failed => "Failed",
-            Self::Duration => "Duration",
-            Self::Processing => "Processing",
-            Self::Failures => "Failures",
-        }
+text_enum! {
+    /// The CloudWatch metrics of a target.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum CloudWatchMetric {
+        /// 0 or 1 by the target's health, which changes only at its thresholds.
+        Down = "Down",
+        /// 0 or 1 by the result of each probe.
+        Failed = "Failed",
+        /// Duration of each probe, in seconds.
+        Duration = "Duration",
+        /// Duration of the processing phase, in seconds.
+        Processing = "Processing",
+        /// Number of failed probes, with the dimension `Cause`.
+        Failures = "Failures",
     }
 }
 

@@ -141,15 +141,15 @@ fn check_tells_what_the_shard_of_this_machine_holds() {
     check(
         Some("probecause-3"),
         &format!(
-            "{note}POD_NAME is \"probecause-3\", and there are shards 0 to 2 only; \
-             raise `shard.total`, or run no more than 3 of these\n{shares}"
+            "{note}POD_NAME is \"probecause-3\", but there are only shards 0 to 2; \
+             raise `shard.total` or run at most 3 daemons\n{shares}"
         ),
     );
     check(
         None,
         &format!(
-            "{note}`shard.index` is \"auto\", and neither POD_NAME nor HOSTNAME is set; \
-             write the index of this daemon\n{shares}"
+            "{note}`shard.index` is \"auto\", but neither POD_NAME nor HOSTNAME is set; \
+             set `shard.index` to the index of this daemon\n{shares}"
         ),
     );
 }

@@ -1,9 +1,9 @@
-//! Which answer to a control request counts towards the floor.
+//! Decides which responses to control requests count for the floor.
 //!
-//! Only the gateway's own, exact answer to a path that it does not know: a `$default` or
-//! `{proxy+}` route, a mock, a cache or a page of somebody in between would measure
-//! something else. A function may return the very bytes all the same, which is why
-//! `floor` looks at the times again. When in doubt, an answer does not count.
+//! Only the gateway's own response to an unknown path counts, compared byte for byte. A
+//! `$default` or `{proxy+}` route, a mock, a cache or an intermediary would measure something
+//! else. A function may still return the same bytes, so `floor` also compares the times. If in
+//! doubt, a response does not count.
 
 use std::time::Duration;
 
@@ -12,29 +12,30 @@ use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::domain::diagnosis::timing::through_middleman;
 use crate::model::observation::{Observation, Response};
 
-/// What one control answer is worth.
+/// The result of one control request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Worth {
-    /// The gateway answered by itself, in this time.
-    Counts(Duration),
-    /// Says nothing: no answer, throttled, cached, a server error, or too late.
-    Nothing,
-    /// The path leads to something else than the gateway's own refusal.
-    Elsewhere,
+pub(super) enum ControlResult {
+    /// The gateway itself responded in this time.
+    Measured(Duration),
+    /// No usable time: no response, throttled, cached, a server error, or too slow.
+    Inconclusive,
+    /// Something other than the gateway responded.
+    NotGateway,
 }
 
-/// An HTTP API's answer where no route fits. Its bytes are of the form that captures of
-/// its other answers have, and not captured themselves: where the real ones differ, no
-/// control counts and no floor is measured.
+/// Status and body of an HTTP API's response to an unknown route. Derived from captures of its
+/// other responses, not captured itself: if the real bytes differ, no floor is measured.
 const HTTP_API: (u16, &[u8]) = (404, br#"{"message":"Not Found"}"#);
 
-/// A REST API's answer where no resource fits (gateway response types, developer guide).
+/// Status and body of a REST API's response to an unknown resource (developer guide, "Gateway
+/// response types").
 const REST_API: (u16, &[u8]) = (403, br#"{"message":"Missing Authentication Token"}"#);
 
-/// The error type that a REST API names beside it.
+/// The value of `x-amzn-errortype` in that response.
 const REST_API_ERROR: &str = "MissingAuthenticationTokenException";
 
-/// Captured headers of an HTTP API's own answers, and what HTTP/1.1 adds for one hop.
+/// Headers of an HTTP API's own responses, from captures, and the hop-by-hop headers of
+/// HTTP/1.1.
 const HTTP_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -44,7 +45,7 @@ const HTTP_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// The same of a REST API.
+/// The same for a REST API.
 const REST_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -57,52 +58,53 @@ const REST_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// What CloudFront adds on the way: an edge-optimised REST API has it always.
+/// Headers that CloudFront adds. It is always in front of an edge-optimized REST API.
 const CLOUDFRONT_HEADERS: &[&str] = &["via", "x-cache", "x-amz-cf-pop", "x-amz-cf-id"];
 
-/// A gateway that refuses an unknown path takes one round trip and little more; an answer
-/// this much later left a function time to run, or found the gateway's configuration
-/// cold (which alone adds from 50 ms up), and a floor must hold neither.
+/// Maximum response time beyond one round trip. A gateway rejects an unknown path in little
+/// more than one round trip. A slower response may come from a function or from a gateway with
+/// a cold configuration (which adds at least 50 ms); neither may count for a floor.
 const ABOVE_ROUND_TRIP: Duration = Duration::from_millis(50);
 
-/// Judges the answer to one control request to `host`.
-pub(super) fn judge(observation: &Observation, host: &str) -> Worth {
-    let (Some(answer), None) = (&observation.response, &observation.fault) else {
-        return Worth::Nothing;
+/// Evaluates the response to one control request to `host`.
+pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
+    let (Some(response), None) = (&observation.response, &observation.fault) else {
+        return ControlResult::Inconclusive;
     };
-    if answer.status == 429 || answer.status >= 500 || is_cached(answer) {
-        return Worth::Nothing;
+    if response.status == 429 || response.status >= 500 || is_cached(response) {
+        return ControlResult::Inconclusive;
     }
-    if observation.redirects > 0 || !is_gateways_own(answer, host) {
-        return Worth::Elsewhere;
+    if observation.redirects > 0 || !is_from_gateway(response, host) {
+        return ControlResult::NotGateway;
     }
-    // No connect time: a kept connection, whose answer shares less with a fresh one.
+    // Without a connect time the connection was reused, so the time is not comparable.
     let (Some(processing), Some(round_trip)) =
         (observation.phases.processing, observation.phases.connect)
     else {
-        return Worth::Nothing;
+        return ControlResult::Inconclusive;
     };
-    // Behind a CDN the connection ends at its edge, and the round trip is not the whole way.
+    // Behind a CDN the connection ends at the edge, so the round trip does not cover the whole
+    // path.
     if processing > round_trip + ABOVE_ROUND_TRIP && !through_middleman(observation) {
-        return Worth::Nothing;
+        return ControlResult::Inconclusive;
     }
-    Worth::Counts(processing)
+    ControlResult::Measured(processing)
 }
 
-fn is_gateways_own(answer: &Response, host: &str) -> bool {
-    let ((status, body), headers) = match FrontDoor::recognise(answer, host) {
+fn is_from_gateway(response: &Response, host: &str) -> bool {
+    let ((status, body), headers) = match FrontDoor::recognise(response, host) {
         FrontDoor::HttpApi => (HTTP_API, HTTP_API_HEADERS),
         FrontDoor::RestApi => (REST_API, REST_API_HEADERS),
         _ => return false,
     };
     let named = |name: &str| headers.contains(&name) || CLOUDFRONT_HEADERS.contains(&name);
-    let is_exact = answer.status == status && !answer.body_truncated && answer.body == body;
-    // A function whose reply names no type gets `text/plain` from an HTTP API.
-    let is_json = answer.header("content-type") == Some("application/json");
-    let error = answer.header("x-amzn-errortype");
-    let says_so = status != REST_API.0 || error == Some(REST_API_ERROR);
-    let own_headers = answer.headers.iter().all(|(name, _)| named(name));
-    is_exact && is_json && says_so && own_headers
+    let is_exact = response.status == status && !response.body_truncated && response.body == body;
+    // An HTTP API sends `text/plain` for a function that returns no content type.
+    let is_json = response.header("content-type") == Some("application/json");
+    let error = response.header("x-amzn-errortype");
+    let has_error = status != REST_API.0 || error == Some(REST_API_ERROR);
+    let own_headers = response.headers.iter().all(|(name, _)| named(name));
+    is_exact && is_json && has_error && own_headers
 }
 
 #[cfg(test)]
@@ -127,13 +129,13 @@ mod tests {
     const NOT_FOUND: &str = r#"{"message":"Not Found"}"#;
     const NO_TOKEN: &str = r#"{"message":"Missing Authentication Token"}"#;
 
-    /// An answer 20 ms after a round trip of 10 ms.
-    fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/none");
-        seen.phases.connect = Some(Duration::from_millis(10));
-        seen.phases.processing = Some(Duration::from_millis(20));
+    /// A response after 20 ms, with a round trip of 10 ms.
+    fn observed(status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/none");
+        observation.phases.connect = Some(Duration::from_millis(10));
+        observation.phases.processing = Some(Duration::from_millis(20));
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        seen.response = Some(Response {
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: headers.iter().map(pair).collect(),
@@ -142,15 +144,15 @@ mod tests {
             body_bytes: body.len() as u64,
             content_length: None,
         });
-        seen
+        observation
     }
 
-    const COUNTS: Worth = Worth::Counts(Duration::from_millis(20));
+    const MEASURED: ControlResult = ControlResult::Measured(Duration::from_millis(20));
 
     #[track_caller]
-    fn check(status: u16, headers: &[(&str, &str)], body: &str, expected: Worth) {
+    fn check(status: u16, headers: &[(&str, &str)], body: &str, expected: ControlResult) {
         assert_eq!(
-            judge(&answered(status, headers, body), "x.example"),
+            measure(&observed(status, headers, body), "x.example"),
             expected
         );
     }
@@ -165,77 +167,97 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_refusals_of_both_gateways_count() {
-        check(404, HTTP, NOT_FOUND, COUNTS);
-        check(403, REST, NO_TOKEN, COUNTS);
+    fn the_exact_responses_of_both_gateways_count() {
+        check(404, HTTP, NOT_FOUND, MEASURED);
+        check(403, REST, NO_TOKEN, MEASURED);
     }
 
     #[test]
-    fn an_edge_optimised_api_counts_though_its_edge_is_nearer() {
+    fn a_response_of_an_edge_optimized_api_counts_although_the_edge_is_nearer() {
         let edge = with(REST, ("x-cache", "Error from cloudfront"));
-        check(403, &edge, NO_TOKEN, COUNTS);
-        let mut far = answered(403, &edge, NO_TOKEN);
+        check(403, &edge, NO_TOKEN, MEASURED);
+        let mut far = observed(403, &edge, NO_TOKEN);
         far.phases.processing = Some(Duration::from_millis(120));
-        let expected = Worth::Counts(Duration::from_millis(120));
-        assert_eq!(judge(&far, "x.example"), expected);
+        let expected = ControlResult::Measured(Duration::from_millis(120));
+        assert_eq!(measure(&far, "x.example"), expected);
     }
 
     #[test]
-    fn throttled_failing_cached_and_missing_answers_say_nothing() {
+    fn throttled_failed_cached_and_missing_responses_are_inconclusive() {
         check(
             429,
             HTTP,
             r#"{"message":"Too Many Requests"}"#,
-            Worth::Nothing,
+            ControlResult::Inconclusive,
         );
         check(
             503,
             HTTP,
             r#"{"message":"Service Unavailable"}"#,
-            Worth::Nothing,
+            ControlResult::Inconclusive,
         );
-        check(404, &with(HTTP, ("age", "4")), NOT_FOUND, Worth::Nothing);
+        check(
+            404,
+            &with(HTTP, ("age", "4")),
+            NOT_FOUND,
+            ControlResult::Inconclusive,
+        );
         let hit = with(HTTP, ("x-cache", "Hit from cloudfront"));
-        check(404, &hit, NOT_FOUND, Worth::Nothing);
-        let mut broken = answered(404, HTTP, NOT_FOUND);
+        check(404, &hit, NOT_FOUND, ControlResult::Inconclusive);
+        let mut broken = observed(404, HTTP, NOT_FOUND);
         broken.fault = Some(Fault {
             phase: Phase::Transfer,
             kind: FaultKind::ConnectionReset,
             detail: String::new(),
         });
-        assert_eq!(judge(&broken, "x.example"), Worth::Nothing);
+        assert_eq!(measure(&broken, "x.example"), ControlResult::Inconclusive);
         broken.response = None;
-        assert_eq!(judge(&broken, "x.example"), Worth::Nothing);
+        assert_eq!(measure(&broken, "x.example"), ControlResult::Inconclusive);
     }
 
     #[test]
-    fn whatever_a_function_or_somebody_else_answers_is_elsewhere() {
-        check(200, HTTP, r#"{"status":"ok"}"#, Worth::Elsewhere);
-        check(302, HTTP, "", Worth::Elsewhere);
-        check(404, HTTP, r#"{"message": "Not Found"}"#, Worth::Elsewhere);
-        check(404, HTTP, "not here", Worth::Elsewhere);
+    fn responses_of_a_function_or_an_intermediary_are_not_the_gateways() {
+        check(200, HTTP, r#"{"status":"ok"}"#, ControlResult::NotGateway);
+        check(302, HTTP, "", ControlResult::NotGateway);
+        check(
+            404,
+            HTTP,
+            r#"{"message": "Not Found"}"#,
+            ControlResult::NotGateway,
+        );
+        check(404, HTTP, "not here", ControlResult::NotGateway);
         check(
             404,
             &with(HTTP, ("x-powered-by", "shop")),
             NOT_FOUND,
-            Worth::Elsewhere,
+            ControlResult::NotGateway,
         );
-        check(404, &[("server", "nginx")], NOT_FOUND, Worth::Elsewhere);
-        check(403, HTTP, NO_TOKEN, Worth::Elsewhere);
-        check(403, REST, r#"{"message":"Forbidden"}"#, Worth::Elsewhere);
-        check(403, &REST[..3], NO_TOKEN, Worth::Elsewhere);
-        check(404, REST, NOT_FOUND, Worth::Elsewhere);
+        check(
+            404,
+            &[("server", "nginx")],
+            NOT_FOUND,
+            ControlResult::NotGateway,
+        );
+        check(403, HTTP, NO_TOKEN, ControlResult::NotGateway);
+        check(
+            403,
+            REST,
+            r#"{"message":"Forbidden"}"#,
+            ControlResult::NotGateway,
+        );
+        check(403, &REST[..3], NO_TOKEN, ControlResult::NotGateway);
+        check(404, REST, NOT_FOUND, ControlResult::NotGateway);
         let plain = [("content-type", "text/plain;charset=utf-8"), HTTP[3]];
-        check(404, &plain, NOT_FOUND, Worth::Elsewhere);
+        check(404, &plain, NOT_FOUND, ControlResult::NotGateway);
     }
 
     #[test]
-    fn an_answer_that_left_time_to_run_or_came_over_a_kept_connection_says_nothing() {
-        let mut late = answered(404, HTTP, NOT_FOUND);
-        late.phases.processing = Some(Duration::from_millis(61));
-        assert_eq!(judge(&late, "x.example"), Worth::Nothing);
-        let mut kept = answered(404, HTTP, NOT_FOUND);
-        kept.phases.connect = None;
-        assert_eq!(judge(&kept, "x.example"), Worth::Nothing);
+    fn slow_responses_and_reused_connections_are_inconclusive() {
+        let mut slow = observed(404, HTTP, NOT_FOUND);
+        slow.phases.processing = Some(Duration::from_millis(61));
+        assert_eq!(measure(&slow, "x.example"), ControlResult::Inconclusive);
+        let mut reused = observed(404, HTTP, NOT_FOUND);
+        reused.phases.connect = None;
+        assert_eq!(measure(&reused, "x.example"), ControlResult::Inconclusive);
     }
 }

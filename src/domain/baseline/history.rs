@@ -1,7 +1,7 @@
-//! How quickly a target answers while it is well.
+//! Response times of a target while it is healthy.
 //!
-//! Only answers from behind the front door count: not the gateway's own, not a cached
-//! one, not the sum of several hops. The history keeps times and no contents.
+//! Only responses from behind the front door count: not the gateway's own, not cached ones, and
+//! none that took several hops. The history keeps times, no contents.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,48 +13,48 @@ use crate::domain::diagnosis::context::HealthyTimes;
 use crate::domain::diagnosis::front_door::{FrontDoor, GatewayMade};
 use crate::model::observation::{Observation, Response};
 
-/// Healthy answer times of late, oldest first.
+/// The latest times of healthy responses, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    answers: VecDeque<Answer>,
+    samples: VecDeque<Sample>,
     newest: Option<Timestamp>,
 }
 
-/// In microseconds, which reach 71 minutes: half the memory of two durations.
+/// Times in microseconds, up to 71 minutes; half the size of two `Duration`s.
 #[derive(Clone, Copy, Debug)]
-struct Answer {
+struct Sample {
     processing: u32,
     connect: Option<u32>,
 }
 
-/// Answers kept: an hour of them at the default interval, so that the quickest is not a
-/// single lucky one of last week, and under 1 KB a target.
-const KEPT: usize = 64;
+/// Maximum number of samples: an hour at the default interval, so that the fastest is not an
+/// outlier of last week, and less than 1 KB per target.
+const MAX_SAMPLES: usize = 64;
 
-/// Fewer answers say too little. Were controls answered by a function as quick as this
-/// one, three of them would all be quicker than sixteen of its answers by a chance of
-/// one in 969 (3! 16! / 19!): few enough to take the comparison for evidence.
-const ENOUGH: usize = 16;
+/// Minimum number of samples. If control requests were answered by a function as fast as this
+/// one, three of them would all be faster than sixteen healthy responses with a probability of
+/// 1 in 969 (3! 16! / 19!), which is low enough to use the comparison as evidence.
+const MIN_SAMPLES: usize = 16;
 
-/// A history that ended this long ago is of another deployment and another network.
-const OUTDATED: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Maximum age of the newest sample. After it, deployment and network may have changed.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl History {
-    pub(super) fn resumed(answers: &[(u32, Option<u32>)], newest: Option<Timestamp>) -> Self {
-        let answer = |&(processing, connect): &(u32, Option<u32>)| Answer {
+    pub(super) fn resumed(samples: &[(u32, Option<u32>)], newest: Option<Timestamp>) -> Self {
+        let sample = |&(processing, connect): &(u32, Option<u32>)| Sample {
             processing,
             connect,
         };
-        let surplus = answers.len().saturating_sub(KEPT);
+        let surplus = samples.len().saturating_sub(MAX_SAMPLES);
         Self {
-            answers: answers.iter().skip(surplus).map(answer).collect(),
+            samples: samples.iter().skip(surplus).map(sample).collect(),
             newest,
         }
     }
 
-    pub(super) fn remembered(&self) -> (Vec<(u32, Option<u32>)>, Option<Timestamp>) {
-        let answers = self.answers.iter();
-        let pairs = answers.map(|answer| (answer.processing, answer.connect));
+    pub(super) fn snapshot(&self) -> (Vec<(u32, Option<u32>)>, Option<Timestamp>) {
+        let samples = self.samples.iter();
+        let pairs = samples.map(|sample| (sample.processing, sample.connect));
         (pairs.collect(), self.newest)
     }
 
@@ -62,60 +62,64 @@ impl History {
         let Some(processing) = observation.phases.processing else {
             return;
         };
-        let counts = observation
-            .response
-            .as_ref()
-            .is_some_and(|answer| observation.redirects == 0 && !is_short_cut(answer, observation));
+        let counts = observation.response.as_ref().is_some_and(|response| {
+            observation.redirects == 0 && !bypasses_function(response, observation)
+        });
         if !counts {
             return;
         }
         if self.is_outdated(now) {
-            self.answers.clear();
+            self.samples.clear();
         }
-        if self.answers.len() == KEPT {
-            self.answers.pop_front();
+        if self.samples.len() == MAX_SAMPLES {
+            self.samples.pop_front();
         }
-        self.answers.push_back(Answer {
+        self.samples.push_back(Sample {
             processing: micros(processing),
             connect: observation.phases.connect.map(micros),
         });
         self.newest = Some(now);
     }
 
-    /// Absent: too few answers, or too old ones.
+    /// The fastest response and the median connect time; `None` if there are too few samples or
+    /// they are too old.
     pub(super) fn times(&self, now: Timestamp) -> Option<HealthyTimes> {
-        if self.answers.len() < ENOUGH || self.is_outdated(now) {
+        if self.samples.len() < MIN_SAMPLES || self.is_outdated(now) {
             return None;
         }
-        let quickest = self.answers.iter().map(|answer| answer.processing).min()?;
-        let mut connects: Vec<u32> = self.answers.iter().filter_map(|a| a.connect).collect();
+        let fastest = self.samples.iter().map(|sample| sample.processing).min()?;
+        let mut connects: Vec<u32> = self
+            .samples
+            .iter()
+            .filter_map(|sample| sample.connect)
+            .collect();
         connects.sort_unstable();
         Some(HealthyTimes {
-            quickest: duration(quickest),
+            quickest: duration(fastest),
             connect: connects.get(connects.len() / 2).copied().map(duration),
         })
     }
 
     fn is_outdated(&self, now: Timestamp) -> bool {
         self.newest
-            .is_some_and(|newest| now.duration_since(newest) > OUTDATED)
+            .is_some_and(|newest| now.duration_since(newest) > MAX_AGE)
     }
 }
 
-/// Whether somebody before the function may have answered: the gateway itself (a target
-/// that expects its 401, say) or a cache.
-fn is_short_cut(answer: &Response, observation: &Observation) -> bool {
+/// Whether the gateway itself or a cache may have responded. The gateway's response can be
+/// healthy, for example if the target expects its 401.
+fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    let door = FrontDoor::recognise(answer, host);
-    is_cached(answer) || GatewayMade::judge(door, answer) == GatewayMade::Yes
+    let door = FrontDoor::recognise(response, host);
+    is_cached(response) || GatewayMade::judge(door, response) == GatewayMade::Yes
 }
 
-/// Whether a cache answered, by the headers that caches leave: `age` (RFC 9111) and
-/// CloudFront's `x-cache: Hit from cloudfront` or `RefreshHit`.
-pub(super) fn is_cached(answer: &Response) -> bool {
+/// Whether a cache responded, by the headers that caches set: `age` (RFC 9111) and CloudFront's
+/// `x-cache: Hit from cloudfront` or `RefreshHit`.
+pub(super) fn is_cached(response: &Response) -> bool {
     let hit = |word: &str| word.to_ascii_lowercase().contains("hit");
-    answer.header("age").is_some() || answer.header("x-cache").is_some_and(hit)
+    response.header("age").is_some() || response.header("x-cache").is_some_and(hit)
 }
 
 fn micros(time: Duration) -> u32 {
@@ -131,12 +135,12 @@ mod tests {
     use super::*;
     use crate::model::observation::HttpVersion;
 
-    fn answered(millis: u64, status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
-        seen.phases.connect = Some(Duration::from_millis(10));
-        seen.phases.processing = Some(Duration::from_millis(millis));
+    fn observed(millis: u64, status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.phases.connect = Some(Duration::from_millis(10));
+        observation.phases.processing = Some(Duration::from_millis(millis));
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        seen.response = Some(Response {
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: headers.iter().map(pair).collect(),
@@ -145,19 +149,19 @@ mod tests {
             body_bytes: body.len() as u64,
             content_length: None,
         });
-        seen
+        observation
     }
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
     }
 
-    /// Sixteen answers of 40 ms and up, then this one: how quick is the quickest, in ms.
+    /// Adds sixteen responses of 40 ms and more and then this one; compares the fastest, in ms.
     #[track_caller]
     fn check(last: &Observation, expected: u128) {
         let mut history = History::default();
         for millis in 40..56 {
-            history.add(&answered(millis, 200, &[], "ok"), at(0));
+            history.add(&observed(millis, 200, &[], "ok"), at(0));
         }
         history.add(last, at(0));
         let times = history.times(at(1)).unwrap();
@@ -166,20 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn the_quickest_answer_from_behind_the_door_counts() {
-        check(&answered(30, 200, &[], "ok"), 30);
-        check(&answered(90, 200, &[], "ok"), 40);
+    fn the_fastest_response_from_behind_the_front_door_counts() {
+        check(&observed(30, 200, &[], "ok"), 30);
+        check(&observed(90, 200, &[], "ok"), 40);
     }
 
     #[test]
-    fn cached_led_and_gateway_made_answers_do_not_count() {
-        check(&answered(5, 200, &[("age", "3")], "ok"), 40);
+    fn cached_redirected_and_gateway_responses_do_not_count() {
+        check(&observed(5, 200, &[("age", "3")], "ok"), 40);
         check(
-            &answered(5, 200, &[("x-cache", "RefreshHit from cloudfront")], "ok"),
+            &observed(5, 200, &[("x-cache", "RefreshHit from cloudfront")], "ok"),
             40,
         );
         check(
-            &answered(
+            &observed(
                 5,
                 401,
                 &[("apigw-requestid", "i")],
@@ -187,36 +191,36 @@ mod tests {
             ),
             40,
         );
-        let mut led = answered(5, 200, &[], "ok");
-        led.redirects = 1;
-        check(&led, 40);
+        let mut redirected = observed(5, 200, &[], "ok");
+        redirected.redirects = 1;
+        check(&redirected, 40);
         let missed = ("x-cache", "Miss from cloudfront");
-        check(&answered(5, 200, &[missed], "ok"), 5);
+        check(&observed(5, 200, &[missed], "ok"), 5);
     }
 
     #[test]
-    fn few_old_or_forgotten_answers_say_nothing() {
+    fn too_few_or_too_old_responses_give_no_times() {
         let mut history = History::default();
-        for _ in 1..ENOUGH {
-            history.add(&answered(5, 200, &[], "ok"), at(0));
+        for _ in 1..MIN_SAMPLES {
+            history.add(&observed(5, 200, &[], "ok"), at(0));
         }
         assert_eq!(history.times(at(0)), None);
-        history.add(&answered(5, 200, &[], "ok"), at(0));
+        history.add(&observed(5, 200, &[], "ok"), at(0));
         assert!(history.times(at(100)).is_some());
         assert_eq!(history.times(at(200)), None);
-        history.add(&answered(5, 200, &[], "ok"), at(200));
-        assert_eq!(history.times(at(200)), None, "a new history begins");
+        history.add(&observed(5, 200, &[], "ok"), at(200));
+        assert_eq!(history.times(at(200)), None, "the old samples were dropped");
     }
 
     #[test]
-    fn no_more_is_kept_than_an_hour_of_answers() {
+    fn the_number_of_samples_is_bounded() {
         let mut history = History::default();
-        history.add(&answered(5, 200, &[], "ok"), at(0));
-        for _ in 0..KEPT {
-            history.add(&answered(50, 200, &[], "ok"), at(0));
+        history.add(&observed(5, 200, &[], "ok"), at(0));
+        for _ in 0..MAX_SAMPLES {
+            history.add(&observed(50, 200, &[], "ok"), at(0));
         }
-        assert_eq!(history.answers.len(), KEPT);
-        let quickest = history.times(at(0)).map(|times| times.quickest.as_millis());
-        assert_eq!(quickest, Some(50));
+        assert_eq!(history.samples.len(), MAX_SAMPLES);
+        let fastest = history.times(at(0)).map(|times| times.quickest.as_millis());
+        assert_eq!(fastest, Some(50));
     }
 }

@@ -1,10 +1,10 @@
-//! What is normal for one target: its healthy times, its floor, the limit it fails at.
+//! The response times of one target: while healthy, without its function, and while failing.
 //!
-//! Reading order: `history` (how quickly it answers while it is well), `control` (which
-//! answer to a control request counts), `floor` (the interval that controls measured,
-//! and when another one is wanted), `plateau` (a limit that failures sit on). Everything
-//! is bounded and small, since a daemon holds ten thousand of these, and `now` is an
-//! argument. It refuses to guess: too little, too old or too scattered is nothing at all.
+//! `history` holds the times of healthy responses. A control request asks for a path that does
+//! not reach the function: `control` decides which of its responses count, `floor` derives the
+//! time without the function from them. `plateau` detects a timeout that failures have in
+//! common. Too few, too old or too scattered data yields no value. Bounded, because a daemon
+//! holds ten thousand baselines. Pure: the current time is an argument.
 
 mod control;
 mod floor;
@@ -23,7 +23,7 @@ use self::floor::ControlSamples;
 use self::history::History;
 use self::plateau::FailingTimes;
 
-/// What is remembered of one target. A target whose settings changed starts a new one.
+/// The learned response times of one target. A target with changed settings gets a new one.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     healthy: History,
@@ -31,40 +31,40 @@ pub struct Baseline {
     failing: FailingTimes,
 }
 
-/// What of a baseline outlives a restart; the present run of failures does not.
+/// The part of a baseline that is kept over a restart. The current run of failures is not.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Remembered {
-    /// Healthy answers, oldest first: processing and connect times in microseconds.
+pub struct BaselineSnapshot {
+    /// Processing and connect times of healthy responses, in microseconds, oldest first.
     pub healthy: Vec<(u32, Option<u32>)>,
-    /// When the newest of them came.
+    /// When the newest healthy response was received.
     pub newest: Option<Timestamp>,
-    /// Control requests, oldest first, with the times of those that count.
+    /// Control requests, oldest first, with the response time if the response counts.
     pub controls: Vec<(Timestamp, Option<Duration>)>,
-    /// When the control path was last seen to lead to something else than the gateway.
+    /// When the control path was last answered by something other than the gateway.
     pub elsewhere: Option<Timestamp>,
 }
 
-/// Where we were as late ourselves, times are nobody's normal ones: a denied call and one that
-/// reached the function lie no further apart.
-const BLURRED: Duration = Duration::from_millis(25);
+/// If this process was delayed by this much, times are excluded from the baseline. A denied
+/// call and one that reaches the function may differ by no more.
+const MAX_OWN_LAG: Duration = Duration::from_millis(25);
 
 impl Baseline {
-    /// Takes up what was remembered of the same target with the same settings.
+    /// Restores a baseline of the same target with the same settings.
     #[must_use]
-    pub fn resumed(remembered: &Remembered) -> Self {
+    pub fn resumed(snapshot: &BaselineSnapshot) -> Self {
         Self {
-            healthy: History::resumed(&remembered.healthy, remembered.newest),
-            controls: ControlSamples::resumed(&remembered.controls, remembered.elsewhere),
+            healthy: History::resumed(&snapshot.healthy, snapshot.newest),
+            controls: ControlSamples::resumed(&snapshot.controls, snapshot.elsewhere),
             failing: FailingTimes::default(),
         }
     }
 
-    /// What is worth remembering over a restart.
+    /// The part of the baseline to keep over a restart.
     #[must_use]
-    pub fn remembered(&self) -> Remembered {
-        let (healthy, newest) = self.healthy.remembered();
-        let (controls, elsewhere) = self.controls.remembered();
-        Remembered {
+    pub fn snapshot(&self) -> BaselineSnapshot {
+        let (healthy, newest) = self.healthy.snapshot();
+        let (controls, elsewhere) = self.controls.snapshot();
+        BaselineSnapshot {
             healthy,
             newest,
             controls,
@@ -72,36 +72,35 @@ impl Baseline {
         }
     }
 
-    /// Remembers what one probe says about the target's times. Called after the probe was
-    /// diagnosed, so that no answer is judged by itself.
+    /// Adds the times of one probe. Must be called after the probe is diagnosed, so that a
+    /// response is not compared with itself.
     pub fn observe(&mut self, observation: &Observation, diagnosis: &Diagnosis, now: Timestamp) {
-        let sharp = observation.own_lag < BLURRED;
+        let exact = observation.own_lag < MAX_OWN_LAG;
         match diagnosis.outcome {
-            // A late answer, or one whose certificate runs out, came from the function too.
+            // A slow response, or one with an expiring certificate, is from the function too.
             Outcome::Passed | Outcome::Degraded => {
-                if sharp {
+                if exact {
                     self.healthy.add(observation, now);
                 }
                 self.failing.clear();
             }
-            Outcome::Failed if sharp => self.failing.add(observation),
+            Outcome::Failed if exact => self.failing.add(observation),
             Outcome::Failed => {}
         }
     }
 
-    /// Judges the answer to one control request to `host` and remembers it where it
-    /// counts; an answer that shows the path to reach something else than the gateway
-    /// discards what was measured on it.
+    /// Adds the response to a control request to `host`, if it counts. A response that is not the
+    /// gateway's own discards all earlier measurements.
     pub fn control(&mut self, observation: &Observation, host: &str, now: Timestamp) {
-        self.controls.add(control::judge(observation, host), now);
+        self.controls.add(control::measure(observation, host), now);
     }
 
-    /// Whether, and how soon, another control request is wanted. To be asked after each
-    /// probe and each control answer.
+    /// Whether and how soon another control request is wanted. Must be called after each probe
+    /// and each response to a control request.
     ///
-    /// `incident_open_since` is when the present incident opened; without one nothing is
-    /// wanted. `failing` says that the newest probe failed *with an answer*: there is
-    /// nothing to compare a floor with where no answer came.
+    /// `incident_open_since` is when the current incident opened; without one no control request
+    /// is wanted. `failing` means that the newest probe failed with a response, which can be
+    /// compared with a floor.
     #[must_use]
     pub fn wants_control(
         &self,
@@ -110,21 +109,21 @@ impl Baseline {
         now: Timestamp,
     ) -> Option<Duration> {
         let since = incident_open_since.filter(|_| failing)?;
-        self.controls.wants(since, self.quickest(now), now)
+        self.controls.wants(since, self.fastest(now), now)
     }
 
-    /// What the next answer is to be judged by, as far as this target is known.
+    /// What is known for the diagnosis of the next response.
     #[must_use]
     pub fn context(&self, now: Timestamp) -> Context {
         Context {
-            floor: self.controls.floor(self.quickest(now), now),
+            floor: self.controls.floor(self.fastest(now), now),
             healthy: self.healthy.times(now),
             learned: self.failing.learned(),
             ..Context::at(now)
         }
     }
 
-    fn quickest(&self, now: Timestamp) -> Option<Duration> {
+    fn fastest(&self, now: Timestamp) -> Option<Duration> {
         self.healthy.times(now).map(|healthy| healthy.quickest)
     }
 }
@@ -140,15 +139,15 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
     }
 
-    fn answered(millis: u64, status: u16, body: &str) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
-        seen.phases.connect = Some(Duration::from_millis(10));
-        seen.phases.processing = Some(Duration::from_millis(millis));
+    fn observed(millis: u64, status: u16, body: &str) -> Observation {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.phases.connect = Some(Duration::from_millis(10));
+        observation.phases.processing = Some(Duration::from_millis(millis));
         let headers = [
             ("content-type", "application/json"),
             ("apigw-requestid", "i="),
         ];
-        seen.response = Some(Response {
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
@@ -157,27 +156,24 @@ mod tests {
             body_bytes: body.len() as u64,
             content_length: None,
         });
-        seen
+        observation
     }
 
     #[test]
-    fn what_is_remembered_is_the_same_after_a_restart() {
+    fn a_restored_baseline_equals_the_saved_one() {
         let mut baseline = Baseline::default();
         for second in 0..20 {
-            let seen = answered(60, 200, "{}");
-            baseline.observe(&seen, &Diagnosis::passed(), at(second));
+            let observation = observed(60, 200, "{}");
+            baseline.observe(&observation, &Diagnosis::passed(), at(second));
         }
         for second in 20..24 {
-            let control = answered(20, 404, r#"{"message":"Not Found"}"#);
+            let control = observed(20, 404, r#"{"message":"Not Found"}"#);
             baseline.control(&control, "x.example", at(second));
         }
-        let remembered = baseline.remembered();
-        assert_eq!(
-            (remembered.healthy.len(), remembered.controls.len()),
-            (20, 4)
-        );
-        let resumed = Baseline::resumed(&remembered);
-        assert_eq!(resumed.remembered(), remembered);
+        let snapshot = baseline.snapshot();
+        assert_eq!((snapshot.healthy.len(), snapshot.controls.len()), (20, 4));
+        let resumed = Baseline::resumed(&snapshot);
+        assert_eq!(resumed.snapshot(), snapshot);
         let (before, after) = (baseline.context(at(30)), resumed.context(at(30)));
         assert!(before.floor.is_some());
         assert_eq!(before.floor, after.floor);
@@ -191,36 +187,36 @@ mod tests {
         }
     }
 
-    /// Well for a while, with answers of 60 ms and more.
+    /// The baseline of a healthy target with responses of 60 ms and more.
     fn healthy() -> Baseline {
         let mut baseline = Baseline::default();
         for minute in 0..20 {
-            let seen = answered(60 + minute, 200, "ok");
-            baseline.observe(&seen, &Diagnosis::passed(), at(0));
+            let observation = observed(60 + minute, 200, "ok");
+            baseline.observe(&observation, &Diagnosis::passed(), at(0));
         }
         baseline
     }
 
     #[test]
-    fn an_incident_measures_its_floor_with_the_controls_it_asked_for() {
+    fn an_incident_measures_its_floor_with_three_control_requests() {
         let mut baseline = healthy();
         let opened = Some(at(100));
         let mut now = 100;
-        let mut asked = 0;
+        let mut requests = 0;
         while let Some(after) = baseline.wants_control(opened, true, at(now)) {
             now += i64::try_from(after.as_secs()).unwrap();
-            let refusal = answered(20 + asked, 404, r#"{"message":"Not Found"}"#);
-            baseline.control(&refusal, "x.example", at(now));
-            asked += 1;
+            let response = observed(20 + requests, 404, r#"{"message":"Not Found"}"#);
+            baseline.control(&response, "x.example", at(now));
+            requests += 1;
         }
-        assert_eq!((asked, now), (3, 104));
+        assert_eq!((requests, now), (3, 104));
         let floor = baseline.context(at(now)).floor.unwrap();
         assert_eq!(floor.from, "3 control requests");
         assert_eq!((floor.low.as_millis(), floor.high.as_millis()), (20, 22));
     }
 
     #[test]
-    fn nothing_is_wanted_without_an_incident_or_without_an_answer_to_compare() {
+    fn no_control_request_is_wanted_without_an_incident_or_a_response() {
         let baseline = healthy();
         assert_eq!(baseline.wants_control(None, true, at(1)), None);
         assert_eq!(baseline.wants_control(Some(at(0)), false, at(1)), None);
@@ -228,22 +224,22 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_learned_from_failures_in_a_row_and_forgotten_when_one_passes() {
+    fn a_timeout_is_learned_from_consecutive_failures_and_dropped_after_a_success() {
         let mut baseline = healthy();
         for _ in 0..4 {
-            baseline.observe(&answered(3010, 500, "no"), &failed(), at(1));
+            baseline.observe(&observed(3010, 500, "no"), &failed(), at(1));
         }
         let learned = baseline.context(at(1)).learned;
         assert_eq!(learned, Some(Duration::from_millis(3010)));
-        baseline.observe(&answered(70, 200, "ok"), &Diagnosis::passed(), at(2));
+        baseline.observe(&observed(70, 200, "ok"), &Diagnosis::passed(), at(2));
         assert_eq!(baseline.context(at(2)).learned, None);
     }
 
     #[test]
-    fn failures_are_no_part_of_the_healthy_history() {
+    fn failures_do_not_count_as_healthy_responses() {
         let mut baseline = healthy();
-        baseline.observe(&answered(5, 500, "no"), &failed(), at(1));
-        let quickest = baseline.context(at(1)).healthy.map(|times| times.quickest);
-        assert_eq!(quickest, Some(Duration::from_millis(60)));
+        baseline.observe(&observed(5, 500, "no"), &failed(), at(1));
+        let fastest = baseline.context(at(1)).healthy.map(|times| times.quickest);
+        assert_eq!(fastest, Some(Duration::from_millis(60)));
     }
 }

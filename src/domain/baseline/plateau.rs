@@ -1,36 +1,35 @@
-//! A limit that a target's failures sit on, though nobody declared it.
+//! Detects a timeout that nobody declared, from failures that take the same time.
 //!
-//! Whatever takes the same time again and again before it fails is waiting for something
-//! that gives up. Whose limit that is, time cannot tell, so it only ranks; and a quick
-//! failure that repeats is no limit at all.
+//! If failures take the same time again and again, something times out. The time does not show
+//! what, so a learned timeout only changes the ranking of causes. Fast failures are ignored.
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::plateau::together;
 use crate::model::observation::Observation;
 
-/// The failing answers of the present run: one status, one after another.
+/// The current run of consecutive failures with the same status and a similar time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FailingTimes {
     status: u16,
-    quickest: Duration,
+    fastest: Duration,
     slowest: Duration,
     count: u32,
 }
 
-/// So many in a row: times that scatter evenly over half a second fall this close
-/// together four times by a chance of less than one in 200 (4 x³ for x = 0.1).
-const ENOUGH: u32 = 4;
+/// Minimum length of a run. Times spread evenly over half a second are this close together four
+/// times in a row with a probability of less than 1 in 200 (4 x³ for x = 0.1).
+const MIN_COUNT: u32 = 4;
 
-/// A quicker failure is no limit's: timeouts are set in seconds, and a denied call's
-/// answer is as steady as the network.
-const SHORTEST: Duration = Duration::from_secs(1);
+/// Minimum duration of a timeout. Timeouts are configured in seconds, and the times of denied
+/// calls are also steady.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl FailingTimes {
-    /// Adds a failing answer. One of another status, or at another time than those before
-    /// it, begins a new run; a failure without an answer ends the run.
+    /// Adds a failure. A response with another status or time than those before it starts a new
+    /// run; a failure without a response ends the run.
     pub(super) fn add(&mut self, observation: &Observation) {
-        let (Some(answer), Some(time), 0) = (
+        let (Some(response), Some(time), 0) = (
             &observation.response,
             observation.phases.processing,
             observation.redirects,
@@ -38,36 +37,36 @@ impl FailingTimes {
             self.clear();
             return;
         };
-        let quickest = self.quickest.min(time);
+        let fastest = self.fastest.min(time);
         let slowest = self.slowest.max(time);
-        let is_one_more = self.count > 0
-            && self.status == answer.status
-            && slowest - quickest <= together(quickest);
-        *self = if is_one_more {
+        let continues = self.count > 0
+            && self.status == response.status
+            && slowest - fastest <= together(fastest);
+        *self = if continues {
             Self {
                 status: self.status,
-                quickest,
+                fastest,
                 slowest,
                 count: self.count.saturating_add(1),
             }
         } else {
             Self {
-                status: answer.status,
-                quickest: time,
+                status: response.status,
+                fastest: time,
                 slowest: time,
                 count: 1,
             }
         };
     }
 
-    /// Something else happened: the run is over.
+    /// Ends the run.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// The limit; a limit fires at its value and never before, hence the quickest.
+    /// The timeout: the fastest failure of the run, because a timeout never fires early.
     pub(super) fn learned(&self) -> Option<Duration> {
-        (self.count >= ENOUGH && self.quickest >= SHORTEST).then_some(self.quickest)
+        (self.count >= MIN_COUNT && self.fastest >= MIN_TIMEOUT).then_some(self.fastest)
     }
 }
 
@@ -79,9 +78,9 @@ mod tests {
     use crate::model::observation::{HttpVersion, Response};
 
     fn failed(status: u16, millis: u64) -> Observation {
-        let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
-        seen.phases.processing = Some(Duration::from_millis(millis));
-        seen.response = Some(Response {
+        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
+        observation.phases.processing = Some(Duration::from_millis(millis));
+        observation.response = Some(Response {
             status,
             version: HttpVersion::Http2,
             headers: Vec::new(),
@@ -90,21 +89,21 @@ mod tests {
             body_bytes: 0,
             content_length: None,
         });
-        seen
+        observation
     }
 
-    /// Statuses and times in milliseconds of one failure after another, and the limit.
+    /// Adds failures given as (status, milliseconds) and compares the learned timeout.
     #[track_caller]
-    fn check(answers: &[(u16, u64)], expected: Option<u64>) {
+    fn check(failures: &[(u16, u64)], expected: Option<u64>) {
         let mut times = FailingTimes::default();
-        for (status, millis) in answers {
+        for (status, millis) in failures {
             times.add(&failed(*status, *millis));
         }
         assert_eq!(times.learned(), expected.map(Duration::from_millis));
     }
 
     #[test]
-    fn four_failures_close_together_are_a_limit() {
+    fn four_failures_with_similar_times_are_a_timeout() {
         check(
             &[(500, 3010), (500, 3030), (500, 3002), (500, 3015)],
             Some(3002),
@@ -115,18 +114,18 @@ mod tests {
     }
 
     #[test]
-    fn scattered_failures_are_none_however_many() {
+    fn scattered_failures_are_no_timeout() {
         let scattered: Vec<_> = (0..40).map(|n| (500, 2000 + n % 4 * 90)).collect();
         check(&scattered, None);
     }
 
     #[test]
-    fn a_quick_failure_is_no_limit_however_steady() {
+    fn fast_failures_are_no_timeout() {
         check(&[(500, 168), (500, 169), (500, 170), (500, 168)], None);
     }
 
     #[test]
-    fn another_status_or_another_time_begins_a_new_run() {
+    fn another_status_or_time_starts_a_new_run() {
         check(&[(500, 3000), (500, 3000), (503, 3000), (503, 3000)], None);
         let shifted = [6000, 3000, 3001, 3002, 3003].map(|millis| (500, millis));
         check(&shifted, Some(3000));
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_without_an_answer_ends_the_run() {
+    fn a_failure_without_a_response_ends_the_run() {
         let mut times = FailingTimes::default();
         for _ in 0..4 {
             times.add(&failed(500, 3000));

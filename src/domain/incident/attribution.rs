@@ -1,9 +1,10 @@
-//! Which cause explains an incident's failures best, when they do not all look alike.
+//! Chooses the cause that explains an incident's failures best.
 //!
-//! One root cause may show as two answers (a function without concurrency: 503 here, 500
-//! there), so no single failure has the last word. Each failure of the last few lends
-//! every cause its share as a likelihood; a cause that a failure does not allow at all
-//! keeps a small one, since no rule is perfect. Bounded and deterministic.
+//! One root cause may produce different answers (a function without concurrency: 503 from
+//! one front door, 500 from another), so no single failure decides. Each of the most recent
+//! failures contributes the share it gives a cause as a likelihood. A cause that a failure
+//! does not allow keeps a small likelihood, because no rule is perfect. Bounded and
+//! deterministic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,41 +14,40 @@ use jiff::Timestamp;
 use crate::domain::diagnosis::{Candidate, Verdict};
 use crate::model::cause::{CauseId, Certainty};
 
-/// The last failures of one incident, newest first.
+/// The most recent failures of one scope, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attribution {
     failures: VecDeque<Failure>,
-    /// What AWS said of a failure, and how that failure looks from outside. Others of the
-    /// same incident that look the same are taken for the same.
+    /// What AWS reported about a failure, and the signature of that failure. Other failures
+    /// with the same signature get the same verdict.
     known: Option<(Signature, Arc<Verdict>)>,
-    /// What AWS said before a restart; how that failure looked is not remembered, so the
-    /// first one that allows it stands for it.
+    /// What AWS reported before a restart. The signature of that failure is not stored; the
+    /// first new failure that allows the cause provides it.
     before: Option<Arc<Verdict>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Failure {
     began: Timestamp,
-    look: Signature,
+    signature: Signature,
     verdict: Arc<Verdict>,
 }
 
-/// What a failure may be, seen from outside.
+/// The causes that a failure allows, judged without evidence from AWS.
 type Signature = Vec<CauseId>;
 
-/// Failures that count. With their fading weight the eighth has 3 % left.
-const REMEMBERED: usize = 8;
+/// Failures taken into account. The eighth has 3 % of the newest one's weight.
+const MAX_FAILURES: usize = 8;
 
-/// Each failure counts this much less than the one after it: after a long stretch of one
-/// cause, one that deviates does not outweigh it (1 against 1.5), two in a row do (1.6
-/// against 0.9).
-const FADING: f64 = 0.6;
+/// Weight of a failure relative to the one after it. After a long run of one cause, one
+/// deviating failure does not outweigh it (1 against 1.5), two in a row do (1.6 against 0.9).
+const DECAY: f64 = 0.6;
 
-/// What a cause is given that a failure's rules do not allow. One surprise must cost
-/// clearly more than a share of one in ten, and not be the end of the cause.
-const SURPRISE: f64 = 0.02;
+/// Likelihood of a cause that a failure's rules do not allow. It must cost clearly more than
+/// a share of one in ten without excluding the cause.
+const NOT_ALLOWED: f64 = 0.02;
 
-/// A statement of AWS's about one request outweighs what several others look like.
+/// Evidence from AWS about one request outweighs several failures seen only from outside.
 const fn weight_of(certainty: Certainty) -> f64 {
     match certainty {
         Certainty::Proven => 10.0,
@@ -57,52 +57,52 @@ const fn weight_of(certainty: Certainty) -> f64 {
 }
 
 impl Attribution {
-    /// Goes on with an incident of before a restart.
+    /// Resumes an incident that was open before a restart.
     pub(super) fn resumed(verdict: &Arc<Verdict>) -> Self {
-        let by_aws = verdict.certainty >= Certainty::Corroborated;
+        let from_aws = verdict.certainty >= Certainty::Corroborated;
         Self {
-            before: by_aws.then(|| Arc::clone(verdict)),
+            before: from_aws.then(|| Arc::clone(verdict)),
             ..Self::default()
         }
     }
 
-    /// Takes one more failure.
+    /// Adds a failure.
     pub(super) fn add(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
-        self.failures.truncate(REMEMBERED - 1);
+        self.failures.truncate(MAX_FAILURES - 1);
         let candidates = verdict.candidates.iter();
-        let look: Signature = candidates.map(|one| one.cause.clone()).collect();
-        if let Some(known) = self.before.take_if(|known| look.contains(&known.cause)) {
-            self.known = Some((look.clone(), known));
+        let signature: Signature = candidates.map(|one| one.cause.clone()).collect();
+        if let Some(known) = self
+            .before
+            .take_if(|known| signature.contains(&known.cause))
+        {
+            self.known = Some((signature.clone(), known));
         }
         self.failures.push_front(Failure {
             began,
-            look,
+            signature,
             verdict: Arc::clone(verdict),
         });
     }
 
-    /// Takes another reading of a failure that is known already.
+    /// Replaces the verdict of a failure that was added before.
     pub(super) fn replace(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
-        let known = self
-            .failures
-            .iter_mut()
-            .find(|failure| failure.began == began);
-        let Some(failure) = known else {
+        let mut failures = self.failures.iter_mut();
+        let Some(failure) = failures.find(|failure| failure.began == began) else {
             return;
         };
         failure.verdict = Arc::clone(verdict);
         if verdict.certainty >= Certainty::Corroborated {
-            self.known = Some((failure.look.clone(), Arc::clone(verdict)));
+            self.known = Some((failure.signature.clone(), Arc::clone(verdict)));
         }
     }
 
-    /// Forgets everything: the incident is over.
+    /// Removes all failures, because the incident is resolved.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// What every cause that some failure allows is worth, best first; the shares sum
-    /// to 1. A cause stands where the newest failure that allows it put it among equals.
+    /// Every cause that some failure allows with its share, highest first; the shares sum
+    /// to 1. Equal shares keep the order of the newest failure that allows the cause.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut scored: Vec<(&CauseId, f64)> = Vec::new();
         for cause in self.causes() {
@@ -125,13 +125,13 @@ impl Attribution {
         candidates
     }
 
-    /// The cause that explains the failures best; of equals, the newest failure's own
-    /// order decides. `None` without failures.
+    /// The cause that explains the failures best. Ties keep the order of the newest failure.
+    /// `None` if there are no failures.
     pub(super) fn leader(&self) -> Option<&CauseId> {
         let mut best: Option<(&CauseId, f64)> = None;
         for cause in self.causes() {
             let score = self.score(cause);
-            // Strictly better: a tie stays with whom it met first.
+            // Strictly better, so that a tie keeps the first cause.
             if best.is_none_or(|(_, known)| score > known + 1e-9) {
                 best = Some((cause, score));
             }
@@ -139,17 +139,19 @@ impl Attribution {
         best.map(|(cause, _)| cause)
     }
 
-    /// The newest verdict that names this cause, if one does.
+    /// The newest verdict that names this cause, if any.
     pub(super) fn verdict_of(&self, cause: &CauseId) -> Option<&Arc<Verdict>> {
-        let mut verdicts = self.failures.iter().map(|failure| self.reading(failure));
+        let mut verdicts = self.failures.iter().map(|failure| self.effective(failure));
         verdicts.find(|verdict| verdict.cause == *cause)
     }
 
-    /// What a failure is taken for: what is known of it, or of one that looks the same.
-    fn reading<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
+    /// The verdict that counts for a failure: its own, or the one that AWS gave for a failure
+    /// with the same signature.
+    fn effective<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
         match &self.known {
-            Some((look, verdict))
-                if failure.verdict.certainty < Certainty::Corroborated && *look == failure.look =>
+            Some((signature, verdict))
+                if failure.verdict.certainty < Certainty::Corroborated
+                    && *signature == failure.signature =>
             {
                 verdict
             }
@@ -158,10 +160,10 @@ impl Attribution {
     }
 
     /// The causes named by failures that `cause` does not explain, newest first.
-    pub(super) fn beside(&self, cause: &CauseId) -> Vec<CauseId> {
+    pub(super) fn unexplained_by(&self, cause: &CauseId) -> Vec<CauseId> {
         let mut others: Vec<CauseId> = Vec::new();
         for failure in &self.failures {
-            let verdict = self.reading(failure);
+            let verdict = self.effective(failure);
             if share(verdict, cause).is_none() && !others.contains(&verdict.cause) {
                 others.push(verdict.cause.clone());
             }
@@ -172,20 +174,21 @@ impl Attribution {
     fn causes(&self) -> impl Iterator<Item = &CauseId> {
         self.failures
             .iter()
-            .flat_map(|failure| &self.reading(failure).candidates)
+            .flat_map(|failure| &self.effective(failure).candidates)
             .map(|candidate| &candidate.cause)
     }
 
     /// The logarithm of the weighted likelihood of all failures under one cause.
     fn score(&self, cause: &CauseId) -> f64 {
-        let mut fading = 1.0;
+        let mut decay = 1.0;
         let mut score = 0.0;
         for failure in &self.failures {
-            let share = share(self.reading(failure), cause).unwrap_or(0.0);
-            // Its own certainty: what is only taken for the same weighs no more than a look.
-            let weight = fading * weight_of(failure.verdict.certainty);
-            score += weight * share.max(SURPRISE).ln();
-            fading *= FADING;
+            let share = share(self.effective(failure), cause).unwrap_or(0.0);
+            // The failure's own certainty: a verdict inferred from an equal signature does not
+            // weigh as much as evidence about this failure.
+            let weight = decay * weight_of(failure.verdict.certainty);
+            score += weight * share.max(NOT_ALLOWED).ln();
+            decay *= DECAY;
         }
         score
     }
@@ -201,18 +204,18 @@ mod tests {
     use super::*;
     use crate::model::cause::Owner;
 
-    type Looks = (Certainty, &'static [(&'static str, f64)]);
+    type Case = (Certainty, &'static [(&'static str, f64)]);
 
     use Certainty::{Likely, Possible, Proven};
 
-    const HTTP_503: Looks = (
+    const HTTP_503: Case = (
         Likely,
         &[
             ("lambda-throttled", 0.93),
             ("integration-unreachable", 0.05),
         ],
     );
-    const HTTP_500: Looks = (
+    const HTTP_500: Case = (
         Possible,
         &[
             ("lambda-function-error", 0.41),
@@ -220,20 +223,20 @@ mod tests {
             ("lambda-permission-denied", 0.18),
         ],
     );
-    const REST_500: Looks = (
+    const REST_500: Case = (
         Possible,
         &[("lambda-permission-denied", 0.5), ("lambda-throttled", 0.5)],
     );
-    const EDGE_503: Looks = (
+    const EDGE_503: Case = (
         Possible,
         &[
             ("cloudfront-function-error", 0.7),
             ("lambda-throttled", 0.3),
         ],
     );
-    const PERMISSION_LOGGED: Looks = (Proven, &[("lambda-permission-denied", 1.0)]);
+    const PERMISSION_LOGGED: Case = (Proven, &[("lambda-permission-denied", 1.0)]);
 
-    fn verdict((certainty, candidates): Looks) -> Arc<Verdict> {
+    fn verdict((certainty, candidates): Case) -> Arc<Verdict> {
         let candidates: Vec<Candidate> = candidates
             .iter()
             .map(|(cause, share)| Candidate {
@@ -251,21 +254,21 @@ mod tests {
         })
     }
 
-    /// Adds failures, oldest first, and returns the leader and what stands beside it.
-    fn check(failures: &[Looks], leader: &str, beside: &[&str]) {
-        let mut tally = Attribution::default();
-        for (second, look) in (0..).zip(failures) {
-            tally.add(Timestamp::from_second(second).unwrap(), &verdict(*look));
+    /// Adds failures, oldest first, and compares the leader and the causes it does not explain.
+    fn check(failures: &[Case], leader: &str, unexplained: &[&str]) {
+        let mut attribution = Attribution::default();
+        for (second, case) in (0..).zip(failures) {
+            attribution.add(Timestamp::from_second(second).unwrap(), &verdict(*case));
         }
-        let found = tally.leader().unwrap();
+        let found = attribution.leader().unwrap();
         assert_eq!(found.as_str(), leader);
-        let others = tally.beside(found);
+        let others = attribution.unexplained_by(found);
         let others: Vec<&str> = others.iter().map(CauseId::as_str).collect();
-        assert_eq!(others, beside);
+        assert_eq!(others, unexplained);
     }
 
     #[test]
-    fn a_cause_that_explains_both_answers_beats_those_that_explain_one() {
+    fn a_cause_that_explains_both_answers_beats_causes_that_explain_one() {
         check(
             &[REST_500, EDGE_503, REST_500, EDGE_503],
             "lambda-throttled",
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_cause_explains_all_the_surer_one_leads_and_the_rest_is_listed() {
+    fn if_no_cause_explains_all_failures_the_likeliest_leads_and_the_rest_are_listed() {
         check(
             &[HTTP_500, HTTP_503, HTTP_503],
             "lambda-throttled",
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_change_takes_over_after_two_failures_and_not_after_one() {
+    fn a_new_cause_takes_over_after_two_failures_and_not_after_one() {
         let mut failures = vec![HTTP_503; 12];
         failures.push(HTTP_500);
         check(&failures, "lambda-throttled", &["lambda-function-error"]);
@@ -302,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn one_proven_request_outweighs_the_looks_of_the_next_ones() {
+    fn a_proven_request_outweighs_the_ambiguous_failures_that_follow() {
         check(
             &[HTTP_500, PERMISSION_LOGGED, HTTP_500, HTTP_500, HTTP_500],
             "lambda-permission-denied",
@@ -311,29 +314,35 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_proven_failure_is_taken_for_the_same() {
-        const NO_RULE: Looks = (Likely, &[("unexpected-status", 1.0)]);
-        let mut tally = Attribution::default();
+    fn a_failure_with_the_signature_of_a_proven_one_gets_its_cause() {
+        const NO_RULE: Case = (Likely, &[("unexpected-status", 1.0)]);
+        let mut attribution = Attribution::default();
         let at = |second| Timestamp::from_second(second).unwrap();
-        tally.add(at(0), &verdict(NO_RULE));
-        tally.replace(at(0), &verdict(PERMISSION_LOGGED));
+        attribution.add(at(0), &verdict(NO_RULE));
+        attribution.replace(at(0), &verdict(PERMISSION_LOGGED));
         for second in 1..20 {
-            tally.add(at(second), &verdict(NO_RULE));
+            attribution.add(at(second), &verdict(NO_RULE));
         }
-        assert_eq!(tally.leader().unwrap().as_str(), "lambda-permission-denied");
+        assert_eq!(
+            attribution.leader().unwrap().as_str(),
+            "lambda-permission-denied"
+        );
         for second in 20..23 {
-            tally.add(at(second), &verdict(HTTP_503));
+            attribution.add(at(second), &verdict(HTTP_503));
         }
-        assert_eq!(tally.leader().unwrap().as_str(), "lambda-throttled");
+        assert_eq!(attribution.leader().unwrap().as_str(), "lambda-throttled");
     }
 
     #[test]
-    fn another_reading_of_a_failure_replaces_it() {
-        let mut tally = Attribution::default();
+    fn a_second_verdict_on_a_failure_replaces_the_first() {
+        let mut attribution = Attribution::default();
         let began = Timestamp::UNIX_EPOCH;
-        tally.add(began, &verdict(HTTP_500));
-        tally.replace(began, &verdict(PERMISSION_LOGGED));
-        assert_eq!(tally.leader().unwrap().as_str(), "lambda-permission-denied");
-        assert_eq!(tally.failures.len(), 1);
+        attribution.add(began, &verdict(HTTP_500));
+        attribution.replace(began, &verdict(PERMISSION_LOGGED));
+        assert_eq!(
+            attribution.leader().unwrap().as_str(),
+            "lambda-permission-denied"
+        );
+        assert_eq!(attribution.failures.len(), 1);
     }
 }

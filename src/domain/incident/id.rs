@@ -1,7 +1,7 @@
-//! What an incident is called, in every place that shows it.
+//! The identifier of an incident.
 //!
-//! The id outlives the process, so that a page, a notification and a log line of different
-//! days can be put together.
+//! It is the same before and after a restart, so that pages, notifications and log lines of
+//! different days can be matched.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::hash::fnv1a;
-use crate::model::target::TargetName;
+use crate::model::scope::Scope;
 
-/// An incident's id: unique over restarts, sorts by time. Cheap to clone.
+/// An incident's identifier: unique across restarts, sorts by time. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(Arc<str>);
 
 impl IncidentId {
-    /// Makes the id of an incident that opens now. Target and time are unique
-    /// together, since a target has at most one open incident.
+    /// Makes the id of an incident from its scope and the time at which it opens. The two
+    /// are unique together, since a scope has at most one open incident.
     #[must_use]
-    pub fn new(target: &TargetName, opened: Timestamp) -> Self {
-        let hash = fnv1a(target.as_str());
+    pub fn new(scope: &Scope, opened: Timestamp) -> Self {
+        let hash = fnv1a(scope.as_str());
         let millis = opened.as_millisecond();
         Self(format!("{millis:012x}-{:08x}", hash >> 32).into())
     }
 
-    /// An id that was made before, read back.
+    /// Restores an id from its text.
     #[must_use]
     pub fn restored(text: &str) -> Self {
         Self(text.into())

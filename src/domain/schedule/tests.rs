@@ -1,4 +1,4 @@
-//! The calendar, told in seconds.
+//! Schedules played through in simulated time.
 
 use super::*;
 
@@ -28,13 +28,13 @@ fn configured(targets: &[Arc<Target>]) -> Schedule {
 type Starts = Vec<(Duration, String)>;
 type Misses = Vec<(Duration, MissedReason)>;
 
-/// Runs a schedule until `until`; each probe takes `length`. Returns the starts by
-/// target (with the slot they belong to) and all misses.
+/// Runs a schedule until `until`; each probe takes `length`. Returns the times and targets of
+/// all started probes, and all missed slots.
 fn play(
     schedule: &mut Schedule,
     until: Duration,
     length: Duration,
-    places: usize,
+    capacity: usize,
 ) -> (Starts, Misses) {
     let (mut starts, mut misses) = (Vec::new(), Vec::new());
     let mut running: BTreeSet<(Duration, TargetName)> = BTreeSet::new();
@@ -53,16 +53,16 @@ fn play(
             running.remove(&(end, name.clone()));
             schedule.finished(&name, now);
         }
-        for action in schedule.due(now, places - running.len()) {
+        for action in schedule.due(now, capacity - running.len()) {
             match action {
                 Action::Start(target, _) => {
                     assert!(
                         running.iter().all(|(_, name)| *name != target.name),
-                        "two at once"
+                        "two probes of one target at once"
                     );
                     running.insert((now + length, target.name.clone()));
                     starts.push((now, target.name.to_string()));
-                    assert!(running.len() <= places);
+                    assert!(running.len() <= capacity);
                 }
                 Action::Missed(_, slot, reason) => misses.push((slot, reason)),
             }
@@ -71,41 +71,41 @@ fn play(
 }
 
 #[test]
-fn few_targets_are_first_probed_within_five_seconds() {
+fn a_thousand_targets_are_first_probed_within_five_seconds() {
     let mut schedule = configured(&targets(1000, 60));
     let (starts, misses) = play(&mut schedule, seconds(5.0), seconds(0.1), 2000);
     assert_eq!((starts.len(), misses.len()), (1000, 0));
 }
 
 #[test]
-fn many_targets_spread_over_their_interval() {
+fn six_thousand_targets_are_spread_over_their_interval() {
     let mut schedule = configured(&targets(6000, 60));
     let (starts, _) = play(&mut schedule, seconds(59.999), seconds(0.1), 6000);
     assert_eq!(starts.len(), 6000);
     for second in 0..60 {
         let range = seconds(f64::from(second))..seconds(f64::from(second + 1));
         let count = starts.iter().filter(|(at, _)| range.contains(at)).count();
-        // 100 are expected a second; six standard deviations are 60.
+        // 100 per second are expected; six standard deviations are 60.
         assert!((40..160).contains(&count), "{count} in second {second}");
     }
 }
 
 #[test]
-fn the_rate_is_fixed_and_slots_keep_their_place() {
+fn slots_are_one_interval_apart() {
     let mut schedule = configured(&targets(1, 10));
     let (starts, misses) = play(&mut schedule, seconds(100.0), seconds(3.0), 10);
     assert_eq!(misses, []);
-    let place = offset(&TargetName::new("target-0"), seconds(10.0));
+    let offset = offset(&TargetName::new("target-0"), seconds(10.0));
     for (at, _) in &starts[1..] {
-        assert_eq!((*at - place).as_nanos() % seconds(10.0).as_nanos(), 0);
+        assert_eq!((*at - offset).as_nanos() % seconds(10.0).as_nanos(), 0);
     }
-    // The first probe and the next slot are not on top of each other.
+    // The slot after the first probe is not shortly after it.
     assert!(starts[1].0 - starts[0].0 >= seconds(5.0));
     assert!((9..=11).contains(&starts.len()));
 }
 
 #[test]
-fn a_probe_longer_than_its_interval_misses_slots_and_follows_at_once() {
+fn a_probe_longer_than_its_interval_misses_slots_and_is_followed_at_once() {
     let mut schedule = configured(&targets(1, 5));
     let (starts, misses) = play(&mut schedule, seconds(61.0), seconds(30.0), 10);
     assert!(
@@ -118,7 +118,7 @@ fn a_probe_longer_than_its_interval_misses_slots_and_follows_at_once() {
 }
 
 #[test]
-fn without_a_free_place_a_slot_is_missed_and_made_up_for_in_order() {
+fn a_slot_without_capacity_is_missed_and_made_up_for_in_order() {
     let mut schedule = configured(&targets(20, 10));
     let (starts, misses) = play(&mut schedule, seconds(60.0), seconds(1.0), 1);
     assert!(
@@ -126,14 +126,15 @@ fn without_a_free_place_a_slot_is_missed_and_made_up_for_in_order() {
             .iter()
             .any(|(_, reason)| *reason == MissedReason::NoCapacity)
     );
-    // One place and one second each: it is always busy, and nobody starves.
+    // With a capacity of one and probes of one second, the capacity is always used and no
+    // target starves.
     let names: BTreeSet<_> = starts.iter().map(|(_, name)| name).collect();
     assert_eq!(names.len(), 20);
     assert!(starts.len() >= 55, "{}", starts.len());
 }
 
 #[test]
-fn slots_slept_through_are_counted_and_only_one_probe_follows() {
+fn slots_that_pass_while_suspended_are_counted_and_one_probe_follows() {
     let mut schedule = configured(&[target("orders", 10)]);
     let first = schedule.next_due().unwrap();
     assert_eq!(schedule.due(first, 1).len(), 1);
@@ -147,17 +148,17 @@ fn slots_slept_through_are_counted_and_only_one_probe_follows() {
 }
 
 #[test]
-fn a_confirmation_comes_early_and_the_grid_goes_on() {
+fn a_confirming_probe_does_not_move_the_grid() {
     let name = TargetName::new("orders");
     let mut schedule = configured(&[target("orders", 60)]);
     let first = schedule.next_due().unwrap();
     schedule.due(first, 1);
     schedule.finished(&name, first);
     let slot = schedule.next_due().unwrap();
-    let again = first + seconds(10.0);
-    schedule.look_again(&name, again);
-    assert_eq!(schedule.next_due(), Some(again));
-    assert_eq!(schedule.due(again, 1).len(), 1);
+    let confirmation = first + seconds(10.0);
+    schedule.look_again(&name, confirmation);
+    assert_eq!(schedule.next_due(), Some(confirmation));
+    assert_eq!(schedule.due(confirmation, 1).len(), 1);
     let next = schedule.next_due().unwrap();
     let grid = seconds(60.0);
     assert!(
@@ -167,7 +168,7 @@ fn a_confirmation_comes_early_and_the_grid_goes_on() {
 }
 
 #[test]
-fn a_confirmation_never_delays_a_slot() {
+fn a_confirming_probe_does_not_delay_a_slot() {
     let mut schedule = configured(&[target("orders", 60)]);
     let first = schedule.next_due().unwrap();
     schedule.look_again(&TargetName::new("orders"), first + seconds(10.0));
@@ -175,23 +176,23 @@ fn a_confirmation_never_delays_a_slot() {
 }
 
 #[test]
-fn a_reload_keeps_places_forgets_the_removed_and_probes_the_new_soon() {
+fn a_reload_keeps_slots_drops_removed_targets_and_probes_new_ones_soon() {
     let mut schedule = configured(&[target("orders", 60), target("users", 60)]);
     let now = seconds(10.0);
     schedule.due(now, 10);
     schedule.finished(&TargetName::new("orders"), now);
-    let place = slot_after(&target("orders", 60), now);
+    let slot = slot_after(&target("orders", 60), now);
     schedule.configure(&[target("orders", 60), target("new", 60)], now);
     let (starts, _) = play(&mut schedule, seconds(130.0), seconds(0.1), 10);
     assert!(starts.iter().all(|(_, name)| name != "users"));
     let first_of = |wanted: &str| starts.iter().find(|(_, name)| name == wanted).unwrap().0;
     assert!(first_of("new") <= now + seconds(5.0));
     let kept = first_of("orders");
-    assert!(kept == place || kept == place + seconds(60.0));
+    assert!(kept == slot || kept == slot + seconds(60.0));
 }
 
 #[test]
-fn a_changed_target_is_not_probed_twice_at_once() {
+fn a_target_with_a_changed_interval_is_not_probed_twice_at_once() {
     let mut schedule = configured(&[target("orders", 60)]);
     let first = schedule.next_due().unwrap();
     schedule.due(first, 1);

@@ -1,8 +1,8 @@
-//! One request and its answer, put together line by line.
+//! Parses one request and its response from the output of curl, line by line.
 //!
-//! With `-v` curl marks its lines (`*` remarks, `>` sent, `<` received, `{`/`}` counts of
-//! bytes); with `-i` headers and body stand bare. Both may be mixed in one text, so each
-//! line is judged by its mark and by what came before. Nothing here can fail.
+//! With `-v` curl marks its lines: `*` for information, `>` sent, `<` received, `{` and `}` for
+//! byte counts. With `-i` headers and body have no marks. Both may be mixed in one text, so
+//! each line is interpreted by its mark and by the lines before it. Parsing cannot fail.
 
 use std::time::Duration;
 
@@ -11,26 +11,28 @@ use url::Url;
 
 use super::{Transcript, duration, failure};
 use crate::model::observation::{Fault, HttpVersion, Observation, Response};
+use crate::model::target::redacted_url;
 
-/// What has been read of one exchange.
+/// A request and its response, as far as they are parsed.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
-    /// The time of the whole, where the text has it.
+    /// The total time, if the text has it.
     pub(super) duration: Option<Duration>,
     url: Option<Url>,
     host: Option<String>,
     path: Option<String>,
     tls: bool,
-    answer: Option<Answer>,
-    place: Place,
+    response: Option<RawResponse>,
+    section: Section,
     fault: Option<Fault>,
-    hint: String,
+    /// The reason of a connect error, from an information line.
+    reason: String,
     redirects: u32,
     line: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Section {
     #[default]
     Before,
     Headers,
@@ -39,7 +41,7 @@ enum Place {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct RawResponse {
     status: u16,
     version: HttpVersion,
     interim: bool,
@@ -47,31 +49,34 @@ struct Answer {
     body: Vec<String>,
 }
 
-/// A transcript's headers are bounded as a probe's are.
+/// Maximum number of headers kept, as for a probe.
 const MAX_HEADERS: usize = 100;
 
 impl Exchange {
-    /// Begins with a command line.
+    /// Starts the exchange with a curl command line.
     pub(super) fn command(&mut self, arguments: &str, line: usize) {
         self.url = arguments
             .split_whitespace()
             .map(|word| word.trim_matches(['\'', '"', '`']))
             .find(|word| word.starts_with("http://") || word.starts_with("https://"))
             .and_then(|word| Url::parse(word).ok())
-            .map(without_secrets);
+            .map(redacted_url);
         self.line = line;
     }
 
-    /// Whether a line begins another exchange although no command was seen.
+    /// Whether a line starts another exchange without a command line.
     pub(super) fn is_over(&self, line: &str) -> bool {
-        let answered = self.answer.as_ref().is_some_and(|answer| !answer.is_hop());
+        let answered = self
+            .response
+            .as_ref()
+            .is_some_and(|response| !response.is_hop());
         let begins = status_line(received(line)).is_some()
             || line.starts_with("*   Trying")
             || line.starts_with("* Trying");
-        begins && self.place != Place::Before && (answered || self.fault.is_some())
+        begins && self.section != Section::Before && (answered || self.fault.is_some())
     }
 
-    /// What the next exchange of the same command starts with.
+    /// The start of the next exchange of the same command.
     pub(super) fn successor(&self) -> Self {
         Self {
             url: self.url.clone(),
@@ -80,56 +85,56 @@ impl Exchange {
         }
     }
 
-    /// Ends the body: what follows is the shell's.
+    /// Ends the body; the lines that follow are output of the shell.
     pub(super) fn end_of_body(&mut self) {
-        if self.place != Place::Before {
-            self.place = Place::After;
+        if self.section != Section::Before {
+            self.section = Section::After;
         }
     }
 
-    /// Curl's last words.
-    pub(super) fn failed(&mut self, code: u32, words: &str, line: usize) {
-        let answered = self.answer.is_some();
-        // Newer curls say "Couldn't connect" and the reason only in a remark before.
-        let all = format!("{words} {}", self.hint);
-        self.fault = failure::fault(code, &all, answered).map(|fault| Fault {
-            detail: format!("curl ({code}): {words}"),
-            ..fault
+    /// Handles an error message of curl.
+    pub(super) fn failed(&mut self, code: u32, message: &str, line: usize) {
+        let answered = self.response.is_some();
+        // Newer versions print only "Couldn't connect" here and the reason in a line before.
+        let all = format!("{message} {}", self.reason);
+        self.fault = failure::classify(code, &all, answered).map(|(phase, kind)| Fault {
+            phase,
+            kind,
+            detail: format!("curl ({code}): {message}"),
         });
         self.begin(line);
-        self.place = Place::After;
+        self.section = Section::After;
     }
 
-    /// Any other line.
+    /// Handles any other line.
     pub(super) fn line(&mut self, line: &str, number: usize) {
-        let verbose = line.starts_with(['*', '>']) || is_count(line) || is_meter(line);
         if let Some(rest) = line.strip_prefix('*') {
-            self.remark(rest.trim());
+            self.information(rest.trim());
         } else if let Some(sent) = line.strip_prefix('>') {
             self.sent(sent.trim());
-        } else if verbose {
-            // Counts of bytes and the progress meter say nothing of the answer.
-        } else if let Some(answer) = status_line(received(line)) {
+        } else if is_count(line) || is_meter(line) {
+            // Byte counts and the progress meter are not part of the response.
+        } else if let Some(response) = status_line(received(line)) {
             self.begin(number);
-            if self.answer.as_ref().is_some_and(Answer::is_redirect) {
+            if self.response.as_ref().is_some_and(RawResponse::is_redirect) {
                 self.redirects += 1;
             }
-            self.answer = Some(answer);
-            self.place = Place::Headers;
-        } else if self.place == Place::Headers {
+            self.response = Some(response);
+            self.section = Section::Headers;
+        } else if self.section == Section::Headers {
             self.header(received(line).trim());
-        } else if self.place == Place::Body {
+        } else if self.section == Section::Body {
             self.body(line);
         }
     }
 
-    /// The exchange as a transcript; `None` when there was neither answer nor fault.
+    /// The exchange as a transcript; `None` if it has neither a response nor a fault.
     pub(super) fn finish(self) -> Option<Transcript> {
-        if self.answer.is_none() && self.fault.is_none() {
+        if self.response.is_none() && self.fault.is_none() {
             return None;
         }
-        let url = self.url.clone().or_else(|| self.asked());
-        let response = self.answer.map(Answer::response);
+        let url = self.url.clone().or_else(|| self.requested_url());
+        let response = self.response.map(RawResponse::into_response);
         let date = response
             .as_ref()
             .and_then(|response| response.header("date"))
@@ -156,18 +161,19 @@ impl Exchange {
         }
     }
 
-    /// The URL as far as the request tells it.
-    fn asked(&self) -> Option<Url> {
+    /// The URL, from the request line and the `Host` header.
+    fn requested_url(&self) -> Option<Url> {
         let host = self.host.as_ref()?;
         let scheme = if self.tls { "https" } else { "http" };
         let path = self.path.as_deref().unwrap_or("/");
         Url::parse(&format!("{scheme}://{host}{path}"))
             .ok()
-            .map(without_secrets)
+            .map(redacted_url)
     }
 
-    fn remark(&mut self, remark: &str) {
-        let lower = remark.to_lowercase();
+    /// Handles an information line (`*`).
+    fn information(&mut self, text: &str) {
+        let lower = text.to_lowercase();
         if lower.contains("port 443") || lower.starts_with("ssl connection") {
             self.tls = true;
         }
@@ -177,11 +183,11 @@ impl Exchange {
             "network is unreachable",
         ] {
             if lower.contains(reason) {
-                reason.clone_into(&mut self.hint);
+                reason.clone_into(&mut self.reason);
             }
         }
         let pseudo = |name: &str| {
-            let (_, rest) = remark.split_once(name)?;
+            let (_, rest) = text.split_once(name)?;
             Some(rest.trim().trim_end_matches(']').to_owned())
         };
         if let Some(host) = pseudo("[:authority:") {
@@ -206,13 +212,13 @@ impl Exchange {
 
     fn header(&mut self, line: &str) {
         if line.is_empty() {
-            self.place = Place::Body;
+            self.section = Section::Body;
         } else if let Some((name, value)) = line.split_once(':')
-            && let Some(answer) = &mut self.answer
-            && answer.headers.len() < MAX_HEADERS
+            && let Some(response) = &mut self.response
+            && response.headers.len() < MAX_HEADERS
         {
             let name = name.trim().to_ascii_lowercase();
-            answer.headers.push((name, value.trim().to_owned()));
+            response.headers.push((name, value.trim().to_owned()));
         }
     }
 
@@ -221,33 +227,33 @@ impl Exchange {
         if time.is_some() {
             self.duration = time;
         }
-        if let Some(answer) = &mut self.answer
+        if let Some(response) = &mut self.response
             && !(text.is_empty() && time.is_some())
         {
-            answer.body.push(text.to_owned());
+            response.body.push(text.to_owned());
         }
     }
 }
 
-impl Answer {
+impl RawResponse {
     fn is_redirect(&self) -> bool {
         (300..400).contains(&self.status) && self.headers.iter().any(|(name, _)| name == "location")
     }
 
-    /// Whether another answer to the same command is to be expected.
+    /// Whether another response to the same command follows.
     fn is_hop(&self) -> bool {
         self.interim || self.is_redirect()
     }
 
-    fn response(self) -> Response {
+    fn into_response(self) -> Response {
         let length = self
             .headers
             .iter()
             .find(|(name, _)| name == "content-length")
             .and_then(|(_, value)| value.parse::<u64>().ok());
         let mut text = self.body.join("\n");
-        // The announced length tells the body from the shell's prompt behind it; without
-        // it only the line ends that `-w '\n'` and terminals add are taken off.
+        // The announced length separates the body from the shell prompt after it. Without it,
+        // only trailing line ends are removed, which `-w '\n'` and terminals add.
         let announced = length.and_then(|length| usize::try_from(length).ok());
         match announced {
             Some(length) if length <= text.len() && text.is_char_boundary(length) => {
@@ -267,23 +273,14 @@ impl Answer {
     }
 }
 
-fn without_secrets(mut url: Url) -> Url {
-    // Both can only fail for URLs without a host, which carry no credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url
-}
-
-/// A line without the mark of what was received.
+/// A line without the mark for received data (`<`).
 fn received(line: &str) -> &str {
     line.strip_prefix("< ")
         .or_else(|| (line == "<").then_some(""))
         .unwrap_or(line)
 }
 
-fn status_line(line: &str) -> Option<Answer> {
+fn status_line(line: &str) -> Option<RawResponse> {
     let mut words = line.strip_prefix("HTTP/")?.split_whitespace();
     let version = match words.next()? {
         "1.0" => HttpVersion::Http10,
@@ -293,27 +290,27 @@ fn status_line(line: &str) -> Option<Answer> {
     };
     let status: u16 = words.next()?.parse().ok()?;
     let reason = words.collect::<Vec<_>>().join(" ").to_lowercase();
-    (100..1000).contains(&status).then(|| Answer {
+    (100..1000).contains(&status).then(|| RawResponse {
         status,
         version,
-        // A proxy's consent to a tunnel is not the answer either.
+        // A proxy's response to CONNECT is not the response to the request.
         interim: status < 200 || reason == "connection established",
         headers: Vec::new(),
         body: Vec::new(),
     })
 }
 
-/// `{ [33 bytes data]` and its like.
+/// Whether a line is a byte count such as `{ [33 bytes data]`.
 fn is_count(line: &str) -> bool {
     (line.starts_with("{ [") || line.starts_with("} [")) && line.ends_with("bytes data]")
 }
 
-/// A line of the progress meter: its head, or columns of numbers with `--:--:--`.
+/// Whether a line belongs to the progress meter: its head, or numbers with `--:--:--`.
 fn is_meter(line: &str) -> bool {
     line.contains("% Total") || line.contains("Dload  Upload") || line.contains("--:--:--")
 }
 
-/// Splits a written-out `time_total: 0.123` (or `=`) off the end of a line.
+/// Splits `time_total: 0.123` (or with `=`) off the end of a line.
 fn split_time(line: &str) -> (&str, Option<Duration>) {
     let Some(at) = line.rfind("time_total") else {
         return (line, None);

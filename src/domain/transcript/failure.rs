@@ -1,30 +1,32 @@
-//! How curl ends when it gets no whole answer: exit code and words → fault.
+//! Maps curl's exit codes and error messages to faults.
 //!
-//! Codes are those of curl's manual, "EXIT CODES". A transcript has no error value to go
-//! by, so here alone the words decide where one code stands for several faults.
+//! The codes are listed in curl's manual, "EXIT CODES". Where one code stands for several
+//! faults the text of the message decides, because a transcript has no error type.
 
-use crate::model::observation::{Fault, FaultKind, Phase};
+use crate::model::observation::{FaultKind, Phase};
 
-/// Splits `curl: (28) Operation timed out …`; `None` for any other line.
+/// The exit code and message of a line such as `curl: (28) Operation timed out …`; `None` for
+/// other lines.
 pub(super) fn curl_error(line: &str) -> Option<(u32, &str)> {
     let rest = line.trim_start().strip_prefix("curl: (")?;
-    let (code, words) = rest.split_once(')')?;
-    Some((code.parse().ok()?, words.trim()))
+    let (code, message) = rest.split_once(')')?;
+    Some((code.parse().ok()?, message.trim()))
 }
 
-/// The fault that a code and its words mean. `answered`: headers had come. `None`: not a
-/// fault of the request (bad usage, a file) or none that the words tell.
-pub(super) fn fault(code: u32, words: &str, answered: bool) -> Option<Fault> {
-    let lower = words.to_lowercase();
+/// The phase and kind of the fault for an exit code and message. `answered`: response headers
+/// were received. `None` if the error does not concern the request (usage, files) or is
+/// unknown.
+pub(super) fn classify(code: u32, message: &str, answered: bool) -> Option<(Phase, FaultKind)> {
+    let lower = message.to_lowercase();
     let says = |part: &str| lower.contains(part);
     let waiting = if answered {
         Phase::Transfer
     } else {
         Phase::Processing
     };
-    let (phase, kind) = match code {
+    let fault = match code {
         5 | 97 => (Phase::Connect, FaultKind::Proxy),
-        // Curl does not say whether the name is missing or the resolver failed.
+        // Curl does not distinguish a missing name from a failed resolver.
         6 => (Phase::Resolve, FaultKind::ResolverFailure),
         7 if says("no route") || says("unreachable") => (Phase::Connect, FaultKind::Unreachable),
         7 if says("timed out") => (Phase::Connect, FaultKind::Timeout),
@@ -51,9 +53,5 @@ pub(super) fn fault(code: u32, words: &str, answered: bool) -> Option<Fault> {
         8 | 16 | 92 => (waiting, FaultKind::Protocol),
         _ => return None,
     };
-    Some(Fault {
-        phase,
-        kind,
-        detail: format!("curl ({code}): {words}"),
-    })
+    Some(fault)
 }

@@ -1,8 +1,8 @@
-//! Names the cause of each answer of a text, and lets answers of one host help each other.
+//! Diagnoses the transcripts of one text.
 //!
-//! A transcript seldom tells its phases, so nothing says what the network alone takes. An
-//! answer of the same host whose own cause means that the function was not reached does:
-//! its time is a floor for the others. No other answer may serve as one.
+//! A transcript has no phases, so the time taken by the network alone is unknown. A response of
+//! the same host whose cause implies that the function was not invoked provides it: its time is
+//! the floor for the other responses of that host. No other response serves as a floor.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::timing::answer_time;
 use crate::model::target::Target;
 
-/// Causes that mean: answered without reaching the function, and at once.
+/// Causes of responses that were sent at once, without invoking the function.
 const NOT_INVOKED: &[&str] = &["lambda-throttled", "route-not-found", "api-throttled"];
 
-/// A floor must be an immediate answer: above this, something else took its time.
+/// Maximum time of a response that serves as a floor; a slower one was not immediate.
 const FLOOR_BELOW: Duration = Duration::from_secs(2);
 
 /// Diagnoses every transcript of one text, in order.
@@ -39,7 +39,8 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
         .collect()
 }
 
-/// The quickest answer of the same host and clock that did not reach the function.
+/// The fastest response of the same host, measured by the same clock, that did not invoke the
+/// function.
 fn floor_for(
     index: usize,
     transcripts: &[Transcript],
@@ -75,13 +76,13 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             from,
         });
     }
-    // Without a URL a stand-in serves: no network is touched, and no rule asks for it.
+    // Without a URL a placeholder is used; no rule reads it.
     transcript
         .url
         .clone()
         .or_else(|| Url::parse("http://unknown.invalid/").ok())
         .map_or_else(Facts::defaults, |url| {
-            // A transcript is judged as a target with every default and nothing declared.
+            // A transcript is diagnosed as a target with default settings and no declarations.
             let target = Target::with_defaults("transcript", url);
             Facts::gather(&target, &transcript.observation, &context)
         })
@@ -96,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_without_a_url_is_judged_too() {
-        let book = Rulebook::embedded().unwrap();
+    fn a_response_without_a_url_is_diagnosed() {
+        let rulebook = Rulebook::embedded().unwrap();
         let found = super::super::read("HTTP/1.1 418 Teapot\n\nshort");
-        let diagnoses = judge(&found, &book);
+        let diagnoses = judge(&found, &rulebook);
         let cause = diagnoses[0].cause().unwrap();
         assert_eq!(cause.as_str(), "unexpected-status");
     }

@@ -1,9 +1,9 @@
-//! Somebody else's request, as curl told it: text → observations.
+//! Parses the output of curl into observations.
 //!
-//! Reads `curl -v` and `curl -i` text, alone or inside Markdown, with the time of `time`
-//! or `-w '%{time_total}'` where it is there. Total: whatever it does not understand it
-//! passes over, and what is unknown stays unknown. Reading order: `mod` (the lines),
-//! `exchange` (one request and its answer), `failure` (how curl ends), `judge` (causes).
+//! Reads the output of `curl -v` and `curl -i`, alone or in Markdown, with the time printed by
+//! `time` or `-w '%{time_total}'` if present. Parsing cannot fail: lines that are not
+//! understood are skipped. `exchange` parses one request and its response, `failure` the
+//! errors of curl; `judge` diagnoses the result.
 
 mod exchange;
 mod failure;
@@ -13,25 +13,25 @@ use std::time::Duration;
 
 use url::Url;
 
+use self::exchange::Exchange;
 use crate::model::observation::Observation;
-use exchange::Exchange;
 
-/// One answer, or one failed attempt, found in a text.
+/// One response or one failed request found in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transcript {
-    /// What was asked, without credentials and query; absent where the text has no URL.
+    /// The requested URL, without credentials and query; `None` if the text has none.
     pub url: Option<Url>,
-    /// What was seen; phases are unknown.
+    /// The observation; its phases are unknown.
     pub observation: Observation,
     /// Whether `observation.started` is known (from the `date` header).
     pub dated: bool,
-    /// Whether `observation.duration` is known; it is nought otherwise.
+    /// Whether `observation.duration` is known; it is zero otherwise.
     pub timed: bool,
-    /// The 1-based line on which it begins.
+    /// The line on which it starts, counted from 1.
     pub line: usize,
 }
 
-/// Every answer and failed attempt in a text, in order; empty: it holds none.
+/// All responses and failed requests in a text, in order.
 #[must_use]
 pub fn read(text: &str) -> Vec<Transcript> {
     let mut found = Vec::new();
@@ -60,9 +60,9 @@ pub fn read(text: &str) -> Vec<Transcript> {
     found
 }
 
-/// The arguments of a curl command line behind any prompt, `time` included.
+/// The part of a line from `curl` on, if the line is a curl command after an optional prompt.
 fn curl_command(line: &str) -> Option<&str> {
-    // Curl's own output never begins a command.
+    // Lines of curl's output are not commands.
     if line.starts_with(['*', '<', '>', '{', '}']) || line.starts_with("curl: (") {
         return None;
     }
@@ -74,8 +74,8 @@ fn curl_command(line: &str) -> Option<&str> {
     (arguments.contains("://") || arguments.contains(" -")).then_some(arguments)
 }
 
-/// The time of `time` in the forms of bash (`real 0m30.163s`), POSIX (`real 30.16`) and
-/// zsh (`… 5% cpu 0.173 total`).
+/// The time printed by `time`, in the formats of bash (`real 0m30.163s`), POSIX
+/// (`real 30.16`) and zsh (`… 5% cpu 0.173 total`).
 fn clock(line: &str) -> Option<Duration> {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words.as_slice() {
@@ -92,7 +92,7 @@ fn clock(line: &str) -> Option<Duration> {
     }
 }
 
-/// Seconds as a duration; nonsense is unknown.
+/// Converts seconds to a duration; `None` if they are out of range.
 fn duration(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
@@ -101,38 +101,38 @@ fn duration(seconds: f64) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// One line an answer: URL, status or fault, seconds, body.
+    /// Compares one line per response: URL, status or fault, seconds, body.
     fn check(text: &str, expected: &[&str]) {
-        let told: Vec<String> = read(text)
+        let found: Vec<String> = read(text)
             .iter()
-            .map(|found| {
-                let seen = &found.observation;
-                let url = found.url.as_ref().map_or("-", Url::as_str);
-                let time = if found.timed {
-                    format!("{:.3}", seen.duration.as_secs_f64())
+            .map(|transcript| {
+                let observation = &transcript.observation;
+                let url = transcript.url.as_ref().map_or("-", Url::as_str);
+                let time = if transcript.timed {
+                    format!("{:.3}", observation.duration.as_secs_f64())
                 } else {
                     "-".to_owned()
                 };
-                match (&seen.fault, &seen.response) {
+                match (&observation.fault, &observation.response) {
                     (Some(fault), _) => format!(
                         "{url} {} {} {time}",
                         fault.phase.as_str(),
                         fault.kind.as_str()
                     ),
-                    (None, Some(answer)) => format!(
+                    (None, Some(response)) => format!(
                         "{url} {} {time} {}",
-                        answer.status,
-                        String::from_utf8_lossy(&answer.body)
+                        response.status,
+                        String::from_utf8_lossy(&response.body)
                     ),
                     (None, None) => "nothing".to_owned(),
                 }
             })
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(found, expected);
     }
 
     #[test]
-    fn plain_headers_and_body_with_windows_line_ends_are_read() {
+    fn headers_and_body_with_windows_line_ends_are_parsed() {
         check(
             "HTTP/1.1 503 Service Unavailable\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi\r\n",
             &["- 503 - hi"],
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_comes_from_the_command_and_loses_its_secrets() {
+    fn the_url_is_taken_from_the_command_without_its_secrets() {
         check(
             "$ curl -si 'https://me:pw@x.example/a?token=s'\nHTTP/2 200\n\nok\n\n$ curl -i http://y.example/\nHTTP/1.1 404 Not Found\n\nno",
             &["https://x.example/a 200 - ok", "http://y.example/ 404 - no"],
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_comes_from_the_host_where_there_is_no_command() {
+    fn without_a_command_the_url_is_built_from_the_host_header() {
         check(
             "* Connected to x.example (1.2.3.4) port 443 (#0)\n> GET /a HTTP/1.1\n> Host: x.example\n>\n< HTTP/1.1 500 Oops\n< content-length: 3\n<\n{ [3 bytes data]\n* Connection #0 to host x.example left intact\nbad\nreal 0.40\n",
             &["https://x.example/a 500 0.400 bad"],
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_out_time_may_stick_to_the_body() {
+    fn a_time_on_the_last_line_of_the_body_is_separated() {
         check(
             "curl -i http://x.example/ -w 'time_total: %{time_total}'\nHTTP/1.1 500 Oops\n\n{\"a\":1}time_total: 0.123\n",
             &["http://x.example/ 500 0.123 {\"a\":1}"],
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_answer_of_a_redirect_counts() {
+    fn only_the_last_response_of_a_redirect_counts() {
         check(
             "curl -iL http://x.example/\nHTTP/1.1 301 Moved\nlocation: /b\n\nHTTP/1.1 200 OK\n\nyes\n",
             &["http://x.example/ 200 - yes"],
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_curl_are_faults() {
+    fn curl_errors_become_faults() {
         for (error, expected) in [
             (
                 "(6) Could not resolve host: x.example",
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_breaks_off_is_a_fault_of_the_transfer() {
+    fn a_body_that_ends_early_is_a_fault_in_the_transfer_phase() {
         check(
             "HTTP/1.1 200 OK\ncontent-length: 9\n\nhal\ncurl: (18) transfer closed with 6 bytes remaining to read",
             &["- transfer truncated -"],
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_an_answer_holds_none_and_odd_text_does_not_panic() {
+    fn text_without_a_response_yields_nothing_and_malformed_text_does_not_panic() {
         check("", &[]);
         check("# Notes\nuse curl -v to look\n", &[]);
         check(

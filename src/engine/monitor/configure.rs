@@ -17,6 +17,7 @@ use crate::domain::health::HealthState;
 use crate::domain::incident::{IncidentEvent, Incidents};
 use crate::domain::maintenance::Maintenance;
 use crate::io::store::{KeptBaseline, KeptIncident, Memory};
+use crate::model::scope::Scope;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
@@ -109,33 +110,31 @@ impl Monitor {
         // that is the one which goes on.
         let mut open = memory.open;
         open.sort_by_key(|kept| std::cmp::Reverse(kept.incident.opened));
-        let (declared, of_targets): (Vec<_>, Vec<_>) = open
-            .into_iter()
-            .partition(|kept| kept.incident.target.as_str().starts_with('('));
-        for kept in of_targets {
-            self.resume_target(kept, now);
-        }
-        for kept in declared {
-            if kept.location != self.location || !self.resume_declared(&kept) {
-                self.close(&kept, "over: the daemon was restarted", now);
+        // Targets first: a group counts the open incidents of its members.
+        open.sort_by_key(|kept| kept.incident.scope.target().is_none());
+        for kept in &open {
+            match &kept.incident.scope {
+                Scope::Target(name) => self.resume_target(name, kept, now),
+                _ if kept.location == self.location && self.resume_declared(kept) => {}
+                _ => self.close(kept, "over: the daemon was restarted", now),
             }
         }
         self.tell_first_of_group();
     }
 
-    fn resume_target(&mut self, kept: KeptIncident, now: Timestamp) {
-        let watched = self.targets.get_mut(&kept.incident.target);
+    fn resume_target(&mut self, name: &TargetName, kept: &KeptIncident, now: Timestamp) {
+        let watched = self.targets.get_mut(name);
         match watched.filter(|_| kept.location == self.location) {
             Some(watched) if watched.incidents.open().is_none() => {
-                watched.resume(&kept);
-                self.batch.tell(Notice::Resumed(kept));
+                watched.resume(kept);
+                self.batch.tell(Notice::Resumed(kept.clone()));
             }
-            Some(_) => self.close(&kept, "a newer one goes on", now),
+            Some(_) => self.close(kept, "a newer one goes on", now),
             None if kept.location == self.location => {
-                let why = self.why_gone(&kept.incident.target);
-                self.close(&kept, why, now);
+                let why = self.why_gone(name);
+                self.close(kept, why, now);
             }
-            None => self.close(&kept, "the daemon's location changed", now),
+            None => self.close(kept, "the daemon's location changed", now),
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) fn incident(event: &IncidentEvent) {
     let certainty = story.verdict.certainty.as_str();
     let note = story.history.last().map(|revision| revision.note.as_str());
     tracing::info!(
-        target = %story.target,
+        target = %story.scope,
         incident = %story.id,
         cause,
         certainty,
@@ -48,5 +48,5 @@ pub(super) fn resumed(kept: &KeptIncident) {
     let story = &kept.incident;
     let cause = story.verdict.cause.as_str();
     let (health, since) = (kept.health.as_str(), kept.since);
-    tracing::info!(target = %story.target, incident = %story.id, cause, health, %since, "incident goes on");
+    tracing::info!(target = %story.scope, incident = %story.id, cause, health, %since, "incident goes on");
 }

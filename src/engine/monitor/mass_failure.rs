@@ -8,63 +8,39 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Monitor;
 use super::notice::Notice;
-use super::{Monitor, target_state};
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::{Diagnosis, Outcome};
 use crate::domain::incident::{Incident, IncidentEvent, Incidents};
 use crate::domain::mass_failure::{self, MassFailure};
-use crate::domain::prober_health::{self, ProberHealth};
+use crate::domain::prober_health::{ProbeCounts, ProberHealth, ProberTransition};
 use crate::domain::report::Report;
 use crate::io::store::KeptIncident;
-use crate::model::observation::{Observation, Phase};
-use crate::model::target::{Target, TargetName};
-
-/// Whose incident the prober's own is; no target can be called so, since `(` is refused
-/// in names.
-const PROBER: &str = "(prober)";
-
-/// Whose incident a group's is.
-const GROUP: &str = "(group)";
+use crate::model::observation::Phase;
+use crate::model::scope::Scope;
+use crate::model::target::TargetName;
 
 /// Names in a group's words: what a description holds is less.
 const NAMES: usize = 100;
 
 impl Monitor {
-    /// Whether a failure is this prober's own trouble and no news of the target. What
-    /// was down before keeps its own incident and cause.
-    pub(super) fn look_around(
-        &mut self,
-        target: &Arc<Target>,
-        observation: &Observation,
-        now: Timestamp,
-    ) -> bool {
-        let Some(watched) = target_state::of(&mut self.targets, target) else {
-            return false;
-        };
-        let down_before = watched.incidents.open().is_some();
-        match self.prober_health.observe(target, observation, now) {
-            Some(prober_health::ProberTransition::Started(census)) => {
-                self.own_trouble_begins(&census, now);
-            }
-            Some(prober_health::ProberTransition::Ended(census)) => {
-                self.own_trouble_ends(&census, now);
-            }
-            None => {}
+    /// Opens or closes the incident of the prober itself.
+    pub(super) fn prober_changes(&mut self, change: &ProberTransition, now: Timestamp) {
+        match change {
+            ProberTransition::Started(census) => self.own_trouble_begins(census, now),
+            ProberTransition::Ended(census) => self.own_trouble_ends(census, now),
         }
-        let phase = observation.fault.as_ref().map(|fault| fault.phase);
-        phase.is_some() && phase == self.prober_health.trouble() && !down_before
     }
 
-    fn own_trouble_begins(&mut self, census: &prober_health::ProbeCounts, now: Timestamp) {
+    fn own_trouble_begins(&mut self, census: &ProbeCounts, now: Timestamp) {
         let mut facts = Facts::defaults();
         facts.set_text("phase", census.phase.as_str());
         facts.set_text("vantage", "suspect");
         let diagnosis = self.rulebook.diagnose(&facts);
-        let name = TargetName::new(PROBER);
-        let note = census.to_string();
-        let event = self.own_incident.declare(&name, &diagnosis, &note, now);
+        let (own, note) = (&mut self.own_incident, census.to_string());
+        let event = own.declare(Scope::Prober, &diagnosis, &note, now);
         if let Some(event) = event {
             self.declare(event);
             self.batch.tell(Notice::Trouble(true));
@@ -72,7 +48,7 @@ impl Monitor {
         }
     }
 
-    fn own_trouble_ends(&mut self, census: &prober_health::ProbeCounts, now: Timestamp) {
+    fn own_trouble_ends(&mut self, census: &ProbeCounts, now: Timestamp) {
         let note = format!("over: {census}");
         if let Some(event) = self.own_incident.close(now, &note) {
             self.declare(event);
@@ -102,7 +78,7 @@ impl Monitor {
 
     /// Says what has become of an open group.
     pub(super) fn look_at_group(&mut self, now: Timestamp) {
-        let change = self.mass_failure.passes(now);
+        let change = self.mass_failure.expire(now);
         self.group_changes(change, now);
         if let Some(census) = self.census() {
             let (leading, note) = (&census.leading, census.to_string());
@@ -122,8 +98,8 @@ impl Monitor {
                     evidence: Vec::new(),
                     error: None,
                 };
-                let (name, note) = (TargetName::new(GROUP), census.to_string());
-                self.group_incident.declare(&name, &diagnosis, &note, now)
+                let (group, note) = (&mut self.group_incident, census.to_string());
+                group.declare(Scope::Group, &diagnosis, &note, now)
             }),
             Some(mass_failure::GroupTransition::Ended(left)) => {
                 let note = format!("over: {left} of its targets fail still, each by itself");
@@ -188,8 +164,8 @@ impl Monitor {
     pub(super) fn resume_declared(&mut self, kept: &KeptIncident) -> bool {
         let incident = &kept.incident;
         let resumed = Incidents::resumed(Arc::clone(incident));
-        match incident.target.as_str() {
-            PROBER if self.own_incident.open().is_none() => {
+        match incident.scope {
+            Scope::Prober if self.own_incident.open().is_none() => {
                 let Some(phase) = phase_of(incident) else {
                     return false;
                 };
@@ -197,7 +173,7 @@ impl Monitor {
                 self.own_incident = resumed;
                 self.batch.tell(Notice::Trouble(true));
             }
-            GROUP if self.group_incident.open().is_none() => {
+            Scope::Group if self.group_incident.open().is_none() => {
                 let watched = self.targets.iter();
                 let open = watched.filter_map(|(name, watched)| {
                     let incident = watched.incidents.open()?;
@@ -222,5 +198,5 @@ fn phase_of(incident: &Incident) -> Option<Phase> {
     let FactValue::Text(text) = &phase.value else {
         return None;
     };
-    Phase::ALL.into_iter().find(|phase| phase.as_str() == text)
+    Phase::parse(text)
 }

@@ -26,11 +26,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::domain::alarm::annotation::Annotation;
-use crate::domain::diagnosis::Outcome;
 use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rulebook::Rulebook;
-use crate::domain::incident::{Incidents, ProbeOutcome};
+use crate::domain::incident::Incidents;
 use crate::domain::maintenance::Maintenance;
 use crate::domain::mass_failure::MassFailure;
 use crate::domain::prober_health::ProberHealth;
@@ -212,10 +211,20 @@ impl Monitor {
 
     /// One probe's story, top to bottom.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
-        let own_trouble = self.look_around(target, &observation, now);
-        let Some(watched) = target_state::of(&mut self.targets, target) else {
+        let Some(mut watched) = target_state::of(&mut self.targets, target) else {
             return; // Removed or changed while its probe ran: it answers an old question.
         };
+        if let Some(change) = self.prober_health.observe(target, &observation, now) {
+            self.prober_changes(&change, now);
+            // The change reads every target, so this one is looked up again.
+            let Some(again) = target_state::of(&mut self.targets, target) else {
+                return;
+            };
+            watched = again;
+        }
+        // What was down before keeps its own incident and cause.
+        let own_trouble =
+            self.prober_health.explains(&observation) && watched.incidents.open().is_none();
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
 
         let mut facts = Facts::gather(target, &observation, &watched.baseline.context(now));
@@ -223,29 +232,19 @@ impl Monitor {
             facts.set_text("vantage", "suspect");
         }
         let diagnosis = self.rulebook.diagnose(&facts);
-        watched.evidence_requests.sent(observation.started);
+        watched.evidence_requests.record_sent(observation.started);
         // A failure that is the prober's own says nothing about the target.
         let (transition, event) = if own_trouble {
             (None, None)
         } else {
-            watched.baseline.observe(&observation, &diagnosis, now);
-            watched.learned.changed |= diagnosis.outcome != Outcome::Failed;
-            let transition = watched.health.observe(diagnosis.outcome, now);
-            let sighting = ProbeOutcome {
-                target: &target.name,
-                began: observation.started,
-                diagnosis: &diagnosis,
-                health: watched.health.state(),
-                suppressed: maintenance,
-            };
-            let event = watched.incidents.apply(sighting, &self.rulebook, now);
-            (transition, event)
+            let rulebook = &self.rulebook;
+            watched.apply(&observation, &diagnosis, rulebook, maintenance, now)
         };
         watched.show(&diagnosis);
-        let incident = if own_trouble {
-            self.own_incident.open()
+        let incidents = if own_trouble {
+            &self.own_incident
         } else {
-            watched.incidents.open()
+            &watched.incidents
         };
         let report = Report {
             target: Arc::clone(&watched.target),
@@ -258,15 +257,15 @@ impl Monitor {
             transition,
             showing: watched.showing.clone(),
             floor: facts.number("floor"),
-            incident: incident.cloned(),
+            incident: incidents.open().cloned(),
             event,
             maintenance,
             own_trouble,
         };
         if !own_trouble {
-            self.confirm(&report);
-            self.request_evidence(&report, &facts);
-            self.control(&report, now);
+            watched.confirm(&self.outbox);
+            watched.request_evidence(&report, &facts, &self.outbox);
+            watched.control(&report, &self.outbox, now);
             self.count(&report, now);
         }
         self.batch.report(report);
@@ -277,21 +276,6 @@ impl Monitor {
             let reason = missed.reason.as_str();
             tracing::debug!(target = %missed.target.name, reason, "slot missed");
             self.batch.tell(Notice::Missed(missed));
-        }
-    }
-
-    /// After a first bad result, looks again soon rather than an interval later.
-    fn confirm(&self, report: &Report) {
-        let Some(watched) = self.targets.get(&report.target.name) else {
-            return;
-        };
-        let after = report.target.confirm_after;
-        if watched.health.wants_confirmation() && after > Duration::ZERO {
-            let command = Command::LookAgain(report.target.name.clone(), after);
-            // A full queue only means that the next slot confirms instead.
-            if self.outbox.scheduler.try_send(command).is_err() {
-                tracing::warn!(target = %report.target.name, "no confirming probe: busy");
-            }
         }
     }
 }

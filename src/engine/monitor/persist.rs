@@ -85,7 +85,7 @@ impl Persistence {
             KeptBaseline {
                 target: watched.target.name.clone(),
                 settings: watched.settings,
-                learned: watched.baseline.remembered(),
+                learned: watched.baseline.snapshot(),
             }
         });
         self.store.keep_baselines(baselines.collect());
@@ -102,13 +102,13 @@ mod tests {
     use crate::domain::health::HealthState;
     use crate::domain::incident::{Incident, Incidents};
     use crate::io::sink::daemon_metrics::DaemonMetrics;
-    use crate::model::target::TargetName;
+    use crate::model::scope::Scope;
 
     fn kept(name: &str) -> KeptIncident {
         let unexplained = crate::domain::diagnosis::rulebook::unexplained();
         let incident = Incident {
-            id: IncidentId::new(&TargetName::new(name), Timestamp::UNIX_EPOCH),
-            target: TargetName::new(name),
+            id: IncidentId::new(&Scope::parse(name), Timestamp::UNIX_EPOCH),
+            scope: Scope::parse(name),
             verdict: Arc::new(Verdict {
                 cause: unexplained.cause,
                 title: unexplained.title,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::baseline::Baseline;
+use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::domain::evidence_requests::EvidenceRequests;
-use crate::domain::health::{Health, HealthState};
-use crate::domain::incident::Incidents;
+use crate::domain::health::{Health, HealthState, Transition};
+use crate::domain::incident::{IncidentEvent, Incidents, ProbeOutcome};
 use crate::io::store::{KeptBaseline, KeptIncident};
+use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
 /// One target and all that is known of it.
@@ -85,6 +87,28 @@ impl TargetState {
             self.baseline = Baseline::default();
             self.learned = Learned::default();
         }
+    }
+
+    /// Applies a probe's diagnosis to the baseline, the health and the incident.
+    pub(super) fn apply(
+        &mut self,
+        observation: &Observation,
+        diagnosis: &Diagnosis,
+        rulebook: &Rulebook,
+        maintenance: bool,
+        now: Timestamp,
+    ) -> (Option<Transition>, Option<IncidentEvent>) {
+        self.baseline.observe(observation, diagnosis, now);
+        self.learned.changed |= diagnosis.outcome != Outcome::Failed;
+        let transition = self.health.observe(diagnosis.outcome, now);
+        let outcome = ProbeOutcome {
+            target: &self.target.name,
+            began: observation.started,
+            diagnosis,
+            health: self.health.state(),
+            suppressed: maintenance,
+        };
+        (transition, self.incidents.apply(outcome, rulebook, now))
     }
 
     /// A cause shows from the first failed probe until the target is up again: the

@@ -9,14 +9,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::baseline::Remembered;
+use crate::domain::baseline::BaselineSnapshot;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
 use crate::io::store::row::KeptIncident;
 use crate::model::cause::{CauseId, Certainty, Owner};
-use crate::model::target::TargetName;
+use crate::model::scope::Scope;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct IncidentDocument {
@@ -96,7 +96,7 @@ impl From<&KeptIncident> for IncidentDocument {
         Self {
             id: incident.id.to_string(),
             location: kept.location.to_string(),
-            target: incident.target.to_string(),
+            target: incident.scope.to_string(),
             verdict: (&*incident.verdict).into(),
             evidence: evidence.collect(),
             also: incident.also.iter().map(ToString::to_string).collect(),
@@ -142,7 +142,7 @@ impl IncidentDocument {
             .map(RevisionDocument::into_revision);
         let incident = Incident {
             id: IncidentId::restored(&self.id),
-            target: TargetName::new(&self.target),
+            scope: Scope::parse(&self.target),
             verdict: Arc::new(self.verdict.into_verdict()?),
             evidence: evidence.collect(),
             also: also.collect::<Option<_>>()?,
@@ -150,11 +150,10 @@ impl IncidentDocument {
             resolved: self.resolved,
             history: history.collect::<Option<_>>()?,
         };
-        let mut states = HealthState::ALL.into_iter();
         Some(KeptIncident {
             location: self.location.into(),
             incident: Arc::new(incident),
-            health: states.find(|state| state.as_str() == self.health)?,
+            health: HealthState::parse(&self.health)?,
             since: self.since,
         })
     }
@@ -188,8 +187,8 @@ impl RevisionDocument {
     }
 }
 
-impl From<&Remembered> for BaselineDocument {
-    fn from(learned: &Remembered) -> Self {
+impl From<&BaselineSnapshot> for BaselineDocument {
+    fn from(learned: &BaselineSnapshot) -> Self {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let controls = learned.controls.iter();
         Self {
@@ -201,7 +200,7 @@ impl From<&Remembered> for BaselineDocument {
     }
 }
 
-impl From<BaselineDocument> for Remembered {
+impl From<BaselineDocument> for BaselineSnapshot {
     fn from(document: BaselineDocument) -> Self {
         let controls = document.controls.into_iter();
         Self {

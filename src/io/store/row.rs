@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::domain::baseline::Remembered;
+use crate::domain::baseline::BaselineSnapshot;
 use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
 use crate::model::target::TargetName;
@@ -30,7 +30,7 @@ pub struct KeptBaseline {
     /// Of which settings: a changed target's times are not its former's.
     pub settings: u64,
     /// What was learned.
-    pub learned: Remembered,
+    pub learned: BaselineSnapshot,
 }
 
 /// One datapoint on its way to CloudWatch.

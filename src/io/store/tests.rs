@@ -9,6 +9,7 @@ use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
 use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
 fn gauges() -> Gauges {
@@ -24,10 +25,10 @@ fn at(second: i64) -> Timestamp {
 
 fn incident(name: &str, opened: i64, resolved: Option<i64>) -> KeptIncident {
     let cause = CauseId::new("lambda-throttled").unwrap();
-    let target = TargetName::new(name);
+    let scope = Scope::parse(name);
     let incident = Incident {
-        id: IncidentId::new(&target, at(opened)),
-        target,
+        id: IncidentId::new(&scope, at(opened)),
+        scope,
         verdict: Arc::new(Verdict {
             cause: cause.clone(),
             title: "The function \"is\" throttled".to_owned(),
@@ -112,7 +113,7 @@ async fn baselines_come_back_with_the_settings_they_belong_to() {
     let kept = KeptBaseline {
         target: TargetName::new("orders"),
         settings: u64::MAX,
-        learned: crate::domain::baseline::Remembered {
+        learned: crate::domain::baseline::BaselineSnapshot {
             healthy: vec![(60_000, Some(1_000)), (61_000, None)],
             newest: Some(at(9)),
             controls: vec![(at(5), Some(Duration::from_millis(20))), (at(7), None)],

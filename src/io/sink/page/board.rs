@@ -17,6 +17,7 @@ use crate::domain::report::{CauseInfo, Missed, MissedReason, Report, Update};
 use crate::io::store::KeptIncident;
 use crate::model::cause::CauseId;
 use crate::model::observation::{Observation, Response};
+use crate::model::scope::Scope;
 use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
@@ -89,7 +90,7 @@ struct State {
     causes: Arc<[CauseInfo]>,
     targets: BTreeMap<TargetName, Entry>,
     /// Open ones that are no target's: the prober's own, and a group's.
-    declared: BTreeMap<TargetName, Arc<Incident>>,
+    declared: BTreeMap<Scope, Arc<Incident>>,
     /// Newest first.
     resolved: VecDeque<Arc<Incident>>,
 }
@@ -160,19 +161,20 @@ impl Board {
     /// Takes an incident that is no target's, or what has become of it: the prober's own,
     /// or a group's.
     pub fn opened(&self, incident: &Arc<Incident>) {
-        let name = incident.target.clone();
-        self.lock().declared.insert(name, Arc::clone(incident));
+        let scope = incident.scope.clone();
+        self.lock().declared.insert(scope, Arc::clone(incident));
     }
 
     /// Takes an incident of before a restart that goes on.
     pub fn resume(&self, kept: &Arc<KeptIncident>) {
         let mut state = self.lock();
         let incident = &kept.incident;
-        match state.targets.get_mut(&incident.target) {
+        let target = incident.scope.target();
+        match target.and_then(|name| state.targets.get_mut(name)) {
             Some(entry) => entry.view.resumed = Some(Arc::clone(kept)),
             None => {
-                let name = incident.target.clone();
-                state.declared.insert(name, Arc::clone(incident));
+                let scope = incident.scope.clone();
+                state.declared.insert(scope, Arc::clone(incident));
             }
         }
     }
@@ -279,9 +281,9 @@ impl Board {
 
 impl State {
     fn resolve(&mut self, incident: &Arc<Incident>) {
-        let known = self.declared.get(&incident.target);
+        let known = self.declared.get(&incident.scope);
         if known.is_some_and(|known| known.id == incident.id) {
-            self.declared.remove(&incident.target);
+            self.declared.remove(&incident.scope);
         }
         self.resolved.push_front(Arc::clone(incident));
         self.resolved.truncate(RESOLVED);

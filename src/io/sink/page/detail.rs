@@ -24,7 +24,7 @@ pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
     let incidents: Vec<_> = board
         .incidents()
         .into_iter()
-        .filter(|incident| incident.target == view.target.name)
+        .filter(|incident| incident.scope.target() == Some(&view.target.name))
         .take(INCIDENTS)
         .collect();
     let main = html! {

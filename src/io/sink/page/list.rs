@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
+use crate::model::scope::Scope;
 
 use super::board::{Board, TargetView};
 use super::parts;
@@ -100,11 +101,12 @@ const fn unprobed(view: &TargetView) -> &'static str {
 
 /// The target; the prober itself and a group of targets have no page of their own.
 fn subject(incident: &Incident) -> Markup {
-    let name = incident.target.as_str();
     html! {
-        @if name == "(group)" { b { "many targets at once" } }
-        @else if name.starts_with('(') { b { "this prober" } }
-        @else { a href=(parts::address(name)) { (name) } }
+        @match &incident.scope {
+            Scope::Target(name) => a href=(parts::address(name.as_str())) { (name) },
+            Scope::Group => b { "many targets at once" },
+            Scope::Prober => b { "this prober" },
+        }
     }
 }
 

@@ -94,7 +94,9 @@ impl PrometheusSink {
 
     /// Takes an incident of before a restart that goes on.
     pub fn resume(&self, kept: &KeptIncident) {
-        if let Some(series) = self.lock().get_mut(&kept.incident.target) {
+        let target = kept.incident.scope.target();
+        let mut all = self.lock();
+        if let Some(series) = target.and_then(|name| all.get_mut(name)) {
             series.health = kept.health;
             series.show(Some(&kept.incident.verdict));
             series.incident_opened = Some(kept.incident.opened);

@@ -1,0 +1,140 @@
+//! One incident and its history.
+//!
+//! Keeps the record consistent: every change of the verdict adds a revision, and the
+//! history is bounded. When to change it is decided in `tracker`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::id::IncidentId;
+use crate::domain::diagnosis::{Evidence, Verdict};
+use crate::model::cause::{CauseId, Certainty};
+use crate::model::scope::Scope;
+
+/// One outage of a target, of the prober itself, or of a group of targets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// Identifier.
+    pub id: IncidentId,
+    /// What the incident is about.
+    pub scope: Scope,
+    /// The probable cause as currently known.
+    pub verdict: Arc<Verdict>,
+    /// The facts that support the verdict.
+    pub evidence: Arc<[Evidence]>,
+    /// Causes of recent failures that the verdict does not explain, newest first.
+    pub also: Vec<CauseId>,
+    /// When the incident opened.
+    pub opened: Timestamp,
+    /// When the incident was resolved; `None` while it is open.
+    pub resolved: Option<Timestamp>,
+    /// Revisions, oldest first. Bounded: the first one is always kept, the oldest of the
+    /// others is dropped.
+    pub history: Vec<Revision>,
+}
+
+/// One entry of an incident's history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// When the incident changed.
+    pub at: Timestamp,
+    /// The cause after the change.
+    pub cause: CauseId,
+    /// The certainty after the change.
+    pub certainty: Certainty,
+    /// What changed, in one line.
+    pub note: String,
+}
+
+/// A change of an incident.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IncidentEvent {
+    /// The incident opened.
+    Opened(Arc<Incident>),
+    /// Its cause or certainty changed.
+    Updated(Arc<Incident>),
+    /// The incident was resolved.
+    Resolved(Arc<Incident>),
+}
+
+/// Revisions kept per incident, so that a day of changing causes stays readable.
+pub(super) const MAX_HISTORY: usize = 100;
+
+impl IncidentEvent {
+    /// The incident as it is after the event.
+    #[must_use]
+    pub const fn incident(&self) -> &Arc<Incident> {
+        match self {
+            Self::Opened(incident) | Self::Updated(incident) | Self::Resolved(incident) => incident,
+        }
+    }
+
+    /// The event's name in logs.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Opened(_) => "opened",
+            Self::Updated(_) => "updated",
+            Self::Resolved(_) => "resolved",
+        }
+    }
+}
+
+impl Incident {
+    /// Opens an incident.
+    pub(super) fn open(
+        scope: Scope,
+        verdict: &Arc<Verdict>,
+        evidence: &[Evidence],
+        note: String,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: IncidentId::new(&scope, now),
+            scope,
+            verdict: Arc::clone(verdict),
+            evidence: evidence.into(),
+            also: Vec::new(),
+            opened: now,
+            resolved: None,
+            history: vec![revision(verdict, now, note)],
+        }
+    }
+
+    /// Replaces the verdict and adds the change to the history.
+    pub(super) fn revise(
+        &mut self,
+        verdict: &Arc<Verdict>,
+        evidence: &[Evidence],
+        note: String,
+        now: Timestamp,
+    ) {
+        self.verdict = Arc::clone(verdict);
+        self.evidence = evidence.into();
+        self.push(now, note);
+    }
+
+    /// Marks the incident as resolved.
+    pub(super) fn resolve(&mut self, note: String, now: Timestamp) {
+        self.resolved = Some(now);
+        self.push(now, note);
+    }
+
+    /// Adds a revision. The first one is never dropped: readers look for it first.
+    fn push(&mut self, now: Timestamp, note: String) {
+        if self.history.len() >= MAX_HISTORY {
+            self.history.remove(1);
+        }
+        self.history.push(revision(&self.verdict, now, note));
+    }
+}
+
+fn revision(verdict: &Verdict, at: Timestamp, note: String) -> Revision {
+    Revision {
+        at,
+        cause: verdict.cause.clone(),
+        certainty: verdict.certainty,
+        note,
+    }
+}

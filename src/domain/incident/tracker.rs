@@ -1,0 +1,257 @@
+//! Opens, revises and resolves the incidents of one target.
+//!
+//! An incident opens when the target's health is `down` or `degraded`, and resolves when
+//! the target is up again. Its cause is the one that explains the recent failures best
+//! (`attribution`), so a single deviating probe does not change it. Incidents of the prober
+//! itself and of a group have no health of their own: the caller declares and closes them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::attribution::Attribution;
+use super::record::{Incident, IncidentEvent};
+use crate::domain::diagnosis::rulebook::Rulebook;
+use crate::domain::diagnosis::{Diagnosis, Evidence, Verdict};
+use crate::domain::health::HealthState;
+use crate::model::cause::{CauseId, Certainty};
+use crate::model::scope::Scope;
+use crate::model::target::TargetName;
+
+/// The incidents of one scope: at most one is open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Incidents {
+    open: Option<Arc<Incident>>,
+    /// The recent failures, including those before the incident opened.
+    attribution: Attribution,
+    /// A cause that explains the failures better than the open incident's, and for how many
+    /// failures in a row it has done so.
+    rival: Option<(CauseId, u32)>,
+}
+
+/// The result of one probe, as far as incidents depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct ProbeOutcome<'a> {
+    /// The probed target.
+    pub target: &'a TargetName,
+    /// When the probe started. Later evidence refers to the probe by this time.
+    pub began: Timestamp,
+    /// The diagnosis of the probe.
+    pub diagnosis: &'a Diagnosis,
+    /// The target's health after the probe.
+    pub health: HealthState,
+    /// The target is in a maintenance window: no incident opens; an open one continues.
+    pub suppressed: bool,
+}
+
+/// Consecutive failures for which another cause must explain the failures better before it
+/// replaces the incident's cause. Two different answers may alternate during one outage.
+const OUTCOMES_TO_CHANGE: u32 = 2;
+
+impl<'a> ProbeOutcome<'a> {
+    /// The probe's evidence if the probe itself names the verdict's cause, else nothing.
+    fn evidence_for(&self, verdict: &Verdict) -> &'a [Evidence] {
+        if self.diagnosis.cause() == Some(&verdict.cause) {
+            &self.diagnosis.evidence
+        } else {
+            &[]
+        }
+    }
+}
+
+impl Incidents {
+    /// Resumes an incident that was open before a restart. Its earlier failures are not
+    /// known any more, so its verdict stands until new failures outweigh it.
+    #[must_use]
+    pub fn resumed(incident: Arc<Incident>) -> Self {
+        Self {
+            attribution: Attribution::resumed(&incident.verdict),
+            open: Some(incident),
+            rival: None,
+        }
+    }
+
+    /// The open incident, if any.
+    #[must_use]
+    pub const fn open(&self) -> Option<&Arc<Incident>> {
+        self.open.as_ref()
+    }
+
+    /// Applies the result of one probe.
+    pub fn apply(
+        &mut self,
+        outcome: ProbeOutcome<'_>,
+        rulebook: &Rulebook,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let Some(verdict) = &outcome.diagnosis.verdict else {
+            if outcome.health == HealthState::Up {
+                self.attribution.clear();
+                return self.close(now, "up again");
+            }
+            return None;
+        };
+        self.attribution.add(outcome.began, verdict);
+        let Some(mut incident) = self.open.take() else {
+            let opens = matches!(outcome.health, HealthState::Down | HealthState::Degraded);
+            if !opens || outcome.suppressed {
+                return None;
+            }
+            self.rival = None;
+            let (scope, best) = (Scope::Target(outcome.target.clone()), self.best(rulebook)?);
+            let evidence = outcome.evidence_for(&best);
+            let incident = Incident::open(scope, &best, evidence, "opened".to_owned(), now);
+            return Some(IncidentEvent::Opened(self.keep_open(incident.into())));
+        };
+        let changed = self.reconsider(&mut incident, &outcome, rulebook, now);
+        let incident = self.keep_open(incident);
+        changed.then_some(IncidentEvent::Updated(incident))
+    }
+
+    /// Applies evidence from AWS about the probe that started at `began`; `summary`
+    /// describes it. Such evidence concerns that very request or the metrics around it, so it revises
+    /// the incident at once.
+    pub fn revise_with(
+        &mut self,
+        began: Timestamp,
+        diagnosis: &Diagnosis,
+        summary: &str,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let verdict = diagnosis.verdict.as_ref()?;
+        self.attribution.replace(began, verdict);
+        let incident = self.open.as_mut()?;
+        let known = &incident.verdict;
+        // Evidence about one request is not withdrawn when another request stays ambiguous.
+        let weaker =
+            known.certainty >= Certainty::Corroborated && verdict.certainty < known.certainty;
+        if is_same(known, verdict) || weaker {
+            return None;
+        }
+        let note = format!("{}: {summary}", difference(known, verdict));
+        self.rival = None;
+        let revised = Arc::make_mut(incident);
+        revised.revise(verdict, &diagnosis.evidence, note, now);
+        revised.also = self.attribution.unexplained_by(&verdict.cause);
+        Some(IncidentEvent::Updated(Arc::clone(incident)))
+    }
+
+    /// Opens an incident that does not follow from one target's health. Returns `None` if
+    /// one is already open.
+    pub fn declare(
+        &mut self,
+        scope: Scope,
+        diagnosis: &Diagnosis,
+        note: &str,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let verdict = diagnosis.verdict.as_ref()?;
+        if self.open.is_some() {
+            return None;
+        }
+        let note = format!("opened: {note}");
+        let incident = Incident::open(scope, verdict, &diagnosis.evidence, note, now);
+        Some(IncidentEvent::Opened(self.keep_open(incident.into())))
+    }
+
+    /// Changes the cause of a declared incident. Returns `None` if the cause and certainty
+    /// stay the same or no incident is open.
+    pub fn restate(
+        &mut self,
+        verdict: &Arc<Verdict>,
+        note: &str,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let incident = self.open.as_mut()?;
+        let known = &incident.verdict;
+        if is_same(known, verdict) {
+            return None;
+        }
+        let note = format!("{}: {note}", difference(known, verdict));
+        Arc::make_mut(incident).revise(verdict, &[], note, now);
+        Some(IncidentEvent::Updated(Arc::clone(incident)))
+    }
+
+    /// Resolves the open incident, for example because its target was removed.
+    pub fn close(&mut self, now: Timestamp, note: &str) -> Option<IncidentEvent> {
+        let mut incident = self.open.take()?;
+        self.rival = None;
+        Arc::make_mut(&mut incident).resolve(note.to_owned(), now);
+        Some(IncidentEvent::Resolved(incident))
+    }
+
+    fn keep_open(&mut self, incident: Arc<Incident>) -> Arc<Incident> {
+        self.open = Some(Arc::clone(&incident));
+        incident
+    }
+
+    /// The verdict with the cause that explains the failures best.
+    fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
+        let cause = self.attribution.leader()?;
+        // A cause may fit all failures best without leading any of them.
+        let named = || {
+            rulebook
+                .verdict_of(cause, self.attribution.candidates())
+                .map(Arc::new)
+        };
+        self.attribution.verdict_of(cause).cloned().or_else(named)
+    }
+
+    /// Revises the open incident if the newest failure requires it. Returns whether the
+    /// cause or its certainty changed.
+    fn reconsider(
+        &mut self,
+        incident: &mut Arc<Incident>,
+        outcome: &ProbeOutcome<'_>,
+        rulebook: &Rulebook,
+        now: Timestamp,
+    ) -> bool {
+        let Some(best) = self.best(rulebook) else {
+            return false;
+        };
+        let known = Arc::clone(&incident.verdict);
+        let mut changed = false;
+        if best.cause == known.cause {
+            self.rival = None;
+            changed = best.certainty > known.certainty;
+        } else {
+            let in_a_row = match self.rival.take() {
+                Some((cause, count)) if cause == best.cause => count + 1,
+                _ => 1,
+            };
+            if in_a_row < OUTCOMES_TO_CHANGE {
+                self.rival = Some((best.cause.clone(), in_a_row));
+            } else {
+                changed = true;
+            }
+        }
+        if changed {
+            let (note, evidence) = (difference(&known, &best), outcome.evidence_for(&best));
+            Arc::make_mut(incident).revise(&best, evidence, note, now);
+        }
+        // The unexplained causes change with each probe; that alone is not an update.
+        let also = self.attribution.unexplained_by(&incident.verdict.cause);
+        if incident.also != also {
+            Arc::make_mut(incident).also = also;
+        }
+        changed
+    }
+}
+
+fn is_same(known: &Verdict, verdict: &Verdict) -> bool {
+    known.cause == verdict.cause && known.certainty == verdict.certainty
+}
+
+/// What a revision changes, in one line.
+fn difference(known: &Verdict, verdict: &Verdict) -> String {
+    let certainty = format!("{} → {}", known.certainty, verdict.certainty);
+    if known.cause == verdict.cause {
+        return certainty;
+    }
+    let causes = format!("{} → {}", known.cause, verdict.cause);
+    if known.certainty == verdict.certainty {
+        causes
+    } else {
+        format!("{causes} ({certainty})")
+    }
+}

@@ -1,0 +1,79 @@
+//! What an incident is about: one target, the prober itself, or a group of targets.
+//!
+//! The two scopes that are not targets appear as `(prober)` and `(group)` in JSON, in the
+//! store and on the page. The configuration rejects target names that start with `(`.
+
+use std::fmt;
+
+use crate::model::target::TargetName;
+
+/// What an incident is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// One target.
+    Target(TargetName),
+    /// Very many targets that fail at the same time.
+    Group,
+    /// The prober itself: its probes fail for a local reason.
+    Prober,
+}
+
+const GROUP: &str = "(group)";
+const PROBER: &str = "(prober)";
+
+impl Scope {
+    /// Parses a scope as [`Scope::as_str`] writes it; any other text is a target's name.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            GROUP => Self::Group,
+            PROBER => Self::Prober,
+            name => Self::Target(TargetName::new(name)),
+        }
+    }
+
+    /// The target's name, `(group)` or `(prober)`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Target(name) => name.as_str(),
+            Self::Group => GROUP,
+            Self::Prober => PROBER,
+        }
+    }
+
+    /// The target, if the scope is a single target.
+    #[must_use]
+    pub const fn target(&self) -> Option<&TargetName> {
+        match self {
+            Self::Target(name) => Some(name),
+            Self::Group | Self::Prober => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_parsed_from_its_text() {
+        let orders = TargetName::new("orders");
+        for (scope, text) in [
+            (Scope::Target(orders.clone()), "orders"),
+            (Scope::Group, "(group)"),
+            (Scope::Prober, "(prober)"),
+        ] {
+            assert_eq!(scope.to_string(), text);
+            assert_eq!(Scope::parse(text), scope);
+        }
+        assert_eq!(Scope::Target(orders.clone()).target(), Some(&orders));
+        assert_eq!(Scope::Group.target(), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! A macro for enums of which every variant has one fixed text.
+//!
+//! The texts are contracts (label values, JSON, rules, the store), so they stand next to
+//! the variants. The macro derives the list of variants and the conversions from them.
+//! A macro of our own keeps `ALL` an array and `as_str` a `const fn`, and adds no crate.
+
+/// Declares an enum with `ALL`, `as_str`, `parse` and `Display`.
+///
+/// Each variant is written as `Variant = "text"`. Derives are left to the caller; `Clone`
+/// and `Copy` are required.
+macro_rules! text_enum {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis enum $name:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $text:literal,)+
+        }
+    ) => {
+        $(#[$attribute])*
+        $visibility enum $name {
+            $($(#[$variant_attribute])* $variant,)+
+        }
+
+        impl $name {
+            /// Every variant, in order of declaration.
+            $visibility const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
+
+            /// The variant's text.
+            #[must_use]
+            $visibility const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+
+            /// The variant with this text; `None` if no variant has it.
+            #[must_use]
+            $visibility fn parse(text: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|variant| variant.as_str() == text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+pub(crate) use text_enum;
+
+#[cfg(test)]
+mod tests {
+    text_enum! {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Color {
+            Red = "red",
+            DarkBlue = "dark-blue",
+        }
+    }
+
+    #[test]
+    fn every_variant_has_a_text_that_is_parsed_back() {
+        assert_eq!(Color::ALL, [Color::Red, Color::DarkBlue]);
+        assert_eq!(Color::DarkBlue.as_str(), "dark-blue");
+        assert_eq!(Color::Red.to_string(), "red");
+        assert_eq!(Color::parse("dark-blue"), Some(Color::DarkBlue));
+        assert_eq!(Color::parse("DarkBlue"), None);
+    }
+}
