@@ -27,7 +27,7 @@ use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
 use crate::engine::scheduler::control_requests::ControlRequests;
 use crate::engine::scheduler::{Command, Emission, Probe, Scheduler};
 use crate::engine::server::{self, ReloadRequest, ServerState};
-use crate::io::evidence::Evidence;
+use crate::io::evidence::EvidenceCollector;
 use crate::io::probe::{Prober, ProberError};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
@@ -51,6 +51,8 @@ pub struct Options {
     /// Credentials and region for AWS, where they are known already; `None`: the SDK's
     /// default chain.
     pub aws: Option<SdkConfig>,
+    /// When a log is first searched for evidence, counted from the end of the request.
+    pub first_log_search: Duration,
     /// Where incidents, baselines and unsent datapoints outlive the process; `None`:
     /// nowhere.
     pub state: Option<PathBuf>,
@@ -100,7 +102,7 @@ pub struct App {
     board: Arc<Board>,
     cloudwatch: Arc<CloudWatchSink>,
     control_requests: ControlRequests,
-    evidence: Arc<Evidence>,
+    evidence: Arc<EvidenceCollector>,
     store: Store,
     sd_notify: SdNotify,
     scheduler: mpsc::Sender<Command>,
@@ -161,8 +163,15 @@ impl App {
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
-        let (sinks, evidence, answers) =
-            start_sinks(&settings, &metrics, options.aws, store.clone());
+        let (sender, answers) = mpsc::channel(ANSWERS);
+        let evidence = Arc::new(EvidenceCollector::start(
+            &settings,
+            metrics.clone(),
+            sender,
+            options.aws.clone(),
+            options.first_log_search,
+        ));
+        let sinks = start_sinks(&settings, &metrics, options.aws, store.clone());
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
         let (inbox, senders) = inbox(answers);
@@ -316,23 +325,19 @@ async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, 
     }
 }
 
-/// Everything that talks to the world outside on the monitor's behalf, and AWS's answers.
+/// Starts the sinks, which publish what the monitor reports.
 fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
     aws: Option<SdkConfig>,
     store: Store,
-) -> (Sinks, Arc<Evidence>, mpsc::Receiver<EvidenceUpdate>) {
-    let cloudwatch =
-        CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
-    let sinks = Sinks {
+) -> Sinks {
+    let cloudwatch = CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws, store);
+    Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(Board::default()),
         cloudwatch: Arc::new(cloudwatch),
-    };
-    let (sender, answers) = mpsc::channel(ANSWERS);
-    let evidence = Evidence::start_with(settings, metrics.clone(), sender, aws);
-    (sinks, Arc::new(evidence), answers)
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

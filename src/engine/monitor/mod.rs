@@ -37,7 +37,7 @@ use crate::domain::prober_health::ProberHealth;
 use crate::domain::report::{Missed, Report};
 use crate::engine::scheduler::control_requests::ControlRequests;
 use crate::engine::scheduler::{Command, Emission};
-use crate::io::evidence::Evidence;
+use crate::io::evidence::EvidenceCollector;
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
 use crate::io::store::{Memory, Store};
@@ -86,7 +86,7 @@ pub struct Outbox {
     /// Asked for control requests.
     pub control_requests: ControlRequests,
     /// Asked about failed requests.
-    pub evidence: Arc<Evidence>,
+    pub evidence: Arc<EvidenceCollector>,
     /// Told that this loop still comes round.
     pub sd_notify: SdNotify,
 }

@@ -1,7 +1,8 @@
-//! What AWS refuses, told once, and when to try again.
+//! Backoff and logging of failed AWS calls, per operation.
 //!
-//! A daemon without permission must neither fill its log nor keep asking; one that is
-//! throttled must leave room for others. Told anew only after it worked in between.
+//! A daemon without a permission must neither fill its log nor keep calling; one that is
+//! throttled must leave capacity to others. A failure is logged once, and again only after
+//! the operation has worked in between.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -9,115 +10,127 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
+use crate::domain::retry::Backoff;
 use crate::io::aws::{CallError, FailureKind};
 use crate::io::evidence::clients::Operation;
-use crate::io::evidence::place::Place;
+use crate::io::evidence::scope::AwsScope;
 
-/// What was asked of whom: a log group, or nothing more than the operation.
-pub(super) type Subject = (Place, Operation, Option<String>);
+/// What fails or works independently of the rest: an operation in a region and role, and,
+/// for log searches, on a log group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OperationKey {
+    pub(super) scope: AwsScope,
+    pub(super) operation: Operation,
+    pub(super) log_group: Option<String>,
+}
 
-/// The present troubles.
+/// The operations that failed last, and which failures were logged.
 #[derive(Debug, Default)]
-pub(super) struct Troubles {
-    now: HashMap<Subject, Trouble>,
-    told: HashSet<(Subject, FailureKind)>,
+pub(super) struct OperationBackoff {
+    failing: HashMap<OperationKey, FailingOperation>,
+    logged: HashSet<(OperationKey, FailureKind)>,
 }
 
-/// One of them.
+/// An operation whose last call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
-    /// What kind.
+pub(super) struct FailingOperation {
+    /// How the last call failed.
     pub(super) kind: FailureKind,
-    /// Not again before.
-    pub(super) until: Timestamp,
-    times: u32,
+    /// When the operation may be called again.
+    pub(super) retry_at: Timestamp,
+    /// Consecutive failures of this kind.
+    failures: u32,
 }
 
-/// The first pause after throttling or a fault: a second or two is what it usually takes.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Throttling and faults usually pass within seconds. After five minutes evidence no longer
+/// helps with the incident.
+const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 
-/// The longest: evidence that is later helps nobody with this incident.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Permissions are granted by people. The first delay is short in case credentials were
+/// only briefly unavailable.
+const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
 
-/// Permissions are given by people: a minute at first, in case that credentials were
-/// only briefly not to be had, then rarely.
-const FIRST_DENIED: Duration = Duration::from_secs(60);
+/// Whether a failure may pass within minutes without anybody acting.
+pub(super) const fn is_transient(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
+        FailureKind::Denied | FailureKind::Refused => false,
+    }
+}
 
-/// How rarely a lasting refusal is tried.
-const LONGEST_DENIED: Duration = Duration::from_secs(1800);
-
-impl Troubles {
-    /// What stands in the way of asking now.
-    pub(super) fn in_the_way(&self, subject: &Subject, now: Timestamp) -> Option<Trouble> {
-        let trouble = self.now.get(subject).copied();
-        trouble.filter(|trouble| now < trouble.until)
+impl OperationBackoff {
+    /// The failure for which an operation must not be called now, if any.
+    pub(super) fn blocked(&self, key: &OperationKey, now: Timestamp) -> Option<FailingOperation> {
+        let failing = self.failing.get(key).copied();
+        failing.filter(|failing| now < failing.retry_at)
     }
 
-    /// Notes a failure, tells it if it is new, and gives when to try again. `jitter` is
-    /// between 0 and 1: daemons that were throttled together must not come back together.
-    pub(super) fn failed(
+    /// Records a failure, logs it if it is new, and returns when to retry. `jitter` is
+    /// between 0 and 1.
+    pub(super) fn record_failure(
         &mut self,
-        subject: &Subject,
+        key: &OperationKey,
         failure: &CallError,
         now: Timestamp,
         jitter: f64,
     ) -> Timestamp {
         let kind = failure.kind;
-        let times = match self.now.get(subject) {
-            Some(known) if known.kind == kind => known.times.saturating_add(1),
-            _ => 1,
+        let earlier = match self.failing.get(key) {
+            Some(known) if known.kind == kind => known.failures,
+            _ => 0,
         };
-        let (first, longest) = match kind {
-            FailureKind::Denied | FailureKind::Refused => (FIRST_DENIED, LONGEST_DENIED),
-            FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => {
-                (FIRST_PAUSE, LONGEST_PAUSE)
-            }
+        let backoff = if is_transient(kind) {
+            TRANSIENT
+        } else {
+            PERSISTENT
         };
-        let doubled = first.saturating_mul(1 << times.saturating_sub(1).min(16));
-        let until = now
-            + doubled
-                .min(longest)
-                .mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
-        self.now
-            .insert(subject.clone(), Trouble { kind, until, times });
-        self.tell(subject, failure);
-        until
+        let retry_at = now + backoff.delay_with_jitter(earlier, jitter);
+        let failing = FailingOperation {
+            kind,
+            retry_at,
+            failures: earlier.saturating_add(1),
+        };
+        self.failing.insert(key.clone(), failing);
+        self.log_once(key, failure);
+        retry_at
     }
 
-    /// An operation works.
-    pub(super) fn well(&mut self, subject: &Subject) {
-        if self.now.remove(subject).is_none() {
+    /// Records a success: the operation may be called again, and its next failure is logged.
+    pub(super) fn record_success(&mut self, key: &OperationKey) {
+        if self.failing.remove(key).is_none() {
             return;
         }
-        self.told.retain(|((place, operation, group), kind)| {
-            let same = *place == subject.0 && *operation == subject.1;
-            let here = *group == subject.2 || *kind == FailureKind::Denied;
-            !(same && here)
+        self.logged.retain(|(logged, kind)| {
+            let same_operation = logged.scope == key.scope && logged.operation == key.operation;
+            let same_group = logged.log_group == key.log_group || *kind == FailureKind::Denied;
+            !(same_operation && same_group)
         });
         info!(
-            operation = subject.1.name(),
-            "evidence: {} works again in {}",
-            subject.1.name(),
-            subject.0.name()
+            operation = key.operation.name(),
+            scope = %key.scope,
+            log_group = key.log_group.as_deref(),
+            "evidence: AWS call succeeded again"
         );
     }
 
-    fn tell(&mut self, subject: &Subject, failure: &CallError) {
-        let (place, operation, group) = subject.clone();
-        // A missing permission is missing for every group alike; a missing group is not.
-        let group = group.filter(|_| failure.kind != FailureKind::Denied);
-        let suffix = group.as_ref().map(|group| format!(" (log group {group})"));
-        let name = place.name();
-        if self.told.insert(((place, operation, group), failure.kind)) {
-            warn!(
-                operation = operation.name(),
-                outcome = failure.kind.as_str(),
-                "evidence: {}{} in {name}: {}; what is seen from outside stands",
-                operation.name(),
-                suffix.unwrap_or_default(),
-                failure.text
-            );
+    fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
+        let mut key = key.clone();
+        if failure.kind == FailureKind::Denied {
+            // A missing permission concerns every log group; a missing group only itself.
+            key.log_group = None;
         }
+        if self.logged.contains(&(key.clone(), failure.kind)) {
+            return;
+        }
+        warn!(
+            operation = key.operation.name(),
+            outcome = failure.kind.as_str(),
+            scope = %key.scope,
+            log_group = key.log_group.as_deref(),
+            error = %failure.text,
+            "evidence: AWS call failed; diagnosing from the probe alone"
+        );
+        self.logged.insert((key, failure.kind));
     }
 }
 
@@ -129,9 +142,12 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn subject(group: Option<&str>) -> Subject {
-        let operation = Operation::FilterLogEvents;
-        (Place::default(), operation, group.map(str::to_owned))
+    fn key(log_group: Option<&str>) -> OperationKey {
+        OperationKey {
+            scope: AwsScope::default(),
+            operation: Operation::FilterLogEvents,
+            log_group: log_group.map(str::to_owned),
+        }
     }
 
     fn failure(kind: FailureKind) -> CallError {
@@ -142,61 +158,67 @@ mod tests {
         }
     }
 
-    /// The pauses in seconds after one failure upon another, each tried when its pause ends.
+    /// The delays in seconds after consecutive failures, each retried as soon as allowed.
     #[track_caller]
     fn check(kind: FailureKind, expected: &[i64]) {
-        let (mut troubles, mut now, mut pauses) = (Troubles::default(), at(0), Vec::new());
+        let (mut backoff, mut now, mut delays) = (OperationBackoff::default(), at(0), Vec::new());
         for _ in expected {
-            let until = troubles.failed(&subject(None), &failure(kind), now, 1.0);
-            assert!(troubles.in_the_way(&subject(None), now).is_some());
-            assert!(troubles.in_the_way(&subject(None), until).is_none());
-            pauses.push(until.as_second() - now.as_second());
-            now = until;
+            let retry_at = backoff.record_failure(&key(None), &failure(kind), now, 1.0);
+            assert!(backoff.blocked(&key(None), now).is_some());
+            assert!(backoff.blocked(&key(None), retry_at).is_none());
+            delays.push(retry_at.as_second() - now.as_second());
+            now = retry_at;
         }
-        assert_eq!(pauses, expected);
+        assert_eq!(delays, expected);
     }
 
     #[test]
-    fn throttling_is_answered_with_pauses_that_grow() {
+    fn a_throttled_operation_is_retried_after_growing_delays() {
         check(FailureKind::Throttled, &[5, 10, 20, 40, 80, 160, 300, 300]);
     }
 
     #[test]
-    fn a_lasting_refusal_is_tried_every_half_hour() {
+    fn a_denied_operation_is_retried_every_half_hour_in_the_end() {
         check(FailureKind::Denied, &[60, 120, 240, 480, 960, 1800, 1800]);
     }
 
     #[test]
-    fn half_of_a_pause_is_chance() {
-        let until =
-            Troubles::default().failed(&subject(None), &failure(FailureKind::Denied), at(0), 0.0);
-        assert_eq!(until, at(30));
+    fn a_different_failure_starts_a_new_backoff() {
+        let mut backoff = OperationBackoff::default();
+        let mut fail = |kind| backoff.record_failure(&key(None), &failure(kind), at(0), 1.0);
+        fail(FailureKind::Throttled);
+        assert_eq!(fail(FailureKind::Throttled), at(10));
+        assert_eq!(fail(FailureKind::Lost), at(5));
     }
 
     #[test]
-    fn a_group_that_is_missing_does_not_stand_in_the_way_of_another() {
-        let mut troubles = Troubles::default();
-        let missing = subject(Some("a"));
-        troubles.failed(&missing, &failure(FailureKind::Refused), at(0), 1.0);
-        assert!(troubles.in_the_way(&missing, at(1)).is_some());
-        assert!(troubles.in_the_way(&subject(Some("b")), at(1)).is_none());
-        troubles.well(&missing);
-        assert!(troubles.in_the_way(&missing, at(1)).is_none());
+    fn jitter_shortens_a_delay_by_up_to_half() {
+        let mut backoff = OperationBackoff::default();
+        let denied = failure(FailureKind::Denied);
+        let retry_at = backoff.record_failure(&key(None), &denied, at(0), 0.0);
+        assert_eq!(retry_at, at(30));
     }
 
     #[test]
-    fn a_missing_permission_is_told_once_for_all_groups_and_anew_after_it_worked() {
-        let mut troubles = Troubles::default();
+    fn a_missing_log_group_does_not_block_another() {
+        let mut backoff = OperationBackoff::default();
+        let missing = key(Some("a"));
+        backoff.record_failure(&missing, &failure(FailureKind::Refused), at(0), 1.0);
+        assert!(backoff.blocked(&missing, at(1)).is_some());
+        assert!(backoff.blocked(&key(Some("b")), at(1)).is_none());
+        backoff.record_success(&missing);
+        assert!(backoff.blocked(&missing, at(1)).is_none());
+    }
+
+    #[test]
+    fn a_missing_permission_is_logged_once_for_all_groups_until_a_call_succeeds() {
+        let mut backoff = OperationBackoff::default();
+        let denied = failure(FailureKind::Denied);
         for group in ["a", "b"] {
-            troubles.failed(
-                &subject(Some(group)),
-                &failure(FailureKind::Denied),
-                at(0),
-                1.0,
-            );
+            backoff.record_failure(&key(Some(group)), &denied, at(0), 1.0);
         }
-        assert_eq!(troubles.told.len(), 1);
-        troubles.well(&subject(Some("a")));
-        assert_eq!(troubles.told.len(), 0);
+        assert_eq!(backoff.logged.len(), 1);
+        backoff.record_success(&key(Some("a")));
+        assert_eq!(backoff.logged.len(), 0);
     }
 }

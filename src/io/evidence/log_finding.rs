@@ -1,27 +1,29 @@
-//! The one place where log text is handed to those who know how to read it.
+//! Selects the log lines of one request and has them interpreted.
 //!
-//! Lines are passed on and dropped here: only what they mean goes further.
+//! Log text ends here: only the finding is passed on, because a line may contain an
+//! exception's message.
 
 use crate::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
 use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 
-/// What the lines that hold a request's id say of it; `None`: nothing that is about it.
-pub(super) fn finding(source: LogSource, lines: &[String], id: &str) -> Option<LogFinding> {
+/// What these lines say about the request with this id; `None` if no line belongs to it.
+pub(super) fn log_finding(source: LogSource, lines: &[String], id: &str) -> Option<LogFinding> {
     match source {
-        // The id may stand in another request's line, as a header's value for one.
+        // The search also matches lines of other requests that contain the id, for instance
+        // as a header value.
         LogSource::AccessLog => lines
             .iter()
             .filter_map(|line| read_access_line(line))
-            .find_map(|(of, finding)| (of == id).then_some(finding)),
+            .find_map(|(request, finding)| (request == id).then_some(finding)),
         LogSource::ExecutionLog => {
-            // Each line begins with its own request's id in brackets.
-            let own = format!("({id})");
-            let lines: Vec<&str> = lines
+            // Each line begins with the id of its request in parentheses.
+            let prefix = format!("({id})");
+            let own: Vec<&str> = lines
                 .iter()
                 .map(String::as_str)
-                .filter(|line| line.trim_start().starts_with(&own))
+                .filter(|line| line.trim_start().starts_with(&prefix))
                 .collect();
-            read_execution_lines(&lines)
+            read_execution_lines(&own)
         }
     }
 }
@@ -32,35 +34,28 @@ mod tests {
     use crate::domain::diagnosis::aws::LogTemplate;
 
     const ID: &str = "8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55";
+    /// An access log line of another request that contains the id in its path.
+    const OTHER: &str = r#"{"requestId":"11111111-3f86-4a0c-9d39-6cbb1f3b6c55","path":"/8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55"}"#;
 
     #[track_caller]
     fn check(source: LogSource, lines: &[&str], expected: Option<LogTemplate>) {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-        let found = finding(source, &lines, ID).map(|finding| finding.template);
+        let found = log_finding(source, &lines, ID).map(|finding| finding.template);
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn a_line_that_only_mentions_the_id_is_not_of_this_request() {
-        let other = r#"{"requestId":"11111111-3f86-4a0c-9d39-6cbb1f3b6c55","path":"/8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55"}"#;
-        check(
-            LogSource::AccessLog,
-            &[other, "8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55"],
-            None,
-        );
+    fn lines_of_other_requests_that_contain_the_id_are_ignored() {
+        check(LogSource::AccessLog, &[OTHER, ID], None);
         let other = "(11111111-3f86-4a0c-9d39-6cbb1f3b6c55) Execution failed due to a timeout error (8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55)";
         check(LogSource::ExecutionLog, &[other], None);
     }
 
     #[test]
-    fn the_line_of_this_request_is_read_among_others() {
-        let other = r#"{"requestId":"11111111-3f86-4a0c-9d39-6cbb1f3b6c55","path":"/8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55"}"#;
+    fn the_line_of_the_request_is_found_among_others() {
         let own = r#"{"requestId":"8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55","status":"503"}"#;
-        check(
-            LogSource::AccessLog,
-            &[other, own],
-            Some(LogTemplate::Unknown),
-        );
+        let lines = [OTHER, own];
+        check(LogSource::AccessLog, &lines, Some(LogTemplate::Unknown));
         let own = "(8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55) Execution failed due to a timeout error";
         check(
             LogSource::ExecutionLog,

@@ -1,8 +1,8 @@
-//! One question on its way: what is to be looked at, when next, and what is known so far.
+//! One request for evidence in progress: what to read, when, and what was found so far.
 //!
-//! Pure; `now` is an argument. Metrics are looked at twice while they arrive and once
-//! when they have settled; a log until its line is found or the search has gone on long
-//! enough. A part that is over stays over.
+//! Pure; the current time is an argument. Metrics are read twice while datapoints arrive and
+//! once when the window has settled. A log is searched until the request's line is found or
+//! a quarter of an hour has passed. A part that is done stays done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,217 +14,224 @@ use crate::domain::diagnosis::aws::{
     AwsEvidence, EvidenceRequest, EvidenceUpdate, LogFinding, LogSource, LogTemplate,
 };
 use crate::io::evidence::logs::is_searchable;
-use crate::io::evidence::place::Place;
-use crate::io::evidence::series::{self, Series};
+use crate::io::evidence::scope::AwsScope;
+use crate::io::evidence::series::{Series, declared_series};
 use crate::model::settings::Settings;
 
-/// A question that was taken.
+/// An accepted request for evidence.
 #[derive(Debug)]
-pub(super) struct Case {
-    pub(super) question: EvidenceRequest,
-    pub(super) place: Place,
+pub(super) struct Lookup {
+    pub(super) request: EvidenceRequest,
+    pub(super) scope: AwsScope,
     /// First minute of the window, inclusive, and its end, exclusive.
     pub(super) window: (Timestamp, Timestamp),
-    /// What is to be read; empty: no metrics.
+    /// The series to read; may be empty.
     pub(super) series: Vec<Series>,
-    pub(super) metrics: Part,
+    pub(super) metrics: FetchState,
     /// The log groups to search, at most two.
-    pub(super) logs: Vec<LogPart>,
-    first_log_look: Duration,
-    /// Looks at the metrics before the last, in order.
-    early: [Timestamp; 2],
-    /// The last look.
-    last: Timestamp,
-    /// From when on absence counts; `None`: never.
-    settled: Option<Timestamp>,
+    pub(super) logs: Vec<LogSearch>,
+    /// When a log is first searched, counted from the end of the request.
+    first_log_search: Duration,
+    /// Times of the metric reads before the final one, ascending. In these reads a present
+    /// datapoint counts and a missing one does not.
+    early_reads: [Timestamp; 2],
+    final_read: Timestamp,
+    /// From when on a missing datapoint means that there is none; `None`: never.
+    settled_at: Option<Timestamp>,
     pub(super) evidence: AwsEvidence,
 }
 
-/// How far one part of a question is.
+/// The progress of one part of a lookup: the metrics, or one log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// Not before this moment, after so many failures in a row.
-    Waiting(Timestamp, u32),
-    /// Under way.
-    Asking(u32),
-    /// Nothing more will be asked.
-    Over,
+pub(super) enum FetchState {
+    /// To be called at `at`, after this many consecutive failures.
+    Scheduled { at: Timestamp, failures: u32 },
+    /// A call is queued or running.
+    InFlight { failures: u32 },
+    /// No further call follows.
+    Done,
 }
 
 /// The search of one log group.
 #[derive(Debug)]
-pub(super) struct LogPart {
+pub(super) struct LogSearch {
     pub(super) source: LogSource,
     pub(super) group: String,
-    pub(super) part: Part,
+    pub(super) state: FetchState,
 }
 
-/// When a log is searched, in times of the first look, from the end of the request:
-/// after a quarter of an hour at the usual 15 s nobody waits any more.
-const LOG_LOOKS: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
+/// The times of log searches after the end of the request, as multiples of the first. With
+/// the usual 15 s the last is after a quarter of an hour, when the line is no longer useful.
+const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
 
-/// Last looks wait for the next full such step of the clock, in seconds, so that targets
-/// that failed together share a call.
-const STEP: i64 = 10;
+/// Final reads are rounded up to a multiple of this many seconds, so that targets that
+/// failed together share a call.
+const FINAL_READ_STEP: i64 = 10;
 
-/// Failures in a row after which a part is given up; with the pauses of `trouble` that
-/// is some five minutes.
+/// Consecutive failures after which a part is given up. With the delays of `backoff` that is
+/// after about five minutes.
 const MAX_FAILURES: u32 = 6;
 
-impl Case {
-    /// Takes a question; without anything to ask, every part is over from the start.
-    pub(super) fn new(question: EvidenceRequest, settings: &Settings) -> Self {
-        let aws = &question.target.aws;
-        let wanted = &settings.evidence;
-        let settled = settled_at(question.ended, aws.function_timeout, wanted.settle);
-        let early = [1, 2].map(|times| question.ended + wanted.first_look * times);
-        let series = series::of(aws);
+/// How much earlier than scheduled a metric read may run to share a call with another.
+pub(super) const MAX_LEAD: Duration = Duration::from_secs(20);
+
+impl Lookup {
+    /// Plans the lookup of a request. If there is nothing to read, it is done already.
+    pub(super) fn new(
+        request: EvidenceRequest,
+        settings: &Settings,
+        first_log_search: Duration,
+    ) -> Self {
+        let aws = &request.target.aws;
+        let settle = settings.evidence.settle;
+        let settled_at = settled_at(request.ended, aws.function_timeout, settle);
+        let early_reads = [1, 2].map(|times| request.ended + settings.evidence.first_look * times);
+        let scheduled = |at| FetchState::Scheduled { at, failures: 0 };
+        let series = declared_series(aws);
         let metrics = if series.is_empty() {
-            Part::Over
+            FetchState::Done
         } else {
-            Part::Waiting(early[0], 0)
+            scheduled(early_reads[0])
         };
         let groups = [
             (LogSource::AccessLog, &aws.access_log_group),
             (LogSource::ExecutionLog, &aws.execution_log_group),
         ];
-        let searchable = question.request_id.as_deref().is_some_and(is_searchable);
+        let searchable = request.request_id.as_deref().is_some_and(is_searchable);
         let logs = groups
             .into_iter()
             .filter_map(|(source, group)| {
-                Some(LogPart {
+                Some(LogSearch {
                     source,
                     group: group.clone().filter(|_| searchable)?,
-                    part: Part::Waiting(question.ended + wanted.first_log_look, 0),
+                    state: scheduled(request.ended + first_log_search),
                 })
             })
             .collect();
         Self {
-            place: Place::of(&question.target, settings),
-            window: window_for(question.began, question.ended),
-            last: shared(settled.unwrap_or(question.ended + wanted.settle)),
+            scope: AwsScope::of(&request.target, settings),
+            window: window_for(request.began, request.ended),
+            final_read: rounded_up(settled_at.unwrap_or(request.ended + settle)),
             series,
             metrics,
             logs,
-            first_log_look: wanted.first_log_look,
-            early,
-            settled,
+            first_log_search,
+            early_reads,
+            settled_at,
             evidence: AwsEvidence::default(),
-            question,
+            request,
         }
     }
 
-    /// Whether nothing more will be asked.
-    pub(super) fn is_over(&self) -> bool {
-        self.metrics == Part::Over && self.logs.iter().all(|log| log.part == Part::Over)
+    /// Whether every part is done.
+    pub(super) fn is_done(&self) -> bool {
+        self.states().all(|state| state == FetchState::Done)
     }
 
-    /// When something is next to be asked.
-    pub(super) fn due(&self) -> Option<Timestamp> {
-        let parts = self.logs.iter().map(|log| log.part);
-        let waiting = parts.chain([self.metrics]).filter_map(|part| match part {
-            Part::Waiting(due, _) => Some(due),
-            Part::Asking(_) | Part::Over => None,
+    /// When the next call is due; `None` while none is scheduled.
+    pub(super) fn next_call(&self) -> Option<Timestamp> {
+        let times = self.states().filter_map(|state| match state {
+            FetchState::Scheduled { at, .. } => Some(at),
+            FetchState::InFlight { .. } | FetchState::Done => None,
         });
-        waiting.min()
+        times.min()
     }
 
-    /// What is known.
-    pub(super) fn answer(&self) -> EvidenceUpdate {
+    fn states(&self) -> impl Iterator<Item = FetchState> {
+        let logs = self.logs.iter().map(|log| log.state);
+        logs.chain([self.metrics])
+    }
+
+    /// What was found so far.
+    pub(super) fn update(&self) -> EvidenceUpdate {
         EvidenceUpdate {
-            target: self.question.target.name.clone(),
-            began: self.question.began,
+            target: self.request.target.name.clone(),
+            began: self.request.began,
             evidence: Arc::new(self.evidence.clone()),
-            last: self.is_over(),
+            last: self.is_done(),
         }
     }
 
-    /// Whether absence counts in metrics that were asked for at this moment.
-    pub(super) fn is_settled(&self, asked: Timestamp) -> bool {
-        self.settled.is_some_and(|settled| asked >= settled)
+    /// Whether a datapoint missing from a read at this time means that there is none.
+    pub(super) fn is_settled(&self, read_at: Timestamp) -> bool {
+        self.settled_at.is_some_and(|settled| read_at >= settled)
     }
 
-    /// Whether this look at the metrics may as well be a little early: one before the
-    /// last, since only presence counts in it.
-    pub(super) fn may_hurry(&self, now: Timestamp) -> bool {
-        now < self.last && self.early.iter().any(|look| *look >= now)
+    /// Whether the metrics are due at `now`, or may be read now to share another's call.
+    /// Only an early read may: the final one must not run before the window has settled.
+    pub(super) fn may_read_metrics(&self, now: Timestamp) -> bool {
+        let early = now < self.final_read && self.early_reads.iter().any(|read| *read >= now);
+        self.metrics.is_due(now) || (early && self.metrics.is_due(now + MAX_LEAD))
     }
 
-    /// The metrics were read by a call made at this moment: the next look, or none.
-    pub(super) fn metrics_looked(&mut self, asked: Timestamp) {
-        let looks = self.early.into_iter().filter(|look| *look < self.last);
-        let next = looks.chain([self.last]).find(|look| {
-            // A look that was hurried is not due again.
-            *look
-                > asked
-                    + if *look < self.last {
-                        HURRY
-                    } else {
-                        Duration::ZERO
-                    }
-        });
-        self.metrics = next.map_or(Part::Over, |next| Part::Waiting(next, 0));
+    /// Schedules the next metric read after one at `read_at`, if any is left.
+    pub(super) fn metrics_were_read(&mut self, read_at: Timestamp) {
+        // A read that ran early is not repeated at its scheduled time.
+        let early = |read: &Timestamp| *read < self.final_read && *read > read_at + MAX_LEAD;
+        let last = Some(self.final_read).filter(|read| *read > read_at);
+        let next = self.early_reads.into_iter().find(early).or(last);
+        self.metrics = FetchState::scheduled_or_done(next);
     }
 
-    /// A log was searched at this moment.
-    pub(super) fn log_looked(
+    /// Records the result of a log search at `searched_at`, and schedules the next unless
+    /// the line was found.
+    pub(super) fn log_was_searched(
         &mut self,
         source: LogSource,
         finding: Option<LogFinding>,
-        asked: Timestamp,
+        searched_at: Timestamp,
     ) {
-        let ended = self.question.ended;
-        let found = finding.is_some();
+        let ended = self.request.ended;
         if let Some(log) = self.logs.iter_mut().find(|log| log.source == source) {
-            let next = LOG_LOOKS
-                .map(|times| ended + self.first_log_look * times)
-                .into_iter()
-                .find(|look| *look > asked);
-            log.part = match next {
-                Some(next) if !found => Part::Waiting(next, 0),
-                _ => Part::Over,
-            };
+            let times = LOG_SEARCHES.map(|times| ended + self.first_log_search * times);
+            let mut later = times.into_iter().filter(|_| finding.is_none());
+            log.state = FetchState::scheduled_or_done(later.find(|time| *time > searched_at));
         }
+        // The two logs may differ in detail. An unknown line does not replace a known one.
         let known = |finding: &LogFinding| finding.template != LogTemplate::Unknown;
-        // Either log may say more than the other; one that says nothing hides nothing.
-        if let Some(finding) = finding
-            && !self.evidence.log.as_ref().is_some_and(known)
-        {
-            self.evidence.log = Some(finding);
+        if finding.is_some() && !self.evidence.log.as_ref().is_some_and(known) {
+            self.evidence.log = finding;
         }
     }
 }
 
-fn shared(look: Timestamp) -> Timestamp {
-    let step = look.as_second().div_euclid(STEP) + 1;
-    Timestamp::from_second(step * STEP).unwrap_or(look)
+fn rounded_up(time: Timestamp) -> Timestamp {
+    let step = time.as_second().div_euclid(FINAL_READ_STEP) + 1;
+    Timestamp::from_second(step * FINAL_READ_STEP).unwrap_or(time)
 }
 
-/// How much earlier a look may come to share a call with another.
-pub(super) const HURRY: Duration = Duration::from_secs(20);
+impl FetchState {
+    fn scheduled_or_done(at: Option<Timestamp>) -> Self {
+        at.map_or(Self::Done, |at| Self::Scheduled { at, failures: 0 })
+    }
 
-impl Part {
-    /// A call failed: again at this moment, unless that was often enough.
-    pub(super) const fn postponed(self, until: Timestamp) -> Self {
+    /// The state after a failed or postponed call: scheduled for `at`, or done if it failed
+    /// too often.
+    pub(super) const fn postponed(self, at: Timestamp) -> Self {
         match self {
-            Self::Asking(failures) | Self::Waiting(_, failures) if failures + 1 < MAX_FAILURES => {
-                Self::Waiting(until, failures + 1)
+            Self::InFlight { failures } | Self::Scheduled { failures, .. }
+                if failures + 1 < MAX_FAILURES =>
+            {
+                Self::Scheduled {
+                    at,
+                    failures: failures + 1,
+                }
             }
-            _ => Self::Over,
+            _ => Self::Done,
         }
     }
 
-    /// The part as it is while a call is under way.
-    pub(super) const fn asking(self) -> Self {
+    /// The state while a call is queued or running.
+    pub(super) const fn started(self) -> Self {
         match self {
-            Self::Waiting(_, failures) => Self::Asking(failures),
+            Self::Scheduled { failures, .. } => Self::InFlight { failures },
             other => other,
         }
     }
 
-    /// Whether it is to be asked by then.
-    pub(super) fn is_due(self, by: Timestamp) -> bool {
-        matches!(self, Self::Waiting(due, _) if due <= by)
+    /// Whether a call is scheduled for `time` or earlier.
+    pub(super) fn is_due(self, time: Timestamp) -> bool {
+        matches!(self, Self::Scheduled { at, .. } if at <= time)
     }
 }
 
@@ -237,73 +244,73 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn case(change: impl FnOnce(&mut Target)) -> Case {
+    fn lookup(change: impl FnOnce(&mut Target)) -> Lookup {
         let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
         change(&mut target);
-        let question = EvidenceRequest {
+        let request = EvidenceRequest {
             target: Arc::new(target),
             request_id: Some("K2ZEDjwtIAMEcig=".to_owned()),
             began: at(970),
             ended: at(1000),
             ours: vec![at(970)],
         };
-        Case::new(question, &Settings::default())
+        Lookup::new(request, &Settings::default(), Duration::from_secs(15))
     }
 
-    /// When the metrics are looked at, in seconds after the request, and whether absence
-    /// counts in each look.
+    /// Compares the metric reads, as seconds after the request and whether the window has
+    /// settled by then.
     #[track_caller]
-    fn check_looks(case: &mut Case, expected: &[(i64, bool)]) {
-        let mut looks = Vec::new();
-        while let Part::Waiting(due, _) = case.metrics {
-            looks.push((due.as_second() - 1000, case.is_settled(due)));
-            case.metrics_looked(due);
+    fn check_reads(lookup: &mut Lookup, expected: &[(i64, bool)]) {
+        let mut reads = Vec::new();
+        while let FetchState::Scheduled { at, .. } = lookup.metrics {
+            reads.push((at.as_second() - 1000, lookup.is_settled(at)));
+            lookup.metrics_were_read(at);
         }
-        assert_eq!(looks, expected);
-        assert!(case.is_over());
+        assert_eq!(reads, expected);
+        assert!(lookup.is_done());
     }
 
     #[test]
-    fn metrics_are_looked_at_until_they_are_settled() {
-        let mut case = case(|target| {
+    fn metrics_are_read_until_the_window_has_settled() {
+        let mut lookup = lookup(|target| {
             target.aws.function = Some("orders".to_owned());
             target.aws.function_timeout = Some(Duration::from_secs(30));
         });
-        check_looks(&mut case, &[(120, false), (240, false), (640, true)]);
+        check_reads(&mut lookup, &[(120, false), (240, false), (640, true)]);
     }
 
     #[test]
-    fn absence_never_counts_where_the_functions_timeout_is_unknown() {
-        let mut case = case(|target| target.aws.function = Some("orders".to_owned()));
-        check_looks(&mut case, &[(120, false), (240, false), (610, false)]);
+    fn a_window_never_settles_if_the_functions_timeout_is_unknown() {
+        let mut lookup = lookup(|target| target.aws.function = Some("orders".to_owned()));
+        check_reads(&mut lookup, &[(120, false), (240, false), (610, false)]);
     }
 
     #[test]
-    fn a_log_is_searched_at_growing_distances_for_a_quarter_of_an_hour() {
-        let mut case = case(|target| target.aws.access_log_group = Some("access".to_owned()));
-        let mut looks = Vec::new();
-        while let Part::Waiting(due, _) = case.logs[0].part {
-            looks.push(due.as_second() - 1000);
-            case.log_looked(LogSource::AccessLog, None, due);
+    fn a_log_is_searched_at_growing_intervals_for_a_quarter_of_an_hour() {
+        let mut lookup = lookup(|target| target.aws.access_log_group = Some("access".to_owned()));
+        let mut searches = Vec::new();
+        while let FetchState::Scheduled { at, .. } = lookup.logs[0].state {
+            searches.push(at.as_second() - 1000);
+            lookup.log_was_searched(LogSource::AccessLog, None, at);
         }
-        assert_eq!(looks, [15, 30, 60, 120, 240, 480, 900]);
-        assert!(case.is_over());
-        assert_eq!(case.answer().evidence, Arc::new(AwsEvidence::default()));
+        assert_eq!(searches, [15, 30, 60, 120, 240, 480, 900]);
+        assert!(lookup.is_done());
+        assert_eq!(lookup.update().evidence, Arc::new(AwsEvidence::default()));
     }
 
     #[test]
-    fn nothing_declared_is_nothing_to_ask() {
-        assert!(case(|_| ()).is_over());
+    fn a_target_without_declarations_has_nothing_to_look_up() {
+        assert!(lookup(|_| ()).is_done());
     }
 
     #[test]
-    fn a_part_that_fails_again_and_again_is_given_up() {
-        let mut part = Part::Waiting(at(0), 0);
-        let mut times = 0;
-        while part != Part::Over {
-            part = part.asking().postponed(at(times));
-            times += 1;
+    fn a_part_is_given_up_after_six_consecutive_failures() {
+        let mut state = FetchState::scheduled_or_done(Some(at(0)));
+        let mut failures = 0;
+        while state != FetchState::Done {
+            state = state.started().postponed(at(failures));
+            failures += 1;
         }
-        assert_eq!(times, 6);
+        assert_eq!(failures, 6);
     }
 }
