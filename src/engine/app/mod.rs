@@ -35,7 +35,7 @@ use crate::io::sink::cloudwatch::CloudWatchSink;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::Board;
 use crate::io::sink::prometheus::PrometheusSink;
-use crate::io::store::{Memory, Store};
+use crate::io::store::{RestoredState, Store};
 use crate::io::web_access::TlsError;
 use crate::model::observation::Observation;
 use crate::model::settings::Settings;
@@ -317,11 +317,11 @@ fn inbox(answers: mpsc::Receiver<EvidenceUpdate>) -> (Inbox, MonitorSenders) {
 }
 
 /// The store, and what it remembers.
-async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, Memory) {
+async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
     let gauges = metrics.store_gauges();
     match directory {
         Some(directory) => Store::open(directory, gauges).await,
-        None => (Store::off(gauges), Memory::default()),
+        None => (Store::off(gauges), RestoredState::default()),
     }
 }
 

@@ -40,7 +40,7 @@ use crate::engine::scheduler::{Command, Emission};
 use crate::io::evidence::EvidenceCollector;
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
-use crate::io::store::{Memory, Store};
+use crate::io::store::{RestoredState, Store};
 use crate::model::observation::Observation;
 use crate::model::settings::{RuleFile, Settings};
 use crate::model::target::{Target, TargetName};
@@ -112,7 +112,7 @@ pub struct Monitor {
     /// What the heartbeat's alarm was told last in place of theirs.
     told_of_group: Option<Annotation>,
     /// What is remembered of before, until the first configuration says what it is for.
-    memory: Option<Memory>,
+    memory: Option<RestoredState>,
     persistence: Persistence,
     batch: Batch,
 }
@@ -127,7 +127,7 @@ const TICK: Duration = Duration::from_secs(10);
 impl Monitor {
     /// A monitor without targets, on what is remembered of before.
     #[must_use]
-    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: Memory) -> Self {
+    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: RestoredState) -> Self {
         Self {
             rulebook,
             rules: None,
