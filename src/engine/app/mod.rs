@@ -163,15 +163,8 @@ impl App {
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
-        let (sender, answers) = mpsc::channel(ANSWERS);
-        let evidence = Arc::new(EvidenceCollector::start(
-            &settings,
-            metrics.clone(),
-            sender,
-            options.aws.clone(),
-            options.first_log_search,
-        ));
-        let sinks = start_sinks(&settings, &metrics, options.aws, store.clone());
+        let aws = (options.aws, options.first_log_search);
+        let (sinks, evidence, answers) = start_sinks(&settings, &metrics, aws, store.clone());
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
         let (inbox, senders) = inbox(answers);
@@ -325,19 +318,28 @@ async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, 
     }
 }
 
-/// Starts the sinks, which publish what the monitor reports.
+/// Everything that talks to the world outside on the monitor's behalf, and AWS's answers.
 fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
-    aws: Option<SdkConfig>,
+    (aws, first_log_search): (Option<SdkConfig>, Duration),
     store: Store,
-) -> Sinks {
-    let cloudwatch = CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws, store);
-    Sinks {
+) -> (
+    Sinks,
+    Arc<EvidenceCollector>,
+    mpsc::Receiver<EvidenceUpdate>,
+) {
+    let cloudwatch =
+        CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
+    let sinks = Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(Board::default()),
         cloudwatch: Arc::new(cloudwatch),
-    }
+    };
+    let (sender, answers) = mpsc::channel(ANSWERS);
+    let evidence =
+        EvidenceCollector::start(settings, metrics.clone(), sender, aws, first_log_search);
+    (sinks, Arc::new(evidence), answers)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

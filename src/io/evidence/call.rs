@@ -1,19 +1,21 @@
-//! The AWS calls that lookups need, and how metric reads are combined into few calls.
+//! The AWS calls that lookups need, as values, and how metric reads are combined into few
+//! calls.
 //!
-//! Pure. Metric reads of one scope share a call, in which each series appears once.
+//! Pure: `worker` makes the calls. Metric reads of one scope share a call, in which each
+//! series appears once.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::domain::diagnosis::aws::LogSource;
+use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 use crate::io::evidence::backoff::OperationKey;
 use crate::io::evidence::clients::Operation;
 use crate::io::evidence::logs::LogQuery;
 use crate::io::evidence::lookup::Lookup;
 use crate::io::evidence::metrics::MAX_SERIES;
 use crate::io::evidence::scope::AwsScope;
-use crate::io::evidence::series::Series;
+use crate::io::evidence::series::{Series, SeriesValues};
 use crate::model::target::TargetName;
 
 /// Identifies a lookup: the target, and when its request began.
@@ -21,20 +23,31 @@ pub(super) type LookupId = (TargetName, Timestamp);
 
 /// One call to AWS.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum AwsCall {
-    ReadMetrics {
-        scope: AwsScope,
+pub(super) struct AwsCall {
+    pub(super) scope: AwsScope,
+    pub(super) query: Query,
+    /// The lookups that the call serves.
+    pub(super) lookups: Vec<LookupId>,
+}
+
+/// What a call reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Query {
+    Metrics {
         series: Vec<Series>,
+        /// Inclusive.
         from: Timestamp,
+        /// Exclusive.
         to: Timestamp,
-        lookups: Vec<LookupId>,
     },
-    SearchLog {
-        scope: AwsScope,
-        source: LogSource,
-        query: LogQuery,
-        lookup: LookupId,
-    },
+    Log(LogSource, LogQuery),
+}
+
+/// What a call returned.
+pub(super) enum CallOutput {
+    Metrics(SeriesValues),
+    /// `None` if no line belongs to the request.
+    Log(LogSource, Option<LogFinding>),
 }
 
 /// The longest range of one call in seconds: 500 series over an hour fit on one page.
@@ -43,24 +56,14 @@ const MAX_RANGE: i64 = 3600;
 impl AwsCall {
     /// What the call is backed off and logged by.
     pub(super) fn operation_key(&self) -> OperationKey {
-        let (scope, operation, log_group) = match self {
-            Self::ReadMetrics { scope, .. } => (scope, Operation::GetMetricData, None),
-            Self::SearchLog { scope, query, .. } => {
-                (scope, Operation::FilterLogEvents, Some(query.group.clone()))
-            }
+        let (operation, log_group) = match &self.query {
+            Query::Metrics { .. } => (Operation::GetMetricData, None),
+            Query::Log(_, query) => (Operation::FilterLogEvents, Some(query.group.clone())),
         };
         OperationKey {
-            scope: scope.clone(),
+            scope: self.scope.clone(),
             operation,
             log_group,
-        }
-    }
-
-    /// The lookups that the call serves.
-    pub(super) fn lookups(&self) -> &[LookupId] {
-        match self {
-            Self::ReadMetrics { lookups, .. } => lookups,
-            Self::SearchLog { lookup, .. } => std::slice::from_ref(lookup),
         }
     }
 }
@@ -98,11 +101,10 @@ impl MetricBatch {
     /// The call for this batch; `None` if it is empty.
     pub(super) fn into_call(self, scope: &AwsScope) -> Option<AwsCall> {
         let (from, to) = self.range?;
-        Some(AwsCall::ReadMetrics {
+        let series = self.series.into_iter().collect();
+        Some(AwsCall {
             scope: scope.clone(),
-            series: self.series.into_iter().collect(),
-            from,
-            to,
+            query: Query::Metrics { series, from, to },
             lookups: self.lookups,
         })
     }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::diagnosis::aws::window::{settled_at, window_for};
+use crate::domain::diagnosis::aws::window::{ours_in, settled_at, window_for};
 use crate::domain::diagnosis::aws::{
-    AwsEvidence, EvidenceRequest, EvidenceUpdate, LogFinding, LogSource, LogTemplate,
+    AwsEvidence, EvidenceRequest, EvidenceUpdate, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
-use crate::io::evidence::logs::is_searchable;
+use crate::io::evidence::logs::{LogQuery, is_searchable};
 use crate::io::evidence::scope::AwsScope;
-use crate::io::evidence::series::{Series, declared_series};
+use crate::io::evidence::series::{Series, SeriesValues, WindowAggregator, declared_series};
 use crate::model::settings::Settings;
 
 /// An accepted request for evidence.
@@ -56,13 +56,17 @@ pub(super) enum FetchState {
 #[derive(Debug)]
 pub(super) struct LogSearch {
     pub(super) source: LogSource,
-    pub(super) group: String,
+    pub(super) query: LogQuery,
     pub(super) state: FetchState,
 }
 
 /// The times of log searches after the end of the request, as multiples of the first. With
 /// the usual 15 s the last is after a quarter of an hour, when the line is no longer useful.
 const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
+
+/// How far a log search extends beyond the request on both sides. Events carry times of
+/// AWS's clock, which may differ from ours, and an access log line is written at the end.
+const LOG_MARGIN: Duration = Duration::from_secs(120);
 
 /// Final reads are rounded up to a multiple of this many seconds, so that targets that
 /// failed together share a call.
@@ -97,24 +101,26 @@ impl Lookup {
             (LogSource::AccessLog, &aws.access_log_group),
             (LogSource::ExecutionLog, &aws.execution_log_group),
         ];
-        let searchable = request.request_id.as_deref().is_some_and(is_searchable);
-        let logs = groups
-            .into_iter()
-            .filter_map(|(source, group)| {
-                Some(LogSearch {
-                    source,
-                    group: group.clone().filter(|_| searchable)?,
-                    state: scheduled(request.ended + first_log_search),
-                })
+        let id = request.request_id.as_ref().filter(|id| is_searchable(id));
+        let logs = groups.into_iter().filter_map(|(source, group)| {
+            Some(LogSearch {
+                source,
+                query: LogQuery {
+                    group: group.clone()?,
+                    id: id?.clone(),
+                    from: request.began - LOG_MARGIN,
+                    to: request.ended + LOG_MARGIN,
+                },
+                state: scheduled(request.ended + first_log_search),
             })
-            .collect();
+        });
         Self {
             scope: AwsScope::of(&request.target, settings),
             window: window_for(request.began, request.ended),
             final_read: rounded_up(settled_at.unwrap_or(request.ended + settle)),
             series,
             metrics,
-            logs,
+            logs: logs.collect(),
             first_log_search,
             early_reads,
             settled_at,
@@ -152,11 +158,6 @@ impl Lookup {
         }
     }
 
-    /// Whether a datapoint missing from a read at this time means that there is none.
-    pub(super) fn is_settled(&self, read_at: Timestamp) -> bool {
-        self.settled_at.is_some_and(|settled| read_at >= settled)
-    }
-
     /// Whether the metrics are due at `now`, or may be read now to share another's call.
     /// Only an early read may: the final one must not run before the window has settled.
     pub(super) fn may_read_metrics(&self, now: Timestamp) -> bool {
@@ -164,8 +165,19 @@ impl Lookup {
         self.metrics.is_due(now) || (early && self.metrics.is_due(now + MAX_LEAD))
     }
 
-    /// Schedules the next metric read after one at `read_at`, if any is left.
-    pub(super) fn metrics_were_read(&mut self, read_at: Timestamp) {
+    /// Applies the values of a metric read that started at `read_at`, and schedules the next
+    /// read, if any is left.
+    pub(super) fn apply_metrics(&mut self, values: &SeriesValues, read_at: Timestamp) {
+        let (from, to) = self.window;
+        let window = WindowAggregator { values, from, to };
+        self.evidence.window = Some(MetricWindow {
+            from,
+            to,
+            settled: self.settled_at.is_some_and(|settled| read_at >= settled),
+            ours: ours_in(&self.request.ours, from, to),
+            lambda: window.lambda(&self.series),
+            api: window.api(&self.series),
+        });
         // A read that ran early is not repeated at its scheduled time.
         let early = |read: &Timestamp| *read < self.final_read && *read > read_at + MAX_LEAD;
         let last = Some(self.final_read).filter(|read| *read > read_at);
@@ -173,12 +185,12 @@ impl Lookup {
         self.metrics = FetchState::scheduled_or_done(next);
     }
 
-    /// Records the result of a log search at `searched_at`, and schedules the next unless
-    /// the line was found.
-    pub(super) fn log_was_searched(
+    /// Applies the result of a log search that started at `searched_at`, and schedules the
+    /// next unless the line was found.
+    pub(super) fn apply_log(
         &mut self,
         source: LogSource,
-        finding: Option<LogFinding>,
+        finding: Option<&LogFinding>,
         searched_at: Timestamp,
     ) {
         let ended = self.request.ended;
@@ -190,7 +202,7 @@ impl Lookup {
         // The two logs may differ in detail. An unknown line does not replace a known one.
         let known = |finding: &LogFinding| finding.template != LogTemplate::Unknown;
         if finding.is_some() && !self.evidence.log.as_ref().is_some_and(known) {
-            self.evidence.log = finding;
+            self.evidence.log = finding.cloned();
         }
     }
 }
@@ -263,8 +275,9 @@ mod tests {
     fn check_reads(lookup: &mut Lookup, expected: &[(i64, bool)]) {
         let mut reads = Vec::new();
         while let FetchState::Scheduled { at, .. } = lookup.metrics {
-            reads.push((at.as_second() - 1000, lookup.is_settled(at)));
-            lookup.metrics_were_read(at);
+            lookup.apply_metrics(&SeriesValues::new(), at);
+            let window = lookup.evidence.window.as_ref().unwrap();
+            reads.push((at.as_second() - 1000, window.settled));
         }
         assert_eq!(reads, expected);
         assert!(lookup.is_done());
@@ -291,7 +304,7 @@ mod tests {
         let mut searches = Vec::new();
         while let FetchState::Scheduled { at, .. } = lookup.logs[0].state {
             searches.push(at.as_second() - 1000);
-            lookup.log_was_searched(LogSource::AccessLog, None, at);
+            lookup.apply_log(LogSource::AccessLog, None, at);
         }
         assert_eq!(searches, [15, 30, 60, 120, 240, 480, 900]);
         assert!(lookup.is_done());

@@ -4,8 +4,6 @@
 //! A series that CloudWatch could not read completely is left out: a partial sum would look
 //! like a low one.
 
-use std::collections::HashMap;
-
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StatusCode,
@@ -15,10 +13,7 @@ use jiff::Timestamp;
 use crate::io::aws::CallError;
 use crate::io::evidence::clients::{ClientCache, Operation};
 use crate::io::evidence::scope::AwsScope;
-use crate::io::evidence::series::{Points, Series};
-
-/// The series that were read. A series without datapoints is present and empty.
-pub(super) type SeriesValues = HashMap<Series, Points>;
+use crate::io::evidence::series::{Series, SeriesValues};
 
 /// CloudWatch's limit of queries in one call (API_GetMetricData).
 pub(super) const MAX_SERIES: usize = 500;

@@ -4,7 +4,7 @@
 //! functions"; API Gateway: "Monitoring HTTP API metrics", "REST API dimensions and
 //! metrics"). Pure. A missing datapoint stays missing and never becomes a zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -55,6 +55,9 @@ pub(super) enum ApiType {
 
 /// The values of a series by the start of their minute.
 pub(super) type Points = BTreeMap<Timestamp, f64>;
+
+/// The series that were read. A series without datapoints is present and empty.
+pub(super) type SeriesValues = HashMap<Series, Points>;
 
 const LAMBDA: [AwsMetric; 5] = [
     AwsMetric::Invocations,
@@ -157,8 +160,7 @@ fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
 
 /// Aggregates the values of a target's series over one window.
 pub(super) struct WindowAggregator<'a> {
-    /// The values of a series; `None` if it was not read.
-    pub(super) points: &'a dyn Fn(&Series) -> Option<&'a Points>,
+    pub(super) values: &'a SeriesValues,
     /// First minute of the window, inclusive.
     pub(super) from: Timestamp,
     /// End of the window, exclusive.
@@ -170,7 +172,8 @@ impl WindowAggregator<'_> {
     pub(super) fn lambda(&self, series: &[Series]) -> Option<LambdaMetrics> {
         let value = |metric| {
             let series = series.iter().find(|series| series.metric == metric)?;
-            (self.points)(series).map(|points| self.value(metric, points))
+            let points = self.values.get(series)?;
+            Some(self.value(metric, points))
         };
         Some(LambdaMetrics {
             invocations: value(AwsMetric::Invocations)?,
@@ -194,7 +197,8 @@ impl WindowAggregator<'_> {
             let series = series.iter().find(|series| {
                 matches!(series.metric, AwsMetric::Api(m, c, _) if m == metric && c == coverage)
             })?;
-            (self.points)(series).map(|points| self.value(series.metric, points))
+            let points = self.values.get(series)?;
+            Some(self.value(series.metric, points))
         };
         Some(ApiMetrics {
             count: value(ApiMetric::Count)?,
@@ -326,12 +330,12 @@ mod tests {
             (minute(3), 3.0),
             (minute(4), 9.0),
         ]);
-        let none = Points::new();
+        let values = series.iter().map(|series| match series.metric {
+            AwsMetric::Errors => (series.clone(), Points::new()),
+            _ => (series.clone(), points.clone()),
+        });
         let window = WindowAggregator {
-            points: &|series| match series.metric {
-                AwsMetric::Errors => Some(&none),
-                _ => Some(&points),
-            },
+            values: &values.collect(),
             from: minute(2),
             to: minute(4),
         };
@@ -350,13 +354,15 @@ mod tests {
             aws.stage = Some("prod".to_owned());
             aws.route = Some("$default".to_owned());
         }));
-        let (some, none) = (Points::from([(minute(1), 4.0)]), Points::new());
         let check = |route_has_data: bool| {
+            let values = series.iter().map(|series| match series.metric {
+                AwsMetric::Api(_, Coverage::Route, _) if !route_has_data => {
+                    (series.clone(), Points::new())
+                }
+                _ => (series.clone(), Points::from([(minute(1), 4.0)])),
+            });
             let window = WindowAggregator {
-                points: &|series| match series.metric {
-                    AwsMetric::Api(_, Coverage::Route, _) if !route_has_data => Some(&none),
-                    _ => Some(&some),
-                },
+                values: &values.collect(),
                 from: minute(0),
                 to: minute(2),
             };

@@ -24,9 +24,9 @@ use crate::domain::retry::jitter;
 use crate::io::aws::CallError;
 use crate::io::evidence::backoff::{OperationBackoff, is_transient};
 use crate::io::evidence::budget::{Budget, CallPacer, Permit, price};
-use crate::io::evidence::call::AwsCall;
+use crate::io::evidence::call::{AwsCall, CallOutput, Query};
 use crate::io::evidence::clients::ClientCache;
-use crate::io::evidence::metrics::SeriesValues;
+use crate::io::evidence::log_finding::log_finding;
 use crate::io::evidence::pending::{PendingLookups, empty_update};
 use crate::io::evidence::{logs, metrics};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
@@ -57,12 +57,6 @@ pub(super) struct Worker {
     in_flight: FuturesUnordered<RunningCall>,
     /// Updates for which the channel to the monitor had no room yet.
     outbox: VecDeque<EvidenceUpdate>,
-}
-
-/// What a call returned.
-enum CallOutput {
-    Metrics(SeriesValues),
-    LogLines(Vec<String>),
 }
 
 /// A call, when it started, and its result.
@@ -195,7 +189,7 @@ impl Worker {
             self.postpone(call, retry_at, failing.kind.as_str());
             return false;
         }
-        let AwsCall::ReadMetrics { series, .. } = call else {
+        let Query::Metrics { series, .. } = &call.query else {
             return true;
         };
         let max_daily_cost = self.settings.evidence.max_daily_cost;
@@ -224,17 +218,7 @@ impl Worker {
         match result {
             Ok(output) => {
                 self.backoff.record_success(&key);
-                let updates = match (&call, output) {
-                    (AwsCall::ReadMetrics { lookups, .. }, CallOutput::Metrics(values)) => {
-                        self.pending.metrics_were_read(lookups, &values, started)
-                    }
-                    (AwsCall::SearchLog { source, lookup, .. }, CallOutput::LogLines(lines)) => {
-                        let pending = &mut self.pending;
-                        pending.log_was_searched(lookup, *source, &lines, started)
-                    }
-                    // `run_call` returns the output that belongs to the call.
-                    _ => Vec::new(),
-                };
+                let updates = self.pending.apply(&call.lookups, &output, started);
                 self.outbox.extend(updates);
             }
             Err(failure) => {
@@ -288,19 +272,14 @@ async fn run_call(
     started: Timestamp,
     interval: Duration,
 ) -> FinishedCall {
-    let result = match &call {
-        AwsCall::ReadMetrics {
-            scope,
-            series,
-            from,
-            to,
-            ..
-        } => metrics::read(&clients, scope, series, *from, *to)
+    let scope = &call.scope;
+    let result = match &call.query {
+        Query::Metrics { series, from, to } => metrics::read(&clients, scope, series, *from, *to)
             .await
             .map(CallOutput::Metrics),
-        AwsCall::SearchLog { scope, query, .. } => logs::search(&clients, scope, query, interval)
+        Query::Log(source, query) => logs::search(&clients, scope, query, interval)
             .await
-            .map(CallOutput::LogLines),
+            .map(|lines| CallOutput::Log(*source, log_finding(*source, &lines, &query.id))),
     };
     (call, started, result)
 }

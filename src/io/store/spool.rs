@@ -13,6 +13,13 @@ use crate::io::store::database::unsigned;
 use crate::io::store::error::StoreError;
 use crate::io::store::row::SpoolRow;
 
+// Statements for `for_each`.
+pub(super) const MARK_SENDING: &str = "UPDATE spool SET sending = 1 WHERE id = ?1";
+pub(super) const DELETE: &str = "DELETE FROM spool WHERE id = ?1";
+pub(super) const TO_BACKLOG: &str = "UPDATE spool SET backlog = 1, sending = 0 WHERE id = ?1";
+pub(super) const TO_BACKLOG_MAYBE_ARRIVED: &str =
+    "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
+
 /// Reads the oldest datapoints of a backlog, at most `limit`.
 pub(super) fn oldest(
     connection: &Connection,
@@ -90,8 +97,7 @@ pub(super) fn reconcile(
     let lost: Vec<u64> = rows
         .filter(|id| id.as_ref().map_or(true, |id| !known.contains(id)))
         .collect::<Result<_, _>>()?;
-    let sql = "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
-    for_each(transaction, sql, &lost)
+    for_each(transaction, TO_BACKLOG_MAYBE_ARRIVED, &lost)
 }
 
 /// Deletes datapoints of a backlog that are older than `before`, and the oldest beyond the

@@ -164,11 +164,7 @@ impl Writer {
             self.metrics.failures.inc_by(jobs.len() as u64);
             return;
         };
-        let committed = database.write(|transaction| {
-            let counts = jobs.iter().map(|job| write(transaction, job));
-            counts.collect::<Result<Vec<_>, _>>()
-        });
-        let result = match committed {
+        let result = match commit(database, &jobs) {
             Ok(counts) => jobs
                 .into_iter()
                 .zip(counts)
@@ -224,32 +220,31 @@ impl Writer {
 fn free_space(database: &mut Database, jobs: Vec<Job>) {
     let frees = |job: &Job| matches!(job, Job::DeleteDatapoints(_) | Job::TrimBacklog(..));
     let jobs: Vec<_> = jobs.into_iter().filter(frees).collect();
-    let committed = database.write(|transaction| {
-        let counts = jobs.iter().map(|job| write(transaction, job));
-        counts.collect::<Result<Vec<_>, _>>()
-    });
-    for (job, count) in jobs.into_iter().zip(committed.unwrap_or_default()) {
+    let counts = commit(database, &jobs).unwrap_or_default();
+    for (job, count) in jobs.into_iter().zip(counts) {
         // The error of the whole group is reported already.
         let _ = reply(database, job, count);
     }
 }
 
+/// Executes the writing parts of jobs in one transaction. Returns the count of each.
+fn commit(database: &mut Database, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
+    database.write(|transaction| jobs.iter().map(|job| write(transaction, job)).collect())
+}
+
 /// Executes the writing part of a job. Returns how many rows a trim deleted.
 fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
-    const SENDING: &str = "UPDATE spool SET sending = 1 WHERE id = ?1";
-    const DELETE: &str = "DELETE FROM spool WHERE id = ?1";
-    const MAYBE_ARRIVED: &str =
-        "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
-    const NOT_ARRIVED: &str = "UPDATE spool SET backlog = 1, sending = 0 WHERE id = ?1";
     match job {
         Job::SaveIncidents(incidents, _) => database::save_incidents(transaction, incidents)?,
         Job::SaveBaselines(baselines) => database::save_baselines(transaction, baselines)?,
         Job::DeleteBaselines(targets) => database::delete_baselines(transaction, targets)?,
         Job::SaveDatapoints(rows, _) => spool::save(transaction, rows)?,
-        Job::MarkSending(ids) => spool::for_each(transaction, SENDING, ids)?,
-        Job::DeleteDatapoints(ids) => spool::for_each(transaction, DELETE, ids)?,
-        Job::ReturnToBacklog(ids, true) => spool::for_each(transaction, MAYBE_ARRIVED, ids)?,
-        Job::ReturnToBacklog(ids, false) => spool::for_each(transaction, NOT_ARRIVED, ids)?,
+        Job::MarkSending(ids) => spool::for_each(transaction, spool::MARK_SENDING, ids)?,
+        Job::DeleteDatapoints(ids) => spool::for_each(transaction, spool::DELETE, ids)?,
+        Job::ReturnToBacklog(ids, true) => {
+            spool::for_each(transaction, spool::TO_BACKLOG_MAYBE_ARRIVED, ids)?;
+        }
+        Job::ReturnToBacklog(ids, false) => spool::for_each(transaction, spool::TO_BACKLOG, ids)?,
         Job::Reconcile(destination, known) => spool::reconcile(transaction, destination, known)?,
         Job::TrimBacklog(destination, before, most, _) => {
             return spool::trim(transaction, destination, *before, *most);
