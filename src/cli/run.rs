@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::{Exit, Terminal};
 use crate::engine::app::{App, Options, state};
 use crate::io::config;
+use crate::io::evidence::FIRST_LOG_SEARCH;
 use crate::io::logging;
 use crate::io::sd_notify::SdNotify;
 
@@ -73,6 +74,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         settings: loaded.settings,
         reload_from: Some(args.config),
         aws: None,
+        first_log_search: FIRST_LOG_SEARCH,
         state,
         sd_notify,
     })

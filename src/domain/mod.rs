@@ -16,6 +16,7 @@ pub mod maintenance;
 pub mod mass_failure;
 pub mod prober_health;
 pub mod report;
+pub mod retry;
 pub mod schedule;
 pub mod shard;
 pub mod transcript;

@@ -213,9 +213,6 @@ pub struct EvidenceSettings {
     pub enabled: bool,
     /// When metrics are first read, from the end of the request.
     pub first_look: Duration,
-    /// When a log is first searched, from the end of the request; later looks follow at
-    /// growing distances. No key of the configuration: only a simulation is quicker.
-    pub first_log_look: Duration,
     /// How long after the end of the function's timeout every datapoint has arrived.
     pub settle: Duration,
     /// US dollars (estimated) that metrics may cost in a day (UTC); zero: never ask for
@@ -357,8 +354,6 @@ impl Default for EvidenceSettings {
         Self {
             enabled: true,
             first_look: Duration::from_secs(120),
-            // Lines appear within seconds as a rule; AWS promises nothing.
-            first_log_look: Duration::from_secs(15),
             settle: Duration::from_secs(600),
             max_daily_cost: 1.0,
             max_requests_per_second: 2,

@@ -279,7 +279,6 @@ fn asking_for_evidence_takes_what_is_written_and_money_in_whole_dollars() {
         max_daily_cost: 2.0,
         max_requests_per_second: 5,
         endpoint_url: Some("http://127.0.0.1:4566".to_owned()),
-        ..EvidenceSettings::default()
     };
     assert_eq!(loaded.settings.evidence, expected);
 }

@@ -17,7 +17,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use probecause::domain::diagnosis::aws::{AwsEvidence, EvidenceUpdate};
-use probecause::io::evidence::Evidence;
+use probecause::io::evidence::{EvidenceCollector, FIRST_LOG_SEARCH};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::Settings;
 use probecause::model::target::Target;
@@ -143,7 +143,13 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-async fn start(settings: &Settings) -> (Evidence, mpsc::Receiver<EvidenceUpdate>, DaemonMetrics) {
+async fn start(
+    settings: &Settings,
+) -> (
+    EvidenceCollector,
+    mpsc::Receiver<EvidenceUpdate>,
+    DaemonMetrics,
+) {
     let base = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
@@ -151,7 +157,13 @@ async fn start(settings: &Settings) -> (Evidence, mpsc::Receiver<EvidenceUpdate>
         .await;
     let (sender, answers) = mpsc::channel(64);
     let metrics = DaemonMetrics::new().unwrap();
-    let asking = Evidence::start_with(settings, metrics.clone(), sender, Some(base));
+    let asking = EvidenceCollector::start(
+        settings,
+        metrics.clone(),
+        sender,
+        Some(base),
+        FIRST_LOG_SEARCH,
+    );
     (asking, answers, metrics)
 }
 

@@ -10,7 +10,7 @@ use probecause::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate};
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
-use probecause::io::evidence::Evidence;
+use probecause::io::evidence::{EvidenceCollector, FIRST_LOG_SEARCH};
 use probecause::io::probe::Prober;
 use probecause::io::simulator::{Door, Fault, Options, Simulator};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
@@ -67,7 +67,7 @@ async fn check(door: Door, expected: &[(Fault, &str)]) {
     }
     let metrics = DaemonMetrics::new().unwrap();
     let base = Some(simulator.telemetry_config().await);
-    let evidence = Evidence::start_with(&settings, metrics, sender, base);
+    let evidence = EvidenceCollector::start(&settings, metrics, sender, base, FIRST_LOG_SEARCH);
     for (target, observation, _) in &probed {
         evidence.ask(EvidenceRequest {
             target: Arc::clone(target),

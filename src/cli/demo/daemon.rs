@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 use super::Row;
+use super::plan::AT_ONCE;
 use crate::domain::health::HealthState;
 use crate::engine::app::{App, Options};
 use crate::io::sd_notify::SdNotify;
@@ -36,6 +37,7 @@ impl Daemon {
             settings,
             reload_from: None,
             aws: Some(aws),
+            first_log_search: AT_ONCE,
             // A demonstration leaves nothing behind.
             state: None,
             sd_notify: SdNotify::default(),

@@ -81,7 +81,7 @@ const SLOW: (Duration, Duration) = (Duration::from_secs(40), Duration::from_secs
 
 /// The simulated telemetry has no delays, so that nobody waits minutes for it: AWS's own
 /// takes seconds for a log line as a rule, and up to ten minutes for a metric.
-const AT_ONCE: Duration = Duration::from_secs(1);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.
 pub(super) const ROUTES: [Route; 9] = [
@@ -171,7 +171,6 @@ pub(super) fn settings(
             ..ServerSettings::default()
         },
         evidence: EvidenceSettings {
-            first_log_look: AT_ONCE,
             first_look: AT_ONCE,
             settle: AT_ONCE,
             // Everything fails within seconds of the start, which no real daemon sees.

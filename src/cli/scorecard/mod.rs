@@ -22,6 +22,7 @@ use self::truth::Truths;
 use super::{Exit, Terminal, print};
 use crate::engine::app::{App, Options};
 use crate::io::config;
+use crate::io::evidence::FIRST_LOG_SEARCH;
 use crate::io::logging;
 use crate::io::sd_notify::SdNotify;
 use crate::io::simulator::Simulator;
@@ -132,6 +133,7 @@ async fn score(
         settings,
         reload_from: None,
         aws,
+        first_log_search: FIRST_LOG_SEARCH,
         // A trial leaves nothing behind, and the daemon beside it keeps its own.
         state: None,
         sd_notify: SdNotify::default(),

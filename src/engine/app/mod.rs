@@ -27,7 +27,7 @@ use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
 use crate::engine::scheduler::control_requests::ControlRequests;
 use crate::engine::scheduler::{Command, Emission, Probe, Scheduler};
 use crate::engine::server::{self, ReloadRequest, ServerState};
-use crate::io::evidence::Evidence;
+use crate::io::evidence::EvidenceCollector;
 use crate::io::probe::{Prober, ProberError};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
@@ -35,7 +35,7 @@ use crate::io::sink::cloudwatch::CloudWatchSink;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::Board;
 use crate::io::sink::prometheus::PrometheusSink;
-use crate::io::store::{Memory, Store};
+use crate::io::store::{RestoredState, Store};
 use crate::io::web_access::TlsError;
 use crate::model::observation::Observation;
 use crate::model::settings::Settings;
@@ -51,6 +51,8 @@ pub struct Options {
     /// Credentials and region for AWS, where they are known already; `None`: the SDK's
     /// default chain.
     pub aws: Option<SdkConfig>,
+    /// When a log is first searched for evidence, counted from the end of the request.
+    pub first_log_search: Duration,
     /// Where incidents, baselines and unsent datapoints outlive the process; `None`:
     /// nowhere.
     pub state: Option<PathBuf>,
@@ -100,7 +102,7 @@ pub struct App {
     board: Arc<Board>,
     cloudwatch: Arc<CloudWatchSink>,
     control_requests: ControlRequests,
-    evidence: Arc<Evidence>,
+    evidence: Arc<EvidenceCollector>,
     store: Store,
     sd_notify: SdNotify,
     scheduler: mpsc::Sender<Command>,
@@ -161,8 +163,8 @@ impl App {
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
-        let (sinks, evidence, answers) =
-            start_sinks(&settings, &metrics, options.aws, store.clone());
+        let aws = (options.aws, options.first_log_search);
+        let (sinks, evidence, answers) = start_sinks(&settings, &metrics, aws, store.clone());
         let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
 
         let (inbox, senders) = inbox(answers);
@@ -308,11 +310,11 @@ fn inbox(answers: mpsc::Receiver<EvidenceUpdate>) -> (Inbox, MonitorSenders) {
 }
 
 /// The store, and what it remembers.
-async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, Memory) {
+async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
     let gauges = metrics.store_gauges();
     match directory {
         Some(directory) => Store::open(directory, gauges).await,
-        None => (Store::off(gauges), Memory::default()),
+        None => (Store::off(gauges), RestoredState::default()),
     }
 }
 
@@ -320,9 +322,13 @@ async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, 
 fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
-    aws: Option<SdkConfig>,
+    (aws, first_log_search): (Option<SdkConfig>, Duration),
     store: Store,
-) -> (Sinks, Arc<Evidence>, mpsc::Receiver<EvidenceUpdate>) {
+) -> (
+    Sinks,
+    Arc<EvidenceCollector>,
+    mpsc::Receiver<EvidenceUpdate>,
+) {
     let cloudwatch =
         CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
     let sinks = Sinks {
@@ -331,7 +337,8 @@ fn start_sinks(
         cloudwatch: Arc::new(cloudwatch),
     };
     let (sender, answers) = mpsc::channel(ANSWERS);
-    let evidence = Evidence::start_with(settings, metrics.clone(), sender, aws);
+    let evidence =
+        EvidenceCollector::start(settings, metrics.clone(), sender, aws, first_log_search);
     (sinks, Arc::new(evidence), answers)
 }
 

@@ -16,7 +16,7 @@ use super::{ConfigChange, Monitor};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{IncidentEvent, Incidents};
 use crate::domain::maintenance::Maintenance;
-use crate::io::store::{KeptBaseline, KeptIncident, Memory};
+use crate::io::store::{KeptBaseline, KeptIncident, RestoredState};
 use crate::model::scope::Scope;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
@@ -100,7 +100,7 @@ impl Monitor {
     }
 
     /// Goes on where a former life of the daemon ended.
-    fn resume(&mut self, memory: Memory, now: Timestamp) {
+    fn resume(&mut self, memory: RestoredState, now: Timestamp) {
         self.recall(&memory.baselines, now);
         let ours = |kept: &KeptIncident| kept.location == self.location;
         let resolved = memory.resolved.iter().filter(|kept| ours(kept));

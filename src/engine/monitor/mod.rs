@@ -36,10 +36,10 @@ use crate::domain::prober_health::ProberHealth;
 use crate::domain::report::{Missed, Report};
 use crate::engine::scheduler::control_requests::ControlRequests;
 use crate::engine::scheduler::{Command, Emission};
-use crate::io::evidence::Evidence;
+use crate::io::evidence::EvidenceCollector;
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
-use crate::io::store::{Memory, Store};
+use crate::io::store::{RestoredState, Store};
 use crate::model::observation::Observation;
 use crate::model::settings::{RuleFile, Settings};
 use crate::model::target::{Target, TargetName};
@@ -85,7 +85,7 @@ pub struct Outbox {
     /// Asked for control requests.
     pub control_requests: ControlRequests,
     /// Asked about failed requests.
-    pub evidence: Arc<Evidence>,
+    pub evidence: Arc<EvidenceCollector>,
     /// Told that this loop still comes round.
     pub sd_notify: SdNotify,
 }
@@ -111,7 +111,7 @@ pub struct Monitor {
     /// What the heartbeat's alarm was told last in place of theirs.
     told_of_group: Option<Annotation>,
     /// What is remembered of before, until the first configuration says what it is for.
-    memory: Option<Memory>,
+    memory: Option<RestoredState>,
     persistence: Persistence,
     batch: Batch,
 }
@@ -126,7 +126,7 @@ const TICK: Duration = Duration::from_secs(10);
 impl Monitor {
     /// A monitor without targets, on what is remembered of before.
     #[must_use]
-    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: Memory) -> Self {
+    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: RestoredState) -> Self {
         Self {
             rulebook,
             rules: None,

@@ -1,41 +1,41 @@
-//! Whether a request without an answer may have been carried out.
+//! Decides whether a request without a response may have been executed.
 //!
-//! Who sends a datapoint again has to know whether it may now be there twice. The SDK says
-//! only which stage failed, and its dispatch stage spans connecting and sending: below it,
-//! hyper tells whether there was a connection. It is no promise of the SDK that hyper's
-//! error is in the chain, so the tests break real connections.
+//! Before a datapoint is sent again, the daemon must know whether it may then arrive twice.
+//! The SDK only reports which stage failed, and its dispatch stage covers both connecting and
+//! sending; hyper's error in the source chain tells them apart. The SDK does not guarantee
+//! that hyper's error is there, so the tests break real connections.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::error::SdkError;
 use hyper_util::client::legacy;
 
-/// Whether a request may have reached AWS although no whole answer came back.
+/// Whether a request may have reached AWS although no complete response came back.
 pub(super) fn may_have_arrived<E>(error: &SdkError<E>) -> bool
 where
     E: std::error::Error + 'static,
 {
     match error {
-        // The SDK's limit for an attempt counts signing and connecting too. Connecting has
-        // a shorter limit of its own, which ends as a dispatch failure.
+        // The SDK's attempt timeout also covers signing and connecting. Connecting has a
+        // shorter timeout, which the SDK reports as a dispatch failure.
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(_) => broke_after_connecting(error),
-        // Never sent; or an answer did come.
+        // Either never sent, or a response came.
         _ => false,
     }
 }
 
-/// Whether hyper had a connection when a call failed. What fails while credentials are
-/// fetched is told apart first: that is another call, which may have had one.
+/// Whether hyper had a connection when a call failed. A failure to fetch credentials is
+/// excluded first: its source may be a different call that had a connection.
 fn broke_after_connecting(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut link = Some(error);
-    while let Some(error) = link {
+    let mut next = Some(error);
+    while let Some(error) = next {
         if error.is::<CredentialsError>() {
             return false;
         }
         if let Some(error) = error.downcast_ref::<legacy::Error>() {
             return !error.is_connect();
         }
-        link = error.source();
+        next = error.source();
     }
     false
 }
@@ -51,9 +51,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use crate::io::aws::{CallError, sort};
+    use crate::io::aws::{CallError, classify};
 
-    /// Calls `endpoint`, and sorts the failure.
+    /// Calls `endpoint` and classifies the failure.
     async fn call(endpoint: String, with_credentials: bool) -> CallError {
         let limits = TimeoutConfig::builder()
             .connect_timeout(Duration::from_millis(200))
@@ -70,19 +70,20 @@ mod tests {
         }
         let client = Client::from_conf(config.build());
         let error = client.describe_alarms().send().await.unwrap_err();
-        sort("cloudwatch", "DescribeAlarms", &error)
+        classify("cloudwatch", "DescribeAlarms", &error)
     }
 
-    /// A server that reads the request, writes `answer` and, if told so, stays.
-    async fn server(answer: &'static str, stays: bool) -> String {
+    /// Starts a server that reads a request, writes `response`, and then closes the connection
+    /// unless `keep_open`.
+    async fn server(response: &'static str, keep_open: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await;
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            if stays {
+            stream.write_all(response.as_bytes()).await.unwrap();
+            if keep_open {
                 std::future::pending::<()>().await;
             }
         });
@@ -90,14 +91,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_lost_only_where_the_request_may_have_arrived() {
+    async fn a_response_is_lost_only_if_the_request_may_have_arrived() {
         let refused = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let nobody = format!("http://{}", refused.local_addr().unwrap());
+        let closed_port = format!("http://{}", refused.local_addr().unwrap());
         drop(refused);
         let cases = [
-            ("nobody listens", nobody, true, false),
+            ("nothing listens", closed_port, true, false),
             (
-                "no TLS spoken",
+                "no TLS",
                 server("HTTP/1.1 400 \r\n\r\n", false)
                     .await
                     .replace("http:", "https:"),
@@ -105,9 +106,9 @@ mod tests {
                 false,
             ),
             ("no credentials", server("", true).await, false, false),
-            ("no answer in time", server("", true).await, true, true),
+            ("no response in time", server("", true).await, true, true),
             (
-                "closed without an answer",
+                "closed without a response",
                 server("", false).await,
                 true,
                 true,
@@ -125,7 +126,7 @@ mod tests {
                 true,
             ),
             (
-                "an error",
+                "an error response",
                 server("HTTP/1.1 500 \r\ncontent-length: 0\r\n\r\n", true).await,
                 true,
                 false,
@@ -133,7 +134,7 @@ mod tests {
         ];
         for (name, endpoint, with_credentials, lost) in cases {
             let failure = call(endpoint, with_credentials).await;
-            assert_eq!(failure.answer_lost(), lost, "{name}: {failure:?}");
+            assert_eq!(failure.response_lost(), lost, "{name}: {failure:?}");
         }
     }
 }

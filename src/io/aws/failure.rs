@@ -1,61 +1,60 @@
-//! A failed call to AWS, sorted by what to do about it.
+//! Failed AWS calls, classified by what to do about them.
 //!
-//! Only the service's own message or the SDK's one-line summary is kept: the SDK's debug
-//! output would repeat requests and answers in a log.
-
-use std::fmt;
+//! Only the service's message or a one-line summary of the SDK's error is kept: the SDK's
+//! debug output would repeat requests and responses in the log.
 
 use aws_sdk_cloudwatch::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use crate::io::aws::arrival::may_have_arrived;
-use crate::io::aws::wording::{self, Denial};
+use crate::io::aws::clock_skew::describe_clock_skew;
+use crate::io::aws::denial::Denial;
 
-/// A call that failed.
+/// A failed call.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation}: {text}")]
 pub struct CallError {
     /// The operation, such as `PutMetricData`.
     pub operation: &'static str,
-    /// What to do about it.
+    /// The class of the failure.
     pub kind: FailureKind,
-    /// What happened and the mend, in one line.
+    /// What happened and how to fix it, in one line.
     pub text: String,
 }
 
-/// Failures by what to do about them.
+/// The class of a failed call, which decides whether it may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// Too many calls: later.
+    /// Too many calls. Retry later.
     Throttled,
-    /// No credentials, or not allowed: somebody has to act; later.
+    /// No valid credentials, or a missing permission. Retry later; somebody has to act.
     Denied,
-    /// The request itself is wrong: the same again would fail again.
+    /// AWS rejected the request itself. Sending it again fails again.
     Refused,
-    /// Anything else that surely was not carried out: later.
+    /// Any other failure of a request that was certainly not executed. Retry later.
     Failed,
-    /// No whole answer came to a request that may have been sent: later, and what it
-    /// asked for may then be done twice.
+    /// No complete response to a request that may have been sent. Retry later; the request
+    /// may then be executed twice.
     Lost,
 }
 
-/// Codes of a request whose sender is known and may not do this.
+/// Error codes (or parts of them) of an authenticated request without permission.
 const NOT_ALLOWED: [&str; 3] = ["AccessDenied", "NotAuthorized", "UnauthorizedOperation"];
 
 impl CallError {
-    /// Whether the request may have been carried out although its answer never came: it
-    /// timed out, or the connection broke after it was made. Sent again, what it carries
-    /// may arrive twice.
+    /// Whether the request may have been executed although its response never came: it
+    /// timed out, or the connection broke after it was established. If it is sent again,
+    /// its content may arrive twice.
     ///
-    /// False where it surely did not count: there were no credentials, no connection was
-    /// made, or AWS answered with an error.
+    /// False if it was certainly not executed: there were no credentials, no connection was
+    /// established, or AWS responded with an error.
     #[must_use]
-    pub const fn answer_lost(&self) -> bool {
+    pub const fn response_lost(&self) -> bool {
         matches!(self.kind, FailureKind::Lost)
     }
 }
 
 impl FailureKind {
-    /// The outcome as a label value.
+    /// The value of the metric label `outcome`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,14 +65,8 @@ impl FailureKind {
     }
 }
 
-impl fmt::Display for FailureKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Sorts a failed call of `service` (its prefix in IAM's action names).
-pub(crate) fn sort<E>(
+/// Classifies a failed call of `service`, given as its prefix in IAM action names.
+pub(crate) fn classify<E>(
     service: &'static str,
     operation: &'static str,
     error: &SdkError<E>,
@@ -85,8 +78,8 @@ where
     let code = error
         .as_service_error()
         .and_then(ProvideErrorMetadata::code);
-    let whole = DisplayErrorContext(error).to_string();
-    let kind = match kind_of(code.unwrap_or_default(), status, &whole) {
+    let full_text = DisplayErrorContext(error).to_string();
+    let kind = match kind_of(code.unwrap_or_default(), status, &full_text) {
         FailureKind::Failed if may_have_arrived(error) => FailureKind::Lost,
         kind => kind,
     };
@@ -97,10 +90,10 @@ where
         denied(
             &format!("{service}:{operation}"),
             code.unwrap_or_default(),
-            message.unwrap_or(&whole),
+            message.unwrap_or(&full_text),
         )
     } else {
-        let message = message.map_or_else(|| chain(error), str::to_owned);
+        let message = message.map_or_else(|| with_sources(error), str::to_owned);
         match (code, status) {
             (Some(code), _) => format!("{code}: {message}"),
             (None, Some(status)) => format!("status {status}: {message}"),
@@ -114,22 +107,22 @@ where
     }
 }
 
-/// What mends a denied call. `action` is what the operation itself needs: the fallback
-/// where AWS does not say what is missing.
+/// How to fix a denied call. `action` is the IAM action of the operation, named if AWS does
+/// not say which permission is missing.
 fn denied(action: &str, code: &str, message: &str) -> String {
-    if let Some(clock) = wording::clock(code, message) {
-        return clock;
+    if let Some(clock_skew) = describe_clock_skew(code, message) {
+        return clock_skew;
     }
-    if let Some(denial) = Denial::read(message) {
+    if let Some(denial) = Denial::parse(message) {
         return denial.to_string();
     }
-    let message = in_one_line(message);
+    let message = summary(message);
     if NOT_ALLOWED.iter().any(|known| code.contains(known)) {
         format!("access denied: allow `{action}` to the daemon's role ({message})")
     } else if code.contains("ExpiredToken") {
         format!(
             "the AWS credentials have expired: renew them, or give the daemon a role, whose \
-             credentials renew themselves ({message})"
+             credentials are renewed automatically ({message})"
         )
     } else {
         format!(
@@ -139,9 +132,9 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
 }
 
-/// An error and what is behind it, down to `Connection refused`; what an error repeats of
-/// its source is said once.
-fn chain(error: &dyn std::error::Error) -> String {
+/// The messages of an error and its sources, down to one like `Connection refused`. A source
+/// whose message is already contained is left out.
+fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -155,13 +148,13 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The SDK appends its whole debug output in brackets: useless in a log line.
-pub(super) fn in_one_line(message: &str) -> &str {
+/// The message without the debug output that the SDK appends in parentheses.
+pub(super) fn summary(message: &str) -> &str {
     message.split(" (").next().unwrap_or_default()
 }
 
-fn kind_of(code: &str, status: Option<u16>, whole: &str) -> FailureKind {
-    let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
+fn kind_of(code: &str, status: Option<u16>, full_text: &str) -> FailureKind {
+    let has = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
     if has(&["Throttl", "RequestLimitExceeded", "TooManyRequests"]) || status == Some(429) {
         FailureKind::Throttled
     } else if has(&NOT_ALLOWED)
@@ -176,7 +169,7 @@ fn kind_of(code: &str, status: Option<u16>, whole: &str) -> FailureKind {
             "MissingAuthentication",
             "OptInRequired",
         ])
-        || (code.is_empty() && whole.contains("credentials"))
+        || (code.is_empty() && full_text.contains("credentials"))
     {
         FailureKind::Denied
     } else if has(&[
@@ -201,8 +194,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_are_sorted_by_what_to_do_about_them() {
-        for (code, status, whole, expected) in [
+    fn failures_are_classified_by_code_status_and_text() {
+        for (code, status, full_text, expected) in [
             ("ThrottlingException", Some(400), "", FailureKind::Throttled),
             ("", Some(429), "", FailureKind::Throttled),
             ("AccessDeniedException", Some(403), "", FailureKind::Denied),
@@ -220,12 +213,16 @@ mod tests {
             ("InternalServiceFault", Some(500), "", FailureKind::Failed),
             ("", None, "dispatch failure", FailureKind::Failed),
         ] {
-            assert_eq!(kind_of(code, status, whole), expected, "{code} {status:?}");
+            assert_eq!(
+                kind_of(code, status, full_text),
+                expected,
+                "{code} {status:?}"
+            );
         }
     }
 
     #[test]
-    fn a_denied_call_says_what_mends_it() {
+    fn the_text_of_a_denied_call_says_how_to_fix_it() {
         for (code, message, expected) in [
             (
                 "AccessDeniedException",
@@ -243,17 +240,16 @@ mod tests {
                 "ExpiredToken",
                 "The security token included in the request is expired",
                 "the AWS credentials have expired: renew them, or give the daemon a role, whose \
-                 credentials renew themselves (The security token included in the request is expired)",
+                 credentials are renewed automatically (The security token included in the request is expired)",
             ),
             (
                 "InvalidSignatureException",
                 "Signature expired: 20210309T162431Z is now earlier than 20210309T163358Z \
                  (20210309T163858Z - 5 min.)",
-                "this host's clock is 14 min 27 s behind AWS's: synchronise it (NTP), nothing else \
-                 is wrong with the request",
+                "this host's clock is 14 min 27 s behind AWS's: synchronize it (NTP)",
             ),
             (
-                // A role that cannot be assumed is told by the SDK in its debug output.
+                // The SDK reports a role that cannot be assumed in its debug output.
                 "",
                 "dispatch failure: other: Error { message: \"User: arn:aws:iam::1:user/a is not \
                  authorized to perform: sts:AssumeRole on resource: arn:aws:iam::2:role/b\" }",

@@ -1,28 +1,30 @@
-//! What every way to AWS shares: how an SDK configuration is made, how long a call may
-//! take, and how a failed one is sorted by what to do about it.
+//! What all AWS clients share: SDK configuration, time limits, assumed roles, and the
+//! classification of failed calls by what to do about them.
 //!
-//! It knows no service: CloudWatch's alarms live in `sink::cloudwatch`, asking for
-//! evidence in `evidence`. It refuses to retry: whoever calls has a queue that does.
+//! It knows no service: alarms and datapoints are in `sink::cloudwatch`, evidence in
+//! `evidence`. It does not retry: each caller has a queue that does.
 
 mod arrival;
+mod clock_skew;
+mod denial;
 mod failure;
 mod role;
-mod wording;
 
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 
-pub(crate) use failure::sort;
+pub(crate) use failure::classify;
 pub use failure::{CallError, FailureKind};
-pub(crate) use role::{assume, blame};
+pub(crate) use role::{assume, explain_role_failure};
 
-/// One call, reads' retries aside, is given up after this long: a batch is better sent
-/// anew than waited for.
+/// The longest duration of one attempt of a call. After this time a batch is better sent
+/// again than waited for.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// To find a host that does not answer; within a region connecting takes milliseconds.
+/// The longest time to connect. Within a region it takes milliseconds, so a host that takes
+/// this long does not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The time limits of one attempt.
@@ -33,8 +35,8 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// An SDK configuration: `base` where one was already made, else what the default chain
-/// gives. A region that is known wins over both.
+/// An SDK configuration: `base` if there is one, else that of the SDK's default chain.
+/// `region` overrides the region of both.
 pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>) -> SdkConfig {
     let region = region.map(|region| Region::new(region.to_owned()));
     match base {
@@ -45,7 +47,8 @@ pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>
         None => {
             let mut loader = aws_config::defaults(BehaviorVersion::latest());
             if let Some(region) = region {
-                // Or the chain would end up asking the instance metadata for one.
+                // Set before loading: otherwise the chain may ask the instance metadata
+                // service for a region.
                 loader = loader.region(region);
             }
             loader.load().await

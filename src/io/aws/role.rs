@@ -1,27 +1,27 @@
-//! Roles that are assumed, and what is said when one cannot be.
+//! Assumes roles, and explains why a role could not be assumed.
 //!
-//! The SDK assumes a role only when a call needs credentials, and wraps what went wrong in
-//! its own words; here it is told as what it is. AWS's words for the missing action are
-//! kept: they say more than any guess of ours.
+//! The SDK assumes a role only when a call needs credentials, and reports a failure as one of
+//! that call. The explanation names the role, and the missing action if AWS named it.
 
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_cloudwatch::config::{IdentityCache, SharedCredentialsProvider};
 use aws_sdk_cloudwatch::error::{DisplayErrorContext, SdkError};
 
-use crate::io::aws::failure::in_one_line;
-use crate::io::aws::wording::{self, Denial};
+use crate::io::aws::clock_skew::describe_clock_skew;
+use crate::io::aws::denial::Denial;
+use crate::io::aws::failure::summary;
 use crate::io::aws::{CallError, FailureKind};
 use crate::model::settings::Role;
 
-/// The name of our sessions in the trail of an assumed role.
+/// The session name, shown in CloudTrail events of an assumed role.
 const SESSION: &str = "probecause";
 
-/// What the SDK puts before the reason why there are no credentials.
+/// The SDK's prefix for the reason why there are no credentials.
 const LOADING: &str = "loading credentials: ";
 
-/// The configuration with a role's credentials, which its own ones assume. Clients made
-/// of one such configuration share a session of the role.
+/// A configuration with the credentials of a role, which the credentials of `config` assume.
+/// Clients built from it share one session of the role.
 pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
     let mut provider = AssumeRoleProvider::builder(&role.arn)
         .session_name(SESSION)
@@ -37,12 +37,16 @@ pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
         .build()
 }
 
-/// Says of a call that failed for want of credentials that its role could not be assumed.
-pub(crate) fn blame<E>(role: Option<&Role>, error: &SdkError<E>, failure: CallError) -> CallError
+/// Replaces the text of a failure if the call failed because `role` could not be assumed.
+pub(crate) fn explain_role_failure<E>(
+    role: Option<&Role>,
+    error: &SdkError<E>,
+    failure: CallError,
+) -> CallError
 where
     E: std::error::Error + 'static,
 {
-    // Where the service itself answered, the role had been assumed.
+    // If the service responded, the role had been assumed.
     let unsent = error.raw_response().is_none();
     match role.filter(|_| unsent && failure.kind == FailureKind::Denied) {
         Some(role) => CallError {
@@ -53,22 +57,22 @@ where
     }
 }
 
-/// What mends it, from all that the SDK says.
-fn explain(arn: &str, whole: &str) -> String {
-    if let Some(clock) = wording::clock("", whole) {
-        return format!("cannot assume {arn}: {clock}");
+/// Why a role could not be assumed and how to fix it, from the full text of the SDK's error.
+fn explain(arn: &str, error: &str) -> String {
+    if let Some(clock_skew) = describe_clock_skew("", error) {
+        return format!("cannot assume {arn}: {clock_skew}");
     }
-    if let Some(denial) = Denial::read(whole) {
+    if let Some(denial) = Denial::parse(error) {
         return format!(
-            "cannot assume {arn}: {denial}; the role's trust policy has to name them (and the \
-             external id) as well"
+            "cannot assume {arn}: {denial}; the role's trust policy must also allow that \
+             principal (and the external id)"
         );
     }
-    let reason = whole.split(LOADING).last().unwrap_or_default();
+    let reason = error.split(LOADING).last().unwrap_or_default();
     format!(
         "cannot assume {arn} ({}): allow `sts:AssumeRole` on it to the daemon's own credentials, \
-         and name them (and the external id) in its trust policy",
-        in_one_line(reason)
+         and allow them (and the external id) in its trust policy",
+        summary(reason)
     )
 }
 
@@ -76,40 +80,40 @@ fn explain(arn: &str, whole: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(whole: &str, expected: &str) {
-        let said = explain("arn:aws:iam::2:role/b", whole);
+    fn check(error: &str, expected: &str) {
+        let text = explain("arn:aws:iam::2:role/b", error);
         assert_eq!(
-            said,
+            text,
             format!("cannot assume arn:aws:iam::2:role/b{expected}")
         );
     }
 
     #[test]
-    fn the_missing_action_is_kept_and_the_trust_policy_added() {
+    fn the_missing_action_and_the_trust_policy_are_named() {
         check(
             "dispatch failure: other: an error occurred while loading credentials: service \
              error (DispatchFailure(… Error { code: \"AccessDenied\", message: \"User: \
              arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: \
              arn:aws:iam::2:role/b\" }",
             ": access denied: allow `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
-             arn:aws:iam::1:user/a; the role's trust policy has to name them (and the external \
-             id) as well",
+             arn:aws:iam::1:user/a; the role's trust policy must also allow that principal (and \
+             the external id)",
         );
     }
 
     #[test]
-    fn where_aws_named_nothing_its_reason_and_both_mends_are_told() {
+    fn without_a_named_action_the_reason_and_both_fixes_are_given() {
         check(
             "dispatch failure: other: an error occurred while loading credentials: no providers \
              in chain provided credentials (DispatchFailure(…",
             " (no providers in chain provided credentials): allow `sts:AssumeRole` on it to the \
-             daemon's own credentials, and name them (and the external id) in its trust policy",
+             daemon's own credentials, and allow them (and the external id) in its trust policy",
         );
     }
 
     #[test]
-    fn a_wrong_clock_is_told_as_such() {
-        let said = explain("arn:aws:iam::2:role/b", "Signature expired: never mind");
-        assert!(said.contains(": this host's clock differs"), "{said}");
+    fn a_wrong_clock_is_named_as_the_reason() {
+        let text = explain("arn:aws:iam::2:role/b", "Signature expired: never mind");
+        assert!(text.contains(": this host's clock differs"), "{text}");
     }
 }

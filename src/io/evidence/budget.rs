@@ -1,8 +1,8 @@
-//! What a day may cost, and how fast requests may follow each other.
+//! Limits on AWS calls: what metric reads may cost in a day, and how fast calls may follow
+//! each other.
 //!
-//! The price is an estimate: AWS's own price page was not read, other people's summaries
-//! say $0.01 for 1,000 metrics asked of GetMetricData. The sum is kept in memory alone: a
-//! restart begins the day anew.
+//! Costs are estimates from a published price. They are kept in memory only: a restart
+//! begins the day with the full budget.
 
 use std::time::Duration;
 
@@ -11,30 +11,34 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-/// By third parties' account of CloudWatch's prices (2026).
+/// Price of one metric requested through GetMetricData, in US dollars: $0.01 per 1,000.
+/// From third-party summaries of CloudWatch's prices (2026); AWS's own page was not read.
 const DOLLARS_PER_METRIC: f64 = 0.01 / 1000.0;
 
 /// The money spent today (UTC).
 #[derive(Debug, Default)]
-pub(super) struct Purse {
+pub(super) struct Budget {
     day: Option<Date>,
+    /// In US dollars.
     spent: f64,
-    told: bool,
+    refused: bool,
 }
 
-/// Whether metrics may be asked for.
+/// Whether metrics may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leave {
+pub(super) enum Permit {
     Granted,
-    /// The day's bound is reached; `first` is true once a day, for telling it.
+    /// The daily limit is reached.
     Refused {
-        first: bool,
+        /// True once a day, so that the limit is logged once.
+        first_today: bool,
     },
 }
 
-impl Purse {
-    /// Asks for leave to ask for this many metrics. What is granted is spent.
-    pub(super) fn spend(&mut self, metrics: usize, bound: f64, now: Timestamp) -> Leave {
+impl Budget {
+    /// Requests a permit to read this many metrics, and spends their price if it is granted.
+    /// `limit` is the most to spend in a day, in US dollars.
+    pub(super) fn spend(&mut self, metrics: usize, limit: f64, now: Timestamp) -> Permit {
         let today = now.to_zoned(TimeZone::UTC).date();
         if self.day != Some(today) {
             *self = Self {
@@ -43,43 +47,43 @@ impl Purse {
             };
         }
         let price = price(metrics);
-        if self.spent + price <= bound {
+        if self.spent + price <= limit {
             self.spent += price;
-            return Leave::Granted;
+            return Permit::Granted;
         }
-        Leave::Refused {
-            first: !std::mem::replace(&mut self.told, true),
+        Permit::Refused {
+            first_today: !std::mem::replace(&mut self.refused, true),
         }
     }
 }
 
-/// What asking for this many metrics costs, in US dollars.
+/// The price of reading this many metrics, in US dollars.
 pub(super) fn price(metrics: usize) -> f64 {
-    // A call takes 500 at most: exact in any float.
+    // A call reads at most 500 metrics, which an `f64` holds exactly.
     f64::from(u32::try_from(metrics).unwrap_or(u32::MAX)) * DOLLARS_PER_METRIC
 }
 
-/// Spaces requests evenly.
+/// Spaces calls evenly.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct CallPacer {
     next: Instant,
 }
 
-impl Pace {
+impl CallPacer {
     pub(super) fn new() -> Self {
         Self {
             next: Instant::now(),
         }
     }
 
-    /// When the next request may go.
+    /// When the next call may start.
     pub(super) const fn next(&self) -> Instant {
         self.next
     }
 
-    /// A request goes now.
-    pub(super) fn took(&mut self, per_second: u32) {
-        self.next = Instant::now() + Duration::from_secs(1) / per_second.max(1);
+    /// Records that a call starts now. The next may start after `interval`.
+    pub(super) fn record_call(&mut self, interval: Duration) {
+        self.next = Instant::now() + interval;
     }
 }
 
@@ -87,44 +91,41 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const FIRST_REFUSAL: Permit = Permit::Refused { first_today: true };
+
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     #[test]
-    fn a_day_ends_at_its_bound_and_the_next_begins_anew() {
-        let mut purse = Purse::default();
+    fn the_budget_is_limited_per_day_and_refilled_at_midnight_utc() {
+        let mut budget = Budget::default();
         // One cent buys a thousand metrics: two calls of 500.
         let day = at("2026-05-01T10:00:00Z");
-        assert_eq!(purse.spend(500, 0.0101, day), Leave::Granted);
-        assert_eq!(purse.spend(500, 0.0101, day), Leave::Granted);
-        assert_eq!(
-            purse.spend(500, 0.0101, day),
-            Leave::Refused { first: true }
-        );
+        assert_eq!(budget.spend(500, 0.0101, day), Permit::Granted);
+        assert_eq!(budget.spend(500, 0.0101, day), Permit::Granted);
+        assert_eq!(budget.spend(500, 0.0101, day), FIRST_REFUSAL);
         let later = at("2026-05-01T23:59:59Z");
-        assert_eq!(
-            purse.spend(500, 0.0101, later),
-            Leave::Refused { first: false }
-        );
-        let next = at("2026-05-02T00:00:00Z");
-        assert_eq!(purse.spend(500, 0.0101, next), Leave::Granted);
+        let refused_again = Permit::Refused { first_today: false };
+        assert_eq!(budget.spend(500, 0.0101, later), refused_again);
+        let next_day = at("2026-05-02T00:00:00Z");
+        assert_eq!(budget.spend(500, 0.0101, next_day), Permit::Granted);
     }
 
     #[test]
-    fn a_bound_of_zero_never_asks_for_metrics() {
-        let leave = Purse::default().spend(1, 0.0, at("2026-05-01T10:00:00Z"));
-        assert_eq!(leave, Leave::Refused { first: true });
+    fn a_limit_of_zero_refuses_every_metric() {
+        let permit = Budget::default().spend(1, 0.0, at("2026-05-01T10:00:00Z"));
+        assert_eq!(permit, FIRST_REFUSAL);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_follow_each_other_no_faster_than_allowed() {
-        let mut pace = Pace::new();
-        let begun = Instant::now();
+    async fn calls_start_no_faster_than_the_interval() {
+        let mut pacer = CallPacer::new();
+        let started = Instant::now();
         for _ in 0..4 {
-            tokio::time::sleep_until(pace.next()).await;
-            pace.took(2);
+            tokio::time::sleep_until(pacer.next()).await;
+            pacer.record_call(Duration::from_millis(500));
         }
-        assert_eq!(begun.elapsed(), Duration::from_millis(1500));
+        assert_eq!(started.elapsed(), Duration::from_millis(1500));
     }
 }

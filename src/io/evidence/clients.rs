@@ -1,46 +1,47 @@
-//! Clients for a region and role, made when first needed and kept.
+//! AWS clients per region and role, built on first use and cached.
 //!
-//! Nothing is retried here: the docket asks again.
+//! Calls are not retried here: `pending` schedules them again.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
 use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 
 use crate::io::aws::{
-    CALL_TIMEOUT, CallError, FailureKind, assume, blame, configuration, sort, timeouts,
+    CALL_TIMEOUT, CallError, FailureKind, assume, classify, configuration, explain_role_failure,
+    timeouts,
 };
-use crate::io::evidence::place::Place;
+use crate::io::evidence::scope::AwsScope;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 
-/// The services of one place. Cheap to clone.
+/// The clients of one scope. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Account {
+pub(super) struct ScopeClients {
     pub(super) metrics: aws_sdk_cloudwatch::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
 }
 
-/// What is asked of AWS.
+/// An AWS operation that reads evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Operation {
     GetMetricData,
     FilterLogEvents,
 }
 
-/// Every place's clients.
+/// The clients of every scope used so far.
 #[derive(Debug)]
-pub(super) struct Clients {
+pub(super) struct ClientCache {
     base: Option<SdkConfig>,
     endpoint: Option<String>,
     metrics: DaemonMetrics,
-    made: tokio::sync::Mutex<HashMap<Place, Account>>,
+    clients: tokio::sync::Mutex<HashMap<AwsScope, ScopeClients>>,
 }
 
-/// Credentials first, then the call: twice one attempt's time.
-const WHOLE_TIMEOUT: std::time::Duration = CALL_TIMEOUT.saturating_mul(2);
+/// A whole operation: fetching credentials, then one attempt of the call.
+const OPERATION_TIMEOUT: Duration = CALL_TIMEOUT.saturating_mul(2);
 
 impl Operation {
     pub(super) const fn name(self) -> &'static str {
@@ -50,7 +51,7 @@ impl Operation {
         }
     }
 
-    /// The service's prefix in IAM's action names.
+    /// The service's prefix in IAM action names.
     const fn service(self) -> &'static str {
         match self {
             Self::GetMetricData => "cloudwatch",
@@ -59,44 +60,45 @@ impl Operation {
     }
 }
 
-impl Clients {
-    /// `base`: an SDK configuration that was already made; without it the default chain.
+impl ClientCache {
+    /// An empty cache. `base` is an existing SDK configuration; without it the SDK's default
+    /// chain supplies credentials and region.
     pub(super) fn new(
         settings: &Settings,
         base: Option<SdkConfig>,
         metrics: DaemonMetrics,
     ) -> Self {
-        let own = settings.evidence.endpoint_url.clone();
+        let endpoint = settings.evidence.endpoint_url.clone();
         Self {
             base,
-            endpoint: own.or_else(|| settings.cloudwatch.endpoint_url.clone()),
+            endpoint: endpoint.or_else(|| settings.cloudwatch.endpoint_url.clone()),
             metrics,
-            made: tokio::sync::Mutex::new(HashMap::new()),
+            clients: tokio::sync::Mutex::new(HashMap::new()),
         }
     }
 
-    /// The same for other settings, without a client yet.
-    pub(super) fn anew(&self, settings: &Settings) -> Self {
+    /// An empty cache for other settings.
+    pub(super) fn with_settings(&self, settings: &Settings) -> Self {
         Self::new(settings, self.base.clone(), self.metrics.clone())
     }
 
-    /// The clients of a place.
-    pub(super) async fn account(&self, place: &Place) -> Result<Account, CallError> {
-        let mut made = self.made.lock().await;
-        if let Some(account) = made.get(place) {
-            return Ok(account.clone());
+    /// The clients of a scope.
+    pub(super) async fn get(&self, scope: &AwsScope) -> Result<ScopeClients, CallError> {
+        let mut clients = self.clients.lock().await;
+        if let Some(cached) = clients.get(scope) {
+            return Ok(cached.clone());
         }
-        let config = self.configuration(place).await?;
-        let account = Account {
+        let config = self.configuration(scope).await?;
+        let built = ScopeClients {
             metrics: aws_sdk_cloudwatch::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
         };
-        made.insert(place.clone(), account.clone());
-        Ok(account)
+        clients.insert(scope.clone(), built.clone());
+        Ok(built)
     }
 
-    async fn configuration(&self, place: &Place) -> Result<SdkConfig, CallError> {
-        let config = configuration(self.base.as_ref(), place.region.as_deref()).await;
+    async fn configuration(&self, scope: &AwsScope) -> Result<SdkConfig, CallError> {
+        let config = configuration(self.base.as_ref(), scope.region.as_deref()).await;
         if config.region().map(Region::as_ref).is_none() {
             return Err(CallError {
                 operation: "connect",
@@ -106,26 +108,25 @@ impl Clients {
                     .to_owned(),
             });
         }
-        let limits = timeouts().to_builder().operation_timeout(WHOLE_TIMEOUT);
-        let limits: TimeoutConfig = limits.build();
+        let limits = timeouts().to_builder().operation_timeout(OPERATION_TIMEOUT);
         let mut builder = config
             .into_builder()
-            .timeout_config(limits)
+            .timeout_config(limits.build())
             .retry_config(RetryConfig::disabled());
         if let Some(url) = &self.endpoint {
             builder = builder.endpoint_url(url);
         }
         let config = builder.build();
-        Ok(match &place.role {
+        Ok(match &scope.role {
             Some(role) => assume(config, role).await,
             None => config,
         })
     }
 
-    /// Counts a call's outcome and sorts its failure.
-    pub(super) fn settle<T, E>(
+    /// Counts the outcome of a call and classifies its failure.
+    pub(super) fn record_outcome<T, E>(
         &self,
-        place: &Place,
+        scope: &AwsScope,
         operation: Operation,
         result: Result<T, SdkError<E>>,
     ) -> Result<T, CallError>
@@ -133,15 +134,10 @@ impl Clients {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let result = result.map_err(|error| {
-            let failure = sort(operation.service(), operation.name(), &error);
-            blame(place.role.as_ref(), &error, failure)
+            let failure = classify(operation.service(), operation.name(), &error);
+            explain_role_failure(scope.role.as_ref(), &error, failure)
         });
-        self.count(operation, &result);
-        result
-    }
-
-    fn count<T>(&self, operation: Operation, result: &Result<T, CallError>) {
-        let outcome = match result {
+        let outcome = match &result {
             Ok(_) => "ok",
             Err(failure) => failure.kind.as_str(),
         };
@@ -149,5 +145,6 @@ impl Clients {
         requests
             .with_label_values(&[operation.name(), outcome])
             .inc();
+        result
     }
 }

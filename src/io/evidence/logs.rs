@@ -1,78 +1,78 @@
-//! Looks for one request's lines in a log group, by the id that the front door gave it.
+//! Searches a CloudWatch log group for the lines of one request, by its request id.
 //!
-//! The text goes to the reader and nowhere else: it may hold an exception's words. An id
-//! is whatever a server put into a header, so one that could be more than a search term
-//! is not asked about.
+//! The lines are returned to the caller and never logged: they may contain an exception's
+//! message. The id comes from a response header, so ids that CloudWatch could read as more
+//! than a plain search term are not searched for.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::io::aws::CallError;
-use crate::io::evidence::clients::{Clients, Operation};
-use crate::io::evidence::place::Place;
+use crate::io::evidence::clients::{ClientCache, Operation};
+use crate::io::evidence::scope::AwsScope;
 use crate::model::observation::is_request_id;
 
-/// One search.
+/// Which lines to search for, and where.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Search {
+pub(super) struct LogQuery {
     /// Name or ARN of the log group.
     pub(super) group: String,
-    /// The request's id, already found to be one.
+    /// The request id, for which [`is_searchable`] holds.
     pub(super) id: String,
-    /// First moment of events, inclusive.
+    /// Time of the earliest event to search, inclusive.
     pub(super) from: Timestamp,
-    /// Last moment of events.
+    /// Time of the latest event to search, inclusive.
     pub(super) to: Timestamp,
 }
 
-/// Pages of one search. CloudWatch Logs answers with empty pages while it searches; the
-/// range is minutes, so an id that is not found by then is not there.
+/// The most pages to read in one search. CloudWatch Logs returns empty pages while it
+/// searches. The range is a few minutes, so an id that is not found by then is not there.
 const MAX_PAGES: usize = 10;
 
-/// Lines of one request: a REST API's full execution log has about thirty.
+/// The most lines to keep: a full execution log of a REST API has about thirty a request.
 const MAX_LINES: usize = 200;
 
-/// Shorter ids would be found in the lines of others. API Gateway's have sixteen.
-const SHORTEST_ID: usize = 8;
+/// Shorter ids would match lines of other requests. API Gateway's ids have 16 characters.
+const MIN_ID_LENGTH: usize = 8;
 
-/// Whether an id can be searched for: the alphabet of UUIDs and base64, so that it can
-/// neither end the quoted term nor be read as a pattern.
+/// Whether an id can be searched for safely: it consists of the characters of UUIDs and
+/// base64, which can neither end the quoted term nor act as a pattern.
 pub(super) fn is_searchable(id: &str) -> bool {
-    id.len() >= SHORTEST_ID && is_request_id(id)
+    id.len() >= MIN_ID_LENGTH && is_request_id(id)
 }
 
-/// The lines that hold the id, in the order of time. `gap`: time between two pages.
-pub(super) async fn find(
-    clients: &Clients,
-    place: &Place,
-    search: &Search,
-    gap: Duration,
+/// The lines that contain the id, ordered by time. `interval` is the time between two pages.
+pub(super) async fn search(
+    clients: &ClientCache,
+    scope: &AwsScope,
+    query: &LogQuery,
+    interval: Duration,
 ) -> Result<Vec<String>, CallError> {
-    let account = clients.account(place).await?;
+    let client = clients.get(scope).await?.logs;
     let mut lines = Vec::new();
     let mut token = None;
     for page in 0..MAX_PAGES {
         if page > 0 {
-            tokio::time::sleep(gap).await;
+            tokio::time::sleep(interval).await;
         }
-        let request = account
-            .logs
+        let request = client
             .filter_log_events()
-            .filter_pattern(format!("\"{}\"", search.id))
-            .start_time(search.from.as_millisecond())
-            .end_time(search.to.as_millisecond())
+            .filter_pattern(format!("\"{}\"", query.id))
+            .start_time(query.from.as_millisecond())
+            .end_time(query.to.as_millisecond())
             .set_next_token(token.take());
-        // A group of another account can only be named by its ARN.
-        let request = if search.group.starts_with("arn:") {
-            request.log_group_identifier(search.group.trim_end_matches(":*"))
+        // A log group in another account is only accepted by ARN.
+        let request = if query.group.starts_with("arn:") {
+            request.log_group_identifier(query.group.trim_end_matches(":*"))
         } else {
-            request.log_group_name(&search.group)
+            request.log_group_name(&query.group)
         };
-        let answer = clients.settle(place, Operation::FilterLogEvents, request.send().await)?;
-        let events = answer.events.unwrap_or_default();
+        let result = request.send().await;
+        let response = clients.record_outcome(scope, Operation::FilterLogEvents, result)?;
+        let events = response.events.unwrap_or_default();
         lines.extend(events.into_iter().filter_map(|event| event.message));
-        token = answer.next_token;
+        token = response.next_token;
         if token.is_none() || lines.len() >= MAX_LINES {
             break;
         }
@@ -91,13 +91,13 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_aws_are_searched_for() {
+    fn request_ids_of_aws_are_searchable() {
         check("K2ZEDjwtIAMEcig=", true);
         check("8b1b3f6e-3f86-4a0c-9d39-6cbb1f3b6c55", true);
     }
 
     #[test]
-    fn an_id_that_could_be_more_than_a_term_is_not_asked_about() {
+    fn an_id_that_could_act_as_a_pattern_is_not_searchable() {
         check("", false);
         check("a", false);
         check("x\" ?\"ERROR", false);

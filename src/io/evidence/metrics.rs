@@ -1,9 +1,8 @@
-//! Reads series from CloudWatch: one GetMetricData for the series of many questions.
+//! Reads metrics from CloudWatch: one GetMetricData call for the series of many lookups.
 //!
-//! Values come by the minute, so one range serves every window within it. A series that
-//! CloudWatch could not read whole is left out: half a sum would be taken for a low one.
-
-use std::collections::HashMap;
+//! Datapoints have a period of one minute, so one time range serves every window within it.
+//! A series that CloudWatch could not read completely is left out: a partial sum would look
+//! like a low one.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
@@ -12,56 +11,53 @@ use aws_sdk_cloudwatch::types::{
 use jiff::Timestamp;
 
 use crate::io::aws::CallError;
-use crate::io::evidence::clients::{Clients, Operation};
-use crate::io::evidence::place::Place;
-use crate::io::evidence::series::{Points, Series};
+use crate::io::evidence::clients::{ClientCache, Operation};
+use crate::io::evidence::scope::AwsScope;
+use crate::io::evidence::series::{Series, SeriesValues};
 
-/// What was read: a series without datapoints is there and empty.
-pub(super) type Values = HashMap<Series, Points>;
-
-/// Queries of one call: CloudWatch's limit (API_GetMetricData).
+/// CloudWatch's limit of queries in one call (API_GetMetricData).
 pub(super) const MAX_SERIES: usize = 500;
 
-/// Seconds; both services publish by the minute.
+/// Period of the datapoints in seconds: Lambda and API Gateway publish once a minute.
 const PERIOD: i32 = 60;
 
-/// Pages of one answer. 500 series of an hour are 30,000 values, under a third of what
-/// CloudWatch puts into one page; more pages than this is no answer to our question.
+/// The most pages to read in one call. 500 series over an hour are 30,000 values, less than
+/// a third of what CloudWatch puts on one page; a longer response is not a valid one.
 const MAX_PAGES: usize = 5;
 
-/// Reads every series from `from` until before `to`.
+/// Reads every series from `from` (inclusive) to `to` (exclusive).
 pub(super) async fn read(
-    clients: &Clients,
-    place: &Place,
+    clients: &ClientCache,
+    scope: &AwsScope,
     series: &[Series],
     from: Timestamp,
     to: Timestamp,
-) -> Result<Values, CallError> {
-    let account = clients.account(place).await?;
+) -> Result<SeriesValues, CallError> {
+    let client = clients.get(scope).await?.metrics;
     let queries: Vec<MetricDataQuery> = series
         .iter()
         .enumerate()
         .map(|(index, series)| query(index, series))
         .collect();
-    let mut values = Values::new();
+    let mut values = SeriesValues::new();
     let mut partial = Vec::new();
     let mut token = None;
     for _ in 0..MAX_PAGES {
-        let request = account
-            .metrics
+        let request = client
             .get_metric_data()
             .set_metric_data_queries(Some(queries.clone()))
             .start_time(DateTime::from_secs(from.as_second()))
             .end_time(DateTime::from_secs(to.as_second()))
             .scan_by(ScanBy::TimestampAscending)
             .set_next_token(token.take());
-        let answer = clients.settle(place, Operation::GetMetricData, request.send().await)?;
-        for result in answer.metric_data_results() {
-            if let Some(index) = take(result, series, &mut values) {
+        let result = request.send().await;
+        let response = clients.record_outcome(scope, Operation::GetMetricData, result)?;
+        for result in response.metric_data_results() {
+            if let Some(index) = add_result(result, series, &mut values) {
                 partial.push(index);
             }
         }
-        token = answer.next_token;
+        token = response.next_token;
         if token.is_none() {
             break;
         }
@@ -81,11 +77,11 @@ fn query(index: usize, series: &Series) -> MetricDataQuery {
         .map(|(name, value)| Dimension::builder().name(*name).value(value).build())
         .collect();
     let metric = Metric::builder()
-        .namespace(series.meaning.namespace())
-        .metric_name(series.meaning.metric())
+        .namespace(series.metric.namespace())
+        .metric_name(series.metric.name())
         .set_dimensions(Some(dimensions))
         .build();
-    let statistic = if series.meaning.is_maximum() {
+    let statistic = if series.metric.is_maximum() {
         "Maximum"
     } else {
         "Sum"
@@ -102,8 +98,12 @@ fn query(index: usize, series: &Series) -> MetricDataQuery {
         .build()
 }
 
-/// Adds one result's values; gives the series' number where its values are not whole.
-fn take(result: &MetricDataResult, series: &[Series], values: &mut Values) -> Option<usize> {
+/// Adds the values of one result. Returns the index of the series if they are incomplete.
+fn add_result(
+    result: &MetricDataResult,
+    series: &[Series],
+    values: &mut SeriesValues,
+) -> Option<usize> {
     let index: usize = result.id()?.strip_prefix('m')?.parse().ok()?;
     let points = values.entry(series.get(index)?.clone()).or_default();
     for (moment, value) in result.timestamps().iter().zip(result.values()) {
@@ -113,12 +113,12 @@ fn take(result: &MetricDataResult, series: &[Series], values: &mut Values) -> Op
             points.insert(minute, *value);
         }
     }
-    // `PartialData` says that more pages follow, which the token says as well.
-    let broken = matches!(
+    // `PartialData` only means that more pages follow; the token covers that.
+    let incomplete = matches!(
         result.status_code(),
         Some(StatusCode::InternalError | StatusCode::Forbidden)
     );
-    broken.then_some(index)
+    incomplete.then_some(index)
 }
 
 #[cfg(test)]
@@ -128,15 +128,15 @@ mod tests {
     use crate::model::target::AwsDeclarations;
 
     fn series() -> Vec<Series> {
-        series::of(&AwsDeclarations {
+        series::declared_series(&AwsDeclarations {
             function: Some("orders".to_owned()),
             ..AwsDeclarations::default()
         })
     }
 
-    /// What one result of the third series comes to: its values, and whether it is whole.
+    /// Adds a result of the third series and compares its values and completeness.
     #[track_caller]
-    fn check(status: StatusCode, seconds: &[i64], expected: &[f64], whole: bool) {
+    fn check(status: StatusCode, seconds: &[i64], expected: &[f64], complete: bool) {
         let result = MetricDataResult::builder()
             .id("m2")
             .status_code(status)
@@ -145,27 +145,27 @@ mod tests {
             ))
             .set_values(Some(vec![1.0; seconds.len()]))
             .build();
-        let (series, mut values) = (series(), Values::new());
-        let partial = take(&result, &series, &mut values);
+        let (series, mut values) = (series(), SeriesValues::new());
+        let partial = add_result(&result, &series, &mut values);
         let points: Vec<f64> = values[&series[2]].values().copied().collect();
         assert_eq!(points, expected);
-        assert_eq!(partial.is_none(), whole);
+        assert_eq!(partial.is_none(), complete);
     }
 
     #[test]
-    fn a_series_without_datapoints_was_read_all_the_same() {
+    fn a_series_without_datapoints_is_present_and_empty() {
         check(StatusCode::Complete, &[], &[], true);
         check(StatusCode::Complete, &[60, 120], &[1.0, 1.0], true);
     }
 
     #[test]
-    fn a_series_that_cloudwatch_could_not_read_whole_is_not_taken_for_a_low_one() {
+    fn a_series_that_cloudwatch_could_not_read_completely_is_reported() {
         check(StatusCode::InternalError, &[60], &[1.0], false);
         check(StatusCode::Forbidden, &[], &[], false);
     }
 
     #[test]
-    fn a_query_names_the_statistic_that_tells() {
+    fn counts_are_queried_as_sums_and_times_as_maxima() {
         let query = |index: usize| query(index, &series()[index]);
         let stat = |index| query(index).metric_stat.and_then(|stat| stat.stat);
         assert_eq!(stat(0).as_deref(), Some("Sum"));

@@ -1,22 +1,22 @@
-//! Asking AWS about failed requests: its metrics around them, and their own log lines.
+//! Collects evidence about failed requests from AWS: CloudWatch metrics around the request,
+//! and its own log lines.
 //!
-//! Reading order: this file (the handle that the monitor holds), `worker` (the one task),
-//! `docket` and `case` (which calls are due, and what their answers mean for a question),
-//! `series` and `metrics`, `logs`, `place` and `clients`, `budget` and `trouble` (money,
-//! pace, refusals), `reading`. It never judges a cause, never invokes a function, asks
-//! nothing but what it was handed, and holds nobody up: a question that finds no place
-//! is answered with nothing and counted.
+//! This file is the handle that the monitor holds. `worker` is the task behind it; `pending`,
+//! `lookup` and `call` plan the calls; `series`, `metrics`, `logs` and `log_finding` make and
+//! read them; `scope` and `clients` connect to AWS; `budget` and `backoff` limit calls. Which
+//! requests to look up and what their evidence means is decided in `domain`.
 
+mod backoff;
 mod budget;
-mod case;
+mod call;
 mod clients;
-mod docket;
+mod log_finding;
 mod logs;
+mod lookup;
 mod metrics;
-mod place;
-mod reading;
+mod pending;
+mod scope;
 mod series;
-mod trouble;
 mod worker;
 
 use std::sync::Arc;
@@ -30,103 +30,104 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-use worker::{Order, Worker};
+use worker::{Worker, WorkerCommand};
 
-/// The way of questions to AWS. Dropping it ends its task.
+/// The handle of the task that collects evidence. Dropping it ends the task.
 #[derive(Debug)]
-pub struct Evidence {
-    questions: mpsc::Sender<EvidenceRequest>,
-    orders: mpsc::UnboundedSender<Order>,
+pub struct EvidenceCollector {
+    requests: mpsc::Sender<EvidenceRequest>,
+    commands: mpsc::UnboundedSender<WorkerCommand>,
     settings: watch::Sender<Arc<Settings>>,
-    answers: mpsc::Sender<EvidenceUpdate>,
+    updates: mpsc::Sender<EvidenceUpdate>,
     metrics: DaemonMetrics,
 }
 
-/// Questions that may wait for the task, which never waits for AWS: two for each of some
-/// hundred targets that fail in one instant.
+/// When a log is first searched, counted from the end of the request. Lines usually appear
+/// within seconds; AWS does not guarantee a time.
+pub const FIRST_LOG_SEARCH: Duration = Duration::from_secs(15);
+
+/// Requests that may wait for the task, which never blocks on AWS: two for each of about a
+/// hundred targets that fail at once.
 const QUEUE: usize = 256;
 
-impl Evidence {
-    /// Starts the task, with credentials by the SDK's default chain. Must be called
-    /// inside a Tokio runtime. Every question that `ask` takes gets a last answer through
-    /// `answers`, unless it is forgotten; while `evidence.enabled` is false, an empty one.
+impl EvidenceCollector {
+    /// Starts the task. Must be called inside a Tokio runtime.
+    ///
+    /// Every request passed to [`EvidenceCollector::ask`] gets a last update through
+    /// `updates`, unless it is forgotten. While `evidence.enabled` is false that update is
+    /// empty. `base` is an SDK configuration made by `aws_config`'s loader (one built by hand
+    /// lacks the clock that assuming a role needs); `None` means the SDK's default chain.
+    /// `first_log_search` is [`FIRST_LOG_SEARCH`] for AWS, less for a simulation.
     #[must_use]
     pub fn start(
         settings: &Settings,
         metrics: DaemonMetrics,
-        answers: mpsc::Sender<EvidenceUpdate>,
-    ) -> Self {
-        Self::start_with(settings, metrics, answers, None)
-    }
-
-    /// Starts the task with an SDK configuration that was already made by `aws_config`'s
-    /// loader: one that was put together by hand lacks the clock that roles need.
-    #[must_use]
-    pub fn start_with(
-        settings: &Settings,
-        metrics: DaemonMetrics,
-        answers: mpsc::Sender<EvidenceUpdate>,
+        updates: mpsc::Sender<EvidenceUpdate>,
         base: Option<SdkConfig>,
+        first_log_search: Duration,
     ) -> Self {
-        let (questions, asked) = mpsc::channel(QUEUE);
-        // Unbounded: one order for each incident's end, which is never to be lost.
-        let (orders, ordered) = mpsc::unbounded_channel();
-        let (settings, watching) = watch::channel(Arc::new(settings.clone()));
-        let worker = Worker::new(watching, metrics.clone(), answers.clone(), base);
-        tokio::spawn(worker.run(asked, ordered));
+        let (requests, requested) = mpsc::channel(QUEUE);
+        // Unbounded because no command may be lost; there is one per resolved incident.
+        let (commands, commanded) = mpsc::unbounded_channel();
+        let (settings, new_settings) = watch::channel(Arc::new(settings.clone()));
+        let worker = Worker::new(
+            new_settings,
+            metrics.clone(),
+            updates.clone(),
+            base,
+            first_log_search,
+        );
+        tokio::spawn(worker.run(requested, commanded));
         Self {
-            questions,
-            orders,
+            requests,
+            commands,
             settings,
-            answers,
+            updates,
             metrics,
         }
     }
 
-    /// Takes a question. Never waits; one that finds no place is counted as dropped and,
-    /// where the answers have room, answered with nothing.
-    pub fn ask(&self, question: EvidenceRequest) {
-        if let Err(refused) = self.questions.try_send(question) {
-            let question = refused.into_inner();
-            let dropped = self
-                .metrics
-                .evidence_dropped
-                .with_label_values(&["queue-full"]);
-            dropped.inc();
-            // Whoever reads the answers is behind already: nothing more can be done.
-            let _ = self.answers.try_send(docket::nothing(&question));
+    /// Requests evidence, without blocking. If the queue is full the request is counted as
+    /// dropped and gets an empty update, provided that the update channel has room.
+    pub fn ask(&self, request: EvidenceRequest) {
+        if let Err(refused) = self.requests.try_send(request) {
+            let request = refused.into_inner();
+            let dropped = &self.metrics.evidence_dropped;
+            dropped.with_label_values(&["queue-full"]).inc();
+            // A full update channel means that the monitor is behind as well.
+            let _ = self.updates.try_send(pending::empty_update(&request));
         }
     }
 
-    /// Forgets every question about a target: its incident is over, or it is gone. What
-    /// is under way for it is not answered any more.
+    /// Drops every request about a target, without an update: its incident is resolved, or
+    /// the target was removed.
     pub fn forget(&self, target: &TargetName) {
-        // A task that is gone has forgotten everything.
-        let _ = self.orders.send(Order::Forget(target.clone()));
+        // Fails only if the task has ended, and its requests with it.
+        let _ = self.commands.send(WorkerCommand::Forget(target.clone()));
     }
 
-    /// Takes a new configuration. Questions about targets that it does not hold any
-    /// more, or declares otherwise, are forgotten.
+    /// Applies a new configuration. Requests about targets that were removed, or whose URL
+    /// or `[target.aws]` changed, are dropped.
     pub fn configure(&self, settings: &Settings) {
-        self.settings.send_if_modified(|known| {
-            let differs = **known != *settings;
+        self.settings.send_if_modified(|current| {
+            let differs = **current != *settings;
             if differs {
-                *known = Arc::new(settings.clone());
+                *current = Arc::new(settings.clone());
             }
             differs
         });
     }
 
-    /// Resolves when the task has ended, which before `shutdown` is a fault of ours, or
-    /// means that nobody reads the answers any more.
+    /// Resolves when the task has ended. Before [`EvidenceCollector::shutdown`] that is a
+    /// bug, or the receiver of updates was dropped.
     pub async fn ended(&self) {
-        self.questions.closed().await;
+        self.requests.closed().await;
     }
 
-    /// Ends the task; open questions stay unanswered. Calls under way are given up, so
-    /// that this takes no longer than `within`.
+    /// Ends the task, and waits for that no longer than `within`. Running calls are aborted,
+    /// and pending requests get no update.
     pub async fn shutdown(&self, within: Duration) {
-        let _ = self.orders.send(Order::Stop);
-        let _ = tokio::time::timeout(within, self.questions.closed()).await;
+        let _ = self.commands.send(WorkerCommand::Stop);
+        let _ = tokio::time::timeout(within, self.requests.closed()).await;
     }
 }

@@ -1,10 +1,10 @@
-//! Which metrics tell about a target, and what their values come to in a window.
+//! The CloudWatch metrics that describe a target, and their aggregation over a window.
 //!
-//! Namespaces, names and dimensions are AWS's own (Lambda: "Types of metrics for Lambda
+//! Namespaces, names and dimensions are those of AWS (Lambda: "Types of metrics for Lambda
 //! functions"; API Gateway: "Monitoring HTTP API metrics", "REST API dimensions and
-//! metrics"). Pure; an absent datapoint stays absent and never becomes a zero here.
+//! metrics"). Pure. A missing datapoint stays missing and never becomes a zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,67 +12,68 @@ use jiff::Timestamp;
 use crate::domain::diagnosis::aws::{ApiMetrics, LambdaMetrics};
 use crate::model::target::AwsDeclarations;
 
-/// One series, with the statistic that is asked for.
+/// One CloudWatch metric with its dimensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Series {
-    /// What its values mean to us.
-    pub(super) meaning: Meaning,
-    /// Dimension names and values.
+    pub(super) metric: AwsMetric,
+    /// Names and values.
     pub(super) dimensions: Vec<(&'static str, String)>,
 }
 
-/// What the values of a series mean.
+/// A metric of Lambda or API Gateway. It implies namespace, name and statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Meaning {
+pub(super) enum AwsMetric {
     Invocations,
     Errors,
     Throttles,
     Duration,
-    Concurrent,
-    /// Of the stage or the API, or of the route alone; HTTP or REST.
-    Api(ApiValue, Scope, Kind),
+    ConcurrentExecutions,
+    Api(ApiMetric, Coverage, ApiType),
 }
 
-/// A value of API Gateway.
+/// A metric of API Gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum ApiValue {
+pub(super) enum ApiMetric {
     Count,
     ServerErrors,
     IntegrationLatency,
 }
 
-/// How much of an API a series covers.
+/// The part of an API that a series covers: the stage (or the whole API), or one route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Scope {
+pub(super) enum Coverage {
     Stage,
     Route,
 }
 
-/// The two kinds of API name one metric differently.
+/// The type of an API. HTTP and REST APIs have different names for one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum ApiType {
     Http,
     Rest,
 }
 
-/// One-minute values of a series.
+/// The values of a series by the start of their minute.
 pub(super) type Points = BTreeMap<Timestamp, f64>;
 
-const LAMBDA: [Meaning; 5] = [
-    Meaning::Invocations,
-    Meaning::Errors,
-    Meaning::Throttles,
-    Meaning::Duration,
-    Meaning::Concurrent,
+/// The series that were read. A series without datapoints is present and empty.
+pub(super) type SeriesValues = HashMap<Series, Points>;
+
+const LAMBDA: [AwsMetric; 5] = [
+    AwsMetric::Invocations,
+    AwsMetric::Errors,
+    AwsMetric::Throttles,
+    AwsMetric::Duration,
+    AwsMetric::ConcurrentExecutions,
 ];
 
-const API: [ApiValue; 3] = [
-    ApiValue::Count,
-    ApiValue::ServerErrors,
-    ApiValue::IntegrationLatency,
+const API: [ApiMetric; 3] = [
+    ApiMetric::Count,
+    ApiMetric::ServerErrors,
+    ApiMetric::IntegrationLatency,
 ];
 
-impl Meaning {
+impl AwsMetric {
     pub(super) const fn namespace(self) -> &'static str {
         match self {
             Self::Api(..) => "AWS/ApiGateway",
@@ -80,145 +81,143 @@ impl Meaning {
         }
     }
 
-    pub(super) const fn metric(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Invocations => "Invocations",
             Self::Errors => "Errors",
             Self::Throttles => "Throttles",
             Self::Duration => "Duration",
-            Self::Concurrent => "ConcurrentExecutions",
-            Self::Api(ApiValue::Count, ..) => "Count",
-            Self::Api(ApiValue::ServerErrors, _, Kind::Http) => "5xx",
-            Self::Api(ApiValue::ServerErrors, _, Kind::Rest) => "5XXError",
-            Self::Api(ApiValue::IntegrationLatency, ..) => "IntegrationLatency",
+            Self::ConcurrentExecutions => "ConcurrentExecutions",
+            Self::Api(ApiMetric::Count, ..) => "Count",
+            Self::Api(ApiMetric::ServerErrors, _, ApiType::Http) => "5xx",
+            Self::Api(ApiMetric::ServerErrors, _, ApiType::Rest) => "5XXError",
+            Self::Api(ApiMetric::IntegrationLatency, ..) => "IntegrationLatency",
         }
     }
 
-    /// Counts are summed; of times and concurrency the highest is what tells.
+    /// Whether the statistic is the maximum, as for times and concurrency. Counts are summed.
     pub(super) const fn is_maximum(self) -> bool {
         matches!(
             self,
-            Self::Duration | Self::Concurrent | Self::Api(ApiValue::IntegrationLatency, ..)
+            Self::Duration
+                | Self::ConcurrentExecutions
+                | Self::Api(ApiMetric::IntegrationLatency, ..)
         )
     }
 }
 
-/// The series of what a target declares; none where it names neither function nor API.
-pub(super) fn of(aws: &AwsDeclarations) -> Vec<Series> {
+/// The series of a target's declared function and API. Empty if it declares neither.
+pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<Series> {
     let mut all = Vec::new();
     if let Some(function) = &aws.function {
         let mut dimensions = vec![("FunctionName", function.clone())];
         if let Some(qualifier) = &aws.qualifier {
             dimensions.push(("Resource", format!("{function}:{qualifier}")));
         }
-        all.extend(LAMBDA.map(|meaning| Series {
-            meaning,
+        all.extend(LAMBDA.map(|metric| Series {
+            metric,
             dimensions: dimensions.clone(),
         }));
     }
-    for (scope, kind, dimensions) in api_dimensions(aws) {
-        all.extend(API.map(|value| Series {
-            meaning: Meaning::Api(value, scope, kind),
+    for (coverage, api_type, dimensions) in api_dimensions(aws) {
+        all.extend(API.map(|metric| Series {
+            metric: AwsMetric::Api(metric, coverage, api_type),
             dimensions: dimensions.clone(),
         }));
     }
     all
 }
 
-type ApiDimensions = (Scope, Kind, Vec<(&'static str, String)>);
+type ApiDimensions = (Coverage, ApiType, Vec<(&'static str, String)>);
 
-/// A route's own series exist only where detailed metrics are on, so the stage's are
-/// asked for beside them.
+/// The dimensions of the stage's series and, if a route is declared, of the route's.
+///
+/// A route has series of its own only if detailed metrics are enabled, so both are read.
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
-    // A REST API has an id too, but its metrics go by its name.
-    let (kind, id) = match (&aws.api_name, &aws.api_id) {
-        (Some(name), _) => (Kind::Rest, ("ApiName", name.clone())),
-        (None, Some(id)) => (Kind::Http, ("ApiId", id.clone())),
+    // A REST API has an id too, but its metrics are identified by its name.
+    let (api_type, id) = match (&aws.api_name, &aws.api_id) {
+        (Some(name), _) => (ApiType::Rest, ("ApiName", name.clone())),
+        (None, Some(id)) => (ApiType::Http, ("ApiId", id.clone())),
         (None, None) => return Vec::new(),
     };
-    let mut wide = vec![id];
-    wide.extend(aws.stage.clone().map(|stage| ("Stage", stage)));
-    let mut all = vec![(Scope::Stage, kind, wide.clone())];
+    let mut stage = vec![id];
+    stage.extend(aws.stage.clone().map(|name| ("Stage", name)));
+    let mut all = vec![(Coverage::Stage, api_type, stage.clone())];
     if let (Some(route), Some(_)) = (&aws.route, &aws.stage) {
-        let own = match (kind, route.split_once(' ')) {
-            (Kind::Http, _) => vec![("Route", route.clone())],
-            (Kind::Rest, Some((method, resource))) => vec![
+        let own = match (api_type, route.split_once(' ')) {
+            (ApiType::Http, _) => vec![("Route", route.clone())],
+            (ApiType::Rest, Some((method, resource))) => vec![
                 ("Method", method.to_owned()),
                 ("Resource", resource.to_owned()),
             ],
-            // `$default` is an HTTP API's.
-            (Kind::Rest, None) => return all,
+            // Only an HTTP API has a route without a method, `$default`.
+            (ApiType::Rest, None) => return all,
         };
-        all.push((Scope::Route, kind, [wide, own].concat()));
+        all.push((Coverage::Route, api_type, [stage, own].concat()));
     }
     all
 }
 
-/// What was read of a target's series, folded over one window.
-pub(super) struct Fold<'a> {
-    /// Values by series.
-    pub(super) read: &'a dyn Fn(&Series) -> Option<&'a Points>,
-    /// First minute, inclusive.
+/// Aggregates the values of a target's series over one window.
+pub(super) struct WindowAggregator<'a> {
+    pub(super) values: &'a SeriesValues,
+    /// First minute of the window, inclusive.
     pub(super) from: Timestamp,
-    /// End, exclusive.
+    /// End of the window, exclusive.
     pub(super) to: Timestamp,
 }
 
-impl Fold<'_> {
-    /// Lambda's values; `None` where no series of the function was read.
+impl WindowAggregator<'_> {
+    /// The metrics of the function; `None` unless all of its series were read.
     pub(super) fn lambda(&self, series: &[Series]) -> Option<LambdaMetrics> {
-        let read = |meaning| {
-            let series = series.iter().find(|series| series.meaning == meaning)?;
-            (self.read)(series).map(|points| self.value(meaning, points))
+        let value = |metric| {
+            let series = series.iter().find(|series| series.metric == metric)?;
+            let points = self.values.get(series)?;
+            Some(self.value(metric, points))
         };
         Some(LambdaMetrics {
-            invocations: read(Meaning::Invocations)?,
-            errors: read(Meaning::Errors)?,
-            throttles: read(Meaning::Throttles)?,
-            duration_max: read(Meaning::Duration)?.and_then(milliseconds),
-            concurrent_max: read(Meaning::Concurrent)?,
+            invocations: value(AwsMetric::Invocations)?,
+            errors: value(AwsMetric::Errors)?,
+            throttles: value(AwsMetric::Throttles)?,
+            duration_max: value(AwsMetric::Duration)?.and_then(milliseconds),
+            concurrent_max: value(AwsMetric::ConcurrentExecutions)?,
         })
     }
 
-    /// API Gateway's values: the route's own if there are any, else the stage's; `None`
-    /// where no series of the API was read.
+    /// The metrics of the route if it has datapoints, else of the stage; `None` unless all
+    /// of the stage's series were read.
     pub(super) fn api(&self, series: &[Series]) -> Option<ApiMetrics> {
-        let of_route = self.api_of(series, Scope::Route);
-        match of_route {
-            Some(metrics) if metrics.count.is_some() => Some(metrics),
-            _ => self.api_of(series, Scope::Stage),
-        }
+        self.api_part(series, Coverage::Route)
+            .filter(|route| route.count.is_some())
+            .or_else(|| self.api_part(series, Coverage::Stage))
     }
 
-    fn api_of(&self, series: &[Series], scope: Scope) -> Option<ApiMetrics> {
-        let read = |value| {
+    fn api_part(&self, series: &[Series], coverage: Coverage) -> Option<ApiMetrics> {
+        let value = |metric| {
             let series = series.iter().find(|series| {
-                matches!(series.meaning, Meaning::Api(v, s, _) if v == value && s == scope)
+                matches!(series.metric, AwsMetric::Api(m, c, _) if m == metric && c == coverage)
             })?;
-            (self.read)(series).map(|points| self.value(series.meaning, points))
+            let points = self.values.get(series)?;
+            Some(self.value(series.metric, points))
         };
         Some(ApiMetrics {
-            count: read(ApiValue::Count)?,
-            server_errors: read(ApiValue::ServerErrors)?,
-            integration_latency_max: read(ApiValue::IntegrationLatency)?.and_then(milliseconds),
-            of_route: scope == Scope::Route,
+            count: value(ApiMetric::Count)?,
+            server_errors: value(ApiMetric::ServerErrors)?,
+            integration_latency_max: value(ApiMetric::IntegrationLatency)?.and_then(milliseconds),
+            of_route: coverage == Coverage::Route,
         })
     }
 
-    fn value(&self, meaning: Meaning, points: &Points) -> Option<f64> {
+    fn value(&self, metric: AwsMetric, points: &Points) -> Option<f64> {
         let values = points.range(self.from..self.to).map(|(_, value)| *value);
         let join = |a: f64, b: f64| {
-            if meaning.is_maximum() {
-                a.max(b)
-            } else {
-                a + b
-            }
+            if metric.is_maximum() { a.max(b) } else { a + b }
         };
         values.reduce(join)
     }
 }
 
-/// Both services give their times in milliseconds.
+/// Lambda and API Gateway publish times in milliseconds.
 fn milliseconds(value: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(value / 1000.0).ok()
 }
@@ -233,7 +232,7 @@ mod tests {
         aws
     }
 
-    /// The series as `namespace metric{dimensions}`, one a line.
+    /// Compares the declared series, each as `namespace metric {dimensions}`.
     #[track_caller]
     fn check(aws: &AwsDeclarations, expected: &[&str]) {
         let line = |series: &Series| {
@@ -242,25 +241,25 @@ mod tests {
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
-            let meaning = series.meaning;
+            let metric = series.metric;
             format!(
                 "{} {} {{{}}}",
-                meaning.namespace(),
-                meaning.metric(),
+                metric.namespace(),
+                metric.name(),
                 dimensions.join(",")
             )
         };
-        let lines: Vec<String> = of(aws).iter().map(line).collect();
+        let lines: Vec<String> = declared_series(aws).iter().map(line).collect();
         assert_eq!(lines, expected);
     }
 
     #[test]
-    fn a_target_without_function_and_api_has_no_series() {
+    fn a_target_without_a_function_or_api_has_no_series() {
         check(&aws(|aws| aws.stage = Some("prod".to_owned())), &[]);
     }
 
     #[test]
-    fn a_function_goes_by_its_name_and_an_alias_by_its_resource() {
+    fn a_function_is_identified_by_its_name_and_an_alias_by_its_resource() {
         check(
             &aws(|aws| aws.function = Some("orders".to_owned())),
             &[
@@ -271,7 +270,7 @@ mod tests {
                 "AWS/Lambda ConcurrentExecutions {FunctionName=orders}",
             ],
         );
-        let alias = of(&aws(|aws| {
+        let alias = declared_series(&aws(|aws| {
             aws.function = Some("orders".to_owned());
             aws.qualifier = Some("live".to_owned());
         }));
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_http_api_goes_by_id_stage_and_route() {
+    fn an_http_api_is_identified_by_id_stage_and_route() {
         check(
             &aws(|aws| {
                 aws.api_id = Some("a1".to_owned());
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_api_goes_by_name_stage_method_and_resource() {
+    fn a_rest_api_is_identified_by_name_stage_method_and_resource() {
         check(
             &aws(|aws| {
                 aws.api_id = Some("a1".to_owned());
@@ -323,49 +322,51 @@ mod tests {
     }
 
     #[test]
-    fn a_window_sums_counts_takes_the_highest_time_and_keeps_absence() {
-        let series = of(&aws(|aws| aws.function = Some("orders".to_owned())));
+    fn counts_are_summed_times_are_maxima_and_missing_values_stay_missing() {
+        let series = declared_series(&aws(|aws| aws.function = Some("orders".to_owned())));
         let points = Points::from([
             (minute(1), 9.0),
             (minute(2), 2.0),
             (minute(3), 3.0),
             (minute(4), 9.0),
         ]);
-        let none = Points::new();
-        let fold = Fold {
-            read: &|series| match series.meaning {
-                Meaning::Errors => Some(&none),
-                _ => Some(&points),
-            },
+        let values = series.iter().map(|series| match series.metric {
+            AwsMetric::Errors => (series.clone(), Points::new()),
+            _ => (series.clone(), points.clone()),
+        });
+        let window = WindowAggregator {
+            values: &values.collect(),
             from: minute(2),
             to: minute(4),
         };
-        let lambda = fold.lambda(&series).unwrap();
+        let lambda = window.lambda(&series).unwrap();
         assert_eq!(lambda.invocations, Some(5.0));
         assert_eq!(lambda.errors, None);
         assert_eq!(lambda.concurrent_max, Some(3.0));
         assert_eq!(lambda.duration_max, Some(Duration::from_millis(3)));
-        assert_eq!(fold.api(&series), None);
+        assert_eq!(window.api(&series), None);
     }
 
     #[test]
-    fn the_route_counts_only_where_it_gave_data() {
-        let series = of(&aws(|aws| {
+    fn the_metrics_of_a_route_without_datapoints_are_those_of_its_stage() {
+        let series = declared_series(&aws(|aws| {
             aws.api_id = Some("a1".to_owned());
             aws.stage = Some("prod".to_owned());
             aws.route = Some("$default".to_owned());
         }));
-        let (some, none) = (Points::from([(minute(1), 4.0)]), Points::new());
         let check = |route_has_data: bool| {
-            let fold = Fold {
-                read: &|series| match series.meaning {
-                    Meaning::Api(_, Scope::Route, _) if !route_has_data => Some(&none),
-                    _ => Some(&some),
-                },
+            let values = series.iter().map(|series| match series.metric {
+                AwsMetric::Api(_, Coverage::Route, _) if !route_has_data => {
+                    (series.clone(), Points::new())
+                }
+                _ => (series.clone(), Points::from([(minute(1), 4.0)])),
+            });
+            let window = WindowAggregator {
+                values: &values.collect(),
                 from: minute(0),
                 to: minute(2),
             };
-            fold.api(&series).unwrap().of_route
+            window.api(&series).unwrap().of_route
         };
         assert!(check(true));
         assert!(!check(false));

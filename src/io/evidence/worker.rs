@@ -1,8 +1,10 @@
-//! The one task that asks: takes questions, makes the calls that are due, sends answers.
+//! The task that collects evidence: it takes requests, makes the AWS calls that are due, and
+//! sends updates to the monitor.
 //!
-//! It never waits for AWS: a few calls are under way while questions keep coming. Calls
-//! follow each other no faster than allowed, metrics stop at the day's bound, and what
-//! AWS refused is left alone for a while.
+//! A few calls run concurrently, and the task never blocks on one. Calls start no faster
+//! than configured, metric reads stop at the daily cost limit, and a failed operation is not
+//! called again before its backoff has passed. Which calls are due, and what their results
+//! mean, is decided in `pending`.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -18,296 +20,266 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::domain::diagnosis::aws::{EvidenceRequest, EvidenceUpdate};
-use crate::io::aws::{CallError, FailureKind};
-use crate::io::evidence::budget::{Leave, Pace, Purse, price};
-use crate::io::evidence::clients::{Clients, Operation};
-use crate::io::evidence::docket::{Docket, Job};
-use crate::io::evidence::metrics::Values;
-use crate::io::evidence::trouble::{Subject, Troubles};
-use crate::io::evidence::{docket, logs, metrics};
+use crate::domain::retry::jitter;
+use crate::io::aws::CallError;
+use crate::io::evidence::backoff::{OperationBackoff, is_transient};
+use crate::io::evidence::budget::{Budget, CallPacer, Permit, price};
+use crate::io::evidence::call::{AwsCall, CallOutput, Query};
+use crate::io::evidence::clients::ClientCache;
+use crate::io::evidence::log_finding::log_finding;
+use crate::io::evidence::pending::{PendingLookups, empty_update};
+use crate::io::evidence::{logs, metrics};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-/// What the task is told.
+/// A command to the task.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum WorkerCommand {
+    /// Drops the lookups of a target.
     Forget(TargetName),
     Stop,
 }
 
-/// The task.
+/// The state of the task.
 pub(super) struct Worker {
-    watching: watch::Receiver<Arc<Settings>>,
+    new_settings: watch::Receiver<Arc<Settings>>,
     settings: Arc<Settings>,
     metrics: DaemonMetrics,
-    answers: mpsc::Sender<EvidenceUpdate>,
-    clients: Arc<Clients>,
-    docket: Docket,
-    troubles: Troubles,
-    purse: Purse,
-    pace: Pace,
-    /// Calls that are due and wait for their turn.
-    waiting: VecDeque<Job>,
-    under_way: FuturesUnordered<Call>,
-    /// Answers that wait for the monitor.
+    updates: mpsc::Sender<EvidenceUpdate>,
+    clients: Arc<ClientCache>,
+    pending: PendingLookups,
+    backoff: OperationBackoff,
+    budget: Budget,
+    pacer: CallPacer,
+    /// Due calls that have not started.
+    queue: VecDeque<AwsCall>,
+    in_flight: FuturesUnordered<RunningCall>,
+    /// Updates for which the channel to the monitor had no room yet.
     outbox: VecDeque<EvidenceUpdate>,
 }
 
-/// What one call brought.
-enum Brought {
-    Values(Values),
-    Lines(Vec<String>),
-}
+/// A call, when it started, and its result.
+type FinishedCall = (AwsCall, Timestamp, Result<CallOutput, CallError>);
+type RunningCall = Pin<Box<dyn Future<Output = FinishedCall> + Send>>;
 
-type Outcome = (Job, Timestamp, Result<Brought, CallError>);
-type Call = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+/// Concurrent calls: one that hangs must not delay the others.
+const MAX_IN_FLIGHT: usize = 4;
 
-/// Calls under way at once: a hanging one must not hold up the others.
-const MAX_UNDER_WAY: usize = 4;
-
-/// The longest sleep: a clock that was set forward is noticed within this time.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// The longest sleep, so that a change of the wall clock takes effect within this time.
+const MAX_SLEEP: Duration = Duration::from_secs(30);
 
 impl Worker {
     pub(super) fn new(
-        mut watching: watch::Receiver<Arc<Settings>>,
+        mut new_settings: watch::Receiver<Arc<Settings>>,
         metrics: DaemonMetrics,
-        answers: mpsc::Sender<EvidenceUpdate>,
+        updates: mpsc::Sender<EvidenceUpdate>,
         base: Option<SdkConfig>,
+        first_log_search: Duration,
     ) -> Self {
-        let settings = watching.borrow_and_update().clone();
-        let clients = Arc::new(Clients::new(&settings, base, metrics.clone()));
+        let settings = new_settings.borrow_and_update().clone();
+        let clients = Arc::new(ClientCache::new(&settings, base, metrics.clone()));
         Self {
-            watching,
+            new_settings,
             settings,
             metrics,
-            answers,
+            updates,
             clients,
-            docket: Docket::default(),
-            troubles: Troubles::default(),
-            purse: Purse::default(),
-            pace: Pace::new(),
-            waiting: VecDeque::new(),
-            under_way: FuturesUnordered::new(),
+            pending: PendingLookups::new(first_log_search),
+            backoff: OperationBackoff::default(),
+            budget: Budget::default(),
+            pacer: CallPacer::new(),
+            queue: VecDeque::new(),
+            in_flight: FuturesUnordered::new(),
             outbox: VecDeque::new(),
         }
     }
 
-    /// Works until it is told to stop, its handle is gone, or nobody reads the answers.
+    /// Runs until it is stopped, its handle is dropped, or the receiver of updates is
+    /// dropped.
     pub(super) async fn run(
         mut self,
-        mut questions: mpsc::Receiver<EvidenceRequest>,
-        mut orders: mpsc::UnboundedReceiver<Order>,
+        mut requests: mpsc::Receiver<EvidenceRequest>,
+        mut commands: mpsc::UnboundedReceiver<WorkerCommand>,
     ) {
-        let answers = self.answers.clone();
+        let updates = self.updates.clone();
         loop {
             let now = Timestamp::now();
-            self.waiting.extend(self.docket.take_due(now));
-            self.begin_calls(now);
-            let wake = self.wake(now);
+            self.queue.extend(self.pending.take_due(now));
+            self.start_calls(now);
+            let wake = self.next_wake(now);
             tokio::select! {
-                question = questions.recv() => match question {
-                    Some(question) => {
-                        self.admit(question);
-                        // Targets that failed together share their calls.
-                        while let Ok(question) = questions.try_recv() {
-                            self.admit(question);
+                request = requests.recv() => match request {
+                    Some(request) => {
+                        self.add(request);
+                        // Requests that arrived together can share their calls.
+                        while let Ok(request) = requests.try_recv() {
+                            self.add(request);
                         }
                     }
                     None => return,
                 },
-                order = orders.recv() => match order {
-                    Some(Order::Forget(target)) => {
-                        self.docket.retain(|question| question.target.name != target);
+                command = commands.recv() => match command {
+                    Some(WorkerCommand::Forget(target)) => {
+                        self.pending.retain(|request| request.target.name != target);
                     }
-                    Some(Order::Stop) | None => return,
+                    Some(WorkerCommand::Stop) | None => return,
                 },
-                Ok(()) = self.watching.changed() => self.reconfigure(),
-                Some(outcome) = self.under_way.next() => self.finish(outcome),
-                room = answers.reserve(), if !self.outbox.is_empty() => match room {
-                    Ok(room) => if let Some(answer) = self.outbox.pop_front() {
-                        room.send(answer);
+                Ok(()) = self.new_settings.changed() => self.reconfigure(),
+                Some(finished) = self.in_flight.next() => self.finish(finished),
+                room = updates.reserve(), if !self.outbox.is_empty() => match room {
+                    Ok(room) => if let Some(update) = self.outbox.pop_front() {
+                        room.send(update);
                     },
                     Err(_) => return,
                 },
-                () = answers.closed() => return,
+                () = updates.closed() => return,
                 () = sleep_until(wake) => {}
             }
         }
     }
 
-    fn admit(&mut self, question: EvidenceRequest) {
+    fn add(&mut self, request: EvidenceRequest) {
         if !self.settings.evidence.enabled {
-            self.outbox.push_back(docket::nothing(&question));
+            self.outbox.push_back(empty_update(&request));
             return;
         }
-        match self.docket.admit(question, &self.settings) {
-            Ok(answer) => self.outbox.extend(answer),
-            Err(answer) => {
-                self.dropped("too-many", 1);
-                self.outbox.push_back(answer);
+        match self.pending.add(request, &self.settings) {
+            Ok(update) => self.outbox.extend(update),
+            Err(update) => {
+                self.count_dropped("too-many", 1);
+                self.outbox.push_back(update);
             }
         }
     }
 
-    /// When something is to be done without being told.
-    fn wake(&self, now: Timestamp) -> Instant {
-        let longest = Instant::now() + LONGEST_SLEEP;
-        if !self.waiting.is_empty() && self.under_way.len() < MAX_UNDER_WAY {
-            return self.pace.next().min(longest);
+    /// When the next call may start or is due, at most [`MAX_SLEEP`] from now.
+    fn next_wake(&self, now: Timestamp) -> Instant {
+        let latest = Instant::now() + MAX_SLEEP;
+        if !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT {
+            return self.pacer.next().min(latest);
         }
-        let due = self.docket.due().map(|due| {
+        let due = self.pending.next_call().map(|due| {
             let left = Duration::try_from(due.duration_since(now)).unwrap_or_default();
-            Instant::now() + left.min(LONGEST_SLEEP)
+            Instant::now() + left.min(MAX_SLEEP)
         });
-        due.unwrap_or(longest)
+        due.unwrap_or(latest)
     }
 
-    fn begin_calls(&mut self, now: Timestamp) {
-        while self.under_way.len() < MAX_UNDER_WAY && self.pace.next() <= Instant::now() {
-            let Some(job) = self.waiting.pop_front() else {
+    fn start_calls(&mut self, now: Timestamp) {
+        while self.in_flight.len() < MAX_IN_FLIGHT && self.pacer.next() <= Instant::now() {
+            let Some(call) = self.queue.pop_front() else {
                 return;
             };
-            if self.docket.wants(&job) && self.may_go(&job, now) {
+            if self.pending.needs(&call) && self.is_permitted(&call, now) {
                 let per_second = self.settings.evidence.max_requests_per_second;
-                self.pace.took(per_second);
-                let gap = Duration::from_secs(1) / per_second.max(1);
+                let interval = Duration::from_secs(1) / per_second.max(1);
+                self.pacer.record_call(interval);
                 let clients = Arc::clone(&self.clients);
-                self.under_way.push(Box::pin(call(clients, job, now, gap)));
+                self.in_flight
+                    .push(Box::pin(run_call(clients, call, now, interval)));
             }
         }
     }
 
-    /// Whether a call is to be made now; otherwise its questions are told or wait.
-    fn may_go(&mut self, job: &Job, now: Timestamp) -> bool {
-        if let Some(trouble) = self.troubles.in_the_way(&subject(job), now) {
-            let later = may_pass(trouble.kind).then_some(trouble.until);
-            self.give_back(job, later, trouble.kind.as_str());
+    /// Whether backoff and budget permit a call now. Otherwise it is postponed or given up.
+    fn is_permitted(&mut self, call: &AwsCall, now: Timestamp) -> bool {
+        if let Some(failing) = self.backoff.blocked(&call.operation_key(), now) {
+            let retry_at = is_transient(failing.kind).then_some(failing.retry_at);
+            self.postpone(call, retry_at, failing.kind.as_str());
             return false;
         }
-        let Job::Metrics { series, .. } = job else {
+        let Query::Metrics { series, .. } = &call.query else {
             return true;
         };
-        let bound = self.settings.evidence.max_daily_cost;
-        match self.purse.spend(series.len(), bound, now) {
-            Leave::Granted => {
+        let max_daily_cost = self.settings.evidence.max_daily_cost;
+        match self.budget.spend(series.len(), max_daily_cost, now) {
+            Permit::Granted => {
                 self.metrics.evidence_cost.inc_by(price(series.len()));
                 true
             }
-            Leave::Refused { first } => {
-                // Zero is a decision of the user's, not a surprise.
-                if first && bound > 0.0 {
+            Permit::Refused { first_today } => {
+                // A limit of zero is set on purpose and needs no warning.
+                if first_today && max_daily_cost > 0.0 {
                     warn!(
-                        bound,
-                        "evidence: metrics for today have cost the estimated ${bound} that \
-                         `evidence.max_daily_cost` allows; asked again tomorrow (UTC)"
+                        max_daily_cost,
+                        "evidence: daily cost limit reached; no metrics until midnight UTC \
+                         (raise `evidence.max_daily_cost` for more)"
                     );
                 }
-                self.give_back(job, None, "cost-bound");
+                self.postpone(call, None, "cost-bound");
                 false
             }
         }
     }
 
-    fn finish(&mut self, (job, asked, result): Outcome) {
-        let answers = match result {
-            Ok(brought) => {
-                self.troubles.well(&subject(&job));
-                match (&job, brought) {
-                    (Job::Metrics { cases, .. }, Brought::Values(values)) => {
-                        self.docket.metrics_read(cases, &values, asked)
-                    }
-                    (Job::Log { source, case, .. }, Brought::Lines(lines)) => {
-                        self.docket.log_read(case, *source, &lines, asked)
-                    }
-                    // A call brings what its job asks for.
-                    _ => Vec::new(),
-                }
+    fn finish(&mut self, (call, started, result): FinishedCall) {
+        let key = call.operation_key();
+        match result {
+            Ok(output) => {
+                self.backoff.record_success(&key);
+                let updates = self.pending.apply(&call.lookups, &output, started);
+                self.outbox.extend(updates);
             }
             Err(failure) => {
                 let now = Timestamp::now();
-                let until = self
-                    .troubles
-                    .failed(&subject(&job), &failure, now, jitter());
-                let later = may_pass(failure.kind).then_some(until);
-                self.give_back(&job, later, failure.kind.as_str());
-                return;
+                let backoff = &mut self.backoff;
+                let retry_at = backoff.record_failure(&key, &failure, now, jitter(now));
+                let retry_at = is_transient(failure.kind).then_some(retry_at);
+                self.postpone(&call, retry_at, failure.kind.as_str());
             }
-        };
-        self.outbox.extend(answers);
+        }
     }
 
-    /// A call that was not made or failed for this reason: later, or never.
-    fn give_back(&mut self, job: &Job, later: Option<Timestamp>, reason: &str) {
-        let (answers, given_up) = self.docket.failed(job, later);
-        self.dropped(reason, given_up);
-        self.outbox.extend(answers);
+    /// Postpones a call that failed or was not made to `retry_at`; `None` gives it up.
+    fn postpone(&mut self, call: &AwsCall, retry_at: Option<Timestamp>, reason: &str) {
+        let (updates, given_up) = self.pending.postpone(call, retry_at);
+        self.count_dropped(reason, given_up);
+        self.outbox.extend(updates);
     }
 
-    fn dropped(&self, reason: &str, count: u64) {
+    fn count_dropped(&self, reason: &str, count: u64) {
         let dropped = &self.metrics.evidence_dropped;
         dropped.with_label_values(&[reason]).inc_by(count);
     }
 
     fn reconfigure(&mut self) {
-        let settings = self.watching.borrow_and_update().clone();
-        let before = std::mem::replace(&mut self.settings, Arc::clone(&settings));
-        if before.evidence != settings.evidence || before.cloudwatch != settings.cloudwatch {
-            self.clients = Arc::new(self.clients.anew(&settings));
-            // What was refused may have been mended just so.
-            self.troubles = Troubles::default();
+        let settings = self.new_settings.borrow_and_update().clone();
+        let previous = std::mem::replace(&mut self.settings, Arc::clone(&settings));
+        if previous.evidence != settings.evidence || previous.cloudwatch != settings.cloudwatch {
+            self.clients = Arc::new(self.clients.with_settings(&settings));
+            // The change may have fixed what failed.
+            self.backoff = OperationBackoff::default();
         }
-        self.docket.retain(|question| {
+        self.pending.retain(|request| {
             let mut targets = settings.targets.iter();
-            let now = targets.find(|target| target.name == question.target.name);
-            now.is_some_and(|now| now.aws == question.target.aws && now.url == question.target.url)
+            let current = targets.find(|target| target.name == request.target.name);
+            current.is_some_and(|current| {
+                current.aws == request.target.aws && current.url == request.target.url
+            })
         });
         if !settings.evidence.enabled {
-            self.outbox.extend(self.docket.close());
-            self.waiting.clear();
+            self.outbox.extend(self.pending.close());
+            self.queue.clear();
         }
     }
 }
 
-/// Whether it may be better within minutes, without anybody's doing.
-const fn may_pass(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost
-    )
-}
-
-fn subject(job: &Job) -> Subject {
-    match job {
-        Job::Metrics { place, .. } => (place.clone(), Operation::GetMetricData, None),
-        Job::Log { place, search, .. } => (
-            place.clone(),
-            Operation::FilterLogEvents,
-            Some(search.group.clone()),
-        ),
-    }
-}
-
-async fn call(clients: Arc<Clients>, job: Job, asked: Timestamp, gap: Duration) -> Outcome {
-    let result = match &job {
-        Job::Metrics {
-            place,
-            series,
-            from,
-            to,
-            ..
-        } => metrics::read(&clients, place, series, *from, *to)
+/// Makes a call. `interval` is the time between two pages of a log search.
+async fn run_call(
+    clients: Arc<ClientCache>,
+    call: AwsCall,
+    started: Timestamp,
+    interval: Duration,
+) -> FinishedCall {
+    let scope = &call.scope;
+    let result = match &call.query {
+        Query::Metrics { series, from, to } => metrics::read(&clients, scope, series, *from, *to)
             .await
-            .map(Brought::Values),
-        Job::Log { place, search, .. } => logs::find(&clients, place, search, gap)
+            .map(CallOutput::Metrics),
+        Query::Log(source, query) => logs::search(&clients, scope, query, interval)
             .await
-            .map(Brought::Lines),
+            .map(|lines| CallOutput::Log(*source, log_finding(*source, &lines, &query.id))),
     };
-    (job, asked, result)
-}
-
-/// Between 0 and 1. The clock's fraction is random enough, and needs no generator.
-fn jitter() -> f64 {
-    f64::from(Timestamp::now().subsec_nanosecond() % 1000) / 1000.0
+    (call, started, result)
 }

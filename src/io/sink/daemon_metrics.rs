@@ -9,7 +9,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
-use crate::io::store::Gauges;
+use crate::io::store::StoreMetrics;
 
 /// Every metric of the daemon about itself. Cloning shares the values.
 #[derive(Clone, Debug)]
@@ -191,8 +191,8 @@ impl DaemonMetrics {
 
     /// Where the store shows how it is.
     #[must_use]
-    pub fn store_gauges(&self) -> Gauges {
-        Gauges {
+    pub fn store_gauges(&self) -> StoreMetrics {
+        StoreMetrics {
             up: self.store_up.clone(),
             failures: self.store_failures.clone(),
         }

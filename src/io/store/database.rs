@@ -1,9 +1,9 @@
-//! The database: its schema and its statements.
+//! The SQLite database: its schema, and the statements on incidents and baselines.
 //!
-//! A write-ahead log without a flush per commit: what was committed survives the end of
-//! the process however it comes; the end of the machine may take the last seconds, and
-//! never breaks the file. One process at a time: a second one would send the same
-//! datapoints again.
+//! It uses a write-ahead log without a flush per commit. Committed data survives any end of
+//! the process; a crash of the machine may lose the last seconds but does not damage the
+//! file. The lock is exclusive, because a second process would send the same datapoints
+//! again.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::io::store::document::{BaselineDocument, IncidentDocument};
-use crate::io::store::fault::{Fault, FaultKind};
+use crate::io::store::error::{StoreError, StoreErrorKind};
 use crate::io::store::row::{KeptBaseline, KeptIncident};
-use crate::io::store::{FILE, Memory, RECENT};
+use crate::io::store::{FILE, MAX_RESTORED_RESOLVED, RestoredState};
 use crate::model::target::TargetName;
 
 /// An open database.
@@ -23,30 +23,30 @@ pub(super) struct Database {
     connection: Connection,
 }
 
-/// The most the database takes: a day's datapoints of some ten thousand targets.
+/// Maximum size of the database in bytes: a day of datapoints of about ten thousand targets.
 pub(super) const MAX_BYTES: u64 = 2 << 30;
 
-/// SQLite's default, in which the limit is counted.
-const PAGE: u64 = 4096;
+/// SQLite's default page size in bytes.
+const PAGE_BYTES: u64 = 4096;
 
-/// Written into the file; a release that changes the tables raises it.
-const VERSION: i64 = 1;
+/// Version of the schema, stored in the file. A release that changes the tables raises it.
+const SCHEMA_VERSION: i64 = 1;
 
-/// A former process that is just ending is waited for.
-const BUSY: Duration = Duration::from_secs(1);
+/// How long to wait for the lock of a previous process that is just ending.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A file up to this size is read through at start, which takes a fraction of a second;
-/// damage in a larger one shows when it is met.
-const CHECKED: u64 = 64 << 20;
+/// A file of up to this many bytes is checked for damage when it is opened, which takes a
+/// fraction of a second. Damage in a larger file is found when the damaged page is read.
+const MAX_CHECKED_BYTES: u64 = 64 << 20;
 
-/// Incidents that are over are kept this long.
-const INCIDENTS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
+/// How long resolved incidents are kept.
+const INCIDENT_RETENTION: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 
-/// And at most so many: some ten megabytes.
-const INCIDENTS_MOST: i64 = 10_000;
+/// The most resolved incidents to keep: about ten megabytes.
+const MAX_RESOLVED_INCIDENTS: i64 = 10_000;
 
-/// CloudWatch refuses older datapoints, so nobody can want them any more.
-const TAKEN_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
+/// CloudWatch rejects datapoints older than this.
+const MAX_DATAPOINT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
 const SCHEMA: &str = "
     CREATE TABLE incidents (
@@ -75,54 +75,56 @@ const SCHEMA: &str = "
 ";
 
 impl Database {
-    /// Opens the database of a directory, and makes both where they are missing.
-    pub(super) fn open(directory: &Path, most: u64) -> Result<Self, Fault> {
+    /// Opens the database of a directory, and creates both if they are missing. The database
+    /// grows to at most `max_bytes`.
+    pub(super) fn open(directory: &Path, max_bytes: u64) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory)?;
         let path = directory.join(FILE);
         let size = std::fs::metadata(&path).map_or(0, |file| file.len());
         let connection = Connection::open(&path)?;
-        connection.busy_timeout(BUSY)?;
-        // Before the first read: whoever reads a log of changes needs the lock for it.
+        connection.busy_timeout(LOCK_TIMEOUT)?;
+        // Must precede the first read: reading a write-ahead log takes the lock already.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "max_page_count", most.div_ceil(PAGE).cast_signed())?;
+        connection.pragma_update(
+            None,
+            "max_page_count",
+            max_bytes.div_ceil(PAGE_BYTES).cast_signed(),
+        )?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         let mut database = Self { connection };
         match version {
             0 => database.write(|t| {
                 t.execute_batch(SCHEMA)?;
-                Ok(t.pragma_update(None, "user_version", VERSION)?)
+                Ok(t.pragma_update(None, "user_version", SCHEMA_VERSION)?)
             })?,
-            VERSION if size <= CHECKED => database.check()?,
-            VERSION => {}
+            SCHEMA_VERSION if size <= MAX_CHECKED_BYTES => database.check()?,
+            SCHEMA_VERSION => {}
             other => {
-                let text = format!("version {other}, this release knows {VERSION}");
-                return Err(Fault::new(FaultKind::Newer, text));
+                let text = format!("schema version {other}; this release has {SCHEMA_VERSION}");
+                return Err(StoreError::new(StoreErrorKind::Newer, text));
             }
         }
         Ok(database)
     }
 
-    /// Sets a broken database aside, in place of one that was set aside before: the
-    /// newest is what somebody may want to look at, and they must not fill the disk.
-    pub(super) fn set_aside(directory: &Path) -> Result<PathBuf, Fault> {
+    /// Renames a corrupt database, and returns its new path. A database that was renamed
+    /// before is deleted: one is enough to inspect, and several could fill the disk.
+    pub(super) fn move_aside(directory: &Path) -> Result<PathBuf, StoreError> {
+        let prefix = format!("{FILE}.broken-");
         for entry in std::fs::read_dir(directory)?.flatten() {
-            let name = entry.file_name();
-            if name
-                .to_string_lossy()
-                .starts_with(&format!("{FILE}.broken-"))
-            {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
                 std::fs::remove_file(entry.path())?;
             }
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = since.map_or(0, |since| since.as_secs());
-        let aside = directory.join(format!("{FILE}.broken-{seconds}"));
+        let aside = directory.join(format!("{prefix}{seconds}"));
         std::fs::rename(directory.join(FILE), &aside)?;
-        for beside in ["-wal", "-shm"] {
-            let path = directory.join(format!("{FILE}{beside}"));
+        for suffix in ["-wal", "-shm"] {
+            let path = directory.join(format!("{FILE}{suffix}"));
             if path.exists() {
                 std::fs::remove_file(path)?;
             }
@@ -130,9 +132,14 @@ impl Database {
         Ok(aside)
     }
 
-    /// Everything that earlier lives left. Their datapoints, whose ids are below
-    /// `first_id`, become the backlog; what they were sending may have arrived.
-    pub(super) fn remember(&mut self, first_id: u64, now: Timestamp) -> Result<Memory, Fault> {
+    /// Deletes what is too old and reads what earlier processes saved. Their datapoints,
+    /// whose ids are below `first_id`, become the backlog; those that were being sent may
+    /// have arrived.
+    pub(super) fn restore(
+        &mut self,
+        first_id: u64,
+        now: Timestamp,
+    ) -> Result<RestoredState, StoreError> {
         self.write(|t| {
             t.execute(
                 "UPDATE spool SET backlog = 1, sending = 0,
@@ -140,25 +147,25 @@ impl Database {
                  WHERE id < ?1 AND (backlog = 0 OR sending = 1)",
                 [first_id.cast_signed()],
             )?;
-            let late = (now - TAKEN_WITHIN).as_millisecond();
-            t.execute("DELETE FROM spool WHERE at < ?1", [late])?;
-            let oldest = (now - INCIDENTS_KEPT).as_millisecond();
+            let oldest = (now - MAX_DATAPOINT_AGE).as_millisecond();
+            t.execute("DELETE FROM spool WHERE at < ?1", [oldest])?;
+            let oldest = (now - INCIDENT_RETENTION).as_millisecond();
             t.execute("DELETE FROM incidents WHERE resolved < ?1", [oldest])?;
             t.execute(
                 "DELETE FROM incidents WHERE resolved IS NOT NULL AND id NOT IN (
                     SELECT id FROM incidents WHERE resolved IS NOT NULL
                     ORDER BY resolved DESC LIMIT ?1)",
-                [INCIDENTS_MOST],
+                [MAX_RESOLVED_INCIDENTS],
             )?;
             Ok(())
         })?;
         let open = "SELECT document FROM incidents WHERE resolved IS NULL ORDER BY opened";
         let resolved = format!(
             "SELECT document FROM incidents WHERE resolved IS NOT NULL
-             ORDER BY resolved DESC LIMIT {RECENT}"
+             ORDER BY resolved DESC LIMIT {MAX_RESTORED_RESOLVED}"
         );
         let count = "SELECT count(*) FROM spool";
-        Ok(Memory {
+        Ok(RestoredState {
             open: self.incidents(open)?,
             resolved: self.incidents(&resolved)?,
             baselines: self.baselines()?,
@@ -166,48 +173,45 @@ impl Database {
         })
     }
 
-    /// Does several things or none.
+    /// Runs `work` in a transaction, which is committed if `work` succeeds.
     pub(super) fn write<T>(
         &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let transaction = self.connection.transaction()?;
         let result = work(&transaction)?;
         transaction.commit()?;
         Ok(result)
     }
 
-    /// Reads.
-    pub(super) fn read<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        work(&self.connection)
+    /// The connection, for reading.
+    pub(super) const fn reader(&self) -> &Connection {
+        &self.connection
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), StoreError> {
         let check = "PRAGMA quick_check(1)";
-        let word: String = self.connection.query_row(check, [], |row| row.get(0))?;
-        if word == "ok" {
+        let result: String = self.connection.query_row(check, [], |row| row.get(0))?;
+        if result == "ok" {
             Ok(())
         } else {
-            Err(Fault::new(FaultKind::Corrupt, word))
+            Err(StoreError::new(StoreErrorKind::Corrupt, result))
         }
     }
 
-    fn incidents(&self, sql: &str) -> Result<Vec<KeptIncident>, Fault> {
+    fn incidents(&self, sql: &str) -> Result<Vec<KeptIncident>, StoreError> {
         let mut statement = self.connection.prepare(sql)?;
         let documents = statement.query_map([], |row| row.get::<_, String>(0))?;
         let mut incidents = Vec::new();
         for document in documents {
-            // One that this release cannot read is no reason to lose the others.
+            // An incident that this release cannot read is skipped; the others are restored.
             let read = serde_json::from_str::<IncidentDocument>(&document?).ok();
             incidents.extend(read.and_then(IncidentDocument::into_kept));
         }
         Ok(incidents)
     }
 
-    fn baselines(&self) -> Result<Vec<KeptBaseline>, Fault> {
+    fn baselines(&self) -> Result<Vec<KeptBaseline>, StoreError> {
         let sql = "SELECT target, settings, document FROM baselines";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
@@ -229,18 +233,18 @@ impl Database {
     }
 }
 
-/// Writes incidents as they are now.
-pub(super) fn keep_incidents(
+/// Inserts or replaces incidents.
+pub(super) fn save_incidents(
     transaction: &Transaction<'_>,
     incidents: &[KeptIncident],
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT OR REPLACE INTO incidents (id, opened, resolved, document) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for kept in incidents {
         let incident = &kept.incident;
         let document = serde_json::to_string(&IncidentDocument::from(kept))
-            .map_err(|error| Fault::new(FaultKind::Other, error))?;
+            .map_err(|error| StoreError::new(StoreErrorKind::Other, error))?;
         statement.execute(params![
             incident.id.as_str(),
             incident.opened.as_millisecond(),
@@ -251,28 +255,28 @@ pub(super) fn keep_incidents(
     Ok(())
 }
 
-/// Writes baselines as they are now.
-pub(super) fn keep_baselines(
+/// Inserts or replaces baselines.
+pub(super) fn save_baselines(
     transaction: &Transaction<'_>,
     baselines: &[KeptBaseline],
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT OR REPLACE INTO baselines (target, settings, document) VALUES (?1, ?2, ?3)",
     )?;
     for kept in baselines {
         let document = serde_json::to_string(&BaselineDocument::from(&kept.learned))
-            .map_err(|error| Fault::new(FaultKind::Other, error))?;
+            .map_err(|error| StoreError::new(StoreErrorKind::Other, error))?;
         let settings = kept.settings.cast_signed();
         statement.execute(params![kept.target.as_str(), settings, document])?;
     }
     Ok(())
 }
 
-/// Forgets what is normal for targets.
-pub(super) fn forget_baselines(
+/// Deletes the baselines of targets.
+pub(super) fn delete_baselines(
     transaction: &Transaction<'_>,
     targets: &[TargetName],
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let mut statement = transaction.prepare("DELETE FROM baselines WHERE target = ?1")?;
     for target in targets {
         statement.execute([target.as_str()])?;
@@ -280,7 +284,7 @@ pub(super) fn forget_baselines(
     Ok(())
 }
 
-/// SQLite's integers have a sign, ours never do.
+/// Reads an unsigned number, which is stored bit by bit as SQLite's signed integer.
 pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
     row.get(0).map(i64::cast_unsigned)
 }

@@ -1,7 +1,7 @@
 //! Incidents and baselines as JSON documents.
 //!
-//! A mirror of its own, so that a field renamed in the code does not make yesterday's
-//! state unreadable: keys are only ever added, absent ones have a default.
+//! The documents have their own types, so that renaming a field elsewhere does not make
+//! saved state unreadable. Keys are only ever added, and a missing key has a default.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ struct RevisionDocument {
     note: String,
 }
 
-/// Tagged, so that a text that looks like a number stays a text.
+/// Tagged, so that a text that looks like a number remains a text.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum ValueDocument {
@@ -66,7 +66,7 @@ enum ValueDocument {
     Number(f64),
 }
 
-/// Times in microseconds: they are short, and there are sixty of them a target.
+/// Times are in microseconds to keep the document short: it has sixty of them per target.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]
@@ -126,7 +126,7 @@ impl From<&Verdict> for VerdictDocument {
 }
 
 impl IncidentDocument {
-    /// The incident; `None`: it holds words that this release does not know.
+    /// The incident; `None` if it has a value that this release does not know.
     pub(super) fn into_kept(self) -> Option<KeptIncident> {
         let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
         let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {

@@ -1,14 +1,15 @@
-//! What outlives the process: incidents, baselines, and datapoints not sent yet, in SQLite.
+//! The state directory: saves incidents, baselines and unsent datapoints in SQLite, and
+//! restores them at startup.
 //!
-//! Reading order: this file (the handle), `row` (what is kept), `document` (an incident as
-//! JSON), `database` and `spool` (SQL), `fault` (what went wrong, and the mend), `keeper` (the one
-//! thread: group commits, and getting well again). Nobody needs the store: without it, or
-//! while its disk is full, read-only, locked or broken, monitoring goes on, it says so
-//! once, and whoever asks is told that nothing was kept. It refuses to interpret a row.
+//! This file is the handle; `writer` is the thread behind it; `row` and `document` are the
+//! records and their JSON; `database` and `spool` hold the SQL; `error` classifies errors.
+//! Persistence is optional: without a usable directory the daemon keeps monitoring, the
+//! problem is logged once, and callers learn that nothing was saved. The meaning of a record
+//! is left to the code that saves it.
 
 mod database;
 mod document;
-mod fault;
+mod error;
 mod row;
 mod spool;
 mod writer;
@@ -16,227 +17,234 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus::{IntCounter, IntGauge};
 use tokio::sync::{oneshot, watch};
 
-pub use fault::Fault;
 pub use row::{KeptBaseline, KeptIncident, SpoolRow};
 
 use self::writer::{Job, Writer};
 use crate::model::target::TargetName;
 
-/// The way to the state directory. Cheap to clone; every method may be called at any time
-/// and answers soon, whatever the disk does.
+/// The handle of the state directory. Cheap to clone. Every method may be called at any time
+/// and returns soon, even if the disk does not respond.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// `None`: switched off.
+    /// `None` if there is no state directory.
     jobs: Option<SyncSender<Job>>,
     ids: Arc<AtomicU64>,
-    gauges: Gauges,
-    /// Somebody waited in vain, and the disk has not answered since.
-    late: Arc<AtomicBool>,
+    metrics: StoreMetrics,
+    /// Whether a job took too long and none has been committed since.
+    unresponsive: Arc<AtomicBool>,
     ended: watch::Receiver<()>,
 }
 
-/// What is remembered from an earlier life.
+/// What earlier processes saved.
 #[derive(Debug, Default)]
-pub struct Memory {
-    /// Incidents that were open when the daemon ended.
+pub struct RestoredState {
+    /// Incidents that were open when the previous process ended, oldest first.
     pub open: Vec<KeptIncident>,
-    /// Incidents that are over, newest first; at most [`RECENT`].
+    /// Resolved incidents, newest first; at most 500.
     pub resolved: Vec<KeptIncident>,
-    /// Baselines by target.
+    /// Baselines of targets.
     pub baselines: Vec<KeptBaseline>,
-    /// Datapoints that were not sent, or of which that is not known.
+    /// The number of datapoints that CloudWatch has not confirmed.
     pub datapoints: u64,
 }
 
-/// Where the store shows how it is. Cloning shares the values.
+/// The metrics that show the health of the store. Clones share their values.
 #[derive(Clone, Debug)]
-pub struct Gauges {
-    /// 1 while what is given is kept, 0 while it is not.
+pub struct StoreMetrics {
+    /// 1 while data is saved, 0 while it is not.
     pub up: IntGauge,
-    /// Pieces of work that were not done.
+    /// Jobs that failed.
     pub failures: IntCounter,
 }
 
-/// Resolved incidents that are read at start.
-pub const RECENT: usize = 500;
-
-/// The database in the state directory.
+/// The name of the database file in the state directory.
 pub const FILE: &str = "probecause.db";
 
-/// Pieces of work that may wait: each is one second's or one request's worth, so a disk
-/// that stands still for minutes fills it, and then work is refused instead of piled up.
+/// The most resolved incidents to restore.
+const MAX_RESTORED_RESOLVED: usize = 500;
+
+/// The most queued jobs. Each holds the data of one second or one request, so the queue fills
+/// when the disk hangs for minutes; further jobs then fail.
 const QUEUE: usize = 1024;
 
-/// How long anybody waits for the disk. A commit takes well under a millisecond; what
-/// takes this long is a disk in trouble, and probes must not wait for it.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a caller waits for a job. A commit takes far less than a millisecond, and a disk
+/// that takes this long must not delay probes.
+const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
-/// How long the end of the process waits for work that was handed over before.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
+/// How long [`Store::close`] waits for the queued jobs.
+const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// How long the start waits for what is remembered; a first probe is due within five.
-const START: Duration = Duration::from_secs(3);
+/// How long startup waits for the saved state: the first probe is due within five seconds.
+const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 
 impl Store {
-    /// A store that keeps nothing and says so to nobody: there is no state directory.
+    /// A store without a state directory. It saves nothing.
     #[must_use]
-    pub fn off(gauges: Gauges) -> Self {
+    pub fn off(metrics: StoreMetrics) -> Self {
         let (_, ended) = watch::channel(());
-        gauges.up.set(0);
+        metrics.up.set(0);
         Self {
             jobs: None,
             ids: Arc::new(AtomicU64::new(first_id())),
-            gauges,
-            late: Arc::default(),
+            metrics,
+            unresponsive: Arc::default(),
             ended,
         }
     }
 
-    /// Opens or creates the database of a state directory, and reads what is remembered.
+    /// Opens or creates the database of a state directory, and restores the saved state.
     ///
-    /// It never fails: a directory that cannot be used is told in the log, tried again
-    /// every while, and until then nothing is kept. A broken database is set aside.
-    pub async fn open(directory: &Path, gauges: Gauges) -> (Self, Memory) {
-        Self::open_limited(directory, gauges, database::MAX_BYTES).await
+    /// Never fails: if the directory cannot be used, the error is logged and opening is
+    /// retried regularly. A corrupt database is moved aside and replaced.
+    pub async fn open(directory: &Path, metrics: StoreMetrics) -> (Self, RestoredState) {
+        Self::open_limited(directory, metrics, database::MAX_BYTES).await
     }
 
-    /// As [`Store::open`], for a database of at most so many bytes.
-    pub async fn open_limited(directory: &Path, gauges: Gauges, bytes: u64) -> (Self, Memory) {
+    /// [`Store::open`] with a maximum size of the database.
+    async fn open_limited(
+        directory: &Path,
+        metrics: StoreMetrics,
+        max_bytes: u64,
+    ) -> (Self, RestoredState) {
         let (jobs, queue) = sync_channel(QUEUE);
         let (alive, ended) = watch::channel(());
-        let (remember, remembered) = oneshot::channel();
+        let (restored, restoring) = oneshot::channel();
         let first_id = first_id();
-        let late = Arc::<AtomicBool>::default();
-        let keeper = Writer::new(
+        let unresponsive = Arc::<AtomicBool>::default();
+        let writer = Writer::new(
             directory,
-            gauges.clone(),
-            bytes,
+            metrics.clone(),
+            max_bytes,
             first_id,
-            Arc::clone(&late),
+            Arc::clone(&unresponsive),
         );
         let spawned = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
-                keeper.run(&queue, remember);
+                writer.run(&queue, restored);
                 drop(alive);
             });
         if let Err(error) = spawned {
-            tracing::error!(%error, "store: no thread can be had; nothing is remembered");
-            return (Self::off(gauges), Memory::default());
+            tracing::error!(%error, "store: could not start its thread; continuing without persistence");
+            return (Self::off(metrics), RestoredState::default());
         }
-        let memory = match tokio::time::timeout(START, remembered).await {
-            Ok(Ok(memory)) => memory,
+        let state = match tokio::time::timeout(MAX_OPEN_WAIT, restoring).await {
+            Ok(Ok(state)) => state,
             _ => {
-                tracing::error!("store: slow to open; the daemon starts without its memory");
-                Memory::default()
+                tracing::error!("store: opening took too long; starting without the saved state");
+                RestoredState::default()
             }
         };
         let store = Self {
             jobs: Some(jobs),
             ids: Arc::new(AtomicU64::new(first_id)),
-            gauges,
-            late,
+            metrics,
+            unresponsive,
             ended,
         };
-        (store, memory)
+        (store, state)
     }
 
-    /// Whether there is a state directory, well or not.
+    /// Whether there is a state directory, usable or not.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.jobs.is_some()
     }
 
-    /// Whether what is given is kept at present.
+    /// Whether data is saved at present.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.jobs.is_some() && !self.late.load(Ordering::Relaxed) && self.gauges.up.get() == 1
+        self.is_on() && !self.unresponsive.load(Ordering::Relaxed) && self.metrics.up.get() == 1
     }
 
-    /// Where new rows get their ids, unique over restarts.
+    /// The source of ids for new rows. They are unique across restarts.
     #[must_use]
     pub fn ids(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.ids)
     }
 
-    /// Keeps incidents as they are now; resolves with whether they are on disk, after half
-    /// a second at most. To be awaited before anybody is told of them.
+    /// Saves incidents, replacing earlier versions. Returns whether they are on disk, after
+    /// at most half a second. Await this before an incident is shown to anybody.
     pub async fn keep_incidents(&self, incidents: Vec<KeptIncident>) -> bool {
-        incidents.is_empty() || self.ask(|done| Job::Incidents(incidents, done)).await == Some(true)
+        incidents.is_empty()
+            || self.run(|done| Job::SaveIncidents(incidents, done)).await == Some(true)
     }
 
-    /// Keeps baselines, some time soon.
+    /// Saves baselines in the background.
     pub fn keep_baselines(&self, baselines: Vec<KeptBaseline>) {
         if !baselines.is_empty() {
-            self.send(Job::Baselines(baselines));
+            self.enqueue(Job::SaveBaselines(baselines));
         }
     }
 
-    /// Forgets what is normal for targets that are gone.
+    /// Deletes the baselines of targets in the background.
     pub fn forget_baselines(&self, targets: Vec<TargetName>) {
         if !targets.is_empty() {
-            self.send(Job::Unlearn(targets));
+            self.enqueue(Job::DeleteBaselines(targets));
         }
     }
 
-    /// Keeps datapoints, or what has become of them since; resolves with whether they are
-    /// on disk. A row with a known id takes the place of the former.
+    /// Saves datapoints; a row with a known id replaces the earlier one. Returns whether they
+    /// are on disk.
     pub async fn keep_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
-        rows.is_empty() || self.ask(|done| Job::Keep(rows, done)).await == Some(true)
+        rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }
 
-    /// Notes that these datapoints are being sent: should the process end before
-    /// [`Store::forget_datapoints`], they may have arrived.
+    /// Marks datapoints as being sent. If the process ends before
+    /// [`Store::forget_datapoints`], they are restored as having maybe arrived.
     pub fn sending_datapoints(&self, ids: Vec<u64>) {
-        self.send(Job::Sending(ids));
+        self.enqueue(Job::MarkSending(ids));
     }
 
-    /// Forgets datapoints that have arrived, or are given up.
+    /// Deletes datapoints that have arrived or are given up.
     pub fn forget_datapoints(&self, ids: Vec<u64>) {
         if !ids.is_empty() {
-            self.send(Job::Forget(ids));
+            self.enqueue(Job::DeleteDatapoints(ids));
         }
     }
 
-    /// Leaves datapoints to the backlog. `maybe_arrived`: nobody knows whether CloudWatch
-    /// took them.
+    /// Moves datapoints to the backlog. `maybe_arrived`: the response to the request that
+    /// sent them was lost.
     pub fn put_back_datapoints(&self, ids: Vec<u64>, maybe_arrived: bool) {
         if !ids.is_empty() {
-            self.send(Job::PutBack(ids, maybe_arrived));
+            self.enqueue(Job::ReturnToBacklog(ids, maybe_arrived));
         }
     }
 
-    /// Leaves to the backlog what a destination has on disk beside the datapoints that are
-    /// `known`: after a time in which work was refused, nobody else remembers them.
+    /// Moves a destination's datapoints to the backlog, except those with `known` ids. Used
+    /// when the store has recovered: jobs that failed may have left rows that no memory
+    /// holds.
     pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
-        self.send(Job::Reconcile(destination.to_owned(), known));
+        self.enqueue(Job::Reconcile(destination.to_owned(), known));
     }
 
-    /// The oldest datapoints of a destination's backlog; `None`: the store is not well.
+    /// The oldest datapoints of a destination's backlog, at most `limit`; `None` if they
+    /// cannot be read.
     pub async fn oldest_datapoints(
         &self,
         destination: &str,
         limit: usize,
     ) -> Option<Vec<SpoolRow>> {
         let destination = destination.to_owned();
-        self.ask(|done| Job::Oldest(destination, limit, done)).await
+        self.run(|done| Job::ReadOldest(destination, limit, done))
+            .await
     }
 
-    /// How many datapoints a destination's backlog has; `None`: the store is not well.
+    /// The number of datapoints in a destination's backlog; `None` if it cannot be read.
     pub async fn count_datapoints(&self, destination: &str) -> Option<u64> {
         let destination = destination.to_owned();
-        self.ask(|done| Job::Count(destination, done)).await
+        self.run(|done| Job::CountBacklog(destination, done)).await
     }
 
-    /// Gives up datapoints of a destination's backlog that are older than `before`, and the
-    /// oldest of those beyond `most`; resolves with how many.
+    /// Deletes datapoints of a destination's backlog that are older than `before`, and the
+    /// oldest beyond the newest `most`. Returns how many were deleted; `None` on failure.
     pub async fn trim_datapoints(
         &self,
         destination: &str,
@@ -244,66 +252,66 @@ impl Store {
         most: u64,
     ) -> Option<u64> {
         let destination = destination.to_owned();
-        self.ask(|done| Job::Trim(destination, before, most, done))
+        self.run(|done| Job::TrimBacklog(destination, before, most, done))
             .await
     }
 
-    /// Resolves when the thread has ended, which before [`Store::close`] is a fault of ours;
-    /// never where the store is off.
+    /// Resolves when the thread has ended, which before [`Store::close`] is a bug. Never
+    /// resolves if there is no state directory.
     pub async fn ended(&self) {
-        if self.jobs.is_none() {
+        if !self.is_on() {
             return std::future::pending().await;
         }
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
     }
 
-    /// Waits until everything handed over is on disk, two seconds at most.
+    /// Executes all queued jobs and closes the database, within at most two seconds.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.send(Job::Close(done)) {
-            // Whoever ends the process has waited long enough then.
-            let _ = tokio::time::timeout(LAST_PATIENCE, closed).await;
+        if self.enqueue(Job::Close(done)) {
+            // On a timeout the process ends without waiting any longer.
+            let _ = tokio::time::timeout(MAX_CLOSE_WAIT, closed).await;
         }
     }
 
-    /// Hands over and waits for the answer. A disk that let somebody wait in vain is given
-    /// work all the same, and waited for again once it has answered: whoever asks each
-    /// second would otherwise wait most of the time.
-    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
-        let (done, answer) = oneshot::channel();
-        let late = self.late.load(Ordering::Relaxed);
-        if !self.send(job(done)) || late {
+    /// Runs a job and returns its result; `None` if it failed or took too long.
+    ///
+    /// While the disk is unresponsive the job is still queued, but its result is not awaited:
+    /// a caller that runs a job each second would otherwise spend most of its time waiting.
+    async fn run<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
+        let (done, result) = oneshot::channel();
+        let unresponsive = self.unresponsive.load(Ordering::Relaxed);
+        if !self.enqueue(job(done)) || unresponsive {
             return None;
         }
-        let Ok(answer) = tokio::time::timeout(PATIENCE, answer).await else {
-            if !self.late.swap(true, Ordering::Relaxed) {
-                self.gauges.up.set(0);
-                tracing::error!("store: the disk does not answer; nobody waits for it any more");
+        let Ok(result) = tokio::time::timeout(MAX_JOB_WAIT, result).await else {
+            if !self.unresponsive.swap(true, Ordering::Relaxed) {
+                self.metrics.up.set(0);
+                tracing::error!("store: disk is not responding; continuing without persistence");
             }
             return None;
         };
-        answer.ok()
+        result.ok()
     }
 
-    /// Hands over; false: nobody takes it.
-    fn send(&self, job: Job) -> bool {
+    /// Queues a job. Returns false if the queue is full or the thread has ended.
+    fn enqueue(&self, job: Job) -> bool {
         let Some(jobs) = &self.jobs else { return false };
-        match jobs.try_send(job) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.gauges.failures.inc();
-                false
-            }
+        let queued = jobs.try_send(job).is_ok();
+        if !queued {
+            self.metrics.failures.inc();
         }
+        queued
     }
 }
 
-/// Milliseconds of the start above a counter: no two lives share ids, though the former
-/// cannot be asked for its last one while the disk is away.
+/// The first id of this process: its start in milliseconds, followed by twenty bits for
+/// rows. Ids are unique across processes without reading the last one from the disk, which
+/// may be unavailable.
 fn first_id() -> u64 {
     let millis = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
-    // Twenty bits of rows a millisecond; the sum stays within SQLite's signed 64 bits.
+    // SQLite's integers are signed: the id must fit into 63 bits.
     (millis << 20) & (u64::MAX >> 1)
 }
 

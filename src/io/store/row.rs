@@ -1,4 +1,4 @@
-//! What is kept, as plain data: whoever keeps it knows what it means.
+//! The records that the store saves. Their meaning is up to the code that saves them.
 
 use std::sync::Arc;
 
@@ -9,43 +9,43 @@ use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
 use crate::model::target::TargetName;
 
-/// An incident with the health that goes with it.
+/// An incident, with the health of its target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptIncident {
-    /// The daemon's location: another one's incidents are not ours to go on with.
+    /// The location of the daemon. A daemon does not resume incidents of another location.
     pub location: Arc<str>,
     /// The incident.
     pub incident: Arc<Incident>,
-    /// Its target's health.
+    /// The health of the target.
     pub health: HealthState,
-    /// Since when.
+    /// When the target entered that health.
     pub since: Timestamp,
 }
 
-/// What is normal for a target.
+/// The baseline of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptBaseline {
-    /// Whose.
+    /// The probed target.
     pub target: TargetName,
-    /// Of which settings: a changed target's times are not its former's.
+    /// A hash of the settings that the baseline was learned with. It is not valid for others.
     pub settings: u64,
-    /// What was learned.
+    /// The learned values.
     pub learned: BaselineSnapshot,
 }
 
-/// One datapoint on its way to CloudWatch.
+/// A datapoint that CloudWatch has not confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpoolRow {
-    /// Of [`super::Store::ids`].
+    /// Unique id, from [`super::Store::ids`].
     pub id: u64,
-    /// The account and region it goes to, by the name in the configuration.
+    /// The account and region to send to, by its name in the configuration.
     pub destination: Arc<str>,
-    /// Which series, in the sender's words.
+    /// The series, in the sender's encoding.
     pub series: String,
-    /// Its own time.
+    /// The timestamp of the datapoint.
     pub at: Timestamp,
-    /// Distinct values with how often each came.
+    /// Distinct values and their counts.
     pub values: Vec<(f64, f64)>,
-    /// It may have arrived already: the answer to a request with it was lost.
+    /// Whether it may have arrived: the response to a request that contained it was lost.
     pub maybe_arrived: bool,
 }

@@ -1,7 +1,8 @@
-//! The statements about datapoints on their way to CloudWatch.
+//! SQL statements on unsent datapoints.
 //!
-//! The backlog is what was put back or left by an earlier life; a row of this life that
-//! waits in memory too is none, so that nobody sends it twice.
+//! The backlog consists of the rows that were returned to it or left by an earlier process.
+//! A row that this process also holds in memory is not part of it, so that no row is sent
+//! twice.
 
 use std::collections::HashSet;
 
@@ -9,15 +10,22 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::io::store::database::unsigned;
-use crate::io::store::fault::Fault;
+use crate::io::store::error::StoreError;
 use crate::io::store::row::SpoolRow;
 
-/// The oldest datapoints of a backlog.
+// Statements for `for_each`.
+pub(super) const MARK_SENDING: &str = "UPDATE spool SET sending = 1 WHERE id = ?1";
+pub(super) const DELETE: &str = "DELETE FROM spool WHERE id = ?1";
+pub(super) const TO_BACKLOG: &str = "UPDATE spool SET backlog = 1, sending = 0 WHERE id = ?1";
+pub(super) const TO_BACKLOG_MAYBE_ARRIVED: &str =
+    "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
+
+/// Reads the oldest datapoints of a backlog, at most `limit`.
 pub(super) fn oldest(
     connection: &Connection,
     destination: &str,
     limit: usize,
-) -> Result<Vec<SpoolRow>, Fault> {
+) -> Result<Vec<SpoolRow>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT id, series, at, points, maybe_arrived FROM spool
          WHERE destination = ?1 AND backlog = 1 ORDER BY at LIMIT ?2",
@@ -37,15 +45,15 @@ pub(super) fn oldest(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// How many datapoints a backlog has.
-pub(super) fn count(connection: &Connection, destination: &str) -> Result<u64, Fault> {
+/// Counts the datapoints of a backlog.
+pub(super) fn count(connection: &Connection, destination: &str) -> Result<u64, StoreError> {
     let sql = "SELECT count(*) FROM spool WHERE destination = ?1 AND backlog = 1";
     let mut statement = connection.prepare(sql)?;
     Ok(statement.query_row([destination], unsigned)?)
 }
 
-/// Writes datapoints, in place of what their ids held.
-pub(super) fn keep(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(), Fault> {
+/// Inserts datapoints. An existing id gets the new time and values.
+pub(super) fn save(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT INTO spool (id, destination, series, at, points) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO UPDATE SET at = excluded.at, points = excluded.points",
@@ -62,8 +70,12 @@ pub(super) fn keep(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(
     Ok(())
 }
 
-/// Carries a statement out for each of many rows.
-pub(super) fn each(transaction: &Transaction<'_>, sql: &str, ids: &[u64]) -> Result<(), Fault> {
+/// Executes a statement for each of these ids.
+pub(super) fn for_each(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    ids: &[u64],
+) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(sql)?;
     for id in ids {
         statement.execute([id.cast_signed()])?;
@@ -71,13 +83,13 @@ pub(super) fn each(transaction: &Transaction<'_>, sql: &str, ids: &[u64]) -> Res
     Ok(())
 }
 
-/// Leaves to the backlog every datapoint of a destination that nobody knows of any more.
-/// What has become of it was lost on the way, so that it may have arrived.
+/// Moves every datapoint of a destination that is not in `known` to the backlog. Whether it
+/// was sent is not known, so it may have arrived.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,
     known: &[u64],
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let known: HashSet<u64> = known.iter().copied().collect();
     let mut statement = transaction
         .prepare("SELECT id FROM spool WHERE destination = ?1 AND (backlog = 0 OR sending = 1)")?;
@@ -85,17 +97,17 @@ pub(super) fn reconcile(
     let lost: Vec<u64> = rows
         .filter(|id| id.as_ref().map_or(true, |id| !known.contains(id)))
         .collect::<Result<_, _>>()?;
-    let sql = "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
-    each(transaction, sql, &lost)
+    for_each(transaction, TO_BACKLOG_MAYBE_ARRIVED, &lost)
 }
 
-/// Gives datapoints of a backlog up, and says how many.
+/// Deletes datapoints of a backlog that are older than `before`, and the oldest beyond the
+/// newest `most`. Returns how many were deleted.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
     destination: &str,
     before: Timestamp,
     most: u64,
-) -> Result<u64, Fault> {
+) -> Result<u64, StoreError> {
     let aged = transaction.execute(
         "DELETE FROM spool WHERE destination = ?1 AND backlog = 1 AND at < ?2",
         params![destination, before.as_millisecond()],
@@ -106,7 +118,7 @@ pub(super) fn trim(
             ORDER BY at DESC LIMIT -1 OFFSET ?2)",
         params![destination, i64::try_from(most).unwrap_or(i64::MAX)],
     )?;
-    // What a long outage took from the disk goes back to it piece by piece.
+    // Returns the space that a long outage took to the file system, a part at a time.
     let mut vacuum = transaction.prepare("PRAGMA incremental_vacuum(256)")?;
     let mut freed = vacuum.query([])?;
     while freed.next()?.is_some() {}

@@ -12,8 +12,8 @@ use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-fn gauges() -> Gauges {
-    Gauges {
+fn store_metrics() -> StoreMetrics {
+    StoreMetrics {
         up: IntGauge::new("up", "up").unwrap(),
         failures: IntCounter::new("failures", "failures").unwrap(),
     }
@@ -69,7 +69,7 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> KeptIncident {
     }
 }
 
-/// Where the datapoints' seconds begin: young enough for CloudWatch to take them.
+/// The time from which datapoints count their seconds: new enough for CloudWatch.
 static BASE: LazyLock<i64> = LazyLock::new(|| Timestamp::now().as_second() - 3600);
 
 fn next_id(store: &Store) -> u64 {
@@ -87,27 +87,27 @@ fn row(store: &Store, second: i64) -> SpoolRow {
     }
 }
 
-async fn open(directory: &Path) -> (Store, Memory) {
-    Store::open(directory, gauges()).await
+async fn open(directory: &Path) -> (Store, RestoredState) {
+    Store::open(directory, store_metrics()).await
 }
 
 #[tokio::test]
-async fn incidents_come_back_as_they_were() {
+async fn incidents_are_restored_as_saved() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, memory) = open(directory.path()).await;
-    assert!(memory.open.is_empty() && memory.resolved.is_empty());
-    let (lasting, over) = (incident("orders", 100, None), incident("users", 50, None));
-    assert!(store.keep_incidents(vec![lasting.clone(), over]).await);
-    let over = incident("users", 50, Some(Timestamp::now().as_second()));
-    assert!(store.keep_incidents(vec![over.clone()]).await);
+    let (store, state) = open(directory.path()).await;
+    assert!(state.open.is_empty() && state.resolved.is_empty());
+    let (open_one, other) = (incident("orders", 100, None), incident("users", 50, None));
+    assert!(store.keep_incidents(vec![open_one.clone(), other]).await);
+    let resolved = incident("users", 50, Some(Timestamp::now().as_second()));
+    assert!(store.keep_incidents(vec![resolved.clone()]).await);
     store.close().await;
-    let (_store, memory) = open(directory.path()).await;
-    assert_eq!(memory.open, [lasting]);
-    assert_eq!(memory.resolved, [over]);
+    let (_store, state) = open(directory.path()).await;
+    assert_eq!(state.open, [open_one]);
+    assert_eq!(state.resolved, [resolved]);
 }
 
 #[tokio::test]
-async fn baselines_come_back_with_the_settings_they_belong_to() {
+async fn baselines_are_restored_with_the_hash_of_their_settings() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let kept = KeptBaseline {
@@ -122,15 +122,15 @@ async fn baselines_come_back_with_the_settings_they_belong_to() {
     };
     store.keep_baselines(vec![kept.clone()]);
     store.close().await;
-    let (store, memory) = open(directory.path()).await;
-    assert_eq!(memory.baselines, [kept]);
+    let (store, state) = open(directory.path()).await;
+    assert_eq!(state.baselines, [kept]);
     store.forget_baselines(vec![TargetName::new("orders")]);
     store.close().await;
     assert_eq!(open(directory.path()).await.1.baselines, []);
 }
 
 #[tokio::test]
-async fn datapoints_of_this_life_are_no_backlog_until_they_are_put_back() {
+async fn datapoints_of_this_process_join_the_backlog_only_when_put_back() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let rows: Vec<_> = [30, 10, 20].map(|second| row(&store, second)).to_vec();
@@ -151,25 +151,25 @@ async fn datapoints_of_this_life_are_no_backlog_until_they_are_put_back() {
 }
 
 #[tokio::test]
-async fn a_former_lifes_datapoints_are_the_backlog_and_say_what_may_have_arrived() {
+async fn datapoints_of_an_earlier_process_are_the_backlog_and_may_have_arrived() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let mut rows: Vec<_> = [1, 2].map(|second| row(&store, second)).to_vec();
     assert!(store.keep_datapoints(rows.clone()).await);
-    // Values that came since take the place of the former.
+    // A second save replaces the values.
     rows[1].values = vec![(0.0, 7.0)];
     assert!(store.keep_datapoints(vec![rows[1].clone()]).await);
     store.sending_datapoints(vec![rows[0].id]);
     store.close().await;
-    let (store, memory) = open(directory.path()).await;
-    assert_eq!(memory.datapoints, 2);
+    let (store, state) = open(directory.path()).await;
+    assert_eq!(state.datapoints, 2);
     rows[0].maybe_arrived = true;
     assert_eq!(store.oldest_datapoints("", 10).await.unwrap(), rows);
-    assert!(next_id(&store) > rows[1].id, "ids of two lives never meet");
+    assert!(next_id(&store) > rows[1].id, "ids of two processes differ");
 }
 
 #[tokio::test]
-async fn old_and_surplus_datapoints_are_given_up_and_counted() {
+async fn old_and_surplus_datapoints_are_deleted_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let rows: Vec<_> = (0..10).map(|second| row(&store, second)).collect();
@@ -183,7 +183,7 @@ async fn old_and_surplus_datapoints_are_given_up_and_counted() {
 }
 
 #[tokio::test]
-async fn what_nobody_remembers_after_an_illness_of_the_disk_is_left_to_the_backlog() {
+async fn datapoints_that_are_not_known_after_a_recovery_join_the_backlog() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let rows = vec![row(&store, 1), row(&store, 2), row(&store, 3)];
@@ -195,30 +195,30 @@ async fn what_nobody_remembers_after_an_illness_of_the_disk_is_left_to_the_backl
 }
 
 #[tokio::test]
-async fn datapoints_that_cloudwatch_would_refuse_are_not_remembered() {
+async fn datapoints_too_old_for_cloudwatch_are_not_restored() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
-    let a_fortnight = 14 * 24 * 3600;
-    let rows = [-a_fortnight, 5].map(|second| row(&store, second)).to_vec();
+    let two_weeks = 14 * 24 * 3600;
+    let rows = [-two_weeks, 5].map(|second| row(&store, second)).to_vec();
     assert!(store.keep_datapoints(rows.clone()).await);
     store.close().await;
-    let (store, memory) = open(directory.path()).await;
-    assert_eq!(memory.datapoints, 1);
+    let (store, state) = open(directory.path()).await;
+    assert_eq!(state.datapoints, 1);
     let left = store.oldest_datapoints("", 10).await.unwrap();
     assert_eq!((left.len(), left[0].at), (1, rows[1].at));
 }
 
 #[tokio::test]
-async fn a_disk_that_does_not_answer_is_waited_for_once_and_does_its_work_later() {
+async fn jobs_are_executed_but_not_awaited_while_the_disk_is_unresponsive() {
     let directory = tempfile::tempdir().unwrap();
-    let gauges = gauges();
-    let (store, _) = Store::open(directory.path(), gauges.clone()).await;
-    // As if somebody had just waited in vain.
-    store.late.store(true, Ordering::Relaxed);
+    let metrics = store_metrics();
+    let (store, _) = Store::open(directory.path(), metrics.clone()).await;
+    // As if a job had just taken too long.
+    store.unresponsive.store(true, Ordering::Relaxed);
     assert!(!store.is_well());
     let kept = vec![incident("orders", 100, None)];
-    assert!(!store.keep_incidents(kept.clone()).await, "not waited for");
-    while store.late.load(Ordering::Relaxed) {
+    assert!(!store.keep_incidents(kept.clone()).await, "not awaited");
+    while store.unresponsive.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(store.is_well());
@@ -227,12 +227,12 @@ async fn a_disk_that_does_not_answer_is_waited_for_once_and_does_its_work_later(
 }
 
 #[tokio::test]
-async fn a_second_daemon_is_kept_out_and_gets_in_when_the_first_is_gone() {
+async fn a_second_process_cannot_use_the_database_until_the_first_has_closed_it() {
     let directory = tempfile::tempdir().unwrap();
     let (first, _) = open(directory.path()).await;
-    let second = gauges();
-    let (store, memory) = Store::open(directory.path(), second.clone()).await;
-    assert_eq!(memory.datapoints, 0);
+    let second = store_metrics();
+    let (store, state) = Store::open(directory.path(), second.clone()).await;
+    assert_eq!(state.datapoints, 0);
     assert_eq!(second.up.get(), 0);
     assert!(
         !store
@@ -246,19 +246,19 @@ async fn a_second_daemon_is_kept_out_and_gets_in_when_the_first_is_gone() {
             .await
     );
     first.close().await;
-    let (third, memory) = open(directory.path()).await;
+    let (third, state) = open(directory.path()).await;
     assert!(third.is_well());
-    assert_eq!(memory.open.len(), 1);
+    assert_eq!(state.open.len(), 1);
 }
 
 #[tokio::test]
-async fn a_broken_database_is_set_aside_and_a_new_one_begun() {
+async fn a_corrupt_database_is_moved_aside_and_replaced() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..2 {
-        std::fs::write(directory.path().join(FILE), "no database at all, but text").unwrap();
-        let gauges = gauges();
-        let (store, _) = Store::open(directory.path(), gauges.clone()).await;
-        assert_eq!(gauges.up.get(), 1);
+        std::fs::write(directory.path().join(FILE), "text instead of a database").unwrap();
+        let metrics = store_metrics();
+        let (store, _) = Store::open(directory.path(), metrics.clone()).await;
+        assert_eq!(metrics.up.get(), 1);
         assert!(
             store
                 .keep_incidents(vec![incident("orders", 1, None)])
@@ -268,14 +268,14 @@ async fn a_broken_database_is_set_aside_and_a_new_one_begun() {
     }
     let names = std::fs::read_dir(directory.path()).unwrap();
     let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
-    let aside = names
+    let moved = names
         .iter()
         .filter(|name| name.to_string_lossy().contains(".broken-"));
-    assert_eq!(aside.count(), 1, "{names:?}");
+    assert_eq!(moved.count(), 1, "{names:?}");
 }
 
 #[tokio::test]
-async fn damage_inside_the_file_is_found_at_start() {
+async fn damage_inside_the_file_is_found_at_startup() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let many: Vec<_> = (0..500)
@@ -288,10 +288,10 @@ async fn damage_inside_the_file_is_found_at_start() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
-    let gauges = gauges();
-    let (store, memory) = Store::open(directory.path(), gauges.clone()).await;
-    assert!(memory.open.is_empty());
-    assert_eq!(gauges.up.get(), 1);
+    let metrics = store_metrics();
+    let (store, state) = Store::open(directory.path(), metrics.clone()).await;
+    assert!(state.open.is_empty());
+    assert_eq!(metrics.up.get(), 1);
     assert!(
         store
             .keep_incidents(vec![incident("orders", 1, None)])
@@ -300,50 +300,50 @@ async fn damage_inside_the_file_is_found_at_start() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_without_a_hang_and_keeps_what_it_has() {
+async fn a_full_disk_fails_jobs_at_once_and_keeps_its_data() {
     let directory = tempfile::tempdir().unwrap();
-    let gauges = gauges();
-    let room = 256 * 1024;
-    let (store, _) = Store::open_limited(directory.path(), gauges.clone(), room).await;
+    let metrics = store_metrics();
+    let max_bytes = 256 * 1024;
+    let (store, _) = Store::open_limited(directory.path(), metrics.clone(), max_bytes).await;
     assert!(
         store
             .keep_incidents(vec![incident("orders", 1, None)])
             .await
     );
-    let mut refused = false;
+    let mut full = false;
     for round in 0..200 {
         let rows = (0..100).map(|second| row(&store, round * 100 + second));
         if !store.keep_datapoints(rows.collect()).await {
-            refused = true;
+            full = true;
             break;
         }
     }
-    assert!(refused, "256 KB hold no 20,000 rows");
-    assert_eq!(gauges.up.get(), 0);
-    assert!(gauges.failures.get() > 0);
+    assert!(full, "20,000 rows do not fit into 256 KB");
+    assert_eq!(metrics.up.get(), 0);
+    assert!(metrics.failures.get() > 0);
     store.close().await;
-    let (_store, memory) = open(directory.path()).await;
-    assert_eq!(memory.open.len(), 1);
+    let (_store, state) = open(directory.path()).await;
+    assert_eq!(state.open.len(), 1);
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_made_is_told_and_harms_nothing() {
+async fn a_directory_that_cannot_be_created_fails_jobs_only() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let gauges = gauges();
-    let (store, _) = Store::open(&file.join("state"), gauges.clone()).await;
+    let metrics = store_metrics();
+    let (store, _) = Store::open(&file.join("state"), metrics.clone()).await;
     assert!(
         !store
             .keep_incidents(vec![incident("orders", 1, None)])
             .await
     );
     assert_eq!(store.oldest_datapoints("", 1).await, None);
-    assert_eq!(gauges.up.get(), 0);
+    assert_eq!(metrics.up.get(), 0);
 }
 
 #[tokio::test]
-async fn a_database_of_a_later_release_is_left_alone() {
+async fn a_database_of_a_later_release_is_not_changed() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     store.close().await;
@@ -351,9 +351,9 @@ async fn a_database_of_a_later_release_is_left_alone() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", 99).unwrap();
     drop(other);
-    let gauges = gauges();
-    let (_store, _) = Store::open(directory.path(), gauges.clone()).await;
-    assert_eq!(gauges.up.get(), 0);
+    let metrics = store_metrics();
+    let (_store, _) = Store::open(directory.path(), metrics.clone()).await;
+    assert_eq!(metrics.up.get(), 0);
     let other = rusqlite::Connection::open(&path).unwrap();
     let version: i64 = other
         .query_row("PRAGMA user_version", [], |row| row.get(0))

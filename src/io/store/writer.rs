@@ -1,8 +1,9 @@
-//! The store's thread: takes what waits, commits it as one, and gets well again.
+//! The store's thread: it executes queued jobs, commits them in groups, and reopens the
+//! database after an error.
 //!
-//! Work that arrives while the disk is busy waits and is committed together, so that a
-//! thousand incidents cost as many commits as the disk can make, not a thousand. While
-//! the database cannot be used every piece of work is refused at once.
+//! Jobs that arrive while the disk is busy are committed together, so that a thousand
+//! incidents need a few commits and not a thousand. While the database cannot be used, every
+//! job fails at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,78 +16,83 @@ use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use crate::io::store::database::{self, Database};
-use crate::io::store::fault::{Fault, FaultKind};
+use crate::io::store::error::{StoreError, StoreErrorKind};
 use crate::io::store::row::{KeptBaseline, KeptIncident, SpoolRow};
 use crate::io::store::spool;
-use crate::io::store::{Gauges, Memory};
+use crate::io::store::{RestoredState, StoreMetrics};
 use crate::model::target::TargetName;
 
-/// A piece of work.
+/// A read or write of the database, with the channel for its result. If a job fails, its
+/// channel is dropped.
 #[derive(Debug)]
 pub(super) enum Job {
-    Incidents(Vec<KeptIncident>, oneshot::Sender<bool>),
-    Baselines(Vec<KeptBaseline>),
-    Unlearn(Vec<TargetName>),
-    Keep(Vec<SpoolRow>, oneshot::Sender<bool>),
-    Sending(Vec<u64>),
-    Forget(Vec<u64>),
-    PutBack(Vec<u64>, bool),
+    SaveIncidents(Vec<KeptIncident>, oneshot::Sender<bool>),
+    SaveBaselines(Vec<KeptBaseline>),
+    DeleteBaselines(Vec<TargetName>),
+    SaveDatapoints(Vec<SpoolRow>, oneshot::Sender<bool>),
+    MarkSending(Vec<u64>),
+    DeleteDatapoints(Vec<u64>),
+    /// Moves datapoints to the backlog; true: they may have arrived.
+    ReturnToBacklog(Vec<u64>, bool),
+    /// Moves a destination's datapoints to the backlog, except those with these ids.
     Reconcile(String, Vec<u64>),
-    Oldest(String, usize, oneshot::Sender<Vec<SpoolRow>>),
-    Count(String, oneshot::Sender<u64>),
-    Trim(String, Timestamp, u64, oneshot::Sender<u64>),
+    ReadOldest(String, usize, oneshot::Sender<Vec<SpoolRow>>),
+    CountBacklog(String, oneshot::Sender<u64>),
+    TrimBacklog(String, Timestamp, u64, oneshot::Sender<u64>),
     Close(oneshot::Sender<()>),
 }
 
-/// The thread's state.
+/// The state of the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     directory: PathBuf,
-    gauges: Gauges,
-    most: u64,
-    /// Rows with lower ids are of earlier lives.
+    metrics: StoreMetrics,
+    max_bytes: u64,
+    /// Rows with lower ids were written by earlier processes.
     first_id: u64,
+    /// `None` while the database cannot be used.
     database: Option<Database>,
-    /// The present fault's kind, once it was told.
-    told: Option<FaultKind>,
-    try_again: Instant,
-    /// Somebody waited in vain for the work that is under way.
-    late: Arc<AtomicBool>,
+    /// The kind of the present error, once it was logged.
+    logged: Option<StoreErrorKind>,
+    reopen_at: Instant,
+    /// Set by the handle when a job took too long; cleared after the next commit.
+    unresponsive: Arc<AtomicBool>,
 }
 
-/// Between two attempts to open: somebody who makes room sees it work within a moment.
-const RETRY: Duration = Duration::from_secs(10);
+/// Time between attempts to open the database. It is short, so that freeing disk space takes
+/// effect soon.
+const REOPEN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Pieces of work in one commit: a slow disk makes them wait, not grow without end.
-const TOGETHER: usize = 256;
+/// The most jobs in one commit, so that commits stay short on a slow disk.
+const MAX_GROUP: usize = 256;
 
 impl Writer {
     pub(super) fn new(
         directory: &Path,
-        gauges: Gauges,
-        most: u64,
+        metrics: StoreMetrics,
+        max_bytes: u64,
         first_id: u64,
-        late: Arc<AtomicBool>,
+        unresponsive: Arc<AtomicBool>,
     ) -> Self {
         Self {
             directory: directory.to_owned(),
-            gauges,
-            most,
+            metrics,
+            max_bytes,
             first_id,
             database: None,
-            told: None,
-            try_again: Instant::now(),
-            late,
+            logged: None,
+            reopen_at: Instant::now(),
+            unresponsive,
         }
     }
 
-    /// Works until it is told to close, or nobody is left to give it work.
-    pub(super) fn run(mut self, queue: &Receiver<Job>, remember: oneshot::Sender<Memory>) {
-        let memory = self.open().unwrap_or_default();
-        // Whoever started us may have stopped waiting: the memory is lost to it, not here.
-        let _ = remember.send(memory);
+    /// Runs until a [`Job::Close`] arrives or every handle is dropped.
+    pub(super) fn run(mut self, queue: &Receiver<Job>, restored: oneshot::Sender<RestoredState>) {
+        let state = self.open().unwrap_or_default();
+        // Fails if opening took too long and the daemon started without this state.
+        let _ = restored.send(state);
         loop {
-            let first = match queue.recv_timeout(RETRY) {
+            let first = match queue.recv_timeout(REOPEN_INTERVAL) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
                     self.open();
@@ -95,174 +101,170 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let mut jobs = vec![first];
-            jobs.extend(queue.try_iter().take(TOGETHER - 1));
-            let closing = jobs.iter().position(|job| matches!(job, Job::Close(_)));
-            let after = closing.map(|at| jobs.split_off(at));
-            self.work(jobs);
-            if let Some(Job::Close(done)) = after.and_then(|jobs| jobs.into_iter().next()) {
+            jobs.extend(queue.try_iter().take(MAX_GROUP - 1));
+            let close = jobs.iter().position(|job| matches!(job, Job::Close(_)));
+            let rest = close.map(|index| jobs.split_off(index));
+            self.execute(jobs);
+            if let Some(Job::Close(done)) = rest.and_then(|jobs| jobs.into_iter().next()) {
                 self.database = None;
-                // Whoever waited may have given up.
+                // Fails if the caller's time limit has passed.
                 let _ = done.send(());
                 return;
             }
         }
     }
 
-    /// Opens the database unless it is open or was just tried; what it remembers is of use
-    /// at the start only.
-    fn open(&mut self) -> Option<Memory> {
-        if self.database.is_some() || Instant::now() < self.try_again {
+    /// Opens the database unless it is open or an attempt just failed. Returns the saved
+    /// state, which is of use at startup only.
+    fn open(&mut self) -> Option<RestoredState> {
+        if self.database.is_some() || Instant::now() < self.reopen_at {
             return None;
         }
-        self.try_again = Instant::now() + RETRY;
+        self.reopen_at = Instant::now() + REOPEN_INTERVAL;
         let opened = match self.try_open() {
-            Err(fault) if fault.kind == FaultKind::Corrupt => self.replace(&fault),
+            Err(error) if error.kind == StoreErrorKind::Corrupt => self.replace(&error),
             other => other,
         };
         match opened {
-            Ok((database, memory)) => {
+            Ok((database, state)) => {
                 self.database = Some(database);
-                self.gauges.up.set(1);
-                Some(memory)
+                self.metrics.up.set(1);
+                Some(state)
             }
-            Err(fault) => {
-                self.down(&fault);
+            Err(error) => {
+                self.record_error(&error);
                 None
             }
         }
     }
 
-    fn try_open(&self) -> Result<(Database, Memory), Fault> {
-        let mut database = Database::open(&self.directory, self.most)?;
-        let memory = database.remember(self.first_id, Timestamp::now())?;
-        Ok((database, memory))
+    fn try_open(&self) -> Result<(Database, RestoredState), StoreError> {
+        let mut database = Database::open(&self.directory, self.max_bytes)?;
+        let state = database.restore(self.first_id, Timestamp::now())?;
+        Ok((database, state))
     }
 
-    /// A broken database is set aside and a new one begun: history is lost, not monitoring.
-    fn replace(&self, fault: &Fault) -> Result<(Database, Memory), Fault> {
-        let aside = Database::set_aside(&self.directory)?;
+    /// Moves a corrupt database aside and creates a new one.
+    fn replace(&self, error: &StoreError) -> Result<(Database, RestoredState), StoreError> {
+        let moved_to = Database::move_aside(&self.directory)?;
         tracing::error!(
-            aside = %aside.display(),
-            "store: the database is broken and was set aside; a new one is begun without \
-             its incidents, baselines and unsent datapoints ({})",
-            fault.text
+            moved_to = %moved_to.display(),
+            error = %error.text,
+            "store: moved the corrupt database aside and created a new one without its \
+             incidents, baselines and unsent datapoints"
         );
         self.try_open()
     }
 
-    fn work(&mut self, jobs: Vec<Job>) {
+    /// Executes jobs in one transaction.
+    fn execute(&mut self, jobs: Vec<Job>) {
         self.open();
         let Some(database) = &mut self.database else {
-            self.gauges.failures.inc_by(jobs.len() as u64);
-            // Dropped senders tell whoever waits.
+            // Dropping the jobs tells their callers.
+            self.metrics.failures.inc_by(jobs.len() as u64);
             return;
         };
-        let written = database.write(|transaction| {
-            let mut trimmed = Vec::new();
-            for job in &jobs {
-                trimmed.push(write(transaction, job)?);
-            }
-            Ok(trimmed)
-        });
-        let failed = match written {
-            Ok(trimmed) => jobs
+        let result = match commit(database, &jobs) {
+            Ok(counts) => jobs
                 .into_iter()
-                .zip(trimmed)
-                .try_for_each(|(job, count)| answer(database, job, count)),
-            Err(fault) => {
-                self.gauges.failures.inc_by(jobs.len() as u64);
-                // Before anybody who waits is told.
-                self.gauges.up.set(0);
-                if fault.kind == FaultKind::Full {
-                    make_room(database, jobs);
+                .zip(counts)
+                .try_for_each(|(job, count)| reply(database, job, count)),
+            Err(error) => {
+                self.metrics.failures.inc_by(jobs.len() as u64);
+                // Before the jobs are dropped, which tells their callers.
+                self.metrics.up.set(0);
+                if error.kind == StoreErrorKind::Full {
+                    free_space(database, jobs);
                 }
-                Err(fault)
+                Err(error)
             }
         };
-        if let Err(fault) = failed {
-            // Reading what a full disk holds goes on: only opening it again tells more.
+        if let Err(error) = result {
+            // Reading from a full disk would still work; only reopening shows whether
+            // writing does.
             self.database = None;
-            self.try_again = Instant::now() + RETRY;
-            if fault.kind == FaultKind::Corrupt {
-                self.try_again = Instant::now();
+            self.reopen_at = Instant::now();
+            if error.kind != StoreErrorKind::Corrupt {
+                self.reopen_at += REOPEN_INTERVAL;
             }
-            self.down(&fault);
+            self.record_error(&error);
             return;
         }
-        // Only now: a full disk can be opened, and would be told of each time anew.
-        if self.told.take().is_some() {
-            tracing::info!(directory = %self.directory.display(), "store: works again");
+        // Logged after a commit and not after opening: a database on a full disk can be
+        // opened, and would be reported again each time.
+        if self.logged.take().is_some() {
+            tracing::info!(directory = %self.directory.display(), "store: recovered");
         }
-        if self.late.swap(false, Ordering::Relaxed) {
-            self.gauges.up.set(1);
-            tracing::info!("store: the disk answers again");
+        if self.unresponsive.swap(false, Ordering::Relaxed) {
+            self.metrics.up.set(1);
+            tracing::info!("store: disk responded again");
         }
     }
 
-    /// Says what is wrong, once for each kind of fault.
-    fn down(&mut self, fault: &Fault) {
-        self.gauges.up.set(0);
-        if self.told != Some(fault.kind) {
-            self.told = Some(fault.kind);
+    /// Marks the store as down, and logs the error unless one of its kind was the last.
+    fn record_error(&mut self, error: &StoreError) {
+        self.metrics.up.set(0);
+        if self.logged != Some(error.kind) {
+            self.logged = Some(error.kind);
             tracing::error!(
                 directory = %self.directory.display(),
-                "store: {fault}; monitoring goes on, and a restart will not know of it"
+                %error,
+                "store: state directory failed; continuing without persistence"
             );
         }
     }
 }
 
-/// Of jobs that do not fit does those that take no room: the oldest has to go so that the
-/// newest can come.
-fn make_room(database: &mut Database, jobs: Vec<Job>) {
-    let shrinks = |job: &Job| matches!(job, Job::Forget(_) | Job::Trim(..));
-    let jobs: Vec<_> = jobs.into_iter().filter(shrinks).collect();
-    let written = database.write(|transaction| {
-        let counts = jobs.iter().map(|job| write(transaction, job));
-        counts.collect::<Result<Vec<_>, _>>()
-    });
-    for (job, count) in jobs.into_iter().zip(written.unwrap_or_default()) {
-        // What goes wrong here is told of the jobs that did not fit.
-        let _ = answer(database, job, count);
+/// Executes those jobs of a group that free space, after the group as a whole did not fit:
+/// old rows must go to make room for new ones.
+fn free_space(database: &mut Database, jobs: Vec<Job>) {
+    let frees = |job: &Job| matches!(job, Job::DeleteDatapoints(_) | Job::TrimBacklog(..));
+    let jobs: Vec<_> = jobs.into_iter().filter(frees).collect();
+    let counts = commit(database, &jobs).unwrap_or_default();
+    for (job, count) in jobs.into_iter().zip(counts) {
+        // The error of the whole group is reported already.
+        let _ = reply(database, job, count);
     }
 }
 
-/// Does the writing part of a job, and counts what it gave up.
-fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, Fault> {
-    const SENDING: &str = "UPDATE spool SET sending = 1 WHERE id = ?1";
-    const FORGET: &str = "DELETE FROM spool WHERE id = ?1";
-    const UNKNOWN: &str =
-        "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
-    const REFUSED: &str = "UPDATE spool SET backlog = 1, sending = 0 WHERE id = ?1";
+/// Executes the writing parts of jobs in one transaction. Returns the count of each.
+fn commit(database: &mut Database, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
+    database.write(|transaction| jobs.iter().map(|job| write(transaction, job)).collect())
+}
+
+/// Executes the writing part of a job. Returns how many rows a trim deleted.
+fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
     match job {
-        Job::Incidents(incidents, _) => database::keep_incidents(transaction, incidents)?,
-        Job::Baselines(baselines) => database::keep_baselines(transaction, baselines)?,
-        Job::Unlearn(targets) => database::forget_baselines(transaction, targets)?,
-        Job::Keep(rows, _) => spool::keep(transaction, rows)?,
-        Job::Sending(ids) => spool::each(transaction, SENDING, ids)?,
-        Job::Forget(ids) => spool::each(transaction, FORGET, ids)?,
-        Job::PutBack(ids, true) => spool::each(transaction, UNKNOWN, ids)?,
-        Job::PutBack(ids, false) => spool::each(transaction, REFUSED, ids)?,
+        Job::SaveIncidents(incidents, _) => database::save_incidents(transaction, incidents)?,
+        Job::SaveBaselines(baselines) => database::save_baselines(transaction, baselines)?,
+        Job::DeleteBaselines(targets) => database::delete_baselines(transaction, targets)?,
+        Job::SaveDatapoints(rows, _) => spool::save(transaction, rows)?,
+        Job::MarkSending(ids) => spool::for_each(transaction, spool::MARK_SENDING, ids)?,
+        Job::DeleteDatapoints(ids) => spool::for_each(transaction, spool::DELETE, ids)?,
+        Job::ReturnToBacklog(ids, true) => {
+            spool::for_each(transaction, spool::TO_BACKLOG_MAYBE_ARRIVED, ids)?;
+        }
+        Job::ReturnToBacklog(ids, false) => spool::for_each(transaction, spool::TO_BACKLOG, ids)?,
         Job::Reconcile(destination, known) => spool::reconcile(transaction, destination, known)?,
-        Job::Trim(destination, before, most, _) => {
+        Job::TrimBacklog(destination, before, most, _) => {
             return spool::trim(transaction, destination, *before, *most);
         }
-        Job::Oldest(..) | Job::Count(..) | Job::Close(_) => {}
+        Job::ReadOldest(..) | Job::CountBacklog(..) | Job::Close(_) => {}
     }
     Ok(0)
 }
 
-/// Tells whoever waits for a job that was committed.
-fn answer(database: &Database, job: Job, count: u64) -> Result<(), Fault> {
-    // None of them has to be there still.
+/// Executes the reading part of a committed job, and sends its result to the caller.
+fn reply(database: &Database, job: Job, count: u64) -> Result<(), StoreError> {
+    // Sending fails if the caller has stopped waiting.
     let _ = match job {
-        Job::Incidents(_, done) | Job::Keep(_, done) => done.send(true).is_ok(),
-        Job::Trim(_, _, _, done) => done.send(count).is_ok(),
-        Job::Oldest(destination, limit, done) => done
-            .send(database.read(|c| spool::oldest(c, &destination, limit))?)
+        Job::SaveIncidents(_, done) | Job::SaveDatapoints(_, done) => done.send(true).is_ok(),
+        Job::TrimBacklog(_, _, _, done) => done.send(count).is_ok(),
+        Job::ReadOldest(destination, limit, done) => done
+            .send(spool::oldest(database.reader(), &destination, limit)?)
             .is_ok(),
-        Job::Count(destination, done) => done
-            .send(database.read(|c| spool::count(c, &destination))?)
+        Job::CountBacklog(destination, done) => done
+            .send(spool::count(database.reader(), &destination)?)
             .is_ok(),
         _ => true,
     };

@@ -137,6 +137,6 @@ async fn a_role_that_may_not_be_assumed_is_told_with_the_missing_action() {
         "DescribeAlarms: destination `payments`: cannot assume \
          arn:aws:iam::222222222222:role/probecause: access denied: allow `sts:AssumeRole` on \
          `arn:aws:iam::222222222222:role/probecause` to arn:aws:iam::111111111111:user/daemon; \
-         the role's trust policy has to name them (and the external id) as well"
+         the role's trust policy must also allow that principal (and the external id)"
     );
 }

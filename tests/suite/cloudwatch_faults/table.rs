@@ -225,7 +225,7 @@ async fn a_wrong_clock_is_named_and_loses_nothing() {
                    (20260101T001500Z - 5 min.)";
     check(Row {
         answers: vec![Answer::fault(403, "SignatureDoesNotMatch", message); 2],
-        told: "this host's clock is 15 min 0 s behind AWS's: synchronise it (NTP)",
+        told: "this host's clock is 15 min 0 s behind AWS's: synchronize it (NTP)",
         outcome: "denied",
         failed: 2,
         ..Row::default()

@@ -261,7 +261,11 @@ async fn without_a_usable_state_directory_it_monitors_and_says_so_once() {
         while let Some(line) = daemon.log.next_line().await.unwrap() {
             log.push_str(&line);
         }
-        assert_eq!(log.matches("monitoring goes on").count(), 1, "{log}");
+        assert_eq!(
+            log.matches("continuing without persistence").count(),
+            1,
+            "{log}"
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::config::Credentials;
 use jiff::Timestamp;
 use probecause::domain::diagnosis::aws::{EvidenceUpdate, LogFinding, LogTemplate, MetricWindow};
-use probecause::io::evidence::Evidence;
+use probecause::io::evidence::{EvidenceCollector, FIRST_LOG_SEARCH};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::Settings;
 use probecause::model::target::{AwsDeclarations, Target};
@@ -64,10 +64,22 @@ async fn base() -> aws_config::SdkConfig {
 
 /// The daemon's way of asking, and where its answers come out.
 #[cfg(test)]
-async fn start(settings: &Settings) -> (Evidence, mpsc::Receiver<EvidenceUpdate>, DaemonMetrics) {
+async fn start(
+    settings: &Settings,
+) -> (
+    EvidenceCollector,
+    mpsc::Receiver<EvidenceUpdate>,
+    DaemonMetrics,
+) {
     let (sender, answers) = mpsc::channel(64);
     let metrics = DaemonMetrics::new().unwrap();
-    let asking = Evidence::start_with(settings, metrics.clone(), sender, Some(base().await));
+    let asking = EvidenceCollector::start(
+        settings,
+        metrics.clone(),
+        sender,
+        Some(base().await),
+        FIRST_LOG_SEARCH,
+    );
     (asking, answers, metrics)
 }
 

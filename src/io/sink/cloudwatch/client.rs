@@ -9,7 +9,7 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
 use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 
-use crate::io::aws::{assume, blame, sort};
+use crate::io::aws::{assume, classify, explain_role_failure};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::{CloudWatchSettings, Role};
 
@@ -83,8 +83,8 @@ impl Api {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let result = result.map_err(|error| {
-            let failure = sort("cloudwatch", operation, &error);
-            self.named(blame(self.role.as_ref(), &error, failure))
+            let failure = classify("cloudwatch", operation, &error);
+            self.named(explain_role_failure(self.role.as_ref(), &error, failure))
         });
         let outcome = match &result {
             Ok(_) => "ok",

@@ -58,7 +58,7 @@ pub(super) async fn answer<T>(under_way: &mut Option<UnderWay<T>>) -> T {
 
 /// Notes where the answer was lost.
 pub(super) fn mark(batch: &mut [Datapoint], failure: &CallError) {
-    if failure.answer_lost() {
+    if failure.response_lost() {
         for datapoint in batch {
             datapoint.maybe_arrived = true;
         }

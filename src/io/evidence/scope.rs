@@ -1,22 +1,24 @@
-//! Where in AWS a target's evidence is: a region, and the role through which it is seen.
+//! The region and role through which a target's AWS evidence is read.
 //!
-//! A declared region wins; else the one in the host name that AWS gave out; else the
-//! daemon's own. A host name that only resembles AWS's says nothing.
+//! A declared region wins; next comes the region in a host name assigned by AWS; last the
+//! daemon's own. A host name that only resembles one of AWS's gives no region.
+
+use std::fmt;
 
 use crate::model::settings::{Role, Settings};
 use crate::model::target::Target;
 
-/// A region and a role: what one client is made for.
+/// A region and a role. Targets in one scope share clients and calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Place {
-    /// Absent: whatever the SDK's default chain says.
+pub(super) struct AwsScope {
+    /// `None`: the region of the SDK's default chain.
     pub(super) region: Option<String>,
-    /// Absent: the daemon's own credentials.
+    /// `None`: the daemon's own credentials.
     pub(super) role: Option<Role>,
 }
 
-impl Place {
-    /// Where to ask about a target.
+impl AwsScope {
+    /// The scope of a target's evidence.
     pub(super) fn of(target: &Target, settings: &Settings) -> Self {
         let aws = &target.aws;
         let from_host = || target.url.host_str().and_then(region_in);
@@ -29,31 +31,33 @@ impl Place {
             }),
         }
     }
+}
 
-    /// For people: region and role, never the external id, which is half a secret.
-    pub(super) fn name(&self) -> String {
-        let region = self.region.as_deref().unwrap_or("the default region");
+/// Region and role for a log line. The external id is left out: it is treated as a secret.
+impl fmt::Display for AwsScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.region.as_deref().unwrap_or("the default region"))?;
         match &self.role {
-            Some(role) => format!("{region} as {}", role.arn),
-            None => region.to_owned(),
+            Some(role) => write!(f, " as {}", role.arn),
+            None => Ok(()),
         }
     }
 }
 
-/// The region in a host name of an API, function URL or load balancer (AWS's endpoint
+/// The region in the host name of an API, function URL or load balancer (AWS's endpoint
 /// pages: `ID.execute-api.REGION.amazonaws.com`, `ID.lambda-url.REGION.on.aws`,
 /// `NAME.REGION.elb.amazonaws.com`, `NAME.elb.REGION.amazonaws.com`).
 fn region_in(host: &str) -> Option<String> {
     let name = [".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".api.aws"]
         .iter()
-        .find_map(|end| host.strip_suffix(end))?;
+        .find_map(|suffix| host.strip_suffix(suffix))?;
     let mut labels = name.rsplit('.');
     let (last, before) = (labels.next()?, labels.next()?);
     let region = match (before, last) {
         ("execute-api" | "lambda-url" | "elb", region) | (region, "elb") => region,
         _ => return None,
     };
-    // A region reads `eu-west-1`; anything else would send our requests astray.
+    // A region has the form `eu-west-1`. Anything else would send requests to a wrong host.
     let parts: Vec<&str> = region.split('-').collect();
     let numbered = parts
         .last()
@@ -69,45 +73,38 @@ mod tests {
     fn check(url: &str, declared: Option<&str>, expected: Option<&str>) {
         let mut target = Target::with_defaults("orders", url.parse().unwrap());
         target.aws.region = declared.map(str::to_owned);
-        let place = Place::of(&target, &Settings::default());
-        assert_eq!(place.region.as_deref(), expected, "{url}");
+        let scope = AwsScope::of(&target, &Settings::default());
+        assert_eq!(scope.region.as_deref(), expected, "{url}");
     }
 
     #[test]
-    fn a_host_name_of_aws_tells_its_region_and_others_tell_nothing() {
-        check(
-            "https://a1.execute-api.eu-west-1.amazonaws.com/x",
-            None,
-            Some("eu-west-1"),
-        );
-        check(
-            "https://a1.execute-api.cn-north-1.amazonaws.com.cn/",
-            None,
-            Some("cn-north-1"),
-        );
-        check(
-            "https://a1.lambda-url.us-gov-west-1.on.aws/",
-            None,
-            Some("us-gov-west-1"),
-        );
-        check(
-            "https://shop-1.eu-west-1.elb.amazonaws.com/",
-            None,
-            Some("eu-west-1"),
-        );
-        check(
-            "https://shop-1.elb.eu-west-1.amazonaws.com/",
-            None,
-            Some("eu-west-1"),
-        );
-        check("https://s3.eu-west-1.amazonaws.com/", None, None);
-        check("https://a1.execute-api.evil.amazonaws.com/", None, None);
-        check(
+    fn the_region_is_read_from_aws_host_names_only() {
+        for (url, region) in [
+            (
+                "https://a1.execute-api.eu-west-1.amazonaws.com/x",
+                "eu-west-1",
+            ),
+            (
+                "https://a1.execute-api.cn-north-1.amazonaws.com.cn/",
+                "cn-north-1",
+            ),
+            (
+                "https://a1.lambda-url.us-gov-west-1.on.aws/",
+                "us-gov-west-1",
+            ),
+            ("https://shop-1.eu-west-1.elb.amazonaws.com/", "eu-west-1"),
+            ("https://shop-1.elb.eu-west-1.amazonaws.com/", "eu-west-1"),
+        ] {
+            check(url, None, Some(region));
+        }
+        for url in [
+            "https://s3.eu-west-1.amazonaws.com/",
+            "https://a1.execute-api.evil.amazonaws.com/",
             "https://a1.execute-api.eu-west-1.amazonaws.com.evil.example/",
-            None,
-            None,
-        );
-        check("https://example.com/", None, None);
+            "https://example.com/",
+        ] {
+            check(url, None, None);
+        }
     }
 
     #[test]
@@ -121,18 +118,21 @@ mod tests {
         let mut settings = Settings::default();
         settings.cloudwatch.region = Some("eu-north-1".to_owned());
         assert_eq!(
-            Place::of(&target, &settings).region.as_deref(),
+            AwsScope::of(&target, &settings).region.as_deref(),
             Some("eu-north-1")
         );
     }
 
     #[test]
-    fn a_place_is_named_without_its_external_id() {
+    fn a_scope_is_displayed_without_its_external_id() {
         let mut target = Target::with_defaults("orders", "https://example.com/".parse().unwrap());
         target.aws.role_arn = Some("arn:aws:iam::123456789012:role/reader".to_owned());
         target.aws.external_id = Some("hunter2".to_owned());
         target.aws.region = Some("eu-west-1".to_owned());
-        let name = Place::of(&target, &Settings::default()).name();
-        assert_eq!(name, "eu-west-1 as arn:aws:iam::123456789012:role/reader");
+        let scope = AwsScope::of(&target, &Settings::default());
+        assert_eq!(
+            scope.to_string(),
+            "eu-west-1 as arn:aws:iam::123456789012:role/reader"
+        );
     }
 }

@@ -1,0 +1,99 @@
+//! Recognizes AWS calls that failed because this host's clock is wrong.
+//!
+//! AWS accepts a signature only for some minutes around its own time, and reports a wrong
+//! clock with the codes and messages of wrong credentials.
+
+use jiff::Timestamp;
+
+/// Describes a wrong clock if an error of this code and message is caused by one; `None`
+/// if the call failed for another reason.
+///
+/// AWS's messages are "Signature expired: OURS is now earlier than LIMIT (THEIRS - 5 min.)", "Signature not
+/// yet current: OURS is still later than LIMIT (THEIRS + 5 min.)", as recorded in
+/// github.com/convox/rack/issues/235 and github.com/aws/aws-sdk-js/issues/1652. The codes
+/// are in the list of common errors of every service.
+pub(super) fn describe_clock_skew(code: &str, message: &str) -> Option<String> {
+    const CODES: [&str; 3] = [
+        "RequestTimeTooSkewed",
+        "RequestExpired",
+        "RequestInTheFuture",
+    ];
+    const PREFIXES: [&str; 2] = ["Signature expired: ", "Signature not yet current: "];
+    let rest = PREFIXES
+        .iter()
+        .find_map(|prefix| message.split_once(prefix).map(|(_, rest)| rest));
+    if rest.is_none() && !CODES.iter().any(|known| code.contains(known)) {
+        return None;
+    }
+    let difference = match rest.and_then(seconds_ahead) {
+        Some(seconds) if seconds < 0 => format!("is {} behind AWS's", format_span(seconds)),
+        Some(seconds) => format!("is {} ahead of AWS's", format_span(seconds)),
+        None => "differs too much from AWS's".to_owned(),
+    };
+    Some(format!(
+        "this host's clock {difference}: synchronize it (NTP)"
+    ))
+}
+
+/// The seconds by which this host's clock is ahead of AWS's; negative if it is behind.
+fn seconds_ahead(rest: &str) -> Option<i64> {
+    let ours: Timestamp = rest.split_whitespace().next()?.parse().ok()?;
+    let (_, theirs) = rest.split_once('(')?;
+    let theirs: Timestamp = theirs.split_whitespace().next()?.parse().ok()?;
+    Some(ours.as_second() - theirs.as_second())
+}
+
+fn format_span(seconds: i64) -> String {
+    let seconds = seconds.unsigned_abs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes} min {seconds} s"),
+        _ => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_described_with_the_difference() {
+        for (code, message, expected) in [
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20151221T200419Z is now earlier than 20151221T201450Z \
+                 (20151221T201950Z - 5 min.)",
+                "this host's clock is 15 min 31 s behind AWS's",
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: 20170731T092200Z is still later than \
+                 20170731T092115Z (20170731T091615Z + 5 min.)",
+                "this host's clock is 5 min 45 s ahead of AWS's",
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: 20190305T002809Z is still later than \
+                 20190304T214315Z (20190304T212815Z + 15 min.)",
+                "this host's clock is 2 h 59 min ahead of AWS's",
+            ),
+            (
+                "RequestExpired",
+                "Request has expired.",
+                "this host's clock differs too much from AWS's",
+            ),
+        ] {
+            let text = describe_clock_skew(code, message).unwrap_or_default();
+            assert_eq!(text.split(": ").next(), Some(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_secret_is_not_taken_for_a_wrong_clock() {
+        // github.com/mhart/aws4fetch/issues/73
+        let message = "The request signature we calculated does not match the signature you \
+                       provided. Check your AWS Secret Access Key and signing method.";
+        assert_eq!(describe_clock_skew("SignatureDoesNotMatch", message), None);
+    }
+}

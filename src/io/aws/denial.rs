@@ -1,0 +1,230 @@
+//! Parses AWS's "is not authorized to perform" messages and says how to fix the denial.
+//!
+//! The missing action is often not the operation that was called: PutMetricAlarm with tags
+//! needs `TagResource` too. AWS names the action, the resource and the type of policy in the
+//! message. Its wording may change, so a message that does not parse is left to the caller:
+//! nothing is guessed.
+
+use std::fmt;
+
+/// A denial in the wording of IAM: "User: … is not authorized to perform: ACTION on resource:
+/// RESOURCE because no POLICY allows the ACTION action", or "… with an explicit deny in a
+/// POLICY" (IAM user guide, "Troubleshoot access denied error messages":
+/// docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Denial<'a> {
+    /// Such as `cloudwatch:TagResource`.
+    pub(super) action: &'a str,
+    resource: Option<&'a str>,
+    principal: Option<&'a str>,
+    reason: Reason<'a>,
+}
+
+/// Why the action is denied, with the type of policy if AWS named one.
+#[derive(Debug, PartialEq, Eq)]
+enum Reason<'a> {
+    /// No policy of this type allows it.
+    NotAllowed(Option<&'a str>),
+    /// A policy of this type denies it explicitly.
+    Denied(Option<&'a str>),
+}
+
+const PERFORM: &str = " is not authorized to perform: ";
+
+impl<'a> Denial<'a> {
+    /// Parses a message; `None` if it has a different wording.
+    pub(super) fn parse(message: &'a str) -> Option<Self> {
+        let (before, rest) = message.split_once(PERFORM)?;
+        let rest = rest.trim_start();
+        let end = rest
+            .find(|c: char| c.is_whitespace() || "\",;".contains(c))
+            .unwrap_or(rest.len());
+        let (action, rest) = rest.split_at(end);
+        if !action.contains(':') {
+            return None;
+        }
+        let principal = before.rsplit_once("User: ").map(|(_, arn)| arn.trim());
+        Some(Self {
+            action,
+            resource: resource(rest),
+            principal: principal.filter(|arn| arn.starts_with("arn:")),
+            reason: reason(rest),
+        })
+    }
+}
+
+impl fmt::Display for Denial<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let principal = self.principal.unwrap_or("the daemon's role");
+        let action = match self.resource {
+            Some(resource) => format!("`{}` on `{resource}`", self.action),
+            None => format!("`{}`", self.action),
+        };
+        match &self.reason {
+            Reason::NotAllowed(None | Some("identity-based policy")) => {
+                write!(f, "access denied: allow {action} to {principal}")
+            }
+            // "When an SCP denies access, the error message always includes the phrase" of
+            // an explicit deny, even if the SCP only fails to allow: so neither is claimed.
+            Reason::NotAllowed(Some(kind)) | Reason::Denied(Some(kind))
+                if is_organization(kind) =>
+            {
+                write!(
+                    f,
+                    "access denied by a {kind}: ask the administrator of the AWS organization to \
+                     allow {action} to {principal}"
+                )
+            }
+            Reason::NotAllowed(Some(kind)) => write!(
+                f,
+                "access denied: no {kind} allows {action} to {principal}: allow it there too"
+            ),
+            Reason::Denied(kind) => write!(
+                f,
+                "access denied: {} denies {action} to {principal}: add an exception there (an \
+                 explicit deny overrides any allow)",
+                kind.map_or_else(
+                    || "a policy".to_owned(),
+                    |kind| format!("a statement in the {kind}")
+                )
+            ),
+        }
+    }
+}
+
+fn resource(rest: &str) -> Option<&str> {
+    let (_, resource) = rest.split_once("on resource: ")?;
+    // An alarm name may contain spaces, so only AWS's next phrase or a quote ends the name.
+    let end = [" because ", " with an explicit deny", "\"", "\n"]
+        .iter()
+        .filter_map(|words| resource.find(words))
+        .min()
+        .unwrap_or(resource.len());
+    let resource = resource[..end].trim();
+    (!resource.is_empty() && resource != "*").then_some(resource)
+}
+
+fn reason(rest: &str) -> Reason<'_> {
+    if let Some((_, rest)) = rest.split_once("because no ") {
+        return Reason::NotAllowed(rest.split_once(" allows ").map(|(kind, _)| kind));
+    }
+    let Some((_, rest)) = rest.split_once("with an explicit deny") else {
+        return Reason::NotAllowed(None);
+    };
+    let kind = [" in an ", " in a ", " in the "]
+        .iter()
+        .find_map(|words| rest.strip_prefix(words));
+    let end = |kind: &str| kind.find([':', '"', '\n', '.', ',']).unwrap_or(kind.len());
+    Reason::Denied(kind.map(|kind| kind[..end(kind)].trim()))
+}
+
+/// Whether a policy of this type is set by the organization and not by the account.
+fn is_organization(kind: &str) -> bool {
+    kind.contains("service control policy") || kind.contains("resource control policy")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages are from AWS, as recorded in the pages and threads named beside them.
+    fn check(message: &str, expected: &str) {
+        let denial = Denial::parse(message).map(|denial| denial.to_string());
+        assert_eq!(denial.as_deref(), Some(expected), "{message}");
+    }
+
+    #[test]
+    fn a_missing_permission_is_reported_with_its_resource() {
+        // github.com/cisagov/cool-assessment-terraform/pull/245
+        check(
+            "User: arn:aws:sts::123456789012:assumed-role/ProvisionAccount/admin is not \
+             authorized to perform: cloudwatch:TagResource on resource: \
+             arn:aws:cloudwatch:us-east-1:123456789012:alarm:probecause eu orders because no \
+             identity-based policy allows the cloudwatch:TagResource action",
+            "access denied: allow `cloudwatch:TagResource` on \
+             `arn:aws:cloudwatch:us-east-1:123456789012:alarm:probecause eu orders` to \
+             arn:aws:sts::123456789012:assumed-role/ProvisionAccount/admin",
+        );
+        // github.com/RafalWilinski/cloudwatch-public-metrics/issues/6 (an older wording)
+        check(
+            "User: arn:aws:sts::085108115628:assumed-role/lambda/main is not authorized to \
+             perform: cloudwatch:GetMetricStatistics",
+            "access denied: allow `cloudwatch:GetMetricStatistics` to \
+             arn:aws:sts::085108115628:assumed-role/lambda/main",
+        );
+    }
+
+    #[test]
+    fn the_missing_action_is_reported_instead_of_the_called_operation() {
+        // github.com/aws-samples/amazon-cloudwatch-auto-alarms/issues/47, for a call of
+        // PutMetricAlarm.
+        let message = "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: \
+                       iam:CreateServiceLinkedRole on resource: arn:aws:iam::1:role/c because no \
+                       identity-based policy allows the iam:CreateServiceLinkedRole action";
+        let denial = Denial::parse(message);
+        assert_eq!(
+            denial.map(|d| d.action),
+            Some("iam:CreateServiceLinkedRole")
+        );
+    }
+
+    #[test]
+    fn a_permissions_boundary_is_distinguished_from_a_role() {
+        // github.com/github-aws-runners/terraform-aws-github-runner/pull/3067
+        check(
+            "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: \
+             cloudwatch:PutMetricData because no permissions boundary allows the \
+             cloudwatch:PutMetricData action",
+            "access denied: no permissions boundary allows `cloudwatch:PutMetricData` to \
+             arn:aws:sts::1:assumed-role/a/b: allow it there too",
+        );
+    }
+
+    #[test]
+    fn an_explicit_deny_is_distinguished_from_a_missing_allow() {
+        // github.com/tomaszkiewicz/prometheus-alertmanager-cloudwatch-webhook/issues/3
+        check(
+            "User: arn:aws:sts::1:assumed-role/worker/i-08 is not authorized to perform: \
+             cloudwatch:PutMetricData with an explicit deny",
+            "access denied: a policy denies `cloudwatch:PutMetricData` to \
+             arn:aws:sts::1:assumed-role/worker/i-08: add an exception there (an explicit deny \
+             overrides any allow)",
+        );
+        // IAM user guide
+        check(
+            "User: arn:aws:iam::123456789012:user/JohnDoe is not authorized to perform: \
+             codedeploy:ListDeployments on resource: \
+             arn:aws:codedeploy:us-east-1:123456789012:deploymentgroup:* with an explicit deny \
+             in an identity-based policy",
+            "access denied: a statement in the identity-based policy denies \
+             `codedeploy:ListDeployments` on \
+             `arn:aws:codedeploy:us-east-1:123456789012:deploymentgroup:*` to \
+             arn:aws:iam::123456789012:user/JohnDoe: add an exception there (an explicit deny \
+             overrides any allow)",
+        );
+    }
+
+    #[test]
+    fn a_denial_by_the_organization_names_its_administrator() {
+        // IAM user guide
+        check(
+            "User: arn:aws:iam::777788889999:user/JohnDoe is not authorized to perform: \
+             codecommit:ListRepositories with an explicit deny in a service control policy",
+            "access denied by a service control policy: ask the administrator of the AWS \
+             organization to allow `codecommit:ListRepositories` to \
+             arn:aws:iam::777788889999:user/JohnDoe",
+        );
+    }
+
+    #[test]
+    fn a_message_in_a_different_wording_is_not_parsed() {
+        for message in [
+            "",
+            "Access Denied",
+            "You are not authorized to perform this operation.",
+            "User: a is not authorized to perform: ",
+        ] {
+            assert_eq!(Denial::parse(message), None, "{message}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Backoff and logging of failed AWS calls, per operation.
+//!
+//! A daemon without a permission must neither fill its log nor keep calling; one that is
+//! throttled must leave capacity to others. A failure is logged once, and again only after
+//! the operation has worked in between.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use crate::domain::retry::Backoff;
+use crate::io::aws::{CallError, FailureKind};
+use crate::io::evidence::clients::Operation;
+use crate::io::evidence::scope::AwsScope;
+
+/// What fails or works independently of the rest: an operation in a region and role, and,
+/// for log searches, on a log group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OperationKey {
+    pub(super) scope: AwsScope,
+    pub(super) operation: Operation,
+    pub(super) log_group: Option<String>,
+}
+
+/// The operations that failed last, and which failures were logged.
+#[derive(Debug, Default)]
+pub(super) struct OperationBackoff {
+    failing: HashMap<OperationKey, FailingOperation>,
+    logged: HashSet<(OperationKey, FailureKind)>,
+}
+
+/// An operation whose last call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FailingOperation {
+    /// How the last call failed.
+    pub(super) kind: FailureKind,
+    /// When the operation may be called again.
+    pub(super) retry_at: Timestamp,
+    /// Consecutive failures of this kind.
+    failures: u32,
+}
+
+/// Throttling and faults usually pass within seconds. After five minutes evidence no longer
+/// helps with the incident.
+const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
+
+/// Permissions are granted by people. The first delay is short in case credentials were
+/// only briefly unavailable.
+const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
+
+/// Whether a failure may pass within minutes without anybody acting.
+pub(super) const fn is_transient(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
+        FailureKind::Denied | FailureKind::Refused => false,
+    }
+}
+
+impl OperationBackoff {
+    /// The failure for which an operation must not be called now, if any.
+    pub(super) fn blocked(&self, key: &OperationKey, now: Timestamp) -> Option<FailingOperation> {
+        let failing = self.failing.get(key).copied();
+        failing.filter(|failing| now < failing.retry_at)
+    }
+
+    /// Records a failure, logs it if it is new, and returns when to retry. `jitter` is
+    /// between 0 and 1.
+    pub(super) fn record_failure(
+        &mut self,
+        key: &OperationKey,
+        failure: &CallError,
+        now: Timestamp,
+        jitter: f64,
+    ) -> Timestamp {
+        let kind = failure.kind;
+        let earlier = match self.failing.get(key) {
+            Some(known) if known.kind == kind => known.failures,
+            _ => 0,
+        };
+        let backoff = if is_transient(kind) {
+            TRANSIENT
+        } else {
+            PERSISTENT
+        };
+        let retry_at = now + backoff.delay_with_jitter(earlier, jitter);
+        let failing = FailingOperation {
+            kind,
+            retry_at,
+            failures: earlier.saturating_add(1),
+        };
+        self.failing.insert(key.clone(), failing);
+        self.log_once(key, failure);
+        retry_at
+    }
+
+    /// Records a success: the operation may be called again, and its next failure is logged.
+    pub(super) fn record_success(&mut self, key: &OperationKey) {
+        if self.failing.remove(key).is_none() {
+            return;
+        }
+        self.logged.retain(|(logged, kind)| {
+            let same_operation = logged.scope == key.scope && logged.operation == key.operation;
+            let same_group = logged.log_group == key.log_group || *kind == FailureKind::Denied;
+            !(same_operation && same_group)
+        });
+        info!(
+            operation = key.operation.name(),
+            scope = %key.scope,
+            log_group = key.log_group.as_deref(),
+            "evidence: AWS call succeeded again"
+        );
+    }
+
+    fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
+        let mut key = key.clone();
+        if failure.kind == FailureKind::Denied {
+            // A missing permission concerns every log group; a missing group only itself.
+            key.log_group = None;
+        }
+        if self.logged.contains(&(key.clone(), failure.kind)) {
+            return;
+        }
+        warn!(
+            operation = key.operation.name(),
+            outcome = failure.kind.as_str(),
+            scope = %key.scope,
+            log_group = key.log_group.as_deref(),
+            error = %failure.text,
+            "evidence: AWS call failed; diagnosing from the probe alone"
+        );
+        self.logged.insert((key, failure.kind));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn key(log_group: Option<&str>) -> OperationKey {
+        OperationKey {
+            scope: AwsScope::default(),
+            operation: Operation::FilterLogEvents,
+            log_group: log_group.map(str::to_owned),
+        }
+    }
+
+    fn failure(kind: FailureKind) -> CallError {
+        CallError {
+            operation: "FilterLogEvents",
+            kind,
+            text: "no".to_owned(),
+        }
+    }
+
+    /// The delays in seconds after consecutive failures, each retried as soon as allowed.
+    #[track_caller]
+    fn check(kind: FailureKind, expected: &[i64]) {
+        let (mut backoff, mut now, mut delays) = (OperationBackoff::default(), at(0), Vec::new());
+        for _ in expected {
+            let retry_at = backoff.record_failure(&key(None), &failure(kind), now, 1.0);
+            assert!(backoff.blocked(&key(None), now).is_some());
+            assert!(backoff.blocked(&key(None), retry_at).is_none());
+            delays.push(retry_at.as_second() - now.as_second());
+            now = retry_at;
+        }
+        assert_eq!(delays, expected);
+    }
+
+    #[test]
+    fn a_throttled_operation_is_retried_after_growing_delays() {
+        check(FailureKind::Throttled, &[5, 10, 20, 40, 80, 160, 300, 300]);
+    }
+
+    #[test]
+    fn a_denied_operation_is_retried_every_half_hour_in_the_end() {
+        check(FailureKind::Denied, &[60, 120, 240, 480, 960, 1800, 1800]);
+    }
+
+    #[test]
+    fn a_different_failure_starts_a_new_backoff() {
+        let mut backoff = OperationBackoff::default();
+        let mut fail = |kind| backoff.record_failure(&key(None), &failure(kind), at(0), 1.0);
+        fail(FailureKind::Throttled);
+        assert_eq!(fail(FailureKind::Throttled), at(10));
+        assert_eq!(fail(FailureKind::Lost), at(5));
+    }
+
+    #[test]
+    fn jitter_shortens_a_delay_by_up_to_half() {
+        let mut backoff = OperationBackoff::default();
+        let denied = failure(FailureKind::Denied);
+        let retry_at = backoff.record_failure(&key(None), &denied, at(0), 0.0);
+        assert_eq!(retry_at, at(30));
+    }
+
+    #[test]
+    fn a_missing_log_group_does_not_block_another() {
+        let mut backoff = OperationBackoff::default();
+        let missing = key(Some("a"));
+        backoff.record_failure(&missing, &failure(FailureKind::Refused), at(0), 1.0);
+        assert!(backoff.blocked(&missing, at(1)).is_some());
+        assert!(backoff.blocked(&key(Some("b")), at(1)).is_none());
+        backoff.record_success(&missing);
+        assert!(backoff.blocked(&missing, at(1)).is_none());
+    }
+
+    #[test]
+    fn a_missing_permission_is_logged_once_for_all_groups_until_a_call_succeeds() {
+        let mut backoff = OperationBackoff::default();
+        let denied = failure(FailureKind::Denied);
+        for group in ["a", "b"] {
+            backoff.record_failure(&key(Some(group)), &denied, at(0), 1.0);
+        }
+        assert_eq!(backoff.logged.len(), 1);
+        backoff.record_success(&key(Some("a")));
+        assert_eq!(backoff.logged.len(), 0);
+    }
+}

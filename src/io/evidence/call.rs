@@ -1,0 +1,111 @@
+//! The AWS calls that lookups need, as values, and how metric reads are combined into few
+//! calls.
+//!
+//! Pure: `worker` makes the calls. Metric reads of one scope share a call, in which each
+//! series appears once.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::domain::diagnosis::aws::{LogFinding, LogSource};
+use crate::io::evidence::backoff::OperationKey;
+use crate::io::evidence::clients::Operation;
+use crate::io::evidence::logs::LogQuery;
+use crate::io::evidence::lookup::Lookup;
+use crate::io::evidence::metrics::MAX_SERIES;
+use crate::io::evidence::scope::AwsScope;
+use crate::io::evidence::series::{Series, SeriesValues};
+use crate::model::target::TargetName;
+
+/// Identifies a lookup: the target, and when its request began.
+pub(super) type LookupId = (TargetName, Timestamp);
+
+/// One call to AWS.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct AwsCall {
+    pub(super) scope: AwsScope,
+    pub(super) query: Query,
+    /// The lookups that the call serves.
+    pub(super) lookups: Vec<LookupId>,
+}
+
+/// What a call reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Query {
+    Metrics {
+        series: Vec<Series>,
+        /// Inclusive.
+        from: Timestamp,
+        /// Exclusive.
+        to: Timestamp,
+    },
+    Log(LogSource, LogQuery),
+}
+
+/// What a call returned.
+pub(super) enum CallOutput {
+    Metrics(SeriesValues),
+    /// `None` if no line belongs to the request.
+    Log(LogSource, Option<LogFinding>),
+}
+
+/// The longest range of one call in seconds: 500 series over an hour fit on one page.
+const MAX_RANGE: i64 = 3600;
+
+impl AwsCall {
+    /// What the call is backed off and logged by.
+    pub(super) fn operation_key(&self) -> OperationKey {
+        let (operation, log_group) = match &self.query {
+            Query::Metrics { .. } => (Operation::GetMetricData, None),
+            Query::Log(_, query) => (Operation::FilterLogEvents, Some(query.group.clone())),
+        };
+        OperationKey {
+            scope: self.scope.clone(),
+            operation,
+            log_group,
+        }
+    }
+}
+
+/// The metric reads that one call can serve.
+#[derive(Default)]
+pub(super) struct MetricBatch {
+    series: BTreeSet<Series>,
+    lookups: Vec<LookupId>,
+    range: Option<(Timestamp, Timestamp)>,
+}
+
+impl MetricBatch {
+    /// Whether a lookup fits within CloudWatch's limits. An empty batch takes any.
+    pub(super) fn has_room_for(&self, lookup: &Lookup) -> bool {
+        let Some((from, to)) = self.range else {
+            return true;
+        };
+        let is_new = |series: &&Series| !self.series.contains(*series);
+        let added = lookup.series.iter().filter(is_new).count();
+        let range = lookup.window.1.max(to).as_second() - lookup.window.0.min(from).as_second();
+        self.series.len() + added <= MAX_SERIES && range <= MAX_RANGE
+    }
+
+    /// Adds a lookup, whose metrics are in flight from now on.
+    pub(super) fn add(&mut self, lookup: &mut Lookup) {
+        lookup.metrics = lookup.metrics.started();
+        self.series.extend(lookup.series.iter().cloned());
+        let name = lookup.request.target.name.clone();
+        self.lookups.push((name, lookup.request.began));
+        let (from, to) = self.range.unwrap_or(lookup.window);
+        self.range = Some((from.min(lookup.window.0), to.max(lookup.window.1)));
+    }
+
+    /// The call for this batch; `None` if it is empty.
+    pub(super) fn into_call(self, scope: &AwsScope) -> Option<AwsCall> {
+        let (from, to) = self.range?;
+        let series = self.series.into_iter().collect();
+        Some(AwsCall {
+            scope: scope.clone(),
+            query: Query::Metrics { series, from, to },
+            lookups: self.lookups,
+        })
+    }
+}

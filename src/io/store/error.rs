@@ -1,0 +1,83 @@
+//! Errors of the state directory, classified by what a person does about them.
+
+use std::fmt;
+
+use rusqlite::ErrorCode;
+
+/// Why the database cannot be used. Displayed with the fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoreError {
+    pub(super) kind: StoreErrorKind,
+    /// The message of SQLite or the operating system.
+    pub(super) text: String,
+}
+
+/// The class of a [`StoreError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreErrorKind {
+    /// No space on the disk, or the database has reached its maximum size.
+    Full,
+    /// No permission to write.
+    ReadOnly,
+    /// Another process has locked the database.
+    Locked,
+    /// The file is damaged or not a database.
+    Corrupt,
+    /// The schema is that of a later release.
+    Newer,
+    Other,
+}
+
+impl StoreError {
+    pub(super) fn new(kind: StoreErrorKind, text: impl fmt::Display) -> Self {
+        Self {
+            kind,
+            text: text.to_string(),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreErrorKind::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                StoreErrorKind::ReadOnly
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreErrorKind::Locked,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreErrorKind::Corrupt,
+            _ => StoreErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreErrorKind::ReadOnly,
+            _ => StoreErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = match self.kind {
+            StoreErrorKind::Full => "the disk is full; free some space",
+            StoreErrorKind::ReadOnly => "no write access; give the daemon's user its own directory",
+            StoreErrorKind::Locked => {
+                "another process uses the database; give each daemon its own state directory"
+            }
+            StoreErrorKind::Corrupt => "the database is corrupt",
+            StoreErrorKind::Newer => {
+                "the database is of a later release; start that release, or move the file away"
+            }
+            StoreErrorKind::Other => "the database cannot be used",
+        };
+        write!(f, "{problem} ({})", self.text)
+    }
+}
