@@ -254,3 +254,6 @@ fn rounded(number: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (number * scale).round() / scale
 }
+
+#[cfg(test)]
+mod tests;
