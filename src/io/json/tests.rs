@@ -1,5 +1,7 @@
 //! Every published object in full, key order included.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::diagnosis::Candidate;
 use crate::domain::incident::IncidentId;
