@@ -68,7 +68,7 @@ impl House {
     }
 
     async fn control(&mut self) {
-        if let Some(seen) = Box::pin(self.prober.control(&self.target)).await {
+        if let Some(seen) = Box::pin(self.prober.control_request(&self.target)).await {
             self.baseline.control(&seen, "127.0.0.1", Timestamp::now());
         }
     }
@@ -179,7 +179,10 @@ async fn without_a_control_path_no_request_but_the_probe_is_made() {
     let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
     let controls = ControlRequests::start(house.prober.clone(), sender, 4, dropped);
     controls.request(Arc::clone(&house.target), Duration::ZERO);
-    assert_eq!(Box::pin(house.prober.control(&house.target)).await, None);
+    assert_eq!(
+        Box::pin(house.prober.control_request(&house.target)).await,
+        None
+    );
     drop(controls);
     assert!(
         results.recv().await.is_none(),
@@ -219,7 +222,7 @@ async fn a_control_is_one_bare_request_that_names_itself() {
     target.request.headers = vec![("X-Api-Key".to_owned(), key)];
     target.request.method = "POST".to_owned();
     target.request.body = b"order".as_slice().into();
-    let observation = Box::pin(prober().control(&target)).await.unwrap();
+    let observation = Box::pin(prober().control_request(&target)).await.unwrap();
     assert_eq!(observation.response.map(|answer| answer.status), Some(302));
     server.abort();
     let heads = seen.lock().unwrap().clone();
