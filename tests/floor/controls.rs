@@ -11,7 +11,7 @@ use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::engine::scheduler::control_requests::ControlRequests;
 use probecause::io::probe::Prober;
-use probecause::io::simulator::{DefaultRoute, Fault, Options, Simulator};
+use probecause::io::simulator::{DefaultRoute, Options, RouteFault, Simulator};
 use probecause::model::observation::Observation;
 use probecause::model::secret::Secret;
 use probecause::model::settings::ResolverSettings;
@@ -78,7 +78,7 @@ impl House {
         for _ in 0..HEALTHY_PROBES {
             self.probe().await;
         }
-        self.simulator.set_fault("/orders", Fault::Permission);
+        self.simulator.set_fault("/orders", RouteFault::Permission);
         self.probe().await;
         for _ in 0..3 {
             self.control().await;
@@ -136,7 +136,9 @@ async fn three_controls_measure_a_floor_and_none_reaches_a_function() {
     // Every invocation is a probe's; the denied ones never got that far.
     let probes = u64::try_from(HEALTHY_PROBES).unwrap();
     assert_eq!(house.simulator.invocations("/orders"), probes);
-    let others = Fault::ALL.iter().filter(|fault| **fault != Fault::None);
+    let others = RouteFault::ALL
+        .iter()
+        .filter(|fault| **fault != RouteFault::None);
     let invoked: u64 = others.map(|f| house.simulator.invocations(f.route())).sum();
     assert_eq!(invoked, 0);
     house.simulator.stop().await;

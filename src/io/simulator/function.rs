@@ -6,21 +6,21 @@
 
 use std::time::Duration;
 
-use super::chance::Chance;
+use super::rng::SeededRng;
 
 /// How a function behaves when it is invoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Behaviour {
+pub(super) enum Behavior {
     /// Replies as the gateway expects.
     Healthy,
     /// Replies well-formed, but its service is not well.
-    Ailing,
+    Degraded,
     /// Never replies within any integration timeout.
-    Endless,
+    Hangs,
     /// Replies with something that is no response in the payload format.
     Malformed,
     /// Raises an error.
-    Raising,
+    RaisesError,
 }
 
 /// What an invocation came to.
@@ -29,7 +29,7 @@ pub(super) enum Reply {
     /// A response in the gateway's payload format: status and JSON body.
     Response(u16, &'static str),
     /// A payload that is no response.
-    NotAResponse,
+    Malformed,
     /// `FunctionError`, with whatever the runtime says of it.
     Error,
 }
@@ -39,7 +39,7 @@ const HEALTHY_BODY: &str = r#"{"status":"ok","orders":3}"#;
 
 /// What a function replies whose service is not well: a good status all the same, which
 /// is why a probe needs an expectation on the body.
-const AILING_BODY: &str = r#"{"status":"degraded","orders":0}"#;
+const DEGRADED_BODY: &str = r#"{"status":"degraded","orders":0}"#;
 
 /// A warm function that only looks something up.
 const QUICK: (Duration, Duration) = (Duration::from_millis(12), Duration::from_millis(8));
@@ -56,18 +56,18 @@ const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration
 pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
 /// Runs the function once, from its start to its reply.
-pub(super) async fn run(behaviour: Behaviour, chance: &Chance) -> Reply {
-    let (least, spread) = match behaviour {
-        Behaviour::Healthy | Behaviour::Ailing => QUICK,
-        Behaviour::Malformed => BEFORE_MALFORMED,
-        Behaviour::Raising => BEFORE_ERROR,
-        Behaviour::Endless => (LAMBDA_LIMIT, Duration::ZERO),
+pub(super) async fn run(behavior: Behavior, rng: &SeededRng) -> Reply {
+    let (least, spread) = match behavior {
+        Behavior::Healthy | Behavior::Degraded => QUICK,
+        Behavior::Malformed => BEFORE_MALFORMED,
+        Behavior::RaisesError => BEFORE_ERROR,
+        Behavior::Hangs => (LAMBDA_LIMIT, Duration::ZERO),
     };
-    tokio::time::sleep(chance.between(least, spread)).await;
-    match behaviour {
-        Behaviour::Healthy => Reply::Response(200, HEALTHY_BODY),
-        Behaviour::Ailing => Reply::Response(200, AILING_BODY),
-        Behaviour::Malformed => Reply::NotAResponse,
-        Behaviour::Raising | Behaviour::Endless => Reply::Error,
+    tokio::time::sleep(rng.between(least, spread)).await;
+    match behavior {
+        Behavior::Healthy => Reply::Response(200, HEALTHY_BODY),
+        Behavior::Degraded => Reply::Response(200, DEGRADED_BODY),
+        Behavior::Malformed => Reply::Malformed,
+        Behavior::RaisesError | Behavior::Hangs => Reply::Error,
     }
 }

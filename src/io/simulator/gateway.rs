@@ -2,7 +2,7 @@
 //!
 //! Five faults, few answers, exactly as captured: what tells them apart is time and
 //! whether the function ran. Here the reason is known, which is what makes it a measure
-//! for the diagnosis; no header and no byte gives it away. The ledger alone is told, as
+//! for the diagnosis; no header and no byte gives it away. The telemetry alone is told, as
 //! AWS's own telemetry would be.
 
 use std::collections::BTreeMap;
@@ -12,21 +12,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::chance::Chance;
-use super::door::{Door, Outcome};
-use super::function::{self, Behaviour, Reply};
-use super::telemetry::{Call, Ledger};
-use super::{DefaultRoute, Fault};
+use super::api::{ApiType, Outcome};
+use super::function::{self, Behavior, Reply};
+use super::rng::SeededRng;
+use super::telemetry::{RequestRecord, Telemetry};
+use super::{DefaultRoute, RouteFault};
 
 /// A simulated API with its routes and functions.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    door: Door,
-    ledger: Arc<Ledger>,
+    api: ApiType,
+    telemetry: Arc<Telemetry>,
     routes: Mutex<BTreeMap<String, Route>>,
     default_route: Mutex<Option<DefaultRoute>>,
     integration_timeout: Duration,
-    chance: Chance,
+    rng: SeededRng,
 }
 
 /// What goes back to the client.
@@ -38,8 +38,8 @@ pub(super) struct Answer {
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// What came of a request, and where it was taken.
-struct Taken<'a> {
+/// What came of a request, and where it was routed.
+struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
     /// How long the gateway waited for Lambda, if it asked it.
@@ -50,7 +50,7 @@ struct Taken<'a> {
 
 #[derive(Clone, Copy, Debug)]
 struct Route {
-    fault: Fault,
+    fault: RouteFault,
     requests: u64,
     invocations: u64,
 }
@@ -64,53 +64,35 @@ const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration
 
 impl Gateway {
     pub(super) fn new(
-        faults: impl IntoIterator<Item = (String, Fault)>,
+        api: ApiType,
+        telemetry: Arc<Telemetry>,
+        faults: impl IntoIterator<Item = (String, RouteFault)>,
         integration_timeout: Duration,
         seed: u64,
     ) -> Self {
-        let routes = faults.into_iter().map(|(path, fault)| {
-            let (requests, invocations) = (0, 0);
-            let route = Route {
-                fault,
-                requests,
-                invocations,
-            };
-            (path, route)
-        });
+        let routes = faults.into_iter();
+        let routes = routes.map(|(path, fault)| (path, Route::new(fault)));
         Self {
-            door: Door::HttpApi,
-            ledger: Arc::default(),
+            api,
+            telemetry,
             routes: Mutex::new(routes.collect()),
             default_route: Mutex::default(),
             integration_timeout,
-            chance: Chance::new(seed),
-        }
-    }
-
-    /// The same gateway as another kind of API, telling `ledger` of its requests.
-    pub(super) fn behind(self, door: Door, ledger: Arc<Ledger>) -> Self {
-        Self {
-            door,
-            ledger,
-            ..self
+            rng: SeededRng::new(seed),
         }
     }
 
     /// Changes what is wrong with a route from the next request on; a new path becomes a route.
-    pub(super) fn set_fault(&self, path: &str, fault: Fault) {
+    pub(super) fn set_fault(&self, path: &str, fault: RouteFault) {
         self.with_routes(|routes| {
-            let route = routes.entry(path.to_owned()).or_insert(Route {
-                fault,
-                requests: 0,
-                invocations: 0,
-            });
-            route.fault = fault;
+            let route = routes.entry(path.to_owned());
+            route.or_insert(Route::new(fault)).fault = fault;
         });
     }
 
     /// Sends what no route fits to a function of its own from the next request on.
     pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
-        self.set_fault(DefaultRoute::KEY, Fault::None);
+        self.set_fault(DefaultRoute::KEY, RouteFault::None);
         *self
             .default_route
             .lock()
@@ -130,29 +112,29 @@ impl Gateway {
     /// Answers one request.
     pub(super) async fn answer(&self, path: &str) -> Answer {
         let (began, clock) = (Timestamp::now(), Instant::now());
-        let request_id = self.chance.request_id();
+        let request_id = self.rng.request_id();
         let (least, spread) = OVERHEAD;
-        tokio::time::sleep(self.chance.between(least, spread)).await;
-        let path = self.door.route_of(path);
-        let taken = match path {
-            Some(path) => self.take(path, clock).await,
-            None => Taken::nowhere(Outcome::NoStage),
+        tokio::time::sleep(self.rng.between(least, spread)).await;
+        let path = self.api.route_of(path);
+        let routed = match path {
+            Some(path) => self.route_request(path, clock).await,
+            None => RoutedRequest::unrouted(Outcome::NoStage),
         };
-        let (status, body, error_type) = self.door.words(taken.outcome);
+        let (status, body, error_type) = self.api.response_to(routed.outcome);
         let mut headers = self.headers(request_id, error_type);
-        self.ledger.record(&Call {
-            door: self.door,
-            route: taken.route,
+        self.telemetry.record(&RequestRecord {
+            api: self.api,
+            route: routed.route,
             request_id: headers.first().map_or("", |(_, id)| id),
-            invocation_id: &self.chance.uuid(),
-            outcome: taken.outcome,
+            invocation_id: &self.rng.uuid(),
+            outcome: routed.outcome,
             status,
             body_length: body.len(),
             began,
-            integration: taken.integration,
+            integration: routed.integration,
             took: clock.elapsed(),
         });
-        headers.extend(taken.header.map(|(name, value)| (name, value.to_owned())));
+        headers.extend(routed.header.map(|(name, value)| (name, value.to_owned())));
         Answer {
             status,
             body,
@@ -162,10 +144,10 @@ impl Gateway {
 
     /// The headers that are this API's own; the first names the request.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
-        match self.door {
-            Door::HttpApi => vec![("apigw-requestid", short_id)],
-            Door::RestApi => {
-                let mut headers = vec![("x-amzn-requestid", self.chance.uuid())];
+        match self.api {
+            ApiType::HttpApi => vec![("apigw-requestid", short_id)],
+            ApiType::RestApi => {
+                let mut headers = vec![("x-amzn-requestid", self.rng.uuid())];
                 headers.extend(error_type.map(|kind| ("x-amzn-errortype", kind.to_owned())));
                 headers.push(("x-amz-apigw-id", short_id));
                 headers
@@ -174,7 +156,7 @@ impl Gateway {
     }
 
     /// Takes a request to its route, or to the default one. `arrived`: when it came.
-    async fn take<'a>(&self, path: &'a str, arrived: Instant) -> Taken<'a> {
+    async fn route_request<'a>(&self, path: &'a str, arrived: Instant) -> RoutedRequest<'a> {
         let called = Instant::now();
         let fault = self.with_routes(|routes| {
             let route = routes.get_mut(path)?;
@@ -182,12 +164,12 @@ impl Gateway {
             Some(route.fault)
         });
         let Some(fault) = fault else {
-            return self.take_by_default(called).await;
+            return self.run_default_route(called).await;
         };
-        let outcome = self.integrate(path, fault).await;
-        // Refused calls make the trip to Lambda's front end as well.
+        let outcome = self.invoke(path, fault).await;
+        // ApiError calls make the trip to Lambda's front end as well.
         let from = if outcome.invoked() { called } else { arrived };
-        Taken {
+        RoutedRequest {
             route: Some(path),
             outcome,
             integration: Some(from.elapsed()),
@@ -197,13 +179,13 @@ impl Gateway {
 
     /// What the default route's function says to a path that is no route: it takes its
     /// time like any function, then looks as much like the gateway as it can.
-    async fn take_by_default(&self, called: Instant) -> Taken<'static> {
+    async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
         let default_route = *self
             .default_route
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let Some(default_route) = default_route else {
-            return Taken::nowhere(Outcome::NoRoute);
+            return RoutedRequest::unrouted(Outcome::NoRoute);
         };
         self.with_routes(|routes| {
             if let Some(route) = routes.get_mut(DefaultRoute::KEY) {
@@ -211,10 +193,10 @@ impl Gateway {
                 route.invocations += 1;
             }
         });
-        function::run(Behaviour::Healthy, &self.chance).await;
-        let (status, body, _) = self.door.words(Outcome::NoRoute);
+        function::run(Behavior::Healthy, &self.rng).await;
+        let (status, body, _) = self.api.response_to(Outcome::NoRoute);
         let with_header = default_route == DefaultRoute::LookAlikeWithHeader;
-        Taken {
+        RoutedRequest {
             route: Some(DefaultRoute::KEY),
             outcome: Outcome::Response(status, body),
             integration: Some(called.elapsed()),
@@ -224,29 +206,29 @@ impl Gateway {
 
     /// The integration: may the function be invoked, is there room for it, is it quick
     /// enough, and is what it replies a response.
-    async fn integrate(&self, path: &str, fault: Fault) -> Outcome {
-        let behaviour = match fault {
-            Fault::Permission => return Outcome::Denied,
-            Fault::Throttled => return Outcome::Throttled,
-            Fault::None => Behaviour::Healthy,
-            Fault::WrongBody => Behaviour::Ailing,
-            Fault::Timeout => Behaviour::Endless,
-            Fault::Malformed => Behaviour::Malformed,
-            Fault::FunctionError => Behaviour::Raising,
+    async fn invoke(&self, path: &str, fault: RouteFault) -> Outcome {
+        let behavior = match fault {
+            RouteFault::Permission => return Outcome::Denied,
+            RouteFault::Throttled => return Outcome::Throttled,
+            RouteFault::None => Behavior::Healthy,
+            RouteFault::WrongBody => Behavior::Degraded,
+            RouteFault::Timeout => Behavior::Hangs,
+            RouteFault::Malformed => Behavior::Malformed,
+            RouteFault::FunctionError => Behavior::RaisesError,
         };
         self.with_routes(|routes| {
             if let Some(route) = routes.get_mut(path) {
                 route.invocations += 1;
             }
         });
-        let run = function::run(behaviour, &self.chance);
+        let run = function::run(behavior, &self.rng);
         match tokio::time::timeout(self.integration_timeout, run).await {
             Ok(Reply::Response(status, body)) => Outcome::Response(status, body),
-            Ok(Reply::NotAResponse) => Outcome::Malformed,
+            Ok(Reply::Malformed) => Outcome::Malformed,
             Ok(Reply::Error) => Outcome::FunctionError,
             Err(_elapsed) => {
                 let (least, spread) = AFTER_TIMEOUT;
-                tokio::time::sleep(self.chance.between(least, spread)).await;
+                tokio::time::sleep(self.rng.between(least, spread)).await;
                 Outcome::TimedOut
             }
         }
@@ -258,9 +240,19 @@ impl Gateway {
     }
 }
 
-impl Taken<'_> {
+impl Route {
+    const fn new(fault: RouteFault) -> Self {
+        Self {
+            fault,
+            requests: 0,
+            invocations: 0,
+        }
+    }
+}
+
+impl RoutedRequest<'_> {
     /// Nothing was asked: the gateway answers for itself.
-    const fn nowhere(outcome: Outcome) -> Self {
+    const fn unrouted(outcome: Outcome) -> Self {
         Self {
             route: None,
             outcome,
@@ -279,10 +271,14 @@ mod tests {
     const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"Service Unavailable"}"#);
     const SERVER_ERROR: (u16, &str) = (500, r#"{"message":"Internal Server Error"}"#);
 
-    /// Asks once and compares status, body, whether the function ran, and the time taken.
-    async fn check(fault: Fault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {
+    fn http_api(faults: impl IntoIterator<Item = (String, RouteFault)>) -> Gateway {
         let timeout = Duration::from_secs(30);
-        let gateway = Gateway::new([("/a".to_owned(), fault)], timeout, 1);
+        Gateway::new(ApiType::HttpApi, Arc::default(), faults, timeout, 1)
+    }
+
+    /// Asks once and compares status, body, whether the function ran, and the time routed.
+    async fn check(fault: RouteFault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {
+        let gateway = http_api([("/a".to_owned(), fault)]);
         let begin = Instant::now();
         let answer = gateway.answer("/a").await;
         let took = begin.elapsed();
@@ -294,44 +290,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_timeout_comes_after_thirty_seconds_and_the_function_ran() {
-        check(Fault::Timeout, UNAVAILABLE, true, [30_000, 30_050]).await;
+    async fn a_timeout_is_answered_after_thirty_seconds_and_the_function_ran() {
+        check(RouteFault::Timeout, UNAVAILABLE, true, [30_000, 30_050]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_throttled_call_is_answered_at_once_without_the_function() {
-        check(Fault::Throttled, UNAVAILABLE, false, [3, 12]).await;
+        check(RouteFault::Throttled, UNAVAILABLE, false, [3, 12]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_denied_call_is_answered_at_once_without_the_function() {
-        check(Fault::Permission, SERVER_ERROR, false, [3, 12]).await;
+        check(RouteFault::Permission, SERVER_ERROR, false, [3, 12]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_malformed_response_takes_as_long_as_the_function() {
-        check(Fault::Malformed, SERVER_ERROR, true, [200, 240]).await;
+        check(RouteFault::Malformed, SERVER_ERROR, true, [200, 240]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_function_error_takes_as_long_as_the_function() {
-        check(Fault::FunctionError, SERVER_ERROR, true, [220, 260]).await;
+        check(RouteFault::FunctionError, SERVER_ERROR, true, [220, 260]).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_can_be_wrong_under_a_good_status() {
+    async fn a_wrong_body_comes_with_status_200() {
         let degraded = r#"{"status":"degraded","orders":0}"#;
-        check(Fault::WrongBody, (200, degraded), true, [15, 32]).await;
+        check(RouteFault::WrongBody, (200, degraded), true, [15, 32]).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unknown_path_is_not_found_and_a_fault_can_be_set_at_run_time() {
-        let gateway = Gateway::new([], Duration::from_secs(30), 1);
+    async fn an_unknown_path_is_not_found_until_a_fault_is_set_for_it() {
+        let gateway = http_api([]);
         assert_eq!(gateway.answer("/new").await.status, 404);
         assert_eq!(gateway.requests("/new"), 0);
-        gateway.set_fault("/new", Fault::None);
+        gateway.set_fault("/new", RouteFault::None);
         assert_eq!(gateway.answer("/new").await.status, 200);
-        gateway.set_fault("/new", Fault::Throttled);
+        gateway.set_fault("/new", RouteFault::Throttled);
         assert_eq!(gateway.answer("/new").await.status, 503);
         assert_eq!(gateway.requests("/new"), 2);
         assert_eq!(gateway.invocations("/new"), 1);

@@ -27,16 +27,19 @@ use super::gateway::{Answer, Gateway};
 
 /// How long to wait after a failed accept: long enough not to spin while descriptors
 /// are short, short enough not to be noticed.
-pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until it is aborted.
-pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
-    let acceptor = TlsAcceptor::from(tls);
+/// Runs `serve` on each accepted connection until it is aborted, which also ends the
+/// connections.
+pub(super) async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(converse(stream, acceptor.clone(), Arc::clone(&gateway)));
+                connections.spawn(serve(stream));
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -44,9 +47,18 @@ pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, gatewa
     }
 }
 
+/// Serves a gateway over TLS until it is aborted.
+pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
+    let acceptor = TlsAcceptor::from(tls);
+    accept(listener, |stream| {
+        serve_connection(stream, acceptor.clone(), Arc::clone(&gateway))
+    })
+    .await;
+}
+
 /// One connection. Its errors are the client's affair: a refused certificate, a probe
 /// that hung up at its deadline.
-async fn converse(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
+async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
     let served = async {
         stream.set_nodelay(true)?;
         let stream = acceptor.accept(stream).await?;

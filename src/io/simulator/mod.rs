@@ -3,19 +3,19 @@
 //!
 //! For the demo, the scorecard and the tests: an HTTP API and its REST twin, TLS by an
 //! authority of its own, HTTP/1.1 and HTTP/2, and the bodies, headers and times of real
-//! captures. Reading order: `gateway` (what happens to a request), `door` (how each API
+//! captures. Reading order: `gateway` (what happens to a request), `api` (how each API
 //! puts it), `function` (what runs behind it), `telemetry` (what AWS would know of it),
-//! `listener` (sockets), `certificate`, `chance`.
+//! `listener` (sockets), `certificate`, `rng`.
 //!
 //! No answer tells which fault is behind it; only the telemetry does, to who asks for
 //! it. It is not a stand-in for API Gateway's other features.
 
+mod api;
 mod certificate;
-mod chance;
-mod door;
 mod function;
 mod gateway;
 mod listener;
+mod rng;
 mod telemetry;
 
 use std::io;
@@ -29,9 +29,9 @@ use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
-pub use self::door::Door;
+pub use self::api::ApiType;
 use self::gateway::Gateway;
-use self::telemetry::Ledger;
+use self::telemetry::Telemetry;
 use crate::model::target::{Authorizer, AwsDeclarations, Integration};
 
 /// A running simulator. Dropping it ends it.
@@ -69,16 +69,16 @@ const REGION: &str = "eu-west-1";
 
 /// What is wrong with a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum RouteFault {
     /// Nothing: 200 and a healthy body.
     None,
     /// The function outlasts the integration timeout: 503 once that is over.
     Timeout,
-    /// Lambda throttles the call: 503 at once, the function does not run.
+    /// Lambda throttles the record: 503 at once, the function does not run.
     Throttled,
     /// The function's reply is no response: 500 after it ran.
     Malformed,
-    /// The function's resource policy does not allow the call: 500 at once.
+    /// The function's resource policy does not allow the record: 500 at once.
     Permission,
     /// The function raises an error: 500 after it ran.
     FunctionError,
@@ -101,7 +101,7 @@ impl DefaultRoute {
     pub const KEY: &'static str = "$default";
 }
 
-impl Fault {
+impl RouteFault {
     /// Every fault, and none.
     pub const ALL: [Self; 7] = [
         Self::None,
@@ -131,8 +131,8 @@ impl Fault {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            integration_timeout: Door::HttpApi.default_timeout(),
-            rest_timeout: Door::RestApi.default_timeout(),
+            integration_timeout: ApiType::HttpApi.default_timeout(),
+            rest_timeout: ApiType::RestApi.default_timeout(),
             seed: 1,
             http2: true,
         }
@@ -140,40 +140,41 @@ impl Default for Options {
 }
 
 impl Simulator {
-    /// Starts both APIs with one route per [`Fault`] each, and the telemetry of them, on
+    /// Starts both APIs with one route per [`RouteFault`] each, and the telemetry of them, on
     /// free ports of 127.0.0.1.
     ///
     /// # Errors
     /// If a port cannot be had or a certificate cannot be made.
     pub async fn start(options: Options) -> io::Result<Self> {
         let certificates = certificate::issue(Timestamp::now(), options.http2)?;
-        let ledger = Arc::new(Ledger::default());
-        let gateway = |door, timeout, seed| {
-            let faults = Fault::ALL.map(|fault| (fault.route().to_owned(), fault));
-            let gateway = Gateway::new(faults, timeout, seed);
-            Arc::new(gateway.behind(door, Arc::clone(&ledger)))
+        let telemetry = Arc::new(Telemetry::default());
+        let gateway = |api, timeout, seed| {
+            let faults = RouteFault::ALL.map(|fault| (fault.route().to_owned(), fault));
+            let telemetry = Arc::clone(&telemetry);
+            Arc::new(Gateway::new(api, telemetry, faults, timeout, seed))
         };
-        let http = gateway(Door::HttpApi, options.integration_timeout, options.seed);
+        let http = gateway(ApiType::HttpApi, options.integration_timeout, options.seed);
         // Another seed, so that the twins' request ids differ.
-        let rest = gateway(Door::RestApi, options.rest_timeout, !options.seed);
+        let rest = gateway(ApiType::RestApi, options.rest_timeout, !options.seed);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let refused = TcpSocket::new_v4()?;
         refused.bind(any_port)?;
         let valid = TcpListener::bind(any_port).await?;
         let expired = TcpListener::bind(any_port).await?;
         let twin = TcpListener::bind(any_port).await?;
-        let telemetry = TcpListener::bind(any_port).await?;
+        let telemetry_listener = TcpListener::bind(any_port).await?;
         let (address, expired_address) = (valid.local_addr()?, expired.local_addr()?);
-        let (rest_address, telemetry_address) = (twin.local_addr()?, telemetry.local_addr()?);
+        let (rest_address, telemetry_address) =
+            (twin.local_addr()?, telemetry_listener.local_addr()?);
         let mut listeners = JoinSet::new();
         for (listener, tls, gateway) in [
             (valid, Arc::clone(&certificates.valid), &http),
             (expired, certificates.expired, &http),
             (twin, certificates.valid, &rest),
         ] {
-            listeners.spawn(listener::accept(listener, tls, Arc::clone(gateway)));
+            listeners.spawn(listener::serve(listener, tls, Arc::clone(gateway)));
         }
-        listeners.spawn(telemetry::service::accept(telemetry, ledger));
+        listeners.spawn(telemetry::service::serve(telemetry_listener, telemetry));
         Ok(Self {
             gateway: http,
             rest,
@@ -222,20 +223,20 @@ impl Simulator {
 
     /// What a user would declare in `[target.aws]` of a target at this route.
     #[must_use]
-    pub fn declarations(&self, door: Door, route: &str) -> AwsDeclarations {
-        let rest = door == Door::RestApi;
-        let group = Some(door.log_group().to_owned());
+    pub fn declarations(&self, api: ApiType, route: &str) -> AwsDeclarations {
+        let rest = api == ApiType::RestApi;
+        let group = Some(api.log_group().to_owned());
         AwsDeclarations {
             region: Some(REGION.to_owned()),
-            api_id: (!rest).then(|| door.api_id().to_owned()),
-            api_name: rest.then(|| door.api_name().to_owned()),
-            stage: Some(door.stage().to_owned()),
+            api_id: (!rest).then(|| api.api_id().to_owned()),
+            api_name: rest.then(|| api.api_name().to_owned()),
+            stage: Some(api.stage().to_owned()),
             route: Some(telemetry::route_key(route)),
-            function: Some(door.function_of(route)),
+            function: Some(api.function_of(route)),
             integration: Some(Integration::Lambda),
-            integration_timeout: Some(match door {
-                Door::HttpApi => self.options.integration_timeout,
-                Door::RestApi => self.options.rest_timeout,
+            integration_timeout: Some(match api {
+                ApiType::HttpApi => self.options.integration_timeout,
+                ApiType::RestApi => self.options.rest_timeout,
             }),
             function_timeout: Some(function::LAMBDA_LIMIT),
             authorizer: Some(Authorizer::None),
@@ -269,7 +270,7 @@ impl Simulator {
 
     /// Changes what is wrong with a route from the next request on. A path that is no
     /// route becomes one.
-    pub fn set_fault(&self, route: &str, fault: Fault) {
+    pub fn set_fault(&self, route: &str, fault: RouteFault) {
         self.gateway.set_fault(route, fault);
     }
 

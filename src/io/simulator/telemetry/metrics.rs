@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What names a series.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Series {
+pub(super) struct MetricKey {
     pub(super) namespace: String,
     pub(super) metric: String,
     /// By name, so that the order in which a question lists them does not matter.
@@ -16,7 +16,7 @@ pub(super) struct Series {
 
 /// A statistic that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stat {
+pub(super) enum Statistic {
     Sum,
     Average,
     Minimum,
@@ -26,28 +26,28 @@ pub(super) enum Stat {
 
 /// Every series. Times are seconds since 1970.
 #[derive(Debug, Default)]
-pub(super) struct Store {
-    series: BTreeMap<Series, BTreeMap<i64, Minute>>,
+pub(super) struct MetricStore {
+    series: BTreeMap<MetricKey, BTreeMap<i64, MinuteStatistics>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Minute {
+struct MinuteStatistics {
     count: f64,
     sum: f64,
-    least: f64,
-    most: f64,
+    min: f64,
+    max: f64,
 }
 
 /// Seconds of a minute.
 pub(super) const MINUTE: i64 = 60;
 
-/// Minutes kept of a series: evidence looks back half an hour at most, and three hours
+/// Minutes kept of a series: evidence looks back half an hour at max, and three hours
 /// of every series of two APIs are some hundred kilobytes.
-const KEPT: usize = 180;
+const MINUTES_KEPT: usize = 180;
 
-impl Stat {
+impl Statistic {
     /// The statistic by its CloudWatch name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "Sum" => Self::Sum,
             "Average" => Self::Average,
@@ -59,15 +59,15 @@ impl Stat {
     }
 }
 
-impl Store {
+impl MetricStore {
     /// Adds one value to the minute in which `at` lies.
-    pub(super) fn add(&mut self, series: Series, at: i64, value: f64) {
+    pub(super) fn add(&mut self, series: MetricKey, at: i64, value: f64) {
         let minutes = self.series.entry(series).or_default();
         minutes
             .entry(at.div_euclid(MINUTE) * MINUTE)
-            .and_modify(|minute| minute.merge(Minute::of(value)))
-            .or_insert_with(|| Minute::of(value));
-        while minutes.len() > KEPT {
+            .and_modify(|minute| minute.merge(MinuteStatistics::of(value)))
+            .or_insert_with(|| MinuteStatistics::of(value));
+        while minutes.len() > MINUTES_KEPT {
             minutes.pop_first();
         }
     }
@@ -76,15 +76,15 @@ impl Store {
     /// periods of `period` seconds aligned to 1970.
     pub(super) fn read(
         &self,
-        series: &Series,
-        stat: Stat,
+        series: &MetricKey,
+        stat: Statistic,
         period: i64,
         (from, to): (i64, i64),
     ) -> Vec<(i64, f64)> {
         let Some(minutes) = self.series.get(series).filter(|_| from < to) else {
             return Vec::new();
         };
-        let mut periods: BTreeMap<i64, Minute> = BTreeMap::new();
+        let mut periods: BTreeMap<i64, MinuteStatistics> = BTreeMap::new();
         // A period counts with its first minute: CloudWatch rounds the start down too.
         let first = from.div_euclid(period) * period;
         for (at, minute) in minutes.range(first..to) {
@@ -100,30 +100,30 @@ impl Store {
     }
 }
 
-impl Minute {
+impl MinuteStatistics {
     const fn of(value: f64) -> Self {
         Self {
             count: 1.0,
             sum: value,
-            least: value,
-            most: value,
+            min: value,
+            max: value,
         }
     }
 
     fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.sum += other.sum;
-        self.least = self.least.min(other.least);
-        self.most = self.most.max(other.most);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
     }
 
-    const fn stat(self, stat: Stat) -> f64 {
+    const fn stat(self, stat: Statistic) -> f64 {
         match stat {
-            Stat::Sum => self.sum,
-            Stat::Average => self.sum / self.count,
-            Stat::Minimum => self.least,
-            Stat::Maximum => self.most,
-            Stat::SampleCount => self.count,
+            Statistic::Sum => self.sum,
+            Statistic::Average => self.sum / self.count,
+            Statistic::Minimum => self.min,
+            Statistic::Maximum => self.max,
+            Statistic::SampleCount => self.count,
         }
     }
 }
@@ -132,15 +132,15 @@ impl Minute {
 mod tests {
     use super::*;
 
-    fn series(metric: &str) -> Series {
-        Series {
+    fn series(metric: &str) -> MetricKey {
+        MetricKey {
             metric: metric.to_owned(),
-            ..Series::default()
+            ..MetricKey::default()
         }
     }
 
-    fn check(stat: Stat, period: i64, window: (i64, i64), expected: &[(i64, f64)]) {
-        let mut store = Store::default();
+    fn check(stat: Statistic, period: i64, window: (i64, i64), expected: &[(i64, f64)]) {
+        let mut store = MetricStore::default();
         for (at, value) in [(600, 1.0), (659, 3.0), (660, 8.0), (900, 2.0)] {
             store.add(series("a"), at, value);
         }
@@ -150,34 +150,34 @@ mod tests {
     }
 
     #[test]
-    fn values_gather_in_their_minute_and_absent_minutes_stay_absent() {
+    fn values_are_aggregated_per_minute_and_empty_minutes_stay_absent() {
         let all = [(600, 4.0), (660, 8.0), (900, 2.0)];
-        check(Stat::Sum, 60, (600, 960), &all);
-        check(Stat::Maximum, 60, (600, 660), &[(600, 3.0)]);
-        check(Stat::Minimum, 60, (600, 660), &[(600, 1.0)]);
-        check(Stat::Average, 60, (600, 660), &[(600, 2.0)]);
-        check(Stat::SampleCount, 60, (600, 660), &[(600, 2.0)]);
+        check(Statistic::Sum, 60, (600, 960), &all);
+        check(Statistic::Maximum, 60, (600, 660), &[(600, 3.0)]);
+        check(Statistic::Minimum, 60, (600, 660), &[(600, 1.0)]);
+        check(Statistic::Average, 60, (600, 660), &[(600, 2.0)]);
+        check(Statistic::SampleCount, 60, (600, 660), &[(600, 2.0)]);
     }
 
     #[test]
     fn the_end_is_exclusive_and_the_start_is_rounded_down() {
-        check(Stat::Sum, 60, (630, 660), &[(600, 4.0)]);
-        check(Stat::Sum, 60, (660, 660), &[]);
+        check(Statistic::Sum, 60, (630, 660), &[(600, 4.0)]);
+        check(Statistic::Sum, 60, (660, 660), &[]);
     }
 
     #[test]
-    fn longer_periods_add_minutes_up() {
-        check(Stat::Sum, 300, (600, 960), &[(600, 12.0), (900, 2.0)]);
+    fn longer_periods_aggregate_minutes() {
+        check(Statistic::Sum, 300, (600, 960), &[(600, 12.0), (900, 2.0)]);
     }
 
     #[test]
-    fn old_minutes_make_room() {
-        let mut store = Store::default();
+    fn old_minutes_are_dropped() {
+        let mut store = MetricStore::default();
         for minute in 0..1000 {
             store.add(series("a"), minute * MINUTE, 1.0);
         }
-        let all = store.read(&series("a"), Stat::Sum, 60, (0, 1000 * MINUTE));
-        assert_eq!(all.len(), KEPT);
+        let all = store.read(&series("a"), Statistic::Sum, 60, (0, 1000 * MINUTE));
+        assert_eq!(all.len(), MINUTES_KEPT);
         assert_eq!(all[0].0, (1000 - 180) * MINUTE);
     }
 }

@@ -6,10 +6,10 @@
 //! the real services take minutes until everything can be read. Memory is bounded.
 
 mod cbor;
-mod events;
-mod lines;
+mod filter_pattern;
+mod log_events;
+mod log_lines;
 mod metrics;
-mod pattern;
 mod query;
 pub(super) mod service;
 
@@ -18,26 +18,26 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::events::Events;
-use self::metrics::{Series, Store};
-use super::door::{Door, Outcome};
+use self::log_events::LogEvents;
+use self::metrics::{MetricKey, MetricStore};
+use super::api::{ApiType, Outcome};
 
 /// What AWS would know.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Telemetry {
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    events: Events,
-    metrics: Store,
+    events: LogEvents,
+    metrics: MetricStore,
 }
 
 /// One answered request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Call<'a> {
-    pub(super) door: Door,
+pub(super) struct RequestRecord<'a> {
+    pub(super) api: ApiType,
     /// The route that it reached, as its path.
     pub(super) route: Option<&'a str>,
     /// The id on the answer.
@@ -54,16 +54,16 @@ pub(super) struct Call<'a> {
     pub(super) took: Duration,
 }
 
-impl Ledger {
+impl Telemetry {
     /// Takes down one request.
-    pub(super) fn record(&self, call: &Call<'_>) {
+    pub(super) fn record(&self, record: &RequestRecord<'_>) {
         let mut state = self.lock();
         let ended = Timestamp::now();
-        for line in lines::of(call) {
-            state.events.add(call.door.log_group(), ended, line);
+        for line in log_lines::lines(record) {
+            state.events.add(record.api.log_group(), ended, line);
         }
-        api_series(&mut state.metrics, call);
-        function_series(&mut state.metrics, call);
+        api_series(&mut state.metrics, record);
+        function_series(&mut state.metrics, record);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -72,7 +72,7 @@ impl Ledger {
     }
 }
 
-impl Call<'_> {
+impl RequestRecord<'_> {
     /// The route as API Gateway names it; the simulated ones are asked with GET.
     fn route_key(&self) -> Option<String> {
         self.route.map(route_key)
@@ -89,63 +89,60 @@ pub(super) fn route_key(route: &str) -> String {
 }
 
 /// `AWS/ApiGateway`: by API, by stage, and by route as with detailed metrics.
-fn api_series(metrics: &mut Store, call: &Call<'_>) {
-    let (client, server) = match call.door {
-        Door::HttpApi => ("4xx", "5xx"),
-        Door::RestApi => ("4XXError", "5XXError"),
+fn api_series(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
+    let (client, server) = match record.api {
+        ApiType::HttpApi => ("4xx", "5xx"),
+        ApiType::RestApi => ("4XXError", "5XXError"),
     };
-    let share = |class: u16| f64::from(u8::from(call.status / 100 == class));
+    let share = |class: u16| f64::from(u8::from(record.status / 100 == class));
     let mut values = vec![
         ("Count", 1.0),
         (client, share(4)),
         (server, share(5)),
-        ("Latency", millis(call.took)),
+        ("Latency", millis(record.took)),
     ];
     values.extend(
-        call.integration
+        record
+            .integration
             .map(|time| ("IntegrationLatency", millis(time))),
     );
-    for dimensions in api_dimensions(call) {
+    for dimensions in api_dimensions(record) {
         for (metric, value) in &values {
             let series = series("AWS/ApiGateway", metric, &dimensions);
-            metrics.add(series, call.began.as_second(), *value);
+            metrics.add(series, record.began.as_second(), *value);
         }
     }
 }
 
 /// The sets of dimensions under which API Gateway keeps its series.
-fn api_dimensions(call: &Call<'_>) -> Vec<Vec<(&'static str, String)>> {
-    let door = call.door;
-    let stage = ("Stage", door.stage().to_owned());
-    let (api, of_route) = match door {
-        Door::HttpApi => {
-            let api = ("ApiId", door.api_id().to_owned());
-            let route = call.route_key().map(|key| vec![("Route", key)]);
-            (api, route)
+fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Vec<(&'static str, String)>> {
+    let api = record.api;
+    let stage = ("Stage", api.stage().to_owned());
+    let (id, route) = match api {
+        ApiType::HttpApi => {
+            let route = record.route_key().map(|key| vec![("Route", key)]);
+            (("ApiId", api.api_id().to_owned()), route)
         }
-        Door::RestApi => {
-            let api = ("ApiName", door.api_name().to_owned());
+        ApiType::RestApi => {
             let method = ("Method", "GET".to_owned());
             let resource = |route: &str| vec![method, ("Resource", route.to_owned())];
-            (api, call.route.map(resource))
+            let name = ("ApiName", api.api_name().to_owned());
+            (name, record.route.map(resource))
         }
     };
-    let mut sets = vec![vec![api.clone()], vec![api.clone(), stage.clone()]];
-    sets.extend(of_route.map(|mut set| {
-        set.extend([api, stage]);
-        set
-    }));
+    let mut sets = vec![vec![id.clone()], vec![id.clone(), stage.clone()]];
+    sets.extend(route.map(|route| [route, vec![id, stage]].concat()));
     sets
 }
 
-/// `AWS/Lambda`: nothing at all for a denied call, one throttle for a throttled one.
-fn function_series(metrics: &mut Store, call: &Call<'_>) {
-    let Some(route) = call.route else { return };
+/// `AWS/Lambda`: nothing at all for a denied record, one throttle for a throttled one.
+fn function_series(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
+    let Some(route) = record.route else { return };
     let mut values = Vec::new();
-    if call.outcome == Outcome::Throttled {
+    if record.outcome == Outcome::Throttled {
         values.push(("Throttles", 1.0));
-    } else if call.outcome.invoked() {
-        let failed = call.outcome == Outcome::FunctionError;
+    } else if record.outcome.invoked() {
+        let failed = record.outcome == Outcome::FunctionError;
         values.extend([
             ("Invocations", 1.0),
             ("Errors", f64::from(u8::from(failed))),
@@ -154,22 +151,22 @@ fn function_series(metrics: &mut Store, call: &Call<'_>) {
         ]);
         // Of a function that outlasts the gateway Lambda tells only when it ends; here,
         // where delays are removed, at once, and as long as it had run by then.
-        values.extend(call.integration.map(|time| ("Duration", millis(time))));
+        values.extend(record.integration.map(|time| ("Duration", millis(time))));
     }
-    let name = call.door.function_of(route);
+    let name = record.api.function_of(route);
     let function = [("FunctionName", name.clone())];
     let resource = [("FunctionName", name.clone()), ("Resource", name)];
     for dimensions in [&function[..], &resource[..]] {
         for (metric, value) in &values {
             let series = series("AWS/Lambda", metric, dimensions);
-            metrics.add(series, call.began.as_second(), *value);
+            metrics.add(series, record.began.as_second(), *value);
         }
     }
 }
 
-fn series(namespace: &str, metric: &str, dimensions: &[(&'static str, String)]) -> Series {
+fn series(namespace: &str, metric: &str, dimensions: &[(&'static str, String)]) -> MetricKey {
     let dimensions = dimensions.iter();
-    Series {
+    MetricKey {
         namespace: namespace.to_owned(),
         metric: metric.to_owned(),
         dimensions: dimensions

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A pattern that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub(super) enum FilterPattern {
     /// All of the first, any of the second (unless empty), none of the third.
     Terms {
         all: Vec<String>,
@@ -19,7 +19,7 @@ pub(super) enum Pattern {
     Keys(Vec<(Vec<String>, String)>),
 }
 
-impl Pattern {
+impl FilterPattern {
     /// Reads a pattern; an empty one fits every line.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Pattern {
     }
 
     /// Whether a line fits.
-    pub(super) fn fits(&self, line: &str) -> bool {
+    pub(super) fn matches(&self, line: &str) -> bool {
         match self {
             Self::Terms { all, any, none } => {
                 let has = |term: &String| line.contains(term.as_str());
@@ -60,7 +60,10 @@ impl Pattern {
             }
             Self::Keys(keys) => {
                 let parsed: Result<Value, _> = serde_json::from_str(line);
-                parsed.is_ok_and(|parsed| keys.iter().any(|(path, value)| at(&parsed, path, value)))
+                parsed.is_ok_and(|parsed| {
+                    keys.iter()
+                        .any(|(path, value)| has_value(&parsed, path, value))
+                })
             }
         }
     }
@@ -102,7 +105,7 @@ fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     Ok((path, quoted.ok_or_else(unknown)?.to_owned()))
 }
 
-fn at(line: &Value, path: &[String], value: &str) -> bool {
+fn has_value(line: &Value, path: &[String], value: &str) -> bool {
     let found = path.iter().try_fold(line, |inner, key| inner.get(key));
     found.and_then(Value::as_str) == Some(value)
 }
@@ -113,16 +116,16 @@ mod tests {
 
     const LINE: &str = r#"{"requestId":"K2Z-a_b=","status":"503","a":{"b":"c"}}"#;
 
-    fn check(pattern: &str, fits: bool) {
+    fn check(pattern: &str, expected: bool) {
         assert_eq!(
-            Pattern::parse(pattern).unwrap().fits(LINE),
-            fits,
+            FilterPattern::parse(pattern).unwrap().matches(LINE),
+            expected,
             "{pattern}"
         );
     }
 
     #[test]
-    fn terms_are_looked_for_anywhere_in_the_line() {
+    fn terms_match_anywhere_in_the_line() {
         check("", true);
         check(r#""K2Z-a_b=""#, true);
         check(r#""K2Z-other=""#, false);
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_json_line_is_compared_whole() {
+    fn a_json_value_is_compared_as_a_whole() {
         check(r#"{ $.requestId = "K2Z-a_b=" }"#, true);
         check(r#"{ $.requestId = "K2Z" }"#, false);
         check(
@@ -142,13 +145,13 @@ mod tests {
             true,
         );
         check(r#"{ $.a.b = "c" }"#, true);
-        let plain = Pattern::parse(r#"{ $.a = "b" }"#).unwrap();
-        assert!(!plain.fits("no JSON"));
+        let plain = FilterPattern::parse(r#"{ $.a = "b" }"#).unwrap();
+        assert!(!plain.matches("no JSON"));
     }
 
     #[test]
-    fn what_is_not_simulated_is_refused() {
-        let refused = [
+    fn an_unsupported_pattern_is_refused() {
+        let unsupported = [
             "K2Z-a_b=",
             "\"open",
             "{ $.status = 503 }",
@@ -157,8 +160,8 @@ mod tests {
             "[a, b]",
             "%regex%",
         ];
-        for pattern in refused {
-            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        for pattern in unsupported {
+            assert!(FilterPattern::parse(pattern).is_err(), "{pattern}");
         }
     }
 }

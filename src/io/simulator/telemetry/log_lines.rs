@@ -9,52 +9,52 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Call;
-use crate::io::simulator::door::{Door, Outcome};
+use super::RequestRecord;
+use crate::io::simulator::api::{ApiType, Outcome};
 
 /// What an unset variable is rendered as.
 const UNSET: &str = "-";
 
 /// The lines of one request, in order.
-pub(super) fn of(call: &Call<'_>) -> Vec<String> {
-    match call.door {
-        Door::HttpApi => vec![access(call)],
-        Door::RestApi => execution(call),
+pub(super) fn lines(record: &RequestRecord<'_>) -> Vec<String> {
+    match record.api {
+        ApiType::HttpApi => vec![access(record)],
+        ApiType::RestApi => execution(record),
     }
 }
 
 /// An HTTP API's access-log line: `$context` names in the camel case of AWS's sample
 /// formats. Every value is text, as a format with quoted variables renders it.
-fn access(call: &Call<'_>) -> String {
-    let route = call.route_key();
-    let (message, service_status, own_id) = integration(call);
+fn access(record: &RequestRecord<'_>) -> String {
+    let route = record.route_key();
+    let (message, service_status, own_id) = integration(record);
     json!({
-        "requestId": call.request_id,
-        "requestTime": clf_time(call.began),
+        "requestId": record.request_id,
+        "requestTime": clf_time(record.began),
         "routeKey": route.as_deref().unwrap_or(UNSET),
-        "stage": call.door.stage(),
-        "apiId": call.door.api_id(),
-        "status": call.status.to_string(),
-        "responseLength": call.body_length.to_string(),
-        "responseLatency": millis(Some(call.took)),
+        "stage": record.api.stage(),
+        "apiId": record.api.api_id(),
+        "status": record.status.to_string(),
+        "responseLength": record.body_length.to_string(),
+        "responseLatency": millis(Some(record.took)),
         "integrationErrorMessage": message,
         "integrationStatus": service_status,
-        "integrationLatency": millis(call.integration),
-        "integrationRequestId": if own_id { call.invocation_id } else { UNSET },
+        "integrationLatency": millis(record.integration),
+        "integrationRequestId": if own_id { record.invocation_id } else { UNSET },
     })
     .to_string()
 }
 
 /// The integration's error message, the status that the Lambda service gave the API,
 /// and whether the integration's own request id is set.
-fn integration(call: &Call<'_>) -> (String, &'static str, bool) {
+fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
     let error = |text: &str| {
         format!(
             "The Lambda function returned the following error: {text}. \
              Check your Lambda function code and try again."
         )
     };
-    match call.outcome {
+    match record.outcome {
         Outcome::Response(..) => (UNSET.to_owned(), "200", true),
         Outcome::FunctionError => (error("division by zero"), "200", true),
         Outcome::Denied => {
@@ -78,10 +78,10 @@ fn integration(call: &Call<'_>) -> (String, &'static str, bool) {
 }
 
 /// A REST API's execution-log lines, each led by the request's id.
-fn execution(call: &Call<'_>) -> Vec<String> {
+fn execution(record: &RequestRecord<'_>) -> Vec<String> {
     let configuration = "Execution failed due to configuration error:";
-    let own = call.invocation_id;
-    let mut lines = match call.outcome {
+    let own = record.invocation_id;
+    let mut lines = match record.outcome {
         Outcome::Response(..) => Vec::new(),
         Outcome::TimedOut => vec!["Execution failed due to a timeout error".to_owned()],
         Outcome::Malformed => vec![format!("{configuration} Malformed Lambda proxy response")],
@@ -99,10 +99,10 @@ fn execution(call: &Call<'_>) -> Vec<String> {
         // No method is executed for a path that is none.
         Outcome::NoRoute | Outcome::NoStage => return Vec::new(),
     };
-    lines.push(format!("Method completed with status: {}", call.status));
+    lines.push(format!("Method completed with status: {}", record.status));
     lines
         .into_iter()
-        .map(|line| format!("({}) {line}", call.request_id))
+        .map(|line| format!("({}) {line}", record.request_id))
         .collect()
 }
 
@@ -119,9 +119,14 @@ fn clf_time(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn check(door: Door, outcome: Outcome, status: u16, integration_millis: Option<u64>) -> String {
-        let call = Call {
-            door,
+    fn check(
+        api: ApiType,
+        outcome: Outcome,
+        status: u16,
+        integration_millis: Option<u64>,
+    ) -> String {
+        let call = RequestRecord {
+            api,
             route: Some("/orders"),
             request_id: "K2ZEDjwtIAMEcig=",
             invocation_id: "4c0e6f3a-0000-4000-8000-000000000001",
@@ -132,7 +137,7 @@ mod tests {
             integration: integration_millis.map(Duration::from_millis),
             took: Duration::from_millis(406),
         };
-        of(&call).join("\n")
+        lines(&record).join("\n")
     }
 
     #[test]
@@ -146,7 +151,7 @@ mod tests {
             (Outcome::FunctionError, 500, Some(233)),
             (Outcome::NoRoute, 404, None),
         ]
-        .map(|(outcome, status, millis)| check(Door::HttpApi, outcome, status, millis));
+        .map(|(outcome, status, millis)| check(ApiType::HttpApi, outcome, status, millis));
         insta::assert_snapshot!(lines.join("\n"));
     }
 
@@ -160,8 +165,8 @@ mod tests {
             (Outcome::Malformed, 502),
             (Outcome::FunctionError, 502),
         ]
-        .map(|(outcome, status)| check(Door::RestApi, outcome, status, None));
+        .map(|(outcome, status)| check(ApiType::RestApi, outcome, status, None));
         insta::assert_snapshot!(lines.join("\n\n"));
-        assert_eq!(check(Door::RestApi, Outcome::NoRoute, 403, None), "");
+        assert_eq!(check(ApiType::RestApi, Outcome::NoRoute, 403, None), "");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// A stream of numbers that follows from its seed. Shared by every request.
 #[derive(Debug)]
-pub(super) struct Chance {
+pub(super) struct SeededRng {
     seed: u64,
     drawn: AtomicU64,
 }
@@ -24,7 +24,7 @@ const ID_BYTES: u32 = 11;
 /// The URL-safe base64 alphabet, which the captured ids keep to.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-impl Chance {
+impl SeededRng {
     pub(super) const fn new(seed: u64) -> Self {
         Self {
             seed,
@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn request_ids_have_the_captured_shape_and_never_repeat() {
-        let chance = Chance::new(7);
-        let ids: HashSet<String> = (0..10_000).map(|_| chance.request_id()).collect();
+        let rng = SeededRng::new(7);
+        let ids: HashSet<String> = (0..10_000).map(|_| rng.request_id()).collect();
         assert_eq!(ids.len(), 10_000);
         for id in &ids {
             assert_eq!(id.len(), "K2ZEDjwtIAMEcig=".len(), "{id}");
@@ -101,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_is_one_of_version_four() {
-        let id = Chance::new(7).uuid();
+    fn a_uuid_has_the_form_of_version_4() {
+        let id = SeededRng::new(7).uuid();
         let groups: Vec<usize> = id.split('-').map(str::len).collect();
         assert_eq!(groups, [8, 4, 4, 4, 12], "{id}");
         assert_eq!(id.as_bytes()[14], b'4', "{id}");
@@ -113,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_tells_the_same_story() {
-        let (one, two) = (Chance::new(1), Chance::new(1));
+    fn the_same_seed_gives_the_same_sequence() {
+        let (one, two) = (SeededRng::new(1), SeededRng::new(1));
         let least = Duration::from_millis(4);
         let spread = Duration::from_millis(6);
         for _ in 0..100 {
@@ -122,6 +122,9 @@ mod tests {
             assert_eq!(time, two.between(least, spread));
             assert!(time >= least && time <= least + spread, "{time:?}");
         }
-        assert_ne!(Chance::new(1).request_id(), Chance::new(2).request_id());
+        assert_ne!(
+            SeededRng::new(1).request_id(),
+            SeededRng::new(2).request_id()
+        );
     }
 }

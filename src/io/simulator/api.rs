@@ -8,21 +8,21 @@ use std::time::Duration;
 
 /// A kind of simulated API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Door {
+pub enum ApiType {
     /// An HTTP API (version 2): routes at the root, an access log.
     HttpApi,
     /// A REST API (version 1), Regional: routes below its stage, an execution log.
     RestApi,
 }
 
-/// What came of one request, before a front door puts it into words.
+/// What came of one request, before a front api puts it into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The function replied with a response: status and body.
     Response(u16, &'static str),
     /// The function was still running at the integration timeout.
     TimedOut,
-    /// Lambda had no room for the call.
+    /// Lambda had no room for the record.
     Throttled,
     /// Lambda did not let the gateway call the function.
     Denied,
@@ -37,16 +37,16 @@ pub(super) enum Outcome {
 }
 
 /// A gateway's words: status, body, and a REST API's `x-amzn-errortype`.
-pub(super) type Words = (u16, &'static str, Option<&'static str>);
+pub(super) type GatewayResponse = (u16, &'static str, Option<&'static str>);
 
 /// The HTTP API's answer when it could not get the function to run, or not in time.
-const UNAVAILABLE: Words = (503, r#"{"message":"Service Unavailable"}"#, None);
+const UNAVAILABLE: GatewayResponse = (503, r#"{"message":"Service Unavailable"}"#, None);
 
 /// The HTTP API's answer to everything that went wrong around the invocation.
-const SERVER_ERROR: Words = (500, r#"{"message":"Internal Server Error"}"#, None);
+const SERVER_ERROR: GatewayResponse = (500, r#"{"message":"Internal Server Error"}"#, None);
 
 /// The HTTP API's answer where no route fits. Its bytes are not from a capture.
-const NOT_FOUND: Words = (404, r#"{"message":"Not Found"}"#, None);
+const NOT_FOUND: GatewayResponse = (404, r#"{"message":"Not Found"}"#, None);
 
 /// The type that a REST API gives every fault around its integration.
 const INTERNAL: Option<&str> = Some("InternalServerErrorException");
@@ -54,7 +54,7 @@ const INTERNAL: Option<&str> = Some("InternalServerErrorException");
 /// The REST API's body for all of them but the timeout: a space, and sentence case.
 const REST_SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
-impl Door {
+impl ApiType {
     /// Both of them.
     pub const ALL: [Self; 2] = [Self::HttpApi, Self::RestApi];
 
@@ -135,8 +135,8 @@ impl Door {
         }
     }
 
-    /// What this front door says of an outcome.
-    pub(super) const fn words(self, outcome: Outcome) -> Words {
+    /// What this front api says of an outcome.
+    pub(super) const fn response_to(self, outcome: Outcome) -> GatewayResponse {
         match self {
             Self::HttpApi => match outcome {
                 Outcome::Response(status, body) => (status, body, None),
@@ -182,17 +182,17 @@ mod tests {
     use super::*;
 
     fn check(outcome: Outcome, http_api: (u16, usize), rest_api: (u16, usize)) {
-        for (door, expected) in Door::ALL.into_iter().zip([http_api, rest_api]) {
-            let (status, body, kind) = door.words(outcome);
-            assert_eq!((status, body.len()), expected, "{door:?} {outcome:?}");
+        for (api, expected) in ApiType::ALL.into_iter().zip([http_api, rest_api]) {
+            let (status, body, kind) = api.response_to(outcome);
+            assert_eq!((status, body.len()), expected, "{api:?} {outcome:?}");
             let gateway_made = !matches!(outcome, Outcome::Response(..));
-            let named = door == Door::RestApi && gateway_made;
-            assert_eq!(kind.is_some(), named, "{door:?} {outcome:?}");
+            let named = api == ApiType::RestApi && gateway_made;
+            assert_eq!(kind.is_some(), named, "{api:?} {outcome:?}");
         }
     }
 
     #[test]
-    fn each_door_answers_the_five_faults_as_captured() {
+    fn each_api_type_answers_the_five_faults_as_captured() {
         check(Outcome::TimedOut, (503, 33), (504, 41));
         check(Outcome::Throttled, (503, 33), (500, 36));
         check(Outcome::Denied, (500, 35), (500, 36));
@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn a_rest_route_is_found_below_its_stage_only() {
-        assert_eq!(Door::RestApi.route_of("/prod/orders"), Some("/orders"));
-        assert_eq!(Door::RestApi.route_of("/orders"), None);
-        assert_eq!(Door::RestApi.route_of("/production/orders"), None);
-        assert_eq!(Door::HttpApi.route_of("/orders"), Some("/orders"));
-        assert_eq!(Door::RestApi.path_of("/orders"), "/prod/orders");
+        assert_eq!(ApiType::RestApi.route_of("/prod/orders"), Some("/orders"));
+        assert_eq!(ApiType::RestApi.route_of("/orders"), None);
+        assert_eq!(ApiType::RestApi.route_of("/production/orders"), None);
+        assert_eq!(ApiType::HttpApi.route_of("/orders"), Some("/orders"));
+        assert_eq!(ApiType::RestApi.path_of("/orders"), "/prod/orders");
     }
 }
