@@ -357,7 +357,7 @@ async fn what_is_not_simulated_is_refused_in_the_protocols_own_form() {
     let asked = asked.start_time(DateTime::from_secs(0)).end_time(now);
     let error = asked.send().await.unwrap_err();
     assert_eq!(error.code(), Some("ValidationError"));
-    assert_eq!(error.message(), Some("a: expressions are not simulated"));
+    assert_eq!(error.message(), Some("a: expressions are not supported"));
     let logs = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let error = logs.describe_log_groups().send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));

@@ -53,12 +53,14 @@ pub fn parse(der: &[u8]) -> Option<Certificate> {
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(octets) => address(octets).map(|address| address.to_string()),
+        GeneralName::IPAddress(octets) => ip_address(octets).map(|address| address.to_string()),
         _ => None,
     }
 }
 
-fn address(octets: &[u8]) -> Option<IpAddr> {
+/// The IP address in a subject alternative name; `None` if it has neither 4 nor 16 octets.
+#[must_use]
+pub fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(octets) {
         return Some(v4.into());
     }

@@ -1,9 +1,8 @@
-//! The API in front of the function: routing, permission, throttling, timeout.
+//! Simulates the API in front of the functions: routing, permission, throttling, timeout.
 //!
-//! Five faults, few answers, exactly as captured: what tells them apart is time and
-//! whether the function ran. Here the reason is known, which is what makes it a measure
-//! for the diagnosis; no header and no byte gives it away. The telemetry alone is told, as
-//! AWS's own telemetry would be.
+//! Responses are exactly as captured, and several faults share one response. Only the response
+//! time and whether the function ran tell them apart, so that a diagnosis can be scored against
+//! the known fault. Only the telemetry records the fault, as AWS's would.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,22 +28,22 @@ pub(super) struct Gateway {
     rng: SeededRng,
 }
 
-/// What goes back to the client.
+/// The response to the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: &'static str,
-    /// Headers beyond date, content type and length, in order.
+    /// Headers after date, content type and length, in order.
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// What came of a request, and where it was routed.
+/// The result of a request: its route and outcome.
 struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
-    /// How long the gateway waited for Lambda, if it asked it.
+    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
     integration: Option<Duration>,
-    /// A header that the function set.
+    /// An additional header set by the function.
     header: Option<(&'static str, &'static str)>,
 }
 
@@ -55,11 +54,11 @@ struct Route {
     invocations: u64,
 }
 
-/// Time the gateway itself takes, the trip to Lambda's front end included. Real ones
-/// take a little longer; on loopback that would only slow the tests.
+/// The gateway's own response time, including the trip to Lambda's front end. Real gateways take
+/// a little longer, which would only slow the tests.
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
-/// The captured timeout took 30.163 s in all: the gateway gives up a little after its limit.
+/// Time from the integration timeout to the response; the captured one took 30.163 s in all.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
 
 impl Gateway {
@@ -82,7 +81,7 @@ impl Gateway {
         }
     }
 
-    /// Changes what is wrong with a route from the next request on; a new path becomes a route.
+    /// Sets the fault of a route for all later requests; an unknown path becomes a route.
     pub(super) fn set_fault(&self, path: &str, fault: RouteFault) {
         self.with_routes(|routes| {
             let route = routes.entry(path.to_owned());
@@ -90,7 +89,7 @@ impl Gateway {
         });
     }
 
-    /// Sends what no route fits to a function of its own from the next request on.
+    /// Sets the function that receives all later requests without a matching route.
     pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
         self.set_fault(DefaultRoute::KEY, RouteFault::None);
         *self
@@ -99,7 +98,7 @@ impl Gateway {
             .unwrap_or_else(PoisonError::into_inner) = default_route;
     }
 
-    /// Requests that reached a route; zero for what is no route.
+    /// Requests that reached a route; zero if there is no such route.
     pub(super) fn requests(&self, path: &str) -> u64 {
         self.with_routes(|routes| routes.get(path).map_or(0, |route| route.requests))
     }
@@ -113,8 +112,8 @@ impl Gateway {
     pub(super) async fn answer(&self, path: &str) -> Answer {
         let (began, clock) = (Timestamp::now(), Instant::now());
         let request_id = self.rng.request_id();
-        let (least, spread) = OVERHEAD;
-        tokio::time::sleep(self.rng.between(least, spread)).await;
+        let (min, spread) = OVERHEAD;
+        tokio::time::sleep(self.rng.between(min, spread)).await;
         let path = self.api.route_of(path);
         let routed = match path {
             Some(path) => self.route_request(path, clock).await,
@@ -142,7 +141,7 @@ impl Gateway {
         }
     }
 
-    /// The headers that are this API's own; the first names the request.
+    /// The headers of this API type; the first one is the request id.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
         match self.api {
             ApiType::HttpApi => vec![("apigw-requestid", short_id)],
@@ -155,7 +154,7 @@ impl Gateway {
         }
     }
 
-    /// Takes a request to its route, or to the default one. `arrived`: when it came.
+    /// Runs a request on its route, or on the default route. `arrived` is its arrival time.
     async fn route_request<'a>(&self, path: &'a str, arrived: Instant) -> RoutedRequest<'a> {
         let called = Instant::now();
         let fault = self.with_routes(|routes| {
@@ -167,7 +166,7 @@ impl Gateway {
             return self.run_default_route(called).await;
         };
         let outcome = self.invoke(path, fault).await;
-        // ApiError calls make the trip to Lambda's front end as well.
+        // Refused calls make the trip to Lambda's front end as well.
         let from = if outcome.invoked() { called } else { arrived };
         RoutedRequest {
             route: Some(path),
@@ -177,8 +176,8 @@ impl Gateway {
         }
     }
 
-    /// What the default route's function says to a path that is no route: it takes its
-    /// time like any function, then looks as much like the gateway as it can.
+    /// Runs the default route's function, which imitates the gateway's own 404 but takes the
+    /// time of a function.
     async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
         let default_route = *self
             .default_route
@@ -204,8 +203,8 @@ impl Gateway {
         }
     }
 
-    /// The integration: may the function be invoked, is there room for it, is it quick
-    /// enough, and is what it replies a response.
+    /// Invokes the function unless the fault prevents it, and waits for its reply until the
+    /// integration timeout.
     async fn invoke(&self, path: &str, fault: RouteFault) -> Outcome {
         let behavior = match fault {
             RouteFault::Permission => return Outcome::Denied,
@@ -227,15 +226,15 @@ impl Gateway {
             Ok(Reply::Malformed) => Outcome::Malformed,
             Ok(Reply::Error) => Outcome::FunctionError,
             Err(_elapsed) => {
-                let (least, spread) = AFTER_TIMEOUT;
-                tokio::time::sleep(self.rng.between(least, spread)).await;
+                let (min, spread) = AFTER_TIMEOUT;
+                tokio::time::sleep(self.rng.between(min, spread)).await;
                 Outcome::TimedOut
             }
         }
     }
 
     fn with_routes<T>(&self, read: impl FnOnce(&mut BTreeMap<String, Route>) -> T) -> T {
-        // Counters stay usable whatever panicked in a test that held them.
+        // Counters stay usable after a panic in a test.
         read(&mut self.routes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -251,7 +250,7 @@ impl Route {
 }
 
 impl RoutedRequest<'_> {
-    /// Nothing was asked: the gateway answers for itself.
+    /// The gateway answers by itself; no function was called.
     const fn unrouted(outcome: Outcome) -> Self {
         Self {
             route: None,
@@ -276,7 +275,7 @@ mod tests {
         Gateway::new(ApiType::HttpApi, Arc::default(), faults, timeout, 1)
     }
 
-    /// Asks once and compares status, body, whether the function ran, and the time routed.
+    /// Sends one request and checks status, body, whether the function ran, and the time taken.
     async fn check(fault: RouteFault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {
         let gateway = http_api([("/a".to_owned(), fault)]);
         let begin = Instant::now();
@@ -285,8 +284,8 @@ mod tests {
         assert_eq!((answer.status, answer.body), (status, body), "{fault:?}");
         assert_eq!(gateway.requests("/a"), 1, "{fault:?}");
         assert_eq!(gateway.invocations("/a"), u64::from(ran), "{fault:?}");
-        let [least, most] = millis.map(Duration::from_millis);
-        assert!((least..=most).contains(&took), "{fault:?} took {took:?}");
+        let [min, max] = millis.map(Duration::from_millis);
+        assert!((min..=max).contains(&took), "{fault:?} took {took:?}");
     }
 
     #[tokio::test(start_paused = true)]

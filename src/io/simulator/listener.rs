@@ -1,7 +1,6 @@
-//! Sockets: accepts, does TLS, speaks HTTP/1.1 or HTTP/2 as ALPN decides.
+//! Accepts connections and serves TLS with HTTP/1.1 or HTTP/2, as ALPN negotiates.
 //!
-//! Every answer carries the headers of the captures in their order and nothing
-//! else. Aborting [`accept`] ends its connections with it.
+//! Every response has the captured headers in the captured order and no others.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,8 +24,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::gateway::{Answer, Gateway};
 
-/// How long to wait after a failed accept: long enough not to spin while descriptors
-/// are short, short enough not to be noticed.
+/// Pause after a failed accept: long enough not to spin while descriptors are exhausted, short
+/// enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs `serve` on each accepted connection until it is aborted, which also ends the
@@ -56,8 +55,8 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway
     .await;
 }
 
-/// One connection. Its errors are the client's affair: a refused certificate, a probe
-/// that hung up at its deadline.
+/// Serves one connection. Errors are expected: a client may reject the certificate or close the
+/// connection at its deadline.
 async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
     let served = async {
         stream.set_nodelay(true)?;

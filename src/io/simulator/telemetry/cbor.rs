@@ -1,7 +1,7 @@
-//! GetMetricData on the wire: the CBOR of the protocol `rpcv2Cbor`, both ways.
+//! Encodes and decodes GetMetricData in the CBOR of the `rpcv2Cbor` protocol.
 //!
-//! By the SDK's own codec, so that it cannot drift from what the SDK sends. Unknown
-//! members are skipped, as the protocol asks of a server.
+//! Uses the SDK's own codec, so that it cannot diverge from what the SDK sends. Unknown members
+//! are skipped, as the protocol requires of a server.
 
 use aws_smithy_cbor::data::Type;
 use aws_smithy_cbor::decode::DeserializeError;
@@ -11,10 +11,10 @@ use aws_smithy_types::DateTime;
 use super::metrics::MetricKey;
 use super::query::{MetricDataQuery, MetricDataRequest, MetricDataResult};
 
-/// Reads a request.
+/// Decodes a request.
 ///
 /// # Errors
-/// The codec's own words on what is no such request.
+/// The codec's error if the body is not a valid request.
 pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, DeserializeError> {
     let mut request = MetricDataRequest::default();
     members(&mut Decoder::new(body), |name, decoder| {
@@ -23,7 +23,7 @@ pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, Deserialize
                 request.queries.push(query(decoder)?);
                 Ok(())
             })?,
-            // Whole seconds: what comes before the second does not move a minute.
+            // Fractions of a second do not change the minute.
             "StartTime" => request.start = Some(decoder.timestamp()?.secs()),
             "EndTime" => request.end = Some(decoder.timestamp()?.secs()),
             "ScanBy" => request.oldest_first = decoder.str()? == "TimestampAscending",
@@ -34,7 +34,7 @@ pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, Deserialize
     Ok(request)
 }
 
-/// Writes an answer.
+/// Encodes the results.
 pub(super) fn write_results(results: &[MetricDataResult]) -> Vec<u8> {
     let mut out = Encoder::new(Vec::new());
     out.map(2).str("Messages").array(0);
@@ -55,7 +55,7 @@ pub(super) fn write_results(results: &[MetricDataResult]) -> Vec<u8> {
     out.into_writer()
 }
 
-/// Writes a refusal.
+/// Encodes an error.
 pub(super) fn write_error(code: &str, message: &str) -> Vec<u8> {
     let mut out = Encoder::new(Vec::new());
     out.map(2).str("__type").str(code);
@@ -85,7 +85,7 @@ fn query(decoder: &mut Decoder<'_>) -> Result<MetricDataQuery, DeserializeError>
 fn stat(decoder: &mut Decoder<'_>, query: &mut MetricDataQuery) -> Result<(), DeserializeError> {
     members(decoder, |name, decoder| {
         match name {
-            "Metric" => query.series = series(decoder)?,
+            "Metric" => query.metric = metric(decoder)?,
             "Period" => query.period = decoder.integer()?.into(),
             "Stat" => query.stat = decoder.string()?,
             _ => decoder.skip()?,
@@ -94,22 +94,22 @@ fn stat(decoder: &mut Decoder<'_>, query: &mut MetricDataQuery) -> Result<(), De
     })
 }
 
-fn series(decoder: &mut Decoder<'_>) -> Result<MetricKey, DeserializeError> {
-    let mut series = MetricKey::default();
+fn metric(decoder: &mut Decoder<'_>) -> Result<MetricKey, DeserializeError> {
+    let mut metric = MetricKey::default();
     members(decoder, |name, decoder| {
         match name {
-            "Namespace" => series.namespace = decoder.string()?,
-            "MetricName" => series.metric = decoder.string()?,
+            "Namespace" => metric.namespace = decoder.string()?,
+            "MetricName" => metric.name = decoder.string()?,
             "Dimensions" => items(decoder, |decoder| {
                 let (name, value) = dimension(decoder)?;
-                series.dimensions.insert(name, value);
+                metric.dimensions.insert(name, value);
                 Ok(())
             })?,
             _ => decoder.skip()?,
         }
         Ok(())
     })?;
-    Ok(series)
+    Ok(metric)
 }
 
 fn dimension(decoder: &mut Decoder<'_>) -> Result<(String, String), DeserializeError> {
@@ -125,7 +125,7 @@ fn dimension(decoder: &mut Decoder<'_>) -> Result<(String, String), DeserializeE
     Ok((name, value))
 }
 
-/// Reads a map, member by member. A null member counts as absent.
+/// Decodes a map, member by member. A null member counts as absent.
 fn members<'b>(
     decoder: &mut Decoder<'b>,
     mut member: impl FnMut(&str, &mut Decoder<'b>) -> Result<(), DeserializeError>,
@@ -142,7 +142,7 @@ fn members<'b>(
     Ok(())
 }
 
-/// Reads a list, item by item.
+/// Decodes a list, item by item.
 fn items<'b>(
     decoder: &mut Decoder<'b>,
     mut item: impl FnMut(&mut Decoder<'b>) -> Result<(), DeserializeError>,
@@ -154,7 +154,7 @@ fn items<'b>(
     Ok(())
 }
 
-/// Whether a map or list goes on: by its count, or, without one, until a break.
+/// Whether a map or list has another element: by its count or, without one, until a break.
 fn more(decoder: &mut Decoder<'_>, left: &mut Option<u64>) -> Result<bool, DeserializeError> {
     match left {
         Some(0) => Ok(false),
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!((read.start, read.end), (Some(60), None));
             let query = &read.queries[0];
             assert_eq!((query.id.as_str(), query.period), ("a", 60));
-            assert_eq!(query.series.dimensions["ApiId"], "abc");
+            assert_eq!(query.metric.dimensions["ApiId"], "abc");
         }
     }
 

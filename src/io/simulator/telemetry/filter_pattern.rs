@@ -1,29 +1,29 @@
-//! The part of CloudWatch Logs' filter patterns that a look-up by request id needs.
+//! The subset of CloudWatch Logs filter patterns that lookups by request id need.
 //!
-//! Terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one
-//! key of a JSON line (`{ $.requestId = "…" }`, joined by `||`). Everything else is
-//! refused, so that nobody believes it was honoured.
+//! Supports terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one key
+//! of a JSON line (`{ $.requestId = "…" }`, joined by `||`). Every other pattern is refused, so
+//! that no test relies on an unsupported one.
 
 use serde_json::Value;
 
-/// A pattern that was understood.
+/// A parsed pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FilterPattern {
-    /// All of the first, any of the second (unless empty), none of the third.
+    /// Lines that contain all terms of `all`, any of `any` (unless empty) and none of `none`.
     Terms {
         all: Vec<String>,
         any: Vec<String>,
         none: Vec<String>,
     },
-    /// Any of these keys with this value.
+    /// JSON lines in which any of these keys has the given value.
     Keys(Vec<(Vec<String>, String)>),
 }
 
 impl FilterPattern {
-    /// Reads a pattern; an empty one fits every line.
+    /// Parses a pattern; an empty one matches every line.
     ///
     /// # Errors
-    /// What is not understood, for the caller.
+    /// A message that says what is not supported.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('{') {
@@ -49,7 +49,7 @@ impl FilterPattern {
         Ok(Self::Terms { all, any, none })
     }
 
-    /// Whether a line fits.
+    /// Whether a line matches.
     pub(super) fn matches(&self, line: &str) -> bool {
         match self {
             Self::Terms { all, any, none } => {
@@ -69,7 +69,7 @@ impl FilterPattern {
     }
 }
 
-/// A term and what follows it: quoted, or up to the next blank.
+/// Splits off a term, which is quoted or ends at the next blank.
 fn word(text: &str) -> Result<(&str, &str), String> {
     if let Some(quoted) = text.strip_prefix('"') {
         return quoted
@@ -85,11 +85,11 @@ fn word(text: &str) -> Result<(&str, &str), String> {
     Ok((term, after))
 }
 
-/// One `$.key = "value"`.
+/// Parses one `$.key = "value"`.
 fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     let unknown = || {
         format!(
-            "only `$.key = \"value\"` is simulated, not {:?}",
+            "only `$.key = \"value\"` is supported, not {:?}",
             text.trim()
         )
     };

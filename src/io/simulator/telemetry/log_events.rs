@@ -1,7 +1,7 @@
-//! The log lines of every group, oldest first, and the answer to FilterLogEvents.
+//! Stores the events of every log group and answers FilterLogEvents.
 //!
-//! JSON in, JSON out, as the protocol `awsJson1_1` has them; HTTP is the service's
-//! affair. Lines beyond the limit drop out at the old end.
+//! Requests and answers are JSON values of the `awsJson1_1` protocol; HTTP is left to `service`.
+//! The oldest events are dropped beyond a limit.
 
 use std::collections::VecDeque;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::super::api::ApiType;
 use super::filter_pattern::FilterPattern;
 
-/// A refusal: AWS's own error code, and a message.
+/// An error: AWS's error code and a message.
 pub(super) type ApiError = (&'static str, String);
 
-/// Every line that is kept.
+/// The stored events, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct LogEvents {
     events: VecDeque<LogEvent>,
@@ -30,14 +30,14 @@ struct LogEvent {
     message: String,
 }
 
-/// Lines kept: half an hour of the demo at half a kilobyte a line.
+/// Events kept: half an hour of the demo, at half a kilobyte per event.
 const EVENTS_KEPT: usize = 5_000;
 
-/// LogEvents of one answer, by AWS's documentation, unless fewer are asked for.
+/// Maximum and default number of events per page, from AWS's documentation.
 const MAX_PAGE: usize = 10_000;
 
 impl LogEvents {
-    /// Adds a line.
+    /// Adds an event.
     pub(super) fn add(&mut self, group: &'static str, at: Timestamp, message: String) {
         self.written += 1;
         self.events.push_back(LogEvent {
@@ -51,10 +51,10 @@ impl LogEvents {
         }
     }
 
-    /// Answers one FilterLogEvents.
+    /// Answers one FilterLogEvents request.
     ///
     /// # Errors
-    /// An unknown group, a pattern or parameter that is not simulated.
+    /// An unknown group, or an unsupported pattern or parameter.
     pub(super) fn filter(&self, request: &Value) -> Result<Value, ApiError> {
         let text = |key: &str| request.get(key).and_then(Value::as_str);
         let number = |key: &str| request.get(key).and_then(Value::as_i64);
@@ -117,7 +117,7 @@ mod tests {
 
     const GROUP: &str = ApiType::HttpApi.log_group();
 
-    /// Asks four lines, written at 1 to 4 s, for those that fit.
+    /// Filters four events, written at 1 to 4 s, and checks the messages found.
     fn check(request: &Value, expected: Result<&[&str], &str>) -> Option<Value> {
         let mut events = LogEvents::default();
         for (second, message) in (1..).zip(["one a", "two b", "three a", "four a"]) {

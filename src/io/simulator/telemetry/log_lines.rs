@@ -1,8 +1,8 @@
-//! What each API writes into its log about one request.
+//! Renders the log lines that each API type writes about one request.
 //!
-//! The texts of the five faults are AWS's own where a source shows them. HTTP API's
-//! words for a malformed response, a throttled call and a timeout are not known from
-//! any source; what stands for them is marked below, and no rule may rest on it alone.
+//! The texts of the five faults are AWS's own if a source shows them. No source shows an HTTP
+//! API's text for a malformed response, a throttled call or a timeout; the substitutes are
+//! marked below, and no rule may rely on them alone.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::RequestRecord;
 use crate::io::simulator::api::{ApiType, Outcome};
 
-/// What an unset variable is rendered as.
+/// The rendering of an unset variable.
 const UNSET: &str = "-";
 
 /// The lines of one request, in order.
@@ -23,8 +23,8 @@ pub(super) fn lines(record: &RequestRecord<'_>) -> Vec<String> {
     }
 }
 
-/// An HTTP API's access-log line: `$context` names in the camel case of AWS's sample
-/// formats. Every value is text, as a format with quoted variables renders it.
+/// An HTTP API's access-log line, with `$context` names in the camel case of AWS's sample
+/// formats. Every value is a string, as in a format with quoted variables.
 fn access(record: &RequestRecord<'_>) -> String {
     let route = record.route_key();
     let (message, service_status, own_id) = integration(record);
@@ -45,8 +45,8 @@ fn access(record: &RequestRecord<'_>) -> String {
     .to_string()
 }
 
-/// The integration's error message, the status that the Lambda service gave the API,
-/// and whether the integration's own request id is set.
+/// The integration's error message, the status that the Lambda service gave the API, and whether
+/// the integration's request id is set.
 fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
     let error = |text: &str| {
         format!(
@@ -63,21 +63,21 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: a REST API's phrase; the status is Lambda's own for a throttle.
+        // UNVERIFIED: a REST API's text; the status is Lambda's own for a throttle.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
-        // UNVERIFIED: a REST API's phrase.
+        // UNVERIFIED: a REST API's text.
         Outcome::Malformed => {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: a REST API's phrase. Its own request id would come with Lambda's
-        // answer, for which the gateway did not wait, so that it is left unset here.
+        // UNVERIFIED: a REST API's text. The integration's request id would come with Lambda's
+        // answer, for which the gateway did not wait, so it is unset here.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }
 }
 
-/// A REST API's execution-log lines, each led by the request's id.
+/// A REST API's execution-log lines, each with the request's id as its prefix.
 fn execution(record: &RequestRecord<'_>) -> Vec<String> {
     let configuration = "Execution failed due to configuration error:";
     let own = record.invocation_id;
@@ -96,7 +96,7 @@ fn execution(record: &RequestRecord<'_>) -> Vec<String> {
             "Lambda execution failed with status 200 due to customer function error: \
              division by zero. Lambda request id: {own}"
         )],
-        // No method is executed for a path that is none.
+        // Without a matching route, no method is executed.
         Outcome::NoRoute | Outcome::NoStage => return Vec::new(),
     };
     lines.push(format!("Method completed with status: {}", record.status));
@@ -110,7 +110,7 @@ fn millis(time: Option<Duration>) -> String {
     time.map_or_else(|| UNSET.to_owned(), |time| time.as_millis().to_string())
 }
 
-/// `$context.requestTime`: the common log format's time.
+/// `$context.requestTime`, in the common log format.
 fn clf_time(at: Timestamp) -> String {
     at.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }
@@ -125,7 +125,7 @@ mod tests {
         status: u16,
         integration_millis: Option<u64>,
     ) -> String {
-        let call = RequestRecord {
+        let record = RequestRecord {
             api,
             route: Some("/orders"),
             request_id: "K2ZEDjwtIAMEcig=",

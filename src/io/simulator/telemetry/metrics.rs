@@ -1,20 +1,20 @@
-//! The series that CloudWatch would hold: minute by minute, in memory, bounded.
+//! Stores metrics per minute, in bounded memory, as CloudWatch would.
 //!
-//! A minute without a datapoint is absent, never zero, as in the real service. Delays
-//! are removed: a datapoint can be read as soon as the request is over.
+//! A minute without a datapoint is absent, not zero, as in the real service. A datapoint is
+//! readable as soon as the request is over.
 
 use std::collections::BTreeMap;
 
-/// What names a series.
+/// The identity of a metric.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MetricKey {
     pub(super) namespace: String,
-    pub(super) metric: String,
-    /// By name, so that the order in which a question lists them does not matter.
+    pub(super) name: String,
+    /// Sorted by name, so that the order in a request does not matter.
     pub(super) dimensions: BTreeMap<String, String>,
 }
 
-/// A statistic that can be asked for.
+/// A supported statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Statistic {
     Sum,
@@ -24,10 +24,10 @@ pub(super) enum Statistic {
     SampleCount,
 }
 
-/// Every series. Times are seconds since 1970.
+/// The stored metrics. Times are Unix seconds.
 #[derive(Debug, Default)]
 pub(super) struct MetricStore {
-    series: BTreeMap<MetricKey, BTreeMap<i64, MinuteStatistics>>,
+    metrics: BTreeMap<MetricKey, BTreeMap<i64, MinuteStatistics>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +38,15 @@ struct MinuteStatistics {
     max: f64,
 }
 
-/// Seconds of a minute.
+/// Seconds per minute.
 pub(super) const MINUTE: i64 = 60;
 
-/// Minutes kept of a series: evidence looks back half an hour at max, and three hours
-/// of every series of two APIs are some hundred kilobytes.
+/// Minutes kept per metric. Evidence looks back at most half an hour; three hours of all metrics
+/// of two APIs take some hundred kilobytes.
 const MINUTES_KEPT: usize = 180;
 
 impl Statistic {
-    /// The statistic by its CloudWatch name.
+    /// Looks up a statistic by its CloudWatch name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "Sum" => Self::Sum,
@@ -60,9 +60,9 @@ impl Statistic {
 }
 
 impl MetricStore {
-    /// Adds one value to the minute in which `at` lies.
-    pub(super) fn add(&mut self, series: MetricKey, at: i64, value: f64) {
-        let minutes = self.series.entry(series).or_default();
+    /// Adds one value to the minute that contains `at`.
+    pub(super) fn add(&mut self, metric: MetricKey, at: i64, value: f64) {
+        let minutes = self.metrics.entry(metric).or_default();
         minutes
             .entry(at.div_euclid(MINUTE) * MINUTE)
             .and_modify(|minute| minute.merge(MinuteStatistics::of(value)))
@@ -72,20 +72,20 @@ impl MetricStore {
         }
     }
 
-    /// The datapoints of a series from `from` up to but without `to`, oldest first, in
-    /// periods of `period` seconds aligned to 1970.
+    /// The datapoints of a metric from `from` (inclusive) to `to` (exclusive), oldest first, in
+    /// periods of `period` seconds aligned to the Unix epoch.
     pub(super) fn read(
         &self,
-        series: &MetricKey,
+        metric: &MetricKey,
         stat: Statistic,
         period: i64,
         (from, to): (i64, i64),
     ) -> Vec<(i64, f64)> {
-        let Some(minutes) = self.series.get(series).filter(|_| from < to) else {
+        let Some(minutes) = self.metrics.get(metric).filter(|_| from < to) else {
             return Vec::new();
         };
         let mut periods: BTreeMap<i64, MinuteStatistics> = BTreeMap::new();
-        // A period counts with its first minute: CloudWatch rounds the start down too.
+        // CloudWatch rounds the start time down to a whole period.
         let first = from.div_euclid(period) * period;
         for (at, minute) in minutes.range(first..to) {
             periods
@@ -132,9 +132,9 @@ impl MinuteStatistics {
 mod tests {
     use super::*;
 
-    fn series(metric: &str) -> MetricKey {
+    fn metric(name: &str) -> MetricKey {
         MetricKey {
-            metric: metric.to_owned(),
+            name: name.to_owned(),
             ..MetricKey::default()
         }
     }
@@ -142,11 +142,11 @@ mod tests {
     fn check(stat: Statistic, period: i64, window: (i64, i64), expected: &[(i64, f64)]) {
         let mut store = MetricStore::default();
         for (at, value) in [(600, 1.0), (659, 3.0), (660, 8.0), (900, 2.0)] {
-            store.add(series("a"), at, value);
+            store.add(metric("a"), at, value);
         }
-        let found = store.read(&series("a"), stat, period, window);
+        let found = store.read(&metric("a"), stat, period, window);
         assert_eq!(found, expected, "{stat:?} {period} {window:?}");
-        assert!(store.read(&series("b"), stat, period, window).is_empty());
+        assert!(store.read(&metric("b"), stat, period, window).is_empty());
     }
 
     #[test]
@@ -174,9 +174,9 @@ mod tests {
     fn old_minutes_are_dropped() {
         let mut store = MetricStore::default();
         for minute in 0..1000 {
-            store.add(series("a"), minute * MINUTE, 1.0);
+            store.add(metric("a"), minute * MINUTE, 1.0);
         }
-        let all = store.read(&series("a"), Statistic::Sum, 60, (0, 1000 * MINUTE));
+        let all = store.read(&metric("a"), Statistic::Sum, 60, (0, 1000 * MINUTE));
         assert_eq!(all.len(), MINUTES_KEPT);
         assert_eq!(all[0].0, (1000 - 180) * MINUTE);
     }

@@ -1,9 +1,9 @@
-//! What AWS would know of the simulated requests, and the service that tells it.
+//! Simulates AWS's telemetry of the simulated requests.
 //!
-//! Each answered request leaves its log line and its datapoints here, as an access or
-//! execution log, `AWS/Lambda` and `AWS/ApiGateway` would have them; `service` answers
-//! GetMetricData and FilterLogEvents in the SDK's own protocols. Delays are removed:
-//! the real services take minutes until everything can be read. Memory is bounded.
+//! Each answered request adds log lines (access or execution log) and datapoints (`AWS/Lambda`
+//! and `AWS/ApiGateway`). `service` answers GetMetricData and FilterLogEvents in the SDK's own
+//! protocols. Unlike the real services, which take minutes, everything is readable at once.
+//! Memory is bounded.
 
 mod cbor;
 mod filter_pattern;
@@ -22,7 +22,7 @@ use self::log_events::LogEvents;
 use self::metrics::{MetricKey, MetricStore};
 use super::api::{ApiType, Outcome};
 
-/// What AWS would know.
+/// The logs and metrics of all simulated requests.
 #[derive(Debug, Default)]
 pub(super) struct Telemetry {
     state: Mutex<State>,
@@ -38,42 +38,42 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestRecord<'a> {
     pub(super) api: ApiType,
-    /// The route that it reached, as its path.
+    /// The path of the route that it reached.
     pub(super) route: Option<&'a str>,
-    /// The id on the answer.
+    /// The request id in the response.
     pub(super) request_id: &'a str,
-    /// The id that Lambda would have given the invocation.
+    /// Lambda's id of the invocation.
     pub(super) invocation_id: &'a str,
     pub(super) outcome: Outcome,
     pub(super) status: u16,
     pub(super) body_length: usize,
     pub(super) began: Timestamp,
-    /// How long the gateway waited for Lambda; absent where it did not ask it.
+    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
     pub(super) integration: Option<Duration>,
-    /// From the request to its answer.
+    /// Time from the request to its response.
     pub(super) took: Duration,
 }
 
 impl Telemetry {
-    /// Takes down one request.
+    /// Records one request.
     pub(super) fn record(&self, record: &RequestRecord<'_>) {
         let mut state = self.lock();
         let ended = Timestamp::now();
         for line in log_lines::lines(record) {
             state.events.add(record.api.log_group(), ended, line);
         }
-        api_series(&mut state.metrics, record);
-        function_series(&mut state.metrics, record);
+        add_api_metrics(&mut state.metrics, record);
+        add_function_metrics(&mut state.metrics, record);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Lines and sums stay usable whatever panicked in a test that held them.
+        // Events and metrics stay usable after a panic in a test.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RequestRecord<'_> {
-    /// The route as API Gateway names it; the simulated ones are asked with GET.
+    /// The route key. Simulated routes are requested with GET.
     fn route_key(&self) -> Option<String> {
         self.route.map(route_key)
     }
@@ -88,8 +88,9 @@ pub(super) fn route_key(route: &str) -> String {
     }
 }
 
-/// `AWS/ApiGateway`: by API, by stage, and by route as with detailed metrics.
-fn api_series(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
+/// Adds the datapoints of `AWS/ApiGateway`: per API, per stage, and per route as with detailed
+/// metrics.
+fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     let (client, server) = match record.api {
         ApiType::HttpApi => ("4xx", "5xx"),
         ApiType::RestApi => ("4XXError", "5XXError"),
@@ -107,14 +108,14 @@ fn api_series(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
             .map(|time| ("IntegrationLatency", millis(time))),
     );
     for dimensions in api_dimensions(record) {
-        for (metric, value) in &values {
-            let series = series("AWS/ApiGateway", metric, &dimensions);
-            metrics.add(series, record.began.as_second(), *value);
+        for (name, value) in &values {
+            let key = metric_key("AWS/ApiGateway", name, &dimensions);
+            metrics.add(key, record.began.as_second(), *value);
         }
     }
 }
 
-/// The sets of dimensions under which API Gateway keeps its series.
+/// The dimension sets under which API Gateway publishes its metrics.
 fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Vec<(&'static str, String)>> {
     let api = record.api;
     let stage = ("Stage", api.stage().to_owned());
@@ -135,8 +136,9 @@ fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Vec<(&'static str, String)>
     sets
 }
 
-/// `AWS/Lambda`: nothing at all for a denied record, one throttle for a throttled one.
-fn function_series(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
+/// Adds the datapoints of `AWS/Lambda`: none for a denied call, one throttle for a throttled
+/// call.
+fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     let Some(route) = record.route else { return };
     let mut values = Vec::new();
     if record.outcome == Outcome::Throttled {
@@ -149,26 +151,26 @@ fn function_series(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
             ("Throttles", 0.0),
             ("ConcurrentExecutions", 1.0),
         ]);
-        // Of a function that outlasts the gateway Lambda tells only when it ends; here,
-        // where delays are removed, at once, and as long as it had run by then.
+        // Lambda reports the duration of a function that runs longer than the gateway waits only
+        // when it ends. Here it is reported at once, as the time until the gateway's timeout.
         values.extend(record.integration.map(|time| ("Duration", millis(time))));
     }
     let name = record.api.function_of(route);
     let function = [("FunctionName", name.clone())];
     let resource = [("FunctionName", name.clone()), ("Resource", name)];
     for dimensions in [&function[..], &resource[..]] {
-        for (metric, value) in &values {
-            let series = series("AWS/Lambda", metric, dimensions);
-            metrics.add(series, record.began.as_second(), *value);
+        for (name, value) in &values {
+            let key = metric_key("AWS/Lambda", name, dimensions);
+            metrics.add(key, record.began.as_second(), *value);
         }
     }
 }
 
-fn series(namespace: &str, metric: &str, dimensions: &[(&'static str, String)]) -> MetricKey {
+fn metric_key(namespace: &str, name: &str, dimensions: &[(&'static str, String)]) -> MetricKey {
     let dimensions = dimensions.iter();
     MetricKey {
         namespace: namespace.to_owned(),
-        metric: metric.to_owned(),
+        name: name.to_owned(),
         dimensions: dimensions
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect(),

@@ -1,49 +1,49 @@
-//! GetMetricData's question and answer as plain data, and how one follows from the other.
+//! Answers GetMetricData from the stored metrics.
 //!
-//! Only statistics of single series: an expression, a percentile, or a period that is
-//! no whole number of minutes is refused rather than answered approximately.
+//! Supports statistics of single metrics. An expression, a percentile or a period that is not a
+//! whole number of minutes is refused rather than approximated.
 
 use super::metrics::{MINUTE, MetricKey, MetricStore, Statistic};
 
-/// A request. Times are seconds since 1970.
+/// A GetMetricData request. Times are Unix seconds.
 #[derive(Debug, Default)]
 pub(super) struct MetricDataRequest {
     pub(super) queries: Vec<MetricDataQuery>,
     pub(super) start: Option<i64>,
     pub(super) end: Option<i64>,
-    /// `ScanBy` is `TimestampAscending`; the newest come first otherwise.
+    /// `ScanBy` is `TimestampAscending`; otherwise the newest datapoints come first.
     pub(super) oldest_first: bool,
 }
 
-/// One series that is asked for.
+/// One requested metric.
 #[derive(Debug, Default)]
 pub(super) struct MetricDataQuery {
     pub(super) id: String,
     pub(super) label: Option<String>,
-    pub(super) series: MetricKey,
+    pub(super) metric: MetricKey,
     pub(super) stat: String,
     pub(super) period: i64,
     pub(super) expression: bool,
-    /// `ReturnData` is false: only other queries' expressions would use it.
+    /// `ReturnData` is false: the query only feeds expressions.
     pub(super) hidden: bool,
 }
 
-/// One series of the answer.
+/// One metric of the answer.
 #[derive(Debug, PartialEq)]
 pub(super) struct MetricDataResult {
     pub(super) id: String,
     pub(super) label: String,
-    /// Seconds since 1970, and values.
+    /// Unix seconds and values.
     pub(super) points: Vec<(i64, f64)>,
 }
 
-/// Queries of one record, by the operation's documentation.
+/// Maximum number of queries per request, from AWS's documentation.
 const MAX_QUERIES: usize = 500;
 
 /// Answers a request.
 ///
 /// # Errors
-/// What is wrong with it, or not simulated.
+/// A message that says what is invalid or unsupported.
 pub(super) fn run(
     request: &MetricDataRequest,
     store: &MetricStore,
@@ -68,7 +68,7 @@ pub(super) fn run(
             if !request.oldest_first {
                 points.reverse();
             }
-            let label = query.label.as_ref().unwrap_or(&query.series.metric);
+            let label = query.label.as_ref().unwrap_or(&query.metric.name);
             Ok(MetricDataResult {
                 id: query.id.clone(),
                 label: label.clone(),
@@ -86,15 +86,15 @@ fn read(
 ) -> Result<Vec<(i64, f64)>, String> {
     let MetricDataQuery { id, stat, .. } = query;
     if query.expression {
-        return Err(format!("{id}: expressions are not simulated"));
+        return Err(format!("{id}: expressions are not supported"));
     }
     let statistic = Statistic::from_name(stat);
     let statistic =
-        statistic.ok_or_else(|| format!("{id}: the statistic {stat:?} is not simulated"))?;
+        statistic.ok_or_else(|| format!("{id}: the statistic {stat:?} is not supported"))?;
     if query.period < MINUTE || query.period % MINUTE != 0 {
         return Err(format!("{id}: Period must be a multiple of 60"));
     }
-    Ok(store.read(&query.series, statistic, query.period, window))
+    Ok(store.read(&query.metric, statistic, query.period, window))
 }
 
 #[cfg(test)]
@@ -137,11 +137,11 @@ mod tests {
     fn an_invalid_or_unsupported_request_is_refused() {
         check(
             |q| q.queries[0].stat = "p99".to_owned(),
-            Err("a: the statistic \"p99\" is not simulated"),
+            Err("a: the statistic \"p99\" is not supported"),
         );
         check(
             |q| q.queries[0].expression = true,
-            Err("a: expressions are not simulated"),
+            Err("a: expressions are not supported"),
         );
         check(
             |q| q.queries[0].period = 10,

@@ -1,8 +1,8 @@
-//! CloudWatch and CloudWatch Logs on one loopback port, as far as evidence asks them.
+//! Serves CloudWatch and CloudWatch Logs on one loopback port, as far as evidence needs them.
 //!
-//! GetMetricData by `rpcv2Cbor` and FilterLogEvents by `awsJson1_1`; anything else gets
-//! an error in its protocol's own form. Plain HTTP, and any signature is routed: nothing
-//! here is secret. Aborting [`accept`] ends its connections with it.
+//! Answers GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`; every other
+//! operation gets an error in the format of its protocol. Plain HTTP without authentication,
+//! because nothing here is secret.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Telemetry, cbor, query};
 use crate::io::simulator::listener::accept;
 
-/// An answer before HTTP: status, content type, body.
+/// An answer: status, content type, body.
 type RawResponse = (StatusCode, &'static str, Vec<u8>);
 
-/// Where `rpcv2Cbor` puts CloudWatch's operations.
+/// The path prefix of CloudWatch operations in `rpcv2Cbor`.
 const CLOUDWATCH: &str = "/service/GraniteServiceVersion20100801/operation/";
 
-/// The prefix by which `awsJson1_1` names CloudWatch Logs' operations.
+/// The `x-amz-target` prefix of CloudWatch Logs operations in `awsJson1_1`.
 const LOGS: &str = "Logs_20140328.";
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -37,7 +37,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CBOR: &str = "application/cbor";
 const JSON: &str = "application/x-amz-json-1.1";
 
-/// The largest request body routed: CloudWatch's own limit, 1 MB.
+/// The largest accepted request body: CloudWatch's own limit, 1 MB.
 const BODY_LIMIT: usize = 1 << 20;
 
 /// Serves the telemetry until it is aborted.
@@ -75,8 +75,16 @@ async fn respond(request: Request<Incoming>, telemetry: &Telemetry) -> Response<
         (None, Some(operation), Some(body)) if head.method == Method::POST => {
             logs(operation, &body, telemetry)
         }
-        (_, _, None) => error_response(JSON, "RequestTooLargeException", "the body is too large"),
-        _ => error_response(JSON, "UnknownOperationException", "no such operation here"),
+        (_, _, None) => error_response(
+            JSON,
+            "RequestTooLargeException",
+            "the request body is too large",
+        ),
+        _ => error_response(
+            JSON,
+            "UnknownOperationException",
+            "the operation is not supported",
+        ),
     };
     let mut response = Response::new(Full::from(bytes));
     *response.status_mut() = status;
@@ -91,7 +99,7 @@ async fn respond(request: Request<Incoming>, telemetry: &Telemetry) -> Response<
 
 fn metrics(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
     if operation != "GetMetricData" {
-        let message = format!("{operation} is not simulated");
+        let message = format!("{operation} is not supported");
         return error_response(CBOR, "UnknownOperationException", &message);
     }
     let request = match cbor::read_request(body) {
@@ -106,7 +114,7 @@ fn metrics(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
 
 fn logs(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
     if operation != "FilterLogEvents" {
-        let message = format!("{operation} is not simulated");
+        let message = format!("{operation} is not supported");
         return error_response(JSON, "UnknownOperationException", &message);
     }
     let request: Value = match serde_json::from_slice(body) {
