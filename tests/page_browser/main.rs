@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use probecause::engine::server::{ServerState, serve};
-use probecause::io::sink::page::Board;
+use probecause::io::sink::page::StatusBoard;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -33,7 +33,7 @@ fn target_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target")
 }
 
-async fn start() -> (SocketAddr, Arc<Board>) {
+async fn start() -> (SocketAddr, Arc<StatusBoard>) {
     let (prometheus, board) = state::sinks();
     let board = Arc::new(board);
     let (reload, _) = mpsc::channel(1);
@@ -86,7 +86,7 @@ pub(crate) fn title(dom: &str) -> &str {
 }
 
 /// The path of the hostile target's page, as the list links to it.
-fn hostile_path(board: &Board) -> String {
+fn hostile_path(board: &StatusBoard) -> String {
     let page = probecause::io::sink::page::list(board, state::now());
     let links = page
         .split("href=\"")

@@ -1,7 +1,7 @@
-//! The daemon's metrics about itself, through the `prometheus` crate.
+//! The daemon's metrics about itself, kept by the `prometheus` crate.
 //!
-//! Names are declared once, here. Per-target series live in `sink/prometheus`, which
-//! renders them itself: the crate misses the budget of a scrape with 10,000 targets.
+//! Every name is declared here once. The per-target metrics are in `sink/prometheus`, which
+//! renders them itself, because the crate is too slow for 10,000 targets.
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -11,110 +11,111 @@ use prometheus::{
 
 use crate::io::store::Gauges;
 
-/// Every metric of the daemon about itself. Cloning shares the values.
+/// The daemon's metrics about itself. Clones share the values.
 #[derive(Clone, Debug)]
 pub struct DaemonMetrics {
     registry: Registry,
-    /// How late a probe starts after its slot, in seconds.
+    /// Delay from a probe's slot to its start, in seconds.
     pub schedule_lag: Histogram,
-    /// How much later than asked the runtime wakes a task, in seconds.
+    /// Delay of the runtime's timers, in seconds.
     pub runtime_lag: Histogram,
-    /// Probes while which the daemon itself was noticeably late.
+    /// Probes during which the daemon itself was noticeably late.
     pub lagged: IntCounter,
-    /// Probes running now.
+    /// Probes in flight.
     pub in_flight: IntGauge,
-    /// Reports or datapoints a sink had to give up, by sink.
+    /// Dropped reports and datapoints, by sink.
     pub sink_dropped: IntCounterVec,
     /// Datapoints waiting to be sent to CloudWatch.
     pub spool_datapoints: IntGauge,
     /// Requests to CloudWatch by operation and outcome (`ok`, `throttled`, `denied`, `failed`).
     pub cloudwatch_requests: IntCounterVec,
-    /// Datapoints that were sent again because the answer to the first time was lost.
+    /// Datapoints sent again because the response to the first request was lost.
     pub cloudwatch_maybe_duplicates: IntCounter,
-    /// Series sent to CloudWatch in this hour or the last: it bills by the hour.
+    /// Metrics sent to CloudWatch in the current or the previous hour, which it bills by the
+    /// hour.
     pub cloudwatch_series: IntGauge,
     /// Requests to AWS for evidence by operation and outcome (as above).
     pub evidence_requests: IntCounterVec,
-    /// Questions, or parts of them, that were given up, by reason.
+    /// Dropped evidence requests, or parts of them, by reason.
     pub evidence_dropped: IntCounterVec,
-    /// Estimated cost of the metrics asked for, in US dollars.
+    /// Estimated cost of the requested metrics, in US dollars.
     pub evidence_cost: Counter,
-    /// Control requests that were not made because too many were under way.
+    /// Control requests not sent because too many were in flight.
     pub controls_dropped: IntCounter,
-    /// Alarm tags that were not written before the datapoint that tips the alarm.
+    /// Alarms whose tags were not written before the datapoint that changes their state.
     pub alarm_updates_late: IntCounter,
-    /// 1 while incidents and datapoints are kept on disk, 0 while they are not.
+    /// 1 while incidents and datapoints are stored on disk, else 0.
     pub store_up: IntGauge,
-    /// Pieces of work that the state directory did not take.
+    /// Failed operations on the state directory.
     pub store_failures: IntCounter,
-    /// Alarms of ours that are not as they were written.
+    /// Alarms that differ from their planned configuration.
     pub alarms_drifted: IntGauge,
-    /// 1 after a good reload, 0 after a refused one.
+    /// 1 after a successful reload, 0 after a failed one.
     pub config_reload_successful: IntGauge,
-    /// When the running configuration was read, in seconds since the epoch.
+    /// When the running configuration was loaded, as a Unix timestamp.
     pub config_reload_time: Gauge,
 }
 
-/// Upper bounds in seconds for lags; the budget is 10 ms at the 99th percentile.
+/// Upper bounds of the lag histograms in seconds; the budget is 10 ms at the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
-// Name and help of each.
+// Name and help of each metric.
 const SCHEDULE_LAG: [&str; 2] = [
     "probecause_schedule_lag_seconds",
-    "How late probes start after their slot.",
+    "Delay from a probe's slot to its start.",
 ];
 const RUNTIME_LAG: [&str; 2] = [
     "probecause_runtime_lag_seconds",
-    "How much later than asked the daemon wakes itself, looked at fifty times a second.",
+    "Delay of the daemon's timers, measured fifty times a second.",
 ];
 const LAGGED: [&str; 2] = [
     "probecause_probes_lagged_total",
-    "Probes while which the daemon itself was late by 10 ms or more; their times are marked.",
+    "Probes during which the daemon itself was late by 10 ms or more; their times are marked.",
 ];
-const IN_FLIGHT: [&str; 2] = ["probecause_probes_in_flight", "Probes running now."];
+const IN_FLIGHT: [&str; 2] = ["probecause_probes_in_flight", "Probes in flight."];
 const SPOOL: [&str; 2] = [
     "probecause_spool_datapoints",
     "Datapoints waiting to be sent to CloudWatch.",
 ];
 const MAYBE_DUPLICATES: [&str; 2] = [
     "probecause_cloudwatch_maybe_duplicates_total",
-    "Datapoints sent again because the answer to their request was lost.",
+    "Datapoints sent again because the response to the first request was lost.",
 ];
 const SERIES: [&str; 2] = [
     "probecause_cloudwatch_series",
-    "Metric series sent to CloudWatch in this hour or the last.",
+    "Metrics sent to CloudWatch in the current or the previous hour.",
 ];
 const EVIDENCE_COST: [&str; 2] = [
     "probecause_evidence_cost_dollars_total",
-    "Estimated cost in US dollars of the metrics that AWS was asked for.",
+    "Estimated cost, in US dollars, of the metrics requested from AWS as evidence.",
 ];
 const CONTROLS_DROPPED: [&str; 2] = [
     "probecause_controls_dropped_total",
-    "Control requests not made because too many were under way.",
+    "Control requests not sent because too many were in flight.",
 ];
 const UPDATES_LATE: [&str; 2] = [
     "probecause_alarm_updates_late_total",
-    "Alarms whose tags were not written before the datapoint that tips them.",
+    "Alarms whose tags were not written before the datapoint that changes their state.",
 ];
 const STORE_UP: [&str; 2] = [
     "probecause_store_up",
-    "1 while incidents and unsent datapoints are kept on disk, 0 while they are not.",
+    "Whether incidents and unsent datapoints are stored on disk (1) or not (0).",
 ];
 const STORE_FAILURES: [&str; 2] = [
     "probecause_store_failures_total",
-    "Pieces of work that the state directory did not take.",
+    "Failed operations on the state directory.",
 ];
 const RELOAD: [&str; 2] = [
     "probecause_config_last_reload_successful",
-    "1 after a good reload of the configuration, 0 after a refused one.",
+    "Whether the last reload of the configuration succeeded (1) or failed (0).",
 ];
 const RELOAD_TIME: [&str; 2] = [
     "probecause_config_last_reload_success_timestamp_seconds",
-    "When the running configuration was read.",
+    "When the running configuration was loaded, as a Unix timestamp.",
 ];
 const SINK_DROPPED: [&str; 2] = [
     "probecause_sink_dropped_total",
-    "Reports or datapoints a sink had to give up.",
+    "Dropped reports and datapoints, by sink.",
 ];
 const CLOUDWATCH_REQUESTS: [&str; 2] = [
     "probecause_cloudwatch_requests_total",
@@ -122,20 +123,19 @@ const CLOUDWATCH_REQUESTS: [&str; 2] = [
 ];
 const EVIDENCE_REQUESTS: [&str; 2] = [
     "probecause_evidence_requests_total",
-    "Requests to AWS about failed requests by operation and outcome.",
+    "Requests to AWS for evidence by operation and outcome.",
 ];
 const EVIDENCE_DROPPED: [&str; 2] = [
     "probecause_evidence_dropped_total",
-    "Questions to AWS about failed requests, or parts of them, that were given up.",
+    "Dropped evidence requests, or parts of them, by reason.",
 ];
 
-// A gauge: name and help.
 const ALARMS_DRIFTED: [&str; 2] = [
     "probecause_alarms_drifted",
-    "Alarms that somebody changed or deleted by hand and that are not mended.",
+    "Alarms that differ from their planned configuration and are not restored.",
 ];
 
-/// Why a question, or a part of one, is given up.
+/// The reasons for dropping an evidence request or a part of it.
 const REASONS: [&str; 6] = [
     "cost-bound",
     "denied",
@@ -146,10 +146,10 @@ const REASONS: [&str; 6] = [
 ];
 
 impl DaemonMetrics {
-    /// Registers every metric in a registry of their own.
+    /// Registers every metric in a new registry.
     ///
     /// # Errors
-    /// Only if two metrics were declared under one name, which a test rules out.
+    /// Two metrics have the same name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let build = Opts::new("probecause_build_info", "The running version; always 1.");
@@ -157,7 +157,8 @@ impl DaemonMetrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let outcomes = &["operation", "outcome"];
         let dropped = counters(&registry, SINK_DROPPED, &["sink"])?;
-        // A counter that only appears with its first loss is missed by every `rate()`.
+        // Initialized, because `rate()` misses the first increase of a series that appears with
+        // it.
         dropped.with_label_values(&["cloudwatch"]).reset();
         let given_up = counters(&registry, EVIDENCE_DROPPED, &["reason"])?;
         for reason in REASONS {
@@ -189,7 +190,7 @@ impl DaemonMetrics {
         })
     }
 
-    /// Where the store shows how it is.
+    /// The gauges that the store updates.
     #[must_use]
     pub fn store_gauges(&self) -> Gauges {
         Gauges {
@@ -201,7 +202,7 @@ impl DaemonMetrics {
     /// Appends every metric in the text exposition format.
     ///
     /// # Errors
-    /// Whatever the encoder reports.
+    /// The encoder's error.
     pub fn render_into(&self, out: &mut String) -> Result<(), prometheus::Error> {
         TextEncoder::new().encode_utf8(&self.registry.gather(), out)
     }
