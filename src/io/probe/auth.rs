@@ -83,9 +83,8 @@ impl Credentials {
 }
 
 fn insert_secret(headers: &mut HeaderMap, text: &str) -> Result<(), String> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| {
-        "the credentials contain characters that HTTP forbids in a header".to_owned()
-    })?;
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| "the credentials contain characters that HTTP forbids".to_owned())?;
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(())

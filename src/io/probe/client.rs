@@ -61,7 +61,7 @@ impl Clients {
     ///
     /// # Errors
     /// A message that says what to correct. The next probe tries again.
-    pub(super) fn get_or_build(
+    pub(super) fn get(
         &self,
         target: &Target,
         resolvers: &Resolvers,
@@ -89,11 +89,7 @@ impl Clients {
 
 impl SharedClient {
     /// Stores a new handshake of the URL's origin; without one, returns the stored handshake.
-    pub(super) fn remember_handshake(
-        &self,
-        url: &Url,
-        fresh: Option<TlsFacts>,
-    ) -> Option<TlsFacts> {
+    pub(super) fn tls_facts(&self, url: &Url, fresh: Option<TlsFacts>) -> Option<TlsFacts> {
         let Some(handshakes) = self.handshakes.as_ref().filter(|_| url.scheme() == "https") else {
             return fresh;
         };

@@ -47,7 +47,7 @@ pub(super) async fn run(
         watch.enter(Phase::Transfer);
         seen.remote = answer.remote_addr();
         let fresh = watch.handshake().map(|seen| certificate::facts(&seen));
-        seen.tls = client.remember_handshake(&hop.url, fresh);
+        seen.tls = client.tls_facts(&hop.url, fresh);
         let status = answer.status();
         let follow = target.request.max_redirects > 0 && redirect::is_redirect(status);
         let location = answer.headers().get(http::header::LOCATION).cloned();
@@ -77,15 +77,13 @@ fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
 
 fn first_hop(target: &Target) -> Result<Hop, Fault> {
     let method = Method::from_bytes(target.request.method.as_bytes());
+    let method = method.map_err(|error| {
+        let detail = format!("invalid method: {error}");
+        fault(Phase::Processing, FaultKind::Local, detail)
+    })?;
     Ok(Hop {
         url: target.url.clone(),
-        method: method.map_err(|error| {
-            fault(
-                Phase::Processing,
-                FaultKind::Local,
-                format!("invalid method: {error}"),
-            )
-        })?,
+        method,
         trusted: true,
         with_body: !target.request.body.is_empty(),
     })
@@ -134,9 +132,7 @@ async fn prepare(
 fn add_configured_headers(target: &Target, headers: &mut HeaderMap) -> Result<(), Fault> {
     for (name, text) in &target.request.headers {
         let bad = || {
-            let detail = format!(
-                "the name or value of the header `{name}` contains characters that HTTP forbids"
-            );
+            let detail = format!("the header `{name}` contains characters that HTTP forbids");
             fault(Phase::Processing, FaultKind::Local, detail)
         };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;

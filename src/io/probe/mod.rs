@@ -75,22 +75,14 @@ impl Prober {
 
     /// Probes a target once, within its timeout.
     pub async fn probe(&self, target: &Target) -> Observation {
-        self.probe_with_stopwatch(target, &Arc::new(Stopwatch::new()))
-            .await
+        self.probe_with(target, &Arc::new(Stopwatch::new())).await
     }
 
     /// As [`Prober::probe`]; the caller can read the current phase from `watch`.
-    pub async fn probe_with_stopwatch(
-        &self,
-        target: &Target,
-        watch: &Arc<Stopwatch>,
-    ) -> Observation {
+    pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
         // Before the clock starts: building a new client reads the platform's root certificates,
         // which must not count as time of the endpoint.
-        let client = self
-            .shared
-            .clients
-            .get_or_build(target, &self.shared.resolvers);
+        let client = self.shared.clients.get(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
@@ -136,18 +128,16 @@ impl Prober {
 }
 
 fn timed_out(timeout: Duration, running: Option<(Phase, Duration)>) -> Fault {
-    let limit = timeout.as_secs_f64();
-    let Some((phase, time)) = running else {
-        return Fault {
-            phase: Phase::Resolve,
-            kind: FaultKind::Timeout,
-            detail: format!("timed out after {limit:.3} s before the request was sent"),
-        };
+    let progress = match running {
+        None => " before the request was sent".to_owned(),
+        Some((phase, time)) => {
+            let (name, time) = (phase.as_str(), time.as_secs_f64());
+            format!("; {name} had taken {time:.3} s so far")
+        }
     };
-    let (name, time) = (phase.as_str(), time.as_secs_f64());
     Fault {
-        phase,
+        phase: running.map_or(Phase::Resolve, |(phase, _)| phase),
         kind: FaultKind::Timeout,
-        detail: format!("timed out after {limit:.3} s; {name} had taken {time:.3} s so far"),
+        detail: format!("timed out after {:.3} s{progress}", timeout.as_secs_f64()),
     }
 }

@@ -42,11 +42,11 @@ pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsS
     let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
         .map_err(|error| TlsSetupError::Library(error.to_string()))?;
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsSetupError::Library(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(RecordingVerifier { inner, provider }));
+        .with_custom_certificate_verifier(Arc::new(RecordingVerifier { inner }));
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
@@ -106,7 +106,6 @@ fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 #[derive(Debug)]
 struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,
-    provider: Arc<CryptoProvider>,
 }
 
 impl ServerCertVerifier for RecordingVerifier {
@@ -147,9 +146,7 @@ impl ServerCertVerifier for RecordingVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
 

@@ -5,7 +5,7 @@
 //! the known fault. Only the telemetry records the fault, as AWS's would.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,8 +22,7 @@ use super::{DefaultRoute, RouteFault};
 pub(super) struct Gateway {
     api: ApiType,
     telemetry: Arc<Telemetry>,
-    routes: Mutex<BTreeMap<String, Route>>,
-    default_route: Mutex<Option<DefaultRoute>>,
+    state: Mutex<State>,
     integration_timeout: Duration,
     rng: SeededRng,
 }
@@ -45,6 +44,13 @@ struct RoutedRequest<'a> {
     integration: Option<Duration>,
     /// An additional header set by the function.
     header: Option<(&'static str, &'static str)>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Routes by path.
+    routes: BTreeMap<String, Route>,
+    default_route: Option<DefaultRoute>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +80,10 @@ impl Gateway {
         Self {
             api,
             telemetry,
-            routes: Mutex::new(routes.collect()),
-            default_route: Mutex::default(),
+            state: Mutex::new(State {
+                routes: routes.collect(),
+                default_route: None,
+            }),
             integration_timeout,
             rng: SeededRng::new(seed),
         }
@@ -83,29 +91,27 @@ impl Gateway {
 
     /// Sets the fault of a route for all later requests; an unknown path becomes a route.
     pub(super) fn set_fault(&self, path: &str, fault: RouteFault) {
-        self.with_routes(|routes| {
-            let route = routes.entry(path.to_owned());
-            route.or_insert(Route::new(fault)).fault = fault;
-        });
+        let mut state = self.lock();
+        let route = state.routes.entry(path.to_owned());
+        route.or_insert(Route::new(fault)).fault = fault;
     }
 
     /// Sets the function that receives all later requests without a matching route.
     pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
         self.set_fault(DefaultRoute::KEY, RouteFault::None);
-        *self
-            .default_route
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = default_route;
+        self.lock().default_route = default_route;
     }
 
     /// Requests that reached a route; zero if there is no such route.
     pub(super) fn requests(&self, path: &str) -> u64 {
-        self.with_routes(|routes| routes.get(path).map_or(0, |route| route.requests))
+        let state = self.lock();
+        state.routes.get(path).map_or(0, |route| route.requests)
     }
 
     /// Invocations of the function behind a route.
     pub(super) fn invocations(&self, path: &str) -> u64 {
-        self.with_routes(|routes| routes.get(path).map_or(0, |route| route.invocations))
+        let state = self.lock();
+        state.routes.get(path).map_or(0, |route| route.invocations)
     }
 
     /// Answers one request.
@@ -114,8 +120,7 @@ impl Gateway {
         let request_id = self.rng.request_id();
         let (min, spread) = OVERHEAD;
         tokio::time::sleep(self.rng.between(min, spread)).await;
-        let path = self.api.route_of(path);
-        let routed = match path {
+        let routed = match self.api.route_of(path) {
             Some(path) => self.route_request(path, clock).await,
             None => RoutedRequest::unrouted(Outcome::NoStage),
         };
@@ -157,10 +162,9 @@ impl Gateway {
     /// Runs a request on its route, or on the default route. `arrived` is its arrival time.
     async fn route_request<'a>(&self, path: &'a str, arrived: Instant) -> RoutedRequest<'a> {
         let called = Instant::now();
-        let fault = self.with_routes(|routes| {
-            let route = routes.get_mut(path)?;
+        let fault = self.lock().routes.get_mut(path).map(|route| {
             route.requests += 1;
-            Some(route.fault)
+            route.fault
         });
         let Some(fault) = fault else {
             return self.run_default_route(called).await;
@@ -170,28 +174,21 @@ impl Gateway {
         let from = if outcome.invoked() { called } else { arrived };
         RoutedRequest {
             route: Some(path),
-            outcome,
             integration: Some(from.elapsed()),
-            header: None,
+            ..RoutedRequest::unrouted(outcome)
         }
     }
 
     /// Runs the default route's function, which imitates the gateway's own 404 but takes the
     /// time of a function.
     async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
-        let default_route = *self
-            .default_route
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(default_route) = default_route else {
+        let Some(default_route) = self.lock().default_route else {
             return RoutedRequest::unrouted(Outcome::NoRoute);
         };
-        self.with_routes(|routes| {
-            if let Some(route) = routes.get_mut(DefaultRoute::KEY) {
-                route.requests += 1;
-                route.invocations += 1;
-            }
-        });
+        if let Some(route) = self.lock().routes.get_mut(DefaultRoute::KEY) {
+            route.requests += 1;
+            route.invocations += 1;
+        }
         function::run(Behavior::Healthy, &self.rng).await;
         let (status, body, _) = self.api.response_to(Outcome::NoRoute);
         let with_header = default_route == DefaultRoute::LookAlikeWithHeader;
@@ -215,11 +212,9 @@ impl Gateway {
             RouteFault::Malformed => Behavior::Malformed,
             RouteFault::FunctionError => Behavior::RaisesError,
         };
-        self.with_routes(|routes| {
-            if let Some(route) = routes.get_mut(path) {
-                route.invocations += 1;
-            }
-        });
+        if let Some(route) = self.lock().routes.get_mut(path) {
+            route.invocations += 1;
+        }
         let run = function::run(behavior, &self.rng);
         match tokio::time::timeout(self.integration_timeout, run).await {
             Ok(Reply::Response(status, body)) => Outcome::Response(status, body),
@@ -233,9 +228,9 @@ impl Gateway {
         }
     }
 
-    fn with_routes<T>(&self, read: impl FnOnce(&mut BTreeMap<String, Route>) -> T) -> T {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Counters stay usable after a panic in a test.
-        read(&mut self.routes.lock().unwrap_or_else(PoisonError::into_inner))
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

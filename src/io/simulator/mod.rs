@@ -157,18 +157,17 @@ impl Simulator {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let refused = TcpSocket::new_v4()?;
         refused.bind(any_port)?;
-        let valid = TcpListener::bind(any_port).await?;
-        let expired = TcpListener::bind(any_port).await?;
-        let twin = TcpListener::bind(any_port).await?;
-        let telemetry_listener = TcpListener::bind(any_port).await?;
+        let bind = || TcpListener::bind(any_port);
+        let (valid, expired) = (bind().await?, bind().await?);
+        let (rest_listener, telemetry_listener) = (bind().await?, bind().await?);
         let (address, expired_address) = (valid.local_addr()?, expired.local_addr()?);
-        let (rest_address, telemetry_address) =
-            (twin.local_addr()?, telemetry_listener.local_addr()?);
+        let rest_address = rest_listener.local_addr()?;
+        let telemetry_address = telemetry_listener.local_addr()?;
         let mut listeners = JoinSet::new();
         for (listener, tls, gateway) in [
             (valid, Arc::clone(&certificates.valid), &http),
             (expired, certificates.expired, &http),
-            (twin, certificates.valid, &rest),
+            (rest_listener, certificates.valid, &rest),
         ] {
             listeners.spawn(listener::serve(listener, tls, Arc::clone(gateway)));
         }
@@ -201,8 +200,7 @@ impl Simulator {
 
     /// The endpoint URL of the simulated CloudWatch and CloudWatch Logs: plain HTTP, accepts all
     /// credentials, without delay.
-    #[must_use]
-    pub fn telemetry_endpoint(&self) -> String {
+    fn telemetry_endpoint(&self) -> String {
         format!("http://{}", self.telemetry_address)
     }
 

@@ -14,24 +14,18 @@ pub(super) struct MetricKey {
     pub(super) dimensions: BTreeMap<String, String>,
 }
 
-/// A supported statistic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Statistic {
-    Sum,
-    Average,
-    Minimum,
-    Maximum,
-    SampleCount,
-}
+/// Computes a statistic of a period.
+pub(super) type Statistic = fn(&PeriodStatistics) -> f64;
 
 /// The stored metrics. Times are Unix seconds.
 #[derive(Debug, Default)]
 pub(super) struct MetricStore {
-    metrics: BTreeMap<MetricKey, BTreeMap<i64, MinuteStatistics>>,
+    metrics: BTreeMap<MetricKey, BTreeMap<i64, PeriodStatistics>>,
 }
 
+/// The values of one minute or period.
 #[derive(Clone, Copy, Debug)]
-struct MinuteStatistics {
+pub(super) struct PeriodStatistics {
     count: f64,
     sum: f64,
     min: f64,
@@ -45,18 +39,16 @@ pub(super) const MINUTE: i64 = 60;
 /// of two APIs take some hundred kilobytes.
 const MINUTES_KEPT: usize = 180;
 
-impl Statistic {
-    /// Looks up a statistic by its CloudWatch name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "Sum" => Self::Sum,
-            "Average" => Self::Average,
-            "Minimum" => Self::Minimum,
-            "Maximum" => Self::Maximum,
-            "SampleCount" => Self::SampleCount,
-            _ => return None,
-        })
-    }
+/// Looks up a statistic by its CloudWatch name; `None` if it is not supported.
+pub(super) fn statistic(name: &str) -> Option<Statistic> {
+    Some(match name {
+        "Sum" => |period| period.sum,
+        "Average" => |period| period.sum / period.count,
+        "Minimum" => |period| period.min,
+        "Maximum" => |period| period.max,
+        "SampleCount" => |period| period.count,
+        _ => return None,
+    })
 }
 
 impl MetricStore {
@@ -65,8 +57,8 @@ impl MetricStore {
         let minutes = self.metrics.entry(metric).or_default();
         minutes
             .entry(at.div_euclid(MINUTE) * MINUTE)
-            .and_modify(|minute| minute.merge(MinuteStatistics::of(value)))
-            .or_insert_with(|| MinuteStatistics::of(value));
+            .and_modify(|minute| minute.merge(PeriodStatistics::of(value)))
+            .or_insert_with(|| PeriodStatistics::of(value));
         while minutes.len() > MINUTES_KEPT {
             minutes.pop_first();
         }
@@ -77,14 +69,14 @@ impl MetricStore {
     pub(super) fn read(
         &self,
         metric: &MetricKey,
-        stat: Statistic,
+        statistic: Statistic,
         period: i64,
         (from, to): (i64, i64),
     ) -> Vec<(i64, f64)> {
         let Some(minutes) = self.metrics.get(metric).filter(|_| from < to) else {
             return Vec::new();
         };
-        let mut periods: BTreeMap<i64, MinuteStatistics> = BTreeMap::new();
+        let mut periods: BTreeMap<i64, PeriodStatistics> = BTreeMap::new();
         // CloudWatch rounds the start time down to a whole period.
         let first = from.div_euclid(period) * period;
         for (at, minute) in minutes.range(first..to) {
@@ -95,12 +87,12 @@ impl MetricStore {
         }
         periods
             .into_iter()
-            .map(|(at, minute)| (at, minute.stat(stat)))
+            .map(|(at, period)| (at, statistic(&period)))
             .collect()
     }
 }
 
-impl MinuteStatistics {
+impl PeriodStatistics {
     const fn of(value: f64) -> Self {
         Self {
             count: 1.0,
@@ -116,16 +108,6 @@ impl MinuteStatistics {
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
-
-    const fn stat(self, stat: Statistic) -> f64 {
-        match stat {
-            Statistic::Sum => self.sum,
-            Statistic::Average => self.sum / self.count,
-            Statistic::Minimum => self.min,
-            Statistic::Maximum => self.max,
-            Statistic::SampleCount => self.count,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -139,35 +121,40 @@ mod tests {
         }
     }
 
-    fn check(stat: Statistic, period: i64, window: (i64, i64), expected: &[(i64, f64)]) {
+    fn check(name: &str, period: i64, window: (i64, i64), expected: &[(i64, f64)]) {
+        let statistic = statistic(name).unwrap();
         let mut store = MetricStore::default();
         for (at, value) in [(600, 1.0), (659, 3.0), (660, 8.0), (900, 2.0)] {
             store.add(metric("a"), at, value);
         }
-        let found = store.read(&metric("a"), stat, period, window);
-        assert_eq!(found, expected, "{stat:?} {period} {window:?}");
-        assert!(store.read(&metric("b"), stat, period, window).is_empty());
+        let found = store.read(&metric("a"), statistic, period, window);
+        assert_eq!(found, expected, "{name} {period} {window:?}");
+        assert!(
+            store
+                .read(&metric("b"), statistic, period, window)
+                .is_empty()
+        );
     }
 
     #[test]
     fn values_are_aggregated_per_minute_and_empty_minutes_stay_absent() {
         let all = [(600, 4.0), (660, 8.0), (900, 2.0)];
-        check(Statistic::Sum, 60, (600, 960), &all);
-        check(Statistic::Maximum, 60, (600, 660), &[(600, 3.0)]);
-        check(Statistic::Minimum, 60, (600, 660), &[(600, 1.0)]);
-        check(Statistic::Average, 60, (600, 660), &[(600, 2.0)]);
-        check(Statistic::SampleCount, 60, (600, 660), &[(600, 2.0)]);
+        check("Sum", 60, (600, 960), &all);
+        check("Maximum", 60, (600, 660), &[(600, 3.0)]);
+        check("Minimum", 60, (600, 660), &[(600, 1.0)]);
+        check("Average", 60, (600, 660), &[(600, 2.0)]);
+        check("SampleCount", 60, (600, 660), &[(600, 2.0)]);
     }
 
     #[test]
     fn the_end_is_exclusive_and_the_start_is_rounded_down() {
-        check(Statistic::Sum, 60, (630, 660), &[(600, 4.0)]);
-        check(Statistic::Sum, 60, (660, 660), &[]);
+        check("Sum", 60, (630, 660), &[(600, 4.0)]);
+        check("Sum", 60, (660, 660), &[]);
     }
 
     #[test]
     fn longer_periods_aggregate_minutes() {
-        check(Statistic::Sum, 300, (600, 960), &[(600, 12.0), (900, 2.0)]);
+        check("Sum", 300, (600, 960), &[(600, 12.0), (900, 2.0)]);
     }
 
     #[test]
@@ -176,7 +163,12 @@ mod tests {
         for minute in 0..1000 {
             store.add(metric("a"), minute * MINUTE, 1.0);
         }
-        let all = store.read(&metric("a"), Statistic::Sum, 60, (0, 1000 * MINUTE));
+        let all = store.read(
+            &metric("a"),
+            statistic("Sum").unwrap(),
+            60,
+            (0, 1000 * MINUTE),
+        );
         assert_eq!(all.len(), MINUTES_KEPT);
         assert_eq!(all[0].0, (1000 - 180) * MINUTE);
     }

@@ -13,6 +13,7 @@ mod metrics;
 mod query;
 pub(super) mod service;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub(super) struct RequestRecord<'a> {
     /// Time from the request to its response.
     pub(super) took: Duration,
 }
+
+/// The dimensions of a metric: names and values.
+type Dimensions = Vec<(&'static str, String)>;
 
 impl Telemetry {
     /// Records one request.
@@ -107,16 +111,17 @@ fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
             .integration
             .map(|time| ("IntegrationLatency", millis(time))),
     );
-    for dimensions in api_dimensions(record) {
-        for (name, value) in &values {
-            let key = metric_key("AWS/ApiGateway", name, &dimensions);
-            metrics.add(key, record.began.as_second(), *value);
-        }
-    }
+    add_values(
+        metrics,
+        "AWS/ApiGateway",
+        &api_dimensions(record),
+        record,
+        &values,
+    );
 }
 
 /// The dimension sets under which API Gateway publishes its metrics.
-fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Vec<(&'static str, String)>> {
+fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
     let api = record.api;
     let stage = ("Stage", api.stage().to_owned());
     let (id, route) = match api {
@@ -156,24 +161,33 @@ fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
         values.extend(record.integration.map(|time| ("Duration", millis(time))));
     }
     let name = record.api.function_of(route);
-    let function = [("FunctionName", name.clone())];
-    let resource = [("FunctionName", name.clone()), ("Resource", name)];
-    for dimensions in [&function[..], &resource[..]] {
-        for (name, value) in &values {
-            let key = metric_key("AWS/Lambda", name, dimensions);
-            metrics.add(key, record.began.as_second(), *value);
-        }
-    }
+    let function = vec![("FunctionName", name.clone())];
+    let resource = vec![("FunctionName", name.clone()), ("Resource", name)];
+    let dimensions = [function, resource];
+    add_values(metrics, "AWS/Lambda", &dimensions, record, &values);
 }
 
-fn metric_key(namespace: &str, name: &str, dimensions: &[(&'static str, String)]) -> MetricKey {
-    let dimensions = dimensions.iter();
-    MetricKey {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        dimensions: dimensions
+/// Adds each value under each dimension set, at the time of the request.
+fn add_values(
+    metrics: &mut MetricStore,
+    namespace: &str,
+    dimension_sets: &[Dimensions],
+    record: &RequestRecord<'_>,
+    values: &[(&str, f64)],
+) {
+    for dimensions in dimension_sets {
+        let dimensions = dimensions.iter();
+        let dimensions: BTreeMap<_, _> = dimensions
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
+            .collect();
+        for (name, value) in values {
+            let key = MetricKey {
+                namespace: namespace.to_owned(),
+                name: (*name).to_owned(),
+                dimensions: dimensions.clone(),
+            };
+            metrics.add(key, record.began.as_second(), *value);
+        }
     }
 }
 

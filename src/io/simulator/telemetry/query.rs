@@ -3,7 +3,7 @@
 //! Supports statistics of single metrics. An expression, a percentile or a period that is not a
 //! whole number of minutes is refused rather than approximated.
 
-use super::metrics::{MINUTE, MetricKey, MetricStore, Statistic};
+use super::metrics::{self, MINUTE, MetricKey, MetricStore};
 
 /// A GetMetricData request. Times are Unix seconds.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ fn read(
     if query.expression {
         return Err(format!("{id}: expressions are not supported"));
     }
-    let statistic = Statistic::from_name(stat);
+    let statistic = metrics::statistic(stat);
     let statistic =
         statistic.ok_or_else(|| format!("{id}: the statistic {stat:?} is not supported"))?;
     if query.period < MINUTE || query.period % MINUTE != 0 {

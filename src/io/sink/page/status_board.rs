@@ -118,9 +118,8 @@ impl StatusBoard {
             .targets
             .iter()
             .map(|target| {
-                let mut entry = old
-                    .remove(&target.name)
-                    .unwrap_or_else(|| Entry::new(target));
+                let known = old.remove(&target.name);
+                let mut entry = known.unwrap_or_else(|| Entry::new(target));
                 entry.view.target = Arc::clone(target);
                 (target.name.clone(), entry)
             })
@@ -203,39 +202,34 @@ impl StatusBoard {
     pub fn summary(&self) -> String {
         let state = self.lock();
         let count = |health| {
-            let targets = state.targets.values();
-            targets
-                .filter(|entry| entry.view.health() == health)
-                .count()
+            let healths = state.targets.values().map(|entry| entry.view.health());
+            healths.filter(|known| *known == health).count()
         };
         let states = [
             (HealthState::Down, "down"),
             (HealthState::Degraded, "degraded"),
             (HealthState::Unknown, "not known yet"),
         ];
-        let counts = states.map(|(health, how)| (count(health), how));
-        let problems = counts.into_iter().filter(|(number, _)| *number > 0);
+        let problems = states.map(|(health, name)| (count(health), name));
+        let problems = problems.iter().filter(|(count, _)| *count > 0);
         let problems: Vec<_> = problems
-            .map(|(number, how)| format!("{number} {how}"))
+            .map(|(count, name)| format!("{count} {name}"))
             .collect();
         let total = state.targets.len();
         let plural = if total == 1 { "" } else { "s" };
-        if problems.is_empty() {
-            format!("watching {total} target{plural}: none down")
-        } else {
-            format!("watching {total} target{plural}: {}", problems.join(", "))
-        }
+        let problems = match problems.as_slice() {
+            [] => "none down".to_owned(),
+            problems => problems.join(", "),
+        };
+        format!("watching {total} target{plural}: {problems}")
     }
 
     /// Every target, sorted by name.
     #[must_use]
     pub fn targets(&self) -> Vec<TargetView> {
         let state = self.lock();
-        state
-            .targets
-            .values()
-            .map(|entry| entry.view.clone())
-            .collect()
+        let views = state.targets.values().map(|entry| entry.view.clone());
+        views.collect()
     }
 
     /// One target with its recent results, oldest first; `None` if it is not configured.

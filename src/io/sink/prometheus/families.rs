@@ -67,12 +67,8 @@ impl Kind {
 impl Family {
     /// Writes the HELP and TYPE lines.
     pub(super) fn head(&self, out: &mut String) {
-        for part in ["# HELP ", self.name, " ", self.help, "\n"] {
-            out.push_str(part);
-        }
-        for part in ["# TYPE ", self.name, " ", self.kind.as_str(), "\n"] {
-            out.push_str(part);
-        }
+        let (name, help, kind) = (self.name, self.help, self.kind.as_str());
+        out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
     }
 }
 
@@ -104,12 +100,12 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "probe_success",
         "Whether the latest probe succeeded (1) or failed (0).",
-        |writer, series| latest_probe(writer, series, |latest| Some(f64::from(latest.success))),
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.success))),
     ),
     gauge(
         "probe_duration_seconds",
         "Duration of the latest probe.",
-        |writer, series| latest_probe(writer, series, |latest| Some(latest.duration.as_secs_f64())),
+        |writer, series| latest(writer, series, |probe| Some(probe.duration.as_secs_f64())),
     ),
     family(
         "probe_http_duration_seconds",
@@ -121,35 +117,34 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "probe_http_status_code",
         "HTTP status code of the latest answer; 0 without an answer.",
-        |writer, series| latest_probe(writer, series, |latest| Some(f64::from(latest.status))),
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.status))),
     ),
     gauge(
         "probe_http_version",
         "HTTP version of the latest answer; 0 without an answer.",
-        |writer, series| latest_probe(writer, series, |latest| Some(latest.version)),
+        |writer, series| latest(writer, series, |probe| Some(probe.version)),
     ),
     gauge(
         "probe_http_ssl",
         "Whether the last hop of the latest probe used TLS.",
-        |writer, series| latest_probe(writer, series, |latest| Some(f64::from(latest.ssl))),
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.ssl))),
     ),
     gauge(
         "probe_http_redirects",
         "Redirects followed by the latest probe.",
-        |writer, series| latest_probe(writer, series, |latest| Some(f64::from(latest.redirects))),
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.redirects))),
     ),
     gauge(
         "probe_http_content_length",
         "Content-Length of the latest answer; -1 if the header is missing, 0 without an answer.",
-        |writer, series| latest_probe(writer, series, |latest| Some(latest.content_length)),
+        |writer, series| latest(writer, series, |probe| Some(probe.content_length)),
     ),
     gauge(
         "probe_ssl_earliest_cert_expiry",
         "Earliest expiry in the presented certificate chain, as a Unix timestamp.",
         |writer, series| {
-            latest_probe(writer, series, |latest| {
-                latest.expiry.map(|at| at.as_second())
-            })
+            let expiry = |probe: &LatestProbe| probe.expiry.map(|at| at.as_second());
+            latest(writer, series, expiry);
         },
     ),
     family(
@@ -163,9 +158,8 @@ pub(super) const FAMILIES: &[Family] = &[
         "probe_dns_lookup_time_seconds",
         "Duration of name resolution in the latest probe.",
         |writer, series| {
-            latest_probe(writer, series, |latest| {
-                Some(latest.phases.resolve.unwrap_or_default().as_secs_f64())
-            });
+            let time = |probe: &LatestProbe| probe.phases.resolve.unwrap_or_default();
+            latest(writer, series, |probe| Some(time(probe).as_secs_f64()));
         },
     ),
     family(
@@ -213,7 +207,7 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "probecause_last_probe_timestamp_seconds",
         "End of the latest probe, as a Unix timestamp.",
-        |writer, series| latest_probe(writer, series, |latest| Some(unix(latest.at))),
+        |writer, series| latest(writer, series, |probe| Some(unix(probe.at))),
     ),
     gauge(
         "probecause_interval_seconds",
@@ -223,7 +217,7 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "probecause_maintenance",
         "Whether the latest probe was in a maintenance window (1) or not (0).",
-        |writer, series| latest_probe(writer, series, |latest| Some(u8::from(latest.maintenance))),
+        |writer, series| latest(writer, series, |probe| Some(u8::from(probe.maintenance))),
     ),
     gauge(
         "probecause_incident_start_timestamp_seconds",
@@ -237,7 +231,7 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "probecause_floor_seconds",
         "Response time of the front door without its function, as used to diagnose the latest probe.",
-        |writer, series| latest_probe(writer, series, |latest| latest.floor),
+        |writer, series| latest(writer, series, |probe| probe.floor),
     ),
     family(
         "probecause_processing_seconds",
@@ -248,7 +242,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
 ];
 
-fn latest_probe<V: std::fmt::Display>(
+fn latest<V: std::fmt::Display>(
     writer: &mut SampleWriter<'_>,
     series: &TargetSeries,
     value: impl FnOnce(&LatestProbe) -> Option<V>,
@@ -259,21 +253,18 @@ fn latest_probe<V: std::fmt::Display>(
 }
 
 fn phases(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    let Some(latest) = &series.latest else { return };
+    let Some(probe) = &series.latest else { return };
     for phase in Phase::ALL {
         // Zero for a phase that was not reached, as in blackbox_exporter.
-        let time = latest.phases.get(phase).unwrap_or_default();
+        let time = probe.phases.get(phase).unwrap_or_default();
         let label = [("phase", phase.as_str())];
         writer.sample_with(series.labels(), &label, time.as_secs_f64());
     }
 }
 
 fn tls_version(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
-    let version = series
-        .latest
-        .as_ref()
-        .and_then(|latest| latest.tls_version.as_deref());
-    if let Some(version) = version {
+    let latest = series.latest.as_ref();
+    if let Some(version) = latest.and_then(|probe| probe.tls_version.as_deref()) {
         writer.sample_with(series.labels(), &[("version", version)], 1);
     }
 }
@@ -319,20 +310,15 @@ fn health(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
 }
 
 fn processing(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    let (labels, histogram) = (series.labels(), &series.processing);
     let mut cumulative = 0;
-    for ((_, bound), count) in PROCESSING_BUCKETS.iter().zip(series.processing.counts) {
+    for ((_, bound), count) in PROCESSING_BUCKETS.iter().zip(histogram.counts) {
         cumulative += count;
-        writer.sample_part("_bucket", series.labels(), &[("le", bound)], cumulative);
+        writer.sample_part("_bucket", labels, &[("le", bound)], cumulative);
     }
-    let TargetSeries { processing, .. } = series;
-    writer.sample_part(
-        "_bucket",
-        series.labels(),
-        &[("le", "+Inf")],
-        processing.count,
-    );
-    writer.sample_part("_sum", series.labels(), &[], processing.sum.as_secs_f64());
-    writer.sample_part("_count", series.labels(), &[], processing.count);
+    writer.sample_part("_bucket", labels, &[("le", "+Inf")], histogram.count);
+    writer.sample_part("_sum", labels, &[], histogram.sum.as_secs_f64());
+    writer.sample_part("_count", labels, &[], histogram.count);
 }
 
 #[expect(
