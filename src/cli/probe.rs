@@ -169,7 +169,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 /// Probes while a line on the terminal tells how far it is.
 async fn watch(prober: &Prober, target: &Target, terminal: Terminal) -> Observation {
     let stopwatch = Arc::new(Stopwatch::new());
-    let mut probing = Box::pin(prober.probe_watched(target, &stopwatch));
+    let mut probing = Box::pin(prober.probe_with(target, &stopwatch));
     if !terminal.progress {
         return probing.await;
     }

@@ -66,7 +66,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     if args.watch {
         tokio::spawn(watch(config::Watch::new(&args.config), told));
     }
-    let sd_notify = SdNotify::of_environment(|name| std::env::var_os(name), std::process::id())
+    let sd_notify = SdNotify::from_environment(|name| std::env::var_os(name), std::process::id())
         .map_err(|error| error.to_string())?;
     let targets = loaded.settings.targets.len();
     let scheme = loaded.settings.server.web.scheme();

@@ -1,14 +1,15 @@
-//! The JSON that users and programs read (design.md 5 "Contracts"), in one place.
+//! The JSON objects of the command line and the HTTP API, defined in one place.
 //!
-//! The core knows no serialisation; this file mirrors its types into the published
-//! shape, for the command line, the API and the page alike. Keys are only ever added;
-//! what is absent is `null`; seconds are numbers; times are RFC 3339 with milliseconds.
+//! The core types know no serialization; this module maps them to the published objects.
+//! Keys are only ever added and keep their order. A missing value is `null`, seconds are
+//! numbers, and times are RFC 3339 with milliseconds.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::diagnosis::fact::FactValue;
@@ -21,142 +22,170 @@ use crate::model::cause::CauseId;
 use crate::model::observation::{Observation, Phase, Phases};
 use crate::model::target::{Target, shown_url};
 
-/// What a result object is made from, wherever it comes from.
+/// The inputs of a result object, for a probe and for a transcript alike.
 #[derive(Clone, Copy, Debug)]
 pub struct ResultParts<'a> {
     /// The target's name, or the URL for a transcript.
     pub target: &'a str,
-    /// The daemon's location; absent for a transcript.
+    /// The daemon's location; `None` for a transcript.
     pub location: Option<&'a str>,
-    /// What was seen.
+    /// The probe's observation.
     pub observation: &'a Observation,
-    /// Whether `observation.started` is known (a transcript may carry no date).
+    /// Whether `observation.started` is known; a transcript may carry no date.
     pub dated: bool,
-    /// What it means.
+    /// The diagnosis of the observation.
     pub diagnosis: &'a Diagnosis,
-    /// The incident it belongs to.
+    /// The incident that the probe belongs to.
     pub incident_id: Option<&'a str>,
 }
 
-/// The result object of the contract.
-#[must_use]
-pub fn result(parts: ResultParts<'_>) -> Value {
-    let ResultParts {
-        observation,
-        diagnosis,
-        ..
-    } = parts;
-    let verdict = diagnosis.verdict.as_deref();
-    json!({
-        "time": parts.dated.then(|| time(observation.started)),
-        "target": parts.target,
-        "location": parts.location,
-        "success": diagnosis.outcome != Outcome::Failed,
-        "status": observation.response.as_ref().map(|response| response.status),
-        "duration_seconds": seconds(observation.duration),
-        "phases": phases(&observation.phases),
-        "cause": verdict.map(|verdict| verdict.cause.as_str()),
-        "owner": verdict.map(|verdict| verdict.owner.as_str()),
-        "certainty": verdict.map(|verdict| verdict.certainty.as_str()),
-        "candidates": verdict.map_or_else(Vec::new, candidates),
-        "evidence": diagnosis.evidence.iter().map(evidence).collect::<Vec<_>>(),
-        "request_id": observation.request_id(),
-        "error": diagnosis.error,
-        "incident_id": parts.incident_id,
-        "next": verdict.map_or(&[][..], |verdict| &verdict.next),
-        "title": verdict.map(|verdict| verdict.title.as_str()),
-        "url": observation.final_url,
-        "remote": observation.remote.map(|address| address.to_string()),
-        "own_lag_seconds": own_lag(observation),
-    })
+/// The result object. The order of the fields is the order of the published keys.
+#[derive(Default, Serialize)]
+struct ResultObject<'a> {
+    time: Option<String>,
+    target: &'a str,
+    location: Option<&'a str>,
+    success: Option<bool>,
+    status: Option<u16>,
+    duration_seconds: Option<f64>,
+    phases: Value,
+    cause: Option<&'a str>,
+    owner: Option<&'a str>,
+    certainty: Option<&'a str>,
+    candidates: Vec<Value>,
+    evidence: Vec<Value>,
+    request_id: Option<&'a str>,
+    error: Option<&'a str>,
+    incident_id: Option<&'a str>,
+    next: &'a [String],
+    title: Option<&'a str>,
+    url: Cow<'a, str>,
+    remote: Option<String>,
+    own_lag_seconds: Option<f64>,
 }
 
-/// A target of the API: the result object plus `health` and `since`. While an incident is
-/// open, cause and evidence are the incident's: what is known of the outage is more than
-/// what its newest probe shows.
-#[must_use]
-pub fn target(report: &Report) -> Value {
-    let mut diagnosis = Cow::Borrowed(&*report.diagnosis);
-    if let Some(incident) = &report.incident
-        && incident.resolved.is_none()
-        && diagnosis.outcome != Outcome::Passed
-    {
-        let known = diagnosis.to_mut();
-        known.verdict = Some(Arc::clone(&incident.verdict));
-        if !incident.evidence.is_empty() {
-            known.evidence = incident.evidence.to_vec();
+/// A target of the API: the result object of its newest probe, then the target's state.
+#[derive(Serialize)]
+struct TargetObject<'a> {
+    #[serde(flatten)]
+    result: ResultObject<'a>,
+    health: &'static str,
+    since: Option<String>,
+    maintenance: Option<bool>,
+    probable_cause: Option<&'a str>,
+    labels: &'a BTreeMap<String, String>,
+}
+
+impl<'a> ResultObject<'a> {
+    /// The result object of one probe or transcript.
+    fn new(parts: ResultParts<'a>) -> Self {
+        let (observation, diagnosis) = (parts.observation, parts.diagnosis);
+        let response = observation.response.as_ref();
+        let mut object = Self {
+            time: parts.dated.then(|| time(observation.started)),
+            location: parts.location,
+            success: Some(diagnosis.outcome != Outcome::Failed),
+            status: response.map(|response| response.status),
+            duration_seconds: Some(seconds(observation.duration)),
+            phases: phases(&observation.phases),
+            evidence: diagnosis.evidence.iter().map(evidence).collect(),
+            request_id: observation.request_id(),
+            error: diagnosis.error.as_deref(),
+            incident_id: parts.incident_id,
+            remote: observation.remote.map(|address| address.to_string()),
+            own_lag_seconds: own_lag(observation),
+            ..Self::unknown(parts.target, Cow::Borrowed(&observation.final_url))
+        };
+        if let Some(verdict) = &diagnosis.verdict {
+            object.set_verdict(verdict);
+        }
+        object
+    }
+
+    /// The result object of a target that has no result yet.
+    fn unknown(target: &'a str, url: Cow<'a, str>) -> Self {
+        Self {
+            target,
+            phases: phases(&Phases::default()),
+            url,
+            ..Self::default()
         }
     }
-    let mut object = result(ResultParts {
+
+    fn set_verdict(&mut self, verdict: &'a Verdict) {
+        self.cause = Some(verdict.cause.as_str());
+        self.owner = Some(verdict.owner.as_str());
+        self.certainty = Some(verdict.certainty.as_str());
+        self.candidates = candidates(verdict);
+        self.next = &verdict.next;
+        self.title = Some(&verdict.title);
+    }
+}
+
+/// The result object of one probe or transcript.
+#[must_use]
+pub fn result(parts: ResultParts<'_>) -> Value {
+    json!(ResultObject::new(parts))
+}
+
+/// A target of the API: the result object of its newest probe plus the target's state.
+///
+/// While an incident is open, cause and evidence are the incident's, which rest on more
+/// than the newest probe.
+#[must_use]
+pub fn target(report: &Report) -> Value {
+    let incident = report.incident.as_deref();
+    let mut result = ResultObject::new(ResultParts {
         target: report.target.name.as_str(),
         location: Some(&report.location),
         observation: &report.observation,
         dated: true,
-        diagnosis: &diagnosis,
-        incident_id: report
-            .incident
-            .as_ref()
-            .map(|incident| incident.id.as_str()),
+        diagnosis: &report.diagnosis,
+        incident_id: incident.map(|incident| incident.id.as_str()),
     });
-    object["health"] = json!(report.health.as_str());
-    object["since"] = json!(time(report.since));
-    object["maintenance"] = json!(report.maintenance);
-    object["probable_cause"] = json!(
-        report
-            .showing
-            .as_ref()
-            .map(|verdict| verdict.cause.as_str())
-    );
-    object["labels"] = json!(report.target.labels);
-    object
+    if let Some(incident) = incident.filter(|incident| incident.resolved.is_none())
+        && report.diagnosis.outcome != Outcome::Passed
+    {
+        result.set_verdict(&incident.verdict);
+        if !incident.evidence.is_empty() {
+            result.evidence = incident.evidence.iter().map(evidence).collect();
+        }
+    }
+    let shown = report.showing.as_ref();
+    json!(TargetObject {
+        result,
+        health: report.health.as_str(),
+        since: Some(time(report.since)),
+        maintenance: Some(report.maintenance),
+        probable_cause: shown.map(|verdict| verdict.cause.as_str()),
+        labels: &report.target.labels,
+    })
 }
 
-/// A target that has not been probed yet: the same keys, with nothing known but what is
-/// from before a restart.
+/// A target that this process has not probed yet: every key of [`target`], with the
+/// values of the incident restored from before a restart, if there is one.
 #[must_use]
 pub fn unprobed(target: &Target, location: &str, resumed: Option<&KeptIncident>) -> Value {
-    let mut object = json!({
-        "time": null,
-        "target": target.name.as_str(),
-        "location": location,
-        "success": null,
-        "status": null,
-        "duration_seconds": null,
-        "phases": phases(&Phases::default()),
-        "cause": null,
-        "owner": null,
-        "certainty": null,
-        "candidates": [],
-        "evidence": [],
-        "request_id": null,
-        "error": null,
-        "incident_id": null,
-        "next": [],
-        "title": null,
-        "url": shown_url(&target.url),
-        "remote": null,
-        "own_lag_seconds": null,
-        "health": HealthState::Unknown.as_str(),
-        "since": null,
-        "maintenance": null,
-        "probable_cause": null,
-        "labels": target.labels,
-    });
+    let url = Cow::Owned(shown_url(&target.url));
+    let mut object = TargetObject {
+        result: ResultObject::unknown(target.name.as_str(), url),
+        health: HealthState::Unknown.as_str(),
+        since: None,
+        maintenance: None,
+        probable_cause: None,
+        labels: &target.labels,
+    };
+    object.result.location = Some(location);
     if let Some(kept) = resumed {
-        let (incident, verdict) = (&kept.incident, &kept.incident.verdict);
-        object["cause"] = json!(verdict.cause.as_str());
-        object["owner"] = json!(verdict.owner.as_str());
-        object["certainty"] = json!(verdict.certainty.as_str());
-        object["candidates"] = json!(candidates(verdict));
-        object["evidence"] = incident.evidence.iter().map(evidence).collect();
-        object["incident_id"] = json!(incident.id.as_str());
-        object["next"] = json!(verdict.next);
-        object["title"] = json!(verdict.title);
-        object["health"] = json!(kept.health.as_str());
-        object["since"] = json!(time(kept.since));
-        object["probable_cause"] = json!(verdict.cause.as_str());
+        let incident = &kept.incident;
+        object.result.set_verdict(&incident.verdict);
+        object.result.evidence = incident.evidence.iter().map(evidence).collect();
+        object.result.incident_id = Some(incident.id.as_str());
+        object.health = kept.health.as_str();
+        object.since = Some(time(kept.since));
+        object.probable_cause = Some(incident.verdict.cause.as_str());
     }
-    object
+    json!(object)
 }
 
 /// A cause of the API.
@@ -203,7 +232,8 @@ fn candidates(verdict: &Verdict) -> Vec<Value> {
         .collect()
 }
 
-/// By how much the times may be too long because of us; absent where it does not matter.
+/// How much of the measured times may be the prober's own delay; `None` below the threshold
+/// that matters.
 fn own_lag(observation: &Observation) -> Option<f64> {
     (!observation.own_lag.is_zero()).then(|| seconds(observation.own_lag))
 }
@@ -214,7 +244,7 @@ pub fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// Seconds as a number, to the microsecond: finer digits are noise.
+/// A duration in seconds, rounded to the microsecond.
 #[must_use]
 pub fn seconds(time: Duration) -> f64 {
     rounded(time.as_secs_f64(), 6)
@@ -254,3 +284,6 @@ fn rounded(number: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (number * scale).round() / scale
 }
+
+#[cfg(test)]
+mod tests;

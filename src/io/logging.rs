@@ -1,7 +1,7 @@
-//! The daemon's own log: structured lines on standard error, for a person or as JSON.
+//! Sets up the daemon's log: structured lines on standard error, human-readable or JSON.
 //!
-//! Log lines carry facts as fields and no secrets: what a secret is wrapped in cannot
-//! be printed. Standard output belongs to the commands' results.
+//! Secrets cannot be logged, because their type does not print them. Standard output is reserved
+//! for the results of commands.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -9,18 +9,20 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::model::settings::{LogFormat, LogSettings};
 
-/// Why logging could not be set up.
+/// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// The filter does not parse.
-    #[error("log level `{level}`: {source}; use one such as `info` or `probecause=debug`")]
+pub enum LoggingError {
+    /// The filter is invalid.
+    #[error(
+        "invalid log level `{level}`: {source}; use a filter such as `info` or `probecause=debug`"
+    )]
     Level {
-        /// The filter as written.
+        /// The filter as configured.
         level: String,
-        /// What is wrong with it.
+        /// The parser's error.
         source: ParseError,
     },
-    /// Somebody set up logging before.
+    /// Logging is already set up.
     #[error("cannot set up logging: {0}")]
     Init(#[from] TryInitError),
 }
@@ -28,13 +30,13 @@ pub enum TelemetryError {
 /// Sets up logging for the whole process.
 ///
 /// # Errors
-/// A filter that does not parse, or logging that is already set up.
-pub fn start(settings: &LogSettings, colour: bool) -> Result<(), TelemetryError> {
+/// An invalid filter, or logging is already set up.
+pub fn start(settings: &LogSettings, color: bool) -> Result<(), LoggingError> {
     use tracing_subscriber::util::SubscriberInitExt;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(&settings.level)?)
         .with_target(false)
-        .with_ansi(colour)
+        .with_ansi(color)
         .with_writer(std::io::stderr);
     match settings.format {
         LogFormat::Human => builder.finish().try_init()?,
@@ -46,31 +48,31 @@ pub fn start(settings: &LogSettings, colour: bool) -> Result<(), TelemetryError>
 /// Parses a log filter.
 ///
 /// # Errors
-/// [`TelemetryError::Level`] with the filter and what is wrong with it.
-pub fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
-    let quiet = if level.contains("aws_config") {
+/// [`LoggingError::Level`] with the filter and the parser's error.
+pub fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
+    let complete = if level.contains("aws_config") {
         level.to_owned()
     } else {
-        format!("{level},{QUIET}")
+        format!("{level},{SDK_LEVELS}")
     };
-    // Without ours first: a message must quote what the user wrote.
-    let parsed = EnvFilter::try_new(level).and_then(|_| EnvFilter::try_new(quiet));
-    parsed.map_err(|source| TelemetryError::Level {
+    // The configured filter is parsed alone first, so that an error quotes only that.
+    let parsed = EnvFilter::try_new(level).and_then(|_| EnvFilter::try_new(complete));
+    parsed.map_err(|source| LoggingError::Level {
         level: level.to_owned(),
         source,
     })
 }
 
-/// Parts of the AWS SDK that warn of every attempt to get credentials anew; we tell of a
-/// failure once, with the mend. Whoever names them in the filter hears them all the same.
-const QUIET: &str = "aws_config::sts=error,aws_config::meta::credentials=error";
+/// Levels for AWS SDK modules that warn about every attempt to get credentials. The daemon logs
+/// such a failure once itself. A filter that names `aws_config` overrides these levels.
+const SDK_LEVELS: &str = "aws_config::sts=error,aws_config::meta::credentials=error";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_filter_is_named() {
+    fn an_invalid_filter_is_quoted_in_the_error() {
         assert!(filter("probecause=debug,info").is_ok());
         let error = filter("probecause=loud").unwrap_err().to_string();
         assert!(error.contains("`probecause=loud`"), "{error}");

@@ -12,7 +12,7 @@ use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::io::evidence::{EvidenceCollector, FIRST_LOG_SEARCH};
 use probecause::io::probe::Prober;
-use probecause::io::simulator::{Door, Fault, Options, Simulator};
+use probecause::io::simulator::{ApiType, Options, RouteFault, Simulator};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::cause::Certainty;
 use probecause::model::observation::Observation;
@@ -27,15 +27,15 @@ const AGO: Duration = Duration::from_secs(20);
 /// Far beyond what a look at a loopback service takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn target(simulator: &Simulator, door: Door, fault: Fault) -> Target {
-    let address = match door {
-        Door::HttpApi => simulator.address(),
-        Door::RestApi => simulator.rest_address(),
+fn target(simulator: &Simulator, api: ApiType, fault: RouteFault) -> Target {
+    let address = match api {
+        ApiType::HttpApi => simulator.address(),
+        ApiType::RestApi => simulator.rest_address(),
     };
-    let url = format!("https://{address}{}", door.path_of(fault.route()));
+    let url = format!("https://{address}{}", api.path_of(fault.route()));
     let mut target = Target::with_defaults(&url, Url::parse(&url).unwrap());
     target.tls.ca = Some(simulator.ca_pem().as_bytes().into());
-    target.aws = simulator.declarations(door, fault.route());
+    target.aws = simulator.declarations(api, fault.route());
     target
 }
 
@@ -49,7 +49,7 @@ fn request_id(observation: &Observation) -> Option<String> {
 }
 
 /// Probes every fault once, waits for its log line, and compares `cause certainty`.
-async fn check(door: Door, expected: &[(Fault, &str)]) {
+async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
     let options = Options {
         integration_timeout: Duration::from_secs(1),
         rest_timeout: Duration::from_secs(1),
@@ -61,7 +61,7 @@ async fn check(door: Door, expected: &[(Fault, &str)]) {
     let (sender, mut answers) = mpsc::channel(64);
     let mut probed = Vec::new();
     for (fault, cause) in expected {
-        let target = Arc::new(target(&simulator, door, *fault));
+        let target = Arc::new(target(&simulator, api, *fault));
         settings.targets.push(Arc::clone(&target));
         probed.push((Arc::clone(&target), prober.probe(&target).await, *cause));
     }
@@ -102,20 +102,20 @@ async fn check(door: Door, expected: &[(Fault, &str)]) {
     simulator.stop().await;
 }
 
-const FAULTS: [(Fault, &str); 5] = [
-    (Fault::Timeout, "integration-timeout"),
-    (Fault::Throttled, "lambda-throttled"),
-    (Fault::Permission, "lambda-permission-denied"),
-    (Fault::Malformed, "lambda-malformed-response"),
-    (Fault::FunctionError, "lambda-function-error"),
+const FAULTS: [(RouteFault, &str); 5] = [
+    (RouteFault::Timeout, "integration-timeout"),
+    (RouteFault::Throttled, "lambda-throttled"),
+    (RouteFault::Permission, "lambda-permission-denied"),
+    (RouteFault::Malformed, "lambda-malformed-response"),
+    (RouteFault::FunctionError, "lambda-function-error"),
 ];
 
 #[tokio::test]
 async fn the_five_faults_of_an_http_api_are_proven_by_its_access_log() {
-    check(Door::HttpApi, &FAULTS).await;
+    check(ApiType::HttpApi, &FAULTS).await;
 }
 
 #[tokio::test]
 async fn the_five_faults_of_a_rest_api_are_proven_by_its_execution_log() {
-    check(Door::RestApi, &FAULTS).await;
+    check(ApiType::RestApi, &FAULTS).await;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use probecause::domain::incident::IncidentEvent;
 use probecause::engine::server::{ReloadRequest, ServerState, serve};
-use probecause::io::sink::page::{Board, causes, detail, list};
+use probecause::io::sink::page::{StatusBoard, causes, detail, list};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -318,7 +318,7 @@ fn the_board_keeps_sixty_results_oldest_first() {
     let (_, recent) = board.target("catalogue").unwrap();
     assert_eq!(recent.len(), 60);
     assert!(recent.is_sorted_by_key(|sample| sample.at));
-    assert!(Board::default().targets().is_empty());
+    assert!(StatusBoard::default().targets().is_empty());
 }
 
 #[tokio::test]

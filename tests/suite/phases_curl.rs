@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use probecause::io::probe::Prober;
-use probecause::io::simulator::{Fault, Options, Simulator};
+use probecause::io::simulator::{Options, RouteFault, Simulator};
 use probecause::model::observation::{HttpVersion, Observation, Phase};
 use probecause::model::settings::ResolverSettings;
 use probecause::model::target::{Target, TlsSettings};
@@ -55,7 +55,7 @@ async fn check(http2: bool) {
     };
     let simulator = Simulator::start(options).await.unwrap();
     // Throttled: the answer with the least jitter.
-    let route = Fault::Throttled.route();
+    let route = RouteFault::Throttled.route();
     let url = format!("https://{}{route}", simulator.address());
     let mut target = Target::with_defaults("curl", url.parse().unwrap());
     target.tls = TlsSettings {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use probecause::io::simulator::{Fault, Options, Simulator};
+use probecause::io::simulator::{Options, RouteFault, Simulator};
 use reqwest::{Certificate, Client, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -28,7 +28,7 @@ fn client(simulator: &Simulator, http1: bool) -> Client {
 }
 
 /// Asks a route and compares status and body; the headers must be the captured four.
-async fn check(fault: Fault, status: u16, body: &str) {
+async fn check(fault: RouteFault, status: u16, body: &str) {
     let simulator = start().await;
     for http1 in [false, true] {
         let url = format!("https://{}{}", simulator.address(), fault.route());
@@ -52,22 +52,22 @@ async fn check(fault: Fault, status: u16, body: &str) {
 
 #[tokio::test]
 async fn a_healthy_route_answers_over_both_protocols() {
-    check(Fault::None, 200, r#"{"status":"ok","orders":3}"#).await;
+    check(RouteFault::None, 200, r#"{"status":"ok","orders":3}"#).await;
 }
 
 #[tokio::test]
 async fn timeout_and_throttling_look_alike() {
     let body = r#"{"message":"Service Unavailable"}"#;
-    check(Fault::Timeout, 503, body).await;
-    check(Fault::Throttled, 503, body).await;
+    check(RouteFault::Timeout, 503, body).await;
+    check(RouteFault::Throttled, 503, body).await;
 }
 
 #[tokio::test]
 async fn permission_malformed_response_and_function_error_look_alike() {
     let body = r#"{"message":"Internal Server Error"}"#;
-    check(Fault::Permission, 500, body).await;
-    check(Fault::Malformed, 500, body).await;
-    check(Fault::FunctionError, 500, body).await;
+    check(RouteFault::Permission, 500, body).await;
+    check(RouteFault::Malformed, 500, body).await;
+    check(RouteFault::FunctionError, 500, body).await;
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_fault_can_be_mended_and_the_function_runs_again() {
         500
     );
     assert_eq!(simulator.invocations("/permission"), 0);
-    simulator.set_fault("/permission", Fault::None);
+    simulator.set_fault("/permission", RouteFault::None);
     assert_eq!(
         client.get(&url).send().await.unwrap().status().as_u16(),
         200

@@ -7,7 +7,7 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
-use probecause::io::simulator::{Door, Fault, Options, Simulator};
+use probecause::io::simulator::{ApiType, Options, RouteFault, Simulator};
 use reqwest::{Certificate, Client};
 use serde_json::Value;
 
@@ -22,27 +22,27 @@ async fn start() -> Simulator {
 }
 
 /// Asks a route once; returns the status and the id on the answer.
-async fn ask(simulator: &Simulator, door: Door, route: &str) -> (u16, String) {
+async fn ask(simulator: &Simulator, api: ApiType, route: &str) -> (u16, String) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let root = Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
     let client = Client::builder().tls_certs_only([root]).no_proxy();
-    let (address, id) = match door {
-        Door::HttpApi => (simulator.address(), "apigw-requestid"),
-        Door::RestApi => (simulator.rest_address(), "x-amzn-requestid"),
+    let (address, id) = match api {
+        ApiType::HttpApi => (simulator.address(), "apigw-requestid"),
+        ApiType::RestApi => (simulator.rest_address(), "x-amzn-requestid"),
     };
-    let url = format!("https://{address}{}", door.path_of(route));
+    let url = format!("https://{address}{}", api.path_of(route));
     let answer = client.build().unwrap().get(url).send().await.unwrap();
     let id = answer.headers()[id].to_str().unwrap().to_owned();
     (answer.status().as_u16(), id)
 }
 
 /// The messages in a door's log group that fit a pattern.
-async fn lines(simulator: &Simulator, door: Door, pattern: &str) -> Vec<String> {
+async fn lines(simulator: &Simulator, api: ApiType, pattern: &str) -> Vec<String> {
     let client = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let now = Timestamp::now().as_millisecond();
     let found = client
         .filter_log_events()
-        .log_group_name(door.log_group())
+        .log_group_name(api.log_group())
         .start_time(now - 60_000)
         .end_time(now + 60_000)
         .filter_pattern(pattern)
@@ -108,12 +108,12 @@ async fn values(simulator: &Simulator, queries: Vec<MetricDataQuery>) -> BTreeMa
 }
 
 /// Asks a route and looks its line up by the answer's id, as evidence does.
-async fn check_line(fault: Fault, expected: &[(&str, &str)]) {
+async fn check_line(fault: RouteFault, expected: &[(&str, &str)]) {
     let simulator = start().await;
-    let (status, id) = ask(&simulator, Door::HttpApi, fault.route()).await;
-    ask(&simulator, Door::HttpApi, fault.route()).await;
+    let (status, id) = ask(&simulator, ApiType::HttpApi, fault.route()).await;
+    ask(&simulator, ApiType::HttpApi, fault.route()).await;
     for pattern in [format!("\"{id}\""), format!("{{ $.requestId = \"{id}\" }}")] {
-        let found = lines(&simulator, Door::HttpApi, &pattern).await;
+        let found = lines(&simulator, ApiType::HttpApi, &pattern).await;
         assert_eq!(found.len(), 1, "{fault:?} {pattern}");
         let line: Value = serde_json::from_str(&found[0]).unwrap();
         assert_eq!(line["requestId"], id);
@@ -129,17 +129,21 @@ async fn check_line(fault: Fault, expected: &[(&str, &str)]) {
 #[tokio::test]
 async fn the_access_log_line_of_each_fault_is_found_by_its_request_id() {
     check_line(
-        Fault::None,
+        RouteFault::None,
         &[
             ("integrationErrorMessage", "-"),
             ("integrationStatus", "200"),
         ],
     )
     .await;
-    check_line(Fault::Timeout, &[("integrationErrorMessage", "timed out")]).await;
-    check_line(Fault::Throttled, &[("integrationStatus", "429")]).await;
     check_line(
-        Fault::Permission,
+        RouteFault::Timeout,
+        &[("integrationErrorMessage", "timed out")],
+    )
+    .await;
+    check_line(RouteFault::Throttled, &[("integrationStatus", "429")]).await;
+    check_line(
+        RouteFault::Permission,
         &[(
             "integrationErrorMessage",
             "doesn't have permissions to call the integration",
@@ -147,12 +151,12 @@ async fn the_access_log_line_of_each_fault_is_found_by_its_request_id() {
     )
     .await;
     check_line(
-        Fault::Malformed,
+        RouteFault::Malformed,
         &[("integrationErrorMessage", "Malformed")],
     )
     .await;
     check_line(
-        Fault::FunctionError,
+        RouteFault::FunctionError,
         &[(
             "integrationErrorMessage",
             "The Lambda function returned the following error",
@@ -162,11 +166,11 @@ async fn the_access_log_line_of_each_fault_is_found_by_its_request_id() {
 }
 
 /// Asks a REST route and compares status and the first line of its execution log.
-async fn check_execution(fault: Fault, status: u16, expected: &str) {
+async fn check_execution(fault: RouteFault, status: u16, expected: &str) {
     let simulator = start().await;
-    let (seen, id) = ask(&simulator, Door::RestApi, fault.route()).await;
+    let (seen, id) = ask(&simulator, ApiType::RestApi, fault.route()).await;
     assert_eq!(seen, status, "{fault:?}");
-    let found = lines(&simulator, Door::RestApi, &format!("\"{id}\"")).await;
+    let found = lines(&simulator, ApiType::RestApi, &format!("\"{id}\"")).await;
     assert!(found[0].contains(expected), "{fault:?}: {found:?}");
     let last = format!("({id}) Method completed with status: {status}");
     assert_eq!(found.last(), Some(&last), "{fault:?}");
@@ -176,25 +180,30 @@ async fn check_execution(fault: Fault, status: u16, expected: &str) {
 #[tokio::test]
 async fn the_rest_twin_answers_and_logs_as_captured() {
     check_execution(
-        Fault::Timeout,
+        RouteFault::Timeout,
         504,
         "Execution failed due to a timeout error",
     )
     .await;
     check_execution(
-        Fault::Throttled,
+        RouteFault::Throttled,
         500,
         "Lambda invocation failed with status: 429",
     )
     .await;
     check_execution(
-        Fault::Permission,
+        RouteFault::Permission,
         500,
         "Invalid permissions on Lambda function",
     )
     .await;
-    check_execution(Fault::Malformed, 502, "Malformed Lambda proxy response").await;
-    check_execution(Fault::FunctionError, 502, "customer function error").await;
+    check_execution(
+        RouteFault::Malformed,
+        502,
+        "Malformed Lambda proxy response",
+    )
+    .await;
+    check_execution(RouteFault::FunctionError, 502, "customer function error").await;
 }
 
 #[tokio::test]
@@ -241,14 +250,14 @@ async fn the_rest_twin_names_the_error_in_its_headers() {
 }
 
 /// Lambda's and the API's sums for one route, asked twice.
-async fn check_sums(fault: Fault, expected: &[(&str, f64)]) {
+async fn check_sums(fault: RouteFault, expected: &[(&str, f64)]) {
     let simulator = start().await;
     for _ in 0..2 {
-        ask(&simulator, Door::HttpApi, fault.route()).await;
+        ask(&simulator, ApiType::HttpApi, fault.route()).await;
     }
     // Another route's traffic must not show in this one's series.
-    ask(&simulator, Door::HttpApi, "/wrong-body").await;
-    let declared = simulator.declarations(Door::HttpApi, fault.route());
+    ask(&simulator, ApiType::HttpApi, "/wrong-body").await;
+    let declared = simulator.declarations(ApiType::HttpApi, fault.route());
     let function = declared.function.unwrap();
     let lambda = |id, metric| query(id, ("AWS/Lambda", metric), &[("FunctionName", &function)]);
     let (api, stage, route) = (
@@ -281,17 +290,17 @@ async fn check_sums(fault: Fault, expected: &[(&str, f64)]) {
 async fn each_fault_leaves_its_own_sums() {
     let api = [("count", 2.0), ("failed", 2.0)];
     let ran = [("invocations", 2.0), ("throttles", 0.0)];
-    check_sums(Fault::Permission, &api).await;
+    check_sums(RouteFault::Permission, &api).await;
     check_sums(
-        Fault::Throttled,
+        RouteFault::Throttled,
         &[&api[..], &[("throttles", 2.0)]].concat(),
     )
     .await;
     let good = [&api[..], &ran, &[("errors", 0.0)]].concat();
-    check_sums(Fault::Malformed, &good).await;
-    check_sums(Fault::Timeout, &good).await;
+    check_sums(RouteFault::Malformed, &good).await;
+    check_sums(RouteFault::Timeout, &good).await;
     check_sums(
-        Fault::FunctionError,
+        RouteFault::FunctionError,
         &[&api[..], &ran, &[("errors", 2.0)]].concat(),
     )
     .await;
@@ -300,9 +309,9 @@ async fn each_fault_leaves_its_own_sums() {
 #[tokio::test]
 async fn a_timeout_shows_in_the_latency_and_duration_and_rest_series_go_by_name() {
     let simulator = start().await;
-    let route = Fault::Timeout.route();
-    ask(&simulator, Door::RestApi, route).await;
-    let declared = simulator.declarations(Door::RestApi, route);
+    let route = RouteFault::Timeout.route();
+    ask(&simulator, ApiType::RestApi, route).await;
+    let declared = simulator.declarations(ApiType::RestApi, route);
     let (function, api) = (declared.function.unwrap(), declared.api_name.unwrap());
     let place = [
         ("ApiName", &*api),
@@ -347,7 +356,7 @@ async fn what_is_not_simulated_is_refused_in_the_protocols_own_form() {
     let asked = asked.start_time(DateTime::from_secs(0)).end_time(now);
     let error = asked.send().await.unwrap_err();
     assert_eq!(error.code(), Some("ValidationError"));
-    assert_eq!(error.message(), Some("a: expressions are not simulated"));
+    assert_eq!(error.message(), Some("a: expressions are not supported"));
     let logs = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let error = logs.describe_log_groups().send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));
@@ -359,16 +368,16 @@ async fn what_is_not_simulated_is_refused_in_the_protocols_own_form() {
 #[tokio::test]
 async fn a_path_that_is_no_route_is_counted_and_reaches_no_function() {
     let simulator = start().await;
-    let (status, id) = ask(&simulator, Door::HttpApi, "/nowhere").await;
+    let (status, id) = ask(&simulator, ApiType::HttpApi, "/nowhere").await;
     assert_eq!(status, 404);
-    let found = lines(&simulator, Door::HttpApi, &format!("\"{id}\"")).await;
+    let found = lines(&simulator, ApiType::HttpApi, &format!("\"{id}\"")).await;
     let line: Value = serde_json::from_str(&found[0]).unwrap();
     assert_eq!(
         (&line["routeKey"], &line["integrationRequestId"]),
         (&"-".into(), &"-".into())
     );
     let api = simulator
-        .declarations(Door::HttpApi, "/nowhere")
+        .declarations(ApiType::HttpApi, "/nowhere")
         .api_id
         .unwrap();
     let place = [("ApiId", &*api)];
@@ -378,7 +387,7 @@ async fn a_path_that_is_no_route_is_counted_and_reaches_no_function() {
     )
     .await;
     assert_eq!(found["client"], 1.0);
-    for fault in Fault::ALL {
+    for fault in RouteFault::ALL {
         assert_eq!(simulator.invocations(fault.route()), 0);
     }
 }

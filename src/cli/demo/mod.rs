@@ -22,7 +22,7 @@ use self::plan::Ports;
 use self::reporter::{Reporter, Style};
 use super::{Exit, Terminal};
 use crate::domain::health::HealthState;
-use crate::io::simulator::{Door, Options, Simulator};
+use crate::io::simulator::{ApiType, Options, Simulator};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::observation::Phases;
 use crate::model::settings::ServerSettings;
@@ -82,7 +82,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
             .map_err(|error| format!("cannot start the simulated gateway: {error}"))?,
     };
     let listen = args.listen.unwrap_or_else(free_address);
-    let declare = |route: &str| simulator.declarations(Door::HttpApi, route);
+    let declare = |route: &str| simulator.declarations(ApiType::HttpApi, route);
     let settings = plan::settings(ports, simulator.ca_pem(), listen, declare)?;
     let daemon = Daemon::start(settings, simulator.telemetry_config().await).await?;
     let style = match (args.json, std::io::stdout().is_terminal()) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::Row;
-use crate::io::simulator::Fault;
+use crate::io::simulator::RouteFault;
 use crate::model::cause::Certainty;
 use crate::model::settings::{EvidenceSettings, ServerSettings, Settings};
 use crate::model::target::{
@@ -33,7 +33,7 @@ pub(super) struct Route {
 /// Which of the simulator's ports a route is asked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    Gateway(Fault),
+    Gateway(RouteFault),
     ExpiredCertificate,
     RefusedPort,
 }
@@ -89,44 +89,44 @@ pub(super) const ROUTES: [Route; 9] = [
         name: "orders",
         wrong: "nothing",
         expected: &[],
-        place: Place::Gateway(Fault::None),
+        place: Place::Gateway(RouteFault::None),
     },
     Route {
         name: SLOW_ROUTE,
         wrong: "the function takes more than 30 s",
         expected: &["integration-timeout"],
-        place: Place::Gateway(Fault::Timeout),
+        place: Place::Gateway(RouteFault::Timeout),
     },
     Route {
         name: "throttled",
         wrong: "the function is throttled",
         expected: &["lambda-throttled"],
-        place: Place::Gateway(Fault::Throttled),
+        place: Place::Gateway(RouteFault::Throttled),
     },
     Route {
         name: "permission",
         wrong: "the gateway may not invoke it",
         expected: &["lambda-permission-denied"],
-        place: Place::Gateway(Fault::Permission),
+        place: Place::Gateway(RouteFault::Permission),
     },
     Route {
         name: "malformed",
         wrong: "its response is malformed",
         // From outside it cannot be told from the next.
         expected: &["lambda-malformed-response", "lambda-function-error"],
-        place: Place::Gateway(Fault::Malformed),
+        place: Place::Gateway(RouteFault::Malformed),
     },
     Route {
         name: "function-error",
         wrong: "the function raises an error",
         expected: &["lambda-function-error", "lambda-malformed-response"],
-        place: Place::Gateway(Fault::FunctionError),
+        place: Place::Gateway(RouteFault::FunctionError),
     },
     Route {
         name: "wrong-body",
         wrong: "200, but its body is not ok",
         expected: &["unexpected-body"],
-        place: Place::Gateway(Fault::WrongBody),
+        place: Place::Gateway(RouteFault::WrongBody),
     },
     Route {
         name: "expired",
@@ -231,8 +231,8 @@ fn proven(row: Option<&Row>) -> bool {
 fn target(route: &Route, ports: Ports, ca: &Arc<[u8]>) -> Result<Target, String> {
     let (address, path) = match route.place {
         Place::Gateway(fault) => (ports.gateway, fault.route()),
-        Place::ExpiredCertificate => (ports.expired, Fault::None.route()),
-        Place::RefusedPort => (ports.refused, Fault::None.route()),
+        Place::ExpiredCertificate => (ports.expired, RouteFault::None.route()),
+        Place::RefusedPort => (ports.refused, RouteFault::None.route()),
     };
     let url = format!("https://{address}{path}");
     let url = Url::parse(&url).map_err(|error| format!("{url} is no URL: {error}"))?;

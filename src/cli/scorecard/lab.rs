@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::truth::{LABEL, NOTHING};
-use crate::io::simulator::{Door, Fault, Options, Simulator};
+use crate::io::simulator::{ApiType, Options, RouteFault, Simulator};
 use crate::model::settings::Settings;
 use crate::model::target::{BodyMatch, HealthSettings, Target, TlsSettings};
 
@@ -33,21 +33,21 @@ pub(super) fn options() -> Options {
 /// If an address does not make a URL, which cannot happen with socket addresses.
 pub(super) fn settings(simulator: &Simulator) -> Result<Settings, String> {
     let faults = [
-        (Fault::None, "orders"),
-        (Fault::Timeout, "timeout"),
-        (Fault::Throttled, "throttled"),
-        (Fault::Permission, "permission"),
-        (Fault::Malformed, "malformed"),
-        (Fault::FunctionError, "function-error"),
+        (RouteFault::None, "orders"),
+        (RouteFault::Timeout, "timeout"),
+        (RouteFault::Throttled, "throttled"),
+        (RouteFault::Permission, "permission"),
+        (RouteFault::Malformed, "malformed"),
+        (RouteFault::FunctionError, "function-error"),
     ];
     let mut targets = Vec::new();
-    for (door, prefix, address) in [
-        (Door::HttpApi, "http", simulator.address()),
-        (Door::RestApi, "rest", simulator.rest_address()),
+    for (api, prefix, address) in [
+        (ApiType::HttpApi, "http", simulator.address()),
+        (ApiType::RestApi, "rest", simulator.rest_address()),
     ] {
         for (fault, name) in faults {
             let name = format!("{prefix}-{name}");
-            let target = target(simulator, &name, (door, address), fault)?;
+            let target = target(simulator, &name, (api, address), fault)?;
             targets.push(Arc::new(target));
         }
     }
@@ -59,25 +59,25 @@ pub(super) fn settings(simulator: &Simulator) -> Result<Settings, String> {
 }
 
 /// The true cause behind a fault.
-const fn truth(fault: Fault) -> &'static str {
+const fn truth(fault: RouteFault) -> &'static str {
     match fault {
-        Fault::None => NOTHING,
-        Fault::Timeout => "integration-timeout",
-        Fault::Throttled => "lambda-throttled",
-        Fault::Malformed => "lambda-malformed-response",
-        Fault::Permission => "lambda-permission-denied",
-        Fault::FunctionError => "lambda-function-error",
-        Fault::WrongBody => "unexpected-body",
+        RouteFault::None => NOTHING,
+        RouteFault::Timeout => "integration-timeout",
+        RouteFault::Throttled => "lambda-throttled",
+        RouteFault::Malformed => "lambda-malformed-response",
+        RouteFault::Permission => "lambda-permission-denied",
+        RouteFault::FunctionError => "lambda-function-error",
+        RouteFault::WrongBody => "unexpected-body",
     }
 }
 
 fn target(
     simulator: &Simulator,
     name: &str,
-    (door, address): (Door, SocketAddr),
-    fault: Fault,
+    (api, address): (ApiType, SocketAddr),
+    fault: RouteFault,
 ) -> Result<Target, String> {
-    let url = format!("https://{address}{}", door.path_of(fault.route()));
+    let url = format!("https://{address}{}", api.path_of(fault.route()));
     let url = Url::parse(&url).map_err(|error| format!("{url}: {error}"))?;
     let mut target = Target::with_defaults(name, url);
     let truth = truth(fault).to_owned();
@@ -87,9 +87,9 @@ fn target(
         identity: None,
     };
     target.expect.body = vec![BodyMatch::Contains(r#""status":"ok""#.to_owned())];
-    target.aws = simulator.declarations(door, fault.route());
+    target.aws = simulator.declarations(api, fault.route());
     [target.interval, target.confirm_after, target.timeout] = QUICK;
-    if fault == Fault::Timeout {
+    if fault == RouteFault::Timeout {
         [target.interval, target.timeout] = SLOW;
         // A second look would take another half minute: here one failure is enough.
         target.health = HealthSettings {

@@ -33,7 +33,7 @@ use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
 use crate::io::sink::cloudwatch::CloudWatchSink;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::io::sink::page::Board;
+use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::store::{RestoredState, Store};
 use crate::io::web_access::TlsError;
@@ -99,7 +99,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
-    board: Arc<Board>,
+    board: Arc<StatusBoard>,
     cloudwatch: Arc<CloudWatchSink>,
     control_requests: ControlRequests,
     evidence: Arc<EvidenceCollector>,
@@ -227,7 +227,7 @@ impl App {
 
     /// What the page shows.
     #[must_use]
-    pub fn board(&self) -> Arc<Board> {
+    pub fn board(&self) -> Arc<StatusBoard> {
         Arc::clone(&self.board)
     }
 
@@ -333,7 +333,7 @@ fn start_sinks(
         CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
     let sinks = Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
-        board: Arc::new(Board::default()),
+        board: Arc::new(StatusBoard::default()),
         cloudwatch: Arc::new(cloudwatch),
     };
     let (sender, answers) = mpsc::channel(ANSWERS);

@@ -15,7 +15,7 @@ use crate::engine::server::{ReloadRequest, ServerState};
 use crate::io::config;
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::io::sink::page::Board;
+use crate::io::sink::page::StatusBoard;
 use crate::model::settings::Settings;
 
 /// The reloading task.
@@ -27,7 +27,7 @@ pub(super) struct Reloader {
     pub(super) metrics: DaemonMetrics,
     pub(super) server: ServerState,
     pub(super) sd_notify: SdNotify,
-    pub(super) board: Arc<Board>,
+    pub(super) board: Arc<StatusBoard>,
 }
 
 const ENDING: &str = "the daemon is ending";

@@ -76,7 +76,7 @@ impl Notice {
             }
             Self::Trouble(trouble) => sinks.cloudwatch.trouble(trouble),
             Self::Group(words) => sinks.cloudwatch.group(words),
-            Self::Causes(causes) => sinks.explain(&causes),
+            Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),
             Self::Changed(change, done) => {
                 // Whoever asked may have gone: the configuration holds all the same.

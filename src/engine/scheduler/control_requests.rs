@@ -83,7 +83,7 @@ impl ControlRequests {
 
 impl ControlProber for Prober {
     fn control(&self, target: &Target) -> impl Future<Output = Option<Observation>> + Send {
-        Self::control(self, target)
+        Self::control_request(self, target)
     }
 }
 

@@ -63,7 +63,7 @@ impl Entrance {
 
     async fn knows(&self, headers: &HeaderMap) -> bool {
         match credentials(headers) {
-            Some((user, password)) => self.passwords.fit(&user, &password).await,
+            Some((user, password)) => self.passwords.verify(&user, &password).await,
             None => false,
         }
     }
@@ -87,7 +87,7 @@ pub(super) async fn admit(
     let mut response = if !entrance.bucket.take(Instant::now()) {
         let text = "too many requests: come back in a second\n";
         (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")], text).into_response()
-    } else if entrance.passwords.are_asked()
+    } else if entrance.passwords.are_required()
         && !FOR_ALL.contains(&request.uri().path())
         && !entrance.knows(request.headers()).await
     {

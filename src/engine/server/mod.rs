@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::auth::Entrance;
-use crate::io::sink::page::Board;
+use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::web_access::TlsError;
 use crate::model::settings::ServerSettings;
@@ -35,7 +35,7 @@ pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
 #[derive(Clone, Debug)]
 pub struct ServerState {
     prometheus: Arc<PrometheusSink>,
-    board: Arc<Board>,
+    board: Arc<StatusBoard>,
     reload: mpsc::Sender<ReloadRequest>,
     ready: watch::Sender<bool>,
     entrance: watch::Sender<Arc<Entrance>>,
@@ -51,7 +51,7 @@ impl ServerState {
     /// TLS settings that cannot be used, which `config` has tried out.
     pub fn new(
         prometheus: Arc<PrometheusSink>,
-        board: Arc<Board>,
+        board: Arc<StatusBoard>,
         reload: mpsc::Sender<ReloadRequest>,
         settings: &ServerSettings,
     ) -> Result<Self, TlsError> {

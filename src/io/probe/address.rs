@@ -1,42 +1,42 @@
-//! Which addresses a probe may talk to.
+//! Decides which addresses a probe may connect to.
 //!
-//! A redirect or a hostile name could point the prober at the credentials service of
-//! the host it runs on. Link-local and metadata addresses are therefore refused at
-//! every hop unless the target names them. Pure: it looks at addresses, never at names.
+//! A redirect or a hostile DNS name could point the prober at the metadata service of its own
+//! host, which hands out credentials. Link-local and metadata addresses are therefore refused at
+//! every hop unless the target lists them. Name resolution is left to `resolve`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
-/// The metadata service of EC2 over IPv6: unique-local, so the link-local rule misses it.
+/// The EC2 metadata service over IPv6: a unique local address, not a link-local one.
 const EC2_METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
-/// Alibaba Cloud's metadata service sits in shared address space.
+/// The Alibaba Cloud metadata service: in shared address space, not link-local.
 const ALIBABA_METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-/// RFC 6052's well-known prefix, behind which a NAT64 gateway reaches IPv4.
+/// The well-known NAT64 prefix of RFC 6052, through which a gateway reaches IPv4 addresses.
 const NAT64: [u16; 6] = [0x0064, 0xff9b, 0, 0, 0, 0];
 
-/// An address that the rule refuses.
+/// A link-local or metadata address that the target does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is a link-local or metadata address: list it in `request.allow_addresses` to probe it"
+    "{0} is a link-local or metadata address; list it in `request.allow_addresses` to probe it"
 )]
 pub(super) struct AddressRefused(pub(super) IpAddr);
 
-/// Lets an address pass unless it is link-local or a metadata service.
-pub(super) fn permit(address: IpAddr, allowed: &[IpAddr]) -> Result<(), AddressRefused> {
-    let plain = unmapped(address);
+/// Checks that an address is neither link-local nor a metadata service, or is in `allowed`.
+pub(super) fn check_allowed(address: IpAddr, allowed: &[IpAddr]) -> Result<(), AddressRefused> {
+    let canonical = embedded_ipv4(address);
     let listed = allowed
         .iter()
-        .any(|allowed| *allowed == address || unmapped(*allowed) == plain);
-    if listed || !is_guarded(plain) {
+        .any(|allowed| *allowed == address || embedded_ipv4(*allowed) == canonical);
+    if listed || !is_restricted(canonical) {
         Ok(())
     } else {
         Err(AddressRefused(address))
     }
 }
 
-/// The address that a URL spells out, if it does.
-pub(super) fn literal(url: &Url) -> Option<IpAddr> {
+/// The IP address in a URL; `None` if its host is a name.
+pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         url::Host::Domain(_) => None,
         url::Host::Ipv4(address) => Some(address.into()),
@@ -44,15 +44,15 @@ pub(super) fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-fn is_guarded(address: IpAddr) -> bool {
+fn is_restricted(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local() || address == ALIBABA_METADATA,
         IpAddr::V6(address) => address.is_unicast_link_local() || address == EC2_METADATA_V6,
     }
 }
 
-/// The IPv4 address inside a mapped, compatible or NAT64 form.
-fn unmapped(address: IpAddr) -> IpAddr {
+/// The IPv4 address embedded in a mapped, compatible or NAT64 address, or the address itself.
+fn embedded_ipv4(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {
         return address;
     };
@@ -69,14 +69,14 @@ fn unmapped(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn check(address: &str, allowed: &[&str], passes: bool) {
+    fn check(address: &str, allowed: &[&str], allowed_expected: bool) {
         let allowed: Vec<IpAddr> = allowed.iter().map(|text| text.parse().unwrap()).collect();
-        let verdict = permit(address.parse().unwrap(), &allowed);
-        assert_eq!(verdict.is_ok(), passes, "{address}");
+        let result = check_allowed(address.parse().unwrap(), &allowed);
+        assert_eq!(result.is_ok(), allowed_expected, "{address}");
     }
 
     #[test]
-    fn every_form_of_a_guarded_address_is_refused() {
+    fn every_form_of_a_restricted_address_is_refused() {
         for address in [
             "169.254.169.254",
             "169.254.0.1",
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn loopback_private_and_public_addresses_pass() {
+    fn loopback_private_and_public_addresses_are_allowed() {
         for address in ["127.0.0.1", "::1", "10.0.0.1", "fd00::1", "93.184.216.34"] {
             check(address, &[], true);
         }
     }
 
     #[test]
-    fn a_listed_address_passes_in_any_form() {
+    fn a_listed_address_is_allowed_in_every_form() {
         check("::ffff:169.254.169.254", &["169.254.169.254"], true);
         check("169.254.169.253", &["169.254.169.254"], false);
     }

@@ -1,7 +1,7 @@
-//! Credentials for the endpoint: basic, bearer, AWS Signature Version 4.
+//! Adds the target's credentials to a request: basic, bearer or AWS Signature Version 4.
 //!
-//! Keeps no secret of its own: AWS credentials come from the SDK's default chain, asked
-//! for the first time by the first target that signs and cached by the SDK.
+//! AWS credentials come from the SDK's default chain. The chain is loaded when the first target
+//! signs a request, and the SDK caches the credentials.
 
 use std::time::SystemTime;
 
@@ -20,25 +20,26 @@ use tokio::sync::OnceCell;
 use super::redirect::Hop;
 use crate::model::target::Auth;
 
-/// Where AWS credentials come from.
+/// The source of AWS credentials, loaded on first use.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     provider: OnceCell<SharedCredentialsProvider>,
 }
 
 impl Credentials {
-    /// Credentials from a provider of the caller's instead of the default chain.
+    /// Uses the given provider instead of the SDK's default chain.
     pub(super) fn from_provider(provider: SharedCredentialsProvider) -> Self {
         Self {
             provider: OnceCell::new_with(Some(provider)),
         }
     }
 
-    /// Adds what the target's auth asks for. Only the `host` header of `headers` is
-    /// signed, beside what the signature brings: proxies may touch the rest.
+    /// Adds the authorization headers of `auth` to `headers`.
+    ///
+    /// Of the existing headers, only `host` is signed, because a proxy may change the others.
     ///
     /// # Errors
-    /// What is missing, for a person, without secrets.
+    /// A message without secrets that says what is missing.
     pub(super) async fn apply(
         &self,
         auth: &Auth,
@@ -83,7 +84,7 @@ impl Credentials {
 
 fn insert_secret(headers: &mut HeaderMap, text: &str) -> Result<(), String> {
     let mut value = HeaderValue::from_str(text)
-        .map_err(|_| "the credentials hold characters that no header may carry".to_owned())?;
+        .map_err(|_| "the credentials contain characters that HTTP forbids".to_owned())?;
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(())

@@ -1,7 +1,6 @@
-//! Certificates as a person reads them: who, by whom, for which names, until when.
+//! Parses presented certificates: subject, issuer, names and validity.
 //!
-//! Reads what was presented and refuses to judge it; the TLS library has done that. A
-//! certificate that cannot be parsed is left out rather than guessed at.
+//! Verification is left to the TLS library. A certificate that cannot be parsed is skipped.
 
 use std::net::IpAddr;
 
@@ -12,7 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Certificate, TlsFacts};
 
-/// Parses what a handshake showed.
+/// The TLS facts of a handshake.
 pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     TlsFacts {
         version: handshake.version.map(str::to_owned),
@@ -24,7 +23,7 @@ pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     }
 }
 
-/// Reads one certificate in DER; `None`: it is none, or not one that can be read.
+/// Parses one DER certificate; `None` if it is not a valid X.509 certificate.
 #[must_use]
 pub fn parse(der: &[u8]) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -54,12 +53,14 @@ pub fn parse(der: &[u8]) -> Option<Certificate> {
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(octets) => address(octets).map(|address| address.to_string()),
+        GeneralName::IPAddress(octets) => ip_address(octets).map(|address| address.to_string()),
         _ => None,
     }
 }
 
-fn address(octets: &[u8]) -> Option<IpAddr> {
+/// The IP address in a subject alternative name; `None` if it has neither 4 nor 16 octets.
+#[must_use]
+pub fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(octets) {
         return Some(v4.into());
     }

@@ -1,8 +1,8 @@
-//! From a chain of library errors to one kind of fault.
+//! Maps a chain of library errors to one kind of fault.
 //!
-//! Goes by the types in the chain and never by their text: text changes with every
-//! release. Where two readings fit, the phase that was running decides, since the same
-//! end of file is a broken handshake in one phase and a cut body in another.
+//! Decides by the types in the chain, never by their text, because texts change between
+//! releases. Where two kinds are possible, the current phase decides: an unexpected end of file
+//! is a failed handshake in one phase and a truncated body in another.
 
 use std::error::Error;
 use std::io;
@@ -15,10 +15,11 @@ use super::address::AddressRefused;
 use super::resolve::NoAddress;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// Names what broke. `proxied`: until processing begins, the proxy is the peer.
+/// Classifies a failed request. With `proxied`, errors before the processing phase are the
+/// proxy's.
 pub(super) fn classify(error: &reqwest::Error, phase: Phase, proxied: bool) -> Fault {
     let chain = chain(error);
-    let found = chain.iter().rev().find_map(|link| kind_of(*link, phase));
+    let found = chain.iter().rev().find_map(|link| fault_kind(*link, phase));
     let mut kind = found.unwrap_or(match phase {
         _ if error.is_decode() => FaultKind::Decode,
         Phase::Tls => FaultKind::TlsHandshake,
@@ -33,13 +34,13 @@ pub(super) fn classify(error: &reqwest::Error, phase: Phase, proxied: bool) -> F
         kind = FaultKind::Proxy;
     }
     Fault {
-        phase: phase_of(kind, phase),
+        phase: fault_phase(kind, phase),
         kind,
-        detail: detail(&chain),
+        detail: describe(&chain),
     }
 }
 
-/// Every link, those inside `io::Error` included: `source` steps over them.
+/// Every error of the chain, including those wrapped in an `io::Error`, which `source` skips.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut links = Vec::new();
     let mut next = Some(error);
@@ -56,30 +57,30 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)>
     links
 }
 
-/// The libraries' own words, outermost first; reqwest's are left out, for they carry
-/// the URL and say no more than "error sending request".
-fn detail(chain: &[&(dyn Error + 'static)]) -> String {
-    let mut words: Vec<String> = Vec::new();
+/// Joins the libraries' messages, outermost first. Messages of `reqwest` are skipped, because
+/// they contain the URL and add only "error sending request".
+fn describe(chain: &[&(dyn Error + 'static)]) -> String {
+    let mut messages: Vec<String> = Vec::new();
     for link in chain.iter().skip(1) {
         if link.is::<reqwest::Error>() {
             continue;
         }
         let text = link.to_string();
-        if words.last().is_some_and(|last| last.contains(&text)) {
+        if messages.last().is_some_and(|last| last.contains(&text)) {
             continue;
         }
-        words.push(text);
+        messages.push(text);
     }
-    if words.is_empty() {
+    if messages.is_empty() {
         "the request failed".to_owned()
     } else {
-        words.join(": ")
+        messages.join(": ")
     }
 }
 
-/// TLS 1.3 lets a client finish before the server has judged its certificate, so an
-/// alert may arrive while the answer is awaited: it is still the handshake that broke.
-fn phase_of(kind: FaultKind, phase: Phase) -> Phase {
+/// The phase to report for a fault kind. A TLS 1.3 client finishes the handshake before the
+/// server has checked the client certificate, so the alert can arrive in the processing phase.
+fn fault_phase(kind: FaultKind, phase: Phase) -> Phase {
     match kind {
         FaultKind::CertificateExpired
         | FaultKind::CertificateNotYetValid
@@ -91,7 +92,7 @@ fn phase_of(kind: FaultKind, phase: Phase) -> Phase {
     }
 }
 
-fn kind_of(link: &(dyn Error + 'static), phase: Phase) -> Option<FaultKind> {
+fn fault_kind(link: &(dyn Error + 'static), phase: Phase) -> Option<FaultKind> {
     if link.is::<AddressRefused>() {
         return Some(FaultKind::AddressRefused);
     }
@@ -99,34 +100,34 @@ fn kind_of(link: &(dyn Error + 'static), phase: Phase) -> Option<FaultKind> {
         return Some(FaultKind::NameNotFound);
     }
     if let Some(error) = link.downcast_ref::<NetError>() {
-        return Some(of_resolver(error));
+        return Some(resolver_fault(error));
     }
     if let Some(error) = link.downcast_ref::<rustls::Error>() {
-        return Some(of_tls(error));
+        return Some(tls_fault(error));
     }
     if let Some(error) = link.downcast_ref::<io::Error>() {
-        return of_io(error, phase);
+        return io_fault(error, phase);
     }
     if let Some(error) = link.downcast_ref::<h2::Error>() {
-        return Some(of_h2(error, phase));
+        return Some(h2_fault(error, phase));
     }
     link.downcast_ref::<hyper::Error>()
-        .and_then(|error| of_hyper(error, phase))
+        .and_then(|error| hyper_fault(error, phase))
 }
 
-fn of_resolver(error: &NetError) -> FaultKind {
+fn resolver_fault(error: &NetError) -> FaultKind {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NXDomain | ResponseCode::NoError => FaultKind::NameNotFound,
             _ => FaultKind::ResolverFailure,
         },
         NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => FaultKind::NameNotFound,
-        NetError::Io(error) if local(error) => FaultKind::Local,
+        NetError::Io(error) if is_local(error) => FaultKind::Local,
         _ => FaultKind::ResolverFailure,
     }
 }
 
-fn of_tls(error: &rustls::Error) -> FaultKind {
+fn tls_fault(error: &rustls::Error) -> FaultKind {
     let rustls::Error::InvalidCertificate(problem) = error else {
         return FaultKind::TlsHandshake;
     };
@@ -144,8 +145,8 @@ fn of_tls(error: &rustls::Error) -> FaultKind {
     }
 }
 
-fn of_io(error: &io::Error, phase: Phase) -> Option<FaultKind> {
-    if local(error) {
+fn io_fault(error: &io::Error, phase: Phase) -> Option<FaultKind> {
+    if is_local(error) {
         return Some(FaultKind::Local);
     }
     match error.kind() {
@@ -157,13 +158,13 @@ fn of_io(error: &io::Error, phase: Phase) -> Option<FaultKind> {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => Some(FaultKind::ConnectionReset),
         io::ErrorKind::TimedOut => Some(FaultKind::Timeout),
-        // HTTP/2 keeps the kind of its transport's error but not its type; while an
-        // answer is awaited, only TLS says this: an alert for our certificate.
+        // HTTP/2 keeps the kind of its transport's error but not its type. In the processing
+        // phase, only a TLS alert about the client certificate has this kind.
         io::ErrorKind::InvalidData if phase == Phase::Processing => Some(FaultKind::TlsHandshake),
         io::ErrorKind::UnexpectedEof => match phase {
             Phase::Tls => Some(FaultKind::TlsHandshake),
-            // A decoder that runs dry reports the same kind: only the transport's
-            // own errors, found elsewhere in the chain, mean a cut body.
+            // A decoder that runs out of input reports the same kind. Only the transport's own
+            // errors, found elsewhere in the chain, mean a truncated body.
             Phase::Transfer => None,
             _ => Some(FaultKind::ConnectionClosed),
         },
@@ -171,9 +172,9 @@ fn of_io(error: &io::Error, phase: Phase) -> Option<FaultKind> {
     }
 }
 
-/// Whether this host is what fails: out of descriptors, ports or memory. The raw
-/// numbers are Linux's EMFILE, ENFILE, ENOMEM, ENOBUFS, which have no stable kind.
-fn local(error: &io::Error) -> bool {
+/// Whether this host ran out of descriptors, ports or memory. The raw numbers are Linux's
+/// EMFILE, ENFILE, ENOMEM and ENOBUFS, which have no stable `ErrorKind`.
+fn is_local(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 12 | 105))
         || matches!(
             error.kind(),
@@ -181,7 +182,7 @@ fn local(error: &io::Error) -> bool {
         )
 }
 
-fn of_h2(error: &h2::Error, phase: Phase) -> FaultKind {
+fn h2_fault(error: &h2::Error, phase: Phase) -> FaultKind {
     match (phase, error.is_remote()) {
         (Phase::Transfer, true) => FaultKind::Truncated,
         (_, true) if error.is_go_away() => FaultKind::ConnectionClosed,
@@ -190,7 +191,7 @@ fn of_h2(error: &h2::Error, phase: Phase) -> FaultKind {
     }
 }
 
-fn of_hyper(error: &hyper::Error, phase: Phase) -> Option<FaultKind> {
+fn hyper_fault(error: &hyper::Error, phase: Phase) -> Option<FaultKind> {
     if error.is_parse() {
         return Some(FaultKind::Protocol);
     }
@@ -217,11 +218,11 @@ mod tests {
     use super::*;
 
     fn check(error: &io::Error, phase: Phase, want: Option<FaultKind>) {
-        assert_eq!(of_io(error, phase), want, "{error} in {phase:?}");
+        assert_eq!(io_fault(error, phase), want, "{error} in {phase:?}");
     }
 
     #[test]
-    fn what_this_host_lacks_is_its_own_fault() {
+    fn exhausted_local_resources_are_a_local_fault() {
         for code in [24, 23, 12, 105, 99] {
             let error = io::Error::from_raw_os_error(code);
             check(&error, Phase::Connect, Some(FaultKind::Local));
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreachable_host_is_told_from_a_refusing_one() {
+    fn an_unreachable_host_differs_from_one_that_refuses() {
         for (code, kind) in [
             (113, FaultKind::Unreachable),
             (101, FaultKind::Unreachable),
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_of_file_means_what_its_phase_makes_of_it() {
+    fn the_fault_of_an_early_end_depends_on_the_phase() {
         let error = io::Error::from(io::ErrorKind::UnexpectedEof);
         check(&error, Phase::Tls, Some(FaultKind::TlsHandshake));
         check(&error, Phase::Processing, Some(FaultKind::ConnectionClosed));
@@ -261,7 +262,7 @@ mod tests {
             links
                 .iter()
                 .rev()
-                .find_map(|link| kind_of(*link, Phase::Tls)),
+                .find_map(|link| fault_kind(*link, Phase::Tls)),
             Some(FaultKind::CertificateExpired)
         );
     }

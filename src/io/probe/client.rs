@@ -1,8 +1,8 @@
-//! The HTTP clients: one per distinct settings, shared by all probes that have them.
+//! Builds and shares the HTTP clients: one for each distinct set of connection settings.
 //!
-//! Building a client costs as much as eight HTTPS probes, so it is done once. All that
-//! reqwest would do of its own accord (follow, retry, resume, keep, send a referer) is
-//! off: a probe is exactly one request per hop, and what it saw is what happened.
+//! Building a client costs as much CPU as eight HTTPS probes, so clients are reused. The
+//! automatic behavior of `reqwest` (redirects, retries, TLS resumption, referer) is off, and
+//! connections are reused only if the target says so: a probe sends one request per hop.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,35 +14,35 @@ use reqwest::Client;
 use tower::{Layer, Service};
 use url::Url;
 
-use super::resolve::{GuardedResolver, Resolvers};
-use super::stopwatch::current;
+use super::resolve::{FilteringResolver, Resolvers};
+use super::stopwatch::with_current;
 use super::tls;
 use crate::model::observation::{Phase, TlsFacts};
 use crate::model::target::{IpVersion, Target, TlsSettings};
 
-/// How the prober names itself to those it calls.
+/// The user agent of a probe.
 const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
-/// More headers than this is no answer to a probe, and each costs memory.
+/// Maximum number of response headers, to bound memory.
 const MAX_HEADERS: usize = 200;
-/// The same bound for HTTP/2, in bytes of the whole list.
+/// Maximum size of an HTTP/2 header list, in bytes.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// The clients built so far, bounded by [`MAX_CLIENTS`].
+/// The clients built so far, at most [`MAX_CLIENTS`] of them unless all are in use.
 #[derive(Default)]
 pub(super) struct Clients {
     built: Mutex<HashMap<ClientKey, Arc<SharedClient>>>,
 }
 
-/// A client, and what it knows of the peers of its kept connections.
+/// A client, and the handshakes of its open connections.
 pub(super) struct SharedClient {
-    /// The client.
+    /// The HTTP client.
     pub(super) http: Client,
-    /// By origin: the handshake of a connection that is kept happens only once, while
-    /// its certificate runs out all the same.
+    /// The last handshake of each origin, if connections are reused: a reused connection has no
+    /// handshake of its own, but its certificate still expires.
     handshakes: Option<Mutex<HashMap<String, TlsFacts>>>,
 }
 
-/// What makes two targets need different clients.
+/// The settings that determine a client.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ClientKey {
     tls: TlsSettings,
@@ -52,17 +52,16 @@ struct ClientKey {
     allowed: Vec<IpAddr>,
 }
 
-/// Clients kept before idle ones are dropped: far more than a configuration has, since
-/// dropping one that is still wanted costs its next probe a new client, but a bound for
-/// a daemon that is reloaded with ever new TLS material.
+/// Clients kept before unused ones are dropped. Far more than a configuration needs, because a
+/// dropped client must be rebuilt; it bounds memory when reloads keep changing TLS files.
 const MAX_CLIENTS: usize = 1024;
 
 impl Clients {
-    /// The client for a target, built where it is the first of its kind.
+    /// Returns the shared client for a target's settings; builds it on first use.
     ///
     /// # Errors
-    /// A message with the mend; the next probe tries again.
-    pub(super) fn of(
+    /// A message that says what to correct. The next probe tries again.
+    pub(super) fn get(
         &self,
         target: &Target,
         resolvers: &Resolvers,
@@ -89,8 +88,8 @@ impl Clients {
 }
 
 impl SharedClient {
-    /// Keeps a new handshake for later probes on the same connection, or recalls it.
-    pub(super) fn recall(&self, url: &Url, fresh: Option<TlsFacts>) -> Option<TlsFacts> {
+    /// Stores a new handshake of the URL's origin; without one, returns the stored handshake.
+    pub(super) fn tls_facts(&self, url: &Url, fresh: Option<TlsFacts>) -> Option<TlsFacts> {
         let Some(handshakes) = self.handshakes.as_ref().filter(|_| url.scheme() == "https") else {
             return fresh;
         };
@@ -117,13 +116,13 @@ fn build(key: &ClientKey, resolvers: &Resolvers) -> Result<SharedClient, String>
         .user_agent(USER_AGENT)
         .http1_max_headers(MAX_HEADERS)
         .http2_max_header_list_size(MAX_HEADER_LIST)
-        .dns_resolver(GuardedResolver {
-            resolver: resolvers.of(key.ip),
+        .dns_resolver(FilteringResolver {
+            resolver: resolvers.for_version(key.ip),
             allowed: key.allowed.clone().into(),
         })
-        .connector_layer(Marks);
-    // A connection of one request is not kept: nothing has to be asked of it meanwhile, and a
-    // limit of the system's on what is unacknowledged would end a probe before its deadline.
+        .connector_layer(ConnectTiming);
+    // A probe's own timeout bounds every connection. The system's limit on unacknowledged data
+    // could end a probe earlier, and keepalive is useless on a connection used for one request.
     builder = builder.tcp_user_timeout(None);
     if !key.reuse {
         builder = builder
@@ -146,23 +145,23 @@ fn build(key: &ClientKey, resolvers: &Resolvers) -> Result<SharedClient, String>
     })
 }
 
-/// Marks where connecting begins and ends.
+/// Wraps the connector to record when connecting begins and ends.
 #[derive(Clone, Copy)]
-struct Marks;
+struct ConnectTiming;
 
-/// The connector with marks around it.
+/// The wrapped connector.
 #[derive(Clone)]
-struct Marked<S>(S);
+struct TimedConnector<S>(S);
 
-impl<S> Layer<S> for Marks {
-    type Service = Marked<S>;
+impl<S> Layer<S> for ConnectTiming {
+    type Service = TimedConnector<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Marked(inner)
+        TimedConnector(inner)
     }
 }
 
-impl<S, Request> Service<Request> for Marked<S>
+impl<S, Request> Service<Request> for TimedConnector<S>
 where
     S: Service<Request>,
     S::Future: Send + 'static,
@@ -178,10 +177,10 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let connecting = self.0.call(request);
         Box::pin(async move {
-            current(|stopwatch| stopwatch.connect_begins());
+            with_current(|stopwatch| stopwatch.begin_connect());
             let connected = connecting.await;
             if connected.is_ok() {
-                current(|stopwatch| stopwatch.enter(Phase::Processing));
+                with_current(|stopwatch| stopwatch.enter(Phase::Processing));
             }
             connected
         })

@@ -1,10 +1,10 @@
-//! A control request: asks the front door for something that it refuses by itself.
+//! Sends control requests: requests that the front door answers by itself, without its backend,
+//! which measures the front door's minimum response time.
 //!
-//! It goes where the probe goes (origin, addresses, proxy, TLS) over a fresh connection,
-//! and carries nothing of what the target configured to be let in: no credentials, no
-//! headers, no body, no redirects. It names itself, so that whoever reads an access log
-//! can tell it from a probe. It is sent only where the user named a path for it, and it
-//! is no probe: no metric and no health counts it.
+//! A control request uses the probe's origin, addresses, proxy and TLS settings over a new
+//! connection. It carries none of the target's credentials, headers or body and follows no
+//! redirect. It has its own user agent, so that access logs can tell it from a probe. It is sent
+//! only if the target sets `aws.control_path`, and it counts in no metric or health state.
 
 use std::time::Duration;
 
@@ -14,28 +14,28 @@ use super::Prober;
 use crate::model::observation::Observation;
 use crate::model::target::{HeaderText, RequestSettings, Target};
 
-/// How control requests name themselves.
+/// The user agent of a control request.
 const USER_AGENT: &str = concat!("probecause-control/", env!("CARGO_PKG_VERSION"));
 
-/// A front door that refuses by itself does so within milliseconds; one that takes
-/// longer than this makes no floor, whatever it says.
+/// Front doors answer by themselves within milliseconds; a slower answer is not usable as a
+/// minimum response time.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Kept bytes of the answer: the longest that counts has 42, and one that is longer
-/// must be seen to be so.
+/// Body bytes kept. The longest expected body has 42 bytes; a longer one must stay recognizable
+/// as longer.
 const BODY_LIMIT: usize = 1024;
 
 impl Prober {
-    /// Makes one control request; `None`, and nothing sent, where the target names no
+    /// Sends one control request; returns `None`, and sends nothing, if the target sets no
     /// control path.
-    pub async fn control(&self, target: &Target) -> Option<Observation> {
-        let control = control_of(target)?;
+    pub async fn control_request(&self, target: &Target) -> Option<Observation> {
+        let control = as_target(target)?;
         Some(self.probe(&control).await)
     }
 }
 
-/// The control request of a target, as a target of its own.
-fn control_of(target: &Target) -> Option<Target> {
+/// The control request as a target that can be probed.
+fn as_target(target: &Target) -> Option<Target> {
     let url = control_url(target)?;
     let mut control = Target::with_defaults(target.name.as_str(), url);
     control.timeout = target.timeout.min(TIMEOUT);
@@ -52,18 +52,18 @@ fn control_of(target: &Target) -> Option<Target> {
     Some(control)
 }
 
-/// The control path on the target's own origin, without user, password and fragment.
+/// The control path on the target's origin, without user, password and fragment.
 fn control_url(target: &Target) -> Option<Url> {
     let path = target.aws.control_path.as_deref()?;
     let mut url = target.url.join(path).ok()?;
     url.set_fragment(None);
     super::redirect::without_credentials(&mut url);
-    // A path such as `/\other.example` would be read as another host.
+    // A path such as `/\other.example` would resolve to another host.
     (url.origin() == target.url.origin()).then_some(url)
 }
 
-/// Our own name and, where the target has one, its `Host`: behind one address it decides
-/// which API answers.
+/// The control request's user agent and the target's own `Host` header, which selects the API
+/// where several share one address.
 fn headers(target: &Target) -> Vec<(String, HeaderText)> {
     let plain = |(name, text): &(String, HeaderText)| match text {
         HeaderText::Plain(_) if name.eq_ignore_ascii_case("host") => {
@@ -84,12 +84,12 @@ mod tests {
     fn check(url: &str, path: Option<&str>, expected: Option<&str>) {
         let mut target = Target::with_defaults("t", Url::parse(url).unwrap());
         target.aws.control_path = path.map(str::to_owned);
-        let control = control_of(&target).map(|control| control.url.to_string());
+        let control = as_target(&target).map(|control| control.url.to_string());
         assert_eq!(control.as_deref(), expected);
     }
 
     #[test]
-    fn the_path_is_taken_on_the_targets_own_origin() {
+    fn the_control_path_is_resolved_on_the_targets_origin() {
         check(
             "https://me:pw@x.example:8443/prod/orders?a=1",
             Some("/prod/none?b=2"),
@@ -99,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_read_as_another_host_makes_no_request() {
+    fn a_path_that_resolves_to_another_host_makes_no_request() {
         check("https://x.example/a", Some("/\\y.example/b"), None);
         check("https://x.example/a", Some("//y.example/b"), None);
     }
 
     #[test]
-    fn nothing_that_lets_a_probe_in_goes_along() {
+    fn a_control_request_carries_no_credentials_headers_or_body() {
         let mut target = Target::with_defaults("t", Url::parse("https://x.example/a").unwrap());
         target.aws.control_path = Some("/none".to_owned());
         let header = |name: &str| (name.to_owned(), HeaderText::Plain("x".to_owned()));
@@ -117,7 +117,7 @@ mod tests {
             service: "execute-api".to_owned(),
             region: "eu-west-1".to_owned(),
         });
-        let control = control_of(&target).unwrap();
+        let control = as_target(&target).unwrap();
         let request = &control.request;
         let names: Vec<_> = request
             .headers

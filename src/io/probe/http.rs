@@ -1,8 +1,8 @@
-//! The hops of one probe: send, follow, read, write down.
+//! Runs the hops of one probe: sends the request, reads the answer, follows redirects.
 //!
-//! What has been seen is written into the observation as it happens, so that a deadline
-//! in the middle loses nothing. Redirects are followed here and not by the client,
-//! because only here is it known which headers are the target's own.
+//! Results are written to the observation as they arrive, so that a timeout loses nothing.
+//! Redirects are followed here and not by the client, because the client does not know which
+//! headers belong to the target.
 
 use std::sync::Arc;
 
@@ -10,47 +10,48 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use super::classify::classify;
 use super::client::SharedClient;
-use super::redact::Sent;
+use super::redact::SentSecrets;
 use super::redirect::{self, Hop};
 use super::stopwatch::Stopwatch;
 use super::{Shared, address, certificate};
 use crate::model::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
 use crate::model::target::{Target, shown_url};
 
-/// Decompressed bytes read at least before a body is cut off: enough to time a
-/// transfer, too little for a decompression bomb to cost anything.
-const READ_AT_LEAST: u64 = 8 * 1024 * 1024;
-/// Kept bytes times this is read, where that is more.
-const READ_FACTOR: u64 = 16;
+/// Minimum of the read limit, in decompressed bytes: enough to time a transfer, and small enough
+/// to make a decompression bomb harmless.
+const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
+/// The read limit is at least this many times the number of body bytes kept.
+const READ_LIMIT_FACTOR: u64 = 16;
 
-/// Carries one probe out, hop by hop.
+/// Runs one probe, hop by hop.
+///
+/// `seen` collects the observation and `sent` the secrets that were sent.
 ///
 /// # Errors
-/// The fault that ended it; `seen` holds what was seen up to there, `sent` the secrets that
-/// somebody was told.
+/// The fault that ended the probe; `seen` then holds everything observed before it.
 pub(super) async fn run(
     shared: &Shared,
     client: Result<Arc<SharedClient>, String>,
     target: &Target,
     watch: &Arc<Stopwatch>,
-    (seen, sent): (&mut Observation, &mut Sent),
+    (seen, sent): (&mut Observation, &mut SentSecrets),
 ) -> Result<(), Fault> {
     let client = client.map_err(|detail| fault(Phase::Connect, FaultKind::Local, detail))?;
     let mut hop = first_hop(target)?;
     loop {
         seen.final_url = shown_url(&hop.url);
         let request = prepare(shared, target, &client, &hop).await?;
-        sent.note(target, request.headers());
+        sent.record(target, request.headers());
         watch.begin_hop();
         let answer = send(target, &client, request, watch).await?;
         watch.enter(Phase::Transfer);
         seen.remote = answer.remote_addr();
         let fresh = watch.handshake().map(|seen| certificate::facts(&seen));
-        seen.tls = client.recall(&hop.url, fresh);
+        seen.tls = client.tls_facts(&hop.url, fresh);
         let status = answer.status();
         let follow = target.request.max_redirects > 0 && redirect::is_redirect(status);
         let location = answer.headers().get(http::header::LOCATION).cloned();
-        read(answer, target, watch, seen).await?;
+        read_answer(answer, target, watch, seen).await?;
         if !follow {
             return Ok(());
         }
@@ -59,7 +60,7 @@ pub(super) async fn run(
             return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
         }
         let location = location.as_ref().and_then(|value| value.to_str().ok());
-        hop = redirect::next(&hop, status, location)
+        hop = redirect::next_hop(&hop, status, location)
             .map_err(|error| fault(Phase::Transfer, FaultKind::BadRedirect, error.to_string()))?;
         seen.redirects += 1;
         seen.response = None;
@@ -76,31 +77,29 @@ fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
 
 fn first_hop(target: &Target) -> Result<Hop, Fault> {
     let method = Method::from_bytes(target.request.method.as_bytes());
+    let method = method.map_err(|error| {
+        let detail = format!("invalid method: {error}");
+        fault(Phase::Processing, FaultKind::Local, detail)
+    })?;
     Ok(Hop {
         url: target.url.clone(),
-        method: method.map_err(|error| {
-            fault(
-                Phase::Processing,
-                FaultKind::Local,
-                format!("bad method: {error}"),
-            )
-        })?,
+        method,
         trusted: true,
         with_body: !target.request.body.is_empty(),
     })
 }
 
-/// Builds a hop's request: what the target configured, where it may go.
+/// Builds the request of a hop after checking that its address is allowed.
 async fn prepare(
     shared: &Shared,
     target: &Target,
     client: &SharedClient,
     hop: &Hop,
 ) -> Result<reqwest::Request, Fault> {
-    if let Some(literal) = address::literal(&hop.url) {
-        let own = address::literal(&target.url) == Some(literal);
-        if !own {
-            address::permit(literal, &target.request.allow_addresses).map_err(|error| {
+    if let Some(literal) = address::literal_address(&hop.url) {
+        let is_target_address = address::literal_address(&target.url) == Some(literal);
+        if !is_target_address {
+            address::check_allowed(literal, &target.request.allow_addresses).map_err(|error| {
                 fault(Phase::Connect, FaultKind::AddressRefused, error.to_string())
             })?;
         }
@@ -112,7 +111,7 @@ async fn prepare(
     };
     let mut headers = HeaderMap::new();
     if hop.trusted {
-        configured(target, &mut headers)?;
+        add_configured_headers(target, &mut headers)?;
         if let Some(auth) = &target.auth {
             let signed = shared.credentials.apply(auth, hop, &mut headers, body);
             Box::pin(signed)
@@ -130,10 +129,10 @@ async fn prepare(
     })
 }
 
-fn configured(target: &Target, headers: &mut HeaderMap) -> Result<(), Fault> {
+fn add_configured_headers(target: &Target, headers: &mut HeaderMap) -> Result<(), Fault> {
     for (name, text) in &target.request.headers {
         let bad = || {
-            let detail = format!("the header `{name}` has a name or value that HTTP forbids");
+            let detail = format!("the header `{name}` contains characters that HTTP forbids");
             fault(Phase::Processing, FaultKind::Local, detail)
         };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
@@ -151,32 +150,32 @@ async fn send(
     watch: &Stopwatch,
 ) -> Result<reqwest::Response, Fault> {
     client.http.execute(request).await.map_err(|error| {
-        let phase = watch.end().map_or(Phase::Processing, |(phase, _)| phase);
+        let phase = watch.stop().map_or(Phase::Processing, |(phase, _)| phase);
         classify(&error, phase, target.request.proxy.is_some())
     })
 }
 
-/// Writes an answer down, then reads its body as far as it is bounded.
-async fn read(
+/// Records the answer's head, then reads its body up to the read limit.
+async fn read_answer(
     mut answer: reqwest::Response,
     target: &Target,
     watch: &Stopwatch,
     seen: &mut Observation,
 ) -> Result<(), Fault> {
     let limit = target.request.body_limit;
-    let most = READ_AT_LEAST.max(READ_FACTOR.saturating_mul(limit as u64));
+    let max_bytes = MIN_READ_LIMIT.max(READ_LIMIT_FACTOR.saturating_mul(limit as u64));
     let response = seen.response.insert(Response {
         status: answer.status().as_u16(),
         version: version(answer.version()),
-        headers: plain(answer.headers()),
+        headers: header_pairs(answer.headers()),
         body: Vec::new(),
         body_truncated: false,
         body_bytes: 0,
-        content_length: announced(&answer),
+        content_length: content_length(&answer),
     });
     loop {
         let chunk = answer.chunk().await.map_err(|error| {
-            let phase = watch.end().map_or(Phase::Transfer, |(phase, _)| phase);
+            let phase = watch.stop().map_or(Phase::Transfer, |(phase, _)| phase);
             classify(&error, phase, target.request.proxy.is_some())
         })?;
         let Some(chunk) = chunk else {
@@ -188,14 +187,14 @@ async fn read(
             .body
             .extend_from_slice(&chunk[..chunk.len().min(room)]);
         response.body_truncated |= chunk.len() > room;
-        if response.body_bytes >= most {
+        if response.body_bytes >= max_bytes {
             response.body_truncated = true;
             return Ok(());
         }
     }
 }
 
-fn announced(answer: &reqwest::Response) -> Option<u64> {
+fn content_length(answer: &reqwest::Response) -> Option<u64> {
     let header = answer.headers().get(http::header::CONTENT_LENGTH);
     header?.to_str().ok()?.parse().ok()
 }
@@ -208,8 +207,8 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// Header names are lower case already; bytes beyond ASCII are shown as replacements.
-fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
+/// The headers as text: names are already lower case, invalid UTF-8 is replaced.
+fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)

@@ -1,11 +1,10 @@
-//! One execution against one target, from its URL to an [`Observation`].
+//! Probes one target: from its URL to an [`Observation`].
 //!
-//! Reading order: `http` (the hops of one probe), `stopwatch` (where its time goes),
-//! `client` and `tls` (the shared clients and their eyes), `resolve` and `address`
-//! (whom it may talk to), `redirect`, `auth`, `echo` (credentials that come back), `classify`
-//! (what broke), and `control` (the request that measures a floor and is no probe). A probe never
-//! fails as a function: what goes wrong is part of what was seen. Nothing here judges
-//! whether an answer is good.
+//! Reading order: `http` (the hops of a probe), `stopwatch` (time per phase), `client` and `tls`
+//! (shared clients that record handshakes), `resolve` and `address` (allowed addresses),
+//! `redirect`, `auth`, `redact` (removes echoed credentials), `classify` (fault kinds) and
+//! `control_request`. A probe always returns an observation; errors are part of it. Whether an
+//! answer is as expected is decided by `domain`.
 
 mod address;
 mod auth;
@@ -31,7 +30,7 @@ pub use self::stopwatch::Stopwatch;
 
 use self::auth::Credentials;
 use self::client::Clients;
-use self::redact::Sent;
+use self::redact::SentSecrets;
 use self::resolve::Resolvers;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase};
 use crate::model::settings::ResolverSettings;
@@ -43,7 +42,7 @@ pub struct Prober {
     shared: Arc<Shared>,
 }
 
-/// Why no prober could be made.
+/// The system's resolver configuration is unusable.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's resolver configuration cannot be used: {0}; set `resolver.servers`")]
 pub struct ProberError(String);
@@ -55,8 +54,7 @@ struct Shared {
 }
 
 impl Prober {
-    /// A prober that resolves names as the settings say and signs with the AWS SDK's
-    /// default credential chain.
+    /// Creates a prober that signs requests with the AWS SDK's default credential chain.
     ///
     /// # Errors
     /// No servers are configured and the system's resolver configuration is unusable.
@@ -64,7 +62,7 @@ impl Prober {
         Self::assemble(settings, Credentials::default())
     }
 
-    /// A prober that signs with credentials of the caller's choice.
+    /// Creates a prober that signs requests with credentials from `provider`.
     ///
     /// # Errors
     /// As [`Prober::new`].
@@ -77,19 +75,18 @@ impl Prober {
 
     /// Probes a target once, within its timeout.
     pub async fn probe(&self, target: &Target) -> Observation {
-        self.probe_watched(target, &Arc::new(Stopwatch::new()))
-            .await
+        self.probe_with(target, &Arc::new(Stopwatch::new())).await
     }
 
-    /// As [`Prober::probe`], while the caller may look at the stopwatch.
-    pub async fn probe_watched(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
-        // Before the clock starts: building the first client of its kind reads the
-        // platform's roots, which is our time and not the endpoint's.
-        let client = self.shared.clients.of(target, &self.shared.resolvers);
+    /// As [`Prober::probe`]; the caller can read the current phase from `watch`.
+    pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
+        // Before the clock starts: building a new client reads the platform's root certificates,
+        // which must not count as time of the endpoint.
+        let client = self.shared.clients.get(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
-        let mut sent = Sent::default();
-        // Boxed: a daemon holds thousands of these at once, and most of them wait.
+        let mut sent = SentSecrets::default();
+        // Boxed, because a daemon holds thousands of these futures at once, most of them idle.
         let run = Box::pin(http::run(
             &self.shared,
             client,
@@ -98,18 +95,18 @@ impl Prober {
             (&mut seen, &mut sent),
         ));
         let ended = tokio::time::timeout(target.timeout, Arc::clone(watch).scope(run)).await;
-        let running = watch.end();
+        let running = watch.stop();
         let fault = match ended {
             Ok(Ok(())) => None,
             Ok(Err(fault)) => Some(fault),
             Err(_) => Some(timed_out(target.timeout, running)),
         };
-        // A hop that ended well has written its handshake down itself.
+        // A successful hop has already recorded its handshake.
         if let Some(handshake) = watch.handshake().filter(|_| fault.is_some()) {
             seen.tls = Some(certificate::facts(&handshake));
         }
         seen.fault = fault;
-        sent.take_out(&mut seen);
+        sent.redact(&mut seen);
         seen.phases = watch.phases();
         seen.duration = began.elapsed();
         seen
@@ -131,18 +128,16 @@ impl Prober {
 }
 
 fn timed_out(timeout: Duration, running: Option<(Phase, Duration)>) -> Fault {
-    let limit = timeout.as_secs_f64();
-    let Some((phase, time)) = running else {
-        return Fault {
-            phase: Phase::Resolve,
-            kind: FaultKind::Timeout,
-            detail: format!("nothing was sent within {limit:.3} s"),
-        };
+    let progress = match running {
+        None => " before the request was sent".to_owned(),
+        Some((phase, time)) => {
+            let (name, time) = (phase.as_str(), time.as_secs_f64());
+            format!("; {name} had taken {time:.3} s so far")
+        }
     };
-    let (name, time) = (phase.as_str(), time.as_secs_f64());
     Fault {
-        phase,
+        phase: running.map_or(Phase::Resolve, |(phase, _)| phase),
         kind: FaultKind::Timeout,
-        detail: format!("no end within {limit:.3} s: {name} had been running for {time:.3} s"),
+        detail: format!("timed out after {:.3} s{progress}", timeout.as_secs_f64()),
     }
 }

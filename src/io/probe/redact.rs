@@ -1,8 +1,7 @@
-//! What a target says back of the credentials it was sent: taken out before anybody reads it.
+//! Redacts the target's credentials from its answer before anything else reads it.
 //!
-//! An endpoint that repeats its request, be it hostile or only talkative, would else carry a
-//! token to pages, logs and alarms. Knows a secret by its very bytes: one that comes back
-//! encoded otherwise is not known again.
+//! An endpoint that echoes its request would otherwise put a token on pages and into logs and
+//! alarms. Secrets are matched by their exact bytes; an echo in another encoding is not found.
 
 use std::borrow::Cow;
 
@@ -12,22 +11,22 @@ use memchr::memmem;
 use crate::model::observation::Observation;
 use crate::model::target::{Auth, Target};
 
-/// The secrets that this probe has sent.
+/// The secrets that a probe has sent.
 #[derive(Default)]
-pub(super) struct Sent(Vec<Vec<u8>>);
+pub(super) struct SentSecrets(Vec<Vec<u8>>);
 
-/// Shorter ones are left: they occur by chance, and taking them out would show them.
-const SHORTEST: usize = 6;
+/// Shorter secrets are not redacted: they occur by chance, and redacting them would reveal them.
+const MIN_LENGTH: usize = 6;
 
-/// What stands where a secret was.
-const MARK: &str = "[secret]";
+/// The replacement for a secret.
+const REPLACEMENT: &str = "[secret]";
 
-impl Sent {
-    /// Remembers the secrets among a request's headers, and the password behind them.
-    pub(super) fn note(&mut self, target: &Target, headers: &HeaderMap) {
+impl SentSecrets {
+    /// Records the secret headers of a request and the password of basic authentication.
+    pub(super) fn record(&mut self, target: &Target, headers: &HeaderMap) {
         for value in headers.values().filter(|value| value.is_sensitive()) {
             let value = value.as_bytes();
-            // Of `Bearer …` and `Basic …` the second word is the secret.
+            // Of `Bearer …` and `Basic …`, only the second word is secret.
             let scheme = [&b"Bearer "[..], b"Basic "];
             let secret = scheme.iter().find_map(|scheme| value.strip_prefix(*scheme));
             self.add(secret.unwrap_or(value));
@@ -38,48 +37,48 @@ impl Sent {
     }
 
     fn add(&mut self, secret: &[u8]) {
-        if secret.len() >= SHORTEST && !self.0.iter().any(|known| known == secret) {
+        if secret.len() >= MIN_LENGTH && !self.0.iter().any(|known| known == secret) {
             self.0.push(secret.to_owned());
         }
     }
 
-    /// Takes them out of everything that the target had a say in.
-    pub(super) fn take_out(&self, seen: &mut Observation) {
+    /// Redacts the recorded secrets from every part that the endpoint controls.
+    pub(super) fn redact(&self, seen: &mut Observation) {
         for secret in &self.0 {
-            hide_in(&mut seen.final_url, secret);
+            redact_text(&mut seen.final_url, secret);
             if let Some(fault) = &mut seen.fault {
-                hide_in(&mut fault.detail, secret);
+                redact_text(&mut fault.detail, secret);
             }
             let Some(response) = &mut seen.response else {
                 continue;
             };
             for (_, value) in &mut response.headers {
-                hide_in(value, secret);
+                redact_text(value, secret);
             }
-            if let Cow::Owned(body) = hidden(&response.body, secret) {
+            if let Cow::Owned(body) = redacted(&response.body, secret) {
                 response.body = body;
             }
         }
     }
 }
 
-fn hide_in(text: &mut String, secret: &[u8]) {
-    if let Cow::Owned(hidden) = hidden(text.as_bytes(), secret) {
-        *text = String::from_utf8_lossy(&hidden).into_owned();
+fn redact_text(text: &mut String, secret: &[u8]) {
+    if let Cow::Owned(bytes) = redacted(text.as_bytes(), secret) {
+        *text = String::from_utf8_lossy(&bytes).into_owned();
     }
 }
 
-fn hidden<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
-    let mut places = memmem::find_iter(text, secret).peekable();
-    if places.peek().is_none() {
+fn redacted<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
+    let mut matches = memmem::find_iter(text, secret).peekable();
+    if matches.peek().is_none() {
         return Cow::Borrowed(text);
     }
     let mut rest = 0;
     let mut out = Vec::with_capacity(text.len());
-    for place in places {
-        out.extend_from_slice(&text[rest..place]);
-        out.extend_from_slice(MARK.as_bytes());
-        rest = place + secret.len();
+    for start in matches {
+        out.extend_from_slice(&text[rest..start]);
+        out.extend_from_slice(REPLACEMENT.as_bytes());
+        rest = start + secret.len();
     }
     out.extend_from_slice(&text[rest..]);
     Cow::Owned(out)
@@ -93,7 +92,7 @@ mod tests {
     use crate::model::observation::{HttpVersion, Response};
 
     #[test]
-    fn a_secret_is_taken_out_wherever_the_target_put_it() {
+    fn a_secret_is_redacted_from_every_part_of_the_answer() {
         let url = "https://a.example/".parse().unwrap();
         let target = Target::with_defaults("a", url);
         let mut headers = HeaderMap::new();
@@ -103,8 +102,8 @@ mod tests {
             headers.insert(name, value);
         }
         headers.insert("x-open", "for-everybody".parse().unwrap());
-        let mut sent = Sent::default();
-        sent.note(&target, &headers);
+        let mut sent = SentSecrets::default();
+        sent.record(&target, &headers);
         let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://b/t0p-s3cret?x");
         seen.response = Some(Response {
             status: 500,
@@ -115,12 +114,12 @@ mod tests {
             body_bytes: 40,
             content_length: None,
         });
-        sent.take_out(&mut seen);
+        sent.redact(&mut seen);
         let response = seen.response.unwrap();
         assert_eq!(seen.final_url, "https://b/[secret]?x");
         assert_eq!(response.headers[0].1, "a [secret] b");
         let expected = b"[secret][secret], for-everybody 12345 \xff";
         assert_eq!(response.body, expected);
-        assert_eq!(response.body_bytes, 40, "what came on the wire stays true");
+        assert_eq!(response.body_bytes, 40, "the received size is kept");
     }
 }

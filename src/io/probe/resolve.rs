@@ -1,8 +1,8 @@
-//! Name resolution: asked anew for every probe, measured, and filtered by address.
+//! Resolves names anew for every probe, measures the time and filters the addresses.
 //!
-//! No answer is cached, since a prober that remembers a name would not see it vanish.
-//! The filter stands here because only here are the addresses known before a
-//! connection is tried; address literals never come by (see `http`).
+//! Answers are not cached, because a cache would hide that a name has disappeared. Addresses are
+//! filtered here because they are known here before a connection is attempted. `http` checks
+//! address literals.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::{AddressRefused, permit};
-use super::stopwatch::current;
+use super::address::{AddressRefused, check_allowed};
+use super::stopwatch::with_current;
 use crate::model::observation::Phase;
 use crate::model::settings::ResolverSettings;
 use crate::model::target::IpVersion;
 
-/// One resolver for each choice of IP versions.
+/// One resolver per IP version setting.
 #[derive(Clone)]
 pub(super) struct Resolvers {
     any: TokioResolver,
@@ -29,27 +29,27 @@ pub(super) struct Resolvers {
     v6: TokioResolver,
 }
 
-/// What reqwest asks: a resolver with one target's address rules.
-pub(super) struct GuardedResolver {
-    /// The resolver.
+/// The resolver of one client, with the address rules of its targets.
+pub(super) struct FilteringResolver {
+    /// The resolver to query.
     pub(super) resolver: TokioResolver,
-    /// Guarded addresses that may be reached all the same.
+    /// Restricted addresses that the target allows.
     pub(super) allowed: Arc<[IpAddr]>,
 }
 
-/// The name resolved, but to no address at all.
+/// The name exists but has no address of the requested IP version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the name has no address of a usable kind")]
+#[error("the name has no address of the requested IP version")]
 pub(super) struct NoAddress;
 
-/// Where name servers listen.
+/// The port of DNS servers.
 const DNS_PORT: u16 = 53;
 
 impl Resolvers {
-    /// Reads the system's configuration unless servers are given.
+    /// Uses the configured servers, or the system's configuration if there are none.
     ///
     /// # Errors
-    /// A resolver that cannot be built from either.
+    /// The resolver cannot be built.
     pub(super) fn new(settings: &ResolverSettings) -> Result<Self, NetError> {
         Ok(Self {
             any: build(settings, LookupIpStrategy::Ipv4AndIpv6)?,
@@ -58,8 +58,8 @@ impl Resolvers {
         })
     }
 
-    /// The resolver for a choice of IP versions.
-    pub(super) fn of(&self, ip: IpVersion) -> TokioResolver {
+    /// The resolver for an IP version setting.
+    pub(super) fn for_version(&self, ip: IpVersion) -> TokioResolver {
         match ip {
             IpVersion::Any => self.any.clone(),
             IpVersion::V4 => self.v4.clone(),
@@ -68,31 +68,31 @@ impl Resolvers {
     }
 }
 
-impl Resolve for GuardedResolver {
+impl Resolve for FilteringResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.resolver.clone();
         let allowed = Arc::clone(&self.allowed);
         Box::pin(async move {
-            current(|stopwatch| stopwatch.enter(Phase::Resolve));
+            with_current(|stopwatch| stopwatch.enter(Phase::Resolve));
             let found = resolver.lookup_ip(name.as_str()).await?;
-            let addresses = keep(found.iter(), &allowed)?;
-            current(|stopwatch| stopwatch.enter(Phase::Connect));
+            let addresses = allowed_addresses(found.iter(), &allowed)?;
+            with_current(|stopwatch| stopwatch.enter(Phase::Connect));
             let addresses: Addrs = Box::new(addresses.into_iter());
             Ok(addresses)
         })
     }
 }
 
-/// Drops guarded addresses; an error only when none is left.
-fn keep(
+/// Drops restricted addresses; an error only if no address is left.
+fn allowed_addresses(
     found: impl Iterator<Item = IpAddr>,
     allowed: &[IpAddr],
 ) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
     let mut refused: Option<AddressRefused> = None;
     let mut kept = Vec::new();
     for address in found {
-        match permit(address, allowed) {
-            // Port 0: reqwest puts the URL's port.
+        match check_allowed(address, allowed) {
+            // Port 0: reqwest replaces it by the URL's port.
             Ok(()) => kept.push(SocketAddr::new(address, 0)),
             Err(error) => refused = Some(error),
         }
@@ -110,8 +110,8 @@ fn build(
 ) -> Result<TokioResolver, NetError> {
     let mut builder = match TokioResolver::builder_tokio() {
         Ok(system) if settings.servers.is_empty() => system,
-        // Without a usable resolv.conf, resolv.conf(5) says to ask the local machine; a
-        // daemon whose targets are addresses must not fail to start for want of one.
+        // Without a usable resolv.conf, resolv.conf(5) prescribes the local machine. A daemon
+        // whose targets are all addresses must start without name servers.
         _ => {
             let local = [SocketAddr::from(([127, 0, 0, 1], DNS_PORT))];
             let servers = match settings.servers.as_slice() {

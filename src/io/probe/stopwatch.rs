@@ -1,9 +1,9 @@
-//! Where a probe's time goes, seen from inside the client.
+//! Measures the phases of a probe from inside the HTTP client.
 //!
-//! reqwest tells nobody when it resolves, connects or shakes hands. Hooks (resolver,
-//! connector layer, session store, certificate verifier) tell the stopwatch of the
-//! task they run in. A connection that is opened in the background has no stopwatch,
-//! and its hooks then do nothing. This file knows no HTTP and judges nothing.
+//! `reqwest` does not report when it resolves, connects or performs the TLS handshake. Hooks
+//! (resolver, connector layer, session store, certificate verifier) report to the stopwatch of
+//! the task they run in. A connection opened in the background has no stopwatch, and its hooks
+//! do nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,22 +13,22 @@ use tokio::time::Instant;
 use crate::model::observation::{Phase, Phases};
 
 tokio::task_local! {
-    /// The stopwatch of the probe that this task runs.
+    /// The stopwatch of the probe that runs in this task.
     static CURRENT: Arc<Stopwatch>;
 }
 
-/// Measures the phases of one probe and keeps what its handshake showed.
+/// Measures the phases of one probe and keeps the facts of its TLS handshake.
 #[derive(Debug, Default)]
 pub struct Stopwatch {
     state: Mutex<State>,
 }
 
-/// What the handshake of the current hop showed, unparsed.
+/// The TLS handshake of the current hop, unparsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
-    /// The presented chain in DER, leaf first.
+    /// The presented certificate chain in DER, leaf first.
     pub(super) chain: Vec<Vec<u8>>,
-    /// Known once the peer has signed with the leaf's key.
+    /// The protocol version; known once the peer has signed with its key.
     pub(super) version: Option<&'static str>,
 }
 
@@ -43,27 +43,26 @@ struct State {
 struct Running {
     phase: Phase,
     since: Instant,
-    /// A hop has begun but no hook has fired yet: the time belongs to whichever
-    /// phase comes first, or to processing where the connection is a kept one.
+    /// A hop has begun but no hook has run yet. The time counts for the first phase that is
+    /// entered, or for processing if the connection is reused.
     provisional: bool,
 }
 
 impl Stopwatch {
-    /// A stopwatch at zero.
+    /// Creates a stopwatch at zero.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The phase that is running, and for how long in this hop; `None` before the
-    /// request and after its end.
+    /// The current phase and its time in this hop; `None` before the request and after its end.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
         let running = self.with(|state| state.running)?;
         Some((running.phase, running.since.elapsed()))
     }
 
-    /// Begins a hop: forgets the previous hop's handshake.
+    /// Begins a hop and discards the handshake of the previous one.
     pub(super) fn begin_hop(&self) {
         self.with(|state| {
             state.stop(Instant::now());
@@ -76,9 +75,9 @@ impl Stopwatch {
         });
     }
 
-    /// A connection is being opened: to a name, which the resolver will then tell, or
-    /// to an address, for which connecting has begun already.
-    pub(super) fn connect_begins(&self) {
+    /// Reports that a connection is being opened. If the host is a name, the resolver hook then
+    /// enters the resolve phase.
+    pub(super) fn begin_connect(&self) {
         self.with(|state| {
             if let Some(running) = state.running.as_mut().filter(|now| now.provisional) {
                 running.phase = Phase::Connect;
@@ -86,7 +85,7 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the running phase and starts another, in one instant.
+    /// Ends the current phase and starts another at the same instant.
     pub(super) fn enter(&self, phase: Phase) {
         self.with(|state| {
             let now = Instant::now();
@@ -107,27 +106,27 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the running phase and tells which it was.
-    pub(super) fn end(&self) -> Option<(Phase, Duration)> {
+    /// Ends the current phase and returns it with its time.
+    pub(super) fn stop(&self) -> Option<(Phase, Duration)> {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// The time of every phase that has ended.
+    /// The time of every completed phase.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }
 
-    /// Keeps the chain that the peer presented.
-    pub(super) fn saw_chain(&self, chain: Vec<Vec<u8>>) {
+    /// Records the certificate chain that the peer presented.
+    pub(super) fn record_chain(&self, chain: Vec<Vec<u8>>) {
         self.with(|state| state.handshake.get_or_insert_default().chain = chain);
     }
 
-    /// Keeps the protocol version that the peer signed in.
-    pub(super) fn saw_version(&self, version: &'static str) {
+    /// Records the protocol version that the peer signed in.
+    pub(super) fn record_version(&self, version: &'static str) {
         self.with(|state| state.handshake.get_or_insert_default().version = Some(version));
     }
 
-    /// What this hop's handshake showed; `None` without one.
+    /// The handshake of this hop; `None` if there was none.
     pub(super) fn handshake(&self) -> Option<Handshake> {
         self.with(|state| state.handshake.clone())
     }
@@ -143,8 +142,8 @@ impl Stopwatch {
     }
 }
 
-/// Acts on the stopwatch of this task; does nothing in a background connection.
-pub(super) fn current(act: impl FnOnce(&Stopwatch)) {
+/// Calls `act` with the stopwatch of this task; does nothing in a background connection.
+pub(super) fn with_current(act: impl FnOnce(&Stopwatch)) {
     let _ = CURRENT.try_with(|stopwatch| act(stopwatch));
 }
 
@@ -170,7 +169,7 @@ mod tests {
             }
             tokio::time::advance(Duration::from_millis(*millis)).await;
         }
-        stopwatch.end();
+        stopwatch.stop();
         let phases = stopwatch.phases();
         for phase in Phase::ALL {
             let want = want.iter().find(|(name, _)| *name == phase);
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_hook_owns_the_time_since_the_hop_began() {
+    async fn the_first_phase_includes_the_time_since_the_hop_began() {
         let steps = [
             (None, 2),
             (Some(Phase::Resolve), 3),
@@ -190,13 +189,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn on_a_kept_connection_everything_before_the_answer_is_processing() {
+    async fn on_a_reused_connection_all_time_before_the_answer_is_processing() {
         let steps = [(None, 7), (Some(Phase::Transfer), 1)];
         check(&steps, &[(Phase::Processing, 7), (Phase::Transfer, 1)]).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn hops_sum_up() {
+    async fn the_times_of_all_hops_are_summed() {
         let hop = [
             (None, 1),
             (Some(Phase::Resolve), 1),
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_stopwatch_a_hook_does_nothing() {
-        current(|_| panic!("there is none"));
+    async fn a_hook_outside_a_probe_does_nothing() {
+        with_current(|_| panic!("no probe is running"));
     }
 }

@@ -1,10 +1,9 @@
-//! One TLS configuration per distinct settings, with eyes in it.
+//! Builds the TLS client configuration, with hooks that record the handshake.
 //!
-//! The verifier keeps the presented chain before it judges it, so that an expired
-//! certificate's date is known although the handshake fails. The session store keeps
-//! no session: it exists because rustls asks it for a key-exchange hint at the very
-//! start of a handshake, which is the only sign of where TCP ends and TLS begins.
-//! That moment is no documented contract; a test holds it.
+//! The verifier records the presented chain before it verifies it, so that the expiry date is
+//! known even if verification fails. The session store stores nothing: rustls asks it for a
+//! key-exchange hint at the very start of a handshake, which is the only sign of where TCP ends
+//! and TLS begins. rustls does not document that moment; a test checks it.
 
 use std::sync::Arc;
 
@@ -19,35 +18,35 @@ use rustls::{
     CipherSuite, ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme,
 };
 
-use super::stopwatch::current;
+use super::stopwatch::with_current;
 use crate::model::observation::Phase;
 use crate::model::target::TlsSettings;
 
-/// TLS settings that cannot be put to use.
+/// The TLS settings are unusable.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsSetupError {
-    #[error("no trusted root certificate was found: install ca-certificates or set `tls.ca_file`")]
+    #[error("no trusted root certificate found; install ca-certificates or set `tls.ca_file`")]
     NoRoots,
-    #[error("`tls.ca_file` cannot be used: {0}; give PEM certificates")]
+    #[error("`tls.ca_file` is unusable: {0}; use PEM certificates")]
     Ca(String),
-    #[error("`tls.cert_file` or `tls.key_file` cannot be used: {0}; give matching PEM files")]
+    #[error("`tls.cert_file` or `tls.key_file` is unusable: {0}; use a matching pair of PEM files")]
     Identity(String),
-    #[error("the TLS library refused its settings: {0}")]
+    #[error("the TLS library rejected the settings: {0}")]
     Library(String),
 }
 
-/// Builds the configuration: platform roots, extra roots, client identity, ALPN.
+/// Builds the configuration: platform roots, extra roots, client certificate, ALPN.
 pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsSetupError> {
     let provider = Arc::new(provider());
     let roots = Arc::new(roots(settings)?);
     let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
         .map_err(|error| TlsSetupError::Library(error.to_string()))?;
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsSetupError::Library(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(RecordingVerifier { inner, provider }));
+        .with_custom_certificate_verifier(Arc::new(RecordingVerifier { inner }));
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
@@ -61,16 +60,16 @@ pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsS
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.resumption = Resumption::store(Arc::new(HandshakeStart));
+    config.resumption = Resumption::store(Arc::new(HandshakeStartHook));
     Ok(config)
 }
 
-/// What the library offers, AES-128 with SHA-256 first, as browsers do: processors
-/// compute SHA-256 in hardware and SHA-384 mostly not. Servers choose as they like.
+/// The library's defaults, but with AES-128 and SHA-256 first, as browsers do: processors
+/// accelerate SHA-256, and mostly not SHA-384. The server still chooses.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
-    // The sort is stable: the rest keeps its order.
+    // The sort is stable, so the other suites keep their order.
     provider
         .cipher_suites
         .sort_by_key(|suite| suite.suite() != first);
@@ -79,7 +78,7 @@ fn provider() -> CryptoProvider {
 
 fn roots(settings: &TlsSettings) -> Result<RootCertStore, TlsSetupError> {
     let mut store = RootCertStore::empty();
-    // Single unreadable platform roots are no reason not to probe: none at all is.
+    // Unreadable platform roots are tolerated unless none is left.
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(pem) = &settings.ca {
         for certificate in pem_chain(pem).map_err(TlsSetupError::Ca)? {
@@ -97,17 +96,16 @@ fn roots(settings: &TlsSettings) -> Result<RootCertStore, TlsSetupError> {
 fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
-        Ok(chain) if chain.is_empty() => Err("it holds no certificate".to_owned()),
+        Ok(chain) if chain.is_empty() => Err("it contains no certificate".to_owned()),
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Keeps what the peer presents, then lets the real verifier judge.
+/// Records the presented chain, then delegates to the real verifier.
 #[derive(Debug)]
 struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,
-    provider: Arc<CryptoProvider>,
 }
 
 impl ServerCertVerifier for RecordingVerifier {
@@ -119,9 +117,9 @@ impl ServerCertVerifier for RecordingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        current(|stopwatch| {
+        with_current(|stopwatch| {
             let chain = std::iter::once(end_entity).chain(intermediates);
-            stopwatch.saw_chain(chain.map(|der| der.to_vec()).collect());
+            stopwatch.record_chain(chain.map(|der| der.to_vec()).collect());
         });
         self.inner
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
@@ -133,7 +131,7 @@ impl ServerCertVerifier for RecordingVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        current(|stopwatch| stopwatch.saw_version("TLSv1.2"));
+        with_current(|stopwatch| stopwatch.record_version("TLSv1.2"));
         self.inner.verify_tls12_signature(message, cert, dss)
     }
 
@@ -143,24 +141,22 @@ impl ServerCertVerifier for RecordingVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        current(|stopwatch| stopwatch.saw_version("TLSv1.3"));
+        with_current(|stopwatch| stopwatch.record_version("TLSv1.3"));
         self.inner.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.inner.supported_verify_schemes()
     }
 }
 
-/// A session store that remembers nothing, so that every handshake is a whole one.
+/// A session store that stores nothing, which forces a full handshake on every connection.
 #[derive(Debug)]
-struct HandshakeStart;
+struct HandshakeStartHook;
 
-impl ClientSessionStore for HandshakeStart {
+impl ClientSessionStore for HandshakeStartHook {
     fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
-        current(|stopwatch| stopwatch.enter(Phase::Tls));
+        with_current(|stopwatch| stopwatch.enter(Phase::Tls));
         None
     }
 

@@ -1,7 +1,7 @@
-//! The simulator's own certificate authority: one root, a good leaf, an expired leaf.
+//! The simulator's certificate authority: a root, a valid leaf and an expired leaf.
 //!
-//! Made anew at each start, so that no key is ever shipped, and trusted by nobody but
-//! who is handed [`Certificates::ca_pem`].
+//! All are created at each start, so that no private key is distributed. Only clients that are
+//! given [`Certificates::ca_pem`] trust them.
 
 use std::io;
 use std::sync::Arc;
@@ -13,36 +13,36 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 
-/// What the listeners present, and what clients must trust.
+/// The listeners' TLS configurations and the root that clients must trust.
 #[derive(Debug)]
 pub(super) struct Certificates {
-    /// The root, PEM.
+    /// The root certificate, PEM.
     pub(super) ca_pem: String,
-    /// A server with a leaf that is valid now.
+    /// A server with a valid certificate.
     pub(super) valid: Arc<ServerConfig>,
-    /// A server whose leaf ran out a month ago.
+    /// A server with a certificate that expired a month ago.
     pub(super) expired: Arc<ServerConfig>,
 }
 
-/// First and last day of a certificate, in days from today.
+/// First and last day of validity, in days from today.
 type Days = (i64, i64);
 
-/// Ninety days, as most public authorities issue today: well beyond every warning.
+/// Ninety days, as most public authorities issue: longer than every expiry warning.
 const VALID: Days = (-1, 90);
 
-/// A month over: far enough that no clock skew makes it valid.
+/// Expired for a month, so that no clock skew makes it valid.
 const EXPIRED: Days = (-120, -30);
 
-/// The root must outlive every leaf, the expired one's first day included.
+/// The root must be valid longer than every leaf, including the expired leaf's first day.
 const ROOT: Days = (-400, 3650);
 
-/// Protocols by their ALPN names, the preferred one first.
+/// ALPN protocol names, preferred first.
 const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
 
-/// Makes root and leaves, for servers that offer HTTP/1.1 and, if so told, HTTP/2.
+/// Creates the root and both leaves. Servers offer HTTP/1.1 and, with `http2`, HTTP/2.
 ///
 /// # Errors
-/// An `other` error if a key or certificate cannot be made.
+/// A key or certificate cannot be created.
 pub(super) fn issue(now: Timestamp, http2: bool) -> io::Result<Certificates> {
     let mut params = params(&[], "Probecause simulator root", ROOT, now)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -109,7 +109,7 @@ fn params(
     Ok(params)
 }
 
-/// Year, month and day some days from today.
+/// Year, month and day at `from_today` days from today.
 fn calendar(today: &Zoned, from_today: i64) -> io::Result<(i32, u8, u8)> {
     let span = Span::new().try_days(from_today).map_err(io::Error::other)?;
     let date = today.checked_add(span).map_err(io::Error::other)?.date();

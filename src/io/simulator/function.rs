@@ -1,73 +1,71 @@
-//! The Lambda function behind a route: how long it runs and what it hands back.
+//! Simulates the Lambda function behind a route: its duration and its reply.
 //!
-//! It knows nothing of HTTP; what the gateway makes of a reply is the gateway's affair.
-//! Its invocations are counted, for only they tell a denied or throttled call (which
-//! never reaches it) from a failing one.
+//! The mapping of a reply to HTTP is left to `gateway`.
 
 use std::time::Duration;
 
-use super::chance::Chance;
+use super::rng::SeededRng;
 
-/// How a function behaves when it is invoked.
+/// The behavior of a function when it is invoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Behaviour {
-    /// Replies as the gateway expects.
+pub(super) enum Behavior {
+    /// Replies with a healthy response.
     Healthy,
-    /// Replies well-formed, but its service is not well.
-    Ailing,
-    /// Never replies within any integration timeout.
-    Endless,
-    /// Replies with something that is no response in the payload format.
+    /// Replies with a valid response that reports a degraded service.
+    Degraded,
+    /// Does not reply within any integration timeout.
+    Hangs,
+    /// Replies with an invalid response.
     Malformed,
     /// Raises an error.
-    Raising,
+    RaisesError,
 }
 
-/// What an invocation came to.
+/// The result of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// A response in the gateway's payload format: status and JSON body.
     Response(u16, &'static str),
-    /// A payload that is no response.
-    NotAResponse,
-    /// `FunctionError`, with whatever the runtime says of it.
+    /// A payload that is not a response.
+    Malformed,
+    /// An error raised by the function (`FunctionError`).
     Error,
 }
 
-/// What a healthy function replies.
+/// The body of a healthy function.
 const HEALTHY_BODY: &str = r#"{"status":"ok","orders":3}"#;
 
-/// What a function replies whose service is not well: a good status all the same, which
-/// is why a probe needs an expectation on the body.
-const AILING_BODY: &str = r#"{"status":"degraded","orders":0}"#;
+/// The body of a degraded service. Its status is 200, which is why a probe needs an expectation
+/// on the body.
+const DEGRADED_BODY: &str = r#"{"status":"degraded","orders":0}"#;
 
-/// A warm function that only looks something up.
+/// The duration of a warm function that does one lookup: minimum and spread.
 const QUICK: (Duration, Duration) = (Duration::from_millis(12), Duration::from_millis(8));
 
-/// The captured malformed response took 213 ms longer than the same gateway's throttle
-/// answer: the function's own running time.
+/// The duration before a malformed response. The captured one took 213 ms longer than the same
+/// gateway's throttle response, which is the function's own time.
 const BEFORE_MALFORMED: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_millis(25));
 
-/// The captured function error took 233 ms longer than the throttle answer.
+/// The duration before an error. The captured one took 233 ms longer than the throttle response.
 const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration::from_millis(25));
 
-/// Lambda's own upper limit, 15 minutes: beyond every integration timeout.
+/// Lambda's maximum function timeout, 15 minutes: longer than every integration timeout.
 pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
-/// Runs the function once, from its start to its reply.
-pub(super) async fn run(behaviour: Behaviour, chance: &Chance) -> Reply {
-    let (least, spread) = match behaviour {
-        Behaviour::Healthy | Behaviour::Ailing => QUICK,
-        Behaviour::Malformed => BEFORE_MALFORMED,
-        Behaviour::Raising => BEFORE_ERROR,
-        Behaviour::Endless => (LAMBDA_LIMIT, Duration::ZERO),
+/// Runs the function once.
+pub(super) async fn run(behavior: Behavior, rng: &SeededRng) -> Reply {
+    let (min, spread) = match behavior {
+        Behavior::Healthy | Behavior::Degraded => QUICK,
+        Behavior::Malformed => BEFORE_MALFORMED,
+        Behavior::RaisesError => BEFORE_ERROR,
+        Behavior::Hangs => (LAMBDA_LIMIT, Duration::ZERO),
     };
-    tokio::time::sleep(chance.between(least, spread)).await;
-    match behaviour {
-        Behaviour::Healthy => Reply::Response(200, HEALTHY_BODY),
-        Behaviour::Ailing => Reply::Response(200, AILING_BODY),
-        Behaviour::Malformed => Reply::NotAResponse,
-        Behaviour::Raising | Behaviour::Endless => Reply::Error,
+    tokio::time::sleep(rng.between(min, spread)).await;
+    match behavior {
+        Behavior::Healthy => Reply::Response(200, HEALTHY_BODY),
+        Behavior::Degraded => Reply::Response(200, DEGRADED_BODY),
+        Behavior::Malformed => Reply::Malformed,
+        Behavior::RaisesError | Behavior::Hangs => Reply::Error,
     }
 }

@@ -1,158 +1,144 @@
-//! The API in front of the function: routing, permission, throttling, timeout.
+//! Simulates the API in front of the functions: routing, permission, throttling, timeout.
 //!
-//! Five faults, few answers, exactly as captured: what tells them apart is time and
-//! whether the function ran. Here the reason is known, which is what makes it a measure
-//! for the diagnosis; no header and no byte gives it away. The ledger alone is told, as
-//! AWS's own telemetry would be.
+//! Responses are exactly as captured, and several faults share one response. Only the response
+//! time and whether the function ran tell them apart, so that a diagnosis can be scored against
+//! the known fault. Only the telemetry records the fault, as AWS's would.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::chance::Chance;
-use super::door::{Door, Outcome};
-use super::function::{self, Behaviour, Reply};
-use super::telemetry::{Call, Ledger};
-use super::{DefaultRoute, Fault};
+use super::api::{ApiType, Outcome};
+use super::function::{self, Behavior, Reply};
+use super::rng::SeededRng;
+use super::telemetry::{RequestRecord, Telemetry};
+use super::{DefaultRoute, RouteFault};
 
 /// A simulated API with its routes and functions.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    door: Door,
-    ledger: Arc<Ledger>,
-    routes: Mutex<BTreeMap<String, Route>>,
-    default_route: Mutex<Option<DefaultRoute>>,
+    api: ApiType,
+    telemetry: Arc<Telemetry>,
+    state: Mutex<State>,
     integration_timeout: Duration,
-    chance: Chance,
+    rng: SeededRng,
 }
 
-/// What goes back to the client.
+/// The response to the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: &'static str,
-    /// Headers beyond date, content type and length, in order.
+    /// Headers after date, content type and length, in order.
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// What came of a request, and where it was taken.
-struct Taken<'a> {
+/// The result of a request: its route and outcome.
+struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
-    /// How long the gateway waited for Lambda, if it asked it.
+    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
     integration: Option<Duration>,
-    /// A header that the function set.
+    /// An additional header set by the function.
     header: Option<(&'static str, &'static str)>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Routes by path.
+    routes: BTreeMap<String, Route>,
+    default_route: Option<DefaultRoute>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Route {
-    fault: Fault,
+    fault: RouteFault,
     requests: u64,
     invocations: u64,
 }
 
-/// Time the gateway itself takes, the trip to Lambda's front end included. Real ones
-/// take a little longer; on loopback that would only slow the tests.
+/// The gateway's own response time, including the trip to Lambda's front end. Real gateways take
+/// a little longer, which would only slow the tests.
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
-/// The captured timeout took 30.163 s in all: the gateway gives up a little after its limit.
+/// Time from the integration timeout to the response; the captured one took 30.163 s in all.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
 
 impl Gateway {
     pub(super) fn new(
-        faults: impl IntoIterator<Item = (String, Fault)>,
+        api: ApiType,
+        telemetry: Arc<Telemetry>,
+        faults: impl IntoIterator<Item = (String, RouteFault)>,
         integration_timeout: Duration,
         seed: u64,
     ) -> Self {
-        let routes = faults.into_iter().map(|(path, fault)| {
-            let (requests, invocations) = (0, 0);
-            let route = Route {
-                fault,
-                requests,
-                invocations,
-            };
-            (path, route)
-        });
+        let routes = faults.into_iter();
+        let routes = routes.map(|(path, fault)| (path, Route::new(fault)));
         Self {
-            door: Door::HttpApi,
-            ledger: Arc::default(),
-            routes: Mutex::new(routes.collect()),
-            default_route: Mutex::default(),
+            api,
+            telemetry,
+            state: Mutex::new(State {
+                routes: routes.collect(),
+                default_route: None,
+            }),
             integration_timeout,
-            chance: Chance::new(seed),
+            rng: SeededRng::new(seed),
         }
     }
 
-    /// The same gateway as another kind of API, telling `ledger` of its requests.
-    pub(super) fn behind(self, door: Door, ledger: Arc<Ledger>) -> Self {
-        Self {
-            door,
-            ledger,
-            ..self
-        }
+    /// Sets the fault of a route for all later requests; an unknown path becomes a route.
+    pub(super) fn set_fault(&self, path: &str, fault: RouteFault) {
+        let mut state = self.lock();
+        let route = state.routes.entry(path.to_owned());
+        route.or_insert(Route::new(fault)).fault = fault;
     }
 
-    /// Changes what is wrong with a route from the next request on; a new path becomes a route.
-    pub(super) fn set_fault(&self, path: &str, fault: Fault) {
-        self.with_routes(|routes| {
-            let route = routes.entry(path.to_owned()).or_insert(Route {
-                fault,
-                requests: 0,
-                invocations: 0,
-            });
-            route.fault = fault;
-        });
-    }
-
-    /// Sends what no route fits to a function of its own from the next request on.
+    /// Sets the function that receives all later requests without a matching route.
     pub(super) fn set_default_route(&self, default_route: Option<DefaultRoute>) {
-        self.set_fault(DefaultRoute::KEY, Fault::None);
-        *self
-            .default_route
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = default_route;
+        self.set_fault(DefaultRoute::KEY, RouteFault::None);
+        self.lock().default_route = default_route;
     }
 
-    /// Requests that reached a route; zero for what is no route.
+    /// Requests that reached a route; zero if there is no such route.
     pub(super) fn requests(&self, path: &str) -> u64 {
-        self.with_routes(|routes| routes.get(path).map_or(0, |route| route.requests))
+        let state = self.lock();
+        state.routes.get(path).map_or(0, |route| route.requests)
     }
 
     /// Invocations of the function behind a route.
     pub(super) fn invocations(&self, path: &str) -> u64 {
-        self.with_routes(|routes| routes.get(path).map_or(0, |route| route.invocations))
+        let state = self.lock();
+        state.routes.get(path).map_or(0, |route| route.invocations)
     }
 
     /// Answers one request.
     pub(super) async fn answer(&self, path: &str) -> Answer {
         let (began, clock) = (Timestamp::now(), Instant::now());
-        let request_id = self.chance.request_id();
-        let (least, spread) = OVERHEAD;
-        tokio::time::sleep(self.chance.between(least, spread)).await;
-        let path = self.door.route_of(path);
-        let taken = match path {
-            Some(path) => self.take(path, clock).await,
-            None => Taken::nowhere(Outcome::NoStage),
+        let request_id = self.rng.request_id();
+        let (min, spread) = OVERHEAD;
+        tokio::time::sleep(self.rng.between(min, spread)).await;
+        let routed = match self.api.route_of(path) {
+            Some(path) => self.route_request(path, clock).await,
+            None => RoutedRequest::unrouted(Outcome::NoStage),
         };
-        let (status, body, error_type) = self.door.words(taken.outcome);
+        let (status, body, error_type) = self.api.response_to(routed.outcome);
         let mut headers = self.headers(request_id, error_type);
-        self.ledger.record(&Call {
-            door: self.door,
-            route: taken.route,
+        self.telemetry.record(&RequestRecord {
+            api: self.api,
+            route: routed.route,
             request_id: headers.first().map_or("", |(_, id)| id),
-            invocation_id: &self.chance.uuid(),
-            outcome: taken.outcome,
+            invocation_id: &self.rng.uuid(),
+            outcome: routed.outcome,
             status,
             body_length: body.len(),
             began,
-            integration: taken.integration,
+            integration: routed.integration,
             took: clock.elapsed(),
         });
-        headers.extend(taken.header.map(|(name, value)| (name, value.to_owned())));
+        headers.extend(routed.header.map(|(name, value)| (name, value.to_owned())));
         Answer {
             status,
             body,
@@ -160,12 +146,12 @@ impl Gateway {
         }
     }
 
-    /// The headers that are this API's own; the first names the request.
+    /// The headers of this API type; the first one is the request id.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
-        match self.door {
-            Door::HttpApi => vec![("apigw-requestid", short_id)],
-            Door::RestApi => {
-                let mut headers = vec![("x-amzn-requestid", self.chance.uuid())];
+        match self.api {
+            ApiType::HttpApi => vec![("apigw-requestid", short_id)],
+            ApiType::RestApi => {
+                let mut headers = vec![("x-amzn-requestid", self.rng.uuid())];
                 headers.extend(error_type.map(|kind| ("x-amzn-errortype", kind.to_owned())));
                 headers.push(("x-amz-apigw-id", short_id));
                 headers
@@ -173,48 +159,40 @@ impl Gateway {
         }
     }
 
-    /// Takes a request to its route, or to the default one. `arrived`: when it came.
-    async fn take<'a>(&self, path: &'a str, arrived: Instant) -> Taken<'a> {
+    /// Runs a request on its route, or on the default route. `arrived` is its arrival time.
+    async fn route_request<'a>(&self, path: &'a str, arrived: Instant) -> RoutedRequest<'a> {
         let called = Instant::now();
-        let fault = self.with_routes(|routes| {
-            let route = routes.get_mut(path)?;
+        let fault = self.lock().routes.get_mut(path).map(|route| {
             route.requests += 1;
-            Some(route.fault)
+            route.fault
         });
         let Some(fault) = fault else {
-            return self.take_by_default(called).await;
+            return self.run_default_route(called).await;
         };
-        let outcome = self.integrate(path, fault).await;
+        let outcome = self.invoke(path, fault).await;
         // Refused calls make the trip to Lambda's front end as well.
         let from = if outcome.invoked() { called } else { arrived };
-        Taken {
+        RoutedRequest {
             route: Some(path),
-            outcome,
             integration: Some(from.elapsed()),
-            header: None,
+            ..RoutedRequest::unrouted(outcome)
         }
     }
 
-    /// What the default route's function says to a path that is no route: it takes its
-    /// time like any function, then looks as much like the gateway as it can.
-    async fn take_by_default(&self, called: Instant) -> Taken<'static> {
-        let default_route = *self
-            .default_route
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(default_route) = default_route else {
-            return Taken::nowhere(Outcome::NoRoute);
+    /// Runs the default route's function, which imitates the gateway's own 404 but takes the
+    /// time of a function.
+    async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
+        let Some(default_route) = self.lock().default_route else {
+            return RoutedRequest::unrouted(Outcome::NoRoute);
         };
-        self.with_routes(|routes| {
-            if let Some(route) = routes.get_mut(DefaultRoute::KEY) {
-                route.requests += 1;
-                route.invocations += 1;
-            }
-        });
-        function::run(Behaviour::Healthy, &self.chance).await;
-        let (status, body, _) = self.door.words(Outcome::NoRoute);
+        if let Some(route) = self.lock().routes.get_mut(DefaultRoute::KEY) {
+            route.requests += 1;
+            route.invocations += 1;
+        }
+        function::run(Behavior::Healthy, &self.rng).await;
+        let (status, body, _) = self.api.response_to(Outcome::NoRoute);
         let with_header = default_route == DefaultRoute::LookAlikeWithHeader;
-        Taken {
+        RoutedRequest {
             route: Some(DefaultRoute::KEY),
             outcome: Outcome::Response(status, body),
             integration: Some(called.elapsed()),
@@ -222,45 +200,53 @@ impl Gateway {
         }
     }
 
-    /// The integration: may the function be invoked, is there room for it, is it quick
-    /// enough, and is what it replies a response.
-    async fn integrate(&self, path: &str, fault: Fault) -> Outcome {
-        let behaviour = match fault {
-            Fault::Permission => return Outcome::Denied,
-            Fault::Throttled => return Outcome::Throttled,
-            Fault::None => Behaviour::Healthy,
-            Fault::WrongBody => Behaviour::Ailing,
-            Fault::Timeout => Behaviour::Endless,
-            Fault::Malformed => Behaviour::Malformed,
-            Fault::FunctionError => Behaviour::Raising,
+    /// Invokes the function unless the fault prevents it, and waits for its reply until the
+    /// integration timeout.
+    async fn invoke(&self, path: &str, fault: RouteFault) -> Outcome {
+        let behavior = match fault {
+            RouteFault::Permission => return Outcome::Denied,
+            RouteFault::Throttled => return Outcome::Throttled,
+            RouteFault::None => Behavior::Healthy,
+            RouteFault::WrongBody => Behavior::Degraded,
+            RouteFault::Timeout => Behavior::Hangs,
+            RouteFault::Malformed => Behavior::Malformed,
+            RouteFault::FunctionError => Behavior::RaisesError,
         };
-        self.with_routes(|routes| {
-            if let Some(route) = routes.get_mut(path) {
-                route.invocations += 1;
-            }
-        });
-        let run = function::run(behaviour, &self.chance);
+        if let Some(route) = self.lock().routes.get_mut(path) {
+            route.invocations += 1;
+        }
+        let run = function::run(behavior, &self.rng);
         match tokio::time::timeout(self.integration_timeout, run).await {
             Ok(Reply::Response(status, body)) => Outcome::Response(status, body),
-            Ok(Reply::NotAResponse) => Outcome::Malformed,
+            Ok(Reply::Malformed) => Outcome::Malformed,
             Ok(Reply::Error) => Outcome::FunctionError,
             Err(_elapsed) => {
-                let (least, spread) = AFTER_TIMEOUT;
-                tokio::time::sleep(self.chance.between(least, spread)).await;
+                let (min, spread) = AFTER_TIMEOUT;
+                tokio::time::sleep(self.rng.between(min, spread)).await;
                 Outcome::TimedOut
             }
         }
     }
 
-    fn with_routes<T>(&self, read: impl FnOnce(&mut BTreeMap<String, Route>) -> T) -> T {
-        // Counters stay usable whatever panicked in a test that held them.
-        read(&mut self.routes.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Counters stay usable after a panic in a test.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken<'_> {
-    /// Nothing was asked: the gateway answers for itself.
-    const fn nowhere(outcome: Outcome) -> Self {
+impl Route {
+    const fn new(fault: RouteFault) -> Self {
+        Self {
+            fault,
+            requests: 0,
+            invocations: 0,
+        }
+    }
+}
+
+impl RoutedRequest<'_> {
+    /// The gateway answers by itself; no function was called.
+    const fn unrouted(outcome: Outcome) -> Self {
         Self {
             route: None,
             outcome,
@@ -279,59 +265,63 @@ mod tests {
     const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"Service Unavailable"}"#);
     const SERVER_ERROR: (u16, &str) = (500, r#"{"message":"Internal Server Error"}"#);
 
-    /// Asks once and compares status, body, whether the function ran, and the time taken.
-    async fn check(fault: Fault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {
+    fn http_api(faults: impl IntoIterator<Item = (String, RouteFault)>) -> Gateway {
         let timeout = Duration::from_secs(30);
-        let gateway = Gateway::new([("/a".to_owned(), fault)], timeout, 1);
+        Gateway::new(ApiType::HttpApi, Arc::default(), faults, timeout, 1)
+    }
+
+    /// Sends one request and checks status, body, whether the function ran, and the time taken.
+    async fn check(fault: RouteFault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {
+        let gateway = http_api([("/a".to_owned(), fault)]);
         let begin = Instant::now();
         let answer = gateway.answer("/a").await;
         let took = begin.elapsed();
         assert_eq!((answer.status, answer.body), (status, body), "{fault:?}");
         assert_eq!(gateway.requests("/a"), 1, "{fault:?}");
         assert_eq!(gateway.invocations("/a"), u64::from(ran), "{fault:?}");
-        let [least, most] = millis.map(Duration::from_millis);
-        assert!((least..=most).contains(&took), "{fault:?} took {took:?}");
+        let [min, max] = millis.map(Duration::from_millis);
+        assert!((min..=max).contains(&took), "{fault:?} took {took:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_timeout_comes_after_thirty_seconds_and_the_function_ran() {
-        check(Fault::Timeout, UNAVAILABLE, true, [30_000, 30_050]).await;
+    async fn a_timeout_is_answered_after_thirty_seconds_and_the_function_ran() {
+        check(RouteFault::Timeout, UNAVAILABLE, true, [30_000, 30_050]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_throttled_call_is_answered_at_once_without_the_function() {
-        check(Fault::Throttled, UNAVAILABLE, false, [3, 12]).await;
+        check(RouteFault::Throttled, UNAVAILABLE, false, [3, 12]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_denied_call_is_answered_at_once_without_the_function() {
-        check(Fault::Permission, SERVER_ERROR, false, [3, 12]).await;
+        check(RouteFault::Permission, SERVER_ERROR, false, [3, 12]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_malformed_response_takes_as_long_as_the_function() {
-        check(Fault::Malformed, SERVER_ERROR, true, [200, 240]).await;
+        check(RouteFault::Malformed, SERVER_ERROR, true, [200, 240]).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_function_error_takes_as_long_as_the_function() {
-        check(Fault::FunctionError, SERVER_ERROR, true, [220, 260]).await;
+        check(RouteFault::FunctionError, SERVER_ERROR, true, [220, 260]).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_can_be_wrong_under_a_good_status() {
+    async fn a_wrong_body_comes_with_status_200() {
         let degraded = r#"{"status":"degraded","orders":0}"#;
-        check(Fault::WrongBody, (200, degraded), true, [15, 32]).await;
+        check(RouteFault::WrongBody, (200, degraded), true, [15, 32]).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unknown_path_is_not_found_and_a_fault_can_be_set_at_run_time() {
-        let gateway = Gateway::new([], Duration::from_secs(30), 1);
+    async fn an_unknown_path_is_not_found_until_a_fault_is_set_for_it() {
+        let gateway = http_api([]);
         assert_eq!(gateway.answer("/new").await.status, 404);
         assert_eq!(gateway.requests("/new"), 0);
-        gateway.set_fault("/new", Fault::None);
+        gateway.set_fault("/new", RouteFault::None);
         assert_eq!(gateway.answer("/new").await.status, 200);
-        gateway.set_fault("/new", Fault::Throttled);
+        gateway.set_fault("/new", RouteFault::Throttled);
         assert_eq!(gateway.answer("/new").await.status, 503);
         assert_eq!(gateway.requests("/new"), 2);
         assert_eq!(gateway.invocations("/new"), 1);

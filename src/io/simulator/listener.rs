@@ -1,7 +1,6 @@
-//! Sockets: accepts, does TLS, speaks HTTP/1.1 or HTTP/2 as ALPN decides.
+//! Accepts connections and serves TLS with HTTP/1.1 or HTTP/2, as ALPN negotiates.
 //!
-//! Every answer carries the headers of the captures in their order and nothing
-//! else. Aborting [`accept`] ends its connections with it.
+//! Every response has the captured headers in the captured order and no others.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,18 +24,21 @@ use tokio_rustls::TlsAcceptor;
 
 use super::gateway::{Answer, Gateway};
 
-/// How long to wait after a failed accept: long enough not to spin while descriptors
-/// are short, short enough not to be noticed.
-pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Pause after a failed accept: long enough not to spin while descriptors are exhausted, short
+/// enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until it is aborted.
-pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
-    let acceptor = TlsAcceptor::from(tls);
+/// Runs `serve` on each accepted connection until it is aborted, which also ends the
+/// connections.
+pub(super) async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(converse(stream, acceptor.clone(), Arc::clone(&gateway)));
+                connections.spawn(serve(stream));
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -44,9 +46,18 @@ pub(super) async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, gatewa
     }
 }
 
-/// One connection. Its errors are the client's affair: a refused certificate, a probe
-/// that hung up at its deadline.
-async fn converse(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
+/// Serves a gateway over TLS until it is aborted.
+pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
+    let acceptor = TlsAcceptor::from(tls);
+    accept(listener, |stream| {
+        serve_connection(stream, acceptor.clone(), Arc::clone(&gateway))
+    })
+    .await;
+}
+
+/// Serves one connection. Errors are expected: a client may reject the certificate or close the
+/// connection at its deadline.
+async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
     let served = async {
         stream.set_nodelay(true)?;
         let stream = acceptor.accept(stream).await?;

@@ -1,21 +1,19 @@
-//! A simulated API Gateway with Lambda functions behind it, and AWS's telemetry of it,
-//! on loopback.
+//! Simulates API Gateway with Lambda functions on loopback, and AWS's telemetry about them.
 //!
-//! For the demo, the scorecard and the tests: an HTTP API and its REST twin, TLS by an
-//! authority of its own, HTTP/1.1 and HTTP/2, and the bodies, headers and times of real
-//! captures. Reading order: `gateway` (what happens to a request), `door` (how each API
-//! puts it), `function` (what runs behind it), `telemetry` (what AWS would know of it),
-//! `listener` (sockets), `certificate`, `chance`.
+//! Used by the demo, the scorecard and the tests. It runs an HTTP API and a REST API with the
+//! same routes, its own certificate authority, HTTP/1.1 and HTTP/2, and the bodies, headers and
+//! times of real captures. No response reveals its fault; only the telemetry does. Other
+//! features of API Gateway are not simulated.
 //!
-//! No answer tells which fault is behind it; only the telemetry does, to who asks for
-//! it. It is not a stand-in for API Gateway's other features.
+//! Reading order: `gateway` (handles a request), `api` (responses of each API type), `function`,
+//! `telemetry`, `listener`, `certificate`, `rng`.
 
+mod api;
 mod certificate;
-mod chance;
-mod door;
 mod function;
 mod gateway;
 mod listener;
+mod rng;
 mod telemetry;
 
 use std::io;
@@ -29,12 +27,12 @@ use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
-pub use self::door::Door;
+pub use self::api::ApiType;
 use self::gateway::Gateway;
-use self::telemetry::Ledger;
+use self::telemetry::Telemetry;
 use crate::model::target::{Authorizer, AwsDeclarations, Integration};
 
-/// A running simulator. Dropping it ends it.
+/// A running simulator. Dropping it stops it.
 #[derive(Debug)]
 pub struct Simulator {
     gateway: Arc<Gateway>,
@@ -44,65 +42,65 @@ pub struct Simulator {
     rest_address: SocketAddr,
     telemetry_address: SocketAddr,
     expired_address: SocketAddr,
-    /// Bound and never listening: the kernel answers with a reset, and nobody else can
-    /// be given the port while we hold it.
+    /// Bound but not listening: the kernel resets connections, and no other process can take the
+    /// port.
     refused: TcpSocket,
     ca_pem: String,
     listeners: JoinSet<()>,
 }
 
-/// How the simulated gateway behaves.
+/// Settings of the simulated gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The HTTP API's integration timeout; a real one's is at most 30 s, the default.
+    /// The HTTP API's integration timeout. The default, 30 s, is AWS's maximum.
     pub integration_timeout: Duration,
-    /// The REST API's integration timeout; 29 s is a real one's default and ours.
+    /// The REST API's integration timeout. The default, 29 s, is AWS's default.
     pub rest_timeout: Duration,
-    /// Request ids and jitter follow from it.
+    /// Seed of request ids and jitter.
     pub seed: u64,
-    /// Whether ALPN offers HTTP/2 beside HTTP/1.1; a real gateway does.
+    /// Whether ALPN offers HTTP/2 in addition to HTTP/1.1, as a real gateway does.
     pub http2: bool,
 }
 
-/// Where the simulated APIs claim to be; a signature needs a region.
+/// The region of the simulated APIs; signatures need one.
 const REGION: &str = "eu-west-1";
 
-/// What is wrong with a route.
+/// The fault of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// Nothing: 200 and a healthy body.
+pub enum RouteFault {
+    /// None: 200 and a healthy body.
     None,
-    /// The function outlasts the integration timeout: 503 once that is over.
+    /// The function runs longer than the integration timeout: 503 after the timeout.
     Timeout,
     /// Lambda throttles the call: 503 at once, the function does not run.
     Throttled,
-    /// The function's reply is no response: 500 after it ran.
+    /// The function's reply is not a valid response: 500 after it ran.
     Malformed,
-    /// The function's resource policy does not allow the call: 500 at once.
+    /// The function's resource policy denies the call: 500 at once.
     Permission,
     /// The function raises an error: 500 after it ran.
     FunctionError,
-    /// 200, but the body says that the service is not well.
+    /// 200, but the body reports a degraded service.
     WrongBody,
 }
 
-/// A `$default` route, which sends every path that is no route to a function. Without
-/// one such a path is the gateway's own 404.
+/// A `$default` route, whose function receives every request that matches no other route.
+/// Without one, the gateway answers such a request with its own 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultRoute {
-    /// The function returns the gateway's 404, byte by byte.
+    /// The function returns a byte-for-byte copy of the gateway's 404.
     LookAlike,
-    /// The same with a header of its own, as most frameworks add.
+    /// The same copy with an additional header, as most frameworks add.
     LookAlikeWithHeader,
 }
 
 impl DefaultRoute {
-    /// The route's key, by which its requests and invocations are counted.
+    /// The route key under which requests and invocations are counted.
     pub const KEY: &'static str = "$default";
 }
 
-impl Fault {
-    /// Every fault, and none.
+impl RouteFault {
+    /// Every fault, including `None`.
     pub const ALL: [Self; 7] = [
         Self::None,
         Self::Timeout,
@@ -113,7 +111,7 @@ impl Fault {
         Self::WrongBody,
     ];
 
-    /// The path of the route that has this fault when the simulator starts.
+    /// The path of the route that has this fault at the start.
     #[must_use]
     pub const fn route(self) -> &'static str {
         match self {
@@ -131,8 +129,8 @@ impl Fault {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            integration_timeout: Door::HttpApi.default_timeout(),
-            rest_timeout: Door::RestApi.default_timeout(),
+            integration_timeout: ApiType::HttpApi.default_timeout(),
+            rest_timeout: ApiType::RestApi.default_timeout(),
             seed: 1,
             http2: true,
         }
@@ -140,40 +138,40 @@ impl Default for Options {
 }
 
 impl Simulator {
-    /// Starts both APIs with one route per [`Fault`] each, and the telemetry of them, on
-    /// free ports of 127.0.0.1.
+    /// Starts both APIs with one route per [`RouteFault`] each, and their telemetry, on free
+    /// ports of 127.0.0.1.
     ///
     /// # Errors
-    /// If a port cannot be had or a certificate cannot be made.
+    /// A port cannot be bound or a certificate cannot be created.
     pub async fn start(options: Options) -> io::Result<Self> {
         let certificates = certificate::issue(Timestamp::now(), options.http2)?;
-        let ledger = Arc::new(Ledger::default());
-        let gateway = |door, timeout, seed| {
-            let faults = Fault::ALL.map(|fault| (fault.route().to_owned(), fault));
-            let gateway = Gateway::new(faults, timeout, seed);
-            Arc::new(gateway.behind(door, Arc::clone(&ledger)))
+        let telemetry = Arc::new(Telemetry::default());
+        let gateway = |api, timeout, seed| {
+            let faults = RouteFault::ALL.map(|fault| (fault.route().to_owned(), fault));
+            let telemetry = Arc::clone(&telemetry);
+            Arc::new(Gateway::new(api, telemetry, faults, timeout, seed))
         };
-        let http = gateway(Door::HttpApi, options.integration_timeout, options.seed);
-        // Another seed, so that the twins' request ids differ.
-        let rest = gateway(Door::RestApi, options.rest_timeout, !options.seed);
+        let http = gateway(ApiType::HttpApi, options.integration_timeout, options.seed);
+        // Another seed, so that the request ids of the two APIs differ.
+        let rest = gateway(ApiType::RestApi, options.rest_timeout, !options.seed);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let refused = TcpSocket::new_v4()?;
         refused.bind(any_port)?;
-        let valid = TcpListener::bind(any_port).await?;
-        let expired = TcpListener::bind(any_port).await?;
-        let twin = TcpListener::bind(any_port).await?;
-        let telemetry = TcpListener::bind(any_port).await?;
+        let bind = || TcpListener::bind(any_port);
+        let (valid, expired) = (bind().await?, bind().await?);
+        let (rest_listener, telemetry_listener) = (bind().await?, bind().await?);
         let (address, expired_address) = (valid.local_addr()?, expired.local_addr()?);
-        let (rest_address, telemetry_address) = (twin.local_addr()?, telemetry.local_addr()?);
+        let rest_address = rest_listener.local_addr()?;
+        let telemetry_address = telemetry_listener.local_addr()?;
         let mut listeners = JoinSet::new();
         for (listener, tls, gateway) in [
             (valid, Arc::clone(&certificates.valid), &http),
             (expired, certificates.expired, &http),
-            (twin, certificates.valid, &rest),
+            (rest_listener, certificates.valid, &rest),
         ] {
-            listeners.spawn(listener::accept(listener, tls, Arc::clone(gateway)));
+            listeners.spawn(listener::serve(listener, tls, Arc::clone(gateway)));
         }
-        listeners.spawn(telemetry::service::accept(telemetry, ledger));
+        listeners.spawn(telemetry::service::serve(telemetry_listener, telemetry));
         Ok(Self {
             gateway: http,
             rest,
@@ -188,28 +186,26 @@ impl Simulator {
         })
     }
 
-    /// Where the gateway listens: `https`, valid for `localhost`, 127.0.0.1 and ::1.
+    /// The HTTP API's address: `https`, valid for `localhost`, 127.0.0.1 and ::1.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the REST twin listens, with the same certificate; its routes are below
-    /// `/prod`.
+    /// The REST API's address, with the same certificate; its routes are below `/prod`.
     #[must_use]
     pub const fn rest_address(&self) -> SocketAddr {
         self.rest_address
     }
 
-    /// The endpoint URL of the simulated CloudWatch and CloudWatch Logs: plain HTTP,
-    /// any credentials, no delay.
-    #[must_use]
-    pub fn telemetry_endpoint(&self) -> String {
+    /// The endpoint URL of the simulated CloudWatch and CloudWatch Logs: plain HTTP, accepts all
+    /// credentials, without delay.
+    fn telemetry_endpoint(&self) -> String {
         format!("http://{}", self.telemetry_address)
     }
 
-    /// An SDK configuration that reaches it, whatever the environment says: made-up
-    /// credentials, which nobody checks.
+    /// An SDK configuration for the telemetry endpoint, independent of the environment, with
+    /// placeholder credentials.
     pub async fn telemetry_config(&self) -> SdkConfig {
         let credentials = Credentials::new("SIMULATED", "simulated", None, None, "simulator");
         aws_config::defaults(BehaviorVersion::latest())
@@ -220,26 +216,26 @@ impl Simulator {
             .await
     }
 
-    /// What a user would declare in `[target.aws]` of a target at this route.
+    /// The `[target.aws]` declarations of a target at this route.
     #[must_use]
-    pub fn declarations(&self, door: Door, route: &str) -> AwsDeclarations {
-        let rest = door == Door::RestApi;
-        let group = Some(door.log_group().to_owned());
+    pub fn declarations(&self, api: ApiType, route: &str) -> AwsDeclarations {
+        let rest = api == ApiType::RestApi;
+        let group = Some(api.log_group().to_owned());
         AwsDeclarations {
             region: Some(REGION.to_owned()),
-            api_id: (!rest).then(|| door.api_id().to_owned()),
-            api_name: rest.then(|| door.api_name().to_owned()),
-            stage: Some(door.stage().to_owned()),
+            api_id: (!rest).then(|| api.api_id().to_owned()),
+            api_name: rest.then(|| api.api_name().to_owned()),
+            stage: Some(api.stage().to_owned()),
             route: Some(telemetry::route_key(route)),
-            function: Some(door.function_of(route)),
+            function: Some(api.function_of(route)),
             integration: Some(Integration::Lambda),
-            integration_timeout: Some(match door {
-                Door::HttpApi => self.options.integration_timeout,
-                Door::RestApi => self.options.rest_timeout,
+            integration_timeout: Some(match api {
+                ApiType::HttpApi => self.options.integration_timeout,
+                ApiType::RestApi => self.options.rest_timeout,
             }),
             function_timeout: Some(function::LAMBDA_LIMIT),
             authorizer: Some(Authorizer::None),
-            // Each route has a function of its own, which nobody else calls.
+            // Each route has its own function, which nothing else calls.
             shared: false,
             access_log_group: group.clone().filter(|_| !rest),
             execution_log_group: group.filter(|_| rest),
@@ -247,56 +243,56 @@ impl Simulator {
         }
     }
 
-    /// The same gateway behind a certificate that ran out a month ago.
+    /// The HTTP API's address with a certificate that expired a month ago.
     #[must_use]
     pub const fn expired_address(&self) -> SocketAddr {
         self.expired_address
     }
 
-    /// A port that refuses connections for as long as the simulator lives.
+    /// An address that refuses connections while the simulator runs.
     ///
     /// # Errors
-    /// Whatever the system says when asked for a bound socket's address.
+    /// The system cannot report the socket's address.
     pub fn refused_address(&self) -> io::Result<SocketAddr> {
         self.refused.local_addr()
     }
 
-    /// The root certificate to trust, PEM.
+    /// The root certificate that clients must trust, PEM.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// Changes what is wrong with a route from the next request on. A path that is no
-    /// route becomes one.
-    pub fn set_fault(&self, route: &str, fault: Fault) {
+    /// Sets the fault of the HTTP API's route for all later requests. An unknown path becomes a
+    /// route.
+    pub fn set_fault(&self, route: &str, fault: RouteFault) {
         self.gateway.set_fault(route, fault);
     }
 
-    /// Gives the API a `$default` route, or takes it away, from the next request on.
+    /// Sets or removes the HTTP API's `$default` route for all later requests.
     pub fn set_default_route(&self, default_route: Option<DefaultRoute>) {
         self.gateway.set_default_route(default_route);
     }
 
-    /// Requests that reached a route, whichever listener they came through.
+    /// Requests that reached a route of the HTTP API, through any listener.
     #[must_use]
     pub fn requests(&self, route: &str) -> u64 {
         self.gateway.requests(route)
     }
 
-    /// Invocations of the function behind a route.
+    /// Invocations of the function behind a route of the HTTP API.
     #[must_use]
     pub fn invocations(&self, route: &str) -> u64 {
         self.gateway.invocations(route)
     }
 
-    /// Invocations of the function behind a route of the REST twin.
+    /// Invocations of the function behind a route of the REST API.
     #[must_use]
     pub fn rest_invocations(&self, route: &str) -> u64 {
         self.rest.invocations(route)
     }
 
-    /// Ends listeners and connections, requests in flight included.
+    /// Stops listeners and connections, including requests in flight.
     pub async fn stop(mut self) {
         self.listeners.shutdown().await;
     }

@@ -1,7 +1,7 @@
-//! The daemon's metrics about itself, through the `prometheus` crate.
+//! The daemon's metrics about itself, kept by the `prometheus` crate.
 //!
-//! Names are declared once, here. Per-target series live in `sink/prometheus`, which
-//! renders them itself: the crate misses the budget of a scrape with 10,000 targets.
+//! Every name is declared here once. The per-target metrics are in `sink/prometheus`, which
+//! renders them itself, because the crate is too slow for 10,000 targets.
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -11,131 +11,111 @@ use prometheus::{
 
 use crate::io::store::StoreMetrics;
 
-/// Every metric of the daemon about itself. Cloning shares the values.
-#[derive(Clone, Debug)]
-pub struct DaemonMetrics {
-    registry: Registry,
-    /// How late a probe starts after its slot, in seconds.
-    pub schedule_lag: Histogram,
-    /// How much later than asked the runtime wakes a task, in seconds.
-    pub runtime_lag: Histogram,
-    /// Probes while which the daemon itself was noticeably late.
-    pub lagged: IntCounter,
-    /// Probes running now.
-    pub in_flight: IntGauge,
-    /// Reports or datapoints a sink had to give up, by sink.
-    pub sink_dropped: IntCounterVec,
-    /// Datapoints waiting to be sent to CloudWatch.
-    pub spool_datapoints: IntGauge,
-    /// Requests to CloudWatch by operation and outcome (`ok`, `throttled`, `denied`, `failed`).
-    pub cloudwatch_requests: IntCounterVec,
-    /// Datapoints that were sent again because the answer to the first time was lost.
-    pub cloudwatch_maybe_duplicates: IntCounter,
-    /// Series sent to CloudWatch in this hour or the last: it bills by the hour.
-    pub cloudwatch_series: IntGauge,
-    /// Requests to AWS for evidence by operation and outcome (as above).
-    pub evidence_requests: IntCounterVec,
-    /// Questions, or parts of them, that were given up, by reason.
-    pub evidence_dropped: IntCounterVec,
-    /// Estimated cost of the metrics asked for, in US dollars.
-    pub evidence_cost: Counter,
-    /// Control requests that were not made because too many were under way.
-    pub controls_dropped: IntCounter,
-    /// Alarm tags that were not written before the datapoint that tips the alarm.
-    pub alarm_updates_late: IntCounter,
-    /// 1 while incidents and datapoints are kept on disk, 0 while they are not.
-    pub store_up: IntGauge,
-    /// Pieces of work that the state directory did not take.
-    pub store_failures: IntCounter,
-    /// Alarms of ours that are not as they were written.
-    pub alarms_drifted: IntGauge,
-    /// 1 after a good reload, 0 after a refused one.
-    pub config_reload_successful: IntGauge,
-    /// When the running configuration was read, in seconds since the epoch.
-    pub config_reload_time: Gauge,
+/// Declares the struct and its registration from one list of fields.
+macro_rules! daemon_metrics {
+    ($($field:ident: $kind:ident = $create:ident($name:literal, $help:literal $(, $labels:expr)?);)*) => {
+        /// The daemon's metrics about itself. Clones share the values.
+        #[derive(Clone, Debug)]
+        pub struct DaemonMetrics {
+            registry: Registry,
+            $(#[doc = $help] pub $field: $kind,)*
+        }
+
+        fn register_all(registry: Registry) -> Result<DaemonMetrics, prometheus::Error> {
+            $(let $field = $create(&registry, $name, $help $(, $labels)?)?;)*
+            Ok(DaemonMetrics { registry, $($field,)* })
+        }
+    };
 }
 
-/// Upper bounds in seconds for lags; the budget is 10 ms at the 99th percentile.
+daemon_metrics! {
+    schedule_lag: Histogram = lags(
+        "probecause_schedule_lag_seconds",
+        "Delay from a probe's slot to its start."
+    );
+    runtime_lag: Histogram = lags(
+        "probecause_runtime_lag_seconds",
+        "Delay of the daemon's timers, measured fifty times a second."
+    );
+    lagged: IntCounter = counter(
+        "probecause_probes_lagged_total",
+        "Probes during which the daemon itself was late by 10 ms or more; their times are marked."
+    );
+    in_flight: IntGauge = gauge("probecause_probes_in_flight", "Probes in flight.");
+    sink_dropped: IntCounterVec = counters(
+        "probecause_sink_dropped_total",
+        "Dropped reports and datapoints, by sink.",
+        &["sink"]
+    );
+    spool_datapoints: IntGauge = gauge(
+        "probecause_spool_datapoints",
+        "Datapoints waiting to be sent to CloudWatch."
+    );
+    cloudwatch_requests: IntCounterVec = counters(
+        "probecause_cloudwatch_requests_total",
+        "Requests to CloudWatch by operation and outcome.",
+        OUTCOME_LABELS
+    );
+    cloudwatch_maybe_duplicates: IntCounter = counter(
+        "probecause_cloudwatch_maybe_duplicates_total",
+        "Datapoints sent again because the response to the first request was lost."
+    );
+    // CloudWatch bills metrics by the hour.
+    cloudwatch_series: IntGauge = gauge(
+        "probecause_cloudwatch_series",
+        "Metrics sent to CloudWatch in the current or the previous hour."
+    );
+    evidence_requests: IntCounterVec = counters(
+        "probecause_evidence_requests_total",
+        "Requests to AWS for evidence by operation and outcome.",
+        OUTCOME_LABELS
+    );
+    evidence_dropped: IntCounterVec = counters(
+        "probecause_evidence_dropped_total",
+        "Dropped evidence requests, or parts of them, by reason.",
+        &["reason"]
+    );
+    evidence_cost: Counter = cost(
+        "probecause_evidence_cost_dollars_total",
+        "Estimated cost, in US dollars, of the metrics requested from AWS as evidence."
+    );
+    controls_dropped: IntCounter = counter(
+        "probecause_controls_dropped_total",
+        "Control requests not sent because too many were in flight."
+    );
+    alarm_updates_late: IntCounter = counter(
+        "probecause_alarm_updates_late_total",
+        "Alarms whose tags were not written before the datapoint that changes their state."
+    );
+    alarms_drifted: IntGauge = gauge(
+        "probecause_alarms_drifted",
+        "Alarms that differ from their planned configuration and are not restored."
+    );
+    store_up: IntGauge = gauge(
+        "probecause_store_up",
+        "Whether incidents and unsent datapoints are stored on disk (1) or not (0)."
+    );
+    store_failures: IntCounter = counter(
+        "probecause_store_failures_total",
+        "Failed operations on the state directory."
+    );
+    config_reload_successful: IntGauge = gauge(
+        "probecause_config_last_reload_successful",
+        "Whether the last reload of the configuration succeeded (1) or failed (0)."
+    );
+    config_reload_time: Gauge = timestamp(
+        "probecause_config_last_reload_success_timestamp_seconds",
+        "When the running configuration was loaded, as a Unix timestamp."
+    );
+}
+
+/// Upper bounds of the lag histograms in seconds; the budget is 10 ms at the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
-// Name and help of each.
-const SCHEDULE_LAG: [&str; 2] = [
-    "probecause_schedule_lag_seconds",
-    "How late probes start after their slot.",
-];
-const RUNTIME_LAG: [&str; 2] = [
-    "probecause_runtime_lag_seconds",
-    "How much later than asked the daemon wakes itself, looked at fifty times a second.",
-];
-const LAGGED: [&str; 2] = [
-    "probecause_probes_lagged_total",
-    "Probes while which the daemon itself was late by 10 ms or more; their times are marked.",
-];
-const IN_FLIGHT: [&str; 2] = ["probecause_probes_in_flight", "Probes running now."];
-const SPOOL: [&str; 2] = [
-    "probecause_spool_datapoints",
-    "Datapoints waiting to be sent to CloudWatch.",
-];
-const MAYBE_DUPLICATES: [&str; 2] = [
-    "probecause_cloudwatch_maybe_duplicates_total",
-    "Datapoints sent again because the answer to their request was lost.",
-];
-const SERIES: [&str; 2] = [
-    "probecause_cloudwatch_series",
-    "Metric series sent to CloudWatch in this hour or the last.",
-];
-const EVIDENCE_COST: [&str; 2] = [
-    "probecause_evidence_cost_dollars_total",
-    "Estimated cost in US dollars of the metrics that AWS was asked for.",
-];
-const CONTROLS_DROPPED: [&str; 2] = [
-    "probecause_controls_dropped_total",
-    "Control requests not made because too many were under way.",
-];
-const UPDATES_LATE: [&str; 2] = [
-    "probecause_alarm_updates_late_total",
-    "Alarms whose tags were not written before the datapoint that tips them.",
-];
-const STORE_UP: [&str; 2] = [
-    "probecause_store_up",
-    "1 while incidents and unsent datapoints are kept on disk, 0 while they are not.",
-];
-const STORE_FAILURES: [&str; 2] = [
-    "probecause_store_failures_total",
-    "Pieces of work that the state directory did not take.",
-];
-const RELOAD: [&str; 2] = [
-    "probecause_config_last_reload_successful",
-    "1 after a good reload of the configuration, 0 after a refused one.",
-];
-const RELOAD_TIME: [&str; 2] = [
-    "probecause_config_last_reload_success_timestamp_seconds",
-    "When the running configuration was read.",
-];
-const SINK_DROPPED: [&str; 2] = [
-    "probecause_sink_dropped_total",
-    "Reports or datapoints a sink had to give up.",
-];
-const CLOUDWATCH_REQUESTS: [&str; 2] = [
-    "probecause_cloudwatch_requests_total",
-    "Requests to CloudWatch by operation and outcome.",
-];
-const EVIDENCE_REQUESTS: [&str; 2] = [
-    "probecause_evidence_requests_total",
-    "Requests to AWS about failed requests by operation and outcome.",
-];
-const EVIDENCE_DROPPED: [&str; 2] = [
-    "probecause_evidence_dropped_total",
-    "Questions to AWS about failed requests, or parts of them, that were given up.",
-];
+/// Labels of counted requests. Outcomes are `ok`, `throttled`, `denied` and `failed`.
+const OUTCOME_LABELS: &[&str] = &["operation", "outcome"];
 
-// A gauge: name and help.
-const ALARMS_DRIFTED: [&str; 2] = [
-    "probecause_alarms_drifted",
-    "Alarms that somebody changed or deleted by hand and that are not mended.",
-];
-
-/// Why a question, or a part of one, is given up.
+/// The reasons for dropping an evidence request or a part of it.
 const REASONS: [&str; 6] = [
     "cost-bound",
     "denied",
@@ -146,50 +126,31 @@ const REASONS: [&str; 6] = [
 ];
 
 impl DaemonMetrics {
-    /// Registers every metric in a registry of their own.
+    /// Registers every metric in a new registry.
     ///
     /// # Errors
-    /// Only if two metrics were declared under one name, which a test rules out.
+    /// Two metrics have the same name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
+        let metrics = register_all(Registry::new())?;
         let build = Opts::new("probecause_build_info", "The running version; always 1.");
-        let build = register(&registry, IntGaugeVec::new(build, &["version"])?)?;
+        let build = register(&metrics.registry, IntGaugeVec::new(build, &["version"])?)?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let outcomes = &["operation", "outcome"];
-        let dropped = counters(&registry, SINK_DROPPED, &["sink"])?;
-        // A counter that only appears with its first loss is missed by every `rate()`.
-        dropped.with_label_values(&["cloudwatch"]).reset();
-        let given_up = counters(&registry, EVIDENCE_DROPPED, &["reason"])?;
+        // Initialized, because `rate()` misses the first increase of a series that appears
+        // with it.
+        metrics
+            .sink_dropped
+            .with_label_values(&["cloudwatch"])
+            .reset();
         for reason in REASONS {
-            given_up.with_label_values(&[reason]).reset();
+            metrics
+                .evidence_dropped
+                .with_label_values(&[reason])
+                .reset();
         }
-        let cost = Counter::new(EVIDENCE_COST[0], EVIDENCE_COST[1])?;
-        let reload_time = Gauge::new(RELOAD_TIME[0], RELOAD_TIME[1])?;
-        Ok(Self {
-            schedule_lag: lags(&registry, SCHEDULE_LAG)?,
-            runtime_lag: lags(&registry, RUNTIME_LAG)?,
-            lagged: counter(&registry, LAGGED)?,
-            in_flight: gauge(&registry, IN_FLIGHT)?,
-            sink_dropped: dropped,
-            spool_datapoints: gauge(&registry, SPOOL)?,
-            cloudwatch_requests: counters(&registry, CLOUDWATCH_REQUESTS, outcomes)?,
-            cloudwatch_maybe_duplicates: counter(&registry, MAYBE_DUPLICATES)?,
-            cloudwatch_series: gauge(&registry, SERIES)?,
-            evidence_requests: counters(&registry, EVIDENCE_REQUESTS, outcomes)?,
-            evidence_dropped: given_up,
-            evidence_cost: register(&registry, cost)?,
-            controls_dropped: counter(&registry, CONTROLS_DROPPED)?,
-            alarm_updates_late: counter(&registry, UPDATES_LATE)?,
-            alarms_drifted: gauge(&registry, ALARMS_DRIFTED)?,
-            store_up: gauge(&registry, STORE_UP)?,
-            store_failures: counter(&registry, STORE_FAILURES)?,
-            config_reload_successful: gauge(&registry, RELOAD)?,
-            config_reload_time: register(&registry, reload_time)?,
-            registry,
-        })
+        Ok(metrics)
     }
 
-    /// Where the store shows how it is.
+    /// The gauges that the store updates.
     #[must_use]
     pub fn store_gauges(&self) -> StoreMetrics {
         StoreMetrics {
@@ -201,28 +162,37 @@ impl DaemonMetrics {
     /// Appends every metric in the text exposition format.
     ///
     /// # Errors
-    /// Whatever the encoder reports.
+    /// The encoder's error.
     pub fn render_into(&self, out: &mut String) -> Result<(), prometheus::Error> {
         TextEncoder::new().encode_utf8(&self.registry.gather(), out)
     }
 }
 
-fn lags(registry: &Registry, [name, help]: [&str; 2]) -> Result<Histogram, prometheus::Error> {
+fn lags(registry: &Registry, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
     let options = HistogramOpts::new(name, help).buckets(LAG_BUCKETS.to_vec());
     register(registry, Histogram::with_opts(options)?)
 }
 
-fn gauge(registry: &Registry, [name, help]: [&str; 2]) -> Result<IntGauge, prometheus::Error> {
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
     register(registry, IntGauge::new(name, help)?)
 }
 
-fn counter(registry: &Registry, [name, help]: [&str; 2]) -> Result<IntCounter, prometheus::Error> {
+fn timestamp(registry: &Registry, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+    register(registry, Gauge::new(name, help)?)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
     register(registry, IntCounter::new(name, help)?)
+}
+
+fn cost(registry: &Registry, name: &str, help: &str) -> Result<Counter, prometheus::Error> {
+    register(registry, Counter::new(name, help)?)
 }
 
 fn counters(
     registry: &Registry,
-    [name, help]: [&str; 2],
+    name: &str,
+    help: &str,
     labels: &[&str],
 ) -> Result<IntCounterVec, prometheus::Error> {
     register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)

@@ -1,4 +1,6 @@
-//! Where reports go. A slow or failing sink may lose data, which it counts, never time.
+//! The sinks: Prometheus, the pages with the JSON API, and CloudWatch.
+//!
+//! A slow or failing sink may drop data, which it counts, but it never delays a probe.
 
 pub mod cloudwatch;
 pub mod daemon_metrics;
@@ -9,58 +11,58 @@ use std::sync::Arc;
 
 use crate::domain::report::{CauseInfo, Missed, Report, Update};
 use crate::io::sink::cloudwatch::CloudWatchSink;
-use crate::io::sink::page::Board;
+use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::store::KeptIncident;
 use crate::model::settings::Settings;
 
-/// Every sink of the daemon.
+/// All sinks of the daemon.
 #[derive(Clone, Debug)]
 pub struct Sinks {
-    /// `/metrics`.
+    /// Renders `/metrics`.
     pub prometheus: Arc<PrometheusSink>,
-    /// The page and the JSON API.
-    pub board: Arc<Board>,
-    /// Metrics and alarms in CloudWatch.
+    /// The state of the pages and the JSON API.
+    pub board: Arc<StatusBoard>,
+    /// Publishes metrics and alarms to CloudWatch.
     pub cloudwatch: Arc<CloudWatchSink>,
 }
 
 impl Sinks {
-    /// Tells every sink of a probe.
+    /// Publishes a probe's report to all sinks.
     pub fn publish(&self, report: &Report) {
-        // The pager first: what it waits for is a network away.
+        // CloudWatch first, because its alarms need the network to notify anybody.
         self.cloudwatch.publish(report);
         self.prometheus.publish(report);
         self.board.publish(report);
     }
 
-    /// Tells every sink that an open incident's cause is better known.
+    /// Publishes a revised cause of an open incident to all sinks.
     pub fn update(&self, update: &Update) {
         self.cloudwatch.update(update);
         self.prometheus.update(update);
         self.board.update(update);
     }
 
-    /// Tells the sinks that show them of an incident of before a restart that goes on.
-    /// CloudWatch's alarms know it already.
+    /// Passes an incident from before a restart to the sinks that show it. CloudWatch's alarms
+    /// already show it.
     pub fn resume(&self, kept: &Arc<KeptIncident>) {
         self.prometheus.resume(kept);
         self.board.resume(kept);
     }
 
-    /// Tells the sinks that count them of a missed slot.
+    /// Passes a missed slot to the sinks that count them.
     pub fn missed(&self, missed: &Missed) {
         self.prometheus.missed(missed);
         self.board.missed(missed);
     }
 
-    /// Tells the sinks that show them what there is to say of every cause.
-    pub fn explain(&self, causes: &Arc<[CauseInfo]>) {
-        self.prometheus.explain(causes);
-        self.board.explain(causes);
+    /// Passes the descriptions of all causes to the sinks that show them.
+    pub fn set_causes(&self, causes: &Arc<[CauseInfo]>) {
+        self.prometheus.set_causes(causes);
+        self.board.set_causes(causes);
     }
 
-    /// Tells every sink which targets there are from now on.
+    /// Applies a configuration to all sinks.
     pub fn configure(&self, settings: &Arc<Settings>) {
         self.cloudwatch.configure(Arc::clone(settings));
         self.prometheus.configure(settings);

@@ -1,14 +1,14 @@
-//! The door of the daemon's own endpoint: TLS, client certificates, passwords, and how
-//! many requests come through.
+//! Controls access to the daemon's HTTP endpoint: TLS, client certificates, passwords and the
+//! rate limit.
 //!
-//! `server` puts it before its routes. It refuses to know what is behind it.
+//! `engine::server` applies them before its routes.
 
-mod own;
+mod no_verification;
 mod passwords;
 mod rate_limit;
 mod tls;
 
-pub use own::accept_any_certificate;
+pub use no_verification::accept_any_certificate;
 pub use passwords::Passwords;
 pub use rate_limit::TokenBucket;
 pub use tls::{TlsError, server_config};

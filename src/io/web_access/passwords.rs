@@ -1,7 +1,7 @@
-//! Passwords against their bcrypt hashes, without giving away time or names.
+//! Checks passwords against bcrypt hashes without revealing, by timing, which users exist.
 //!
-//! A check costs a tenth of a second of CPU by design. So one is made at a time, what was
-//! right is remembered, and a name that nobody has costs as much as one that somebody has.
+//! A check takes a tenth of a second of CPU by design. Checks therefore run one at a time,
+//! correct passwords are cached, and an unknown user costs as much as a known one.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,78 +11,79 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::model::secret::Secret;
 
-/// The users and their passwords.
+/// The users and their password hashes.
 #[derive(Debug)]
 pub struct Passwords {
     users: BTreeMap<String, Secret>,
-    /// Checks under way or waiting: beyond them a client is refused unseen.
-    waiting: Semaphore,
-    one: Mutex<()>,
-    /// Of names with right passwords, hashed with keys that nobody knows.
-    right: std::sync::Mutex<HashSet<u64>>,
-    keys: RandomState,
+    /// Permits for running and waiting checks; without a permit, a request is rejected
+    /// unchecked.
+    pending: Semaphore,
+    hashing: Mutex<()>,
+    /// Hashes of user names with their correct passwords, keyed by `hash_keys`.
+    verified: std::sync::Mutex<HashSet<u64>>,
+    hash_keys: RandomState,
 }
 
-/// Checks that may wait: a second or two of them.
-const WAITING: usize = 16;
+/// Maximum number of running and waiting checks: a second or two of work.
+const MAX_PENDING: usize = 16;
 
-/// Right passwords that are remembered: more than anybody has users.
-const REMEMBERED: usize = 1000;
+/// Maximum number of cached passwords, more than the expected number of users.
+const MAX_VERIFIED: usize = 1000;
 
-/// Checked for a name that nobody has; the hash of a text that was thrown away.
-const NOBODY: &str = "$2b$10$2dGDFCLU7MvFjCI9fXCXNejSUTb063Sw0PhHZc7ZL9VoPObCZR8Wm";
+/// The hash that is checked for an unknown user: of a discarded random password.
+const UNKNOWN_USER_HASH: &str = "$2b$10$2dGDFCLU7MvFjCI9fXCXNejSUTb063Sw0PhHZc7ZL9VoPObCZR8Wm";
 
 impl Passwords {
-    /// Users by name, with bcrypt hashes.
+    /// Creates the checker from bcrypt hashes by user name.
     #[must_use]
     pub fn new(users: BTreeMap<String, Secret>) -> Self {
         Self {
             users,
-            waiting: Semaphore::new(WAITING),
-            one: Mutex::new(()),
-            right: std::sync::Mutex::default(),
-            keys: RandomState::new(),
+            pending: Semaphore::new(MAX_PENDING),
+            hashing: Mutex::new(()),
+            verified: std::sync::Mutex::default(),
+            hash_keys: RandomState::new(),
         }
     }
 
-    /// Whether anybody is asked.
+    /// Whether users are configured, so that requests need a password.
     #[must_use]
-    pub fn are_asked(&self) -> bool {
+    pub fn are_required(&self) -> bool {
         !self.users.is_empty()
     }
 
-    /// Whether this is a user's password.
-    pub async fn fit(self: &Arc<Self>, user: &str, password: &str) -> bool {
+    /// Whether the user exists and has this password.
+    pub async fn verify(self: &Arc<Self>, user: &str, password: &str) -> bool {
         let hash = self
             .users
             .get(user)
-            .map_or(NOBODY, Secret::expose)
+            .map_or(UNKNOWN_USER_HASH, Secret::expose)
             .to_owned();
-        let key = self.keys.hash_one((user, password, &hash));
-        if self.remembered().contains(&key) {
+        let key = self.hash_keys.hash_one((user, password, &hash));
+        if self.verified().contains(&key) {
             return true;
         }
-        let Ok(_place) = self.waiting.try_acquire() else {
+        let Ok(_permit) = self.pending.try_acquire() else {
             return false;
         };
-        let _alone = self.one.lock().await;
+        let _guard = self.hashing.lock().await;
         let password = Secret::new(password.to_owned());
         let check = move || bcrypt::verify(password.expose(), &hash);
-        let fits = matches!(tokio::task::spawn_blocking(check).await, Ok(Ok(true)));
-        let fits = fits && self.users.contains_key(user);
-        if fits {
-            let mut remembered = self.remembered();
-            if remembered.len() >= REMEMBERED {
-                remembered.clear();
+        let is_valid = matches!(tokio::task::spawn_blocking(check).await, Ok(Ok(true)));
+        let is_valid = is_valid && self.users.contains_key(user);
+        if is_valid {
+            let mut verified = self.verified();
+            if verified.len() >= MAX_VERIFIED {
+                verified.clear();
             }
-            remembered.insert(key);
+            verified.insert(key);
         }
-        fits
+        is_valid
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {
-        let right = self.right.lock();
-        right.unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn verified(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {
+        let verified = self.verified.lock();
+        verified.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -91,12 +92,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_right_password_of_a_known_name_fits() {
-        // The least cost, so that the test is quick.
+    async fn only_the_correct_password_of_a_known_user_is_accepted() {
+        // The minimum cost, to keep the test fast.
         let hash = bcrypt::hash("hunter2", 4).unwrap();
         let users = [("alice".to_owned(), Secret::new(hash))].into();
         let passwords = Arc::new(Passwords::new(users));
-        assert!(passwords.are_asked());
+        assert!(passwords.are_required());
         for (user, password, expected) in [
             ("alice", "hunter2", true),
             ("alice", "hunter2", true),
@@ -105,14 +106,14 @@ mod tests {
             ("bob", "hunter2", false),
         ] {
             assert_eq!(
-                passwords.fit(user, password).await,
+                passwords.verify(user, password).await,
                 expected,
                 "{user} {password}"
             );
         }
         assert!(
-            bcrypt::verify("x", NOBODY).is_ok(),
-            "its form must be right"
+            bcrypt::verify("x", UNKNOWN_USER_HASH).is_ok(),
+            "the placeholder hash must be valid"
         );
     }
 }

@@ -1,31 +1,31 @@
-//! How many requests are taken: a token bucket for all clients together.
+//! Limits the request rate with one token bucket for all clients.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::model::settings::web::RateLimit;
 
-/// Tokens for requests.
+/// A token bucket.
 #[derive(Debug)]
 pub struct TokenBucket {
     limit: RateLimit,
-    /// When the bucket was, or will have been, empty: a token is an interval of the time
-    /// since then.
+    /// When the bucket was, or would have been, empty. It has gained one token per interval
+    /// since.
     empty_at: Mutex<Instant>,
 }
 
-/// What is taken where nothing is configured: ten scrapers, dashboards and people do not
-/// come near it, and somebody who floods the endpoint takes no time from the probes.
-const DEFAULT: RateLimit = RateLimit {
+/// The default limit: far above what ten scrapers, dashboards and users need, and low enough
+/// that a flood of requests does not delay probes.
+const DEFAULT_LIMIT: RateLimit = RateLimit {
     interval: Duration::from_millis(10),
     burst: 200,
 };
 
 impl TokenBucket {
-    /// A full bucket.
+    /// Creates a full bucket; `None` uses the default limit.
     #[must_use]
     pub fn new(limit: Option<RateLimit>) -> Self {
-        let limit = limit.unwrap_or(DEFAULT);
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
         let now = Instant::now();
         let empty_at = now.checked_sub(limit.interval * limit.burst).unwrap_or(now);
         Self {
@@ -34,10 +34,10 @@ impl TokenBucket {
         }
     }
 
-    /// Takes a token; false: there is none.
+    /// Takes a token; returns false if the bucket is empty.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A bucket that runs over keeps no more than a burst.
+        // A full bucket holds no more than a burst.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {
@@ -53,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_taken_and_then_one_each_interval() {
+    fn after_a_burst_one_request_per_interval_is_allowed() {
         let bucket = TokenBucket::new(Some(RateLimit {
             interval: Duration::from_secs(1),
             burst: 3,
         }));
-        // A clock well after the machine's start, so that there is a before.
+        // An hour after now, so that earlier instants exist even just after the machine's start.
         let start = Instant::now() + Duration::from_secs(3600);
         let at = |millis| start + Duration::from_millis(millis);
         let taken = |millis: u64| bucket.take(at(millis));
@@ -67,7 +67,7 @@ mod tests {
             [true, true, true, false]
         );
         assert_eq!([taken(500), taken(1000), taken(1001)], [false, true, false]);
-        // However long nobody came, a burst is three.
+        // After any pause, the burst is three.
         let later = 3_600_000;
         assert_eq!([taken(later); 1], [true]);
         assert_eq!(

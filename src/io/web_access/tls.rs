@@ -1,4 +1,4 @@
-//! The endpoint's own TLS, from the settings of a web configuration file.
+//! Builds the endpoint's TLS server configuration from a web configuration file's settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,26 +12,27 @@ use rustls::{
     SignatureScheme,
 };
 
+use crate::io::probe::certificate::ip_address;
 use crate::model::settings::web::{ClientAuth, ServerTls};
 
-/// TLS that cannot be spoken with these settings, and the mend.
+/// The TLS settings are unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The endpoint's own certificate or key.
-    #[error("the certificate and its key cannot be used: {0}; give matching PEM files")]
+    /// The server certificate or its key.
+    #[error("the certificate or its key is unusable: {0}; use a matching pair of PEM files")]
     Identity(String),
-    /// The authorities of clients' certificates.
-    #[error("the clients' authorities cannot be used: {0}; give PEM certificates")]
+    /// The certificate authorities of clients.
+    #[error("the client CA certificates are unusable: {0}; use PEM certificates")]
     Clients(String),
-    /// The library refuses the rest.
-    #[error("the TLS library refused its settings: {0}")]
+    /// Anything else that the TLS library rejects.
+    #[error("the TLS library rejected the settings: {0}")]
     Library(String),
 }
 
-/// Builds what the TLS library takes.
+/// Builds the TLS server configuration.
 ///
 /// # Errors
-/// What of the settings cannot be used.
+/// The part of the settings that is unusable.
 pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
@@ -62,10 +63,10 @@ pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, TlsEr
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err("there is no certificate in it".to_owned()),
-        Ok(found) => Ok(found),
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => Err("the file contains no certificate".to_owned()),
+        Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -93,7 +94,7 @@ fn verifier(
         .build()
         .map_err(|error| TlsError::Clients(error.to_string()))?;
     Ok(Some(match names {
-        Some(names) if !names.is_empty() => Arc::new(Named {
+        Some(names) if !names.is_empty() => Arc::new(AllowedNamesVerifier {
             inner,
             names: names.clone(),
         }),
@@ -101,15 +102,15 @@ fn verifier(
     }))
 }
 
-/// A verifier that wants one of some names beside a good signature
+/// A verifier that also requires one of the allowed subject alternative names
 /// (`client_allowed_sans`).
 #[derive(Debug)]
-struct Named {
+struct AllowedNamesVerifier {
     inner: Arc<dyn ClientCertVerifier>,
     names: Vec<String>,
 }
 
-impl ClientCertVerifier for Named {
+impl ClientCertVerifier for AllowedNamesVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.inner.root_hint_subjects()
     }
@@ -117,10 +118,10 @@ impl ClientCertVerifier for Named {
     fn verify_client_cert(
         &self,
         client: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let verified = self.inner.verify_client_cert(client, between, now)?;
+        let verified = self.inner.verify_client_cert(client, intermediates, now)?;
         if alternative_names(client)
             .iter()
             .any(|name| self.names.contains(name))
@@ -156,7 +157,7 @@ impl ClientCertVerifier for Named {
     }
 }
 
-/// DNS names, addresses, mail addresses and URIs of a certificate, as texts.
+/// The DNS names, IP addresses, mail addresses and URIs of a certificate.
 fn alternative_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     use x509_parser::extensions::GeneralName;
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
@@ -171,20 +172,8 @@ fn alternative_names(certificate: &CertificateDer<'_>) -> Vec<String> {
             GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
                 Some((*text).to_owned())
             }
-            GeneralName::IPAddress(bytes) => address(bytes),
+            GeneralName::IPAddress(octets) => ip_address(octets).map(|address| address.to_string()),
             _ => None,
         })
         .collect()
-}
-
-fn address(bytes: &[u8]) -> Option<String> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes)
-            .ok()
-            .map(|v4| std::net::Ipv4Addr::from(v4).to_string()),
-        16 => <[u8; 16]>::try_from(bytes)
-            .ok()
-            .map(|v6| std::net::Ipv6Addr::from(v6).to_string()),
-        _ => None,
-    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use probecause::io::simulator::{Door, Fault, Options, Simulator};
+use probecause::io::simulator::{ApiType, Options, RouteFault, Simulator};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -11,11 +11,11 @@ use tokio::process::Command;
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A configuration of these routes, each with a label that says what is true of it.
-fn config(simulator: &Simulator, ca_file: &str, targets: &[(&str, Fault, &str)]) -> String {
+fn config(simulator: &Simulator, ca_file: &str, targets: &[(&str, RouteFault, &str)]) -> String {
     let mut text = String::new();
     for (name, fault, truth) in targets {
         let url = format!("https://{}{}", simulator.address(), fault.route());
-        let aws = simulator.declarations(Door::HttpApi, fault.route());
+        let aws = simulator.declarations(ApiType::HttpApi, fault.route());
         let limit = humantime::format_duration(aws.integration_timeout.unwrap()).to_string();
         writeln!(
             text,
@@ -30,7 +30,7 @@ fn config(simulator: &Simulator, ca_file: &str, targets: &[(&str, Fault, &str)])
 }
 
 /// Scores the targets for some seconds; compares `target mark` per line and the exit code.
-async fn check(targets: &[(&str, Fault, &str)], more: &[&str], marks: &[&str], code: i32) {
+async fn check(targets: &[(&str, RouteFault, &str)], more: &[&str], marks: &[&str], code: i32) {
     let options = Options {
         integration_timeout: TIMEOUT,
         ..Options::default()
@@ -75,11 +75,15 @@ async fn check(targets: &[(&str, Fault, &str)], more: &[&str], marks: &[&str], c
 async fn the_truth_named_or_among_the_leading_candidates_is_good() {
     check(
         &[
-            ("orders", Fault::None, "none"),
-            ("timeout", Fault::Timeout, "integration-timeout"),
-            ("throttled", Fault::Throttled, "lambda-throttled"),
-            ("malformed", Fault::Malformed, "lambda-malformed-response"),
-            ("error", Fault::FunctionError, "lambda-function-error"),
+            ("orders", RouteFault::None, "none"),
+            ("timeout", RouteFault::Timeout, "integration-timeout"),
+            ("throttled", RouteFault::Throttled, "lambda-throttled"),
+            (
+                "malformed",
+                RouteFault::Malformed,
+                "lambda-malformed-response",
+            ),
+            ("error", RouteFault::FunctionError, "lambda-function-error"),
         ],
         &[],
         &[
@@ -99,8 +103,8 @@ async fn the_truth_named_or_among_the_leading_candidates_is_good() {
 async fn another_name_than_the_truth_is_bad_and_an_expectation_outranks_the_label() {
     check(
         &[
-            ("throttled", Fault::Throttled, "integration-timeout"),
-            ("orders", Fault::None, "none"),
+            ("throttled", RouteFault::Throttled, "integration-timeout"),
+            ("orders", RouteFault::None, "none"),
         ],
         &["--expect", "orders=too-slow"],
         &["throttled wrong", "orders unnamed"],
@@ -112,5 +116,5 @@ async fn another_name_than_the_truth_is_bad_and_an_expectation_outranks_the_labe
 #[tokio::test]
 async fn a_truth_without_its_target_is_a_matter_of_usage() {
     let expect = ["--expect", "nobody=too-slow"];
-    check(&[("orders", Fault::None, "none")], &expect, &[], 2).await;
+    check(&[("orders", RouteFault::None, "none")], &expect, &[], 2).await;
 }

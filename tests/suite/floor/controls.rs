@@ -11,7 +11,7 @@ use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::engine::scheduler::control_requests::ControlRequests;
 use probecause::io::probe::Prober;
-use probecause::io::simulator::{DefaultRoute, Fault, Options, Simulator};
+use probecause::io::simulator::{DefaultRoute, Options, RouteFault, Simulator};
 use probecause::model::observation::Observation;
 use probecause::model::secret::Secret;
 use probecause::model::settings::ResolverSettings;
@@ -68,7 +68,7 @@ impl House {
     }
 
     async fn control(&mut self) {
-        if let Some(seen) = Box::pin(self.prober.control(&self.target)).await {
+        if let Some(seen) = Box::pin(self.prober.control_request(&self.target)).await {
             self.baseline.control(&seen, "127.0.0.1", Timestamp::now());
         }
     }
@@ -78,7 +78,7 @@ impl House {
         for _ in 0..HEALTHY_PROBES {
             self.probe().await;
         }
-        self.simulator.set_fault("/orders", Fault::Permission);
+        self.simulator.set_fault("/orders", RouteFault::Permission);
         self.probe().await;
         for _ in 0..3 {
             self.control().await;
@@ -136,7 +136,9 @@ async fn three_controls_measure_a_floor_and_none_reaches_a_function() {
     // Every invocation is a probe's; the denied ones never got that far.
     let probes = u64::try_from(HEALTHY_PROBES).unwrap();
     assert_eq!(house.simulator.invocations("/orders"), probes);
-    let others = Fault::ALL.iter().filter(|fault| **fault != Fault::None);
+    let others = RouteFault::ALL
+        .iter()
+        .filter(|fault| **fault != RouteFault::None);
     let invoked: u64 = others.map(|f| house.simulator.invocations(f.route())).sum();
     assert_eq!(invoked, 0);
     house.simulator.stop().await;
@@ -179,7 +181,10 @@ async fn without_a_control_path_no_request_but_the_probe_is_made() {
     let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
     let controls = ControlRequests::start(house.prober.clone(), sender, 4, dropped);
     controls.request(Arc::clone(&house.target), Duration::ZERO);
-    assert_eq!(Box::pin(house.prober.control(&house.target)).await, None);
+    assert_eq!(
+        Box::pin(house.prober.control_request(&house.target)).await,
+        None
+    );
     drop(controls);
     assert!(
         results.recv().await.is_none(),
@@ -219,7 +224,7 @@ async fn a_control_is_one_bare_request_that_names_itself() {
     target.request.headers = vec![("X-Api-Key".to_owned(), key)];
     target.request.method = "POST".to_owned();
     target.request.body = b"order".as_slice().into();
-    let observation = Box::pin(prober().control(&target)).await.unwrap();
+    let observation = Box::pin(prober().control_request(&target)).await.unwrap();
     assert_eq!(observation.response.map(|answer| answer.status), Some(302));
     server.abort();
     let heads = seen.lock().unwrap().clone();

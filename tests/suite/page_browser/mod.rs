@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use probecause::engine::server::{ServerState, serve};
-use probecause::io::sink::page::Board;
+use probecause::io::sink::page::StatusBoard;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -21,7 +21,7 @@ fn target_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target")
 }
 
-async fn start() -> (SocketAddr, Arc<Board>) {
+async fn start() -> (SocketAddr, Arc<StatusBoard>) {
     let (prometheus, board) = page_state::sinks();
     let board = Arc::new(board);
     let (reload, _) = mpsc::channel(1);
@@ -74,7 +74,7 @@ pub(crate) fn title(dom: &str) -> &str {
 }
 
 /// The path of the hostile target's page, as the list links to it.
-fn hostile_path(board: &Board) -> String {
+fn hostile_path(board: &StatusBoard) -> String {
     let page = probecause::io::sink::page::list(board, page_state::now());
     let links = page
         .split("href=\"")

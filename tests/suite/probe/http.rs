@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::support::probe::{answer, check, probe, prober, read_request, serve, target};
+use crate::support::probe::{answer, check, dns, probe, prober, read_request, serve, target};
 use probecause::io::probe::Prober;
 use probecause::model::observation::{FaultKind, Phase};
 use probecause::model::secret::Secret;
-use probecause::model::target::{Auth, HeaderText};
+use probecause::model::settings::ResolverSettings;
+use probecause::model::target::{Auth, HeaderText, IpVersion};
 use tokio::io::AsyncWriteExt;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -267,24 +268,48 @@ async fn a_plain_request_through_a_proxy_names_the_endpoint_whole() {
 }
 
 #[tokio::test]
-async fn an_ipv6_literal_is_probed_and_ip_4_does_not_reach_it_by_name() {
+async fn an_ipv6_literal_is_probed_without_name_resolution() {
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
-        println!("skipped: this machine has no IPv6 loopback");
+        // Without IPv6 on this machine, the attempt to connect must fail, and nothing before it.
+        let seen = probe(&target("http://[::1]:9/")).await;
+        let fault = seen.fault.expect("nothing can listen on ::1");
+        assert_eq!((fault.phase, seen.phases.resolve), (Phase::Connect, None));
         return;
     };
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            crate::support::probe::read_request(&mut stream).await;
-            let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, reply).await;
+            read_request(&mut stream).await;
+            let _ = stream.write_all(OK.as_bytes()).await;
         }
     });
     let seen = probe(&target(&format!("http://{address}/"))).await;
     check(&seen, None);
-    assert_eq!(seen.remote, Some(address));
+    assert_eq!((seen.remote, seen.phases.resolve), (Some(address), None));
     let mut by_name = target(&format!("http://localhost:{}/", address.port()));
-    by_name.request.ip = probecause::model::target::IpVersion::V4;
+    by_name.request.ip = IpVersion::V4;
     let seen = probe(&by_name).await;
     check(&seen, Some((FaultKind::ConnectionRefused, Phase::Connect)));
+}
+
+#[tokio::test]
+async fn only_addresses_of_the_configured_ip_version_are_used() {
+    let server = answer(OK).await;
+    let resolver = ResolverSettings {
+        servers: vec![dns(Some((0, Some([127, 0, 0, 1])))).await],
+        ..ResolverSettings::default()
+    };
+    let prober = Prober::new(&resolver).unwrap();
+    let mut target = target(&format!("http://name.test:{}/", server.address.port()));
+    for (version, fault) in [
+        (IpVersion::Any, None),
+        (IpVersion::V4, None),
+        (
+            IpVersion::V6,
+            Some((FaultKind::NameNotFound, Phase::Resolve)),
+        ),
+    ] {
+        target.request.ip = version;
+        check(&Box::pin(prober.probe(&target)).await, fault);
+    }
 }

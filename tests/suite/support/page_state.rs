@@ -16,7 +16,7 @@ use probecause::domain::health::HealthState;
 use probecause::domain::incident::{Incidents, ProbeOutcome};
 use probecause::domain::report::{CauseInfo, Missed, MissedReason, Report};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
-use probecause::io::sink::page::Board;
+use probecause::io::sink::page::StatusBoard;
 use probecause::io::sink::prometheus::PrometheusSink;
 use probecause::model::cause::{CauseId, Certainty, Owner};
 use probecause::model::observation::{
@@ -79,12 +79,12 @@ fn causes() -> Vec<CauseInfo> {
 }
 
 /// Both sinks filled with the state.
-pub(crate) fn sinks() -> (PrometheusSink, Board) {
+pub(crate) fn sinks() -> (PrometheusSink, StatusBoard) {
     let prometheus = PrometheusSink::new(DaemonMetrics::new().unwrap());
-    let board = Board::default();
+    let board = StatusBoard::default();
     let causes = causes().into();
-    prometheus.explain(&causes);
-    board.explain(&causes);
+    prometheus.set_causes(&causes);
+    board.set_causes(&causes);
     prometheus.configure(&settings());
     board.configure(&settings());
     for report in reports() {

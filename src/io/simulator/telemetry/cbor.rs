@@ -1,169 +1,169 @@
-//! GetMetricData on the wire: the CBOR of the protocol `rpcv2Cbor`, both ways.
+//! Encodes and decodes GetMetricData in the CBOR of the `rpcv2Cbor` protocol.
 //!
-//! By the SDK's own codec, so that it cannot drift from what the SDK sends. Unknown
-//! members are skipped, as the protocol asks of a server.
+//! Uses the SDK's own codec, so that it cannot diverge from what the SDK sends. Unknown members
+//! are skipped, as the protocol requires of a server.
 
 use aws_smithy_cbor::data::Type;
 use aws_smithy_cbor::decode::DeserializeError;
 use aws_smithy_cbor::{Decoder, Encoder};
 use aws_smithy_types::DateTime;
 
-use super::metrics::Series;
-use super::query::{Found, Query, Question};
+use super::metrics::MetricKey;
+use super::query::{MetricDataQuery, MetricDataRequest, MetricDataResult};
 
-/// Reads a question.
+/// Decodes a request.
 ///
 /// # Errors
-/// The codec's own words on what is no such question.
-pub(super) fn question(body: &[u8]) -> Result<Question, DeserializeError> {
-    let mut question = Question::default();
-    members(&mut Decoder::new(body), |name, from| {
+/// The codec's error if the body is not a valid request.
+pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, DeserializeError> {
+    let mut request = MetricDataRequest::default();
+    members(&mut Decoder::new(body), |name, decoder| {
         match name {
-            "MetricDataQueries" => items(from, |from| {
-                question.queries.push(query(from)?);
+            "MetricDataQueries" => items(decoder, |decoder| {
+                request.queries.push(query(decoder)?);
                 Ok(())
             })?,
-            // Whole seconds: what comes before the second does not move a minute.
-            "StartTime" => question.start = Some(from.timestamp()?.secs()),
-            "EndTime" => question.end = Some(from.timestamp()?.secs()),
-            "ScanBy" => question.oldest_first = from.str()? == "TimestampAscending",
-            _ => from.skip()?,
+            // Fractions of a second do not change the minute.
+            "StartTime" => request.start = Some(decoder.timestamp()?.secs()),
+            "EndTime" => request.end = Some(decoder.timestamp()?.secs()),
+            "ScanBy" => request.oldest_first = decoder.str()? == "TimestampAscending",
+            _ => decoder.skip()?,
         }
         Ok(())
     })?;
-    Ok(question)
+    Ok(request)
 }
 
-/// Writes an answer.
-pub(super) fn answer(found: &[Found]) -> Vec<u8> {
+/// Encodes the results.
+pub(super) fn write_results(results: &[MetricDataResult]) -> Vec<u8> {
     let mut out = Encoder::new(Vec::new());
     out.map(2).str("Messages").array(0);
-    out.str("MetricDataResults").array(found.len());
-    for one in found {
-        out.map(5).str("Id").str(&one.id);
-        out.str("Label").str(&one.label);
+    out.str("MetricDataResults").array(results.len());
+    for result in results {
+        out.map(5).str("Id").str(&result.id);
+        out.str("Label").str(&result.label);
         out.str("StatusCode").str("Complete");
-        out.str("Timestamps").array(one.points.len());
-        for (at, _) in &one.points {
+        out.str("Timestamps").array(result.points.len());
+        for (at, _) in &result.points {
             out.timestamp(&DateTime::from_secs(*at));
         }
-        out.str("Values").array(one.points.len());
-        for (_, value) in &one.points {
+        out.str("Values").array(result.points.len());
+        for (_, value) in &result.points {
             out.double(*value);
         }
     }
     out.into_writer()
 }
 
-/// Writes a refusal.
-pub(super) fn refusal(code: &str, message: &str) -> Vec<u8> {
+/// Encodes an error.
+pub(super) fn write_error(code: &str, message: &str) -> Vec<u8> {
     let mut out = Encoder::new(Vec::new());
     out.map(2).str("__type").str(code);
     out.str("message").str(message);
     out.into_writer()
 }
 
-fn query(from: &mut Decoder<'_>) -> Result<Query, DeserializeError> {
-    let mut query = Query::default();
-    members(from, |name, from| {
+fn query(decoder: &mut Decoder<'_>) -> Result<MetricDataQuery, DeserializeError> {
+    let mut query = MetricDataQuery::default();
+    members(decoder, |name, decoder| {
         match name {
-            "Id" => query.id = from.string()?,
-            "Label" => query.label = Some(from.string()?),
-            "ReturnData" => query.hidden = !from.boolean()?,
-            "MetricStat" => stat(from, &mut query)?,
+            "Id" => query.id = decoder.string()?,
+            "Label" => query.label = Some(decoder.string()?),
+            "ReturnData" => query.hidden = !decoder.boolean()?,
+            "MetricStat" => stat(decoder, &mut query)?,
             "Expression" => {
                 query.expression = true;
-                from.skip()?;
+                decoder.skip()?;
             }
-            _ => from.skip()?,
+            _ => decoder.skip()?,
         }
         Ok(())
     })?;
     Ok(query)
 }
 
-fn stat(from: &mut Decoder<'_>, query: &mut Query) -> Result<(), DeserializeError> {
-    members(from, |name, from| {
+fn stat(decoder: &mut Decoder<'_>, query: &mut MetricDataQuery) -> Result<(), DeserializeError> {
+    members(decoder, |name, decoder| {
         match name {
-            "Metric" => query.series = series(from)?,
-            "Period" => query.period = from.integer()?.into(),
-            "Stat" => query.stat = from.string()?,
-            _ => from.skip()?,
+            "Metric" => query.metric = metric(decoder)?,
+            "Period" => query.period = decoder.integer()?.into(),
+            "Stat" => query.stat = decoder.string()?,
+            _ => decoder.skip()?,
         }
         Ok(())
     })
 }
 
-fn series(from: &mut Decoder<'_>) -> Result<Series, DeserializeError> {
-    let mut series = Series::default();
-    members(from, |name, from| {
+fn metric(decoder: &mut Decoder<'_>) -> Result<MetricKey, DeserializeError> {
+    let mut metric = MetricKey::default();
+    members(decoder, |name, decoder| {
         match name {
-            "Namespace" => series.namespace = from.string()?,
-            "MetricName" => series.metric = from.string()?,
-            "Dimensions" => items(from, |from| {
-                let (name, value) = dimension(from)?;
-                series.dimensions.insert(name, value);
+            "Namespace" => metric.namespace = decoder.string()?,
+            "MetricName" => metric.name = decoder.string()?,
+            "Dimensions" => items(decoder, |decoder| {
+                let (name, value) = dimension(decoder)?;
+                metric.dimensions.insert(name, value);
                 Ok(())
             })?,
-            _ => from.skip()?,
+            _ => decoder.skip()?,
         }
         Ok(())
     })?;
-    Ok(series)
+    Ok(metric)
 }
 
-fn dimension(from: &mut Decoder<'_>) -> Result<(String, String), DeserializeError> {
+fn dimension(decoder: &mut Decoder<'_>) -> Result<(String, String), DeserializeError> {
     let (mut name, mut value) = (String::new(), String::new());
-    members(from, |member, from| {
+    members(decoder, |member, decoder| {
         match member {
-            "Name" => name = from.string()?,
-            "Value" => value = from.string()?,
-            _ => from.skip()?,
+            "Name" => name = decoder.string()?,
+            "Value" => value = decoder.string()?,
+            _ => decoder.skip()?,
         }
         Ok(())
     })?;
     Ok((name, value))
 }
 
-/// Reads a map, member by member. A null member counts as absent.
+/// Decodes a map, member by member. A null member counts as absent.
 fn members<'b>(
-    from: &mut Decoder<'b>,
+    decoder: &mut Decoder<'b>,
     mut member: impl FnMut(&str, &mut Decoder<'b>) -> Result<(), DeserializeError>,
 ) -> Result<(), DeserializeError> {
-    let mut left = from.map()?;
-    while more(from, &mut left)? {
-        let name = from.str()?;
-        if from.datatype()? == Type::Null {
-            from.null()?;
+    let mut left = decoder.map()?;
+    while more(decoder, &mut left)? {
+        let name = decoder.str()?;
+        if decoder.datatype()? == Type::Null {
+            decoder.null()?;
         } else {
-            member(&name, from)?;
+            member(&name, decoder)?;
         }
     }
     Ok(())
 }
 
-/// Reads a list, item by item.
+/// Decodes a list, item by item.
 fn items<'b>(
-    from: &mut Decoder<'b>,
+    decoder: &mut Decoder<'b>,
     mut item: impl FnMut(&mut Decoder<'b>) -> Result<(), DeserializeError>,
 ) -> Result<(), DeserializeError> {
-    let mut left = from.list()?;
-    while more(from, &mut left)? {
-        item(from)?;
+    let mut left = decoder.list()?;
+    while more(decoder, &mut left)? {
+        item(decoder)?;
     }
     Ok(())
 }
 
-/// Whether a map or list goes on: by its count, or, without one, until a break.
-fn more(from: &mut Decoder<'_>, left: &mut Option<u64>) -> Result<bool, DeserializeError> {
+/// Whether a map or list has another element: by its count or, without one, until a break.
+fn more(decoder: &mut Decoder<'_>, left: &mut Option<u64>) -> Result<bool, DeserializeError> {
     match left {
         Some(0) => Ok(false),
         Some(count) => {
             *count -= 1;
             Ok(true)
         }
-        None if from.datatype()? == Type::Break => {
-            from.skip()?;
+        None if decoder.datatype()? == Type::Break => {
+            decoder.skip()?;
             Ok(false)
         }
         None => Ok(true),
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_read_whether_its_maps_are_counted_or_not() {
+    fn a_request_with_definite_or_indefinite_maps_is_read() {
         for counted in [false, true] {
             let mut out = Encoder::new(Vec::new());
             let open = |out: &mut Encoder, members| {
@@ -205,18 +205,18 @@ mod tests {
             open(&mut out, 2);
             out.str("Name").str("ApiId").str("Value").str("abc");
             (0..5).for_each(|_| close(&mut out));
-            let read = question(&out.into_writer()).unwrap();
+            let read = read_request(&out.into_writer()).unwrap();
             assert_eq!((read.start, read.end), (Some(60), None));
             let query = &read.queries[0];
             assert_eq!((query.id.as_str(), query.period), ("a", 60));
-            assert_eq!(query.series.dimensions["ApiId"], "abc");
+            assert_eq!(query.metric.dimensions["ApiId"], "abc");
         }
     }
 
     #[test]
-    fn what_is_no_question_is_an_error() {
-        assert!(question(b"").is_err());
-        assert!(question(b"{}").is_err());
-        assert!(question(&[0xbf]).is_err());
+    fn an_invalid_request_is_an_error() {
+        assert!(read_request(b"").is_err());
+        assert!(read_request(b"{}").is_err());
+        assert!(read_request(&[0xbf]).is_err());
     }
 }

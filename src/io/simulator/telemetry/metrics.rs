@@ -1,91 +1,83 @@
-//! The series that CloudWatch would hold: minute by minute, in memory, bounded.
+//! Stores metrics per minute, in bounded memory, as CloudWatch would.
 //!
-//! A minute without a datapoint is absent, never zero, as in the real service. Delays
-//! are removed: a datapoint can be read as soon as the request is over.
+//! A minute without a datapoint is absent, not zero, as in the real service. A datapoint is
+//! readable as soon as the request is over.
 
 use std::collections::BTreeMap;
 
-/// What names a series.
+/// The identity of a metric.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Series {
+pub(super) struct MetricKey {
     pub(super) namespace: String,
-    pub(super) metric: String,
-    /// By name, so that the order in which a question lists them does not matter.
+    pub(super) name: String,
+    /// Sorted by name, so that the order in a request does not matter.
     pub(super) dimensions: BTreeMap<String, String>,
 }
 
-/// A statistic that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stat {
-    Sum,
-    Average,
-    Minimum,
-    Maximum,
-    SampleCount,
-}
+/// Computes a statistic of a period.
+pub(super) type Statistic = fn(&PeriodStatistics) -> f64;
 
-/// Every series. Times are seconds since 1970.
+/// The stored metrics. Times are Unix seconds.
 #[derive(Debug, Default)]
-pub(super) struct Store {
-    series: BTreeMap<Series, BTreeMap<i64, Minute>>,
+pub(super) struct MetricStore {
+    metrics: BTreeMap<MetricKey, BTreeMap<i64, PeriodStatistics>>,
 }
 
+/// The values of one minute or period.
 #[derive(Clone, Copy, Debug)]
-struct Minute {
+pub(super) struct PeriodStatistics {
     count: f64,
     sum: f64,
-    least: f64,
-    most: f64,
+    min: f64,
+    max: f64,
 }
 
-/// Seconds of a minute.
+/// Seconds per minute.
 pub(super) const MINUTE: i64 = 60;
 
-/// Minutes kept of a series: evidence looks back half an hour at most, and three hours
-/// of every series of two APIs are some hundred kilobytes.
-const KEPT: usize = 180;
+/// Minutes kept per metric. Evidence looks back at most half an hour; three hours of all metrics
+/// of two APIs take some hundred kilobytes.
+const MINUTES_KEPT: usize = 180;
 
-impl Stat {
-    /// The statistic by its CloudWatch name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "Sum" => Self::Sum,
-            "Average" => Self::Average,
-            "Minimum" => Self::Minimum,
-            "Maximum" => Self::Maximum,
-            "SampleCount" => Self::SampleCount,
-            _ => return None,
-        })
-    }
+/// Looks up a statistic by its CloudWatch name; `None` if it is not supported.
+pub(super) fn statistic(name: &str) -> Option<Statistic> {
+    Some(match name {
+        "Sum" => |period| period.sum,
+        "Average" => |period| period.sum / period.count,
+        "Minimum" => |period| period.min,
+        "Maximum" => |period| period.max,
+        "SampleCount" => |period| period.count,
+        _ => return None,
+    })
 }
 
-impl Store {
-    /// Adds one value to the minute in which `at` lies.
-    pub(super) fn add(&mut self, series: Series, at: i64, value: f64) {
-        let minutes = self.series.entry(series).or_default();
+impl MetricStore {
+    /// Adds one value to the minute that contains `at`.
+    pub(super) fn add(&mut self, metric: MetricKey, at: i64, value: f64) {
+        let minutes = self.metrics.entry(metric).or_default();
         minutes
             .entry(at.div_euclid(MINUTE) * MINUTE)
-            .and_modify(|minute| minute.merge(Minute::of(value)))
-            .or_insert_with(|| Minute::of(value));
-        while minutes.len() > KEPT {
+            .and_modify(|minute| minute.merge(PeriodStatistics::of(value)))
+            .or_insert_with(|| PeriodStatistics::of(value));
+        while minutes.len() > MINUTES_KEPT {
             minutes.pop_first();
         }
     }
 
-    /// The datapoints of a series from `from` up to but without `to`, oldest first, in
-    /// periods of `period` seconds aligned to 1970.
+    /// The datapoints of a metric from `from` (inclusive) to `to` (exclusive), oldest first, in
+    /// periods of `period` seconds aligned to the Unix epoch.
     pub(super) fn read(
         &self,
-        series: &Series,
-        stat: Stat,
+        metric: &MetricKey,
+        statistic: Statistic,
         period: i64,
         (from, to): (i64, i64),
     ) -> Vec<(i64, f64)> {
-        let Some(minutes) = self.series.get(series).filter(|_| from < to) else {
+        let Some(minutes) = self.metrics.get(metric).filter(|_| from < to) else {
             return Vec::new();
         };
-        let mut periods: BTreeMap<i64, Minute> = BTreeMap::new();
-        // A period counts with its first minute: CloudWatch rounds the start down too.
+        let mut periods: BTreeMap<i64, PeriodStatistics> = BTreeMap::new();
+        // CloudWatch rounds the start time down to a whole period.
         let first = from.div_euclid(period) * period;
         for (at, minute) in minutes.range(first..to) {
             periods
@@ -95,36 +87,26 @@ impl Store {
         }
         periods
             .into_iter()
-            .map(|(at, minute)| (at, minute.stat(stat)))
+            .map(|(at, period)| (at, statistic(&period)))
             .collect()
     }
 }
 
-impl Minute {
+impl PeriodStatistics {
     const fn of(value: f64) -> Self {
         Self {
             count: 1.0,
             sum: value,
-            least: value,
-            most: value,
+            min: value,
+            max: value,
         }
     }
 
     fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.sum += other.sum;
-        self.least = self.least.min(other.least);
-        self.most = self.most.max(other.most);
-    }
-
-    const fn stat(self, stat: Stat) -> f64 {
-        match stat {
-            Stat::Sum => self.sum,
-            Stat::Average => self.sum / self.count,
-            Stat::Minimum => self.least,
-            Stat::Maximum => self.most,
-            Stat::SampleCount => self.count,
-        }
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
     }
 }
 
@@ -132,52 +114,62 @@ impl Minute {
 mod tests {
     use super::*;
 
-    fn series(metric: &str) -> Series {
-        Series {
-            metric: metric.to_owned(),
-            ..Series::default()
+    fn metric(name: &str) -> MetricKey {
+        MetricKey {
+            name: name.to_owned(),
+            ..MetricKey::default()
         }
     }
 
-    fn check(stat: Stat, period: i64, window: (i64, i64), expected: &[(i64, f64)]) {
-        let mut store = Store::default();
+    fn check(name: &str, period: i64, window: (i64, i64), expected: &[(i64, f64)]) {
+        let statistic = statistic(name).unwrap();
+        let mut store = MetricStore::default();
         for (at, value) in [(600, 1.0), (659, 3.0), (660, 8.0), (900, 2.0)] {
-            store.add(series("a"), at, value);
+            store.add(metric("a"), at, value);
         }
-        let found = store.read(&series("a"), stat, period, window);
-        assert_eq!(found, expected, "{stat:?} {period} {window:?}");
-        assert!(store.read(&series("b"), stat, period, window).is_empty());
+        let found = store.read(&metric("a"), statistic, period, window);
+        assert_eq!(found, expected, "{name} {period} {window:?}");
+        assert!(
+            store
+                .read(&metric("b"), statistic, period, window)
+                .is_empty()
+        );
     }
 
     #[test]
-    fn values_gather_in_their_minute_and_absent_minutes_stay_absent() {
+    fn values_are_aggregated_per_minute_and_empty_minutes_stay_absent() {
         let all = [(600, 4.0), (660, 8.0), (900, 2.0)];
-        check(Stat::Sum, 60, (600, 960), &all);
-        check(Stat::Maximum, 60, (600, 660), &[(600, 3.0)]);
-        check(Stat::Minimum, 60, (600, 660), &[(600, 1.0)]);
-        check(Stat::Average, 60, (600, 660), &[(600, 2.0)]);
-        check(Stat::SampleCount, 60, (600, 660), &[(600, 2.0)]);
+        check("Sum", 60, (600, 960), &all);
+        check("Maximum", 60, (600, 660), &[(600, 3.0)]);
+        check("Minimum", 60, (600, 660), &[(600, 1.0)]);
+        check("Average", 60, (600, 660), &[(600, 2.0)]);
+        check("SampleCount", 60, (600, 660), &[(600, 2.0)]);
     }
 
     #[test]
     fn the_end_is_exclusive_and_the_start_is_rounded_down() {
-        check(Stat::Sum, 60, (630, 660), &[(600, 4.0)]);
-        check(Stat::Sum, 60, (660, 660), &[]);
+        check("Sum", 60, (630, 660), &[(600, 4.0)]);
+        check("Sum", 60, (660, 660), &[]);
     }
 
     #[test]
-    fn longer_periods_add_minutes_up() {
-        check(Stat::Sum, 300, (600, 960), &[(600, 12.0), (900, 2.0)]);
+    fn longer_periods_aggregate_minutes() {
+        check("Sum", 300, (600, 960), &[(600, 12.0), (900, 2.0)]);
     }
 
     #[test]
-    fn old_minutes_make_room() {
-        let mut store = Store::default();
+    fn old_minutes_are_dropped() {
+        let mut store = MetricStore::default();
         for minute in 0..1000 {
-            store.add(series("a"), minute * MINUTE, 1.0);
+            store.add(metric("a"), minute * MINUTE, 1.0);
         }
-        let all = store.read(&series("a"), Stat::Sum, 60, (0, 1000 * MINUTE));
-        assert_eq!(all.len(), KEPT);
+        let all = store.read(
+            &metric("a"),
+            statistic("Sum").unwrap(),
+            60,
+            (0, 1000 * MINUTE),
+        );
+        assert_eq!(all.len(), MINUTES_KEPT);
         assert_eq!(all[0].0, (1000 - 180) * MINUTE);
     }
 }

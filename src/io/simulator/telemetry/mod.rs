@@ -1,79 +1,83 @@
-//! What AWS would know of the simulated requests, and the service that tells it.
+//! Simulates AWS's telemetry of the simulated requests.
 //!
-//! Each answered request leaves its log line and its datapoints here, as an access or
-//! execution log, `AWS/Lambda` and `AWS/ApiGateway` would have them; `service` answers
-//! GetMetricData and FilterLogEvents in the SDK's own protocols. Delays are removed:
-//! the real services take minutes until everything can be read. Memory is bounded.
+//! Each answered request adds log lines (access or execution log) and datapoints (`AWS/Lambda`
+//! and `AWS/ApiGateway`). `service` answers GetMetricData and FilterLogEvents in the SDK's own
+//! protocols. Unlike the real services, which take minutes, everything is readable at once.
+//! Memory is bounded.
 
 mod cbor;
-mod events;
-mod lines;
+mod filter_pattern;
+mod log_events;
+mod log_lines;
 mod metrics;
-mod pattern;
 mod query;
 pub(super) mod service;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::events::Events;
-use self::metrics::{Series, Store};
-use super::door::{Door, Outcome};
+use self::log_events::LogEvents;
+use self::metrics::{MetricKey, MetricStore};
+use super::api::{ApiType, Outcome};
 
-/// What AWS would know.
+/// The logs and metrics of all simulated requests.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Telemetry {
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    events: Events,
-    metrics: Store,
+    events: LogEvents,
+    metrics: MetricStore,
 }
 
 /// One answered request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Call<'a> {
-    pub(super) door: Door,
-    /// The route that it reached, as its path.
+pub(super) struct RequestRecord<'a> {
+    pub(super) api: ApiType,
+    /// The path of the route that it reached.
     pub(super) route: Option<&'a str>,
-    /// The id on the answer.
+    /// The request id in the response.
     pub(super) request_id: &'a str,
-    /// The id that Lambda would have given the invocation.
+    /// Lambda's id of the invocation.
     pub(super) invocation_id: &'a str,
     pub(super) outcome: Outcome,
     pub(super) status: u16,
     pub(super) body_length: usize,
     pub(super) began: Timestamp,
-    /// How long the gateway waited for Lambda; absent where it did not ask it.
+    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
     pub(super) integration: Option<Duration>,
-    /// From the request to its answer.
+    /// Time from the request to its response.
     pub(super) took: Duration,
 }
 
-impl Ledger {
-    /// Takes down one request.
-    pub(super) fn record(&self, call: &Call<'_>) {
+/// The dimensions of a metric: names and values.
+type Dimensions = Vec<(&'static str, String)>;
+
+impl Telemetry {
+    /// Records one request.
+    pub(super) fn record(&self, record: &RequestRecord<'_>) {
         let mut state = self.lock();
         let ended = Timestamp::now();
-        for line in lines::of(call) {
-            state.events.add(call.door.log_group(), ended, line);
+        for line in log_lines::lines(record) {
+            state.events.add(record.api.log_group(), ended, line);
         }
-        api_series(&mut state.metrics, call);
-        function_series(&mut state.metrics, call);
+        add_api_metrics(&mut state.metrics, record);
+        add_function_metrics(&mut state.metrics, record);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Lines and sums stay usable whatever panicked in a test that held them.
+        // Events and metrics stay usable after a panic in a test.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Call<'_> {
-    /// The route as API Gateway names it; the simulated ones are asked with GET.
+impl RequestRecord<'_> {
+    /// The route key. Simulated routes are requested with GET.
     fn route_key(&self) -> Option<String> {
         self.route.map(route_key)
     }
@@ -88,93 +92,102 @@ pub(super) fn route_key(route: &str) -> String {
     }
 }
 
-/// `AWS/ApiGateway`: by API, by stage, and by route as with detailed metrics.
-fn api_series(metrics: &mut Store, call: &Call<'_>) {
-    let (client, server) = match call.door {
-        Door::HttpApi => ("4xx", "5xx"),
-        Door::RestApi => ("4XXError", "5XXError"),
+/// Adds the datapoints of `AWS/ApiGateway`: per API, per stage, and per route as with detailed
+/// metrics.
+fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
+    let (client, server) = match record.api {
+        ApiType::HttpApi => ("4xx", "5xx"),
+        ApiType::RestApi => ("4XXError", "5XXError"),
     };
-    let share = |class: u16| f64::from(u8::from(call.status / 100 == class));
+    let share = |class: u16| f64::from(u8::from(record.status / 100 == class));
     let mut values = vec![
         ("Count", 1.0),
         (client, share(4)),
         (server, share(5)),
-        ("Latency", millis(call.took)),
+        ("Latency", millis(record.took)),
     ];
     values.extend(
-        call.integration
+        record
+            .integration
             .map(|time| ("IntegrationLatency", millis(time))),
     );
-    for dimensions in api_dimensions(call) {
-        for (metric, value) in &values {
-            let series = series("AWS/ApiGateway", metric, &dimensions);
-            metrics.add(series, call.began.as_second(), *value);
-        }
-    }
+    add_values(
+        metrics,
+        "AWS/ApiGateway",
+        &api_dimensions(record),
+        record,
+        &values,
+    );
 }
 
-/// The sets of dimensions under which API Gateway keeps its series.
-fn api_dimensions(call: &Call<'_>) -> Vec<Vec<(&'static str, String)>> {
-    let door = call.door;
-    let stage = ("Stage", door.stage().to_owned());
-    let (api, of_route) = match door {
-        Door::HttpApi => {
-            let api = ("ApiId", door.api_id().to_owned());
-            let route = call.route_key().map(|key| vec![("Route", key)]);
-            (api, route)
+/// The dimension sets under which API Gateway publishes its metrics.
+fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
+    let api = record.api;
+    let stage = ("Stage", api.stage().to_owned());
+    let (id, route) = match api {
+        ApiType::HttpApi => {
+            let route = record.route_key().map(|key| vec![("Route", key)]);
+            (("ApiId", api.api_id().to_owned()), route)
         }
-        Door::RestApi => {
-            let api = ("ApiName", door.api_name().to_owned());
+        ApiType::RestApi => {
             let method = ("Method", "GET".to_owned());
             let resource = |route: &str| vec![method, ("Resource", route.to_owned())];
-            (api, call.route.map(resource))
+            let name = ("ApiName", api.api_name().to_owned());
+            (name, record.route.map(resource))
         }
     };
-    let mut sets = vec![vec![api.clone()], vec![api.clone(), stage.clone()]];
-    sets.extend(of_route.map(|mut set| {
-        set.extend([api, stage]);
-        set
-    }));
+    let mut sets = vec![vec![id.clone()], vec![id.clone(), stage.clone()]];
+    sets.extend(route.map(|route| [route, vec![id, stage]].concat()));
     sets
 }
 
-/// `AWS/Lambda`: nothing at all for a denied call, one throttle for a throttled one.
-fn function_series(metrics: &mut Store, call: &Call<'_>) {
-    let Some(route) = call.route else { return };
+/// Adds the datapoints of `AWS/Lambda`: none for a denied call, one throttle for a throttled
+/// call.
+fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
+    let Some(route) = record.route else { return };
     let mut values = Vec::new();
-    if call.outcome == Outcome::Throttled {
+    if record.outcome == Outcome::Throttled {
         values.push(("Throttles", 1.0));
-    } else if call.outcome.invoked() {
-        let failed = call.outcome == Outcome::FunctionError;
+    } else if record.outcome.invoked() {
+        let failed = record.outcome == Outcome::FunctionError;
         values.extend([
             ("Invocations", 1.0),
             ("Errors", f64::from(u8::from(failed))),
             ("Throttles", 0.0),
             ("ConcurrentExecutions", 1.0),
         ]);
-        // Of a function that outlasts the gateway Lambda tells only when it ends; here,
-        // where delays are removed, at once, and as long as it had run by then.
-        values.extend(call.integration.map(|time| ("Duration", millis(time))));
+        // Lambda reports the duration of a function that runs longer than the gateway waits only
+        // when it ends. Here it is reported at once, as the time until the gateway's timeout.
+        values.extend(record.integration.map(|time| ("Duration", millis(time))));
     }
-    let name = call.door.function_of(route);
-    let function = [("FunctionName", name.clone())];
-    let resource = [("FunctionName", name.clone()), ("Resource", name)];
-    for dimensions in [&function[..], &resource[..]] {
-        for (metric, value) in &values {
-            let series = series("AWS/Lambda", metric, dimensions);
-            metrics.add(series, call.began.as_second(), *value);
-        }
-    }
+    let name = record.api.function_of(route);
+    let function = vec![("FunctionName", name.clone())];
+    let resource = vec![("FunctionName", name.clone()), ("Resource", name)];
+    let dimensions = [function, resource];
+    add_values(metrics, "AWS/Lambda", &dimensions, record, &values);
 }
 
-fn series(namespace: &str, metric: &str, dimensions: &[(&'static str, String)]) -> Series {
-    let dimensions = dimensions.iter();
-    Series {
-        namespace: namespace.to_owned(),
-        metric: metric.to_owned(),
-        dimensions: dimensions
+/// Adds each value under each dimension set, at the time of the request.
+fn add_values(
+    metrics: &mut MetricStore,
+    namespace: &str,
+    dimension_sets: &[Dimensions],
+    record: &RequestRecord<'_>,
+    values: &[(&str, f64)],
+) {
+    for dimensions in dimension_sets {
+        let dimensions = dimensions.iter();
+        let dimensions: BTreeMap<_, _> = dimensions
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
+            .collect();
+        for (name, value) in values {
+            let key = MetricKey {
+                namespace: namespace.to_owned(),
+                name: (*name).to_owned(),
+                dimensions: dimensions.clone(),
+            };
+            metrics.add(key, record.began.as_second(), *value);
+        }
     }
 }
 

@@ -1,72 +1,75 @@
-//! GetMetricData's question and answer as plain data, and how one follows from the other.
+//! Answers GetMetricData from the stored metrics.
 //!
-//! Only statistics of single series: an expression, a percentile, or a period that is
-//! no whole number of minutes is refused rather than answered approximately.
+//! Supports statistics of single metrics. An expression, a percentile or a period that is not a
+//! whole number of minutes is refused rather than approximated.
 
-use super::metrics::{MINUTE, Series, Stat, Store};
+use super::metrics::{self, MINUTE, MetricKey, MetricStore};
 
-/// A question. Times are seconds since 1970.
+/// A GetMetricData request. Times are Unix seconds.
 #[derive(Debug, Default)]
-pub(super) struct Question {
-    pub(super) queries: Vec<Query>,
+pub(super) struct MetricDataRequest {
+    pub(super) queries: Vec<MetricDataQuery>,
     pub(super) start: Option<i64>,
     pub(super) end: Option<i64>,
-    /// `ScanBy` is `TimestampAscending`; the newest come first otherwise.
+    /// `ScanBy` is `TimestampAscending`; otherwise the newest datapoints come first.
     pub(super) oldest_first: bool,
 }
 
-/// One series that is asked for.
+/// One requested metric.
 #[derive(Debug, Default)]
-pub(super) struct Query {
+pub(super) struct MetricDataQuery {
     pub(super) id: String,
     pub(super) label: Option<String>,
-    pub(super) series: Series,
+    pub(super) metric: MetricKey,
     pub(super) stat: String,
     pub(super) period: i64,
     pub(super) expression: bool,
-    /// `ReturnData` is false: only other queries' expressions would use it.
+    /// `ReturnData` is false: the query only feeds expressions.
     pub(super) hidden: bool,
 }
 
-/// One series of the answer.
+/// One metric of the answer.
 #[derive(Debug, PartialEq)]
-pub(super) struct Found {
+pub(super) struct MetricDataResult {
     pub(super) id: String,
     pub(super) label: String,
-    /// Seconds since 1970, and values.
+    /// Unix seconds and values.
     pub(super) points: Vec<(i64, f64)>,
 }
 
-/// Queries of one call, by the operation's documentation.
-const MOST_QUERIES: usize = 500;
+/// Maximum number of queries per request, from AWS's documentation.
+const MAX_QUERIES: usize = 500;
 
-/// Answers a question.
+/// Answers a request.
 ///
 /// # Errors
-/// What is wrong with it, or not simulated.
-pub(super) fn answer(question: &Question, store: &Store) -> Result<Vec<Found>, String> {
-    let (Some(start), Some(end)) = (question.start, question.end) else {
+/// A message that says what is invalid or unsupported.
+pub(super) fn run(
+    request: &MetricDataRequest,
+    store: &MetricStore,
+) -> Result<Vec<MetricDataResult>, String> {
+    let (Some(start), Some(end)) = (request.start, request.end) else {
         return Err("StartTime and EndTime are required".to_owned());
     };
     if start >= end {
         return Err("StartTime must be before EndTime".to_owned());
     }
-    if question.queries.is_empty() || question.queries.len() > MOST_QUERIES {
+    if request.queries.is_empty() || request.queries.len() > MAX_QUERIES {
         return Err(format!(
-            "between 1 and {MOST_QUERIES} MetricDataQueries are required"
+            "between 1 and {MAX_QUERIES} MetricDataQueries are required"
         ));
     }
-    let found: Result<Vec<_>, String> = question
+    let found: Result<Vec<_>, String> = request
         .queries
         .iter()
         .filter(|query| !query.hidden)
         .map(|query| {
             let mut points = read(query, store, (start, end))?;
-            if !question.oldest_first {
+            if !request.oldest_first {
                 points.reverse();
             }
-            let label = query.label.as_ref().unwrap_or(&query.series.metric);
-            Ok(Found {
+            let label = query.label.as_ref().unwrap_or(&query.metric.name);
+            Ok(MetricDataResult {
                 id: query.id.clone(),
                 label: label.clone(),
                 points,
@@ -76,31 +79,36 @@ pub(super) fn answer(question: &Question, store: &Store) -> Result<Vec<Found>, S
     found
 }
 
-fn read(query: &Query, store: &Store, window: (i64, i64)) -> Result<Vec<(i64, f64)>, String> {
-    let Query { id, stat, .. } = query;
+fn read(
+    query: &MetricDataQuery,
+    store: &MetricStore,
+    window: (i64, i64),
+) -> Result<Vec<(i64, f64)>, String> {
+    let MetricDataQuery { id, stat, .. } = query;
     if query.expression {
-        return Err(format!("{id}: expressions are not simulated"));
+        return Err(format!("{id}: expressions are not supported"));
     }
-    let known = Stat::named(stat);
-    let known = known.ok_or_else(|| format!("{id}: the statistic {stat:?} is not simulated"))?;
+    let statistic = metrics::statistic(stat);
+    let statistic =
+        statistic.ok_or_else(|| format!("{id}: the statistic {stat:?} is not supported"))?;
     if query.period < MINUTE || query.period % MINUTE != 0 {
         return Err(format!("{id}: Period must be a multiple of 60"));
     }
-    Ok(store.read(&query.series, known, query.period, window))
+    Ok(store.read(&query.metric, statistic, query.period, window))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn question() -> Question {
-        let query = Query {
+    fn request() -> MetricDataRequest {
+        let query = MetricDataQuery {
             id: "a".to_owned(),
             stat: "Sum".to_owned(),
             period: 60,
-            ..Query::default()
+            ..MetricDataQuery::default()
         };
-        Question {
+        MetricDataRequest {
             queries: vec![query],
             start: Some(0),
             end: Some(600),
@@ -108,32 +116,32 @@ mod tests {
         }
     }
 
-    fn check(change: impl FnOnce(&mut Question), expected: Result<&[(i64, f64)], &str>) {
-        let mut store = Store::default();
-        store.add(Series::default(), 60, 1.0);
-        store.add(Series::default(), 120, 2.0);
-        let mut question = question();
-        change(&mut question);
-        let found = answer(&question, &store).map(|found| found[0].points.clone());
+    fn check(change: impl FnOnce(&mut MetricDataRequest), expected: Result<&[(i64, f64)], &str>) {
+        let mut store = MetricStore::default();
+        store.add(MetricKey::default(), 60, 1.0);
+        store.add(MetricKey::default(), 120, 2.0);
+        let mut request = request();
+        change(&mut request);
+        let found = run(&request, &store).map(|results| results[0].points.clone());
         let expected = expected.map(<[_]>::to_vec).map_err(str::to_owned);
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn the_newest_come_first_unless_asked_otherwise() {
+    fn datapoints_are_newest_first_unless_scan_by_says_otherwise() {
         check(|_| {}, Ok(&[(120, 2.0), (60, 1.0)]));
         check(|q| q.oldest_first = true, Ok(&[(60, 1.0), (120, 2.0)]));
     }
 
     #[test]
-    fn what_is_not_simulated_is_refused() {
+    fn an_invalid_or_unsupported_request_is_refused() {
         check(
             |q| q.queries[0].stat = "p99".to_owned(),
-            Err("a: the statistic \"p99\" is not simulated"),
+            Err("a: the statistic \"p99\" is not supported"),
         );
         check(
             |q| q.queries[0].expression = true,
-            Err("a: expressions are not simulated"),
+            Err("a: expressions are not supported"),
         );
         check(
             |q| q.queries[0].period = 10,

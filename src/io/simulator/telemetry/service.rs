@@ -1,8 +1,8 @@
-//! CloudWatch and CloudWatch Logs on one loopback port, as far as evidence asks them.
+//! Serves CloudWatch and CloudWatch Logs on one loopback port, as far as evidence needs them.
 //!
-//! GetMetricData by `rpcv2Cbor` and FilterLogEvents by `awsJson1_1`; anything else gets
-//! an error in its protocol's own form. Plain HTTP, and any signature is taken: nothing
-//! here is secret. Aborting [`accept`] ends its connections with it.
+//! Answers GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`; every other
+//! operation gets an error in the format of its protocol. Plain HTTP without authentication,
+//! because nothing here is secret.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,19 +16,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, TcpStream};
 
-use super::{Ledger, cbor, query};
-use crate::io::simulator::listener::ACCEPT_PAUSE;
+use super::{Telemetry, cbor, query};
+use crate::io::simulator::listener::accept;
 
-/// An answer before HTTP: status, content type, body.
-type Told = (StatusCode, &'static str, Vec<u8>);
+/// An answer: status, content type, body.
+type RawResponse = (StatusCode, &'static str, Vec<u8>);
 
-/// Where `rpcv2Cbor` puts CloudWatch's operations.
+/// The path prefix of CloudWatch operations in `rpcv2Cbor`.
 const CLOUDWATCH: &str = "/service/GraniteServiceVersion20100801/operation/";
 
-/// The prefix by which `awsJson1_1` names CloudWatch Logs' operations.
+/// The `x-amz-target` prefix of CloudWatch Logs operations in `awsJson1_1`.
 const LOGS: &str = "Logs_20140328.";
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -38,36 +37,31 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CBOR: &str = "application/cbor";
 const JSON: &str = "application/x-amz-json-1.1";
 
-/// The largest request body taken: CloudWatch's own limit, 1 MB.
+/// The largest accepted request body: CloudWatch's own limit, 1 MB.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// Accepts connections until it is aborted.
-pub(in crate::io::simulator) async fn accept(listener: TcpListener, ledger: Arc<Ledger>) {
-    let mut connections = JoinSet::new();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let ledger = Arc::clone(&ledger);
-                connections.spawn(async move {
-                    let service = service_fn(|request| {
-                        let ledger = Arc::clone(&ledger);
-                        async move { Ok::<_, Infallible>(respond(request, &ledger).await) }
-                    });
-                    // A client that hangs up is its own affair.
-                    drop(
-                        auto::Builder::new(TokioExecutor::new())
-                            .serve_connection(TokioIo::new(stream), service)
-                            .await,
-                    );
-                });
-            }
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-        }
-        while connections.try_join_next().is_some() {}
-    }
+/// Serves the telemetry until it is aborted.
+pub(in crate::io::simulator) async fn serve(listener: TcpListener, telemetry: Arc<Telemetry>) {
+    accept(listener, |stream| {
+        serve_connection(stream, Arc::clone(&telemetry))
+    })
+    .await;
 }
 
-async fn respond(request: Request<Incoming>, ledger: &Ledger) -> Response<Full<Bytes>> {
+async fn serve_connection(stream: TcpStream, telemetry: Arc<Telemetry>) {
+    let service = service_fn(|request| {
+        let telemetry = Arc::clone(&telemetry);
+        async move { Ok::<_, Infallible>(respond(request, &telemetry).await) }
+    });
+    // An error only means that the client closed the connection.
+    drop(
+        auto::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service)
+            .await,
+    );
+}
+
+async fn respond(request: Request<Incoming>, telemetry: &Telemetry) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let operation = head.uri.path().strip_prefix(CLOUDWATCH).map(str::to_owned);
     let target = head.headers.get(TARGET).and_then(|name| name.to_str().ok());
@@ -76,13 +70,21 @@ async fn respond(request: Request<Incoming>, ledger: &Ledger) -> Response<Full<B
     let body = body.map(http_body_util::Collected::to_bytes).ok();
     let (status, kind, bytes) = match (&operation, target, body) {
         (Some(operation), _, Some(body)) if head.method == Method::POST => {
-            metrics(operation, &body, ledger)
+            metrics(operation, &body, telemetry)
         }
         (None, Some(operation), Some(body)) if head.method == Method::POST => {
-            logs(operation, &body, ledger)
+            logs(operation, &body, telemetry)
         }
-        (_, _, None) => refused(JSON, "RequestTooLargeException", "the body is too large"),
-        _ => refused(JSON, "UnknownOperationException", "no such operation here"),
+        (_, _, None) => error_response(
+            JSON,
+            "RequestTooLargeException",
+            "the request body is too large",
+        ),
+        _ => error_response(
+            JSON,
+            "UnknownOperationException",
+            "the operation is not supported",
+        ),
     };
     let mut response = Response::new(Full::from(bytes));
     *response.status_mut() = status;
@@ -95,39 +97,39 @@ async fn respond(request: Request<Incoming>, ledger: &Ledger) -> Response<Full<B
     response
 }
 
-fn metrics(operation: &str, body: &[u8], ledger: &Ledger) -> Told {
+fn metrics(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
     if operation != "GetMetricData" {
-        let message = format!("{operation} is not simulated");
-        return refused(CBOR, "UnknownOperationException", &message);
+        let message = format!("{operation} is not supported");
+        return error_response(CBOR, "UnknownOperationException", &message);
     }
-    let question = match cbor::question(body) {
-        Ok(question) => question,
-        Err(error) => return refused(CBOR, "SerializationException", &error.to_string()),
+    let request = match cbor::read_request(body) {
+        Ok(request) => request,
+        Err(error) => return error_response(CBOR, "SerializationException", &error.to_string()),
     };
-    match query::answer(&question, &ledger.lock().metrics) {
-        Ok(found) => (StatusCode::OK, CBOR, cbor::answer(&found)),
-        Err(message) => refused(CBOR, "ValidationError", &message),
+    match query::run(&request, &telemetry.lock().metrics) {
+        Ok(results) => (StatusCode::OK, CBOR, cbor::write_results(&results)),
+        Err(message) => error_response(CBOR, "ValidationError", &message),
     }
 }
 
-fn logs(operation: &str, body: &[u8], ledger: &Ledger) -> Told {
+fn logs(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
     if operation != "FilterLogEvents" {
-        let message = format!("{operation} is not simulated");
-        return refused(JSON, "UnknownOperationException", &message);
+        let message = format!("{operation} is not supported");
+        return error_response(JSON, "UnknownOperationException", &message);
     }
-    let question: Value = match serde_json::from_slice(body) {
-        Ok(question) => question,
-        Err(error) => return refused(JSON, "SerializationException", &error.to_string()),
+    let request: Value = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => return error_response(JSON, "SerializationException", &error.to_string()),
     };
-    match ledger.lock().events.filter(&question) {
+    match telemetry.lock().events.filter(&request) {
         Ok(answer) => (StatusCode::OK, JSON, answer.to_string().into_bytes()),
-        Err((code, message)) => refused(JSON, code, &message),
+        Err((code, message)) => error_response(JSON, code, &message),
     }
 }
 
-fn refused(kind: &'static str, code: &str, message: &str) -> Told {
+fn error_response(kind: &'static str, code: &str, message: &str) -> RawResponse {
     let body = if kind == CBOR {
-        cbor::refusal(code, message)
+        cbor::write_error(code, message)
     } else {
         let body = json!({ "__type": code, "message": message });
         body.to_string().into_bytes()

@@ -1,8 +1,8 @@
-//! The page of all causes: where the links of alerts lead, one part for each.
+//! Renders the page of all causes, which the links in alerts point to.
 //!
-//! It says what `probecause explain CAUSE` says first: what the cause means, who acts, what
-//! to do next; and which targets show it now. How it is told from others is left to the
-//! terminal and to the rules' own documentation.
+//! Each cause has its meaning, its owner, the next steps and the targets that show it now.
+//! `probecause explain CAUSE` and the rules' documentation say how it is distinguished from
+//! others.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,21 @@ use maud::{Markup, html};
 use crate::domain::report::CauseInfo;
 use crate::model::cause::Owner;
 
-use super::board::{Board, TargetView};
-use super::parts;
+use super::components;
+use super::status_board::{StatusBoard, TargetView};
 
-/// Targets named with the cause that they show: in a wide outage the list of all targets
-/// says more.
-const NAMED: usize = 10;
+/// Maximum number of targets listed per cause; the list of all targets shows the rest.
+const MAX_TARGETS: usize = 10;
 
-/// The page of all causes as HTML: each has its id as its anchor.
+/// The page of all causes as HTML. The anchor of a cause is its id.
 #[must_use]
-pub fn causes(board: &Board, now: Timestamp) -> String {
+pub fn causes(board: &StatusBoard, now: Timestamp) -> String {
     let causes = board.causes();
     let targets = board.targets();
-    let mut showing: BTreeMap<&str, Vec<&TargetView>> = BTreeMap::new();
+    let mut by_cause: BTreeMap<&str, Vec<&TargetView>> = BTreeMap::new();
     for view in &targets {
-        if let Some(verdict) = view.showing() {
-            showing
+        if let Some(verdict) = view.probable_cause() {
+            by_cause
                 .entry(verdict.cause.as_str())
                 .or_default()
                 .push(view);
@@ -39,39 +38,39 @@ pub fn causes(board: &Board, now: Timestamp) -> String {
         p.quiet {
             "What each probable cause means and what to do about it. "
             code { "probecause explain CAUSE" }
-            " also says how it is told from its rivals."
+            " also shows how it is distinguished from similar causes."
         }
         @for owner in Owner::ALL {
             @let of_owner = causes.iter().filter(|info| info.owner == owner);
             @let of_owner: Vec<_> = of_owner.collect();
             @if !of_owner.is_empty() {
-                h2 { "Who acts: " (owner) }
+                h2 { "Owner: " (owner) }
                 @for info in of_owner {
-                    (part(info, showing.get(info.cause.as_str()).map_or(&[], Vec::as_slice)))
+                    (entry(info, by_cause.get(info.cause.as_str()).map_or(&[], Vec::as_slice)))
                 }
             }
         }
     };
-    parts::frame("Causes · Probecause", &board.location(), now, &main).into_string()
+    components::frame("Causes · Probecause", &board.location(), now, &main).into_string()
 }
 
-fn part(info: &CauseInfo, showing: &[&TargetView]) -> Markup {
+fn entry(info: &CauseInfo, targets: &[&TargetView]) -> Markup {
     html! {
         section.entry id=(info.cause) {
             h3 { a href={ "#" (info.cause) } { (info.cause) } }
             p { (info.title) }
-            @if !showing.is_empty() {
+            @if !targets.is_empty() {
                 p {
-                    "Shown now by "
-                    @for (index, view) in showing.iter().take(NAMED).enumerate() {
+                    "Targets with this cause: "
+                    @for (index, view) in targets.iter().take(MAX_TARGETS).enumerate() {
                         @if index > 0 { ", " }
-                        a href=(parts::address(view.target.name.as_str())) { (view.target.name) }
+                        a href=(components::target_path(view.target.name.as_str())) { (view.target.name) }
                     }
-                    @if showing.len() > NAMED { " and " (showing.len() - NAMED) " more" }
+                    @if targets.len() > MAX_TARGETS { " and " (targets.len() - MAX_TARGETS) " more" }
                 }
             }
             ol { @for step in &info.next { li { (step) } } }
-            // Rules of one's own may name anything; only an address becomes a link.
+            // Custom rules may put any text here; only an `https` URL becomes a link.
             @if info.see.starts_with("https://") {
                 p { a href=(info.see) rel="noreferrer" { (info.see) } }
             } @else {

@@ -1,4 +1,4 @@
-//! The page of one target: what is wrong, how we know, what to do next, and what was.
+//! Renders the page of one target: diagnosis, recent results, last probe, evidence, incidents.
 
 use std::sync::Arc;
 
@@ -11,28 +11,28 @@ use crate::domain::report::{MissedReason, Report};
 use crate::model::observation::Phase;
 use crate::model::target::shown_url;
 
-use super::board::{Board, Sample, TargetView};
-use super::parts;
+use super::components;
+use super::status_board::{ProbeSample, StatusBoard, TargetView};
 
-/// Incidents shown on a target's page, newest first; the API has the rest.
-const INCIDENTS: usize = 10;
+/// Maximum number of incidents shown, newest first; the API returns the rest.
+const MAX_INCIDENTS: usize = 10;
 
 /// One target's page as HTML; `None` if no such target is configured.
 #[must_use]
-pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
+pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String> {
     let (view, recent) = board.target(name)?;
     let incidents: Vec<_> = board
         .incidents()
         .into_iter()
         .filter(|incident| incident.scope.target() == Some(&view.target.name))
-        .take(INCIDENTS)
+        .take(MAX_INCIDENTS)
         .collect();
     let main = html! {
         p.back { a href="/" { "← all targets" } }
         (head(&view, now))
         @if let Some(report) = view.report.as_deref() {
             @if let Some(verdict) = &report.showing { (diagnosis(verdict, report.diagnosis.error.as_deref())) }
-            (strip(&recent))
+            (recent_results(&recent))
             div.columns {
                 (probe(report, now))
                 @let known = known(report);
@@ -46,7 +46,7 @@ pub fn detail(board: &Board, name: &str, now: Timestamp) -> Option<String> {
         (missed(&view))
     };
     let title = format!("{name} – Probecause");
-    Some(parts::frame(&title, &board.location(), now, &main).into_string())
+    Some(components::frame(&title, &board.location(), now, &main).into_string())
 }
 
 fn head(view: &TargetView, now: Timestamp) -> Markup {
@@ -55,8 +55,8 @@ fn head(view: &TargetView, now: Timestamp) -> Markup {
     html! {
         div.head {
             h1 { (target.name) }
-            (parts::state(view.health()))
-            @if let Some(since) = view.since() { span.quiet { "for " (parts::since(since, now)) } }
+            (components::state(view.health()))
+            @if let Some(since) = view.since() { span.quiet { "for " (components::since(since, now)) } }
             @if report.is_some_and(|report| report.maintenance) { span.tag { "maintenance" } }
         }
         p.quiet.url {
@@ -70,10 +70,10 @@ fn diagnosis(verdict: &Verdict, error: Option<&str>) -> Markup {
     html! {
         section.verdict aria-labelledby="cause" {
             h2 #cause { (verdict.title) }
-            p { (parts::cause(verdict)) }
+            p { (components::cause(verdict)) }
             @if let Some(error) = error { p.error { (error) } }
             @if verdict.candidates.len() > 1 {
-                h3 { "What fits" }
+                h3 { "Candidates" }
                 table.shares { tbody { @for candidate in &verdict.candidates {
                     tr {
                         td { (candidate.cause) }
@@ -83,7 +83,7 @@ fn diagnosis(verdict: &Verdict, error: Option<&str>) -> Markup {
                 } } }
             }
             @if !verdict.next.is_empty() {
-                h3 { "What to do next" }
+                h3 { "Next steps" }
                 ol { @for step in &verdict.next { li { (step) } } }
             }
         }
@@ -99,29 +99,29 @@ fn share(share: f64) -> Markup {
     }
 }
 
-fn strip(recent: &[Sample]) -> Markup {
+fn recent_results(recent: &[ProbeSample]) -> Markup {
     html! {
         section aria-labelledby="recent" {
-            h2 #recent { @match recent.len() { 1 => "The only result so far", many => { "Last " (many) " results" } } }
+            h2 #recent { @match recent.len() { 1 => "Last result", many => { "Last " (many) " results" } } }
             ol.strip {
                 @for sample in recent {
-                    @let word = parts::outcome(sample.outcome);
+                    @let word = components::outcome(sample.outcome);
                     li class=(word) title=(describe(sample)) {
                         span.unseen { (describe(sample)) }
                     }
                 }
             }
-            p.quiet { "oldest left, newest right; tall is failed, middling is degraded, low is passed" }
+            p.quiet { "Oldest on the left, newest on the right. Bar height: tall = failed, medium = degraded, short = passed." }
         }
     }
 }
 
-fn describe(sample: &Sample) -> String {
+fn describe(sample: &ProbeSample) -> String {
     let mut text = format!(
         "{}: {} in {}",
-        parts::moment(sample.at),
-        parts::outcome(sample.outcome),
-        parts::span(sample.duration)
+        components::timestamp(sample.at),
+        components::outcome(sample.outcome),
+        components::duration(sample.duration)
     );
     if let Some(status) = sample.status {
         text.push_str(&format!(", status {status}"));
@@ -137,28 +137,28 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     html! {
         section aria-labelledby="probe" {
             h2 #probe { "Last probe" }
-            (parts::waterfall(&seen.phases, seen.duration, 14))
-            (parts::legend())
+            (components::waterfall(&seen.phases, seen.duration, 14))
+            (components::legend())
             table.facts { tbody {
                 @for phase in Phase::ALL {
                     tr { th { (phase.as_str()) } td { @match seen.phases.get(phase) {
-                        Some(time) => (parts::span(time)),
+                        Some(time) => (components::duration(time)),
                         None => span.quiet { "–" },
                     } } }
                 }
-                tr { th { "total" } td { (parts::span(seen.duration)) } }
-                tr { th { "ended" } td { (parts::moment(report.at)) span.quiet { " (" (parts::ago(report.at, now)) " ago)" } } }
-                tr { th { "result" } td { (parts::outcome(report.diagnosis.outcome)) } }
+                tr { th { "total" } td { (components::duration(seen.duration)) } }
+                tr { th { "ended" } td { (components::timestamp(report.at)) span.quiet { " (" (components::age(report.at, now)) " ago)" } } }
+                tr { th { "result" } td { (components::outcome(report.diagnosis.outcome)) } }
                 @if let Some(response) = &seen.response {
                     tr { th { "status" } td { (response.status) span.quiet { " HTTP/" (response.version.as_str()) } } }
                 }
                 @if let Some(remote) = seen.remote { tr { th { "address" } td { (remote) } } }
                 @if let Some(id) = seen.request_id() { tr { th { "request id" } td { code { (id) } } } }
                 @if let Some(expiry) = seen.earliest_expiry() {
-                    tr { th { "certificate" } td { "until " (parts::moment(expiry)) } }
+                    tr { th { "certificate" } td { "until " (components::timestamp(expiry)) } }
                 }
                 @if !seen.own_lag.is_zero() {
-                    tr { th { "our own delay" } td { "up to " (parts::span(seen.own_lag)) " of its times" } }
+                    tr { th { "prober delay" } td { "up to " (components::duration(seen.own_lag)) " of the measured times" } }
                 }
                 @if let Some(error) = &report.diagnosis.error { tr { th { "error" } td.error { (error) } } }
             } }
@@ -166,7 +166,7 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     }
 }
 
-/// What the cause that is shown rests on: the open incident's evidence, or the probe's.
+/// The evidence for the shown cause: the open incident's, or else the last probe's.
 fn known(report: &Report) -> &[Evidence] {
     match &report.incident {
         Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {
@@ -194,21 +194,21 @@ fn history(incidents: &[Arc<Incident>], now: Timestamp) -> Markup {
             @for incident in incidents {
                 details open[incident.resolved.is_none()] {
                     summary {
-                        (parts::moment(incident.opened)) " · " (incident.verdict.cause) " · "
+                        (components::timestamp(incident.opened)) " · " (incident.verdict.cause) " · "
                         @match incident.resolved {
-                            Some(resolved) => { "lasted " (parts::ago(incident.opened, resolved)) },
-                            None => b { "open for " (parts::ago(incident.opened, now)) },
+                            Some(resolved) => { "lasted " (components::age(incident.opened, resolved)) },
+                            None => b { "open for " (components::age(incident.opened, now)) },
                         }
                     }
                     table.facts { tbody { @for revision in &incident.history {
                         tr {
-                            th { (parts::moment(revision.at)) }
+                            th { (components::timestamp(revision.at)) }
                             td { (revision.note) }
                             td.quiet { (revision.cause) ", " (revision.certainty) }
                         }
                     } } }
                     @if !incident.also.is_empty() {
-                        p.quiet { "Some of its failures look like something else:"
+                        p.quiet { "Other causes of recent failures:"
                             @for cause in &incident.also { " " code { (cause) } } }
                     }
                     p.quiet { "incident " code { (incident.id) } }
@@ -227,7 +227,7 @@ fn missed(view: &TargetView) -> Markup {
     html! {
         @if !counts.is_empty() {
             p.quiet {
-                "Missed slots:"
+                "Missed probe slots:"
                 @for (reason, count) in counts { " " (count) " " (reason.as_str()) }
             }
         }

@@ -1,4 +1,4 @@
-//! The page of all targets: what fails first, then what is slow, unknown, and well.
+//! Renders the page of all targets, the failing ones first.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
 use crate::model::scope::Scope;
 
-use super::board::{Board, TargetView};
-use super::parts;
+use super::components;
+use super::status_board::{StatusBoard, TargetView};
 
-/// Open incidents shown above the table: in a wide outage more would push it out of sight.
-const OPEN: usize = 12;
+/// Maximum number of open incidents shown above the table, so that it stays in view.
+const MAX_OPEN: usize = 12;
 
 /// The page of all targets as HTML.
 #[must_use]
-pub fn list(board: &Board, now: Timestamp) -> String {
+pub fn list(board: &StatusBoard, now: Timestamp) -> String {
     let mut targets = board.targets();
     targets.sort_by_cached_key(|view| (urgency(view), view.target.name.clone()));
     let open: Vec<_> = board
@@ -36,15 +36,15 @@ pub fn list(board: &Board, now: Timestamp) -> String {
         0 => "Probecause".to_owned(),
         _ => format!("({failing} down) Probecause"),
     };
-    parts::frame(&title, &board.location(), now, &main).into_string()
+    components::frame(&title, &board.location(), now, &main).into_string()
 }
 
-/// Down before degraded before failing-but-not-yet-down before unknown before up.
+/// The sort key: down, degraded, failing but not yet down, unknown, up.
 fn urgency(view: &TargetView) -> u8 {
     match view.health() {
         HealthState::Down => 0,
         HealthState::Degraded => 1,
-        _ if view.showing().is_some() => 2,
+        _ if view.probable_cause().is_some() => 2,
         HealthState::Unknown => 3,
         HealthState::Up => 4,
     }
@@ -60,7 +60,7 @@ fn counts(targets: &[TargetView], open: usize) -> Markup {
         ul.counts {
             @for state in [HealthState::Down, HealthState::Degraded, HealthState::Unknown, HealthState::Up] {
                 @let number = count(targets, state);
-                li.none[number == 0] { b { (number) } " " (parts::state(state)) }
+                li.none[number == 0] { b { (number) } " " (components::state(state)) }
             }
             li.none[open == 0] { b { (open) } " open " (if open == 1 { "incident" } else { "incidents" }) }
         }
@@ -74,23 +74,23 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
         section aria-labelledby="open" {
             h2 #open { "Open incidents" }
             ul.incidents {
-                @for incident in open.iter().take(OPEN) {
+                @for incident in open.iter().take(MAX_OPEN) {
                     li {
                         (subject(incident))
-                        " " (parts::cause(&incident.verdict))
+                        " " (components::cause(&incident.verdict))
                         " " span.title { (incident.verdict.title) }
-                        " " span.quiet { "for " (parts::since(incident.opened, now)) }
+                        " " span.quiet { "for " (components::since(incident.opened, now)) }
                     }
                 }
-                @if let Some(more @ 1..) = open.len().checked_sub(OPEN) {
-                    li { "and " (more) " more; what fails comes first in the table below" }
+                @if let Some(more @ 1..) = open.len().checked_sub(MAX_OPEN) {
+                    li { "and " (more) " more; the table below lists failing targets first" }
                 }
             }
         }
     }
 }
 
-/// What there is instead of a last probe.
+/// The text shown instead of a last probe.
 const fn unprobed(view: &TargetView) -> &'static str {
     if view.resumed.is_some() {
         "not probed since the restart"
@@ -99,11 +99,11 @@ const fn unprobed(view: &TargetView) -> &'static str {
     }
 }
 
-/// The target; the prober itself and a group of targets have no page of their own.
+/// The incident's subject. The prober and a group of targets have no page.
 fn subject(incident: &Incident) -> Markup {
     html! {
         @match &incident.scope {
-            Scope::Target(name) => a href=(parts::address(name.as_str())) { (name) },
+            Scope::Target(name) => a href=(components::target_path(name.as_str())) { (name) },
             Scope::Group => b { "many targets at once" },
             Scope::Prober => b { "this prober" },
         }
@@ -115,7 +115,7 @@ fn table(targets: &[TargetView], now: Timestamp) -> Markup {
         section aria-labelledby="all" {
             div.bar {
                 h2 #all { "All targets" }
-                (parts::legend())
+                (components::legend())
             }
             @if targets.is_empty() {
                 p { "No targets are configured." }
@@ -123,7 +123,7 @@ fn table(targets: &[TargetView], now: Timestamp) -> Markup {
                 table.targets {
                     thead { tr {
                         th { "Target" } th { "State" } th { "Probable cause" } th { "Since" }
-                        th.wide { "Last probe" } th.number { "Time" }
+                        th.wide { "Last probe" } th.number { "Duration" }
                     } }
                     tbody { @for view in targets { (row(view, now)) } }
                 }
@@ -137,20 +137,20 @@ fn row(view: &TargetView, now: Timestamp) -> Markup {
     let report = view.report.as_deref();
     html! {
         tr {
-            td.name { a href=(parts::address(name.as_str())) { (name) } }
+            td.name { a href=(components::target_path(name.as_str())) { (name) } }
             td {
-                (parts::state(view.health()))
+                (components::state(view.health()))
                 @if report.is_some_and(|report| report.maintenance) { " " span.tag { "maintenance" } }
             }
-            td { @if let Some(verdict) = view.showing() {
-                (parts::cause(verdict))
+            td { @if let Some(verdict) = view.probable_cause() {
+                (components::cause(verdict))
             } }
-            td.since { @if let Some(since) = view.since() { (parts::since(since, now)) } }
+            td.since { @if let Some(since) = view.since() { (components::since(since, now)) } }
             td.wide { @match report {
-                Some(report) => (parts::waterfall(&report.observation.phases, report.observation.duration, 8)),
+                Some(report) => (components::waterfall(&report.observation.phases, report.observation.duration, 8)),
                 None => span.quiet { (unprobed(view)) },
             } }
-            td.number { @if let Some(report) = report { (parts::span(report.observation.duration)) } }
+            td.number { @if let Some(report) = report { (components::duration(report.observation.duration)) } }
         }
     }
 }

@@ -1,27 +1,26 @@
-//! The page sink: what people and the JSON API are shown.
+//! The HTML pages and the state behind them and behind the JSON API.
 //!
-//! Reading order: `board` (the newest of every target, in memory), then the HTML made
-//! from it: `list` (all targets), `detail` (one target), `causes` (what each cause means),
-//! `parts` (what all use). All of
-//! it is rendered here on the server and escaped by the template; the script only
-//! fetches the same page again. Raw bodies and headers are never shown or kept.
+//! Reading order: `status_board` (the state of every target, in memory), then the pages rendered
+//! from it: `list` (all targets), `detail` (one target), `causes`, and `components` (shared
+//! parts). Pages are rendered on the server and escaped by the template; the script only reloads
+//! them. Raw bodies and headers are neither stored nor shown.
 
-mod board;
 mod causes;
+mod components;
 mod detail;
 mod list;
-mod parts;
+mod status_board;
 
-pub use board::{Board, Sample, TargetView};
 pub use causes::causes;
 pub use detail::detail;
 pub use list::list;
+pub use status_board::{ProbeSample, StatusBoard, TargetView};
 
 /// The style sheet of every page.
 pub const STYLE: &str = include_str!("style.css");
 
-/// The script that keeps a page current.
+/// The script that refreshes a page.
 pub const SCRIPT: &str = include_str!("script.js");
 
-/// The icon of every page: a probe's pulse that breaks.
+/// The icon of every page.
 pub const ICON: &str = include_str!("icon.svg");

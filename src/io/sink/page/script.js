@@ -1,16 +1,15 @@
-// Keeps the page current: fetches it again every few seconds and puts the new <main> in
-// place of the old one. Scroll position, filter and open details stay as they are. The
-// page is whole without this script.
+// Refreshes the page: fetches it every few seconds and replaces <main>. Scroll position,
+// filter and open details are preserved. The page also works without this script.
 "use strict";
 
-const EVERY_MS = 5000;
+const INTERVAL_MS = 5000;
 const live = document.getElementById("live");
 
-// The filter exists only with the script, since it does nothing without it.
-let wanted = new URLSearchParams(location.search).get("q") || "";
+// The script adds the filter, because the filter needs the script.
+let filterText = new URLSearchParams(location.search).get("q") || "";
 
 function filterRows() {
-  const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = filterText.toLowerCase().split(/\s+/).filter(Boolean);
   for (const row of document.querySelectorAll(".targets tbody tr")) {
     const text = row.textContent.toLowerCase();
     row.hidden = !words.every((word) => text.includes(word));
@@ -25,60 +24,60 @@ function addFilter() {
   box.type = "search";
   box.placeholder = "Filter by name, state, cause…";
   box.setAttribute("aria-label", "Filter targets");
-  box.value = wanted;
+  box.value = filterText;
   box.addEventListener("input", () => {
-    wanted = box.value;
+    filterText = box.value;
     filterRows();
   });
   heading.after(box);
   filterRows();
 }
 
-// Replaces <main>, carrying over what the reader did to the old one.
+// Replaces <main> and restores the filter, the open details and the scroll position.
 function replaceMain(fresh) {
   const old = document.querySelector("main");
   const box = document.getElementById("filter");
   const caret = document.activeElement === box && box ? box.selectionStart : null;
-  const opened = [...old.querySelectorAll("details")].map((part) => part.open);
+  const openDetails = [...old.querySelectorAll("details")].map((part) => part.open);
   const [x, y] = [scrollX, scrollY];
   old.replaceWith(fresh);
-  if (fresh.querySelectorAll("details").length === opened.length) {
-    fresh.querySelectorAll("details").forEach((part, place) => { part.open = opened[place]; });
+  if (fresh.querySelectorAll("details").length === openDetails.length) {
+    fresh.querySelectorAll("details").forEach((part, place) => { part.open = openDetails[place]; });
   }
   addFilter();
   if (caret !== null) {
-    const again = document.getElementById("filter");
-    again.focus({ preventScroll: true });
-    again.setSelectionRange(caret, caret);
+    const input = document.getElementById("filter");
+    input.focus({ preventScroll: true });
+    input.setSelectionRange(caret, caret);
   }
   scrollTo(x, y);
 }
 
 async function refresh() {
-  // A page nobody looks at costs the daemon nothing; a selection is not torn away.
+  // A hidden page costs the daemon nothing, and a text selection is kept.
   if (document.hidden || !getSelection().isCollapsed) return;
   try {
-    const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(4 * EVERY_MS) });
-    if (!answer.ok) throw new Error("status " + answer.status);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(4 * INTERVAL_MS) });
+    if (!response.ok) throw new Error("status " + response.status);
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     replaceMain(page.querySelector("main"));
     document.title = page.title;
     live.textContent = page.getElementById("live").textContent;
     live.classList.remove("stale");
   } catch (error) {
-    // Say that what is shown is old instead of letting it look current.
+    // Mark the page as stale, so that it does not look current.
     if (!live.classList.contains("stale")) live.textContent += " – no longer updating";
     live.classList.add("stale");
   }
 }
 
-// A page of very many targets takes long to fetch and build: it is fetched less often,
-// so that looking at it never takes more than a twentieth of anybody's time.
+// A page with very many targets takes long to fetch and render. It is refreshed less often,
+// so that refreshing takes at most a twentieth of the time.
 async function loop() {
-  const begun = performance.now();
+  const started = performance.now();
   await refresh();
-  setTimeout(loop, Math.max(EVERY_MS, 20 * (performance.now() - begun)));
+  setTimeout(loop, Math.max(INTERVAL_MS, 20 * (performance.now() - started)));
 }
 
 addFilter();
-setTimeout(loop, EVERY_MS);
+setTimeout(loop, INTERVAL_MS);

@@ -1,13 +1,13 @@
-//! The Prometheus sink: what a scrape of `/metrics` answers.
+//! Renders `/metrics` from the latest values of every target.
 //!
-//! Reading order: `catalogue` (every family, declared once), `series` (the numbers kept
-//! for one target), `text` (labels, escaping, lines). The per-target series are rendered
-//! here: ten thousand targets must cost a scrape at most 100 ms, which a registry that
-//! collects objects misses. It refuses to judge: it repeats what a report says.
+//! Reading order: `families` (every family, declared once), `series` (the values kept per
+//! target), `exposition` (labels, escaping, lines). Per-target metrics are rendered here because
+//! a scrape of ten thousand targets must take at most 100 ms, which a registry of collector
+//! objects cannot do.
 
-mod catalogue;
+mod exposition;
+mod families;
 mod series;
-mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,26 +18,26 @@ use crate::io::store::KeptIncident;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-use catalogue::{Body, FAMILIES};
-use series::Series;
-use text::Lines;
+use exposition::SampleWriter;
+use families::{Body, FAMILIES};
+use series::TargetSeries;
 
-pub use catalogue::{Family, Kind, families};
+pub use families::{Family, Kind, families};
 
 /// The media type of [`PrometheusSink::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Keeps the newest numbers of every target and renders them. Shared by reference;
-/// every method takes a short lock and does no I/O.
+/// Keeps the latest values of every target and renders them. Shared by reference; every method
+/// takes a short lock and does no I/O.
 #[derive(Debug)]
 pub struct PrometheusSink {
     metrics: DaemonMetrics,
     causes: Mutex<Arc<[CauseInfo]>>,
-    targets: Mutex<BTreeMap<TargetName, Series>>,
+    targets: Mutex<BTreeMap<TargetName, TargetSeries>>,
 }
 
 impl PrometheusSink {
-    /// A sink without targets and causes.
+    /// Creates a sink without targets and causes.
     #[must_use]
     pub fn new(metrics: DaemonMetrics) -> Self {
         Self {
@@ -47,16 +47,16 @@ impl PrometheusSink {
         }
     }
 
-    /// Takes over what becomes `probecause_cause_info`.
-    pub fn explain(&self, causes: &Arc<[CauseInfo]>) {
+    /// Sets the causes of `probecause_cause_info`.
+    pub fn set_causes(&self, causes: &Arc<[CauseInfo]>) {
         *self.causes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(causes);
     }
 
-    /// Takes over a configuration: new targets appear as unknown, removed ones vanish,
-    /// kept ones keep their counters under their new labels.
+    /// Applies a configuration: adds new targets as unknown, removes others, and keeps the
+    /// counters of the remaining ones under their new labels.
     pub fn configure(&self, settings: &Settings) {
-        // Prometheus wants one set of label names in a family, so each target carries
-        // every configured name, empty where it has no value of its own.
+        // Prometheus expects one set of label names per family, so each target has every
+        // configured label, with an empty value if it does not set it.
         let names: BTreeSet<&str> = settings
             .targets
             .iter()
@@ -68,31 +68,31 @@ impl PrometheusSink {
             .targets
             .iter()
             .map(|target| {
-                let labels = text::label_block(target, &settings.location, &names);
+                let labels = exposition::label_block(target, &settings.location, &names);
                 let series = match old.remove(&target.name) {
                     Some(known) => known.reconfigured(labels, target.interval),
-                    None => Series::new(labels, target.interval),
+                    None => TargetSeries::new(labels, target.interval),
                 };
                 (target.name.clone(), series)
             })
             .collect();
     }
 
-    /// Takes a probe's report. One of a target that is no longer configured is dropped.
+    /// Records a probe's report; ignored if the target is no longer configured.
     pub fn publish(&self, report: &Report) {
         if let Some(series) = self.lock().get_mut(&report.target.name) {
             series.observe(report);
         }
     }
 
-    /// Takes a better cause of an open incident.
+    /// Records a revised cause of an open incident.
     pub fn update(&self, update: &Update) {
         if let Some(series) = self.lock().get_mut(&update.target.name) {
             series.show(Some(&update.incident.verdict));
         }
     }
 
-    /// Takes an incident of before a restart that goes on.
+    /// Records an incident from before a restart that is still open.
     pub fn resume(&self, kept: &KeptIncident) {
         let target = kept.incident.scope.target();
         let mut all = self.lock();
@@ -110,39 +110,39 @@ impl PrometheusSink {
         }
     }
 
-    /// Everything in the text exposition format, the daemon's own metrics last.
+    /// Renders everything in the text exposition format, the daemon's own metrics last.
     ///
-    /// The lock is taken per family, so that a scrape of very many targets never holds
-    /// up a report for longer than a few milliseconds.
+    /// The lock is taken per family, so that a scrape of many targets delays a report by at most
+    /// a few milliseconds.
     #[must_use]
     pub fn render(&self) -> String {
         let mut out = String::with_capacity(self.expected_size());
         for family in FAMILIES {
             family.head(&mut out);
-            let mut lines = Lines::new(&mut out, family.name);
+            let mut writer = SampleWriter::new(&mut out, family.name);
             match family.body {
                 Body::Target(write) => {
                     for series in self.lock().values() {
-                        write(&mut lines, series);
+                        write(&mut writer, series);
                     }
                 }
                 Body::Causes(write) => {
                     let causes = self.causes.lock();
                     for cause in &**causes.unwrap_or_else(PoisonError::into_inner) {
-                        write(&mut lines, cause);
+                        write(&mut writer, cause);
                     }
                 }
             }
         }
         if let Err(error) = self.metrics.render_into(&mut out) {
-            tracing::error!(%error, "the daemon's own metrics cannot be rendered");
+            tracing::error!(%error, "failed to render the daemon's own metrics");
         }
         out
     }
 
     fn expected_size(&self) -> usize {
-        // About 50 lines a target of a name (30 bytes on average), labels and a value;
-        // growing a string of many megabytes by doubling would copy it again and again.
+        // About 50 lines per target, each with a name (30 bytes on average), labels and a value.
+        // Growing a string of many megabytes by doubling would copy it repeatedly.
         const LINES: usize = 50;
         const NAME_AND_VALUE: usize = 64;
         let labels: usize = self
@@ -154,8 +154,8 @@ impl PrometheusSink {
         LINES * (labels + targets * NAME_AND_VALUE) + 16 * 1024
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, Series>> {
-        // A panic while the lock was held leaves at worst one number behind.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, TargetSeries>> {
+        // A panic while the lock is held loses at most one value.
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,6 @@
-//! The numbers kept for one target between two scrapes.
+//! The values kept for one target between two scrapes.
 //!
-//! Numbers, not reports: a body or a chain of certificates must not stay in memory for
-//! the sake of a gauge.
+//! Values and not reports, so that bodies and certificate chains do not stay in memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,9 +13,9 @@ use crate::domain::report::{MissedReason, Report};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::observation::Phases;
 
-/// Upper bounds of the processing histogram in seconds, the implicit `+Inf` not counted.
-/// Answers at the gateway's own edge take up to a quarter of a second; the last bound
-/// lies below the 29 s and 30 s at which the gateways give up waiting.
+/// Upper bounds of the processing histogram in seconds, without the implicit `+Inf`. Gateways
+/// answer by themselves in up to a quarter of a second; the last bound is below the 29 s and 30
+/// s at which they give up waiting.
 pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (0.05, "0.05"),
     (0.1, "0.1"),
@@ -29,9 +28,9 @@ pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (28.0, "28"),
 ];
 
-/// All that is known of one target.
+/// The values of one target.
 #[derive(Debug)]
-pub(super) struct Series {
+pub(super) struct TargetSeries {
     labels: Box<str>,
     pub(super) interval: Duration,
     pub(super) health: HealthState,
@@ -39,26 +38,26 @@ pub(super) struct Series {
     pub(super) failed: u64,
     pub(super) failures: BTreeMap<CauseId, u64>,
     missed: [u64; MissedReason::ALL.len()],
-    pub(super) processing: Processing,
+    pub(super) processing: ProcessingHistogram,
     pub(super) showing: Option<(CauseId, Certainty)>,
     pub(super) incident_opened: Option<Timestamp>,
-    pub(super) last: Option<Last>,
+    pub(super) latest: Option<LatestProbe>,
 }
 
-/// The newest probe.
+/// The latest probe.
 #[derive(Debug)]
-pub(super) struct Last {
+pub(super) struct LatestProbe {
     pub(super) at: Timestamp,
     pub(super) success: bool,
     pub(super) duration: Duration,
     pub(super) phases: Phases,
-    /// Zero without an answer, as `blackbox_exporter` has it.
+    /// Zero without an answer, as in `blackbox_exporter`.
     pub(super) status: u16,
     /// Zero without an answer.
     pub(super) version: f64,
     pub(super) ssl: bool,
     pub(super) redirects: u32,
-    /// −1 where the answer announced no length, zero without an answer.
+    /// −1 if the answer had no Content-Length, zero without an answer.
     pub(super) content_length: i128,
     pub(super) expiry: Option<Timestamp>,
     pub(super) tls_version: Option<String>,
@@ -66,16 +65,16 @@ pub(super) struct Last {
     pub(super) maintenance: bool,
 }
 
-/// The histogram of processing times; counts are per bucket, not yet cumulated.
+/// The histogram of processing times; counts are per bucket, not cumulative.
 #[derive(Debug, Default)]
-pub(super) struct Processing {
+pub(super) struct ProcessingHistogram {
     pub(super) counts: [u64; PROCESSING_BUCKETS.len()],
     pub(super) count: u64,
     pub(super) sum: Duration,
 }
 
-impl Series {
-    /// A target that has not been probed.
+impl TargetSeries {
+    /// The values of a target without a probe.
     pub(super) fn new(labels: Box<str>, interval: Duration) -> Self {
         Self {
             labels,
@@ -85,14 +84,14 @@ impl Series {
             failed: 0,
             failures: BTreeMap::new(),
             missed: [0; MissedReason::ALL.len()],
-            processing: Processing::default(),
+            processing: ProcessingHistogram::default(),
             showing: None,
             incident_opened: None,
-            last: None,
+            latest: None,
         }
     }
 
-    /// The same numbers under other labels, asked at another pace.
+    /// The same values with new labels and interval.
     pub(super) fn reconfigured(self, labels: Box<str>, interval: Duration) -> Self {
         Self {
             labels,
@@ -101,12 +100,12 @@ impl Series {
         }
     }
 
-    /// The target's own labels, rendered.
+    /// The target's rendered labels.
     pub(super) const fn labels(&self) -> &str {
         &self.labels
     }
 
-    /// How often slots were missed, by reason.
+    /// The number of missed slots, by reason.
     pub(super) fn missed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let reasons = MissedReason::ALL.into_iter().map(MissedReason::as_str);
         reasons.zip(self.missed)
@@ -120,12 +119,12 @@ impl Series {
         }
     }
 
-    /// Takes over the cause to show.
+    /// Sets the cause to show.
     pub(super) fn show(&mut self, verdict: Option<&Verdict>) {
         self.showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
     }
 
-    /// Takes over a report.
+    /// Records a report.
     pub(super) fn observe(&mut self, report: &Report) {
         if report.diagnosis.outcome == Outcome::Failed {
             self.failed += 1;
@@ -141,11 +140,11 @@ impl Series {
         self.health = report.health;
         self.show(report.showing.as_deref());
         self.incident_opened = report.incident.as_ref().map(|incident| incident.opened);
-        self.last = Some(Last::of(report));
+        self.latest = Some(LatestProbe::of(report));
     }
 }
 
-impl Last {
+impl LatestProbe {
     fn of(report: &Report) -> Self {
         let seen = &report.observation;
         let response = seen.response.as_ref();
@@ -162,7 +161,7 @@ impl Last {
             content_length: response
                 .map_or(0, |response| response.content_length.map_or(-1, i128::from)),
             expiry: seen.earliest_expiry(),
-            // blackbox_exporter writes `TLS 1.3` where OpenSSL and rustls say `TLSv1.3`.
+            // blackbox_exporter writes `TLS 1.3` instead of `TLSv1.3`.
             tls_version: tls_version.map(|version| version.replace("TLSv", "TLS ")),
             floor: report.floor,
             maintenance: report.maintenance,
@@ -170,7 +169,7 @@ impl Last {
     }
 }
 
-impl Processing {
+impl ProcessingHistogram {
     fn observe(&mut self, time: Duration) {
         let seconds = time.as_secs_f64();
         let fits = PROCESSING_BUCKETS

@@ -1,7 +1,7 @@
-//! The text exposition format, line by line: labels, escaping, values.
+//! Writes the text exposition format: labels, escaping, values.
 //!
-//! Everything that a user may write (target names, label values, titles) goes through
-//! [`escape_into`]; the labels of a target are rendered once, when it is configured.
+//! Every user-provided text (target names, label values, titles) is escaped. A target's labels
+//! are rendered once, when it is configured.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
@@ -10,29 +10,29 @@ use crate::model::target::Target;
 
 /// Appends the samples of one family.
 #[derive(Debug)]
-pub(super) struct Lines<'a> {
+pub(super) struct SampleWriter<'a> {
     out: &'a mut String,
     name: &'static str,
 }
 
-impl<'a> Lines<'a> {
-    /// Lines of the family `name`, appended to `out`.
+impl<'a> SampleWriter<'a> {
+    /// A writer for the family `name` that appends to `out`.
     pub(super) const fn new(out: &'a mut String, name: &'static str) -> Self {
         Self { out, name }
     }
 
-    /// One sample with a block of labels already rendered.
+    /// Writes a sample with already rendered labels.
     pub(super) fn sample(&mut self, labels: &str, value: impl Display) {
-        self.labelled(labels, &[], value);
+        self.sample_with(labels, &[], value);
     }
 
-    /// One sample with further labels.
-    pub(super) fn labelled(&mut self, labels: &str, more: &[(&str, &str)], value: impl Display) {
-        self.part("", labels, more, value);
+    /// Writes a sample with additional labels.
+    pub(super) fn sample_with(&mut self, labels: &str, more: &[(&str, &str)], value: impl Display) {
+        self.sample_part("", labels, more, value);
     }
 
-    /// One sample of a part of a histogram, such as `_sum`.
-    pub(super) fn part(
+    /// Writes a sample of a part of a histogram, such as `_sum`.
+    pub(super) fn sample_part(
         &mut self,
         suffix: &str,
         labels: &str,
@@ -56,7 +56,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A target's own labels, without braces: `target`, `location`, then `names` in order.
+/// A target's labels without braces: `target`, `location`, then `names` in order.
 pub(super) fn label_block(target: &Target, location: &str, names: &BTreeSet<&str>) -> Box<str> {
     let mut out = String::new();
     pair_into(&mut out, "target", target.name.as_str());
@@ -100,10 +100,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_end_a_label_is_escaped() {
+    fn special_characters_in_label_values_are_escaped() {
         let mut out = String::new();
-        let mut lines = Lines::new(&mut out, "up");
-        lines.labelled("", &[("path", "C:\\new\n\"line\" ü")], 1.5);
+        let mut writer = SampleWriter::new(&mut out, "up");
+        writer.sample_with("", &[("path", "C:\\new\n\"line\" ü")], 1.5);
         assert_eq!(out, "up{path=\"C:\\\\new\\n\\\"line\\\" ü\"} 1.5\n");
     }
 }

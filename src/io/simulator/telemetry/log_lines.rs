@@ -1,60 +1,60 @@
-//! What each API writes into its log about one request.
+//! Renders the log lines that each API type writes about one request.
 //!
-//! The texts of the five faults are AWS's own where a source shows them. HTTP API's
-//! words for a malformed response, a throttled call and a timeout are not known from
-//! any source; what stands for them is marked below, and no rule may rest on it alone.
+//! The texts of the five faults are AWS's own if a source shows them. No source shows an HTTP
+//! API's text for a malformed response, a throttled call or a timeout; the substitutes are
+//! marked below, and no rule may rely on them alone.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Call;
-use crate::io::simulator::door::{Door, Outcome};
+use super::RequestRecord;
+use crate::io::simulator::api::{ApiType, Outcome};
 
-/// What an unset variable is rendered as.
+/// The rendering of an unset variable.
 const UNSET: &str = "-";
 
 /// The lines of one request, in order.
-pub(super) fn of(call: &Call<'_>) -> Vec<String> {
-    match call.door {
-        Door::HttpApi => vec![access(call)],
-        Door::RestApi => execution(call),
+pub(super) fn lines(record: &RequestRecord<'_>) -> Vec<String> {
+    match record.api {
+        ApiType::HttpApi => vec![access(record)],
+        ApiType::RestApi => execution(record),
     }
 }
 
-/// An HTTP API's access-log line: `$context` names in the camel case of AWS's sample
-/// formats. Every value is text, as a format with quoted variables renders it.
-fn access(call: &Call<'_>) -> String {
-    let route = call.route_key();
-    let (message, service_status, own_id) = integration(call);
+/// An HTTP API's access-log line, with `$context` names in the camel case of AWS's sample
+/// formats. Every value is a string, as in a format with quoted variables.
+fn access(record: &RequestRecord<'_>) -> String {
+    let route = record.route_key();
+    let (message, service_status, own_id) = integration(record);
     json!({
-        "requestId": call.request_id,
-        "requestTime": clf_time(call.began),
+        "requestId": record.request_id,
+        "requestTime": clf_time(record.began),
         "routeKey": route.as_deref().unwrap_or(UNSET),
-        "stage": call.door.stage(),
-        "apiId": call.door.api_id(),
-        "status": call.status.to_string(),
-        "responseLength": call.body_length.to_string(),
-        "responseLatency": millis(Some(call.took)),
+        "stage": record.api.stage(),
+        "apiId": record.api.api_id(),
+        "status": record.status.to_string(),
+        "responseLength": record.body_length.to_string(),
+        "responseLatency": millis(Some(record.took)),
         "integrationErrorMessage": message,
         "integrationStatus": service_status,
-        "integrationLatency": millis(call.integration),
-        "integrationRequestId": if own_id { call.invocation_id } else { UNSET },
+        "integrationLatency": millis(record.integration),
+        "integrationRequestId": if own_id { record.invocation_id } else { UNSET },
     })
     .to_string()
 }
 
-/// The integration's error message, the status that the Lambda service gave the API,
-/// and whether the integration's own request id is set.
-fn integration(call: &Call<'_>) -> (String, &'static str, bool) {
+/// The integration's error message, the status that the Lambda service gave the API, and whether
+/// the integration's request id is set.
+fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
     let error = |text: &str| {
         format!(
             "The Lambda function returned the following error: {text}. \
              Check your Lambda function code and try again."
         )
     };
-    match call.outcome {
+    match record.outcome {
         Outcome::Response(..) => (UNSET.to_owned(), "200", true),
         Outcome::FunctionError => (error("division by zero"), "200", true),
         Outcome::Denied => {
@@ -63,25 +63,25 @@ fn integration(call: &Call<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: a REST API's phrase; the status is Lambda's own for a throttle.
+        // UNVERIFIED: a REST API's text; the status is Lambda's own for a throttle.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
-        // UNVERIFIED: a REST API's phrase.
+        // UNVERIFIED: a REST API's text.
         Outcome::Malformed => {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: a REST API's phrase. Its own request id would come with Lambda's
-        // answer, for which the gateway did not wait, so that it is left unset here.
+        // UNVERIFIED: a REST API's text. The integration's request id would come with Lambda's
+        // answer, for which the gateway did not wait, so it is unset here.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }
 }
 
-/// A REST API's execution-log lines, each led by the request's id.
-fn execution(call: &Call<'_>) -> Vec<String> {
+/// A REST API's execution-log lines, each with the request's id as its prefix.
+fn execution(record: &RequestRecord<'_>) -> Vec<String> {
     let configuration = "Execution failed due to configuration error:";
-    let own = call.invocation_id;
-    let mut lines = match call.outcome {
+    let own = record.invocation_id;
+    let mut lines = match record.outcome {
         Outcome::Response(..) => Vec::new(),
         Outcome::TimedOut => vec!["Execution failed due to a timeout error".to_owned()],
         Outcome::Malformed => vec![format!("{configuration} Malformed Lambda proxy response")],
@@ -96,13 +96,13 @@ fn execution(call: &Call<'_>) -> Vec<String> {
             "Lambda execution failed with status 200 due to customer function error: \
              division by zero. Lambda request id: {own}"
         )],
-        // No method is executed for a path that is none.
+        // Without a matching route, no method is executed.
         Outcome::NoRoute | Outcome::NoStage => return Vec::new(),
     };
-    lines.push(format!("Method completed with status: {}", call.status));
+    lines.push(format!("Method completed with status: {}", record.status));
     lines
         .into_iter()
-        .map(|line| format!("({}) {line}", call.request_id))
+        .map(|line| format!("({}) {line}", record.request_id))
         .collect()
 }
 
@@ -110,7 +110,7 @@ fn millis(time: Option<Duration>) -> String {
     time.map_or_else(|| UNSET.to_owned(), |time| time.as_millis().to_string())
 }
 
-/// `$context.requestTime`: the common log format's time.
+/// `$context.requestTime`, in the common log format.
 fn clf_time(at: Timestamp) -> String {
     at.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }
@@ -119,9 +119,14 @@ fn clf_time(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn check(door: Door, outcome: Outcome, status: u16, integration_millis: Option<u64>) -> String {
-        let call = Call {
-            door,
+    fn check(
+        api: ApiType,
+        outcome: Outcome,
+        status: u16,
+        integration_millis: Option<u64>,
+    ) -> String {
+        let record = RequestRecord {
+            api,
             route: Some("/orders"),
             request_id: "K2ZEDjwtIAMEcig=",
             invocation_id: "4c0e6f3a-0000-4000-8000-000000000001",
@@ -132,7 +137,7 @@ mod tests {
             integration: integration_millis.map(Duration::from_millis),
             took: Duration::from_millis(406),
         };
-        of(&call).join("\n")
+        lines(&record).join("\n")
     }
 
     #[test]
@@ -146,7 +151,7 @@ mod tests {
             (Outcome::FunctionError, 500, Some(233)),
             (Outcome::NoRoute, 404, None),
         ]
-        .map(|(outcome, status, millis)| check(Door::HttpApi, outcome, status, millis));
+        .map(|(outcome, status, millis)| check(ApiType::HttpApi, outcome, status, millis));
         insta::assert_snapshot!(lines.join("\n"));
     }
 
@@ -160,8 +165,8 @@ mod tests {
             (Outcome::Malformed, 502),
             (Outcome::FunctionError, 502),
         ]
-        .map(|(outcome, status)| check(Door::RestApi, outcome, status, None));
+        .map(|(outcome, status)| check(ApiType::RestApi, outcome, status, None));
         insta::assert_snapshot!(lines.join("\n\n"));
-        assert_eq!(check(Door::RestApi, Outcome::NoRoute, 403, None), "");
+        assert_eq!(check(ApiType::RestApi, Outcome::NoRoute, 403, None), "");
     }
 }

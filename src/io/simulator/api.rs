@@ -1,64 +1,65 @@
-//! The two front doors that are played, and what each makes of one and the same outcome.
+//! Defines the two simulated API types and the response of each to an outcome.
 //!
-//! HTTP API and REST API answer the same five faults with different statuses, bodies
-//! and headers, and blur different pairs of them. All of it is from captures unless a
-//! comment says otherwise. Nothing here waits or counts.
+//! HTTP APIs and REST APIs answer the same five faults with different statuses, bodies and
+//! headers, and each makes different faults look alike. All responses are from captures unless a
+//! comment says otherwise. Timing and counting are left to `gateway`.
 
 use std::time::Duration;
 
-/// A kind of simulated API.
+/// A type of simulated API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Door {
-    /// An HTTP API (version 2): routes at the root, an access log.
+pub enum ApiType {
+    /// An HTTP API (version 2): routes at the root, logs to an access log.
     HttpApi,
-    /// A REST API (version 1), Regional: routes below its stage, an execution log.
+    /// A regional REST API (version 1): routes below its stage, logs to an execution log.
     RestApi,
 }
 
-/// What came of one request, before a front door puts it into words.
+/// The outcome of one request, before an API type turns it into a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The function replied with a response: status and body.
     Response(u16, &'static str),
     /// The function was still running at the integration timeout.
     TimedOut,
-    /// Lambda had no room for the call.
+    /// Lambda throttled the call.
     Throttled,
-    /// Lambda did not let the gateway call the function.
+    /// Lambda denied the gateway permission to call the function.
     Denied,
-    /// The function replied with something that is no response.
+    /// The function's reply was not a valid response.
     Malformed,
     /// The function raised an error.
     FunctionError,
-    /// No route fits the path.
+    /// No route matches the path.
     NoRoute,
     /// The path names no stage of this API.
     NoStage,
 }
 
-/// A gateway's words: status, body, and a REST API's `x-amzn-errortype`.
-pub(super) type Words = (u16, &'static str, Option<&'static str>);
+/// A gateway's own response: status, body, and a REST API's `x-amzn-errortype`.
+pub(super) type GatewayResponse = (u16, &'static str, Option<&'static str>);
 
-/// The HTTP API's answer when it could not get the function to run, or not in time.
-const UNAVAILABLE: Words = (503, r#"{"message":"Service Unavailable"}"#, None);
+/// An HTTP API's response if the function was throttled or timed out.
+const UNAVAILABLE: GatewayResponse = (503, r#"{"message":"Service Unavailable"}"#, None);
 
-/// The HTTP API's answer to everything that went wrong around the invocation.
-const SERVER_ERROR: Words = (500, r#"{"message":"Internal Server Error"}"#, None);
+/// An HTTP API's response to every other failed invocation.
+const SERVER_ERROR: GatewayResponse = (500, r#"{"message":"Internal Server Error"}"#, None);
 
-/// The HTTP API's answer where no route fits. Its bytes are not from a capture.
-const NOT_FOUND: Words = (404, r#"{"message":"Not Found"}"#, None);
+/// An HTTP API's response if no route matches. Its bytes are not from a capture.
+const NOT_FOUND: GatewayResponse = (404, r#"{"message":"Not Found"}"#, None);
 
-/// The type that a REST API gives every fault around its integration.
+/// The error type of a REST API's failed integrations.
 const INTERNAL: Option<&str> = Some("InternalServerErrorException");
 
-/// The REST API's body for all of them but the timeout: a space, and sentence case.
+/// A REST API's body for all faults but the timeout. It differs from an HTTP API's in a space
+/// and in capitalization.
 const REST_SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
-impl Door {
-    /// Both of them.
+impl ApiType {
+    /// Both types.
     pub const ALL: [Self; 2] = [Self::HttpApi, Self::RestApi];
 
-    /// The API's id, shaped like a real one.
+    /// The API's id, in the format of real ids.
     #[must_use]
     pub const fn api_id(self) -> &'static str {
         match self {
@@ -67,7 +68,7 @@ impl Door {
         }
     }
 
-    /// The API's name, by which a REST API's metrics go.
+    /// The API's name, which is a dimension of a REST API's metrics.
     #[must_use]
     pub const fn api_name(self) -> &'static str {
         match self {
@@ -76,7 +77,7 @@ impl Door {
         }
     }
 
-    /// The stage: an HTTP API's default one, a REST API's named one.
+    /// The stage: the default one of an HTTP API, a named one of a REST API.
     #[must_use]
     pub const fn stage(self) -> &'static str {
         match self {
@@ -85,8 +86,8 @@ impl Door {
         }
     }
 
-    /// Where requests are logged: an HTTP API's access log; a REST API's execution log,
-    /// whose name AWS itself chooses.
+    /// The log group: an HTTP API's access log, or a REST API's execution log, whose name AWS
+    /// chooses.
     #[must_use]
     pub const fn log_group(self) -> &'static str {
         match self {
@@ -95,8 +96,7 @@ impl Door {
         }
     }
 
-    /// The longest that this API waits for its function unless told otherwise: 30 s for
-    /// an HTTP API, 29 s for a REST API.
+    /// The default integration timeout: 30 s for an HTTP API, 29 s for a REST API.
     #[must_use]
     pub const fn default_timeout(self) -> Duration {
         match self {
@@ -105,7 +105,7 @@ impl Door {
         }
     }
 
-    /// The path at which a route is asked: a REST API's stage comes before it.
+    /// The request path of a route; a REST API's starts with the stage.
     #[must_use]
     pub fn path_of(self, route: &str) -> String {
         match self {
@@ -114,7 +114,7 @@ impl Door {
         }
     }
 
-    /// The name of the function behind a route; each route has one of its own.
+    /// The name of the function behind a route; each route has its own function.
     #[must_use]
     pub fn function_of(self, route: &str) -> String {
         let name = route.trim_start_matches(['/', '$']).replace('/', "-");
@@ -124,7 +124,7 @@ impl Door {
         }
     }
 
-    /// The route that a path asks for; `None`: it names no stage of this API.
+    /// The route of a request path; `None` if a REST API's path does not start with the stage.
     pub(super) fn route_of(self, path: &str) -> Option<&str> {
         match self {
             Self::HttpApi => Some(path),
@@ -135,8 +135,8 @@ impl Door {
         }
     }
 
-    /// What this front door says of an outcome.
-    pub(super) const fn words(self, outcome: Outcome) -> Words {
+    /// This API type's response to an outcome.
+    pub(super) const fn response_to(self, outcome: Outcome) -> GatewayResponse {
         match self {
             Self::HttpApi => match outcome {
                 Outcome::Response(status, body) => (status, body, None),
@@ -182,17 +182,17 @@ mod tests {
     use super::*;
 
     fn check(outcome: Outcome, http_api: (u16, usize), rest_api: (u16, usize)) {
-        for (door, expected) in Door::ALL.into_iter().zip([http_api, rest_api]) {
-            let (status, body, kind) = door.words(outcome);
-            assert_eq!((status, body.len()), expected, "{door:?} {outcome:?}");
+        for (api, expected) in ApiType::ALL.into_iter().zip([http_api, rest_api]) {
+            let (status, body, kind) = api.response_to(outcome);
+            assert_eq!((status, body.len()), expected, "{api:?} {outcome:?}");
             let gateway_made = !matches!(outcome, Outcome::Response(..));
-            let named = door == Door::RestApi && gateway_made;
-            assert_eq!(kind.is_some(), named, "{door:?} {outcome:?}");
+            let named = api == ApiType::RestApi && gateway_made;
+            assert_eq!(kind.is_some(), named, "{api:?} {outcome:?}");
         }
     }
 
     #[test]
-    fn each_door_answers_the_five_faults_as_captured() {
+    fn each_api_type_answers_the_five_faults_as_captured() {
         check(Outcome::TimedOut, (503, 33), (504, 41));
         check(Outcome::Throttled, (503, 33), (500, 36));
         check(Outcome::Denied, (500, 35), (500, 36));
@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn a_rest_route_is_found_below_its_stage_only() {
-        assert_eq!(Door::RestApi.route_of("/prod/orders"), Some("/orders"));
-        assert_eq!(Door::RestApi.route_of("/orders"), None);
-        assert_eq!(Door::RestApi.route_of("/production/orders"), None);
-        assert_eq!(Door::HttpApi.route_of("/orders"), Some("/orders"));
-        assert_eq!(Door::RestApi.path_of("/orders"), "/prod/orders");
+        assert_eq!(ApiType::RestApi.route_of("/prod/orders"), Some("/orders"));
+        assert_eq!(ApiType::RestApi.route_of("/orders"), None);
+        assert_eq!(ApiType::RestApi.route_of("/production/orders"), None);
+        assert_eq!(ApiType::HttpApi.route_of("/orders"), Some("/orders"));
+        assert_eq!(ApiType::RestApi.path_of("/orders"), "/prod/orders");
     }
 }

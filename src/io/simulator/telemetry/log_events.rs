@@ -1,28 +1,28 @@
-//! The log lines of every group, oldest first, and the answer to FilterLogEvents.
+//! Stores the events of every log group and answers FilterLogEvents.
 //!
-//! JSON in, JSON out, as the protocol `awsJson1_1` has them; HTTP is the service's
-//! affair. Lines beyond the limit drop out at the old end.
+//! Requests and answers are JSON values of the `awsJson1_1` protocol; HTTP is left to `service`.
+//! The oldest events are dropped beyond a limit.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::door::Door;
-use super::pattern::Pattern;
+use super::super::api::ApiType;
+use super::filter_pattern::FilterPattern;
 
-/// A refusal: AWS's own error code, and a message.
-pub(super) type Refused = (&'static str, String);
+/// An error: AWS's error code and a message.
+pub(super) type ApiError = (&'static str, String);
 
-/// Every line that is kept.
+/// The stored events, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Events {
-    lines: VecDeque<Event>,
+pub(super) struct LogEvents {
+    events: VecDeque<LogEvent>,
     written: u64,
 }
 
 #[derive(Debug)]
-struct Event {
+struct LogEvent {
     group: &'static str,
     /// Milliseconds since 1970.
     at: i64,
@@ -30,41 +30,41 @@ struct Event {
     message: String,
 }
 
-/// Lines kept: half an hour of the demo at half a kilobyte a line.
-const KEPT: usize = 5_000;
+/// Events kept: half an hour of the demo, at half a kilobyte per event.
+const EVENTS_KEPT: usize = 5_000;
 
-/// Events of one answer, by AWS's documentation, unless fewer are asked for.
-const PAGE: usize = 10_000;
+/// Maximum and default number of events per page, from AWS's documentation.
+const MAX_PAGE: usize = 10_000;
 
-impl Events {
-    /// Adds a line.
+impl LogEvents {
+    /// Adds an event.
     pub(super) fn add(&mut self, group: &'static str, at: Timestamp, message: String) {
         self.written += 1;
-        self.lines.push_back(Event {
+        self.events.push_back(LogEvent {
             group,
             at: at.as_millisecond(),
             number: self.written,
             message,
         });
-        while self.lines.len() > KEPT {
-            self.lines.pop_front();
+        while self.events.len() > EVENTS_KEPT {
+            self.events.pop_front();
         }
     }
 
-    /// Answers one FilterLogEvents.
+    /// Answers one FilterLogEvents request.
     ///
     /// # Errors
-    /// An unknown group, a pattern or parameter that is not simulated.
-    pub(super) fn filter(&self, question: &Value) -> Result<Value, Refused> {
-        let text = |key: &str| question.get(key).and_then(Value::as_str);
-        let number = |key: &str| question.get(key).and_then(Value::as_i64);
+    /// An unknown group, or an unsupported pattern or parameter.
+    pub(super) fn filter(&self, request: &Value) -> Result<Value, ApiError> {
+        let text = |key: &str| request.get(key).and_then(Value::as_str);
+        let number = |key: &str| request.get(key).and_then(Value::as_i64);
         let group = text("logGroupName").or_else(|| text("logGroupIdentifier"));
         let group = group.ok_or_else(|| invalid("logGroupName is missing"))?;
-        if !Door::ALL.iter().any(|door| door.log_group() == group) {
+        if !ApiType::ALL.iter().any(|api| api.log_group() == group) {
             let message = "The specified log group does not exist.".to_owned();
             return Err(("ResourceNotFoundException", message));
         }
-        let pattern = Pattern::parse(text("filterPattern").unwrap_or_default());
+        let pattern = FilterPattern::parse(text("filterPattern").unwrap_or_default());
         let pattern = pattern.map_err(|problem| invalid(&problem))?;
         let from = number("startTime").unwrap_or(i64::MIN);
         let to = number("endTime").unwrap_or(i64::MAX);
@@ -76,26 +76,26 @@ impl Events {
             }
         };
         let limit = number("limit").and_then(|limit| usize::try_from(limit).ok());
-        let limit = limit.unwrap_or(PAGE).clamp(1, PAGE);
-        let mut fitting = self.lines.iter().filter(|event| {
+        let limit = limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
+        let mut matching = self.events.iter().filter(|event| {
             event.group == group
                 && event.number > after
                 && (from..=to).contains(&event.at)
-                && pattern.fits(&event.message)
+                && pattern.matches(&event.message)
         });
-        let page: Vec<&Event> = fitting.by_ref().take(limit).collect();
+        let page: Vec<&LogEvent> = matching.by_ref().take(limit).collect();
         let mut answer = json!({
             "events": page.iter().map(|event| event.json()).collect::<Vec<_>>(),
             "searchedLogStreams": [],
         });
-        if let (Some(last), Some(_)) = (page.last(), fitting.next()) {
+        if let (Some(last), Some(_)) = (page.last(), matching.next()) {
             answer["nextToken"] = last.number.to_string().into();
         }
         Ok(answer)
     }
 }
 
-impl Event {
+impl LogEvent {
     fn json(&self) -> Value {
         json!({
             "logStreamName": "simulated",
@@ -107,7 +107,7 @@ impl Event {
     }
 }
 
-fn invalid(message: &str) -> Refused {
+fn invalid(message: &str) -> ApiError {
     ("InvalidParameterException", message.to_owned())
 }
 
@@ -115,48 +115,48 @@ fn invalid(message: &str) -> Refused {
 mod tests {
     use super::*;
 
-    const GROUP: &str = Door::HttpApi.log_group();
+    const GROUP: &str = ApiType::HttpApi.log_group();
 
-    /// Asks four lines, written at 1 to 4 s, for those that fit.
-    fn check(question: &Value, expected: Result<&[&str], &str>) -> Option<Value> {
-        let mut events = Events::default();
+    /// Filters four events, written at 1 to 4 s, and checks the messages found.
+    fn check(request: &Value, expected: Result<&[&str], &str>) -> Option<Value> {
+        let mut events = LogEvents::default();
         for (second, message) in (1..).zip(["one a", "two b", "three a", "four a"]) {
             let at = Timestamp::from_second(second).unwrap();
             events.add(GROUP, at, message.to_owned());
         }
-        let answer = events.filter(question);
-        let told = answer.as_ref().map(|answer| {
+        let answer = events.filter(request);
+        let messages = answer.as_ref().map(|answer| {
             let events = answer["events"].as_array().unwrap().iter();
             events
                 .map(|event| event["message"].as_str().unwrap())
                 .collect::<Vec<_>>()
         });
         let expected = expected.map(<[&str]>::to_vec);
-        assert_eq!(told.map_err(|(code, _)| *code), expected, "{question}");
+        assert_eq!(messages.map_err(|(code, _)| *code), expected, "{request}");
         answer.ok()
     }
 
     #[test]
-    fn lines_are_chosen_by_group_time_and_pattern() {
-        let question = json!({"logGroupName": GROUP, "filterPattern": "a"});
-        check(&question, Ok(&["one a", "three a", "four a"]));
-        let question = json!({"logGroupName": GROUP, "startTime": 2000, "endTime": 3000});
-        check(&question, Ok(&["two b", "three a"]));
-        let other = Door::RestApi.log_group();
+    fn events_are_filtered_by_group_time_and_pattern() {
+        let request = json!({"logGroupName": GROUP, "filterPattern": "a"});
+        check(&request, Ok(&["one a", "three a", "four a"]));
+        let request = json!({"logGroupName": GROUP, "startTime": 2000, "endTime": 3000});
+        check(&request, Ok(&["two b", "three a"]));
+        let other = ApiType::RestApi.log_group();
         check(&json!({ "logGroupName": other }), Ok(&[]));
     }
 
     #[test]
-    fn a_limited_answer_is_continued_by_its_token() {
-        let mut question = json!({"logGroupName": GROUP, "filterPattern": "a", "limit": 2});
-        let first = check(&question, Ok(&["one a", "three a"])).unwrap();
-        question["nextToken"] = first["nextToken"].clone();
-        let last = check(&question, Ok(&["four a"])).unwrap();
+    fn a_page_is_continued_with_its_token() {
+        let mut request = json!({"logGroupName": GROUP, "filterPattern": "a", "limit": 2});
+        let first = check(&request, Ok(&["one a", "three a"])).unwrap();
+        request["nextToken"] = first["nextToken"].clone();
+        let last = check(&request, Ok(&["four a"])).unwrap();
         assert_eq!(last.get("nextToken"), None);
     }
 
     #[test]
-    fn what_cannot_be_answered_is_refused_with_the_real_error_code() {
+    fn an_invalid_request_gets_the_real_error_code() {
         check(&json!({}), Err("InvalidParameterException"));
         check(
             &json!({"logGroupName": "x"}),
@@ -167,12 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn old_lines_make_room() {
-        let mut events = Events::default();
-        for number in 0..KEPT + 10 {
+    fn old_events_are_dropped() {
+        let mut events = LogEvents::default();
+        for number in 0..EVENTS_KEPT + 10 {
             events.add(GROUP, Timestamp::UNIX_EPOCH, number.to_string());
         }
-        assert_eq!(events.lines.len(), KEPT);
-        assert_eq!(events.lines[0].message, "10");
+        assert_eq!(events.events.len(), EVENTS_KEPT);
+        assert_eq!(events.events[0].message, "10");
     }
 }

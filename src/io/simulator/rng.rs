@@ -1,30 +1,29 @@
-//! Seeded variation: request ids and latency jitter.
+//! Generates request ids and latency jitter from a seed.
 //!
-//! A simulated gateway that answers in exactly 6 ms each time teaches wrong habits, and
-//! one that varies at random makes tests that fail on Tuesdays. Everything here follows
-//! from the seed and the order of calls. It is no source of secrets.
+//! Constant latencies would be unrealistic, and random ones would make tests flaky. Every value
+//! follows from the seed and the order of calls. Do not use it for secrets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A stream of numbers that follows from its seed. Shared by every request.
+/// A deterministic random number generator, shared by all requests.
 #[derive(Debug)]
-pub(super) struct Chance {
+pub(super) struct SeededRng {
     seed: u64,
     drawn: AtomicU64,
 }
 
-/// The increment of `SplitMix64`: the golden ratio in 64 bits, so that consecutive
-/// states differ in about half of their bits.
+/// The increment of `SplitMix64`: the golden ratio in 64 bits, so that consecutive states differ
+/// in about half of their bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Bytes of an HTTP API's request id: 11 make the 15 letters and one `=` of the captures.
+/// Bytes of an HTTP API's request id: 11 bytes encode to 15 letters and one `=`, as captured.
 const ID_BYTES: u32 = 11;
 
-/// The URL-safe base64 alphabet, which the captured ids keep to.
+/// The URL-safe base64 alphabet, as in the captured ids.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-impl Chance {
+impl SeededRng {
     pub(super) const fn new(seed: u64) -> Self {
         Self {
             seed,
@@ -32,8 +31,8 @@ impl Chance {
         }
     }
 
-    /// A request id shaped like `K2ZEDjwtIAMEcig=`. No two are equal, since the mixing
-    /// maps distinct draws to distinct numbers.
+    /// A request id in the format of `K2ZEDjwtIAMEcig=`. Ids are unique, because the mixing is a
+    /// bijection.
     pub(super) fn request_id(&self) -> String {
         let unique = self.draw();
         let rest = mix(unique) >> 40;
@@ -48,7 +47,7 @@ impl Chance {
         id
     }
 
-    /// An id shaped like a UUID of version 4, as REST APIs and Lambda name requests.
+    /// An id in the format of a version 4 UUID, as REST APIs and Lambda use for requests.
     pub(super) fn uuid(&self) -> String {
         let (high, low) = (self.draw(), self.draw());
         format!(
@@ -61,11 +60,11 @@ impl Chance {
         )
     }
 
-    /// A time between `least` and `least + spread`.
-    pub(super) fn between(&self, least: Duration, spread: Duration) -> Duration {
+    /// A duration between `min` and `min + spread`.
+    pub(super) fn between(&self, min: Duration, spread: Duration) -> Duration {
         // 1,024 steps are finer than a timer's millisecond for every spread used here.
         let step = u32::try_from(self.draw() >> 54).unwrap_or(0);
-        least + spread * step / 1024
+        min + spread * step / 1024
     }
 
     fn draw(&self) -> u64 {
@@ -74,7 +73,7 @@ impl Chance {
     }
 }
 
-/// The finaliser of `SplitMix64`: a bijection on 64 bits.
+/// The finalizer of `SplitMix64`: a bijection on 64 bits.
 const fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(GOLDEN);
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -90,8 +89,8 @@ mod tests {
 
     #[test]
     fn request_ids_have_the_captured_shape_and_never_repeat() {
-        let chance = Chance::new(7);
-        let ids: HashSet<String> = (0..10_000).map(|_| chance.request_id()).collect();
+        let rng = SeededRng::new(7);
+        let ids: HashSet<String> = (0..10_000).map(|_| rng.request_id()).collect();
         assert_eq!(ids.len(), 10_000);
         for id in &ids {
             assert_eq!(id.len(), "K2ZEDjwtIAMEcig=".len(), "{id}");
@@ -101,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_is_one_of_version_four() {
-        let id = Chance::new(7).uuid();
+    fn a_uuid_has_the_form_of_version_4() {
+        let id = SeededRng::new(7).uuid();
         let groups: Vec<usize> = id.split('-').map(str::len).collect();
         assert_eq!(groups, [8, 4, 4, 4, 12], "{id}");
         assert_eq!(id.as_bytes()[14], b'4', "{id}");
@@ -113,15 +112,18 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_tells_the_same_story() {
-        let (one, two) = (Chance::new(1), Chance::new(1));
-        let least = Duration::from_millis(4);
+    fn the_same_seed_gives_the_same_sequence() {
+        let (one, two) = (SeededRng::new(1), SeededRng::new(1));
+        let min = Duration::from_millis(4);
         let spread = Duration::from_millis(6);
         for _ in 0..100 {
-            let time = one.between(least, spread);
-            assert_eq!(time, two.between(least, spread));
-            assert!(time >= least && time <= least + spread, "{time:?}");
+            let time = one.between(min, spread);
+            assert_eq!(time, two.between(min, spread));
+            assert!(time >= min && time <= min + spread, "{time:?}");
         }
-        assert_ne!(Chance::new(1).request_id(), Chance::new(2).request_id());
+        assert_ne!(
+            SeededRng::new(1).request_id(),
+            SeededRng::new(2).request_id()
+        );
     }
 }

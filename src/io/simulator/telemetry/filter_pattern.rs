@@ -1,29 +1,29 @@
-//! The part of CloudWatch Logs' filter patterns that a look-up by request id needs.
+//! The subset of CloudWatch Logs filter patterns that lookups by request id need.
 //!
-//! Terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one
-//! key of a JSON line (`{ $.requestId = "…" }`, joined by `||`). Everything else is
-//! refused, so that nobody believes it was honoured.
+//! Supports terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one key
+//! of a JSON line (`{ $.requestId = "…" }`, joined by `||`). Every other pattern is refused, so
+//! that no test relies on an unsupported one.
 
 use serde_json::Value;
 
-/// A pattern that was understood.
+/// A parsed pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pattern {
-    /// All of the first, any of the second (unless empty), none of the third.
+pub(super) enum FilterPattern {
+    /// Lines that contain all terms of `all`, any of `any` (unless empty) and none of `none`.
     Terms {
         all: Vec<String>,
         any: Vec<String>,
         none: Vec<String>,
     },
-    /// Any of these keys with this value.
+    /// JSON lines in which any of these keys has the given value.
     Keys(Vec<(Vec<String>, String)>),
 }
 
-impl Pattern {
-    /// Reads a pattern; an empty one fits every line.
+impl FilterPattern {
+    /// Parses a pattern; an empty one matches every line.
     ///
     /// # Errors
-    /// What is not understood, for the caller.
+    /// A message that says what is not supported.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('{') {
@@ -49,8 +49,8 @@ impl Pattern {
         Ok(Self::Terms { all, any, none })
     }
 
-    /// Whether a line fits.
-    pub(super) fn fits(&self, line: &str) -> bool {
+    /// Whether a line matches.
+    pub(super) fn matches(&self, line: &str) -> bool {
         match self {
             Self::Terms { all, any, none } => {
                 let has = |term: &String| line.contains(term.as_str());
@@ -60,13 +60,16 @@ impl Pattern {
             }
             Self::Keys(keys) => {
                 let parsed: Result<Value, _> = serde_json::from_str(line);
-                parsed.is_ok_and(|parsed| keys.iter().any(|(path, value)| at(&parsed, path, value)))
+                parsed.is_ok_and(|parsed| {
+                    keys.iter()
+                        .any(|(path, value)| has_value(&parsed, path, value))
+                })
             }
         }
     }
 }
 
-/// A term and what follows it: quoted, or up to the next blank.
+/// Splits off a term, which is quoted or ends at the next blank.
 fn word(text: &str) -> Result<(&str, &str), String> {
     if let Some(quoted) = text.strip_prefix('"') {
         return quoted
@@ -82,11 +85,11 @@ fn word(text: &str) -> Result<(&str, &str), String> {
     Ok((term, after))
 }
 
-/// One `$.key = "value"`.
+/// Parses one `$.key = "value"`.
 fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     let unknown = || {
         format!(
-            "only `$.key = \"value\"` is simulated, not {:?}",
+            "only `$.key = \"value\"` is supported, not {:?}",
             text.trim()
         )
     };
@@ -102,7 +105,7 @@ fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     Ok((path, quoted.ok_or_else(unknown)?.to_owned()))
 }
 
-fn at(line: &Value, path: &[String], value: &str) -> bool {
+fn has_value(line: &Value, path: &[String], value: &str) -> bool {
     let found = path.iter().try_fold(line, |inner, key| inner.get(key));
     found.and_then(Value::as_str) == Some(value)
 }
@@ -113,16 +116,16 @@ mod tests {
 
     const LINE: &str = r#"{"requestId":"K2Z-a_b=","status":"503","a":{"b":"c"}}"#;
 
-    fn check(pattern: &str, fits: bool) {
+    fn check(pattern: &str, expected: bool) {
         assert_eq!(
-            Pattern::parse(pattern).unwrap().fits(LINE),
-            fits,
+            FilterPattern::parse(pattern).unwrap().matches(LINE),
+            expected,
             "{pattern}"
         );
     }
 
     #[test]
-    fn terms_are_looked_for_anywhere_in_the_line() {
+    fn terms_match_anywhere_in_the_line() {
         check("", true);
         check(r#""K2Z-a_b=""#, true);
         check(r#""K2Z-other=""#, false);
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_json_line_is_compared_whole() {
+    fn a_json_value_is_compared_as_a_whole() {
         check(r#"{ $.requestId = "K2Z-a_b=" }"#, true);
         check(r#"{ $.requestId = "K2Z" }"#, false);
         check(
@@ -142,13 +145,13 @@ mod tests {
             true,
         );
         check(r#"{ $.a.b = "c" }"#, true);
-        let plain = Pattern::parse(r#"{ $.a = "b" }"#).unwrap();
-        assert!(!plain.fits("no JSON"));
+        let plain = FilterPattern::parse(r#"{ $.a = "b" }"#).unwrap();
+        assert!(!plain.matches("no JSON"));
     }
 
     #[test]
-    fn what_is_not_simulated_is_refused() {
-        let refused = [
+    fn an_unsupported_pattern_is_refused() {
+        let unsupported = [
             "K2Z-a_b=",
             "\"open",
             "{ $.status = 503 }",
@@ -157,8 +160,8 @@ mod tests {
             "[a, b]",
             "%regex%",
         ];
-        for pattern in refused {
-            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        for pattern in unsupported {
+            assert!(FilterPattern::parse(pattern).is_err(), "{pattern}");
         }
     }
 }

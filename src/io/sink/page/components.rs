@@ -1,6 +1,6 @@
-//! What the pages use: the frame, states, causes, times, the waterfall of phases.
+//! HTML components shared by all pages: frame, states, causes, times, phase diagrams.
 //!
-//! Colour is never the only signal: every state has a word and a sign of its own.
+//! Color is never the only signal: every state also has a word and a symbol.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::domain::diagnosis::{Outcome, Verdict};
 use crate::domain::health::HealthState;
 use crate::model::observation::{Phase, Phases};
 
-/// The frame around a page's `main`.
+/// The page around a `main` element.
 pub(super) fn frame(title: &str, location: &str, now: Timestamp, main: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -29,7 +29,7 @@ pub(super) fn frame(title: &str, location: &str, now: Timestamp, main: &Markup) 
                 header {
                     a.brand href="/" { img src="/-/icon.svg" alt="" width="22" height="22"; "Probecause" }
                     span.quiet { "at " (location) }
-                    span #live .quiet role="status" { "as of " (moment(now)) }
+                    span #live .quiet role="status" { "as of " (timestamp(now)) }
                 }
                 main { (main) }
                 footer.quiet {
@@ -44,7 +44,7 @@ pub(super) fn frame(title: &str, location: &str, now: Timestamp, main: &Markup) 
     }
 }
 
-/// A state as a sign and a word.
+/// A health state as a symbol and a word.
 pub(super) fn state(health: HealthState) -> Markup {
     let sign = match health {
         HealthState::Up => "✓",
@@ -59,7 +59,7 @@ pub(super) fn state(health: HealthState) -> Markup {
     }
 }
 
-/// How a single result is called, as a class and as a word.
+/// The CSS class and word of a result.
 pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",
@@ -68,7 +68,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A cause with how sure we are and who acts.
+/// A cause with its certainty and owner.
 pub(super) fn cause(verdict: &Verdict) -> Markup {
     html! {
         a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
@@ -77,15 +77,15 @@ pub(super) fn cause(verdict: &Verdict) -> Markup {
     }
 }
 
-/// The address of a target's page.
-pub(super) fn address(name: &str) -> String {
+/// The path of a target's page.
+pub(super) fn target_path(name: &str) -> String {
     use std::fmt::Write as _;
     let mut out = "/targets/".to_owned();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
             out.push(char::from(byte));
         } else {
-            // A dot is encoded too, so that a name `..` stays a name. Writing to a
+            // Dots are encoded too, so that the name `..` is not a path segment. Writing to a
             // string cannot fail.
             let _ = write!(out, "%{byte:02X}");
         }
@@ -93,12 +93,12 @@ pub(super) fn address(name: &str) -> String {
     out
 }
 
-/// The phases of one probe, one after the other, as an inline drawing of `width` units.
-/// Presentation attributes are used since the page forbids inline styles.
+/// The phases of one probe as an inline SVG diagram of `height` units. It uses presentation
+/// attributes, because the content security policy forbids inline styles.
 pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup {
     const WIDTH: f64 = 200.0;
-    // Narrower than this a phase cannot be seen at all.
-    const LEAST: f64 = 0.8;
+    // Narrower bars would be invisible.
+    const MIN_WIDTH: f64 = 0.8;
     let known: f64 = Phase::ALL
         .into_iter()
         .filter_map(|phase| phases.get(phase))
@@ -111,20 +111,20 @@ pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup
         .filter_map(|phase| {
             let time = phases.get(phase)?;
             let width = WIDTH * time.as_secs_f64() / whole;
-            let bar = (phase, time, start, width.max(LEAST));
+            let bar = (phase, time, start, width.max(MIN_WIDTH));
             start += width;
             Some(bar)
         })
         .collect();
-    let spoken = bars
+    let description = bars
         .iter()
-        .map(|(phase, time, ..)| format!("{} {}", phase.as_str(), span(*time)))
+        .map(|(phase, time, ..)| format!("{} {}", phase.as_str(), duration(*time)))
         .collect::<Vec<_>>()
         .join(", ");
     html! {
         svg.waterfall viewBox={ "0 0 " (WIDTH) " " (height) } preserveAspectRatio="none"
-            role="img" aria-label=(spoken) {
-            title { (spoken) }
+            role="img" aria-label=(description) {
+            title { (description) }
             rect.track width=(WIDTH) height=(height) {}
             @for (phase, _, start, width) in bars {
                 rect class={ "p-" (phase.as_str()) } x=(format!("{start:.2}"))
@@ -134,7 +134,7 @@ pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup
     }
 }
 
-/// What the colours of the waterfall mean.
+/// The legend of the phase colors.
 pub(super) fn legend() -> Markup {
     html! {
         span.legend {
@@ -150,8 +150,8 @@ pub(super) fn legend() -> Markup {
     }
 }
 
-/// A duration for a person: three digits, the fitting unit.
-pub(super) fn span(time: Duration) -> String {
+/// A duration with about three digits and a suitable unit.
+pub(super) fn duration(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1000.0;
     match millis {
         m if m < 1.0 => format!("{m:.2} ms"),
@@ -162,8 +162,8 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
-/// How long ago something was, roughly.
-pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+/// The rough time since `at`.
+pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {
@@ -174,12 +174,12 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// How long a state has held, with the moment it began for those who point at it.
+/// The time since a state began, with its start as the tooltip.
 pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(format!("{at:.3}")) title=(moment(at)) { (ago(at, now)) } }
+    html! { time datetime=(format!("{at:.3}")) title=(timestamp(at)) { (age(at, now)) } }
 }
 
-/// A moment for a person, in UTC.
-pub(super) fn moment(at: Timestamp) -> String {
+/// A time in UTC.
+pub(super) fn timestamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

@@ -1,8 +1,8 @@
-//! How the health check speaks TLS to the daemon beside it.
+//! The TLS client configuration of the health check, which accepts any certificate.
 //!
-//! The certificate names the daemon as it is known outside, and the check asks on
-//! loopback: so whose it is is not looked at, only that its holder has the key. Nothing
-//! secret is sent that way; it is of no use for anything else.
+//! The certificate names the daemon as it is known outside, but the check connects to it on
+//! loopback, so names and issuers are not verified. The check sends no secrets; do not use this
+//! configuration for anything else.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::TlsError;
 #[derive(Debug)]
 struct NoVerification(Arc<CryptoProvider>);
 
-/// TLS that takes any certificate, for HTTP/1.1.
+/// Creates a TLS configuration for HTTP/1.1 that accepts any certificate.
 ///
 /// # Errors
-/// If the TLS library refuses its own defaults.
+/// The TLS library rejects its own defaults.
 pub fn accept_any_certificate() -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

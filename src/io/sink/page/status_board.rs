@@ -1,8 +1,7 @@
-//! The newest state of every target, its last results, and the incidents.
+//! Keeps the current state of every target, its recent results and the incidents.
 //!
-//! In memory only and bounded: losing it loses history, never monitoring. It keeps
-//! neither bodies nor headers, since ten thousand of them would not fit the budget and
-//! could hold what not everybody may see.
+//! In memory only and bounded; monitoring does not depend on it. Bodies and headers are not
+//! kept, because those of ten thousand targets exceed the memory budget and could be private.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,42 +20,43 @@ use crate::model::scope::Scope;
 use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
-/// What the page and the API read. Shared by reference; every method takes a short lock.
+/// The state that the pages and the API read. Shared by reference; every method takes a short
+/// lock.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct StatusBoard {
     state: Mutex<State>,
 }
 
-/// One target as it stands now: a copy that stays as it is.
+/// A snapshot of one target.
 #[derive(Clone, Debug)]
 pub struct TargetView {
-    /// Its configuration.
+    /// The target's configuration.
     pub target: Arc<Target>,
-    /// The newest report; none before the first probe.
+    /// The latest report; `None` before the first probe.
     pub report: Option<Arc<Report>>,
-    /// What is known from before a restart, until the first probe.
+    /// The incident restored from before a restart, until the first probe.
     pub resumed: Option<Arc<KeptIncident>>,
     /// Missed slots by reason, in the order of [`MissedReason::ALL`].
     pub missed: [u64; MissedReason::ALL.len()],
 }
 
-/// One of the last results, in short.
+/// The summary of one recent probe.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub struct ProbeSample {
     /// When the probe ended.
     pub at: Timestamp,
-    /// How.
+    /// The probe's outcome.
     pub outcome: Outcome,
-    /// How long it took.
+    /// The probe's duration.
     pub duration: Duration,
-    /// The status of its answer.
+    /// The HTTP status of the answer.
     pub status: Option<u16>,
-    /// What it was diagnosed as.
+    /// The diagnosed cause.
     pub cause: Option<CauseId>,
 }
 
 impl TargetView {
-    /// Its health; before the first probe that of before a restart.
+    /// The target's health; before the first probe, the health restored from before the restart.
     #[must_use]
     pub fn health(&self) -> HealthState {
         match (&self.report, &self.resumed) {
@@ -66,16 +66,16 @@ impl TargetView {
         }
     }
 
-    /// Since when it is so; `None`: never probed.
+    /// When the current health began; `None` if it is unknown.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         let reported = self.report.as_ref().map(|report| report.since);
         reported.or_else(|| self.resumed.as_ref().map(|kept| kept.since))
     }
 
-    /// The cause to show.
+    /// The probable cause to show.
     #[must_use]
-    pub fn showing(&self) -> Option<&Arc<Verdict>> {
+    pub fn probable_cause(&self) -> Option<&Arc<Verdict>> {
         match (&self.report, &self.resumed) {
             (Some(report), _) => report.showing.as_ref(),
             (None, Some(kept)) => Some(&kept.incident.verdict),
@@ -89,7 +89,7 @@ struct State {
     location: Arc<str>,
     causes: Arc<[CauseInfo]>,
     targets: BTreeMap<TargetName, Entry>,
-    /// Open ones that are no target's: the prober's own, and a group's.
+    /// Open incidents of the prober and of groups, which belong to no single target.
     declared: BTreeMap<Scope, Arc<Incident>>,
     /// Newest first.
     resolved: VecDeque<Arc<Incident>>,
@@ -99,18 +99,18 @@ struct State {
 struct Entry {
     view: TargetView,
     /// Oldest first.
-    recent: VecDeque<Sample>,
+    recent: VecDeque<ProbeSample>,
 }
 
 /// Results kept per target: an hour at the default interval.
-const RECENT: usize = 60;
+const MAX_RECENT: usize = 60;
 
-/// Resolved incidents kept: a bad week's worth, a few hundred kilobytes.
-const RESOLVED: usize = 500;
+/// Resolved incidents kept: about a bad week of them, a few hundred kilobytes.
+const MAX_RESOLVED: usize = 500;
 
-impl Board {
-    /// Takes over a configuration: new targets appear without a report, removed ones
-    /// vanish, kept ones keep what is known of them.
+impl StatusBoard {
+    /// Applies a configuration: adds new targets without a report, removes others, and keeps the
+    /// state of the remaining ones.
     pub fn configure(&self, settings: &Settings) {
         let mut state = self.lock();
         state.location = settings.location.as_str().into();
@@ -119,28 +119,27 @@ impl Board {
             .targets
             .iter()
             .map(|target| {
-                let mut entry = old
-                    .remove(&target.name)
-                    .unwrap_or_else(|| Entry::new(target));
+                let known = old.remove(&target.name);
+                let mut entry = known.unwrap_or_else(|| Entry::new(target));
                 entry.view.target = Arc::clone(target);
                 (target.name.clone(), entry)
             })
             .collect();
     }
 
-    /// Takes over what there is to say of every cause.
-    pub fn explain(&self, causes: &Arc<[CauseInfo]>) {
+    /// Sets the descriptions of all causes.
+    pub fn set_causes(&self, causes: &Arc<[CauseInfo]>) {
         self.lock().causes = Arc::clone(causes);
     }
 
-    /// Every cause that the rules know.
+    /// The descriptions of all causes.
     #[must_use]
     pub fn causes(&self) -> Arc<[CauseInfo]> {
         Arc::clone(&self.lock().causes)
     }
 
-    /// Takes a probe's report. One of a target that is no longer configured only tells
-    /// of the end of its incident.
+    /// Records a probe's report. Of a target that is no longer configured, only the end of its
+    /// incident is recorded.
     pub fn publish(&self, report: &Report) {
         let mut state = self.lock();
         if let Some(IncidentEvent::Resolved(incident)) = &report.event {
@@ -151,21 +150,20 @@ impl Board {
         }
     }
 
-    /// Takes a better cause of an open incident.
+    /// Records a revised cause of an open incident.
     pub fn update(&self, update: &Update) {
         if let Some(entry) = self.lock().targets.get_mut(&update.target.name) {
             entry.update(update);
         }
     }
 
-    /// Takes an incident that is no target's, or what has become of it: the prober's own,
-    /// or a group's.
+    /// Records an open incident of the prober or of a group, or its latest revision.
     pub fn opened(&self, incident: &Arc<Incident>) {
         let scope = incident.scope.clone();
         self.lock().declared.insert(scope, Arc::clone(incident));
     }
 
-    /// Takes an incident of before a restart that goes on.
+    /// Records an incident from before a restart that is still open.
     pub fn resume(&self, kept: &Arc<KeptIncident>) {
         let mut state = self.lock();
         let incident = &kept.incident;
@@ -179,8 +177,8 @@ impl Board {
         }
     }
 
-    /// Takes the end of an incident that no probe ended: its target was removed, or the
-    /// prober is well again.
+    /// Records the end of an incident without a report: its target was removed, or the prober
+    /// recovered.
     pub fn resolved(&self, incident: &Arc<Incident>) {
         self.lock().resolve(incident);
     }
@@ -201,59 +199,55 @@ impl Board {
         Arc::clone(&self.lock().location)
     }
 
-    /// How things are, in one line: `watching 12 targets: 2 down, 1 degraded`.
+    /// A one-line summary, such as `watching 12 targets: 2 down, 1 degraded`.
     #[must_use]
     pub fn summary(&self) -> String {
         let state = self.lock();
         let count = |health| {
-            let targets = state.targets.values();
-            targets
-                .filter(|entry| entry.view.health() == health)
-                .count()
+            let healths = state.targets.values().map(|entry| entry.view.health());
+            healths.filter(|known| *known == health).count()
         };
-        let told = [
+        let states = [
             (HealthState::Down, "down"),
             (HealthState::Degraded, "degraded"),
             (HealthState::Unknown, "not known yet"),
         ];
-        let counted = told.map(|(health, how)| (count(health), how));
-        let trouble = counted.into_iter().filter(|(number, _)| *number > 0);
-        let trouble: Vec<_> = trouble
-            .map(|(number, how)| format!("{number} {how}"))
+        let problems = states.map(|(health, name)| (count(health), name));
+        let problems = problems.iter().filter(|(count, _)| *count > 0);
+        let problems: Vec<_> = problems
+            .map(|(count, name)| format!("{count} {name}"))
             .collect();
         let total = state.targets.len();
         let plural = if total == 1 { "" } else { "s" };
-        if trouble.is_empty() {
-            format!("watching {total} target{plural}: none down")
-        } else {
-            format!("watching {total} target{plural}: {}", trouble.join(", "))
-        }
+        let problems = match problems.as_slice() {
+            [] => "none down".to_owned(),
+            problems => problems.join(", "),
+        };
+        format!("watching {total} target{plural}: {problems}")
     }
 
-    /// Every target, by name.
+    /// Every target, sorted by name.
     #[must_use]
     pub fn targets(&self) -> Vec<TargetView> {
         let state = self.lock();
-        state
-            .targets
-            .values()
-            .map(|entry| entry.view.clone())
-            .collect()
+        let views = state.targets.values().map(|entry| entry.view.clone());
+        views.collect()
     }
 
-    /// One target with its last results, oldest first; `None` if it is not configured.
+    /// One target with its recent results, oldest first; `None` if it is not configured.
     #[must_use]
-    pub fn target(&self, name: &str) -> Option<(TargetView, Vec<Sample>)> {
+    pub fn target(&self, name: &str) -> Option<(TargetView, Vec<ProbeSample>)> {
         let state = self.lock();
         let entry = state.targets.get(name)?;
         Some((entry.view.clone(), entry.recent.iter().cloned().collect()))
     }
 
-    /// Every incident known: the open ones, then the resolved ones, newest first.
+    /// Every known incident: open ones, then resolved ones, each newest first.
     #[must_use]
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         let state = self.lock();
-        // The prober's own shows in the reports of many targets, for a while after its end.
+        // The prober's incident appears in the reports of many targets, for a while even after
+        // its end.
         let reports = state
             .targets
             .values()
@@ -274,7 +268,7 @@ impl Board {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held leaves at worst one result behind.
+        // A panic while the lock is held loses at most one result.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -286,7 +280,7 @@ impl State {
             self.declared.remove(&incident.scope);
         }
         self.resolved.push_front(Arc::clone(incident));
-        self.resolved.truncate(RESOLVED);
+        self.resolved.truncate(MAX_RESOLVED);
     }
 }
 
@@ -304,11 +298,11 @@ impl Entry {
     }
 
     fn take(&mut self, report: &Report) {
-        if self.recent.len() >= RECENT {
+        if self.recent.len() >= MAX_RECENT {
             self.recent.pop_front();
         }
         let seen = &report.observation;
-        self.recent.push_back(Sample {
+        self.recent.push_back(ProbeSample {
             at: report.at,
             outcome: report.diagnosis.outcome,
             duration: seen.duration,
@@ -335,8 +329,7 @@ impl Entry {
     }
 }
 
-/// The observation without what is long or private: its body, and every header but
-/// those that hold a request id.
+/// The observation without its body and headers, except the headers that hold a request id.
 fn without_content(seen: &Observation) -> Observation {
     let request_id = seen.request_id();
     let response = seen.response.as_ref().map(|response| Response {

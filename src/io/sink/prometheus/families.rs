@@ -1,0 +1,330 @@
+//! Declares every per-target metric: name, type, labels and help.
+//!
+//! Dashboards and alerts depend on these names: metrics are added but never renamed. The
+//! `probe_*` metrics are those of `blackbox_exporter`, so that its dashboards work. Each family
+//! contains the function that writes it, so that every declared family is written.
+
+use crate::domain::health::HealthState;
+use crate::domain::report::CauseInfo;
+use crate::model::observation::Phase;
+
+use super::exposition::SampleWriter;
+use super::series::{LatestProbe, PROCESSING_BUCKETS, TargetSeries};
+
+/// A metric family.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// The metric's name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Labels in addition to `target`, `location` and the configured ones; all labels if the
+    /// family does not belong to a target.
+    pub labels: &'static [&'static str],
+    /// One line of help.
+    pub help: &'static str,
+    pub(super) body: Body,
+}
+
+/// The type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A value that goes up and down.
+    Gauge,
+    /// A value that only goes up.
+    Counter,
+    /// Buckets, a sum and a count.
+    Histogram,
+}
+
+/// The source of a family's samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Body {
+    /// One call per target.
+    Target(fn(&mut SampleWriter<'_>, &TargetSeries)),
+    /// One call per cause.
+    Causes(fn(&mut SampleWriter<'_>, &CauseInfo)),
+}
+
+/// Every family that this sink renders itself, in the order of the output.
+#[must_use]
+pub const fn families() -> &'static [Family] {
+    FAMILIES
+}
+
+impl Kind {
+    /// The type as the exposition format writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+impl Family {
+    /// Writes the HELP and TYPE lines.
+    pub(super) fn head(&self, out: &mut String) {
+        let (name, help, kind) = (self.name, self.help, self.kind.as_str());
+        out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+    }
+}
+
+const fn family(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    help: &'static str,
+    write: fn(&mut SampleWriter<'_>, &TargetSeries),
+) -> Family {
+    Family {
+        name,
+        kind,
+        labels,
+        help,
+        body: Body::Target(write),
+    }
+}
+
+const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    write: fn(&mut SampleWriter<'_>, &TargetSeries),
+) -> Family {
+    family(name, Kind::Gauge, &[], help, write)
+}
+
+pub(super) const FAMILIES: &[Family] = &[
+    gauge(
+        "probe_success",
+        "Whether the latest probe succeeded (1) or failed (0).",
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.success))),
+    ),
+    gauge(
+        "probe_duration_seconds",
+        "Duration of the latest probe.",
+        |writer, series| latest(writer, series, |probe| Some(probe.duration.as_secs_f64())),
+    ),
+    family(
+        "probe_http_duration_seconds",
+        Kind::Gauge,
+        &["phase"],
+        "Duration of each phase of the latest probe, summed over redirects.",
+        phases,
+    ),
+    gauge(
+        "probe_http_status_code",
+        "HTTP status code of the latest answer; 0 without an answer.",
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.status))),
+    ),
+    gauge(
+        "probe_http_version",
+        "HTTP version of the latest answer; 0 without an answer.",
+        |writer, series| latest(writer, series, |probe| Some(probe.version)),
+    ),
+    gauge(
+        "probe_http_ssl",
+        "Whether the last hop of the latest probe used TLS.",
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.ssl))),
+    ),
+    gauge(
+        "probe_http_redirects",
+        "Redirects followed by the latest probe.",
+        |writer, series| latest(writer, series, |probe| Some(f64::from(probe.redirects))),
+    ),
+    gauge(
+        "probe_http_content_length",
+        "Content-Length of the latest answer; -1 if the header is missing, 0 without an answer.",
+        |writer, series| latest(writer, series, |probe| Some(probe.content_length)),
+    ),
+    gauge(
+        "probe_ssl_earliest_cert_expiry",
+        "Earliest expiry in the presented certificate chain, as a Unix timestamp.",
+        |writer, series| {
+            let expiry = |probe: &LatestProbe| probe.expiry.map(|at| at.as_second());
+            latest(writer, series, expiry);
+        },
+    ),
+    family(
+        "probe_tls_version_info",
+        Kind::Gauge,
+        &["version"],
+        "TLS version of the latest probe; always 1.",
+        tls_version,
+    ),
+    gauge(
+        "probe_dns_lookup_time_seconds",
+        "Duration of name resolution in the latest probe.",
+        |writer, series| {
+            let time = |probe: &LatestProbe| probe.phases.resolve.unwrap_or_default();
+            latest(writer, series, |probe| Some(time(probe).as_secs_f64()));
+        },
+    ),
+    family(
+        "probecause_probes_total",
+        Kind::Counter,
+        &["result"],
+        "Probes by result.",
+        probes,
+    ),
+    family(
+        "probecause_failures_total",
+        Kind::Counter,
+        &["cause"],
+        "Failed probes by probable cause, each probe diagnosed on its own.",
+        failures,
+    ),
+    family(
+        "probecause_missed_total",
+        Kind::Counter,
+        &["reason"],
+        "Scheduled slots in which no probe ran, by reason.",
+        missed,
+    ),
+    family(
+        "probecause_probable_cause",
+        Kind::Gauge,
+        &["cause", "certainty"],
+        "Probable cause, from the first failed probe until the target is up again; always 1.",
+        probable_cause,
+    ),
+    Family {
+        name: "probecause_cause_info",
+        kind: Kind::Gauge,
+        labels: &["cause", "owner", "title"],
+        help: "Owner and title of each cause; always 1.",
+        body: Body::Causes(cause_info),
+    },
+    family(
+        "probecause_health",
+        Kind::Gauge,
+        &["state"],
+        "Health of the target after its thresholds: 1 for the current state, 0 for the others.",
+        health,
+    ),
+    gauge(
+        "probecause_last_probe_timestamp_seconds",
+        "End of the latest probe, as a Unix timestamp.",
+        |writer, series| latest(writer, series, |probe| Some(unix(probe.at))),
+    ),
+    gauge(
+        "probecause_interval_seconds",
+        "Configured interval between the target's probes.",
+        |writer, series| writer.sample(series.labels(), series.interval.as_secs_f64()),
+    ),
+    gauge(
+        "probecause_maintenance",
+        "Whether the latest probe was in a maintenance window (1) or not (0).",
+        |writer, series| latest(writer, series, |probe| Some(u8::from(probe.maintenance))),
+    ),
+    gauge(
+        "probecause_incident_start_timestamp_seconds",
+        "Start of the open incident, as a Unix timestamp.",
+        |writer, series| {
+            if let Some(opened) = series.incident_opened {
+                writer.sample(series.labels(), unix(opened));
+            }
+        },
+    ),
+    gauge(
+        "probecause_floor_seconds",
+        "Response time of the front door without its function, as used to diagnose the latest probe.",
+        |writer, series| latest(writer, series, |probe| probe.floor),
+    ),
+    family(
+        "probecause_processing_seconds",
+        Kind::Histogram,
+        &["le"],
+        "Time from sending the request to the first byte of the answer.",
+        processing,
+    ),
+];
+
+fn latest<V: std::fmt::Display>(
+    writer: &mut SampleWriter<'_>,
+    series: &TargetSeries,
+    value: impl FnOnce(&LatestProbe) -> Option<V>,
+) {
+    if let Some(value) = series.latest.as_ref().and_then(value) {
+        writer.sample(series.labels(), value);
+    }
+}
+
+fn phases(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    let Some(probe) = &series.latest else { return };
+    for phase in Phase::ALL {
+        // Zero for a phase that was not reached, as in blackbox_exporter.
+        let time = probe.phases.get(phase).unwrap_or_default();
+        let label = [("phase", phase.as_str())];
+        writer.sample_with(series.labels(), &label, time.as_secs_f64());
+    }
+}
+
+fn tls_version(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    let latest = series.latest.as_ref();
+    if let Some(version) = latest.and_then(|probe| probe.tls_version.as_deref()) {
+        writer.sample_with(series.labels(), &[("version", version)], 1);
+    }
+}
+
+fn probes(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    writer.sample_with(series.labels(), &[("result", "success")], series.succeeded);
+    writer.sample_with(series.labels(), &[("result", "failure")], series.failed);
+}
+
+fn failures(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    for (cause, count) in &series.failures {
+        writer.sample_with(series.labels(), &[("cause", cause.as_str())], count);
+    }
+}
+
+fn missed(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    for (reason, count) in series.missed() {
+        writer.sample_with(series.labels(), &[("reason", reason)], count);
+    }
+}
+
+fn probable_cause(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    if let Some((cause, certainty)) = &series.showing {
+        let more = [("cause", cause.as_str()), ("certainty", certainty.as_str())];
+        writer.sample_with(series.labels(), &more, 1);
+    }
+}
+
+fn cause_info(writer: &mut SampleWriter<'_>, info: &CauseInfo) {
+    let labels = [
+        ("cause", info.cause.as_str()),
+        ("owner", info.owner.as_str()),
+        ("title", info.title.as_str()),
+    ];
+    writer.sample_with("", &labels, 1);
+}
+
+fn health(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    for state in HealthState::ALL {
+        let holds = u8::from(series.health == state);
+        writer.sample_with(series.labels(), &[("state", state.as_str())], holds);
+    }
+}
+
+fn processing(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
+    let (labels, histogram) = (series.labels(), &series.processing);
+    let mut cumulative = 0;
+    for ((_, bound), count) in PROCESSING_BUCKETS.iter().zip(histogram.counts) {
+        cumulative += count;
+        writer.sample_part("_bucket", labels, &[("le", bound)], cumulative);
+    }
+    writer.sample_part("_bucket", labels, &[("le", "+Inf")], histogram.count);
+    writer.sample_part("_sum", labels, &[], histogram.sum.as_secs_f64());
+    writer.sample_part("_count", labels, &[], histogram.count);
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since the epoch fit 52 bits for many thousand years"
+)]
+fn unix(at: jiff::Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1000.0
+}
