@@ -171,7 +171,7 @@ fn the_core_touches_neither_world_nor_clock() {
 fn serialisation_is_allowed_where_it_is_the_matter() {
     check(
         &[
-            ("src/domain/diagnosis/reader.rs", "use toml::de::DeTable;"),
+            ("src/domain/diagnosis/parser.rs", "use toml::de::DeTable;"),
             ("src/model/target.rs", "pub value: serde_json::Value,"),
             ("src/domain/diagnosis/fact.rs", "use serde_json::Value;"),
         ],

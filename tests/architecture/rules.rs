@@ -32,7 +32,7 @@ const PURE_CRATES: [&str; 7] = [
 /// an expectation compares JSON values, the fact `body.message` is in an answer's JSON, and
 /// an access log's lines are JSON.
 const SERDE_ROOMS: [(&str, &str); 7] = [
-    ("toml", "src/domain/diagnosis/reader"),
+    ("toml", "src/domain/diagnosis/parser"),
     ("serde_json", "src/model/target"),
     ("serde_json", "src/domain/expectation"),
     ("serde_json", "src/domain/diagnosis/gather."),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::domain::baseline::history::is_cached;
 use crate::domain::diagnosis::front_door::FrontDoor;
-use crate::domain::diagnosis::timing::through_middleman;
+use crate::domain::diagnosis::timing::through_intermediary;
 use crate::model::observation::{Observation, Response};
 
 /// What one control answer is worth.
@@ -83,14 +83,14 @@ pub(super) fn judge(observation: &Observation, host: &str) -> Worth {
         return Worth::Nothing;
     };
     // Behind a CDN the connection ends at its edge, and the round trip is not the whole way.
-    if processing > round_trip + ABOVE_ROUND_TRIP && !through_middleman(observation) {
+    if processing > round_trip + ABOVE_ROUND_TRIP && !through_intermediary(observation) {
         return Worth::Nothing;
     }
     Worth::Counts(processing)
 }
 
 fn is_gateways_own(answer: &Response, host: &str) -> bool {
-    let ((status, body), headers) = match FrontDoor::recognise(answer, host) {
+    let ((status, body), headers) = match FrontDoor::recognize(answer, host) {
         FrontDoor::HttpApi => (HTTP_API, HTTP_API_HEADERS),
         FrontDoor::RestApi => (REST_API, REST_API_HEADERS),
         _ => return false,

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::domain::diagnosis::context::HealthyTimes;
-use crate::domain::diagnosis::front_door::{FrontDoor, GatewayMade};
+use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::domain::diagnosis::gateway_made::GatewayMade;
 use crate::model::observation::{Observation, Response};
 
 /// Healthy answer times of late, oldest first.
@@ -107,7 +108,7 @@ impl History {
 fn is_short_cut(answer: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    let door = FrontDoor::recognise(answer, host);
+    let door = FrontDoor::recognize(answer, host);
     is_cached(answer) || GatewayMade::judge(door, answer) == GatewayMade::Yes
 }
 

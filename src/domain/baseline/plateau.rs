@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::domain::diagnosis::plateau::together;
+use crate::domain::diagnosis::plateau::max_spread;
 use crate::model::observation::Observation;
 
 /// The failing answers of the present run: one status, one after another.
@@ -42,7 +42,7 @@ impl FailingTimes {
         let slowest = self.slowest.max(time);
         let is_one_more = self.count > 0
             && self.status == answer.status
-            && slowest - quickest <= together(quickest);
+            && slowest - quickest <= max_spread(quickest);
         *self = if is_one_more {
             Self {
                 status: self.status,

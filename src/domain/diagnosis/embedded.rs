@@ -1,9 +1,9 @@
 //! The rule files that are built into the program.
 //!
-//! Rules are data: this is the one place that knows which files there are, and in which
-//! order they are read. It neither reads nor judges them (`reader`, `rulebook`).
+//! This is the only list of these files and of their order. `parser` parses them and
+//! `rulebook` holds the result.
 
-/// Name and text of each file, in reading order, which is also the order of ties.
+/// The name and text of each file, in order; ties between rules keep this order.
 pub(super) const FILES: &[(&str, &str)] = &[
     (
         "http-api.toml",

@@ -1,13 +1,13 @@
-//! The facts that AWS itself tells: a request's log line and the metrics around it.
+//! The facts drawn from AWS: the log line of the request and the metrics around it.
 //!
-//! All are absent until evidence was asked for and came, and each stays absent as long as
-//! what came does not tell it: there is no word for what is not known.
+//! Each of them is absent until evidence arrives that determines it. There is no value for
+//! `unknown`.
 
 use super::{FactInfo, FactType::Number, FactType::Word, fact};
 
-const KNOWN: &[&str] = &["yes", "no"];
+const YES_NO: &[&str] = &["yes", "no"];
 
-const SEEN: &[&str] = &[
+const OUTCOMES: &[&str] = &[
     "throttled",
     "failed",
     "timed-out",
@@ -17,7 +17,7 @@ const SEEN: &[&str] = &[
     "mixed",
 ];
 
-const EVERY: &[&str] = &[
+const OUTCOMES_OF_EVERY_FAILURE: &[&str] = &[
     "throttled",
     "failed",
     "timed-out",
@@ -38,33 +38,33 @@ const TEMPLATES: &[&str] = &[
     "unknown",
 ];
 
-/// The facts of AWS's telemetry.
+/// The facts drawn from the logs and metrics of AWS.
 pub(super) const FACTS: [FactInfo; 26] = [
     fact(
         "log.template",
         Word(TEMPLATES),
-        "what the request's own log line says; absent: no line was found, which proves nothing",
+        "meaning of the request's own log line; absent if no line was found, which proves nothing",
     ),
     fact(
         "log.source",
         Word(&["access-log", "execution-log"]),
-        "the log that the line is from",
+        "log that contains the line",
     ),
     fact("log.status", Number, "status that the API logged"),
     fact(
         "log.integration_status",
         Number,
-        "status that the Lambda service or the backend gave the API",
+        "status that the Lambda service or the backend returned to the API",
     ),
     fact(
         "log.invoked",
-        Word(KNOWN),
-        "whether the line says that the integration was called",
+        Word(YES_NO),
+        "whether the integration was called, according to the line",
     ),
     fact(
         "log.waited",
-        Word(KNOWN),
-        "whether the API waited for the integration up to its limit and got no status",
+        Word(YES_NO),
+        "whether the API waited up to its limit for the integration and got no status",
     ),
     fact(
         "log.integration_latency",
@@ -74,46 +74,46 @@ pub(super) const FACTS: [FactInfo; 26] = [
     fact(
         "window.state",
         Word(&["open", "settled"]),
-        "the metrics around the request: in an `open` window only what is there counts, in a `settled` one absence does too",
+        "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` one, a missing datapoint means zero",
     ),
     fact(
         "window.ours",
-        Word(KNOWN),
-        "whether all that the metrics count was our own: the API's count on the route is the number of our requests",
+        Word(YES_NO),
+        "whether the metrics count only the prober's own requests: the API's count on the route equals their number",
     ),
     fact(
         "window.shared",
-        Word(KNOWN),
-        "whether others use the function, as declared",
+        Word(YES_NO),
+        "whether others use the function too, as declared",
     ),
     fact(
         "window.requests",
         Number,
-        "our own requests that began in the window",
+        "number of the prober's own requests that began in the window",
     ),
     fact(
         "window.every",
-        Word(EVERY),
-        "what every failed request of a window that was ours alone met, where the sums account for each",
+        Word(OUTCOMES_OF_EVERY_FAILURE),
+        "outcome of every failed request in a window with only the prober's own requests, if the sums account for each of them",
     ),
     fact(
         "lambda.seen",
-        Word(SEEN),
-        "what the function's metrics show, be it of our request or of others",
+        Word(OUTCOMES),
+        "outcome of the function's invocations in the window, which may belong to other requests",
     ),
     fact(
         "lambda.ran",
-        Word(KNOWN),
-        "whether the function was invoked at all in the window",
+        Word(YES_NO),
+        "whether the function was invoked in the window",
     ),
     fact(
         "lambda.failed",
-        Word(KNOWN),
+        Word(YES_NO),
         "whether any invocation failed in the window",
     ),
     fact(
         "lambda.throttled",
-        Word(KNOWN),
+        Word(YES_NO),
         "whether any invocation was throttled in the window",
     ),
     fact("lambda.invocations", Number, "sum of `Invocations`"),
@@ -122,28 +122,28 @@ pub(super) const FACTS: [FactInfo; 26] = [
     fact(
         "lambda.duration_max",
         Number,
-        "longest `Duration`, in seconds",
+        "maximum of `Duration`, in seconds",
     ),
     fact(
         "lambda.concurrent_max",
         Number,
-        "most `ConcurrentExecutions`",
+        "maximum of `ConcurrentExecutions`",
     ),
     fact(
         "api.seen",
         Word(&["server-errors", "single-error", "none"]),
-        "whether the API counted answers of 500 and above in the window, or a single one among several requests",
+        "whether the API counted 5xx responses in the window: several or all, a single one among several requests, or none",
     ),
     fact(
         "api.waited",
-        Word(KNOWN),
-        "whether the API's longest wait for an integration sits on its limit",
+        Word(YES_NO),
+        "whether the API's longest wait for the integration matches its limit",
     ),
     fact("api.count", Number, "sum of the API's `Count`"),
     fact("api.server_errors", Number, "sum of `5xx` or `5XXError`"),
     fact(
         "api.integration_latency_max",
         Number,
-        "longest `IntegrationLatency`, in seconds",
+        "maximum of `IntegrationLatency`, in seconds",
     ),
 ];

@@ -1,40 +1,40 @@
-//! The closed vocabulary between code and rules: every fact's name, type and meaning.
+//! The closed vocabulary shared by code and rules: the name, type, and meaning of every fact.
 //!
-//! A rule with a misspelt fact or value is refused when it is read instead of silently
-//! never fitting. Grouped by what a fact is drawn from.
+//! The parser checks rules against it, so that a rule with a misspelled fact or value is
+//! rejected instead of silently never matching. `aws` holds the facts drawn from AWS.
 
 mod aws;
 
-/// What type a fact has.
+/// The type of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactType {
     /// Any text.
     Text,
-    /// One of these words.
+    /// One of the listed words.
     Word(&'static [&'static str]),
     /// A number.
     Number,
 }
 
-/// One fact of the catalogue.
+/// The definition of a fact.
 #[derive(Clone, Copy, Debug)]
 pub struct FactInfo {
-    /// The name; a trailing `*` stands for any rest.
+    /// The name; a trailing `*` matches any suffix.
     pub name: &'static str,
-    /// Its type.
+    /// The type.
     pub kind: FactType,
-    /// The value when nothing else is known; absent: the fact is absent then.
+    /// The value if nothing else is known; `None`: the fact is absent then.
     pub default: Option<&'static str>,
-    /// What it says, for those who write rules.
+    /// The meaning, as documentation for authors of rules.
     pub meaning: &'static str,
 }
 
 use FactType::{Number, Text, Word};
 
-/// Every fact there is. Rules are checked against it.
-pub const CATALOGUE: &[FactInfo] = &joined();
+/// Every fact.
+pub const CATALOG: &[FactInfo] = &joined();
 
-/// The facts seen from outside, and what was declared.
+/// The facts that are observed from outside or declared in the configuration.
 const OUTSIDE: &[FactInfo] = &[
     fact(
         "phase",
@@ -47,7 +47,7 @@ const OUTSIDE: &[FactInfo] = &[
             "expect",
             "degraded",
         ]),
-        "where it went wrong: the phase of the fault; `expect` when a whole answer failed its expectations; `degraded` when it only is late or its certificate runs out; absent when all is well",
+        "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if it was only too slow or its certificate expires soon; absent if the probe passed",
     ),
     fact(
         "fault",
@@ -74,7 +74,7 @@ const OUTSIDE: &[FactInfo] = &[
             "credentials",
             "local",
         ]),
-        "what broke before a whole answer was in",
+        "the fault that occurred before the response was complete",
     ),
     fact(
         "unmet",
@@ -85,14 +85,14 @@ const OUTSIDE: &[FactInfo] = &[
             "too-slow",
             "certificate-expiring",
         ]),
-        "the gravest expectation that a whole answer did not meet",
+        "the most severe expectation that a complete response did not meet",
     ),
     fact(
         "method",
         Text,
-        "method that the target asks with; an answer to `HEAD` has no body to tell a front door by",
+        "request method of the target; a response to `HEAD` has no body that identifies a front door",
     ),
-    fact("status", Number, "status code of the final answer"),
+    fact("status", Number, "status code of the final response"),
     with_default(
         "front_door",
         Word(&[
@@ -104,13 +104,13 @@ const OUTSIDE: &[FactInfo] = &[
             "unknown",
         ]),
         "unknown",
-        "what answered, by its headers, host and byte-exact pages",
+        "front door that responded, recognized by headers, host, and byte-exact pages",
     ),
     with_default(
         "gateway_made",
         Word(&["yes", "unclear", "no"]),
         "no",
-        "whether the gateway itself made the answer: `yes` for a body in its exact form with none but its own headers, `unclear` for its headers around another body or none",
+        "whether the gateway generated the response itself: `yes` for an exact body with only gateway headers, `unclear` for only gateway headers with another body or none",
     ),
     fact("body.message", Text, "string `message` of a JSON body"),
     fact("body.Message", Text, "string `Message` of a JSON body"),
@@ -118,92 +118,100 @@ const OUTSIDE: &[FactInfo] = &[
     fact(
         "body.errorMessage",
         Text,
-        "string `errorMessage` of a JSON body: how Lambda reports a failed function",
+        "string `errorMessage` of a JSON body, with which Lambda reports a failed function",
     ),
     fact(
         "body.errors",
         Number,
-        "how many objects with a string `message` the top-level `errors` of a JSON body lists, as GraphQL reports errors behind a 200; absent when there is none",
+        "number of objects with a string `message` in the top-level `errors` of a JSON body, in which GraphQL reports errors behind a 200; absent if there are none",
     ),
     fact(
         "body.errors.type",
         Text,
-        "the first `errorType` among them: AppSync's word for what failed",
+        "first `errorType` in `errors`, with which AppSync names the kind of failure",
     ),
     fact(
         "body.json",
         Word(&["object", "other", "no"]),
-        "whether the body is a JSON object, another JSON value, or no whole JSON at all",
+        "whether the body is a JSON object, another JSON value, or not valid JSON",
     ),
     fact(
         "age",
         Number,
-        "seconds that the answer lay in a cache, by its `age` header; above 0 it was made for an earlier request, and no time of this one says anything about it",
+        "seconds that the response spent in a cache, from its `age` header; above 0, the response belongs to an earlier request and the times of this request say nothing about it",
     ),
     fact(
         "header.*",
         Text,
-        "first value of a response header, by lower-case name",
+        "first value of a response header, by its lower-case name",
     ),
     fact("phase.resolve", Number, "seconds of name resolution"),
-    fact("phase.connect", Number, "seconds of TCP"),
+    fact(
+        "phase.connect",
+        Number,
+        "seconds of the TCP connection attempt",
+    ),
     fact("phase.tls", Number, "seconds of the TLS handshake"),
     fact(
         "phase.processing",
         Number,
-        "seconds from request sent to first byte",
+        "seconds from the sent request to the first byte",
     ),
-    fact("phase.transfer", Number, "seconds from first byte to last"),
+    fact(
+        "phase.transfer",
+        Number,
+        "seconds from the first byte to the last",
+    ),
     fact(
         "duration",
         Number,
-        "seconds from start to last byte or fault",
+        "seconds from the start to the last byte or the fault",
     ),
     fact(
         "answer_time",
         Number,
-        "seconds the answer took: processing where known, else the whole duration",
+        "response time in seconds: `phase.processing` if known, else `duration`",
     ),
     fact(
         "clock",
         Word(&["processing", "total"]),
-        "which of the two `answer_time` is",
+        "clock of `answer_time`: `processing` or the `total` duration",
     ),
     fact(
         "floor",
         Number,
-        "seconds this front door takes when it answers without the function, on the same clock: the upper end of the interval",
+        "seconds that this front door needs to respond without the function, on the same clock; the upper end of the interval",
     ),
     fact(
         "floor.low",
         Number,
-        "seconds of the quickest answer without the function that the floor was drawn from",
+        "lower end of the floor: seconds of the fastest response without the function",
     ),
     fact(
         "floor.high",
         Number,
-        "seconds of the slowest such answer that counts; equal to `floor.low` for an estimate",
+        "upper end of the floor: seconds of the slowest such response that is no outlier; equal to `floor.low` for an estimate",
     ),
     fact(
         "floor_from",
         Text,
-        "where the floor comes from: control requests, another answer, or an estimate",
+        "source of the floor: control requests, another response, or an estimate",
     ),
     fact(
         "excess",
         Number,
-        "answer time above `floor.high`, in seconds; may be negative",
+        "`answer_time` minus `floor.high`, in seconds; may be negative",
     ),
     fact(
         "healthy_minimum",
         Number,
-        "seconds of the quickest answer from behind the front door while all was well, at today's round trip",
+        "seconds of the fastest healthy response from behind the front door, adjusted to the current round trip",
     ),
     with_default(
         "invoked",
         Word(&["yes", "no", "unclear"]),
         "unclear",
-        "whether the time above the floor, and the history of healthy answers, suggest that the function ran: a hint for ranking, never a proof; `unclear` behind a declared authorizer",
+        "whether the time above the floor and the history of healthy responses suggest that the function ran: a hint for ranking, never proof; `unclear` behind a declared authorizer",
     ),
     with_default(
         "plateau",
@@ -216,40 +224,40 @@ const OUTSIDE: &[FactInfo] = &[
             "none",
         ]),
         "none",
-        "which time limit the answer time sits on: a declared or documented one, our own deadline, or `learned`, one that repeated failures sit on and nobody declared (it only ranks)",
+        "time limit that `answer_time` matches: a declared or documented one, the prober's own timeout (`client`), or an undeclared one that repeated failures match (`learned`, which only affects the ranking)",
     ),
     fact(
         "certificate_days",
         Number,
-        "days until the first certificate of the chain expires",
+        "days until the first certificate in the chain expires",
     ),
     with_default(
         "integration",
         Word(&["lambda", "http", "vpc-link", "unknown"]),
         "unknown",
-        "what the user declared to stand behind the route",
+        "declared integration behind the route",
     ),
     with_default(
         "authorizer",
         Word(&["none", "lambda", "jwt", "iam", "unknown"]),
         "unknown",
-        "what the user declared to authorise callers",
+        "declared authorizer of the route",
     ),
     with_default(
         "vantage",
         Word(&["sound", "suspect"]),
         "sound",
-        "whether the prober itself is in trouble: `suspect` while nearly all unrelated targets fail in this failure's phase",
+        "health of the prober itself: `suspect` while nearly all unrelated targets fail in the same phase as this one",
     ),
-    fact("redirects", Number, "redirects followed"),
+    fact("redirects", Number, "number of followed redirects"),
     fact("http_version", Text, "`1.0`, `1.1` or `2`"),
-    fact("host", Text, "host of the last hop"),
+    fact("host", Text, "host of the last request, after redirects"),
 ];
 
-/// The catalogue's entry for a name; `None`: there is no such fact.
+/// The definition of the fact with this name; `None` if there is none.
 #[must_use]
 pub fn info(name: &str) -> Option<&'static FactInfo> {
-    CATALOGUE
+    CATALOG
         .iter()
         .find(|info| match info.name.strip_suffix('*') {
             Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
@@ -257,7 +265,7 @@ pub fn info(name: &str) -> Option<&'static FactInfo> {
         })
 }
 
-/// Both lists as one, for which constants have no other means.
+/// Concatenates both lists, which constants allow only in this way.
 const fn joined() -> [FactInfo; OUTSIDE.len() + aws::FACTS.len()] {
     let mut all = [aws::FACTS[0]; OUTSIDE.len() + aws::FACTS.len()];
     let mut at = 0;
@@ -309,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_catalogue_knows_every_fault_and_every_unmet_kind() {
+    fn the_catalog_lists_every_fault_and_every_unmet_kind() {
         let faults: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
         assert_eq!(words("fault"), faults);
         let unmet: Vec<_> = UnmetKind::ALL.iter().map(|kind| kind.as_str()).collect();
@@ -317,9 +325,9 @@ mod tests {
     }
 
     #[test]
-    fn header_facts_need_a_name() {
+    fn a_header_fact_needs_a_header_name() {
         assert!(info("header.server").is_some());
         assert!(info("header.").is_none());
-        assert!(info("colour").is_none());
+        assert!(info("color").is_none());
     }
 }
