@@ -80,7 +80,7 @@ fn section(page: &mut String, summary: &CauseSummary<'_>) {
         summary.owner,
         describe_owner(summary.owner)
     );
-    let _ = writeln!(page, "- Certainty: at most {}", summary.certainty);
+    let _ = writeln!(page, "- Certainty: up to {}", summary.certainty);
     if !summary.rivals.is_empty() {
         let rivals: Vec<String> = summary.rivals.iter().map(link).collect();
         let _ = writeln!(page, "- Rivals: {}", rivals.join(", "));
@@ -114,7 +114,7 @@ fn signature(page: &mut String, summary: &CauseSummary<'_>, rule: &Rule) {
     };
     let _ = writeln!(
         page,
-        "- `{}` ({file}): at most {}, {}",
+        "- `{}` ({file}): up to {}, {}",
         rule.id,
         rule.certainty,
         basis(rule)

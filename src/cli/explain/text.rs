@@ -46,7 +46,7 @@ pub(super) fn cause(summary: &CauseSummary<'_>) -> String {
     ));
     text.push_str(&wrapped(
         "certainty  ",
-        &format!("at most {}", summary.certainty),
+        &format!("up to {}", summary.certainty),
     ));
     if !summary.rivals.is_empty() {
         let rivals: Vec<&str> = summary.rivals.iter().map(|cause| cause.as_str()).collect();
@@ -98,7 +98,7 @@ fn kind(info: &FactInfo) -> String {
 /// Describes a rule, without what it has in common with its cause.
 fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
     let head = format!(
-        "{} ({}): at most {}, {}",
+        "{} ({}): up to {}, {}",
         rule.id,
         rule.origin,
         rule.certainty,

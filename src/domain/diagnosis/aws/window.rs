@@ -16,10 +16,6 @@ const MINUTE: i64 = 60;
 /// margin of whole minutes would only add requests of others.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// How long after the end of an invocation its datapoints may still arrive. AWS publishes no
-/// bound; exporters treat values as changing for up to ten minutes.
-pub const SETTLE: Duration = Duration::from_secs(600);
-
 /// The minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
 /// both whole minutes. An invocation begins after its request, so the start covers any
 /// timeout. The end covers the response, because the API may stamp its datapoints with it.
@@ -33,8 +29,9 @@ pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) 
 }
 
 /// The time when the window is settled: the function has ended by its own timeout, and its
-/// datapoints had the time `settle` to arrive ([`SETTLE`] unless configured). `None` if the
-/// timeout is unknown: the function may still run, so the window never settles.
+/// datapoints had the time `settle` to arrive. AWS publishes no bound for that time;
+/// exporters treat values as changing for up to ten minutes. `None` if the timeout is
+/// unknown: the function may still run, so the window never settles.
 #[must_use]
 pub fn settled_at(
     ended: Timestamp,
@@ -87,6 +84,8 @@ mod tests {
         check("04:44:30", "04:44:10", "04:44:00", "04:45:00");
         assert!(window_for(Timestamp::MIN, Timestamp::MAX).0 == Timestamp::MIN);
     }
+
+    const SETTLE: Duration = Duration::from_secs(600);
 
     #[test]
     fn a_window_settles_ten_minutes_after_the_timeout_and_never_without_one() {
