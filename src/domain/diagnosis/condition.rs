@@ -57,7 +57,7 @@ impl Condition {
     /// Whether all facts that satisfy this condition also satisfy `other`. Also
     /// `false` if the two tests alone do not show it.
     #[must_use]
-    pub fn implies(&self, other: &Self) -> bool {
+    pub(super) fn implies(&self, other: &Self) -> bool {
         if self.fact != other.fact {
             return false;
         }

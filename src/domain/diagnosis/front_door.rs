@@ -1,9 +1,9 @@
-//! Recognizes the front door that a response came through.
+//! Recognizes the front door of a response: the AWS service that the request reached first.
 //!
-//! Only exact signs that are documented or captured count. Without one, the front door is
-//! `unknown`, never a wrong one. `x-cache: Error from cloudfront` is no sign, because the
-//! CloudFront of an edge-optimized REST API sets it on every backend fault. Whether the
-//! front door generated the response itself is the task of `gateway_made`.
+//! Only exact signs count that are documented or were seen in captured responses. Without
+//! one, the front door is `unknown`, never a wrong one. `x-cache: Error from cloudfront` is
+//! no sign, because the CloudFront of an edge-optimized REST API sets it on every backend
+//! fault. `gateway_made` decides whether the front door generated the response itself.
 
 use crate::model::observation::Response;
 

@@ -2,7 +2,7 @@
 //!
 //! Known bodies must match byte for byte and come with no header of the service. A
 //! customized gateway response therefore counts as `unclear`, or as not the gateway's own.
-//! Which front door it is, is the task of `front_door`.
+//! `front_door` recognizes which front door it is.
 
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::observation::Response;

@@ -2,7 +2,7 @@
 //!
 //! Everything that a rule may test is computed here or in the modules called from here, so
 //! that rules need no arithmetic. Facts state what was observed or declared, or what follows
-//! from it; naming a cause is the task of the rules.
+//! from it; the rules name the cause.
 
 use crate::domain::diagnosis::context::Context;
 use crate::domain::diagnosis::fact::Facts;

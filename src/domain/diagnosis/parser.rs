@@ -2,8 +2,8 @@
 //!
 //! Operators write rules too, so the parser rejects every unknown key, fact, and value with
 //! the line and the correction, and reports all problems of a file at once. It walks the
-//! document manually, because only this keeps the position of every key. Reading the files
-//! is the task of the caller, and running the examples that of `lint`.
+//! document manually, because only this keeps the position of every key. The caller
+//! reads the files, and `lint` runs the examples.
 
 mod conditions;
 mod examples;

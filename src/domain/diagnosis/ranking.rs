@@ -15,7 +15,7 @@ use crate::model::cause::Certainty;
 /// The share from which a leading candidate is more than `possible` (design: nine tenths).
 const LIKELY_FROM: f64 = 0.9;
 
-/// Facts that are derived from other facts: (derived facts, their sources).
+/// Pairs of derived facts and the facts that they are derived from.
 const DERIVED_FROM: &[(&[&str], &[&str])] = &[
     (
         &["invoked"],

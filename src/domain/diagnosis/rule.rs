@@ -1,7 +1,7 @@
 //! A rule: the facts that indicate a cause, its owner, its next steps and its tests.
 //!
 //! Plain data that `parser` reads from TOML. Every fact that a `Rule` names is in the
-//! catalog. Ranking the matching rules is the task of `ranking`.
+//! catalog. `ranking` ranks the matching rules.
 
 use std::fmt;
 use std::sync::Arc;

@@ -79,7 +79,7 @@ impl Rulebook {
     ///
     /// # Errors
     /// Every problem of every file, and every duplicate id.
-    pub fn from_files<'a>(
+    pub(super) fn from_files<'a>(
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, RulebookError> {
         let mut rules: Vec<Rule> = Vec::new();

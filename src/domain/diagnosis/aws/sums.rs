@@ -68,14 +68,14 @@ impl InvocationOutcome {
     /// were not requested or may still change.
     pub(super) fn of(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         let lambda = window.lambda?;
-        let ours = f64::from(window.ours);
+        let own_requests = f64::from(window.ours);
         let (throttles, invocations) = (sum(lambda.throttles), sum(lambda.invocations));
         let errors = sum(lambda.errors);
         if outlasted(&lambda, limits) {
             return Some(Self::OutlastedApi);
         }
         if throttles > 0.0 {
-            let none_ran = invocations == 0.0 || (window.settled && invocations < ours);
+            let none_ran = invocations == 0.0 || (window.settled && invocations < own_requests);
             let throttled = none_ran && errors == 0.0;
             return Some(if throttled {
                 Self::Throttled
@@ -84,7 +84,7 @@ impl InvocationOutcome {
             });
         }
         if errors > 0.0 {
-            let all = errors >= invocations && errors >= ours;
+            let all = errors >= invocations && errors >= own_requests;
             let limit = limits.function.filter(|limit| ran_for(&lambda, *limit));
             return Some(match (all, limit) {
                 (true, Some(_)) => Self::TimedOut,
@@ -94,7 +94,7 @@ impl InvocationOutcome {
         }
         window.settled.then_some(if invocations == 0.0 {
             Self::NotInvoked
-        } else if invocations >= ours {
+        } else if invocations >= own_requests {
             Self::RanWithoutErrors
         } else {
             Self::Mixed
@@ -141,17 +141,17 @@ impl InvocationOutcome {
 /// requests on the route as the prober sent, and Lambda no more. `None` if unknown.
 pub(super) fn ours_alone(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
-    let ours = f64::from(window.ours);
-    if shared || counted.is_some_and(|count| count > ours) {
+    let own_requests = f64::from(window.ours);
+    if shared || counted.is_some_and(|count| count > own_requests) {
         return Some(false);
     }
     let (api, lambda) = (window.api?, window.lambda?);
     let calls = sum(lambda.invocations) + sum(lambda.throttles);
-    if calls > ours {
+    if calls > own_requests {
         return Some(false);
     }
     let whole = window.settled && api.of_route && window.ours > 0;
-    (whole && counted.is_some_and(|count| same(count, ours))).then_some(true)
+    (whole && counted.is_some_and(|count| same(count, own_requests))).then_some(true)
 }
 
 /// Whether something occurred. A sum above zero is final; zero or no sum means `false` only
@@ -165,8 +165,8 @@ pub(super) fn occurred(settled: bool, value: Option<f64>) -> Option<bool> {
 }
 
 /// Whether the API returned an error for exactly one of several requests.
-pub(super) fn single_error(api: &ApiMetrics, ours: u32) -> bool {
-    let requests = api.count.unwrap_or_else(|| f64::from(ours));
+pub(super) fn single_error(api: &ApiMetrics, own_requests: u32) -> bool {
+    let requests = api.count.unwrap_or_else(|| f64::from(own_requests));
     same(sum(api.server_errors), 1.0) && requests > 1.0
 }
 

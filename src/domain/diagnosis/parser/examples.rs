@@ -1,6 +1,6 @@
 //! The part of the parser that reads a rule's examples and counterexamples.
 //!
-//! They are the tests of a rule. Running them is the task of `lint`, which has all rules.
+//! They are the tests of a rule; `lint` runs them against all rules.
 
 use toml::de::DeTable;
 
