@@ -266,7 +266,7 @@ fn io_and_clocks_are_found_in_the_lower_layers() {
 fn serialization_is_allowed_in_listed_files() {
     check(
         &[
-            ("src/domain/diagnosis/reader.rs", "use toml::de::DeTable;"),
+            ("src/domain/diagnosis/parser.rs", "use toml::de::DeTable;"),
             ("src/model/target.rs", "pub value: serde_json::Value,"),
             ("src/domain/diagnosis/fact.rs", "use serde_json::Value;"),
         ],

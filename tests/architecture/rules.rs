@@ -29,7 +29,7 @@ const PURE_CRATES: [&str; 7] = [
 /// expectations compare JSON values, the fact `body.message` comes from a JSON body, and
 /// access log lines are JSON.
 const SERDE_FILES: [(&str, &str); 7] = [
-    ("toml", "src/domain/diagnosis/reader"),
+    ("toml", "src/domain/diagnosis/parser"),
     ("serde_json", "src/model/target"),
     ("serde_json", "src/domain/expectation"),
     ("serde_json", "src/domain/diagnosis/gather."),

@@ -14,7 +14,7 @@ use probecause::domain::alarm;
 use probecause::domain::diagnosis::Diagnosis;
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::fact::Facts;
-use probecause::domain::diagnosis::reader;
+use probecause::domain::diagnosis::parser;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::domain::transcript;
 use probecause::io::config::{self, Problem};
@@ -123,7 +123,7 @@ pub(crate) fn rules(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let parsed = reader::parse("fuzz.toml", text);
+    let parsed = parser::parse("fuzz.toml", text);
     let file = RuleFile {
         name: "fuzz.toml".to_owned(),
         text: text.to_owned(),

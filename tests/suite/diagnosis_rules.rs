@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use probecause::domain::diagnosis::catalogue::{FactType, info};
+use probecause::domain::diagnosis::catalog::{FactType, info};
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::domain::diagnosis::{Diagnosis, Outcome};

@@ -47,7 +47,7 @@ fn inputs_of_the_corpus_get_through() {
     });
     reads("rules", &|data| {
         let text = String::from_utf8_lossy(data);
-        probecause::domain::diagnosis::reader::parse("a.toml", &text)
+        probecause::domain::diagnosis::parser::parse("a.toml", &text)
             .is_ok_and(|rules| !rules.is_empty())
     });
 }

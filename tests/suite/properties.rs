@@ -11,7 +11,7 @@ use probecause::domain::alarm::definition::Definition;
 use probecause::domain::alarm::desired;
 use probecause::domain::alarm::plan::{ActualAlarm, Plan, Step};
 use probecause::domain::diagnosis::Outcome;
-use probecause::domain::diagnosis::catalogue::{CATALOGUE, FactType};
+use probecause::domain::diagnosis::catalog::{CATALOG, FactType};
 use probecause::domain::diagnosis::fact::{FactValue, Facts};
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::domain::health::{Health, HealthState};
@@ -236,12 +236,12 @@ const PHASES: [&str; 7] = [
 
 /// Facts of the catalogue with values that they may have, and others.
 fn facts() -> impl Strategy<Value = Facts> {
-    let one = (0..CATALOGUE.len(), any::<u16>(), -10.0_f64..100.0);
+    let one = (0..CATALOG.len(), any::<u16>(), -10.0_f64..100.0);
     let phases = prop::sample::select(PHASES.as_slice());
     (phases, prop::collection::vec(one, 1..25)).prop_map(|(phase, chosen)| {
         let mut facts = Facts::defaults();
         for (index, word, number) in chosen {
-            let info = &CATALOGUE[index];
+            let info = &CATALOG[index];
             let name = info.name.replace('*', "x-amzn-errortype");
             let value = match info.kind {
                 FactType::Number => FactValue::Number(number),

@@ -1,29 +1,29 @@
-//! What is explained, as JSON: one object a line.
+//! Formats causes and facts as JSON objects.
 
 use serde_json::{Map, Value, json};
 
-use super::card::{Card, said};
-use crate::domain::diagnosis::catalogue::{FactInfo, FactType};
+use super::summary::{CauseSummary, non_default};
+use crate::domain::diagnosis::catalog::{FactInfo, FactType};
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::rule::Rule;
 
-/// A cause with all its rules.
-pub(super) fn cause(card: &Card<'_>) -> Value {
-    let rivals: Vec<&str> = card.rivals.iter().map(|cause| cause.as_str()).collect();
+/// Formats a cause with all its rules.
+pub(super) fn cause(summary: &CauseSummary<'_>) -> Value {
+    let rivals: Vec<&str> = summary.rivals.iter().map(|cause| cause.as_str()).collect();
     json!({
-        "cause": card.cause.as_str(),
-        "title": card.title,
-        "owner": card.owner.as_str(),
-        "certainty": card.certainty.as_str(),
+        "cause": summary.cause.as_str(),
+        "title": summary.title,
+        "owner": summary.owner.as_str(),
+        "certainty": summary.certainty.as_str(),
         "rivals": rivals,
-        "next": card.next,
-        "see": card.see,
-        "rules": card.rules.iter().map(|rule| self::rule(rule)).collect::<Vec<_>>(),
+        "next": summary.next,
+        "see": summary.see,
+        "rules": summary.rules.iter().map(|rule| self::rule(rule)).collect::<Vec<_>>(),
     })
 }
 
-/// A fact that rules may ask for.
+/// Formats the definition of a fact.
 pub(super) fn fact(info: &FactInfo) -> Value {
     let (kind, words) = match info.kind {
         FactType::Text => ("text", None),
@@ -72,7 +72,7 @@ fn conditions(conditions: &[Condition]) -> Vec<String> {
 
 fn given(facts: &Facts) -> Value {
     let mut object = Map::new();
-    for (name, _) in said(facts) {
+    for (name, _) in non_default(facts) {
         let value = match facts.get(&name) {
             Some(FactValue::Text(text)) => json!(text),
             Some(FactValue::Number(number)) => json!(number),

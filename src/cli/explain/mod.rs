@@ -1,74 +1,79 @@
-//! `probecause explain`: what a cause means, when it fits, and what to do.
+//! `probecause explain`: prints what a cause means, when it applies, and what to do.
 //!
-//! Prints the rule book as people and programs read it; it adds nothing of its own.
+//! Formats the rulebook as text, JSON, or Markdown.
 
-mod authors;
-mod card;
+mod guide;
 mod json;
-mod page;
+mod markdown;
+mod summary;
 mod text;
 mod wrap;
 
 use super::rules::RulesArgs;
 use super::{Exit, Terminal, print};
-use crate::domain::diagnosis::catalogue::CATALOGUE;
+use crate::domain::diagnosis::catalog::CATALOG;
 use crate::domain::diagnosis::nearest::nearest;
-use card::{Card, cards};
+use summary::{CauseSummary, summaries};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The cause to explain; all are listed without it.
+    /// The cause to explain; without it, all causes are listed.
     cause: Option<String>,
-    /// List the facts that rules may ask for.
+    /// List the facts that rules may test.
     #[arg(long, conflicts_with = "cause")]
     facts: bool,
-    /// Print the page of all causes, with all that is needed to write rules.
+    /// Print all causes as a Markdown page, with a guide to writing rules.
     #[arg(long, conflicts_with_all = ["cause", "facts", "json"])]
     markdown: bool,
-    /// One JSON object a line instead of text for people.
+    /// Print one JSON object per line instead of text.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     rules: RulesArgs,
 }
 
-/// Carries the command out.
+/// Runs the command.
 ///
 /// # Errors
-/// A cause that does not exist, with the nearest one that does; rules that cannot be used.
+/// An unknown cause, or rules that cannot be used.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let rulebook = args.rules.rulebook()?;
-    let cards = cards(&rulebook);
+    let summaries = summaries(&rulebook);
     let lines = |values: Vec<serde_json::Value>| -> String {
         values.iter().map(|value| format!("{value}\n")).collect()
     };
     let text = match &args.cause {
         Some(cause) => {
-            let card = find(&cards, cause)?;
+            let summary = find(&summaries, cause)?;
             if args.json {
-                lines(vec![json::cause(card)])
+                lines(vec![json::cause(summary)])
             } else {
-                text::cause(card)
+                text::cause(summary)
             }
         }
-        None if args.markdown => page::page(&cards),
-        None if args.facts && args.json => lines(CATALOGUE.iter().map(json::fact).collect()),
+        None if args.markdown => markdown::page(&summaries),
+        None if args.facts && args.json => lines(CATALOG.iter().map(json::fact).collect()),
         None if args.facts => text::facts(),
-        None if args.json => lines(cards.iter().map(json::cause).collect()),
-        None => text::list(&cards),
+        None if args.json => lines(summaries.iter().map(json::cause).collect()),
+        None => text::list(&summaries),
     };
     print(&text)?;
     Ok(Exit::Fine)
 }
 
-fn find<'a, 'b>(cards: &'a [Card<'b>], cause: &str) -> Result<&'a Card<'b>, String> {
-    let found = cards.iter().find(|card| card.cause.as_str() == cause);
+fn find<'a, 'b>(
+    summaries: &'a [CauseSummary<'b>],
+    cause: &str,
+) -> Result<&'a CauseSummary<'b>, String> {
+    let found = summaries
+        .iter()
+        .find(|summary| summary.cause.as_str() == cause);
     found.ok_or_else(|| {
-        let causes = cards.iter().map(|card| card.cause.as_str());
+        let causes = summaries.iter().map(|summary| summary.cause.as_str());
         let guess = nearest(cause, causes)
-            .map_or_else(String::new, |cause| format!(": did you mean `{cause}`?"));
-        format!("there is no cause `{cause}`{guess} (`probecause explain` lists them all)")
+            .map_or_else(String::new, |cause| format!(" did you mean `{cause}`?"));
+        format!("unknown cause `{cause}`;{guess} `probecause explain` lists all causes")
     })
 }
 
@@ -78,22 +83,22 @@ mod tests {
     use crate::domain::diagnosis::rulebook::Rulebook;
 
     #[test]
-    fn a_misspelt_cause_is_answered_with_the_nearest() {
+    fn a_misspelled_cause_gets_a_suggestion() {
         let book = Rulebook::embedded().unwrap();
-        let said = find(&cards(&book), "lambda-throtled").err().unwrap();
-        insta::assert_snapshot!(said, @"there is no cause `lambda-throtled`: did you mean `lambda-throttled`? (`probecause explain` lists them all)");
+        let error = find(&summaries(&book), "lambda-throtled").err().unwrap();
+        insta::assert_snapshot!(error, @"unknown cause `lambda-throtled`; did you mean `lambda-throttled`? `probecause explain` lists all causes");
     }
 
     #[test]
-    fn all_causes_are_listed_by_who_acts() {
+    fn all_causes_are_listed_by_owner() {
         let book = Rulebook::embedded().unwrap();
-        insta::assert_snapshot!("list", text::list(&cards(&book)));
+        insta::assert_snapshot!("list", text::list(&summaries(&book)));
     }
 
     #[test]
     fn a_cause_is_explained_with_all_its_rules() {
         let book = Rulebook::embedded().unwrap();
-        let all = cards(&book);
+        let all = summaries(&book);
         insta::assert_snapshot!(
             "cause",
             text::cause(find(&all, "lambda-permission-denied").unwrap())
@@ -105,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_listed_with_their_words() {
+    fn facts_are_listed_with_their_types() {
         insta::assert_snapshot!("facts", text::facts());
     }
 
     #[test]
-    fn no_line_is_wider_than_a_terminal_unless_it_is_an_address() {
+    fn only_lines_with_a_url_are_wider_than_the_terminal() {
         let book = Rulebook::embedded().unwrap();
-        let all = cards(&book);
+        let all = summaries(&book);
         let pages = all.iter().map(text::cause);
         for page in pages.chain([text::list(&all), text::facts()]) {
             for line in page.lines() {

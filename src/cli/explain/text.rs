@@ -1,75 +1,81 @@
-//! What is explained, for a person at a terminal of 80 columns.
+//! Formats causes and facts as text for a terminal of 80 columns.
 
-use super::card::{Card, basis, said, who};
-use super::wrap::{TIED, wrapped};
-use crate::domain::diagnosis::catalogue::{CATALOGUE, FactInfo, FactType};
+use super::summary::{CauseSummary, basis, describe_owner, non_default};
+use super::wrap::{NO_BREAK_SPACE, wrapped};
+use crate::domain::diagnosis::catalog::{CATALOG, FactInfo, FactType};
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::model::cause::Owner;
 
-/// Every cause in a line or two, by who acts on it.
-pub(super) fn list(cards: &[Card<'_>]) -> String {
-    let widest = cards.iter().map(|card| card.cause.as_str().len()).max();
+/// Lists every cause with its title, grouped by owner.
+pub(super) fn list(summaries: &[CauseSummary<'_>]) -> String {
+    let widest = summaries
+        .iter()
+        .map(|summary| summary.cause.as_str().len())
+        .max();
     let width = widest.unwrap_or_default();
     let mut text = String::new();
     for owner in Owner::ALL {
-        let mut of_owner = cards.iter().filter(|card| card.owner == owner).peekable();
+        let of_owner = summaries.iter().filter(|summary| summary.owner == owner);
+        let mut of_owner = of_owner.peekable();
         if of_owner.peek().is_none() {
             continue;
         }
-        text.push_str(&format!("{owner}: {}\n", who(owner)));
-        for card in of_owner {
-            let first = format!("  {:<width$}  ", card.cause.as_str());
-            text.push_str(&wrapped(&first, &card.title));
+        text.push_str(&format!("{owner}: {}\n", describe_owner(owner)));
+        for summary in of_owner {
+            let first = format!("  {:<width$}  ", summary.cause.as_str());
+            text.push_str(&wrapped(&first, &summary.title));
         }
         text.push('\n');
     }
-    text.push_str("`probecause explain CAUSE` says how a cause is told and what to do about it.\n");
+    text.push_str(
+        "`probecause explain CAUSE` explains how a cause is recognized and what to do.\n",
+    );
     text
 }
 
-/// One cause with all its rules.
-pub(super) fn cause(card: &Card<'_>) -> String {
-    let mut text = format!("{}\n", card.cause);
-    text.push_str(&wrapped("", &card.title));
+/// Describes a cause with all its rules.
+pub(super) fn cause(summary: &CauseSummary<'_>) -> String {
+    let mut text = format!("{}\n", summary.cause);
+    text.push_str(&wrapped("", &summary.title));
     text.push('\n');
     text.push_str(&wrapped(
         "owner      ",
-        &format!("{}, {}", card.owner, who(card.owner)),
+        &format!("{}, {}", summary.owner, describe_owner(summary.owner)),
     ));
     text.push_str(&wrapped(
         "certainty  ",
-        &format!("{} at most", card.certainty),
+        &format!("up to {}", summary.certainty),
     ));
-    if !card.rivals.is_empty() {
-        let rivals: Vec<&str> = card.rivals.iter().map(|cause| cause.as_str()).collect();
+    if !summary.rivals.is_empty() {
+        let rivals: Vec<&str> = summary.rivals.iter().map(|cause| cause.as_str()).collect();
         text.push_str(&wrapped("rivals     ", &rivals.join(", ")));
     }
-    if let Some(see) = &card.see {
+    if let Some(see) = &summary.see {
         text.push_str(&wrapped("see        ", see));
     }
-    text.push_str("\nWhat to do next\n");
-    text.push_str(&steps("  - ", &card.next));
-    if card.rules.is_empty() {
+    text.push_str("\nNext steps\n");
+    text.push_str(&steps("  - ", &summary.next));
+    if summary.rules.is_empty() {
         return text;
     }
-    let order = match card.rules.len() {
-        1 => "one rule".to_owned(),
-        rules => format!("{rules} rules, the surest first"),
+    let order = match summary.rules.len() {
+        1 => "1 rule".to_owned(),
+        rules => format!("{rules} rules, the highest certainty first"),
     };
-    text.push_str(&format!("\nWhat it looks like: {order}\n"));
-    for rule in &card.rules {
+    text.push_str(&format!("\nHow it is recognized: {order}\n"));
+    for rule in &summary.rules {
         text.push('\n');
-        text.push_str(&one_rule(card, rule));
+        text.push_str(&one_rule(summary, rule));
     }
     text
 }
 
-/// The facts that rules may ask for.
+/// Lists the facts that rules may test.
 pub(super) fn facts() -> String {
     let mut text = String::new();
-    for info in CATALOGUE {
+    for info in CATALOG {
         text.push_str(&format!("{}\n", info.name));
         text.push_str(&wrapped("    ", info.meaning));
         text.push_str(&wrapped("    ", &kind(info)));
@@ -84,55 +90,58 @@ fn kind(info: &FactInfo) -> String {
         FactType::Word(words) => format!("one of {}", words.join(", ")),
     };
     match info.default {
-        Some(default) => format!("{kind}; {default} unless known"),
+        Some(default) => format!("{kind}; default {default}"),
         None => kind,
     }
 }
 
-/// A rule, without what was said of its cause already.
-fn one_rule(card: &Card<'_>, rule: &Rule) -> String {
+/// Describes a rule, without what it has in common with its cause.
+fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
     let head = format!(
-        "{} ({}): {} at most, {}",
+        "{} ({}): up to {}, {}",
         rule.id,
         rule.origin,
         rule.certainty,
         basis(rule)
     );
     let mut text = wrapped("  ", &head);
-    if rule.title != card.title {
+    if rule.title != summary.title {
         text.push_str(&wrapped("    ", &rule.title));
     }
-    if rule.owner != card.owner {
-        text.push_str(&wrapped("    owner  ", rule.owner.as_str()));
+    if rule.owner != summary.owner {
+        text.push_str(&wrapped("    owner    ", rule.owner.as_str()));
     }
     if rule.fallback {
-        text.push_str(&wrapped("    only   ", "where no specific rule fits"));
+        text.push_str(&wrapped(
+            "    fallback ",
+            "used only if no ordinary rule matches",
+        ));
     }
-    text.push_str(&wrapped("    when   ", &joined(&rule.when)));
+    text.push_str(&wrapped("    when     ", &joined(&rule.when)));
     if (rule.weight - 1.0).abs() > f64::EPSILON {
-        text.push_str(&wrapped("    weighs ", &rule.weight.to_string()));
+        text.push_str(&wrapped("    weight   ", &rule.weight.to_string()));
     }
     for factor in &rule.weigh {
-        let times = format!("{} times if {}", factor.factor, joined(&factor.when));
-        text.push_str(&wrapped("    weighs ", &times));
+        let factor = format!("{} if {}", factor.factor, joined(&factor.when));
+        text.push_str(&wrapped("    factor   ", &factor));
     }
     for example in &rule.examples {
-        text.push_str(&wrapped("    as in  ", &told(example)));
+        text.push_str(&wrapped("    example  ", &given(example)));
     }
     for counterexample in &rule.counterexamples {
-        text.push_str(&wrapped("    not    ", &told(&counterexample.given)));
-        text.push_str(&wrapped("           because: ", &counterexample.because));
+        text.push_str(&wrapped("    not      ", &given(&counterexample.given)));
+        text.push_str(&wrapped("             because: ", &counterexample.because));
     }
-    if rule.next != card.next {
-        text.push_str(&steps("    next   - ", &rule.next));
+    if rule.next != summary.next {
+        text.push_str(&steps("    next     - ", &rule.next));
     }
-    if Some(&rule.see) != card.see.as_ref() {
-        text.push_str(&wrapped("    see    ", &rule.see));
+    if Some(&rule.see) != summary.see.as_ref() {
+        text.push_str(&wrapped("    see      ", &rule.see));
     }
     text
 }
 
-/// A list of steps whose first line begins with `first`, the others under it.
+/// Formats steps as a list; `first` begins the first line, and the other steps align with it.
 fn steps(first: &str, next: &[String]) -> String {
     let others = format!("{:>1$}", "- ", first.len());
     let firsts = std::iter::once(first).chain(std::iter::repeat(others.as_str()));
@@ -145,10 +154,10 @@ fn joined(conditions: &[Condition]) -> String {
     words.join(", ")
 }
 
-fn told(facts: &Facts) -> String {
-    let told = said(facts).into_iter();
-    let told: Vec<String> = told
-        .map(|(name, value)| format!("{name}{TIED}={TIED}{value}"))
+fn given(facts: &Facts) -> String {
+    let facts = non_default(facts).into_iter();
+    let facts: Vec<String> = facts
+        .map(|(name, value)| format!("{name}{NO_BREAK_SPACE}={NO_BREAK_SPACE}{value}"))
         .collect();
-    told.join(", ")
+    facts.join(", ")
 }

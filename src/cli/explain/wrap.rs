@@ -1,13 +1,13 @@
-//! Breaks lines where a terminal ends.
+//! Wraps text to the width of a terminal.
 
-/// What the narrowest usual terminal shows; wider lines are tiring to read anyway.
+/// The width of a line in characters: that of the narrowest common terminal.
 pub(super) const COLUMNS: usize = 80;
 
-/// A blank at which no line is broken; shown as a usual one.
-pub(super) const TIED: &str = "\u{a0}";
+/// A space at which a line is not broken; it is printed as an ordinary space.
+pub(super) const NO_BREAK_SPACE: &str = "\u{a0}";
 
-/// The text in lines of at most [`COLUMNS`] characters, broken at blanks: the first line
-/// begins with `first`, the others with as many blanks. A longer word stays whole.
+/// Wraps text at spaces to lines of at most [`COLUMNS`] characters. The first line begins
+/// with `first`, the others with as many spaces. A longer word is not broken.
 pub(super) fn wrapped(first: &str, text: &str) -> String {
     let indent = first.chars().count();
     let mut lines = String::from(first);
@@ -28,29 +28,32 @@ pub(super) fn wrapped(first: &str, text: &str) -> String {
         column += length;
     }
     lines.push('\n');
-    lines.replace(TIED, " ")
+    lines.replace(NO_BREAK_SPACE, " ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{TIED, wrapped};
+    use super::{NO_BREAK_SPACE, wrapped};
 
     #[test]
-    fn lines_end_before_the_terminal_does_and_hang_under_their_beginning() {
+    fn lines_are_wrapped_and_indented() {
         let text = "word ".repeat(30);
         let lines = wrapped("see  ", &text);
         assert!(lines.lines().all(|line| line.chars().count() <= 80));
         assert!(lines.lines().skip(1).all(|line| line.starts_with("     w")));
         assert_eq!(lines.split_whitespace().count(), 31);
         assert_eq!(wrapped("- ", "one"), "- one\n");
-        let tied = format!("{} status{TIED}={TIED}503", "word ".repeat(14));
-        let lines = wrapped("", &tied);
+        let text = format!(
+            "{} status{NO_BREAK_SPACE}={NO_BREAK_SPACE}503",
+            "word ".repeat(14)
+        );
+        let lines = wrapped("", &text);
         assert!(lines.ends_with("word\nstatus = 503\n"), "{lines}");
     }
 
     #[test]
-    fn a_word_that_is_too_long_stays_whole() {
-        let address = format!("https://{}/", "a".repeat(90));
-        assert_eq!(wrapped("see ", &address), format!("see {address}\n"));
+    fn a_word_that_is_too_long_is_not_broken() {
+        let url = format!("https://{}/", "a".repeat(90));
+        assert_eq!(wrapped("see ", &url), format!("see {url}\n"));
     }
 }

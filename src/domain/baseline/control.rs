@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::domain::baseline::history::is_cached;
 use crate::domain::diagnosis::front_door::FrontDoor;
-use crate::domain::diagnosis::timing::through_middleman;
+use crate::domain::diagnosis::timing::through_intermediary;
 use crate::model::observation::{Observation, Response};
 
 /// The result of one control request.
@@ -85,14 +85,14 @@ pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
     };
     // Behind a CDN the connection ends at the edge, so the round trip does not cover the whole
     // path.
-    if processing > round_trip + ABOVE_ROUND_TRIP && !through_middleman(observation) {
+    if processing > round_trip + ABOVE_ROUND_TRIP && !through_intermediary(observation) {
         return ControlResult::Inconclusive;
     }
     ControlResult::Measured(processing)
 }
 
 fn is_from_gateway(response: &Response, host: &str) -> bool {
-    let ((status, body), headers) = match FrontDoor::recognise(response, host) {
+    let ((status, body), headers) = match FrontDoor::recognize(response, host) {
         FrontDoor::HttpApi => (HTTP_API, HTTP_API_HEADERS),
         FrontDoor::RestApi => (REST_API, REST_API_HEADERS),
         _ => return false,

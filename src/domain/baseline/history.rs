@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::domain::diagnosis::context::HealthyTimes;
-use crate::domain::diagnosis::front_door::{FrontDoor, GatewayMade};
+use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::domain::diagnosis::gateway_made::GatewayMade;
 use crate::model::observation::{Observation, Response};
 
 /// The latest times of healthy responses, oldest first.
@@ -111,7 +112,7 @@ impl History {
 fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    let door = FrontDoor::recognise(response, host);
+    let door = FrontDoor::recognize(response, host);
     is_cached(response) || GatewayMade::judge(door, response) == GatewayMade::Yes
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::domain::diagnosis::plateau::together;
+use crate::domain::diagnosis::plateau::max_spread;
 use crate::model::observation::Observation;
 
 /// The current run of consecutive failures with the same status and a similar time.
@@ -41,7 +41,7 @@ impl FailingTimes {
         let slowest = self.slowest.max(time);
         let continues = self.count > 0
             && self.status == response.status
-            && slowest - fastest <= together(fastest);
+            && slowest - fastest <= max_spread(fastest);
         *self = if continues {
             Self {
                 status: self.status,

@@ -1,42 +1,43 @@
-//! One condition of a rule: a fact and what it must be.
+//! One condition of a rule: a fact and the test that its value must pass.
 //!
-//! Equality, set, range, glob and presence; a rule is their conjunction. There is no
-//! `or`, `not`, regular expression or arithmetic on purpose: a rule that needs more needs
-//! a new fact, which is code with tests.
+//! A test is an equality, a set, a range, a glob, or presence; a rule is a conjunction of
+//! conditions. There is deliberately no `or`, `not`, regular expression, or arithmetic: a
+//! rule that needs more needs a new fact, which is code with unit tests.
 
 use wildmatch::WildMatchPattern;
 
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 
-/// A fact and what it must be.
+/// A fact and the test that its value must pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// The fact's name, in the catalogue.
+    /// The fact's name in the catalog.
     pub fact: String,
-    /// What it must be.
+    /// The test.
     pub test: Test,
 }
 
-/// What a fact must be.
+/// A test of a fact's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
-    /// One of these.
+    /// The value is one of these.
     OneOf(Vec<FactValue>),
-    /// A text of this shape; `*` stands for any run of characters.
+    /// The value is text that matches this pattern; `*` matches any run of characters.
     Glob(String),
-    /// A number in `at_least..below`; an absent bound is none.
+    /// The value is a number in `at_least..below`; an absent bound is unlimited.
     Range {
-        /// The first number inside.
+        /// The inclusive lower bound.
         at_least: Option<f64>,
-        /// The first number outside.
+        /// The exclusive upper bound.
         below: Option<f64>,
     },
-    /// Known, or not known.
+    /// The fact is known (`true`) or unknown (`false`).
     Present(bool),
 }
 
 impl Condition {
-    /// Whether the facts satisfy it; an unknown fact satisfies nothing but its absence.
+    /// Whether the facts satisfy the condition. An unknown fact satisfies only
+    /// `Test::Present(false)`.
     #[must_use]
     pub fn holds(&self, facts: &Facts) -> bool {
         let value = facts.get(&self.fact);
@@ -53,24 +54,24 @@ impl Condition {
         }
     }
 
-    /// Whether facts that satisfy it cannot but satisfy `other`. `false` also where that
-    /// is not seen from the two tests alone.
+    /// Whether all facts that satisfy this condition also satisfy `other`. Also
+    /// `false` if the two tests alone do not show it.
     #[must_use]
-    pub fn implies(&self, other: &Self) -> bool {
+    pub(super) fn implies(&self, other: &Self) -> bool {
         if self.fact != other.fact {
             return false;
         }
         match (&self.test, &other.test) {
             (Test::Present(given), Test::Present(wanted)) => given == wanted,
-            // All other tests need the fact to be known.
+            // All other tests hold only for a known fact.
             (_, Test::Present(wanted)) => *wanted,
             (Test::OneOf(values), _) => values.iter().all(|value| {
                 let mut facts = Facts::default();
                 facts.set(&self.fact, value.clone());
                 other.holds(&facts)
             }),
-            // A run of characters that one pattern leaves open, the other must leave open
-            // too: its `*` is the only thing that takes a `*` as it stands.
+            // Match one pattern as text: only a `*` of `wanted` matches the character `*`, so
+            // `wanted` has a wildcard wherever `given` has one.
             (Test::Glob(given), Test::Glob(wanted)) => {
                 WildMatchPattern::<'*', '\0'>::new(wanted).matches(given)
             }
@@ -88,8 +89,8 @@ impl Condition {
         }
     }
 
-    /// The fact's value as it may be published: text of a body only as the template that
-    /// it matched, since it may hold what nobody but the service's owner should see.
+    /// The fact's value in a form that may be published. Text of a body is reduced to the
+    /// pattern that it matches, because it may contain private data of the service.
     #[must_use]
     pub fn evidence(&self, facts: &Facts) -> Option<FactValue> {
         let value = facts.get(&self.fact)?;
@@ -113,7 +114,7 @@ impl std::fmt::Display for Condition {
                 let words: Vec<String> = values.iter().map(ToString::to_string).collect();
                 write!(f, "{fact} is {}", words.join(" or "))
             }
-            Test::Glob(glob) => write!(f, "{fact} looks like {glob}"),
+            Test::Glob(glob) => write!(f, "{fact} matches {glob}"),
             Test::Range { at_least, below } => match (at_least, below) {
                 (Some(low), Some(high)) => write!(f, "{fact} is at least {low} and below {high}"),
                 (Some(low), None) => write!(f, "{fact} is at least {low}"),

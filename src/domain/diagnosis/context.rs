@@ -1,8 +1,8 @@
-//! What is known besides the observation itself when its facts are gathered.
+//! The input of a diagnosis besides the observation itself.
 //!
-//! Plain data: the moment, a measured floor, how this target answers when it is well, a
-//! limit its failures seem to sit on, and what AWS said. Absent means unknown; the facts
-//! that would follow stay absent, and the rules make do without.
+//! Plain data: the current time, a measured floor, the response times of the healthy
+//! target, a limit learned from its failures, and the evidence from AWS. `None` means
+//! unknown; facts that need an unknown value stay absent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,45 +11,45 @@ use jiff::Timestamp;
 
 use crate::domain::diagnosis::aws::AwsEvidence;
 
-/// What is known besides the observation itself.
+/// The input of a diagnosis besides the observation itself.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The present moment.
+    /// The current time.
     pub now: Timestamp,
-    /// A floor that was measured, on the same clock as the answer time and for one hop;
-    /// absent: it is estimated from the connect time.
+    /// A measured floor, on the same clock as the response time and without redirects;
+    /// `None`: the floor is estimated from the connect time.
     pub floor: Option<Floor>,
-    /// How quickly this target answered while it was well; absent: too few such answers.
+    /// Response times of the target while it was healthy; `None` if there are too few.
     pub healthy: Option<HealthyTimes>,
-    /// A limit that the failing answers of late seem to sit on, though nobody declared it.
+    /// A limit that is not declared but that the recent failures seem to hit.
     pub learned: Option<Duration>,
-    /// What AWS says about this very request, once it was asked.
+    /// The evidence from AWS for this request; `None` until it is available.
     pub aws: Option<Arc<AwsEvidence>>,
 }
 
-/// The time a front door takes when it answers without reaching the function, as an
-/// interval: answers without the function were seen between the two.
+/// The floor: the time a front door needs to respond without reaching the function, as the
+/// interval of observed response times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Floor {
-    /// The quickest such answer.
+    /// The fastest such response.
     pub low: Duration,
-    /// The slowest such answer that counts.
+    /// The slowest such response that is not an outlier.
     pub high: Duration,
-    /// Where it comes from, for people, such as `3 control requests`.
+    /// The source of the interval as text, such as `3 control requests`.
     pub from: String,
 }
 
-/// How quickly a target answered while it was well, on the processing clock.
+/// Response times of a healthy target, measured from request sent to first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthyTimes {
-    /// The quickest answer that came from behind the front door.
+    /// The fastest response that came from behind the front door.
     pub quickest: Duration,
-    /// The median connect time of those answers; absent where connections were kept.
+    /// The median connect time of those responses; `None` if connections were reused.
     pub connect: Option<Duration>,
 }
 
 impl Context {
-    /// A context in which nothing is known but the moment.
+    /// A context in which only the current time is known.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self {

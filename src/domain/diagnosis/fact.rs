@@ -1,19 +1,19 @@
-//! Facts: typed, named fields that a rule may ask about.
+//! Facts: typed, named values that a rule may test.
 //!
-//! Code computes them (`gather`), rules ask for them (`rule`); names and types come from
-//! the one `catalogue`. This file refuses to compute anything.
+//! `gather` computes them and the conditions of a `rule` test them. `catalog` defines their
+//! names and types. This module only stores them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::diagnosis::catalogue::{CATALOGUE, info};
+use crate::domain::diagnosis::catalog::{CATALOG, info};
 
-/// A fact's value.
+/// The value of a fact.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FactValue {
-    /// Words.
+    /// Text.
     Text(String),
-    /// A number; seconds where it is a time.
+    /// A number; a time is in seconds.
     Number(f64),
 }
 
@@ -21,16 +21,16 @@ pub enum FactValue {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     values: BTreeMap<String, FactValue>,
-    /// One line for a person: the fault, or the gravest unmet expectation.
+    /// One line of text: the fault, or the most severe unmet expectation.
     pub error: Option<String>,
 }
 
 impl Facts {
-    /// No facts but the defaults of the catalogue.
+    /// Only the default values of the catalog.
     #[must_use]
     pub fn defaults() -> Self {
         let mut facts = Self::default();
-        for info in CATALOGUE {
+        for info in CATALOG {
             if let Some(default) = info.default {
                 facts.set_text(info.name, default);
             }
@@ -38,13 +38,13 @@ impl Facts {
         facts
     }
 
-    /// The value of a fact; `None`: unknown.
+    /// The value of a fact; `None` if it is unknown.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&FactValue> {
         self.values.get(name)
     }
 
-    /// The value of a fact that is words; `None`: unknown, or a number.
+    /// The value of a text fact; `None` if it is unknown or a number.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.values.get(name) {
@@ -53,7 +53,7 @@ impl Facts {
         }
     }
 
-    /// A numeric fact, if it is known.
+    /// The value of a numeric fact; `None` if it is unknown or text.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.values.get(name) {
@@ -62,7 +62,7 @@ impl Facts {
         }
     }
 
-    /// Every known fact, by name.
+    /// Every known fact, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &FactValue)> {
         self.values
             .iter()
@@ -71,16 +71,16 @@ impl Facts {
 
     /// Sets a fact.
     pub fn set(&mut self, name: &str, value: FactValue) {
-        debug_assert!(info(name).is_some(), "`{name}` is not in the catalogue");
+        debug_assert!(info(name).is_some(), "`{name}` is not in the catalog");
         self.values.insert(name.to_owned(), value);
     }
 
-    /// Sets a fact that is words.
+    /// Sets a text fact.
     pub fn set_text(&mut self, name: &str, text: &str) {
         self.set(name, FactValue::Text(text.to_owned()));
     }
 
-    /// Sets a fact that is a number; what is not finite stays unknown.
+    /// Sets a numeric fact; a number that is not finite is ignored.
     pub fn set_number(&mut self, name: &str, number: f64) {
         if number.is_finite() {
             self.set(name, FactValue::Number(number));
@@ -92,7 +92,7 @@ impl fmt::Display for FactValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            // To the millisecond's thousandth: finer digits are noise of the clock.
+            // Round to microseconds: finer digits are clock noise.
             Self::Number(number) => write!(f, "{}", (number * 1e6).round() / 1e6),
         }
     }

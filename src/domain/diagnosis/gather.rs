@@ -1,32 +1,34 @@
-//! From an observation and what its target declares to facts.
+//! Computes the facts of one observation.
 //!
-//! Everything a rule may ask about is computed here, so that rules need no arithmetic.
-//! Facts are what was seen or follows from it; this file refuses to name a cause.
+//! Everything that a rule may test is computed here or in the modules called from here, so
+//! that rules need no arithmetic. Facts state what was observed or declared, or what follows
+//! from it; the rules name the cause.
 
 use crate::domain::diagnosis::context::Context;
 use crate::domain::diagnosis::fact::Facts;
-use crate::domain::diagnosis::front_door::{FrontDoor, GatewayMade};
+use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::domain::diagnosis::gateway_made::GatewayMade;
 use crate::domain::expectation;
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
-/// Header facts are cut at this length: rules look at names and short values.
-const MAX_HEADER: usize = 256;
+/// The longest text of a header or body fact, in characters: rules test short values.
+const MAX_TEXT: usize = 256;
 
-/// At most this many header facts: an answer may carry more than is sensible.
+/// The largest number of header facts, for responses with an excessive number of headers.
 const MAX_HEADERS: usize = 64;
 
-/// Headers that carry secrets never become facts.
+/// Headers that contain secrets and never become facts.
 const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
 
 impl Facts {
-    /// Computes every fact of one observation. Total: what is not known stays absent.
+    /// Computes every fact of one observation. An unknown fact is absent.
     #[must_use]
     pub fn gather(target: &Target, observation: &Observation, context: &Context) -> Self {
         let mut facts = Self::defaults();
-        facts.declared(&target.aws);
-        facts.judged(target, observation, context);
-        facts.measured(observation);
+        facts.add_declarations(&target.aws);
+        facts.add_failure(target, observation, context);
+        facts.add_phase_times(observation);
         let host = host_of(target, observation);
         facts.set_text("host", &host);
         facts.set_text("method", &target.request.method);
@@ -38,21 +40,21 @@ impl Facts {
             .response
             .as_ref()
             .map_or(FrontDoor::Unknown, |response| {
-                let door = FrontDoor::recognise(response, &host);
-                facts.answered(response, door);
+                let door = FrontDoor::recognize(response, &host);
+                facts.add_response(response, door);
                 door
             });
-        // What came out of a cache was made for an earlier request: its time says nothing.
+        // A cached response was made for an earlier request, so its time says nothing.
         if facts.get("age").is_none() {
-            facts.timed(target, observation, context, door);
+            facts.add_timing(target, observation, context, door);
         }
         if let Some(evidence) = &context.aws {
-            facts.told_by_aws(&target.aws, evidence);
+            facts.add_aws_evidence(&target.aws, evidence);
         }
         facts
     }
 
-    fn declared(&mut self, aws: &AwsDeclarations) {
+    fn add_declarations(&mut self, aws: &AwsDeclarations) {
         if let Some(integration) = aws.integration {
             let word = match integration {
                 Integration::Lambda => "lambda",
@@ -72,8 +74,8 @@ impl Facts {
         }
     }
 
-    /// What went wrong, by fault or by unmet expectation.
-    fn judged(&mut self, target: &Target, observation: &Observation, context: &Context) {
+    /// Adds the fault, or the most severe unmet expectation.
+    fn add_failure(&mut self, target: &Target, observation: &Observation, context: &Context) {
         if let Some(fault) = &observation.fault {
             self.set_text("phase", fault.phase.as_str());
             self.set_text("fault", fault.kind.as_str());
@@ -81,32 +83,32 @@ impl Facts {
             return;
         }
         let unmet = expectation::check(&target.expect, observation, context.now);
-        if let Some(gravest) = unmet.into_iter().min_by_key(|unmet| unmet.kind) {
-            let phase = if gravest.kind.degrades() {
+        if let Some(most_severe) = unmet.into_iter().min_by_key(|unmet| unmet.kind) {
+            let phase = if most_severe.kind.degrades() {
                 "degraded"
             } else {
                 "expect"
             };
             self.set_text("phase", phase);
-            self.set_text("unmet", gravest.kind.as_str());
-            self.error = Some(gravest.detail);
+            self.set_text("unmet", most_severe.kind.as_str());
+            self.error = Some(most_severe.detail);
         }
     }
 
-    fn measured(&mut self, observation: &Observation) {
+    fn add_phase_times(&mut self, observation: &Observation) {
         for phase in Phase::ALL {
             if let Some(time) = observation.phases.get(phase) {
                 self.set_number(&format!("phase.{}", phase.as_str()), time.as_secs_f64());
             }
         }
-        // A transcript without a clock has a duration of nought: unknown, not instant.
+        // Zero means that a transcript contains no time: unknown, not instantaneous.
         if !observation.duration.is_zero() {
             self.set_number("duration", observation.duration.as_secs_f64());
         }
         self.set_number("redirects", f64::from(observation.redirects));
     }
 
-    fn answered(&mut self, response: &Response, door: FrontDoor) {
+    fn add_response(&mut self, response: &Response, door: FrontDoor) {
         self.set_number("status", f64::from(response.status));
         self.set_text("http_version", response.version.as_str());
         self.set_text("front_door", door.as_str());
@@ -118,7 +120,7 @@ impl Facts {
                 && !SECRET_HEADERS.contains(&name.as_str())
                 && self.get(&fact).is_none()
             {
-                self.set_text(&fact, &shortened(value));
+                self.set_text(&fact, &truncated(value));
             }
         }
         let age = response
@@ -127,11 +129,11 @@ impl Facts {
         if let Some(age) = age.filter(|age| *age > 0) {
             self.set_number("age", f64::from(age));
         }
-        self.body(response);
+        self.add_body(response);
     }
 
-    /// The few members of a JSON body by which front doors tell what happened.
-    fn body(&mut self, response: &Response) {
+    /// Adds the members of a JSON body in which front doors report a failure.
+    fn add_body(&mut self, response: &Response) {
         let body: Option<serde_json::Value> = serde_json::from_slice(&response.body).ok();
         let word = match &body {
             Some(serde_json::Value::Object(_)) => "object",
@@ -142,15 +144,15 @@ impl Facts {
         for key in ["message", "Message", "Reason", "errorMessage"] {
             let text = body.as_ref().and_then(|body| body.get(key)?.as_str());
             if let Some(text) = text {
-                self.set_text(&format!("body.{key}"), &shortened(text));
+                self.set_text(&format!("body.{key}"), &truncated(text));
             }
         }
-        self.graphql(body.as_ref());
+        self.add_graphql_errors(body.as_ref());
     }
 
-    /// The errors of a GraphQL answer: by its specification each is an object with a
-    /// `message`, which other APIs' lists under the same name need not have.
-    fn graphql(&mut self, body: Option<&serde_json::Value>) {
+    /// Adds the errors of a GraphQL response. By the GraphQL specification, each error is an
+    /// object with a `message`, which `errors` lists of other APIs need not have.
+    fn add_graphql_errors(&mut self, body: Option<&serde_json::Value>) {
         let list = body.and_then(|body| body.get("errors")?.as_array());
         let is_error = |error: &&serde_json::Value| {
             let message = error.get("message");
@@ -166,7 +168,7 @@ impl Facts {
             self.set_number("body.errors", count as f64);
         }
         if let Some(kind) = errors().find_map(|error| error.get("errorType")?.as_str()) {
-            self.set_text("body.errors.type", &shortened(kind));
+            self.set_text("body.errors.type", &truncated(kind));
         }
     }
 }
@@ -179,8 +181,8 @@ fn host_of(target: &Target, observation: &Observation) -> String {
         .unwrap_or_default()
 }
 
-fn shortened(text: &str) -> String {
-    text.chars().take(MAX_HEADER).collect()
+fn truncated(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }
 
 #[cfg(test)]
@@ -196,7 +198,7 @@ mod tests {
         Target::with_defaults("t", url::Url::parse("https://x.example/a").unwrap())
     }
 
-    fn answered(status: u16, processing: f64) -> Observation {
+    fn response_after(status: u16, processing: f64) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
         observation.duration = Duration::from_secs_f64(processing + 0.001);
         observation.phases.connect = Some(Duration::from_micros(100));
@@ -225,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_answer_gives_its_facts_and_hides_its_cookies() {
+    fn a_response_has_its_facts_without_cookies() {
         check(
-            &answered(500, 0.0003),
+            &response_after(500, 0.0003),
             &target(),
             &[
                 ("phase", Some("expect")),
@@ -246,10 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn invoked_follows_the_excess_and_leaves_a_space_between() {
-        check(&answered(500, 0.2), &target(), &[("invoked", Some("yes"))]);
+    fn invoked_depends_on_the_excess_and_is_unclear_in_between() {
         check(
-            &answered(500, 0.1),
+            &response_after(500, 0.2),
+            &target(),
+            &[("invoked", Some("yes"))],
+        );
+        check(
+            &response_after(500, 0.1),
             &target(),
             &[("invoked", Some("unclear"))],
         );
@@ -257,14 +263,14 @@ mod tests {
 
     #[test]
     fn a_declared_authorizer_or_an_unknown_connect_time_makes_invoked_unclear() {
-        let mut behind = target();
-        behind.aws.authorizer = Some(Authorizer::Jwt);
+        let mut with_authorizer = target();
+        with_authorizer.aws.authorizer = Some(Authorizer::Jwt);
         check(
-            &answered(500, 0.2),
-            &behind,
+            &response_after(500, 0.2),
+            &with_authorizer,
             &[("invoked", Some("unclear"))],
         );
-        let mut reused = answered(500, 0.2);
+        let mut reused = response_after(500, 0.2);
         reused.phases.connect = None;
         check(
             &reused,
@@ -274,23 +280,23 @@ mod tests {
     }
 
     #[test]
-    fn a_right_but_late_answer_is_degraded_and_a_good_one_has_no_phase() {
+    fn a_slow_response_is_degraded_and_a_good_one_has_no_phase() {
         let mut slow = target();
         slow.expect.slower_than = Some(Duration::from_millis(10));
         check(
-            &answered(200, 0.1),
+            &response_after(200, 0.1),
             &slow,
             &[("phase", Some("degraded")), ("unmet", Some("too-slow"))],
         );
         check(
-            &answered(200, 0.1),
+            &response_after(200, 0.1),
             &target(),
             &[("phase", None), ("unmet", None)],
         );
     }
 
     #[test]
-    fn a_fault_is_the_phase_and_our_deadline_the_plateau() {
+    fn a_fault_sets_the_phase_and_the_probers_timeout_the_plateau() {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/");
         observation.duration = Duration::from_secs(35);
         observation.fault = Some(Fault {
@@ -311,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_out_of_a_cache_has_an_age_and_no_time() {
-        let mut cached = answered(503, 30.1);
+    fn a_cached_response_has_an_age_and_no_response_time() {
+        let mut cached = response_after(503, 30.1);
         check(
             &cached,
             &target(),
@@ -335,8 +341,8 @@ mod tests {
     }
 
     #[test]
-    fn a_graphql_answer_tells_its_errors_and_the_first_type() {
-        let mut observation = answered(200, 0.1);
+    fn a_graphql_response_has_its_error_count_and_first_error_type() {
+        let mut observation = response_after(200, 0.1);
         for (body, count, kind) in [
             (
                 r#"{"data":null,"errors":[{"message":"no","errorType":"Unauthorized"},{"message":"x"}]}"#,
@@ -360,8 +366,8 @@ mod tests {
     }
 
     #[test]
-    fn a_body_tells_its_form_and_lambdas_error() {
-        let mut observation = answered(200, 0.1);
+    fn a_body_has_its_json_form_and_lambda_error_message() {
+        let mut observation = response_after(200, 0.1);
         for (body, form, message) in [
             (r#"{"errorMessage":"boom"}"#, "object", Some("boom")),
             (r#"{"errorMessage":7}"#, "object", None),

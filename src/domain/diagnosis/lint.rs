@@ -1,49 +1,49 @@
-//! What is wrong, or doubtful, with rules that can be read.
+//! Checks parsed rules: runs their examples and finds rules that can never lead.
 //!
-//! A rule's examples and counterexamples are its tests: they are run here, against all
-//! rules. A rule that can never lead is found where its conditions, fact by fact, leave
-//! another rule no way not to fit. That finds no rule that only several others together
-//! keep from leading, nor facts that never go together in the world: silence is no proof.
+//! Examples and counterexamples are run against all rules. A rule can never lead if its
+//! conditions, compared fact by fact, imply those of another rule that weighs as much. This
+//! does not find a rule that only several others together keep from leading, nor facts that
+//! never occur together, so a check without findings is no proof.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::{Rule, RuleProblem};
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::model::cause::CauseId;
 
-/// How grave a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// The rules cannot be used.
     Error,
-    /// They can be used, but hardly as meant.
+    /// The rules can be used, but probably not as intended.
     Warning,
-    /// Worth knowing; nothing to mend.
+    /// Information that needs no correction.
     Note,
 }
 
-/// Something found about a rule.
+/// A finding about a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How grave.
+    /// The severity.
     pub level: Level,
-    /// What, where, and the mend.
+    /// The problem, its position, and the correction.
     pub problem: RuleProblem,
 }
 
-/// How far two shares may differ and still be a tie.
+/// The largest difference between two shares that counts as a tie.
 const TIE: f64 = 1e-9;
 
-/// Looks at every rule of the operator's, among all rules; in the order of the files.
-/// `ours` are the rules that are built in, to tell which are replaced.
+/// Checks the operator's rules in `book`, in the order of the files. `built_in` holds the
+/// built-in rules, to find those that are replaced.
 #[must_use]
-pub fn lint(book: &Rulebook, ours: &Rulebook) -> Vec<Finding> {
+pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
     let rules: Vec<&Rule> = book.rules().collect();
     let mut findings = Vec::new();
     for (place, rule) in rules.iter().enumerate() {
         if !rule.origin.embedded {
-            findings.extend(replaces(ours, rule));
+            findings.extend(replaces(built_in, rule));
             findings.extend(shadowed(&rules, place));
-            findings.extend(silences(&rules, place));
+            findings.extend(outweighs(&rules, place));
             findings.extend(examples(book, rule));
             findings.extend(counterexamples(book, rule));
         }
@@ -51,81 +51,82 @@ pub fn lint(book: &Rulebook, ours: &Rulebook) -> Vec<Finding> {
     findings
 }
 
-fn replaces(ours: &Rulebook, rule: &Rule) -> Option<Finding> {
-    let ours = ours.rules().find(|ours| ours.id == rule.id)?;
-    let message = format!("takes the place of rule `{}` ({})", ours.id, ours.origin);
+/// Notes that the rule replaces a built-in one.
+fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
+    let replaced = built_in.rules().find(|other| other.id == rule.id)?;
+    let message = format!("replaces the rule `{}` ({})", replaced.id, replaced.origin);
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// The rule can never lead, since another leads wherever it fits.
+/// Warns if the rule can never lead because another one leads wherever it matches.
 fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let (_, other) = rules
         .iter()
         .enumerate()
         .find(|(other, _)| *other != place && outranks(rules, *other, place))?;
-    let mend = if rule.fallback && !other.fallback {
-        "a fallback is looked at only when no ordinary rule fits".to_owned()
+    let correction = if rule.fallback && !other.fallback {
+        "a fallback is used only if no ordinary rule matches".to_owned()
     } else {
         let (least, _) = weights(other, rule);
-        format!("raise its `weight` above {least}, ask for other facts, or remove it")
+        format!("raise its `weight` above {least}, change its conditions, or remove it")
     };
     let message = format!(
-        "rule `{}` never leads: what fits it also fits `{}` ({}), which weighs no less; {mend}",
+        "rule `{}` never leads: `{}` ({}) matches the same facts and weighs at least as much; {correction}",
         rule.id, other.id, other.origin
     );
     Some(finding(Level::Warning, rule, rule.origin.line, message))
 }
 
-/// The operator's rule keeps some of ours from ever leading, which may be the intent.
-fn silences(rules: &[&Rule], place: usize) -> Option<Finding> {
+/// Notes that the rule keeps built-in rules from ever leading, which may be intended.
+fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
-    let ours: Vec<String> = rules
+    let outweighed: Vec<String> = rules
         .iter()
         .enumerate()
-        .filter(|(other, ours)| ours.origin.embedded && outranks(rules, place, *other))
-        .map(|(_, ours)| format!("`{}`", ours.id))
+        .filter(|(index, other)| other.origin.embedded && outranks(rules, place, *index))
+        .map(|(_, other)| format!("`{}`", other.id))
         .collect();
-    if ours.is_empty() {
+    if outweighed.is_empty() {
         return None;
     }
     let message = format!(
-        "rule `{}` fits wherever these of ours do, and weighs more, so that they never lead: {}",
+        "rule `{}` matches whenever these built-in rules do and weighs more, so they never lead: {}",
         rule.id,
-        ours.join(", ")
+        outweighed.join(", ")
     );
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// Whether the rule at `above` leads over that at `below` wherever the latter fits.
+/// Whether the rule at index `above` leads whenever the rule at index `below` matches.
 fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
     let (first, second) = (rules[above], rules[below]);
-    let fits_too = first
+    let matches_too = first
         .when
         .iter()
         .all(|wanted| second.when.iter().any(|given| given.implies(wanted)));
-    if !fits_too || (first.fallback && !second.fallback) {
+    if !matches_too || (first.fallback && !second.fallback) {
         return false;
     }
     if second.fallback && !first.fallback {
         return true;
     }
     let ((least, _), (_, most)) = (weights(first, second), weights(second, second));
-    // Causes that tie share the first place: both are told. Of one cause, the first is.
+    // Different causes that tie share the first place. Of the same cause, the first rule wins.
     let first_of_cause = first.cause == second.cause && above < below;
     least > most || (first_of_cause && least >= most)
 }
 
-/// The least and the most that a rule may weigh where all conditions of `given` hold.
+/// The smallest and the largest weight of `rule` when all conditions of `given` hold.
 fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     let bounds = (rule.weight, rule.weight);
     rule.weigh.iter().fold(bounds, |(least, most), factor| {
-        let counts = factor
+        let applies = factor
             .when
             .iter()
             .all(|wanted| given.when.iter().any(|held| held.implies(wanted)));
         let by = factor.factor;
-        if counts {
+        if applies {
             (least * by, most * by)
         } else {
             (least * by.min(1.0), most * by.max(1.0))
@@ -133,28 +134,29 @@ fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     })
 }
 
+/// Reports the examples that are not diagnosed as the rule's cause.
 fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.examples.iter();
     rule.examples
         .iter()
         .zip(lines)
         .filter_map(|(example, line)| {
-            let message = not_led(book, rule, example)?;
+            let message = example_problem(book, rule, example)?;
             Some(finding(Level::Error, rule, *line, message))
         })
         .collect()
 }
 
-/// Why an example does not lead to its rule's cause; `None`: it does.
-fn not_led(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
+/// Why an example is not diagnosed as the rule's cause; `None` if it is.
+fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
     let diagnosis = book.diagnose(example);
     let Some(verdict) = &diagnosis.verdict else {
-        return Some(NOTHING_FAILED.to_owned());
+        return Some(NO_PHASE.to_owned());
     };
     if let Some(unmet) = rule.when.iter().find(|needed| !needed.holds(example)) {
         let id = &rule.id;
         return Some(format!(
-            "rule `{id}` does not fit its own example, where not: {unmet}; mend `given` or `when`"
+            "rule `{id}` does not match its own example, which does not meet the condition: {unmet}; correct `given` or `when`"
         ));
     }
     let share_of = |cause: &CauseId| {
@@ -162,22 +164,23 @@ fn not_led(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
         all.find(|candidate| candidate.cause == *cause)
             .map_or(0.0, |candidate| candidate.share)
     };
-    // A tie is no shadow: both share the first place.
+    // A tie is allowed: both causes share the first place.
     let (own, first) = (share_of(&rule.cause), share_of(&verdict.cause));
     if (first - own).abs() < TIE {
         return None;
     }
     let place = leader(book, example);
     Some(format!(
-        "this example is diagnosed as `{}`{place}, and as `{}` only with {:.0} %; raise `weight`, or ask for more facts",
+        "this example is diagnosed as `{}`{place}, and `{}` has a share of only {:.0} %; raise `weight` or add conditions",
         verdict.cause,
         rule.cause,
         own * 100.0
     ))
 }
 
-const NOTHING_FAILED: &str = "nothing failed in this example, since it says no `phase`; say one, such as phase = \"expect\", or once for the whole file";
+const NO_PHASE: &str = "this example has no `phase`, so nothing failed; add one, such as phase = \"expect\", or set it once for the whole file";
 
+/// Reports the counterexamples that are diagnosed as the rule's cause.
 fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.counterexamples.iter();
     rule.counterexamples
@@ -189,7 +192,7 @@ fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
                 return None;
             }
             let message = format!(
-                "this counterexample is diagnosed as `{}` all the same{}; say in `when` what tells it apart",
+                "this counterexample is diagnosed as `{}`{}; add a condition to `when` that excludes it",
                 rule.cause,
                 leader(book, given)
             );
@@ -198,7 +201,7 @@ fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// By which rule facts are diagnosed, in brackets.
+/// The rule by which the facts are diagnosed, as the rest of a sentence.
 fn leader(book: &Rulebook, facts: &Facts) -> String {
     let leader = book.leader(facts);
     leader.map_or_else(String::new, |rule| {
@@ -206,6 +209,7 @@ fn leader(book: &Rulebook, facts: &Facts) -> String {
     })
 }
 
+/// A finding at a line of the rule's file.
 fn finding(level: Level, rule: &Rule, line: usize, message: String) -> Finding {
     Finding {
         level,
@@ -222,19 +226,19 @@ mod tests {
     use super::*;
     use crate::domain::diagnosis::embedded::FILES;
 
-    /// A rule with the usual parts; `more` are further keys.
+    /// A rule with the required keys; `more` holds further keys.
     fn rule(id: &str, when: &str, more: &str) -> String {
         format!(
             r#"[[rule]]
 id = "{id}"
-title = "Told in a test"
+title = "Defined in a test"
 owner = "service"
 next = ["Look."]
 see = "https://example.org/"
 when = {{ {when} }}
 {more}
 example = [{{ given = {{ phase = "expect", status = 503, header.server = "b/1" }} }}]
-counterexample = [{{ given = {{ phase = "tls" }}, because = "No answer came" }}]
+counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no response" }}]
 "#
         )
     }
@@ -242,32 +246,32 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "No answer came" }}]
     fn check(rules: &[String], expected: &[&str]) {
         let text = rules.concat();
         let book = Rulebook::from_files([("t.toml", text.as_str())]).unwrap();
-        let told: Vec<String> = lint(&book, &Rulebook::embedded().unwrap())
+        let findings: Vec<String> = lint(&book, &Rulebook::embedded().unwrap())
             .iter()
             .map(|finding| format!("{:?} {}", finding.level, finding.problem))
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(findings, expected);
     }
 
     #[test]
-    fn our_own_rules_have_nothing_to_find() {
-        // Taken for an operator's: nothing replaces them.
+    fn the_built_in_rules_have_no_findings() {
+        // Loaded like an operator's files, so that they are checked.
         let book = Rulebook::from_files(FILES.iter().copied()).unwrap();
         let none = Rulebook::from_files([]).unwrap();
         assert_eq!(lint(&book, &none), []);
     }
 
     #[test]
-    fn a_narrower_rule_of_the_same_cause_that_comes_later_and_weighs_no_more_never_leads() {
+    fn a_narrower_later_rule_of_the_same_cause_and_weight_never_leads() {
         let broad = rule("broad", "status = { at_least = 500 }", "");
         let when = "status = 503, header.server = \"b/*\"";
         check(
             &[broad.clone(), rule("narrow", when, "cause = \"broad\"")],
             &[
-                "Warning t.toml:11: rule `narrow` never leads: what fits it also fits `broad` (t.toml:1), which weighs no less; raise its `weight` above 1, ask for other facts, or remove it",
+                "Warning t.toml:11: rule `narrow` never leads: `broad` (t.toml:1) matches the same facts and weighs at least as much; raise its `weight` above 1, change its conditions, or remove it",
             ],
         );
-        // A tie of two causes, heavier, earlier, or heavier at times: it may lead.
+        // A rule may lead if it ties with another cause, comes earlier, or is sometimes heavier.
         check(&[broad.clone(), rule("narrow", when, "")], &[]);
         check(&[rule("narrow", "status = 503", ""), broad], &[]);
         let lighter = "weigh = [{ when = { invoked = \"yes\" }, factor = 0.5 }]";
@@ -281,15 +285,15 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "No answer came" }}]
     }
 
     #[test]
-    fn a_fallback_that_an_ordinary_rule_covers_never_leads() {
+    fn a_fallback_covered_by_an_ordinary_rule_never_leads() {
         check(
             &[
                 rule("broad", "status = { present = true }", ""),
                 rule("last", "status = 503", "fallback = true\nweight = 9"),
             ],
             &[
-                "Warning t.toml:11: rule `last` never leads: what fits it also fits `broad` (t.toml:1), which weighs no less; a fallback is looked at only when no ordinary rule fits",
-                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and as `last` only with 0 %; raise `weight`, or ask for more facts",
+                "Warning t.toml:11: rule `last` never leads: `broad` (t.toml:1) matches the same facts and weighs at least as much; a fallback is used only if no ordinary rule matches",
+                "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has a share of only 0 %; raise `weight` or add conditions",
             ],
         );
     }
@@ -299,7 +303,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "No answer came" }}]
         check(
             &[rule("mine", "status = 502", "")],
             &[
-                "Error t.toml:9: rule `mine` does not fit its own example, where not: status is 502; mend `given` or `when`",
+                "Error t.toml:9: rule `mine` does not match its own example, which does not meet the condition: status is 502; correct `given` or `when`",
             ],
         );
         check(
@@ -312,16 +316,16 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "No answer came" }}]
                 rule("light", "status = { at_least = 500 }", ""),
             ],
             &[
-                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and as `light` only with 10 %; raise `weight`, or ask for more facts",
+                "Error t.toml:19: this example is diagnosed as `heavy` by rule `heavy` (t.toml:1), and `light` has a share of only 10 %; raise `weight` or add conditions",
             ],
         );
         check(
             &[rule("mine", "phase = { present = true }", "")],
             &[
-                "Error t.toml:10: this counterexample is diagnosed as `mine` all the same by rule `mine` (t.toml:1); say in `when` what tells it apart",
+                "Error t.toml:10: this counterexample is diagnosed as `mine` by rule `mine` (t.toml:1); add a condition to `when` that excludes it",
             ],
         );
         let silent = rule("mine", "status = 503", "").replace("phase = \"expect\", ", "");
-        check(&[silent], &[&format!("Error t.toml:9: {NOTHING_FAILED}")]);
+        check(&[silent], &[&format!("Error t.toml:9: {NO_PHASE}")]);
     }
 }

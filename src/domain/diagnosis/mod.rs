@@ -1,23 +1,26 @@
-//! Why a probe failed: observation → facts → rules that fit → ranked candidates.
+//! Diagnoses a probe: observation → facts → matching rules → ranked candidates.
 //!
-//! Reading order: `fact` and `catalogue` (the closed vocabulary), `context` and `aws` (what
-//! is known besides the observation), `gather` (observation → facts, with `front_door`,
-//! `timing` and `plateau`), `condition`, `rule` and `reader` (one rule and its parser),
-//! `embedded` and `rulebook` (all rules; ranks what fits). Nothing here does I/O or knows
-//! the time; what nothing explains is `unexplained`, never a wrong name.
+//! Reading order: `fact` and `catalog` (the closed vocabulary), `context` and `aws` (input
+//! besides the observation), `gather` (computes the facts, with `front_door`,
+//! `gateway_made`, `timing`, `invoked` and `plateau`), `condition`, `rule` and `parser` (one
+//! rule), `embedded`, `rulebook` and `ranking` (all rules). Nothing here does I/O or reads
+//! the clock. A failure that no rule matches is `unexplained`, never a wrong cause.
 
 pub mod aws;
-pub mod catalogue;
+pub mod catalog;
 pub mod condition;
 pub mod context;
 mod embedded;
 pub mod fact;
 pub mod front_door;
-pub mod gather;
+pub mod gateway_made;
+mod gather;
+mod invoked;
 pub mod lint;
 pub mod nearest;
+pub mod parser;
 pub mod plateau;
-pub mod reader;
+mod ranking;
 pub mod rule;
 pub mod rulebook;
 pub mod timing;
@@ -27,27 +30,27 @@ use std::sync::Arc;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::model::cause::{CauseId, Certainty, Owner};
 
-/// How a probe ended, judged by what the target expects.
+/// The result of a probe, compared with what the target expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// As expected.
+    /// The response meets every expectation.
     Passed,
-    /// Answered as expected, but too slowly or with a certificate that runs out.
+    /// The response is correct, but too slow or served with a certificate that expires soon.
     Degraded,
-    /// Not as expected, or no answer.
+    /// There is no response, or it does not meet an expectation.
     Failed,
 }
 
-/// What a probe's result means.
+/// The diagnosis of one probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
-    /// Good, bad, or in between.
+    /// Whether the probe passed.
     pub outcome: Outcome,
-    /// The probable cause; there unless the outcome is [`Outcome::Passed`].
+    /// The probable cause; `None` if the outcome is [`Outcome::Passed`].
     pub verdict: Option<Arc<Verdict>>,
-    /// The facts that the leading rule and its rivals asked for, in the order asked.
+    /// The facts that the leading rule and its rivals test, in the order tested.
     pub evidence: Vec<Evidence>,
-    /// One line for a person: the fault, or the expectation that was not met.
+    /// One line of text: the fault, or the unmet expectation.
     pub error: Option<String>,
 }
 
@@ -56,38 +59,38 @@ pub struct Diagnosis {
 pub struct Verdict {
     /// The leading candidate.
     pub cause: CauseId,
-    /// What the cause means, in one sentence without a full stop.
+    /// The meaning of the cause, in one sentence without a period.
     pub title: String,
-    /// Who acts.
+    /// Who has to act.
     pub owner: Owner,
-    /// How sure.
+    /// How certain the leading candidate is.
     pub certainty: Certainty,
-    /// All that fit, best first; shares sum to 1.
+    /// Every matching cause, the most probable first; the shares add up to 1.
     pub candidates: Vec<Candidate>,
-    /// What to do next, for the leading cause.
+    /// The next steps for the leading cause.
     pub next: Vec<String>,
 }
 
-/// A cause that fits, and how much of the probability it holds.
+/// A cause that matches, and its share of the probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The cause.
     pub cause: CauseId,
-    /// Between 0 and 1.
+    /// The share, between 0 and 1.
     pub share: f64,
 }
 
-/// A fact that took part in a diagnosis.
+/// A fact that a diagnosis is based on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// The fact's name, such as `status` or `phase.processing`.
     pub fact: String,
-    /// What it was.
+    /// The fact's value.
     pub value: FactValue,
 }
 
 impl Diagnosis {
-    /// A good result.
+    /// The diagnosis of a probe that passed.
     #[must_use]
     pub const fn passed() -> Self {
         Self {
@@ -98,7 +101,7 @@ impl Diagnosis {
         }
     }
 
-    /// The leading cause, unless all is well.
+    /// The leading cause; `None` if the probe passed.
     #[must_use]
     pub fn cause(&self) -> Option<&CauseId> {
         self.verdict.as_ref().map(|verdict| &verdict.cause)

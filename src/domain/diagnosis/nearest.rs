@@ -1,9 +1,9 @@
-//! The known word that somebody who misspelt one most probably meant.
+//! Suggests the known word that is closest to a misspelled one.
 
-/// The nearest of the known words; `None` if nothing is anywhere near.
+/// The known word with the smallest edit distance; `None` if no word is close enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // A third of the letters wrong is another word.
+    // More than a third of the letters wrong means another word, not a typo.
     let most = (word.chars().count() / 3).max(1);
     known
         .map(|candidate| (distance(candidate, word), candidate))
@@ -12,7 +12,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance: how many letters to change, add or drop.
+/// The Levenshtein distance: the number of letters to change, insert, or delete.
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (index, letter) in one.chars().enumerate() {
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_mended_and_another_word_is_not() {
+    fn a_typo_gets_a_suggestion_and_another_word_does_not() {
         check("statsu", Some("status"));
         check("frontdoor", Some("front_door"));
         check("phase.conect", Some("phase.connect"));

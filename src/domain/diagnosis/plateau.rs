@@ -1,17 +1,17 @@
-//! Which time limit an answer's time sits on.
+//! Finds the time limit that a response time matches.
 //!
-//! A limit fires at its value and the answer arrives a little later; never before. Two
-//! captures show how much later, connection set-up included: 30.163 s against HTTP API's
-//! 30 s, 29.230 s against REST API's 29 s. This file knows declared limits, the
-//! documented defaults, and one limit learned from the target's own failures, which it
-//! names last and only as `learned`: whose limit that is, time cannot tell.
+//! A limit fires at its value, and the response arrives a little later, never earlier. Two
+//! captures show the delay, including connection setup: 30.163 s for the 30 s of HTTP APIs
+//! and 29.230 s for the 29 s of REST APIs. Candidates are the declared limits, the
+//! documented defaults, and last a limit learned from the target's failures, whose owner
+//! time alone cannot identify.
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::target::{AwsDeclarations, Integration};
 
-/// Names of limits, as the fact `plateau` has them.
+/// The limits that a response time can match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plateau {
     /// The API's integration timeout.
@@ -20,55 +20,55 @@ pub enum Plateau {
     Function,
     /// CloudFront's origin response timeout.
     CloudFront,
-    /// Our own deadline.
+    /// The prober's own timeout.
     Client,
-    /// Some limit that repeated failures sit on, though nobody declared it.
+    /// A limit that is not declared but that repeated failures match.
     Learned,
-    /// No limit we know.
+    /// No known limit.
     None,
 }
 
-/// What is known of an answer's time.
+/// The response time and what is known about it.
 #[derive(Clone, Copy, Debug)]
-pub struct AnswerTime {
-    /// How long it took.
+pub struct ResponseTime {
+    /// The time the response took.
     pub time: Duration,
-    /// What the clock holds besides the wait for the answer (connection set-up), or one
-    /// round trip where only processing is timed; zero when unknown.
+    /// Network time included in `time` besides the wait: connection setup, or one round trip
+    /// if only processing is timed; zero if unknown.
     pub network: Duration,
-    /// Our own deadline ended it.
+    /// Whether the prober's own timeout ended the request.
     pub gave_up: bool,
-    /// The status that came; absent when none did.
+    /// The status of the response; `None` without a response.
     pub status: Option<u16>,
-    /// A limit learned from failures before this one.
+    /// A limit learned from earlier failures.
     pub learned: Option<Duration>,
 }
 
-/// HTTP API's integration timeout unless lowered; it cannot be raised (quota page).
-const HTTP_API_LIMIT: Duration = Duration::from_secs(30);
-/// REST API's integration timeout unless changed.
-const REST_API_LIMIT: Duration = Duration::from_secs(29);
-/// CloudFront's origin response timeout unless changed.
+/// The default integration timeout of HTTP APIs; it can only be lowered (quota page).
+pub(super) const HTTP_API_LIMIT: Duration = Duration::from_secs(30);
+/// The default integration timeout of REST APIs (quota page).
+pub(super) const REST_API_LIMIT: Duration = Duration::from_secs(29);
+/// The default origin response timeout of CloudFront.
 const CLOUDFRONT_LIMIT: Duration = Duration::from_secs(30);
-/// An answer may seem this much early: our clock starts once the request is written,
-/// the gateway's may start with its first byte.
+/// A response may appear this much early: the prober's clock starts when the request is
+/// written, the gateway's may start with the first byte of it.
 const EARLY: Duration = Duration::from_millis(20);
-/// An answer may come this much late: four times the 230 ms of the later capture covers
-/// its name resolution and handshakes on a link of 250 ms.
+/// A response may be this much late: four times the 230 ms of the later capture covers name
+/// resolution and handshakes on a link with a latency of 250 ms.
 const LATE: Duration = Duration::from_secs(1);
-/// A short limit needs a tighter interval, or any answer would sit on it: a tenth of the
-/// limit, but no less than the later capture plus jitter.
+/// A short limit has a smaller tolerance, a tenth of the limit, so that not every response
+/// matches it; this is the minimum: the later capture plus jitter.
 const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 
-/// Answers that sit on one limit lie this close together: one round trip's jitter and the
-/// granularity of the timer that fires.
-const TOGETHER: Duration = Duration::from_millis(50);
-/// And this part of the limit more: one in 200, so that 30 s may scatter by 200 ms in all,
-/// which is what connection set-up and retries inside the front door add to it.
-const TOGETHER_PART: u32 = 200;
+/// Responses that hit the same limit differ by at most this much, plus [`SPREAD_PART`]: the
+/// jitter of a round trip and the granularity of the timer that fires.
+const SPREAD: Duration = Duration::from_millis(50);
+/// One part in this many of the limit is added to [`SPREAD`]. Times around 30 s may differ
+/// by 200 ms in total, which covers connection setup and retries inside the front door.
+const SPREAD_PART: u32 = 200;
 
 impl Plateau {
-    /// The limit as the fact `plateau`.
+    /// The value of the fact `plateau`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,56 +81,59 @@ impl Plateau {
         }
     }
 
-    /// Finds the limit that an answer's time sits on.
+    /// Finds the limit that a response time matches.
     ///
-    /// Where several would do, first the status decides: an API that gives up waiting
-    /// answers otherwise than one that relays a function's own timeout. Then the highest
-    /// limit wins, since none fires early and the answer is least late for it; of equal
-    /// ones the outer, whose clock started first. A learned limit comes last: a declared
-    /// one explains the same time and says whose it is.
+    /// If several limits match, the status decides first: an API that times out returns
+    /// another status than one that relays a function timeout. Then the highest limit wins,
+    /// because no limit fires early and the response is least late for it. Of equal limits,
+    /// the outer one wins, because its clock started first. A learned limit comes last: a
+    /// declared one explains the same time and has a known owner.
     #[must_use]
-    pub fn find(door: FrontDoor, declared: &AwsDeclarations, answer: AnswerTime) -> Self {
-        if answer.gave_up {
+    pub fn find(door: FrontDoor, declared: &AwsDeclarations, response: ResponseTime) -> Self {
+        if response.gave_up {
             return Self::Client;
         }
         let known = [
-            (Self::Function, function_limit(door, declared, answer)),
-            (Self::Integration, integration_limit(door, declared, answer)),
+            (Self::Function, function_limit(door, declared, response)),
+            (
+                Self::Integration,
+                integration_limit(door, declared, response),
+            ),
             (Self::CloudFront, cloudfront_limit(door)),
         ];
         known
             .into_iter()
             .filter_map(|(plateau, limit)| Some((plateau, limit?)))
-            .filter(|(_, limit)| sits_on(*limit, answer))
-            // The last of equal ones: the array goes from the inside out.
+            .filter(|(_, limit)| matches_limit(*limit, response))
+            // Of equal limits, `max_by_key` takes the last; the array goes from inner to outer.
             .max_by_key(|(_, limit)| *limit)
             .map(|(plateau, _)| plateau)
-            .or_else(|| answer.sits_on_learned().then_some(Self::Learned))
+            .or_else(|| response.matches_learned().then_some(Self::Learned))
             .unwrap_or(Self::None)
     }
 }
 
-impl AnswerTime {
-    fn sits_on_learned(self) -> bool {
-        let close = |limit: Duration| self.time.abs_diff(limit) <= together(limit);
+impl ResponseTime {
+    fn matches_learned(self) -> bool {
+        let close = |limit: Duration| self.time.abs_diff(limit) <= max_spread(limit);
         self.learned.is_some_and(close)
     }
 }
 
-/// How far apart answers may lie that sit on one limit of about this length.
+/// The largest difference between the times of responses that hit the same limit.
 #[must_use]
-pub fn together(limit: Duration) -> Duration {
-    TOGETHER + limit / TOGETHER_PART
+pub fn max_spread(limit: Duration) -> Duration {
+    SPREAD + limit / SPREAD_PART
 }
 
-/// The API's limit, unless the answer cannot come from it: HTTP API gives up with 503
-/// and REST API with 504 (both captured), so a 500 or 502 is not theirs.
+/// The API's limit. `None` if the response cannot be its timeout: HTTP APIs time out with
+/// 503 and REST APIs with 504 (both captured), so a 500 or 502 is not a timeout of the API.
 fn integration_limit(
     door: FrontDoor,
     declared: &AwsDeclarations,
-    answer: AnswerTime,
+    response: ResponseTime,
 ) -> Option<Duration> {
-    match (door, answer.status) {
+    match (door, response.status) {
         (FrontDoor::CloudFront | FrontDoor::FunctionUrl, _)
         | (FrontDoor::HttpApi | FrontDoor::RestApi, Some(500 | 502)) => None,
         (FrontDoor::HttpApi, _) => Some(declared.integration_timeout.unwrap_or(HTTP_API_LIMIT)),
@@ -139,34 +142,34 @@ fn integration_limit(
     }
 }
 
-/// The function's own limit, unless no function stands there or the answer is the one
-/// with which the API itself gives up waiting.
+/// The function's own timeout. `None` if there is no function, or if the response is the
+/// one that the API returns when it times out itself.
 fn function_limit(
     door: FrontDoor,
     declared: &AwsDeclarations,
-    answer: AnswerTime,
+    response: ResponseTime,
 ) -> Option<Duration> {
-    let elsewhere = matches!(
+    let no_function = matches!(
         declared.integration,
         Some(Integration::Http | Integration::VpcLink)
     );
-    let gave_up = matches!(
-        (door, answer.status),
+    let api_timed_out = matches!(
+        (door, response.status),
         (FrontDoor::HttpApi, Some(503)) | (FrontDoor::RestApi, Some(504))
     );
-    let here = door != FrontDoor::CloudFront && !elsewhere && !gave_up;
-    declared.function_timeout.filter(|_| here)
+    let applies = door != FrontDoor::CloudFront && !no_function && !api_timed_out;
+    declared.function_timeout.filter(|_| applies)
 }
 
-/// CloudFront's limit, where CloudFront made the answer: whatever lies behind it has not
-/// answered, so that no inner limit can be the one.
+/// CloudFront's limit, if CloudFront generated the response. The origin has not responded
+/// then, so no inner limit applies.
 fn cloudfront_limit(door: FrontDoor) -> Option<Duration> {
     (door == FrontDoor::CloudFront).then_some(CLOUDFRONT_LIMIT)
 }
 
-fn sits_on(limit: Duration, answer: AnswerTime) -> bool {
-    let late = (limit / 10).clamp(LATE_AT_LEAST, LATE) + answer.network;
-    (limit.saturating_sub(EARLY)..=limit + late).contains(&answer.time)
+fn matches_limit(limit: Duration, response: ResponseTime) -> bool {
+    let late = (limit / 10).clamp(LATE_AT_LEAST, LATE) + response.network;
+    (limit.saturating_sub(EARLY)..=limit + late).contains(&response.time)
 }
 
 #[cfg(test)]
@@ -179,7 +182,7 @@ mod tests {
         seconds: f64,
         expected: Plateau,
     ) {
-        let answer = AnswerTime {
+        let response = ResponseTime {
             time: Duration::from_secs_f64(seconds),
             network: Duration::ZERO,
             gave_up: false,
@@ -187,7 +190,7 @@ mod tests {
             learned: Some(Duration::from_secs_f64(2.5)),
         };
         assert_eq!(
-            Plateau::find(door, declared, answer),
+            Plateau::find(door, declared, response),
             expected,
             "{seconds} s"
         );
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_captured_timeouts_sit_on_the_default_limits() {
+    fn the_captured_timeouts_match_the_default_limits() {
         let none = AwsDeclarations::default();
         check(HTTP_503, &none, 30.163, Plateau::Integration);
         check(HTTP_503, &none, 30.002, Plateau::Integration);
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_limit_of_any_value_replaces_the_default() {
+    fn a_declared_limit_replaces_the_default() {
         let declared = declared(Some(6.5), 3.0);
         check(HTTP_503, &declared, 6.6, Plateau::Integration);
         check(HTTP_500, &declared, 3.1, Plateau::Function);
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_limits_the_status_tells_whose_it_is() {
+    fn the_status_decides_between_equal_limits() {
         let equal = declared(Some(10.0), 10.0);
         check(HTTP_503, &equal, 10.1, Plateau::Integration);
         check(HTTP_500, &equal, 10.1, Plateau::Function);
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn of_near_limits_the_one_that_fired_last_wins() {
+    fn the_highest_of_several_close_limits_wins() {
         let near = declared(Some(30.0), 29.5);
         check(
             (FrontDoor::HttpApi, 504),
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_cloudfront_sits_on_no_inner_limit() {
+    fn a_cloudfront_page_matches_no_inner_limit() {
         let inner = declared(Some(30.0), 30.0);
         check(
             (FrontDoor::CloudFront, 504),
@@ -269,20 +272,20 @@ mod tests {
     }
 
     #[test]
-    fn a_function_url_knows_the_functions_limit_alone() {
+    fn a_function_url_has_only_the_functions_limit() {
         let url = declared(Some(3.0), 3.0);
         check((FrontDoor::FunctionUrl, 502), &url, 3.05, Plateau::Function);
     }
 
     #[test]
-    fn without_a_function_its_limit_is_nobodys() {
+    fn a_function_timeout_is_ignored_without_a_function() {
         let mut http = declared(None, 3.0);
         http.integration = Some(Integration::Http);
         check(HTTP_500, &http, 3.05, Plateau::None);
     }
 
     #[test]
-    fn a_learned_limit_comes_after_every_declared_one() {
+    fn a_learned_limit_comes_after_every_declared_limit() {
         let none = AwsDeclarations::default();
         check(HTTP_500, &none, 2.55, Plateau::Learned);
         check(HTTP_500, &none, 2.45, Plateau::Learned);
@@ -291,8 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn our_own_deadline_is_the_limit_whatever_else_would_do() {
-        let answer = AnswerTime {
+    fn the_probers_own_timeout_takes_precedence() {
+        let response = ResponseTime {
             time: Duration::from_secs(30),
             network: Duration::ZERO,
             gave_up: true,
@@ -301,7 +304,7 @@ mod tests {
         };
         let none = AwsDeclarations::default();
         assert_eq!(
-            Plateau::find(FrontDoor::HttpApi, &none, answer),
+            Plateau::find(FrontDoor::HttpApi, &none, response),
             Plateau::Client
         );
     }

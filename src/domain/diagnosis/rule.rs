@@ -1,90 +1,108 @@
-//! One rule: what a cause looks like, who acts on it, and how to tell it from its rivals.
+//! A rule: the facts that indicate a cause, its owner, its next steps and its tests.
 //!
-//! Plain data, read by `reader` from text; a `Rule` that exists names only facts of the
-//! catalogue. It does not rank (`rulebook`).
+//! Plain data that `parser` reads from TOML. Every fact that a `Rule` names is in the
+//! catalog. `ranking` ranks the matching rules.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::{Candidate, Verdict};
 use crate::model::cause::{CauseId, Certainty, Owner};
 
-/// What one cause looks like.
+/// The facts that indicate one cause, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The rule's own name; the cause's too unless another is given.
+    /// The rule's unique name, and its cause unless the rule names another one.
     pub id: CauseId,
-    /// The cause it names. Several rules may name one cause; the first tells its title.
+    /// The cause. Several rules may name the same cause; [`Rulebook::causes`] picks the one
+    /// whose title represents it.
+    ///
+    /// [`Rulebook::causes`]: super::rulebook::Rulebook::causes
     pub cause: CauseId,
-    /// One sentence without a full stop, at most 80 columns.
+    /// One sentence without a period, at most 80 characters.
     pub title: String,
-    /// Who acts.
+    /// Who has to act.
     pub owner: Owner,
-    /// The most that this rule can earn.
+    /// The highest certainty that this rule can reach.
     pub certainty: Certainty,
-    /// Weight among rivals, before `weigh`; above 0.
+    /// The weight among rivals before `weigh` applies; greater than 0.
     pub weight: f64,
-    /// Looked at only when no ordinary rule fits.
+    /// Whether the rule is used only if no ordinary rule matches.
     pub fallback: bool,
-    /// What to do next.
+    /// The next steps, the most useful first.
     pub next: Vec<String>,
-    /// Official page it is drawn from.
+    /// The official page that the rule is based on.
     pub see: String,
-    /// All must hold.
+    /// The rule matches if all of these hold.
     pub when: Vec<Condition>,
-    /// Factors on the weight: how timing and declarations reorder rivals.
+    /// Factors on the weight, by which timing and declarations change the ranking.
     pub weigh: Vec<Factor>,
-    /// Facts that are diagnosed as this rule's cause.
+    /// Facts that must be diagnosed as this rule's cause.
     pub examples: Vec<Facts>,
-    /// Facts that are not.
+    /// Facts that must be diagnosed as another cause.
     pub counterexamples: Vec<Counterexample>,
-    /// Where it is written.
+    /// Where the rule is defined.
     pub origin: Origin,
 }
 
-/// Where a rule is written.
+/// Where a rule is defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The file's name as given.
+    /// The name of the file, as given.
     pub file: Arc<str>,
-    /// 1-based; where the rule begins.
+    /// The first line of the rule, 1-based.
     pub line: usize,
-    /// Whether it is one of the program's own.
+    /// Whether the rule is built into the program.
     pub embedded: bool,
-    /// The line of each example, in their order.
+    /// The line of each example, in order.
     pub examples: Vec<usize>,
-    /// The line of each counterexample, in their order.
+    /// The line of each counterexample, in order.
     pub counterexamples: Vec<usize>,
 }
 
 /// A factor on a rule's weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
-    /// All must hold for it to count.
+    /// The factor applies if all of these hold.
     pub when: Vec<Condition>,
-    /// Above 0; multiplies the weight.
+    /// Multiplies the weight; greater than 0.
     pub factor: f64,
 }
 
-/// Facts that are diagnosed as something else.
+/// Facts that must not be diagnosed as the rule's cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counterexample {
     /// The facts.
     pub given: Facts,
-    /// Why they are something else.
+    /// Why the cause is another one.
     pub because: String,
 }
 
-/// Something wrong in a rule file.
+/// A problem in a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleProblem {
-    /// The file's name as given.
+    /// The name of the file, as given.
     pub file: String,
-    /// 1-based.
+    /// The line, 1-based.
     pub line: usize,
-    /// What is wrong, with the mend.
+    /// What is wrong and how to correct it.
     pub message: String,
+}
+
+impl Rule {
+    /// The verdict that names this rule's cause.
+    pub(super) fn verdict(&self, certainty: Certainty, candidates: Vec<Candidate>) -> Verdict {
+        Verdict {
+            cause: self.cause.clone(),
+            title: self.title.clone(),
+            owner: self.owner,
+            certainty,
+            candidates,
+            next: self.next.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Origin {

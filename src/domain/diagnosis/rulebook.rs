@@ -1,18 +1,17 @@
-//! All rules, and the ranking of those that fit.
+//! All rules, and the diagnosis that they give.
 //!
-//! A candidate's share is its weight, times the factors that hold, over the sum; ties keep
-//! the order of the files. Fallbacks are looked at only when nothing specific fits, and
-//! what nothing fits is `unexplained`, never a wrong name. Total and deterministic.
+//! Loads the built-in rules and those of the operator, and turns facts into a diagnosis.
+//! `ranking` ranks the matching rules. A failure that no rule matches is `unexplained`,
+//! never a wrong cause. The same facts always give the same diagnosis.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::embedded;
 use crate::domain::diagnosis::fact::Facts;
-use crate::domain::diagnosis::reader;
+use crate::domain::diagnosis::parser;
+use crate::domain::diagnosis::ranking::{evidence, known, rank, verdict};
 use crate::domain::diagnosis::rule::{Rule, RuleProblem};
-use crate::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
+use crate::domain::diagnosis::{Candidate, Diagnosis, Outcome, Verdict};
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::settings::RuleFile;
 
@@ -22,69 +21,22 @@ pub struct Rulebook {
     rules: Vec<Rule>,
 }
 
-/// Rules that cannot be used.
+/// Rules that cannot be used, with every problem found in them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct RulebookError(pub Vec<RuleProblem>);
 
-/// The share from which a leading candidate is more than possible (design: nine tenths).
-const LIKELY_FROM: f64 = 0.9;
-
-/// What `unexplained` means.
+/// The title of `unexplained`.
 const UNEXPLAINED_TITLE: &str = "No rule explains this failure";
 
-/// What to do about a failure that no rule explains.
+/// The next steps for `unexplained`.
 const UNEXPLAINED_NEXT: &[&str] = &[
-    "Look at the evidence: status, headers and phase times are all that was seen from outside.",
-    "Look in the logs of the service and of its gateway for the request id and the time.",
-    "If you find the cause, write a rule for it: the facts it may ask for are listed in `probecause explain --facts`.",
+    "Read the evidence: status, headers, and phase times are all that was seen from outside.",
+    "Search the logs of the service and of its gateway for the request id and the time.",
+    "If you find the cause, write a rule for it: `probecause explain --facts` lists the facts that it may test.",
 ];
 
-/// Words, and the facts that they were judged by.
-const JUDGED_BY: &[(&[&str], &[&str])] = &[
-    (
-        &["invoked"],
-        &[
-            "answer_time",
-            "floor",
-            "floor.low",
-            "floor_from",
-            "excess",
-            "healthy_minimum",
-        ],
-    ),
-    (
-        &[
-            "lambda.seen",
-            "lambda.throttled",
-            "lambda.failed",
-            "lambda.ran",
-            "window.every",
-            "api.seen",
-        ],
-        &[
-            "window.state",
-            "window.ours",
-            "window.requests",
-            "lambda.throttles",
-            "lambda.invocations",
-            "lambda.errors",
-            "lambda.duration_max",
-            "api.count",
-            "api.server_errors",
-        ],
-    ),
-    (
-        &["log.template"],
-        &[
-            "log.source",
-            "log.integration_status",
-            "log.integration_latency",
-        ],
-    ),
-];
-
-/// The facts shown when no rule asked for any.
+/// The evidence of `unexplained`, where no rule tests a fact.
 const UNEXPLAINED_FACTS: &[&str] = &[
     "phase",
     "fault",
@@ -98,13 +50,13 @@ impl Rulebook {
     /// The rules that are built into the program.
     ///
     /// # Errors
-    /// Never in a released program: a test reads them all.
+    /// Never in a released program: a test parses every built-in file.
     pub fn embedded() -> Result<Self, RulebookError> {
         Self::with(&[])
     }
 
-    /// An operator's rules, which win ties, before the program's own. One with the id of
-    /// ours takes its place.
+    /// The operator's rules followed by the built-in ones, so that the operator's rules win
+    /// ties. An operator's rule replaces a built-in rule with the same id.
     ///
     /// # Errors
     /// Every problem of the operator's files.
@@ -113,40 +65,30 @@ impl Rulebook {
             .iter()
             .map(|file| (file.name.as_str(), file.text.as_str()));
         let mut book = Self::from_files(files)?;
-        let mut own = Self::from_files(embedded::FILES.iter().copied())?.rules;
-        own.retain(|rule| !book.rules.iter().any(|theirs| theirs.id == rule.id));
-        for rule in &mut own {
+        let mut built_in = Self::from_files(embedded::FILES.iter().copied())?.rules;
+        built_in.retain(|rule| !book.rules.iter().any(|theirs| theirs.id == rule.id));
+        for rule in &mut built_in {
             rule.origin.embedded = true;
         }
-        book.rules.append(&mut own);
+        book.rules.append(&mut built_in);
         Ok(book)
     }
 
-    /// Rules of several files, as pairs of name and text. An earlier file wins ties.
+    /// The rules of several files, given as pairs of name and text. An earlier file wins
+    /// ties.
     ///
     /// # Errors
-    /// Every problem of every file, and ids that occur twice.
-    pub fn from_files<'a>(
+    /// Every problem of every file, and every duplicate id.
+    pub(super) fn from_files<'a>(
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, RulebookError> {
         let mut rules: Vec<Rule> = Vec::new();
         let mut problems = Vec::new();
         for (file, text) in files {
-            match reader::parse(file, text) {
-                Ok(read) => {
-                    for rule in read {
-                        if let Some(other) = rules.iter().find(|other| other.id == rule.id) {
-                            let place = &other.origin;
-                            problems.push(RuleProblem {
-                                file: file.to_owned(),
-                                line: rule.origin.line,
-                                message: format!(
-                                    "rule `{}` exists already at {place}: rename one; several rules may \
-                                     name one `cause`",
-                                    rule.id
-                                ),
-                            });
-                        }
+            match parser::parse(file, text) {
+                Ok(parsed) => {
+                    for rule in parsed {
+                        problems.extend(duplicate(&rules, &rule));
                         rules.push(rule);
                     }
                 }
@@ -165,45 +107,38 @@ impl Rulebook {
         self.rules.iter()
     }
 
-    /// One rule a cause, in order: the rule named like its cause, else the first that
-    /// names it. `unexplained` has none.
+    /// One rule per cause, in order: the rule whose id is the cause, or else the first rule
+    /// that names the cause. `unexplained` has no rule.
     pub fn causes(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().enumerate().filter_map(|(index, rule)| {
-            let namesake = self.rules.iter().any(|other| other.id == rule.cause);
-            let first = !self.rules[..index]
-                .iter()
-                .any(|other| other.cause == rule.cause);
-            let shown = if namesake {
+            let has_namesake = self.rules.iter().any(|other| other.id == rule.cause);
+            let represents = if has_namesake {
                 rule.id == rule.cause
             } else {
-                first
+                let mut earlier = self.rules[..index].iter();
+                !earlier.any(|other| other.cause == rule.cause)
             };
-            shown.then_some(rule)
+            represents.then_some(rule)
         })
     }
 
-    /// A verdict for a cause that several failures have in common although it leads none
-    /// of them; never more than possible. `None`: no rule names it.
+    /// A verdict for a cause that several failures share although it leads none of them;
+    /// its certainty is always `possible`. `None` if no rule names the cause.
     #[must_use]
     pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
         let rule = self.causes().find(|rule| rule.cause == *cause)?;
-        Some(Verdict {
-            cause: rule.cause.clone(),
-            title: rule.title.clone(),
-            owner: rule.owner,
-            certainty: Certainty::Possible,
-            candidates,
-            next: rule.next.clone(),
-        })
+        Some(rule.verdict(Certainty::Possible, candidates))
     }
 
-    /// The rule that weighs most among those that fit; `None`: nothing fits.
+    /// The heaviest of the matching rules; `None` if no rule matches.
     #[must_use]
     pub fn leader(&self, facts: &Facts) -> Option<&Rule> {
-        self.rank(facts).first().map(|fit| fit.rule)
+        rank(&self.rules, facts)
+            .first()
+            .map(|matching| matching.rule)
     }
 
-    /// What the facts mean. Total and deterministic.
+    /// Diagnoses the facts of a probe.
     #[must_use]
     pub fn diagnose(&self, facts: &Facts) -> Diagnosis {
         let outcome = match facts.text("phase") {
@@ -211,7 +146,7 @@ impl Rulebook {
             Some("degraded") => Outcome::Degraded,
             Some(_) => Outcome::Failed,
         };
-        let ranked = self.rank(facts);
+        let ranked = rank(&self.rules, facts);
         let (verdict, evidence) = match ranked.first() {
             Some(leader) => (verdict(leader, &ranked), evidence(&ranked, facts)),
             None => (unexplained(), known(UNEXPLAINED_FACTS, facts)),
@@ -223,38 +158,28 @@ impl Rulebook {
             error: facts.error.clone(),
         }
     }
-
-    /// What fits, best first, one entry a cause.
-    fn rank(&self, facts: &Facts) -> Vec<Fit<'_>> {
-        let fitting = |fallback: bool| -> Vec<Fit<'_>> {
-            self.rules
-                .iter()
-                .filter(|rule| rule.fallback == fallback && all_hold(&rule.when, facts))
-                .map(|rule| Fit {
-                    rule,
-                    weight: weight(rule, facts),
-                })
-                .collect()
-        };
-        let mut fits = fitting(false);
-        if fits.is_empty() {
-            fits = fitting(true);
-        }
-        // Stable: equal weights keep the order of the files.
-        fits.sort_by(|one, other| other.weight.total_cmp(&one.weight));
-        let mut seen = BTreeSet::new();
-        fits.retain(|fit| seen.insert(&fit.rule.cause));
-        fits
-    }
 }
 
-/// The owner, title and next steps of `unexplained`, which no rule describes.
+/// The problem of a rule whose id is already taken.
+fn duplicate(rules: &[Rule], rule: &Rule) -> Option<RuleProblem> {
+    let first = rules.iter().find(|other| other.id == rule.id)?;
+    Some(RuleProblem {
+        file: rule.origin.file.to_string(),
+        line: rule.origin.line,
+        message: format!(
+            "duplicate rule id `{}`, first used at {}; use another id (several rules may name the same `cause`)",
+            rule.id, first.origin
+        ),
+    })
+}
+
+/// The verdict `unexplained`, which has no rule.
 #[must_use]
 pub fn unexplained() -> Verdict {
     Verdict {
         cause: CauseId::unexplained(),
         title: UNEXPLAINED_TITLE.to_owned(),
-        // Whoever owns the endpoint knows most about what it does.
+        // The owner of the endpoint knows most about its behavior.
         owner: Owner::Service,
         certainty: Certainty::Possible,
         candidates: vec![Candidate {
@@ -266,93 +191,6 @@ pub fn unexplained() -> Verdict {
             .map(|step| (*step).to_owned())
             .collect(),
     }
-}
-
-struct Fit<'a> {
-    rule: &'a Rule,
-    weight: f64,
-}
-
-fn all_hold(conditions: &[Condition], facts: &Facts) -> bool {
-    conditions.iter().all(|condition| condition.holds(facts))
-}
-
-fn weight(rule: &Rule, facts: &Facts) -> f64 {
-    let factors = rule
-        .weigh
-        .iter()
-        .filter(|factor| all_hold(&factor.when, facts));
-    factors.fold(rule.weight, |weight, factor| weight * factor.factor)
-}
-
-fn verdict(leader: &Fit<'_>, ranked: &[Fit<'_>]) -> Verdict {
-    let sum: f64 = ranked.iter().map(|fit| fit.weight).sum();
-    let candidates: Vec<Candidate> = ranked
-        .iter()
-        .map(|fit| Candidate {
-            cause: fit.rule.cause.clone(),
-            share: fit.weight / sum,
-        })
-        .collect();
-    let certainty = if leader.weight / sum >= LIKELY_FROM {
-        leader.rule.certainty
-    } else {
-        Certainty::Possible
-    };
-    Verdict {
-        cause: leader.rule.cause.clone(),
-        title: leader.rule.title.clone(),
-        owner: leader.rule.owner,
-        certainty,
-        candidates,
-        next: leader.rule.next.clone(),
-    }
-}
-
-/// The facts that the leader and its rivals asked for, in the order asked.
-fn evidence(ranked: &[Fit<'_>], facts: &Facts) -> Vec<Evidence> {
-    let asked = ranked.iter().flat_map(|fit| {
-        let factors = fit.rule.weigh.iter().flat_map(|factor| &factor.when);
-        fit.rule.when.iter().chain(factors)
-    });
-    let mut found: Vec<Evidence> = Vec::new();
-    for condition in asked {
-        if found.iter().any(|evidence| evidence.fact == condition.fact) {
-            continue;
-        }
-        if let Some(value) = condition.evidence(facts) {
-            found.push(Evidence {
-                fact: condition.fact.clone(),
-                value,
-            });
-        }
-    }
-    // What a word was judged by belongs to it.
-    let is_point = facts.get("floor.low") == facts.get("floor");
-    for (words, numbers) in JUDGED_BY {
-        if found.iter().any(|fact| words.contains(&fact.fact.as_str())) {
-            for evidence in known(numbers, facts) {
-                // An estimated floor has no other end to tell.
-                let told = is_point && evidence.fact == "floor.low";
-                if !told && !found.iter().any(|other| other.fact == evidence.fact) {
-                    found.push(evidence);
-                }
-            }
-        }
-    }
-    found
-}
-
-fn known(names: &[&str], facts: &Facts) -> Vec<Evidence> {
-    names
-        .iter()
-        .filter_map(|name| {
-            Some(Evidence {
-                fact: (*name).to_owned(),
-                value: facts.get(name)?.clone(),
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -413,25 +251,25 @@ mod tests {
     }
 
     #[test]
-    fn ties_keep_the_order_of_the_file_and_are_only_possible() {
+    fn ties_keep_the_order_of_the_rules_and_are_only_possible() {
         check(Some(500.0), "unclear", "possible first 0.50 second 0.50");
     }
 
     #[test]
-    fn a_factor_reorders_and_nine_tenths_are_likely() {
+    fn a_factor_changes_the_ranking_and_a_share_of_nine_tenths_is_likely() {
         check(Some(500.0), "no", "likely second 0.95 first 0.05");
     }
 
     #[test]
-    fn a_fallback_never_rivals_and_nothing_is_unexplained() {
+    fn a_fallback_applies_without_an_ordinary_match_and_no_match_is_unexplained() {
         check(Some(404.0), "no", "likely last-resort 1.00");
         check(None, "no", "possible unexplained 1.00");
     }
 
     #[test]
-    fn an_id_that_occurs_twice_is_refused() {
+    fn a_duplicate_id_is_rejected() {
         let error = Rulebook::from_files([("a.toml", RULES), ("b.toml", RULES)]).unwrap_err();
         assert_eq!(error.0.len(), 3);
-        assert!(error.to_string().contains("rule `first` exists already"));
+        assert!(error.to_string().contains("duplicate rule id `first`"));
     }
 }

@@ -1,51 +1,33 @@
-//! The facts that time tells: the limit an answer sits on, the floor, and what is above.
+//! The facts about the response time: the matching limit, the floor, and the excess over it.
 //!
-//! Time orders candidates and never proves one: a warm function answers within
-//! milliseconds of the floor, and a denied call makes the trip to Lambda too. The floor
-//! is measured where control requests were made, else estimated from the connect time;
-//! how quickly the target answered while it was well fills in. This file refuses to say
-//! that a function ran; it says what the time suggests, and `unclear` when in doubt.
+//! The floor is measured by control requests, or else estimated from the connect time. The
+//! response times of the healthy target complement it. Time ranks candidates and never
+//! proves one; `invoked` draws the conclusion about the function.
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::context::{Context, Floor, HealthyTimes};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::front_door::FrontDoor;
-use crate::domain::diagnosis::plateau::{AnswerTime, Plateau};
+use crate::domain::diagnosis::invoked::Invoked;
+use crate::domain::diagnosis::plateau::{Plateau, ResponseTime};
 use crate::model::observation::{FaultKind, Observation};
 use crate::model::target::{Authorizer, Target};
 
-/// What a gateway adds to one round trip when it answers by itself. On one network, the
-/// captures of uninvoked calls take 168 and 173 ms (HTTP API) and 103 and 105 ms (REST)
-/// with resolution, three round trips and this in them: it cannot be more than a few
-/// tens of milliseconds. Too small a value only makes `invoked` lean to `unclear`.
+/// The time that a gateway adds to one round trip when it responds by itself. On one
+/// network, the captured calls that did not invoke the function take 168 and 173 ms (HTTP
+/// API) and 103 and 105 ms (REST API), including name resolution and three round trips, so
+/// the overhead is at most a few tens of milliseconds. A value that is too small only makes
+/// `invoked` more often `unclear`.
 const GATEWAY_OVERHEAD: Duration = Duration::from_millis(20);
 
-/// Up to this much above a floor drawn from one time alone, nothing suggests that the
-/// function ran. Such a floor does not know its own spread: an estimate is off by the
-/// overhead it assumes and the jitter of one connect, another answer's total time by the
-/// jitter of a resolution and two round trips; and a denied call's trip to Lambda's front
-/// end comes on top.
-const NOT_INVOKED_BELOW_ONE: Duration = Duration::from_millis(50);
-
-/// The same above a measured interval, which holds the gateway's overhead, shares the
-/// network with the answer and knows its spread. What remains is the trip to Lambda's
-/// front end, which control requests do not make and denied or throttled calls do; pairs
-/// of those lie 5 ms (168 and 173) and 2 ms (103 and 105) apart in the captures. A warm
-/// function of 2 to 25 ms hides below it, hence `no` is a hint and no more.
-const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
-
-/// From this much above the floor, the function seems to have run: the invoked captures
-/// lie 213 and 233 ms (HTTP API), 283 and 408 ms (REST) above; cold gateway configuration
-/// alone adds from 50 ms up, so the space between is `unclear`.
-const INVOKED_FROM: Duration = Duration::from_millis(150);
-
-/// Headers that a CDN on the way leaves: the connect time then ends at its edge, while
-/// the answer comes from behind it, so that the one says nothing about the other.
-const MIDDLEMEN: &[&str] = &["via", "x-amz-cf-id", "x-cache"];
+/// Headers that a CDN on the path adds. The connect time then ends at the CDN's edge while
+/// the response comes from behind it, so the connect time says nothing about the floor.
+const INTERMEDIARY_HEADERS: &[&str] = &["via", "x-amz-cf-id", "x-cache"];
 
 impl Facts {
-    pub(super) fn timed(
+    /// Adds the facts about the response time.
+    pub(super) fn add_timing(
         &mut self,
         target: &Target,
         observation: &Observation,
@@ -57,75 +39,72 @@ impl Facts {
         };
         self.set_number("answer_time", time.as_secs_f64());
         self.set_text("clock", clock);
-        let timed_out = |kind| kind == FaultKind::Timeout;
-        let answer = AnswerTime {
+        let fault = observation.fault.as_ref();
+        let response = ResponseTime {
             time,
             network: observation.phases.connect.unwrap_or_default(),
-            gave_up: observation
-                .fault
+            gave_up: fault.is_some_and(|fault| fault.kind == FaultKind::Timeout),
+            status: observation
+                .response
                 .as_ref()
-                .is_some_and(|fault| timed_out(fault.kind)),
-            status: observation.response.as_ref().map(|answer| answer.status),
+                .map(|response| response.status),
             learned: context.learned,
         };
-        let plateau = Plateau::find(door, &target.aws, answer);
+        let plateau = Plateau::find(door, &target.aws, response);
         self.set_text("plateau", plateau.as_str());
-        // Times of redirects are summed up, while a floor and a history are of one hop.
+        // The time of redirects is a sum, while a floor and a history are of one request.
         if observation.response.is_some() && observation.redirects == 0 {
-            self.above_floor(target, observation, context, time);
+            self.add_floor(target, observation, context, time);
         }
     }
 
-    /// Floor, excess and what they suggest.
-    fn above_floor(
+    /// Adds the floor, the excess over it, and whether the function probably ran.
+    fn add_floor(
         &mut self,
         target: &Target,
         observation: &Observation,
         context: &Context,
         time: Duration,
     ) {
-        let estimate = || estimated(target, observation);
+        let estimate = || estimated_floor(target, observation);
         let floor = context.floor.clone().or_else(estimate);
+        // The prober's own delay is not charged to the target.
+        let least = time.saturating_sub(observation.own_lag);
         if let Some(floor) = &floor {
             self.set_number("floor", floor.high.as_secs_f64());
             self.set_number("floor.low", floor.low.as_secs_f64());
             self.set_number("floor.high", floor.high.as_secs_f64());
             self.set_text("floor_from", &floor.from);
-            // What we were late ourselves is not billed to the target.
-            let least = time.saturating_sub(observation.own_lag);
-            let excess = least.as_secs_f64() - floor.high.as_secs_f64();
-            self.set_number("excess", excess);
+            self.set_number("excess", least.as_secs_f64() - floor.high.as_secs_f64());
         }
-        let quickest = context
+        let fastest = context
             .healthy
             .filter(|_| observation.phases.processing.is_some())
-            .map(|healthy| comparable(healthy, observation));
-        if let Some(quickest) = quickest {
-            self.set_number("healthy_minimum", quickest.as_secs_f64());
+            .map(|healthy| fastest_healthy(healthy, observation));
+        if let Some(fastest) = fastest {
+            self.set_number("healthy_minimum", fastest.as_secs_f64());
         }
-        // An authorizer takes time of its own before the function could run. Where nobody
-        // declared whether there is one, time still orders: its failures are a rival by
-        // rule, most routes have none, and `possible` is all that comes of it.
-        let authorised = matches!(
+        // An authorizer takes time of its own before the function could run. If none is
+        // declared, time still ranks: most routes have no authorizer, its failures are a
+        // rival by rule, and the certainty stays `possible`.
+        let has_authorizer = matches!(
             target.aws.authorizer,
             Some(Authorizer::Lambda | Authorizer::Jwt | Authorizer::Iam)
         );
-        if !authorised {
-            let measured = context.floor.is_some();
-            let by_floor = floor.map(|floor| Hint::within(observation.own_lag, time, &floor));
-            let least = time.saturating_sub(observation.own_lag);
-            let quicker = quickest
-                .filter(|quickest| (time < *quickest) == (least < *quickest))
-                .map(|quickest| time < quickest);
-            self.set_text(
-                "invoked",
-                Hint::settle(by_floor, quicker, measured).as_str(),
-            );
+        if !has_authorizer {
+            let own_lag = observation.own_lag;
+            let by_floor = floor.map(|floor| Invoked::by_floor(own_lag, time, &floor));
+            let faster = fastest
+                .filter(|fastest| (time < *fastest) == (least < *fastest))
+                .map(|fastest| time < fastest);
+            let invoked = Invoked::combine(by_floor, faster, context.floor.is_some());
+            self.set_text("invoked", invoked.as_str());
         }
     }
 }
 
-/// The time an answer took, and by which clock; absent when neither is known.
+/// The response time and the clock it was measured with: `processing`, or `total` if only
+/// the whole duration is known. `None` if neither is known.
 #[must_use]
 pub fn answer_time(observation: &Observation) -> Option<(Duration, &'static str)> {
     match observation.phases.processing {
@@ -135,21 +114,23 @@ pub fn answer_time(observation: &Observation) -> Option<(Duration, &'static str)
     }
 }
 
-/// Whether the answer passed somebody who answers TCP in the front door's place.
+/// Whether the response passed through an intermediary, such as a CDN, that accepts TCP
+/// connections in place of the front door.
 #[must_use]
-pub fn through_middleman(observation: &Observation) -> bool {
-    observation
-        .response
-        .as_ref()
-        .is_some_and(|answer| MIDDLEMEN.iter().any(|name| answer.header(name).is_some()))
+pub fn through_intermediary(observation: &Observation) -> bool {
+    observation.response.as_ref().is_some_and(|response| {
+        let mut names = INTERMEDIARY_HEADERS.iter();
+        names.any(|name| response.header(name).is_some())
+    })
 }
 
-/// A floor from the connect time: it holds for the processing clock alone, one round trip
-/// there and back, and where it is the front door that accepted the connection.
-fn estimated(target: &Target, observation: &Observation) -> Option<Floor> {
+/// Estimates the floor as one round trip plus the gateway's overhead. `None` if the
+/// processing time is unknown, or if something other than the front door accepted the
+/// connection.
+fn estimated_floor(target: &Target, observation: &Observation) -> Option<Floor> {
     observation.phases.processing?;
     let round_trip = observation.phases.connect?;
-    if target.request.proxy.is_some() || through_middleman(observation) {
+    if target.request.proxy.is_some() || through_intermediary(observation) {
         return None;
     }
     let estimate = round_trip + GATEWAY_OVERHEAD;
@@ -160,85 +141,16 @@ fn estimated(target: &Target, observation: &Observation) -> Option<Floor> {
     })
 }
 
-/// The quickest healthy answer as it would be over today's network: where the round trip
-/// has become shorter, so have answers of the function. A longer one is left alone, for
-/// that only makes fewer answers seem quicker than the function.
-fn comparable(healthy: HealthyTimes, observation: &Observation) -> Duration {
+/// The fastest healthy response, adjusted to the current network: if the round trip has
+/// become shorter, the function's responses have too. A longer round trip is not corrected,
+/// because it only makes fewer responses look faster than the function.
+fn fastest_healthy(healthy: HealthyTimes, observation: &Observation) -> Duration {
     let shorter = healthy
         .connect
         .zip(observation.phases.connect)
         .map(|(then, now)| then.saturating_sub(now))
         .unwrap_or_default();
     healthy.quickest.saturating_sub(shorter)
-}
-
-/// What the time suggests about the function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hint {
-    Ran,
-    NotRun,
-    Unclear,
-}
-
-impl Hint {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ran => "yes",
-            Self::NotRun => "no",
-            Self::Unclear => "unclear",
-        }
-    }
-
-    /// What the distance from the floor suggests. One in four further answers without
-    /// the function exceeds the slowest of three controls, hardly any by their whole
-    /// spread once more: hence the interval's width comes on top.
-    fn by_floor(time: Duration, floor: &Floor) -> Self {
-        let width = floor.high.saturating_sub(floor.low);
-        let near = if width.is_zero() {
-            NOT_INVOKED_BELOW_ONE
-        } else {
-            NOT_INVOKED_BELOW + width
-        };
-        if time < floor.high + near {
-            Self::NotRun
-        } else if time >= floor.high + INVOKED_FROM {
-            Self::Ran
-        } else {
-            Self::Unclear
-        }
-    }
-
-    /// The same where either time may be too long by our own lag: what holds in all cases.
-    fn within(lag: Duration, time: Duration, floor: &Floor) -> Self {
-        let lower = Floor {
-            low: floor.low.saturating_sub(lag),
-            high: floor.high.saturating_sub(lag),
-            from: String::new(),
-        };
-        let least = Self::by_floor(time.saturating_sub(lag), floor);
-        if least == Self::by_floor(time, &lower) {
-            least
-        } else {
-            Self::Unclear
-        }
-    }
-
-    /// Joins the floor's hint with the history's: whether the answer was quicker than any
-    /// the function gave while it was well.
-    const fn settle(by_floor: Option<Self>, quicker: Option<bool>, measured: bool) -> Self {
-        match (by_floor, quicker) {
-            (Some(hint), None) => hint,
-            // The two contradict each other: a slow function that failed early, perhaps,
-            // or one that is as quick as the gateway itself.
-            (Some(Self::Ran), Some(true)) | (Some(Self::NotRun), Some(false)) => Self::Unclear,
-            // A measured floor knows better than the history where it is unclear; an
-            // estimated one may simply lie too low.
-            (Some(Self::Unclear), Some(true)) if measured => Self::Unclear,
-            (_, Some(true)) => Self::NotRun,
-            (Some(Self::Ran), Some(false)) => Self::Ran,
-            (_, Some(false)) | (None, None) => Self::Unclear,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -248,8 +160,8 @@ mod tests {
 
     use crate::model::observation::{HttpVersion, Response};
 
-    /// An answer after so many milliseconds, over a connection that took 10 ms to open.
-    fn answered(millis: u64) -> Observation {
+    /// A response after `millis` of processing, on a connection that took 10 ms to open.
+    fn response_after(millis: u64) -> Observation {
         let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/");
         seen.phases.connect = Some(Duration::from_millis(10));
         seen.phases.processing = Some(Duration::from_millis(millis));
@@ -290,20 +202,20 @@ mod tests {
     #[track_caller]
     fn check(context: &Context, expected: &[(u64, &str)]) {
         for (millis, invoked) in expected {
-            let facts = facts(&answered(*millis), context);
+            let facts = facts(&response_after(*millis), context);
             assert_eq!(facts.text("invoked"), Some(*invoked), "{millis} ms");
         }
     }
 
     #[test]
-    fn an_estimate_leaves_room_for_what_it_assumes() {
-        // 10 ms of connect and 20 ms of overhead.
+    fn an_estimated_floor_has_a_wide_margin() {
+        // The floor is 10 ms of connect time plus 20 ms of overhead.
         let expected = [(31, "no"), (79, "no"), (81, "unclear"), (181, "yes")];
         check(&context(None, None), &expected);
     }
 
     #[test]
-    fn a_measured_floor_is_sharper_and_grows_with_its_width() {
+    fn a_measured_floor_has_a_margin_that_grows_with_its_width() {
         let narrow = context(Some((18, 20)), None);
         check(
             &narrow,
@@ -314,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn one_other_answer_is_a_floor_that_does_not_know_its_spread() {
+    fn a_floor_from_a_single_response_has_a_wide_margin() {
         let one = context(Some((20, 20)), None);
         check(&one, &[(69, "no"), (71, "unclear"), (170, "yes")]);
     }
 
     #[test]
-    fn the_interval_is_told_with_the_verdict() {
-        let facts = facts(&answered(100), &context(Some((18, 20)), Some(60)));
+    fn the_facts_include_the_floor_interval() {
+        let facts = facts(&response_after(100), &context(Some((18, 20)), Some(60)));
         let numbers = [
             "floor",
             "floor.low",
@@ -329,13 +241,13 @@ mod tests {
             "excess",
             "healthy_minimum",
         ];
-        let told = numbers.map(|name| (facts.number(name).unwrap() * 1e3).round());
-        assert_eq!(told, [20.0, 18.0, 20.0, 80.0, 60.0]);
+        let millis = numbers.map(|name| (facts.number(name).unwrap() * 1e3).round());
+        assert_eq!(millis, [20.0, 18.0, 20.0, 80.0, 60.0]);
         assert_eq!(facts.text("floor_from"), Some("3 control requests"));
     }
 
     #[test]
-    fn what_a_quick_function_could_have_answered_is_not_called_uninvoked() {
+    fn a_response_slower_than_a_fast_function_is_unclear() {
         check(
             &context(Some((18, 20)), Some(25)),
             &[(24, "no"), (26, "unclear")],
@@ -344,9 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn quicker_than_the_function_ever_was_suggests_that_it_did_not_run() {
+    fn a_response_faster_than_any_healthy_one_suggests_that_the_function_did_not_run() {
         check(&context(None, Some(150)), &[(100, "no"), (160, "unclear")]);
-        // A measured floor knows better, and a long way above it nothing is clear.
+        // A measured floor outweighs the history, and the time is far above it.
         check(&context(Some((18, 20)), Some(150)), &[(100, "unclear")]);
         check(
             &context(None, Some(900)),
@@ -355,21 +267,21 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_round_trip_makes_healthy_answers_comparable() {
+    fn healthy_times_are_adjusted_to_a_shorter_round_trip() {
         let mut far = context(None, Some(150));
         far.healthy = far.healthy.map(|healthy| HealthyTimes {
             connect: Some(Duration::from_millis(90)),
             ..healthy
         });
-        // 150 ms over 90 ms of round trip would be 70 ms over today's 10.
+        // 150 ms with a 90 ms round trip correspond to 70 ms with the current 10 ms.
         check(&far, &[(69, "no"), (100, "unclear")]);
     }
 
     #[test]
-    fn behind_a_cdn_or_a_proxy_the_connect_time_is_no_floor() {
-        let mut relayed = answered(40);
-        let answer = relayed.response.as_mut().unwrap();
-        answer
+    fn the_floor_is_not_estimated_behind_a_cdn_or_a_proxy() {
+        let mut relayed = response_after(40);
+        let response = relayed.response.as_mut().unwrap();
+        response
             .headers
             .push(("x-amz-cf-id".to_owned(), "i".to_owned()));
         let alone = facts(&relayed, &context(None, None));
@@ -381,15 +293,15 @@ mod tests {
         assert_eq!(recalled.text("invoked"), Some("no"));
         let mut target = Target::with_defaults("t", url::Url::parse("https://x.example/").unwrap());
         target.request.proxy = url::Url::parse("http://proxy.example:3128/").ok();
-        let proxied = Facts::gather(&target, &answered(40), &context(None, None));
+        let proxied = Facts::gather(&target, &response_after(40), &context(None, None));
         assert_eq!(proxied.number("floor"), None);
     }
 
     #[test]
-    fn hops_of_a_redirect_have_no_floor_in_common() {
-        let mut led = answered(40);
-        led.redirects = 1;
-        let facts = facts(&led, &context(Some((18, 20)), Some(60)));
+    fn a_redirected_response_has_no_floor() {
+        let mut redirected = response_after(40);
+        redirected.redirects = 1;
+        let facts = facts(&redirected, &context(Some((18, 20)), Some(60)));
         assert_eq!(
             (facts.number("floor"), facts.text("invoked")),
             (None, Some("unclear"))
@@ -397,9 +309,9 @@ mod tests {
     }
 
     #[test]
-    fn what_we_were_late_ourselves_is_not_billed_to_the_function() {
+    fn the_probers_own_lag_is_not_charged_to_the_function() {
         let late = |millis, lag| {
-            let mut seen = answered(millis);
+            let mut seen = response_after(millis);
             seen.own_lag = Duration::from_millis(lag);
             facts(&seen, &context(Some((18, 20)), None))
         };
@@ -407,7 +319,7 @@ mod tests {
         assert_eq!(late(300, 40).text("invoked"), Some("yes"));
         assert_eq!(late(300, 200).text("invoked"), Some("unclear"));
         assert_eq!(late(300, 200).number("excess").map(f64::round), Some(0.0));
-        // As quick as this in spite of it.
+        // The response is at the floor even with the lag included.
         assert_eq!(late(30, 10).text("invoked"), Some("no"));
     }
 }

@@ -96,7 +96,7 @@ impl Monitor {
         let Some((mut facts, evidence)) = watched.evidence_requests.apply(answer) else {
             return;
         };
-        facts.told_by_aws(&watched.target.aws, &evidence);
+        facts.add_aws_evidence(&watched.target.aws, &evidence);
         let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
         let said = summary(&evidence);
         let event = watched

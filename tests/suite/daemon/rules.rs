@@ -62,7 +62,7 @@ async fn rules_are_read_anew_by_a_reload_and_broken_ones_change_nothing() {
     std::fs::write(&file, broken).unwrap();
     let (status, said) = reload(&daemon).await;
     assert_eq!(status, 500);
-    let told = "mine.toml:9: there is no fact `statsu`: did you mean `status`?";
+    let told = "mine.toml:9: unknown fact `statsu`; did you mean `status`?";
     assert!(said.contains(told), "{said}");
     let metrics = daemon.get("/metrics").await;
     assert!(metrics.contains("probecause_config_last_reload_successful 0"));

@@ -42,13 +42,13 @@ fn alarm() -> AlarmSpec {
 /// What the daemon would say of a throttled function, in the rule book's words.
 fn words() -> Annotation {
     let next = [
-        "Look at the metrics Throttles and ConcurrentExecutions of the function and of the account.",
+        "Check the Throttles and ConcurrentExecutions metrics of the function and the account.",
         "Compare the function's reserved concurrency with its load; raise it or the account's quota.",
-        "The function did not run for this request: its logs show nothing.",
+        "Do not look for this request in the function's logs: the function did not run.",
     ];
     let verdict = Verdict {
         cause: CauseId::new("lambda-throttled").unwrap(),
-        title: "Lambda throttled the invocation: no concurrency was left".to_owned(),
+        title: "Lambda throttled the invocation: no concurrency was available".to_owned(),
         owner: Owner::Platform,
         certainty: Certainty::Likely,
         candidates: Vec::new(),

@@ -249,7 +249,7 @@ async fn a_200_with_an_odd_body_names_what_may_have_made_it() {
 
 #[tokio::test]
 async fn a_graphql_answer_with_errors_points_at_its_resolvers() {
-    let expected = "The GraphQL answer reports errors: a resolver failed behind a 200";
+    let expected = "The GraphQL response reports errors: a resolver failed behind a 200";
     let body = r#"{"data":{"order":null},"errors":[{"path":["order"],"errorType":"Lambda:Unhandled","message":"boom"}]}"#;
     let verdict = diagnosed(APPSYNC, graphql(body), expects_ok).await;
     assert_eq!(told(&verdict), "likely unexpected-body");

@@ -1,41 +1,36 @@
-//! What AWS said, as facts that rules may ask about.
+//! Turns the evidence from AWS into facts that rules may test.
 //!
-//! From outside, a status and a time; from here, what AWS's sums mean for them. Rules rank
-//! by this table; with traffic of others no row proves what happened to our request:
+//! The rules combine these facts with the response as in this table. If others use the
+//! function too, no row proves what happened to the prober's request:
 //!
-//! | answer outside | settled `lambda.seen` | rule's cause | at most |
+//! | response | settled `lambda.seen` | cause of the rule | at most |
 //! | --- | --- | --- | --- |
-//! | 503 at once (HTTP), 500 (REST) | throttled | throttled | corroborated |
-//! | 503 at once (HTTP) | mixed, throttles among it | throttled | corroborated |
-//! | 500 (HTTP), 502 (REST) | failed, timed-out | function error, its timeout | corroborated |
-//! | 500 (HTTP) | ran-without-errors, not shared | malformed | corroborated |
-//! | 502 (REST) | ran-without-errors | malformed | corroborated |
-//! | 500 (HTTP, REST) | not-invoked | permission; authorizer and others rival it | likely |
-//! | 503, 504 on the limit | outlasted-api, or the API waited | timeout | corroborated |
-//! | any of these | as above, and `window.every` says so | the same | proven |
-//! | any 5xx | API counted none | outside this stage | possible |
+//! | immediate 503 (HTTP), 500 (REST) | throttled | throttled | corroborated |
+//! | immediate 503 (HTTP) | mixed, including throttles | throttled | corroborated |
+//! | 500 (HTTP), 502 (REST) | failed, timed-out | function error, function timeout | corroborated |
+//! | 500 (HTTP) | ran-without-errors, not shared | malformed response | corroborated |
+//! | 502 (REST) | ran-without-errors | malformed response | corroborated |
+//! | 500 (HTTP, REST) | not-invoked | permission denied; rivals: authorizer and others | likely |
+//! | 503, 504 at the limit | outlasted-api, or `api.waited` | integration timeout | corroborated |
+//! | any of these | as above, confirmed by `window.every` | the same | proven |
+//! | any 5xx | the API counted none | outside this stage | possible |
 //!
-//! Where a word is `no`, a settled window shows that something did not occur: rules lower
-//! what needs it. Absent numbers were not asked for, refused, or may still come.
+//! A fact with the value `no` means that a settled window shows that something did not
+//! occur; rules lower the causes that require it. An absent number was not requested, was
+//! denied, or may still arrive.
 
-use std::time::Duration;
-
-use crate::domain::diagnosis::aws::sums::{self, Known, Limits, Seen};
+use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{
     ApiMetrics, AwsEvidence, LambdaMetrics, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
 use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::plateau::{HTTP_API_LIMIT, REST_API_LIMIT};
 use crate::model::target::AwsDeclarations;
 
-/// HTTP API's integration timeout unless lowered (quota page).
-const HTTP_API_LIMIT: Duration = Duration::from_secs(30);
-/// REST API's integration timeout unless changed (quota page).
-const REST_API_LIMIT: Duration = Duration::from_secs(29);
-
 impl Facts {
-    /// Adds what AWS said. Total; comes after `front_door` is known, whose documented
-    /// limit stands in for one that is not declared.
-    pub fn told_by_aws(&mut self, declared: &AwsDeclarations, evidence: &AwsEvidence) {
+    /// Adds the facts drawn from the evidence. The fact `front_door` must be set: its
+    /// documented limit replaces an undeclared one.
+    pub fn add_aws_evidence(&mut self, declared: &AwsDeclarations, evidence: &AwsEvidence) {
         let default = match self.text("front_door") {
             Some("http-api") => Some(HTTP_API_LIMIT),
             Some("rest-api") => Some(REST_API_LIMIT),
@@ -47,14 +42,14 @@ impl Facts {
             shared: declared.shared,
         };
         if let Some(log) = &evidence.log {
-            self.logged(log, &limits);
+            self.add_log(log, &limits);
         }
         if let Some(window) = &evidence.window {
-            self.summed(window, &limits);
+            self.add_window(window, &limits);
         }
     }
 
-    fn logged(&mut self, log: &LogFinding, limits: &Limits) {
+    fn add_log(&mut self, log: &LogFinding, limits: &Limits) {
         let source = match log.source {
             LogSource::AccessLog => "access-log",
             LogSource::ExecutionLog => "execution-log",
@@ -70,14 +65,15 @@ impl Facts {
         self.set_known("log.invoked", log.invoked);
         if let Some(latency) = log.integration_latency {
             self.set_number("log.integration_latency", latency.as_secs_f64());
-            // A wait up to the limit that brought no status: the API gave up.
-            let sits = |limit| sums::sits_on(limit, Some(latency));
-            let waited = log.integration_status.is_none() && limits.integration.is_some_and(sits);
+            // A wait up to the limit without a status means that the API timed out.
+            let at_limit = |limit| sums::matches_limit(limit, Some(latency));
+            let waited =
+                log.integration_status.is_none() && limits.integration.is_some_and(at_limit);
             self.set_known("log.waited", Some(waited));
         }
     }
 
-    fn summed(&mut self, window: &MetricWindow, limits: &Limits) {
+    fn add_window(&mut self, window: &MetricWindow, limits: &Limits) {
         self.set_text(
             "window.state",
             if window.settled { "settled" } else { "open" },
@@ -85,21 +81,21 @@ impl Facts {
         self.set_number("window.requests", f64::from(window.ours));
         self.set_known("window.ours", sums::ours_alone(window, limits.shared));
         self.set_known("window.shared", Some(limits.shared));
-        if let Some(every) = Seen::of_every(window, limits) {
+        if let Some(every) = InvocationOutcome::of_every_failure(window, limits) {
             self.set_text("window.every", every.as_str());
         }
-        if let Some(seen) = Seen::of(window, limits) {
+        if let Some(seen) = InvocationOutcome::of(window, limits) {
             self.set_text("lambda.seen", seen.as_str());
         }
         if let Some(lambda) = &window.lambda {
-            self.of_lambda(lambda, window.settled);
+            self.add_lambda(lambda, window.settled);
         }
         if let Some(api) = &window.api {
-            self.of_api(api, window, limits);
+            self.add_api(api, window, limits);
         }
     }
 
-    fn of_lambda(&mut self, lambda: &LambdaMetrics, settled: bool) {
+    fn add_lambda(&mut self, lambda: &LambdaMetrics, settled: bool) {
         let occurred = |value| sums::occurred(settled, value);
         self.set_known("lambda.ran", occurred(lambda.invocations));
         self.set_known("lambda.failed", occurred(lambda.errors));
@@ -115,7 +111,7 @@ impl Facts {
         }
     }
 
-    fn of_api(&mut self, api: &ApiMetrics, window: &MetricWindow, limits: &Limits) {
+    fn add_api(&mut self, api: &ApiMetrics, window: &MetricWindow, limits: &Limits) {
         let settled = window.settled;
         if let Some(occurred) = sums::occurred(settled, api.server_errors) {
             let seen = match (occurred, sums::single_error(api, window.ours)) {
@@ -135,15 +131,15 @@ impl Facts {
         }
     }
 
-    /// A sum; without a datapoint it is nought only when nothing more can come.
+    /// Adds a sum. Without a datapoint it is zero, but only in a settled window.
     fn set_sum(&mut self, name: &str, sum: Option<f64>, settled: bool) {
         if let Some(sum) = sum.or(settled.then_some(0.0)) {
             self.set_number(name, sum);
         }
     }
 
-    /// `yes` or `no`; what is not known stays absent.
-    fn set_known(&mut self, name: &str, known: Known) {
+    /// Adds `yes` or `no`; an unknown value stays absent.
+    fn set_known(&mut self, name: &str, known: Option<bool>) {
         if let Some(known) = known {
             self.set_text(name, if known { "yes" } else { "no" });
         }
@@ -151,7 +147,7 @@ impl Facts {
 }
 
 impl LogTemplate {
-    /// The template as the fact `log.template`.
+    /// The value of the fact `log.template`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
-//! A request's own log line, read down to what it means.
+//! Parses the log line of a request and reduces it to its meaning.
 //!
-//! Two forms: a JSON line of an HTTP or REST API's access log, and the lines that a REST
-//! API's execution log holds of one request. A meaning is proven only where AWS's own
-//! phrase, or a status of the Lambda service, says it; two that disagree are `Unknown`.
-//! An exception's text stands between AWS's words and may hold any of our phrases, so a
-//! phrase counts only where AWS writes it, never somewhere inside. No text leaves here.
+//! There are two formats: a JSON line of the access log of an HTTP or REST API, and the
+//! lines of one request in the execution log of a REST API. A meaning requires one of AWS's
+//! phrases or a status of the Lambda service; contradictory ones give `Unknown`. The text of
+//! an exception may contain any phrase, so a phrase counts only at the place where AWS
+//! writes it. The text itself is never passed on.
 
 mod fields;
 mod phrase;
@@ -14,17 +14,17 @@ use std::time::Duration;
 use self::fields::Fields;
 use crate::domain::diagnosis::aws::{LogFinding, LogSource, LogTemplate};
 
-/// A wait from which an empty id of the integration's request says nothing: the id comes
-/// with the integration's answer, so a call that was given up has none either. A call
-/// that Lambda refuses takes a fraction of this (captures: below 0.2 s in all).
+/// From this wait on, an empty integration request id has no meaning: the id comes with the
+/// integration's response, so a call that timed out has none either. A call that Lambda
+/// rejects takes a fraction of this (less than 0.2 s in all captures).
 const CALLED_FROM: Duration = Duration::from_secs(1);
 
-/// Opens each line of an execution log's event, before the id in brackets closes.
+/// The first character of an execution log event, before the request id.
 const EXECUTION_LINE: char = '(';
 
-/// Reads a JSON line of an access log: the request's id, and what the line says of it.
-/// Keys are the `$context` names, dotted, nested or in camel case; `-` is unset.
-/// `None`: no JSON object, or no request id in it.
+/// Parses a JSON line of an access log into the request id and the finding. Keys are the
+/// `$context` names, dotted, nested, or in camel case; `-` means unset. `None` if the text is
+/// not a JSON object or has no request id.
 #[must_use]
 pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     let fields = Fields::read(text)?;
@@ -36,8 +36,8 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     let latency = fields.milliseconds(&["integrationlatency", "integration.latency"]);
     let wrapped = fields.text(INTEGRATION_ERROR).and_then(phrase::of_function);
     let template = if wrapped.is_none() && phrase::holds_wrapper(text) {
-        // AWS's wrapper stands where AWS does not write it: an exception's text has broken
-        // out of its field, and no other field can be trusted.
+        // AWS's wrapper is at a place where AWS does not write it: the text of an exception
+        // broke out of its field, so no other field can be trusted.
         LogTemplate::Unknown
     } else {
         wrapped.unwrap_or_else(|| access_template(&fields, status, service_status))
@@ -53,32 +53,32 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     Some((id.to_owned(), finding))
 }
 
-/// Reads all lines that a REST API's execution log holds of one request, in any order.
-/// `None`: none of them is a line of an execution log.
+/// Parses all lines of one request in the execution log of a REST API, in any order. `None`
+/// if none of them is a line of an execution log.
 #[must_use]
 pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
-    // Events open with the request's id in brackets; what does not is the rest of an
-    // event that was split, such as a body, and may say anything.
-    let bracketed = lines.iter().any(|line| told(line).is_some());
-    let told: Vec<&str> = lines
+    // An event begins with the request id in parentheses. A line without it is the rest of a
+    // split event, such as a body, and may contain anything.
+    let has_ids = lines.iter().any(|line| event_message(line).is_some());
+    let messages: Vec<&str> = lines
         .iter()
         .filter_map(|line| {
-            if bracketed {
-                told(line)
+            if has_ids {
+                event_message(line)
             } else {
                 Some(line.trim())
             }
         })
         .collect();
-    let status = told.iter().find_map(|line| {
+    let status = messages.iter().find_map(|line| {
         let rest = line.strip_prefix("Method completed with status:")?;
         leading_status(rest)
     });
-    let found: Vec<(LogTemplate, Option<u16>)> = told
+    let found: Vec<(LogTemplate, Option<u16>)> = messages
         .iter()
         .filter_map(|line| phrase::of_execution(line))
         .collect();
-    if status.is_none() && found.is_empty() && !bracketed {
+    if status.is_none() && found.is_empty() && !has_ids {
         return None;
     }
     let template = agreed(found.iter().map(|(template, _)| *template));
@@ -92,24 +92,24 @@ pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     })
 }
 
-/// The status of the Lambda service, as both of AWS's tables name it.
+/// The status of the Lambda service, by the names in both of AWS's tables.
 const SERVICE_STATUS: &[&str] = &["integrationstatus", "integration.integrationstatus"];
-/// The status that the function's code or the backend returned. AWS's two tables contradict
-/// each other on whether it equals the above, so nothing is inferred from it alone.
+/// The status that the function's code or the backend returned. AWS's two tables disagree on
+/// whether it equals [`SERVICE_STATUS`], so nothing is inferred from it alone.
 const CODE_STATUS: &[&str] = &["integration.status"];
-/// AWS's word on what went wrong with the integration; two names of one variable.
+/// AWS's description of an integration error, under its various names.
 const INTEGRATION_ERROR: &[&str] = &[
     "integrationerrormessage",
     "integration.error",
     "integrationerror",
 ];
-/// The id of the integration's request: Lambda's, where Lambda was reached.
+/// The id of the request to the integration: Lambda's request id if Lambda was reached.
 const INTEGRATION_REQUEST: &[&str] = &["integrationrequestid", "integration.requestid"];
-/// The API's own error: set only where it answers for itself.
+/// The API's own error message: set only if the API generated the response.
 const API_ERROR: &[&str] = &["error.message", "errormessage"];
-/// The kind of gateway response: set only where the API answers for itself.
+/// The type of gateway response: set only if the API generated the response.
 const RESPONSE_TYPE: &[&str] = &["error.responsetype", "errorresponsetype", "responsetype"];
-/// What went wrong with the authorizer.
+/// AWS's description of an authorizer error.
 const AUTHORIZER_ERROR: &[&str] = &["authorizer.error", "authorizererror", "authorize.error"];
 
 fn access_template(
@@ -117,11 +117,11 @@ fn access_template(
     status: Option<u16>,
     service_status: Option<u16>,
 ) -> LogTemplate {
-    // No phrase explains an answer that went well.
+    // No phrase explains a successful response.
     if status.is_some_and(|status| status < 400) {
         return LogTemplate::Unknown;
     }
-    let said = [
+    let templates = [
         fields.text(INTEGRATION_ERROR).and_then(phrase::of_gateway),
         fields.text(API_ERROR).and_then(phrase::of_gateway),
         fields
@@ -132,9 +132,9 @@ fn access_template(
             .and_then(phrase::of_response_type),
         throttled(status, service_status),
     ];
-    match agreed(said.into_iter().flatten()) {
+    match agreed(templates.into_iter().flatten()) {
         LogTemplate::Unknown
-            if said.iter().all(Option::is_none)
+            if templates.iter().all(Option::is_none)
                 && refused_without_error(fields, status, service_status) =>
         {
             LogTemplate::RefusedWithoutError
@@ -143,31 +143,31 @@ fn access_template(
     }
 }
 
-/// The Lambda service's own 429 is a throttle; the function's own 429 would be passed on
-/// as the answer's status.
+/// A 429 of the Lambda service is a throttle if the API returned 5xx. The API would relay a
+/// 429 of the function as the status of the response.
 fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemplate> {
     let own_error = status.is_some_and(|status| status >= 500);
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
 }
 
-/// Lambda answered the call; the format logs the integration's error, and there was none;
-/// the API answered for itself; and the function's code did not choose this status.
+/// Whether Lambda returned 200, the log format includes the integration error but there was
+/// none, the API generated the response, and the function's code did not set its status.
 fn refused_without_error(
     fields: &Fields,
     status: Option<u16>,
     service_status: Option<u16>,
 ) -> bool {
-    let api_answered = fields.text(API_ERROR).is_some() || fields.text(RESPONSE_TYPE).is_some();
+    let api_generated = fields.text(API_ERROR).is_some() || fields.text(RESPONSE_TYPE).is_some();
     status.is_some_and(|status| status >= 500)
         && service_status == Some(200)
         && fields.logged(INTEGRATION_ERROR) == Some(false)
         && fields.text(AUTHORIZER_ERROR).is_none()
-        && api_answered
+        && api_generated
         && fields.status(CODE_STATUS) != status
 }
 
-/// Whether the integration was called. The template knows best; else the id of the
-/// integration's request, set, or logged and empty.
+/// Whether the integration was called, by the template, or else by whether the id of the
+/// integration request is set (`request`; `None` if it is not logged).
 fn invoked(
     template: LogTemplate,
     request: Option<bool>,
@@ -195,23 +195,22 @@ fn invoked(
     }
 }
 
-/// The one template that is said; `Unknown` for none and for several.
-fn agreed(said: impl Iterator<Item = LogTemplate>) -> LogTemplate {
-    let mut said = said;
-    match said.next() {
-        Some(first) if said.all(|other| other == first) => first,
+/// The template if all are the same; `Unknown` if they differ or there is none.
+fn agreed(mut templates: impl Iterator<Item = LogTemplate>) -> LogTemplate {
+    match templates.next() {
+        Some(first) if templates.all(|other| other == first) => first,
         _ => LogTemplate::Unknown,
     }
 }
 
-/// What a line of an execution log says, after `(id) `.
-fn told(line: &str) -> Option<&str> {
-    let (id, said) = line.trim().strip_prefix(EXECUTION_LINE)?.split_once(") ")?;
+/// The message of an execution log event, which follows `(id) `.
+fn event_message(line: &str) -> Option<&str> {
+    let (id, message) = line.trim().strip_prefix(EXECUTION_LINE)?.split_once(") ")?;
     let is_id = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    is_id.then_some(said)
+    is_id.then_some(message)
 }
 
-/// A status at the start of a text.
+/// The HTTP status at the start of a text.
 fn leading_status(text: &str) -> Option<u16> {
     let text = text.trim_start();
     let end = text

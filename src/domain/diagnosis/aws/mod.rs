@@ -1,10 +1,9 @@
-//! What AWS itself says about a failed request: its log line, and the metrics around it.
+//! Evidence from AWS about a failed request: its log line and the metrics around it.
 //!
-//! Plain data between `evidence`, which asks AWS, and the facts drawn from the answers:
-//! `log_line` reads a line, `window` says which minutes to ask for and when they are
-//! settled, `sums` what a window's sums mean, `facts` hands all of it to the rules, and
-//! `summary` to people. Log text is reduced to a template before it comes here: an
-//! exception's message may hold what nobody but the service's owner should see.
+//! `io::evidence` queries AWS; this module holds the plain data and interprets it.
+//! `log_line` parses a line, `window` selects the minutes to query, `sums` interprets the
+//! metric sums, `facts` turns all of it into facts, and `summary` into text. Log text is
+//! reduced to a template, because an exception's message may contain private data.
 
 mod facts;
 pub mod log_line;
@@ -19,62 +18,62 @@ use jiff::Timestamp;
 
 use crate::model::target::{Target, TargetName};
 
-/// A failed request to ask AWS about.
+/// A failed request for which evidence is requested from AWS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceRequest {
-    /// Whose: its declarations say where to ask.
+    /// The probed target; its declarations name the AWS resources to query.
     pub target: Arc<Target>,
-    /// The id that the front door put on the answer; absent: no answer, or no id.
+    /// The request id in the response; `None` without a response or without an id.
     pub request_id: Option<String>,
-    /// When the request's probe began; with the target's name it tells questions apart.
+    /// When the probe began. Together with the target's name, it identifies the request.
     pub began: Timestamp,
     /// When the probe ended.
     pub ended: Timestamp,
-    /// When our own recent requests to this target began, this one included, oldest
-    /// first; to tell whether a window was ours alone.
+    /// The start times of the prober's recent requests to this target, including this one,
+    /// the oldest first. They show whether a window holds only own requests.
     pub ours: Vec<Timestamp>,
 }
 
-/// What AWS said to one question so far. Later answers to the same question replace it.
+/// The evidence found so far for one request. A later update replaces an earlier one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceUpdate {
-    /// Whose.
+    /// The probed target.
     pub target: TargetName,
-    /// The question's `began`.
+    /// The `began` of the [`EvidenceRequest`].
     pub began: Timestamp,
-    /// What was found.
+    /// All evidence found so far.
     pub evidence: Arc<AwsEvidence>,
-    /// Nothing more will come: the window is settled, or asking was given up.
+    /// Whether this is the last update: the window is settled, or the queries were abandoned.
     pub last: bool,
 }
 
-/// Everything AWS said about one request.
+/// All evidence from AWS about one request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AwsEvidence {
-    /// The request's own line in a log.
+    /// The finding from the request's own log line.
     pub log: Option<LogFinding>,
-    /// The metrics of the time around it.
+    /// The metrics of the minutes around the request.
     pub window: Option<MetricWindow>,
 }
 
-/// What a request's own log line says, as a template and never as text.
+/// The content of a request's own log line, as a template instead of text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogFinding {
-    /// Which log.
+    /// The log that contains the line.
     pub source: LogSource,
-    /// What the line means.
+    /// The meaning of the line.
     pub template: LogTemplate,
-    /// The status that the API answered.
+    /// The status that the API returned.
     pub status: Option<u16>,
-    /// The status that the Lambda service or backend gave the API.
+    /// The status that the Lambda service or the backend returned to the API.
     pub integration_status: Option<u16>,
-    /// Whether the integration was called: an id of its own request, or its absence.
+    /// Whether the integration was called; `None` if the line does not show it.
     pub invoked: Option<bool>,
-    /// How long the API waited for the integration.
+    /// The time that the API waited for the integration.
     pub integration_latency: Option<Duration>,
 }
 
-/// Which log a line is from.
+/// The kind of log that a line is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogSource {
     /// The API's access log.
@@ -83,50 +82,50 @@ pub enum LogSource {
     ExecutionLog,
 }
 
-/// What a log line means: one of the stable phrases that AWS writes.
+/// The meaning of a log line, recognized by one of AWS's stable phrases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogTemplate {
-    /// The API gave up waiting.
+    /// The API timed out waiting for its integration.
     IntegrationTimeout,
-    /// Lambda refused for lack of concurrency or rate.
+    /// Lambda rejected the invocation because of a concurrency or rate limit.
     Throttled,
-    /// The API may not invoke the function.
+    /// The API is not allowed to invoke the function.
     PermissionDenied,
-    /// The function's answer had the wrong form.
+    /// The function returned a malformed response.
     MalformedResponse,
     /// The function raised an error.
     FunctionError,
-    /// The function ran into its own timeout.
+    /// The function reached its own timeout.
     FunctionTimedOut,
-    /// The API may not invoke the authorizer, or it failed.
+    /// The API is not allowed to invoke the authorizer, or the authorizer failed.
     AuthorizerFailure,
-    /// The backend could not be reached over the network.
+    /// The API could not reach the backend over the network.
     NetworkFailure,
-    /// Lambda answered the call with 200, the API logged no error of the integration, and
-    /// made an error of its own: by inference a malformed answer, never by a phrase.
+    /// Lambda returned 200, the API logged no integration error, and the API generated an
+    /// error itself. A malformed response is inferred from this; there is no phrase.
     RefusedWithoutError,
-    /// None of the phrases we know.
+    /// The line contains no known phrase, or contradictory ones.
     Unknown,
 }
 
 /// The metrics of the minutes around a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricWindow {
-    /// First minute, inclusive.
+    /// Start of the first minute (inclusive).
     pub from: Timestamp,
-    /// End, exclusive.
+    /// End of the last minute (exclusive).
     pub to: Timestamp,
-    /// Whether absence counts: every datapoint must have arrived by now.
+    /// Whether every datapoint must have arrived, so that a missing one means zero.
     pub settled: bool,
-    /// How many of our own requests began in the window.
+    /// The number of the prober's own requests that began in the window.
     pub ours: u32,
-    /// Lambda's sums for the function; `None`: not asked or refused.
+    /// Lambda's metrics of the function; `None` if not requested or denied.
     pub lambda: Option<LambdaMetrics>,
-    /// API Gateway's sums for the API, stage and route; `None`: not asked or refused.
+    /// API Gateway's metrics of the API, stage, and route; `None` if not requested or denied.
     pub api: Option<ApiMetrics>,
 }
 
-/// Lambda's metrics of a window; an absent sum means no datapoint.
+/// Lambda's metrics of a window; `None` means no datapoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LambdaMetrics {
     /// Sum of `Invocations`.
@@ -141,7 +140,7 @@ pub struct LambdaMetrics {
     pub concurrent_max: Option<f64>,
 }
 
-/// API Gateway's metrics of a window; an absent sum means no datapoint.
+/// API Gateway's metrics of a window; `None` means no datapoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ApiMetrics {
     /// Sum of `Count`.
@@ -150,6 +149,6 @@ pub struct ApiMetrics {
     pub server_errors: Option<f64>,
     /// Maximum of `IntegrationLatency`.
     pub integration_latency_max: Option<Duration>,
-    /// Whether the sums are of our route alone, not of the whole stage or API.
+    /// Whether the metrics are of the probed route only, not of the whole stage or API.
     pub of_route: bool,
 }

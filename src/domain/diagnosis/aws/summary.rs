@@ -1,6 +1,6 @@
-//! What AWS said, in a few words for an incident's history.
+//! Summarizes the evidence from AWS in a few words, for the history of an incident.
 //!
-//! Numbers and templates only: whatever text a log line held was dropped when it was read.
+//! A summary contains only numbers and templates, never the text of a log line.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::domain::diagnosis::aws::{
     AwsEvidence, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
 
-/// All that was found, such as `Throttles 14, Invocations 0 (settled window)` or
-/// `access log: permission denied`; empty when nothing was.
+/// Summarizes the evidence, for example `Throttles 14, Invocations 0 (settled window)` or
+/// `access log: permission denied`; empty if there is none.
 #[must_use]
 pub fn summary(evidence: &AwsEvidence) -> String {
-    let log = evidence.log.as_ref().map(log_in_words);
-    let window = evidence.window.as_ref().and_then(window_in_words);
+    let log = evidence.log.as_ref().map(log_summary);
+    let window = evidence.window.as_ref().and_then(window_summary);
     [log, window]
         .into_iter()
         .flatten()
@@ -21,7 +21,7 @@ pub fn summary(evidence: &AwsEvidence) -> String {
         .join("; ")
 }
 
-fn log_in_words(log: &LogFinding) -> String {
+fn log_summary(log: &LogFinding) -> String {
     let source = match log.source {
         LogSource::AccessLog => "access log",
         LogSource::ExecutionLog => "execution log",
@@ -35,15 +35,15 @@ fn log_in_words(log: &LogFinding) -> String {
         LogTemplate::FunctionTimedOut => "function timed out",
         LogTemplate::AuthorizerFailure => "authorizer failure",
         LogTemplate::NetworkFailure => "network failure",
-        LogTemplate::RefusedWithoutError => "Lambda answered 200 without an error",
-        LogTemplate::Unknown => "no phrase that says why",
+        LogTemplate::RefusedWithoutError => "Lambda returned 200 without an error",
+        LogTemplate::Unknown => "no known phrase",
     };
     format!("{source}: {words}")
 }
 
-/// The sums that there are, those that tell most first. In a settled window a sum without
-/// datapoints is nought, in an open one it is left out.
-fn window_in_words(window: &MetricWindow) -> Option<String> {
+/// The sums of the window, the most informative first. A sum without datapoints is zero in a
+/// settled window and omitted in an open one.
+fn window_summary(window: &MetricWindow) -> Option<String> {
     let mut words = Vec::new();
     let mut count = |name: &str, sum: Option<f64>| {
         if let Some(sum) = sum.or(window.settled.then_some(0.0)) {
@@ -53,7 +53,7 @@ fn window_in_words(window: &MetricWindow) -> Option<String> {
     if let Some(lambda) = &window.lambda {
         count("Throttles", lambda.throttles);
         count("Invocations", lambda.invocations);
-        // Without an invocation there is nothing that could have failed.
+        // Without an invocation, nothing can have failed.
         if lambda.invocations.is_some() {
             count("Errors", lambda.errors);
         }

@@ -1,30 +1,30 @@
-//! What the sums of a window mean.
+//! Interprets the metric sums of a window.
 //!
-//! Rules have no arithmetic, so the rows of the table are told apart here, each a word.
-//! `zero` needs a settled window; until then only what is there counts.
+//! Rules have no arithmetic, so this module reduces the sums to one word, by this table.
+//! `zero` requires a settled window; in an open window, absence means nothing.
 //!
-//! | throttles | invocations | errors | also | `Seen` |
+//! | throttles | invocations | errors | also | [`InvocationOutcome`] |
 //! | --- | --- | --- | --- | --- |
-//! | some | none (settled: fewer than ours) | none | | `Throttled` |
+//! | some | none (settled: fewer than own requests) | none | | `Throttled` |
 //! | any | some | any | longest run ≥ the API's limit | `OutlastedApi` |
-//! | none | some | all of them, ours at least | longest run at the function's timeout | `TimedOut` |
-//! | none | some | all of them, ours at least | | `Failed` |
-//! | zero | ours at least | zero | | `RanWithoutErrors` |
+//! | none | some | all, at least the own requests | longest run at the function's timeout | `TimedOut` |
+//! | none | some | all, at least the own requests | | `Failed` |
+//! | zero | at least the own requests | zero | | `RanWithoutErrors` |
 //! | zero | zero | zero | | `NotInvoked` |
-//! | else | | | | `Mixed`; nothing while it may still change |
+//! | otherwise | | | | `Mixed`; `None` while it may still change |
 //!
-//! A word is about the function. Of *our* request it tells something only with the answer
-//! seen outside, and it proves something only where `every` accounts for each failed
-//! request of a window that was ours alone: API Gateway retries no invocation (Lambda's
-//! page on its errors), so there invocations and throttles add up to the requests.
+//! The word describes the function. It applies to the prober's own request only together
+//! with the response, and it is proof only if `of_every_failure` accounts for each failed
+//! request of a window without other callers. API Gateway does not retry invocations
+//! (Lambda's page on its errors), so invocations and throttles then add up to the requests.
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::aws::{ApiMetrics, LambdaMetrics, MetricWindow};
 
-/// What a function's metrics show.
+/// What happened to the invocations of a function, by its metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum InvocationOutcome {
     Throttled,
     Failed,
     TimedOut,
@@ -34,28 +34,24 @@ pub(super) enum Seen {
     Mixed,
 }
 
-/// Limits that a run's length is held against.
+/// The limits that the duration of a run is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The API's; declared, or the front door's documented default.
+    /// The API's integration timeout: declared, or the documented default.
     pub(super) integration: Option<Duration>,
-    /// The function's own, declared.
+    /// The function's declared timeout.
     pub(super) function: Option<Duration>,
-    /// Whether others use the function.
+    /// Whether others use the function, as declared.
     pub(super) shared: bool,
 }
 
-/// Yes, no, or not known (yet).
-pub(super) type Known = Option<bool>;
-
-/// A limit fires a little after its value by AWS's own clock too: a run that Lambda ends
-/// at 3 s is reported with some milliseconds more. A second of play stays well below the
-/// step in which timeouts are set.
+/// A limit also fires slightly late by AWS's own clock: Lambda reports a run that it ends at
+/// 3 s with a few milliseconds more. Declared timeouts rarely differ by less than this.
 const LATE: Duration = Duration::from_secs(1);
-/// Durations are rounded on the way here.
+/// A reported duration may be rounded down by this much.
 const EARLY: Duration = Duration::from_millis(20);
 
-impl Seen {
+impl InvocationOutcome {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
@@ -68,18 +64,19 @@ impl Seen {
         }
     }
 
-    /// The row of the table; `None`: not asked, or it may still change.
+    /// The outcome of all invocations in the window, by the table above. `None` if the sums
+    /// were not requested or may still change.
     pub(super) fn of(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         let lambda = window.lambda?;
-        let ours = f64::from(window.ours);
+        let own_requests = f64::from(window.ours);
         let (throttles, invocations) = (sum(lambda.throttles), sum(lambda.invocations));
         let errors = sum(lambda.errors);
         if outlasted(&lambda, limits) {
             return Some(Self::OutlastedApi);
         }
         if throttles > 0.0 {
-            let refused = invocations == 0.0 || (window.settled && invocations < ours);
-            let throttled = refused && errors == 0.0;
+            let none_ran = invocations == 0.0 || (window.settled && invocations < own_requests);
+            let throttled = none_ran && errors == 0.0;
             return Some(if throttled {
                 Self::Throttled
             } else {
@@ -87,7 +84,7 @@ impl Seen {
             });
         }
         if errors > 0.0 {
-            let all = errors >= invocations && errors >= ours;
+            let all = errors >= invocations && errors >= own_requests;
             let limit = limits.function.filter(|limit| ran_for(&lambda, *limit));
             return Some(match (all, limit) {
                 (true, Some(_)) => Self::TimedOut,
@@ -97,16 +94,17 @@ impl Seen {
         }
         window.settled.then_some(if invocations == 0.0 {
             Self::NotInvoked
-        } else if invocations >= ours {
+        } else if invocations >= own_requests {
             Self::RanWithoutErrors
         } else {
             Self::Mixed
         })
     }
 
-    /// What each failed request of a window that was ours alone met; `None`: the sums do
-    /// not account for every one of them, or others may have taken part.
-    pub(super) fn of_every(window: &MetricWindow, limits: &Limits) -> Option<Self> {
+    /// The outcome of every failed request in a window that holds only the prober's own
+    /// requests. `None` if the sums do not account for each of them, or if the window may
+    /// hold requests of others.
+    pub(super) fn of_every_failure(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         if ours_alone(window, limits.shared) != Some(true) {
             return None;
         }
@@ -119,7 +117,7 @@ impl Seen {
             return Some(Self::Throttled);
         }
         if all_ran && same(errors, failed) && seen != Self::OutlastedApi {
-            // The longest run is one run: it is ours only where just one failed.
+            // The maximum is one run, so it is the failed run only if just one failed.
             let timed_out =
                 same(failed, 1.0) && limits.function.is_some_and(|limit| ran_for(&lambda, limit));
             return Some(if timed_out {
@@ -128,8 +126,8 @@ impl Seen {
                 Self::Failed
             });
         }
-        // One failure without an error may be a blip inside the gateway, of which no
-        // metric tells; several, and nothing but failures, are no blip.
+        // A single failure without an error may be a transient fault inside the gateway that
+        // no metric shows. Several failures without a success are not transient.
         let all_failed = same(failed, f64::from(window.ours));
         match seen {
             Self::RanWithoutErrors if all_ran && all_failed && failed > 1.0 => Some(seen),
@@ -139,26 +137,26 @@ impl Seen {
     }
 }
 
-/// Whether everything that the window counts was ours: API Gateway counted our route
-/// alone, as many requests as we made, and Lambda no more than those. `None`: not known.
-pub(super) fn ours_alone(window: &MetricWindow, shared: bool) -> Known {
+/// Whether the window counts only the prober's own requests: API Gateway counted as many
+/// requests on the route as the prober sent, and Lambda no more. `None` if unknown.
+pub(super) fn ours_alone(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
-    let ours = f64::from(window.ours);
-    if shared || counted.is_some_and(|count| count > ours) {
+    let own_requests = f64::from(window.ours);
+    if shared || counted.is_some_and(|count| count > own_requests) {
         return Some(false);
     }
     let (api, lambda) = (window.api?, window.lambda?);
     let calls = sum(lambda.invocations) + sum(lambda.throttles);
-    if calls > ours {
+    if calls > own_requests {
         return Some(false);
     }
     let whole = window.settled && api.of_route && window.ours > 0;
-    (whole && counted.is_some_and(|count| same(count, ours))).then_some(true)
+    (whole && counted.is_some_and(|count| same(count, own_requests))).then_some(true)
 }
 
-/// Whether something occurred: a sum above zero is there for good, one of zero counts only
-/// when the window is settled.
-pub(super) fn occurred(settled: bool, value: Option<f64>) -> Known {
+/// Whether something occurred. A sum above zero is final; zero or no sum means `false` only
+/// in a settled window, and otherwise `None`.
+pub(super) fn occurred(settled: bool, value: Option<f64>) -> Option<bool> {
     match value {
         Some(value) if value > 0.0 => Some(true),
         _ if settled => Some(false),
@@ -166,44 +164,46 @@ pub(super) fn occurred(settled: bool, value: Option<f64>) -> Known {
     }
 }
 
-/// Whether the API answered one request with an error and others well.
-pub(super) fn single_error(api: &ApiMetrics, ours: u32) -> bool {
-    let requests = api.count.unwrap_or_else(|| f64::from(ours));
+/// Whether the API returned an error for exactly one of several requests.
+pub(super) fn single_error(api: &ApiMetrics, own_requests: u32) -> bool {
+    let requests = api.count.unwrap_or_else(|| f64::from(own_requests));
     same(sum(api.server_errors), 1.0) && requests > 1.0
 }
 
 /// Whether the API waited for its integration up to its limit.
 pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
-    let sits = |limit| sits_on(limit, api.integration_latency_max);
-    limits.integration.is_some_and(sits)
+    let at_limit = |limit| matches_limit(limit, api.integration_latency_max);
+    limits.integration.is_some_and(at_limit)
 }
 
-/// Whether a time sits on a limit, by a clock of AWS's own.
-pub(super) fn sits_on(limit: Duration, time: Option<Duration>) -> bool {
+/// Whether a time that AWS measured matches a limit.
+pub(super) fn matches_limit(limit: Duration, time: Option<Duration>) -> bool {
     time.is_some_and(|time| {
         (limit.saturating_sub(EARLY)..=limit.saturating_add(LATE)).contains(&time)
     })
 }
 
-/// A run as long as the API waits. A function that may not run that long cannot.
+/// Whether a run lasted as long as the API waits. This is impossible if the function's own
+/// timeout is shorter.
 fn outlasted(lambda: &LambdaMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(|limit| {
-        let may = limits.function.is_none_or(|own| own >= limit);
-        may && lambda
-            .duration_max
-            .is_some_and(|ran| ran.saturating_add(EARLY) >= limit)
+        let possible = limits.function.is_none_or(|own| own >= limit);
+        possible
+            && lambda
+                .duration_max
+                .is_some_and(|ran| ran.saturating_add(EARLY) >= limit)
     })
 }
 
 fn ran_for(lambda: &LambdaMetrics, limit: Duration) -> bool {
-    sits_on(limit, lambda.duration_max)
+    matches_limit(limit, lambda.duration_max)
 }
 
 fn sum(value: Option<f64>) -> f64 {
     value.unwrap_or(0.0)
 }
 
-/// Equal as counts: sums of whole numbers, of which floating point keeps the exact value.
+/// Whether two sums are the same count. Sums are whole numbers, which `f64` holds exactly.
 fn same(one: f64, other: f64) -> bool {
     (one - other).abs() < 0.5
 }

@@ -1,29 +1,24 @@
-//! Which minutes to ask metrics for, and when their silence counts.
+//! The window of minutes to request metrics for, and the time when it is settled.
 //!
 //! Lambda stamps a datapoint with the minute in which the invocation began and emits it
-//! after the end; AWS advises looking back further than the function's timeout. The window
-//! therefore hangs on the request, however late it is asked for, and is settled only when
-//! every datapoint must have arrived. Until then presence counts and absence does not.
+//! after the invocation ended; AWS advises looking back further than the function's timeout.
+//! The window therefore depends on the time of the request, not of the query. It is settled
+//! when every datapoint must have arrived; before that, a missing datapoint means nothing.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Width of CloudWatch's datapoints for these metrics.
+/// The period of these CloudWatch metrics, in seconds.
 const MINUTE: i64 = 60;
 
-/// AWS's clock and ours may differ by this much and stay within it where both are kept by
-/// NTP. A whole minute on either side would only let in requests that are not ours.
+/// The largest expected difference between AWS's clock and the prober's, both kept by NTP. A
+/// margin of whole minutes would only add requests of others.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// How long after a function's end its datapoints may still arrive: exporters treat values
-/// as converging for up to ten minutes; AWS publishes no promise.
-pub const SETTLE: Duration = Duration::from_secs(600);
-
-/// The minutes that hold a request's datapoints, as first minute (inclusive) and end
-/// (exclusive), both whole. An invocation begins after its request, so looking back to
-/// the request looks back further than any timeout; the end covers the answer, with whose
-/// time the API may stamp its own datapoints.
+/// The minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
+/// both whole minutes. An invocation begins after its request, so the start covers any
+/// timeout. The end covers the response, because the API may stamp its datapoints with it.
 #[must_use]
 pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
     let first = minute_of(began.checked_sub(SKEW).unwrap_or(began));
@@ -33,9 +28,10 @@ pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) 
     (first, last.checked_add(width).unwrap_or(Timestamp::MAX))
 }
 
-/// From when on absence counts: the function has ended by its own timeout, and its
-/// datapoints have had `settle` to arrive ([`SETTLE`] unless configured). `None`: its
-/// timeout is not known, so it may still be running, and absence never counts.
+/// The time when the window is settled: the function has ended by its own timeout, and its
+/// datapoints had the time `settle` to arrive. AWS publishes no bound for that time;
+/// exporters treat values as changing for up to ten minutes. `None` if the timeout is
+/// unknown: the function may still run, so the window never settles.
 #[must_use]
 pub fn settled_at(
     ended: Timestamp,
@@ -46,7 +42,7 @@ pub fn settled_at(
     ended.checked_add(longest).ok()
 }
 
-/// How many of our own requests began in a window.
+/// The number of the prober's own requests that began in the window.
 #[must_use]
 pub fn ours_in(ours: &[Timestamp], from: Timestamp, to: Timestamp) -> u32 {
     let count = ours.iter().filter(|began| (from..to).contains(began));
@@ -71,26 +67,28 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_the_minutes_that_the_request_touched() {
+    fn a_window_covers_the_minutes_of_the_request() {
         check("04:44:13", "04:44:14", "04:44:00", "04:45:00");
         check("04:44:13", "04:44:43.163", "04:44:00", "04:45:00");
         check("04:44:40", "04:45:10.163", "04:44:00", "04:46:00");
     }
 
     #[test]
-    fn a_request_near_the_edge_of_a_minute_touches_its_neighbour() {
+    fn a_request_near_the_edge_of_a_minute_includes_the_adjacent_minute() {
         check("04:44:02", "04:44:03", "04:43:00", "04:45:00");
         check("04:44:56", "04:44:57", "04:44:00", "04:46:00");
     }
 
     #[test]
-    fn a_clock_that_went_backwards_still_gives_a_window() {
+    fn a_clock_that_went_backward_still_gives_a_window() {
         check("04:44:30", "04:44:10", "04:44:00", "04:45:00");
         assert!(window_for(Timestamp::MIN, Timestamp::MAX).0 == Timestamp::MIN);
     }
 
+    const SETTLE: Duration = Duration::from_secs(600);
+
     #[test]
-    fn absence_counts_after_the_timeout_and_ten_minutes_and_never_without_a_timeout() {
+    fn a_window_settles_ten_minutes_after_the_timeout_and_never_without_one() {
         let timeout = Some(Duration::from_secs(60));
         let settled = settled_at(at("04:44:30"), timeout, SETTLE);
         assert_eq!(settled, Some(at("04:55:30")));
@@ -100,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_requests_are_counted_by_when_they_began() {
+    fn own_requests_are_counted_by_their_start() {
         let ours = [
             at("04:43:59"),
             at("04:44:00"),

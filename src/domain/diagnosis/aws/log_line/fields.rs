@@ -1,28 +1,29 @@
-//! The fields of a JSON access-log line, whatever names its format gives them.
+//! The fields of a JSON access log line, with normalized names.
 //!
-//! A format is the user's own: dotted `$context` names, camel case, or nested objects. All
-//! become lower-case names without `$context.`; the dots stay, since `integration.status`
-//! and `integrationStatus` are two variables. This file gives no meaning to any value.
+//! Users define the log format: dotted `$context` names, camel case, or nested objects. All
+//! names become lower case without `$context.`. The dots remain, because
+//! `integration.status` and `integrationStatus` are different variables. Values are not
+//! interpreted here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// Deeper than any sensible format nests; the rest is left out.
-const MOST_DEPTH: usize = 4;
+/// The deepest nesting that is read; no practical format is deeper.
+const MAX_DEPTH: usize = 4;
 
-/// What AWS writes for a variable that is not set.
+/// The text that AWS writes for an unset variable.
 const UNSET: &str = "-";
 
-/// The fields of a line, by name.
+/// The fields of a line.
 pub(super) struct Fields {
-    /// `None`: logged and unset.
+    /// The values by name; `None` if the field is logged but unset.
     values: BTreeMap<String, Option<String>>,
 }
 
 impl Fields {
-    /// Reads a line; `None`: no JSON object.
+    /// Parses a line; `None` if it is not a JSON object.
     pub(super) fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text.trim()).ok()?;
         value.as_object()?;
@@ -33,34 +34,34 @@ impl Fields {
         Some(fields)
     }
 
-    /// The first of these fields that is set.
+    /// The value of the first of these fields that is set.
     pub(super) fn text(&self, names: &[&str]) -> Option<&str> {
         names
             .iter()
             .find_map(|name| self.values.get(*name)?.as_deref())
     }
 
-    /// Whether one of these fields is set; `None`: the format has none of them.
+    /// Whether one of these fields is set; `None` if the format contains none of them.
     pub(super) fn logged(&self, names: &[&str]) -> Option<bool> {
         let mut known = names.iter().filter_map(|name| self.values.get(*name));
         let first = known.next()?.is_some();
         Some(first || known.any(Option::is_some))
     }
 
-    /// A field that is an HTTP status.
+    /// The value of a field that holds an HTTP status.
     pub(super) fn status(&self, names: &[&str]) -> Option<u16> {
         let status = self.text(names)?.parse().ok()?;
         (100..600).contains(&status).then_some(status)
     }
 
-    /// A field in milliseconds.
+    /// The value of a field that holds milliseconds.
     pub(super) fn milliseconds(&self, names: &[&str]) -> Option<Duration> {
         self.text(names)?.parse().ok().map(Duration::from_millis)
     }
 
     fn flatten(&mut self, name: &str, value: &Value, depth: usize) {
         match value {
-            Value::Object(inner) if depth < MOST_DEPTH => {
+            Value::Object(inner) if depth < MAX_DEPTH => {
                 for (key, value) in inner {
                     let key = key.trim_start_matches('$').to_ascii_lowercase();
                     let name = match name {
@@ -82,7 +83,7 @@ impl Fields {
         }
     }
 
-    /// A field that is named twice keeps what is set.
+    /// Stores a value; of two fields with the same name, the first that is set wins.
     fn put(&mut self, name: &str, value: Option<String>) {
         let kept = self.values.entry(name.to_owned()).or_default();
         if kept.is_none() {

@@ -1,30 +1,30 @@
-//! AWS's own phrases, and where in a text they count.
+//! The phrases that AWS writes, and the places in a text where they count.
 //!
-//! Only sourced phrases stand here, each at the place where AWS writes it: at the start of
-//! the text, after a prefix that AWS puts before it. The wrapper around an exception is
-//! looked for first, and of the exception itself only Lambda's own words for a timeout
-//! count, in their exact shape.
+//! Every phrase has a source, and counts only where AWS writes it: at the start of the text,
+//! after a known prefix. The wrapper around an exception is checked first. Of the exception's
+//! own text, only Lambda's timeout message counts, in its exact form.
 
 use crate::domain::diagnosis::aws::LogTemplate;
 
-/// Before an exception's text, HTTP API (HTTP API troubleshooting page, captured).
+/// The text before an exception's message, HTTP API (troubleshooting page, captured).
 const HTTP_WRAPPER: &str = "The Lambda function returned the following error: ";
-/// After it.
+/// The text after an exception's message, HTTP API.
 const HTTP_WRAPPER_END: &str = ". Check your Lambda function code and try again.";
-/// Before an exception's text, REST API (captured); a status stands in between.
+/// The text before an exception's message, REST API (captured). A status and
+/// [`REST_WRAPPER_REST`] follow.
 const REST_WRAPPER: &str = "Lambda execution failed with status ";
-/// After the status.
+/// The text between that status and the exception's message, REST API.
 const REST_WRAPPER_REST: &str = " due to customer function error: ";
-/// After an exception's text, REST API (captured).
+/// The text after an exception's message, REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
-/// Lambda's own words when a function ran out of its time.
+/// The start of Lambda's message about a function timeout.
 const TIMED_OUT: &str = "Task timed out after ";
-/// Before the reason, REST API (captured).
+/// The text before the reason of a configuration error, REST API (captured).
 const CONFIGURATION: &str = "Execution failed due to configuration error: ";
-/// Before the status of a refused call, REST API (captured).
+/// The text before the status of a rejected invocation, REST API (captured).
 const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 
-/// What the API says when the call could not be made or used; each opens its text.
+/// The API's phrases for a failed call or an unusable response; each is the start of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
     (
         "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration",
@@ -49,7 +49,7 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
     ),
 ];
 
-/// What an exception's text means, if this is AWS's wrapper around one.
+/// The meaning of an exception's message; `None` if the text is not AWS's wrapper.
 pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     let message = match text.strip_prefix(HTTP_WRAPPER) {
@@ -63,12 +63,12 @@ pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
     })
 }
 
-/// Whether AWS's wrapper around an exception stands anywhere in a text.
+/// Whether a text contains AWS's wrapper around an exception, at any place.
 pub(super) fn holds_wrapper(text: &str) -> bool {
     text.contains(HTTP_WRAPPER.trim_end()) || text.contains(REST_WRAPPER_REST)
 }
 
-/// What the API says of its integration.
+/// The meaning of the API's message about its integration.
 pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     if invocation_failed(text) == Some(429) {
@@ -81,17 +81,18 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
         .map(|(_, template)| *template)
 }
 
-/// What the API says of its authorizer. The words of the authorizer itself are a denial
-/// like any other and mean nothing here.
+/// The meaning of the API's message about its authorizer. A message of the authorizer itself
+/// is an ordinary denial and has no template.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
-    // The page with this phrase was translated; its first words are those of the
-    // integration's phrase, whose English is captured.
+    // The source of this phrase is a translated page. It begins like the phrase about the
+    // integration, whose English text is captured.
     text.trim()
         .starts_with("The IAM role configured on the authorizer")
         .then_some(LogTemplate::AuthorizerFailure)
 }
 
-/// The kinds of gateway response (`$context.error.responseType`) that have one meaning.
+/// The meaning of a gateway response type (`$context.error.responseType`); `None` for types
+/// with several meanings.
 pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     match text.trim() {
         "INTEGRATION_TIMEOUT" => Some(LogTemplate::IntegrationTimeout),
@@ -103,18 +104,18 @@ pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     }
 }
 
-/// What a line of an execution log says, and the status of the Lambda service in it.
+/// The meaning of an execution log message, and the status of the Lambda service in it.
 pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     let line = line.trim();
     if let Some(template) = of_function(line) {
         return Some((template, rest_wrapper(line).map(|(status, _)| status)));
     }
-    // `Endpoint request timed out` is the answer's body, which a function may send too.
+    // `Endpoint request timed out` is the body of a response, which a function may send too.
     let own = line.starts_with("Execution failed due to") || line.starts_with(INVOCATION_FAILED);
     own.then(|| Some((of_gateway(line)?, invocation_failed(line))))?
 }
 
-/// The status and the exception's text inside a REST API's wrapper.
+/// The status and the exception's message inside a REST API's wrapper.
 fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
     let (status, message) = text
         .strip_prefix(REST_WRAPPER)?
@@ -129,8 +130,9 @@ fn invocation_failed(text: &str) -> Option<u16> {
     super::leading_status(text.strip_prefix(INVOCATION_FAILED)?)
 }
 
-/// `RequestId: <uuid> Error: Task timed out after 5.00 seconds`, or the older form with a
-/// moment before the id. An exception may use the words, but has no such id before them.
+/// Whether a message has the form `RequestId: <uuid> Error: Task timed out after 5.00
+/// seconds`, or the older form with a timestamp before the id. An exception may contain the
+/// same words, but not this id before them.
 fn is_timeout(message: &str) -> bool {
     let Some((before, after)) = message.trim().split_once(TIMED_OUT) else {
         return false;
@@ -140,7 +142,7 @@ fn is_timeout(message: &str) -> bool {
         match word {
             "RequestId:" | "Error:" => {}
             word if is_uuid(word) => ids += 1,
-            word if is_moment(word) => {}
+            word if is_timestamp(word) => {}
             _ => return false,
         }
     }
@@ -159,6 +161,6 @@ fn is_uuid(word: &str) -> bool {
         })
 }
 
-fn is_moment(word: &str) -> bool {
+fn is_timestamp(word: &str) -> bool {
     word.ends_with('Z') && word.parse::<jiff::Timestamp>().is_ok()
 }

@@ -1,60 +1,60 @@
-//! What there is to say of one cause, drawn from all rules that name it.
+//! Summarizes one cause from all rules that name it.
 //!
-//! Shared by the three forms (terminal, JSON, page), so that they cannot disagree.
+//! All output formats (text, JSON, Markdown) use this summary, so that they agree.
 
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
 use crate::model::cause::{CauseId, Certainty, Owner};
 
-/// One cause.
-pub(super) struct Card<'a> {
+/// A cause with all its rules.
+pub(super) struct CauseSummary<'a> {
     pub(super) cause: CauseId,
     pub(super) title: String,
     pub(super) owner: Owner,
-    /// The most that any of its rules can earn.
+    /// The highest certainty that any of its rules can reach.
     pub(super) certainty: Certainty,
-    /// What to do, by the rule that stands for the cause.
+    /// The next steps of the rule that represents the cause.
     pub(super) next: Vec<String>,
-    /// The page that this rule rests on; `unexplained` has none.
+    /// The page that this rule is based on; `None` for `unexplained`.
     pub(super) see: Option<String>,
-    /// Causes that also fit one of its examples.
+    /// Other causes that match one of the examples of its rules.
     pub(super) rivals: Vec<CauseId>,
-    /// Every rule that names it, those that can earn most first.
+    /// Every rule that names the cause, the highest certainty first.
     pub(super) rules: Vec<&'a Rule>,
 }
 
-/// Every cause, `unexplained` last.
-pub(super) fn cards(rulebook: &Rulebook) -> Vec<Card<'_>> {
-    let known = rulebook.causes().map(|rule| card(rulebook, rule));
-    known.chain([last_resort()]).collect()
+/// Summarizes every cause; `unexplained` comes last.
+pub(super) fn summaries(rulebook: &Rulebook) -> Vec<CauseSummary<'_>> {
+    let known = rulebook.causes().map(|rule| summary(rulebook, rule));
+    known.chain([unexplained_summary()]).collect()
 }
 
-/// The people behind an owner's word.
-pub(super) const fn who(owner: Owner) -> &'static str {
+/// The people that an owner stands for.
+pub(super) const fn describe_owner(owner: Owner) -> &'static str {
     match owner {
-        Owner::Service => "the people who own the service behind the endpoint",
-        Owner::Platform => "the people who own the gateway, its permissions and quotas",
-        Owner::Network => "the people who own name resolution, routing and firewalls",
-        Owner::Client => "whoever calls: a wrong request, or missing credentials",
-        Owner::Prober => "whoever runs this prober",
+        Owner::Service => "the owners of the service behind the endpoint",
+        Owner::Platform => "the owners of the gateway, its permissions, and its quotas",
+        Owner::Network => "the owners of name resolution, routing, and firewalls",
+        Owner::Client => "the caller, whose request or credentials are wrong",
+        Owner::Prober => "the operators of this prober",
     }
 }
 
-/// What a rule goes by: the answer alone, or what AWS says of it.
+/// The source of the facts that a rule tests.
 pub(super) fn basis(rule: &Rule) -> &'static str {
-    let asks = |prefix: &str| rule.when.iter().any(|one| one.fact.starts_with(prefix));
-    if asks("log.") {
-        "by AWS's log"
-    } else if ["lambda.", "api.", "window."].into_iter().any(asks) {
-        "by AWS's metrics"
+    let tests = |prefix: &str| rule.when.iter().any(|one| one.fact.starts_with(prefix));
+    if tests("log.") {
+        "from AWS logs"
+    } else if ["lambda.", "api.", "window."].into_iter().any(tests) {
+        "from AWS metrics"
     } else {
         "seen from outside"
     }
 }
 
-/// Facts without those that only hold their default.
-pub(super) fn said(facts: &Facts) -> Vec<(String, String)> {
+/// The facts that do not have their default value, as pairs of name and value.
+pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
     let defaults = Facts::defaults();
     facts
         .iter()
@@ -63,13 +63,13 @@ pub(super) fn said(facts: &Facts) -> Vec<(String, String)> {
         .collect()
 }
 
-fn card<'a>(rulebook: &'a Rulebook, shown: &'a Rule) -> Card<'a> {
+fn summary<'a>(rulebook: &'a Rulebook, shown: &'a Rule) -> CauseSummary<'a> {
     let all = rulebook.rules().filter(|rule| rule.cause == shown.cause);
     let mut rules: Vec<&Rule> = all.collect();
-    // Stable: of equals the order of the files is kept.
+    // The sort is stable: equal rules keep the order of the files.
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.certainty));
     let certainty = rules.iter().map(|rule| rule.certainty).max();
-    Card {
+    CauseSummary {
         cause: shown.cause.clone(),
         title: shown.title.clone(),
         owner: shown.owner,
@@ -81,9 +81,9 @@ fn card<'a>(rulebook: &'a Rulebook, shown: &'a Rule) -> Card<'a> {
     }
 }
 
-fn last_resort() -> Card<'static> {
+fn unexplained_summary() -> CauseSummary<'static> {
     let verdict = unexplained();
-    Card {
+    CauseSummary {
         cause: verdict.cause,
         title: verdict.title,
         owner: verdict.owner,

@@ -1,29 +1,30 @@
-//! Single fields of a rule: texts, words of a closed set, numbers, lists of tables.
+//! The part of the parser that reads single keys: text, enumerated values, numbers, lists.
 //!
-//! Each reads one key and reports what is wrong with it at its place.
+//! Each function parses one key and reports a problem with the position of its value.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Reader;
+use super::Parser;
 use crate::model::cause::CauseId;
 
-/// A value with its place.
-pub(in crate::domain::diagnosis::reader) type Value<'i> = Spanned<DeValue<'i>>;
+/// A value with its position in the text.
+pub(in crate::domain::diagnosis::parser) type Value<'i> = Spanned<DeValue<'i>>;
 
-/// The widest title: it must fit a terminal and an alarm's description.
+/// The longest title in characters, so that it fits a terminal and an alarm description.
 const MAX_TITLE: usize = 80;
 
-impl Reader<'_> {
+impl Parser<'_> {
+    /// Parses an id or a cause.
     pub(super) fn cause(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<CauseId> {
         let text = self.required(at, table, key)?;
-        let at = place(table, key, at);
+        let at = position(table, key, at);
         match CauseId::new(&text) {
-            // It is what is left when no rule fits.
+            // The id is reserved for failures that no rule matches.
             Ok(id) if id == CauseId::unexplained() => {
                 self.problem(
                     at,
-                    format!("`{id}` means that no rule fits: take another id"),
+                    format!("`{id}` is reserved for failures that no rule matches; use another id"),
                 );
                 None
             }
@@ -35,36 +36,37 @@ impl Reader<'_> {
         }
     }
 
+    /// Parses the title: one sentence without a period, at most [`MAX_TITLE`] characters.
     pub(super) fn title(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
         let title = self.required(at, table, "title")?;
-        let at = place(table, "title", at);
+        let at = position(table, "title", at);
         if title.chars().count() > MAX_TITLE {
             self.problem(
                 at,
-                format!("`title` is longer than {MAX_TITLE} columns: shorten it"),
+                format!("`title` is longer than {MAX_TITLE} characters; shorten it"),
             );
         }
         if title.ends_with('.') {
-            self.problem(at, "`title` ends with a full stop: drop it".to_owned());
+            self.problem(at, "`title` ends with a period; remove it".to_owned());
         }
         Some(title)
     }
 
-    /// The page a rule rests on.
+    /// Parses the URL of the page that the rule is based on.
     pub(super) fn see(&mut self, at: usize, table: &DeTable<'_>) -> Option<String> {
         let see = self.required(at, table, "see")?;
         if !see.starts_with("https://") {
-            let at = place(table, "see", at);
-            self.problem(at, "`see` names an https page".to_owned());
+            let at = position(table, "see", at);
+            self.problem(at, "`see` must be an https URL".to_owned());
         }
         Some(see)
     }
 
-    /// What to do: at least one sentence.
+    /// Parses the next steps: at least one sentence.
     pub(super) fn next(&mut self, at: usize, table: &DeTable<'_>) -> Vec<String> {
-        const MEND: &str = "a list of sentences that say what to do";
+        const EXPECTED: &str = "a list of sentences in quotes that say what to do";
         let Some(value) = table.get("next") else {
-            self.problem(at, format!("`next` is missing: {MEND}"));
+            self.problem(at, format!("`next` is missing; add {EXPECTED}"));
             return Vec::new();
         };
         let at = value.span().start;
@@ -76,35 +78,37 @@ impl Reader<'_> {
             .collect();
         let steps = steps.unwrap_or_default();
         if steps.is_empty() || steps.iter().any(|step| step.trim().is_empty()) {
-            self.problem(at, format!("`next` is {MEND}, each in quotes"));
+            self.problem(at, format!("`next` must be {EXPECTED}"));
         }
         steps
     }
 
-    /// A key that is true or false.
+    /// Parses an optional boolean.
     pub(super) fn truth(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
         let value = table.get(key)?;
         let found = value.get_ref().as_bool();
         if found.is_none() {
-            self.problem(value.span().start, format!("`{key}` is true or false"));
+            self.problem(value.span().start, format!("`{key}` must be true or false"));
         }
         found
     }
 
+    /// Parses text that is required and not empty.
     pub(super) fn required(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<String> {
         let Some(value) = table.get(key) else {
-            self.problem(at, format!("`{key}` is missing: a rule needs this text"));
+            self.problem(at, format!("`{key}` is missing; add it as text in quotes"));
             return None;
         };
         let text = value.get_ref().as_str();
         if text.is_none_or(|text| text.trim().is_empty()) {
             let at = value.span().start;
-            self.problem(at, format!("`{key}` is a text that is not empty"));
+            self.problem(at, format!("`{key}` must be text in quotes and not empty"));
             return None;
         }
         text.map(str::to_owned)
     }
 
+    /// Parses a value of an enumeration; `words` lists the valid ones.
     pub(super) fn word<T>(
         &mut self,
         at: usize,
@@ -114,23 +118,31 @@ impl Reader<'_> {
         words: &str,
     ) -> Option<T> {
         let text = self.required(at, table, key)?;
-        let at = place(table, key, at);
+        let at = position(table, key, at);
         let word = parse(&text);
         if word.is_none() {
-            self.problem(at, format!("`{key}` is never `{text}`: it is {words}"));
+            self.problem(
+                at,
+                format!("invalid value `{text}` for `{key}`; use {words}"),
+            );
         }
         word
     }
 
+    /// Parses an optional number greater than 0.
     pub(super) fn positive(&mut self, table: &DeTable<'_>, key: &str) -> Option<f64> {
         let value = table.get(key)?;
         let found = number(value.get_ref()).filter(|number| *number > 0.0);
         if found.is_none() {
-            self.problem(value.span().start, format!("`{key}` is a number above 0"));
+            self.problem(
+                value.span().start,
+                format!("`{key}` must be a number greater than 0"),
+            );
         }
         found
     }
 
+    /// Parses a list of tables, each with its position.
     pub(super) fn tables<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
@@ -144,17 +156,18 @@ impl Reader<'_> {
             .collect();
         let tables = tables.unwrap_or_default();
         if tables.is_empty() {
-            let message = format!("`{what}` is a list of tables: write [[…{what}]]");
+            let message = format!("`{what}` must be a list of tables; write [[…{what}]]");
             self.problem(value.span().start, message);
         }
         tables
     }
 
+    /// Reports every key of a table that is not in `known`.
     pub(super) fn only(&mut self, table: &DeTable<'_>, known: &[&str]) {
         for key in table.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let message = format!(
-                    "unknown key `{}`: it is one of {}",
+                    "unknown key `{}`; use one of {}",
                     key.get_ref(),
                     known.join(", ")
                 );
@@ -164,11 +177,12 @@ impl Reader<'_> {
     }
 }
 
-/// Where a key's value stands; the table's own place without it.
-fn place(table: &DeTable<'_>, key: &str, at: usize) -> usize {
+/// The position of a key's value, or `at` if the key is missing.
+fn position(table: &DeTable<'_>, key: &str, at: usize) -> usize {
     table.get(key).map_or(at, |value| value.span().start)
 }
 
+/// The number of a TOML value; `None` if it is not a finite number.
 pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     let text = match value {
         DeValue::Integer(number) => number.as_str(),

@@ -1,16 +1,15 @@
 //! The part of the parser that reads a rule's examples and counterexamples.
 //!
-//! They are the rule's tests; here they are only read. Whether the rule passes them is
-//! for `lint` to say, which knows the other rules too.
+//! They are the tests of a rule; `lint` runs them against all rules.
 
 use toml::de::DeTable;
 
-use super::Reader;
+use super::Parser;
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Counterexample;
 
-/// The tests of one rule with their lines.
+/// The examples and counterexamples of one rule, with their lines.
 #[derive(Default)]
 pub(super) struct Examples {
     pub(super) examples: Vec<Facts>,
@@ -19,7 +18,8 @@ pub(super) struct Examples {
     pub(super) counterexample_lines: Vec<usize>,
 }
 
-impl Reader<'_> {
+impl Parser<'_> {
+    /// Parses the examples and counterexamples of a rule that begins at `at`.
     pub(super) fn examples(
         &mut self,
         at: usize,
@@ -29,7 +29,7 @@ impl Reader<'_> {
         let mut read = Examples::default();
         for key in ["example", "counterexample"] {
             let Some(list) = table.get(key) else {
-                self.problem(at, format!("a rule needs a [[rule.{key}]]"));
+                self.problem(at, format!("the rule has no [[rule.{key}]]; add one"));
                 continue;
             };
             for (at, entry) in self.tables(list, key) {
@@ -49,7 +49,7 @@ impl Reader<'_> {
     ) {
         self.only(entry, &["given", "because"]);
         let Some(given) = entry.get("given") else {
-            self.problem(at, format!("`{key}` needs `given`: the facts"));
+            self.problem(at, format!("`{key}` has no `given`; add the facts"));
             return;
         };
         let given = self.given(given, phase);
@@ -68,7 +68,7 @@ impl Reader<'_> {
             }
             _ => self.problem(
                 at,
-                "a counterexample, and no other, says `because`".to_owned(),
+                "a counterexample requires `because`, which an example must not have".to_owned(),
             ),
         }
     }

@@ -1,15 +1,16 @@
-//! The part of the parser that reads facts and what they must be.
+//! The part of the parser that reads facts and conditions.
 
 use toml::de::{DeTable, DeValue};
 
-use super::Reader;
+use super::Parser;
 use super::fields::{Value, number};
-use crate::domain::diagnosis::catalogue::{self, FactType};
+use crate::domain::diagnosis::catalog::{self, FactType};
 use crate::domain::diagnosis::condition::{Condition, Test};
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::nearest::nearest;
 
-impl Reader<'_> {
+impl Parser<'_> {
+    /// Parses the facts of an example, including the `phase` of the file.
     pub(super) fn given(&mut self, given: &Value<'_>, phase: Option<&Condition>) -> Facts {
         let mut facts = Facts::defaults();
         let start = given.span().start;
@@ -24,22 +25,29 @@ impl Reader<'_> {
                 }
                 _ => self.problem(
                     at,
-                    format!("`{}` is given one value, not a test", condition.fact),
+                    format!(
+                        "`{}` in `given` must be a single value, not a test",
+                        condition.fact
+                    ),
                 ),
             }
         }
         facts
     }
 
+    /// Parses a table of conditions; `what` is its key.
     pub(super) fn conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<Condition> {
         let placed = self.placed(value, what).into_iter();
         placed.map(|(_, condition)| condition).collect()
     }
 
-    /// Conditions, each with its place.
+    /// Parses a table of conditions, each with its position in the text.
     fn placed(&mut self, value: &Value<'_>, what: &str) -> Vec<(usize, Condition)> {
         let Some(table) = value.get_ref().as_table() else {
-            self.problem(value.span().start, format!("`{what}` is a table of facts"));
+            self.problem(
+                value.span().start,
+                format!("`{what}` must be a table of facts"),
+            );
             return Vec::new();
         };
         let mut conditions = Vec::new();
@@ -47,7 +55,8 @@ impl Reader<'_> {
         conditions
     }
 
-    /// Facts may be written `header.server`, `"header.server"` or as tables.
+    /// Collects the conditions of a table. A fact may be written as `header.server`, as
+    /// `"header.server"`, or as nested tables.
     fn walk(&mut self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<(usize, Condition)>) {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
@@ -63,16 +72,20 @@ impl Reader<'_> {
         }
     }
 
+    /// Parses one condition; `None` if it has a problem.
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
-        let Some(info) = catalogue::info(name) else {
+        let Some(info) = catalog::info(name) else {
             self.problem(at, unknown_fact(name));
             return None;
         };
         let test = match value.get_ref() {
             DeValue::Table(table) => self.test(at, name, info.kind, table)?,
             DeValue::Array(items) if items.is_empty() => {
-                self.problem(at, format!("`{name}` is one of nothing: list its values"));
+                self.problem(
+                    at,
+                    format!("`{name}` has an empty list; add at least one value"),
+                );
                 return None;
             }
             DeValue::Array(items) => Test::OneOf(
@@ -99,14 +112,19 @@ impl Reader<'_> {
         }
         self.only(table, &["at_least", "below"]);
         if kind != FactType::Number {
-            self.problem(at, format!("`{name}` is words: a range needs a number"));
+            self.problem(
+                at,
+                format!("`{name}` is text; a range requires a numeric fact"),
+            );
             return None;
         }
         let (at_least, below) = (self.bound(table, "at_least"), self.bound(table, "below"));
         if let (Some(low), Some(high)) = (at_least, below)
             && low >= high
         {
-            let message = format!("`{name}` is never at least {low} and below {high}: swap them");
+            let message = format!(
+                "the range of `{name}` is empty: {low} is not less than {high}; swap the bounds"
+            );
             self.problem(at, message);
         }
         Some(Test::Range { at_least, below })
@@ -116,7 +134,7 @@ impl Reader<'_> {
         let value = table.get(key)?;
         let bound = number(value.get_ref());
         if bound.is_none() {
-            self.problem(value.span().start, format!("`{key}` is a number"));
+            self.problem(value.span().start, format!("`{key}` must be a number"));
         }
         bound
     }
@@ -127,7 +145,7 @@ impl Reader<'_> {
             (FactType::Number, value) => {
                 let number = number(value);
                 if number.is_none() {
-                    self.problem(at, format!("`{name}` is a number"));
+                    self.problem(at, format!("`{name}` must be a number"));
                 }
                 number.map(FactValue::Number)
             }
@@ -137,7 +155,7 @@ impl Reader<'_> {
                     self.problem(
                         at,
                         format!(
-                            "`{name}` is never `{text}`: it is one of {}",
+                            "invalid value `{text}` for `{name}`; use one of {}",
                             words.join(", ")
                         ),
                     );
@@ -146,7 +164,7 @@ impl Reader<'_> {
                 Some(FactValue::Text(text.to_string()))
             }
             (FactType::Text | FactType::Word(_), _) => {
-                self.problem(at, format!("`{name}` is text: put it in quotes"));
+                self.problem(at, format!("`{name}` must be text in quotes"));
                 None
             }
         }
@@ -154,10 +172,10 @@ impl Reader<'_> {
 }
 
 fn unknown_fact(name: &str) -> String {
-    let names = catalogue::CATALOGUE.iter().map(|info| info.name);
+    let names = catalog::CATALOG.iter().map(|info| info.name);
     let guess =
-        nearest(name, names).map_or_else(String::new, |name| format!("did you mean `{name}`? "));
-    format!("there is no fact `{name}`: {guess}`probecause explain --facts` lists them")
+        nearest(name, names).map_or_else(String::new, |name| format!(" did you mean `{name}`?"));
+    format!("unknown fact `{name}`;{guess} `probecause explain --facts` lists all facts")
 }
 
 fn is_test(table: &DeTable<'_>) -> bool {

@@ -1,9 +1,9 @@
-//! The parser of rule files.
+//! Parses rule files.
 //!
-//! Rules are data that people other than us write, so the parser refuses whatever it does
-//! not know (a key, a fact, a word of a fact) with the line and the mend, and reports all
-//! problems of a file at once. It walks the document by hand, since only that keeps the
-//! place of every key. It reads no files.
+//! Operators write rules too, so the parser rejects every unknown key, fact, and value with
+//! the line and the correction, and reports all problems of a file at once. It walks the
+//! document manually, because only this keeps the position of every key. The caller
+//! reads the files, and `lint` runs the examples.
 
 mod conditions;
 mod examples;
@@ -15,16 +15,16 @@ use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::rule::{Factor, Origin, Rule, RuleProblem};
 use crate::model::cause::{Certainty, Owner};
 
-/// Reads the rules of one file.
+/// Parses the rules of one file; `file` is its name in messages.
 ///
 /// # Errors
-/// Every problem of the file; a syntax error stands alone.
+/// Every problem of the file, or only the syntax error if the file is not valid TOML.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
-    Reader::read(file, text)
+    Parser::parse(file, text)
 }
 
-/// Reads one file, gathering its problems.
-struct Reader<'a> {
+/// The parser of one file, with the problems found so far.
+struct Parser<'a> {
     file: &'a str,
     text: &'a str,
     problems: Vec<RuleProblem>,
@@ -46,28 +46,28 @@ const RULE_KEYS: &[&str] = &[
     "counterexample",
 ];
 
-impl<'a> Reader<'a> {
-    /// Reads every rule, or every problem.
-    fn read(file: &'a str, text: &'a str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
-        let mut reader = Self {
+impl<'a> Parser<'a> {
+    /// Returns every rule, or every problem.
+    fn parse(file: &'a str, text: &'a str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
+        let mut parser = Self {
             file,
             text,
             problems: Vec::new(),
         };
         let rules = match DeTable::parse(text) {
-            Ok(document) => reader.document(document.get_ref()),
+            Ok(document) => parser.document(document.get_ref()),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
                 let message = error.message().replace('\n', ", ");
-                reader.problem(at, format!("not valid TOML: {message}"));
+                parser.problem(at, format!("not valid TOML: {message}"));
                 Vec::new()
             }
         };
-        if reader.problems.is_empty() {
+        if parser.problems.is_empty() {
             Ok(rules)
         } else {
-            reader.problems.sort_by_key(|problem| problem.line);
-            Err(reader.problems)
+            parser.problems.sort_by_key(|problem| problem.line);
+            Err(parser.problems)
         }
     }
 
@@ -86,13 +86,13 @@ impl<'a> Reader<'a> {
 
     fn document(&mut self, document: &DeTable<'_>) -> Vec<Rule> {
         self.only(document, &["rule", "phase"]);
-        // A file's `phase` saves repeating it: it is a condition of each of its rules and
-        // given in each of their examples.
+        // A `phase` at the top of the file is a condition of each of its rules and part of
+        // each of their examples.
         let phase = document
             .get("phase")
             .and_then(|value| self.condition("phase", value));
         let Some(rules) = document.get("rule") else {
-            self.problem(0, "no rule here: add a [[rule]]".to_owned());
+            self.problem(0, "the file has no rule; add a [[rule]]".to_owned());
             return Vec::new();
         };
         self.tables(rules, "rule")
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
             table,
             "owner",
             Owner::parse,
-            "service, platform, network, client or prober",
+            "service, platform, network, client, or prober",
         );
         let certainty = match table.get("certainty") {
             Some(_) => self.word(
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
                 table,
                 "certainty",
                 Certainty::parse,
-                "possible, likely, corroborated or proven",
+                "possible, likely, corroborated, or proven",
             ),
             None => Some(Certainty::Likely),
         };
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         let see = self.see(at, table);
         let when = self.when(at, table, phase);
         let weigh = self.weigh(table);
-        let read = self.examples(at, table, phase);
+        let tests = self.examples(at, table, phase);
         Some(Rule {
             id: id?,
             cause: cause?,
@@ -145,14 +145,14 @@ impl<'a> Reader<'a> {
             see: see?,
             when,
             weigh,
-            examples: read.examples,
-            counterexamples: read.counterexamples,
+            examples: tests.examples,
+            counterexamples: tests.counterexamples,
             origin: Origin {
                 file: self.file.into(),
                 line: self.line(at),
                 embedded: false,
-                examples: read.example_lines,
-                counterexamples: read.counterexample_lines,
+                examples: tests.example_lines,
+                counterexamples: tests.counterexample_lines,
             },
         })
     }
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
             Some(when) => conditions.extend(self.conditions(when, "when")),
             None => self.problem(
                 at,
-                "`when` is missing: say which facts this rule needs".to_owned(),
+                "`when` is missing; add the facts that the rule requires".to_owned(),
             ),
         }
         conditions
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
                 let when = self.conditions(when, "when");
                 factors.push(Factor { when, factor });
             } else {
-                self.problem(at, "`weigh` needs `when` and `factor`".to_owned());
+                self.problem(at, "`weigh` requires `when` and `factor`".to_owned());
             }
         }
         factors
@@ -212,7 +212,7 @@ header.server = "awselb/*"
 given = { status = 503, header.server = "awselb/2.0" }
 [[rule.counterexample]]
 given = { status = 503, header.server = "nginx" }
-because = "The service itself answered"
+because = "The service itself responded"
 "#;
 
     fn check(from: &str, to: &str, expected: &[&str]) {
@@ -227,14 +227,14 @@ because = "The service itself answered"
     }
 
     #[test]
-    fn a_rule_reads_as_written() {
+    fn a_valid_rule_is_parsed() {
         let rules = parse("r.toml", GOOD).unwrap();
-        let mut told: Vec<String> = rules[0].when.iter().map(ToString::to_string).collect();
-        told.sort();
+        let mut conditions: Vec<String> = rules[0].when.iter().map(ToString::to_string).collect();
+        conditions.sort();
         assert_eq!(
-            told,
+            conditions,
             [
-                "header.server looks like awselb/*",
+                "header.server matches awselb/*",
                 "phase is expect",
                 "phase.processing is below 2",
                 "status is 503",
@@ -244,65 +244,65 @@ because = "The service itself answered"
     }
 
     #[test]
-    fn a_fact_that_does_not_exist_is_refused_with_its_line() {
+    fn an_unknown_fact_is_rejected_with_its_line() {
         check(
             "status = 503\n",
-            "colour = 503\n",
-            &["r.toml:9: there is no fact `colour`: `probecause explain --facts` lists them"],
+            "color = 503\n",
+            &["r.toml:9: unknown fact `color`; `probecause explain --facts` lists all facts"],
         );
     }
 
     #[test]
-    fn a_word_that_a_fact_never_is_is_refused() {
+    fn a_value_that_a_fact_cannot_have_is_rejected() {
         check(
             "status = 503\n",
             "invoked = \"maybe\"\n",
-            &["r.toml:9: `invoked` is never `maybe`: it is one of yes, no, unclear"],
+            &["r.toml:9: invalid value `maybe` for `invoked`; use one of yes, no, unclear"],
         );
         check(
             "status = 503\n",
             "status = \"503\"\n",
-            &["r.toml:9: `status` is a number"],
+            &["r.toml:9: `status` must be a number"],
         );
         check(
             "status = 503\n",
             "fault = { below = 2 }\n",
-            &["r.toml:9: `fault` is words: a range needs a number"],
+            &["r.toml:9: `fault` is text; a range requires a numeric fact"],
         );
     }
 
     #[test]
-    fn every_problem_is_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let text = GOOD.replacen("owner = \"service\"", "owner = \"me\"\nweight = 0", 1);
         let problems = parse("r.toml", &text).unwrap_err();
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told,
+            problems,
             [
-                "r.toml:5: `owner` is never `me`: it is service, platform, network, client or prober",
-                "r.toml:6: `weight` is a number above 0",
+                "r.toml:5: invalid value `me` for `owner`; use service, platform, network, client, or prober",
+                "r.toml:6: `weight` must be a number greater than 0",
             ]
         );
     }
 
     #[test]
-    fn missing_parts_unknown_keys_and_bad_titles_are_refused() {
+    fn missing_parts_unknown_keys_and_invalid_titles_are_rejected() {
         check(
             "owner",
-            "colour = 1\nowner",
+            "color = 1\nowner",
             &[
-                "r.toml:5: unknown key `colour`: it is one of id, cause, title, owner, certainty, weight, fallback, next, see, when, weigh, example, counterexample",
+                "r.toml:5: unknown key `color`; use one of id, cause, title, owner, certainty, weight, fallback, next, see, when, weigh, example, counterexample",
             ],
         );
         check(
             "target\"\nowner",
             "target.\"\nowner",
-            &["r.toml:4: `title` ends with a full stop: drop it"],
+            &["r.toml:4: `title` ends with a period; remove it"],
         );
         check(
-            "because = \"The service itself answered\"\n",
+            "because = \"The service itself responded\"\n",
             "",
-            &["r.toml:14: a counterexample, and no other, says `because`"],
+            &["r.toml:14: a counterexample requires `because`, which an example must not have"],
         );
     }
 }

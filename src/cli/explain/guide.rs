@@ -1,0 +1,103 @@
+//! The guide to writing rules at the end of the Markdown page: an example, and every key,
+//! test, and fact.
+
+use std::fmt::Write as _;
+
+use crate::domain::diagnosis::catalog::{CATALOG, FactType};
+
+/// A complete rule; a test checks it like the rules of an operator.
+const EXAMPLE: &str = include_str!("../../../config/rules.d/maintenance-page.toml");
+
+const BEGIN: &str = "## Write your own rules
+
+1. Create a directory and name it in the configuration: `rules_dir = \"rules.d\"`, relative to
+   the configuration file. Every `*.toml` file in it is read, sorted by name.
+2. Write a rule with an example and a counterexample. To see the facts of a real failure, run
+   `probecause probe URL`, or `probecause diagnose FILE` for the output of `curl -v`.
+3. Run `probecause check probecause.toml`, or `probecause check --rules rules.d` for the
+   rules alone. It parses all rules, runs their examples, and reports each problem with the
+   file, the line, and the correction.
+4. Try the rule with `probecause diagnose --rules rules.d FILE` and
+   `probecause explain --rules rules.d CAUSE`.
+5. Reload the daemon (SIGHUP or `POST /-/reload`). If a rule has a problem, the reload fails
+   and the daemon keeps the previous configuration and rules.
+
+Your rules come before the built-in ones, so yours win ties. A rule with the `id` of a
+built-in rule replaces it, and `check` reports that. A rule may name a cause of this page or
+a new one, as in this example (`config/rules.d/maintenance-page.toml`):
+
+```toml
+";
+
+const KEYS: &str = "```
+
+### Keys of a rule
+
+| key | required | meaning |
+| --- | --- | --- |
+| `id` | yes | the unique name of the rule: 2 to 64 lower-case letters, digits, and hyphens |
+| `cause` | no | the cause, if it is not the `id`; several rules may name the same cause |
+| `title` | yes | the meaning of the cause, in one sentence without a period, at most 80 characters |
+| `owner` | yes | who has to act: `service`, `platform`, `network`, `client`, or `prober` |
+| `certainty` | no | the highest certainty the rule can reach: `possible`, `likely` (default), `corroborated`, or `proven` |
+| `weight` | no | the weight among rivals, greater than 0; default 1 |
+| `fallback` | no | `true`: the rule is used only if no ordinary rule matches |
+| `next` | yes | a list of sentences: the next steps, the most useful first |
+| `see` | yes | the https URL of the page that the rule is based on: your runbook or the vendor's manual |
+| `when` | yes | the conditions, all of which must hold |
+| `weigh` | no | a list of `{ when = …, factor = … }`: the weight is multiplied by each factor whose conditions hold |
+| `example` | yes | a list of `{ given = … }`: facts that must be diagnosed as the cause of the rule |
+| `counterexample` | yes | a list of `{ given = …, because = \"…\" }`: facts that must be diagnosed as another cause |
+
+A `phase` at the top of a file is a condition of each of its rules and part of each of their
+examples. The daemon never publishes the text of a body, only the pattern that it matches.
+
+### Conditions
+
+| condition | holds if the fact |
+| --- | --- |
+| `status = 503` or `unmet = \"status\"` | has this value |
+| `status = [500, 503]` | has one of these values |
+| `header.server = \"awselb/*\"` | is text that matches this pattern; `*` matches any run of characters |
+| `phase.tls = { at_least = 1, below = 5 }` | is a number in this range; one bound may be omitted |
+| `header.retry-after = { present = true }` | is known; with `false`: is unknown |
+
+An unknown fact meets only the condition `present = false`. All conditions of a rule must
+hold; for an *or*, write two rules with the same `cause`. `check` warns about a rule that can
+never lead because another rule outweighs it whenever it matches. It compares the conditions
+fact by fact, so it does not find a rule that only several others together keep from leading,
+or facts that never occur together.
+
+### Facts
+
+A fact with a list of words accepts only these words. `probecause explain --facts` prints the
+same list.
+
+| fact | type | meaning |
+| --- | --- | --- |
+";
+
+/// Appends the guide to the page.
+pub(super) fn write(page: &mut String) {
+    page.push_str(BEGIN);
+    page.push_str(EXAMPLE);
+    page.push_str(KEYS);
+    for info in CATALOG {
+        let kind = match info.kind {
+            FactType::Text => "text".to_owned(),
+            FactType::Number => "number".to_owned(),
+            FactType::Word(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                words.join(", ")
+            }
+        };
+        let default = info
+            .default
+            .map_or_else(String::new, |default| format!("; default `{default}`"));
+        let _ = writeln!(
+            page,
+            "| `{}` | {kind}{default} | {} |",
+            info.name, info.meaning
+        );
+    }
+}

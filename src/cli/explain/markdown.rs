@@ -1,0 +1,199 @@
+//! Formats all causes as a Markdown page, `config/rules/README.md`.
+//!
+//! The page contains no line numbers of rule files, so that adding a comment to a file does
+//! not change it.
+
+use std::fmt::Write as _;
+
+use super::guide;
+use super::summary::{CauseSummary, basis, describe_owner, non_default};
+use crate::domain::diagnosis::condition::{Condition, Test};
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rule::Rule;
+use crate::model::cause::{CauseId, Owner};
+
+const HEAD: &str =
+    "<!-- Generated: do not edit. After a change to rules or facts, regenerate it with
+     `cargo run -- explain --markdown > config/rules/README.md`. A test compares the two. -->
+
+# Causes and rules
+
+Probecause names the probable cause of a failing endpoint. This page lists every cause, how
+it is recognized, and what to do about it. It also explains how to
+[write your own rules](#write-your-own-rules).
+
+A *rule* lists *facts* about the failed request, all of which must hold. If several rules
+with the same cause match, the heaviest one counts. The share of a cause is this weight
+divided by the sum over all causes; the cause with the largest share leads. If no rule
+matches, rules marked as a fallback are tried. If none of them matches either, the cause is
+`unexplained`, never a wrong cause.
+
+The certainty tells how reliable a verdict is. Each rule states the highest certainty that it
+can reach. A leading cause with a share of less than nine tenths is always `possible`.
+
+| certainty | meaning |
+| --- | --- |
+| `possible` | several causes match; the leading one is the best guess |
+| `likely` | seen from outside, and all rivals together hold at most one tenth |
+| `corroborated` | the metrics of the platform at the time of the request agree |
+| `proven` | there is a statement about this exact request or connection |
+";
+
+/// Formats the whole page.
+pub(super) fn page(summaries: &[CauseSummary<'_>]) -> String {
+    let mut page = HEAD.to_owned();
+    page.push_str("\n## All causes\n");
+    for owner in Owner::ALL {
+        let of_owner = summaries.iter().filter(|summary| summary.owner == owner);
+        let of_owner: Vec<&CauseSummary<'_>> = of_owner.collect();
+        if !of_owner.is_empty() {
+            overview(&mut page, owner, &of_owner);
+        }
+    }
+    page.push_str("\n## Each cause\n");
+    for summary in summaries {
+        section(&mut page, summary);
+    }
+    page.push('\n');
+    guide::write(&mut page);
+    page
+}
+
+fn overview(page: &mut String, owner: Owner, summaries: &[&CauseSummary<'_>]) {
+    let _ = write!(
+        page,
+        "\n### Owner: {owner}\n\n{}.\n\n",
+        sentence(describe_owner(owner))
+    );
+    page.push_str("| cause | highest certainty | meaning |\n| --- | --- | --- |\n");
+    for summary in summaries {
+        let (link, certainty, title) = (link(&summary.cause), summary.certainty, &summary.title);
+        let _ = writeln!(page, "| {link} | {certainty} | {title} |");
+    }
+}
+
+fn section(page: &mut String, summary: &CauseSummary<'_>) {
+    let _ = write!(page, "\n### {}\n\n{}.\n\n", summary.cause, summary.title);
+    let _ = writeln!(
+        page,
+        "- Owner: {}, {}",
+        summary.owner,
+        describe_owner(summary.owner)
+    );
+    let _ = writeln!(page, "- Certainty: up to {}", summary.certainty);
+    if !summary.rivals.is_empty() {
+        let rivals: Vec<String> = summary.rivals.iter().map(link).collect();
+        let _ = writeln!(page, "- Rivals: {}", rivals.join(", "));
+    }
+    if let Some(see) = &summary.see {
+        let _ = writeln!(page, "- Source: <{see}>");
+    }
+    page.push_str("\nNext steps:\n\n");
+    for step in &summary.next {
+        let _ = writeln!(page, "1. {step}");
+    }
+    if summary.rules.is_empty() {
+        return;
+    }
+    page.push_str("\nHow it is recognized:\n\n");
+    for rule in &summary.rules {
+        signature(page, summary, rule);
+    }
+    page.push_str("\n<details><summary>Examples and counterexamples</summary>\n\n");
+    for rule in &summary.rules {
+        examples(page, rule);
+    }
+    page.push_str("\n</details>\n");
+}
+
+fn signature(page: &mut String, summary: &CauseSummary<'_>, rule: &Rule) {
+    let file = if rule.origin.embedded {
+        format!("[{0}]({0})", rule.origin.file)
+    } else {
+        format!("`{}`", rule.origin.file)
+    };
+    let _ = writeln!(
+        page,
+        "- `{}` ({file}): up to {}, {}",
+        rule.id,
+        rule.certainty,
+        basis(rule)
+    );
+    if rule.title != summary.title {
+        let _ = writeln!(page, "  - {}", rule.title);
+    }
+    if rule.fallback {
+        page.push_str("  - fallback: used only if no ordinary rule matches\n");
+    }
+    let _ = writeln!(page, "  - when {}", joined(&rule.when));
+    let mut weights = Vec::new();
+    if (rule.weight - 1.0).abs() > f64::EPSILON {
+        weights.push(rule.weight.to_string());
+    }
+    for factor in &rule.weigh {
+        weights.push(format!(
+            "factor {} if {}",
+            factor.factor,
+            joined(&factor.when)
+        ));
+    }
+    if !weights.is_empty() {
+        let _ = writeln!(page, "  - weight: {}", weights.join("; "));
+    }
+    if rule.next != summary.next {
+        let _ = writeln!(page, "  - next: {}", rule.next.join(" "));
+    }
+    if Some(&rule.see) != summary.see.as_ref() {
+        let _ = writeln!(page, "  - source: <{}>", rule.see);
+    }
+}
+
+fn examples(page: &mut String, rule: &Rule) {
+    for example in &rule.examples {
+        let _ = writeln!(page, "- `{}`: {}", rule.id, given(example));
+    }
+    for counterexample in &rule.counterexamples {
+        let (given, because) = (given(&counterexample.given), &counterexample.because);
+        let _ = writeln!(page, "- not `{}`: {given}. {because}", rule.id);
+    }
+}
+
+/// Formats conditions with facts and values as code.
+fn joined(conditions: &[Condition]) -> String {
+    let all: Vec<String> = conditions.iter().map(marked).collect();
+    all.join(", ")
+}
+
+fn marked(condition: &Condition) -> String {
+    let fact = format!("`{}`", condition.fact);
+    match &condition.test {
+        Test::OneOf(values) => {
+            let words: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+            format!("{fact} is {}", words.join(" or "))
+        }
+        Test::Glob(glob) => format!("{fact} matches `{glob}`"),
+        Test::Range { .. } | Test::Present(_) => {
+            condition.to_string().replacen(&condition.fact, &fact, 1)
+        }
+    }
+}
+
+fn given(facts: &Facts) -> String {
+    let all = non_default(facts).into_iter();
+    let all: Vec<String> = all
+        .map(|(name, value)| format!("`{name} = {value}`"))
+        .collect();
+    all.join(", ")
+}
+
+fn link(cause: &CauseId) -> String {
+    format!("[{cause}](#{cause})")
+}
+
+/// Capitalizes the first letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}

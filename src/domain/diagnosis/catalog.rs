@@ -1,0 +1,260 @@
+//! The closed vocabulary shared by code and rules: the name, type, and meaning of every fact.
+//!
+//! The parser checks rules against it, so that a rule with a misspelled fact or value is
+//! rejected instead of silently never matching.
+
+use FactType::{Number, Text, Word};
+
+/// The type of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactType {
+    /// Any text.
+    Text,
+    /// One of the listed words.
+    Word(&'static [&'static str]),
+    /// A number.
+    Number,
+}
+
+/// The definition of a fact.
+#[derive(Clone, Copy, Debug)]
+pub struct FactInfo {
+    /// The name; a trailing `*` matches any suffix.
+    pub name: &'static str,
+    /// The type.
+    pub kind: FactType,
+    /// The value if nothing else is known; `None`: the fact is absent then.
+    pub default: Option<&'static str>,
+    /// The meaning, as documentation for authors of rules.
+    pub meaning: &'static str,
+}
+
+/// Lists definitions, each written as `name: type[, default "value"] => meaning;`.
+macro_rules! facts {
+    (@default) => { None };
+    (@default $default:literal) => { Some($default) };
+    ($($name:literal: $kind:expr $(, default $default:literal)? => $meaning:literal;)+) => {
+        &[$(FactInfo {
+            name: $name,
+            kind: $kind,
+            default: facts!(@default $($default)?),
+            meaning: $meaning,
+        }),+]
+    };
+}
+
+const FAULTS: &[&str] = &[
+    "name-not-found",
+    "resolver-failure",
+    "connection-refused",
+    "unreachable",
+    "connection-reset",
+    "connection-closed",
+    "timeout",
+    "certificate-expired",
+    "certificate-not-yet-valid",
+    "certificate-name-mismatch",
+    "certificate-untrusted",
+    "tls-handshake",
+    "truncated",
+    "too-many-redirects",
+    "bad-redirect",
+    "protocol",
+    "decode",
+    "address-refused",
+    "proxy",
+    "credentials",
+    "local",
+];
+
+const FRONT_DOORS: &[&str] = &[
+    "http-api",
+    "rest-api",
+    "function-url",
+    "alb",
+    "cloudfront",
+    "unknown",
+];
+
+const PLATEAUS: &[&str] = &[
+    "integration",
+    "function",
+    "cloudfront",
+    "client",
+    "learned",
+    "none",
+];
+
+const YES_NO: &[&str] = &["yes", "no"];
+
+const OUTCOMES: &[&str] = &[
+    "throttled",
+    "failed",
+    "timed-out",
+    "ran-without-errors",
+    "outlasted-api",
+    "not-invoked",
+    "mixed",
+];
+
+const OUTCOMES_OF_EVERY_FAILURE: &[&str] = &[
+    "throttled",
+    "failed",
+    "timed-out",
+    "ran-without-errors",
+    "outlasted-api",
+];
+
+const TEMPLATES: &[&str] = &[
+    "integration-timeout",
+    "throttled",
+    "permission-denied",
+    "malformed-response",
+    "function-error",
+    "function-timed-out",
+    "authorizer-failure",
+    "network-failure",
+    "refused-without-error",
+    "unknown",
+];
+
+/// Every fact.
+pub const CATALOG: &[FactInfo] = facts! {
+    // Observed from outside, or declared in the configuration.
+    "phase": Word(&["resolve", "connect", "tls", "processing", "transfer", "expect", "degraded"]) =>
+        "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if it was only too slow or its certificate expires soon; absent if the probe passed";
+    "fault": Word(FAULTS) => "the fault that occurred before the response was complete";
+    "unmet": Word(&["status", "header", "body", "too-slow", "certificate-expiring"]) =>
+        "the most severe expectation that a complete response did not meet";
+    "method": Text =>
+        "request method of the target; a response to `HEAD` has no body that identifies a front door";
+    "status": Number => "status code of the final response";
+    "front_door": Word(FRONT_DOORS), default "unknown" =>
+        "front door that responded, recognized by headers, host, and byte-exact pages";
+    "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
+        "whether the gateway generated the response itself: `yes` for an exact body with only gateway headers, `unclear` for only gateway headers with another body or none";
+    "body.message": Text => "string `message` of a JSON body";
+    "body.Message": Text => "string `Message` of a JSON body";
+    "body.Reason": Text => "string `Reason` of a JSON body";
+    "body.errorMessage": Text =>
+        "string `errorMessage` of a JSON body, with which Lambda reports a failed function";
+    "body.errors": Number =>
+        "number of objects with a string `message` in the top-level `errors` of a JSON body, in which GraphQL reports errors behind a 200; absent if there are none";
+    "body.errors.type": Text =>
+        "first `errorType` in `errors`, with which AppSync names the kind of failure";
+    "body.json": Word(&["object", "other", "no"]) =>
+        "whether the body is a JSON object, another JSON value, or not valid JSON";
+    "age": Number =>
+        "seconds that the response spent in a cache, from its `age` header; above 0, the response belongs to an earlier request and the times of this request say nothing about it";
+    "header.*": Text => "first value of a response header, by its lower-case name";
+    "phase.resolve": Number => "seconds of name resolution";
+    "phase.connect": Number => "seconds of the TCP connection attempt";
+    "phase.tls": Number => "seconds of the TLS handshake";
+    "phase.processing": Number => "seconds from the sent request to the first byte";
+    "phase.transfer": Number => "seconds from the first byte to the last";
+    "duration": Number => "seconds from the start to the last byte or the fault";
+    "answer_time": Number =>
+        "response time in seconds: `phase.processing` if known, else `duration`";
+    "clock": Word(&["processing", "total"]) =>
+        "clock of `answer_time`: `processing` or the `total` duration";
+    "floor": Number =>
+        "seconds that this front door needs to respond without the function, on the same clock; the upper end of the interval";
+    "floor.low": Number =>
+        "lower end of the floor: seconds of the fastest response without the function";
+    "floor.high": Number =>
+        "upper end of the floor: seconds of the slowest such response that is no outlier; equal to `floor.low` for an estimate";
+    "floor_from": Text => "source of the floor: control requests, another response, or an estimate";
+    "excess": Number => "`answer_time` minus `floor.high`, in seconds; may be negative";
+    "healthy_minimum": Number =>
+        "seconds of the fastest healthy response from behind the front door, adjusted to the current round trip";
+    "invoked": Word(&["yes", "no", "unclear"]), default "unclear" =>
+        "whether the time above the floor and the history of healthy responses suggest that the function ran: a hint for ranking, never proof; `unclear` behind a declared authorizer";
+    "plateau": Word(PLATEAUS), default "none" =>
+        "time limit that `answer_time` matches: a declared or documented one, the prober's own timeout (`client`), or an undeclared one that repeated failures match (`learned`, which only affects the ranking)";
+    "certificate_days": Number => "days until the first certificate in the chain expires";
+    "integration": Word(&["lambda", "http", "vpc-link", "unknown"]), default "unknown" =>
+        "declared integration behind the route";
+    "authorizer": Word(&["none", "lambda", "jwt", "iam", "unknown"]), default "unknown" =>
+        "declared authorizer of the route";
+    "vantage": Word(&["sound", "suspect"]), default "sound" =>
+        "health of the prober itself: `suspect` while nearly all unrelated targets fail in the same phase as this one";
+    "redirects": Number => "number of followed redirects";
+    "http_version": Text => "`1.0`, `1.1` or `2`";
+    "host": Text => "host of the last request, after redirects";
+    // Drawn from the logs and metrics of AWS; absent until evidence determines them.
+    "log.template": Word(TEMPLATES) =>
+        "meaning of the request's own log line; absent if no line was found, which proves nothing";
+    "log.source": Word(&["access-log", "execution-log"]) => "log that contains the line";
+    "log.status": Number => "status that the API logged";
+    "log.integration_status": Number =>
+        "status that the Lambda service or the backend returned to the API";
+    "log.invoked": Word(YES_NO) => "whether the integration was called, according to the line";
+    "log.waited": Word(YES_NO) =>
+        "whether the API waited up to its limit for the integration and got no status";
+    "log.integration_latency": Number => "seconds that the API waited for the integration";
+    "window.state": Word(&["open", "settled"]) =>
+        "state of the metric window around the request: in an `open` window, datapoints may still arrive; in a `settled` one, a missing datapoint means zero";
+    "window.ours": Word(YES_NO) =>
+        "whether the metrics count only the prober's own requests: the API's count on the route equals their number";
+    "window.shared": Word(YES_NO) => "whether others use the function too, as declared";
+    "window.requests": Number => "number of the prober's own requests that began in the window";
+    "window.every": Word(OUTCOMES_OF_EVERY_FAILURE) =>
+        "outcome of every failed request in a window with only the prober's own requests, if the sums account for each of them";
+    "lambda.seen": Word(OUTCOMES) =>
+        "outcome of the function's invocations in the window, which may belong to other requests";
+    "lambda.ran": Word(YES_NO) => "whether the function was invoked in the window";
+    "lambda.failed": Word(YES_NO) => "whether any invocation failed in the window";
+    "lambda.throttled": Word(YES_NO) => "whether any invocation was throttled in the window";
+    "lambda.invocations": Number => "sum of `Invocations`";
+    "lambda.errors": Number => "sum of `Errors`";
+    "lambda.throttles": Number => "sum of `Throttles`";
+    "lambda.duration_max": Number => "maximum of `Duration`, in seconds";
+    "lambda.concurrent_max": Number => "maximum of `ConcurrentExecutions`";
+    "api.seen": Word(&["server-errors", "single-error", "none"]) =>
+        "5xx responses that the API counted in the window: `single-error` is exactly one among several requests";
+    "api.waited": Word(YES_NO) =>
+        "whether the API's longest wait for the integration matches its limit";
+    "api.count": Number => "sum of the API's `Count`";
+    "api.server_errors": Number => "sum of `5xx` or `5XXError`";
+    "api.integration_latency_max": Number => "maximum of `IntegrationLatency`, in seconds";
+};
+
+/// The definition of the fact with this name; `None` if there is none.
+#[must_use]
+pub fn info(name: &str) -> Option<&'static FactInfo> {
+    CATALOG
+        .iter()
+        .find(|info| match info.name.strip_suffix('*') {
+            Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+            None => info.name == name,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::expectation::UnmetKind;
+    use crate::model::observation::FaultKind;
+
+    fn words(name: &str) -> &'static [&'static str] {
+        match info(name).unwrap().kind {
+            Word(words) => words,
+            _ => &[],
+        }
+    }
+
+    #[test]
+    fn the_catalog_lists_every_fault_and_every_unmet_kind() {
+        let faults: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words("fault"), faults);
+        let unmet: Vec<_> = UnmetKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words("unmet"), unmet);
+    }
+
+    #[test]
+    fn a_header_fact_needs_a_header_name() {
+        assert!(info("header.server").is_some());
+        assert!(info("header.").is_none());
+        assert!(info("color").is_none());
+    }
+}

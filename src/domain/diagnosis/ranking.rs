@@ -1,0 +1,165 @@
+//! Ranks the rules that match a set of facts, and draws verdict and evidence from them.
+//!
+//! A candidate's share is its weight, multiplied by the factors that apply, divided by the
+//! sum of all weights. Ties keep the order of the rules. Fallbacks are used only if no
+//! ordinary rule matches.
+
+use std::collections::BTreeSet;
+
+use crate::domain::diagnosis::condition::Condition;
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::rule::Rule;
+use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
+use crate::model::cause::Certainty;
+
+/// The share from which a leading candidate is more than `possible` (design: nine tenths).
+const LIKELY_FROM: f64 = 0.9;
+
+/// Pairs of derived facts and the facts that they are derived from.
+const DERIVED_FROM: &[(&[&str], &[&str])] = &[
+    (
+        &["invoked"],
+        &[
+            "answer_time",
+            "floor",
+            "floor.low",
+            "floor_from",
+            "excess",
+            "healthy_minimum",
+        ],
+    ),
+    (
+        &[
+            "lambda.seen",
+            "lambda.throttled",
+            "lambda.failed",
+            "lambda.ran",
+            "window.every",
+            "api.seen",
+        ],
+        &[
+            "window.state",
+            "window.ours",
+            "window.requests",
+            "lambda.throttles",
+            "lambda.invocations",
+            "lambda.errors",
+            "lambda.duration_max",
+            "api.count",
+            "api.server_errors",
+        ],
+    ),
+    (
+        &["log.template"],
+        &[
+            "log.source",
+            "log.integration_status",
+            "log.integration_latency",
+        ],
+    ),
+];
+
+/// A rule that matches, with its weight for the given facts.
+pub(super) struct Match<'a> {
+    pub(super) rule: &'a Rule,
+    weight: f64,
+}
+
+impl<'a> Match<'a> {
+    fn new(rule: &'a Rule, facts: &Facts) -> Self {
+        let factors = rule.weigh.iter();
+        let factors = factors.filter(|factor| all_hold(&factor.when, facts));
+        Self {
+            rule,
+            weight: factors.fold(rule.weight, |weight, factor| weight * factor.factor),
+        }
+    }
+}
+
+/// The matching rules, the heaviest first, one per cause.
+pub(super) fn rank<'a>(rules: &'a [Rule], facts: &Facts) -> Vec<Match<'a>> {
+    let matching = |fallback: bool| -> Vec<Match<'a>> {
+        rules
+            .iter()
+            .filter(|rule| rule.fallback == fallback && all_hold(&rule.when, facts))
+            .map(|rule| Match::new(rule, facts))
+            .collect()
+    };
+    let mut ranked = matching(false);
+    if ranked.is_empty() {
+        ranked = matching(true);
+    }
+    // The sort is stable: equal weights keep the order of the rules.
+    ranked.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+    let mut seen = BTreeSet::new();
+    ranked.retain(|one| seen.insert(&one.rule.cause));
+    ranked
+}
+
+fn all_hold(conditions: &[Condition], facts: &Facts) -> bool {
+    conditions.iter().all(|condition| condition.holds(facts))
+}
+
+/// The verdict that the ranked rules give.
+pub(super) fn verdict(leader: &Match<'_>, ranked: &[Match<'_>]) -> Verdict {
+    let sum: f64 = ranked.iter().map(|one| one.weight).sum();
+    let candidates: Vec<Candidate> = ranked
+        .iter()
+        .map(|one| Candidate {
+            cause: one.rule.cause.clone(),
+            share: one.weight / sum,
+        })
+        .collect();
+    let certainty = if leader.weight / sum >= LIKELY_FROM {
+        leader.rule.certainty
+    } else {
+        Certainty::Possible
+    };
+    leader.rule.verdict(certainty, candidates)
+}
+
+/// The facts that the leader and its rivals test, in the order tested, followed by the facts
+/// from which those are derived.
+pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
+    let tested = ranked.iter().flat_map(|one| {
+        let factors = one.rule.weigh.iter().flat_map(|factor| &factor.when);
+        one.rule.when.iter().chain(factors)
+    });
+    let mut found: Vec<Evidence> = Vec::new();
+    for condition in tested {
+        if is_new(&found, &condition.fact)
+            && let Some(value) = condition.evidence(facts)
+        {
+            let fact = condition.fact.clone();
+            found.push(Evidence { fact, value });
+        }
+    }
+    // An estimated floor is a single time, so its low end adds nothing.
+    let is_point = facts.get("floor.low") == facts.get("floor");
+    for (derived, sources) in DERIVED_FROM {
+        if derived.iter().any(|fact| !is_new(&found, fact)) {
+            for evidence in known(sources, facts) {
+                let redundant = is_point && evidence.fact == "floor.low";
+                if !redundant && is_new(&found, &evidence.fact) {
+                    found.push(evidence);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_new(found: &[Evidence], fact: &str) -> bool {
+    found.iter().all(|evidence| evidence.fact != fact)
+}
+
+/// The named facts that are known.
+pub(super) fn known(names: &[&str], facts: &Facts) -> Vec<Evidence> {
+    let known = names.iter().filter_map(|name| {
+        Some(Evidence {
+            fact: (*name).to_owned(),
+            value: facts.get(name)?.clone(),
+        })
+    });
+    known.collect()
+}
