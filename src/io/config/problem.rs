@@ -1,36 +1,51 @@
-//! What is wrong with a configuration: one problem, and the list that gathers them.
+//! Problems of a configuration: errors and warnings, each with its place and its remedy.
 //!
-//! A problem says where it stands and how to mend it. Nothing here stops at the first
-//! one: whoever edits forty targets wants to hear of all mistakes in one go.
+//! Reading never stops at the first problem; all problems are collected and reported
+//! together.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong, or doubtful, with its place and its mend.
+/// One error, warning or note about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file it stands in, as the user would find it.
+    /// The file, as named by the user or by the configuration.
     pub file: PathBuf,
-    /// The line, from 1; absent when the file as a whole is meant.
+    /// The line, from 1; absent if the problem concerns the whole file.
     pub line: Option<usize>,
     /// The key path, such as `target[orders].request.method`; empty for the whole file.
     pub key: String,
-    /// What is wrong, then the mend. Never holds a secret.
+    /// What is wrong and what to write instead. Never contains a secret.
     pub message: String,
 }
 
-/// Why a configuration cannot be used: at least one problem.
+/// A configuration that cannot be used; holds at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Every problem found, in the order of the files.
+    /// All problems, in the order of the files and lines.
     pub problems: Vec<Problem>,
 }
 
-/// Problems and warnings gathered while a configuration is read.
+/// Collects errors and warnings while a configuration is read.
+///
+/// Its methods take `&self`, so that every place in a file can report to it.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    pub(super) errors: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    errors: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+}
+
+impl Problem {
+    /// A problem of a whole file.
+    pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            key: String::new(),
+            message: message.into(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -43,6 +58,14 @@ impl fmt::Display for Problem {
             write!(f, " {}:", self.key)?;
         }
         write!(f, " {}", self.message)
+    }
+}
+
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problems: vec![problem],
+        }
     }
 }
 
@@ -61,27 +84,43 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Problems {
-    /// Adds a problem once: a bad default would otherwise be told for every target.
-    pub(super) fn error(&mut self, problem: Problem) {
-        if !self.errors.contains(&problem) {
-            self.errors.push(problem);
-        }
+    /// Adds an error, unless the same one was added before: a value of `[defaults]` is read
+    /// once for each target.
+    pub(super) fn error(&self, problem: Problem) {
+        add(&self.errors, problem);
     }
 
-    /// Adds a warning once.
-    pub(super) fn warn(&mut self, problem: Problem) {
-        if !self.warnings.contains(&problem) {
-            self.warnings.push(problem);
-        }
+    /// Adds a warning, unless the same one was added before.
+    pub(super) fn warn(&self, problem: Problem) {
+        add(&self.warnings, problem);
     }
 
-    /// Puts both lists in the order of reading: the main file, then the included ones.
-    pub(super) fn sort(&mut self, included: &[&Path]) {
+    /// The number of errors so far.
+    pub(super) fn error_count(&self) -> usize {
+        self.errors.borrow().len()
+    }
+
+    /// All errors and all warnings, sorted by the position of their file in `files`, then by
+    /// line. Problems of other files come after the first file.
+    pub(super) fn into_sorted(self, files: &[&Path]) -> (Vec<Problem>, Vec<Problem>) {
         let order = |problem: &Problem| {
-            let file = included.iter().position(|file| *file == problem.file);
-            (file.map_or(0, |position| position + 1), problem.line)
+            let position = files.iter().position(|file| *file == problem.file);
+            (position.unwrap_or_default(), problem.line)
         };
-        self.errors.sort_by_key(order);
-        self.warnings.sort_by_key(order);
+        let sorted = |list: RefCell<Vec<Problem>>| {
+            let mut list = list.into_inner();
+            list.sort_by_key(order);
+            list
+        };
+        (sorted(self.errors), sorted(self.warnings))
+    }
+}
+
+fn add(list: &RefCell<Vec<Problem>>, problem: Problem) {
+    let mut list = list.borrow_mut();
+    // Lines are compared first, because they differ most often and are cheap to compare.
+    let is_known = |other: &Problem| other.line == problem.line && *other == problem;
+    if !list.iter().any(is_known) {
+        list.push(problem);
     }
 }
