@@ -31,13 +31,13 @@ fn load(path: &str) -> Loaded {
     config::load(Path::new(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Loads a text as a file and returns the errors, without the name of the folder.
+/// Loads a text as a file and returns the errors, without the name of the directory.
 fn problems_of(text: &str) -> String {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("c.toml");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("c.toml");
     std::fs::write(&path, text).expect("a file");
     let said = config::load(&path).map_or_else(|error| error.to_string(), |_| String::new());
-    said.replace(&format!("{}/", folder.path().display()), "")
+    said.replace(&format!("{}/", directory.path().display()), "")
 }
 
 fn bad_files() -> Vec<PathBuf> {
@@ -113,21 +113,21 @@ fn check_prints_the_problems_of_each_bad_file_and_exits_2() {
     }
 }
 
-/// Runs `check` for `c.toml` of a folder and returns its exit code and output.
-fn check_in(folder: &Path, set_environment: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
+/// Runs `check` for `c.toml` of a directory and returns its exit code and output.
+fn check_in(directory: &Path, set_environment: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
-    command.arg("check").arg(folder.join("c.toml"));
+    command.arg("check").arg(directory.join("c.toml"));
     set_environment(&mut command);
     let output = command.output().expect("the command");
     let said = String::from_utf8_lossy(&output.stdout);
-    let said = said.replace(&folder.display().to_string(), "FOLDER");
+    let said = said.replace(&directory.display().to_string(), "DIR");
     (output.status.code(), said)
 }
 
 #[test]
 fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("c.toml");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("c.toml");
     let mut text = "[shard]\ntotal = 3\nindex = \"auto\"\n".to_owned();
     for number in 0..100 {
         let target = format!("name = \"t{number}\"\nurl = \"https://example.com/\"\n");
@@ -135,13 +135,13 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
     }
     std::fs::write(&file, text).expect("a file");
     let check = |pod: Option<&str>, expected: &str| {
-        let said = check_in(folder.path(), |command| {
+        let said = check_in(directory.path(), |command| {
             command.env_remove("POD_NAME").env_remove("HOSTNAME");
             command.envs(pod.map(|pod| ("POD_NAME", pod)));
         });
         assert_eq!(said, (Some(0), expected.to_owned()), "{pod:?}");
     };
-    let note = "note: FOLDER/c.toml: shard.index: no daemon would start on this machine: ";
+    let note = "note: DIR/c.toml: shard.index: no daemon would start on this machine: ";
     let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
     check(
         Some("probecause-2"),
@@ -165,8 +165,8 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
 
 #[test]
 fn a_credential_is_read_from_the_directory_of_the_service_manager() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let place = |name: &str| folder.path().join(name);
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = |name: &str| directory.path().join(name);
     let text = "[[target]]\nname = \"a\"\nurl = \"https://example.com/\"\n\
                 auth.bearer = { credential = \"token\" }\n";
     std::fs::write(place("c.toml"), text).expect("a file");
@@ -175,8 +175,8 @@ fn a_credential_is_read_from_the_directory_of_the_service_manager() {
             Some(secret) => std::fs::write(place("token"), secret).expect("a file"),
             None => std::fs::remove_file(place("token")).unwrap_or_default(),
         }
-        let said = check_in(folder.path(), |command| {
-            command.env("CREDENTIALS_DIRECTORY", folder.path());
+        let said = check_in(directory.path(), |command| {
+            command.env("CREDENTIALS_DIRECTORY", directory.path());
         });
         assert_eq!(said, (Some(code), expected.to_owned()));
     };
@@ -184,13 +184,13 @@ fn a_credential_is_read_from_the_directory_of_the_service_manager() {
     check(
         Some("\n"),
         2,
-        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER/token is empty; put the secret into it\n\
+        "DIR/c.toml:4: target[a].auth.bearer: DIR/token is empty; put the secret into it\n\
          1 problem\n",
     );
     check(
         None,
         2,
-        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER has no credential of this name; add \
+        "DIR/c.toml:4: target[a].auth.bearer: DIR has no credential of this name; add \
          LoadCredential= for it\n1 problem\n",
     );
 }
@@ -273,8 +273,8 @@ fn the_reference_loads_without_a_warning_and_equals_the_defaults() {
 
 #[test]
 fn the_evidence_table_is_read_and_accepts_whole_dollars() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("c.toml");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("c.toml");
     let text = "[evidence]\nenabled = false\nfirst_look = \"90s\"\nsettle = \"15m\"\n\
                 max_daily_cost = 2\nmax_requests_per_second = 5\n\
                 endpoint_url = \"http://127.0.0.1:4566\"\n\
@@ -593,8 +593,8 @@ fn the_destination_in_the_reference_is_valid_as_written() {
 
 #[test]
 fn a_destination_inherits_missing_keys_from_cloudwatch() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("c.toml");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("c.toml");
     let text = r#"
         [cloudwatch]
         region = "eu-west-1"

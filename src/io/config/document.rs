@@ -17,6 +17,8 @@ use super::problem::{Problem, Problems};
 pub(super) struct SourceFile {
     path: PathBuf,
     text: String,
+    /// The positions of all line breaks.
+    line_breaks: Vec<usize>,
 }
 
 /// A file that is well-formed TOML.
@@ -48,6 +50,7 @@ impl SourceFile {
     pub(super) fn read(path: &Path) -> Result<Self, Problem> {
         let text = read_text(path).map_err(|message| Problem::of_file(path, message))?;
         Ok(Self {
+            line_breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
             path: path.to_owned(),
             text,
         })
@@ -70,7 +73,7 @@ impl SourceFile {
         }
     }
 
-    /// A path that is relative to the folder of this file.
+    /// A path that is relative to the directory of this file.
     pub(super) fn relative(&self, name: &str) -> PathBuf {
         self.path
             .parent()
@@ -79,8 +82,7 @@ impl SourceFile {
     }
 
     fn line_of(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(offset);
-        1 + before.filter(|byte| **byte == b'\n').count()
+        1 + self.line_breaks.partition_point(|at| *at < offset)
     }
 }
 
@@ -129,7 +131,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A path that is relative to the folder of the file.
+    /// A path that is relative to the directory of the file.
     pub(super) fn relative(&self, name: &str) -> PathBuf {
         self.source.relative(name)
     }

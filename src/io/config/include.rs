@@ -8,12 +8,12 @@ use std::path::{Component, Path, PathBuf};
 
 use wildmatch::WildMatch;
 
-/// The files that match the glob, relative to `folder` and sorted. A folder that cannot be
+/// The files that match the glob, relative to `directory` and sorted. A directory that cannot be
 /// read contains no match.
-pub(super) fn matching(folder: &Path, glob: &str) -> Vec<PathBuf> {
+pub(super) fn matching(directory: &Path, glob: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     if !Path::new(glob).has_root() {
-        found = vec![folder.to_owned()];
+        found = vec![directory.to_owned()];
     }
     for part in Path::new(glob).components() {
         found = match part {
@@ -33,13 +33,13 @@ fn step(base: &Path, name: &str) -> Vec<PathBuf> {
     if !name.contains(['*', '?']) {
         return vec![base.join(name)];
     }
-    // `read_dir("")` is an error, but an empty base means the current folder.
-    let folder = if base.as_os_str().is_empty() {
+    // `read_dir("")` is an error, but an empty base means the current directory.
+    let directory = if base.as_os_str().is_empty() {
         Path::new(".")
     } else {
         base
     };
-    let Ok(entries) = std::fs::read_dir(folder) else {
+    let Ok(entries) = std::fs::read_dir(directory) else {
         return Vec::new();
     };
     let glob = WildMatch::new(name);

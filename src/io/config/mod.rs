@@ -140,7 +140,7 @@ fn valid<T>(results: impl Iterator<Item = Result<T, Problem>>, problems: &Proble
     valid.collect()
 }
 
-/// The rules in the folder that `rules_dir` names.
+/// The rules in the directory that `rules_dir` names.
 #[derive(Debug, Default)]
 struct Rules {
     files: Arc<[RuleFile]>,
@@ -158,16 +158,16 @@ impl Rules {
             return Self::default();
         };
         let place = main.place_of("rules_dir");
-        let folder = place.relative(&name);
-        // A problem of the folder itself is reported where the folder is named.
+        let directory = place.relative(&name);
+        // A problem of the directory itself is reported where the directory is named.
         let at_key = |problem: Problem| {
-            if problem.file == folder {
-                place.problem(format!("{}: {}", folder.display(), problem.message))
+            if problem.file == directory {
+                place.problem(format!("{}: {}", directory.display(), problem.message))
             } else {
                 problem
             }
         };
-        match load_rules(&folder) {
+        match load_rules(&directory) {
             Ok(rules) => Self {
                 files: rules.files,
                 rulebook: Some(rules.rulebook),

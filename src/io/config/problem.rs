@@ -4,11 +4,12 @@
 //! together.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// One error, warning or note about a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// The file, as named by the user or by the configuration.
     pub file: PathBuf,
@@ -84,24 +85,24 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Problems {
-    /// Adds an error, unless the same one was added before: a value of `[defaults]` is read
-    /// once for each target.
+    /// Adds an error.
     pub(super) fn error(&self, problem: Problem) {
-        add(&self.errors, problem);
+        self.errors.borrow_mut().push(problem);
     }
 
-    /// Adds a warning, unless the same one was added before.
+    /// Adds a warning.
     pub(super) fn warn(&self, problem: Problem) {
-        add(&self.warnings, problem);
+        self.warnings.borrow_mut().push(problem);
     }
 
-    /// The number of errors so far.
+    /// The number of errors so far, including repeated ones.
     pub(super) fn error_count(&self) -> usize {
         self.errors.borrow().len()
     }
 
-    /// All errors and all warnings, sorted by the position of their file in `files`, then by
-    /// line. Problems of other files come after the first file.
+    /// All errors and all warnings, each once although a value of `[defaults]` is read for every
+    /// target. Sorted by the position of their file in `files`, then by line; problems of other
+    /// files are sorted like those of the first file.
     pub(super) fn into_sorted(self, files: &[&Path]) -> (Vec<Problem>, Vec<Problem>) {
         let order = |problem: &Problem| {
             let position = files.iter().position(|file| *file == problem.file);
@@ -110,17 +111,10 @@ impl Problems {
         let sorted = |list: RefCell<Vec<Problem>>| {
             let mut list = list.into_inner();
             list.sort_by_key(order);
+            let mut seen = HashSet::new();
+            list.retain(|problem| seen.insert(problem.clone()));
             list
         };
         (sorted(self.errors), sorted(self.warnings))
-    }
-}
-
-fn add(list: &RefCell<Vec<Problem>>, problem: Problem) {
-    let mut list = list.borrow_mut();
-    // Lines are compared first, because they differ most often and are cheap to compare.
-    let is_known = |other: &Problem| other.line == problem.line && *other == problem;
-    if !list.iter().any(is_known) {
-        list.push(problem);
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the operator's own rules: every `*.toml` file of a folder, sorted by name.
+//! Reads the operator's own rules: every `*.toml` file of a directory, sorted by name.
 //!
 //! Only finds and reads the files. `domain::diagnosis` parses and checks the rules.
 
@@ -26,17 +26,19 @@ pub struct LoadedRules {
     pub notes: Vec<Problem>,
 }
 
-/// Reads a folder of rules. Blocks on I/O.
+/// Reads a directory of rules. Blocks on I/O.
 ///
 /// # Errors
-/// All problems of all files, or a single one if there is no such folder.
-pub fn load_rules(folder: &Path) -> Result<LoadedRules, ConfigError> {
-    if !folder.is_dir() {
-        return Err(Problem::of_file(folder, NO_FOLDER).into());
+/// All problems of all files, or a single one if there is no such directory.
+pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
+    if !directory.is_dir() {
+        return Err(Problem::of_file(directory, NO_FOLDER).into());
     }
-    let paths = include::matching(folder, "*.toml");
+    let paths = include::matching(directory, "*.toml");
     // A warning, as for an `include` that matches nothing, so that the last rule can be removed.
-    let empty = paths.is_empty().then(|| Problem::of_file(folder, NO_RULES));
+    let empty = paths
+        .is_empty()
+        .then(|| Problem::of_file(directory, NO_RULES));
     let mut problems = Vec::new();
     let mut files = Vec::new();
     for path in paths {

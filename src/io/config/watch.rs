@@ -113,16 +113,16 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Creates a folder like a mounted `ConfigMap`: its files are links through `..data`.
-    fn mount(folder: &Path) {
-        put(folder, "..v1", "first");
-        symlink("..v1", folder.join("..data")).unwrap();
-        symlink("..data/probecause.toml", folder.join("probecause.toml")).unwrap();
-        symlink("..data/targets.d", folder.join("targets.d")).unwrap();
+    /// Creates a directory like a mounted `ConfigMap`: its files are links through `..data`.
+    fn mount(directory: &Path) {
+        put(directory, "..v1", "first");
+        symlink("..v1", directory.join("..data")).unwrap();
+        symlink("..data/probecause.toml", directory.join("probecause.toml")).unwrap();
+        symlink("..data/targets.d", directory.join("targets.d")).unwrap();
     }
 
-    fn put(folder: &Path, version: &str, name: &str) {
-        let version = folder.join(version);
+    fn put(directory: &Path, version: &str, name: &str) {
+        let version = directory.join(version);
         std::fs::create_dir_all(version.join("targets.d")).unwrap();
         let main = "include = [\"targets.d/*.toml\"]\n";
         std::fs::write(version.join("probecause.toml"), main).unwrap();
@@ -131,22 +131,22 @@ mod tests {
     }
 
     /// Updates it as a node does: a new directory, and the link is replaced atomically.
-    fn swap(folder: &Path, version: &str) {
-        put(folder, version, version);
-        symlink(version, folder.join("..tmp")).unwrap();
-        std::fs::rename(folder.join("..tmp"), folder.join("..data")).unwrap();
+    fn swap(directory: &Path, version: &str) {
+        put(directory, version, version);
+        symlink(version, directory.join("..tmp")).unwrap();
+        std::fs::rename(directory.join("..tmp"), directory.join("..data")).unwrap();
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_swapped_config_map_is_detected_once() {
-        let folder = tempfile::tempdir().unwrap();
-        mount(folder.path());
-        let mut watch = Watch::new(&folder.path().join("probecause.toml"));
+        let directory = tempfile::tempdir().unwrap();
+        mount(directory.path());
+        let mut watch = Watch::new(&directory.path().join("probecause.toml"));
         assert!(
             timeout(POLL_INTERVAL * 3, watch.changed()).await.is_err(),
             "nothing changed"
         );
-        swap(folder.path(), "..v2");
+        swap(directory.path(), "..v2");
         timeout(PATIENCE, watch.changed()).await.unwrap();
         assert!(
             timeout(POLL_INTERVAL * 3, watch.changed()).await.is_err(),
@@ -154,26 +154,26 @@ mod tests {
         );
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_included_file_that_appears_or_disappears_is_detected() {
-        let folder = tempfile::tempdir().unwrap();
-        put(folder.path(), ".", "first");
-        let mut watch = Watch::new(&folder.path().join("probecause.toml"));
-        let second = folder.path().join("targets.d/b.toml");
+        let directory = tempfile::tempdir().unwrap();
+        put(directory.path(), ".", "first");
+        let mut watch = Watch::new(&directory.path().join("probecause.toml"));
+        let second = directory.path().join("targets.d/b.toml");
         std::fs::write(&second, "").unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
         std::fs::remove_file(&second).unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
         // A missing main file is a change too; the reload reports it.
-        std::fs::remove_file(folder.path().join("probecause.toml")).unwrap();
+        std::fs::remove_file(directory.path().join("probecause.toml")).unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_renewed_certificate_of_the_web_configuration_is_detected() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            std::fs::write(directory.path().join(name), text).unwrap();
         };
         write("probecause.toml", "[server]\nweb_config = \"web.yml\"\n");
         write(
@@ -181,7 +181,7 @@ mod tests {
             "tls_server_config:\n  cert_file: a.pem\n  key_file: a.key\n",
         );
         write("a.pem", "first");
-        let mut watch = Watch::new(&folder.path().join("probecause.toml"));
+        let mut watch = Watch::new(&directory.path().join("probecause.toml"));
         write("a.pem", "renewed");
         timeout(PATIENCE, watch.changed()).await.unwrap();
         write("web.yml", "");

@@ -295,8 +295,8 @@ impl Reader<'_> {
             }
             (Some(text), None) => Some(text.clone().into_bytes()),
             (None, Some(name)) => {
-                let folder = self.path.parent().unwrap_or_else(|| Path::new(""));
-                let path = folder.join(name);
+                let directory = self.path.parent().unwrap_or_else(|| Path::new(""));
+                let path = directory.join(name);
                 let read = read_file(&path, MAX_FILE);
                 self.files.push(path);
                 if let Err(message) = &read {

@@ -64,12 +64,12 @@ fn credential(name: &str) -> Result<PathBuf, String> {
                 .to_owned(),
         );
     }
-    match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty()) {
-        Some(folder) => Some(Path::new(&folder).join(name))
+    match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty()) {
+        Some(directory) => Some(Path::new(&directory).join(name))
             .filter(|path| path.exists())
             .ok_or_else(|| {
-                let folder = folder.display();
-                format!("{folder} has no credential of this name; add LoadCredential= for it")
+                let directory = directory.display();
+                format!("{directory} has no credential of this name; add LoadCredential= for it")
             }),
         None => Err(
             "the variable CREDENTIALS_DIRECTORY is not set; add LoadCredential=NAME:PATH to the \
