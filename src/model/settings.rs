@@ -1,10 +1,11 @@
-//! What the daemon itself is told: everything in the configuration that is not a target.
+//! The settings of the daemon: a whole configuration as plain data, with its defaults.
 //!
-//! Plain data, validated by `config`. Runtime state never lives here.
+//! `io::config` reads and validates them; nothing else checks them again. Targets are defined
+//! in `model::target`. Settings contain no runtime state.
 
-use std::collections::BTreeMap;
 pub mod web;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,221 +18,220 @@ use crate::model::target::Target;
 
 use self::web::WebSettings;
 
-/// A whole configuration, validated.
+/// A validated configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// A label and dimension on everything that is published.
+    /// Label and CloudWatch dimension of everything that is published.
     pub location: String,
     /// The daemon's own HTTP endpoint.
     pub server: ServerSettings,
-    /// The scheduler.
+    /// Limits of the scheduler.
     pub scheduler: SchedulerSettings,
     /// Name resolution.
     pub resolver: ResolverSettings,
     /// Logging.
     pub log: LogSettings,
-    /// CloudWatch.
+    /// Metrics and alarms in CloudWatch.
     pub cloudwatch: CloudWatchSettings,
-    /// Asking AWS about failed requests.
+    /// Queries to AWS about failed requests.
     pub evidence: EvidenceSettings,
-    /// The operator's own rules, in the order of their files' names.
+    /// Files with the operator's own rules, sorted by name.
     pub rules: Arc<[RuleFile]>,
-    /// Which part of the targets this daemon holds.
+    /// Which part of the targets this daemon probes.
     pub shards: ShardSettings,
-    /// The targets to probe, in the order of the files: all, or one shard's share.
+    /// The targets to probe, in the order of the files: all, or those of one shard.
     pub targets: Vec<Arc<Target>>,
-    /// Configured for this location, and held by other shards alone.
+    /// Targets of this location that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,
-    /// Times in which probes go on but nobody is paged.
+    /// Times in which probes continue but nobody is notified.
     pub maintenance: Vec<MaintenanceWindow>,
 }
 
-/// A file of an operator's rules, checked already.
+/// A valid file of the operator's own rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFile {
-    /// As the user would find it.
+    /// Its path, as named by the user.
     pub name: String,
-    /// What it holds.
+    /// Its content.
     pub text: String,
 }
 
-/// Which part of a location's targets a daemon holds.
+/// Which part of a location's targets a daemon probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardSettings {
-    /// Daemons at this location that share the targets; at least 1.
+    /// Number of daemons at this location that share the targets; at least 1.
     pub total: u32,
-    /// How many of them probe each target; at least 1, at most `total`.
+    /// Number of daemons that probe each target; 1 to `total`.
     pub replicas_per_target: u32,
-    /// Which of them this one is said to be.
+    /// The configured index of this daemon.
     pub index: ShardIndex,
-    /// Which of them it is. `None`: the whole location is looked at, as the command line
-    /// does.
+    /// The resolved index of this daemon. `None`: all targets of the location, as in commands.
     pub own: Option<u32>,
 }
 
-/// Which of several daemons this one is said to be.
+/// The index of a shard as configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShardIndex {
-    /// Below the total.
+    /// A fixed index, less than the number of shards.
     At(u32),
-    /// The ordinal at the end of the pod's or host's name.
+    /// The number at the end of the pod name or host name.
     Auto,
 }
 
 /// The daemon's own HTTP endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Loopback unless the user says otherwise.
+    /// Address to listen on; loopback by default.
     pub listen: SocketAddr,
-    /// Whether `POST /-/reload` is taken; absent: on loopback, and from those who prove
-    /// who they are.
+    /// Whether `POST /-/reload` is accepted. `None`: on loopback, and from authenticated
+    /// clients.
     pub allow_reload: Option<bool>,
-    /// Who may come in.
+    /// TLS, users and limits.
     pub web: WebSettings,
 }
 
 impl ServerSettings {
-    /// Whether `POST /-/reload` is taken.
+    /// Whether `POST /-/reload` is accepted.
     #[must_use]
-    pub fn takes_reloads(&self) -> bool {
-        let proven = self.listen.ip().is_loopback() || self.web.asks_who();
-        self.allow_reload.unwrap_or(proven)
+    pub fn accepts_reload(&self) -> bool {
+        let is_protected = self.listen.ip().is_loopback() || self.web.requires_authentication();
+        self.allow_reload.unwrap_or(is_protected)
     }
 }
 
 /// Limits of the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchedulerSettings {
-    /// Probes that may run at once; ≥ 1.
+    /// Maximum number of concurrent probes; at least 1.
     pub max_in_flight: usize,
-    /// How long running probes may finish after SIGTERM.
+    /// Time that running probes have to finish after SIGTERM.
     pub shutdown_grace: Duration,
 }
 
 /// Name resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolverSettings {
-    /// Servers to ask instead of the system's; empty: the system's.
+    /// DNS servers; empty: those of the system.
     pub servers: Vec<SocketAddr>,
-    /// How long one query may take.
+    /// Timeout of one query.
     pub timeout: Duration,
-    /// How often a query is tried.
+    /// Attempts per query.
     pub attempts: usize,
 }
 
 /// Logging.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// Line format.
+    /// Format of a line.
     pub format: LogFormat,
     /// A `tracing` filter such as `info` or `probecause=debug`.
     pub level: String,
 }
 
-/// How a log line looks.
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For a person.
+    /// Text for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// CloudWatch: metrics and alarms.
+/// Metrics and alarms in one account and region of CloudWatch, or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloudWatchSettings {
-    /// Off unless the user turns it on: it costs money.
+    /// Whether metrics and alarms are published; off by default, since they cost money.
     pub enabled: bool,
-    /// Region; absent: the SDK's default chain.
+    /// Region; `None`: from the default chain of the AWS SDK.
     pub region: Option<String>,
-    /// For emulators.
+    /// Endpoint of an emulator.
     pub endpoint_url: Option<String>,
-    /// Assumed by the credentials of the SDK's default chain; absent: those themselves.
+    /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
     pub role: Option<Role>,
-    /// Which destination it is that all this is about; absent: the main one.
+    /// The destination that these settings describe; `None`: the main one.
     pub name: Option<String>,
     /// Further accounts or regions, by name.
     pub destinations: BTreeMap<String, DestinationSettings>,
     /// Metric namespace.
     pub namespace: String,
-    /// ARNs told of every target's alarm and of the heartbeat.
+    /// ARNs notified by the alarms of all targets and by the heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// False: alarms and tags, but nobody is paged.
+    /// Whether alarms notify; if not, alarms and tags are still written.
     pub actions_enabled: bool,
-    /// 60 s, or 10 s for high-resolution metrics and alarms (dearer).
+    /// Period of metrics: 60 s, or 10 s for high-resolution metrics and alarms, which cost
+    /// more.
     pub resolution: Duration,
-    /// How long datapoints wait for CloudWatch before they are given up: an hour to 13
-    /// days.
+    /// How long datapoints that CloudWatch does not accept are kept: 1 hour to 13 days.
     pub backlog: Duration,
-    /// What becomes of an alarm that somebody changed by hand.
+    /// What happens to an alarm that was changed by hand.
     pub drift: DriftPolicy,
     /// How often the daemon reads its alarms again, to find what was changed by hand. No
     /// key of the configuration: only a test is quicker.
     pub review_every: Duration,
 }
 
-/// A further account or region that targets may have their metrics and alarms in. What it
-/// does not say itself it has from [`CloudWatchSettings`].
+/// A further account or region for the metrics and alarms of some targets. Other settings are
+/// those of [`CloudWatchSettings`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DestinationSettings {
-    /// Region; absent: the SDK's default chain.
+    /// Region; `None`: from the default chain of the AWS SDK.
     pub region: Option<String>,
-    /// Assumed by the credentials of the SDK's default chain; absent: those themselves.
+    /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
     pub role: Option<Role>,
-    /// For emulators.
+    /// Endpoint of an emulator.
     pub endpoint_url: Option<String>,
-    /// ARNs told of its targets' alarms and of its heartbeat.
+    /// ARNs notified by the alarms of its targets and by its heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// False: alarms and tags, but nobody is paged.
+    /// Whether alarms notify; if not, alarms and tags are still written.
     pub actions_enabled: bool,
 }
 
-/// A role to assume.
+/// An IAM role to assume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Role {
     /// Its ARN.
     pub arn: String,
-    /// What its trust policy may ask for.
+    /// External id that its trust policy may require.
     pub external_id: Option<String>,
 }
 
-/// What becomes of an alarm of ours that was changed or deleted by hand.
+/// What happens to an alarm of this daemon that was changed or deleted by hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DriftPolicy {
-    /// It is written as configured.
+    /// It is written again as configured.
     #[default]
     Mend,
-    /// It is reported and stays as it is.
+    /// It is reported and not changed.
     Leave,
 }
 
-/// Asking AWS about failed requests. Nothing is asked of a target whose declarations
-/// name no API, function or log group.
+/// Queries to AWS about failed requests. There are none for a target whose declarations name
+/// no API, function or log group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceSettings {
-    /// On by default: the declarations of a target are what turns it on.
+    /// Whether AWS is queried; on by default, since a target opts in by its declarations.
     pub enabled: bool,
-    /// When metrics are first read, from the end of the request.
+    /// Time from the end of the request until metrics are first read.
     pub first_look: Duration,
-    /// How long after the end of the function's timeout every datapoint has arrived.
+    /// Time from the end of the function's timeout until all datapoints have arrived.
     pub settle: Duration,
-    /// US dollars (estimated) that metrics may cost in a day (UTC); zero: never ask for
-    /// metrics. At least zero.
+    /// Maximum estimated cost of metric queries per day (UTC), in US dollars; zero: no metric
+    /// queries.
     pub max_daily_cost: f64,
-    /// Requests a second to AWS, over all regions and roles; ≥ 1.
+    /// Maximum requests per second to AWS, over all regions and roles; at least 1.
     pub max_requests_per_second: u32,
-    /// For emulators; absent: CloudWatch's.
+    /// Endpoint of an emulator; `None`: the one of CloudWatch.
     pub endpoint_url: Option<String>,
 }
 
-/// A time in which probes go on but no incident opens and nobody is paged.
+/// A time in which probes continue but no incident opens and nobody is notified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaintenanceWindow {
-    /// Shown on the page.
+    /// Name, shown on the page.
     pub name: String,
-    /// Globs over target names (`*` any run); a target that fits one is covered.
+    /// Globs for target names (`*` matches any characters); empty: all targets.
     pub targets: Vec<String>,
-    /// When.
+    /// When the window is open.
     pub when: MaintenanceTime,
 }
 
@@ -240,26 +240,26 @@ pub struct MaintenanceWindow {
 pub enum MaintenanceTime {
     /// Once.
     Once {
-        /// First moment inside.
+        /// Start, inclusive.
         from: Timestamp,
-        /// First moment outside again.
+        /// End, exclusive.
         until: Timestamp,
     },
-    /// Each week.
+    /// Every week.
     Weekly {
-        /// Days on which it starts.
+        /// Days on which the window opens.
         days: Vec<Weekday>,
-        /// Local time at which it starts.
+        /// Local time at which it opens.
         at: Time,
-        /// How long it lasts; at most a week.
+        /// Its length; at most a week.
         lasting: Duration,
-        /// Whose local time.
+        /// The time zone of `at`.
         zone: TimeZone,
     },
 }
 
 impl Default for Settings {
-    /// Every default of the configuration reference, without a target.
+    /// The defaults of the configuration reference, without a target.
     fn default() -> Self {
         Self {
             location: "local".to_owned(),

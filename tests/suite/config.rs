@@ -1,8 +1,8 @@
-//! The configuration from the outside: what it says of every bad file, to the letter, and
-//! what good files come to.
+//! Tests the configuration through its public interface: the exact messages for every bad
+//! file, and the settings that result from good files.
 //!
-//! Each file of `fixtures/config/bad` has its messages beside it in `NAME.expected`;
-//! `UPDATE_EXPECTED=1` writes them anew, to be read before they are committed.
+//! The messages for `fixtures/config/bad/NAME.toml` are in `NAME.expected`;
+//! `UPDATE_EXPECTED=1` rewrites them, to be reviewed before they are committed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,13 @@ fn load(path: &str) -> Loaded {
     config::load(Path::new(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Loads a text as a file of its own and gives what is wrong with it, without the folder.
+/// Loads a text as a file and returns the errors, without the name of the directory.
 fn problems_of(text: &str) -> String {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("c.toml");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("c.toml");
     std::fs::write(&path, text).expect("a file");
     let said = config::load(&path).map_or_else(|error| error.to_string(), |_| String::new());
-    said.replace(&format!("{}/", folder.path().display()), "")
+    said.replace(&format!("{}/", directory.path().display()), "")
 }
 
 fn bad_files() -> Vec<PathBuf> {
@@ -49,7 +49,7 @@ fn bad_files() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_bad_file_is_told_what_is_wrong_and_how_to_mend_it() {
+fn every_bad_file_has_the_expected_messages() {
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();
     let mut wrong = Vec::new();
     for file in bad_files() {
@@ -73,20 +73,23 @@ fn every_bad_file_is_told_what_is_wrong_and_how_to_mend_it() {
 }
 
 #[test]
-fn no_message_shows_a_secret() {
+fn no_message_contains_a_secret() {
     let secrets = ["hunter2", "987654321"];
-    let mut holding = [0; 2];
+    let mut files_with_secret = [0; 2];
     for file in bad_files() {
         let written = std::fs::read(&file).expect("a bad file");
         let written = String::from_utf8_lossy(&written);
         let error = config::load(&file).expect_err("a bad file");
         let said = format!("{error}{error:?}");
-        for (secret, holding) in secrets.into_iter().zip(&mut holding) {
-            *holding += usize::from(written.contains(secret));
+        for (secret, count) in secrets.into_iter().zip(&mut files_with_secret) {
+            *count += usize::from(written.contains(secret));
             assert!(!said.contains(secret), "{}: {said}", file.display());
         }
     }
-    assert!(!holding.contains(&0), "a secret that no file holds");
+    assert!(
+        !files_with_secret.contains(&0),
+        "a secret that no file contains"
+    );
 }
 
 #[test]
@@ -104,21 +107,21 @@ fn check_prints_the_problems_of_each_bad_file_and_exits_2() {
     }
 }
 
-/// The exit code of `check` for `c.toml` of a folder, and what it says.
-fn check_in(folder: &Path, surround: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
+/// Runs `check` for `c.toml` of a directory and returns its exit code and output.
+fn check_in(directory: &Path, set_environment: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
-    command.arg("check").arg(folder.join("c.toml"));
-    surround(&mut command);
+    command.arg("check").arg(directory.join("c.toml"));
+    set_environment(&mut command);
     let output = command.output().expect("the command");
     let said = String::from_utf8_lossy(&output.stdout);
-    let said = said.replace(&folder.display().to_string(), "FOLDER");
+    let said = said.replace(&directory.display().to_string(), "DIR");
     (output.status.code(), said)
 }
 
 #[test]
-fn check_tells_what_the_shard_of_this_machine_holds() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("c.toml");
+fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("c.toml");
     let mut text = "[shard]\ntotal = 3\nindex = \"auto\"\n".to_owned();
     for number in 0..100 {
         let target = format!("name = \"t{number}\"\nurl = \"https://example.com/\"\n");
@@ -126,13 +129,13 @@ fn check_tells_what_the_shard_of_this_machine_holds() {
     }
     std::fs::write(&file, text).expect("a file");
     let check = |pod: Option<&str>, expected: &str| {
-        let said = check_in(folder.path(), |command| {
+        let said = check_in(directory.path(), |command| {
             command.env_remove("POD_NAME").env_remove("HOSTNAME");
             command.envs(pod.map(|pod| ("POD_NAME", pod)));
         });
         assert_eq!(said, (Some(0), expected.to_owned()), "{pod:?}");
     };
-    let note = "note: FOLDER/c.toml: shard.index: no daemon would start on this machine: ";
+    let note = "note: DIR/c.toml: shard.index: no daemon would start on this machine: ";
     let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
     check(
         Some("probecause-2"),
@@ -155,9 +158,9 @@ fn check_tells_what_the_shard_of_this_machine_holds() {
 }
 
 #[test]
-fn a_credential_is_read_where_the_service_manager_has_put_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let place = |name: &str| folder.path().join(name);
+fn a_credential_is_read_from_the_directory_of_the_service_manager() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = |name: &str| directory.path().join(name);
     let text = "[[target]]\nname = \"a\"\nurl = \"https://example.com/\"\n\
                 auth.bearer = { credential = \"token\" }\n";
     std::fs::write(place("c.toml"), text).expect("a file");
@@ -166,8 +169,8 @@ fn a_credential_is_read_where_the_service_manager_has_put_it() {
             Some(secret) => std::fs::write(place("token"), secret).expect("a file"),
             None => std::fs::remove_file(place("token")).unwrap_or_default(),
         }
-        let said = check_in(folder.path(), |command| {
-            command.env("CREDENTIALS_DIRECTORY", folder.path());
+        let said = check_in(directory.path(), |command| {
+            command.env("CREDENTIALS_DIRECTORY", directory.path());
         });
         assert_eq!(said, (Some(code), expected.to_owned()));
     };
@@ -175,19 +178,19 @@ fn a_credential_is_read_where_the_service_manager_has_put_it() {
     check(
         Some("\n"),
         2,
-        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER/token is empty; put the secret into it\n\
+        "DIR/c.toml:4: target[a].auth.bearer: DIR/token is empty; put the secret into it\n\
          1 problem\n",
     );
     check(
         None,
         2,
-        "FOLDER/c.toml:4: target[a].auth.bearer: FOLDER has no credential of this name; load \
-         one by LoadCredential=\n1 problem\n",
+        "DIR/c.toml:4: target[a].auth.bearer: DIR has no credential of this name; add \
+         LoadCredential= for it\n1 problem\n",
     );
 }
 
 #[test]
-fn check_is_fine_with_warnings_alone() {
+fn check_succeeds_if_there_are_only_warnings() {
     let check = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
             .arg("check")
@@ -201,18 +204,18 @@ fn check_is_fine_with_warnings_alone() {
     assert_eq!(
         said,
         "warning: tests/fixtures/config/good/full.toml:2: include[2]: no file matches \
-         \"nothing-here/*.toml\"; mend the pattern or remove it
+         \"nothing-here/*.toml\"; correct the pattern or remove it
 \
-         warning: tests/fixtures/config/good/full.toml:5: server.listen: 0.0.0.0:9853 can be \
-         reached from other machines and asks for no password; listen on 127.0.0.1, name \
-         users in a `web_config`, or keep it behind a firewall
+         warning: tests/fixtures/config/good/full.toml:5: server.listen: 0.0.0.0:9853 is \
+         reachable from other machines without authentication; listen on 127.0.0.1, configure \
+         users in a `web_config`, or put it behind a firewall
 \
          warning: tests/fixtures/config/good/full.toml:11: defaults.timeout: 20s is longer than \
-         the interval (10s), so slow probes make the next one be missed; lengthen the interval \
-         or shorten the timeout
+         the interval (10s), so a slow probe causes the next one to be missed; use a longer \
+         interval or a shorter timeout
 \
          warning: tests/fixtures/config/good/full.toml:44: maintenance[release].targets[2]: no \
-         target matches \"nobody\"; mend the pattern or remove it
+         target matches \"nobody\"; correct the pattern or remove it
 \
          fine: 3 targets, 4 warnings
 "
@@ -222,7 +225,7 @@ fn check_is_fine_with_warnings_alone() {
     assert_eq!(
         json.lines().nth(3),
         Some(
-            r#"{"level":"warning","file":"tests/fixtures/config/good/full.toml","line":44,"key":"maintenance[release].targets[2]","message":"no target matches \"nobody\"; mend the pattern or remove it"}"#
+            r#"{"level":"warning","file":"tests/fixtures/config/good/full.toml","line":44,"key":"maintenance[release].targets[2]","message":"no target matches \"nobody\"; correct the pattern or remove it"}"#
         )
     );
     assert_eq!(
@@ -233,7 +236,7 @@ fn check_is_fine_with_warnings_alone() {
 }
 
 #[test]
-fn a_missing_file_and_a_directory_are_told_apart() {
+fn a_missing_file_and_a_directory_have_different_messages() {
     let said = |path: &str| {
         config::load(Path::new(path))
             .expect_err("no file")
@@ -241,7 +244,7 @@ fn a_missing_file_and_a_directory_are_told_apart() {
     };
     assert_eq!(
         said("tests/fixtures/config/none.toml"),
-        "tests/fixtures/config/none.toml: there is no such file; name the configuration, such as \
+        "tests/fixtures/config/none.toml: file not found; give the path of the configuration, such as \
          probecause.toml"
     );
     assert_eq!(
@@ -263,9 +266,9 @@ fn the_reference_loads_without_a_warning_and_equals_the_defaults() {
 }
 
 #[test]
-fn asking_for_evidence_takes_what_is_written_and_money_in_whole_dollars() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("c.toml");
+fn the_evidence_table_is_read_and_accepts_whole_dollars() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("c.toml");
     let text = "[evidence]\nenabled = false\nfirst_look = \"90s\"\nsettle = \"15m\"\n\
                 max_daily_cost = 2\nmax_requests_per_second = 5\n\
                 endpoint_url = \"http://127.0.0.1:4566\"\n\
@@ -284,7 +287,7 @@ fn asking_for_evidence_takes_what_is_written_and_money_in_whole_dollars() {
 }
 
 #[test]
-fn alarms_of_causes_are_told_to_the_causes_own_topic_or_its_owners() {
+fn an_alarm_of_a_cause_has_the_actions_of_the_cause_or_else_of_its_owner() {
     let loaded = load(&format!("{GOOD}/causes.toml"));
     let routes: Vec<String> = loaded
         .settings
@@ -301,7 +304,7 @@ fn alarms_of_causes_are_told_to_the_causes_own_topic_or_its_owners() {
     assert_eq!(
         routes,
         [
-            // A default entry each; an owner of an own rule; none for the platform.
+            // From the defaults; from the owner of an own rule; none for the platform.
             "orders lambda-throttled platform [\"capacity\"]",
             "orders shop-closed client [\"shop\"]",
             "stock lambda-throttled platform []",
@@ -314,15 +317,15 @@ fn alarms_of_causes_are_told_to_the_causes_own_topic_or_its_owners() {
         warnings,
         [
             "tests/fixtures/config/good/causes.toml:8: defaults.alarm.cause_actions.dns-failure: no \
-             alarm of a cause uses it; name a cause for it in `causes`, or remove it",
+             alarm of a cause uses this entry; add its cause to `causes`, or remove the entry",
             "tests/fixtures/config/good/causes.toml:12: defaults.alarm.owner_actions.network: no \
-             alarm of a cause uses it; name a cause for it in `causes`, or remove it (a cause with \
-             actions of its own does not use its owner's)",
+             alarm of a cause uses this entry; add its cause to `causes`, or remove the entry (a \
+             cause with its own actions does not use those of its owner)",
         ]
     );
 }
 
-/// The keys that a table knows, from what it says of one that it does not.
+/// The keys of a table, taken from the message about an unknown key.
 fn keys_of(table: &str) -> BTreeSet<String> {
     let said = problems_of(&table.replace('?', "no_such_key = 1"));
     let (_, known) = said
@@ -333,7 +336,7 @@ fn keys_of(table: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_key_stands_in_the_reference() {
+fn the_reference_contains_every_key() {
     let tables = [
         "?",
         "[server]\n?",
@@ -375,7 +378,7 @@ fn every_key_stands_in_the_reference() {
 }
 
 #[test]
-fn a_target_s_own_keys_win_over_the_defaults_key_by_key() {
+fn the_keys_of_a_target_override_the_defaults_one_by_one() {
     let loaded = load(&format!("{GOOD}/full.toml"));
     let orders = &loaded.settings.targets[0];
     assert_eq!(orders.timeout, Duration::from_secs(20));
@@ -384,7 +387,7 @@ fn a_target_s_own_keys_win_over_the_defaults_key_by_key() {
     assert_eq!(orders.request.method, "POST");
     assert_eq!(
         &*orders.request.body, b"{}",
-        "a body hides the default body_file"
+        "body overrides the default body_file"
     );
     assert_eq!(orders.request.body_limit, 1024 * 1024);
     assert_eq!(orders.request.ip, IpVersion::V6);
@@ -438,7 +441,7 @@ fn expectations_are_compiled() {
 }
 
 #[test]
-fn included_files_come_sorted_and_name_files_beside_themselves() {
+fn included_files_are_sorted_and_their_paths_are_relative_to_them() {
     let loaded = load(&format!("{GOOD}/full.toml"));
     let names: Vec<&str> = loaded
         .settings
@@ -453,7 +456,7 @@ fn included_files_come_sorted_and_name_files_beside_themselves() {
     assert_eq!(&*a.request.body, b"from the include\n");
     assert_eq!(
         &*b.request.body, b"{\"ping\":true}\n",
-        "the default's file, beside the main file"
+        "the file of the defaults, relative to the main file"
     );
     let Some(Auth::Bearer(token)) = &b.auth else {
         panic!("the default credentials")
@@ -506,7 +509,7 @@ fn any_part_of_the_reference_is_read_without_a_panic() {
 }
 
 #[test]
-fn odd_files_are_refused_without_a_panic() {
+fn malformed_files_are_refused_without_a_panic() {
     let deep = format!("a = {}", "[".repeat(100_000));
     let dotted = format!("{}a = 1", "a.".repeat(10_000));
     let odd = [
@@ -528,10 +531,20 @@ fn odd_files_are_refused_without_a_panic() {
 }
 
 #[test]
-fn every_key_that_the_reference_comments_out_can_be_used_as_written() {
+fn a_wrong_default_is_reported_even_if_every_target_overrides_it() {
+    let target = "[[target]]\nname = \"a\"\nurl = \"https://example.com/\"\ntimeout = \"10s\"\n";
+    assert_eq!(
+        problems_of(&format!("[defaults]\ntimeout = \"soon\"\n{target}")),
+        "c.toml:2: defaults.timeout: \"soon\" is not a duration; write \"10s\", \"500ms\" or \
+         \"1m 30s\""
+    );
+}
+
+#[test]
+fn every_commented_out_key_of_the_reference_is_valid_as_written() {
     let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
     let (tables, _) = reference
-        .split_once("# One for each endpoint.")
+        .split_once("# One table for each endpoint.")
         .expect("the targets");
     let mut tried = 0;
     for line in tables.lines() {
@@ -546,7 +559,7 @@ fn every_key_that_the_reference_comments_out_can_be_used_as_written() {
         }
         tried += 1;
         let said = problems_of(&reference.replacen(line, bare, 1));
-        // The files of the examples do not exist, which is the only thing to say of them.
+        // The files named in the examples do not exist.
         let about_files = key.ends_with("_file") || ["rules_dir", "web_config"].contains(&key);
         assert!(
             said.is_empty() || about_files && !said.contains("unknown key"),
@@ -557,7 +570,7 @@ fn every_key_that_the_reference_comments_out_can_be_used_as_written() {
 }
 
 #[test]
-fn the_destination_of_the_reference_can_be_used_as_written() {
+fn the_destination_in_the_reference_is_valid_as_written() {
     let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
     let lines = reference.lines().map(|line| line.strip_prefix("#   "));
     let block: Vec<String> = lines
@@ -572,9 +585,9 @@ fn the_destination_of_the_reference_can_be_used_as_written() {
 }
 
 #[test]
-fn a_destination_takes_from_cloudwatch_what_it_does_not_say_itself() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("c.toml");
+fn a_destination_inherits_missing_keys_from_cloudwatch() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("c.toml");
     let text = r#"
         [cloudwatch]
         region = "eu-west-1"
@@ -610,5 +623,5 @@ fn a_destination_takes_from_cloudwatch_what_it_does_not_say_itself() {
     assert!(far.role.is_none() && far.alarm_actions.is_empty() && far.actions_enabled);
     let named = |index: usize| settings.targets[index].cloudwatch.destination.clone();
     assert_eq!(named(0).as_deref(), Some("payments"));
-    assert_eq!(named(1), None, "main undoes what the defaults say");
+    assert_eq!(named(1), None, "main overrides the defaults");
 }

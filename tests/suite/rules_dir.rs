@@ -163,7 +163,7 @@ fn rules_that_cannot_be_used_are_refused_by_every_command() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
-            "error: no-such.d: there is no such directory of rules; name one, or create it\n"
+            "error: no-such.d: directory not found; create it or correct the path\n"
         );
     }
 }

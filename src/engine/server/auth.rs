@@ -54,7 +54,7 @@ impl Entrance {
         };
         Ok(Self {
             tls,
-            may_reload: settings.takes_reloads(),
+            may_reload: settings.accepts_reload(),
             passwords: Arc::new(Passwords::new(web.users.clone())),
             bucket: TokenBucket::new(web.rate),
             headers: web.headers.iter().filter_map(header).collect(),

@@ -1,245 +1,186 @@
-//! One configuration file: its text, and where each key stands in it.
+//! One configuration file: its text, its TOML values, and places in it.
 //!
-//! The mirror in `file` holds plain values; the place of a value is looked up here by its
-//! path when, and only when, there is something to say about it. That keeps spans out of
-//! every type. What a parser says is passed on without the values it quotes: one of them
-//! could be a secret in the wrong place.
+//! The parser keeps the position of every key and value. A [`Place`] turns such a position
+//! into the file, line and key path of a problem, only when there is one to report.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::Problem;
-use super::wording::without_values;
+use super::problem::{Problem, Problems};
+
+/// A file that has been read but not parsed.
+#[derive(Debug)]
+pub(super) struct SourceFile {
+    path: PathBuf,
+    text: String,
+    /// The positions of all line breaks.
+    line_breaks: Vec<usize>,
+}
 
 /// A file that is well-formed TOML.
 #[derive(Debug)]
-pub(super) struct Document {
-    file: PathBuf,
-    text: String,
-    places: BTreeMap<Vec<Step>, Range<usize>>,
-    names: BTreeMap<Vec<Step>, String>,
-    /// Where the value of a key ends.
-    ends: BTreeMap<Vec<Step>, usize>,
+pub(super) struct Document<'a> {
+    pub(super) source: &'a SourceFile,
+    pub(super) values: DeTable<'a>,
 }
 
-/// A file with more wrong keys than this is some other file.
-const MAX_WRONG_KEYS: usize = 100;
-
-/// One step from a table or list to what it holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
-    Key(String),
-    Index(usize),
-}
-
-/// A place in a document: what problems are reported at.
+/// The place of a key or value, where problems are reported.
 #[derive(Clone, Debug)]
-pub(super) struct Site<'a> {
-    document: &'a Document,
-    path: Vec<Step>,
+pub(super) struct Place<'a> {
+    source: &'a SourceFile,
+    problems: &'a Problems,
+    /// The key path, as shown to the user.
+    key: String,
+    /// The position of the key or, if it is absent, of the table around it.
+    offset: Option<usize>,
 }
 
-impl Document {
-    /// Reads and parses a file.
-    pub(super) fn read(file: &Path) -> Result<Self, Problem> {
-        let text = read_text(file).map_err(|message| Problem {
-            file: file.to_owned(),
-            line: None,
-            key: String::new(),
-            message,
-        })?;
-        let mut document = Self {
-            file: file.to_owned(),
+/// A longer target name would hide the rest of the key path; its number is shown instead.
+const MAX_SHOWN_NAME: usize = 64;
+
+/// A hundred thousand targets fit; an endless device file does not exhaust the memory.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+
+impl SourceFile {
+    /// Reads a file. Blocks on I/O.
+    pub(super) fn read(path: &Path) -> Result<Self, Problem> {
+        let text = read_text(path).map_err(|message| Problem::of_file(path, message))?;
+        Ok(Self {
+            line_breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
+            path: path.to_owned(),
             text,
-            places: BTreeMap::new(),
-            names: BTreeMap::new(),
-            ends: BTreeMap::new(),
-        };
-        let mut index = Index::default();
-        {
-            let table =
-                DeTable::parse(&document.text).map_err(|error| document.syntax_problem(&error))?;
-            index.table(table.get_ref(), &[]);
-        }
-        document.places = index.places;
-        document.names = index.names;
-        document.ends = index.ends;
-        Ok(document)
+        })
     }
 
-    /// Reads the text as `T`. Every unknown key and every value of a wrong type is a
-    /// problem; what is left when those are taken out is read all the same, so that the
-    /// checks that follow can report theirs too. `None` where too little is left.
-    pub(super) fn parse<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Problem>) {
-        let mut text = self.text.clone();
-        let mut problems = Vec::new();
-        while problems.len() < MAX_WRONG_KEYS {
-            let error = match toml::from_str(&text) {
-                Ok(read) => return (Some(read), problems),
-                Err(error) => error,
-            };
-            let start = error.span().map(|span| span.start);
-            let path = start.map_or_else(Vec::new, |start| self.path_at(start));
-            let problem = Problem {
-                file: self.file.clone(),
-                line: start.map(|start| self.line_of(start)),
-                key: self.show(&path),
-                message: without_values(error.message()),
-            };
-            problems.push(problem);
-            if !self.blank(&mut text, &path) {
-                break;
+    /// Parses the text as TOML.
+    pub(super) fn parse(&self) -> Result<Document<'_>, Problem> {
+        match DeTable::parse(&self.text) {
+            Ok(values) => Ok(Document {
+                source: self,
+                values: values.into_inner(),
+            }),
+            Err(error) => {
+                let message = error.message().replace('\n', ", ");
+                Err(Problem {
+                    line: error.span().map(|span| self.line_of(span.start)),
+                    ..Problem::of_file(&self.path, format!("not valid TOML: {message}"))
+                })
             }
         }
-        (None, problems)
     }
 
-    /// Overwrites a key and its value by blanks, which moves no other place. False where
-    /// that is not possible without touching more.
-    fn blank(&self, text: &mut String, path: &[Step]) -> bool {
-        let (Some(key), Some(end)) = (self.places.get(path), self.ends.get(path)) else {
-            return false;
-        };
-        let Some(part) = text.get(key.start..*end) else {
-            return false;
-        };
-        let blanks: String = part
-            .bytes()
-            .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
-            .collect();
-        if part == blanks {
-            return false;
-        }
-        text.replace_range(key.start..*end, &blanks);
-        // A header or an inline table without what stood in it may be no TOML any more.
-        DeTable::parse(text).is_ok()
-    }
-
-    /// The document as a whole.
-    pub(super) const fn root(&self) -> Site<'_> {
-        Site {
-            document: self,
-            path: Vec::new(),
-        }
-    }
-
-    /// Whether there is nothing but blanks and comments.
-    pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// The file as the user would find it.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// The folder that relative names in this file start from.
-    pub(super) fn folder(&self) -> &Path {
-        self.file.parent().unwrap_or_else(|| Path::new(""))
-    }
-
-    fn syntax_problem(&self, error: &toml::de::Error) -> Problem {
-        let message = error.message().replace('\n', ", ");
-        Problem {
-            file: self.file.clone(),
-            line: error.span().map(|span| self.line_of(span.start)),
-            key: String::new(),
-            message: format!("not valid TOML: {message}"),
-        }
+    /// A path that is relative to the directory of this file.
+    pub(super) fn relative(&self, name: &str) -> PathBuf {
+        self.path
+            .parent()
+            .unwrap_or_else(|| Path::new(""))
+            .join(name)
     }
 
     fn line_of(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(offset);
-        1 + before.filter(|byte| **byte == b'\n').count()
-    }
-
-    /// The deepest path whose key stands last before (or at) the offset.
-    fn path_at(&self, offset: usize) -> Vec<Step> {
-        let before = self.places.iter().filter(|(_, span)| span.start <= offset);
-        before
-            .max_by_key(|(path, span)| (span.start, path.len()))
-            .map_or_else(Vec::new, |(path, _)| path.clone())
-    }
-
-    fn show(&self, path: &[Step]) -> String {
-        let mut shown = String::new();
-        for (depth, step) in path.iter().enumerate() {
-            match step {
-                Step::Key(key) if shown.is_empty() => shown.push_str(&show_key(key)),
-                Step::Key(key) => {
-                    shown.push('.');
-                    shown.push_str(&show_key(key));
-                }
-                Step::Index(index) => {
-                    let name = self.names.get(path.get(..=depth).unwrap_or_default());
-                    let label = name.cloned().unwrap_or_else(|| (index + 1).to_string());
-                    shown.push_str(&format!("[{label}]"));
-                }
-            }
-        }
-        shown
+        1 + self.line_breaks.partition_point(|at| *at < offset)
     }
 }
 
-impl<'a> Site<'a> {
-    /// The place of a key below this one.
-    pub(super) fn key(&self, key: &str) -> Self {
-        self.step(Step::Key(key.to_owned()))
+impl<'a> Document<'a> {
+    /// The place of the whole file.
+    pub(super) const fn place(&self, problems: &'a Problems) -> Place<'a> {
+        Place {
+            source: self.source,
+            problems,
+            key: String::new(),
+            offset: None,
+        }
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The place of a key in this table. Without [`at`](Self::at) it has the line of the table.
+    pub(super) fn key(&self, name: &str) -> Self {
+        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let dot = if self.key.is_empty() { "" } else { "." };
+        let key = if !name.is_empty() && name.chars().all(bare) {
+            format!("{}{dot}{name}", self.key)
+        } else {
+            format!("{}{dot}{name:?}", self.key)
+        };
+        Self { key, ..*self }
     }
 
-    /// The place of an item of the list that stands here; counts from 0.
-    pub(super) fn index(&self, index: usize) -> Self {
-        self.step(Step::Index(index))
+    /// The place of a list item, shown as its `name` if it has one, else as its number.
+    pub(super) fn item(&self, index: usize, item: &Spanned<DeValue<'_>>) -> Self {
+        let table = item.get_ref().as_table();
+        let name = table.and_then(|table| table.get("name")?.get_ref().as_str());
+        let shown = name.filter(|name| {
+            !name.is_empty() && name.len() <= MAX_SHOWN_NAME && !name.chars().any(char::is_control)
+        });
+        let shown = shown.map_or_else(|| (index + 1).to_string(), str::to_owned);
+        let key = format!("{}[{shown}]", self.key);
+        Self { key, ..*self }.at(item.span())
     }
 
-    /// A file named here: relative to the file that names it.
+    /// The same key path at a position in the text.
+    pub(super) fn at(self, span: Range<usize>) -> Self {
+        Self {
+            offset: Some(span.start),
+            ..self
+        }
+    }
+
+    /// A path that is relative to the directory of the file.
     pub(super) fn relative(&self, name: &str) -> PathBuf {
-        self.document.folder().join(name)
+        self.source.relative(name)
     }
 
-    /// A problem at this place. A key that is not there is reported at its table's line.
+    /// Where problems at this place are collected.
+    pub(super) const fn problems(&self) -> &'a Problems {
+        self.problems
+    }
+
+    /// Reports an error here.
+    pub(super) fn error(&self, message: impl Into<String>) {
+        self.problems.error(self.problem(message));
+    }
+
+    /// Reports a warning here.
+    pub(super) fn warn(&self, message: impl Into<String>) {
+        self.problems.warn(self.problem(message));
+    }
+
+    /// Reports the error, if it is one; returns the value otherwise.
+    pub(super) fn check<T>(&self, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.error(message)).ok()
+    }
+
+    /// A problem here, without reporting it.
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
         Problem {
-            file: self.document.file.clone(),
+            file: self.source.path.clone(),
             line: self.line(),
-            key: self.document.show(&self.path),
+            key: self.key.clone(),
             message: message.into(),
         }
     }
 
-    /// `file:line`, for pointing from one place to another.
-    pub(super) fn place(&self) -> String {
-        let file = self.document.file.display();
+    /// `file:line`, for references from one place to another.
+    pub(super) fn file_and_line(&self) -> String {
+        let file = self.source.path.display();
         match self.line() {
             Some(line) => format!("{file}:{line}"),
             None => file.to_string(),
         }
     }
 
-    /// The line of this place, or of the nearest thing around it.
-    pub(super) fn line(&self) -> Option<usize> {
-        (0..=self.path.len()).rev().find_map(|length| {
-            let span = self.document.places.get(self.path.get(..length)?)?;
-            Some(self.document.line_of(span.start))
-        })
-    }
-
-    fn step(&self, step: Step) -> Self {
-        let mut path = self.path.clone();
-        path.push(step);
-        Self { path, ..*self }
+    fn line(&self) -> Option<usize> {
+        self.offset.map(|offset| self.source.line_of(offset))
     }
 }
 
-/// A hundred thousand targets fit; a device that never ends does not fill the memory.
-const MAX_FILE: u64 = 64 * 1024 * 1024;
-
-/// The text of a file, or what keeps it from being read.
+/// Reads a text file of the configuration. The error says why it cannot be read.
 pub(super) fn read_text(file: &Path) -> Result<String, String> {
     if file.is_dir() {
         return Err("this is a directory; name a TOML file in it".to_owned());
@@ -249,84 +190,25 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
     let read = open.and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
     read.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            "there is no such file; name the configuration, such as probecause.toml".to_owned()
+            "file not found; give the path of the configuration, such as probecause.toml".to_owned()
         }
         std::io::ErrorKind::PermissionDenied => {
-            "may not be read by this user; change its owner or mode".to_owned()
+            "permission denied; make the file readable for this user".to_owned()
         }
         _ => format!("cannot be read: {error}"),
     })?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(
-            "is larger than 64 MB; name a configuration, or split it by `include`".to_owned(),
-        );
+        return Err("is larger than 64 MB; split it with `include`".to_owned());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        let good = error
-            .as_bytes()
-            .iter()
-            .take(error.utf8_error().valid_up_to());
-        let line = 1 + good.filter(|byte| **byte == b'\n').count();
-        format!("not UTF-8 from line {line} on; save the file as UTF-8")
+        let valid = error.utf8_error().valid_up_to();
+        let valid = error.as_bytes().iter().take(valid);
+        let line = 1 + valid.filter(|byte| **byte == b'\n').count();
+        format!("line {line} is not UTF-8; save the file as UTF-8")
     })?;
     // Editors on Windows start a file with a byte order mark, which is not TOML.
     Ok(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
         None => text,
     })
-}
-
-/// A longer name would bury the rest of the key path; the number stands in for it.
-const MAX_SHOWN_NAME: usize = 64;
-
-/// The places of a document while it is walked.
-#[derive(Default)]
-struct Index {
-    places: BTreeMap<Vec<Step>, Range<usize>>,
-    names: BTreeMap<Vec<Step>, String>,
-    ends: BTreeMap<Vec<Step>, usize>,
-}
-
-impl Index {
-    fn table(&mut self, table: &DeTable<'_>, path: &[Step]) {
-        for (key, value) in table {
-            let mut here = path.to_vec();
-            here.push(Step::Key(key.get_ref().to_string()));
-            self.places.insert(here.clone(), key.span());
-            self.ends.insert(here.clone(), value.span().end);
-            if let ("name", Some(Step::Index(_)), DeValue::String(name)) =
-                (key.get_ref().as_ref(), path.last(), value.get_ref())
-                && !name.is_empty()
-                && name.len() <= MAX_SHOWN_NAME
-                && !name.chars().any(char::is_control)
-            {
-                self.names.insert(path.to_vec(), name.to_string());
-            }
-            self.value(value.get_ref(), &here);
-        }
-    }
-
-    fn value(&mut self, value: &DeValue<'_>, path: &[Step]) {
-        match value {
-            DeValue::Table(table) => self.table(table, path),
-            DeValue::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    let mut here = path.to_vec();
-                    here.push(Step::Index(index));
-                    self.places.insert(here.clone(), item.span());
-                    self.value(item.get_ref(), &here);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn show_key(key: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    }
 }

@@ -1,36 +1,52 @@
-//! What is wrong with a configuration: one problem, and the list that gathers them.
+//! Problems of a configuration: errors and warnings, each with its place and its remedy.
 //!
-//! A problem says where it stands and how to mend it. Nothing here stops at the first
-//! one: whoever edits forty targets wants to hear of all mistakes in one go.
+//! Reading never stops at the first problem; all problems are collected and reported
+//! together.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong, or doubtful, with its place and its mend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One error, warning or note about a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// The file it stands in, as the user would find it.
+    /// The file, as named by the user or by the configuration.
     pub file: PathBuf,
-    /// The line, from 1; absent when the file as a whole is meant.
+    /// The line, from 1; absent if the problem concerns the whole file.
     pub line: Option<usize>,
     /// The key path, such as `target[orders].request.method`; empty for the whole file.
     pub key: String,
-    /// What is wrong, then the mend. Never holds a secret.
+    /// What is wrong and what to write instead. Never contains a secret.
     pub message: String,
 }
 
-/// Why a configuration cannot be used: at least one problem.
+/// A configuration that cannot be used; holds at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Every problem found, in the order of the files.
+    /// All problems, in the order of the files and lines.
     pub problems: Vec<Problem>,
 }
 
-/// Problems and warnings gathered while a configuration is read.
+/// Collects errors and warnings while a configuration is read.
+///
+/// Its methods take `&self`, so that every place in a file can report to it.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    pub(super) errors: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    errors: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+}
+
+impl Problem {
+    /// A problem of a whole file.
+    pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            key: String::new(),
+            message: message.into(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -43,6 +59,14 @@ impl fmt::Display for Problem {
             write!(f, " {}:", self.key)?;
         }
         write!(f, " {}", self.message)
+    }
+}
+
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problems: vec![problem],
+        }
     }
 }
 
@@ -61,27 +85,36 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Problems {
-    /// Adds a problem once: a bad default would otherwise be told for every target.
-    pub(super) fn error(&mut self, problem: Problem) {
-        if !self.errors.contains(&problem) {
-            self.errors.push(problem);
-        }
+    /// Adds an error.
+    pub(super) fn error(&self, problem: Problem) {
+        self.errors.borrow_mut().push(problem);
     }
 
-    /// Adds a warning once.
-    pub(super) fn warn(&mut self, problem: Problem) {
-        if !self.warnings.contains(&problem) {
-            self.warnings.push(problem);
-        }
+    /// Adds a warning.
+    pub(super) fn warn(&self, problem: Problem) {
+        self.warnings.borrow_mut().push(problem);
     }
 
-    /// Puts both lists in the order of reading: the main file, then the included ones.
-    pub(super) fn sort(&mut self, included: &[&Path]) {
+    /// The number of errors so far, including repeated ones.
+    pub(super) fn error_count(&self) -> usize {
+        self.errors.borrow().len()
+    }
+
+    /// All errors and all warnings, each once although a value of `[defaults]` is read for every
+    /// target. Sorted by the position of their file in `files`, then by line; problems of other
+    /// files are sorted like those of the first file.
+    pub(super) fn into_sorted(self, files: &[&Path]) -> (Vec<Problem>, Vec<Problem>) {
         let order = |problem: &Problem| {
-            let file = included.iter().position(|file| *file == problem.file);
-            (file.map_or(0, |position| position + 1), problem.line)
+            let position = files.iter().position(|file| *file == problem.file);
+            (position.unwrap_or_default(), problem.line)
         };
-        self.errors.sort_by_key(order);
-        self.warnings.sort_by_key(order);
+        let sorted = |list: RefCell<Vec<Problem>>| {
+            let mut list = list.into_inner();
+            list.sort_by_key(order);
+            let mut seen = HashSet::new();
+            list.retain(|problem| seen.insert(problem.clone()));
+            list
+        };
+        (sorted(self.errors), sorted(self.warnings))
     }
 }

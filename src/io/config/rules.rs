@@ -1,9 +1,8 @@
-//! Reads the operator's own rules, and has them looked through.
+//! Reads the operator's own rules: every `*.toml` file of a directory, sorted by name.
 //!
-//! Every `*.toml` of the folder, in the order of the names; nothing below it. What rules
-//! mean is for `diagnosis` to say: this only finds the files and passes on what is wrong.
+//! Only finds and reads the files. `domain::diagnosis` parses and checks the rules.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::document::read_text;
@@ -14,34 +13,32 @@ use crate::domain::diagnosis::rule::RuleProblem;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::model::settings::RuleFile;
 
-/// The operator's rules, fit to be used.
+/// The operator's rules, valid and ready for use.
 #[derive(Clone, Debug)]
 pub struct LoadedRules {
-    /// Their files, in the order of the names.
+    /// Their files, sorted by name.
     pub files: Arc<[RuleFile]>,
-    /// They and our own.
+    /// These rules together with the built-in ones.
     pub rulebook: Rulebook,
-    /// What is doubtful about them.
+    /// Valid but probably unintended parts.
     pub warnings: Vec<Problem>,
-    /// What is worth knowing: which of our rules they replace or outweigh.
+    /// Which built-in rules they replace or outweigh.
     pub notes: Vec<Problem>,
 }
 
-/// Reads a folder of rules. Blocks on files.
+/// Reads a directory of rules. Blocks on I/O.
 ///
 /// # Errors
-/// Every problem of every file; a folder that is none stands alone.
-pub fn load_rules(folder: &Path) -> Result<LoadedRules, ConfigError> {
-    if !folder.is_dir() {
-        return Err(ConfigError {
-            problems: vec![whole(folder.to_owned(), NO_FOLDER.to_owned())],
-        });
+/// All problems of all files, or a single one if there is no such directory.
+pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
+    if !directory.is_dir() {
+        return Err(Problem::of_file(directory, NO_FOLDER).into());
     }
-    let paths = include::matching(folder, "*.toml");
-    // Like an `include` that matches nothing: whoever takes the last rule out goes on.
+    let paths = include::matching(directory, "*.toml");
+    // A warning, as for an `include` that matches nothing, so that the last rule can be removed.
     let empty = paths
         .is_empty()
-        .then(|| whole(folder.to_owned(), NO_RULES.to_owned()));
+        .then(|| Problem::of_file(directory, NO_RULES));
     let mut problems = Vec::new();
     let mut files = Vec::new();
     for path in paths {
@@ -50,22 +47,22 @@ pub fn load_rules(folder: &Path) -> Result<LoadedRules, ConfigError> {
                 name: path.display().to_string(),
                 text,
             }),
-            Err(message) => problems.push(whole(path, message)),
+            Err(message) => problems.push(Problem::of_file(&path, message)),
         }
     }
-    let (rulebook, ours) = match (Rulebook::with(&files), Rulebook::embedded()) {
-        (Ok(rulebook), Ok(ours)) if problems.is_empty() => (rulebook, ours),
+    let (rulebook, built_in) = match (Rulebook::with(&files), Rulebook::embedded()) {
+        (Ok(rulebook), Ok(built_in)) if problems.is_empty() => (rulebook, built_in),
         (Ok(_), Ok(_)) => return Err(ConfigError { problems }),
         (Err(error), _) | (_, Err(error)) => {
-            problems.extend(error.0.into_iter().map(placed));
+            problems.extend(error.0.into_iter().map(located));
             return Err(ConfigError { problems });
         }
     };
-    let findings = lint(&rulebook, &ours);
+    let findings = lint(&rulebook, &built_in);
     let of = |level: Level| -> Vec<Problem> {
         let found = findings.iter().filter(|finding| finding.level == level);
         found
-            .map(|finding| placed(finding.problem.clone()))
+            .map(|finding| located(finding.problem.clone()))
             .collect()
     };
     let problems = of(Level::Error);
@@ -81,27 +78,13 @@ pub fn load_rules(folder: &Path) -> Result<LoadedRules, ConfigError> {
     }
 }
 
-/// What is said of a folder that cannot be listed.
-const NO_FOLDER: &str = "there is no such directory of rules; name one, or create it";
+const NO_FOLDER: &str = "directory not found; create it or correct the path";
 
-/// What is said of a folder without a rule file.
-const NO_RULES: &str =
-    "no *.toml file is in this directory of rules; add one, or name another directory";
+const NO_RULES: &str = "the directory has no *.toml file; add rules or correct the path";
 
-fn whole(file: PathBuf, message: String) -> Problem {
+fn located(problem: RuleProblem) -> Problem {
     Problem {
-        file,
-        line: None,
-        key: String::new(),
-        message,
-    }
-}
-
-fn placed(problem: RuleProblem) -> Problem {
-    Problem {
-        file: problem.file.into(),
         line: Some(problem.line),
-        key: String::new(),
-        message: problem.message,
+        ..Problem::of_file(Path::new(&problem.file), problem.message)
     }
 }

@@ -1,42 +1,43 @@
-//! Reading on a thread of its own, whose memory goes back to the system as a whole.
+//! Reads the configuration on a separate thread, so that its memory is returned to the system.
 //!
-//! Documents, spans and unchecked tables take several times the room of what comes of them,
-//! and what comes of them lies in between: an allocator could give hardly a page back. So the
-//! result is copied, and the original goes with the thread that made it.
+//! Parsed files take several times the memory of the settings read from them. If both were
+//! allocated by one thread, the allocator could return hardly any page, because settings lie
+//! between them. So the result is copied by the calling thread, and the original is freed
+//! together with the thread that read it.
 
 use std::sync::mpsc::channel;
 use std::thread::{Builder, scope};
 
-/// Reads by `read` and returns a copy of what it read. An error is returned as it is.
+/// Calls `read` on a separate thread and returns a copy of its result, or its error.
 pub(super) fn read<T: Send, E: Send>(
     read: impl Fn() -> Result<T, E> + Sync,
     copy: impl Fn(&T) -> T,
 ) -> Result<T, E> {
     let read = &read;
     scope(|threads| {
-        let (give, taken) = channel();
-        let (give_back, back) = channel();
-        let reading = Builder::new()
+        let (result_sender, result) = channel();
+        let (original_sender, original) = channel();
+        let reader = Builder::new()
             .name("configuration".to_owned())
             .spawn_scoped(threads, move || {
-                // Whoever asked waits: nothing of this fails but by a panic of theirs.
-                let _ = give.send(read());
-                let _ = back.recv();
+                // The caller waits for the result, so sending fails only if it panicked.
+                let _ = result_sender.send(read());
+                let _ = original.recv();
             });
-        let Ok(reading) = reading else {
-            // No thread to be had: then in the memory of this one.
+        let Ok(reader) = reader else {
+            // Could not spawn a thread; read on the current one.
             return read();
         };
-        match taken.recv() {
+        match result.recv() {
             Ok(Ok(original)) => {
                 let copied = copy(&original);
-                let _ = give_back.send(original);
+                let _ = original_sender.send(original);
                 Ok(copied)
             }
             Ok(Err(error)) => Err(error),
-            Err(_) => match reading.join() {
+            Err(_) => match reader.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
-                // It says something before it ends.
+                // Not reached: the thread sends a result before it ends.
                 Ok(()) => read(),
             },
         }
@@ -48,16 +49,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_comes_back_and_an_error_as_it_is() {
-        let read_here = read(|| Ok::<_, String>(vec![1, 2]), Clone::clone);
-        assert_eq!(read_here, Ok(vec![1, 2]));
+    fn a_copy_of_the_result_and_the_error_itself_are_returned() {
+        let copied = read(|| Ok::<_, String>(vec![1, 2]), Clone::clone);
+        assert_eq!(copied, Ok(vec![1, 2]));
         let refused = read(|| Err::<u8, _>("no".to_owned()), |read| *read);
         assert_eq!(refused, Err("no".to_owned()));
     }
 
     #[test]
-    #[should_panic(expected = "as the test wants it")]
-    fn a_panic_is_the_askers_too() {
-        let _: Result<u8, u8> = read(|| panic!("as the test wants it"), |read| *read);
+    #[should_panic(expected = "raised by the test")]
+    fn a_panic_of_the_reading_thread_is_passed_on() {
+        let _: Result<u8, u8> = read(|| panic!("raised by the test"), |read| *read);
     }
 }

@@ -1,57 +1,58 @@
-//! Notices that the files of a configuration are others than before.
+//! Detects changes to the files of a configuration by polling.
 //!
-//! By looking, every few seconds: what a Kubernetes node does to a mounted `ConfigMap` (a
-//! new directory, then a swap of the symbolic link `..data`) tells nothing to those who
-//! listen for events on the old files, and network file systems tell nothing at all. It
-//! refuses to judge what changed: reading the configuration does.
+//! File events would miss what a Kubernetes node does to a mounted `ConfigMap` (it creates a
+//! new directory and swaps the symbolic link `..data`), and network file systems send none.
+//! Reports that something changed; what changed is for the reload to find out.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::Document;
-use super::file::MainFile;
+use super::document::SourceFile;
 use super::include;
 use super::problem::Problems;
+use super::table::Table;
+use super::validate::MAIN_KEYS;
 
-/// The files of one configuration, as they were last seen.
+/// Watches the files of one configuration.
 #[derive(Debug)]
 pub struct Watch {
     path: PathBuf,
-    seen: Vec<Mark>,
+    seen: Vec<FileState>,
 }
 
-/// What tells one state of a file from the next, without reading it.
+/// The state of a file, as far as it is known without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
+struct FileState {
     path: PathBuf,
-    /// Device, inode, length, and when it was changed; `None`: it is not there.
-    state: Option<(u64, u64, u64, i64, i64)>,
+    /// Device, inode, length, and time of the last change; `None` if the file is missing.
+    metadata: Option<(u64, u64, u64, i64, i64)>,
 }
 
-/// How often is looked. A node takes up to a minute or two to bring a `ConfigMap` anyway.
-const EVERY: Duration = Duration::from_secs(2);
+/// Time between two polls. A Kubernetes node takes up to two minutes to update a `ConfigMap`
+/// anyway.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Watch {
-    /// Begins with the files as they are. Blocks on files.
+    /// Starts from the current state of the files. Blocks on I/O.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            seen: marks(path),
+            seen: states(path),
         }
     }
 
-    /// Returns when the files are others than at the last time, and have been the same for
-    /// a while: whoever copies several is given the time to finish. What is cancelled
-    /// begins anew with the next call.
+    /// Returns when the files differ from the last time and have not changed since the
+    /// previous poll, so that several files can be copied without a reload in between.
+    /// Cancel safe: the next call starts again.
     pub async fn changed(&mut self) {
         let mut before = self.seen.clone();
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             let path = self.path.clone();
-            let Ok(now) = tokio::task::spawn_blocking(move || marks(&path)).await else {
-                // The runtime ends, and so does whoever waits.
+            let Ok(now) = tokio::task::spawn_blocking(move || states(&path)).await else {
+                // The runtime is shutting down.
                 return std::future::pending().await;
             };
             if now != self.seen && now == before {
@@ -63,11 +64,11 @@ impl Watch {
     }
 }
 
-fn marks(path: &Path) -> Vec<Mark> {
+fn states(path: &Path) -> Vec<FileState> {
     let files = files(path).into_iter();
     files
-        .map(|path| Mark {
-            state: std::fs::metadata(&path).ok().map(|file| {
+        .map(|path| FileState {
+            metadata: std::fs::metadata(&path).ok().map(|file| {
                 let changed = (file.mtime(), file.mtime_nsec());
                 (file.dev(), file.ino(), file.len(), changed.0, changed.1)
             }),
@@ -76,30 +77,28 @@ fn marks(path: &Path) -> Vec<Mark> {
         .collect()
 }
 
-/// Every file that makes up the configuration, as far as it can be read.
+/// The files of the configuration, as far as they can be determined.
 fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
-    let Ok(main) = Document::read(path) else {
+    let Ok(source) = SourceFile::read(path) else {
         return files;
     };
-    let (file, _) = main.parse::<MainFile>();
-    let Some(file) = file else { return files };
-    for glob in file.include.iter().flatten() {
-        files.extend(include::matching(main.folder(), glob));
+    let Ok(document) = source.parse() else {
+        return files;
+    };
+    let problems = Problems::default();
+    let main = Table::root(&document, &MAIN_KEYS, "", &problems);
+    for glob in main.items("include") {
+        let glob = glob.text().unwrap_or_default();
+        files.extend(include::matching(&source.relative(""), glob));
     }
-    if let Some(rules) = &file.rules_dir {
-        let folder = main.root().key("rules_dir").relative(rules);
-        files.extend(include::matching(&folder, "*.toml"));
+    if let Some(rules) = main.get::<String>("rules_dir") {
+        files.extend(include::matching(&source.relative(&rules), "*.toml"));
     }
-    let server = main.root().key("server");
-    if let Some(web) = file
-        .server
-        .as_ref()
-        .and_then(|table| table.web_config.as_ref())
-    {
-        // A certificate is renewed more often than anything else is changed.
-        let path = server.key("web_config").relative(web);
-        files.extend(super::web::read(&path, &mut Problems::default()).files);
+    if let Some(web) = main.table("server", &[]).get::<String>("web_config") {
+        // Includes the certificates, which change more often than the rest.
+        let web = super::web::read(&source.relative(&web), &problems);
+        files.extend(web.files);
     }
     files
 }
@@ -114,16 +113,16 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// A folder as a node mounts a `ConfigMap`: files are links through `..data`.
-    fn mount(folder: &Path) {
-        put(folder, "..v1", "first");
-        symlink("..v1", folder.join("..data")).unwrap();
-        symlink("..data/probecause.toml", folder.join("probecause.toml")).unwrap();
-        symlink("..data/targets.d", folder.join("targets.d")).unwrap();
+    /// Creates a directory like a mounted `ConfigMap`: its files are links through `..data`.
+    fn mount(directory: &Path) {
+        put(directory, "..v1", "first");
+        symlink("..v1", directory.join("..data")).unwrap();
+        symlink("..data/probecause.toml", directory.join("probecause.toml")).unwrap();
+        symlink("..data/targets.d", directory.join("targets.d")).unwrap();
     }
 
-    fn put(folder: &Path, version: &str, name: &str) {
-        let version = folder.join(version);
+    fn put(directory: &Path, version: &str, name: &str) {
+        let version = directory.join(version);
         std::fs::create_dir_all(version.join("targets.d")).unwrap();
         let main = "include = [\"targets.d/*.toml\"]\n";
         std::fs::write(version.join("probecause.toml"), main).unwrap();
@@ -131,50 +130,50 @@ mod tests {
         std::fs::write(version.join("targets.d/a.toml"), target).unwrap();
     }
 
-    /// What a node does: a new directory, and the link changes in one step.
-    fn swap(folder: &Path, version: &str) {
-        put(folder, version, version);
-        symlink(version, folder.join("..tmp")).unwrap();
-        std::fs::rename(folder.join("..tmp"), folder.join("..data")).unwrap();
+    /// Updates it as a node does: a new directory, and the link is replaced atomically.
+    fn swap(directory: &Path, version: &str) {
+        put(directory, version, version);
+        symlink(version, directory.join("..tmp")).unwrap();
+        std::fs::rename(directory.join("..tmp"), directory.join("..data")).unwrap();
     }
 
-    #[tokio::test]
-    async fn a_config_map_that_is_swapped_is_noticed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        mount(folder.path());
-        let mut watch = Watch::new(&folder.path().join("probecause.toml"));
+    #[tokio::test(start_paused = true)]
+    async fn a_swapped_config_map_is_detected_once() {
+        let directory = tempfile::tempdir().unwrap();
+        mount(directory.path());
+        let mut watch = Watch::new(&directory.path().join("probecause.toml"));
         assert!(
-            timeout(EVERY * 3, watch.changed()).await.is_err(),
+            timeout(POLL_INTERVAL * 3, watch.changed()).await.is_err(),
             "nothing changed"
         );
-        swap(folder.path(), "..v2");
+        swap(directory.path(), "..v2");
         timeout(PATIENCE, watch.changed()).await.unwrap();
         assert!(
-            timeout(EVERY * 3, watch.changed()).await.is_err(),
-            "told already"
+            timeout(POLL_INTERVAL * 3, watch.changed()).await.is_err(),
+            "reported already"
         );
     }
 
-    #[tokio::test]
-    async fn an_included_file_that_comes_or_goes_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        put(folder.path(), ".", "first");
-        let mut watch = Watch::new(&folder.path().join("probecause.toml"));
-        let second = folder.path().join("targets.d/b.toml");
+    #[tokio::test(start_paused = true)]
+    async fn an_included_file_that_appears_or_disappears_is_detected() {
+        let directory = tempfile::tempdir().unwrap();
+        put(directory.path(), ".", "first");
+        let mut watch = Watch::new(&directory.path().join("probecause.toml"));
+        let second = directory.path().join("targets.d/b.toml");
         std::fs::write(&second, "").unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
         std::fs::remove_file(&second).unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
-        // A main file that cannot be read is a change too: its reload says why.
-        std::fs::remove_file(folder.path().join("probecause.toml")).unwrap();
+        // A missing main file is a change too; the reload reports it.
+        std::fs::remove_file(directory.path().join("probecause.toml")).unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
     }
 
-    #[tokio::test]
-    async fn a_renewed_certificate_of_the_web_configuration_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
+    #[tokio::test(start_paused = true)]
+    async fn a_renewed_certificate_of_the_web_configuration_is_detected() {
+        let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            std::fs::write(directory.path().join(name), text).unwrap();
         };
         write("probecause.toml", "[server]\nweb_config = \"web.yml\"\n");
         write(
@@ -182,7 +181,7 @@ mod tests {
             "tls_server_config:\n  cert_file: a.pem\n  key_file: a.key\n",
         );
         write("a.pem", "first");
-        let mut watch = Watch::new(&folder.path().join("probecause.toml"));
+        let mut watch = Watch::new(&directory.path().join("probecause.toml"));
         write("a.pem", "renewed");
         timeout(PATIENCE, watch.changed()).await.unwrap();
         write("web.yml", "");

@@ -1,9 +1,9 @@
-//! The web configuration file: who may come in at the daemon's own endpoint, in the format
-//! that users of Prometheus know from its exporters.
+//! Reads the web configuration file: TLS, users and limits of the daemon's own endpoint, in
+//! the format of Prometheus exporters.
 //!
 //! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>.
-//! Every key of that format is read; those that would weaken what the TLS library does
-//! anyway are told to have no effect. Problems name the file, never a secret.
+//! All keys of that format are accepted. Keys that could only weaken the TLS library are
+//! reported to have no effect. Messages never contain a secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::named_file::read_file;
 use super::problem::{Problem, Problems};
+use super::wording::alternatives;
 use crate::io::web_access::server_config;
 use crate::model::secret::Secret;
 use crate::model::settings::web::{ClientAuth, RateLimit, ServerTls, WebSettings};
@@ -69,7 +71,7 @@ impl Default for HttpTable {
     }
 }
 
-/// The page's own policy must not be undone by a slip; these are what the format allows.
+/// The headers that the format allows. Others could undo the page's own security policy.
 const HEADERS: [&str; 5] = [
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -78,12 +80,12 @@ const HEADERS: [&str; 5] = [
     "X-XSS-Protection",
 ];
 
-/// Certificates and keys are a few kilobytes.
+/// Certificates and keys have a few kilobytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// Reads a web configuration file. What is wrong is told in `problems`, and the result is
-/// then used by nobody.
-pub(super) fn read(path: &Path, problems: &mut Problems) -> WebSettings {
+/// Reads a web configuration file. Blocks on I/O. If it reports errors, the settings must not
+/// be used.
+pub(super) fn read(path: &Path, problems: &Problems) -> WebSettings {
     let mut reader = Reader {
         path,
         files: vec![path.to_owned()],
@@ -96,7 +98,7 @@ pub(super) fn read(path: &Path, problems: &mut Problems) -> WebSettings {
         settings.users = reader.users(file.basic_auth_users);
         settings.rate = file.rate_limit.and_then(|table| reader.rate(&table));
         settings.tls = file.tls_server_config.and_then(|table| reader.tls(&table));
-        reader.try_out(&settings);
+        reader.check_tls(&settings);
     }
     settings.files = reader.files;
     settings
@@ -105,80 +107,63 @@ pub(super) fn read(path: &Path, problems: &mut Problems) -> WebSettings {
 struct Reader<'a> {
     path: &'a Path,
     files: Vec<PathBuf>,
-    problems: &'a mut Problems,
+    problems: &'a Problems,
 }
 
 impl Reader<'_> {
-    fn wrong(&mut self, key: &str, message: impl Into<String>) {
-        let problem = self.problem(key, message);
-        self.problems.error(problem);
+    fn error(&self, key: &str, message: impl Into<String>) {
+        self.problems.error(self.problem(key, message));
     }
 
     fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
         Problem {
-            file: self.path.to_owned(),
-            line: None,
             key: key.to_owned(),
-            message: message.into(),
+            ..Problem::of_file(self.path, message)
         }
     }
 
-    fn file(&mut self) -> Option<WebFile> {
-        let read = super::validate::read_file(self.path, MAX_FILE);
-        let text = match read {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(message) => {
-                self.wrong("", message);
-                return None;
-            }
-        };
+    fn file(&self) -> Option<WebFile> {
+        let bytes = read_file(self.path, MAX_FILE).map_err(|message| self.error("", message));
+        let text = String::from_utf8_lossy(&bytes.ok()?).into_owned();
         if text.trim().is_empty() {
             return Some(WebFile::default());
         }
         match serde_saphyr::from_str(&text) {
             Ok(file) => Some(file),
             Err(error) => {
-                // Its longer form quotes the file, which holds hashes of passwords.
+                // The parser's own message quotes the file, which contains password hashes.
                 let location = error.location();
-                let line = location.map(|location| location.line() as usize);
-                let problem = Problem {
-                    line,
+                self.problems.error(Problem {
+                    line: location.map(|location| location.line() as usize),
                     ..self.problem("", WRONG_FORM)
-                };
-                self.problems.error(problem);
+                });
                 None
             }
         }
     }
 
-    fn headers(&mut self, headers: BTreeMap<String, String>) -> Vec<(String, String)> {
+    fn headers(&self, headers: BTreeMap<String, String>) -> Vec<(String, String)> {
         for (name, value) in &headers {
-            let known = HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name));
-            if !known {
-                let key = format!("http_server_config.headers.{name}");
-                self.wrong(
-                    &key,
-                    format!("cannot be set; the format knows {}", HEADERS.join(", ")),
-                );
+            let key = format!("http_server_config.headers.{name}");
+            if !HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                let known = alternatives(HEADERS.map(str::to_owned).into_iter());
+                self.error(&key, format!("cannot be set; remove it or use {known}"));
             } else if http::HeaderValue::from_str(value).is_err() {
-                let key = format!("http_server_config.headers.{name}");
-                self.wrong(&key, "is no header value; leave line breaks out");
+                self.error(&key, "is not a valid header value; remove line breaks");
             }
         }
         headers.into_iter().collect()
     }
 
-    fn users(&mut self, users: BTreeMap<String, String>) -> BTreeMap<String, Secret> {
+    fn users(&self, users: BTreeMap<String, String>) -> BTreeMap<String, Secret> {
         for (name, hash) in &users {
             let parts: Result<bcrypt::HashParts, _> = hash.parse();
             let key = format!("basic_auth_users.{name}");
             if parts.is_err() {
-                self.wrong(
-                    &key,
-                    "is no bcrypt hash; make one with `htpasswd -nBC 10 \"\"`",
-                );
+                let message = "is not a bcrypt hash; create one with `htpasswd -nBC 10 \"\"`";
+                self.error(&key, message);
             } else if name.contains(':') {
-                self.wrong(&key, "a user's name has no colon in it");
+                self.error(&key, "a user name cannot contain a colon; rename the user");
             }
         }
         users
@@ -187,20 +172,22 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn rate(&mut self, table: &RateTable) -> Option<RateLimit> {
+    fn rate(&self, table: &RateTable) -> Option<RateLimit> {
         match humantime::parse_duration(&table.interval) {
-            // As in the format: no limit of the file's own.
+            // In this format, zero means no limit.
             Ok(Duration::ZERO) => None,
             Ok(interval) if table.burst > 0 => Some(RateLimit {
                 interval,
                 burst: table.burst,
             }),
             Ok(_) => {
-                self.wrong("rate_limit.burst", "nothing would be let through; write 20");
+                let message = "zero would reject every request; write a number such as 20";
+                self.error("rate_limit.burst", message);
                 None
             }
             Err(_) => {
-                self.wrong("rate_limit.interval", "is no duration; write 1s");
+                let message = "is not a duration; write a duration such as 1s";
+                self.error("rate_limit.interval", message);
                 None
             }
         }
@@ -218,9 +205,9 @@ impl Reader<'_> {
         ] {
             if is_set {
                 let key = format!("tls_server_config.{key}");
-                let problem =
-                    self.problem(&key, "has no effect: only safe suites and curves are used");
-                self.problems.warn(problem);
+                let message = "has no effect, because only safe versions, cipher suites and \
+                               curves are used; remove it";
+                self.problems.warn(self.problem(&key, message));
             }
         }
         let chain = self.pem("cert", table.cert.as_ref(), table.cert_file.as_ref());
@@ -235,10 +222,8 @@ impl Reader<'_> {
             None | Some("TLS12" | "TLS11" | "TLS10") => false,
             Some("TLS13") => true,
             Some(_) => {
-                self.wrong(
-                    "tls_server_config.min_version",
-                    "is no version; write TLS12 or TLS13",
-                );
+                let message = "is not a supported version; write TLS12 or TLS13";
+                self.error("tls_server_config.min_version", message);
                 false
             }
         };
@@ -250,41 +235,45 @@ impl Reader<'_> {
         })
     }
 
-    fn clients(&mut self, table: &TlsTable, authorities: Option<Vec<u8>>) -> ClientAuth {
+    fn clients(&self, table: &TlsTable, authorities: Option<Vec<u8>>) -> ClientAuth {
         const KEY: &str = "tls_server_config.client_auth_type";
+        const CA_KEY: &str = "tls_server_config.client_ca_file";
         let authorities: Option<Arc<[u8]>> = authorities.map(Into::into);
-        let names = table.client_allowed_sans.clone();
-        match (table.client_auth_type.as_deref(), authorities) {
-            (None | Some("" | "NoClientCert"), None) => ClientAuth::None,
-            (None | Some("" | "NoClientCert"), Some(_)) => {
-                self.wrong(KEY, "nobody is asked for a certificate, yet `client_ca_file` is set; write RequireAndVerifyClientCert");
-                ClientAuth::None
+        let (key, message) = match (table.client_auth_type.as_deref(), authorities) {
+            (None | Some("" | "NoClientCert"), None) => return ClientAuth::None,
+            (Some("RequireAndVerifyClientCert"), Some(ca)) => {
+                return ClientAuth::Required(ca, table.client_allowed_sans.clone());
             }
-            (Some("RequireAndVerifyClientCert"), Some(ca)) => ClientAuth::Required(ca, names),
-            (Some("VerifyClientCertIfGiven"), Some(ca)) => ClientAuth::IfGiven(ca),
-            (Some("RequireAndVerifyClientCert" | "VerifyClientCertIfGiven"), None) => {
-                self.wrong(
-                    "tls_server_config.client_ca_file",
-                    "is missing: who signs the clients' certificates?",
-                );
-                ClientAuth::None
-            }
-            (Some("RequestClientCert" | "RequireAnyClientCert"), _) => {
-                self.wrong(KEY, "a certificate that nobody verifies proves nothing; write RequireAndVerifyClientCert");
-                ClientAuth::None
-            }
-            (Some(_), _) => {
-                self.wrong(KEY, "is no type; write RequireAndVerifyClientCert, VerifyClientCertIfGiven or NoClientCert");
-                ClientAuth::None
-            }
-        }
+            (Some("VerifyClientCertIfGiven"), Some(ca)) => return ClientAuth::IfGiven(ca),
+            (None | Some("" | "NoClientCert"), Some(_)) => (
+                KEY,
+                "does not request certificates, but `client_ca_file` is set; write \
+                 RequireAndVerifyClientCert",
+            ),
+            (Some("RequireAndVerifyClientCert" | "VerifyClientCertIfGiven"), None) => (
+                CA_KEY,
+                "is missing; name a PEM file with the authorities that sign client certificates",
+            ),
+            (Some("RequestClientCert" | "RequireAnyClientCert"), _) => (
+                KEY,
+                "would accept certificates without verifying them; write \
+                 RequireAndVerifyClientCert",
+            ),
+            (Some(_), _) => (
+                KEY,
+                "is not supported; write RequireAndVerifyClientCert, VerifyClientCertIfGiven or \
+                 NoClientCert",
+            ),
+        };
+        self.error(key, message);
+        ClientAuth::None
     }
 
-    /// A PEM text that must be there, in the file or beside it.
+    /// A required PEM text, written in the file itself or in another one.
     fn pem(&mut self, key: &str, text: Option<&String>, file: Option<&String>) -> Option<Vec<u8>> {
         if text.is_none() && file.is_none() {
             let key = format!("tls_server_config.{key}_file");
-            self.wrong(&key, "is missing; name a PEM file");
+            self.error(&key, "is missing; name a PEM file");
         }
         self.optional_pem(key, text, file)
     }
@@ -297,18 +286,21 @@ impl Reader<'_> {
     ) -> Option<Vec<u8>> {
         match (text, file) {
             (Some(_), Some(_)) => {
-                let key = format!("tls_server_config.{key}");
-                self.wrong(&key, "stands here and in a file; leave one out");
+                let (key, file) = (format!("tls_server_config.{key}"), format!("{key}_file"));
+                self.error(
+                    &key,
+                    format!("cannot be combined with `{file}`; remove one of them"),
+                );
                 None
             }
             (Some(text), None) => Some(text.clone().into_bytes()),
             (None, Some(name)) => {
-                let folder = self.path.parent().unwrap_or_else(|| Path::new(""));
-                let path = folder.join(name);
-                let read = super::validate::read_file(&path, MAX_FILE);
+                let directory = self.path.parent().unwrap_or_else(|| Path::new(""));
+                let path = directory.join(name);
+                let read = read_file(&path, MAX_FILE);
                 self.files.push(path);
                 if let Err(message) = &read {
-                    self.wrong(&format!("tls_server_config.{key}_file"), message.as_str());
+                    self.error(&format!("tls_server_config.{key}_file"), message.as_str());
                 }
                 read.ok()
             }
@@ -316,16 +308,16 @@ impl Reader<'_> {
         }
     }
 
-    /// What is well-formed may still not go together.
-    fn try_out(&mut self, settings: &WebSettings) {
+    /// Reports a certificate, key and authorities that do not fit together.
+    fn check_tls(&self, settings: &WebSettings) {
         if let Some(tls) = &settings.tls
             && let Err(error) = server_config(tls, settings.http2)
         {
-            self.wrong("tls_server_config", error.to_string());
+            self.error("tls_server_config", error.to_string());
         }
     }
 }
 
-const WRONG_FORM: &str = "is no web configuration as Prometheus's exporters know it: a key is \
-     unknown, of another type or not well-formed; it has tls_server_config, http_server_config, \
-     basic_auth_users and rate_limit";
+const WRONG_FORM: &str = "not a web configuration of Prometheus exporters (YAML error, unknown \
+     key or wrong type); write only tls_server_config, http_server_config, basic_auth_users and \
+     rate_limit with their keys";

@@ -1,40 +1,53 @@
-//! Serde's messages in the words of a configuration.
+//! Messages of the TOML deserializer in the words of a configuration.
 //!
-//! A parser's message quotes what it found, which could be a secret in the wrong place, and
-//! speaks of Rust's types, which mean nothing to who writes TOML.
+//! The deserializer quotes the value, which could be a secret in the wrong place, and names
+//! Rust types.
 
-/// Serde quotes the value it did not like (`invalid type: string "hunter2", expected …`)
-/// and speaks of Rust's types; this keeps neither.
+/// Rewrites a message without the value and without Rust types. Messages of our own types
+/// are returned unchanged.
 pub(super) fn without_values(message: &str) -> String {
     let message = message.replace('\n', " ");
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let (found, known) = rest.split_once(", expected ").unwrap_or((rest, "none"));
-        let known = known.trim_start_matches("one of ");
-        return format!("unknown key {found}; remove it or write one of {known}");
-    }
-    let Some(rest) = message.strip_prefix("invalid type: ") else {
+    let unexpected = ["invalid type: ", "invalid value: "];
+    let Some(rest) = unexpected
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix))
+    else {
         return message;
     };
-    let Some((found, wanted)) = rest.rsplit_once(", expected ") else {
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else {
         return "a value of the wrong type".to_owned();
     };
     let kind = found.split([' ', '`', '"']).next().unwrap_or("value");
-    let mend = match wanted {
+    wrong_type(kind, expected)
+}
+
+/// Says that a value has the type `found`, and how to write the type `expected`, which is
+/// named as serde names it.
+pub(super) fn wrong_type(found: &str, expected: &str) -> String {
+    let remedy = match expected {
         "i64" => "a whole number, such as 5",
         "f64" => "a number, such as 1.5",
         "a string" => "text in quotes, such as \"text\"",
         "a boolean" => "true or false",
         "a sequence" => "a list, such as [\"one\", \"two\"]",
         "a map" => "a table, such as { key = \"value\" }",
-        structure if structure.starts_with("struct ") => "a table, such as { key = \"value\" }",
         other => other,
     };
-    format!("a value of the wrong type ({kind}); write {mend}")
+    format!("a value of the wrong type ({found}); write {remedy}")
+}
+
+/// The words as a list: `a, b or c`.
+pub(super) fn alternatives(words: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = words.collect();
+    match words.pop() {
+        Some(last) if !words.is_empty() => format!("{} or {last}", words.join(", ")),
+        last => last.unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without_values;
+    use super::*;
 
     fn check(serde: &str, ours: &str) {
         assert_eq!(without_values(serde), ours);
@@ -50,23 +63,24 @@ mod tests {
             "invalid type: integer `1234`, expected a string",
             "a value of the wrong type (integer); write text in quotes, such as \"text\"",
         );
+        check(
+            "invalid value: integer `9223372036854775808`, expected i64",
+            "a value of the wrong type (integer); write a whole number, such as 5",
+        );
         check("invalid type: hunter2", "a value of the wrong type");
     }
 
     #[test]
-    fn an_unknown_key_is_answered_with_the_known_ones() {
-        check(
-            "unknown field `a`, expected one of `b`, `c`",
-            "unknown key `a`; remove it or write one of `b`, `c`",
-        );
-        check(
-            "unknown field `a`, expected `b`",
-            "unknown key `a`; remove it or write one of `b`",
-        );
+    fn other_messages_are_kept_on_one_line() {
+        check("a duration\nneeds a unit", "a duration needs a unit");
     }
 
     #[test]
-    fn other_messages_pass_on_one_line() {
-        check("a duration is\na text", "a duration is a text");
+    fn alternatives_are_separated_by_commas_and_or() {
+        let list = |words: &[&str]| alternatives(words.iter().map(|word| (*word).to_owned()));
+        assert_eq!(list(&[]), "");
+        assert_eq!(list(&["a"]), "a");
+        assert_eq!(list(&["a", "b"]), "a or b");
+        assert_eq!(list(&["a", "b", "c"]), "a, b or c");
     }
 }

@@ -1,5 +1,5 @@
-//! Who may come in at the daemon's own endpoint: what a web configuration file says, in
-//! the format of Prometheus's exporter-toolkit.
+//! TLS, users and limits of the daemon's own endpoint, as configured in a web configuration
+//! file of Prometheus's exporter-toolkit.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,50 +8,50 @@ use std::time::Duration;
 
 use crate::model::secret::Secret;
 
-/// A whole web configuration, validated.
+/// A validated web configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebSettings {
-    /// `None`: plain HTTP.
+    /// TLS; `None`: plain HTTP.
     pub tls: Option<ServerTls>,
-    /// Names with the bcrypt hashes of their passwords; empty: nobody is asked.
+    /// Users with the bcrypt hashes of their passwords; empty: no password is required.
     pub users: BTreeMap<String, Secret>,
-    /// How many requests are taken; `None`: the daemon's own bound.
+    /// Rate limit for requests; `None`: the daemon's own limit.
     pub rate: Option<RateLimit>,
-    /// Headers that every answer carries beside the daemon's own.
+    /// Headers added to every response.
     pub headers: Vec<(String, String)>,
-    /// HTTP/2 where TLS is spoken.
+    /// Whether HTTP/2 is offered with TLS.
     pub http2: bool,
-    /// The files that it was read from, itself first.
+    /// The files it was read from, starting with the web configuration file.
     pub files: Vec<PathBuf>,
 }
 
-/// The endpoint's own TLS.
+/// TLS of the endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// The certificate with its chain, PEM.
+    /// The certificate with its chain, in PEM.
     pub chain: Arc<[u8]>,
-    /// Its key, PEM.
+    /// The private key, in PEM.
     pub key: Secret,
-    /// Whether clients have to show a certificate.
+    /// Whether clients must present a certificate.
     pub clients: ClientAuth,
-    /// TLS 1.3 alone.
+    /// Whether TLS 1.2 is refused.
     pub only_tls13: bool,
 }
 
-/// What is asked of a client's certificate.
+/// Requirements for client certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// Nothing.
+    /// No certificate is requested.
     #[default]
     None,
-    /// One of these authorities (PEM) must have signed it, where there is one.
+    /// A certificate is optional, but must be signed by one of these authorities (PEM).
     IfGiven(Arc<[u8]>),
-    /// There must be one, signed by one of these authorities, and with one of these
-    /// names, if any are listed.
+    /// A certificate is required. It must be signed by one of these authorities (PEM) and,
+    /// if the list is not empty, contain one of these names.
     Required(Arc<[u8]>, Vec<String>),
 }
 
-/// A token bucket: one token each `interval`, at most `burst` of them.
+/// A token bucket that gains one token per `interval` and holds at most `burst`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Greater than zero.
@@ -61,7 +61,7 @@ pub struct RateLimit {
 }
 
 impl WebSettings {
-    /// What a URL of the endpoint begins with.
+    /// The URL scheme of the endpoint.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {
         match self.tls {
@@ -70,13 +70,11 @@ impl WebSettings {
         }
     }
 
-    /// Whether a client has to prove who it is.
+    /// Whether clients must authenticate, by certificate or password.
     #[must_use]
-    pub fn asks_who(&self) -> bool {
-        let certificate = self
-            .tls
-            .as_ref()
-            .is_some_and(|tls| matches!(tls.clients, ClientAuth::Required(..)));
-        certificate || !self.users.is_empty()
+    pub fn requires_authentication(&self) -> bool {
+        let tls = self.tls.as_ref();
+        let by_certificate = tls.is_some_and(|tls| matches!(tls.clients, ClientAuth::Required(..)));
+        by_certificate || !self.users.is_empty()
     }
 }

@@ -1,45 +1,57 @@
-//! Alarms of single causes: which causes, and who is told of each.
+//! Reads the alarms of single causes: which causes, and the actions of each.
 //!
-//! Causes are those of the rule book, the operator's own included; their owners come from
-//! there too. Who is told is settled here once, so that nothing below asks again. An entry
-//! of an action table that no alarm uses is told when all targets have been read.
+//! Causes and their owners are those of the rulebook, including the operator's own rules.
+//! The actions of each alarm are settled here. Entries of an action table that no alarm uses
+//! are reported after all targets have been read.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::topics::{actions, in_region};
+use super::alarm::alarm_table;
+use super::topics::{actions, check_region};
 use crate::domain::alarm::{self, AlarmKey};
 use crate::domain::diagnosis::nearest::nearest;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
-use crate::io::config::document::Site;
-use crate::io::config::file::{AlarmTable, TargetTable};
-use crate::io::config::layer::{Found, Layer};
-use crate::io::config::problem::{Problem, Problems};
+use crate::io::config::document::Place;
+use crate::io::config::problem::Problem;
+use crate::io::config::table::{Table, Value};
+use crate::io::config::wording::alternatives;
 use crate::model::cause::{CauseId, Owner};
 use crate::model::settings::Settings;
 use crate::model::target::{CauseAlarm, Target};
 
-/// The causes there are, by their ids, each with its owner.
+/// The causes of a rulebook with their owners, by id.
 #[derive(Debug)]
 pub(in crate::io::config) struct KnownCauses(BTreeMap<String, Owner>);
 
-/// The action tables of all targets, and which of their entries were used.
+/// The entries of all action tables, and which of them are used.
 #[derive(Debug, Default)]
-pub(super) struct Routes {
-    /// By file and key.
-    entries: BTreeMap<(PathBuf, String), Entry>,
+pub(super) struct Routes<'a> {
+    /// By file and key path.
+    entries: BTreeMap<(PathBuf, String), Route<'a>>,
 }
 
 #[derive(Debug)]
-struct Entry {
-    /// What there is to say of it if nothing uses it.
+struct Route<'a> {
+    place: Place<'a>,
+    /// The warning if no alarm uses it.
     unused: Problem,
     used: bool,
 }
 
-type Table = BTreeMap<String, Vec<String>>;
+/// One entry of an action table.
+struct ActionEntry<'a> {
+    list: Value<'a>,
+    actions: Vec<String>,
+    /// Its key in [`Routes::entries`].
+    route: (PathBuf, String),
+}
+
+/// Why an entry for an owner may be unused although one of its causes is listed.
+const CAUSES_FIRST: &str = " (a cause with its own actions does not use those of its owner)";
 
 impl KnownCauses {
+    /// The causes of a rulebook.
     pub(in crate::io::config) fn of(rulebook: &Rulebook) -> Self {
         let rules = rulebook.causes();
         let mut known: BTreeMap<_, _> = rules
@@ -56,134 +68,98 @@ impl KnownCauses {
             return Ok((cause, owner));
         }
         let guess = nearest(word, self.0.keys().map(String::as_str));
-        let mend = guess.map_or_else(
-            || "write one of those that `probecause explain` lists".to_owned(),
-            |guess| format!("write {guess:?}, or one of those that `probecause explain` lists"),
-        );
-        Err(format!("{word:?} is no known cause; {mend}"))
+        let guess = guess.map_or_else(String::new, |guess| format!("{guess:?} or "));
+        Err(format!(
+            "unknown cause {word:?}; write {guess}a cause listed by `probecause explain`"
+        ))
     }
 }
 
-impl Routes {
-    /// Reads a target's list of causes, and who is told of each. With the target comes the
-    /// region of its alarms, if it is known.
+impl<'a> Routes<'a> {
+    /// Reads the causes of a target and the actions of each. `region` is the region of the
+    /// target's alarms, if known.
     pub(super) fn read(
         &mut self,
-        layer: &Layer<'_, TargetTable>,
+        table: &Table<'a>,
         known: &KnownCauses,
-        (target, region): (&mut Target, Option<&str>),
-        problems: &mut Problems,
+        target: &mut Target,
+        region: Option<&str>,
     ) {
-        let table = layer.table("alarm", |t| t.alarm.as_ref());
-        let causes = causes(&table, known, problems);
-        let by_cause = self.entries(
-            &table,
-            "cause_actions",
-            |t| t.cause_actions.as_ref(),
-            |word| known.owner(word).map(drop),
-            problems,
-        );
-        let by_owner = self.entries(
-            &table,
-            "owner_actions",
-            |t| t.owner_actions.as_ref(),
-            |word| owner(word).map(drop),
-            problems,
-        );
-        target.alarm.causes = causes
-            .into_iter()
-            .map(|(cause, owner)| {
-                let found = by_cause.get(cause.as_str());
-                let found = found.or_else(|| by_owner.get(owner.as_str()));
-                if let Some(routed) = found {
-                    in_region(&routed.found(), region, problems);
+        let table = alarm_table(table);
+        let is_cause = |word: &str| known.owner(word).map(drop);
+        let by_cause = self.entries(&table, "cause_actions", is_cause);
+        let by_owner = self.entries(&table, "owner_actions", check_owner);
+        for (cause, owner) in causes(&table, known) {
+            let entry = by_cause.get(cause.as_str());
+            let entry = entry.or_else(|| by_owner.get(owner.as_str()));
+            if let Some(entry) = entry {
+                check_region(&entry.list, region);
+                if let Some(route) = self.entries.get_mut(&entry.route) {
+                    route.used = true;
                 }
-                CauseAlarm {
-                    actions: found.map_or_else(Vec::new, |found| self.take(found)),
-                    cause,
-                    owner,
-                }
-            })
-            .collect();
-    }
-
-    /// Tells of every entry that no alarm uses.
-    pub(super) fn finish(self, problems: &mut Problems) {
-        let unused = self.entries.into_values().filter(|entry| !entry.used);
-        for entry in unused {
-            problems.warn(entry.unused);
+            }
+            target.alarm.causes.push(CauseAlarm {
+                actions: entry.map_or_else(Vec::new, |entry| entry.actions.clone()),
+                cause,
+                owner,
+            });
         }
     }
 
-    /// The entries of an action table, the target's own over the default ones.
-    fn entries<'a>(
+    /// Reports the entries that no alarm uses.
+    pub(super) fn report_unused(self) {
+        let unused = self.entries.into_values().filter(|route| !route.used);
+        for route in unused {
+            route.place.problems().warn(route.unused);
+        }
+    }
+
+    /// The entries of an action table, the target's own over those of the defaults.
+    fn entries(
         &mut self,
-        table: &Layer<'a, AlarmTable>,
+        table: &Table<'a>,
         key: &str,
-        get: impl Fn(&'a AlarmTable) -> Option<&'a Table>,
-        judge: impl Fn(&str) -> Result<(), String>,
-        problems: &mut Problems,
-    ) -> BTreeMap<&'a str, Routed<'a>> {
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> BTreeMap<&'a str, ActionEntry<'a>> {
+        let hint = if key == "owner_actions" {
+            CAUSES_FIRST
+        } else {
+            ""
+        };
         let mut entries = BTreeMap::new();
-        for found in table.both(key, get) {
-            for (word, list) in found.value {
-                let site = found.site.key(word);
-                if let Err(message) = judge(word) {
-                    problems.error(site.problem(message));
-                    continue;
-                }
-                let unused = site.problem(format!(
-                    "no alarm of a cause uses it; name a cause for it in `causes`, or remove it{}",
-                    if key == "owner_actions" { OWN_WIN } else { "" }
-                ));
-                let place = (unused.file.clone(), unused.key.clone());
-                let entry = Entry {
-                    unused,
-                    used: false,
-                };
-                self.entries.entry(place.clone()).or_insert(entry);
-                let routed = Routed { list, site, place };
-                // Looked at here, so that a bad entry is told even if nothing uses it.
-                actions(&routed.found(), problems);
-                entries.insert(word.as_str(), routed);
+        let written = table.find_all(key).into_iter();
+        for (word, list) in written.flat_map(|table| table.entries()) {
+            if list.place.check(check(word)).is_none() {
+                continue;
             }
+            let unused = list.place.problem(format!(
+                "no alarm of a cause uses this entry; add its cause to `causes`, or remove the \
+                 entry{hint}"
+            ));
+            let route = (unused.file.clone(), unused.key.clone());
+            self.entries.entry(route.clone()).or_insert(Route {
+                place: list.place.clone(),
+                unused,
+                used: false,
+            });
+            let actions = actions(&list);
+            entries.insert(
+                word,
+                ActionEntry {
+                    list,
+                    actions,
+                    route,
+                },
+            );
         }
         entries
     }
-
-    fn take(&mut self, routed: &Routed<'_>) -> Vec<String> {
-        if let Some(entry) = self.entries.get_mut(&routed.place) {
-            entry.used = true;
-        }
-        routed.list.clone()
-    }
 }
 
-/// Why an owner's entry may go unused though one of its causes is listed.
-const OWN_WIN: &str = " (a cause with actions of its own does not use its owner's)";
-
-/// One entry of an action table.
-struct Routed<'a> {
-    list: &'a Vec<String>,
-    site: Site<'a>,
-    place: (PathBuf, String),
-}
-
-impl Routed<'_> {
-    fn found(&self) -> Found<'_, Vec<String>> {
-        Found {
-            value: self.list,
-            site: self.site.clone(),
-        }
-    }
-}
-
-/// Tells of alarms of one configuration that would have the same name. `site` gives where
-/// a target is written.
-pub(super) fn report_clashes<'a>(
+/// Reports alarms that would have the same name. `place` returns where a target is named.
+pub(super) fn report_clashes<'p, 'a: 'p>(
     settings: &Settings,
-    site: impl Fn(&str) -> Option<Site<'a>>,
-    problems: &mut Problems,
+    place: impl Fn(&str) -> Option<&'p Place<'a>>,
 ) {
     let mut seen = BTreeMap::new();
     for spec in alarm::desired(settings) {
@@ -191,48 +167,45 @@ pub(super) fn report_clashes<'a>(
             seen.insert(spec.name, spec.subject);
             continue;
         };
-        // The one that is called like another's alarm of a cause is to be renamed. A name
-        // that stands twice is told elsewhere.
+        // Two targets of the same name are reported elsewhere.
         let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
         | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.subject)
         else {
             continue;
         };
-        if let Some(site) = site(name.as_str()) {
-            problems.error(site.key("name").problem(format!(
-                "its alarm and the one for the cause {cause} of {target} would both be called \
-                 {:?}; rename this target",
+        if let Some(place) = place(name.as_str()) {
+            place.error(format!(
+                "the alarm of this target and the alarm for {cause} of {target} would both be \
+                 called {:?}; rename this target",
                 spec.name
-            )));
+            ));
         }
     }
 }
 
-fn causes(
-    table: &Layer<'_, AlarmTable>,
-    known: &KnownCauses,
-    problems: &mut Problems,
-) -> Vec<(CauseId, Owner)> {
+fn causes(table: &Table<'_>, known: &KnownCauses) -> Vec<(CauseId, Owner)> {
     let mut causes: Vec<(CauseId, Owner)> = Vec::new();
-    let Some(found) = table.pick("causes", |t| t.causes.as_ref()) else {
-        return causes;
-    };
-    for (index, word) in found.value.iter().enumerate() {
-        let site = found.site.index(index);
-        match known.owner(word) {
+    for item in table.items("causes") {
+        let Some(word) = item.read::<String>() else {
+            continue;
+        };
+        match known.owner(&word) {
             Ok((cause, _)) if causes.iter().any(|(other, _)| *other == cause) => {
-                problems.error(site.problem(format!("{word:?} stands twice; remove one")));
+                item.place
+                    .error(format!("{word:?} is listed twice; remove one"));
             }
-            Ok(one) => causes.push(one),
-            Err(message) => problems.error(site.problem(message)),
+            Ok(cause) => causes.push(cause),
+            Err(message) => item.place.error(message),
         }
     }
     causes
 }
 
-fn owner(word: &str) -> Result<Owner, String> {
-    Owner::parse(word).ok_or_else(|| {
-        let words = Owner::ALL.map(|owner| format!("{:?}", owner.as_str()));
-        format!("{word:?} is no owner; write {}", words.join(" or "))
-    })
+fn check_owner(word: &str) -> Result<(), String> {
+    if Owner::parse(word).is_some() {
+        return Ok(());
+    }
+    let owners = Owner::ALL.map(|owner| format!("{:?}", owner.as_str()));
+    let owners = alternatives(owners.into_iter());
+    Err(format!("unknown owner {word:?}; write {owners}"))
 }

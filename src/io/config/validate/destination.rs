@@ -1,88 +1,77 @@
-//! Further accounts and regions for metrics and alarms, and which targets have theirs there.
+//! Reads `[cloudwatch.destination.NAME]`: further accounts and regions for metrics and
+//! alarms, and the destination of a target.
 //!
-//! Two destinations must not be the same place: each would take the other's alarms for
-//! those of removed targets. Told here as far as the words show it; whether two roles are
-//! of one account shows only in the account.
+//! Two destinations must not be the same account and region: each would treat the alarms of
+//! the other as those of removed targets. Only the configuration is compared; whether two
+//! roles belong to one account cannot be seen in it.
 
-use super::aws::region;
-use super::text::{arn, filled, set, web_url};
-use super::topics::{actions, elsewhere, in_region};
-use crate::io::config::document::Site;
-use crate::io::config::file::{CloudWatchTable, DestinationTable, TargetCloudWatchTable};
-use crate::io::config::layer::Layer;
-use crate::io::config::problem::Problems;
+use super::topics::{actions, check_region, other_region};
+use crate::io::config::table::{Table, Value};
+use crate::io::config::value::text::{EndpointUrl, Identifier, Region, RoleArn};
+use crate::io::config::wording::alternatives;
 use crate::model::settings::{CloudWatchSettings, DestinationSettings, Role};
 use crate::model::target::TargetCloudWatch;
+
+const KEYS: [&str; 6] = [
+    "region",
+    "role_arn",
+    "external_id",
+    "endpoint_url",
+    "alarm_actions",
+    "actions_enabled",
+];
 
 /// A name is part of log lines and of keys in the state directory.
 const MAX_NAME: usize = 64;
 
-/// What the destination of `[cloudwatch]` itself is called.
+/// The name of the destination that `[cloudwatch]` itself describes.
 const MAIN: &str = "main";
 
-/// Reads every destination, when all else of `[cloudwatch]` that they start from is known.
-pub(super) fn read(
-    table: &Layer<'_, CloudWatchTable>,
-    settings: &mut CloudWatchSettings,
-    problems: &mut Problems,
-) {
-    let Some(found) = table.pick("destination", |t| t.destination.as_ref()) else {
-        return;
-    };
-    for (name, table) in found.value {
-        let site = found.site.key(name);
-        if let Err(message) = check_name(name) {
-            problems.error(site.problem(message));
+/// Reads all destinations, after the other keys of `[cloudwatch]`, which are their defaults.
+pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
+    for (name, value) in destinations.entries() {
+        value.place.check(check_name(name));
+        let Some(table) = value.table(&KEYS) else {
+            continue;
+        };
+        let errors = value.place.problems().error_count();
+        let destination = destination(&table, settings);
+        // A destination with an error may only seem to be the same as another one.
+        let is_valid = value.place.problems().error_count() == errors;
+        if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
+            value.place.error(format!(
+                "is the same account and region as {other}; add a different region or role_arn"
+            ));
         }
-        let layer = Layer::alone(Some(table), site.clone());
-        let before = problems.errors.len();
-        let one = destination(&layer, settings, problems);
-        // Where something is wrong with its place, what is left of it may resemble another.
-        let is_sound = problems.errors.len() == before;
-        if let Some(other) = same_place(&one, settings).filter(|_| is_sound) {
-            problems.error(site.problem(format!(
-                "is the same account and region as {other}; give it a region or a role_arn of \
-                 its own"
-            )));
-        }
-        settings.destinations.insert(name.clone(), one);
+        settings.destinations.insert(name.to_owned(), destination);
     }
 }
 
-/// Reads which destination a target's metrics and alarms go to.
+/// Reads the destination of a target's metrics and alarms.
 pub(super) fn choose(
-    table: &Layer<'_, TargetCloudWatchTable>,
+    table: &Table<'_>,
     target: &mut TargetCloudWatch,
     cloudwatch: &CloudWatchSettings,
-    problems: &mut Problems,
 ) {
-    let found = table.pick("destination", |t| t.destination.as_ref());
-    let known = |text: &String| {
-        if text == MAIN {
-            // So that a target can undo what the defaults say.
-            return Ok(None);
-        }
-        if cloudwatch.destinations.contains_key(text) {
-            return Ok(Some(text.clone()));
-        }
-        let known = cloudwatch
-            .destinations
-            .keys()
-            .map(|name| format!("{name:?}"));
-        let known: Vec<_> = std::iter::once(format!("{MAIN:?}")).chain(known).collect();
-        Err(format!(
-            "there is no [cloudwatch.destination.{text}]; add it, or write {}",
-            known.join(" or ")
-        ))
+    let Some(name) = table.get::<String>("destination") else {
+        return;
     };
-    set(&mut target.destination, found, known, problems);
+    if cloudwatch.destinations.contains_key(&name) {
+        target.destination = Some(name);
+    } else if name == MAIN {
+        // A target can override the destination of [defaults].
+        target.destination = None;
+    } else {
+        let names = cloudwatch.destinations.keys().map(String::as_str);
+        let names = std::iter::once(MAIN).chain(names);
+        let known = alternatives(names.map(|name| format!("{name:?}")));
+        table.place_of("destination").error(format!(
+            "there is no [cloudwatch.destination.{name}]; add it, or write {known}"
+        ));
+    }
 }
 
-fn destination(
-    table: &Layer<'_, DestinationTable>,
-    main: &CloudWatchSettings,
-    problems: &mut Problems,
-) -> DestinationSettings {
+fn destination(table: &Table<'_>, main: &CloudWatchSettings) -> DestinationSettings {
     let mut settings = DestinationSettings {
         region: main.region.clone(),
         role: None,
@@ -90,66 +79,41 @@ fn destination(
         alarm_actions: main.alarm_actions.clone(),
         actions_enabled: main.actions_enabled,
     };
-    let place = table.pick("region", |t| t.region.as_ref());
-    let code = |text: &String| region(text).map(Some);
-    set(&mut settings.region, place, code, problems);
-    let endpoint = table.pick("endpoint_url", |t| t.endpoint_url.as_ref());
-    let url = |text: &String| web_url(text).map(|_| Some(text.clone()));
-    set(&mut settings.endpoint_url, endpoint, url, problems);
-    role(table, &mut settings.role, problems);
-    let enabled = table.pick("actions_enabled", |t| t.actions_enabled.as_ref());
-    set(
-        &mut settings.actions_enabled,
-        enabled,
-        |on| Ok(*on),
-        problems,
-    );
-    if let Some(found) = table.pick("alarm_actions", |t| t.alarm_actions.as_ref()) {
-        settings.alarm_actions = actions(&found, problems);
-        in_region(&found, settings.region.as_deref(), problems);
+    table.set::<Region>("region", &mut settings.region);
+    table.set::<EndpointUrl>("endpoint_url", &mut settings.endpoint_url);
+    settings.role = role(table);
+    table.set::<bool>("actions_enabled", &mut settings.actions_enabled);
+    if let Some(list) = table.find("alarm_actions") {
+        settings.alarm_actions = actions(&list);
+        check_region(&list, settings.region.as_deref());
     } else {
-        inherited(&settings, table.own_site(), problems);
+        check_inherited(table, &settings);
     }
     settings
 }
 
-fn role(table: &Layer<'_, DestinationTable>, settings: &mut Option<Role>, problems: &mut Problems) {
-    let written = table.pick("role_arn", |t| t.role_arn.as_ref());
-    let role = |text: &String| {
-        let role = Role {
-            arn: text.clone(),
-            external_id: None,
-        };
-        arn(text).map(|()| Some(role))
-    };
-    let names_role = written.is_some();
-    set(settings, written, role, problems);
-    let Some(found) = table.pick("external_id", |t| t.external_id.as_ref()) else {
-        return;
-    };
-    match (filled(found.value), settings) {
-        (Err(message), _) => problems.error(found.site.problem(message)),
-        (Ok(id), Some(role)) => role.external_id = Some(id),
-        (Ok(_), None) if !names_role => problems.error(
-            found
-                .site
-                .problem("is for assuming a role, and there is none; add role_arn or remove it"),
-        ),
-        // What is wrong with the role has been told.
-        (Ok(_), None) => {}
+fn role(table: &Table<'_>) -> Option<Role> {
+    let external_id = table.get::<Identifier>("external_id");
+    if external_id.is_some() && !table.has("role_arn") {
+        let place = table.place_of("external_id");
+        place.error("has no effect without role_arn; add role_arn or remove it");
     }
+    Some(Role {
+        arn: table.get::<RoleArn>("role_arn")?,
+        external_id,
+    })
 }
 
-/// Actions that a destination has from `[cloudwatch]` may be of another region.
-fn inherited(settings: &DestinationSettings, site: &Site<'_>, problems: &mut Problems) {
+/// Reports inherited topics that are in another region than the destination.
+fn check_inherited(table: &Table<'_>, settings: &DestinationSettings) {
     let mut topics = settings.alarm_actions.iter();
-    let wrong = topics.find_map(|topic| elsewhere(topic, settings.region.as_deref()));
+    let wrong = topics.find_map(|topic| other_region(topic, settings.region.as_deref()));
     if let Some((theirs, ours)) = wrong {
-        problems.error(site.problem(format!(
-            "has the alarm_actions of [cloudwatch], whose topics are in {theirs}, and an alarm \
-             in {ours} can only tell topics there; add alarm_actions of {ours}, or [] to page \
-             nobody"
-        )));
+        table.place().error(format!(
+            "inherits alarm_actions from [cloudwatch] with topics in {theirs}, but an alarm in \
+             {ours} can only notify topics in {ours}; add alarm_actions with topics in {ours}, \
+             or [] to notify nobody"
+        ));
     }
 }
 
@@ -168,16 +132,16 @@ fn same_place(one: &DestinationSettings, settings: &CloudWatchSettings) -> Optio
 fn check_name(name: &str) -> Result<(), String> {
     if name == MAIN {
         return Err(format!(
-            "{MAIN:?} is the destination of [cloudwatch] itself; choose another name"
+            "{MAIN:?} is reserved for [cloudwatch] itself; choose another name"
         ));
     }
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if name.len() <= MAX_NAME && name.starts_with(edge) && name.chars().all(good) {
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let rest = |c: char| first(c) || c == '-';
+    if name.len() <= MAX_NAME && name.starts_with(first) && name.chars().all(rest) {
         return Ok(());
     }
     Err(format!(
-        "{name:?} is no name for a destination; use up to {MAX_NAME} lower-case letters, digits \
-         and dashes, no dash first"
+        "{name:?} is not a destination name; use up to {MAX_NAME} lower-case letters, digits and \
+         hyphens, and do not start with a hyphen"
     ))
 }

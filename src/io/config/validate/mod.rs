@@ -1,8 +1,8 @@
-//! Whether a configuration makes sense, and what it then means.
+//! Turns the tables of a configuration into [`Settings`].
 //!
-//! Each part reads its table, reports what is wrong with it and goes on with the default in
-//! its place, so that every problem is told in one go. The result is used only if there was
-//! none. Defaults are those of `Settings` and `Target`, never repeated here.
+//! Each submodule reads one table. It reports what is wrong and goes on with the default
+//! value, so that all problems are reported at once; the settings are used only if there
+//! were none. The defaults are those of [`Settings`] and [`Target`] and are not repeated here.
 
 mod alarm;
 mod auth;
@@ -10,7 +10,6 @@ mod aws;
 mod causes;
 mod daemon;
 mod destination;
-mod disk;
 mod evidence;
 mod expect;
 mod maintenance;
@@ -18,7 +17,6 @@ mod request;
 mod secret;
 mod shard;
 mod target;
-mod text;
 mod tls;
 mod topics;
 
@@ -26,113 +24,105 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::document::{Document, Site};
-use super::file::{IncludedFile, MainFile, TargetTable};
-use super::layer::Layer;
-use super::problem::Problems;
+use super::table::Table;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
 pub(super) use causes::KnownCauses;
-pub(super) use disk::read_file;
 
-/// Every file of a configuration, parsed.
-#[derive(Debug)]
-pub(super) struct Sources<'a> {
-    pub(super) main: &'a Document,
-    pub(super) file: MainFile,
-    pub(super) included: Vec<(&'a Document, IncludedFile)>,
-}
+/// The keys of the main file.
+pub(super) const MAIN_KEYS: [&str; 13] = [
+    "location",
+    "include",
+    "rules_dir",
+    "server",
+    "scheduler",
+    "shard",
+    "resolver",
+    "log",
+    "cloudwatch",
+    "evidence",
+    "defaults",
+    "target",
+    "maintenance",
+];
 
-/// The settings as far as they make sense. `known` gives the causes of the rule book,
-/// `None` if it cannot be read; it is asked only if a target has an alarm for one, since
-/// reading the rules takes time.
-pub(super) fn settings(
-    sources: &mut Sources<'_>,
-    known: impl FnOnce() -> Option<KnownCauses>,
-    problems: &mut Problems,
-) -> Settings {
-    let main = sources.main.root();
-    let defaults = sources.file.defaults.take().map(TargetTable::from);
-    let mut settings = Settings::default();
-    daemon::read(&sources.file, &main, &mut settings, problems);
-
-    let mut written: Vec<(Site<'_>, &TargetTable)> = Vec::new();
-    let mut windows = Vec::new();
-    let included = sources.included.iter();
-    let lists = included.map(|(document, file)| (document.root(), &file.target, &file.maintenance));
-    let first = (
-        main.clone(),
-        &sources.file.target,
-        &sources.file.maintenance,
-    );
-    for (root, targets, maintenance) in std::iter::once(first).chain(lists) {
-        written.extend(items(&root.key("target"), targets));
-        windows.extend(items(&root.key("maintenance"), maintenance));
-    }
-    if written.is_empty() {
-        problems.error(main.problem(NO_TARGET));
-    }
-    report_duplicates(&written, problems);
-    let known = LazyCell::new(known);
-    let mut routes = causes::Routes::default();
-    let mut places = HashMap::new();
-    for (site, table) in &written {
-        let layer = Layer::new(
-            (Some(*table), site.clone()),
-            (defaults.as_ref(), main.key("defaults")),
-        );
-        if let Some(mut target) = target::read(&layer, &settings.cloudwatch, problems) {
-            if alarm::names_causes(&layer)
-                && let Some(known) = known.as_ref()
-            {
-                let region = topics::region_of(&settings.cloudwatch, &target);
-                routes.read(&layer, known, (&mut target, region), problems);
-            }
-            places.insert(target.name.as_str().to_owned(), site);
-            settings.targets.push(Arc::new(target));
-        }
-    }
-    routes.finish(problems);
-    causes::report_clashes(
-        &settings,
-        |name| places.get(name).copied().cloned(),
-        problems,
-    );
-    let targets: Vec<&Target> = settings.targets.iter().map(AsRef::as_ref).collect();
-    settings.maintenance = windows
-        .iter()
-        .filter_map(|(site, table)| maintenance::read(table, site, &targets, problems))
-        .collect();
-    settings
-}
+/// The keys of an included file.
+pub(super) const INCLUDED_KEYS: [&str; 2] = ["target", "maintenance"];
 
 const NO_TARGET: &str =
     "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
 
-fn items<'s, T>(site: &Site<'s>, list: &'s [T]) -> Vec<(Site<'s>, &'s T)> {
-    let numbered = list.iter().enumerate();
-    numbered
-        .map(|(index, item)| (site.index(index), item))
-        .collect()
-}
+/// Reads the main file and the included ones. `known` returns the causes of the rulebook, or
+/// `None` if the rules cannot be read; it is called only if a target has alarms for single
+/// causes, since loading the rules takes time.
+pub(super) fn settings(
+    main: &Table<'_>,
+    included: &[Table<'_>],
+    known: impl FnOnce() -> Option<KnownCauses>,
+) -> Settings {
+    let may_lack_targets = main.place().problems().error_count() > 0;
+    let mut settings = Settings::default();
+    daemon::read(main, &mut settings);
 
-/// Tells both places of a name that stands twice.
-fn report_duplicates(targets: &[(Site<'_>, &TargetTable)], problems: &mut Problems) {
-    let mut seen: BTreeMap<&str, &Site<'_>> = BTreeMap::new();
-    for (site, table) in targets {
-        let Some(name) = table.name.as_deref() else {
+    let defaults = main.table("defaults", target::default_keys());
+    let files = || std::iter::once(main).chain(included);
+    let items = files().flat_map(|file| file.items("target"));
+    let tables = items.filter_map(|item| item.table(&target::KEYS));
+    let tables: Vec<_> = tables.map(|table| table.with_defaults(&defaults)).collect();
+    if tables.is_empty() {
+        if !may_lack_targets {
+            main.place().error(NO_TARGET);
+        }
+        // Reports what is wrong with [defaults], which otherwise happens for each target.
+        target::read_defaults(&defaults, &settings.cloudwatch);
+    }
+    report_duplicates(&tables);
+    let known = LazyCell::new(known);
+    let mut routes = causes::Routes::default();
+    let mut places = HashMap::new();
+    for table in &tables {
+        let Some(mut target) = target::read(table, &settings.cloudwatch) else {
             continue;
         };
-        if let Some(first) = seen.get(name) {
-            for (here, there) in [(*first, site), (site, *first)] {
-                problems.error(here.key("name").problem(format!(
-                    "{name:?} is also the name of the target at {}; give each a name of its own",
-                    there.key("name").place()
-                )));
-            }
-        } else {
-            seen.insert(name, site);
+        if alarm::names_causes(table)
+            && let Some(known) = known.as_ref()
+        {
+            let region = topics::region_of(&settings.cloudwatch, &target);
+            routes.read(table, known, &mut target, region);
+        }
+        places.insert(target.name.as_str().to_owned(), table.place_of("name"));
+        settings.targets.push(Arc::new(target));
+    }
+    routes.report_unused();
+    causes::report_clashes(&settings, |name| places.get(name));
+    let targets: Vec<&Target> = settings.targets.iter().map(AsRef::as_ref).collect();
+    let windows = files().flat_map(|file| file.items("maintenance"));
+    settings.maintenance = windows
+        .filter_map(|item| maintenance::read(&item, &targets))
+        .collect();
+    settings
+}
+
+/// Reports both places of a target name that is used twice.
+fn report_duplicates(targets: &[Table<'_>]) {
+    let mut seen = BTreeMap::new();
+    for table in targets {
+        let Some(value) = table.find("name") else {
+            continue;
+        };
+        let (Some(name), place) = (value.text(), value.place) else {
+            continue;
+        };
+        let Some(first) = seen.get(name) else {
+            seen.insert(name, place);
+            continue;
+        };
+        for (here, there) in [(first, &place), (&place, first)] {
+            here.error(format!(
+                "{name:?} is also the name of the target at {}; give each target its own name",
+                there.file_and_line()
+            ));
         }
     }
 }

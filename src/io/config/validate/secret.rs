@@ -1,22 +1,25 @@
 //! Reads secrets from files, environment variables and credentials of the service manager.
 //!
 //! A credential (`LoadCredential=` of systemd) is a file that only the service can read.
-//! Messages name the file or the variable, never a character of what is in it.
+//! Messages name the file or variable and never contain any part of the secret.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::disk::read_file;
-use crate::io::config::document::Site;
-use crate::io::config::file::SecretSource;
+use crate::io::config::document::Place;
+use crate::io::config::named_file::read_file;
+use crate::io::config::value::secret::SecretSource;
 use crate::model::secret::Secret;
 
 /// Longer than any token or password; a larger file is the wrong file.
 const MAX_SECRET: u64 = 64 * 1024;
 
-/// The secret without the line break that editors leave at the end.
-pub(super) fn read(source: &SecretSource, site: &Site<'_>) -> Result<Secret, String> {
+/// Names of variables are shorter than this, whereas tokens are often longer.
+const MAX_SHOWN_NAME: usize = 40;
+
+/// Reads a secret, without the line break that editors leave at the end.
+pub(super) fn read(source: &SecretSource, place: &Place<'_>) -> Result<Secret, String> {
     let (text, shown) = match source {
-        SecretSource::File(file) => file_text(&site.relative(file))?,
+        SecretSource::File(file) => file_text(&place.relative(file))?,
         SecretSource::Env(name) => (variable(name)?, format!("the variable {name}")),
         SecretSource::Credential(name) => file_text(&credential(name)?)?,
     };
@@ -27,51 +30,50 @@ pub(super) fn read(source: &SecretSource, site: &Site<'_>) -> Result<Secret, Str
     Ok(Secret::new(text.to_owned()))
 }
 
-/// The secret, if it can be sent in a header.
-pub(super) fn for_header(source: &SecretSource, site: &Site<'_>) -> Result<Secret, String> {
-    let secret = read(source, site)?;
+/// Reads a secret that is sent in a header.
+pub(super) fn for_header(source: &SecretSource, place: &Place<'_>) -> Result<Secret, String> {
+    let secret = read(source, place)?;
     if http::HeaderValue::from_str(secret.expose()).is_err() {
         return Err(
-            "the secret has a character that no header may carry, such as a line break; \
-             keep it to one line"
+            "the secret contains a character that is not allowed in a header, such as a line \
+             break; use a secret of one line"
                 .to_owned(),
         );
     }
     Ok(secret)
 }
 
-/// A file's text, and what to call it.
+/// The text of a file, and how to call the file in messages.
 fn file_text(path: &Path) -> Result<(String, String), String> {
     let bytes = read_file(path, MAX_SECRET)?;
     let shown = path.display().to_string();
     let text = String::from_utf8(bytes)
-        .map_err(|_| format!("{shown} is not UTF-8 text; name the file of the secret"))?;
+        .map_err(|_| format!("{shown} is not UTF-8 text; name the file with the secret"))?;
     Ok((text, shown))
 }
 
-/// Where the service manager has put a credential.
+/// The file of a credential. The name is never shown, since it could be the secret itself,
+/// written in the wrong place.
 fn credential(name: &str) -> Result<PathBuf, String> {
-    // A name, as `LoadCredential=` takes it, never a way out of the directory. It is not
-    // shown: it could be the secret itself, in the wrong place.
     let mut parts = Path::new(name).components();
     let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
     if !plain || name.contains('/') {
         return Err(
-            "this cannot be the name of a credential; write the one that \
-                    LoadCredential= has before its colon"
+            "not the name of a credential; write the name that LoadCredential= has before its \
+             colon"
                 .to_owned(),
         );
     }
-    match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty()) {
-        Some(folder) => Some(Path::new(&folder).join(name))
+    match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty()) {
+        Some(directory) => Some(Path::new(&directory).join(name))
             .filter(|path| path.exists())
             .ok_or_else(|| {
-                let folder = folder.display();
-                format!("{folder} has no credential of this name; load one by LoadCredential=")
+                let directory = directory.display();
+                format!("{directory} has no credential of this name; add LoadCredential= for it")
             }),
         None => Err(
-            "the variable CREDENTIALS_DIRECTORY is not set; give the service \
-             LoadCredential=NAME:PATH, or set the variable to a folder with a file of that name"
+            "the variable CREDENTIALS_DIRECTORY is not set; add LoadCredential=NAME:PATH to the \
+             service, or set the variable to a directory that contains a file of that name"
                 .to_owned(),
         ),
     }
@@ -79,27 +81,21 @@ fn credential(name: &str) -> Result<PathBuf, String> {
 
 fn variable(name: &str) -> Result<String, String> {
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err("this cannot be the name of a variable; write env = \"NAME\"".to_owned());
+        return Err("not the name of a variable; write env = \"NAME\"".to_owned());
     }
-    // Whoever mistakes `env` for the place of the secret must not read it in a log.
-    let looks_like_a_name = name.len() <= MAX_SHOWN_NAME
-        && name
-            .chars()
-            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    let shown = if looks_like_a_name {
+    // The secret itself may have been written here by mistake and must not reach a log.
+    let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let shown = if name.len() <= MAX_SHOWN_NAME && name.chars().all(allowed) {
         format!("the variable {name}")
     } else {
-        "the variable named here (hidden, lest it is the secret itself)".to_owned()
+        "the variable (name hidden, because it could be the secret)".to_owned()
     };
     std::env::var(name).map_err(|error| match error {
         std::env::VarError::NotPresent => {
-            format!("{shown} is not set; set it where the daemon starts")
+            format!("{shown} is not set; set it in the environment of the daemon")
         }
         std::env::VarError::NotUnicode(_) => {
-            format!("{shown} is not UTF-8 text; set it anew")
+            format!("{shown} is not UTF-8 text; set it to text")
         }
     })
 }
-
-/// Names of variables are shorter; tokens are often longer.
-const MAX_SHOWN_NAME: usize = 40;

@@ -1,29 +1,25 @@
-//! Who alarms tell: lists of ARNs, held against what CloudWatch accepts.
+//! Reads lists of alarm actions and checks them against the limits of CloudWatch.
 
-use super::text::arn;
 use crate::domain::alarm::MAX_ACTIONS;
-use crate::io::config::layer::Found;
-use crate::io::config::problem::Problems;
+use crate::io::config::table::Value;
+use crate::io::config::value::text::Arn;
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// The ARNs of a list that CloudWatch would take.
-pub(super) fn actions(found: &Found<'_, Vec<String>>, problems: &mut Problems) -> Vec<String> {
-    if found.value.len() > MAX_ACTIONS {
-        problems.error(found.site.problem(format!(
-            "{} actions, and CloudWatch takes {MAX_ACTIONS}; let one topic tell several",
-            found.value.len()
-        )));
+/// Reads a list of ARNs.
+pub(super) fn actions(list: &Value<'_>) -> Vec<String> {
+    let items = list.items();
+    if items.len() > MAX_ACTIONS {
+        list.place.error(format!(
+            "has {} actions, but CloudWatch accepts {MAX_ACTIONS}; use one topic with several \
+             subscriptions",
+            items.len()
+        ));
     }
-    for (index, text) in found.value.iter().enumerate() {
-        if let Err(message) = arn(text) {
-            problems.error(found.site.index(index).problem(message));
-        }
-    }
-    found.value.clone()
+    items.iter().filter_map(Value::read::<Arn>).collect()
 }
 
-/// The region of a target's alarms, if the configuration tells it.
+/// The region of a target's alarms, if the configuration contains it.
 pub(super) fn region_of<'a>(
     cloudwatch: &'a CloudWatchSettings,
     target: &Target,
@@ -35,26 +31,26 @@ pub(super) fn region_of<'a>(
     }
 }
 
-/// Tells of topics in another region than the alarms that are to tell them, which
-/// PutMetricAlarm refuses.
-pub(super) fn in_region(
-    found: &Found<'_, Vec<String>>,
-    region: Option<&str>,
-    problems: &mut Problems,
-) {
-    for (index, topic) in found.value.iter().enumerate() {
-        if let Some((theirs, ours)) = elsewhere(topic, region) {
-            problems.error(found.site.index(index).problem(format!(
-                "{topic:?} is in {theirs}, and an alarm in {ours} can only tell topics there; \
-                 name one of {ours}"
-            )));
+/// Reports topics in another region than the alarm, which PutMetricAlarm refuses.
+pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
+    for item in list.items() {
+        if let Some(topic) = item.text()
+            && let Some((theirs, ours)) = other_region(topic, region)
+        {
+            item.place.error(format!(
+                "{topic:?} is in {theirs}, but an alarm in {ours} can only notify topics in \
+                 {ours}; name a topic there"
+            ));
         }
     }
 }
 
-/// The topic's region and the one where it should be, if these differ.
-pub(super) fn elsewhere<'a>(topic: &'a str, region: Option<&'a str>) -> Option<(&'a str, &'a str)> {
-    // arn:partition:sns:region:account:topic; other services' ARNs need no region.
+/// The region of a topic and the required region, if they differ.
+pub(super) fn other_region<'a>(
+    topic: &'a str,
+    region: Option<&'a str>,
+) -> Option<(&'a str, &'a str)> {
+    // arn:partition:sns:region:account:topic; actions of other services may be elsewhere.
     let mut parts = topic.split(':').skip(2);
     let (service, theirs) = (parts.next()?, parts.next()?);
     let ours = region?;

@@ -1,0 +1,263 @@
+//! Reads the tables of a configuration file, key by key.
+//!
+//! A [`Table`] of a target looks a key up in the target first and in `[defaults]` second.
+//! The two are never merged, so that a problem is reported where the value was written and
+//! a path is relative to the file that contains it. Every method reports what is wrong to
+//! the place of the value and returns nothing instead of the value.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::document::{Document, Place};
+use super::problem::Problems;
+use super::value::Checked;
+use super::wording::{alternatives, without_values, wrong_type};
+
+/// A table as written, with the same table of `[defaults]` as fallback.
+#[derive(Clone, Debug)]
+pub(super) struct Table<'a> {
+    own: Part<'a>,
+    defaults: Option<Part<'a>>,
+}
+
+/// One table of one file.
+#[derive(Clone, Debug)]
+struct Part<'a> {
+    /// `None`: the table is absent.
+    values: Option<&'a DeTable<'a>>,
+    place: Place<'a>,
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Value<'a> {
+    pub(super) place: Place<'a>,
+    value: &'a Spanned<DeValue<'a>>,
+}
+
+impl<'a> Table<'a> {
+    /// The top level of a file. Reports keys other than `keys`, with `hint` added.
+    pub(super) fn root(
+        document: &'a Document<'a>,
+        keys: &[&str],
+        hint: &str,
+        problems: &'a Problems,
+    ) -> Self {
+        let own = Part {
+            values: Some(&document.values),
+            place: document.place(problems),
+        };
+        own.check_keys(keys, hint);
+        Self {
+            own,
+            defaults: None,
+        }
+    }
+
+    /// This table with another one as fallback.
+    pub(super) fn with_defaults(self, defaults: &Self) -> Self {
+        Self {
+            defaults: Some(defaults.own.clone()),
+            ..self
+        }
+    }
+
+    /// The table without its fallback if it has one of these keys itself.
+    pub(super) fn without_defaults_if_own(&self, keys: &[&str]) -> Self {
+        let mut table = self.clone();
+        if keys.iter().any(|key| self.own.entry(key).is_some()) {
+            table.defaults = None;
+        }
+        table
+    }
+
+    /// The table at `key`, empty if it is absent. Reports keys other than `keys`.
+    pub(super) fn table(&self, key: &str, keys: &[&str]) -> Self {
+        let part = |part: &Part<'a>| {
+            let below = part.value(key).and_then(|value| value.part(keys));
+            below.unwrap_or_else(|| Part {
+                values: None,
+                place: part.place.key(key),
+            })
+        };
+        Self {
+            own: part(&self.own),
+            defaults: self.defaults.as_ref().map(part),
+        }
+    }
+
+    /// The place of the table itself, not of its fallback.
+    pub(super) const fn place(&self) -> &Place<'a> {
+        &self.own.place
+    }
+
+    /// The place where a key is written, or else where it could be.
+    pub(super) fn place_of(&self, key: &str) -> Place<'a> {
+        let value = self.find(key);
+        value.map_or_else(|| self.own.place.key(key), |value| value.place)
+    }
+
+    /// Whether the key is written, in the table or its fallback.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.parts().any(|part| part.entry(key).is_some())
+    }
+
+    /// The value of a key: the table's own, else the fallback's.
+    pub(super) fn find(&self, key: &str) -> Option<Value<'a>> {
+        self.find_all(key).pop()
+    }
+
+    /// The fallback's value of a key, then the table's own; for tables whose entries are
+    /// merged by name.
+    pub(super) fn find_all(&self, key: &str) -> Vec<Value<'a>> {
+        self.parts().filter_map(|part| part.value(key)).collect()
+    }
+
+    /// Reads a key; `None` if it is absent or wrong.
+    pub(super) fn get<T: Checked>(&self, key: &str) -> Option<T::Inner> {
+        self.parts().filter_map(|part| part.get::<T>(key)).last()
+    }
+
+    /// Reads a key into `slot`, which keeps its value if the key is absent or wrong.
+    pub(super) fn set<T: Checked>(&self, key: &str, slot: &mut impl From<T::Inner>) {
+        if let Some(value) = self.get::<T>(key) {
+            *slot = value.into();
+        }
+    }
+
+    /// Reads a key that must be present; `example` is what to add if it is not.
+    pub(super) fn required<T: Checked>(&self, key: &str, example: &str) -> Option<T::Inner> {
+        if !self.has(key) {
+            let place = self.own.place.key(key);
+            place.error(format!("is missing; add {example}"));
+        }
+        self.get::<T>(key)
+    }
+
+    /// The items of a list, none if it is absent.
+    pub(super) fn items(&self, key: &str) -> Vec<Value<'a>> {
+        self.find(key).map_or_else(Vec::new, |value| value.items())
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part<'a>> {
+        self.defaults.iter().chain(std::iter::once(&self.own))
+    }
+}
+
+impl<'a> Part<'a> {
+    fn entry(&self, key: &str) -> Option<(Place<'a>, &'a Spanned<DeValue<'a>>)> {
+        let (written, value) = self.values?.get_key_value(key)?;
+        Some((self.place.key(key).at(written.span()), value))
+    }
+
+    fn value(&self, key: &str) -> Option<Value<'a>> {
+        let (place, value) = self.entry(key)?;
+        Some(Value { place, value })
+    }
+
+    fn get<T: Checked>(&self, key: &str) -> Option<T::Inner> {
+        self.value(key)?.read::<T>()
+    }
+
+    fn check_keys(&self, keys: &[&str], hint: &str) {
+        for written in self.values.iter().flat_map(|values| values.keys()) {
+            let key = written.get_ref().as_ref();
+            if !keys.contains(&key) {
+                let known = alternatives(keys.iter().map(|key| format!("`{key}`")));
+                let place = self.place.key(key).at(written.span());
+                place.error(format!(
+                    "unknown key `{key}`; remove it or write one of {known}{hint}"
+                ));
+            }
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Reads the value as `T`.
+    pub(super) fn read<T: Checked>(&self) -> Option<T::Inner> {
+        match T::deserialize(ValueDeserializer::from(self.value.clone())) {
+            Ok(value) => Some(value.into_inner()),
+            Err(error) => {
+                self.place.error(without_values(error.message()));
+                None
+            }
+        }
+    }
+
+    /// The text as written, if it is one. Reports nothing.
+    pub(super) fn text(&self) -> Option<&'a str> {
+        self.value.get_ref().as_str()
+    }
+
+    /// Whether this is an empty list or table.
+    pub(super) fn is_empty(&self) -> bool {
+        match self.value.get_ref() {
+            DeValue::Array(items) => items.is_empty(),
+            DeValue::Table(table) => table.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The items of a list.
+    pub(super) fn items(&self) -> Vec<Self> {
+        let DeValue::Array(items) = self.value.get_ref() else {
+            self.place.error(wrong_type(self.kind(), "a sequence"));
+            return Vec::new();
+        };
+        let numbered = items.iter().enumerate();
+        numbered
+            .map(|(index, value)| Self {
+                place: self.place.item(index, value),
+                value,
+            })
+            .collect()
+    }
+
+    /// The items of a list, each read as `T`; wrong ones are left out.
+    pub(super) fn read_items<T: Checked>(&self) -> Vec<T::Inner> {
+        let items = self.items().into_iter();
+        items.filter_map(|item| item.read::<T>()).collect()
+    }
+
+    /// The entries of a table whose keys are not fixed.
+    pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
+        let entries = self.values().into_iter().flatten();
+        entries
+            .map(|(key, value)| {
+                let name = key.get_ref().as_ref();
+                let place = self.place.key(name).at(key.span());
+                (name, Self { place, value })
+            })
+            .collect()
+    }
+
+    /// The value as a table without fallback. Reports keys other than `keys`.
+    pub(super) fn table(&self, keys: &[&str]) -> Option<Table<'a>> {
+        Some(Table {
+            own: self.part(keys)?,
+            defaults: None,
+        })
+    }
+
+    fn part(&self, keys: &[&str]) -> Option<Part<'a>> {
+        let part = Part {
+            values: Some(self.values()?),
+            place: self.place.clone(),
+        };
+        part.check_keys(keys, "");
+        Some(part)
+    }
+
+    fn values(&self) -> Option<&'a DeTable<'a>> {
+        let table = self.value.get_ref().as_table();
+        if table.is_none() {
+            self.place.error(wrong_type(self.kind(), "a map"));
+        }
+        table
+    }
+
+    fn kind(&self) -> &'static str {
+        self.value.get_ref().type_str()
+    }
+}

@@ -1,0 +1,67 @@
+//! Types of single values, which check themselves while they are deserialized.
+//!
+//! Each type holds what the settings need of a value: a [`time::PositiveDuration`] a
+//! [`Duration`](std::time::Duration), a [`text::Arn`] a `String`. An error says what is
+//! wrong with the value and what to write; the caller adds the place. Rules that need more
+//! than one value are in `validate`.
+
+pub(super) mod address;
+pub(super) mod expect;
+pub(super) mod number;
+pub(super) mod secret;
+pub(super) mod text;
+pub(super) mod time;
+
+use serde::de::DeserializeOwned;
+
+/// A value that is valid once it is deserialized.
+pub(super) trait Checked: DeserializeOwned {
+    /// What the settings hold.
+    type Inner;
+
+    /// The valid value.
+    fn into_inner(self) -> Self::Inner;
+}
+
+impl Checked for bool {
+    type Inner = Self;
+
+    fn into_inner(self) -> Self {
+        self
+    }
+}
+
+impl Checked for String {
+    type Inner = Self;
+
+    fn into_inner(self) -> Self {
+        self
+    }
+}
+
+/// Defines types that deserialize one type and convert it with a function that may refuse
+/// it: `Name(Inner) from Written, function;`.
+macro_rules! checked {
+    ($($(#[$doc:meta])* $name:ident($inner:ty) from $written:ty, $check:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(in crate::io::config) struct $name($inner);
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let written = <$written>::deserialize(deserializer)?;
+                ($check)(written).map(Self).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl crate::io::config::value::Checked for $name {
+            type Inner = $inner;
+
+            fn into_inner(self) -> $inner {
+                self.0
+            }
+        }
+    )+};
+}
+
+use checked;

@@ -1,0 +1,122 @@
+//! Numbers: bounded integers, sizes, amounts of money and shard indexes.
+
+use serde::{Deserialize, Deserializer, de};
+use toml::Value;
+
+use super::{Checked, checked};
+
+/// An integer from `MIN` to `MAX`.
+#[derive(Debug)]
+pub(in crate::io::config) struct Bounded<const MIN: u32, const MAX: u32>(u32);
+
+/// A shard index as written.
+#[derive(Debug)]
+pub(in crate::io::config) enum IndexValue {
+    /// The index.
+    Number(i64),
+    /// `"auto"`.
+    Auto,
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Bounded<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        let bounded = u32::try_from(number).ok();
+        let bounded = bounded.filter(|number| (MIN..=MAX).contains(number));
+        bounded.map(Self).ok_or_else(|| {
+            de::Error::custom(format!(
+                "{number} is out of range; write a number from {MIN} to {MAX}"
+            ))
+        })
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> Checked for Bounded<MIN, MAX> {
+    type Inner = u32;
+
+    fn into_inner(self) -> u32 {
+        self.0
+    }
+}
+
+/// The largest body that can be kept. The bodies of all probes in flight share the memory.
+const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+checked! {
+    /// US dollars per day, zero included.
+    DollarsPerDay(f64) from f64, |dollars: f64| {
+        if dollars.is_finite() && dollars >= 0.0 {
+            return Ok(dollars);
+        }
+        Err(format!(
+            "{dollars} is not an amount of money; write a non-negative amount in USD per day, \
+             such as 1.0, or 0 for no metric queries"
+        ))
+    };
+
+    /// The bytes of a body to keep, with a unit.
+    BodyLimit(usize) from Value, |value| {
+        let text = match value {
+            Value::String(text) => text,
+            Value::Integer(number) => return Err(format!(
+                "a size needs a unit; write \"{number}B\" for {number} bytes"
+            )),
+            _ => return Err("a size is text with a unit; write \"64KB\"".to_owned()),
+        };
+        let bytes = size(&text).ok_or_else(|| {
+            format!("{text:?} is not a size; write \"64KB\", \"1MB\" or \"512B\"")
+        })?;
+        if bytes > MAX_BODY_LIMIT {
+            return Err(format!("{text:?} is too large; write \"16MB\" or less"));
+        }
+        Ok(bytes)
+    };
+
+    /// `shard.index`.
+    ShardIndexValue(IndexValue) from Value, |value| match value {
+        Value::Integer(number) => Ok(IndexValue::Number(number)),
+        Value::String(text) if text == "auto" => Ok(IndexValue::Auto),
+        _ => Err("not a shard index; write 0 or \"auto\""),
+    };
+}
+
+/// The bytes of a size. Decimal and binary units both mean powers of 1024, as is usual for
+/// memory.
+fn size(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let factor: usize = match unit.trim() {
+        "B" => 1,
+        "KB" | "KiB" => 1024,
+        "MB" | "MiB" => 1024 * 1024,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_a_unit_and_fits_into_memory() {
+        let check = |text: &str, bytes: Option<usize>| assert_eq!(size(text), bytes, "{text:?}");
+        check("512B", Some(512));
+        check("64KB", Some(64 * 1024));
+        check(" 64 KiB ", Some(64 * 1024));
+        check("1MB", Some(1024 * 1024));
+        for wrong in [
+            "",
+            "64",
+            "KB",
+            "-1KB",
+            "1.5MB",
+            "1GB",
+            "99999999999999999999B",
+        ] {
+            check(wrong, None);
+        }
+        check(&format!("{}MB", usize::MAX), None);
+    }
+}

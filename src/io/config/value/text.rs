@@ -1,0 +1,290 @@
+//! Text: names, URLs, AWS identifiers and words of a fixed set.
+
+use http::Method;
+use url::Url;
+
+use super::checked;
+use crate::io::config::wording::alternatives;
+use crate::model::settings::{DriftPolicy, LogFormat};
+use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
+
+checked! {
+    /// A location. Together with a target's name it fits into an alarm name of 255
+    /// characters.
+    Location(String) from String, |text| name(text, 64);
+
+    /// A target's name. Names in parentheses, such as `(heartbeat)`, are not targets.
+    TargetNameText(String) from String, |text: String| {
+        if text.starts_with('(') {
+            let message = "starts with a parenthesis, which is reserved; choose another name";
+            return Err(message.to_owned());
+        }
+        name(text, 128)
+    };
+
+    /// A maintenance window's name, which the page shows.
+    WindowName(String) from String, |text| name(text, 128);
+
+    /// Any identifier of AWS.
+    Identifier(String) from String, |text| name(text, 1024);
+
+    /// The user name of basic authentication. By RFC 7617 the first colon ends it.
+    UserName(String) from Identifier, |Identifier(text)| {
+        if text.contains(':') {
+            return Err("a user name for basic authentication cannot contain a colon; remove it");
+        }
+        Ok(text)
+    };
+
+    /// An AWS region code.
+    Region(String) from String, |text: String| {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let valid = text.contains('-') && text.chars().all(allowed);
+        valid_or(valid, text, "an AWS region", "its code, such as \"eu-west-1\"")
+    };
+
+    /// The ARN of an alarm action.
+    Arn(String) from String, |text: String| {
+        let example = "the full ARN, such as \"arn:aws:sns:eu-west-1:123456789012:on-call\"";
+        valid_or(is_arn(&text), text, "an ARN", example)
+    };
+
+    /// The ARN of an IAM role.
+    RoleArn(String) from String, |text: String| {
+        let example = "the full ARN, such as \"arn:aws:iam::123456789012:role/probecause\"";
+        valid_or(is_arn(&text), text, "an ARN", example)
+    };
+
+    /// An `http` or `https` URL.
+    HttpUrl(Url) from String, |text: String| http_url(&text);
+
+    /// An `http` or `https` URL, kept as written.
+    EndpointUrl(String) from String, |text: String| http_url(&text).map(|_| text);
+
+    /// A CloudWatch namespace: at most 255 ASCII characters, not one of AWS's own.
+    Namespace(String) from String, |text| {
+        let text = name(text, 255)?;
+        if text.starts_with("AWS/") || text.starts_with(':') || !text.is_ascii() {
+            return Err(format!(
+                "{text:?} is not allowed by CloudWatch; write an ASCII name that does not start \
+                 with \"AWS/\" or a colon, such as \"Probecause\""
+            ));
+        }
+        Ok(text)
+    };
+
+    /// A `tracing` filter.
+    LogFilter(String) from String, |text: String| {
+        let parsed = tracing_subscriber::EnvFilter::builder().parse(&text);
+        let valid = parsed.is_ok() && !text.trim().is_empty();
+        valid_or(valid, text, "a log filter", "\"info\" or \"info,probecause=debug\"")
+    };
+
+    /// A route key of API Gateway.
+    Route(String) from String, |text: String| {
+        let keyed = text.split_once(' ').is_some_and(|(method, path)| {
+            method.chars().all(|c| c.is_ascii_uppercase()) && path.starts_with('/')
+        });
+        valid_or(keyed || text == "$default", text, "a route", "\"GET /orders\" or \"$default\"")
+    };
+
+    /// The absolute path of control requests.
+    ControlPath(String) from String, |text: String| {
+        // A URL treats a backslash as a slash, and two leading slashes name another host.
+        let refused = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+        let valid = text.starts_with('/') && !text.starts_with("//") && !text.contains(refused);
+        let example = "a path with the stage, such as \"/prod/ping\"";
+        valid_or(valid, text, "an absolute path on the target's host", example)
+    };
+
+    /// An HTTP method in upper case.
+    HttpMethod(String) from String, |text: String| {
+        let upper = text.to_ascii_uppercase();
+        match Method::from_bytes(text.as_bytes()) {
+            Ok(_) if upper == "CONNECT" => {
+                Err("CONNECT cannot be probed; use `proxy` or another method".to_owned())
+            }
+            Ok(_) if upper != text => Err(format!("methods are in upper case; write {upper:?}")),
+            Ok(_) => Ok(upper),
+            Err(_) => Err(format!("{text:?} is not an HTTP method; write \"GET\" or \"POST\"")),
+        }
+    };
+
+    /// `request.ip`.
+    IpVersionWord(IpVersion) from String, |text: String| choice(&text, &[
+        ("any", IpVersion::Any),
+        ("4", IpVersion::V4),
+        ("6", IpVersion::V6),
+    ]);
+
+    /// `log.format`.
+    LogFormatWord(LogFormat) from String, |text: String| choice(&text, &[
+        ("human", LogFormat::Human),
+        ("json", LogFormat::Json),
+    ]);
+
+    /// `cloudwatch.drift`.
+    DriftWord(DriftPolicy) from String, |text: String| choice(&text, &[
+        ("mend", DriftPolicy::Mend),
+        ("leave", DriftPolicy::Leave),
+    ]);
+
+    /// `aws.integration`.
+    IntegrationWord(Integration) from String, |text: String| choice(&text, &[
+        ("lambda", Integration::Lambda),
+        ("http", Integration::Http),
+        ("vpc-link", Integration::VpcLink),
+    ]);
+
+    /// `aws.authorizer`.
+    AuthorizerWord(Authorizer) from String, |text: String| choice(&text, &[
+        ("none", Authorizer::None),
+        ("lambda", Authorizer::Lambda),
+        ("jwt", Authorizer::Jwt),
+        ("iam", Authorizer::Iam),
+    ]);
+
+    /// `alarm.missing`.
+    MissingDataWord(MissingData) from String, |text: String| choice(&text, &[
+        ("ignore", MissingData::Ignore),
+        ("breaching", MissingData::Breaching),
+        ("not-breaching", MissingData::NotBreaching),
+        ("missing", MissingData::Missing),
+    ]);
+
+    /// An item of `cloudwatch.metrics`.
+    MetricWord(CloudWatchMetric) from String, |text: String| {
+        choice(&text, &CloudWatchMetric::ALL.map(|metric| (metric.as_str(), metric)))
+    };
+}
+
+/// Labels that the metrics use themselves.
+const RESERVED_LABELS: [&str; 12] = [
+    "target",
+    "location",
+    "le",
+    "phase",
+    "cause",
+    "certainty",
+    "owner",
+    "result",
+    "reason",
+    "state",
+    "title",
+    "version",
+];
+
+/// Checks the key of a Prometheus label.
+pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
+    if RESERVED_LABELS.contains(&label) || label.starts_with("__") {
+        return Err(format!(
+            "the label {label:?} is reserved for the metrics; choose another name"
+        ));
+    }
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let rest = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if label.starts_with(first) && label.chars().all(rest) {
+        return Ok(());
+    }
+    Err(format!(
+        "{label:?} is not a Prometheus label; use letters, digits and underscores, and do not \
+         start with a digit"
+    ))
+}
+
+/// Checks the key of an HTTP header.
+pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), String> {
+    match http::HeaderName::from_bytes(header.as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("is not a header name; use letters, digits and hyphens".to_owned()),
+    }
+}
+
+/// A text of 1 to `most` characters, without control characters and without whitespace at
+/// either end. The error does not quote it.
+fn name(text: String, most: usize) -> Result<String, String> {
+    let length = text.chars().count();
+    if length == 0 {
+        Err("is empty; write a short name, such as \"orders\"".to_owned())
+    } else if length > most {
+        Err(format!("is {length} characters long; use at most {most}"))
+    } else if text.chars().any(char::is_control) {
+        Err("contains a control character, such as a line break; remove it".to_owned())
+    } else if text.trim() != text {
+        Err("starts or ends with whitespace; remove it".to_owned())
+    } else {
+        Ok(text)
+    }
+}
+
+fn valid_or(valid: bool, text: String, kind: &str, example: &str) -> Result<String, String> {
+    if valid {
+        return Ok(text);
+    }
+    Err(format!("{text:?} is not {kind}; write {example}"))
+}
+
+/// Whether the text is `arn:partition:service:region:account:resource`.
+fn is_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
+}
+
+/// An `http` or `https` URL without credentials. The error never quotes the URL, which could
+/// contain a password.
+fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| {
+        format!("not a URL ({error}); write the full URL, such as \"https://example.com/health\"")
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!(
+            "unsupported scheme {:?}; use http or https",
+            url.scheme()
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "contains credentials; use `auth`, which reads them from a file or variable".to_owned(),
+        );
+    }
+    Ok(url)
+}
+
+fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words = alternatives(choices.iter().map(|(word, _)| format!("{word:?}")));
+        format!("{text:?} is not supported; use {words}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_has_six_parts() {
+        let check = |text: &str, valid: bool| assert_eq!(is_arn(text), valid, "{text:?}");
+        check("arn:aws:sns:eu-west-1:123456789012:on-call", true);
+        check(
+            "arn:aws-cn:lambda:cn-north-1:123456789012:function:page:live",
+            true,
+        );
+        check("arn:aws:iam::123456789012:role/reader", true);
+        check("arn:aws:sns:eu-west-1:123456789012:", false);
+        check("arn:aws:sns", false);
+        check("", false);
+    }
+
+    #[test]
+    fn an_error_about_a_url_does_not_quote_its_password() {
+        for wrong in [
+            "ftp://shop:hunter2@example.com/",
+            "https://shop:hunter2@exa mple/",
+            "shop:hunter2@example.com",
+        ] {
+            let error = http_url(wrong).expect_err(wrong);
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Durations, points in time, times of day, days of the week and time zones.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, de};
+use toml::Value;
+
+use super::{Checked, checked};
+
+/// A duration of at least `MIN` nanoseconds and at most `MAX` seconds.
+#[derive(Debug)]
+pub(in crate::io::config) struct BoundedDuration<const MIN: u64, const MAX: u64>(Duration);
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+/// Keeps sums of times and durations far from the limits of the clock.
+const YEAR: u64 = 365 * DAY;
+
+/// A duration, possibly zero.
+pub(in crate::io::config) type AnyDuration = BoundedDuration<0, YEAR>;
+
+/// A duration other than zero.
+pub(in crate::io::config) type PositiveDuration = BoundedDuration<1, YEAR>;
+
+/// Time between two probes. Shorter is load rather than monitoring; longer could never raise
+/// an alarm, which looks back at most a day.
+pub(in crate::io::config) type Interval = BoundedDuration<1_000_000_000, DAY>;
+
+/// Time until evidence is read. CloudWatch keeps one-minute values for fifteen days, and a
+/// request is held in memory meanwhile, so a longer wait has no use.
+pub(in crate::io::config) type EvidenceWait = BoundedDuration<1, DAY>;
+
+/// The length of a weekly maintenance window. A longer one would overlap with itself.
+pub(in crate::io::config) type WindowLength = BoundedDuration<1, { 7 * DAY }>;
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for BoundedDuration<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let duration = bounded(&value, Duration::from_nanos(MIN), Duration::from_secs(MAX));
+        duration.map(Self).map_err(de::Error::custom)
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> Checked for BoundedDuration<MIN, MAX> {
+    type Inner = Duration;
+
+    fn into_inner(self) -> Duration {
+        self.0
+    }
+}
+
+fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, String> {
+    let text = match value {
+        Value::String(text) => text,
+        Value::Integer(number) => {
+            return Err(format!(
+                "a duration needs a unit; write \"{number}s\" for {number} seconds"
+            ));
+        }
+        _ => return Err("a duration is text with a unit; write \"10s\"".to_owned()),
+    };
+    let duration = humantime::parse_duration(text).map_err(|_| {
+        format!("{text:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\"")
+    })?;
+    if duration < min && duration.is_zero() {
+        Err("must be longer than zero; write a duration such as \"10s\"".to_owned())
+    } else if duration < min {
+        let min = shown(min);
+        Err(format!("{text:?} is too short; write \"{min}\" or more"))
+    } else if duration > max {
+        let max = shown(max);
+        Err(format!("{text:?} is too long; write \"{max}\" or less"))
+    } else {
+        Ok(duration)
+    }
+}
+
+/// A bound in its largest unit.
+fn shown(bound: Duration) -> String {
+    match bound.as_secs() {
+        seconds if seconds % DAY == 0 => format!("{}d", seconds / DAY),
+        seconds if seconds % HOUR == 0 => format!("{}h", seconds / HOUR),
+        seconds => format!("{seconds}s"),
+    }
+}
+
+/// A TOML date or time, or text.
+#[derive(Debug)]
+struct TimeText(String);
+
+impl<'de> Deserialize<'de> for TimeText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(text)),
+            Value::Datetime(time) => Ok(Self(time.to_string())),
+            _ => Err(de::Error::custom(
+                "not a time; write 2026-05-01T22:00:00Z for a point in time or \"22:00\" for a \
+                 time of day",
+            )),
+        }
+    }
+}
+
+checked! {
+    /// How long datapoints are kept.
+    Backlog(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
+        if (Duration::from_secs(HOUR)..=Duration::from_secs(13 * DAY)).contains(&duration) {
+            return Ok(duration);
+        }
+        Err(format!(
+            "{} is not between \"1h\" and \"13d\"; CloudWatch refuses datapoints older than two \
+             weeks",
+            humantime::format_duration(duration)
+        ))
+    };
+
+    /// The period of CloudWatch's metrics.
+    Resolution(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
+        if [10, 60].map(Duration::from_secs).contains(&duration) {
+            return Ok(duration);
+        }
+        Err(format!(
+            "{} is not offered by CloudWatch; write \"60s\" or \"10s\" (which costs more)",
+            humantime::format_duration(duration)
+        ))
+    };
+
+    /// A point in time, with its offset from UTC.
+    PointInTime(Timestamp) from TimeText, |TimeText(text)| text.parse().map_err(|_| format!(
+        "{text:?} is not a point in time; write it with its offset, such as 2026-05-01T22:00:00Z"
+    ));
+
+    /// A time of day.
+    TimeOfDay(Time) from TimeText, |TimeText(text): TimeText| {
+        // The parser would accept a date in front and drop it.
+        let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
+        time.ok_or_else(|| format!("{text:?} is not a time of day; write \"22:00\""))
+    };
+
+    /// A time zone of the IANA database.
+    ZoneName(TimeZone) from String, |text: String| TimeZone::get(&text).map_err(|_| format!(
+        "{text:?} is not a time zone; write \"Europe/Berlin\" or \"UTC\""
+    ));
+
+    /// A day of the week, in full or by its first three letters.
+    DayName(Weekday) from String, |text: String| {
+        let lower = text.to_lowercase();
+        let day = DAYS.iter().find(|(day, _)| *day == lower || day.get(..3) == Some(&lower));
+        day.map(|(_, day)| *day).ok_or_else(|| {
+            format!("{text:?} is not a day of the week; write \"mon\" or \"monday\"")
+        })
+    };
+}
+
+const DAYS: [(&str, Weekday); 7] = [
+    ("monday", Weekday::Monday),
+    ("tuesday", Weekday::Tuesday),
+    ("wednesday", Weekday::Wednesday),
+    ("thursday", Weekday::Thursday),
+    ("friday", Weekday::Friday),
+    ("saturday", Weekday::Saturday),
+    ("sunday", Weekday::Sunday),
+];
