@@ -1,8 +1,8 @@
-//! From reports to datapoints: the sender's event loop.
+//! Turns the reports of one destination into datapoints and hands them to the publisher.
 //!
-//! It never waits for CloudWatch: requests are under way while reports keep coming.
-//! A datapoint that tips an alarm waits until the keeper has written the cause, but at
-//! most two seconds, and not at all where that writing fails.
+//! The event loop never waits for CloudWatch: requests are in progress while reports keep
+//! arriving. A datapoint that raises an alarm is held until the alarm names the cause, for
+//! at most two seconds, and is released at once if updating the alarm fails.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -20,66 +20,66 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::{self, has_alarm};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::report::{Report, Update};
+use crate::io::sink::cloudwatch::aggregation::{Aggregation, Immediate, window_start};
 use crate::io::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::io::sink::cloudwatch::desk::{Desk, Progress};
-use crate::io::sink::cloudwatch::disk::Disk;
 use crate::io::sink::cloudwatch::link::Link;
-use crate::io::sink::cloudwatch::transmitter::Transmitter;
-use crate::io::sink::cloudwatch::windows::{Urgent, Windows, window_start};
+use crate::io::sink::cloudwatch::publisher::Publisher;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
-/// What the task is told.
+/// A message to the aggregator.
 #[derive(Debug)]
 pub(super) enum Command {
     Report(Box<Report>),
     Update(Box<Update>),
-    /// Whether the prober itself is in trouble.
+    /// Whether the prober itself is impaired.
     Trouble(bool),
-    /// Flush, and end by then.
+    /// Send what waits and end, by this deadline.
     Shutdown(Instant),
 }
 
-/// The sender of one location's datapoints.
-pub(super) struct Sender {
+/// The aggregator of one destination. It owns the destination's publisher.
+pub(super) struct Aggregator {
     desk: Arc<Desk>,
     settings: watch::Receiver<Arc<Settings>>,
     current: Arc<Settings>,
     metrics: DaemonMetrics,
-    windows: Windows,
-    transmitter: Transmitter,
-    /// Ids of the rows on disk.
+    aggregation: Aggregation,
+    publisher: Publisher,
+    /// The store's counter of row ids.
     ids: Arc<AtomicU64>,
-    /// What each target's alarm was last told to say.
-    told: HashMap<TargetName, Told>,
-    /// Datapoints that wait for their alarm's words.
+    /// The last alarm update requested for each target.
+    requested: HashMap<TargetName, AlarmUpdate>,
+    /// Datapoints that wait for an alarm update.
     held: FuturesUnordered<Held>,
     last_heartbeat: Option<Timestamp>,
-    /// The prober cannot see its targets: its heartbeat's absence is the page for all.
+    /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages on
+    /// behalf of all targets.
     trouble: bool,
     deadline: Option<Instant>,
 }
 
-struct Told {
+struct AlarmUpdate {
     showing: Option<(CauseId, Certainty)>,
     progress: watch::Receiver<Progress>,
 }
 
-type Held = Pin<Box<dyn Future<Output = (Datapoint, bool)> + Send>>;
+/// Resolves to the row id of a held datapoint, and whether its alarm names the cause.
+type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
-/// The longest a datapoint waits for its alarm to name the cause: a page may come this
-/// much later, not more.
+/// The longest time for which a datapoint is held, and thus the longest delay of a page.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// How often windows are looked at and kept on disk: a closed one is sent this late at
-/// most, and so much is lost at most if the process is killed.
+/// How often windows are closed and datapoints saved. A closed window is sent at most this
+/// late, and a killed process loses at most this much.
 const TICK: Duration = Duration::from_millis(500);
 
-impl Sender {
-    /// A sender of what belongs to `destination`, which is empty for the main one.
+impl Aggregator {
+    /// An aggregator for `destination`, which is empty for the main one.
     pub(super) fn new(
         link: Arc<Link>,
         desk: Arc<Desk>,
@@ -89,19 +89,24 @@ impl Sender {
     ) -> Self {
         let current = settings.borrow_and_update().clone();
         let ids = store.ids();
-        // Another location's datapoints must never be sent as this one's.
+        // The datapoints of another location must not be sent as those of this one.
         let key = format!("{}/{destination}", current.location);
-        let disk = Disk::new(store, key.into());
-        let transmitter = Transmitter::new(link, Arc::clone(&current), metrics.clone(), disk);
+        let publisher = Publisher::new(
+            link,
+            Arc::clone(&current),
+            metrics.clone(),
+            store,
+            key.into(),
+        );
         Self {
             desk,
             settings,
             current,
             metrics,
-            windows: Windows::new(Arc::clone(&ids)),
-            transmitter,
+            aggregation: Aggregation::new(Arc::clone(&ids)),
+            publisher,
             ids,
-            told: HashMap::new(),
+            requested: HashMap::new(),
             held: FuturesUnordered::new(),
             last_heartbeat: None,
             trouble: false,
@@ -109,16 +114,16 @@ impl Sender {
         }
     }
 
-    /// Works until it is told to end and has flushed, or its handle is gone.
+    /// Runs until it has flushed after [`Command::Shutdown`], or the queue is closed.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.transmitter.begin();
+            self.publisher.start_requests();
             if self.is_done() {
-                return self.end().await;
+                return self.publisher.end().await;
             }
-            let next = self.transmitter.next();
+            let next = self.publisher.next();
             let due = async {
                 match next {
                     Some(at) => sleep_until(at).await,
@@ -127,21 +132,21 @@ impl Sender {
             };
             tokio::select! {
                 command = queue.recv(), if self.deadline.is_none() => match command {
-                    Some(Command::Report(report)) => self.take(&report),
+                    Some(Command::Report(report)) => self.report(&report),
                     Some(Command::Update(update)) => self.update(&update),
                     Some(Command::Trouble(trouble)) => self.trouble = trouble,
-                    Some(Command::Shutdown(deadline)) => self.wind_up(deadline),
+                    Some(Command::Shutdown(deadline)) => self.shut_down(deadline),
                     None => return,
                 },
                 Ok(()) = self.settings.changed() => self.reconfigure(),
-                Some((datapoint, in_time)) = self.held.next() => {
+                Some((row, in_time)) = self.held.next() => {
                     if !in_time {
                         self.metrics.alarm_updates_late.inc();
                     }
-                    self.transmitter.push(datapoint);
+                    self.publisher.resume(row);
                 }
-                event = self.transmitter.event() => {
-                    self.transmitter.handle(event, &mut self.windows);
+                event = self.publisher.event() => {
+                    self.publisher.handle(event, &mut self.aggregation);
                 }
                 () = due => {}
                 _ = tick.tick() => self.tick(Timestamp::now()),
@@ -149,57 +154,58 @@ impl Sender {
         }
     }
 
-    fn take(&mut self, report: &Report) {
-        let was_down = self.windows.is_down(&report.target.name);
-        // Under trouble of the prober's own, hundreds of alarms have nothing to say.
+    fn report(&mut self, report: &Report) {
+        let was_down = self.aggregation.is_down(&report.target.name);
+        // While the prober is impaired, failures say nothing about the target.
         if has_alarm(&report.target) && !report.own_trouble {
-            self.tell_of(report, was_down);
+            self.annotate_after(report, was_down);
         }
-        let urgent = self.windows.add(report, self.current.cloudwatch.resolution);
-        self.send(urgent, &report.target.name);
+        let resolution = self.current.cloudwatch.resolution;
+        let immediate = self.aggregation.add(report, resolution);
+        self.publish(immediate, &report.target.name);
     }
 
-    /// Has the alarm say what is shown once AWS was asked.
     fn update(&mut self, update: &Update) {
         if has_alarm(&update.target) {
             let verdict = Some(&*update.incident.verdict);
-            self.tell(&update.target, verdict, &update.diagnosis, Instant::now());
+            self.annotate(&update.target, verdict, &update.diagnosis, Instant::now());
         }
         if update.maintenance {
-            return; // The alarm of the cause would page; the next report after it tells.
+            // The alarm of the new cause would page. The first report after maintenance
+            // publishes the cause.
+            return;
         }
         let cause = &update.incident.verdict.cause;
-        let urgent = self.windows.revise(&update.target, cause, update.at);
-        self.send(urgent, &update.target.name);
+        let immediate = self.aggregation.revise(&update.target, cause, update.at);
+        self.publish(immediate, &update.target.name);
     }
 
-    /// Sends what cannot wait for its window; what tips an alarm once the alarm names the
-    /// cause.
-    fn send(&mut self, urgent: Urgent, target: &TargetName) {
-        for datapoint in urgent.now {
-            self.transmitter.push(datapoint);
+    /// Publishes datapoints, breaching ones once the alarm names the cause.
+    fn publish(&mut self, immediate: Immediate, target: &TargetName) {
+        for datapoint in immediate.other {
+            self.publisher.push(datapoint);
         }
-        for datapoint in urgent.tipping {
+        for datapoint in immediate.breaching {
             self.hold(datapoint, target);
         }
     }
 
-    /// Has the alarm say what the report shows.
-    fn tell_of(&mut self, report: &Report, was_down: bool) {
+    /// Updates the alarm with the verdict that a report shows.
+    fn annotate_after(&mut self, report: &Report, was_down: bool) {
         let verdict = report.showing.as_deref();
         let mut not_before = Instant::now();
         if verdict.is_none() && was_down {
-            // An outage shorter than a period still fires the alarm when the period is
-            // over: it must find the cause then.
+            // An outage shorter than a period raises the alarm only after the period ends.
+            // The alarm must still name the cause then.
             let resolution = self.current.cloudwatch.resolution;
             let period = alarm::period(report.target.interval, resolution);
             not_before += Duration::from_secs(u64::from(period)) * 2;
         }
-        self.tell(&report.target, verdict, &report.diagnosis, not_before);
+        self.annotate(&report.target, verdict, &report.diagnosis, not_before);
     }
 
-    /// Has the alarm say what is shown, if that is new.
-    fn tell(
+    /// Updates the alarm with a verdict, unless that is the last one requested.
+    fn annotate(
         &mut self,
         target: &Target,
         verdict: Option<&Verdict>,
@@ -207,36 +213,37 @@ impl Sender {
         not_before: Instant,
     ) {
         let showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
-        let told = self.told.get(&target.name);
-        if told.is_some_and(|told| told.showing == showing) {
+        let requested = self.requested.get(&target.name);
+        if requested.is_some_and(|update| update.showing == showing) {
             return;
         }
         let words = verdict.map(|verdict| {
-            // A deviating answer's facts are not evidence for the cause that is shown.
+            // The facts of a differently diagnosed probe are no evidence for this cause.
             let same = diagnosis.cause() == Some(&verdict.cause);
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
             Annotation::failing(target.name.as_str(), verdict, evidence)
         });
         let progress = self.desk.leave(&target.name, words, not_before);
-        self.told
-            .insert(target.name.clone(), Told { showing, progress });
+        self.requested
+            .insert(target.name.clone(), AlarmUpdate { showing, progress });
     }
 
     fn hold(&mut self, datapoint: Datapoint, target: &TargetName) {
-        let Some(told) = self.told.get(target) else {
-            self.transmitter.push(datapoint);
+        let Some(update) = self.requested.get(target) else {
+            self.publisher.push(datapoint);
             return;
         };
-        self.transmitter.announce(&datapoint);
         self.desk.hurry(target);
-        let mut progress = told.progress.clone();
+        let mut progress = update.progress.clone();
+        let row = datapoint.row;
+        self.publisher.hold(datapoint);
         self.held.push(Box::pin(async move {
             let settled = progress.wait_for(|progress| *progress != Progress::Waiting);
             let in_time = matches!(
                 timeout(HOLD, settled).await,
                 Ok(Ok(progress)) if progress.is_in_time()
             );
-            (datapoint, in_time)
+            (row, in_time)
         }));
     }
 
@@ -245,56 +252,48 @@ impl Sender {
             return;
         }
         let resolution = self.current.cloudwatch.resolution;
-        for datapoint in self.windows.close(now, resolution) {
-            self.transmitter.take(datapoint);
+        for datapoint in self.aggregation.close(now, resolution) {
+            self.publisher.push(datapoint);
         }
         let window = window_start(now, resolution);
         if self.last_heartbeat != Some(window) && !self.trouble {
             self.last_heartbeat = Some(window);
             let row = self.ids.fetch_add(1, Ordering::Relaxed);
-            let beat = Datapoint::new(row, Series::Heartbeat, now, 1.0);
-            self.transmitter.push(beat);
+            let heartbeat = Datapoint::new(row, Series::Heartbeat, now, 1.0);
+            self.publisher.push(heartbeat);
         }
-        self.transmitter.tick(&mut self.windows, now);
+        self.publisher.tick(&mut self.aggregation, now);
     }
 
     fn reconfigure(&mut self) {
         self.current = self.settings.borrow_and_update().clone();
-        self.transmitter.configure(Arc::clone(&self.current));
-        let watched: HashMap<_, _> = self
+        self.publisher.configure(Arc::clone(&self.current));
+        let alarmed: HashMap<_, _> = self
             .current
             .targets
             .iter()
             .map(|target| (target.name.clone(), has_alarm(target)))
             .collect();
-        self.windows.keep(|target| watched.contains_key(target));
-        // A target that had its alarm taken away and given back is told anew.
-        self.told
-            .retain(|target, _| watched.get(target).copied().unwrap_or(false));
+        self.aggregation
+            .retain_targets(|target| alarmed.contains_key(target));
+        // An alarm that is removed and created again needs its annotation again.
+        self.requested
+            .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));
     }
 
-    /// Every window goes now, over or not.
-    fn wind_up(&mut self, deadline: Instant) {
+    /// Publishes all windows, ended or not, and stops taking commands.
+    fn shut_down(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
-        for closed in self.windows.close_all() {
-            self.transmitter.take(closed);
+        for datapoint in self.aggregation.close_all() {
+            self.publisher.push(datapoint);
         }
-        self.transmitter.hurry();
+        self.publisher.hurry();
     }
 
     fn is_done(&self) -> bool {
         let Some(deadline) = self.deadline else {
             return false;
         };
-        (self.transmitter.is_done() && self.held.is_empty()) || Instant::now() >= deadline
-    }
-
-    /// What is not sent is left to the next life.
-    async fn end(mut self) {
-        let lost = self.transmitter.end().await;
-        if lost > 0 {
-            let why = "the time to flush is over and the state directory does not take them";
-            self.transmitter.give_up(lost as u64, why);
-        }
+        (self.publisher.is_done() && self.held.is_empty()) || Instant::now() >= deadline
     }
 }
