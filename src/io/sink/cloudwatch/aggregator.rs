@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -20,8 +19,8 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::{self, has_alarm};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::report::{Report, Update};
-use crate::io::sink::cloudwatch::aggregation::{Aggregation, Immediate, window_start};
-use crate::io::sink::cloudwatch::datapoint::{Datapoint, Series};
+use crate::io::sink::cloudwatch::aggregation::{Aggregation, Immediate};
+use crate::io::sink::cloudwatch::datapoint::Datapoint;
 use crate::io::sink::cloudwatch::desk::{Desk, Progress};
 use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::cloudwatch::publisher::Publisher;
@@ -50,13 +49,10 @@ pub(super) struct Aggregator {
     metrics: DaemonMetrics,
     aggregation: Aggregation,
     publisher: Publisher,
-    /// The store's counter of row ids.
-    ids: Arc<AtomicU64>,
     /// The last alarm update requested for each target.
     requested: HashMap<TargetName, AlarmUpdate>,
     /// Datapoints that wait for an alarm update.
     held: FuturesUnordered<Held>,
-    last_heartbeat: Option<Timestamp>,
     /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages on
     /// behalf of all targets.
     trouble: bool,
@@ -88,9 +84,9 @@ impl Aggregator {
         (store, destination): (Store, &str),
     ) -> Self {
         let current = settings.borrow_and_update().clone();
-        let ids = store.ids();
         // The datapoints of another location must not be sent as those of this one.
         let key = format!("{}/{destination}", current.location);
+        let aggregation = Aggregation::new(store.ids());
         let publisher = Publisher::new(
             link,
             Arc::clone(&current),
@@ -103,12 +99,10 @@ impl Aggregator {
             settings,
             current,
             metrics,
-            aggregation: Aggregation::new(Arc::clone(&ids)),
+            aggregation,
             publisher,
-            ids,
             requested: HashMap::new(),
             held: FuturesUnordered::new(),
-            last_heartbeat: None,
             trouble: false,
             deadline: None,
         }
@@ -255,11 +249,9 @@ impl Aggregator {
         for datapoint in self.aggregation.close(now, resolution) {
             self.publisher.push(datapoint);
         }
-        let window = window_start(now, resolution);
-        if self.last_heartbeat != Some(window) && !self.trouble {
-            self.last_heartbeat = Some(window);
-            let row = self.ids.fetch_add(1, Ordering::Relaxed);
-            let heartbeat = Datapoint::new(row, Series::Heartbeat, now, 1.0);
+        if !self.trouble
+            && let Some(heartbeat) = self.aggregation.heartbeat(now, resolution)
+        {
             self.publisher.push(heartbeat);
         }
         self.publisher.tick(&mut self.aggregation, now);

@@ -40,6 +40,8 @@ pub(super) struct Aggregation {
     down: HashMap<TargetName, bool>,
     /// The cause per target whose own series last had the value 1.
     cause: HashMap<TargetName, CauseId>,
+    /// The start of the period of the last heartbeat.
+    heartbeat: Option<Timestamp>,
     /// The store's counter of row ids, shared so that ids are unique.
     ids: Arc<AtomicU64>,
 }
@@ -78,7 +80,7 @@ impl Aggregation {
                 let cause = cause.filter(|_| down);
                 self.add_by_cause(target, cause, report.at, start, &mut immediate);
                 if before != Some(down) {
-                    let point = Datapoint::new(self.next_id(), series, report.at, value);
+                    let point = Datapoint::new(next_id(&self.ids), series, report.at, value);
                     immediate.add(point, down);
                     continue;
                 }
@@ -96,6 +98,13 @@ impl Aggregation {
             self.add_by_cause(target, Some(cause), at, at, &mut immediate);
         }
         immediate
+    }
+
+    /// The heartbeat of the current period, unless it was returned before.
+    pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
+        let current = Some(window_start(now, resolution));
+        let before = std::mem::replace(&mut self.heartbeat, current);
+        (before != current).then(|| Datapoint::new(next_id(&self.ids), Series::Heartbeat, now, 1.0))
     }
 
     /// Removes the windows that have ended and returns their datapoints.
@@ -163,7 +172,7 @@ impl Aggregation {
             if before.as_ref() == Some(&cause) && value > 0.0 {
                 self.add_to_window(start, series, at, value);
             } else {
-                let point = Datapoint::new(self.next_id(), series, at, value);
+                let point = Datapoint::new(next_id(&self.ids), series, at, value);
                 immediate.add(point, value > 0.0);
             }
         }
@@ -174,14 +183,10 @@ impl Aggregation {
     }
 
     fn add_to_window(&mut self, start: Timestamp, series: Series, at: Timestamp, value: f64) {
-        let ids = &self.ids;
         let window = self.open.entry((start, series));
-        let window = window.or_insert_with(|| Window::new(ids.fetch_add(1, Ordering::Relaxed), at));
-        window.add(value, at);
-    }
-
-    fn next_id(&self) -> u64 {
-        self.ids.fetch_add(1, Ordering::Relaxed)
+        window
+            .or_insert_with(|| Window::new(next_id(&self.ids), at))
+            .add(value, at);
     }
 }
 
@@ -193,6 +198,10 @@ impl Immediate {
             self.other.push(datapoint);
         }
     }
+}
+
+fn next_id(ids: &AtomicU64) -> u64 {
+    ids.fetch_add(1, Ordering::Relaxed)
 }
 
 fn datapoints(windows: BTreeMap<(Timestamp, Series), Window>) -> Vec<Datapoint> {
@@ -229,7 +238,7 @@ fn down(report: &Report) -> Option<f64> {
 }
 
 /// The start of the period that contains `at`.
-pub(super) fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
+fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
     let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
     let second = at.as_second();
     Timestamp::from_second(second - second.rem_euclid(width)).unwrap_or(at)

@@ -27,7 +27,7 @@ impl Publisher {
                 *limit = (*limit * 2).min(MAX_BATCH);
                 self.backoff.succeeded();
             }
-            Err(failure) => self.failed(&failure, lane, outcome.batch, outcome.from_spool),
+            Err(failure) => self.failed(&failure, lane, batch, outcome.from_spool),
         }
     }
 
@@ -46,20 +46,14 @@ impl Publisher {
 
     /// Lets a batch wait for another attempt. A rejected batch is halved until the one
     /// datapoint that CloudWatch rejects is found, which is dropped.
-    fn failed(
-        &mut self,
-        failure: &CallError,
-        lane: Lane,
-        mut batch: Vec<Datapoint>,
-        from_spool: bool,
-    ) {
+    fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
         let rejected = failure.kind == FailureKind::Refused;
         if !rejected || batch.len() <= 1 {
             // The error of a larger rejected batch does not say which datapoint is wrong.
             self.link.trouble(failure);
         }
         if rejected && batch.len() <= 1 {
-            self.forget(&batch, from_spool);
+            self.forget(batch, from_spool);
             self.give_up(batch.len() as u64, &failure.text);
             return;
         }
@@ -70,15 +64,12 @@ impl Publisher {
             self.backoff.failed(Instant::now(), jitter());
             Lane::Backlog
         };
-        let lost = failure.answer_lost();
+        let maybe_arrived = failure.answer_lost();
         if from_spool {
-            for point in &mut batch {
-                point.maybe_arrived |= lost;
-            }
-            self.spool.put_back(&batch);
+            self.spool.put_back(batch, maybe_arrived);
         } else {
             let rows = batch.iter().map(|point| point.row);
-            let dropped = self.queue.put_back(rows, lane, lost);
+            let dropped = self.queue.put_back(rows, lane, maybe_arrived);
             self.drop_surplus(&dropped);
         }
     }

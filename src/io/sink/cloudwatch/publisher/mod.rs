@@ -13,6 +13,7 @@ mod request;
 mod spool;
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,10 +151,7 @@ impl Publisher {
         let now = Instant::now();
         for lane in [Lane::Fresh, Lane::Backlog] {
             if self.next_request(lane).is_some_and(|at| at <= now) {
-                let request = match lane {
-                    Lane::Backlog if self.spool.has_backlog() => self.request_from_spool(),
-                    _ => self.request(lane),
-                };
+                let request = self.request(lane);
                 let state = &mut self.lanes[lane as usize];
                 state.request = Some(request);
                 if lane == Lane::Backlog {
@@ -161,6 +159,44 @@ impl Publisher {
                 }
             }
         }
+    }
+
+    /// Takes the next batch of a lane and sends it. The spool's part of the backlog goes
+    /// first: it is older than the part in memory, which is there only until it is saved.
+    fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
+        let limit = self.lanes[lane as usize].limit;
+        if lane == Lane::Backlog && self.spool.has_backlog() {
+            let oldest = self.spool.take_oldest(limit);
+            return self.send(lane, true, oldest);
+        }
+        let batch = self.queue.take(lane, limit, &self.settings.location);
+        self.spool.mark_sending(&batch);
+        self.send(lane, false, ready((batch, Vec::new())))
+    }
+
+    /// Sends a batch, which comes with the rows of the spool that cannot be read.
+    fn send(
+        &self,
+        lane: Lane,
+        from_spool: bool,
+        batch: impl Future<Output = (Vec<Datapoint>, Vec<u64>)> + Send + 'static,
+    ) -> InProgress<Outcome> {
+        let (link, settings) = (Arc::clone(&self.link), Arc::clone(&self.settings));
+        Box::pin(async move {
+            let (batch, unreadable) = batch.await;
+            let result = if batch.is_empty() {
+                Ok(())
+            } else {
+                put(&link, &settings, &batch).await
+            };
+            Outcome {
+                lane,
+                batch,
+                unreadable,
+                from_spool,
+                result,
+            }
+        })
     }
 
     /// The time at which [`Publisher::start_requests`] has to be called next, if any.
@@ -210,8 +246,7 @@ impl Publisher {
                 aggregation.settle(saved);
                 self.queue.settle(saved);
             }
-            Event::Store(Answer::Counted(count)) => self.spool.set_backlog(count),
-            Event::Store(Answer::Trimmed(removed, left)) => {
+            Event::Store(Answer::Trimmed { removed, left }) => {
                 self.give_up(removed.unwrap_or_default(), "older than cloudwatch.backlog");
                 self.spool.set_backlog(left);
             }
@@ -272,45 +307,6 @@ impl Publisher {
         }
     }
 
-    fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
-        let limit = self.lanes[lane as usize].limit;
-        let batch = self.queue.take(lane, limit, &self.settings.location);
-        self.spool.mark_sending(&batch);
-        let (link, settings) = (Arc::clone(&self.link), Arc::clone(&self.settings));
-        Box::pin(async move {
-            Outcome {
-                lane,
-                result: put(&link, &settings, &batch).await,
-                batch,
-                unreadable: Vec::new(),
-                from_spool: false,
-            }
-        })
-    }
-
-    /// The spool's datapoints are older than the backlog in memory, which holds only what
-    /// is not saved.
-    fn request_from_spool(&self) -> InProgress<Outcome> {
-        let limit = self.lanes[Lane::Backlog as usize].limit;
-        let oldest = self.spool.take_oldest(limit);
-        let (link, settings) = (Arc::clone(&self.link), Arc::clone(&self.settings));
-        Box::pin(async move {
-            let (batch, unreadable) = oldest.await;
-            let result = if batch.is_empty() {
-                Ok(())
-            } else {
-                put(&link, &settings, &batch).await
-            };
-            Outcome {
-                lane: Lane::Backlog,
-                batch,
-                unreadable,
-                from_spool: true,
-                result,
-            }
-        })
-    }
-
     /// Moves saved datapoints that need not wait in memory to the spool.
     fn release(&mut self) {
         if self.spool.is_well() {
@@ -320,7 +316,7 @@ impl Publisher {
                 Timestamp::now() - YOUNG
             };
             let released = self.queue.release(old);
-            self.spool.add_backlog(&released);
+            self.spool.add_backlog(released);
         }
     }
 

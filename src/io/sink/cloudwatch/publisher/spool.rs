@@ -22,28 +22,30 @@ pub(super) struct Spool {
     saving: Option<InProgress<Answer>>,
     /// The query in progress, separate because under load a write is always in progress.
     query: Option<InProgress<Answer>>,
-    /// The known number of datapoints in the backlog.
+    /// The number of datapoints in the backlog, exact at the last [`Answer::Trimmed`].
     backlog: u64,
-    counted: bool,
+    /// When the backlog was last trimmed and counted; `None` if that is due.
+    trimmed: Option<Timestamp>,
     /// Whether the store was usable at the last [`Spool::has_recovered`].
     was_well: bool,
-    trimmed: Option<Timestamp>,
 }
 
 /// The result of an operation of the store.
 pub(in crate::io::sink::cloudwatch) enum Answer {
     /// Whether the datapoints of the last [`Spool::save`] were saved.
     Saved(bool),
-    /// Size of the backlog; `None` if the store could not tell.
-    Counted(Option<u64>),
-    /// Number of datapoints that were too old, and size of the backlog afterwards.
-    Trimmed(Option<u64>, Option<u64>),
+    /// How many datapoints were removed from the backlog, and how many are left; `None` if
+    /// the store failed.
+    Trimmed {
+        removed: Option<u64>,
+        left: Option<u64>,
+    },
 }
 
 /// The most datapoints in a destination's backlog: a day of 3,500 series, or a gigabyte.
 const MOST: u64 = 5_000_000;
 
-/// How often datapoints that are too old are removed.
+/// How often the backlog is trimmed and counted.
 const TRIM_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 impl Spool {
@@ -54,9 +56,8 @@ impl Spool {
             saving: None,
             query: None,
             backlog: 0,
-            counted: false,
-            was_well: true,
             trimmed: None,
+            was_well: true,
         }
     }
 
@@ -109,28 +110,22 @@ impl Spool {
         self.recount();
     }
 
-    /// Counts the backlog once, and each minute removes datapoints older than `max_age`.
+    /// Removes datapoints older than `max_age` from the backlog and counts the rest, at
+    /// start and each minute; [`Answer::Trimmed`] follows.
     pub(super) fn maintain(&mut self, now: Timestamp, max_age: Duration) {
-        if self.query.is_some() || !self.is_well() {
-            return;
-        }
-        let (store, key) = (self.store.clone(), Arc::clone(&self.key));
-        if !self.counted {
-            self.query = Some(Box::pin(async move {
-                Answer::Counted(store.count_datapoints(&key).await)
-            }));
-            return;
-        }
         let is_due = |last: Timestamp| now.duration_since(last) >= TRIM_EVERY;
-        if self.backlog == 0 || !self.trimmed.is_none_or(is_due) {
+        if self.query.is_some() || !self.is_well() || !self.trimmed.is_none_or(is_due) {
             return;
         }
         self.trimmed = Some(now);
+        let (store, key) = (self.store.clone(), Arc::clone(&self.key));
         let age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
         let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
         self.query = Some(Box::pin(async move {
-            let removed = store.trim_datapoints(&key, before, MOST).await;
-            Answer::Trimmed(removed, store.count_datapoints(&key).await)
+            Answer::Trimmed {
+                removed: store.trim_datapoints(&key, before, MOST).await,
+                left: store.count_datapoints(&key).await,
+            }
         }));
     }
 
@@ -152,15 +147,17 @@ impl Spool {
         self.backlog > 0 && self.is_well()
     }
 
-    /// Takes the size of the backlog, unless the store could not tell.
-    pub(super) fn set_backlog(&mut self, count: Option<u64>) {
-        self.counted |= count.is_some();
-        self.backlog = count.unwrap_or(self.backlog);
+    /// Takes the size of the backlog from [`Answer::Trimmed`].
+    pub(super) fn set_backlog(&mut self, left: Option<u64>) {
+        match left {
+            Some(left) => self.backlog = left,
+            None => self.trimmed = None,
+        }
     }
 
-    /// Counts the backlog again at the next [`Spool::maintain`].
+    /// Makes the next [`Spool::maintain`] count the backlog.
     pub(super) const fn recount(&mut self) {
-        self.counted = false;
+        self.trimmed = None;
         self.backlog = 0;
     }
 
@@ -208,18 +205,18 @@ impl Spool {
     }
 
     /// Moves saved datapoints to the backlog.
-    pub(super) fn add_backlog(&mut self, released: &[Datapoint]) {
+    pub(super) fn add_backlog(&mut self, released: Vec<Datapoint>) {
         self.backlog += released.len() as u64;
-        self.put_back(released);
+        let (lost, other): (Vec<_>, Vec<_>) =
+            released.into_iter().partition(|point| point.maybe_arrived);
+        self.put_back(&lost, true);
+        self.put_back(&other, false);
     }
 
-    /// Leaves datapoints in the backlog after a request that failed.
-    pub(super) fn put_back(&self, batch: &[Datapoint]) {
-        let (lost, refused): (Vec<_>, Vec<_>) = batch.iter().partition(|point| point.maybe_arrived);
-        for (points, maybe_arrived) in [(lost, true), (refused, false)] {
-            let rows = points.iter().map(|point| point.row).collect();
-            self.store.put_back_datapoints(rows, maybe_arrived);
-        }
+    /// Leaves datapoints in the backlog after a request that failed. `maybe_arrived`:
+    /// whether CloudWatch may have them already.
+    pub(super) fn put_back(&self, batch: &[Datapoint], maybe_arrived: bool) {
+        self.store.put_back_datapoints(rows(batch), maybe_arrived);
     }
 }
 
@@ -247,8 +244,8 @@ mod tests {
             }
             spool.maintain(now, Duration::from_secs(3600));
             for _ in 0..2 {
-                if let Answer::Counted(count) = spool.answer().await {
-                    assert_eq!(count, Some(0));
+                if let Answer::Trimmed { left, .. } = spool.answer().await {
+                    assert_eq!(left, Some(0));
                     return;
                 }
                 if spool.saving.is_none() && spool.query.is_none() {
