@@ -1,6 +1,9 @@
-//! A datapoint and the series it belongs to, as CloudWatch takes them and as the spool
-//! keeps them.
+//! Datapoints and the series they belong to.
+//!
+//! Converts a datapoint to a CloudWatch `MetricDatum`, and to and from a row of the spool
+//! in the state directory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -14,26 +17,37 @@ use crate::model::cause::CauseId;
 use crate::model::settings::Settings;
 use crate::model::target::{CloudWatchMetric, TargetName};
 
-/// A point of one series, of one or more values.
+/// One datapoint of a series, with one or more values.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Datapoint {
-    /// By which the spool's disk knows it.
+    /// Row id in the state directory, unique across restarts.
     pub(super) row: u64,
     pub(super) series: Series,
     pub(super) at: Timestamp,
-    /// Distinct values with how often each came; at least one.
+    /// Distinct values, each with its count; at least one.
     pub(super) values: Vec<(f64, f64)>,
-    /// The answer to a request with it was lost.
+    /// Whether CloudWatch may have it already: the response to a request was lost.
     pub(super) maybe_arrived: bool,
+    /// Whether the state directory has a copy with the same values.
+    pub(super) saved: Saved,
 }
 
-/// A metric series of this daemon.
+/// Whether the state directory has a copy of a datapoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saved {
+    No,
+    /// The write has started.
+    Pending,
+    Yes,
+}
+
+/// A metric series that the daemon publishes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Series {
     Heartbeat,
     Target(TargetName, CloudWatchMetric),
     Failures(TargetName, CauseId),
-    /// `Down` with the dimension `Cause`, behind the alarm of that cause.
+    /// `Down` with the dimension `Cause`, the metric of a per-cause alarm.
     DownBy(TargetName, CauseId),
 }
 
@@ -63,14 +77,15 @@ impl Series {
         }
     }
 
-    /// The series as a text: metric, target and cause as a JSON array.
+    /// Serializes the series as a JSON array of metric, target and cause.
     fn encode(&self) -> String {
         let target = self.target().map(TargetName::as_str);
         let cause = self.cause().map(CauseId::as_str);
         serde_json::json!([self.metric(), target, cause]).to_string()
     }
 
-    /// Reads what [`Series::encode`] wrote; `None`: another release's.
+    /// Parses the output of [`Series::encode`]; `None` if this release does not know the
+    /// series.
     fn decode(text: &str) -> Option<Self> {
         let (metric, target, cause): (String, Option<String>, Option<String>) =
             serde_json::from_str(text).ok()?;
@@ -102,8 +117,17 @@ impl Series {
     }
 }
 
+impl Saved {
+    /// Records the outcome of a pending write.
+    pub(super) const fn settle(&mut self, saved: bool) {
+        if matches!(self, Self::Pending) {
+            *self = if saved { Self::Yes } else { Self::No };
+        }
+    }
+}
+
 impl Datapoint {
-    /// One value.
+    /// A datapoint with one value.
     pub(super) fn new(row: u64, series: Series, at: Timestamp, value: f64) -> Self {
         Self {
             row,
@@ -111,14 +135,15 @@ impl Datapoint {
             at,
             values: vec![(value, 1.0)],
             maybe_arrived: false,
+            saved: Saved::No,
         }
     }
 
-    /// As the disk keeps it.
-    pub(super) fn to_row(&self, key: &std::sync::Arc<str>) -> SpoolRow {
+    /// Converts the datapoint to a row of a destination's spool.
+    pub(super) fn to_row(&self, destination: &Arc<str>) -> SpoolRow {
         SpoolRow {
             id: self.row,
-            destination: std::sync::Arc::clone(key),
+            destination: Arc::clone(destination),
             series: self.series.encode(),
             at: self.at,
             values: self.values.clone(),
@@ -126,7 +151,7 @@ impl Datapoint {
         }
     }
 
-    /// As it was kept; `None`: this release does not know such a series.
+    /// Converts a row back; `None` if this release cannot read it.
     pub(super) fn from_row(row: &SpoolRow) -> Option<Self> {
         Some(Self {
             row: row.id,
@@ -134,20 +159,21 @@ impl Datapoint {
             at: row.at,
             values: row.values.clone(),
             maybe_arrived: row.maybe_arrived,
+            saved: Saved::Yes,
         })
         .filter(|datapoint| !datapoint.values.is_empty())
     }
 
-    /// Bytes it takes in a request at most, roughly.
+    /// Estimates the size of the datapoint in a request, in bytes, rounded up.
     pub(super) fn size(&self, location: &str) -> usize {
         let target = self.series.target().map_or(0, |name| name.as_str().len());
         let cause = self.series.cause().map_or(0, |cause| cause.as_str().len());
-        // Field names and framing of a datum with three dimensions, then two doubles of
-        // nine bytes per value.
+        // 300 bytes for field names and framing of a datum with three dimensions, and 18
+        // for two CBOR doubles per value.
         300 + target + cause + location.len() + 18 * self.values.len()
     }
 
-    /// The datapoint as CloudWatch takes it.
+    /// Converts the datapoint to the form that `PutMetricData` takes.
     pub(super) fn datum(&self, settings: &Settings) -> MetricDatum {
         let (location, resolution) = (&settings.location, settings.cloudwatch.resolution);
         let mut datum = MetricDatum::builder()
@@ -188,15 +214,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_shards_heartbeat_is_the_locations_and_others_say_which_they_are() {
+    fn only_shards_after_the_first_have_a_shard_dimension_on_the_heartbeat() {
         let check = |own, expected: &[(&str, &str)]| {
             let mut settings = Settings::default();
             settings.shards.own = own;
-            let beat = Datapoint::new(1, Series::Heartbeat, Timestamp::UNIX_EPOCH, 1.0);
-            let datum = beat.datum(&settings);
+            let heartbeat = Datapoint::new(1, Series::Heartbeat, Timestamp::UNIX_EPOCH, 1.0);
+            let datum = heartbeat.datum(&settings);
             let dimensions = datum.dimensions().iter();
             let dimensions: Vec<_> = dimensions
-                .map(|one| (one.name().unwrap(), one.value().unwrap()))
+                .map(|dimension| (dimension.name().unwrap(), dimension.value().unwrap()))
                 .collect();
             assert_eq!(dimensions, expected);
         };
@@ -206,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn every_series_comes_back_from_its_text() {
-        let target = || TargetName::new("a \"quoted\", one");
+    fn every_series_survives_encoding_and_decoding() {
+        let target = || TargetName::new("a \"quoted\", name");
         let cause = || CauseId::new("lambda-throttled").unwrap();
         let mut all = vec![
             Series::Heartbeat,

@@ -16,11 +16,11 @@ use tracing::{Instrument, Span, error_span, warn};
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::MAIN;
-use crate::io::sink::cloudwatch::SINK;
+use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command};
 use crate::io::sink::cloudwatch::desk::Desk;
+use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::io::sink::cloudwatch::keeper::Keeper;
 use crate::io::sink::cloudwatch::link::Link;
-use crate::io::sink::cloudwatch::sender::{Command, Sender};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::settings::Settings;
@@ -56,7 +56,7 @@ pub(super) struct Leaving {
 
 /// Both halves with what they wait for.
 struct Work {
-    sender: Sender,
+    sender: Aggregator,
     queue: mpsc::Receiver<Command>,
     keeper: Keeper,
     /// Closed once the destination is gone from the configuration.
@@ -96,7 +96,7 @@ impl Destination {
             metrics.clone(),
         );
         let key = name.as_deref().unwrap_or(MAIN);
-        let sender = Sender::new(
+        let sender = Aggregator::new(
             link,
             Arc::clone(&desk),
             watching.clone(),

@@ -1,27 +1,23 @@
 //! The CloudWatch sink: datapoints and alarms that carry the probable cause.
 //!
 //! Reading order: this file (the handle that the monitor holds), `routing` (which account
-//! and region) and `destination` (one of them), `sender` (reports to datapoints) with
-//! `windows` and `datapoint`, `transmitter` (datapoints to requests) with `request`,
-//! `spool` (in memory) and `disk`, `desk` and `keeper` (alarms), `account` and `client`
+//! and region) and `destination` (one of them), `aggregator` (reports to datapoints) with
+//! `aggregation` and `datapoint`, `publisher` (datapoints to requests), `desk` and `keeper` (alarms), `account` and `client`
 //! (CloudWatch's language). Publishing never waits: a full queue loses reports, which are
 //! counted.
 
 pub mod account;
+mod aggregation;
+mod aggregator;
 pub mod client;
 mod datapoint;
 mod desk;
 mod destination;
-mod disk;
+mod gauges;
 mod keeper;
 mod link;
-mod request;
+mod publisher;
 mod routing;
-mod sender;
-mod shown;
-mod spool;
-mod transmitter;
-mod windows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,9 +29,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::report::{Report, Update};
+use crate::io::sink::cloudwatch::aggregator::Command;
 use crate::io::sink::cloudwatch::destination::Surroundings;
 use crate::io::sink::cloudwatch::routing::Routing;
-use crate::io::sink::cloudwatch::sender::Command;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::settings::Settings;
@@ -47,9 +43,6 @@ pub struct CloudWatchSink {
     /// True once a task has ended, or all have been told to.
     ended: watch::Sender<bool>,
 }
-
-/// The sink's name in `probecause_sink_dropped_total`.
-const SINK: &str = "cloudwatch";
 
 /// Tasks watch the deadline of a shutdown themselves; this is for one that cannot any more.
 const OVERTIME: Duration = Duration::from_millis(100);

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::{MAIN, is_elsewhere, views};
-use crate::io::sink::cloudwatch::SINK;
+use crate::io::sink::cloudwatch::aggregator::Command;
 use crate::io::sink::cloudwatch::destination::{Destination, Leaving, Surroundings};
-use crate::io::sink::cloudwatch::sender::Command;
+use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 

@@ -1,0 +1,248 @@
+//! Aggregates reports into datapoints: one datapoint per series and period, and an
+//! immediate one for each change of state.
+//!
+//! A change of state gets a datapoint of its own because an open window would delay it by
+//! up to a minute. This module keeps no queue and sends nothing.
+
+mod window;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::window::Window;
+use crate::domain::alarm::by_cause::cause_values;
+use crate::domain::diagnosis::Outcome;
+use crate::domain::health::HealthState;
+use crate::domain::report::Report;
+use crate::io::sink::cloudwatch::datapoint::{Datapoint, Saved, Series};
+use crate::model::cause::CauseId;
+use crate::model::target::{CloudWatchMetric, MissingData, Target, TargetName};
+
+/// Datapoints that are sent before their window closes.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Immediate {
+    /// Datapoints that raise an alarm, so the alarm must name the cause first.
+    pub(super) breaching: Vec<Datapoint>,
+    /// All other datapoints.
+    pub(super) other: Vec<Datapoint>,
+}
+
+/// The open windows of all targets.
+#[derive(Debug, Default)]
+pub(super) struct Aggregation {
+    /// Open windows by start and series.
+    open: BTreeMap<(Timestamp, Series), Window>,
+    /// The last value of `Down` per target.
+    down: HashMap<TargetName, bool>,
+    /// The cause per target whose own series last had the value 1.
+    cause: HashMap<TargetName, CauseId>,
+    /// The start of the period of the last heartbeat.
+    heartbeat: Option<Timestamp>,
+    /// The store's counter of row ids, shared so that ids are unique.
+    ids: Arc<AtomicU64>,
+}
+
+impl Aggregation {
+    pub(super) fn new(ids: Arc<AtomicU64>) -> Self {
+        Self {
+            ids,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a report to the open windows and returns the datapoints that cannot wait.
+    pub(super) fn add(&mut self, report: &Report, resolution: Duration) -> Immediate {
+        let mut immediate = Immediate::default();
+        let target = &report.target;
+        if !target.cloudwatch.enabled {
+            return immediate;
+        }
+        let start = window_start(report.at, resolution);
+        for metric in &target.cloudwatch.metrics {
+            let Some(value) = value(report, *metric).filter(|value| value.is_finite()) else {
+                continue;
+            };
+            let series = match (metric, report.diagnosis.cause()) {
+                (CloudWatchMetric::Failures, Some(cause)) => {
+                    Series::Failures(target.name.clone(), cause.clone())
+                }
+                (CloudWatchMetric::Failures, None) => continue,
+                _ => Series::Target(target.name.clone(), *metric),
+            };
+            if *metric == CloudWatchMetric::Down {
+                let down = value > 0.0;
+                let before = self.down.insert(target.name.clone(), down);
+                let cause = report.showing.as_ref().map(|verdict| &verdict.cause);
+                let cause = cause.filter(|_| down);
+                self.add_by_cause(target, cause, report.at, start, &mut immediate);
+                if before != Some(down) {
+                    let point = Datapoint::new(next_id(&self.ids), series, report.at, value);
+                    immediate.add(point, down);
+                    continue;
+                }
+            }
+            self.add_to_window(start, series, report.at, value);
+        }
+        immediate
+    }
+
+    /// Records a better cause of a target that is down, and returns the datapoints that
+    /// announce it.
+    pub(super) fn revise(&mut self, target: &Target, cause: &CauseId, at: Timestamp) -> Immediate {
+        let mut immediate = Immediate::default();
+        if self.is_down(&target.name) && self.cause.get(&target.name) != Some(cause) {
+            self.add_by_cause(target, Some(cause), at, at, &mut immediate);
+        }
+        immediate
+    }
+
+    /// The heartbeat of the current period, unless it was returned before.
+    pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
+        let current = Some(window_start(now, resolution));
+        let before = std::mem::replace(&mut self.heartbeat, current);
+        (before != current).then(|| Datapoint::new(next_id(&self.ids), Series::Heartbeat, now, 1.0))
+    }
+
+    /// Removes the windows that have ended and returns their datapoints.
+    pub(super) fn close(&mut self, now: Timestamp, resolution: Duration) -> Vec<Datapoint> {
+        let current = window_start(now, resolution);
+        let later = self.open.split_off(&(current, Series::Heartbeat));
+        let ended = std::mem::replace(&mut self.open, later);
+        datapoints(ended)
+    }
+
+    /// Removes all windows, ended or not, and returns their datapoints.
+    pub(super) fn close_all(&mut self) -> Vec<Datapoint> {
+        datapoints(std::mem::take(&mut self.open))
+    }
+
+    /// The datapoints of open windows that are not saved; marks them as pending.
+    pub(super) fn unsaved(&mut self) -> Vec<Datapoint> {
+        let unsaved = self
+            .open
+            .iter_mut()
+            .filter(|(_, window)| window.saved == Saved::No);
+        unsaved
+            .map(|((_, series), window)| {
+                window.saved = Saved::Pending;
+                window.datapoint(series.clone())
+            })
+            .collect()
+    }
+
+    /// Records whether the pending windows were saved.
+    pub(super) fn settle(&mut self, saved: bool) {
+        for window in self.open.values_mut() {
+            window.saved.settle(saved);
+        }
+    }
+
+    /// The row ids of open windows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u64> {
+        self.open.values().map(|window| window.row)
+    }
+
+    /// Whether the last value of a target's `Down` was 1.
+    pub(super) fn is_down(&self, target: &TargetName) -> bool {
+        self.down.get(target).copied().unwrap_or(false)
+    }
+
+    /// Drops the state of targets that are not known any more.
+    pub(super) fn retain_targets(&mut self, known: impl Fn(&TargetName) -> bool) {
+        self.down.retain(|target, _| known(target));
+        self.cause.retain(|target, _| known(target));
+    }
+
+    /// Adds the values of the per-cause series: 1 for the cause shown, 0 for the previous.
+    fn add_by_cause(
+        &mut self,
+        target: &Target,
+        shown: Option<&CauseId>,
+        at: Timestamp,
+        start: Timestamp,
+        immediate: &mut Immediate,
+    ) {
+        let before = self.cause.get(&target.name).cloned();
+        for (cause, value) in cause_values(target, before.as_ref(), shown) {
+            let series = Series::DownBy(target.name.clone(), cause.clone());
+            if before.as_ref() == Some(&cause) && value > 0.0 {
+                self.add_to_window(start, series, at, value);
+            } else {
+                let point = Datapoint::new(next_id(&self.ids), series, at, value);
+                immediate.add(point, value > 0.0);
+            }
+        }
+        match shown {
+            Some(cause) => drop(self.cause.insert(target.name.clone(), cause.clone())),
+            None => drop(self.cause.remove(&target.name)),
+        }
+    }
+
+    fn add_to_window(&mut self, start: Timestamp, series: Series, at: Timestamp, value: f64) {
+        let window = self.open.entry((start, series));
+        window
+            .or_insert_with(|| Window::new(next_id(&self.ids), at))
+            .add(value, at);
+    }
+}
+
+impl Immediate {
+    fn add(&mut self, datapoint: Datapoint, breaching: bool) {
+        if breaching {
+            self.breaching.push(datapoint);
+        } else {
+            self.other.push(datapoint);
+        }
+    }
+}
+
+fn next_id(ids: &AtomicU64) -> u64 {
+    ids.fetch_add(1, Ordering::Relaxed)
+}
+
+fn datapoints(windows: BTreeMap<(Timestamp, Series), Window>) -> Vec<Datapoint> {
+    let windows = windows.into_iter();
+    windows
+        .map(|((_, series), window)| window.datapoint(series))
+        .collect()
+}
+
+/// The value of a metric after a report; `None` if the report has none.
+fn value(report: &Report, metric: CloudWatchMetric) -> Option<f64> {
+    let failed = report.diagnosis.outcome == Outcome::Failed;
+    match metric {
+        CloudWatchMetric::Down => down(report),
+        CloudWatchMetric::Failed => Some(f64::from(u8::from(failed))),
+        CloudWatchMetric::Duration => Some(report.observation.duration.as_secs_f64()),
+        CloudWatchMetric::Processing => {
+            let processing = report.observation.phases.processing;
+            processing.map(|time| time.as_secs_f64())
+        }
+        CloudWatchMetric::Failures => failed.then_some(1.0),
+    }
+}
+
+/// The value of `Down`. A target that is down during maintenance must not page: it gets no
+/// value, which leaves the alarm unchanged, or 0 if missing data would raise the alarm.
+fn down(report: &Report) -> Option<f64> {
+    match report.health {
+        HealthState::Unknown => None,
+        HealthState::Up | HealthState::Degraded => Some(0.0),
+        HealthState::Down if !report.maintenance => Some(1.0),
+        HealthState::Down => (report.target.alarm.missing == MissingData::Breaching).then_some(0.0),
+    }
+}
+
+/// The start of the period that contains `at`.
+fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
+    let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
+    let second = at.as_second();
+    Timestamp::from_second(second - second.rem_euclid(width)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests;

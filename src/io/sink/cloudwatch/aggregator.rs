@@ -1,0 +1,291 @@
+//! Turns the reports of one destination into datapoints and hands them to the publisher.
+//!
+//! The event loop never waits for CloudWatch: requests are in progress while reports keep
+//! arriving. A datapoint that raises an alarm is held until the alarm names the cause, for
+//! at most two seconds, and is released at once if updating the alarm fails.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::{self, has_alarm};
+use crate::domain::diagnosis::{Diagnosis, Verdict};
+use crate::domain::report::{Report, Update};
+use crate::io::sink::cloudwatch::aggregation::{Aggregation, Immediate};
+use crate::io::sink::cloudwatch::datapoint::Datapoint;
+use crate::io::sink::cloudwatch::desk::{Desk, Progress};
+use crate::io::sink::cloudwatch::link::Link;
+use crate::io::sink::cloudwatch::publisher::Publisher;
+use crate::io::sink::daemon_metrics::DaemonMetrics;
+use crate::io::store::Store;
+use crate::model::cause::{CauseId, Certainty};
+use crate::model::settings::Settings;
+use crate::model::target::{Target, TargetName};
+
+/// A message to the aggregator.
+#[derive(Debug)]
+pub(super) enum Command {
+    Report(Box<Report>),
+    Update(Box<Update>),
+    /// Whether the prober itself is impaired.
+    Trouble(bool),
+    /// Send what waits and end, by this deadline.
+    Shutdown(Instant),
+}
+
+/// The aggregator of one destination. It owns the destination's publisher.
+pub(super) struct Aggregator {
+    desk: Arc<Desk>,
+    settings: watch::Receiver<Arc<Settings>>,
+    current: Arc<Settings>,
+    metrics: DaemonMetrics,
+    aggregation: Aggregation,
+    publisher: Publisher,
+    /// The last alarm update requested for each target.
+    requested: HashMap<TargetName, AlarmUpdate>,
+    /// Datapoints that wait for an alarm update.
+    held: FuturesUnordered<Held>,
+    /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages on
+    /// behalf of all targets.
+    trouble: bool,
+    deadline: Option<Instant>,
+}
+
+struct AlarmUpdate {
+    showing: Option<(CauseId, Certainty)>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// Resolves to the row id of a held datapoint, and whether its alarm names the cause.
+type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
+
+/// The longest time for which a datapoint is held, and thus the longest delay of a page.
+const HOLD: Duration = Duration::from_secs(2);
+
+/// How often windows are closed and datapoints saved. A closed window is sent at most this
+/// late, and a killed process loses at most this much.
+const TICK: Duration = Duration::from_millis(500);
+
+impl Aggregator {
+    /// An aggregator for `destination`, which is empty for the main one.
+    pub(super) fn new(
+        link: Arc<Link>,
+        desk: Arc<Desk>,
+        mut settings: watch::Receiver<Arc<Settings>>,
+        metrics: DaemonMetrics,
+        (store, destination): (Store, &str),
+    ) -> Self {
+        let current = settings.borrow_and_update().clone();
+        // The datapoints of another location must not be sent as those of this one.
+        let key = format!("{}/{destination}", current.location);
+        let aggregation = Aggregation::new(store.ids());
+        let publisher = Publisher::new(
+            link,
+            Arc::clone(&current),
+            metrics.clone(),
+            store,
+            key.into(),
+        );
+        Self {
+            desk,
+            settings,
+            current,
+            metrics,
+            aggregation,
+            publisher,
+            requested: HashMap::new(),
+            held: FuturesUnordered::new(),
+            trouble: false,
+            deadline: None,
+        }
+    }
+
+    /// Runs until it has flushed after [`Command::Shutdown`], or the queue is closed.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.publisher.start_requests();
+            if self.is_done() {
+                return self.publisher.end().await;
+            }
+            let next = self.publisher.next();
+            let due = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                command = queue.recv(), if self.deadline.is_none() => match command {
+                    Some(Command::Report(report)) => self.report(&report),
+                    Some(Command::Update(update)) => self.update(&update),
+                    Some(Command::Trouble(trouble)) => self.trouble = trouble,
+                    Some(Command::Shutdown(deadline)) => self.shut_down(deadline),
+                    None => return,
+                },
+                Ok(()) = self.settings.changed() => self.reconfigure(),
+                Some((row, in_time)) = self.held.next() => {
+                    if !in_time {
+                        self.metrics.alarm_updates_late.inc();
+                    }
+                    self.publisher.resume(row);
+                }
+                event = self.publisher.event() => {
+                    self.publisher.handle(event, &mut self.aggregation);
+                }
+                () = due => {}
+                _ = tick.tick() => self.tick(Timestamp::now()),
+            }
+        }
+    }
+
+    fn report(&mut self, report: &Report) {
+        let was_down = self.aggregation.is_down(&report.target.name);
+        // While the prober is impaired, failures say nothing about the target.
+        if has_alarm(&report.target) && !report.own_trouble {
+            self.annotate_after(report, was_down);
+        }
+        let resolution = self.current.cloudwatch.resolution;
+        let immediate = self.aggregation.add(report, resolution);
+        self.publish(immediate, &report.target.name);
+    }
+
+    fn update(&mut self, update: &Update) {
+        if has_alarm(&update.target) {
+            let verdict = Some(&*update.incident.verdict);
+            self.annotate(&update.target, verdict, &update.diagnosis, Instant::now());
+        }
+        if update.maintenance {
+            // The alarm of the new cause would page. The first report after maintenance
+            // publishes the cause.
+            return;
+        }
+        let cause = &update.incident.verdict.cause;
+        let immediate = self.aggregation.revise(&update.target, cause, update.at);
+        self.publish(immediate, &update.target.name);
+    }
+
+    /// Publishes datapoints, breaching ones once the alarm names the cause.
+    fn publish(&mut self, immediate: Immediate, target: &TargetName) {
+        for datapoint in immediate.other {
+            self.publisher.push(datapoint);
+        }
+        for datapoint in immediate.breaching {
+            self.hold(datapoint, target);
+        }
+    }
+
+    /// Updates the alarm with the verdict that a report shows.
+    fn annotate_after(&mut self, report: &Report, was_down: bool) {
+        let verdict = report.showing.as_deref();
+        let mut not_before = Instant::now();
+        if verdict.is_none() && was_down {
+            // An outage shorter than a period raises the alarm only after the period ends.
+            // The alarm must still name the cause then.
+            let resolution = self.current.cloudwatch.resolution;
+            let period = alarm::period(report.target.interval, resolution);
+            not_before += Duration::from_secs(u64::from(period)) * 2;
+        }
+        self.annotate(&report.target, verdict, &report.diagnosis, not_before);
+    }
+
+    /// Updates the alarm with a verdict, unless that is the last one requested.
+    fn annotate(
+        &mut self,
+        target: &Target,
+        verdict: Option<&Verdict>,
+        diagnosis: &Diagnosis,
+        not_before: Instant,
+    ) {
+        let showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
+        let requested = self.requested.get(&target.name);
+        if requested.is_some_and(|update| update.showing == showing) {
+            return;
+        }
+        let words = verdict.map(|verdict| {
+            // The facts of a differently diagnosed probe are no evidence for this cause.
+            let same = diagnosis.cause() == Some(&verdict.cause);
+            let evidence = if same { &diagnosis.evidence[..] } else { &[] };
+            Annotation::failing(target.name.as_str(), verdict, evidence)
+        });
+        let progress = self.desk.leave(&target.name, words, not_before);
+        self.requested
+            .insert(target.name.clone(), AlarmUpdate { showing, progress });
+    }
+
+    fn hold(&mut self, datapoint: Datapoint, target: &TargetName) {
+        let Some(update) = self.requested.get(target) else {
+            self.publisher.push(datapoint);
+            return;
+        };
+        self.desk.hurry(target);
+        let mut progress = update.progress.clone();
+        let row = datapoint.row;
+        self.publisher.hold(datapoint);
+        self.held.push(Box::pin(async move {
+            let settled = progress.wait_for(|progress| *progress != Progress::Waiting);
+            let in_time = matches!(
+                timeout(HOLD, settled).await,
+                Ok(Ok(progress)) if progress.is_in_time()
+            );
+            (row, in_time)
+        }));
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        if !self.current.cloudwatch.enabled {
+            return;
+        }
+        let resolution = self.current.cloudwatch.resolution;
+        for datapoint in self.aggregation.close(now, resolution) {
+            self.publisher.push(datapoint);
+        }
+        if !self.trouble
+            && let Some(heartbeat) = self.aggregation.heartbeat(now, resolution)
+        {
+            self.publisher.push(heartbeat);
+        }
+        self.publisher.tick(&mut self.aggregation, now);
+    }
+
+    fn reconfigure(&mut self) {
+        self.current = self.settings.borrow_and_update().clone();
+        self.publisher.configure(Arc::clone(&self.current));
+        let alarmed: HashMap<_, _> = self
+            .current
+            .targets
+            .iter()
+            .map(|target| (target.name.clone(), has_alarm(target)))
+            .collect();
+        self.aggregation
+            .retain_targets(|target| alarmed.contains_key(target));
+        // An alarm that is removed and created again needs its annotation again.
+        self.requested
+            .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));
+    }
+
+    /// Publishes all windows, ended or not, and stops taking commands.
+    fn shut_down(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+        for datapoint in self.aggregation.close_all() {
+            self.publisher.push(datapoint);
+        }
+        self.publisher.hurry();
+    }
+
+    fn is_done(&self) -> bool {
+        let Some(deadline) = self.deadline else {
+            return false;
+        };
+        (self.publisher.is_done() && self.held.is_empty()) || Instant::now() >= deadline
+    }
+}

@@ -1,0 +1,45 @@
+//! What one destination contributes to the gauges that all destinations share.
+
+use prometheus::IntGauge;
+
+use crate::io::sink::daemon_metrics::DaemonMetrics;
+
+/// The `sink` label of this sink in `probecause_sink_dropped_total`.
+pub(super) const SINK: &str = "cloudwatch";
+
+/// One destination's contribution.
+pub(super) struct DestinationGauges {
+    waiting: Contribution,
+    series: Contribution,
+}
+
+struct Contribution {
+    gauge: IntGauge,
+    value: i64,
+}
+
+impl DestinationGauges {
+    pub(super) fn new(metrics: &DaemonMetrics) -> Self {
+        let contribution = |gauge: &IntGauge| Contribution {
+            gauge: gauge.clone(),
+            value: 0,
+        };
+        Self {
+            waiting: contribution(&metrics.spool_datapoints),
+            series: contribution(&metrics.cloudwatch_series),
+        }
+    }
+
+    /// Sets the number of waiting datapoints and of series that were sent recently.
+    pub(super) fn set(&mut self, waiting: u64, series: usize) {
+        self.waiting.set(waiting.try_into().unwrap_or(i64::MAX));
+        self.series.set(series.try_into().unwrap_or(i64::MAX));
+    }
+}
+
+impl Contribution {
+    fn set(&mut self, value: i64) {
+        self.gauge.add(value - self.value);
+        self.value = value;
+    }
+}

@@ -1,0 +1,86 @@
+//! Handles the outcome of a request: its datapoints have arrived, wait for another
+//! attempt, or are dropped and counted.
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::io::sink::cloudwatch::client::{CallError, FailureKind};
+use crate::io::sink::cloudwatch::datapoint::Datapoint;
+use crate::io::sink::cloudwatch::publisher::backoff::jitter;
+use crate::io::sink::cloudwatch::publisher::queue::{Lane, MAX_BATCH};
+use crate::io::sink::cloudwatch::publisher::request::Outcome;
+use crate::io::sink::cloudwatch::publisher::{HOUR, Publisher};
+
+impl Publisher {
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        let (lane, unreadable) = (outcome.lane, outcome.unreadable.len());
+        self.spool.forget_backlog(outcome.unreadable);
+        self.give_up(unreadable as u64, "written by another release");
+        let batch = &outcome.batch;
+        match outcome.result {
+            // The spool could not be read, or has fewer datapoints than expected.
+            Ok(()) if batch.is_empty() && unreadable == 0 => self.spool.recount(),
+            Ok(()) => {
+                self.arrived(batch);
+                self.forget(batch, outcome.from_spool);
+                let limit = &mut self.lanes[lane as usize].limit;
+                *limit = (*limit * 2).min(MAX_BATCH);
+                self.backoff.succeeded();
+            }
+            Err(failure) => self.failed(&failure, lane, batch, outcome.from_spool),
+        }
+    }
+
+    fn arrived(&mut self, batch: &[Datapoint]) {
+        if batch.is_empty() {
+            return;
+        }
+        self.link.well("PutMetricData");
+        let duplicates = batch.iter().filter(|point| point.maybe_arrived).count();
+        let counter = &self.metrics.cloudwatch_maybe_duplicates;
+        counter.inc_by(duplicates as u64);
+        let hour = Timestamp::now().as_second().div_euclid(HOUR);
+        let series = batch.iter().map(|point| (point.series.clone(), hour));
+        self.series.extend(series);
+    }
+
+    /// Lets a batch wait for another attempt. A rejected batch is halved until the one
+    /// datapoint that CloudWatch rejects is found, which is dropped.
+    fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
+        let rejected = failure.kind == FailureKind::Refused;
+        if !rejected || batch.len() <= 1 {
+            // The error of a larger rejected batch does not say which datapoint is wrong.
+            self.link.trouble(failure);
+        }
+        if rejected && batch.len() <= 1 {
+            self.forget(batch, from_spool);
+            self.give_up(batch.len() as u64, &failure.text);
+            return;
+        }
+        let lane = if rejected {
+            self.lanes[lane as usize].limit = batch.len() / 2;
+            lane
+        } else {
+            self.backoff.failed(Instant::now(), jitter());
+            Lane::Backlog
+        };
+        let maybe_arrived = failure.answer_lost();
+        if from_spool {
+            self.spool.put_back(batch, maybe_arrived);
+        } else {
+            let rows = batch.iter().map(|point| point.row);
+            let dropped = self.queue.put_back(rows, lane, maybe_arrived);
+            self.drop_surplus(&dropped);
+        }
+    }
+
+    fn forget(&mut self, batch: &[Datapoint], from_spool: bool) {
+        if from_spool {
+            let rows = batch.iter().map(|point| point.row);
+            self.spool.forget_backlog(rows.collect());
+        } else {
+            self.queue.forget(batch);
+            self.spool.forget(batch);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Publishes the datapoints of one destination to CloudWatch, at least once.
+//!
+//! Two lanes send one request at a time each: fresh datapoints, and the backlog. Fresh
+//! datapoints never wait for the backlog, which is sent oldest first, at a limited rate,
+//! and only while CloudWatch accepts requests. A datapoint is kept until CloudWatch has
+//! confirmed it. If a response is lost the datapoint is sent again, and the possible
+//! duplicate is counted.
+
+mod backoff;
+mod finish;
+mod queue;
+mod request;
+mod spool;
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tracing::warn;
+
+use self::backoff::Backoff;
+use self::queue::{CAPACITY, Lane, MAX_BATCH, Queue};
+use self::request::{InProgress, Outcome, completed, put};
+use self::spool::{Answer, Spool};
+use crate::io::sink::cloudwatch::aggregation::Aggregation;
+use crate::io::sink::cloudwatch::datapoint::{Datapoint, Series};
+use crate::io::sink::cloudwatch::gauges::{DestinationGauges, SINK};
+use crate::io::sink::cloudwatch::link::Link;
+use crate::io::sink::daemon_metrics::DaemonMetrics;
+use crate::io::store::Store;
+use crate::model::settings::Settings;
+
+/// The publisher of one destination.
+pub(super) struct Publisher {
+    link: Arc<Link>,
+    settings: Arc<Settings>,
+    metrics: DaemonMetrics,
+    gauges: DestinationGauges,
+    queue: Queue,
+    spool: Spool,
+    /// The state of each [`Lane`].
+    lanes: [LaneState; 2],
+    backoff: Backoff,
+    /// The hour in which each series was last sent.
+    series: HashMap<Series, i64>,
+}
+
+struct LaneState {
+    request: Option<InProgress<Outcome>>,
+    /// The earliest time of the next request.
+    due: Instant,
+    /// The most datapoints in the next request; lower after a rejected batch.
+    limit: usize,
+}
+
+/// A completed operation.
+pub(super) enum Event {
+    Request(Outcome),
+    Store(Answer),
+}
+
+/// How long the first fresh datapoint waits for others, so that targets that change state
+/// together share a request.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// The time between two requests of the backlog. Four a second send a day of 1,000 targets
+/// in six minutes, and leave most of CloudWatch's quota of 500 a second to other callers.
+const BACKLOG_SPACING: Duration = Duration::from_millis(250);
+
+/// While CloudWatch accepts nothing, saved datapoints older than this move from memory to
+/// the spool. Younger ones are sent first when CloudWatch recovers.
+const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+
+/// CloudWatch bills a metric by the hour.
+const HOUR: i64 = 3600;
+
+impl Publisher {
+    /// A publisher whose spool consists of the store's rows with this key.
+    pub(super) fn new(
+        link: Arc<Link>,
+        settings: Arc<Settings>,
+        metrics: DaemonMetrics,
+        store: Store,
+        key: Arc<str>,
+    ) -> Self {
+        let due = Instant::now();
+        let lane = || LaneState {
+            request: None,
+            due,
+            limit: MAX_BATCH,
+        };
+        Self {
+            link,
+            settings,
+            gauges: DestinationGauges::new(&metrics),
+            metrics,
+            queue: Queue::new(CAPACITY),
+            spool: Spool::new(store, key),
+            lanes: [lane(), lane()],
+            backoff: Backoff::default(),
+            series: HashMap::new(),
+        }
+    }
+
+    pub(super) fn configure(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
+    }
+
+    /// Queues a datapoint.
+    pub(super) fn push(&mut self, datapoint: Datapoint) {
+        self.linger();
+        let dropped = self.queue.push(datapoint);
+        self.drop_surplus(&dropped);
+    }
+
+    /// Takes a datapoint that must not be sent before [`Publisher::resume`]. Until then it
+    /// is saved but not counted as waiting.
+    pub(super) fn hold(&mut self, datapoint: Datapoint) {
+        self.queue.hold(datapoint);
+    }
+
+    /// Queues a held datapoint, given by its row id.
+    pub(super) fn resume(&mut self, row: u64) {
+        self.linger();
+        let dropped = self.queue.put_back([row], Lane::Fresh, false);
+        self.drop_surplus(&dropped);
+    }
+
+    /// Saves what is new and maintains the spool.
+    pub(super) fn tick(&mut self, aggregation: &mut Aggregation, now: Timestamp) {
+        if self.spool.can_save() {
+            let mut unsaved = aggregation.unsaved();
+            unsaved.extend(self.queue.unsaved());
+            self.spool.save(&unsaved);
+        }
+        if self.spool.has_recovered() {
+            let known = self.queue.rows().chain(aggregation.rows()).collect();
+            self.spool.reconcile(known);
+        }
+        self.spool.maintain(now, self.settings.cloudwatch.backlog);
+        let hour = now.as_second().div_euclid(HOUR);
+        self.series.retain(|_, sent| *sent >= hour - 1);
+        self.update_gauges();
+    }
+
+    /// Starts the requests that are due.
+    pub(super) fn start_requests(&mut self) {
+        let now = Instant::now();
+        for lane in [Lane::Fresh, Lane::Backlog] {
+            if self.next_request(lane).is_some_and(|at| at <= now) {
+                let request = self.request(lane);
+                let state = &mut self.lanes[lane as usize];
+                state.request = Some(request);
+                if lane == Lane::Backlog {
+                    state.due = now + BACKLOG_SPACING;
+                }
+            }
+        }
+    }
+
+    /// Takes the next batch of a lane and sends it. The spool's part of the backlog goes
+    /// first: it is older than the part in memory, which is there only until it is saved.
+    fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
+        let limit = self.lanes[lane as usize].limit;
+        if lane == Lane::Backlog && self.spool.has_backlog() {
+            let oldest = self.spool.take_oldest(limit);
+            return self.send(lane, true, oldest);
+        }
+        let batch = self.queue.take(lane, limit, &self.settings.location);
+        self.spool.mark_sending(&batch);
+        self.send(lane, false, ready((batch, Vec::new())))
+    }
+
+    /// Sends a batch, which comes with the rows of the spool that cannot be read.
+    fn send(
+        &self,
+        lane: Lane,
+        from_spool: bool,
+        batch: impl Future<Output = (Vec<Datapoint>, Vec<u64>)> + Send + 'static,
+    ) -> InProgress<Outcome> {
+        let (link, settings) = (Arc::clone(&self.link), Arc::clone(&self.settings));
+        Box::pin(async move {
+            let (batch, unreadable) = batch.await;
+            let result = if batch.is_empty() {
+                Ok(())
+            } else {
+                put(&link, &settings, &batch).await
+            };
+            Outcome {
+                lane,
+                batch,
+                unreadable,
+                from_spool,
+                result,
+            }
+        })
+    }
+
+    /// The time at which [`Publisher::start_requests`] has to be called next, if any.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let lanes = [Lane::Fresh, Lane::Backlog].into_iter();
+        lanes.filter_map(|lane| self.next_request(lane)).min()
+    }
+
+    /// When the next request of a lane may start; `None` if it has nothing to send or a
+    /// request in progress. While CloudWatch accepts nothing, the backlog is sent only
+    /// when there are no fresh datapoints to find out whether it has recovered.
+    fn next_request(&self, lane: Lane) -> Option<Instant> {
+        let can_start = match lane {
+            Lane::Fresh => self.queue.has(Lane::Fresh),
+            Lane::Backlog => {
+                let waits = self.queue.has(Lane::Backlog) || self.spool.has_backlog();
+                waits && (self.backoff.is_flowing() || !self.has_fresh())
+            }
+        };
+        let state = &self.lanes[lane as usize];
+        (can_start && state.request.is_none()).then(|| {
+            let not_before = self.backoff.not_before();
+            not_before.map_or(state.due, |not_before| not_before.max(state.due))
+        })
+    }
+
+    /// Whether fresh datapoints wait or are being sent.
+    fn has_fresh(&self) -> bool {
+        self.queue.has(Lane::Fresh) || self.lanes[Lane::Fresh as usize].request.is_some()
+    }
+
+    /// Waits for the next completed operation.
+    pub(super) async fn event(&mut self) -> Event {
+        let [fresh, backlog] = &mut self.lanes;
+        tokio::select! {
+            outcome = completed(&mut fresh.request) => Event::Request(outcome),
+            outcome = completed(&mut backlog.request) => Event::Request(outcome),
+            answer = self.spool.answer() => Event::Store(answer),
+        }
+    }
+
+    /// Handles a completed operation.
+    pub(super) fn handle(&mut self, event: Event, aggregation: &mut Aggregation) {
+        match event {
+            Event::Request(outcome) => self.finish(outcome),
+            Event::Store(Answer::Saved(saved)) => {
+                aggregation.settle(saved);
+                self.queue.settle(saved);
+            }
+            Event::Store(Answer::Trimmed { removed, left }) => {
+                self.give_up(removed.unwrap_or_default(), "older than cloudwatch.backlog");
+                self.spool.set_backlog(left);
+            }
+        }
+        self.release();
+        self.update_gauges();
+    }
+
+    /// Sends fresh datapoints without waiting for more.
+    pub(super) fn hurry(&mut self) {
+        self.lanes[Lane::Fresh as usize].due = Instant::now();
+    }
+
+    /// Whether shutdown need not wait any longer: everything is sent, or the rest is left
+    /// to a usable store. Fresh datapoints are left only if CloudWatch accepts nothing.
+    pub(super) fn is_done(&self) -> bool {
+        let is_idle = self.lanes[Lane::Fresh as usize].request.is_none();
+        let has_nothing = !self.queue.has(Lane::Fresh) && !self.queue.has(Lane::Backlog);
+        let can_leave_rest = !self.queue.has(Lane::Fresh) || !self.backoff.is_flowing();
+        is_idle && (has_nothing || (can_leave_rest && self.spool.is_well()))
+    }
+
+    /// Saves what is not sent; drops it if that fails.
+    pub(super) async fn end(&mut self) {
+        let queue = &mut self.queue;
+        let unsaved = |saved| {
+            queue.settle(saved);
+            queue.unsaved()
+        };
+        if !self.spool.save_last(unsaved).await {
+            let why = "the time to flush is over and the state directory does not accept them";
+            self.give_up(self.queue.len() as u64, why);
+        }
+        self.gauges.set(0, 0);
+    }
+
+    /// Logs and counts datapoints that are dropped.
+    fn give_up(&self, count: u64, reason: &str) {
+        if count > 0 {
+            warn!(count, reason, "cloudwatch: datapoints dropped");
+            let counter = self.metrics.sink_dropped.with_label_values(&[SINK]);
+            counter.inc_by(count);
+        }
+    }
+
+    /// Drops the datapoints that a full queue returned.
+    fn drop_surplus(&mut self, dropped: &[Datapoint]) {
+        if !dropped.is_empty() {
+            self.spool.forget(dropped);
+            self.give_up(dropped.len() as u64, "the queue is full");
+        }
+    }
+
+    /// Lets the first fresh datapoint wait for more.
+    fn linger(&mut self) {
+        if !self.queue.has(Lane::Fresh) {
+            self.lanes[Lane::Fresh as usize].due = Instant::now() + LINGER;
+        }
+    }
+
+    /// Moves saved datapoints that need not wait in memory to the spool.
+    fn release(&mut self) {
+        if self.spool.is_well() {
+            let old = if self.backoff.is_flowing() {
+                Timestamp::MIN
+            } else {
+                Timestamp::now() - YOUNG
+            };
+            let released = self.queue.release(old);
+            self.spool.add_backlog(released);
+        }
+    }
+
+    fn update_gauges(&mut self) {
+        let waiting = self.queue.len() as u64 + self.spool.backlog();
+        self.gauges.set(waiting, self.series.len());
+    }
+}
+
+#[cfg(test)]
+mod tests;

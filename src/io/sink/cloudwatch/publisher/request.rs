@@ -1,0 +1,54 @@
+//! One `PutMetricData` request and its outcome.
+
+use std::pin::Pin;
+
+use crate::io::sink::cloudwatch::client::CallError;
+use crate::io::sink::cloudwatch::datapoint::Datapoint;
+use crate::io::sink::cloudwatch::link::Link;
+use crate::io::sink::cloudwatch::publisher::queue::Lane;
+use crate::model::settings::Settings;
+
+/// The outcome of a request.
+pub(in crate::io::sink::cloudwatch) struct Outcome {
+    pub(super) lane: Lane,
+    pub(super) batch: Vec<Datapoint>,
+    /// Spool rows that this release cannot read.
+    pub(super) unreadable: Vec<u64>,
+    /// Whether the batch was read from the spool, not taken from the queue.
+    pub(super) from_spool: bool,
+    pub(super) result: Result<(), CallError>,
+}
+
+/// An operation in progress.
+pub(super) type InProgress<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Sends a batch.
+pub(super) async fn put(
+    link: &Link,
+    settings: &Settings,
+    batch: &[Datapoint],
+) -> Result<(), CallError> {
+    let cloudwatch = &settings.cloudwatch;
+    let api = link.api(cloudwatch).await?;
+    let data = batch
+        .iter()
+        .map(|datapoint| datapoint.datum(settings))
+        .collect();
+    let request = api.writes.put_metric_data();
+    let request = request
+        .namespace(&cloudwatch.namespace)
+        .set_metric_data(Some(data));
+    api.settle("PutMetricData", request.send().await).map(drop)
+}
+
+/// Waits for the operation in progress; forever if there is none.
+pub(super) async fn completed<T>(operation: &mut Option<InProgress<T>>) -> T {
+    match operation {
+        Some(future) => {
+            let result = future.await;
+            *operation = None;
+            result
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,258 @@
+//! The part of the spool in the state directory that belongs to one destination.
+//!
+//! Saves copies of datapoints in memory and reads the backlog: datapoints that CloudWatch
+//! did not accept, or that an earlier process left. Without a usable state directory every
+//! operation has no effect. It does not decide what is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::io::sink::cloudwatch::datapoint::Datapoint;
+use crate::io::sink::cloudwatch::publisher::request::{InProgress, completed};
+use crate::io::store::Store;
+
+/// The spool of one destination.
+pub(super) struct Spool {
+    store: Store,
+    /// Identifies the rows of this location and destination.
+    key: Arc<str>,
+    /// The write in progress.
+    saving: Option<InProgress<Answer>>,
+    /// The query in progress, separate because under load a write is always in progress.
+    query: Option<InProgress<Answer>>,
+    /// The number of datapoints in the backlog, exact at the last [`Answer::Trimmed`].
+    backlog: u64,
+    /// When the backlog was last trimmed and counted; `None` if that is due.
+    trimmed: Option<Timestamp>,
+    /// Whether the store was usable at the last [`Spool::has_recovered`].
+    was_well: bool,
+}
+
+/// The result of an operation of the store.
+pub(in crate::io::sink::cloudwatch) enum Answer {
+    /// Whether the datapoints of the last [`Spool::save`] were saved.
+    Saved(bool),
+    /// How many datapoints were removed from the backlog, and how many are left; `None` if
+    /// the store failed.
+    Trimmed {
+        removed: Option<u64>,
+        left: Option<u64>,
+    },
+}
+
+/// The most datapoints in a destination's backlog: a day of 3,500 series, or a gigabyte.
+const MOST: u64 = 5_000_000;
+
+/// How often the backlog is trimmed and counted.
+const TRIM_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+impl Spool {
+    pub(super) const fn new(store: Store, key: Arc<str>) -> Self {
+        Self {
+            store,
+            key,
+            saving: None,
+            query: None,
+            backlog: 0,
+            trimmed: None,
+            was_well: true,
+        }
+    }
+
+    /// Whether the store accepts work.
+    pub(super) fn is_well(&self) -> bool {
+        self.store.is_well()
+    }
+
+    /// Whether [`Spool::save`] may be called.
+    pub(super) fn can_save(&self) -> bool {
+        self.saving.is_none() && self.is_well()
+    }
+
+    /// Starts to save datapoints; [`Answer::Saved`] follows.
+    pub(super) fn save(&mut self, datapoints: &[Datapoint]) {
+        if !datapoints.is_empty() {
+            let saved = self.write(datapoints);
+            self.saving = Some(Box::pin(async { Answer::Saved(saved.await) }));
+        }
+    }
+
+    /// Saves the last datapoints of the process: waits for the write in progress, then
+    /// saves what `unsaved` returns, given the result of that write. Returns false if
+    /// datapoints are not saved.
+    pub(super) async fn save_last(&mut self, unsaved: impl FnOnce(bool) -> Vec<Datapoint>) -> bool {
+        let saved = match self.saving.take() {
+            Some(saving) => matches!(saving.await, Answer::Saved(true)),
+            None => true,
+        };
+        self.write(&unsaved(saved)).await
+    }
+
+    fn write(&self, datapoints: &[Datapoint]) -> impl Future<Output = bool> + Send + use<> {
+        let rows = datapoints.iter().map(|point| point.to_row(&self.key));
+        let (store, rows) = (self.store.clone(), rows.collect());
+        async move { store.keep_datapoints(rows).await }
+    }
+
+    /// Whether the store has recovered from a failure since the last call.
+    pub(super) fn has_recovered(&mut self) -> bool {
+        let is_well = self.is_well();
+        let was_well = std::mem::replace(&mut self.was_well, is_well);
+        is_well && !was_well
+    }
+
+    /// Moves all rows except `known` to the backlog: the store may have rejected the
+    /// message that they were sent.
+    pub(super) fn reconcile(&mut self, known: Vec<u64>) {
+        self.store.reconcile_datapoints(&self.key, known);
+        self.recount();
+    }
+
+    /// Removes datapoints older than `max_age` from the backlog and counts the rest, at
+    /// start and each minute; [`Answer::Trimmed`] follows.
+    pub(super) fn maintain(&mut self, now: Timestamp, max_age: Duration) {
+        let is_due = |last: Timestamp| now.duration_since(last) >= TRIM_EVERY;
+        if self.query.is_some() || !self.is_well() || !self.trimmed.is_none_or(is_due) {
+            return;
+        }
+        self.trimmed = Some(now);
+        let (store, key) = (self.store.clone(), Arc::clone(&self.key));
+        let age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
+        let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        self.query = Some(Box::pin(async move {
+            Answer::Trimmed {
+                removed: store.trim_datapoints(&key, before, MOST).await,
+                left: store.count_datapoints(&key).await,
+            }
+        }));
+    }
+
+    /// Waits for the next answer of the store; forever if none is due.
+    pub(super) async fn answer(&mut self) -> Answer {
+        tokio::select! {
+            answer = completed(&mut self.saving) => answer,
+            answer = completed(&mut self.query) => answer,
+        }
+    }
+
+    /// The number of datapoints in the backlog.
+    pub(super) const fn backlog(&self) -> u64 {
+        self.backlog
+    }
+
+    /// Whether the backlog has datapoints that can be read now.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog > 0 && self.is_well()
+    }
+
+    /// Takes the size of the backlog from [`Answer::Trimmed`].
+    pub(super) fn set_backlog(&mut self, left: Option<u64>) {
+        match left {
+            Some(left) => self.backlog = left,
+            None => self.trimmed = None,
+        }
+    }
+
+    /// Makes the next [`Spool::maintain`] count the backlog.
+    pub(super) const fn recount(&mut self) {
+        self.trimmed = None;
+        self.backlog = 0;
+    }
+
+    /// Reads the oldest datapoints of the backlog, and the ids of rows that this release
+    /// cannot read. Marks the datapoints as being sent.
+    pub(super) fn take_oldest(
+        &self,
+        limit: usize,
+    ) -> impl Future<Output = (Vec<Datapoint>, Vec<u64>)> + Send + use<> {
+        let (store, key) = (self.store.clone(), Arc::clone(&self.key));
+        async move {
+            let (mut batch, mut unreadable) = (Vec::new(), Vec::new());
+            for row in store
+                .oldest_datapoints(&key, limit)
+                .await
+                .into_iter()
+                .flatten()
+            {
+                match Datapoint::from_row(&row) {
+                    Some(datapoint) => batch.push(datapoint),
+                    None => unreadable.push(row.id),
+                }
+            }
+            if !batch.is_empty() {
+                store.sending_datapoints(rows(&batch));
+            }
+            (batch, unreadable)
+        }
+    }
+
+    /// Marks datapoints as being sent: if the process ends now, they may have arrived.
+    pub(super) fn mark_sending(&self, batch: &[Datapoint]) {
+        self.store.sending_datapoints(rows(batch));
+    }
+
+    /// Removes datapoints, wherever they waited.
+    pub(super) fn forget(&self, batch: &[Datapoint]) {
+        self.store.forget_datapoints(rows(batch));
+    }
+
+    /// Removes rows of the backlog.
+    pub(super) fn forget_backlog(&mut self, rows: Vec<u64>) {
+        self.backlog = self.backlog.saturating_sub(rows.len() as u64);
+        self.store.forget_datapoints(rows);
+    }
+
+    /// Moves saved datapoints to the backlog.
+    pub(super) fn add_backlog(&mut self, released: Vec<Datapoint>) {
+        self.backlog += released.len() as u64;
+        let (lost, other): (Vec<_>, Vec<_>) =
+            released.into_iter().partition(|point| point.maybe_arrived);
+        self.put_back(&lost, true);
+        self.put_back(&other, false);
+    }
+
+    /// Leaves datapoints in the backlog after a request that failed. `maybe_arrived`:
+    /// whether CloudWatch may have them already.
+    pub(super) fn put_back(&self, batch: &[Datapoint], maybe_arrived: bool) {
+        self.store.put_back_datapoints(rows(batch), maybe_arrived);
+    }
+}
+
+fn rows(batch: &[Datapoint]) -> Vec<u64> {
+    batch.iter().map(|datapoint| datapoint.row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::sink::cloudwatch::datapoint::Series;
+    use crate::io::sink::daemon_metrics::DaemonMetrics;
+
+    #[tokio::test]
+    async fn the_backlog_of_earlier_processes_is_counted_under_load() {
+        let directory = tempfile::tempdir().unwrap();
+        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        let (store, _) = Store::open(directory.path(), gauges).await;
+        let mut spool = Spool::new(store, "here/".into());
+        let now = Timestamp::now();
+        for row in 0..3 {
+            // New datapoints to save each time.
+            if spool.can_save() {
+                spool.save(&[Datapoint::new(row, Series::Heartbeat, now, 1.0)]);
+            }
+            spool.maintain(now, Duration::from_secs(3600));
+            for _ in 0..2 {
+                if let Answer::Trimmed { left, .. } = spool.answer().await {
+                    assert_eq!(left, Some(0));
+                    return;
+                }
+                if spool.saving.is_none() && spool.query.is_none() {
+                    break;
+                }
+            }
+        }
+        panic!("never counted");
+    }
+}
