@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     const QUIET: Terminal = Terminal {
-        colour: false,
+        color: false,
         progress: false,
     };
 

@@ -76,7 +76,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         };
         format!("{}\n", json::result(parts))
     } else {
-        render::render(&target, &observation, &diagnosis, terminal.colour)
+        render::render(&target, &observation, &diagnosis, terminal.color)
     };
     print(&text)?;
     Ok(match diagnosis.outcome {

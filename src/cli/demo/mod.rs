@@ -88,7 +88,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let style = match (args.json, std::io::stdout().is_terminal()) {
         (true, _) => Style::Json,
         (false, true) => Style::Table {
-            colour: terminal.colour,
+            color: terminal.color,
         },
         (false, false) => Style::Lines,
     };
@@ -106,7 +106,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let rows = daemon.rows();
     daemon.stop().await;
     simulator.stop().await;
-    told.and_then(|()| teller.outcome(&rows, began.elapsed(), terminal.colour))
+    told.and_then(|()| teller.outcome(&rows, began.elapsed(), terminal.color))
         .map_err(|error| format!("cannot write: {error}"))
 }
 

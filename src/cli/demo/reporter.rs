@@ -15,10 +15,10 @@ use super::{Row, plan, view};
 /// How changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// A table redrawn in place, in colour or not.
+    /// A table redrawn in place, in color or not.
     Table {
-        /// Whether it may be coloured.
-        colour: bool,
+        /// Whether it may be colored.
+        color: bool,
     },
     /// A line per change.
     Lines,
@@ -100,8 +100,8 @@ impl<W: Write> Reporter<W> {
     }
 
     fn show(&mut self, rows: &[Row], elapsed: Duration) -> std::io::Result<()> {
-        if let Style::Table { colour } = self.style {
-            let table = view::table(rows, elapsed, colour);
+        if let Style::Table { color } = self.style {
+            let table = view::table(rows, elapsed, color);
             if self.standing > 0 {
                 // Up over the table that stands, then clear to the end of the screen.
                 write!(self.out, "\u{1b}[{}A\u{1b}[J", self.standing)?;
@@ -138,7 +138,7 @@ impl<W: Write> Reporter<W> {
         &mut self,
         rows: &[Row],
         elapsed: Duration,
-        colour: bool,
+        color: bool,
     ) -> std::io::Result<Exit> {
         let judged = plan::judge(rows, elapsed);
         if self.style == Style::Json {
@@ -146,7 +146,7 @@ impl<W: Write> Reporter<W> {
                 writeln!(self.out, "{}", view::outcome_json(one))?;
             }
         } else {
-            write!(self.out, "\n{}", view::outcome(&judged, colour))?;
+            write!(self.out, "\n{}", view::outcome(&judged, color))?;
         }
         self.out.flush()?;
         let good = judged.iter().all(|one| one.problem.is_none());
@@ -209,7 +209,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_terminal_is_redrawn_in_place() {
-        let told = check(Style::Table { colour: false }).await;
+        let told = check(Style::Table { color: false }).await;
         // Header and one row stand; each redraw goes up over both.
         assert!(told.contains("\u{1b}[2A\u{1b}[JTARGET"), "{told:?}");
         assert!(!told.starts_with('\u{1b}'), "{told:?}");

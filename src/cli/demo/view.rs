@@ -16,7 +16,7 @@ use crate::model::cause::Certainty;
 use crate::model::observation::Phase;
 
 /// The state of every target, with a hint while the slow route is awaited.
-pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
+pub(super) fn table(rows: &[Row], elapsed: Duration, color: bool) -> String {
     let mut out = String::new();
     let (target, health, cause) = ("TARGET", "HEALTH", "PROBABLE CAUSE");
     let (certainty, processing) = ("CERTAINTY", "PROCESSING");
@@ -28,7 +28,7 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
         let waiting = if row.probed { "-" } else { "(no answer yet)" };
         let cause = row.cause.as_ref().map_or(waiting, |cause| cause.as_str());
         let certainty = row.certainty.map_or("-", |certainty| certainty.as_str());
-        let health = painted(row.health, colour);
+        let health = painted(row.health, color);
         line(
             &mut out,
             format_args!(
@@ -72,7 +72,7 @@ pub(super) fn change(row: &Row, elapsed: Duration) -> String {
 }
 
 /// What was wrong, what was named, and what was missed.
-pub(super) fn outcome(judged: &[Judged<'_>], colour: bool) -> String {
+pub(super) fn outcome(judged: &[Judged<'_>], color: bool) -> String {
     let mut out = String::new();
     let (target, wrong, named) = ("TARGET", "WHAT IS WRONG", "NAMED");
     line(&mut out, format_args!("{target:<15} {wrong:<34} {named}"));
@@ -97,7 +97,7 @@ pub(super) fn outcome(judged: &[Judged<'_>], colour: bool) -> String {
         &mut out,
         format_args!(
             "\n{}",
-            coloured(&summary, if good { GREEN } else { RED }, colour)
+            colored(&summary, if good { GREEN } else { RED }, color)
         ),
     );
     let proven = failing
@@ -142,7 +142,7 @@ const GREEN: &str = "32";
 const YELLOW: &str = "33";
 const DIM: &str = "2";
 
-fn painted(health: HealthState, colour: bool) -> String {
+fn painted(health: HealthState, color: bool) -> String {
     let code = match health {
         HealthState::Up => GREEN,
         HealthState::Degraded => YELLOW,
@@ -150,11 +150,11 @@ fn painted(health: HealthState, colour: bool) -> String {
         HealthState::Unknown => DIM,
     };
     // Padded first: escape codes have no width.
-    coloured(&format!("{:<9}", health.as_str()), code, colour)
+    colored(&format!("{:<9}", health.as_str()), code, color)
 }
 
-fn coloured(text: &str, code: &str, colour: bool) -> String {
-    if colour {
+fn colored(text: &str, code: &str, color: bool) -> String {
+    if color {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     } else {
         text.to_owned()

@@ -17,10 +17,10 @@ pub(super) fn render(
     target: &Target,
     observation: &Observation,
     diagnosis: &Diagnosis,
-    colour: bool,
+    color: bool,
 ) -> String {
     let mut lines = vec![
-        headline(target, observation, diagnosis, colour),
+        headline(target, observation, diagnosis, color),
         String::new(),
     ];
     lines.extend(bars(observation));
@@ -28,7 +28,7 @@ pub(super) fn render(
         lines.extend([String::new(), format!("  {}", clean(error))]);
     }
     if let Some(verdict) = &diagnosis.verdict {
-        lines.extend(cause(verdict, colour));
+        lines.extend(cause(verdict, color));
     }
     if !diagnosis.evidence.is_empty() {
         lines.extend([String::new(), "  evidence".to_owned()]);
@@ -56,7 +56,7 @@ fn headline(
     target: &Target,
     observation: &Observation,
     diagnosis: &Diagnosis,
-    colour: bool,
+    color: bool,
 ) -> String {
     let (word, code) = match diagnosis.outcome {
         Outcome::Passed => ("passed", 32),
@@ -68,7 +68,7 @@ fn headline(
         .as_ref()
         .map(|it| it.status.to_string());
     let status = status.unwrap_or_else(|| "no answer".to_owned());
-    let (word, time) = (paint(word, code, colour), time(observation.duration));
+    let (word, time) = (paint(word, code, color), time(observation.duration));
     format!("{word}  {}  {status}  {time}", clean(target.name.as_str()))
 }
 
@@ -88,8 +88,8 @@ fn bars(observation: &Observation) -> Vec<String> {
     Phase::ALL.into_iter().filter_map(bar).collect()
 }
 
-fn cause(verdict: &Verdict, colour: bool) -> Vec<String> {
-    let name = paint(verdict.cause.as_str(), 1, colour);
+fn cause(verdict: &Verdict, color: bool) -> Vec<String> {
+    let name = paint(verdict.cause.as_str(), 1, color);
     let mut lines = vec![
         String::new(),
         format!("  {name} ({}, {})", verdict.certainty, verdict.owner),
@@ -117,8 +117,8 @@ fn time(time: Duration) -> String {
     }
 }
 
-fn paint(text: &str, code: u8, colour: bool) -> String {
-    if colour {
+fn paint(text: &str, code: u8, color: bool) -> String {
+    if color {
         format!("\x1b[{code}m{text}\x1b[0m")
     } else {
         text.to_owned()

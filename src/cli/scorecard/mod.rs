@@ -77,7 +77,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
             let settings = config::load(file)
                 .map_err(|error| error.to_string())?
                 .settings;
-            logging::start(&settings.log, terminal.progress && terminal.colour)
+            logging::start(&settings.log, terminal.progress && terminal.color)
                 .map_err(|error| error.to_string())?;
             let truths = Truths::of(&settings, &args.expect)?;
             score(settings, &truths, lasting, None).await?

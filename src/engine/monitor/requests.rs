@@ -1,14 +1,14 @@
-//! What the monitor asks beside probing: control requests, and AWS's own words.
+//! Requests of the monitor beside probes: control requests, and evidence from AWS.
 //!
-//! Both only while an incident is open, and neither holds anything up: the verdict from
-//! outside is published at once and revised when an answer comes.
+//! Both are made only while an incident is open, and neither delays a result: the diagnosis
+//! from outside is published at once and revised when evidence arrives.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::Monitor;
-use super::notice::Notice;
+use super::notification::Notification;
 use super::target_state::{TargetState, of};
 use crate::domain::diagnosis::Outcome;
 use crate::domain::diagnosis::aws::EvidenceUpdate;
@@ -21,97 +21,99 @@ use crate::model::observation::Observation;
 use crate::model::target::Target;
 
 impl Monitor {
-    /// Has AWS asked about a failure of an open incident; forgets it with the incident.
+    /// Requests evidence about a failure of an open incident; cancels the requests when the
+    /// incident is resolved.
     pub(super) fn request_evidence(&mut self, report: &Report, facts: &Facts) {
         let target = &report.target;
-        let Some(watched) = self.targets.get_mut(&target.name) else {
+        let Some(state) = self.targets.get_mut(&target.name) else {
             return;
         };
         if let Some(IncidentEvent::Resolved(_)) = report.event {
-            watched.evidence_requests.forget();
+            state.evidence_requests.forget();
             self.outbox.evidence.forget(&target.name);
         }
-        let Some(incident) = watched.incidents.open() else {
+        let Some(incident) = state.incidents.open() else {
             return;
         };
         let (observation, diagnosis) = (&report.observation, &report.diagnosis);
-        let question =
-            watched
-                .evidence_requests
-                .ask(target, observation, facts, diagnosis, incident);
-        if let Some(question) = question {
-            self.outbox.evidence.ask(question);
+        let request = state
+            .evidence_requests
+            .ask(target, observation, facts, diagnosis, incident);
+        if let Some(request) = request {
+            self.outbox.evidence.ask(request);
         }
     }
 
-    /// Has the floor measured while an incident with answers to compare is open.
+    /// Requests control requests while an incident is open whose failures have responses to
+    /// compare them with.
     pub(super) fn control(&self, report: &Report, now: Timestamp) {
         let failed = report.diagnosis.outcome == Outcome::Failed;
         let answered = report.observation.response.is_some();
-        if let Some(watched) = self.targets.get(&report.target.name) {
-            self.measure(watched, failed && answered, now);
+        if let Some(state) = self.targets.get(&report.target.name) {
+            self.request_control(state, failed && answered, now);
         }
     }
 
-    /// A control request's answer is measured by, and counts nowhere else.
+    /// Adds the result of a control request to the target's baseline.
     pub(super) fn controlled(
         &mut self,
         target: &Arc<Target>,
         observation: &Observation,
         now: Timestamp,
     ) {
-        let Some(watched) = of(&mut self.targets, target) else {
+        let Some(state) = of(&mut self.targets, target) else {
             return;
         };
         let host = target.url.host_str().unwrap_or_default();
-        watched.baseline.control(observation, host, now);
-        watched.learned.changed = true;
-        let failing = watched.health.consecutive_failures() > 0;
-        if let Some(watched) = self.targets.get(&target.name) {
-            self.measure(watched, failing, now);
+        state.baseline.control(observation, host, now);
+        state.learned.changed = true;
+        let failing = state.health.consecutive_failures() > 0;
+        if let Some(state) = self.targets.get(&target.name) {
+            self.request_control(state, failing, now);
         }
     }
 
-    fn measure(&self, watched: &TargetState, failing: bool, now: Timestamp) {
-        let opened = watched.incidents.open().map(|incident| incident.opened);
-        if let Some(after) = watched.baseline.wants_control(opened, failing, now) {
-            let target = Arc::clone(&watched.target);
+    fn request_control(&self, state: &TargetState, failing: bool, now: Timestamp) {
+        let opened = state.incidents.open().map(|incident| incident.opened);
+        if let Some(after) = state.baseline.wants_control(opened, failing, now) {
+            let target = Arc::clone(&state.target);
             self.outbox.control_requests.request(target, after);
         }
     }
 
-    /// What AWS said about an earlier failure revises the incident; no probe is counted.
-    pub(super) fn answered(&mut self, answer: &EvidenceUpdate, now: Timestamp) {
-        let Some(watched) = self.targets.get_mut(&answer.target) else {
+    /// Revises an incident by evidence from AWS about an earlier failure. It is not counted
+    /// as a probe.
+    pub(super) fn apply_evidence(&mut self, update: &EvidenceUpdate, now: Timestamp) {
+        let Some(state) = self.targets.get_mut(&update.target) else {
             return;
         };
-        let Some((mut facts, evidence)) = watched.evidence_requests.answered(answer) else {
+        let Some((mut facts, evidence)) = state.evidence_requests.answered(update) else {
             return;
         };
-        facts.told_by_aws(&watched.target.aws, &evidence);
+        facts.told_by_aws(&state.target.aws, &evidence);
         let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
-        let said = summary(&evidence);
-        let event = watched
+        let note = summary(&evidence);
+        let event = state
             .incidents
-            .revise_with(answer.began, &diagnosis, &said, now);
+            .revise_with(update.began, &diagnosis, &note, now);
         let Some(event) = event else {
             return;
         };
         let incident = event.incident();
-        watched.showing = Some(Arc::clone(&incident.verdict));
-        self.batch.keep(KeptIncident {
+        state.showing = Some(Arc::clone(&incident.verdict));
+        self.batch.save(KeptIncident {
             location: Arc::clone(&self.location),
             incident: Arc::clone(incident),
-            health: watched.health.state(),
-            since: watched.health.since(),
+            health: state.health.state(),
+            since: state.health.since(),
         });
-        self.batch.tell(Notice::Update(Box::new(Update {
-            target: Arc::clone(&watched.target),
+        self.batch.notify(Notification::Update(Box::new(Update {
+            target: Arc::clone(&state.target),
             at: now,
-            began: answer.began,
+            began: update.began,
             diagnosis,
             incident: Arc::clone(incident),
-            maintenance: self.maintenance.covering(&answer.target, now).is_some(),
+            maintenance: self.maintenance.covering(&update.target, now).is_some(),
         })));
     }
 }
