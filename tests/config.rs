@@ -138,7 +138,7 @@ fn check_tells_what_the_shard_of_this_machine_holds() {
         });
         assert_eq!(said, (Some(0), expected.to_owned()), "{pod:?}");
     };
-    let note = "note: FOLDER/c.toml: shard.index: no daemon would start on this machine: ";
+    let note = "note: FOLDER/c.toml: shard.index: the daemon would not start on this machine: ";
     let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
     check(
         Some("probecause-2"),

@@ -14,6 +14,7 @@ pub mod probe;
 pub mod rules;
 pub mod run;
 pub mod scorecard;
+mod simulated;
 
 use std::io::{IsTerminal, Write as _};
 
