@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Exit, Terminal, print};
 use crate::domain::shard::{self, IndexError};
-use crate::io::config::{self, Problem};
+use crate::io::config::{self, ConfigError, Problem};
 use crate::model::settings::Settings;
 
 /// Arguments of `check`.
@@ -35,6 +35,10 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
         (None, Some(directory)) => check_rules(directory),
         (None, None) => return Err("give a configuration file, or --rules DIR".to_owned()),
     };
+    let report = report.unwrap_or_else(|error| CheckReport {
+        problems: error.problems,
+        ..CheckReport::default()
+    });
     let mut text = String::new();
     for (level, list) in [
         ("error", &report.problems),
@@ -72,32 +76,25 @@ struct CheckReport {
     rules: usize,
 }
 
-fn check_configuration(file: &Path) -> CheckReport {
-    match config::load(file) {
-        Ok(loaded) => {
-            let (shards, index_error) = shard_summary(&loaded.settings);
-            let mut notes = loaded.notes;
-            // A note, since the configuration may be meant for another machine.
-            notes.extend(index_error.map(|error| Problem {
-                file: file.to_owned(),
-                line: None,
-                key: "shard.index".to_owned(),
-                message: format!("the daemon would not start on this machine: {error}"),
-            }));
-            CheckReport {
-                warnings: loaded.warnings,
-                notes,
-                targets: Some(loaded.settings.targets.len()),
-                shards,
-                rules: loaded.settings.rules.len(),
-                ..CheckReport::default()
-            }
-        }
-        Err(error) => CheckReport {
-            problems: error.problems,
-            ..CheckReport::default()
-        },
-    }
+fn check_configuration(file: &Path) -> Result<CheckReport, ConfigError> {
+    let loaded = config::load(file)?;
+    let (shards, index_error) = shard_summary(&loaded.settings);
+    let mut notes = loaded.notes;
+    // A note, since the configuration may be meant for another machine.
+    notes.extend(index_error.map(|error| Problem {
+        file: file.to_owned(),
+        line: None,
+        key: "shard.index".to_owned(),
+        message: format!("the daemon would not start on this machine: {error}"),
+    }));
+    Ok(CheckReport {
+        warnings: loaded.warnings,
+        notes,
+        targets: Some(loaded.settings.targets.len()),
+        shards,
+        rules: loaded.settings.rules.len(),
+        ..CheckReport::default()
+    })
 }
 
 /// The number of targets of this shard. If its index is not known on this machine: the
@@ -127,19 +124,14 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     }
 }
 
-fn check_rules(directory: &Path) -> CheckReport {
-    match config::load_rules(directory) {
-        Ok(loaded) => CheckReport {
-            warnings: loaded.warnings,
-            notes: loaded.notes,
-            rules: loaded.files.len(),
-            ..CheckReport::default()
-        },
-        Err(error) => CheckReport {
-            problems: error.problems,
-            ..CheckReport::default()
-        },
-    }
+fn check_rules(directory: &Path) -> Result<CheckReport, ConfigError> {
+    let loaded = config::load_rules(directory)?;
+    Ok(CheckReport {
+        warnings: loaded.warnings,
+        notes: loaded.notes,
+        rules: loaded.files.len(),
+        ..CheckReport::default()
+    })
 }
 
 fn line(level: &str, problem: &Problem, as_json: bool) -> String {

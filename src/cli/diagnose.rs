@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 
 use super::rules::RulesArgs;
-use super::{Exit, Terminal, print};
+use super::{Exit, Terminal, candidate_shares, print};
 use crate::domain::diagnosis::Diagnosis;
 use crate::domain::transcript::{self, Transcript, judge};
 use crate::io::json;
@@ -115,12 +115,8 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
         verdict.cause, verdict.certainty, verdict.owner, verdict.title
     );
     if verdict.candidates.len() > 1 {
-        let shares: Vec<String> = verdict
-            .candidates
-            .iter()
-            .map(|candidate| format!("{} {:.0} %", candidate.cause, candidate.share * 100.0))
-            .collect();
-        let _ = writeln!(text, "  candidates: {}", shares.join(", "));
+        let shares = candidate_shares(&verdict.candidates);
+        let _ = writeln!(text, "  candidates: {shares}");
     }
     for evidence in &diagnosis.evidence {
         let _ = writeln!(text, "  evidence:   {} = {}", evidence.fact, evidence.value);

@@ -20,6 +20,8 @@ use std::io::{IsTerminal, Write as _};
 
 use clap::{Parser, Subcommand};
 
+use crate::domain::diagnosis::Candidate;
+
 /// Synthetic monitoring that names the probable cause.
 #[derive(Debug, Parser)]
 #[command(name = "probecause", version, about, max_term_width = 100)]
@@ -96,6 +98,23 @@ impl Terminal {
             progress: std::io::stderr().is_terminal(),
         }
     }
+}
+
+/// Adds the escape codes of a color or style (SGR parameter) to text, if `color` is set.
+fn paint(text: &str, code: u8, color: bool) -> String {
+    if color {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The candidates with their shares, such as `lambda-throttled 60 %, api-throttled 40 %`.
+fn candidate_shares(candidates: &[Candidate]) -> String {
+    let shares = candidates
+        .iter()
+        .map(|candidate| format!("{} {:.0} %", candidate.cause, candidate.share * 100.0));
+    shares.collect::<Vec<_>>().join(", ")
 }
 
 /// Prints a command's result to standard output.

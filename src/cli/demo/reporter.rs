@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Exit;
 use super::{Row, plan, view};
+use crate::cli::Exit;
 
 /// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Row;
 use super::plan::{INTEGRATION_TIMEOUT, RouteResult, SLOW_ROUTE};
+use crate::cli::paint;
 use crate::domain::health::HealthState;
 use crate::io::json;
 use crate::model::cause::Certainty;
@@ -27,7 +28,7 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, color: bool) -> String {
         let no_cause = if row.probed { "-" } else { "(no result yet)" };
         let cause = row.cause.as_ref().map_or(no_cause, |cause| cause.as_str());
         let certainty = row.certainty.map_or("-", |certainty| certainty.as_str());
-        let health = painted(row.health, color);
+        let health = health_cell(row.health, color);
         line(
             &mut out,
             format_args!(
@@ -96,10 +97,7 @@ pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
     let passed = results.iter().all(|result| result.problem.is_none());
     let summary = format!("{named} of {} failing routes named", failing.len());
     let code = if passed { GREEN } else { RED };
-    line(
-        &mut out,
-        format_args!("\n{}", colored(&summary, code, color)),
-    );
+    line(&mut out, format_args!("\n{}", paint(&summary, code, color)));
     let proven = failing
         .iter()
         .filter(|result| result.row.and_then(|row| row.certainty) == Some(Certainty::Proven));
@@ -139,12 +137,12 @@ pub(super) fn result_json(result: &RouteResult<'_>) -> Value {
     })
 }
 
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const DIM: &str = "2";
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const DIM: u8 = 2;
 
-fn painted(health: HealthState, color: bool) -> String {
+fn health_cell(health: HealthState, color: bool) -> String {
     let code = match health {
         HealthState::Up => GREEN,
         HealthState::Degraded => YELLOW,
@@ -152,15 +150,7 @@ fn painted(health: HealthState, color: bool) -> String {
         HealthState::Unknown => DIM,
     };
     // Padded before coloring, since escape codes count as characters but have no width.
-    colored(&format!("{:<9}", health.as_str()), code, color)
-}
-
-fn colored(text: &str, code: &str, color: bool) -> String {
-    if color {
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    } else {
-        text.to_owned()
-    }
+    paint(&format!("{:<9}", health.as_str()), code, color)
 }
 
 fn processing_text(row: &Row) -> String {

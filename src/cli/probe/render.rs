@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cli::paint;
 use crate::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
 use crate::model::observation::{Observation, Phase};
 use crate::model::target::Target;
@@ -111,14 +112,6 @@ fn time(time: Duration) -> String {
         format!("{:.1} ms", time.as_secs_f64() * 1000.0)
     } else {
         format!("{:.3} s", time.as_secs_f64())
-    }
-}
-
-fn paint(text: &str, code: u8, color: bool) -> String {
-    if color {
-        format!("\x1b[{code}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
     }
 }
 

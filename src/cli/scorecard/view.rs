@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::judge::{Card, Mark, NamedCause, Step};
 use super::truth::{NONE, Truth};
+use crate::cli::candidate_shares;
 use crate::io::json;
 use crate::model::cause::Certainty;
 
@@ -111,9 +112,8 @@ fn history(out: &mut String, card: &Card, named: &NamedCause) {
         let _infallible = writeln!(out, "  {at}  {cause} ({certainty}): {}", step.note);
     }
     if card.mark() != Mark::Right && named.candidates.len() > 1 {
-        let all = named.candidates.iter();
-        let all = all.map(|one| format!("{} {:.0} %", one.cause, one.share * 100.0));
-        let _infallible = writeln!(out, "  candidates: {}", all.collect::<Vec<_>>().join(", "));
+        let shares = candidate_shares(&named.candidates);
+        let _infallible = writeln!(out, "  candidates: {shares}");
     }
     if !named.evidence.is_empty() {
         let facts = named.evidence.iter();

@@ -20,12 +20,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::rulebook::{Rulebook, RulebookError};
 use crate::domain::shard::IndexError;
 use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
 use crate::engine::scheduler::control_requests::ControlRequests;
-use crate::engine::scheduler::{Command, Emission, Probe, Scheduler};
+use crate::engine::scheduler::{Command, Probe, Scheduler};
 use crate::engine::server::{self, ReloadRequest, ServerState};
 use crate::io::evidence::Evidence;
 use crate::io::probe::{Prober, ProberError};
@@ -97,32 +96,15 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
-    board: Arc<Board>,
-    cloudwatch: Arc<CloudWatchSink>,
-    control_requests: ControlRequests,
-    evidence: Arc<Evidence>,
+    outbox: Outbox,
     store: Store,
-    sd_notify: SdNotify,
-    scheduler: mpsc::Sender<Command>,
     reload: mpsc::Sender<ReloadRequest>,
     grace: Duration,
     stop_server: watch::Sender<bool>,
-    tasks: Tasks,
-}
-
-#[derive(Debug)]
-struct Tasks {
     scheduler: JoinHandle<()>,
     monitor: JoinHandle<()>,
-    server: JoinHandle<()>,
     reloader: JoinHandle<()>,
-}
-
-/// The sending halves of the monitor's input channels.
-struct MonitorSenders {
-    emissions: mpsc::Sender<Emission>,
-    control_requests: mpsc::Sender<(Arc<Target>, Observation)>,
-    configurations: mpsc::Sender<Configuration>,
+    server: JoinHandle<()>,
 }
 
 /// A configuration for the monitor, with the channel for its reply.
@@ -138,7 +120,7 @@ const COMMAND_QUEUE: usize = 4096;
 
 /// Control requests running or waiting for their time: one for each of as many incidents as
 /// a person can look at.
-const MAX_CONTROL_REQUESTS: usize = 64;
+const MAX_CONTROLS: usize = 64;
 
 /// Evidence updates queued for the monitor: one for each evidence request that may be queued.
 const EVIDENCE_QUEUE: usize = 256;
@@ -161,69 +143,57 @@ impl App {
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
-        let (sinks, evidence, evidence_updates) =
-            start_sinks(&settings, &metrics, options.aws, store.clone());
-        let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
-
-        let (inbox, senders) = monitor_channels(evidence_updates);
+        let (emission_sender, emissions) = mpsc::channel(EMISSION_QUEUE);
+        let (control_sender, control_requests) = mpsc::channel(MAX_CONTROLS);
+        let (updates, evidence) = mpsc::channel(EVIDENCE_QUEUE);
+        let (configuration_sender, configurations) = mpsc::channel(1);
+        let inbox = Inbox {
+            emissions,
+            control_requests,
+            evidence,
+            configurations,
+        };
         let (scheduler, commands) = mpsc::channel(COMMAND_QUEUE);
         let (reload, reload_requests) = mpsc::channel(1);
         let (stop_server, stop_requested) = watch::channel(false);
 
-        let state = ServerState::new(
-            Arc::clone(&sinks.prometheus),
-            Arc::clone(&board),
-            reload.clone(),
-            &settings.server,
-        )?;
-        let ready = state.readiness();
-        let control_requests = ControlRequests::start(
-            prober.clone(),
-            senders.control_requests,
-            MAX_CONTROL_REQUESTS,
-            metrics.controls_dropped.clone(),
-        );
+        let sinks = start_sinks(&settings, &metrics, options.aws.clone(), store.clone());
+        let evidence = Evidence::start_with(&settings, metrics.clone(), updates, options.aws);
+        let dropped = metrics.controls_dropped.clone();
+        let control_requests =
+            ControlRequests::start(prober.clone(), control_sender, MAX_CONTROLS, dropped);
         let outbox = Outbox {
             sinks,
-            scheduler: scheduler.clone(),
-            control_requests: control_requests.clone(),
-            evidence: Arc::clone(&evidence),
-            sd_notify: options.sd_notify.clone(),
+            scheduler,
+            control_requests,
+            evidence: Arc::new(evidence),
+            sd_notify: options.sd_notify,
         };
-        let runner = Scheduler::new(prober, senders.emissions, metrics.clone());
+        let (prometheus, board) = (&outbox.sinks.prometheus, &outbox.sinks.board);
+        let (prometheus, board) = (Arc::clone(prometheus), Arc::clone(board));
+        let server = ServerState::new(prometheus, board, reload.clone(), &settings.server)?;
+        let scheduler = Scheduler::new(prober, emission_sender, metrics.clone());
         let reloader = reload::Reloader {
             path: options.reload_from,
             running: Arc::clone(&settings),
-            configure: senders.configurations,
-            scheduler: scheduler.clone(),
+            configure: configuration_sender,
             metrics,
-            server: state.clone(),
-            sd_notify: options.sd_notify.clone(),
-            board: Arc::clone(&board),
+            server: server.clone(),
+            outbox: outbox.clone(),
         };
-        let tasks = Tasks {
-            scheduler: probe_runtime::spawn(
-                probe_runtime::thread_count(&settings),
-                runner.run(commands),
-            )
-            .map_err(StartError::Threads)?,
-            monitor: tokio::spawn(Monitor::new(rulebook, outbox, store.clone(), memory).run(inbox)),
-            server: tokio::spawn(server::serve(listener, state, is_true(stop_requested))),
-            reloader: tokio::spawn(reloader.run(reload_requests, ready)),
-        };
+        let monitor = Monitor::new(rulebook, outbox.clone(), store.clone(), memory);
+        let scheduler = probe_runtime::spawn(&settings, scheduler.run(commands));
         Ok(Self {
             address,
-            board,
-            cloudwatch,
-            control_requests,
-            evidence,
+            outbox,
             store,
-            sd_notify: options.sd_notify,
-            scheduler,
             reload,
             grace: settings.scheduler.shutdown_grace,
             stop_server,
-            tasks,
+            scheduler: scheduler.map_err(StartError::Threads)?,
+            monitor: tokio::spawn(monitor.run(inbox)),
+            reloader: tokio::spawn(reloader.run(reload_requests, server.readiness())),
+            server: tokio::spawn(server::serve(listener, server, is_true(stop_requested))),
         })
     }
 
@@ -236,7 +206,7 @@ impl App {
     /// The board: the newest result of every target.
     #[must_use]
     pub fn board(&self) -> Arc<Board> {
-        Arc::clone(&self.board)
+        Arc::clone(&self.outbox.sinks.board)
     }
 
     /// Reloads the configuration, as `POST /-/reload` does, and returns a summary.
@@ -253,13 +223,13 @@ impl App {
     /// Waits until a background task exits, which none does by itself, and returns its name.
     pub async fn exited_task(&mut self) -> &'static str {
         tokio::select! {
-            _ = &mut self.tasks.scheduler => "scheduler",
-            _ = &mut self.tasks.monitor => "monitor",
-            _ = &mut self.tasks.server => "server",
-            _ = &mut self.tasks.reloader => "reloader",
-            () = self.cloudwatch.ended() => "CloudWatch sink",
-            () = self.control_requests.ended() => "control requests",
-            () = self.evidence.ended() => "evidence",
+            _ = &mut self.scheduler => "scheduler",
+            _ = &mut self.monitor => "monitor",
+            _ = &mut self.server => "server",
+            _ = &mut self.reloader => "reloader",
+            () = self.outbox.sinks.cloudwatch.ended() => "CloudWatch sink",
+            () = self.outbox.control_requests.ended() => "control requests",
+            () = self.outbox.evidence.ended() => "evidence",
             () = self.store.ended() => "store",
         }
     }
@@ -267,25 +237,19 @@ impl App {
     /// Stops in order: no new probes start, running ones may finish within the grace period,
     /// their results are published, sinks flush, unsaved state is saved, the server closes.
     pub async fn stop(self) {
-        let Self {
-            scheduler,
-            tasks,
-            grace,
-            ..
-        } = self;
-        self.sd_notify.stopping();
-        tasks.reloader.abort();
+        let outbox = self.outbox;
+        outbox.sd_notify.stopping();
+        self.reloader.abort();
         // Fails only if the scheduler has already exited.
-        let _ = scheduler.send(Command::Stop(grace)).await;
-        drop(scheduler);
-        join("scheduler", tasks.scheduler).await;
-        join("monitor", tasks.monitor).await;
-        self.evidence.shutdown(CLOSE_TIMEOUT).await;
-        self.cloudwatch.shutdown(FLUSH_TIMEOUT).await;
+        let _ = outbox.scheduler.send(Command::Stop(self.grace)).await;
+        join("scheduler", self.scheduler).await;
+        join("monitor", self.monitor).await;
+        outbox.evidence.shutdown(CLOSE_TIMEOUT).await;
+        outbox.sinks.cloudwatch.shutdown(FLUSH_TIMEOUT).await;
         self.store.close().await;
         // Fails only if the server has already exited.
         let _ = self.stop_server.send(true);
-        let mut server = tasks.server;
+        let mut server = self.server;
         if tokio::time::timeout(CLOSE_TIMEOUT, &mut server)
             .await
             .is_err()
@@ -301,25 +265,6 @@ impl Probe for Prober {
     }
 }
 
-/// Creates the monitor's input channels.
-fn monitor_channels(evidence: mpsc::Receiver<EvidenceUpdate>) -> (Inbox, MonitorSenders) {
-    let (emission_sender, emissions) = mpsc::channel(EMISSION_QUEUE);
-    let (control_sender, control_requests) = mpsc::channel(MAX_CONTROL_REQUESTS);
-    let (configuration_sender, configurations) = mpsc::channel(1);
-    let inbox = Inbox {
-        emissions,
-        control_requests,
-        evidence,
-        configurations,
-    };
-    let senders = MonitorSenders {
-        emissions: emission_sender,
-        control_requests: control_sender,
-        configurations: configuration_sender,
-    };
-    (inbox, senders)
-}
-
 /// Opens the store; returns it with the state of the previous run.
 async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, Memory) {
     let gauges = metrics.store_gauges();
@@ -329,23 +274,19 @@ async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store
     }
 }
 
-/// Starts the sinks and the evidence task; returns them with the channel for evidence.
+/// Starts the sinks.
 fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
     aws: Option<SdkConfig>,
     store: Store,
-) -> (Sinks, Arc<Evidence>, mpsc::Receiver<EvidenceUpdate>) {
-    let cloudwatch =
-        CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
-    let sinks = Sinks {
+) -> Sinks {
+    let cloudwatch = CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws, store);
+    Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(Board::default()),
         cloudwatch: Arc::new(cloudwatch),
-    };
-    let (sender, updates) = mpsc::channel(EVIDENCE_QUEUE);
-    let evidence = Evidence::start_with(settings, metrics.clone(), sender, aws);
-    (sinks, Arc::new(evidence), updates)
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

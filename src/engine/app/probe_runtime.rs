@@ -20,17 +20,15 @@ use crate::model::settings::Settings;
 const PROBES_PER_THREAD: f64 = 500.0;
 
 /// The number of threads for the probes of this configuration, at most one per CPU.
-pub(super) fn thread_count(settings: &Settings) -> usize {
+fn thread_count(settings: &Settings) -> usize {
     let cpus = available_parallelism().map_or(1, NonZero::get);
-    let per_second = |interval: f64| if interval > 0.0 { 1.0 / interval } else { 0.0 };
-    let targets = settings.targets.iter();
-    let rate: f64 = targets
-        .map(|target| per_second(target.interval.as_secs_f64()))
+    let intervals = settings.targets.iter().map(|target| target.interval);
+    let seconds = intervals.map(|interval| interval.as_secs_f64());
+    let rate: f64 = seconds
+        .filter(|interval| *interval > 0.0)
+        .map(f64::recip)
         .sum();
-    let capacity =
-        |threads| PROBES_PER_THREAD * f64::from(u32::try_from(threads).unwrap_or(u32::MAX));
-    let too_few = (1..cpus).take_while(|threads| rate > capacity(*threads));
-    too_few.count() + 1
+    ((rate / PROBES_PER_THREAD).ceil() as usize).clamp(1, cpus)
 }
 
 /// Runs a future, and the tasks it spawns, on a runtime of its own until the future ends.
@@ -38,11 +36,11 @@ pub(super) fn thread_count(settings: &Settings) -> usize {
 /// # Errors
 /// The operating system could not create a thread.
 pub(super) fn spawn(
-    threads: usize,
+    settings: &Settings,
     run: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
+        .worker_threads(thread_count(settings))
         .thread_name("probes")
         .enable_all()
         .build()?;
@@ -92,8 +90,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_task_reports_its_end_and_its_panic() {
-        assert!(spawn(1, async {}).unwrap().await.is_ok());
-        let panicked = spawn(1, async { panic!("expected by the test") });
+        let settings = Settings::default();
+        assert!(spawn(&settings, async {}).unwrap().await.is_ok());
+        let panicked = spawn(&settings, async { panic!("expected by the test") });
         assert!(panicked.unwrap().await.unwrap_err().is_panic());
     }
 }

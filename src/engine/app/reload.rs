@@ -10,13 +10,11 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Configuration, shard};
-use crate::engine::monitor::ConfigChange;
+use crate::engine::monitor::{ConfigChange, Outbox};
 use crate::engine::scheduler::Command;
 use crate::engine::server::{ReloadRequest, ServerState};
 use crate::io::config;
-use crate::io::sd_notify::SdNotify;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::io::sink::page::Board;
 use crate::model::settings::Settings;
 
 /// The task that reloads the configuration.
@@ -24,11 +22,9 @@ pub(super) struct Reloader {
     pub(super) path: Option<PathBuf>,
     pub(super) running: Arc<Settings>,
     pub(super) configure: mpsc::Sender<Configuration>,
-    pub(super) scheduler: mpsc::Sender<Command>,
     pub(super) metrics: DaemonMetrics,
     pub(super) server: ServerState,
-    pub(super) sd_notify: SdNotify,
-    pub(super) board: Arc<Board>,
+    pub(super) outbox: Outbox,
 }
 
 /// The error of a reload that the daemon's shutdown interrupts.
@@ -47,9 +43,9 @@ impl Reloader {
             return;
         }
         ready.send_replace(true);
-        self.sd_notify.ready(&self.board.summary());
+        self.report_ready();
         while let Some(reply) = requests.recv().await {
-            self.sd_notify.reloading();
+            self.outbox.sd_notify.reloading();
             let result = self.reload().await;
             self.metrics
                 .config_reload_successful
@@ -61,10 +57,15 @@ impl Reloader {
                 }
             }
             // The daemon is ready even if the reload failed.
-            self.sd_notify.ready(&self.board.summary());
+            self.report_ready();
             // The requester may have gone.
             let _ = reply.send(result);
         }
+    }
+
+    fn report_ready(&self) {
+        let status = self.outbox.sinks.board.summary();
+        self.outbox.sd_notify.ready(&status);
     }
 
     async fn reload(&mut self) -> Result<String, String> {
@@ -120,7 +121,11 @@ impl Reloader {
         // After the monitor, which must know a target before the first result arrives.
         let max_in_flight = settings.scheduler.max_in_flight;
         let command = Command::Configure(settings.targets.clone(), max_in_flight);
-        self.scheduler.send(command).await.map_err(|_| stopping())?;
+        self.outbox
+            .scheduler
+            .send(command)
+            .await
+            .map_err(|_| stopping())?;
         self.running = settings;
         self.metrics.config_reload_successful.set(1);
         self.metrics

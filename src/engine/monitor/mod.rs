@@ -76,8 +76,8 @@ pub struct ConfigChange {
     pub removed: usize,
 }
 
-/// The components that the monitor sends to. No send blocks.
-#[derive(Debug)]
+/// The components that the monitor sends to. No send blocks. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Outbox {
     /// The sinks that publish results.
     pub sinks: Sinks,
