@@ -97,8 +97,9 @@ fn check_configuration(file: &Path) -> Result<CheckReport, ConfigError> {
     })
 }
 
-/// The number of targets of this shard. If its index is not known on this machine: the
-/// range over all shards, and the reason. `None` without shards.
+/// Describes how many targets this shard probes. If the index of the shard is not known on
+/// this machine, describes the range over all shards and returns the error. Without shards,
+/// both are `None`.
 fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {

@@ -50,7 +50,7 @@ pub enum Command {
     Alarms(alarms::Args),
     /// Score diagnoses against known faults.
     Scorecard(scorecard::Args),
-    /// Ask a running daemon whether it is healthy.
+    /// Check whether a running daemon is healthy.
     Healthcheck(healthcheck::Args),
     /// Generate man pages and shell completions.
     Manual(manual::Args),

@@ -118,8 +118,8 @@ const EMISSION_QUEUE: usize = 1024;
 /// targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Control requests running or waiting for their time: one for each of as many incidents as
-/// a person can look at.
+/// Control requests that run or wait for their delay: one per incident, for as many incidents
+/// as a person can look at.
 const MAX_CONTROLS: usize = 64;
 
 /// Evidence updates queued for the monitor: one for each evidence request that may be queued.

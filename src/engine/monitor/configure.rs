@@ -56,7 +56,7 @@ impl Monitor {
         for target in &settings.targets {
             let state = match old.remove(&target.name) {
                 Some(kept) if kept.target == *target => TargetState {
-                    // Shares the scheduler's copy, so that the two compare by pointer.
+                    // Shares the scheduler's copy, so that the two are compared by pointer.
                     target: Arc::clone(target),
                     ..kept
                 },

@@ -1,4 +1,4 @@
-//! Handles many targets that fail at the same time by one incident for all of them.
+//! Opens one incident for all targets when many of them fail at the same time.
 //!
 //! If the prober itself has a problem (`prober-local`), the failures count for no target.
 //! If a group of targets fails, each target keeps its own incident, and one annotation
@@ -28,7 +28,8 @@ const PROBER: &str = "(prober)";
 /// The target name of a group's incident.
 const GROUP: &str = "(group)";
 
-/// Most target names in a group's annotation. An alarm's description holds fewer.
+/// The maximum number of target names in a group's annotation. An alarm's description has
+/// room for fewer.
 const NAMES: usize = 100;
 
 impl Monitor {

@@ -117,8 +117,8 @@ pub struct Monitor {
     batch: OutputBatch,
 }
 
-/// Most events per batch. Each batch is one commit: large enough to keep up with any number
-/// of probes, small enough to delay its first event by a millisecond at most.
+/// The maximum number of events per batch. Each batch is one commit: large enough to keep up
+/// with any number of probes, small enough to delay its first event by at most a millisecond.
 const BATCH: usize = 64;
 
 /// How often the group's incident is restated and changed baselines are saved.

@@ -32,8 +32,7 @@ pub(super) enum Notification {
     Remembered(Vec<Arc<Incident>>),
     /// Whether the prober itself has a problem.
     Trouble(bool),
-    /// The annotation that replaces the alarms of a failing group; `None`: each target's
-    /// alarm stands for itself.
+    /// The annotation that replaces those of a failing group's alarms; `None` restores them.
     Group(Option<Annotation>),
     /// Owner, title and next steps of every known cause.
     Causes(Arc<[CauseInfo]>),

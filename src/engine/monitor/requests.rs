@@ -44,13 +44,13 @@ impl Monitor {
         }
     }
 
-    /// Requests control requests while an incident is open whose failures have responses to
-    /// compare them with.
+    /// Schedules a control request if the open incident needs one. Only a failure with a
+    /// response counts as failing, since its time can be compared.
     pub(super) fn control(&self, report: &Report, now: Timestamp) {
         let failed = report.diagnosis.outcome == Outcome::Failed;
         let answered = report.observation.response.is_some();
         if let Some(state) = self.targets.get(&report.target.name) {
-            self.request_control(state, failed && answered, now);
+            self.schedule_control(state, failed && answered, now);
         }
     }
 
@@ -69,11 +69,11 @@ impl Monitor {
         state.learned.changed = true;
         let failing = state.health.consecutive_failures() > 0;
         if let Some(state) = self.targets.get(&target.name) {
-            self.request_control(state, failing, now);
+            self.schedule_control(state, failing, now);
         }
     }
 
-    fn request_control(&self, state: &TargetState, failing: bool, now: Timestamp) {
+    fn schedule_control(&self, state: &TargetState, failing: bool, now: Timestamp) {
         let opened = state.incidents.open().map(|incident| incident.opened);
         if let Some(after) = state.baseline.wants_control(opened, failing, now) {
             let target = Arc::clone(&state.target);

@@ -1,8 +1,8 @@
 //! Runs control requests beside the probes, a limited number at the same time.
 //!
-//! Requesting one never blocks: if the queue is full, the request is dropped and counted, and
-//! the next failing probe requests it again. A target has at most one control request in
-//! progress. When one is needed, and what its result means, is left to the baseline.
+//! Scheduling one never blocks: if the queue is full, the request is dropped and counted, and
+//! the next failing probe schedules it again. A target has at most one control request in
+//! progress. The baseline decides when one is needed and what its result means.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,8 +67,8 @@ impl ControlRequests {
         Self { requests, dropped }
     }
 
-    /// Requests a control request to the target's control path after a delay. Returns at
-    /// once. Does nothing if the target has no control path or one is in progress.
+    /// Schedules a request to the target's control path after a delay, and returns at once.
+    /// Does nothing if the target has no control path or a control request is in progress.
     pub fn request(&self, target: Arc<Target>, after: Duration) {
         if target.aws.control_path.is_some() && self.requests.try_send((target, after)).is_err() {
             self.dropped.inc();

@@ -1,7 +1,7 @@
 //! Measures how late the daemon's own tasks run, so that no target is blamed for it.
 //!
-//! A task sleeps again and again and records how much too late it wakes; any other task may
-//! be delayed by as much. Each probe is given the longest stall during its run. Which of its
+//! A task sleeps repeatedly for a short time and records how late it wakes; other tasks may
+//! be delayed by as much. Each probe gets the longest stall during its run. Which of its
 //! phases was delayed is not known.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use prometheus::Histogram;
 use tokio::time::{Instant, sleep_until};
 
-/// The length of each sleep. A stall half as long is detected every other time.
+/// The length of each sleep. A stall of half this length is detected in half of the cases.
 const STEP: Duration = Duration::from_millis(20);
 
 /// Shorter delays are the normal inaccuracy of timers, which count in milliseconds.
@@ -20,7 +20,7 @@ const MIN_STALL: Duration = Duration::from_millis(10);
 /// How long a stall is kept. No probe runs longer than an hour.
 const RETENTION: Duration = Duration::from_secs(3600);
 
-/// Most stalls that are kept; the oldest are dropped first.
+/// The maximum number of stalls that are kept; the oldest are dropped first.
 const MAX_STALLS: usize = 1024;
 
 /// The stalls that were measured.
@@ -34,8 +34,8 @@ pub(super) struct Lateness {
 struct Measured {
     /// When the current sleep should end.
     due: Option<Instant>,
-    /// The end and length of stalls. Each one is shorter than the one before it: a stall
-    /// followed by a longer one is never the longest since any moment.
+    /// The end and length of stalls, oldest first. A stall that is followed by a longer one is
+    /// removed, since it is never the longest of any period.
     stalls: VecDeque<(Instant, Duration)>,
 }
 

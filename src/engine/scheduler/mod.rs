@@ -32,7 +32,7 @@ pub enum Command {
     Configure(Vec<Arc<Target>>, usize),
     /// Probes a target again after this time, ahead of its next slot.
     LookAgain(TargetName, Duration),
-    /// Stops. No probe starts any more; running ones may finish within this time.
+    /// Stops: no further probe starts, and running probes may finish within this time.
     Stop(Duration),
 }
 
@@ -90,7 +90,7 @@ impl<P: Probe> Scheduler<P> {
     /// Runs until [`Command::Stop`].
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let lateness = Arc::clone(&self.lateness);
-        // A separate task, since the time that this loop takes is no lag of the runtime.
+        // A separate task, so that time spent in this loop is not measured as lag.
         let mut lateness_task = JoinSet::new();
         lateness_task.spawn(async move { lateness.measure().await });
         loop {

@@ -18,8 +18,8 @@ use tracing::debug;
 
 use super::ServerState;
 
-/// Most open connections: far more than scrapers and users need, and few enough that their
-/// buffers use less than 50 MB.
+/// The maximum number of open connections: far more than scrapers and users need, and few
+/// enough that their buffers use less than 50 MB.
 const MAX_CONNECTIONS: usize = 512;
 
 /// How long a TLS handshake, or receiving a request's header, may take.
@@ -31,7 +31,7 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 /// How long a connection that is being closed may take to finish its response.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Most bytes of a request's header.
+/// The maximum size of a request header in bytes.
 const MAX_HEADER_BYTES: u16 = 16 * 1024;
 
 /// The pause after an error of the listener, such as too many open files.

@@ -40,7 +40,7 @@ pub struct ServerState {
     access: watch::Sender<Arc<AccessControl>>,
 }
 
-/// Most bytes of a request's body. No route reads one.
+/// The maximum size of a request body in bytes. No route reads one.
 const MAX_BODY: usize = 4 * 1024;
 
 impl ServerState {
