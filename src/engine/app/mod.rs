@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::rulebook::{Rulebook, RulebookError};
 use crate::domain::shard::IndexError;
 use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
@@ -145,8 +146,8 @@ impl App {
         let (listener, address) = listen(settings.server.listen).await?;
         let (emission_sender, emissions) = mpsc::channel(EMISSION_QUEUE);
         let (control_sender, control_requests) = mpsc::channel(MAX_CONTROLS);
-        let (updates, evidence) = mpsc::channel(EVIDENCE_QUEUE);
         let (configuration_sender, configurations) = mpsc::channel(1);
+        let (collector, evidence) = start_evidence(&settings, &metrics, options.aws.clone());
         let inbox = Inbox {
             emissions,
             control_requests,
@@ -157,8 +158,7 @@ impl App {
         let (reload, reload_requests) = mpsc::channel(1);
         let (stop_server, stop_requested) = watch::channel(false);
 
-        let sinks = start_sinks(&settings, &metrics, options.aws.clone(), store.clone());
-        let evidence = Evidence::start_with(&settings, metrics.clone(), updates, options.aws);
+        let sinks = start_sinks(&settings, &metrics, options.aws, store.clone());
         let dropped = metrics.controls_dropped.clone();
         let control_requests =
             ControlRequests::start(prober.clone(), control_sender, MAX_CONTROLS, dropped);
@@ -166,7 +166,7 @@ impl App {
             sinks,
             scheduler,
             control_requests,
-            evidence: Arc::new(evidence),
+            evidence: Arc::new(collector),
             sd_notify: options.sd_notify,
         };
         let (prometheus, board) = (&outbox.sinks.prometheus, &outbox.sinks.board);
@@ -272,6 +272,17 @@ async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store
         Some(directory) => Store::open(directory, gauges).await,
         None => (Store::off(gauges), Memory::default()),
     }
+}
+
+/// Starts the task that collects evidence; returns it with the channel of its updates.
+fn start_evidence(
+    settings: &Settings,
+    metrics: &DaemonMetrics,
+    aws: Option<SdkConfig>,
+) -> (Evidence, mpsc::Receiver<EvidenceUpdate>) {
+    let (sender, updates) = mpsc::channel(EVIDENCE_QUEUE);
+    let evidence = Evidence::start_with(settings, metrics.clone(), sender, aws);
+    (evidence, updates)
 }
 
 /// Starts the sinks.
