@@ -1,4 +1,4 @@
-//! Probecause: synthetic monitoring that names the probable cause.
+//! Probecause: synthetic monitoring that names the probable cause of a failure.
 //!
 //! # The main path
 //!
@@ -7,15 +7,15 @@
 //!
 //! # Layers
 //!
-//! Each folder is a layer. A layer imports from the layers below it and never from those
-//! above; `tests/architecture.rs` checks this.
+//! Each folder is a layer. A layer imports only from the layers below it;
+//! `tests/architecture.rs` checks this.
 //!
 //! | layer | contents | may import |
 //! | --- | --- | --- |
-//! | [`cli`] | one file per command, with `main.rs` on top | everything |
+//! | [`cli`] | one file per command; called by `main.rs` | everything |
 //! | [`engine`] | tasks, timers, the event loop, the HTTP server | `io`, `domain`, `model` |
-//! | [`io`] | files, sockets, AWS, SQLite: no decisions | `domain`, `model` |
-//! | [`domain`] | diagnosis, health, incidents, alarms: pure functions of their arguments, time included | `model` |
+//! | [`io`] | files, sockets, AWS, SQLite; no decisions | `domain`, `model` |
+//! | [`domain`] | diagnosis, health, incidents, alarms; pure code that gets the time as an argument | `model` |
 //! | [`model`] | plain data | nothing |
 
 pub mod cli;

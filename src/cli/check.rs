@@ -1,7 +1,6 @@
-//! `probecause check`: says everything that is wrong with a configuration and with the
-//! operator's rules that it names, and the mend.
+//! `probecause check`: reports every problem of a configuration and of the user's rules.
 //!
-//! Reads what the daemon would read and nothing more: no target is contacted.
+//! It reads the same files as the daemon and contacts no target.
 
 use std::path::{Path, PathBuf};
 
@@ -9,38 +8,42 @@ use serde_json::json;
 
 use super::{Exit, Terminal, print};
 use crate::domain::shard::{self, IndexError};
-use crate::io::config::{self, Problem};
+use crate::io::config::{self, ConfigError, Problem};
 use crate::model::settings::Settings;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration, such as probecause.toml.
+    /// The configuration file, such as probecause.toml.
     #[arg(required_unless_present = "rules")]
     file: Option<PathBuf>,
-    /// Check this directory of rules alone.
+    /// Check a directory of rules instead of a configuration.
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     rules: Option<PathBuf>,
-    /// One JSON object a line for each problem, warning and note.
+    /// Print each problem, warning and note as a line of JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Carries the command out: problems and warnings, then a summary. Warnings alone are fine.
+/// Runs the command. The exit is [`Exit::Usage`] if there are problems; warnings are allowed.
 ///
 /// # Errors
-/// A message for the user: standard output cannot be written.
+/// Standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    let found = match (&args.file, &args.rules) {
-        (Some(file), _) => of_configuration(file),
-        (None, Some(folder)) => of_rules(folder),
-        (None, None) => return Err("name a configuration, or --rules DIR".to_owned()),
+    let report = match (&args.file, &args.rules) {
+        (Some(file), _) => check_configuration(file),
+        (None, Some(directory)) => check_rules(directory),
+        (None, None) => return Err("give a configuration file, or --rules DIR".to_owned()),
     };
+    let report = report.unwrap_or_else(|error| CheckReport {
+        problems: error.problems,
+        ..CheckReport::default()
+    });
     let mut text = String::new();
     for (level, list) in [
-        ("error", &found.problems),
-        ("warning", &found.warnings),
-        ("note", &found.notes),
+        ("error", &report.problems),
+        ("warning", &report.warnings),
+        ("note", &report.notes),
     ] {
         for problem in list {
             text.push_str(&line(level, problem, args.json));
@@ -48,99 +51,88 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
         }
     }
     if !args.json {
-        text.push_str(&summary(&found));
+        text.push_str(&summary(&report));
         text.push('\n');
     }
     print(&text)?;
-    Ok(if found.problems.is_empty() {
+    Ok(if report.problems.is_empty() {
         Exit::Fine
     } else {
         Exit::Usage
     })
 }
 
-/// What there is to say.
+/// The result of a check.
 #[derive(Default)]
-struct Found {
+struct CheckReport {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     notes: Vec<Problem>,
-    /// Absent where rules alone are looked at.
+    /// The number of targets; `None` if only rules are checked.
     targets: Option<usize>,
-    /// How the targets are shared out.
-    shares: Option<String>,
-    /// Files of the operator's rules.
+    /// How the targets are distributed over the shards.
+    shards: Option<String>,
+    /// The number of files with the user's rules.
     rules: usize,
 }
 
-fn of_configuration(file: &Path) -> Found {
-    match config::load(file) {
-        Ok(loaded) => {
-            let (shares, note) = shares(&loaded.settings);
-            let mut notes = loaded.notes;
-            // Not a warning: configurations are checked on other machines than they are for.
-            notes.extend(note.map(|error| Problem {
-                file: file.to_owned(),
-                line: None,
-                key: "shard.index".to_owned(),
-                message: format!("no daemon would start on this machine: {error}"),
-            }));
-            Found {
-                warnings: loaded.warnings,
-                notes,
-                targets: Some(loaded.settings.targets.len()),
-                shares,
-                rules: loaded.settings.rules.len(),
-                ..Found::default()
-            }
-        }
-        Err(error) => Found {
-            problems: error.problems,
-            ..Found::default()
-        },
-    }
+fn check_configuration(file: &Path) -> Result<CheckReport, ConfigError> {
+    let loaded = config::load(file)?;
+    let (shards, index_error) = shard_summary(&loaded.settings);
+    let mut notes = loaded.notes;
+    // A note, since the configuration may be meant for another machine.
+    notes.extend(index_error.map(|error| Problem {
+        file: file.to_owned(),
+        line: None,
+        key: "shard.index".to_owned(),
+        message: format!("the daemon would not start on this machine: {error}"),
+    }));
+    Ok(CheckReport {
+        warnings: loaded.warnings,
+        notes,
+        targets: Some(loaded.settings.targets.len()),
+        shards,
+        rules: loaded.settings.rules.len(),
+        ..CheckReport::default()
+    })
 }
 
-/// What this shard holds, or, where its index is not known here, what each of them does,
-/// and why. Nothing where one daemon holds everything.
-fn shares(settings: &Settings) -> (Option<String>, Option<IndexError>) {
+/// Describes how many targets this shard probes. If the index of the shard is not known on
+/// this machine, describes the range over all shards and returns the error. Without shards,
+/// both are `None`.
+fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {
         return (None, None);
     }
-    let mut held = vec![0_usize; total as usize];
+    let mut counts = vec![0_usize; total as usize];
     for target in &settings.targets {
         for holder in shard::holders(&settings.shards, &target.name) {
-            held[holder as usize] += 1;
+            counts[holder as usize] += 1;
         }
     }
     match shard::index(&settings.shards, |name| std::env::var(name).ok()) {
         Ok(own) => {
-            let held = held[own as usize];
-            (Some(format!("shard {own} of {total} holds {held}")), None)
+            let count = counts[own as usize];
+            (Some(format!("shard {own} of {total} holds {count}")), None)
         }
         Err(error) => {
-            let (least, most) = (held.iter().min(), held.iter().max());
-            let (least, most) = (least.unwrap_or(&0), most.unwrap_or(&0));
-            let shares = format!("{total} shards hold {least} to {most} each");
-            (Some(shares), Some(error))
+            let least = counts.iter().min().unwrap_or(&0);
+            let most = counts.iter().max().unwrap_or(&0);
+            let range = format!("{total} shards hold {least} to {most} each");
+            (Some(range), Some(error))
         }
     }
 }
 
-fn of_rules(folder: &Path) -> Found {
-    match config::load_rules(folder) {
-        Ok(loaded) => Found {
-            warnings: loaded.warnings,
-            notes: loaded.notes,
-            rules: loaded.files.len(),
-            ..Found::default()
-        },
-        Err(error) => Found {
-            problems: error.problems,
-            ..Found::default()
-        },
-    }
+fn check_rules(directory: &Path) -> Result<CheckReport, ConfigError> {
+    let loaded = config::load_rules(directory)?;
+    Ok(CheckReport {
+        warnings: loaded.warnings,
+        notes: loaded.notes,
+        rules: loaded.files.len(),
+        ..CheckReport::default()
+    })
 }
 
 fn line(level: &str, problem: &Problem, as_json: bool) -> String {
@@ -160,28 +152,23 @@ fn line(level: &str, problem: &Problem, as_json: bool) -> String {
     .to_string()
 }
 
-fn summary(found: &Found) -> String {
+fn summary(report: &CheckReport) -> String {
     let mut parts = Vec::new();
-    let seen = |parts: &mut Vec<String>| {
-        parts.extend(found.targets.map(|targets| counted(targets, "target")));
-        parts.extend(found.shares.clone());
-        if found.rules > 0 || found.targets.is_none() {
-            parts.push(counted(found.rules, "file") + " of rules");
+    let valid = report.problems.is_empty();
+    if valid {
+        parts.extend(report.targets.map(|targets| counted(targets, "target")));
+        parts.extend(report.shards.clone());
+        if report.rules > 0 || report.targets.is_none() {
+            parts.push(counted(report.rules, "file") + " of rules");
         }
-    };
-    match found.problems.len() {
-        0 => seen(&mut parts),
-        problems => parts.push(counted(problems, "problem")),
-    }
-    if !found.warnings.is_empty() {
-        parts.push(counted(found.warnings.len(), "warning"));
-    }
-    let fine = if found.problems.is_empty() {
-        "fine: "
     } else {
-        ""
-    };
-    format!("{fine}{}", parts.join(", "))
+        parts.push(counted(report.problems.len(), "problem"));
+    }
+    if !report.warnings.is_empty() {
+        parts.push(counted(report.warnings.len(), "warning"));
+    }
+    let prefix = if valid { "fine: " } else { "" };
+    format!("{prefix}{}", parts.join(", "))
 }
 
 fn counted(number: usize, noun: &str) -> String {
@@ -193,26 +180,26 @@ fn counted(number: usize, noun: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(problems: usize, warnings: usize, targets: Option<usize>, rules: usize, said: &str) {
+    fn check(problems: usize, warnings: usize, targets: Option<usize>, rules: usize, text: &str) {
         let problem = || Problem {
             file: "c.toml".into(),
             line: None,
             key: String::new(),
             message: "no".to_owned(),
         };
-        let found = Found {
+        let report = CheckReport {
             problems: std::iter::repeat_with(problem).take(problems).collect(),
             warnings: std::iter::repeat_with(problem).take(warnings).collect(),
             notes: Vec::new(),
             targets,
-            shares: (rules == 3).then(|| "shard 0 of 2 holds 5".to_owned()),
+            shards: (rules == 3).then(|| "shard 0 of 2 holds 5".to_owned()),
             rules,
         };
-        assert_eq!(summary(&found), said);
+        assert_eq!(summary(&report), text);
     }
 
     #[test]
-    fn the_summary_counts_in_words_a_person_would_use() {
+    fn the_summary_counts_in_singular_and_plural() {
         check(0, 0, Some(1), 0, "fine: 1 target");
         check(0, 1, Some(12), 0, "fine: 12 targets, 1 warning");
         check(0, 0, Some(2), 1, "fine: 2 targets, 1 file of rules");

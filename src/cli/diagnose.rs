@@ -1,13 +1,13 @@
-//! `probecause diagnose`: names the cause of answers in curl's text.
+//! `probecause diagnose`: names the cause of failed responses in the output of curl.
 //!
-//! Reads files or standard input, prints one paragraph or one JSON line an answer. It
-//! sends nothing anywhere. Every file is looked at even when one cannot be read.
+//! Reads files or standard input, and prints a paragraph or a line of JSON per response. It
+//! sends no requests. If a file cannot be read, the others are still processed.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
 
 use super::rules::RulesArgs;
-use super::{Exit, Terminal, print};
+use super::{Exit, Terminal, candidate_shares, print};
 use crate::domain::diagnosis::Diagnosis;
 use crate::domain::transcript::{self, Transcript, judge};
 use crate::io::json;
@@ -15,20 +15,20 @@ use crate::io::json;
 /// Arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files with `curl -v` or `curl -i` text, alone or inside Markdown; `-`: standard input.
+    /// Files with output of `curl -v` or `curl -i`, also inside Markdown; `-`: standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// One JSON object a line instead of text for people.
+    /// Print each result as a line of JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     rules: RulesArgs,
 }
 
-/// Carries the command out: 0 if every answer was read, whatever its cause.
+/// Runs the command. The exit is [`Exit::Fine`] if every file was read, whatever the causes.
 ///
 /// # Errors
-/// Which file cannot be read, or holds no answer.
+/// The user's rules are invalid, or standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let rulebook = args.rules.rulebook()?;
     let mut exit = Exit::Fine;
@@ -40,7 +40,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
                     let text = if args.json {
                         json(transcript, diagnosis).to_string()
                     } else {
-                        human(transcript, diagnosis)
+                        text(transcript, diagnosis)
                     };
                     print(&format!("{text}\n"))?;
                 }
@@ -67,7 +67,8 @@ fn read(file: &str) -> Result<Vec<Transcript>, String> {
     let transcripts = transcript::read(&String::from_utf8_lossy(&bytes));
     if transcripts.is_empty() {
         return Err(format!(
-            "no answer found in {name}: expected the text of `curl -v` or `curl -i`, with a line such as `< HTTP/2 503` or `curl: (7) …`"
+            "no response found in {name}: expected output of `curl -v` or `curl -i`, \
+             with a line such as `< HTTP/2 503` or `curl: (7) …`"
         ));
     }
     Ok(transcripts)
@@ -88,19 +89,19 @@ fn json(transcript: &Transcript, diagnosis: &Diagnosis) -> serde_json::Value {
     value
 }
 
-fn human(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
-    let seen = &transcript.observation;
+fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
+    let observation = &transcript.observation;
     let mut text = format!("{} (line {})\n", url(transcript), transcript.line);
-    let answer = seen.response.as_ref().map_or_else(
-        || "no answer".to_owned(),
+    let status = observation.response.as_ref().map_or_else(
+        || "no response".to_owned(),
         |response| format!("status {}", response.status),
     );
     let time = if transcript.timed {
-        format!(" after {:.3} s", seen.duration.as_secs_f64())
+        format!(" after {:.3} s", observation.duration.as_secs_f64())
     } else {
         String::new()
     };
-    let _ = writeln!(text, "  {answer}{time}");
+    let _ = writeln!(text, "  {status}{time}");
     let Some(verdict) = &diagnosis.verdict else {
         text.push_str("  as expected\n");
         return text;
@@ -110,16 +111,12 @@ fn human(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
     }
     let _ = writeln!(
         text,
-        "  cause:      {} ({}), {} acts\n              {}",
+        "  cause:      {} ({}), owner: {}\n              {}",
         verdict.cause, verdict.certainty, verdict.owner, verdict.title
     );
     if verdict.candidates.len() > 1 {
-        let shares: Vec<String> = verdict
-            .candidates
-            .iter()
-            .map(|candidate| format!("{} {:.0} %", candidate.cause, candidate.share * 100.0))
-            .collect();
-        let _ = writeln!(text, "  candidates: {}", shares.join(", "));
+        let shares = candidate_shares(&verdict.candidates);
+        let _ = writeln!(text, "  candidates: {shares}");
     }
     for evidence in &diagnosis.evidence {
         let _ = writeln!(text, "  evidence:   {} = {}", evidence.fact, evidence.value);

@@ -1,9 +1,9 @@
-//! `probecause healthcheck`: asks a running daemon whether it is healthy, for container
-//! and service managers that want an exit code and have no curl.
+//! `probecause healthcheck`: checks whether a running daemon is healthy, for container and
+//! service managers that need an exit code and have no curl.
 //!
-//! Straight to the daemon: no proxy of the environment, no redirect. Over TLS its
-//! certificate is taken as it is. A daemon that wants a client's certificate cannot be
-//! asked: there a supervisor had better look whether its port is open.
+//! It connects directly, ignores proxy variables and follows no redirect. Over TLS it accepts
+//! any certificate. It cannot check a daemon that requires client certificates; check that
+//! the port is open instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,49 +22,51 @@ use crate::io::web_access::accept_any_certificate;
 /// Arguments of `healthcheck`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the daemon listens.
+    /// The URL of the daemon.
     #[arg(long, default_value = "http://127.0.0.1:9853", value_parser = parse_url)]
     url: Url,
 }
 
-/// A daemon that takes longer to say so is not healthy.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A daemon that takes longer to respond is not healthy.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Carries the command out: 0 if the daemon says it is healthy, 1 and why if not.
+/// Runs the command. The exit is [`Exit::Bad`] if the daemon is unreachable or not healthy.
 ///
 /// # Errors
-/// None: an unreachable daemon is a result.
+/// Standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
-    let outcome = tokio::time::timeout(PATIENCE, ask(&args.url)).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
+    let outcome = tokio::time::timeout(TIMEOUT, check(&args.url)).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(format!("no response within {TIMEOUT:?}")));
     Ok(match outcome {
         Ok(()) => {
             print("healthy\n")?;
             Exit::Fine
         }
-        Err(why) => {
-            print(&format!("not healthy: {}: {why}\n", args.url))?;
+        Err(error) => {
+            print(&format!("not healthy: {}: {error}\n", args.url))?;
             Exit::Bad
         }
     })
 }
 
-async fn ask(url: &Url) -> Result<(), String> {
+/// Connects to the daemon and requests its health.
+async fn check(url: &Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
     let stream = TcpStream::connect(format!("{host}:{port}"));
     let stream = stream.await.map_err(|error| error.to_string())?;
     if url.scheme() == "http" {
-        return converse(url, stream).await;
+        return request_health(url, stream).await;
     }
     let name = host.trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
     let config = accept_any_certificate().map_err(|error| error.to_string())?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    converse(url, stream.await.map_err(|error| error.to_string())?).await
+    let stream = stream.await.map_err(|error| error.to_string())?;
+    request_health(url, stream).await
 }
 
-async fn converse<S>(url: &Url, stream: S) -> Result<(), String>
+async fn request_health<S>(url: &Url, stream: S) -> Result<(), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -75,15 +77,15 @@ where
         .header(http::header::HOST, url.authority())
         .body(Empty::<bytes::Bytes>::new())
         .map_err(|error| error.to_string())?;
-    // The driver's own error, if any, also reaches the request that waits on it.
-    let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await;
-    driver.abort();
-    let status = answer.map_err(|error| error.to_string())?.status();
+    // An error of the connection is also returned by the request.
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await;
+    connection.abort();
+    let status = response.map_err(|error| error.to_string())?.status();
     if status.is_success() {
         Ok(())
     } else {
-        Err(format!("it answered {status}"))
+        Err(format!("status {status}"))
     }
 }
 
@@ -92,7 +94,10 @@ fn parse_url(text: &str) -> Result<Url, String> {
     if ["http", "https"].contains(&url.scheme()) && url.has_host() {
         Ok(url)
     } else {
-        Err("give a URL such as http://127.0.0.1:9853 or https://127.0.0.1:9853".to_owned())
+        Err(
+            "not a URL with http or https and a host; use for example http://127.0.0.1:9853"
+                .to_owned(),
+        )
     }
 }
 
@@ -104,19 +109,19 @@ mod tests {
     use super::*;
 
     const QUIET: Terminal = Terminal {
-        colour: false,
+        color: false,
         progress: false,
     };
 
-    /// Runs the command against a server that sends `answer` and closes.
-    async fn check(answer: &'static str) -> Exit {
+    /// Runs the command against a server that sends `response` and closes.
+    async fn exit_for(response: &'static str) -> Exit {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
             let _ = stream.read(&mut request).await.unwrap();
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.write_all(response.as_bytes()).await.unwrap();
         });
         let url = parse_url(&url).unwrap();
         let exit = run(Args { url }, QUIET).await.unwrap();
@@ -125,17 +130,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_200_is_healthy() {
-        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhealthy\n";
-        assert_eq!(check(answer).await, Exit::Fine);
+    async fn a_response_with_status_200_is_healthy() {
+        let response = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhealthy\n";
+        assert_eq!(exit_for(response).await, Exit::Fine);
     }
 
     #[tokio::test]
-    async fn any_other_answer_or_none_is_not_healthy() {
-        let answer = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(check(answer).await, Exit::Bad);
-        assert_eq!(check("").await, Exit::Bad);
-        assert_eq!(check("SSH-2.0-x\r\n").await, Exit::Bad);
+    async fn any_other_response_or_none_is_not_healthy() {
+        let response = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(exit_for(response).await, Exit::Bad);
+        assert_eq!(exit_for("").await, Exit::Bad);
+        assert_eq!(exit_for("SSH-2.0-x\r\n").await, Exit::Bad);
     }
 
     #[tokio::test]
@@ -148,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_url_of_http_is_taken() {
+    fn only_an_http_or_https_url_is_accepted() {
         assert!(parse_url("https://127.0.0.1:9853").is_ok());
         assert!(parse_url("ftp://127.0.0.1:9853").is_err());
         assert!(parse_url("127.0.0.1:9853").is_err());

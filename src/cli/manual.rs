@@ -1,5 +1,5 @@
-//! `probecause manual`: man pages and shell completions, made from the commands themselves,
-//! so that neither can say something else than `--help`.
+//! `probecause manual`: generates man pages and shell completions from the definitions of
+//! the commands, so that they always agree with `--help`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,27 +11,27 @@ use super::{Cli, Exit, Terminal, print};
 /// Arguments of `manual`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print completions for this shell.
+    /// Print the completions for this shell.
     #[arg(long, value_name = "SHELL", conflicts_with = "output")]
     completions: Option<Shell>,
-    /// Write every man page, and completions for every common shell, into this directory.
+    /// Write all man pages, and the completions for bash, zsh and fish, to this directory.
     #[arg(long, value_name = "DIR", required_unless_present = "completions")]
     output: Option<PathBuf>,
 }
 
-/// The shells whose completions packages carry.
+/// The shells for which `--output` writes completions.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
-/// Carries the command out.
+/// Runs the command.
 ///
 /// # Errors
-/// A message for the user: a file or standard output cannot be written.
+/// A file or standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     if let Some(shell) = args.completions {
         print(&completions(shell))?;
     }
-    if let Some(folder) = &args.output {
-        write_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    if let Some(directory) = &args.output {
+        write_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     }
     Ok(Exit::Fine)
 }
@@ -42,16 +42,16 @@ fn completions(shell: Shell) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-fn write_all(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(Cli::command(), folder)?;
+fn write_all(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    clap_mangen::generate_to(Cli::command(), directory)?;
     for shell in SHELLS {
-        std::fs::write(folder.join(file_name(shell)), completions(shell))?;
+        std::fs::write(directory.join(file_name(shell)), completions(shell))?;
     }
     Ok(())
 }
 
-/// As the shell looks for it.
+/// The file name under which the shell finds its completions.
 fn file_name(shell: Shell) -> &'static str {
     match shell {
         Shell::Zsh => "_probecause",
@@ -65,9 +65,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_its_page_and_every_shell_its_completions() {
-        let folder = tempfile::tempdir().unwrap();
-        write_all(folder.path()).unwrap();
+    fn every_command_has_a_man_page_and_every_shell_has_completions() {
+        let directory = tempfile::tempdir().unwrap();
+        write_all(directory.path()).unwrap();
         for (name, part) in [
             ("probecause.1", "names the probable cause"),
             ("probecause-run.1", "Run the daemon"),
@@ -76,7 +76,7 @@ mod tests {
             ("_probecause", "#compdef probecause"),
             ("probecause.fish", "complete -c probecause"),
         ] {
-            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            let text = std::fs::read_to_string(directory.path().join(name)).unwrap();
             assert!(text.contains(part), "{name}:\n{text}");
         }
     }

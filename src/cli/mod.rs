@@ -1,7 +1,7 @@
-//! What a person types: one file a command, the shared conventions here.
+//! The command line: one file per command, and the conventions that they share.
 //!
-//! Commands print results to standard output and everything else to standard error,
-//! in colour only on a terminal, and end with the documented exit codes.
+//! Commands print results to standard output and everything else to standard error, use
+//! colors on a terminal only, and exit with the documented codes.
 
 pub mod alarms;
 pub mod check;
@@ -14,16 +14,19 @@ pub mod probe;
 pub mod rules;
 pub mod run;
 pub mod scorecard;
+mod simulated;
 
 use std::io::{IsTerminal, Write as _};
 
 use clap::{Parser, Subcommand};
 
+use crate::domain::diagnosis::Candidate;
+
 /// Synthetic monitoring that names the probable cause.
 #[derive(Debug, Parser)]
 #[command(name = "probecause", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -33,48 +36,48 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon.
     Run(run::Args),
-    /// Watch a simulated API Gateway with failing routes, without account or network.
+    /// Monitor a simulated API Gateway with failing routes; needs no AWS account or network.
     Demo(demo::Args),
-    /// Probe one endpoint once, now, and name the cause if it fails.
+    /// Probe one endpoint once and name the cause if it fails.
     Probe(probe::Args),
-    /// Name the cause of answers in `curl -v` or `curl -i` text.
+    /// Name the cause of failed responses in the output of `curl -v` or `curl -i`.
     Diagnose(diagnose::Args),
     /// Check a configuration.
     Check(check::Args),
-    /// Explain a cause, or list them all.
+    /// Explain a cause, or list all causes.
     Explain(explain::Args),
     /// Show or apply the CloudWatch alarms of a configuration.
     Alarms(alarms::Args),
-    /// Hold verdicts against injected faults, in a fault lab or simulated.
+    /// Score diagnoses against known faults.
     Scorecard(scorecard::Args),
-    /// Ask a running daemon whether it is healthy.
+    /// Check whether a running daemon is healthy.
     Healthcheck(healthcheck::Args),
-    /// Write man pages and shell completions.
+    /// Generate man pages and shell completions.
     Manual(manual::Args),
 }
 
-/// How a command ended: the documented exit codes.
+/// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: fine.
+    /// 0: success.
     Fine,
-    /// 1: what was looked at is bad.
+    /// 1: the command ran, and its result is negative, such as a failed probe.
     Bad,
-    /// 2: the command line or the configuration is wrong.
+    /// 2: the command line or the configuration is invalid.
     Usage,
 }
 
-/// What a command may assume about its output.
+/// What the standard streams support.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
-    /// Standard output takes colour.
-    pub colour: bool,
-    /// Standard error is a terminal: progress may be shown.
+    /// Standard output may be colored.
+    pub color: bool,
+    /// Standard error is a terminal and may show progress.
     pub progress: bool,
 }
 
 impl Exit {
-    /// The process's exit code.
+    /// The exit code of the process.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -86,21 +89,38 @@ impl Exit {
 }
 
 impl Terminal {
-    /// Looks at the process's own streams; `NO_COLOR` (any value but empty) is honoured.
+    /// Inspects the process's streams. A non-empty `NO_COLOR` disables colors.
     #[must_use]
     pub fn detect() -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            colour: !plain && std::io::stdout().is_terminal(),
+            color: !plain && std::io::stdout().is_terminal(),
             progress: std::io::stderr().is_terminal(),
         }
     }
 }
 
+/// Adds the escape codes of a color or style (SGR parameter) to text, if `color` is set.
+fn paint(text: &str, code: u8, color: bool) -> String {
+    if color {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The candidates with their shares, such as `lambda-throttled 60 %, api-throttled 40 %`.
+fn candidate_shares(candidates: &[Candidate]) -> String {
+    let shares = candidates
+        .iter()
+        .map(|candidate| format!("{} {:.0} %", candidate.cause, candidate.share * 100.0));
+    shares.collect::<Vec<_>>().join(", ")
+}
+
 /// Prints a command's result to standard output.
 ///
 /// # Errors
-/// When it cannot be written. A reader that has seen enough (`| head`) is none.
+/// Writing failed. A closed pipe (`| head`) is not an error.
 fn print(text: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -112,10 +132,11 @@ fn print(text: &str) -> Result<(), String> {
 }
 
 impl Cli {
-    /// Carries out the command. An `Err` is a message for the user; the exit code is 2.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What keeps the command from doing its job at all: usage, configuration, a file.
+    /// A message for the user: invalid usage or configuration, or a file that cannot be
+    /// read. The exit code is 2.
     pub async fn run(self) -> Result<Exit, String> {
         let terminal = Terminal::detect();
         match self.command {

@@ -1,7 +1,7 @@
-//! `probecause probe`: one probe, once, now, and what it means.
+//! `probecause probe`: probes one endpoint once and diagnoses the result.
 //!
-//! The result goes to standard output, for people or as one line of JSON; the line that
-//! shows which phase is running goes to standard error, and only to a terminal.
+//! The result is printed to standard output as text or a line of JSON. A line with the
+//! running phase is shown on standard error if that is a terminal.
 
 mod render;
 
@@ -24,13 +24,13 @@ use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::{HeaderText, Target};
 
-/// How often the progress line moves: quick enough to look alive.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// How often the progress line is redrawn.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Arguments of `probe`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The endpoint, `http` or `https`.
+    /// The URL of the endpoint, with `http` or `https`.
     #[arg(required_unless_present = "config", conflicts_with = "config")]
     url: Option<String>,
     /// Take the target from this configuration.
@@ -39,16 +39,16 @@ pub struct Args {
     /// The target's name in the configuration.
     #[arg(long, value_name = "NAME", requires = "config")]
     target: Option<String>,
-    /// Use your own rules in this directory too; those of a configuration are used anyway.
+    /// Also use the rules in this directory. With --config, its rules are used.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     rules: Option<PathBuf>,
-    /// Give up after this time.
+    /// The timeout of the probe.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// Use another method than GET.
+    /// The HTTP method, instead of GET.
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
-    /// Send this header too; may be repeated.
+    /// Send this header. May be repeated.
     #[arg(long = "header", value_name = "K: V", value_parser = header)]
     headers: Vec<(String, String)>,
     /// Print the result as one line of JSON.
@@ -56,14 +56,14 @@ pub struct Args {
     json: bool,
 }
 
-/// Carries the command out. The exit is bad when the probe failed.
+/// Runs the command. The exit is [`Exit::Bad`] if the probe failed.
 ///
 /// # Errors
-/// A bad URL or configuration, or no resolver.
+/// The URL or the configuration is invalid, or the prober cannot be created.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
-    let (target, settings) = chosen(&args)?;
+    let (target, settings) = select_target(&args)?;
     let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
-    let observation = Box::pin(watch(&prober, &target, terminal)).await;
+    let observation = Box::pin(probe_with_progress(&prober, &target, terminal)).await;
     let diagnosis = diagnose_once(&settings, &target, &observation)?;
     let text = if args.json {
         let parts = json::ResultParts {
@@ -76,7 +76,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         };
         format!("{}\n", json::result(parts))
     } else {
-        render::render(&target, &observation, &diagnosis, terminal.colour)
+        render::render(&target, &observation, &diagnosis, terminal.color)
     };
     print(&text)?;
     Ok(match diagnosis.outcome {
@@ -85,7 +85,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Judges one observation by the rules of the configuration.
+/// Diagnoses one observation by the rules of the settings.
 fn diagnose_once(
     settings: &Settings,
     target: &Target,
@@ -96,58 +96,56 @@ fn diagnose_once(
     Ok(rulebook.diagnose(&facts))
 }
 
-/// The target that the arguments name, and the settings it is probed by.
-fn chosen(args: &Args) -> Result<(Target, Settings), String> {
+/// The target to probe, and its settings.
+fn select_target(args: &Args) -> Result<(Target, Settings), String> {
     let Some(url) = &args.url else {
-        return configured(args);
+        return configured_target(args);
     };
     let url = Url::parse(url)
-        .map_err(|error| format!("`{url}` is no URL: {error}; write it as `https://host/path`"))?;
+        .map_err(|error| format!("`{url}`: invalid URL: {error}; use `https://host/path`"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(format!("`{url}` is no http or https URL with a host"));
+        return Err(format!(
+            "`{url}`: the URL must have the scheme http or https and a host"
+        ));
     }
-    // The result names the target by its URL: a password in it is not for showing.
-    let mut shown = url.clone();
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    let mut target = Target::with_defaults(shown.as_str(), url);
-    adjust(&mut target, args);
+    // The output contains the URL as the target's name, so credentials are removed from it.
+    let mut name = url.clone();
+    let _ = name.set_username("");
+    let _ = name.set_password(None);
+    let mut target = Target::with_defaults(name.as_str(), url);
+    apply_options(&mut target, args);
     let mut settings = Settings::default();
-    if let Some(folder) = &args.rules {
-        let loaded = config::load_rules(folder).map_err(|error| error.to_string())?;
+    if let Some(directory) = &args.rules {
+        let loaded = config::load_rules(directory).map_err(|error| error.to_string())?;
         settings.rules = loaded.files;
     }
     Ok((target, settings))
 }
 
-/// The target that a configuration has under this name.
-fn configured(args: &Args) -> Result<(Target, Settings), String> {
+/// The target of this name in the configuration, and its settings.
+fn configured_target(args: &Args) -> Result<(Target, Settings), String> {
     let (Some(path), Some(name)) = (&args.config, &args.target) else {
         return Err("give a URL, or --config FILE with --target NAME".to_owned());
     };
     let settings = config::load(path)
         .map_err(|error| error.to_string())?
         .settings;
-    let named = |target: &&Arc<Target>| target.name.as_str() == name;
-    let Some(found) = settings.targets.iter().find(named) else {
-        let names: Vec<&str> = settings
-            .targets
-            .iter()
-            .map(|target| target.name.as_str())
-            .collect();
-        let file = path.display();
+    let has_name = |target: &&Arc<Target>| target.name.as_str() == name;
+    let Some(found) = settings.targets.iter().find(has_name) else {
+        let names = settings.targets.iter().map(|target| target.name.as_str());
         return Err(format!(
-            "{file} has no target `{name}`; it has: {}",
-            names.join(", ")
+            "{}: no target `{name}`; use one of: {}",
+            path.display(),
+            names.collect::<Vec<_>>().join(", ")
         ));
     };
     let mut target = Target::clone(found);
-    adjust(&mut target, args);
+    apply_options(&mut target, args);
     Ok((target, settings))
 }
 
-/// Lays the options over a target.
-fn adjust(target: &mut Target, args: &Args) {
+/// Applies `--timeout`, `--method` and `--header` to a target.
+fn apply_options(target: &mut Target, args: &Args) {
     if let Some(timeout) = args.timeout {
         target.timeout = timeout;
     }
@@ -162,20 +160,20 @@ fn adjust(target: &mut Target, args: &Args) {
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once(':')
-        .ok_or("write a header as `Name: value`")?;
+        .ok_or("expected a header as `Name: value`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Probes while a line on the terminal tells how far it is.
-async fn watch(prober: &Prober, target: &Target, terminal: Terminal) -> Observation {
+/// Probes the target and shows the running phase on the terminal.
+async fn probe_with_progress(prober: &Prober, target: &Target, terminal: Terminal) -> Observation {
     let stopwatch = Arc::new(Stopwatch::new());
-    let mut probing = Box::pin(prober.probe_with(target, &stopwatch));
+    let mut probe = Box::pin(prober.probe_with(target, &stopwatch));
     if !terminal.progress {
-        return probing.await;
+        return probe.await;
     }
-    let began = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     loop {
-        match tokio::time::timeout(PROGRESS_EVERY, &mut probing).await {
+        match tokio::time::timeout(PROGRESS_INTERVAL, &mut probe).await {
             Ok(observation) => {
                 eprint!("\r\x1b[K");
                 return observation;
@@ -184,7 +182,7 @@ async fn watch(prober: &Prober, target: &Target, terminal: Terminal) -> Observat
                 let phase = stopwatch
                     .running()
                     .map_or("waiting", |(phase, _)| phase.as_str());
-                eprint!("\r\x1b[K{:5.1} s  {phase}", began.elapsed().as_secs_f64());
+                eprint!("\r\x1b[K{:5.1} s  {phase}", started.elapsed().as_secs_f64());
             }
         }
     }

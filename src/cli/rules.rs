@@ -1,7 +1,6 @@
-//! Where a command takes the operator's rules from: a directory, or a configuration's.
+//! The options `--rules` and `--config`, which add the user's rules to the built-in ones.
 //!
-//! Shared by the commands that judge or explain. They say only what keeps them from
-//! working; doubts about rules are for `check` to tell.
+//! Shared by `diagnose` and `explain`. Warnings about rules are reported by `check` only.
 
 use std::path::PathBuf;
 
@@ -11,28 +10,31 @@ use crate::io::config;
 /// The arguments that name rules.
 #[derive(Debug, clap::Args)]
 pub struct RulesArgs {
-    /// Use your own rules in this directory too.
+    /// Also use the rules in this directory.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     rules: Option<PathBuf>,
-    /// Use the rules of this configuration too.
+    /// Also use the rules of this configuration.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl RulesArgs {
-    /// All rules that are to be used.
+    /// The built-in rules together with the user's.
     ///
     /// # Errors
-    /// Everything that is wrong with the directory or the configuration.
+    /// All problems of the directory or of the configuration.
     pub(super) fn rulebook(&self) -> Result<Rulebook, String> {
-        let rules = match (&self.rules, &self.config) {
-            (Some(folder), _) => config::load_rules(folder).map(|rules| rules.rulebook),
+        let rulebook = match (&self.rules, &self.config) {
+            (Some(directory), _) => {
+                let loaded = config::load_rules(directory).map_err(|error| error.to_string())?;
+                return Ok(loaded.rulebook);
+            }
             (None, Some(file)) => {
                 let loaded = config::load(file).map_err(|error| error.to_string())?;
-                return Rulebook::with(&loaded.settings.rules).map_err(|error| error.to_string());
+                Rulebook::with(&loaded.settings.rules)
             }
-            (None, None) => return Rulebook::embedded().map_err(|error| error.to_string()),
+            (None, None) => Rulebook::embedded(),
         };
-        rules.map_err(|error| error.to_string())
+        rulebook.map_err(|error| error.to_string())
     }
 }

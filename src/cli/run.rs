@@ -1,4 +1,4 @@
-//! `probecause run`: the daemon in the foreground, for a terminal, systemd or a container.
+//! `probecause run`: runs the daemon in the foreground, for a terminal, systemd or a container.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{Exit, Terminal};
-use crate::engine::app::{App, Options, state};
+use crate::engine::app::{App, Options, state_dir};
 use crate::io::config;
 use crate::io::evidence::FIRST_LOG_SEARCH;
 use crate::io::logging;
@@ -19,33 +19,33 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// Where incidents, baselines and unsent datapoints are kept over restarts
-    /// [default: `$STATE_DIRECTORY`, which goes before this, else the user's state folder].
+    /// The directory for incidents, baselines and unsent datapoints. $STATE_DIRECTORY takes
+    /// precedence. [default: probecause in the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
-    /// Reload when a file of the configuration changes, as a mounted ConfigMap does.
+    /// Reload when a configuration file changes, such as a mounted ConfigMap.
     #[arg(long)]
     pub watch: bool,
 }
 
-/// The signals a daemon listens to.
+/// The signals that the daemon handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     reload: Signal,
-    /// Told when files of the configuration change; never, if nobody asked for it.
+    /// Receives a message when a configuration file changes, with `--watch` only.
     changes: mpsc::Receiver<()>,
 }
 
-/// Runs until SIGTERM or SIGINT (exit code 0), or until a part of the daemon breaks
-/// (exit code 1, so that whoever supervises it starts it again).
+/// Runs until SIGTERM or SIGINT (exit code 0), or until a task of the daemon exits
+/// unexpectedly (exit code 1, so that a service manager restarts the daemon).
 ///
 /// # Errors
-/// A configuration with problems, or what keeps the daemon from starting.
+/// The configuration is invalid, or the daemon cannot start.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let loaded = config::load(&args.config).map_err(|error| error.to_string())?;
-    logging::start(&loaded.settings.log, terminal.progress && terminal.colour)
+    logging::start(&loaded.settings.log, terminal.progress && terminal.color)
         .map_err(|error| error.to_string())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -53,18 +53,18 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
-    let (told, changes) = mpsc::channel(1);
+    let (changed, changes) = mpsc::channel(1);
     let mut signals =
-        Signals::listen(changes).map_err(|error| format!("cannot take signals: {error}"))?;
-    let state = state::directory(args.state.as_deref(), |name| std::env::var_os(name));
+        Signals::listen(changes).map_err(|error| format!("cannot handle signals: {error}"))?;
+    let state = state_dir::resolve(args.state.as_deref(), |name| std::env::var_os(name));
     if state.is_none() {
         tracing::warn!(
-            "store: no state directory is known: a restart will not know of open incidents; \
-             name one with --state"
+            "no state directory found, open incidents will be lost at a restart; \
+             set one with --state"
         );
     }
     if args.watch {
-        tokio::spawn(watch(config::Watch::new(&args.config), told));
+        tokio::spawn(watch(config::Watch::new(&args.config), changed));
     }
     let sd_notify = SdNotify::from_environment(|name| std::env::var_os(name), std::process::id())
         .map_err(|error| error.to_string())?;
@@ -84,20 +84,20 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     tracing::info!(
         version,
         targets,
-        "watching; page at {scheme}://{}/",
+        "daemon started; page at {scheme}://{}/",
         app.address()
     );
-    let exit = signals.serve(&mut app).await;
+    let exit = signals.handle(&mut app).await;
     app.stop().await;
-    tracing::info!("ended");
+    tracing::info!("daemon stopped");
     Ok(exit)
 }
 
-/// Tells of every change, until nobody wants to know.
-async fn watch(mut files: config::Watch, told: mpsc::Sender<()>) {
+/// Sends a message for every change of the files, until the receiver is dropped.
+async fn watch(mut files: config::Watch, changed: mpsc::Sender<()>) {
     loop {
         files.changed().await;
-        if told.send(()).await.is_err() {
+        if changed.send(()).await.is_err() {
             return;
         }
     }
@@ -113,27 +113,28 @@ impl Signals {
         })
     }
 
-    async fn serve(&mut self, app: &mut App) -> Exit {
+    /// Handles signals until the daemon is to stop; returns the exit status.
+    async fn handle(&mut self, app: &mut App) -> Exit {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => {
-                    tracing::info!("SIGTERM: ending");
+                    tracing::info!(signal = "SIGTERM", "signal received, shutting down");
                     return Exit::Fine;
                 }
                 _ = self.interrupt.recv() => {
-                    tracing::info!("SIGINT: ending");
+                    tracing::info!(signal = "SIGINT", "signal received, shutting down");
                     return Exit::Fine;
                 }
+                // The reloading task logs its result.
                 _ = self.reload.recv() => {
-                    // The outcome is in the log and on /metrics; a signal has no answer.
                     let _ = app.reload().await;
                 }
                 Some(()) = self.changes.recv() => {
-                    tracing::info!("the configuration's files have changed: reloading");
+                    tracing::info!("configuration files changed, reloading");
                     let _ = app.reload().await;
                 }
-                part = app.failed() => {
-                    tracing::error!(part, "a part of the daemon ended unasked: ending");
+                name = app.exited_task() => {
+                    tracing::error!("task `{name}` exited unexpectedly; shutting down");
                     return Exit::Bad;
                 }
             }

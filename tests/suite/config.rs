@@ -135,7 +135,7 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
         });
         assert_eq!(said, (Some(0), expected.to_owned()), "{pod:?}");
     };
-    let note = "note: DIR/c.toml: shard.index: no daemon would start on this machine: ";
+    let note = "note: DIR/c.toml: shard.index: the daemon would not start on this machine: ";
     let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
     check(
         Some("probecause-2"),

@@ -188,7 +188,7 @@ async fn wrong_paths_and_methods_are_told_so() {
     let (status, _, body) = server.ask("GET", "/-/reload", "").await;
     assert_eq!(
         (status, body.as_str()),
-        (405, "/-/reload takes POST only\n")
+        (405, "/-/reload accepts only POST\n")
     );
     assert_eq!(server.ask("POST", "/", "").await.0, 405);
 }

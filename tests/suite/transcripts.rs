@@ -115,7 +115,7 @@ fn what_cannot_be_read_is_named_and_ends_with_2() {
     std::fs::write(file.path(), "# nothing here\n").unwrap();
     for (argument, expected) in [
         ("/nonexistent/file", "cannot read /nonexistent/file"),
-        (file.path().to_str().unwrap(), "no answer found in"),
+        (file.path().to_str().unwrap(), "no response found in"),
     ] {
         let output = diagnose(&[argument, CAPTURES]);
         assert_eq!(output.status.code(), Some(2));

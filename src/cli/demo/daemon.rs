@@ -1,4 +1,4 @@
-//! The daemon that the demo watches: the one place where demo and engine meet.
+//! The daemon of the demo. Only this file of the demo uses the engine.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 use super::Row;
-use super::plan::AT_ONCE;
+use super::plan::EVIDENCE_DELAY;
 use crate::domain::health::HealthState;
 use crate::engine::app::{App, Options};
 use crate::io::sd_notify::SdNotify;
@@ -20,16 +20,16 @@ use crate::model::target::TargetName;
 #[derive(Debug)]
 pub(super) struct Daemon {
     app: App,
-    /// In the order of the configuration, which is the order of the table.
+    /// The targets' names in the order of the configuration and of the table.
     names: Vec<TargetName>,
     started: Timestamp,
 }
 
 impl Daemon {
-    /// Starts the engine; `aws` leads to the simulated telemetry.
+    /// Starts the daemon. `aws` is the configuration for the simulated logs and metrics.
     ///
     /// # Errors
-    /// Why it cannot start, for the user.
+    /// The daemon cannot start.
     pub(super) async fn start(settings: Settings, aws: SdkConfig) -> Result<Self, String> {
         let names = settings.targets.iter().map(|target| target.name.clone());
         let names = names.collect();
@@ -37,8 +37,8 @@ impl Daemon {
             settings,
             reload_from: None,
             aws: Some(aws),
-            first_log_search: AT_ONCE,
-            // A demonstration leaves nothing behind.
+            first_log_search: EVIDENCE_DELAY,
+            // The demo leaves no files behind.
             state: None,
             sd_notify: SdNotify::default(),
         };
@@ -52,12 +52,12 @@ impl Daemon {
         })
     }
 
-    /// Where its page and metrics are.
+    /// The address of the page and metrics.
     pub(super) const fn address(&self) -> SocketAddr {
         self.app.address()
     }
 
-    /// Every target as it stands now, in the order of the configuration.
+    /// The current row of every target, in the order of the configuration.
     pub(super) fn rows(&self) -> Vec<Row> {
         let views = self.app.board().targets();
         let views = views
@@ -70,7 +70,7 @@ impl Daemon {
             .collect()
     }
 
-    /// Ends it.
+    /// Stops the daemon.
     pub(super) async fn stop(self) {
         self.app.stop().await;
     }

@@ -1,9 +1,8 @@
-//! `probecause demo`: a simulated API Gateway in trouble, and the daemon watching it.
+//! `probecause demo`: a simulated API Gateway with failing routes, monitored by the daemon.
 //!
-//! No account, no network: simulator, engine, page and metrics run in this process on
-//! loopback. Reading order: this file (the course of it), `plan` (what is watched and
-//! what is right), `teller` (what is told when), `view` (how it looks), `daemon` (the
-//! engine's side).
+//! Simulator, daemon, page and metrics run in this process on loopback; no AWS account and no
+//! network are needed. `plan` defines the routes and the correct causes, `daemon` starts the
+//! engine, `reporter` prints changes, `view` formats them.
 
 mod daemon;
 mod plan;
@@ -18,7 +17,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use self::daemon::Daemon;
-use self::plan::Ports;
+use self::plan::Addresses;
 use self::reporter::{Reporter, Style};
 use super::{Exit, Terminal};
 use crate::domain::health::HealthState;
@@ -31,14 +30,14 @@ use crate::model::target::TargetName;
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// End after this long, such as 60s; without it, end with Ctrl-C.
+    /// Stop after this time, such as 60s. Without it, stop with Ctrl-C.
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
-    lasting: Option<Duration>,
-    /// Where page and metrics are served; port 0 takes any free one.
-    /// [default: 127.0.0.1:9853, or any free port if that is taken]
+    duration: Option<Duration>,
+    /// The address of the page and metrics; port 0 chooses a free port.
+    /// [default: 127.0.0.1:9853, or a free port if it is in use]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Print changes and the outcome as JSON Lines.
+    /// Print changes and the results as JSON Lines.
     #[arg(long)]
     json: bool,
 }
@@ -46,27 +45,24 @@ pub struct Args {
 /// One target as the demo shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
-    /// Its name.
     target: TargetName,
-    /// Whether a first result is in.
+    /// Whether a probe has completed.
     probed: bool,
-    /// Its health.
     health: HealthState,
-    /// Since when the health holds.
+    /// When the health last changed.
     since: Timestamp,
-    /// The probable cause shown.
+    /// The probable cause, if one is named.
     cause: Option<CauseId>,
-    /// How sure that is.
+    /// The certainty of the cause.
     certainty: Option<Certainty>,
-    /// Where the last probe's time went.
+    /// The durations of the last probe's phases.
     phases: Phases,
 }
 
-/// Carries the command out.
+/// Runs the command. The exit is [`Exit::Bad`] if a route's cause is missing or wrong.
 ///
 /// # Errors
-/// A message for the user: a port cannot be had, the engine cannot start, the output
-/// is closed.
+/// A port is not available, the daemon cannot start, or standard output cannot be written.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let simulator = Simulator::start(Options {
         integration_timeout: plan::INTEGRATION_TIMEOUT,
@@ -74,7 +70,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
     .await
     .map_err(|error| format!("cannot start the simulated gateway: {error}"))?;
-    let ports = Ports {
+    let addresses = Addresses {
         gateway: simulator.address(),
         expired: simulator.expired_address(),
         refused: simulator
@@ -83,54 +79,55 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     };
     let listen = args.listen.unwrap_or_else(free_address);
     let declare = |route: &str| simulator.declarations(ApiType::HttpApi, route);
-    let settings = plan::settings(ports, simulator.ca_pem(), listen, declare)?;
+    let settings = plan::settings(addresses, simulator.ca_pem(), listen, declare)?;
     let daemon = Daemon::start(settings, simulator.telemetry_config().await).await?;
     let style = match (args.json, std::io::stdout().is_terminal()) {
         (true, _) => Style::Json,
         (false, true) => Style::Table {
-            colour: terminal.colour,
+            color: terminal.color,
         },
         (false, false) => Style::Lines,
     };
-    let mut teller = Reporter::new(std::io::stdout(), style);
-    let began = Instant::now();
-    let told = async {
-        let usual = ServerSettings::default().listen;
+    let mut reporter = Reporter::new(std::io::stdout(), style);
+    let started = Instant::now();
+    let printed = async {
+        let default = ServerSettings::default().listen;
         let page = daemon.address();
-        let taken = (args.listen.is_none() && page != usual).then_some(usual);
-        teller.welcome(ports.gateway, page, taken)?;
-        let ended = ended(args.lasting);
-        teller.watch(|| daemon.rows(), began, ended).await
+        let in_use = (args.listen.is_none() && page != default).then_some(default);
+        reporter.print_addresses(addresses.gateway, page, in_use)?;
+        let end = end_of_demo(args.duration);
+        reporter.watch(|| daemon.rows(), started, end).await
     }
     .await;
     let rows = daemon.rows();
     daemon.stop().await;
     simulator.stop().await;
-    told.and_then(|()| teller.outcome(&rows, began.elapsed(), terminal.colour))
-        .map_err(|error| format!("cannot write: {error}"))
+    printed
+        .and_then(|()| reporter.print_results(&rows, started.elapsed(), terminal.color))
+        .map_err(|error| format!("cannot write the result: {error}"))
 }
 
-/// The usual address if it is free, else any free port. Between this look and the
-/// daemon's own bind somebody may take it; then the daemon says so.
+/// The default address if it is free, else any free port. If another process takes the
+/// address before the daemon binds it, the daemon's start fails with an error.
 fn free_address() -> SocketAddr {
-    let usual = ServerSettings::default().listen;
-    match std::net::TcpListener::bind(usual) {
-        Ok(_free) => usual,
+    let default = ServerSettings::default().listen;
+    match std::net::TcpListener::bind(default) {
+        Ok(_free) => default,
         Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
     }
 }
 
-/// Over when the time is up or the user presses Ctrl-C.
-async fn ended(lasting: Option<Duration>) {
-    let time_is_up = async {
-        match lasting {
-            Some(lasting) => tokio::time::sleep(lasting).await,
+/// Completes after the duration, or when the user presses Ctrl-C.
+async fn end_of_demo(duration: Option<Duration>) {
+    let elapsed = async {
+        match duration {
+            Some(duration) => tokio::time::sleep(duration).await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
-        () = time_is_up => {}
-        // Where no signal can be had, the demo ends rather than run unstoppably.
+        () = elapsed => {}
+        // If Ctrl-C cannot be handled, the demo ends, since it could not be stopped.
         _ = tokio::signal::ctrl_c() => {}
     }
 }
@@ -161,7 +158,7 @@ mod tests {
         }
     }
 
-    /// A demo in which everything was named.
+    /// The rows of a demo in which every cause was named.
     pub(super) fn rows() -> Vec<Row> {
         plan::ROUTES
             .iter()

@@ -1,87 +1,70 @@
-//! What the demo watches, what is wrong with each route, and which names are right for it.
+//! The routes of the demo: what is wrong with each, and which causes are correct for it.
 //!
-//! Pure: the simulator's addresses come in, settings and judgements go out.
+//! Builds the settings from the simulator's addresses, and evaluates what was named.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::Url;
-
 use super::Row;
+use crate::cli::simulated;
 use crate::io::simulator::RouteFault;
 use crate::model::cause::Certainty;
 use crate::model::settings::{EvidenceSettings, ServerSettings, Settings};
-use crate::model::target::{
-    AwsDeclarations, BodyMatch, HealthSettings, Target, TargetName, TlsSettings,
-};
+use crate::model::target::{AwsDeclarations, Target};
 
-/// One watched route.
+/// A route that the demo monitors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
-    /// The target's name.
+    /// The name of its target.
     pub(super) name: &'static str,
-    /// What is wrong with it, for a person.
+    /// What is wrong with it, as shown to the user.
     pub(super) wrong: &'static str,
-    /// The causes that are right as long as none is proven, the true one first; empty:
-    /// there must be none.
+    /// The causes that are correct while none is proven, the true one first; empty: the
+    /// route is healthy.
     pub(super) expected: &'static [&'static str],
-    /// Where it is and what answers there.
-    place: Place,
+    endpoint: Endpoint,
 }
 
-/// Which of the simulator's ports a route is asked at.
+/// The simulator's endpoint behind a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Endpoint {
     Gateway(RouteFault),
     ExpiredCertificate,
     RefusedPort,
 }
 
-/// Where the simulator's ports are.
+/// The addresses of the simulator.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ports {
+pub(super) struct Addresses {
     pub(super) gateway: SocketAddr,
     pub(super) expired: SocketAddr,
     pub(super) refused: SocketAddr,
 }
 
-/// How one route came out.
+/// The result of one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Judged<'a> {
+pub(super) struct RouteResult<'a> {
     pub(super) route: &'static Route,
-    /// What was seen last; absent if the daemon never told of it.
+    /// Its last row; `None` if the daemon did not report it.
     pub(super) row: Option<&'a Row>,
-    /// Why the demo failed for it, unless it did not.
+    /// Why its cause is missing or wrong; `None` if the route passes.
     pub(super) problem: Option<String>,
 }
 
-/// The name of the route that takes the integration timeout to answer.
+/// The name of the route that responds after the integration timeout.
 pub(super) const SLOW_ROUTE: &str = "timeout";
 
 /// How long the simulated gateway waits for its function, as a real HTTP API does.
 pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time in which the slow route is surely named: the gateway's 30 s, a first probe that
-/// may come 5 s after the start, and a second for everything else.
-const ENOUGH: Duration = Duration::from_secs(36);
+/// The duration after which the slow route is named: the integration timeout of 30 s, up to
+/// 5 s until the first probe, and one second for everything else.
+const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
-/// Short, so that a demo shows something within seconds.
-const INTERVAL: Duration = Duration::from_secs(5);
-
-/// How soon to look again after a first failure: well before the next slot.
-const CONFIRM_AFTER: Duration = Duration::from_secs(2);
-
-/// Every quick route answers in a quarter of a second; a probe ends before its next slot.
-const TIMEOUT: Duration = Duration::from_secs(4);
-
-/// The slow route's probe outlasts the gateway's 30 s, and its slots outlast the probe,
-/// so that none is missed.
-const SLOW: (Duration, Duration) = (Duration::from_secs(40), Duration::from_secs(35));
-
-/// The simulated telemetry has no delays, so that nobody waits minutes for it: AWS's own
-/// takes seconds for a log line as a rule, and up to ten minutes for a metric.
-pub(super) const AT_ONCE: Duration = Duration::from_secs(1);
+/// The delay before evidence is looked up. The simulated logs and metrics have no delays of
+/// their own; those of AWS take seconds for a log line and up to ten minutes for a metric.
+pub(super) const EVIDENCE_DELAY: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.
 pub(super) const ROUTES: [Route; 9] = [
@@ -89,76 +72,75 @@ pub(super) const ROUTES: [Route; 9] = [
         name: "orders",
         wrong: "nothing",
         expected: &[],
-        place: Place::Gateway(RouteFault::None),
+        endpoint: Endpoint::Gateway(RouteFault::None),
     },
     Route {
         name: SLOW_ROUTE,
         wrong: "the function takes more than 30 s",
         expected: &["integration-timeout"],
-        place: Place::Gateway(RouteFault::Timeout),
+        endpoint: Endpoint::Gateway(RouteFault::Timeout),
     },
     Route {
         name: "throttled",
         wrong: "the function is throttled",
         expected: &["lambda-throttled"],
-        place: Place::Gateway(RouteFault::Throttled),
+        endpoint: Endpoint::Gateway(RouteFault::Throttled),
     },
     Route {
         name: "permission",
         wrong: "the gateway may not invoke it",
         expected: &["lambda-permission-denied"],
-        place: Place::Gateway(RouteFault::Permission),
+        endpoint: Endpoint::Gateway(RouteFault::Permission),
     },
     Route {
         name: "malformed",
         wrong: "its response is malformed",
-        // From outside it cannot be told from the next.
+        // From outside it looks like the next one.
         expected: &["lambda-malformed-response", "lambda-function-error"],
-        place: Place::Gateway(RouteFault::Malformed),
+        endpoint: Endpoint::Gateway(RouteFault::Malformed),
     },
     Route {
         name: "function-error",
         wrong: "the function raises an error",
         expected: &["lambda-function-error", "lambda-malformed-response"],
-        place: Place::Gateway(RouteFault::FunctionError),
+        endpoint: Endpoint::Gateway(RouteFault::FunctionError),
     },
     Route {
         name: "wrong-body",
         wrong: "200, but its body is not ok",
         expected: &["unexpected-body"],
-        place: Place::Gateway(RouteFault::WrongBody),
+        endpoint: Endpoint::Gateway(RouteFault::WrongBody),
     },
     Route {
         name: "expired",
         wrong: "its certificate has expired",
         expected: &["certificate-expired"],
-        place: Place::ExpiredCertificate,
+        endpoint: Endpoint::ExpiredCertificate,
     },
     Route {
         name: "refused",
         wrong: "nothing listens on its port",
         expected: &["connection-refused"],
-        place: Place::RefusedPort,
+        endpoint: Endpoint::RefusedPort,
     },
 ];
 
-/// The configuration of the demo: one target per route. `declare` says what a user who
-/// knows what stands behind a route would write under `[target.aws]`.
+/// The configuration of the demo: one target per route. `declare` returns what a user who
+/// knows the backend of a route would write in `[target.aws]`.
 ///
 /// # Errors
-/// If an address does not make a URL, which cannot happen with socket addresses.
+/// An address does not form a URL.
 pub(super) fn settings(
-    ports: Ports,
+    addresses: Addresses,
     ca_pem: &str,
     listen: SocketAddr,
     declare: impl Fn(&str) -> AwsDeclarations,
 ) -> Result<Settings, String> {
-    let ca: Arc<[u8]> = ca_pem.as_bytes().into();
     let targets: Result<Vec<_>, String> = ROUTES
         .iter()
         .map(|route| {
-            let mut target = target(route, ports, &ca)?;
-            if let Place::Gateway(fault) = route.place {
+            let mut target = target(route, addresses, ca_pem)?;
+            if let Endpoint::Gateway(fault) = route.endpoint {
                 target.aws = declare(fault.route());
             }
             Ok(Arc::new(target))
@@ -171,9 +153,9 @@ pub(super) fn settings(
             ..ServerSettings::default()
         },
         evidence: EvidenceSettings {
-            first_look: AT_ONCE,
-            settle: AT_ONCE,
-            // Everything fails within seconds of the start, which no real daemon sees.
+            first_look: EVIDENCE_DELAY,
+            settle: EVIDENCE_DELAY,
+            // Above the default, since all routes fail within seconds of the start.
             max_requests_per_second: 20,
             ..EvidenceSettings::default()
         },
@@ -182,15 +164,14 @@ pub(super) fn settings(
     })
 }
 
-/// Compares what was named with what is wrong. `elapsed` explains what could not be
-/// named yet.
-pub(super) fn judge(rows: &[Row], elapsed: Duration) -> Vec<Judged<'_>> {
+/// Compares the named causes with the true ones. `elapsed` is how long the demo ran.
+pub(super) fn evaluate(rows: &[Row], elapsed: Duration) -> Vec<RouteResult<'_>> {
     ROUTES
         .iter()
         .map(|route| {
             let row = rows.iter().find(|row| row.target.as_str() == route.name);
             let problem = problem(route, row, elapsed);
-            Judged {
+            RouteResult {
                 route,
                 row,
                 problem,
@@ -204,8 +185,8 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
     let probed = row.is_some_and(|row| row.probed);
     match (cause, route.expected) {
         (None, []) if probed => None,
-        (Some(cause), []) => Some(format!("it is healthy, yet `{cause}` was named")),
-        // What is proven must be true.
+        (Some(cause), []) => Some(format!("the route is healthy, but `{cause}` was named")),
+        // A proven cause must be the true one.
         (Some(cause), [truth, ..]) if proven(row) && cause != *truth => {
             Some(format!("`{cause}` was proven instead of `{truth}`"))
         }
@@ -214,12 +195,12 @@ fn problem(route: &Route, row: Option<&Row>, elapsed: Duration) -> Option<String
             "`{cause}` was named instead of `{}`",
             expected.join("` or `")
         )),
-        (None, _) if route.name == SLOW_ROUTE && elapsed < ENOUGH => Some(format!(
-            "the gateway answers only after 30 s and the demo ran for {} s: give it `--for {}s`",
+        (None, _) if route.name == SLOW_ROUTE && elapsed < SLOW_ROUTE_NAMED_AFTER => Some(format!(
+            "the gateway responds after 30 s, but the demo ran for {} s; use `--for {}s`",
             elapsed.as_secs(),
-            ENOUGH.as_secs() + 4
+            SLOW_ROUTE_NAMED_AFTER.as_secs() + 4
         )),
-        (None, _) if !probed => Some("it was not probed in time".to_owned()),
+        (None, _) if !probed => Some("the route was not probed in time".to_owned()),
         (None, _) => Some("no cause was named".to_owned()),
     }
 }
@@ -228,32 +209,13 @@ fn proven(row: Option<&Row>) -> bool {
     row.is_some_and(|row| row.certainty == Some(Certainty::Proven))
 }
 
-fn target(route: &Route, ports: Ports, ca: &Arc<[u8]>) -> Result<Target, String> {
-    let (address, path) = match route.place {
-        Place::Gateway(fault) => (ports.gateway, fault.route()),
-        Place::ExpiredCertificate => (ports.expired, RouteFault::None.route()),
-        Place::RefusedPort => (ports.refused, RouteFault::None.route()),
+fn target(route: &Route, addresses: Addresses, ca_pem: &str) -> Result<Target, String> {
+    let (address, fault) = match route.endpoint {
+        Endpoint::Gateway(fault) => (addresses.gateway, fault),
+        Endpoint::ExpiredCertificate => (addresses.expired, RouteFault::None),
+        Endpoint::RefusedPort => (addresses.refused, RouteFault::None),
     };
-    let url = format!("https://{address}{path}");
-    let url = Url::parse(&url).map_err(|error| format!("{url} is no URL: {error}"))?;
-    let mut target = Target::with_defaults(route.name, url);
-    target.name = TargetName::new(route.name);
-    (target.interval, target.timeout) = (INTERVAL, TIMEOUT);
-    target.confirm_after = CONFIRM_AFTER;
-    target.tls = TlsSettings {
-        ca: Some(Arc::clone(ca)),
-        identity: None,
-    };
-    target.expect.body = vec![BodyMatch::Contains(r#""status":"ok""#.to_owned())];
-    if route.name == SLOW_ROUTE {
-        (target.interval, target.timeout) = SLOW;
-        // A second look would take another half minute: here one failure is enough.
-        target.health = HealthSettings {
-            consecutive_failures: 1,
-            consecutive_successes: 1,
-        };
-    }
-    Ok(target)
+    simulated::target(route.name, address, fault.route(), ca_pem, fault)
 }
 
 #[cfg(test)]
@@ -264,27 +226,30 @@ mod tests {
     fn check(row: Row, seconds: u64, problem: Option<&str>) {
         let name = row.target.as_str().to_owned();
         let rows = [row];
-        let judged = judge(&rows, Duration::from_secs(seconds));
-        assert_eq!(judged.len(), ROUTES.len());
-        let found = judged.iter().find(|one| one.route.name == name).unwrap();
-        assert_eq!(found.problem.as_deref(), problem);
+        let results = evaluate(&rows, Duration::from_secs(seconds));
+        assert_eq!(results.len(), ROUTES.len());
+        let result = results.iter().find(|one| one.route.name == name).unwrap();
+        assert_eq!(result.problem.as_deref(), problem);
     }
 
     #[test]
-    fn the_right_name_for_every_route_passes() {
+    fn the_true_cause_of_every_route_passes() {
         let rows = rows();
-        let judged = judge(&rows, Duration::from_secs(45));
-        assert!(judged.iter().all(|one| one.problem.is_none()), "{judged:?}");
+        let results = evaluate(&rows, Duration::from_secs(45));
+        assert!(
+            results.iter().all(|one| one.problem.is_none()),
+            "{results:?}"
+        );
     }
 
     #[test]
-    fn either_name_is_right_where_outside_cannot_tell() {
+    fn causes_that_look_the_same_from_outside_are_both_correct() {
         check(row("malformed", "lambda-function-error"), 20, None);
         check(row("function-error", "lambda-malformed-response"), 20, None);
     }
 
     #[test]
-    fn a_proven_name_must_be_the_true_one() {
+    fn a_proven_cause_must_be_the_true_one() {
         let mut proven = row("malformed", "lambda-malformed-response");
         proven.certainty = Some(Certainty::Proven);
         check(proven.clone(), 20, None);
@@ -297,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_is_told_with_the_right_one() {
+    fn a_wrong_cause_is_reported_with_the_expected_one() {
         check(
             row("permission", "lambda-function-error"),
             20,
@@ -306,25 +271,25 @@ mod tests {
         check(
             row("orders", "too-slow"),
             20,
-            Some("it is healthy, yet `too-slow` was named"),
+            Some("the route is healthy, but `too-slow` was named"),
         );
     }
 
     #[test]
-    fn an_unnamed_route_says_why() {
+    fn a_missing_cause_is_reported_with_its_reason() {
         check(row("refused", ""), 20, Some("no cause was named"));
-        let slow = "the gateway answers only after 30 s and the demo ran for 20 s: \
-                    give it `--for 40s`";
+        let slow = "the gateway responds after 30 s, but the demo ran for 20 s; \
+                    use `--for 40s`";
         check(row(SLOW_ROUTE, ""), 20, Some(slow));
         check(row(SLOW_ROUTE, ""), 60, Some("no cause was named"));
         let mut unprobed = row("orders", "");
         unprobed.probed = false;
-        check(unprobed, 20, Some("it was not probed in time"));
+        check(unprobed, 20, Some("the route was not probed in time"));
     }
 
     #[test]
     fn every_route_becomes_a_target_that_trusts_the_simulator() {
-        let ports = Ports {
+        let addresses = Addresses {
             gateway: SocketAddr::from(([127, 0, 0, 1], 1001)),
             expired: SocketAddr::from(([127, 0, 0, 1], 1002)),
             refused: SocketAddr::from(([127, 0, 0, 1], 1003)),
@@ -333,7 +298,7 @@ mod tests {
             route: Some(route.to_owned()),
             ..AwsDeclarations::default()
         };
-        let settings = settings(ports, "PEM", ports.gateway, declared).unwrap();
+        let settings = settings(addresses, "PEM", addresses.gateway, declared).unwrap();
         let seen: Vec<String> = settings
             .targets
             .iter()

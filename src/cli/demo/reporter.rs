@@ -1,7 +1,7 @@
-//! What the demo tells and when: where things are, each change, how it came out.
+//! Prints the addresses of the demo, each change of a target, and the results.
 //!
-//! A terminal gets a table redrawn in place, a log a line per change, a program JSON
-//! Lines. It looks at rows and writes; where rows come from is not its affair.
+//! On a terminal it redraws a table in place, in a log it prints a line per change, and for
+//! programs it prints JSON Lines. It gets rows from its caller and leaves the text to `view`.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Exit;
 use super::{Row, plan, view};
+use crate::cli::Exit;
 
-/// How changes are told.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// A table redrawn in place, in colour or not.
+    /// A table redrawn in place.
     Table {
-        /// Whether it may be coloured.
-        colour: bool,
+        /// Whether the table is colored.
+        color: bool,
     },
     /// A line per change.
     Lines,
@@ -26,37 +26,38 @@ pub(super) enum Style {
     Json,
 }
 
-/// Tells of changes as they come.
+/// Prints the demo's output.
 #[derive(Debug)]
 pub(super) struct Reporter<W> {
     out: W,
     style: Style,
-    told: Vec<Row>,
-    /// Lines of the table that stands on the screen.
-    standing: usize,
-    hinted: bool,
+    /// The rows printed last.
+    printed: Vec<Row>,
+    /// The number of lines of the table on the screen.
+    table_lines: usize,
+    hint_printed: bool,
 }
 
-/// How often the rows are looked at: quick to the eye, nothing to the processor.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the rows are checked for changes. Users see no delay, and it costs little CPU.
+const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
 
 impl<W: Write> Reporter<W> {
     pub(super) const fn new(out: W, style: Style) -> Self {
         Self {
             out,
             style,
-            told: Vec::new(),
-            standing: 0,
-            hinted: false,
+            printed: Vec::new(),
+            table_lines: 0,
+            hint_printed: false,
         }
     }
 
-    /// Says where everything is, and which address could not be had.
-    pub(super) fn welcome(
+    /// Prints the addresses. `in_use` is the default address if another process uses it.
+    pub(super) fn print_addresses(
         &mut self,
         gateway: SocketAddr,
         page: SocketAddr,
-        taken: Option<SocketAddr>,
+        in_use: Option<SocketAddr>,
     ) -> std::io::Result<()> {
         if self.style == Style::Json {
             let line = serde_json::json!({
@@ -66,10 +67,10 @@ impl<W: Write> Reporter<W> {
             });
             return writeln!(self.out, "{line}");
         }
-        if let Some(taken) = taken {
+        if let Some(address) = in_use {
             writeln!(
                 self.out,
-                "{taken} is taken, so another port serves the page\n"
+                "{address} is in use; the page is served on another port\n"
             )?;
         }
         writeln!(self.out, "page      http://{page}/")?;
@@ -82,37 +83,37 @@ impl<W: Write> Reporter<W> {
         )
     }
 
-    /// Shows the rows until `ended` is over.
+    /// Shows the rows until `end` completes.
     pub(super) async fn watch(
         &mut self,
         rows: impl Fn() -> Vec<Row>,
-        began: Instant,
-        ended: impl Future<Output = ()>,
+        started: Instant,
+        end: impl Future<Output = ()>,
     ) -> std::io::Result<()> {
-        tokio::pin!(ended);
-        let mut look = tokio::time::interval(LOOK_EVERY);
+        tokio::pin!(end);
+        let mut refresh = tokio::time::interval(REFRESH_INTERVAL);
         loop {
             tokio::select! {
-                () = &mut ended => return self.show(&rows(), began.elapsed()),
-                _ = look.tick() => self.show(&rows(), began.elapsed())?,
+                () = &mut end => return self.show(&rows(), started.elapsed()),
+                _ = refresh.tick() => self.show(&rows(), started.elapsed())?,
             }
         }
     }
 
     fn show(&mut self, rows: &[Row], elapsed: Duration) -> std::io::Result<()> {
-        if let Style::Table { colour } = self.style {
-            let table = view::table(rows, elapsed, colour);
-            if self.standing > 0 {
-                // Up over the table that stands, then clear to the end of the screen.
-                write!(self.out, "\u{1b}[{}A\u{1b}[J", self.standing)?;
+        if let Style::Table { color } = self.style {
+            let table = view::table(rows, elapsed, color);
+            if self.table_lines > 0 {
+                // Moves the cursor above the old table and clears to the end of the screen.
+                write!(self.out, "\u{1b}[{}A\u{1b}[J", self.table_lines)?;
             }
-            self.standing = table.lines().count();
+            self.table_lines = table.lines().count();
             write!(self.out, "{table}")?;
             return self.out.flush();
         }
         for row in rows {
-            let known = self.told.iter().find(|known| known.target == row.target);
-            if !row.probed || known.is_some_and(|known| same_story(known, row)) {
+            let known = self.printed.iter().find(|known| known.target == row.target);
+            if !row.probed || known.is_some_and(|known| is_unchanged(known, row)) {
                 continue;
             }
             match self.style {
@@ -120,10 +121,9 @@ impl<W: Write> Reporter<W> {
                 _ => write!(self.out, "{}", view::change(row, elapsed))?,
             }
         }
-        self.told = rows.to_vec();
-        if self.style == Style::Lines && !self.hinted {
-            // Once is enough where nothing can be redrawn.
-            self.hinted = true;
+        self.printed = rows.to_vec();
+        if self.style == Style::Lines && !self.hint_printed {
+            self.hint_printed = true;
             write!(
                 self.out,
                 "{}",
@@ -133,29 +133,29 @@ impl<W: Write> Reporter<W> {
         self.out.flush()
     }
 
-    /// Tells how it came out.
-    pub(super) fn outcome(
+    /// Prints the result of every route; returns the exit status.
+    pub(super) fn print_results(
         &mut self,
         rows: &[Row],
         elapsed: Duration,
-        colour: bool,
+        color: bool,
     ) -> std::io::Result<Exit> {
-        let judged = plan::judge(rows, elapsed);
+        let results = plan::evaluate(rows, elapsed);
         if self.style == Style::Json {
-            for one in &judged {
-                writeln!(self.out, "{}", view::outcome_json(one))?;
+            for result in &results {
+                writeln!(self.out, "{}", view::result_json(result))?;
             }
         } else {
-            write!(self.out, "\n{}", view::outcome(&judged, colour))?;
+            write!(self.out, "\n{}", view::results(&results, color))?;
         }
         self.out.flush()?;
-        let good = judged.iter().all(|one| one.problem.is_none());
-        Ok(if good { Exit::Fine } else { Exit::Bad })
+        let passed = results.iter().all(|result| result.problem.is_none());
+        Ok(if passed { Exit::Fine } else { Exit::Bad })
     }
 }
 
-/// Whether a row tells nothing that was not told.
-fn same_story(known: &Row, row: &Row) -> bool {
+/// Whether health, cause and certainty are the same as printed last.
+fn is_unchanged(known: &Row, row: &Row) -> bool {
     (known.probed, known.health, &known.cause, known.certainty)
         == (row.probed, row.health, &row.cause, row.certainty)
 }
@@ -167,39 +167,39 @@ mod tests {
     use super::*;
     use crate::cli::demo::tests::{row, rows};
 
-    /// Watches a target that fails after 3 s, for 10 s, and returns what was told.
-    async fn check(style: Style) -> String {
+    /// The output for a target that fails after 3 s, watched for 10 s.
+    async fn output(style: Style) -> String {
         let mut out = Vec::new();
-        let mut teller = Reporter::new(&mut out, style);
-        let began = Instant::now();
-        let looks = Cell::new(0);
+        let mut reporter = Reporter::new(&mut out, style);
+        let started = Instant::now();
+        let calls = Cell::new(0);
         let rows = || {
-            looks.set(looks.get() + 1);
-            let failing = began.elapsed() >= Duration::from_secs(3);
+            calls.set(calls.get() + 1);
+            let failing = started.elapsed() >= Duration::from_secs(3);
             vec![row(
                 "refused",
                 if failing { "connection-refused" } else { "" },
             )]
         };
-        let ended = tokio::time::sleep(Duration::from_secs(10));
-        teller.watch(rows, began, ended).await.unwrap();
-        assert!(looks.get() > 30);
+        let end = tokio::time::sleep(Duration::from_secs(10));
+        reporter.watch(rows, started, end).await.unwrap();
+        assert!(calls.get() > 30);
         String::from_utf8(out).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_log_gets_one_line_per_change() {
-        let told = check(Style::Lines).await;
+        let text = output(Style::Lines).await;
         assert_eq!(
-            told,
+            text,
             "   0 s  refused is up\n   3 s  refused is down: connection-refused (likely)\n"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn json_lines_carry_each_change_once() {
-        let told = check(Style::Json).await;
-        let events: Vec<serde_json::Value> = told
+    async fn json_lines_contain_each_change_once() {
+        let text = output(Style::Json).await;
+        let events: Vec<serde_json::Value> = text
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
@@ -208,21 +208,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_terminal_is_redrawn_in_place() {
-        let told = check(Style::Table { colour: false }).await;
-        // Header and one row stand; each redraw goes up over both.
-        assert!(told.contains("\u{1b}[2A\u{1b}[JTARGET"), "{told:?}");
-        assert!(!told.starts_with('\u{1b}'), "{told:?}");
+    async fn the_table_on_a_terminal_is_redrawn_in_place() {
+        let text = output(Style::Table { color: false }).await;
+        // The table has two lines, the header and one row; each redraw moves above both.
+        assert!(text.contains("\u{1b}[2A\u{1b}[JTARGET"), "{text:?}");
+        assert!(!text.starts_with('\u{1b}'), "{text:?}");
     }
 
     #[test]
-    fn the_welcome_says_where_everything_is() {
+    fn the_addresses_of_page_metrics_and_gateway_are_printed() {
         let [gateway, page] = [1001, 1002].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let mut teller = Reporter::new(Vec::new(), Style::Lines);
-        let taken = SocketAddr::from(([127, 0, 0, 1], 9853));
-        teller.welcome(gateway, page, Some(taken)).unwrap();
-        insta::assert_snapshot!(String::from_utf8(teller.out).unwrap(), @r"
-        127.0.0.1:9853 is taken, so another port serves the page
+        let mut reporter = Reporter::new(Vec::new(), Style::Lines);
+        let in_use = SocketAddr::from(([127, 0, 0, 1], 9853));
+        reporter
+            .print_addresses(gateway, page, Some(in_use))
+            .unwrap();
+        insta::assert_snapshot!(String::from_utf8(reporter.out).unwrap(), @r"
+        127.0.0.1:9853 is in use; the page is served on another port
 
         page      http://127.0.0.1:1002/
         metrics   http://127.0.0.1:1002/metrics
@@ -234,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn the_exit_code_is_bad_if_one_route_was_not_named() {
-        let mut teller = Reporter::new(Vec::new(), Style::Lines);
-        let long = Duration::from_secs(45);
-        assert_eq!(teller.outcome(&rows(), long, false).unwrap(), Exit::Fine);
-        assert_eq!(
-            teller.outcome(&rows()[..8], long, false).unwrap(),
-            Exit::Bad
-        );
+    fn the_exit_code_is_bad_if_a_cause_was_not_named() {
+        let mut reporter = Reporter::new(Vec::new(), Style::Lines);
+        let mut exit = |rows: &[Row]| {
+            let elapsed = Duration::from_secs(45);
+            reporter.print_results(rows, elapsed, false).unwrap()
+        };
+        assert_eq!(exit(&rows()), Exit::Fine);
+        assert_eq!(exit(&rows()[..8]), Exit::Bad);
     }
 }

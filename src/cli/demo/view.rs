@@ -1,7 +1,6 @@
-//! How the demo looks: the live table, the lines of a log, the last table, JSON Lines.
+//! Formats the demo's output: the live table, log lines, the table of results, JSON Lines.
 //!
-//! Pure text from rows. Lines stay below 80 columns, since a wrapped line would break
-//! the redrawing in place.
+//! Lines are shorter than 80 columns, since a wrapped line would break redrawing in place.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,14 +8,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Row;
-use super::plan::{INTEGRATION_TIMEOUT, Judged, SLOW_ROUTE};
+use super::plan::{INTEGRATION_TIMEOUT, RouteResult, SLOW_ROUTE};
+use crate::cli::paint;
 use crate::domain::health::HealthState;
 use crate::io::json;
 use crate::model::cause::Certainty;
 use crate::model::observation::Phase;
 
-/// The state of every target, with a hint while the slow route is awaited.
-pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
+/// The live table of every target, with a hint until the slow route's cause is named.
+pub(super) fn table(rows: &[Row], elapsed: Duration, color: bool) -> String {
     let mut out = String::new();
     let (target, health, cause) = ("TARGET", "HEALTH", "PROBABLE CAUSE");
     let (certainty, processing) = ("CERTAINTY", "PROCESSING");
@@ -25,10 +25,10 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
         format_args!("{target:<15} {health:<9} {cause:<26} {certainty:<12} {processing:>10}"),
     );
     for row in rows {
-        let waiting = if row.probed { "-" } else { "(no answer yet)" };
-        let cause = row.cause.as_ref().map_or(waiting, |cause| cause.as_str());
+        let no_cause = if row.probed { "-" } else { "(no result yet)" };
+        let cause = row.cause.as_ref().map_or(no_cause, |cause| cause.as_str());
         let certainty = row.certainty.map_or("-", |certainty| certainty.as_str());
-        let health = painted(row.health, colour);
+        let health = health_cell(row.health, color);
         line(
             &mut out,
             format_args!(
@@ -42,21 +42,21 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, colour: bool) -> String {
     out
 }
 
-/// What to know while the slow route has not been named.
+/// The hint shown until the slow route's cause is named; `None` afterwards.
 pub(super) fn hint(rows: &[Row], elapsed: Duration) -> Option<String> {
     let waiting = rows
         .iter()
         .any(|row| row.target.as_str() == SLOW_ROUTE && row.cause.is_none());
     waiting.then(|| {
         format!(
-            "`{SLOW_ROUTE}` answers only after the gateway's {} s; {} s have passed\n",
+            "`{SLOW_ROUTE}` responds after the gateway's timeout of {} s; {} s elapsed\n",
             INTEGRATION_TIMEOUT.as_secs(),
             elapsed.as_secs()
         )
     })
 }
 
-/// One line about a row that changed.
+/// The log line for a changed row.
 pub(super) fn change(row: &Row, elapsed: Duration) -> String {
     let mut out = format!(
         "{:>4} s  {} is {}",
@@ -71,48 +71,46 @@ pub(super) fn change(row: &Row, elapsed: Duration) -> String {
     out
 }
 
-/// What was wrong, what was named, and what was missed.
-pub(super) fn outcome(judged: &[Judged<'_>], colour: bool) -> String {
+/// The table of results, with the number of named and proven causes and the problems.
+pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
     let mut out = String::new();
     let (target, wrong, named) = ("TARGET", "WHAT IS WRONG", "NAMED");
     line(&mut out, format_args!("{target:<15} {wrong:<34} {named}"));
-    for one in judged {
-        let cause = one.row.and_then(|row| row.cause.as_ref());
-        let certainty = one.row.and_then(|row| row.certainty);
+    for result in results {
+        let cause = result.row.and_then(|row| row.cause.as_ref());
+        let certainty = result.row.and_then(|row| row.certainty);
         let named = match (cause, certainty) {
             (Some(cause), Some(certainty)) => format!("{cause} ({certainty})"),
             _ => "-".to_owned(),
         };
-        let (name, wrong) = (one.route.name, one.route.wrong);
+        let (name, wrong) = (result.route.name, result.route.wrong);
         line(&mut out, format_args!("{name:<15} {wrong:<34} {named}"));
     }
-    let failing: Vec<_> = judged
+    let failing: Vec<_> = results
         .iter()
-        .filter(|one| !one.route.expected.is_empty())
+        .filter(|result| !result.route.expected.is_empty())
         .collect();
-    let named = failing.iter().filter(|one| one.problem.is_none()).count();
-    let good = judged.iter().all(|one| one.problem.is_none());
+    let named = failing
+        .iter()
+        .filter(|result| result.problem.is_none())
+        .count();
+    let passed = results.iter().all(|result| result.problem.is_none());
     let summary = format!("{named} of {} failing routes named", failing.len());
-    line(
-        &mut out,
-        format_args!(
-            "\n{}",
-            coloured(&summary, if good { GREEN } else { RED }, colour)
-        ),
-    );
+    let code = if passed { GREEN } else { RED };
+    line(&mut out, format_args!("\n{}", paint(&summary, code, color)));
     let proven = failing
         .iter()
-        .filter(|one| one.row.and_then(|row| row.certainty) == Some(Certainty::Proven));
+        .filter(|result| result.row.and_then(|row| row.certainty) == Some(Certainty::Proven));
     line(&mut out, format_args!("{} of them proven", proven.count()));
-    for one in judged {
-        if let Some(problem) = &one.problem {
-            line(&mut out, format_args!("  {}: {problem}", one.route.name));
+    for result in results {
+        if let Some(problem) = &result.problem {
+            line(&mut out, format_args!("  {}: {problem}", result.route.name));
         }
     }
     out
 }
 
-/// A row that changed, as JSON.
+/// A changed row as JSON.
 pub(super) fn change_json(row: &Row) -> Value {
     json!({
         "event": "change",
@@ -124,41 +122,35 @@ pub(super) fn change_json(row: &Row) -> Value {
     })
 }
 
-/// How a route came out, as JSON.
-pub(super) fn outcome_json(judged: &Judged<'_>) -> Value {
+/// The result of a route as JSON.
+pub(super) fn result_json(result: &RouteResult<'_>) -> Value {
+    let cause = result.row.and_then(|row| row.cause.as_ref());
+    let certainty = result.row.and_then(|row| row.certainty);
     json!({
         "event": "outcome",
-        "target": judged.route.name,
-        "expected": judged.route.expected,
-        "cause": judged.row.and_then(|row| row.cause.as_ref()).map(|cause| cause.as_str()),
-        "certainty": judged.row.and_then(|row| row.certainty).map(|step| step.as_str()),
-        "success": judged.problem.is_none(),
-        "problem": judged.problem,
+        "target": result.route.name,
+        "expected": result.route.expected,
+        "cause": cause.map(|cause| cause.as_str()),
+        "certainty": certainty.map(|certainty| certainty.as_str()),
+        "success": result.problem.is_none(),
+        "problem": result.problem,
     })
 }
 
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const DIM: &str = "2";
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const DIM: u8 = 2;
 
-fn painted(health: HealthState, colour: bool) -> String {
+fn health_cell(health: HealthState, color: bool) -> String {
     let code = match health {
         HealthState::Up => GREEN,
         HealthState::Degraded => YELLOW,
         HealthState::Down => RED,
         HealthState::Unknown => DIM,
     };
-    // Padded first: escape codes have no width.
-    coloured(&format!("{:<9}", health.as_str()), code, colour)
-}
-
-fn coloured(text: &str, code: &str, colour: bool) -> String {
-    if colour {
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
-    } else {
-        text.to_owned()
-    }
+    // Padded before coloring, since escape codes count as characters but have no width.
+    paint(&format!("{:<9}", health.as_str()), code, color)
 }
 
 fn processing_text(row: &Row) -> String {
@@ -171,18 +163,19 @@ fn processing_text(row: &Row) -> String {
     )
 }
 
+/// Appends a line without trailing spaces.
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    let before = out.len();
+    let start = out.len();
     let _infallible = out.write_fmt(text);
     let length = out.trim_end_matches(' ').len();
-    out.truncate(length.max(before));
+    out.truncate(length.max(start));
     out.push('\n');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::demo::plan::judge;
+    use crate::cli::demo::plan::evaluate;
     use crate::cli::demo::tests::{row, rows};
     use crate::model::observation::Phases;
 
@@ -194,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_early_table_says_what_it_waits_for() {
+    fn an_early_table_explains_the_missing_result() {
         let mut early = [row("orders", ""), row(SLOW_ROUTE, "")];
         early[1].probed = false;
         early[1].health = HealthState::Unknown;
@@ -203,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_marks_health_and_nothing_else() {
+    fn only_the_health_is_colored() {
         let down = [row("refused", "connection-refused")];
         let text = table(&down, Duration::from_secs(45), true);
         assert!(text.contains("\u{1b}[31mdown     \u{1b}[0m"), "{text:?}");
@@ -211,26 +204,26 @@ mod tests {
     }
 
     #[test]
-    fn the_last_table_of_a_good_demo() {
+    fn the_results_of_a_successful_demo() {
         let rows = rows();
-        insta::assert_snapshot!(outcome(&judge(&rows, Duration::from_secs(45)), false));
+        insta::assert_snapshot!(results(&evaluate(&rows, Duration::from_secs(45)), false));
     }
 
     #[test]
-    fn the_last_table_of_a_demo_that_was_too_short_says_so() {
+    fn the_results_of_a_demo_that_was_too_short() {
         let mut rows = rows();
         rows.retain(|row| row.target.as_str() != SLOW_ROUTE);
         rows.push(row(SLOW_ROUTE, ""));
-        insta::assert_snapshot!(outcome(&judge(&rows, Duration::from_secs(20)), false));
+        insta::assert_snapshot!(results(&evaluate(&rows, Duration::from_secs(20)), false));
     }
 
     #[test]
-    fn a_change_is_one_line_and_one_object() {
+    fn a_change_is_one_line_or_one_json_object() {
         let row = row("refused", "connection-refused");
         insta::assert_snapshot!(change(&row, Duration::from_secs(3)));
         insta::assert_snapshot!(change_json(&row).to_string());
         let rows = [row];
-        let judged = judge(&rows, Duration::from_secs(9));
-        insta::assert_snapshot!(outcome_json(&judged[8]).to_string());
+        let results = evaluate(&rows, Duration::from_secs(9));
+        insta::assert_snapshot!(result_json(&results[8]).to_string());
     }
 }

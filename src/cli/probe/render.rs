@@ -1,26 +1,24 @@
-//! One probe's result as a person reads it on a terminal.
-//!
-//! Pure text: it takes what was seen and what it means and lays it out; it decides
-//! nothing and prints nothing.
+//! Formats the result of one probe as text for a terminal.
 
 use std::time::Duration;
 
-use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
+use crate::cli::paint;
+use crate::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict};
 use crate::model::observation::{Observation, Phase};
 use crate::model::target::Target;
 
-/// Cells of the longest bar: with names and times, a line stays within 60 columns.
+/// The length of the longest bar in columns.
 const BAR: usize = 40;
 
-/// The whole text, each line ended.
+/// The result as lines of text.
 pub(super) fn render(
     target: &Target,
     observation: &Observation,
     diagnosis: &Diagnosis,
-    colour: bool,
+    color: bool,
 ) -> String {
     let mut lines = vec![
-        headline(target, observation, diagnosis, colour),
+        headline(target, observation, diagnosis, color),
         String::new(),
     ];
     lines.extend(bars(observation));
@@ -28,11 +26,11 @@ pub(super) fn render(
         lines.extend([String::new(), format!("  {}", clean(error))]);
     }
     if let Some(verdict) = &diagnosis.verdict {
-        lines.extend(cause(verdict, colour));
+        lines.extend(cause(verdict, color));
     }
     if !diagnosis.evidence.is_empty() {
         lines.extend([String::new(), "  evidence".to_owned()]);
-        let line = |evidence: &crate::domain::diagnosis::Evidence| {
+        let line = |evidence: &Evidence| {
             format!(
                 "    {} = {}",
                 evidence.fact,
@@ -56,7 +54,7 @@ fn headline(
     target: &Target,
     observation: &Observation,
     diagnosis: &Diagnosis,
-    colour: bool,
+    color: bool,
 ) -> String {
     let (word, code) = match diagnosis.outcome {
         Outcome::Passed => ("passed", 32),
@@ -67,8 +65,8 @@ fn headline(
         .response
         .as_ref()
         .map(|it| it.status.to_string());
-    let status = status.unwrap_or_else(|| "no answer".to_owned());
-    let (word, time) = (paint(word, code, colour), time(observation.duration));
+    let status = status.unwrap_or_else(|| "no response".to_owned());
+    let (word, time) = (paint(word, code, color), time(observation.duration));
     format!("{word}  {}  {status}  {time}", clean(target.name.as_str()))
 }
 
@@ -88,8 +86,8 @@ fn bars(observation: &Observation) -> Vec<String> {
     Phase::ALL.into_iter().filter_map(bar).collect()
 }
 
-fn cause(verdict: &Verdict, colour: bool) -> Vec<String> {
-    let name = paint(verdict.cause.as_str(), 1, colour);
+fn cause(verdict: &Verdict, color: bool) -> Vec<String> {
+    let name = paint(verdict.cause.as_str(), 1, color);
     let mut lines = vec![
         String::new(),
         format!("  {name} ({}, {})", verdict.certainty, verdict.owner),
@@ -97,7 +95,7 @@ fn cause(verdict: &Verdict, colour: bool) -> Vec<String> {
     ];
     if verdict.candidates.len() > 1 {
         lines.extend([String::new(), "  candidates".to_owned()]);
-        let line = |candidate: &crate::domain::diagnosis::Candidate| {
+        let line = |candidate: &Candidate| {
             format!(
                 "    {:>3.0} %  {}",
                 candidate.share * 100.0,
@@ -117,15 +115,7 @@ fn time(time: Duration) -> String {
     }
 }
 
-fn paint(text: &str, code: u8, colour: bool) -> String {
-    if colour {
-        format!("\x1b[{code}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
-}
-
-/// Takes control characters out of text that others wrote.
+/// Removes control characters from text that comes from a configuration or a server.
 fn clean(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
 }
@@ -136,17 +126,16 @@ mod tests {
 
     use super::*;
     use crate::domain::diagnosis::fact::FactValue;
-    use crate::domain::diagnosis::{Candidate, Evidence};
     use crate::model::cause::{CauseId, Certainty, Owner};
 
     #[test]
-    fn a_failed_probe_reads_from_the_result_down_to_what_to_do() {
+    fn a_failed_probe_shows_result_phases_cause_and_next_steps() {
         let target = Target::with_defaults("orders", "https://a.test/".parse().unwrap());
-        let mut seen = Observation::begun(jiff::Timestamp::UNIX_EPOCH, "https://a.test/");
-        seen.duration = Duration::from_millis(400);
-        seen.phases.add(Phase::Connect, Duration::from_millis(100));
-        seen.phases
-            .add(Phase::Processing, Duration::from_millis(300));
+        let mut observation = Observation::begun(jiff::Timestamp::UNIX_EPOCH, "https://a.test/");
+        observation.duration = Duration::from_millis(400);
+        let phases = &mut observation.phases;
+        phases.add(Phase::Connect, Duration::from_millis(100));
+        phases.add(Phase::Processing, Duration::from_millis(300));
         let candidate = |id: &str, share| Candidate {
             cause: CauseId::new(id).unwrap(),
             share,
@@ -170,6 +159,6 @@ mod tests {
             }],
             error: Some("expected status 200".to_owned()),
         };
-        insta::assert_snapshot!(render(&target, &seen, &diagnosis, false));
+        insta::assert_snapshot!(render(&target, &observation, &diagnosis, false));
     }
 }

@@ -1,8 +1,7 @@
-//! One target's card: what was injected, what was named, how it came to that, and a mark.
+//! The card of one target: the injected cause, the named cause, its history, and a mark.
 //!
-//! Pure: a report comes in, a mark goes out. The measure is strict where the daemon
-//! claims to know: only a verdict that itself says `possible` may have the truth behind
-//! its first place.
+//! A diagnosis that is `proven` or `likely` must name the true cause. Only at `possible` may
+//! the true cause be another of the leading candidates.
 
 use jiff::Timestamp;
 
@@ -12,30 +11,30 @@ use crate::domain::report::Report;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::target::TargetName;
 
-/// How one target came out.
+/// The result of one target.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Card {
     pub(super) target: TargetName,
     pub(super) injected: Truth,
-    /// Whether a first result is in.
+    /// Whether a probe has completed.
     pub(super) probed: bool,
-    pub(super) named: Option<Named>,
+    pub(super) named: Option<NamedCause>,
 }
 
-/// What was shown at the end.
+/// The cause that was named at the end of the run.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Named {
+pub(super) struct NamedCause {
     pub(super) cause: CauseId,
     pub(super) certainty: Certainty,
-    /// Best first.
+    /// The most probable one first.
     pub(super) candidates: Vec<Candidate>,
-    /// The facts of the last probe that took part.
+    /// The facts of the last probe that the diagnosis uses.
     pub(super) evidence: Vec<Evidence>,
-    /// How it came to that, oldest first: the incident's revisions.
+    /// The revisions of the incident, oldest first.
     pub(super) path: Vec<Step>,
 }
 
-/// One revision.
+/// One revision of an incident.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
     pub(super) at: Timestamp,
@@ -44,37 +43,37 @@ pub(super) struct Step {
     pub(super) note: String,
 }
 
-/// A card's mark.
+/// The mark of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// The truth was named, or rightly nothing.
+    /// The true cause was named, or none for a healthy target.
     Right,
-    /// Only `possible` was claimed, and the truth is among the leading candidates.
+    /// The certainty is `possible`, and the true cause is a leading candidate.
     Candidate,
-    /// Another cause was named.
+    /// A wrong cause was named.
     Wrong,
-    /// No cause was named although one is there.
+    /// No cause was named for a failing target.
     Unnamed,
-    /// There was no result in time.
+    /// No probe completed in time.
     Unprobed,
 }
 
-/// A candidate leads along while it holds at least this part of the first one's share:
-/// one that is half as probable is worth a look, one below that is a footnote.
-const LEADING: f64 = 0.5;
+/// A candidate is leading if its share is at least this fraction of the first one's. A
+/// candidate half as probable as the first is worth checking.
+const LEADING_FRACTION: f64 = 0.5;
 
 impl Card {
-    /// What a target's newest report shows.
+    /// The card of a target, from its newest report.
     pub(super) fn new(target: TargetName, injected: Truth, report: Option<&Report>) -> Self {
         Self {
             target,
             injected,
             probed: report.is_some(),
-            named: report.and_then(named),
+            named: report.and_then(NamedCause::of),
         }
     }
 
-    /// The mark.
+    /// Compares the named cause with the injected one.
     pub(super) fn mark(&self) -> Mark {
         match (&self.injected, &self.named) {
             _ if !self.probed => Mark::Unprobed,
@@ -82,19 +81,19 @@ impl Card {
             (None, Some(_)) => Mark::Wrong,
             (Some(_), None) => Mark::Unnamed,
             (Some(truth), Some(named)) if *truth == named.cause => Mark::Right,
-            (Some(truth), Some(named)) if named.leads(truth) => Mark::Candidate,
+            (Some(truth), Some(named)) if named.has_leading_candidate(truth) => Mark::Candidate,
             (Some(_), Some(_)) => Mark::Wrong,
         }
     }
 
-    /// Whether that is good enough.
+    /// Whether the mark is [`Mark::Right`] or [`Mark::Candidate`].
     pub(super) fn passes(&self) -> bool {
         matches!(self.mark(), Mark::Right | Mark::Candidate)
     }
 }
 
 impl Mark {
-    /// Every mark, best first.
+    /// All marks, best first.
     pub(super) const ALL: [Self; 5] = [
         Self::Right,
         Self::Candidate,
@@ -103,7 +102,7 @@ impl Mark {
         Self::Unprobed,
     ];
 
-    /// The mark as a word.
+    /// The mark's name in the output.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Right => "right",
@@ -115,39 +114,35 @@ impl Mark {
     }
 }
 
-impl Named {
-    /// Whether a cause is among the leading candidates of a verdict that claims no more.
-    fn leads(&self, cause: &CauseId) -> bool {
-        let most = self.candidates.first().map_or(0.0, |first| first.share);
-        let enough = |one: &Candidate| one.cause == *cause && one.share >= most * LEADING;
-        self.certainty == Certainty::Possible && self.candidates.iter().any(enough)
+impl NamedCause {
+    /// The cause that a report shows, if any.
+    fn of(report: &Report) -> Option<Self> {
+        let verdict = report.showing.as_deref()?;
+        let incident = report.incident.as_deref();
+        let evidence = incident.map_or(&report.diagnosis.evidence[..], |one| &one.evidence);
+        let revisions = incident.map_or(&[][..], |incident| &incident.history);
+        let path = revisions.iter().map(|revision| Step {
+            at: revision.at,
+            cause: revision.cause.clone(),
+            certainty: revision.certainty,
+            note: revision.note.clone(),
+        });
+        Some(Self {
+            cause: verdict.cause.clone(),
+            certainty: verdict.certainty,
+            candidates: verdict.candidates.clone(),
+            evidence: evidence.to_vec(),
+            path: path.collect(),
+        })
     }
-}
 
-fn named(report: &Report) -> Option<Named> {
-    let verdict = report.showing.as_deref()?;
-    let incident = report.incident.as_deref();
-    let evidence = incident.map_or(&report.diagnosis.evidence[..], |one| &one.evidence);
-    let path = match incident {
-        Some(incident) => {
-            let revisions = incident.history.iter();
-            let steps = revisions.map(|revision| Step {
-                at: revision.at,
-                cause: revision.cause.clone(),
-                certainty: revision.certainty,
-                note: revision.note.clone(),
-            });
-            steps.collect()
-        }
-        None => Vec::new(),
-    };
-    Some(Named {
-        cause: verdict.cause.clone(),
-        certainty: verdict.certainty,
-        candidates: verdict.candidates.clone(),
-        evidence: evidence.to_vec(),
-        path,
-    })
+    /// Whether the certainty is `possible` and `cause` is a leading candidate.
+    fn has_leading_candidate(&self, cause: &CauseId) -> bool {
+        let first = self.candidates.first().map_or(0.0, |first| first.share);
+        let leading =
+            |one: &Candidate| one.cause == *cause && one.share >= first * LEADING_FRACTION;
+        self.certainty == Certainty::Possible && self.candidates.iter().any(leading)
+    }
 }
 
 /// Cards that the tests of this command share.
@@ -155,7 +150,7 @@ fn named(report: &Report) -> Option<Named> {
 pub(super) mod tests {
     use super::*;
 
-    /// A card; `candidates` are written `cause:share`, the first is the one named.
+    /// A card. The first of `candidates` is the named cause.
     pub(in super::super) fn card(
         target: &str,
         injected: &str,
@@ -174,7 +169,7 @@ pub(super) mod tests {
             target: TargetName::new(target),
             injected: (injected != "none").then(|| cause(injected)),
             probed: true,
-            named: candidates.first().cloned().map(|first| Named {
+            named: candidates.first().cloned().map(|first| NamedCause {
                 cause: first.cause,
                 certainty,
                 candidates,
@@ -190,14 +185,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_truth_named_first_is_right_however_sure() {
+    fn the_true_cause_is_right_at_any_certainty() {
         let named = [("too-slow", 0.6), ("forbidden", 0.4)];
         check("too-slow", Certainty::Possible, &named, Mark::Right);
         check("too-slow", Certainty::Proven, &named, Mark::Right);
     }
 
     #[test]
-    fn the_truth_behind_counts_only_where_no_more_than_possible_was_claimed() {
+    fn a_leading_candidate_counts_only_at_certainty_possible() {
         let named = [
             ("too-slow", 0.5),
             ("forbidden", 0.25),
@@ -222,10 +217,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn silence_is_not_health() {
-        let mut silent = card("a", "none", Certainty::Possible, &[]);
-        silent.probed = false;
-        assert_eq!(silent.mark(), Mark::Unprobed);
-        assert!(!silent.passes());
+    fn a_target_without_a_result_does_not_pass() {
+        let mut unprobed = card("a", "none", Certainty::Possible, &[]);
+        unprobed.probed = false;
+        assert_eq!(unprobed.mark(), Mark::Unprobed);
+        assert!(!unprobed.passes());
     }
 }

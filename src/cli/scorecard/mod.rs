@@ -1,9 +1,8 @@
-//! `probecause scorecard`: what the daemon says, held against what is known to be wrong.
+//! `probecause scorecard`: scores diagnoses against known faults.
 //!
-//! For targets whose fault was put there on purpose, in the fault lab of `deploy/aws` or
-//! in the simulator: the daemon's own line runs over them for a while, and each verdict
-//! is compared with the truth. It never writes alarms or metrics. Reading order: this
-//! file (the course of it), `truth`, `judge`, `view`, `lab` (the simulated one).
+//! It runs the daemon for a while on targets whose faults were injected, in the fault lab of
+//! `deploy/aws` or in the simulator (`lab`), and compares each diagnosis (`judge`) with the
+//! true cause (`truth`). It writes no alarms or metrics. `view` formats the output.
 
 mod judge;
 mod lab;
@@ -25,14 +24,14 @@ use crate::io::config;
 use crate::io::evidence::FIRST_LOG_SEARCH;
 use crate::io::logging;
 use crate::io::sd_notify::SdNotify;
-use crate::io::simulator::Simulator;
+use crate::io::simulator::{Options as SimulatorOptions, Simulator};
 use crate::model::settings::Settings;
 
 /// Arguments of `scorecard`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration whose targets are scored: those with a label `injected`, which
-    /// names the true cause (or `none`), or with an --expect.
+    /// The configuration with the targets to score: those with a label `injected`, which
+    /// names the true cause (or `none`), or with --expect.
     #[arg(
         long,
         short,
@@ -40,50 +39,54 @@ pub struct Args {
         required_unless_present = "simulated"
     )]
     config: Option<PathBuf>,
-    /// Score a simulated fault lab, without account or network.
+    /// Score a simulated fault lab; needs no AWS account or network.
     #[arg(long, conflicts_with_all = ["config", "expect"])]
     simulated: bool,
-    /// What is truly wrong with a target (`none`: nothing); may be repeated, and comes
-    /// before the label.
+    /// The true cause of a target's failures (`none`: it is healthy). May be repeated;
+    /// overrides the label.
     #[arg(long, value_name = "TARGET=CAUSE", value_parser = truth::expectation)]
     expect: Vec<truth::Expectation>,
-    /// Probe for this long. AWS's logs take minutes and metrics ten and more: give a
-    /// real fault lab 15m to see every certainty that it can reach.
+    /// Probe for this long. In AWS, log lines are delayed by minutes and metrics by ten
+    /// minutes or more; use 15m to let a diagnosis reach its highest certainty.
     /// [default: 2m; simulated: 1m]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
-    lasting: Option<Duration>,
-    /// Print a line of JSON per target, and one with the sums.
+    duration: Option<Duration>,
+    /// Print a line of JSON per target, and a line with totals.
     #[arg(long)]
     json: bool,
 }
 
-/// Enough for a timeout of 30 s, its second look, and an access log's usual delay.
-const REAL: Duration = Duration::from_secs(120);
+/// The default duration in AWS: enough for a timeout of 30 s, its confirming probe, and the
+/// usual delay of an access log.
+const AWS_DURATION: Duration = Duration::from_secs(120);
 
-/// Enough for the simulated timeouts of 30 s and a look into the log afterwards.
-const SIMULATED: Duration = Duration::from_secs(60);
+/// The default duration in the simulator: enough for a timeout of 30 s and a lookup in the
+/// log.
+const SIMULATED_DURATION: Duration = Duration::from_secs(60);
 
-/// Carries the command out. The exit is bad when a target's truth was neither named nor,
-/// where only `possible` was claimed, among the leading candidates.
+/// Runs the command. The exit is [`Exit::Bad`] if a true cause was neither named nor, at
+/// certainty `possible`, among the leading candidates.
 ///
 /// # Errors
-/// A configuration with problems, a truth without its target, no truth at all, or what
-/// keeps the daemon from starting.
+/// The configuration is invalid, no target has a known cause, `--expect` names an unknown
+/// target, or the daemon cannot start.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
-    let lasting = args
-        .lasting
-        .unwrap_or(if args.simulated { SIMULATED } else { REAL });
+    let duration = args.duration.unwrap_or(if args.simulated {
+        SIMULATED_DURATION
+    } else {
+        AWS_DURATION
+    });
     let cards = match &args.config {
         Some(file) => {
             let settings = config::load(file)
                 .map_err(|error| error.to_string())?
                 .settings;
-            logging::start(&settings.log, terminal.progress && terminal.colour)
+            logging::start(&settings.log, terminal.progress && terminal.color)
                 .map_err(|error| error.to_string())?;
             let truths = Truths::of(&settings, &args.expect)?;
-            score(settings, &truths, lasting, None).await?
+            score(settings, &truths, duration, None).await?
         }
-        None => simulated(lasting).await?,
+        None => simulated(duration).await?,
     };
     let text = if args.json {
         view::json(&cards)
@@ -98,43 +101,44 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Scores the simulated lab.
-async fn simulated(lasting: Duration) -> Result<Vec<Card>, String> {
-    let simulator = Simulator::start(lab::options())
+/// Scores the simulated fault lab.
+async fn simulated(duration: Duration) -> Result<Vec<Card>, String> {
+    // The default timeouts are those of the real APIs.
+    let simulator = Simulator::start(SimulatorOptions::default())
         .await
         .map_err(|error| format!("cannot start the simulated fault lab: {error}"))?;
     let settings = lab::settings(&simulator)?;
     let truths = Truths::of(&settings, &[])?;
     let aws = simulator.telemetry_config().await;
-    let cards = score(settings, &truths, lasting, Some(aws)).await;
+    let cards = score(settings, &truths, duration, Some(aws)).await;
     simulator.stop().await;
     cards
 }
 
-/// Runs the daemon's own line over the targets with a truth and judges what it shows
-/// at the end, or when the user presses Ctrl-C.
+/// Runs the daemon on the targets with a known cause, until the duration has passed or the
+/// user presses Ctrl-C, and returns a card per target.
 async fn score(
     mut settings: Settings,
     truths: &Truths,
-    lasting: Duration,
+    duration: Duration,
     aws: Option<SdkConfig>,
 ) -> Result<Vec<Card>, String> {
     settings.targets.retain(|target| truths.has(&target.name));
-    // Any free port, and no word to CloudWatch: a daemon may be running beside this one.
+    // A free port and no CloudWatch, since another daemon may run with the same settings.
     settings.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.cloudwatch.enabled = false;
     let targets: Vec<_> = settings.targets.iter().map(Arc::clone).collect();
     eprintln!(
         "probing {} targets for {}",
         targets.len(),
-        humantime::format_duration(lasting)
+        humantime::format_duration(duration)
     );
     let options = Options {
         settings,
         reload_from: None,
         aws,
         first_log_search: FIRST_LOG_SEARCH,
-        // A trial leaves nothing behind, and the daemon beside it keeps its own.
+        // No state is kept; another daemon may be using the state directory.
         state: None,
         sd_notify: SdNotify::default(),
     };
@@ -142,8 +146,8 @@ async fn score(
         .await
         .map_err(|error| error.to_string())?;
     tokio::select! {
-        () = tokio::time::sleep(lasting) => {}
-        // Where no signal can be had it ends at once rather than run unstoppably.
+        () = tokio::time::sleep(duration) => {}
+        // If Ctrl-C cannot be handled, the run ends, since it could not be stopped.
         _ = tokio::signal::ctrl_c() => {}
     }
     let board = app.board();

@@ -1,4 +1,4 @@
-//! What is truly wrong with each target, as its user says: by label or on the command line.
+//! The true cause of each target's failures, as given by a label or by `--expect`.
 
 use std::collections::BTreeMap;
 
@@ -6,38 +6,39 @@ use crate::model::cause::CauseId;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-/// What is wrong with a target; `None`: nothing.
+/// The true cause of a target's failures; `None`: the target is healthy.
 pub(super) type Truth = Option<CauseId>;
 
-/// One `--expect`: a target's name and its truth.
+/// The value of an `--expect`: a target's name and its true cause.
 pub(super) type Expectation = (String, Truth);
 
-/// The truth of every target that has one.
+/// The true cause of every target that is scored.
 #[derive(Debug)]
 pub(super) struct Truths(BTreeMap<TargetName, Truth>);
 
-/// The label that names a target's truth.
+/// The label that names a target's true cause.
 pub(super) const LABEL: &str = "injected";
 
-/// The word for a healthy target.
-pub(super) const NOTHING: &str = "none";
+/// The value for a healthy target.
+pub(super) const NONE: &str = "none";
 
-/// Reads `TARGET=CAUSE`. A target's name may hold `=`, a cause cannot.
+/// Parses `TARGET=CAUSE`. A target's name may contain `=`, a cause cannot.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// The `=` is missing, or the cause is not a valid id.
 pub(super) fn expectation(text: &str) -> Result<Expectation, String> {
     let (name, cause) = text
         .rsplit_once('=')
-        .ok_or("write it as TARGET=CAUSE, such as orders=lambda-throttled")?;
+        .ok_or("expected TARGET=CAUSE, such as orders=lambda-throttled")?;
     Ok((name.to_owned(), truth(cause)?))
 }
 
 impl Truths {
-    /// Gathers them from labels and expectations, which come first.
+    /// Collects the true causes from labels and expectations. Expectations take precedence.
     ///
     /// # Errors
-    /// A cause that is no id, an expectation for a target that is not there, or no truth.
+    /// A cause is not a valid id, an expectation names an unknown target, or no target has a
+    /// known cause.
     pub(super) fn of(settings: &Settings, expected: &[Expectation]) -> Result<Self, String> {
         let mut truths = BTreeMap::new();
         for target in &settings.targets {
@@ -51,32 +52,32 @@ impl Truths {
         for (name, truth) in expected {
             let name = TargetName::new(name);
             if !settings.targets.iter().any(|target| target.name == name) {
-                return Err(format!("--expect {name}: no such target is configured"));
+                return Err(format!("--expect {name}: the target is not configured"));
             }
             truths.insert(name, truth.clone());
         }
         if truths.is_empty() {
             return Err(format!(
-                "no target says what is wrong with it: \
-                 give it labels = {{ {LABEL} = \"lambda-throttled\" }}, or use --expect"
+                "no target has a known cause; \
+                 add labels = {{ {LABEL} = \"lambda-throttled\" }} to a target, or use --expect"
             ));
         }
         Ok(Self(truths))
     }
 
-    /// Whether a target is to be scored.
+    /// Whether a target is scored.
     pub(super) fn has(&self, name: &TargetName) -> bool {
         self.0.contains_key(name)
     }
 
-    /// A target's truth, if it is to be scored.
+    /// The true cause of a target, if it is scored.
     pub(super) fn get(&self, name: &TargetName) -> Option<Truth> {
         self.0.get(name).cloned()
     }
 }
 
 fn truth(text: &str) -> Result<Truth, String> {
-    if text == NOTHING {
+    if text == NONE {
         return Ok(None);
     }
     let cause = CauseId::new(text).map_err(|error| error.to_string())?;
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
     use crate::model::target::Target;
 
-    /// Two targets, `a` labelled and `b` not; `Ok` holds `name=truth` per scored target.
+    /// Checks the true causes of two targets, `a` with a label and `b` without, as `name=cause`.
     fn check(label: &str, expected: &[&str], result: Result<&[&str], &str>) {
         let url = url::Url::parse("https://example.com/").unwrap();
         let mut labelled = Target::with_defaults("a", url.clone());
@@ -108,36 +109,36 @@ mod tests {
             .iter()
             .map(|text| expectation(text).unwrap())
             .collect();
-        let found = Truths::of(&settings, &expected).map(|truths| {
-            let told = truths.0.iter().map(|(name, truth)| {
-                let truth = truth.as_ref().map_or(NOTHING, |cause| cause.as_str());
+        let truths = Truths::of(&settings, &expected).map(|truths| {
+            let lines = truths.0.iter().map(|(name, truth)| {
+                let truth = truth.as_ref().map_or(NONE, |cause| cause.as_str());
                 format!("{name}={truth}")
             });
-            told.collect::<Vec<_>>()
+            lines.collect::<Vec<_>>()
         });
-        let result = result.map(|told| told.iter().map(|one| (*one).to_owned()).collect());
-        assert_eq!(found, result.map_err(str::to_owned));
+        let result = result.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect());
+        assert_eq!(truths, result.map_err(str::to_owned));
     }
 
     #[test]
-    fn a_label_or_an_expectation_says_what_is_true_and_the_latter_wins() {
+    fn an_expectation_overrides_a_label() {
         check("none", &[], Ok(&["a=none"]));
         check("", &["b=too-slow"], Ok(&["b=too-slow"]));
         check("none", &["a=too-slow"], Ok(&["a=too-slow"]));
     }
 
     #[test]
-    fn mistakes_are_told_with_their_mend() {
+    fn mistakes_are_reported_with_their_correction() {
         check(
             "",
             &["c=too-slow"],
-            Err("--expect c: no such target is configured"),
+            Err("--expect c: the target is not configured"),
         );
         check(
             "",
             &[],
-            Err("no target says what is wrong with it: \
-                 give it labels = { injected = \"lambda-throttled\" }, or use --expect"),
+            Err("no target has a known cause; \
+                 add labels = { injected = \"lambda-throttled\" } to a target, or use --expect"),
         );
         check(
             "Throttled!",

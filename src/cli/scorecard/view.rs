@@ -1,15 +1,16 @@
-//! How a scorecard looks: a table, the path of each verdict, the sums; or JSON Lines.
+//! Formats a scorecard: a table, the history of each diagnosis and totals; or JSON Lines.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::judge::{Card, Mark, Named, Step};
-use super::truth::{NOTHING, Truth};
+use super::judge::{Card, Mark, NamedCause, Step};
+use super::truth::{NONE, Truth};
+use crate::cli::candidate_shares;
 use crate::io::json;
 use crate::model::cause::Certainty;
 
-/// For people.
+/// The scorecard as text.
 pub(super) fn text(cards: &[Card]) -> String {
     let mut out = String::new();
     let heads = ["TARGET", "INJECTED", "NAMED", "CERTAINTY"];
@@ -26,7 +27,7 @@ pub(super) fn text(cards: &[Card]) -> String {
     }
     for card in cards {
         if let Some(named) = &card.named {
-            path(&mut out, card, named);
+            history(&mut out, card, named);
         }
     }
     out.push('\n');
@@ -50,30 +51,30 @@ pub(super) fn text(cards: &[Card]) -> String {
     out
 }
 
-/// For programs: a line per card and one with the sums.
+/// The scorecard as JSON Lines: a line per card and one with totals.
 pub(super) fn json(cards: &[Card]) -> String {
     let counts: serde_json::Map<String, Value> = Mark::ALL
         .iter()
         .map(|mark| (mark.as_str().to_owned(), count(cards, *mark).into()))
         .collect();
-    let sums = json!({
+    let summary = json!({
         "event": "summary",
         "targets": cards.len(),
         "marks": counts,
         "success": cards.iter().all(Card::passes),
     });
-    let lines = cards.iter().map(card_json).chain([sums]);
+    let lines = cards.iter().map(card_json).chain([summary]);
     lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn card_json(card: &Card) -> Value {
     let named = card.named.as_ref();
-    let candidates = |named: &Named| {
+    let candidates = |named: &NamedCause| {
         let all = named.candidates.iter();
         let all = all.map(|one| json!({"cause": one.cause.as_str(), "share": one.share}));
         Value::Array(all.collect())
     };
-    let evidence = |named: &Named| {
+    let evidence = |named: &NamedCause| {
         let all = named.evidence.iter();
         let all = all.map(|one| json!({"fact": one.fact, "value": one.value.to_string()}));
         Value::Array(all.collect())
@@ -100,8 +101,8 @@ fn step_json(step: &Step) -> Value {
     })
 }
 
-/// How a verdict was come to, and on what it rests.
-fn path(out: &mut String, card: &Card, named: &Named) {
+/// Appends the revisions, candidates and evidence of a diagnosis.
+fn history(out: &mut String, card: &Card, named: &NamedCause) {
     let _infallible = writeln!(out, "\n{}:", card.target);
     for step in &named.path {
         let Step {
@@ -111,9 +112,8 @@ fn path(out: &mut String, card: &Card, named: &Named) {
         let _infallible = writeln!(out, "  {at}  {cause} ({certainty}): {}", step.note);
     }
     if card.mark() != Mark::Right && named.candidates.len() > 1 {
-        let all = named.candidates.iter();
-        let all = all.map(|one| format!("{} {:.0} %", one.cause, one.share * 100.0));
-        let _infallible = writeln!(out, "  candidates: {}", all.collect::<Vec<_>>().join(", "));
+        let shares = candidate_shares(&named.candidates);
+        let _infallible = writeln!(out, "  candidates: {shares}");
     }
     if !named.evidence.is_empty() {
         let facts = named.evidence.iter();
@@ -122,7 +122,7 @@ fn path(out: &mut String, card: &Card, named: &Named) {
     }
 }
 
-/// One line of the table; columns are as wide as their longest cell.
+/// Appends a line of the table. A column is as wide as its longest cell.
 fn row(out: &mut String, cards: &[Card], [target, truth, named, certainty]: [&str; 4], mark: &str) {
     let longest = |cell: fn(&Card) -> usize| cards.iter().map(cell).max().unwrap_or(0);
     let first = longest(|card| card.target.as_str().len()).max("TARGET".len());
@@ -140,7 +140,7 @@ fn row(out: &mut String, cards: &[Card], [target, truth, named, certainty]: [&st
 }
 
 fn injected(truth: &Truth) -> &str {
-    truth.as_ref().map_or(NOTHING, |cause| cause.as_str())
+    truth.as_ref().map_or(NONE, |cause| cause.as_str())
 }
 
 fn count(cards: &[Card], mark: Mark) -> usize {
@@ -203,12 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn a_card_of_every_mark_for_people() {
+    fn a_card_of_every_mark_as_text() {
         insta::assert_snapshot!(text(&cards()));
     }
 
     #[test]
-    fn a_card_of_every_mark_for_programs() {
+    fn a_card_of_every_mark_as_json() {
         insta::assert_snapshot!(json(&cards()));
     }
 }

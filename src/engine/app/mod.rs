@@ -1,14 +1,14 @@
-//! The composition root: builds every room, wires them, notices when one ends, and
-//! takes them down in order.
+//! The composition root: creates the daemon's components, connects them, detects a task that
+//! exits, and stops everything in order.
 //!
-//! Decides nothing about targets. What may fail at start (a port in use, a bad rule
-//! book) fails here, with a message for the user; afterwards the daemon goes on whatever
-//! a sink or a target does.
+//! It decides nothing about targets. Errors that can occur at start (a port in use, invalid
+//! rules) are returned from here with a message for the user. A running daemon does not stop
+//! because of a sink or a target.
 
-mod probing;
+mod probe_runtime;
 mod reload;
-mod share;
-pub mod state;
+mod shard;
+pub mod state_dir;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use crate::domain::diagnosis::rulebook::{Rulebook, RulebookError};
 use crate::domain::shard::IndexError;
 use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
 use crate::engine::scheduler::control_requests::ControlRequests;
-use crate::engine::scheduler::{Command, Emission, Probe, Scheduler};
+use crate::engine::scheduler::{Command, Probe, Scheduler};
 use crate::engine::server::{self, ReloadRequest, ServerState};
 use crate::io::evidence::EvidenceCollector;
 use crate::io::probe::{Prober, ProberError};
@@ -46,239 +46,220 @@ use crate::model::target::Target;
 pub struct Options {
     /// The configuration.
     pub settings: Settings,
-    /// Where a reload reads it anew; `None`: there is nothing to reload.
+    /// The file that a reload reads; `None`: the configuration cannot be reloaded.
     pub reload_from: Option<PathBuf>,
-    /// Credentials and region for AWS, where they are known already; `None`: the SDK's
-    /// default chain.
+    /// Credentials and region for AWS; `None`: the SDK's default provider chain.
     pub aws: Option<SdkConfig>,
-    /// When a log is first searched for evidence, counted from the end of the request.
+    /// The delay from the end of a request until a log is first searched for it.
     pub first_log_search: Duration,
-    /// Where incidents, baselines and unsent datapoints outlive the process; `None`:
-    /// nowhere.
+    /// The directory for incidents, baselines and unsent datapoints; `None`: they are lost
+    /// with the process.
     pub state: Option<PathBuf>,
-    /// Who is told how the daemon is; the default is nobody.
+    /// The service manager to notify; the default is none.
     pub sd_notify: SdNotify,
 }
 
 /// Why a daemon could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The rules cannot be read: the configuration was not checked, or ours are broken,
-    /// which the tests rule out.
+    /// The rules are invalid. Loading the configuration reports this first, and tests
+    /// validate the embedded rules.
     #[error("{0}")]
     Rulebook(#[from] RulebookError),
-    /// Two metrics under one name: a bug that the tests rule out.
+    /// Two metrics have the same name: a bug.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// No prober could be made.
+    /// The prober could not be created.
     #[error("{0}")]
     Prober(#[from] ProberError),
-    /// The daemon's own endpoint.
-    #[error("cannot listen on {address} ([server] listen): {source}; is another one running?")]
+    /// The daemon's HTTP server could not bind its address.
+    #[error(
+        "cannot listen on {address} ([server] listen): {source}; \
+         stop the other process or choose another address"
+    )]
     Listen {
         /// The configured address.
         address: SocketAddr,
-        /// The system's word.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The TLS of the daemon's own endpoint, which `config` has tried out.
+    /// The TLS settings of the daemon's HTTP server are invalid. Loading the configuration
+    /// reports this first.
     #[error("[server] web_config: {0}")]
     Tls(#[from] TlsError),
-    /// Which shard this daemon is cannot be told.
+    /// The index of this daemon's shard is not known.
     #[error("{0}")]
     Shard(#[from] IndexError),
-    /// The threads of the probes.
-    #[error("no thread for the probes: {0}")]
+    /// The threads for the probes could not be created.
+    #[error("cannot create threads for probes: {0}")]
     Threads(std::io::Error),
-    /// A task ended while the daemon was starting.
-    #[error("the {0} ended while the daemon was starting: see the log")]
-    Ended(&'static str),
 }
 
 /// A running daemon.
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
-    board: Arc<StatusBoard>,
-    cloudwatch: Arc<CloudWatchSink>,
-    control_requests: ControlRequests,
-    evidence: Arc<EvidenceCollector>,
+    outbox: Outbox,
     store: Store,
-    sd_notify: SdNotify,
-    scheduler: mpsc::Sender<Command>,
     reload: mpsc::Sender<ReloadRequest>,
     grace: Duration,
     stop_server: watch::Sender<bool>,
-    tasks: Tasks,
-}
-
-#[derive(Debug)]
-struct Tasks {
     scheduler: JoinHandle<()>,
     monitor: JoinHandle<()>,
-    server: JoinHandle<()>,
     reloader: JoinHandle<()>,
+    server: JoinHandle<()>,
 }
 
-/// What speaks to the monitor.
-struct MonitorSenders {
-    emissions: mpsc::Sender<Emission>,
-    control_requests: mpsc::Sender<(Arc<Target>, Observation)>,
-    configurations: mpsc::Sender<Configuration>,
-}
-
-/// How a configuration reaches the monitor, and what it changed comes back.
+/// A configuration for the monitor, with the channel for its reply.
 type Configuration = (Arc<Settings>, oneshot::Sender<ConfigChange>);
 
-/// Emissions waiting for the monitor, which only ever computes: a short queue suffices,
-/// and a full one holds back the scheduler instead of memory.
-const EMISSIONS: usize = 1024;
+/// Scheduler events queued for the monitor. The monitor never waits for I/O other than the
+/// store, so a short queue suffices. A full queue blocks the scheduler and bounds memory.
+const EMISSION_QUEUE: usize = 1024;
 
-/// Commands waiting for the scheduler: a confirming probe for each of a few thousand
-/// targets that fail in one instant.
-const COMMANDS: usize = 4096;
+/// Commands queued for the scheduler: room for a confirming probe of each of a few thousand
+/// targets that fail at the same time.
+const COMMAND_QUEUE: usize = 4096;
 
-/// ControlProber requests under way or waiting for their moment: one for each of as many
-/// incidents as a person could still look at.
-const CONTROLS: usize = 64;
+/// Control requests that run or wait for their delay: one per incident, for as many incidents
+/// as a person can look at.
+const MAX_CONTROLS: usize = 64;
 
-/// Answers of AWS waiting for the monitor: one for each question that may wait there.
-const ANSWERS: usize = 256;
+/// Evidence updates queued for the monitor: one for each evidence request that may be queued.
+const EVIDENCE_QUEUE: usize = 256;
 
-/// How long sinks may flush at the end, beside the grace of the probes.
-const FLUSH: Duration = Duration::from_secs(5);
+/// How long sinks may flush at shutdown, in addition to the grace period of the probes.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long open connections of the daemon's own endpoint may finish at the end.
-const CLOSE: Duration = Duration::from_secs(1);
+/// How long open connections of the HTTP server may take to finish at shutdown.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Starts a daemon; it is probing when this returns.
+    /// Starts a daemon. It is probing when this returns.
     ///
     /// # Errors
-    /// What [`StartError`] lists, with a message for the user.
+    /// See [`StartError`]; its text is a message for the user.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let settings = Arc::new(share::of_this_daemon(options.settings)?);
+        let settings = Arc::new(shard::restrict(options.settings)?);
         let metrics = DaemonMetrics::new()?;
-        let (store, memory) = remember(options.state.as_deref(), &metrics).await;
+        let (store, memory) = open_store(options.state.as_deref(), &metrics).await;
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
-        let aws = (options.aws, options.first_log_search);
-        let (sinks, evidence, answers) = start_sinks(&settings, &metrics, aws, store.clone());
-        let (board, cloudwatch) = (Arc::clone(&sinks.board), Arc::clone(&sinks.cloudwatch));
-
-        let (inbox, senders) = inbox(answers);
-        let (scheduler, commands) = mpsc::channel(COMMANDS);
+        let (emission_sender, emissions) = mpsc::channel(EMISSION_QUEUE);
+        let (control_sender, control_requests) = mpsc::channel(MAX_CONTROLS);
+        let (configuration_sender, configurations) = mpsc::channel(1);
+        let (collector, evidence) = start_evidence(
+            &settings,
+            &metrics,
+            (options.aws.clone(), options.first_log_search),
+        );
+        let inbox = Inbox {
+            emissions,
+            control_requests,
+            evidence,
+            configurations,
+        };
+        let (scheduler, commands) = mpsc::channel(COMMAND_QUEUE);
         let (reload, reload_requests) = mpsc::channel(1);
-        let (stop_server, stopped) = watch::channel(false);
+        let (stop_server, stop_requested) = watch::channel(false);
 
-        let served = (Arc::clone(&sinks.prometheus), Arc::clone(&board));
-        let state = ServerState::new(served.0, served.1, reload.clone(), &settings.server)?;
-        let ready = state.readiness();
+        let sinks = start_sinks(&settings, &metrics, options.aws, store.clone());
         let dropped = metrics.controls_dropped.clone();
         let control_requests =
-            ControlRequests::start(prober.clone(), senders.control_requests, CONTROLS, dropped);
+            ControlRequests::start(prober.clone(), control_sender, MAX_CONTROLS, dropped);
         let outbox = Outbox {
             sinks,
-            scheduler: scheduler.clone(),
-            control_requests: control_requests.clone(),
-            evidence: Arc::clone(&evidence),
-            sd_notify: options.sd_notify.clone(),
+            scheduler,
+            control_requests,
+            evidence: Arc::new(collector),
+            sd_notify: options.sd_notify,
         };
-        let runner = Scheduler::new(prober, senders.emissions, metrics.clone());
+        let (prometheus, board) = (&outbox.sinks.prometheus, &outbox.sinks.board);
+        let (prometheus, board) = (Arc::clone(prometheus), Arc::clone(board));
+        let server = ServerState::new(prometheus, board, reload.clone(), &settings.server)?;
+        let scheduler = Scheduler::new(prober, emission_sender, metrics.clone());
         let reloader = reload::Reloader {
             path: options.reload_from,
             running: Arc::clone(&settings),
-            configure: senders.configurations,
-            scheduler: scheduler.clone(),
+            configure: configuration_sender,
             metrics,
-            server: state.clone(),
-            sd_notify: options.sd_notify.clone(),
-            board: Arc::clone(&board),
+            server: server.clone(),
+            outbox: outbox.clone(),
         };
-        let tasks = Tasks {
-            scheduler: probing::spawn(probing::threads(&settings), runner.run(commands))
-                .map_err(StartError::Threads)?,
-            monitor: tokio::spawn(Monitor::new(rulebook, outbox, store.clone(), memory).run(inbox)),
-            server: tokio::spawn(server::serve(listener, state, until(stopped))),
-            reloader: tokio::spawn(reloader.run(reload_requests, ready)),
-        };
+        let monitor = Monitor::new(rulebook, outbox.clone(), store.clone(), memory);
+        let scheduler = probe_runtime::spawn(&settings, scheduler.run(commands));
         Ok(Self {
             address,
-            board,
-            cloudwatch,
-            control_requests,
-            evidence,
+            outbox,
             store,
-            sd_notify: options.sd_notify,
-            scheduler,
             reload,
             grace: settings.scheduler.shutdown_grace,
             stop_server,
-            tasks,
+            scheduler: scheduler.map_err(StartError::Threads)?,
+            monitor: tokio::spawn(monitor.run(inbox)),
+            reloader: tokio::spawn(reloader.run(reload_requests, server.readiness())),
+            server: tokio::spawn(server::serve(listener, server, is_true(stop_requested))),
         })
     }
 
-    /// Where the daemon's own endpoint listens.
+    /// The address on which the daemon's HTTP server listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What the page shows.
+    /// The board: the newest result of every target.
     #[must_use]
     pub fn board(&self) -> Arc<StatusBoard> {
-        Arc::clone(&self.board)
+        Arc::clone(&self.outbox.sinks.board)
     }
 
-    /// Reads the configuration anew, as `POST /-/reload` does.
+    /// Reloads the configuration, as `POST /-/reload` does, and returns a summary.
     ///
     /// # Errors
-    /// Why the configuration was refused; the old one goes on.
+    /// Why the configuration was rejected. The previous one stays in effect.
     pub async fn reload(&self) -> Result<String, String> {
-        let (answer, answered) = oneshot::channel();
-        let gone = || "the daemon is ending".to_owned();
-        self.reload.send(answer).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let (reply, result) = oneshot::channel();
+        let stopping = || reload::STOPPING.to_owned();
+        self.reload.send(reply).await.map_err(|_| stopping())?;
+        result.await.map_err(|_| stopping())?
     }
 
-    /// Waits until a background task ends by itself, which none should, and names it.
-    pub async fn failed(&mut self) -> &'static str {
+    /// Waits until a background task exits, which none does by itself, and returns its name.
+    pub async fn exited_task(&mut self) -> &'static str {
         tokio::select! {
-            _ = &mut self.tasks.scheduler => "scheduler",
-            _ = &mut self.tasks.monitor => "monitor",
-            _ = &mut self.tasks.server => "server",
-            _ = &mut self.tasks.reloader => "reloader",
-            () = self.cloudwatch.ended() => "CloudWatch sink",
-            () = self.control_requests.ended() => "control_requests",
-            () = self.evidence.ended() => "evidence",
+            _ = &mut self.scheduler => "scheduler",
+            _ = &mut self.monitor => "monitor",
+            _ = &mut self.server => "server",
+            _ = &mut self.reloader => "reloader",
+            () = self.outbox.sinks.cloudwatch.ended() => "CloudWatch sink",
+            () = self.outbox.control_requests.ended() => "control requests",
+            () = self.outbox.evidence.ended() => "evidence",
             () = self.store.ended() => "store",
         }
     }
 
-    /// Ends in order: no new probes, running ones within the grace, what they saw is
-    /// told, sinks flush, what is left goes to disk, the endpoint closes.
+    /// Stops in order: no new probes start, running ones may finish within the grace period,
+    /// their results are published, sinks flush, unsaved state is saved, the server closes.
     pub async fn stop(self) {
-        let Self {
-            scheduler,
-            tasks,
-            grace,
-            ..
-        } = self;
-        self.sd_notify.stopping();
-        tasks.reloader.abort();
-        // A scheduler that is gone already has nothing left to stop.
-        let _ = scheduler.send(Command::Stop(grace)).await;
-        drop(scheduler);
-        join("scheduler", tasks.scheduler).await;
-        join("monitor", tasks.monitor).await;
-        self.evidence.shutdown(CLOSE).await;
-        self.cloudwatch.shutdown(FLUSH).await;
+        let outbox = self.outbox;
+        outbox.sd_notify.stopping();
+        self.reloader.abort();
+        // Fails only if the scheduler has already exited.
+        let _ = outbox.scheduler.send(Command::Stop(self.grace)).await;
+        join("scheduler", self.scheduler).await;
+        join("monitor", self.monitor).await;
+        outbox.evidence.shutdown(CLOSE_TIMEOUT).await;
+        outbox.sinks.cloudwatch.shutdown(FLUSH_TIMEOUT).await;
         self.store.close().await;
-        // The server may have ended by itself: then nobody listens.
+        // Fails only if the server has already exited.
         let _ = self.stop_server.send(true);
-        let mut server = tasks.server;
-        if tokio::time::timeout(CLOSE, &mut server).await.is_err() {
+        let mut server = self.server;
+        if tokio::time::timeout(CLOSE_TIMEOUT, &mut server)
+            .await
+            .is_err()
+        {
             server.abort();
         }
     }
@@ -290,27 +271,8 @@ impl Probe for Prober {
     }
 }
 
-/// The monitor's ears, and what speaks to them.
-fn inbox(answers: mpsc::Receiver<EvidenceUpdate>) -> (Inbox, MonitorSenders) {
-    let (emitting, emissions) = mpsc::channel(EMISSIONS);
-    let (controlling, control_requests) = mpsc::channel(CONTROLS);
-    let (configuring, configurations) = mpsc::channel(1);
-    let inbox = Inbox {
-        emissions,
-        control_requests,
-        answers,
-        configurations,
-    };
-    let senders = MonitorSenders {
-        emissions: emitting,
-        control_requests: controlling,
-        configurations: configuring,
-    };
-    (inbox, senders)
-}
-
-/// The store, and what it remembers.
-async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
+/// Opens the store; returns it with the state of the previous run.
+async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
     let gauges = metrics.store_gauges();
     match directory {
         Some(directory) => Store::open(directory, gauges).await,
@@ -318,45 +280,49 @@ async fn remember(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, 
     }
 }
 
-/// Everything that talks to the world outside on the monitor's behalf, and AWS's answers.
+/// Starts the task that collects evidence; returns it with the channel of its updates.
+fn start_evidence(
+    settings: &Settings,
+    metrics: &DaemonMetrics,
+    (aws, first_log_search): (Option<SdkConfig>, Duration),
+) -> (EvidenceCollector, mpsc::Receiver<EvidenceUpdate>) {
+    let (sender, updates) = mpsc::channel(EVIDENCE_QUEUE);
+    let collector =
+        EvidenceCollector::start(settings, metrics.clone(), sender, aws, first_log_search);
+    (collector, updates)
+}
+
+/// Starts the sinks.
 fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
-    (aws, first_log_search): (Option<SdkConfig>, Duration),
+    aws: Option<SdkConfig>,
     store: Store,
-) -> (
-    Sinks,
-    Arc<EvidenceCollector>,
-    mpsc::Receiver<EvidenceUpdate>,
-) {
-    let cloudwatch =
-        CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
-    let sinks = Sinks {
+) -> Sinks {
+    let cloudwatch = CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws, store);
+    Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(StatusBoard::default()),
         cloudwatch: Arc::new(cloudwatch),
-    };
-    let (sender, answers) = mpsc::channel(ANSWERS);
-    let evidence =
-        EvidenceCollector::start(settings, metrics.clone(), sender, aws, first_log_search);
-    (sinks, Arc::new(evidence), answers)
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| StartError::Listen { address, source })?;
-    // Port 0 is any free one.
+    // Differs from the configured address if its port is 0.
     let bound = listener.local_addr().unwrap_or(address);
     Ok((listener, bound))
 }
 
-async fn until(mut stopped: watch::Receiver<bool>) {
-    // A sender that is gone means the same as one that says so.
-    let _ = stopped.wait_for(|stop| *stop).await;
+/// Waits until the value is true or its sender is dropped.
+async fn is_true(mut value: watch::Receiver<bool>) {
+    // The error means that the sender was dropped.
+    let _ = value.wait_for(|value| *value).await;
 }
 
 async fn join(name: &str, task: JoinHandle<()>) {
     if let Err(error) = task.await {
-        tracing::error!(task = name, %error, "a task did not end well");
+        tracing::error!(task = name, %error, "task failed");
     }
 }

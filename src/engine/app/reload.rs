@@ -1,6 +1,7 @@
-//! Takes a new configuration into a running daemon, or refuses it and says why.
+//! Reloads the configuration of a running daemon.
 //!
-//! One at a time: requests queue. A bad file changes nothing but the metric that tells.
+//! Requests are queued and processed one at a time. An invalid configuration changes nothing
+//! except the metric that reports the failed reload.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,33 +9,30 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Configuration, share};
-use crate::engine::monitor::ConfigChange;
+use super::{Configuration, shard};
+use crate::engine::monitor::{ConfigChange, Outbox};
 use crate::engine::scheduler::Command;
 use crate::engine::server::{ReloadRequest, ServerState};
 use crate::io::config;
-use crate::io::sd_notify::SdNotify;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::io::sink::page::StatusBoard;
 use crate::model::settings::Settings;
 
-/// The reloading task.
+/// The task that reloads the configuration.
 pub(super) struct Reloader {
     pub(super) path: Option<PathBuf>,
     pub(super) running: Arc<Settings>,
     pub(super) configure: mpsc::Sender<Configuration>,
-    pub(super) scheduler: mpsc::Sender<Command>,
     pub(super) metrics: DaemonMetrics,
     pub(super) server: ServerState,
-    pub(super) sd_notify: SdNotify,
-    pub(super) board: Arc<StatusBoard>,
+    pub(super) outbox: Outbox,
 }
 
-const ENDING: &str = "the daemon is ending";
+/// The error of a reload that the daemon's shutdown interrupts.
+pub(super) const STOPPING: &str = "the daemon is stopping";
 
 impl Reloader {
-    /// Puts the first configuration to work, says that the daemon is ready, then serves
-    /// requests until nobody can send one.
+    /// Applies the first configuration, reports that the daemon is ready, then processes
+    /// requests until the channel closes.
     pub(super) async fn run(
         mut self,
         mut requests: mpsc::Receiver<ReloadRequest>,
@@ -45,27 +43,34 @@ impl Reloader {
             return;
         }
         ready.send_replace(true);
-        self.sd_notify.ready(&self.board.summary());
-        while let Some(answer) = requests.recv().await {
-            self.sd_notify.reloading();
+        self.report_ready();
+        while let Some(reply) = requests.recv().await {
+            self.outbox.sd_notify.reloading();
             let result = self.reload().await;
             self.metrics
                 .config_reload_successful
                 .set(i64::from(result.is_ok()));
             match &result {
                 Ok(summary) => tracing::info!("configuration reloaded: {summary}"),
-                Err(why) => tracing::error!("configuration refused, the old one goes on: {why}"),
+                Err(error) => {
+                    tracing::error!("reload failed, keeping the previous configuration: {error}");
+                }
             }
-            // Refused or not: the daemon does its work, on the one or the other.
-            self.sd_notify.ready(&self.board.summary());
-            // Whoever asked may have gone.
-            let _ = answer.send(result);
+            // The daemon is ready even if the reload failed.
+            self.report_ready();
+            // The requester may have gone.
+            let _ = reply.send(result);
         }
+    }
+
+    fn report_ready(&self) {
+        let status = self.outbox.sinks.board.summary();
+        self.outbox.sd_notify.ready(&status);
     }
 
     async fn reload(&mut self) -> Result<String, String> {
         let mut settings = self.read().await?;
-        let restart = needs_restart(&self.running, &settings);
+        let deferred = changes_needing_restart(&self.running, &settings);
         keep_until_restart(&self.running, &mut settings);
         let settings = Arc::new(settings);
         let (total, rules) = (settings.targets.len(), settings.rules.len());
@@ -75,27 +80,29 @@ impl Reloader {
             changed,
             removed,
         } = change;
-        let mut summary =
-            format!("{total} targets ({added} added, {changed} changed, {removed} removed)");
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let mut summary = format!(
+            "{total} target{} ({added} added, {changed} changed, {removed} removed)",
+            plural(total)
+        );
         if rules > 0 {
-            let plural = if rules == 1 { "" } else { "s" };
-            summary.push_str(&format!("; {rules} file{plural} of own rules"));
+            summary.push_str(&format!("; {rules} file{} of custom rules", plural(rules)));
         }
-        if !restart.is_empty() {
-            summary.push_str("; takes effect after a restart only: ");
-            summary.push_str(&restart.join(", "));
+        if !deferred.is_empty() {
+            summary.push_str("; requires a restart: ");
+            summary.push_str(&deferred.join(", "));
         }
         Ok(summary)
     }
 
     async fn read(&self) -> Result<Settings, String> {
         let Some(path) = self.path.clone() else {
-            return Err("this daemon was started without a configuration file".to_owned());
+            return Err("the daemon was started without a configuration file".to_owned());
         };
         let read = move || load(&path);
         match tokio::task::spawn_blocking(read).await {
             Ok(result) => result,
-            Err(error) => Err(format!("reading the configuration crashed: {error}")),
+            Err(error) => Err(format!("loading the configuration panicked: {error}")),
         }
     }
 
@@ -103,19 +110,22 @@ impl Reloader {
         self.server
             .configure(&settings.server)
             .map_err(|error| error.to_string())?;
-        let (done, answered) = oneshot::channel();
-        let ending = || ENDING.to_owned();
-        let configuration = (Arc::clone(&settings), done);
+        let (reply, result) = oneshot::channel();
+        let stopping = || STOPPING.to_owned();
+        let configuration = (Arc::clone(&settings), reply);
         self.configure
             .send(configuration)
             .await
-            .map_err(|_| ending())?;
-        let change = answered.await.map_err(|_| ending())?;
-        // The scheduler comes second: the monitor must know a target before its first
-        // result arrives.
+            .map_err(|_| stopping())?;
+        let change = result.await.map_err(|_| stopping())?;
+        // After the monitor, which must know a target before the first result arrives.
         let max_in_flight = settings.scheduler.max_in_flight;
         let command = Command::Configure(settings.targets.clone(), max_in_flight);
-        self.scheduler.send(command).await.map_err(|_| ending())?;
+        self.outbox
+            .scheduler
+            .send(command)
+            .await
+            .map_err(|_| stopping())?;
         self.running = settings;
         self.metrics.config_reload_successful.set(1);
         self.metrics
@@ -133,12 +143,12 @@ fn load(path: &Path) -> Result<Settings, String> {
     for note in &loaded.notes {
         tracing::info!("{note}");
     }
-    share::of_this_daemon(loaded.settings).map_err(|error| error.to_string())
+    shard::restrict(loaded.settings).map_err(|error| error.to_string())
 }
 
-/// What is read once, at start: changing it under way would need new sockets, a new
-/// resolver, or series that change their identity.
-fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
+/// The changed settings that take effect only at start, since they would need new sockets, a
+/// new resolver, or time series with other labels.
+fn changes_needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
     let differs = [
         ("location", running.location != wanted.location),
         (
@@ -152,8 +162,8 @@ fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
     names.map(|(name, _)| name).collect()
 }
 
-/// What is read once stays as it is: half of a new location would silence the alarms of the
-/// old one, and file its datapoints under the new.
+/// Resets those settings to the running ones. A location applied only in part would stop the
+/// old location's alarms and publish its datapoints under the new one.
 fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
     wanted.location.clone_from(&running.location);
     wanted.server.listen = running.server.listen;
@@ -166,18 +176,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_a_restart_is_named() {
+    fn settings_that_need_a_restart_are_named_and_kept() {
         let running = Settings::default();
         let mut wanted = running.clone();
         wanted.scheduler.max_in_flight = 7;
-        assert!(needs_restart(&running, &wanted).is_empty());
+        assert!(changes_needing_restart(&running, &wanted).is_empty());
         wanted.server.listen = ([127, 0, 0, 1], 1).into();
         wanted.log.level = "debug".to_owned();
-        assert_eq!(needs_restart(&running, &wanted), ["server.listen", "[log]"]);
+        assert_eq!(
+            changes_needing_restart(&running, &wanted),
+            ["server.listen", "[log]"]
+        );
         wanted.location = "elsewhere".to_owned();
         keep_until_restart(&running, &mut wanted);
         assert_eq!(wanted.scheduler.max_in_flight, 7);
         wanted.scheduler = running.scheduler.clone();
-        assert_eq!(wanted, running, "the rest waits for the restart");
+        assert_eq!(wanted, running);
     }
 }

@@ -1,8 +1,8 @@
-//! From one configuration to the next, and from one life of the daemon to the next.
+//! Applies a configuration to the monitor, and restores the state of the previous run.
 //!
-//! Whatever goes on keeps what is known of it. What is gone leaves nothing open behind,
-//! neither on the board nor on disk. A restart opens nothing and ends nothing that a
-//! target still has.
+//! Targets that stay configured keep their state. Incidents of removed targets are closed,
+//! on the board and on disk. A restart neither opens nor closes an incident of a target
+//! that is still configured.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::notice::Notice;
+use super::notification::Notification;
 use super::target_state::TargetState;
 use super::{ConfigChange, Monitor};
 use crate::domain::health::HealthState;
@@ -22,31 +22,32 @@ use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
 impl Monitor {
-    /// Takes over a configuration; the first one also what is remembered of before.
+    /// Puts a configuration into effect. The first one also restores the previous run.
     pub(super) fn configure(
         &mut self,
         settings: &Arc<Settings>,
-        done: oneshot::Sender<ConfigChange>,
+        reply: oneshot::Sender<ConfigChange>,
         now: Timestamp,
     ) {
         self.location = settings.location.as_str().into();
         self.maintenance = Maintenance::new(&settings.maintenance);
-        let (change, gone) = self.take_over(settings, now);
-        self.learn(&settings.rules);
+        let (change, removed) = self.replace_targets(settings, now);
+        self.apply_rules(&settings.rules);
         self.outbox.evidence.configure(settings);
-        self.batch.tell(Notice::Configured(Arc::clone(settings)));
+        self.batch
+            .notify(Notification::Configured(Arc::clone(settings)));
         let elsewhere = settings.elsewhere.iter().map(|target| target.name.clone());
         self.elsewhere = elsewhere.collect();
-        self.remove(gone, now);
+        self.remove(removed, now);
         if let Some(memory) = self.memory.take() {
-            self.resume(memory, now);
+            self.restore(memory, now);
         }
         self.prober_health.configure(settings.targets.iter());
-        self.batch.tell(Notice::Changed(change, done));
+        self.batch.notify(Notification::Changed(change, reply));
     }
 
-    /// The targets from now on, and those that are gone.
-    fn take_over(
+    /// Replaces the targets by the configured ones; returns the removed ones.
+    fn replace_targets(
         &mut self,
         settings: &Settings,
         now: Timestamp,
@@ -54,9 +55,9 @@ impl Monitor {
         let mut change = ConfigChange::default();
         let mut old = std::mem::take(&mut self.targets);
         for target in &settings.targets {
-            let watched = match old.remove(&target.name) {
+            let state = match old.remove(&target.name) {
                 Some(kept) if kept.target == *target => TargetState {
-                    // The scheduler's copy: comparing the two is then comparing pointers.
+                    // Shares the scheduler's copy, so that the two are compared by pointer.
                     target: Arc::clone(target),
                     ..kept
                 },
@@ -70,110 +71,112 @@ impl Monitor {
                     TargetState::new(Arc::clone(target), now)
                 }
             };
-            self.targets.insert(target.name.clone(), watched);
+            self.targets.insert(target.name.clone(), state);
         }
         change.removed = old.len();
         (change, old)
     }
 
-    /// Ends what is open of targets that are gone, and forgets what was normal for them.
-    fn remove(&mut self, gone: HashMap<TargetName, TargetState>, now: Timestamp) {
-        let names = gone.keys().cloned().collect();
+    /// Closes the incidents of removed targets and deletes their stored baselines.
+    fn remove(&mut self, removed: HashMap<TargetName, TargetState>, now: Timestamp) {
+        let names = removed.keys().cloned().collect();
         self.persistence.store.forget_baselines(names);
-        for mut removed in gone.into_values() {
-            let why = self.why_gone(&removed.target.name);
-            if let Some(event) = removed.incidents.close(now, why) {
-                self.outbox.evidence.forget(&removed.target.name);
+        for mut state in removed.into_values() {
+            let name = &state.target.name;
+            if let Some(event) = state.incidents.close(now, self.removal_reason(name)) {
+                self.outbox.evidence.forget(name);
                 self.declare(event);
-                self.leaves(&removed.target.name, now);
+                self.leaves(name, now);
             }
         }
     }
 
-    /// Why a target is not watched here any more.
-    fn why_gone(&self, target: &TargetName) -> &'static str {
+    /// Why this daemon no longer probes a target.
+    fn removal_reason(&self, target: &TargetName) -> &'static str {
         if self.elsewhere.contains(target) {
-            "another shard holds the target now"
+            "target moved to another shard"
         } else {
             "target removed"
         }
     }
 
-    /// Goes on where a former life of the daemon ended.
-    fn resume(&mut self, memory: RestoredState, now: Timestamp) {
-        self.recall(&memory.baselines, now);
+    /// Restores the state of the previous run.
+    fn restore(&mut self, memory: RestoredState, now: Timestamp) {
+        self.restore_baselines(&memory.baselines, now);
         let ours = |kept: &KeptIncident| kept.location == self.location;
         let resolved = memory.resolved.iter().filter(|kept| ours(kept));
         let resolved = resolved.map(|kept| Arc::clone(&kept.incident)).collect();
-        self.batch.tell(Notice::Remembered(resolved));
-        // The newest first: should a disk that was away have left two of one target open,
-        // that is the one which goes on.
+        self.batch.notify(Notification::Remembered(resolved));
+        // Newest first: if a disk failure left two open incidents of one target, the newer
+        // one is resumed.
         let mut open = memory.open;
         open.sort_by_key(|kept| std::cmp::Reverse(kept.incident.opened));
         // Targets first: a group counts the open incidents of its members.
         open.sort_by_key(|kept| kept.incident.scope.target().is_none());
         for kept in &open {
             match &kept.incident.scope {
-                Scope::Target(name) => self.resume_target(name, kept, now),
+                Scope::Target(name) => self.restore_incident(name, kept, now),
                 _ if kept.location == self.location && self.resume_declared(kept) => {}
-                _ => self.close(kept, "over: the daemon was restarted", now),
+                _ => self.close_restored(kept, "closed: the daemon restarted", now),
             }
         }
         self.tell_first_of_group();
     }
 
-    fn resume_target(&mut self, name: &TargetName, kept: &KeptIncident, now: Timestamp) {
-        let watched = self.targets.get_mut(name);
-        match watched.filter(|_| kept.location == self.location) {
-            Some(watched) if watched.incidents.open().is_none() => {
-                watched.resume(kept);
-                self.batch.tell(Notice::Resumed(kept.clone()));
+    /// Resumes an open incident of a target, or closes it if the target cannot have it.
+    fn restore_incident(&mut self, name: &TargetName, kept: &KeptIncident, now: Timestamp) {
+        let state = self.targets.get_mut(name);
+        match state.filter(|_| kept.location == self.location) {
+            Some(state) if state.incidents.open().is_none() => {
+                state.resume(kept);
+                self.batch.notify(Notification::Resumed(kept.clone()));
             }
-            Some(_) => self.close(kept, "a newer one goes on", now),
+            Some(_) => self.close_restored(kept, "superseded by a newer incident", now),
             None if kept.location == self.location => {
-                let why = self.why_gone(name);
-                self.close(kept, why, now);
+                let reason = self.removal_reason(name);
+                self.close_restored(kept, reason, now);
             }
-            None => self.close(kept, "the daemon's location changed", now),
+            None => self.close_restored(kept, "the daemon's location changed", now),
         }
     }
 
-    fn recall(&mut self, baselines: &[KeptBaseline], now: Timestamp) {
+    /// Restores baselines; deletes those that match no current target from the store.
+    fn restore_baselines(&mut self, baselines: &[KeptBaseline], now: Timestamp) {
         let mut stale = Vec::new();
         for kept in baselines {
-            let watched = self.targets.get_mut(&kept.target);
-            if !watched.is_some_and(|watched| watched.remember(kept, now)) {
+            let state = self.targets.get_mut(&kept.target);
+            if !state.is_some_and(|state| state.restore_baseline(kept, now)) {
                 stale.push(kept.target.clone());
             }
         }
         self.persistence.store.forget_baselines(stale);
     }
 
-    /// Ends an incident of a former life that nothing can go on with.
-    fn close(&mut self, kept: &KeptIncident, why: &str, now: Timestamp) {
+    /// Closes a restored incident that matches no current target.
+    fn close_restored(&mut self, kept: &KeptIncident, reason: &str, now: Timestamp) {
         let mut incidents = Incidents::resumed(Arc::clone(&kept.incident));
-        if let Some(event) = incidents.close(now, why) {
-            // Under its own location: the disk knows it by its id, the board only ours.
-            self.batch.keep(KeptIncident {
+        if let Some(event) = incidents.close(now, reason) {
+            // Saved under its own location; the board shows only the current location.
+            self.batch.save(KeptIncident {
                 location: Arc::clone(&kept.location),
                 incident: Arc::clone(event.incident()),
                 ..*kept
             });
             if kept.location == self.location {
-                self.batch.tell(Notice::Declared(event));
+                self.batch.notify(Notification::Declared(event));
             }
         }
     }
 
-    /// Takes what happened to an incident that no probe's report tells of.
+    /// Saves and publishes a change of an incident that is not part of a probe's report.
     pub(super) fn declare(&mut self, event: IncidentEvent) {
         let incident = Arc::clone(event.incident());
-        self.batch.keep(KeptIncident {
+        self.batch.save(KeptIncident {
             location: Arc::clone(&self.location),
             since: incident.opened,
             health: HealthState::Unknown,
             incident,
         });
-        self.batch.tell(Notice::Declared(event));
+        self.batch.notify(Notification::Declared(event));
     }
 }

@@ -1,7 +1,7 @@
-//! Where events come from, one at a time or what is ready at once.
+//! The monitor's input channels, merged into one stream of events.
 //!
-//! Configurations, answers and controls go before results of probes: they are few, and
-//! must not wait behind a crowd.
+//! Configurations, evidence and control results are taken before probe results: they are
+//! few and must not wait behind a long queue of probe results.
 
 use std::sync::Arc;
 
@@ -14,41 +14,41 @@ use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
-/// Where events come from.
+/// The input channels of the monitor.
 #[derive(Debug)]
 pub struct Inbox {
-    /// Of the scheduler; the monitor ends with it.
+    /// Events of the scheduler; the monitor ends when this channel closes.
     pub emissions: mpsc::Receiver<Emission>,
-    /// Of control requests.
+    /// Results of control requests.
     pub control_requests: mpsc::Receiver<(Arc<Target>, Observation)>,
-    /// Of AWS.
-    pub answers: mpsc::Receiver<EvidenceUpdate>,
-    /// Of whoever reads the configuration.
+    /// Evidence found in AWS.
+    pub evidence: mpsc::Receiver<EvidenceUpdate>,
+    /// Configurations to put into effect, each with a channel for the reply.
     pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<ConfigChange>)>,
 }
 
 impl Inbox {
-    /// Waits for an event; `None` when the scheduler has ended.
+    /// Waits for the next event; `None` once the scheduler has ended.
     pub(super) async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             emission = self.emissions.recv() => emission.map(Event::Probing),
             Some((target, observation)) = self.control_requests.recv() => {
                 Some(Event::Controlled(target, Box::new(observation)))
             }
-            Some(answer) = self.answers.recv() => Some(Event::Evidence(answer)),
+            Some(update) = self.evidence.recv() => Some(Event::Evidence(update)),
             Some((settings, done)) = self.configurations.recv() => {
                 Some(Event::Configure(settings, done))
             }
         }
     }
 
-    /// An event that is there already.
-    pub(super) fn ready(&mut self) -> Option<Event> {
+    /// The next event, if one is already queued.
+    pub(super) fn try_next(&mut self) -> Option<Event> {
         if let Ok((settings, done)) = self.configurations.try_recv() {
             return Some(Event::Configure(settings, done));
         }
-        if let Ok(answer) = self.answers.try_recv() {
-            return Some(Event::Evidence(answer));
+        if let Ok(update) = self.evidence.try_recv() {
+            return Some(Event::Evidence(update));
         }
         if let Ok((target, observation)) = self.control_requests.try_recv() {
             return Some(Event::Controlled(target, Box::new(observation)));
@@ -63,18 +63,18 @@ mod tests {
     use jiff::Timestamp;
 
     #[tokio::test]
-    async fn what_is_ready_comes_without_waiting_and_results_come_last_and_in_order() {
+    async fn queued_probe_results_come_last_and_in_order() {
         let (emit, emissions) = mpsc::channel(8);
         let (control, control_requests) = mpsc::channel(8);
-        let (_answer, answers) = mpsc::channel(8);
+        let (_evidence_sender, evidence) = mpsc::channel(8);
         let (configure, configurations) = mpsc::channel(8);
         let mut inbox = Inbox {
             emissions,
             control_requests,
-            answers,
+            evidence,
             configurations,
         };
-        assert!(inbox.ready().is_none());
+        assert!(inbox.try_next().is_none());
         let url: url::Url = "https://x.example/".parse().unwrap();
         let target = Arc::new(Target::with_defaults("orders", url));
         for second in [1, 2] {
@@ -87,16 +87,16 @@ mod tests {
         control.send((target, seen)).await.unwrap();
         let (done, _) = oneshot::channel();
         configure.send((Arc::default(), done)).await.unwrap();
-        let ready = std::iter::from_fn(|| inbox.ready()).map(|event| match event {
+        let queued = std::iter::from_fn(|| inbox.try_next()).map(|event| match event {
             Event::Probing(Emission::Observed(_, seen)) => seen.started.as_second().to_string(),
             Event::Probing(Emission::Missed(_)) => "missed".to_owned(),
             Event::Controlled(..) => "control".to_owned(),
-            Event::Evidence(_) => "answer".to_owned(),
+            Event::Evidence(_) => "evidence".to_owned(),
             Event::Configure(..) => "configuration".to_owned(),
         });
-        let ready: Vec<_> = ready.collect();
-        assert_eq!(ready, ["configuration", "control", "1", "2"]);
+        let queued: Vec<_> = queued.collect();
+        assert_eq!(queued, ["configuration", "control", "1", "2"]);
         drop(emit);
-        assert!(inbox.next().await.is_none(), "the scheduler has ended");
+        assert!(inbox.next().await.is_none());
     }
 }

@@ -1,15 +1,15 @@
-//! What the monitor makes of many targets failing at once: one incident for all of them.
+//! Opens one incident for all targets when many of them fail at the same time.
 //!
-//! Either the prober's own (`prober-local`): then the failures count for no target. Or a
-//! group's: then each target keeps its own incident, and one statement stands for their
-//! alarms.
+//! If the prober itself has a problem (`prober-local`), the failures count for no target.
+//! If a group of targets fails, each target keeps its own incident, and one annotation
+//! replaces those of their alarms.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::Monitor;
-use super::notice::Notice;
+use super::notification::Notification;
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::{Diagnosis, Outcome};
@@ -22,7 +22,8 @@ use crate::model::observation::Phase;
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// Names in a group's words: what a description holds is less.
+/// The maximum number of target names in a group's annotation. An alarm's description has
+/// room for fewer.
 const NAMES: usize = 100;
 
 impl Monitor {
@@ -43,21 +44,21 @@ impl Monitor {
         let event = own.declare(Scope::Prober, &diagnosis, &note, now);
         if let Some(event) = event {
             self.declare(event);
-            self.batch.tell(Notice::Trouble(true));
+            self.batch.notify(Notification::Trouble(true));
             self.tell_group();
         }
     }
 
     fn own_trouble_ends(&mut self, census: &ProbeCounts, now: Timestamp) {
-        let note = format!("over: {census}");
+        let note = format!("resolved: {census}");
         if let Some(event) = self.own_incident.close(now, &note) {
             self.declare(event);
-            self.batch.tell(Notice::Trouble(false));
+            self.batch.notify(Notification::Trouble(false));
             self.tell_group();
         }
     }
 
-    /// Counts what a probe did to its target's incident: very many at once are a group.
+    /// Counts opened and resolved incidents. Many that open at the same time form a group.
     pub(super) fn count(&mut self, report: &Report, now: Timestamp) {
         let target = &report.target.name;
         match &report.event {
@@ -70,13 +71,13 @@ impl Monitor {
         }
     }
 
-    /// Takes a target whose incident is over out of the group.
+    /// Removes a target whose incident was resolved from the group.
     pub(super) fn leaves(&mut self, target: &TargetName, now: Timestamp) {
         let change = self.mass_failure.resolved(target);
         self.group_changes(change, now);
     }
 
-    /// Says what has become of an open group.
+    /// Updates the group's incident and annotation.
     pub(super) fn look_at_group(&mut self, now: Timestamp) {
         let change = self.mass_failure.expire(now);
         self.group_changes(change, now);
@@ -102,7 +103,9 @@ impl Monitor {
                 group.declare(Scope::Group, &diagnosis, &note, now)
             }),
             Some(mass_failure::GroupTransition::Ended(left)) => {
-                let note = format!("over: {left} of its targets fail still, each by itself");
+                let note = format!(
+                    "the group has dissolved; {left} of its targets still fail individually"
+                );
                 self.group_incident.close(now, &note)
             }
             None => None,
@@ -123,23 +126,25 @@ impl Monitor {
         )
     }
 
-    /// Has one statement stand for the alarms of all, if it is another one than before.
+    /// Sends the annotation that replaces those of the targets' alarms, if it has changed.
     pub(super) fn tell_group(&mut self) {
         let words = self.words();
         if words != self.told_of_group {
             self.told_of_group.clone_from(&words);
-            self.batch.tell(Notice::Group(words));
+            self.batch.notify(Notification::Group(words));
         }
     }
 
-    /// What a former life had the heartbeat's alarm say may be over: it is told in any case.
+    /// Sends the annotation in any case: the heartbeat alarm may still carry that of the
+    /// previous run.
     pub(super) fn tell_first_of_group(&mut self) {
         self.told_of_group = self.words();
         let words = self.told_of_group.clone();
-        self.batch.tell(Notice::Group(words));
+        self.batch.notify(Notification::Group(words));
     }
 
-    /// The prober's own trouble goes first: who cannot see has no say about a group.
+    /// The annotation to send. A problem of the prober takes precedence, since its view of
+    /// the targets is unreliable.
     fn words(&self) -> Option<Annotation> {
         if let Some(own) = self.own_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
@@ -160,7 +165,8 @@ impl Monitor {
         Some(Annotation::group(&census.leading, &text, &names))
     }
 
-    /// Goes on with an incident of before a restart that is no target's; false: it cannot.
+    /// Resumes an incident of the prober or of a group from the previous run; returns
+    /// whether it could.
     pub(super) fn resume_declared(&mut self, kept: &KeptIncident) -> bool {
         let incident = &kept.incident;
         let resumed = Incidents::resumed(Arc::clone(incident));
@@ -171,7 +177,7 @@ impl Monitor {
                 };
                 self.prober_health = ProberHealth::resumed(phase);
                 self.own_incident = resumed;
-                self.batch.tell(Notice::Trouble(true));
+                self.batch.notify(Notification::Trouble(true));
             }
             Scope::Group if self.group_incident.open().is_none() => {
                 let watched = self.targets.iter();
@@ -184,12 +190,12 @@ impl Monitor {
             }
             _ => return false,
         }
-        self.batch.tell(Notice::Resumed(kept.clone()));
+        self.batch.notify(Notification::Resumed(kept.clone()));
         true
     }
 }
 
-/// The phase in which an incident of the prober's has its probes fail.
+/// The phase in which probes fail during an incident of the prober.
 fn phase_of(incident: &Incident) -> Option<Phase> {
     let phase = incident
         .evidence

@@ -1,20 +1,20 @@
-//! The one event loop: each probe's story, from observation to report.
+//! The event loop: turns each probe's observation into a report.
 //!
-//! Owns all mutable state about targets (health, baselines, incidents, what is shown), so
-//! that nothing needs a lock and every result is judged in the order in which it came.
-//! What a few events have to say is gathered (`batch`), their incidents are put on disk
-//! (`ledger`), and then it is told (`notice`): nobody is shown what a crash takes back.
-//! Sinks, controls and questions to AWS are handed over without blocking.
+//! Owns all mutable state of the targets (health, baselines, incidents), so that nothing
+//! needs a lock and results are processed in the order in which they arrive. The output of
+//! a batch of events is collected (`output`), its incidents are saved (`persist`), and then
+//! its notifications are delivered (`notification`), so that a crash never takes back what
+//! a user has seen. Sinks, control requests and evidence requests never block this loop.
 
-mod batch;
 mod configure;
+mod event_log;
 mod inbox;
-mod journal;
-mod learning;
 mod mass_failure;
-mod notice;
+mod notification;
+mod output;
 mod persist;
 mod requests;
+mod rules;
 mod target_state;
 
 use std::collections::{HashMap, HashSet};
@@ -46,47 +46,47 @@ use crate::model::target::{Target, TargetName};
 
 pub use self::inbox::Inbox;
 
-use self::batch::Batch;
-use self::notice::Notice;
+use self::notification::Notification;
+use self::output::OutputBatch;
 use self::persist::Persistence;
 use self::target_state::TargetState;
 
-/// What happens to a monitor.
+/// An event that the monitor handles.
 #[derive(Debug)]
 pub enum Event {
     /// A probe ended, or a slot was missed.
     Probing(Emission),
     /// A control request ended.
     Controlled(Arc<Target>, Box<Observation>),
-    /// AWS said something about a failed request.
+    /// Evidence about a failed request was found in AWS.
     Evidence(EvidenceUpdate),
-    /// From now on this configuration holds; told when it does.
+    /// Puts a configuration into effect, then replies with what it changed.
     Configure(Arc<Settings>, oneshot::Sender<ConfigChange>),
 }
 
-/// What a configuration changed.
+/// How many targets a configuration changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConfigChange {
-    /// Targets that were not there before.
+    /// New targets.
     pub added: usize,
-    /// Targets that were there with other settings.
+    /// Targets whose settings changed.
     pub changed: usize,
-    /// Targets that are gone.
+    /// Removed targets.
     pub removed: usize,
 }
 
-/// Where the monitor's wishes go; none of them makes it wait.
-#[derive(Debug)]
+/// The components that the monitor sends to. No send blocks. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Outbox {
-    /// Everything that publishes.
+    /// The sinks that publish results.
     pub sinks: Sinks,
-    /// Asked to look again.
+    /// Receives confirming probes.
     pub scheduler: mpsc::Sender<Command>,
-    /// Asked for control requests.
+    /// Receives control requests.
     pub control_requests: ControlRequests,
-    /// Asked about failed requests.
+    /// Receives evidence requests.
     pub evidence: Arc<EvidenceCollector>,
-    /// Told that this loop still comes round.
+    /// Receives the watchdog's keep-alive and the daemon's status.
     pub sd_notify: SdNotify,
 }
 
@@ -94,37 +94,37 @@ pub struct Outbox {
 #[derive(Debug)]
 pub struct Monitor {
     rulebook: Rulebook,
-    /// The operator's part of the rule book; `None`: not told to the sinks yet.
+    /// The user's rules within the rulebook; `None`: not published to the sinks yet.
     rules: Option<Arc<[RuleFile]>>,
     outbox: Outbox,
     location: Arc<str>,
     maintenance: Maintenance,
     targets: HashMap<TargetName, TargetState>,
-    /// Configured, and held by other shards.
+    /// Configured targets that other shards probe.
     elsewhere: HashSet<TargetName>,
     prober_health: ProberHealth,
-    /// The incident of the prober itself, while it is in trouble.
+    /// The incident of the prober itself.
     own_incident: Incidents,
     mass_failure: MassFailure,
-    /// The incident of very many targets that fail at once.
+    /// The incident of a group of targets that fail at the same time.
     group_incident: Incidents,
-    /// What the heartbeat's alarm was told last in place of theirs.
+    /// The annotation last sent for the group or the prober.
     told_of_group: Option<Annotation>,
-    /// What is remembered of before, until the first configuration says what it is for.
+    /// The state of the previous run, until the first configuration is applied.
     memory: Option<RestoredState>,
     persistence: Persistence,
-    batch: Batch,
+    batch: OutputBatch,
 }
 
-/// Events handled before what they say is put on disk and told: enough that a commit each
-/// keeps up with any number of probes, few enough that the first waits a millisecond only.
+/// The maximum number of events per batch. Each batch is one commit: large enough to keep up
+/// with any number of probes, small enough to delay its first event by at most a millisecond.
 const BATCH: usize = 64;
 
-/// How often it is looked at what no event tells: a group's words, and what was learned.
+/// How often the group's incident is restated and changed baselines are saved.
 const TICK: Duration = Duration::from_secs(10);
 
 impl Monitor {
-    /// A monitor without targets, on what is remembered of before.
+    /// A monitor without targets. `memory` is the state of the previous run.
     #[must_use]
     pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: RestoredState) -> Self {
         Self {
@@ -142,11 +142,11 @@ impl Monitor {
             told_of_group: None,
             memory: Some(memory),
             persistence: Persistence::new(store),
-            batch: Batch::default(),
+            batch: OutputBatch::default(),
         }
     }
 
-    /// Runs until the scheduler has ended and everything it emitted is told.
+    /// Runs until the scheduler has ended and all of its events are handled.
     pub async fn run(mut self, mut inbox: Inbox) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -164,34 +164,37 @@ impl Monitor {
                 _ = beats.tick() => self.beat(&mut status),
             }
             for _ in 1..BATCH {
-                let Some(event) = inbox.ready() else { break };
+                let Some(event) = inbox.try_next() else { break };
                 self.handle(event, Timestamp::now());
             }
             self.settle().await;
         }
         let targets = self.targets.values_mut();
-        self.persistence.keep_all_learned(targets, Timestamp::now());
+        self.persistence
+            .save_all_baselines(targets, Timestamp::now());
     }
 
-    /// First the disk, then everybody else.
+    /// Saves the batch's incidents, then delivers its notifications.
     async fn settle(&mut self) {
-        self.persistence.keep(self.batch.take_incidents()).await;
-        self.batch.publish(&self.outbox.sinks);
+        let incidents = self.batch.take_incidents();
+        self.persistence.save_incidents(incidents).await;
+        self.batch.deliver(&self.outbox.sinks);
     }
 
     fn tick(&mut self, now: Timestamp) {
         self.look_at_group(now);
         self.persistence
-            .keep_learned(self.targets.values_mut(), now);
+            .save_due_baselines(self.targets.values_mut(), now);
     }
 
-    /// Said here and nowhere else: whatever holds up this loop holds this up too.
-    fn beat(&self, told: &mut String) {
+    /// Sends the keep-alive, and the status if it has changed. Sent only from this loop, so
+    /// a stalled loop trips the watchdog.
+    fn beat(&self, sent: &mut String) {
         self.outbox.sd_notify.alive();
         let status = self.outbox.sinks.board.summary();
-        if status != *told {
+        if status != *sent {
             self.outbox.sd_notify.status(&status);
-            *told = status;
+            *sent = status;
         }
     }
 
@@ -204,15 +207,15 @@ impl Monitor {
             Event::Controlled(target, observation) => {
                 self.controlled(&target, &observation, now);
             }
-            Event::Evidence(answer) => self.answered(&answer, now),
+            Event::Evidence(update) => self.apply_evidence(&update, now),
             Event::Configure(settings, done) => self.configure(&settings, done, now),
         }
     }
 
-    /// One probe's story, top to bottom.
+    /// Processes one probe: diagnosis, health, incident, report.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
         let Some(mut watched) = target_state::of(&mut self.targets, target) else {
-            return; // Removed or changed while its probe ran: it answers an old question.
+            return; // The target was removed or changed while its probe ran.
         };
         if let Some(change) = self.prober_health.observe(target, &observation, now) {
             self.prober_changes(&change, now);
@@ -233,7 +236,7 @@ impl Monitor {
         }
         let diagnosis = self.rulebook.diagnose(&facts);
         watched.evidence_requests.record_sent(observation.started);
-        // A failure that is the prober's own says nothing about the target.
+        // A failure of the prober itself does not count for the target.
         let (transition, event) = if own_trouble {
             (None, None)
         } else {
@@ -275,7 +278,7 @@ impl Monitor {
         if self.targets.contains_key(&missed.target.name) {
             let reason = missed.reason.as_str();
             tracing::debug!(target = %missed.target.name, reason, "slot missed");
-            self.batch.tell(Notice::Missed(missed));
+            self.batch.notify(Notification::Missed(missed));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Incidents go to disk before anybody is told of them; what is learned follows at leisure.
+//! Saves incidents before they are published, and baselines from time to time.
 //!
-//! Whoever was shown an incident may look for it after a crash. A state directory that does
-//! not work holds nobody up: what it misses is kept here and handed over once it works.
+//! An incident that a user has seen is still there after a crash. A failing state directory
+//! does not delay the monitor: unsaved incidents are kept in memory and saved once the
+//! directory works again.
 
 use std::collections::HashMap;
 
@@ -11,81 +12,85 @@ use super::target_state::{Learned, TargetState};
 use crate::domain::incident::IncidentId;
 use crate::io::store::{KeptBaseline, KeptIncident, Store};
 
-/// The way to the disk, and what did not get there.
+/// The store, and the incidents it has not taken yet.
 #[derive(Debug)]
 pub(super) struct Persistence {
     pub(super) store: Store,
-    /// Incidents of which the disk knows less than we do.
-    unkept: HashMap<IncidentId, KeptIncident>,
+    /// Incidents whose newest state is not saved.
+    unsaved: HashMap<IncidentId, KeptIncident>,
 }
 
-/// Incidents that wait for the disk; beyond it those that are over are given up. About as
-/// many as the disk keeps at all.
-const MOST_UNKEPT: usize = 10_000;
+/// Above this many unsaved incidents, resolved ones are dropped. About as many as the store
+/// keeps.
+const MAX_UNSAVED: usize = 10_000;
 
-/// Baselines written at once, so that collecting them never holds up a result for more
-/// than a millisecond or two: ten thousand targets get their turn within the ten minutes.
-const AT_ONCE: usize = 200;
+/// Baselines saved per tick. Collecting them delays a result by one or two milliseconds at
+/// most, and ten thousand targets are saved within ten minutes.
+const BASELINES_PER_TICK: usize = 200;
 
 impl Persistence {
     pub(super) fn new(store: Store) -> Self {
         Self {
             store,
-            unkept: HashMap::new(),
+            unsaved: HashMap::new(),
         }
     }
 
-    /// Writes incidents as they are now, with what could not be written before; returns
-    /// when they are on disk, or when it is clear that they will not be soon.
-    pub(super) async fn keep(&mut self, incidents: Vec<KeptIncident>) {
+    /// Saves incidents, together with those that could not be saved before. Returns once
+    /// they are on disk or the store has failed.
+    pub(super) async fn save_incidents(&mut self, incidents: Vec<KeptIncident>) {
         if !self.store.is_on() {
             return;
         }
         let incidents = incidents.into_iter();
-        self.unkept
+        self.unsaved
             .extend(incidents.map(|kept| (kept.incident.id.clone(), kept)));
-        if self.unkept.is_empty() {
+        if self.unsaved.is_empty() {
             return;
         }
-        // One that is ill is not asked: each question could take its patience.
-        let well = self.store.is_well();
-        let unkept = || self.unkept.values().cloned().collect();
-        if well && self.store.keep_incidents(unkept()).await {
-            self.unkept.clear();
-        } else if self.unkept.len() > MOST_UNKEPT {
-            self.unkept
+        // A failing store is skipped: each call could block until its timeout.
+        let healthy = self.store.is_well();
+        let unsaved = || self.unsaved.values().cloned().collect();
+        if healthy && self.store.keep_incidents(unsaved()).await {
+            self.unsaved.clear();
+        } else if self.unsaved.len() > MAX_UNSAVED {
+            self.unsaved
                 .retain(|_, kept| kept.incident.resolved.is_none());
         }
     }
 
-    /// Hands over what was learned since it was last written, where that is due.
-    pub(super) fn keep_learned<'a>(
+    /// Saves changed baselines that are due.
+    pub(super) fn save_due_baselines<'a>(
         &self,
         targets: impl Iterator<Item = &'a mut TargetState>,
         now: Timestamp,
     ) {
         if self.store.is_well() {
-            let due = targets.filter(|watched| watched.learned.is_due(now));
-            self.write(due.take(AT_ONCE), now);
+            let due = targets.filter(|state| state.learned.is_due(now));
+            self.save_baselines(due.take(BASELINES_PER_TICK), now);
         }
     }
 
-    /// Hands over everything that was learned since it was last written: the end is near.
-    pub(super) fn keep_all_learned<'a>(
+    /// Saves every changed baseline, at shutdown.
+    pub(super) fn save_all_baselines<'a>(
         &self,
         targets: impl Iterator<Item = &'a mut TargetState>,
         now: Timestamp,
     ) {
-        self.write(targets.filter(|watched| watched.learned.changed), now);
+        self.save_baselines(targets.filter(|state| state.learned.changed), now);
     }
 
-    fn write<'a>(&self, targets: impl Iterator<Item = &'a mut TargetState>, now: Timestamp) {
-        let baselines = targets.map(|watched| {
-            watched.learned = Learned::written(now);
+    fn save_baselines<'a>(
+        &self,
+        targets: impl Iterator<Item = &'a mut TargetState>,
+        now: Timestamp,
+    ) {
+        let baselines = targets.map(|state| {
+            state.learned = Learned::saved(now);
             KeptBaseline {
-                target: watched.target.name.clone(),
-                settings: watched.settings,
-                learned: watched.baseline.snapshot(),
+                target: state.target.name.clone(),
+                settings: state.settings,
+                learned: state.baseline.snapshot(),
             }
         });
         self.store.keep_baselines(baselines.collect());
@@ -96,7 +101,9 @@ impl Persistence {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::time::Instant;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
 
     use crate::domain::diagnosis::Verdict;
     use crate::domain::health::HealthState;
@@ -132,45 +139,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_disk_does_not_take_is_remembered_once_each_and_holds_nobody_up() {
+    async fn a_failing_store_causes_no_wait_and_loses_no_incident() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let gauges = DaemonMetrics::new().unwrap().store_gauges();
         let (store, _) = Store::open(file.path(), gauges).await;
-        let mut ledger = Persistence::new(store);
-        let begun = Instant::now();
+        let mut persistence = Persistence::new(store);
+        // In paused time the clock moves only if something waits for a timer.
+        tokio::time::pause();
+        let started = Instant::now();
         for _ in 0..100 {
-            ledger.keep(vec![kept("orders"), kept("users")]).await;
+            let incidents = vec![kept("orders"), kept("users")];
+            persistence.save_incidents(incidents).await;
         }
-        assert!(begun.elapsed().as_millis() < 500, "it waited for the disk");
-        assert_eq!(ledger.unkept.len(), 2);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        tokio::time::resume();
+        assert_eq!(persistence.unsaved.len(), 2);
 
-        // Once it works they are handed over, the newest state of each, with nothing new.
+        // Once the store works, the newest state of each incident is saved.
         let orders = kept("orders").incident;
         let mut incidents = Incidents::resumed(orders);
-        let over = incidents.close(Timestamp::now(), "up again").unwrap();
-        let over = KeptIncident {
-            incident: Arc::clone(over.incident()),
+        let resolved = incidents.close(Timestamp::now(), "up again").unwrap();
+        let resolved = KeptIncident {
+            incident: Arc::clone(resolved.incident()),
             ..kept("orders")
         };
-        ledger.keep(vec![over.clone()]).await;
+        persistence.save_incidents(vec![resolved.clone()]).await;
         let directory = tempfile::tempdir().unwrap();
         let gauges = DaemonMetrics::new().unwrap().store_gauges();
-        ledger.store = Store::open(directory.path(), gauges.clone()).await.0;
-        ledger.keep(Vec::new()).await;
-        assert!(ledger.unkept.is_empty());
-        ledger.store.close().await;
+        persistence.store = Store::open(directory.path(), gauges.clone()).await.0;
+        persistence.save_incidents(Vec::new()).await;
+        assert!(persistence.unsaved.is_empty());
+        persistence.store.close().await;
         let (_store, memory) = Store::open(directory.path(), gauges).await;
         assert_eq!(
             (memory.open, memory.resolved),
-            (vec![kept("users")], vec![over])
+            (vec![kept("users")], vec![resolved])
         );
     }
 
     #[tokio::test]
-    async fn without_a_store_nothing_piles_up() {
+    async fn without_a_store_no_incident_is_kept_in_memory() {
         let gauges = DaemonMetrics::new().unwrap().store_gauges();
-        let mut ledger = Persistence::new(Store::off(gauges));
-        ledger.keep(vec![kept("orders")]).await;
-        assert!(ledger.unkept.is_empty());
+        let mut persistence = Persistence::new(Store::off(gauges));
+        persistence.save_incidents(vec![kept("orders")]).await;
+        assert!(persistence.unsaved.is_empty());
     }
 }

@@ -1,14 +1,14 @@
-//! What the monitor asks beside probing: control requests, and AWS's own words.
+//! Requests of the monitor beside probes: control requests, and evidence from AWS.
 //!
-//! Both only while an incident is open, and neither holds anything up: the verdict from
-//! outside is published at once and revised when an answer comes.
+//! Both are made only while an incident is open, and neither delays a result: the diagnosis
+//! from outside is published at once and revised when evidence arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::notice::Notice;
+use super::notification::Notification;
 use super::target_state::{TargetState, of};
 use super::{Monitor, Outbox};
 use crate::domain::diagnosis::Outcome;
@@ -23,19 +23,20 @@ use crate::model::observation::Observation;
 use crate::model::target::Target;
 
 impl TargetState {
-    /// After a first bad result, looks again soon rather than an interval later.
+    /// Requests a confirming probe after a first bad result, ahead of the next slot.
     pub(super) fn confirm(&self, outbox: &Outbox) {
         let (name, after) = (&self.target.name, self.target.confirm_after);
         if self.health.wants_confirmation() && after > Duration::ZERO {
             let command = Command::LookAgain(name.clone(), after);
-            // A full queue only means that the next slot confirms instead.
+            // If the queue is full, the probe of the next slot confirms.
             if outbox.scheduler.try_send(command).is_err() {
-                tracing::warn!(target = %name, "no confirming probe: busy");
+                tracing::warn!(target = %name, "confirming probe skipped, the scheduler's queue is full");
             }
         }
     }
 
-    /// Has AWS asked about a failure of an open incident; forgets it with the incident.
+    /// Requests evidence about a failure of an open incident; cancels the requests when the
+    /// incident is resolved.
     pub(super) fn request_evidence(&mut self, report: &Report, facts: &Facts, outbox: &Outbox) {
         let target = &report.target;
         if let Some(IncidentEvent::Resolved(_)) = report.event {
@@ -46,22 +47,23 @@ impl TargetState {
             return;
         };
         let (observation, diagnosis) = (&report.observation, &report.diagnosis);
-        let question = self
+        let request = self
             .evidence_requests
             .ask(target, observation, facts, diagnosis, incident);
-        if let Some(question) = question {
-            outbox.evidence.ask(question);
+        if let Some(request) = request {
+            outbox.evidence.ask(request);
         }
     }
 
-    /// Has the floor measured while an incident with answers to compare is open.
+    /// Schedules a control request if the open incident needs one. Only a failure with a
+    /// response counts as failing, since its time can be compared.
     pub(super) fn control(&self, report: &Report, outbox: &Outbox, now: Timestamp) {
         let failed = report.diagnosis.outcome == Outcome::Failed;
         let answered = report.observation.response.is_some();
-        self.measure(failed && answered, outbox, now);
+        self.schedule_control(failed && answered, outbox, now);
     }
 
-    fn measure(&self, failing: bool, outbox: &Outbox, now: Timestamp) {
+    fn schedule_control(&self, failing: bool, outbox: &Outbox, now: Timestamp) {
         let opened = self.incidents.open().map(|incident| incident.opened);
         if let Some(after) = self.baseline.wants_control(opened, failing, now) {
             let target = Arc::clone(&self.target);
@@ -71,55 +73,56 @@ impl TargetState {
 }
 
 impl Monitor {
-    /// A control request's answer is measured by, and counts nowhere else.
+    /// Adds the result of a control request to the target's baseline.
     pub(super) fn controlled(
         &mut self,
         target: &Arc<Target>,
         observation: &Observation,
         now: Timestamp,
     ) {
-        let Some(watched) = of(&mut self.targets, target) else {
+        let Some(state) = of(&mut self.targets, target) else {
             return;
         };
         let host = target.url.host_str().unwrap_or_default();
-        watched.baseline.control(observation, host, now);
-        watched.learned.changed = true;
-        let failing = watched.health.consecutive_failures() > 0;
-        watched.measure(failing, &self.outbox, now);
+        state.baseline.control(observation, host, now);
+        state.learned.changed = true;
+        let failing = state.health.consecutive_failures() > 0;
+        state.schedule_control(failing, &self.outbox, now);
     }
 
-    /// What AWS said about an earlier failure revises the incident; no probe is counted.
-    pub(super) fn answered(&mut self, answer: &EvidenceUpdate, now: Timestamp) {
-        let Some(watched) = self.targets.get_mut(&answer.target) else {
+    /// Revises an incident by evidence from AWS about an earlier failure. It is not counted
+    /// as a probe.
+    pub(super) fn apply_evidence(&mut self, update: &EvidenceUpdate, now: Timestamp) {
+        let Some(state) = self.targets.get_mut(&update.target) else {
             return;
         };
-        let Some((mut facts, evidence)) = watched.evidence_requests.apply(answer) else {
+        let Some((mut facts, evidence)) = state.evidence_requests.apply(update) else {
             return;
         };
-        facts.add_aws_evidence(&watched.target.aws, &evidence);
+        facts.add_aws_evidence(&state.target.aws, &evidence);
         let diagnosis = Arc::new(self.rulebook.diagnose(&facts));
-        let said = summary(&evidence);
-        let event = watched
+        let note = summary(&evidence);
+        let event = state
             .incidents
-            .revise_with(answer.began, &diagnosis, &said, now);
+            .revise_with(update.began, &diagnosis, &note, now);
         let Some(event) = event else {
             return;
         };
         let incident = event.incident();
-        watched.showing = Some(Arc::clone(&incident.verdict));
-        self.batch.keep(KeptIncident {
+        state.showing = Some(Arc::clone(&incident.verdict));
+        self.batch.save(KeptIncident {
             location: Arc::clone(&self.location),
             incident: Arc::clone(incident),
-            health: watched.health.state(),
-            since: watched.health.since(),
+            health: state.health.state(),
+            since: state.health.since(),
         });
-        self.batch.tell(Notice::Update(Box::new(Update {
-            target: Arc::clone(&watched.target),
+        self.batch.notify(Notification::Update(Box::new(Update {
+            target: Arc::clone(&state.target),
             at: now,
-            began: answer.began,
+            began: update.began,
             diagnosis,
             incident: Arc::clone(incident),
-            maintenance: self.maintenance.covering(&answer.target, now).is_some(),
+            maintenance: self.maintenance.covering(&update.target, now).is_some(),
         })));
     }
 }

@@ -1,4 +1,4 @@
-//! What the monitor remembers of one target.
+//! The state that the monitor keeps for each target.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,33 +15,35 @@ use crate::io::store::{KeptBaseline, KeptIncident};
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
-/// One target and all that is known of it.
+/// One target and its health, baseline and incidents.
 #[derive(Debug)]
 pub(super) struct TargetState {
     pub(super) target: Arc<Target>,
     pub(super) health: Health,
-    /// The fingerprint of what the baseline was learned with.
+    /// The fingerprint of the settings that the baseline was learned with.
     pub(super) settings: u64,
     pub(super) baseline: Baseline,
+    /// Whether the baseline is saved.
     pub(super) learned: Learned,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
+    /// The probable cause that is published.
     pub(super) showing: Option<Arc<Verdict>>,
 }
 
-/// Whether the disk knows what is normal for a target.
+/// Whether the stored baseline of a target is current.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Learned {
-    /// Something was learned since.
+    /// The baseline has changed since it was saved.
     pub(super) changed: bool,
-    /// `None`: it never was.
-    written: Option<Timestamp>,
+    /// When it was saved; `None`: never.
+    saved: Option<Timestamp>,
 }
 
-/// How often what is normal for a target is written: it is a kilobyte for each, some 15 GB
-/// a day for ten thousand targets if it were each minute, and the last few answers out of
-/// sixty say nothing new.
-const EVERY: SignedDuration = SignedDuration::from_mins(10);
+/// How often a changed baseline is saved. A baseline is about 1 KB: saving it every minute
+/// would write some 15 GB a day for ten thousand targets, and the few newest of its sixty
+/// samples change little.
+const SAVE_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 
 impl TargetState {
     /// A target that has not been probed.
@@ -58,25 +60,26 @@ impl TargetState {
         }
     }
 
-    /// Goes on with an incident of before a restart, and with the health of then.
+    /// Restores an open incident of the previous run, and the health stored with it.
     pub(super) fn resume(&mut self, kept: &KeptIncident) {
         self.health = Health::resumed(self.target.health, kept.health, kept.since);
         self.showing = Some(Arc::clone(&kept.incident.verdict));
         self.incidents = Incidents::resumed(Arc::clone(&kept.incident));
     }
 
-    /// Takes up what was learned before a restart, if it was of the same request.
-    pub(super) fn remember(&mut self, kept: &KeptBaseline, now: Timestamp) -> bool {
+    /// Restores the baseline of the previous run if it was learned with the same settings;
+    /// returns whether it was.
+    pub(super) fn restore_baseline(&mut self, kept: &KeptBaseline, now: Timestamp) -> bool {
         let same = kept.settings == self.settings;
         if same {
             self.baseline = Baseline::resumed(&kept.learned);
-            self.learned = Learned::written(now);
+            self.learned = Learned::saved(now);
         }
         same
     }
 
-    /// Goes on with other settings. What is open stays open; what was learned of another
-    /// request is forgotten, and so are the questions that were asked about it.
+    /// Changes the target's settings. An open incident stays open. Pending evidence requests
+    /// are dropped, and so is the baseline if it was learned with a different request.
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
         self.target = Arc::clone(target);
@@ -111,8 +114,9 @@ impl TargetState {
         (transition, self.incidents.apply(outcome, rulebook, now))
     }
 
-    /// A cause shows from the first failed probe until the target is up again: the
-    /// incident's, which one deviating probe does not change, or else the newest.
+    /// Updates the published cause. A cause is published from the first failed probe until
+    /// the target is up again: that of the open incident, which a single deviating probe
+    /// does not change, or else that of the newest failure.
     pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let incident = self.incidents.open().map(|incident| &incident.verdict);
         match diagnosis.outcome {
@@ -126,29 +130,29 @@ impl TargetState {
 }
 
 impl Learned {
-    /// The disk knows all of it.
-    pub(super) const fn written(now: Timestamp) -> Self {
+    /// The baseline was saved at `now`.
+    pub(super) const fn saved(now: Timestamp) -> Self {
         Self {
             changed: false,
-            written: Some(now),
+            saved: Some(now),
         }
     }
 
-    /// Whether the disk is to know more of it by now.
+    /// Whether the baseline has changed and was not saved within [`SAVE_INTERVAL`].
     pub(super) fn is_due(self, now: Timestamp) -> bool {
-        let written = self.written;
-        self.changed && written.is_none_or(|written| now.duration_since(written) >= EVERY)
+        let outdated = |saved| now.duration_since(saved) >= SAVE_INTERVAL;
+        self.changed && self.saved.is_none_or(outdated)
     }
 }
 
-/// What is known of a target, unless it was removed or changed since.
+/// The state of a target; `None` if the target has been removed or changed since.
 pub(super) fn of<'a>(
-    known: &'a mut HashMap<TargetName, TargetState>,
+    targets: &'a mut HashMap<TargetName, TargetState>,
     target: &Arc<Target>,
 ) -> Option<&'a mut TargetState> {
-    let watched = known.get_mut(&target.name)?;
-    let same = Arc::ptr_eq(&watched.target, target) || watched.target == *target;
-    same.then_some(watched)
+    let state = targets.get_mut(&target.name)?;
+    let same = Arc::ptr_eq(&state.target, target) || state.target == *target;
+    same.then_some(state)
 }
 
 #[cfg(test)]
@@ -156,14 +160,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_learned_is_written_soon_for_the_first_time_and_seldom_later() {
+    fn a_baseline_is_saved_at_once_the_first_time_and_every_ten_minutes_later() {
         let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
         let mut learned = Learned::default();
-        assert!(!learned.is_due(at(0)), "nothing is known");
+        assert!(!learned.is_due(at(0)), "nothing was learned");
         learned.changed = true;
         assert!(learned.is_due(at(0)));
-        learned = Learned::written(at(0));
-        assert!(!learned.is_due(at(60)), "nothing is new");
+        learned = Learned::saved(at(0));
+        assert!(!learned.is_due(at(60)), "nothing has changed");
         learned.changed = true;
         assert!(!learned.is_due(at(9)));
         assert!(learned.is_due(at(10)));

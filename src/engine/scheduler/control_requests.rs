@@ -1,8 +1,8 @@
-//! Runs control requests beside the probes, a few at a time.
+//! Runs control requests beside the probes, a limited number at the same time.
 //!
-//! Whoever asks never waits: a full queue loses the request and counts it, and the next
-//! failing probe asks again. One target has at most one control under way. Which answer
-//! counts, and when another is wanted, is the baseline's business.
+//! Scheduling one never blocks: if the queue is full, the request is dropped and counted, and
+//! the next failing probe schedules it again. A target has at most one control request in
+//! progress. The baseline decides when one is needed and what its result means.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::io::probe::Prober;
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
-/// What makes a control request: the real prober, or a stand-in of a test's choosing.
+/// Sends control requests. Tests replace the real prober.
 pub trait ControlProber: Clone + Send + 'static {
-    /// Makes one control request; `None` where the target names no control path. Must end
-    /// by itself.
+    /// Sends one control request; `None` if the target has no control path. Must end by
+    /// itself.
     fn control(&self, target: &Target) -> impl Future<Output = Option<Observation>> + Send;
 }
 
-/// The way to the task that runs control requests. It ends when every clone is dropped,
-/// or when nobody takes its results any more.
+/// The handle of the task that runs control requests. The task ends when every clone is
+/// dropped or the receiver of its results is.
 #[derive(Clone, Debug)]
 pub struct ControlRequests {
     requests: mpsc::Sender<Request>,
@@ -33,24 +33,24 @@ pub struct ControlRequests {
 
 type Request = (Arc<Target>, Duration);
 
-/// An answer, and whose.
-type ControlAnswer = (Arc<Target>, Observation);
+/// The result of a control request, with its target.
+type ControlResult = (Arc<Target>, Observation);
 
 struct Runner<P> {
     prober: P,
-    results: mpsc::Sender<ControlAnswer>,
+    results: mpsc::Sender<ControlResult>,
     limit: usize,
-    running: JoinSet<Option<ControlAnswer>>,
+    running: JoinSet<Option<ControlResult>>,
     names: HashMap<Id, TargetName>,
 }
 
 impl ControlRequests {
-    /// Starts the task: at most `limit` controls are under way, those that wait for their
-    /// moment included, and as many more are queued. What finds no place is `dropped`.
+    /// Starts the task. At most `limit` control requests run or wait for their time, and as
+    /// many more are queued. Further ones are counted in `dropped`.
     #[must_use]
     pub fn start<P: ControlProber>(
         prober: P,
-        results: mpsc::Sender<ControlAnswer>,
+        results: mpsc::Sender<ControlResult>,
         limit: usize,
         dropped: IntCounter,
     ) -> Self {
@@ -67,15 +67,15 @@ impl ControlRequests {
         Self { requests, dropped }
     }
 
-    /// Asks for a control request to a target's control path in so long; returns at once.
-    /// A target without a control path is not asked, nor is one that waits for an answer.
+    /// Schedules a request to the target's control path after a delay, and returns at once.
+    /// Does nothing if the target has no control path or a control request is in progress.
     pub fn request(&self, target: Arc<Target>, after: Duration) {
         if target.aws.control_path.is_some() && self.requests.try_send((target, after)).is_err() {
             self.dropped.inc();
         }
     }
 
-    /// Resolves when the task has ended, which it does not while the daemon runs.
+    /// Completes when the task has ended, which it does not do while the daemon runs.
     pub async fn ended(&self) {
         self.requests.closed().await;
     }
@@ -96,12 +96,12 @@ impl<P: ControlProber> Runner<P> {
                     None => return,
                 },
                 Some(ended) = self.running.join_next_with_id() => {
-                    // One that panicked is one without an answer: the next one is asked for.
-                    let (id, answer) = ended.unwrap_or_else(|error| (error.id(), None));
-                    // Its name goes first: whoever takes the answer may ask again at once.
+                    // A request that panicked has no result.
+                    let (id, result) = ended.unwrap_or_else(|error| (error.id(), None));
+                    // Before sending, since the receiver may request the next one at once.
                     self.names.remove(&id);
-                    if let Some(answer) = answer
-                        && self.results.send(answer).await.is_err()
+                    if let Some(result) = result
+                        && self.results.send(result).await.is_err()
                     {
                         return;
                     }
@@ -132,14 +132,14 @@ mod tests {
     use jiff::Timestamp;
     use tokio::time::Instant;
 
-    /// Takes a second; panics for a target named `crash`.
+    /// A prober that takes a second and panics for a target named `crash`.
     #[derive(Clone)]
     struct Slow;
 
     impl ControlProber for Slow {
         async fn control(&self, target: &Target) -> Option<Observation> {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            assert!(target.name.as_str() != "crash", "as the test wants it");
+            assert!(target.name.as_str() != "crash", "expected by the test");
             target.aws.control_path.as_ref()?;
             Some(Observation::begun(
                 Timestamp::UNIX_EPOCH,
@@ -154,28 +154,28 @@ mod tests {
         Arc::new(target)
     }
 
-    fn start(limit: usize) -> (ControlRequests, mpsc::Receiver<ControlAnswer>) {
+    fn start(limit: usize) -> (ControlRequests, mpsc::Receiver<ControlResult>) {
         let (sender, results) = mpsc::channel(8);
-        let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
+        let dropped = IntCounter::new("dropped", "Dropped requests.").unwrap();
         (
             ControlRequests::start(Slow, sender, limit, dropped),
             results,
         )
     }
 
-    /// Whose answers come within so many seconds, and after how many.
-    async fn within(seconds: u64, results: &mut mpsc::Receiver<ControlAnswer>) -> Vec<String> {
-        let begun = Instant::now();
-        let end = begun + Duration::from_secs(seconds);
+    /// The results within so many seconds, as `target second`.
+    async fn within(seconds: u64, results: &mut mpsc::Receiver<ControlResult>) -> Vec<String> {
+        let started = Instant::now();
+        let end = started + Duration::from_secs(seconds);
         let mut seen = Vec::new();
         while let Ok(Some((target, _))) = tokio::time::timeout_at(end, results.recv()).await {
-            seen.push(format!("{} {}", target.name, begun.elapsed().as_secs()));
+            seen.push(format!("{} {}", target.name, started.elapsed().as_secs()));
         }
         seen
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_control_runs_after_its_pause_and_a_target_has_one_at_a_time() {
+    async fn a_control_request_runs_after_its_delay_and_a_target_has_one_at_a_time() {
         let (controls, mut results) = start(4);
         controls.request(target("a"), Duration::from_secs(2));
         controls.request(target("a"), Duration::ZERO);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_finds_no_place_is_dropped_and_counted() {
+    async fn a_request_above_the_limit_is_dropped_and_counted() {
         let (controls, mut results) = start(1);
         controls.request(target("a"), Duration::ZERO);
         controls.request(target("b"), Duration::ZERO);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_target_without_a_control_path_costs_no_place() {
+    async fn a_target_without_a_control_path_does_not_count_towards_the_limit() {
         let (controls, mut results) = start(1);
         let plain = Target::with_defaults("p", "http://localhost/".parse().unwrap());
         controls.request(Arc::new(plain), Duration::ZERO);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_is_one_lost_answer() {
+    async fn a_panic_loses_one_result_only() {
         let (controls, mut results) = start(1);
         controls.request(target("crash"), Duration::ZERO);
         assert!(within(3, &mut results).await.is_empty());
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_of_the_task_is_noticed() {
+    async fn the_end_of_the_task_is_reported() {
         let (controls, results) = start(1);
         drop(results);
         tokio::time::timeout(Duration::from_secs(1), controls.ended())

@@ -1,8 +1,8 @@
-//! How late the daemon itself is, so that no target is blamed for it.
+//! Measures how late the daemon's own tasks run, so that no target is blamed for it.
 //!
-//! A task asks to be woken again and again, and notes by how much that came too late: as
-//! much later anything else may have been noticed. A probe is told the most that happened
-//! while it ran. Refuses to guess which of its phases suffered.
+//! A task sleeps repeatedly for a short time and records how late it wakes; other tasks may
+//! be delayed by as much. Each probe gets the longest stall during its run. Which of its
+//! phases was delayed is not known.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,89 +11,89 @@ use std::time::Duration;
 use prometheus::Histogram;
 use tokio::time::{Instant, sleep_until};
 
-/// How often it is looked at: a stall that is half as long is noticed every other time.
+/// The length of each sleep. A stall of half this length is detected in half of the cases.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Less is the ordinary inexactness of timers, which count in milliseconds.
-const NOTICEABLE: Duration = Duration::from_millis(10);
+/// Shorter delays are the normal inaccuracy of timers, which count in milliseconds.
+const MIN_STALL: Duration = Duration::from_millis(10);
 
-/// Stalls are remembered this long: no probe runs longer than an hour.
-const REMEMBERED: Duration = Duration::from_secs(3600);
+/// How long a stall is kept. No probe runs longer than an hour.
+const RETENTION: Duration = Duration::from_secs(3600);
 
-/// And no more of them than this; the smallest go first by construction.
-const MOST: usize = 1024;
+/// The maximum number of stalls that are kept; the oldest are dropped first.
+const MAX_STALLS: usize = 1024;
 
-/// What was noticed.
+/// The stalls that were measured.
 #[derive(Debug)]
 pub(super) struct Lateness {
-    noticed: Mutex<Noticed>,
-    published: Histogram,
+    measured: Mutex<Measured>,
+    histogram: Histogram,
 }
 
 #[derive(Debug, Default)]
-struct Noticed {
-    /// When the task is to be woken next.
+struct Measured {
+    /// When the current sleep should end.
     due: Option<Instant>,
-    /// When a stall ended and how long it was; each shorter than the one before it, since
-    /// a shorter one is no worst after a longer one that came later.
+    /// The end and length of stalls, oldest first. A stall that is followed by a longer one is
+    /// removed, since it is never the longest of any period.
     stalls: VecDeque<(Instant, Duration)>,
 }
 
 impl Lateness {
-    pub(super) fn new(published: Histogram) -> Self {
+    pub(super) fn new(histogram: Histogram) -> Self {
         Self {
-            noticed: Mutex::default(),
-            published,
+            measured: Mutex::default(),
+            histogram,
         }
     }
 
-    /// Looks until it is dropped.
-    pub(super) async fn watch(&self) {
+    /// Measures until the future is dropped.
+    pub(super) async fn measure(&self) {
         loop {
             let due = Instant::now() + STEP;
             self.lock().due = Some(due);
             sleep_until(due).await;
             let now = Instant::now();
-            self.note(now, now - due);
+            self.record(now, now - due);
         }
     }
 
-    fn note(&self, now: Instant, late: Duration) {
-        self.published.observe(late.as_secs_f64());
-        if late < NOTICEABLE {
+    fn record(&self, now: Instant, late: Duration) {
+        self.histogram.observe(late.as_secs_f64());
+        if late < MIN_STALL {
             return;
         }
         let stalls = &mut self.lock().stalls;
         while stalls.back().is_some_and(|(_, other)| *other <= late) {
             stalls.pop_back();
         }
-        let outdated = |(ended, _): &(Instant, Duration)| now.duration_since(*ended) > REMEMBERED;
-        while stalls.len() >= MOST || stalls.front().is_some_and(outdated) {
+        let outdated = |(ended, _): &(Instant, Duration)| now.duration_since(*ended) > RETENTION;
+        while stalls.len() >= MAX_STALLS || stalls.front().is_some_and(outdated) {
             stalls.pop_front();
         }
         stalls.push_back((now, late));
     }
 
-    /// The longest stall that reached into the time since `began`; nought: none that matters.
-    pub(super) fn worst_since(&self, began: Instant) -> Duration {
+    /// The longest stall since `start`, counting only the part after `start`; zero if there
+    /// was none.
+    pub(super) fn longest_stall_since(&self, start: Instant) -> Duration {
         let now = Instant::now();
-        let noticed = self.lock();
-        // After a stall a probe may be told of its end before the task is.
-        let late = noticed.due.map_or(Duration::ZERO, |due| now - due);
-        let lasting = (late >= NOTICEABLE).then_some((now, late));
-        let first = noticed.stalls.partition_point(|(ended, _)| *ended < began);
-        let over = noticed.stalls.get(first).copied();
-        // What was over before the probe began did not concern it.
-        let part = |(ended, stall): (Instant, Duration)| stall.min(ended - began);
-        over.into_iter()
-            .chain(lasting)
-            .map(part)
+        let measured = self.lock();
+        // After a stall, a probe may be woken before the measuring task is.
+        let late = measured.due.map_or(Duration::ZERO, |due| now - due);
+        let current = (late >= MIN_STALL).then_some((now, late));
+        let first = measured.stalls.partition_point(|(ended, _)| *ended < start);
+        let past = measured.stalls.get(first).copied();
+        let overlap = |(ended, stall): (Instant, Duration)| stall.min(ended - start);
+        past.into_iter()
+            .chain(current)
+            .map(overlap)
             .max()
             .unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Noticed> {
-        self.noticed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Measured> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,40 +112,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probe_is_told_the_longest_stall_of_its_own_time() {
-        let (lateness, begun) = (lateness(), Instant::now());
+    async fn a_probe_gets_the_longest_stall_during_its_run() {
+        let (lateness, origin) = (lateness(), Instant::now());
         for (at, late) in [(100, 30), (200, 80), (300, 50), (400, 9), (500, 20)] {
-            lateness.note(begun + MS(at), MS(late));
+            lateness.record(origin + MS(at), MS(late));
         }
-        // The second stall began at 120 ms: of a probe from 150 ms on it took 50 ms, less
-        // than it lasted, and the third one as much.
-        for (began, worst) in [(0, 80), (150, 50), (210, 50), (301, 20), (501, 0)] {
+        // The second stall lasted from 120 to 200 ms. A probe that starts at 150 ms loses
+        // 50 ms of it, and as much to the third stall.
+        for (start, longest) in [(0, 80), (150, 50), (210, 50), (301, 20), (501, 0)] {
             assert_eq!(
-                lateness.worst_since(begun + MS(began)),
-                MS(worst),
-                "{began}"
+                lateness.longest_stall_since(origin + MS(start)),
+                MS(longest),
+                "{start}"
             );
         }
-        assert_eq!(lateness.published.get_sample_count(), 5);
+        assert_eq!(lateness.histogram.get_sample_count(), 5);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stall_counts_before_the_task_has_woken() {
-        let (lateness, begun) = (lateness(), Instant::now());
-        lateness.lock().due = Some(begun + STEP);
+    async fn a_stall_counts_before_the_measuring_task_wakes() {
+        let (lateness, origin) = (lateness(), Instant::now());
+        lateness.lock().due = Some(origin + STEP);
         tokio::time::advance(MS(500)).await;
-        assert_eq!(lateness.worst_since(begun), MS(480));
-        assert_eq!(lateness.worst_since(begun + MS(450)), MS(50));
+        assert_eq!(lateness.longest_stall_since(origin), MS(480));
+        assert_eq!(lateness.longest_stall_since(origin + MS(450)), MS(50));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_remembers_no_more_than_it_may() {
-        let (lateness, begun) = (lateness(), Instant::now());
+    async fn the_number_and_age_of_stalls_are_limited() {
+        let (lateness, origin) = (lateness(), Instant::now());
         for number in 0..5_000 {
-            lateness.note(begun + MS(number), Duration::from_secs(10_000 - number));
+            lateness.record(origin + MS(number), Duration::from_secs(10_000 - number));
         }
-        assert_eq!(lateness.lock().stalls.len(), MOST);
-        lateness.note(begun + 2 * REMEMBERED, MS(11));
+        assert_eq!(lateness.lock().stalls.len(), MAX_STALLS);
+        lateness.record(origin + 2 * RETENTION, MS(11));
         assert_eq!(lateness.lock().stalls.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The handlers for programs: metrics, JSON, health, reload.
+//! Handlers for metrics, the JSON API, health checks and the reload.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -37,7 +37,7 @@ pub(super) async fn target(State(state): State<ServerState>, Path(name): Path<St
     match state.board.target(&name) {
         Some((view, _)) => Json(target_json(&view, &state.board.location())).into_response(),
         None => {
-            let error = json!({ "error": "no such target is configured", "target": name });
+            let error = json!({ "error": "target not found", "target": name });
             (StatusCode::NOT_FOUND, Json(error)).into_response()
         }
     }
@@ -57,7 +57,7 @@ pub(super) async fn causes(State(state): State<ServerState>) -> Json<Value> {
     Json(state.board.causes().iter().map(json::cause).collect())
 }
 
-/// The process runs and answers; whether targets are well is another question.
+/// Reports that the process responds, whatever the health of the targets.
 pub(super) async fn healthy() -> &'static str {
     "healthy\n"
 }
@@ -68,7 +68,7 @@ pub(super) async fn ready(State(state): State<ServerState>) -> Response {
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: still starting\n",
+            "not ready: the daemon is starting\n",
         )
             .into_response()
     }
@@ -76,43 +76,43 @@ pub(super) async fn ready(State(state): State<ServerState>) -> Response {
 
 pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap) -> Response {
     if is_cross_site(&headers) {
-        let text = "refused: asked for by a page of another site\n";
+        let text = "reload rejected: the request was sent by a page of another site\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
-    if !state.entrance().may_reload {
-        return (StatusCode::FORBIDDEN, NO_RELOAD).into_response();
+    if !state.access().may_reload {
+        return (StatusCode::FORBIDDEN, RELOAD_FORBIDDEN).into_response();
     }
-    let (answer, outcome) = oneshot::channel();
-    let gone = "not reloaded: the daemon is stopping".to_owned();
-    let outcome = match state.reload.send(answer).await {
-        Ok(()) => outcome.await.unwrap_or(Err(gone)),
-        Err(_) => Err(gone),
+    let (reply, result) = oneshot::channel();
+    let stopping = "not reloaded: the daemon is stopping".to_owned();
+    let result = match state.reload.send(reply).await {
+        Ok(()) => result.await.unwrap_or(Err(stopping)),
+        Err(_) => Err(stopping),
     };
-    match outcome {
+    match result {
         Ok(text) => format!("{}\n", text.trim_end()).into_response(),
-        Err(why) => {
-            let text = format!("{}\n", why.trim_end());
+        Err(error) => {
+            let text = format!("{}\n", error.trim_end());
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
     }
 }
 
-/// Anybody who reaches the endpoint could ask, and nobody is asked who he is.
-const NO_RELOAD: &str = "refused: the daemon listens beyond this machine and asks for no password; \
-     set `server.allow_reload = true`, or users in a web configuration file, or send SIGHUP\n";
+/// The response where any host that reaches the server could reload without a password.
+const RELOAD_FORBIDDEN: &str = "reload rejected: the server is reachable from other hosts and requires no password; \
+     set `server.allow_reload = true`, add users to a web configuration file, or send SIGHUP\n";
 
-/// Renders off the runtime's own threads: with very many targets it takes long enough
-/// to hold up a probe.
+/// Renders on a blocking thread. With thousands of targets, rendering would delay the tasks
+/// of the runtime.
 pub(super) async fn in_background<R: IntoResponse + Send + 'static>(
     render: impl FnOnce() -> R + Send + 'static,
 ) -> Response {
     match tokio::task::spawn_blocking(render).await {
-        Ok(answer) => answer.into_response(),
+        Ok(response) => response.into_response(),
         Err(error) => {
-            tracing::error!(%error, "an answer could not be rendered");
+            tracing::error!(%error, "rendering a response failed");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "cannot be rendered; see the log\n",
+                "rendering the response failed; see the log\n",
             )
                 .into_response()
         }

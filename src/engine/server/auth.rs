@@ -1,7 +1,7 @@
-//! Who comes in, how often, and whether they may change anything.
+//! Access control of the HTTP server: TLS, passwords, rate limit, permission to reload.
 //!
-//! One entrance holds at a time; a reload puts another in its place, and connections that
-//! are open already pass through the new one with their next request.
+//! A reload of the configuration replaces it; open connections use the new one from their
+//! next request on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,28 +21,27 @@ use super::ServerState;
 use crate::io::web_access::{Passwords, TlsError, TokenBucket, server_config};
 use crate::model::settings::ServerSettings;
 
-/// What stands between a client and the routes.
-pub(super) struct Entrance {
+/// The checks that a request passes before it reaches a route.
+pub(super) struct AccessControl {
     /// `None`: plain HTTP.
     pub(super) tls: Option<TlsAcceptor>,
-    /// Whether `POST /-/reload` is taken.
+    /// Whether `POST /-/reload` is allowed.
     pub(super) may_reload: bool,
     passwords: Arc<Passwords>,
     bucket: TokenBucket,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Paths that tell nothing but whether the daemon lives, for those who have no password:
-/// the probes of a cluster's nodes.
-const FOR_ALL: [&str; 2] = ["/-/healthy", "/-/ready"];
+/// Paths that need no password: health checks, such as the probes of a Kubernetes node.
+const PUBLIC_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
 
-/// How long one request may take: reading a configuration of ten thousand targets takes
+/// How long one request may take. Loading a configuration of ten thousand targets takes
 /// seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-impl Entrance {
+impl AccessControl {
     /// # Errors
-    /// What of the TLS settings cannot be used; `config` has tried them out already.
+    /// The TLS settings are invalid. Loading the configuration reports this first.
     pub(super) fn new(settings: &ServerSettings) -> Result<Self, TlsError> {
         let web = &settings.web;
         let tls = match &web.tls {
@@ -61,7 +60,7 @@ impl Entrance {
         })
     }
 
-    async fn knows(&self, headers: &HeaderMap) -> bool {
+    async fn is_authenticated(&self, headers: &HeaderMap) -> bool {
         match credentials(headers) {
             Some((user, password)) => self.passwords.verify(&user, &password).await,
             None => false,
@@ -69,50 +68,47 @@ impl Entrance {
     }
 }
 
-impl std::fmt::Debug for Entrance {
+impl std::fmt::Debug for AccessControl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entrance")
+        f.debug_struct("AccessControl")
             .field("tls", &self.tls.is_some())
             .finish_non_exhaustive()
     }
 }
 
-/// Lets a request through, or says why not.
-pub(super) async fn admit(
+/// Middleware that passes an allowed request on and rejects any other.
+pub(super) async fn check_access(
     State(state): State<ServerState>,
     request: Request,
     next: Next,
 ) -> Response {
-    let entrance = state.entrance();
-    let mut response = if !entrance.bucket.take(Instant::now()) {
-        let text = "too many requests: come back in a second\n";
+    let access = state.access();
+    let mut response = if !access.bucket.take(Instant::now()) {
+        let text = "too many requests; retry after one second\n";
         (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")], text).into_response()
-    } else if entrance.passwords.are_required()
-        && !FOR_ALL.contains(&request.uri().path())
-        && !entrance.knows(request.headers()).await
+    } else if access.passwords.are_required()
+        && !PUBLIC_PATHS.contains(&request.uri().path())
+        && !access.is_authenticated(request.headers()).await
     {
-        let asked = [(
-            WWW_AUTHENTICATE,
-            "Basic realm=\"probecause\", charset=\"UTF-8\"",
-        )];
+        let challenge = "Basic realm=\"probecause\", charset=\"UTF-8\"";
         (
             StatusCode::UNAUTHORIZED,
-            asked,
-            "name and password, please\n",
+            [(WWW_AUTHENTICATE, challenge)],
+            "authentication required\n",
         )
             .into_response()
     } else {
-        let answer = tokio::time::timeout(PATIENCE, next.run(request)).await;
-        let late = "the answer took too long\n";
-        answer.unwrap_or_else(|_| (StatusCode::SERVICE_UNAVAILABLE, late).into_response())
+        let response = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+        let late = "the request timed out\n";
+        response.unwrap_or_else(|_| (StatusCode::SERVICE_UNAVAILABLE, late).into_response())
     };
-    for (name, value) in &entrance.headers {
+    for (name, value) in &access.headers {
         response.headers_mut().insert(name.clone(), value.clone());
     }
     response
 }
 
-/// Name and password of a request.
+/// User and password of a request with HTTP Basic authentication.
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;

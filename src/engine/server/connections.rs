@@ -1,5 +1,5 @@
-//! Takes connections and serves them: each within bounds of its own, so that a client that
-//! is slow, silent or many costs the probes nothing.
+//! Accepts and serves connections within limits of number, time and size, so that a slow or
+//! silent client, or many clients, cannot delay the probes.
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,33 +18,33 @@ use tracing::debug;
 
 use super::ServerState;
 
-/// Connections at a time: far more than scrapers and people need, and few enough that
-/// their buffers stay under fifty megabytes.
-const CONNECTIONS: usize = 512;
+/// The maximum number of open connections: far more than scrapers and users need, and few
+/// enough that their buffers use less than 50 MB.
+const MAX_CONNECTIONS: usize = 512;
 
-/// How long a TLS handshake, and later each request's head, may take.
-const HEAD: Duration = Duration::from_secs(10);
+/// How long a TLS handshake, or receiving a request's header, may take.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection is kept at most: then the client makes another one.
-const LIFE: Duration = Duration::from_secs(600);
+/// After this time a connection is closed; the client then opens another one.
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 
-/// How long a connection that is to end may take with the answer under way.
-const LAST: Duration = Duration::from_secs(10);
+/// How long a connection that is being closed may take to finish its response.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of a request's head.
-const MAX_HEAD: usize = 16 * 1024;
+/// The maximum size of a request header in bytes.
+const MAX_HEADER_BYTES: u16 = 16 * 1024;
 
-/// After an error of the listener itself, such as too many open files.
-const BREATH: Duration = Duration::from_millis(100);
+/// The pause after an error of the listener, such as too many open files.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` completes, then finishes the requests under way.
+/// Serves until `shutdown` completes, then finishes the requests in progress.
 pub(super) async fn serve(
     listener: TcpListener,
     state: ServerState,
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (closing, close) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
     loop {
@@ -53,52 +53,57 @@ pub(super) async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    debug!(%error, "a connection to the daemon's endpoint failed");
-                    sleep(BREATH).await;
+                    debug!(%error, "accepting a connection failed");
+                    sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             },
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            debug!("the daemon's endpoint has no place for one more connection");
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+            debug!("connection rejected, too many are open");
             continue;
         };
         let (state, router, close) = (state.clone(), router.clone(), close.clone());
         tokio::spawn(async move {
-            greet(stream, &state, router, close).await;
-            drop(place);
+            handle(stream, &state, router, close).await;
+            drop(permit);
         });
     }
     drop(listener);
     drop(close);
     closing.send_replace(true);
-    // Every connection holds a receiver until it has ended.
+    // Each connection holds a receiver until it is closed.
     closing.closed().await;
 }
 
-async fn greet(
+/// Completes the TLS handshake where TLS is configured, then serves the connection.
+async fn handle(
     stream: TcpStream,
     state: &ServerState,
     router: Router,
     close: watch::Receiver<bool>,
 ) {
-    let Some(acceptor) = state.entrance().tls.clone() else {
-        return converse(stream, false, router, close).await;
+    let Some(acceptor) = state.access().tls.clone() else {
+        return serve_connection(stream, false, router, close).await;
     };
-    match timeout(HEAD, acceptor.accept(stream)).await {
+    match timeout(HEADER_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
-            converse(stream, http2, router, close).await;
+            serve_connection(stream, http2, router, close).await;
         }
-        Ok(Err(error)) => debug!(%error, "a TLS handshake with the daemon's endpoint failed"),
-        Err(_) => debug!("a TLS handshake with the daemon's endpoint took too long"),
+        Ok(Err(error)) => debug!(%error, "TLS handshake failed"),
+        Err(_) => debug!("TLS handshake timed out"),
     }
 }
 
-/// Serves one connection in the version that the handshake agreed on: to look at the first
-/// bytes instead would wait for them without any bound.
-async fn converse<S>(stream: S, http2: bool, router: Router, mut close: watch::Receiver<bool>)
-where
+/// Serves one connection in the HTTP version that the TLS handshake negotiated. Detecting
+/// the version from the first bytes would wait for them without a timeout.
+async fn serve_connection<S>(
+    stream: S,
+    http2: bool,
+    router: Router,
+    mut close: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = Builder::new(TokioExecutor::new());
@@ -110,34 +115,34 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(MAX_HEAD);
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES.into());
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD)
-        .keep_alive_timeout(HEAD)
-        .max_header_list_size(16 * 1024)
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .keep_alive_timeout(HEADER_TIMEOUT)
+        .max_header_list_size(MAX_HEADER_BYTES.into())
         .max_concurrent_streams(16);
     let service = TowerToHyperService::new(router);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         result = connection.as_mut() => Some(result),
-        // A sender that is gone means the same as one that says so.
+        // An error means that the sender was dropped, which also means to close.
         _ = close.wait_for(|close| *close) => None,
-        () = sleep(LIFE) => None,
+        () = sleep(MAX_CONNECTION_AGE) => None,
     };
     let result = match ended {
         Some(result) => result,
         None => {
             connection.as_mut().graceful_shutdown();
-            match timeout(LAST, connection).await {
+            match timeout(DRAIN_TIMEOUT, connection).await {
                 Ok(result) => result,
-                Err(_) => return debug!("a connection to the daemon's endpoint was cut"),
+                Err(_) => return debug!("connection aborted, its response took too long"),
             }
         }
     };
     if let Err(error) = result {
-        debug!(%error, "a connection to the daemon's endpoint ended badly");
+        debug!(%error, "connection failed");
     }
 }

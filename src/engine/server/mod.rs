@@ -1,10 +1,9 @@
-//! The daemon's own HTTP endpoint: the page, `/metrics`, the JSON API, health, reload.
+//! The daemon's HTTP server: the pages, `/metrics`, the JSON API, health checks, reload.
 //!
-//! It reads what the sinks keep and decides nothing. Everything but a reload is a GET
-//! without side effects; nothing is cached; the page may load only what this server
-//! serves. The daemon listens on loopback unless told otherwise; `entrance` lets in whom
-//! the web configuration file lets in, `connections` bounds what a client may cost, and a
-//! reload asked for by another site's script is refused.
+//! It serves what the sinks keep and decides nothing. Every route except the reload is a GET
+//! without side effects. Responses are not cached, and a page may load only what this server
+//! serves. The default address is loopback. `auth` checks passwords and rates, `connections`
+//! limits the resources of a client, and a reload sent by a page of another site is rejected.
 
 mod api;
 mod auth;
@@ -22,33 +21,33 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::auth::Entrance;
+use self::auth::AccessControl;
 use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::web_access::TlsError;
 use crate::model::settings::ServerSettings;
 
-/// A wish to reload the configuration, answered with what was done or why it was not.
+/// A request to reload the configuration. The reply is a summary, or why it was rejected.
 pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
 
-/// What the handlers read. Cheap to clone.
+/// The state that the handlers share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ServerState {
     prometheus: Arc<PrometheusSink>,
     board: Arc<StatusBoard>,
     reload: mpsc::Sender<ReloadRequest>,
     ready: watch::Sender<bool>,
-    entrance: watch::Sender<Arc<Entrance>>,
+    access: watch::Sender<Arc<AccessControl>>,
 }
 
-/// No request of this API has a body worth reading.
+/// The maximum size of a request body in bytes. No route reads one.
 const MAX_BODY: usize = 4 * 1024;
 
 impl ServerState {
-    /// The state of a server that is not ready yet; wishes to reload go to `reload`.
+    /// The state of a server that is not ready yet. Reload requests go to `reload`.
     ///
     /// # Errors
-    /// TLS settings that cannot be used, which `config` has tried out.
+    /// The TLS settings are invalid. Loading the configuration reports this first.
     pub fn new(
         prometheus: Arc<PrometheusSink>,
         board: Arc<StatusBoard>,
@@ -60,33 +59,33 @@ impl ServerState {
             board,
             reload,
             ready: watch::Sender::new(false),
-            entrance: watch::Sender::new(Arc::new(Entrance::new(settings)?)),
+            access: watch::Sender::new(Arc::new(AccessControl::new(settings)?)),
         })
     }
 
-    /// Takes over who may come in from now on; everything but the address it listens on.
+    /// Applies new settings, except the address.
     ///
     /// # Errors
-    /// As [`ServerState::new`]; the old entrance stays.
+    /// As [`ServerState::new`]; the previous settings stay in effect.
     pub fn configure(&self, settings: &ServerSettings) -> Result<(), TlsError> {
-        self.entrance
-            .send_replace(Arc::new(Entrance::new(settings)?));
+        self.access
+            .send_replace(Arc::new(AccessControl::new(settings)?));
         Ok(())
     }
 
-    fn entrance(&self) -> Arc<Entrance> {
-        Arc::clone(&self.entrance.borrow())
+    fn access(&self) -> Arc<AccessControl> {
+        Arc::clone(&self.access.borrow())
     }
 
-    /// Where the engine says that it is running: `send_replace(true)`, which unlike
-    /// `send` also works while nobody listens.
+    /// The readiness that `/-/ready` reports. Set it by `send_replace(true)`, which unlike
+    /// `send` also works without a receiver.
     #[must_use]
     pub fn readiness(&self) -> watch::Sender<bool> {
         self.ready.clone()
     }
 }
 
-/// Serves until `shutdown` completes, then finishes the requests under way.
+/// Serves until `shutdown` completes, then finishes the requests in progress.
 pub async fn serve(
     listener: TcpListener,
     state: ServerState,
@@ -115,7 +114,10 @@ fn router(state: ServerState) -> Router {
         .fallback(response_headers::not_found)
         .method_not_allowed_fallback(response_headers::not_allowed)
         .layer(middleware::from_fn(response_headers::harden))
-        .layer(middleware::from_fn_with_state(state.clone(), auth::admit))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            auth::check_access,
+        ))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
 }

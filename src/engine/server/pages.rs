@@ -1,4 +1,4 @@
-//! The handlers of the pages and what they load.
+//! Handlers for the HTML pages and their assets.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -20,7 +20,7 @@ pub(super) async fn detail(State(state): State<ServerState>, Path(name): Path<St
         Some(html) => Html(html).into_response(),
         None => (
             StatusCode::NOT_FOUND,
-            "no such target is configured; all are listed at /\n",
+            "target not found; all targets are listed at /\n",
         )
             .into_response(),
     }

@@ -1,4 +1,5 @@
-//! What every answer carries, and the answers to requests that fit nowhere.
+//! Security headers of every response, the check for cross-site requests, and the responses
+//! to unknown paths and methods.
 
 use axum::extract::Request;
 use axum::http::header::{
@@ -9,11 +10,11 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Only this server's own style, script and images; the script may fetch from it too.
+/// A page may load styles, scripts and images, and fetch data, from this server only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Sets the headers that keep a browser from doing more with an answer than show it.
+/// Middleware that sets the security headers.
 pub(super) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -29,8 +30,8 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a browser sent this request for a page of another site. Programs such as
-/// curl send no origin; a browser always does with a POST.
+/// Whether a browser sent this request from a page of another site. A browser sends `Origin`
+/// with every POST; programs such as curl do not.
 pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return false;
@@ -44,7 +45,7 @@ pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
 }
 
 pub(super) async fn not_found(uri: Uri) -> Response {
-    let text = format!("nothing is at {}; the page is at /\n", uri.path());
+    let text = format!("{} not found; the overview is at /\n", uri.path());
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
@@ -54,6 +55,6 @@ pub(super) async fn not_allowed(uri: Uri) -> Response {
     } else {
         "GET"
     };
-    let text = format!("{} takes {allowed} only\n", uri.path());
+    let text = format!("{} accepts only {allowed}\n", uri.path());
     (StatusCode::METHOD_NOT_ALLOWED, text).into_response()
 }

@@ -7,6 +7,7 @@ use crate::domain::diagnosis::Candidate;
 use crate::domain::incident::IncidentId;
 use crate::model::cause::{Certainty, Owner};
 use crate::model::observation::{HttpVersion, Response};
+use crate::model::scope::Scope;
 
 fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
@@ -76,11 +77,11 @@ fn observation() -> Observation {
 }
 
 fn open_incident() -> Arc<Incident> {
-    let target = configured().name.clone();
+    let scope = Scope::Target(configured().name.clone());
     let opened = at("2026-01-02T03:00:00Z");
     Arc::new(Incident {
-        id: IncidentId::new(&target, opened),
-        target,
+        id: IncidentId::new(&scope, opened),
+        scope,
         verdict: verdict("lambda-permission-denied"),
         evidence: facts(500.0).into(),
         also: vec![cause_id("too-slow")],

@@ -152,7 +152,7 @@ async fn a_bad_reload_changes_nothing_and_says_why() {
         log.push_str(&line);
         log.push('\n');
     }
-    for wanted in ["health changed", "incident opened", "configuration refused"] {
+    for wanted in ["health changed", "incident opened", "reload failed"] {
         assert!(log.contains(wanted), "the log lacks `{wanted}`:\n{log}");
     }
 }

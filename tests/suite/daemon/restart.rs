@@ -239,7 +239,10 @@ async fn very_many_targets_at_once_have_an_incident_of_their_group_too() {
     });
     let over = group(&over.await).unwrap();
     let note = over["history"][1]["note"].as_str().unwrap();
-    assert_eq!(note, "over: 49 of its targets fail still, each by itself");
+    assert_eq!(
+        note,
+        "the group has dissolved; 49 of its targets still fail individually"
+    );
 }
 
 #[tokio::test]

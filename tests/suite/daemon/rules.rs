@@ -47,7 +47,7 @@ async fn rules_are_read_anew_by_a_reload_and_broken_ones_change_nothing() {
         (status, said.trim()),
         (
             200,
-            "1 targets (0 added, 0 changed, 0 removed); 1 file of own rules"
+            "1 target (0 added, 0 changed, 0 removed); 1 file of custom rules"
         )
     );
     daemon

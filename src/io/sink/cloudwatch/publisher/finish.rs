@@ -64,7 +64,7 @@ impl Publisher {
             self.backoff.failed(Instant::now(), jitter());
             Lane::Backlog
         };
-        let maybe_arrived = failure.answer_lost();
+        let maybe_arrived = failure.response_lost();
         if from_spool {
             self.spool.put_back(batch, maybe_arrived);
         } else {

@@ -1,10 +1,10 @@
-//! The log lines of the monitor: every transition and every change of an incident is one.
+//! Log lines of the monitor: one for each health transition and each change of an incident.
 
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::Report;
 use crate::io::store::KeptIncident;
 
-/// What one probe changed.
+/// Logs what a probe changed.
 pub(super) fn probe(report: &Report) {
     let name = &report.target.name;
     if let Some(transition) = report.transition {
@@ -23,18 +23,21 @@ pub(super) fn probe(report: &Report) {
         incident(event);
     }
     let error = report.diagnosis.error.as_deref();
-    tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "probed");
+    tracing::debug!(target = %name, outcome = ?report.diagnosis.outcome, error, "target probed");
 }
 
-/// What happened to an incident.
+/// Logs that an incident was opened, updated or resolved.
 pub(super) fn incident(event: &IncidentEvent) {
-    let story = event.incident();
-    let cause = story.verdict.cause.as_str();
-    let certainty = story.verdict.certainty.as_str();
-    let note = story.history.last().map(|revision| revision.note.as_str());
+    let incident = event.incident();
+    let cause = incident.verdict.cause.as_str();
+    let certainty = incident.verdict.certainty.as_str();
+    let note = incident
+        .history
+        .last()
+        .map(|revision| revision.note.as_str());
     tracing::info!(
-        target = %story.scope,
-        incident = %story.id,
+        target = %incident.scope,
+        incident = %incident.id,
         cause,
         certainty,
         note,
@@ -43,10 +46,10 @@ pub(super) fn incident(event: &IncidentEvent) {
     );
 }
 
-/// That an incident of before a restart goes on.
+/// Logs that an open incident of the previous run was resumed.
 pub(super) fn resumed(kept: &KeptIncident) {
-    let story = &kept.incident;
-    let cause = story.verdict.cause.as_str();
+    let incident = &kept.incident;
+    let cause = incident.verdict.cause.as_str();
     let (health, since) = (kept.health.as_str(), kept.since);
-    tracing::info!(target = %story.scope, incident = %story.id, cause, health, %since, "incident goes on");
+    tracing::info!(target = %incident.scope, incident = %incident.id, cause, health, %since, "incident resumed");
 }

@@ -1,34 +1,35 @@
-//! Which directory the daemon keeps its state in.
+//! Chooses the directory in which the daemon keeps its state.
 //!
-//! Decided from what is given; whether it can be used shows when the store opens it.
+//! Whether the directory is usable is decided when the store opens it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// The daemon's folder in the user's state folder.
+/// The daemon's directory below the user's state directory.
 const NAME: &str = "probecause";
 
-/// The state directory: what the service manager made (`STATE_DIRECTORY`), else what was
-/// asked for, else `probecause` in the user's state folder (XDG Base Directory
-/// Specification). `None`: there is no such folder either.
+/// Returns the state directory: that of the service manager (`STATE_DIRECTORY`), else the
+/// one given by `--state`, else `probecause` in the user's state directory (XDG Base
+/// Directory Specification). `None`: the user has no such directory.
 ///
 /// `variable` looks up an environment variable.
 #[must_use]
-pub fn directory(
-    asked: Option<&Path>,
+pub fn resolve(
+    option: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Option<PathBuf> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
-    let folder = |name| set(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    // The XDG specification says to ignore relative paths.
+    let absolute = |name| set(name).map(PathBuf::from).filter(|it| it.is_absolute());
     set("STATE_DIRECTORY")
         .and_then(|value| first(&value))
-        .or_else(|| asked.map(Path::to_owned))
-        .or_else(|| folder("XDG_STATE_HOME").map(|state| state.join(NAME)))
-        .or_else(|| folder("HOME").map(|home| home.join(".local/state").join(NAME)))
+        .or_else(|| option.map(Path::to_owned))
+        .or_else(|| absolute("XDG_STATE_HOME").map(|state| state.join(NAME)))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state").join(NAME)))
 }
 
-/// systemd joins the directories of a unit by colons, in the order of the unit.
+/// The first of the unit's directories, which systemd joins by colons in the unit's order.
 fn first(value: &OsStr) -> Option<PathBuf> {
     let first = value.as_bytes().split(|byte| *byte == b':').next()?;
     (!first.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(first)))
@@ -39,13 +40,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_service_manager_goes_before_the_command_line_before_the_users_folder() {
-        let check = |asked: Option<&str>, variables: &[(&str, &str)], expected: Option<&str>| {
+    fn the_service_managers_directory_precedes_the_option_and_the_users_directory() {
+        let check = |option: Option<&str>, variables: &[(&str, &str)], expected: Option<&str>| {
             let variable = |name: &str| {
                 let found = variables.iter().find(|(known, _)| *known == name);
                 found.map(|(_, value)| OsString::from(value))
             };
-            let found = directory(asked.map(Path::new), variable);
+            let found = resolve(option.map(Path::new), variable);
             assert_eq!(found.as_deref(), expected.map(Path::new), "{variables:?}");
         };
         let home = ("HOME", "/home/ann");
@@ -61,7 +62,6 @@ mod tests {
         let empty = [("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", ""), home];
         check(Some("here"), &empty, Some("here"));
         check(None, &empty, Some("/home/ann/.local/state/probecause"));
-        // The specification has relative paths ignored.
         let relative = ("XDG_STATE_HOME", "states");
         check(None, &[relative], None);
     }

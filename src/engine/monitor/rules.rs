@@ -1,31 +1,31 @@
-//! The monitor's rule book as the configuration has it, and what sinks say of its causes.
+//! Applies the configured rules to the monitor and tells the sinks which causes they name.
 
 use std::sync::Arc;
 
 use super::Monitor;
-use super::notice::Notice;
+use super::notification::Notification;
 use crate::domain::diagnosis::rulebook::{self, Rulebook};
 use crate::domain::report::CauseInfo;
 use crate::model::settings::RuleFile;
 
 impl Monitor {
-    /// Takes over the operator's rules, if they are not known already.
-    pub(super) fn learn(&mut self, rules: &Arc<[RuleFile]>) {
+    /// Replaces the rulebook if the user's rules have changed.
+    pub(super) fn apply_rules(&mut self, rules: &Arc<[RuleFile]>) {
         if self.rules.as_ref() == Some(rules) {
             return;
         }
         match Rulebook::with(rules) {
             Ok(rulebook) => self.rulebook = rulebook,
-            // Reading the configuration refuses such rules: the old ones are better than none.
-            Err(error) => tracing::error!(%error, "the rules cannot be used, the old ones stay"),
+            // Loading the configuration rejects such rules, so this is not expected.
+            Err(error) => tracing::error!(%error, "rules are invalid, keeping the previous rules"),
         }
         let causes = causes(&self.rulebook);
-        self.batch.tell(Notice::Causes(causes));
+        self.batch.notify(Notification::Causes(causes));
         self.rules = Some(Arc::clone(rules));
     }
 }
 
-/// Everything the sinks may have to tell of a cause, the rule book's end included.
+/// Every cause that a diagnosis may name, `unexplained` included.
 fn causes(rulebook: &Rulebook) -> Arc<[CauseInfo]> {
     let known = rulebook.causes().map(|rule| CauseInfo {
         cause: rule.cause.clone(),

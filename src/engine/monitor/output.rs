@@ -1,64 +1,61 @@
-//! What a few events have to say, and what must be on disk before it is said.
+//! The output of a batch of events: incidents to save and notifications to deliver.
+//!
+//! Incidents are saved first, so that no sink shows an incident that a crash would lose.
 
 use std::sync::Arc;
 
-use super::notice::Notice;
-use crate::domain::incident::Incident;
+use super::notification::Notification;
 use crate::domain::report::Report;
 use crate::io::sink::Sinks;
 use crate::io::store::KeptIncident;
 
-/// Gathered while events are handled, told together.
+/// Collects output while a batch of events is handled.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct OutputBatch {
     incidents: Vec<KeptIncident>,
-    notices: Vec<Notice>,
+    notifications: Vec<Notification>,
 }
 
-impl Batch {
-    /// Takes a statement.
-    pub(super) fn tell(&mut self, notice: Notice) {
-        self.notices.push(notice);
+impl OutputBatch {
+    /// Adds a notification.
+    pub(super) fn notify(&mut self, notification: Notification) {
+        self.notifications.push(notification);
     }
 
-    /// Takes an incident that must be on disk first.
-    pub(super) fn keep(&mut self, incident: KeptIncident) {
+    /// Adds an incident to save before the notifications are delivered.
+    pub(super) fn save(&mut self, incident: KeptIncident) {
         self.incidents.push(incident);
     }
 
-    /// Takes a probe's report, with the incident that it opened, changed or ended.
+    /// Adds a probe's report, and its incident where the probe changed it.
     pub(super) fn report(&mut self, report: Report) {
-        let touched = match &report.event {
+        let changed = match &report.event {
             Some(event) => Some(event.incident()),
-            // Its health is kept with it.
+            // The target's health is stored with its incident.
             None if report.transition.is_some() => report.incident.as_ref(),
             None => None,
         };
-        if let Some(incident) = touched {
-            self.keep(of_report(&report, incident));
+        if let Some(incident) = changed {
+            self.save(KeptIncident {
+                location: Arc::clone(&report.location),
+                incident: Arc::clone(incident),
+                health: report.health,
+                since: report.since,
+            });
         }
-        self.tell(Notice::Report(Box::new(report)));
+        self.notify(Notification::Report(Box::new(report)));
     }
 
-    /// The incidents, for the disk.
+    /// Removes and returns the incidents to save.
     pub(super) fn take_incidents(&mut self) -> Vec<KeptIncident> {
         std::mem::take(&mut self.incidents)
     }
 
-    /// Tells everything, in order.
-    pub(super) fn publish(&mut self, sinks: &Sinks) {
-        for notice in self.notices.drain(..) {
-            notice.tell(sinks);
+    /// Delivers all notifications in order.
+    pub(super) fn deliver(&mut self, sinks: &Sinks) {
+        for notification in self.notifications.drain(..) {
+            notification.deliver(sinks);
         }
-    }
-}
-
-fn of_report(report: &Report, incident: &Arc<Incident>) -> KeptIncident {
-    KeptIncident {
-        location: Arc::clone(&report.location),
-        incident: Arc::clone(incident),
-        health: report.health,
-        since: report.since,
     }
 }
 
@@ -75,15 +72,16 @@ mod tests {
     use crate::model::observation::{Fault, FaultKind, Observation, Phase};
     use crate::model::target::Target;
 
-    /// Plays probes, written as letters (p, f), and returns what each has put on disk.
+    /// Applies probes, written as `p` (passed) and `f` (failed), and checks which incident
+    /// each of them saves.
     fn check(outcomes: &str, expected: &[&str]) {
         let url: url::Url = "https://orders.example/".parse().unwrap();
         let target = Arc::new(Target::with_defaults("orders", url));
         let book = Rulebook::embedded().unwrap();
         let mut health = Health::new(target.health, Timestamp::UNIX_EPOCH);
         let mut incidents = Incidents::default();
-        let mut batch = Batch::default();
-        let kept = (1..).zip(outcomes.chars()).map(|(second, letter)| {
+        let mut batch = OutputBatch::default();
+        let saved = (1..).zip(outcomes.chars()).map(|(second, letter)| {
             let now = Timestamp::from_second(second).unwrap();
             let mut seen = Observation::begun(now, target.url.as_str());
             seen.fault = Some(Fault {
@@ -98,14 +96,14 @@ mod tests {
                 diagnosis.verdict = None;
             }
             let transition = health.observe(diagnosis.outcome, now);
-            let sighting = ProbeOutcome {
+            let probe = ProbeOutcome {
                 target: &target.name,
                 began: now,
                 diagnosis: &diagnosis,
                 health: health.state(),
                 suppressed: false,
             };
-            let event = incidents.apply(sighting, &book, now);
+            let event = incidents.apply(probe, &book, now);
             batch.report(Report {
                 target: Arc::clone(&target),
                 location: "test".into(),
@@ -122,19 +120,19 @@ mod tests {
                 maintenance: false,
                 own_trouble: false,
             });
-            let kept = batch.take_incidents().into_iter();
-            let words = kept.map(|kept| match kept.incident.resolved {
+            let saved = batch.take_incidents().into_iter();
+            let texts = saved.map(|kept| match kept.incident.resolved {
                 Some(_) => format!("{} resolved", kept.health.as_str()),
                 None => format!("{} open", kept.health.as_str()),
             });
-            words.collect::<String>()
+            texts.collect::<String>()
         });
-        assert_eq!(kept.collect::<Vec<_>>(), expected, "{outcomes}");
-        assert_eq!(batch.notices.len(), outcomes.len(), "each is told");
+        assert_eq!(saved.collect::<Vec<_>>(), expected, "{outcomes}");
+        assert_eq!(batch.notifications.len(), outcomes.len());
     }
 
     #[test]
-    fn a_probe_touches_the_disk_only_where_it_changes_an_incident() {
+    fn a_probe_saves_an_incident_only_if_it_changes_it() {
         check("pp", &["", ""]);
         check("pfff", &["", "", "down open", ""]);
         check("ffpp", &["", "down open", "", "up resolved"]);

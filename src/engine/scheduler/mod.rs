@@ -1,8 +1,9 @@
-//! Sleeps until something is due, runs probes under a limit, emits what they saw.
+//! Starts probes when they are due, limits how many run at the same time, and emits their
+//! observations.
 //!
-//! Owns the calendar and every running probe, and nothing else: what a result means and
-//! when to look again is the monitor's business. A probe that panics is that probe's
-//! failure. Time is the monotonic clock of the runtime.
+//! Owns the schedule and the running probes. Interpreting a result and requesting a
+//! confirming probe is left to the monitor. A probe that panics counts as a failed probe.
+//! Time is the runtime's monotonic clock.
 
 pub mod control_requests;
 mod lateness;
@@ -24,18 +25,18 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::observation::{Fault, FaultKind, Observation, Phase};
 use crate::model::target::{Target, TargetName};
 
-/// What the scheduler is told.
+/// A command to the scheduler.
 #[derive(Debug)]
 pub enum Command {
-    /// These are the targets from now on, and so many probes may run at once.
+    /// Sets the targets, and how many probes may run at the same time.
     Configure(Vec<Arc<Target>>, usize),
-    /// Look at a target again this soon.
+    /// Probes a target again after this time, ahead of its next slot.
     LookAgain(TargetName, Duration),
-    /// Start nothing more; running probes may finish within this time.
+    /// Stops: no further probe starts, and running probes may finish within this time.
     Stop(Duration),
 }
 
-/// What the scheduler has to tell.
+/// An event that the scheduler emits.
 #[derive(Debug)]
 pub enum Emission {
     /// A probe ended.
@@ -44,9 +45,9 @@ pub enum Emission {
     Missed(Missed),
 }
 
-/// What runs a probe: the real prober, or a fault of a test's choosing.
+/// Runs probes. Tests replace the real prober.
 pub trait Probe: Clone + Send + 'static {
-    /// Probes once. Must end by itself within the target's timeout.
+    /// Probes a target once. Must end by itself within the target's timeout.
     fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send;
 }
 
@@ -61,12 +62,12 @@ pub struct Scheduler<P> {
     lateness: Arc<Lateness>,
     schedule: Schedule,
     running: JoinSet<()>,
-    /// Whose probe a task is, to tell when it ended and to answer for its panic.
+    /// The target and start time of each running task, to report its end or its panic.
     probes: HashMap<Id, (Arc<Target>, Timestamp)>,
     max_in_flight: usize,
 }
 
-/// With nothing due the scheduler still looks up this often: a sleep needs an end.
+/// How long the scheduler sleeps if no probe is scheduled.
 const IDLE: Duration = Duration::from_secs(3600);
 
 impl<P: Probe> Scheduler<P> {
@@ -86,12 +87,12 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Runs until told to stop.
+    /// Runs until [`Command::Stop`].
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let lateness = Arc::clone(&self.lateness);
-        // A task of its own: what this loop takes for its work is no lag of the runtime.
-        let mut watching = JoinSet::new();
-        watching.spawn(async move { lateness.watch().await });
+        // A separate task, so that time spent in this loop is not measured as lag.
+        let mut lateness_task = JoinSet::new();
+        lateness_task.spawn(async move { lateness.measure().await });
         loop {
             let wake = self.schedule.next_due().unwrap_or(self.now() + IDLE);
             tokio::select! {
@@ -111,8 +112,8 @@ impl<P: Probe> Scheduler<P> {
                 Some(ended) = self.running.join_next_with_id() => {
                     self.finish(ended).await;
                 }
-                Some(ended) = watching.join_next() => {
-                    tracing::error!(?ended, "the daemon's own lag is no longer measured");
+                Some(ended) = lateness_task.join_next() => {
+                    tracing::error!(?ended, "lag measurement stopped");
                 }
                 () = sleep_until(self.origin + wake) => {}
             }
@@ -126,15 +127,15 @@ impl<P: Probe> Scheduler<P> {
         self.origin.elapsed()
     }
 
-    /// Starts what is due; `Err` when nobody listens any more.
+    /// Starts the probes that are due; `Err` once the receiver of events has gone.
     async fn start_due(&mut self) -> Result<(), mpsc::error::SendError<Emission>> {
         let now = self.now();
         let is_due = self.schedule.next_due().is_some_and(|due| due <= now);
         if !is_due && !self.schedule.has_waiting() {
             return Ok(());
         }
-        let places = self.max_in_flight.saturating_sub(self.running.len());
-        for action in self.schedule.due(now, places) {
+        let free = self.max_in_flight.saturating_sub(self.running.len());
+        for action in self.schedule.due(now, free) {
             match action {
                 Action::Start(target, slot) => self.start(target, slot),
                 Action::Missed(target, slot, reason) => {
@@ -154,15 +155,15 @@ impl<P: Probe> Scheduler<P> {
         let probed = Arc::clone(&target);
         let (lateness, lagged) = (Arc::clone(&self.lateness), self.metrics.lagged.clone());
         let task = self.running.spawn(async move {
-            let began = Instant::now();
+            let started = Instant::now();
             let mut observation = Box::pin(prober.probe(&probed)).await;
-            let lag = lateness.worst_since(began);
+            let lag = lateness.longest_stall_since(started);
             if !lag.is_zero() {
                 lagged.inc();
                 observation.record_lag(lag, probed.timeout);
             }
             let observed = Emission::Observed(probed, Box::new(observation));
-            // Without a monitor there is nobody left to tell: the daemon is ending.
+            // Fails only while the daemon stops.
             let _ = emissions.send(observed).await;
         });
         self.probes.insert(task.id(), (target, Timestamp::now()));
@@ -184,7 +185,7 @@ impl<P: Probe> Scheduler<P> {
             && error.is_panic()
         {
             let observation = panicked(&target, started);
-            // As above: without a monitor the daemon is ending.
+            // Fails only while the daemon stops.
             let _ = self
                 .emissions
                 .send(Emission::Observed(target, Box::new(observation)))
@@ -192,12 +193,12 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Lets running probes finish; what outlasts the grace is abandoned.
+    /// Lets running probes finish within the grace period and aborts the others.
     async fn stop(mut self, grace: Duration) {
         let finish = async { while self.running.join_next().await.is_some() {} };
         if timeout(grace, finish).await.is_err() {
-            let abandoned = self.running.len();
-            tracing::info!(abandoned, "probes still running at the end are abandoned");
+            let aborted = self.running.len();
+            tracing::info!(aborted, "grace period ended, running probes aborted");
             self.running.shutdown().await;
         }
         self.metrics.in_flight.set(0);
@@ -209,7 +210,7 @@ impl<P: Probe> Scheduler<P> {
     }
 }
 
-/// When a moment this long ago was, for people to read.
+/// The wall-clock time of a moment this long ago.
 fn wall_clock_of(ago: Duration) -> Timestamp {
     let now = Timestamp::now();
     now.checked_sub(ago).unwrap_or(now)
@@ -222,7 +223,7 @@ fn panicked(target: &Target, started: Timestamp) -> Observation {
     observation.fault = Some(Fault {
         phase: Phase::Resolve,
         kind: FaultKind::Local,
-        detail: "the probe itself crashed: a bug in the prober".to_owned(),
+        detail: "the probe panicked: a bug in the prober".to_owned(),
     });
     observation
 }
@@ -232,13 +233,13 @@ mod tests {
     use super::*;
     use crate::domain::report::MissedReason;
 
-    /// Takes a fixed time; panics for a target named `crash`.
+    /// A prober that takes a fixed time and panics for a target named `crash`.
     #[derive(Clone)]
     struct Slow(Duration);
 
     impl Probe for Slow {
         async fn probe(&self, target: &Target) -> Observation {
-            assert!(target.name.as_str() != "crash", "as the test wants it");
+            assert!(target.name.as_str() != "crash", "expected by the test");
             tokio::time::sleep(self.0).await;
             Observation::begun(Timestamp::UNIX_EPOCH, target.url.as_str())
         }
@@ -257,14 +258,15 @@ mod tests {
         metrics: DaemonMetrics,
     }
 
-    async fn start(targets: &[Arc<Target>], length: u64, places: usize) -> Running {
+    /// Starts a scheduler whose probes take `seconds`.
+    async fn start(targets: &[Arc<Target>], seconds: u64, max_in_flight: usize) -> Running {
         let (event_sender, events) = mpsc::channel(64);
         let (commands, receiver) = mpsc::channel(64);
         let metrics = DaemonMetrics::new().unwrap();
-        let prober = Slow(Duration::from_secs(length));
+        let prober = Slow(Duration::from_secs(seconds));
         let scheduler = Scheduler::new(prober, event_sender, metrics.clone());
         let task = tokio::spawn(scheduler.run(receiver));
-        let configure = Command::Configure(targets.to_vec(), places);
+        let configure = Command::Configure(targets.to_vec(), max_in_flight);
         commands.send(configure).await.unwrap();
         Running {
             commands,
@@ -275,7 +277,7 @@ mod tests {
     }
 
     impl Running {
-        /// What happens within so many seconds, as words.
+        /// The events within so many seconds, as text.
         async fn within(&mut self, seconds: u64) -> Vec<String> {
             let end = Instant::now() + Duration::from_secs(seconds);
             let mut seen = Vec::new();
@@ -295,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn probes_run_on_their_own_schedule() {
+    async fn probes_run_at_their_interval() {
         let mut running = start(&[target("a", 10)], 1, 10).await;
         let seen = running.within(60).await;
         assert!((6..=7).contains(&seen.len()), "{seen:?}");
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_is_that_probes_failure_and_the_next_one_runs() {
+    async fn a_panic_is_a_failed_probe_and_other_probes_continue() {
         let mut running = start(&[target("crash", 10), target("b", 10)], 1, 10).await;
         let seen = running.within(30).await;
         assert!(seen.iter().filter(|event| *event == "crash local").count() >= 3);
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slot_without_a_place_is_missed_and_probed_when_one_is_free() {
+    async fn a_slot_above_the_limit_is_missed_and_its_target_is_probed_later() {
         let mut running = start(&[target("a", 60), target("b", 60)], 20, 1).await;
         let seen = running.within(50).await;
         let expected = format!("missed {}", MissedReason::NoCapacity.as_str());
@@ -333,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn looking_again_probes_before_the_next_slot() {
+    async fn a_confirming_probe_runs_before_the_next_slot() {
         let mut running = start(&[target("a", 600)], 1, 1).await;
         assert_eq!(running.within(10).await, ["a ok"]);
         let again = Command::LookAgain(TargetName::new("a"), Duration::from_secs(10));
@@ -342,9 +344,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stopping_waits_for_running_probes_within_the_grace() {
-        for (length, grace, finished) in [(3, 10, 1), (30, 10, 0)] {
-            let mut running = start(&[target("a", 600)], length, 1).await;
+    async fn stopping_waits_for_running_probes_within_the_grace_period() {
+        for (seconds, grace, finished) in [(3, 10, 1), (30, 10, 0)] {
+            let mut running = start(&[target("a", 600)], seconds, 1).await;
             while running.metrics.in_flight.get() == 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -359,7 +361,7 @@ mod tests {
             }
             assert_eq!(
                 seen, finished,
-                "a probe of {length} s with {grace} s of grace"
+                "a probe of {seconds} s with {grace} s of grace"
             );
         }
     }

@@ -1,12 +1,13 @@
-//! What sinks and the log are told, after it is on disk.
+//! Notifications from the monitor to the sinks and the log.
 //!
-//! The monitor's statements in their order. None of them makes anybody wait.
+//! They are delivered in order, once the incidents that they mention are saved. Delivering
+//! one never blocks.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{ConfigChange, journal};
+use super::{ConfigChange, event_log};
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::incident::{Incident, IncidentEvent};
 use crate::domain::report::{CauseInfo, Missed, Report, Update};
@@ -14,49 +15,49 @@ use crate::io::sink::Sinks;
 use crate::io::store::KeptIncident;
 use crate::model::settings::Settings;
 
-/// One statement.
+/// One notification.
 #[derive(Debug)]
-pub(super) enum Notice {
-    /// A probe's result.
+pub(super) enum Notification {
+    /// The result of a probe.
     Report(Box<Report>),
-    /// A better cause of an open incident.
+    /// A more precise cause of an open incident.
     Update(Box<Update>),
     /// A slot in which no probe ran.
     Missed(Missed),
-    /// What happened to an incident that no probe's report tells of.
+    /// A change of an incident that is not part of a probe's report.
     Declared(IncidentEvent),
-    /// An incident of before a restart that goes on.
+    /// An open incident restored from the previous run.
     Resumed(KeptIncident),
-    /// Incidents that were over before a restart, newest first.
+    /// Resolved incidents restored from the previous run, newest first.
     Remembered(Vec<Arc<Incident>>),
-    /// Whether the prober itself is in trouble.
+    /// Whether the prober itself has a problem.
     Trouble(bool),
-    /// What stands for the alarms of very many targets; `None`: each its own again.
+    /// The annotation that replaces those of a failing group's alarms; `None` restores them.
     Group(Option<Annotation>),
-    /// What there is to say of every cause.
+    /// Owner, title and next steps of every known cause.
     Causes(Arc<[CauseInfo]>),
-    /// The configuration from now on.
+    /// The configuration that is now in effect.
     Configured(Arc<Settings>),
-    /// Whoever asked for it hears what it changed.
+    /// What a configuration changed, sent back to its requester.
     Changed(ConfigChange, oneshot::Sender<ConfigChange>),
 }
 
-impl Notice {
-    /// Tells it.
-    pub(super) fn tell(self, sinks: &Sinks) {
+impl Notification {
+    /// Sends the notification to the sinks, the log or the requester.
+    pub(super) fn deliver(self, sinks: &Sinks) {
         match self {
             Self::Report(report) => {
                 sinks.publish(&report);
-                journal::probe(&report);
+                event_log::probe(&report);
             }
             Self::Update(update) => {
                 let event = IncidentEvent::Updated(Arc::clone(&update.incident));
-                journal::incident(&event);
+                event_log::incident(&event);
                 sinks.update(&update);
             }
             Self::Missed(missed) => sinks.missed(&missed),
             Self::Declared(event) => {
-                journal::incident(&event);
+                event_log::incident(&event);
                 match &event {
                     IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
                         sinks.board.opened(incident);
@@ -65,22 +66,22 @@ impl Notice {
                 }
             }
             Self::Resumed(kept) => {
-                journal::resumed(&kept);
+                event_log::resumed(&kept);
                 sinks.resume(&Arc::new(kept));
             }
             Self::Remembered(incidents) => {
-                // The board takes each as the newest.
+                // The board treats each one as the newest.
                 for incident in incidents.iter().rev() {
                     sinks.board.resolved(incident);
                 }
             }
             Self::Trouble(trouble) => sinks.cloudwatch.trouble(trouble),
-            Self::Group(words) => sinks.cloudwatch.group(words),
+            Self::Group(annotation) => sinks.cloudwatch.group(annotation),
             Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),
-            Self::Changed(change, done) => {
-                // Whoever asked may have gone: the configuration holds all the same.
-                let _ = done.send(change);
+            Self::Changed(change, requester) => {
+                // The configuration is in effect even if the requester has gone.
+                let _ = requester.send(change);
             }
         }
     }

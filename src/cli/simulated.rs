@@ -1,0 +1,58 @@
+//! Targets on the simulator, as `demo` and `scorecard --simulated` probe them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::io::simulator::RouteFault;
+use crate::model::target::{BodyMatch, HealthSettings, Target, TlsSettings};
+
+/// Short, so that results appear within seconds.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Shorter than the interval, so that a failure is confirmed before the next slot.
+const CONFIRM_AFTER: Duration = Duration::from_secs(2);
+
+/// Shorter than the interval. The simulator responds within a quarter of a second, except
+/// for [`RouteFault::Timeout`].
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The interval of a route that responds after the integration timeout of 30 s.
+const SLOW_INTERVAL: Duration = Duration::from_secs(40);
+
+/// The timeout of such a route: longer than the integration timeout, shorter than the interval.
+const SLOW_TIMEOUT: Duration = Duration::from_secs(35);
+
+/// A target at `address` that trusts the simulator's certificate authority. With
+/// [`RouteFault::Timeout`], one failure suffices to report it as down, since a confirming probe
+/// would take another half minute.
+///
+/// # Errors
+/// The address and path do not form a URL.
+pub(super) fn target(
+    name: &str,
+    address: SocketAddr,
+    path: &str,
+    ca_pem: &str,
+    fault: RouteFault,
+) -> Result<Target, String> {
+    let url = format!("https://{address}{path}");
+    let url = Url::parse(&url).map_err(|error| format!("{url}: {error}"))?;
+    let mut target = Target::with_defaults(name, url);
+    target.tls = TlsSettings {
+        ca: Some(ca_pem.as_bytes().into()),
+        identity: None,
+    };
+    target.expect.body = vec![BodyMatch::Contains(r#""status":"ok""#.to_owned())];
+    target.confirm_after = CONFIRM_AFTER;
+    (target.interval, target.timeout) = (INTERVAL, TIMEOUT);
+    if fault == RouteFault::Timeout {
+        (target.interval, target.timeout) = (SLOW_INTERVAL, SLOW_TIMEOUT);
+        target.health = HealthSettings {
+            consecutive_failures: 1,
+            consecutive_successes: 1,
+        };
+    }
+    Ok(target)
+}

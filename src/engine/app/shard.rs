@@ -1,0 +1,21 @@
+//! Selects the targets that this daemon probes when they are spread over several daemons.
+
+use crate::domain::shard::{self, IndexError};
+use crate::model::settings::Settings;
+
+/// Restricts the settings to the targets of this daemon's shard.
+///
+/// # Errors
+/// The index of this daemon's shard is not known. The message says how to set it.
+pub(super) fn restrict(settings: Settings) -> Result<Settings, IndexError> {
+    if settings.shards.total <= 1 {
+        return Ok(settings);
+    }
+    let index = shard::index(&settings.shards, |name| std::env::var(name).ok())?;
+    let settings = shard::share(settings, index);
+    let shards = settings.shards.total;
+    let targets = settings.targets.len();
+    let configured = targets + settings.elsewhere.len();
+    tracing::info!(index, shards, targets, configured, "shard assigned");
+    Ok(settings)
+}
