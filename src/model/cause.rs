@@ -4,9 +4,7 @@
 //! the causes and when they apply; no cause but `unexplained` is known here, so that an
 //! operator's own rules can add more.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::model::text_enum::text_enum;
@@ -53,7 +51,7 @@ text_enum! {
 #[error(
     "`{0}` is not a cause id: use 2 to 64 lower-case letters, digits and single hyphens, starting with a letter"
 )]
-pub struct BadCauseId(String);
+pub struct InvalidCauseId(String);
 
 /// Maximum length of a cause id, which becomes a label value and an alarm tag.
 const MAX_CAUSE_ID: usize = 64;
@@ -62,8 +60,8 @@ impl CauseId {
     /// Parses an id.
     ///
     /// # Errors
-    /// [`BadCauseId`] unless the text is kebab-case ASCII of 2 to 64 characters.
-    pub fn new(text: &str) -> Result<Self, BadCauseId> {
+    /// [`InvalidCauseId`] unless the text is kebab-case ASCII of 2 to 64 characters.
+    pub fn new(text: &str) -> Result<Self, InvalidCauseId> {
         let well_formed = (2..=MAX_CAUSE_ID).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-')
@@ -74,7 +72,7 @@ impl CauseId {
         if well_formed {
             Ok(Self(text.into()))
         } else {
-            Err(BadCauseId(text.to_owned()))
+            Err(InvalidCauseId(text.to_owned()))
         }
     }
 
@@ -91,14 +89,6 @@ impl CauseId {
     }
 }
 
-impl FromStr for CauseId {
-    type Err = BadCauseId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(text)
-    }
-}
-
 impl fmt::Display for CauseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -108,12 +98,6 @@ impl fmt::Display for CauseId {
 impl fmt::Debug for CauseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl Borrow<str> for CauseId {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 

@@ -1,8 +1,8 @@
-//! A macro for enums of which every variant has one fixed text.
+//! A macro for enums whose variants each have a fixed text.
 //!
 //! The texts are contracts (label values, JSON, rules, the store), so they stand next to
 //! the variants. The macro derives the list of variants and the conversions from them.
-//! A macro of our own keeps `ALL` an array and `as_str` a `const fn`, and adds no crate.
+//! Unlike the crate `strum`, it keeps `ALL` an array and `as_str` a `const fn`.
 
 /// Declares an enum with `ALL`, `as_str`, `parse` and `Display`.
 ///

@@ -108,9 +108,9 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
-    /// Applies evidence from AWS about the probe that started at `began`; `summary`
-    /// describes it. Such evidence concerns that very request or the metrics around it, so it revises
-    /// the incident at once.
+    /// Applies evidence from AWS, described by `summary`, about the probe that started at `began`.
+    /// Such evidence concerns that very request or the metrics around it, so it revises the
+    /// incident at once.
     pub fn revise_with(
         &mut self,
         began: Timestamp,

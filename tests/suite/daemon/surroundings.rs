@@ -123,7 +123,7 @@ async fn many_unrelated_targets_out_of_reach_are_one_incident_of_the_prober() {
     assert_eq!(incidents[0]["target"], "(prober)");
     assert_eq!(incidents[0]["cause"], "prober-local");
     let note = incidents[0]["history"][0]["note"].as_str().unwrap();
-    assert!(note.contains("fail in connect, on"), "{note}");
+    assert!(note.contains("fail in phase connect, on"), "{note}");
     let page = daemon.get("/").await;
     assert!(page.contains("this prober"), "the page tells it");
     assert_eq!(daemon.terminate().await, Some(0));
