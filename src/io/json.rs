@@ -1,8 +1,8 @@
 //! The JSON objects of the command line and the HTTP API, defined in one place.
 //!
-//! The core types know no serialization; this module maps them to the published objects.
-//! Keys are only ever added and keep their order. A missing value is `null`, seconds are
-//! numbers, and times are RFC 3339 with milliseconds.
+//! The domain types do not implement serialization; this module maps them to the published
+//! objects. Keys are only ever added and keep their order. A missing value is `null`, seconds
+//! are numbers, and times are RFC 3339 with milliseconds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ struct ResultObject<'a> {
     own_lag_seconds: Option<f64>,
 }
 
-/// A target of the API: the result object of its newest probe, then the target's state.
+/// A target of the API: the result object of its latest probe, then the target's state.
 #[derive(Serialize)]
 struct TargetObject<'a> {
     #[serde(flatten)]
@@ -128,10 +128,10 @@ pub fn result(parts: ResultParts<'_>) -> Value {
     json!(ResultObject::new(parts))
 }
 
-/// A target of the API: the result object of its newest probe plus the target's state.
+/// A target of the API: the result object of its latest probe plus the target's state.
 ///
-/// While an incident is open, cause and evidence are the incident's, which rest on more
-/// than the newest probe.
+/// While an incident is open, cause and evidence are the incident's, which rest on more than the
+/// latest probe.
 #[must_use]
 pub fn target(report: &Report) -> Value {
     let incident = report.incident.as_deref();
@@ -232,8 +232,8 @@ fn candidates(verdict: &Verdict) -> Vec<Value> {
         .collect()
 }
 
-/// How much of the measured times may be the prober's own delay; `None` below the threshold
-/// that matters.
+/// How much of the measured times may be the prober's own delay; `None` if negligible or
+/// unknown.
 fn own_lag(observation: &Observation) -> Option<f64> {
     (!observation.own_lag.is_zero()).then(|| seconds(observation.own_lag))
 }

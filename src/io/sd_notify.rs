@@ -1,9 +1,9 @@
 //! Reports the daemon's state to systemd with its notification protocol (`sd_notify(3)`).
 //!
 //! A message is one datagram of `NAME=value` lines to the socket in `NOTIFY_SOCKET`; without
-//! that variable nothing is sent. Implemented here because the small crates block while the
-//! service manager is busy, which must not delay the loop whose watchdog this is, and do not
-//! support abstract sockets, which container managers use. Failed messages are dropped.
+//! that variable nothing is sent. Existing small crates are not used: they block while the
+//! service manager is busy, which would delay the loop that the watchdog monitors, and they do
+//! not support abstract sockets, which container managers use. Failed messages are dropped.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

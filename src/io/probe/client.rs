@@ -88,7 +88,8 @@ impl Clients {
 }
 
 impl SharedClient {
-    /// Stores a new handshake of the URL's origin; without one, returns the stored handshake.
+    /// Stores a new handshake of the URL's origin, or returns the stored one if there is no new
+    /// one.
     pub(super) fn tls_facts(&self, url: &Url, fresh: Option<TlsFacts>) -> Option<TlsFacts> {
         let Some(handshakes) = self.handshakes.as_ref().filter(|_| url.scheme() == "https") else {
             return fresh;

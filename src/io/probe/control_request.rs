@@ -1,10 +1,11 @@
-//! Sends control requests: requests that the front door answers by itself, without its backend,
-//! which measures the front door's minimum response time.
+//! Sends control requests, which the front door answers without its backend, to measure the
+//! front door's minimum response time.
 //!
 //! A control request uses the probe's origin, addresses, proxy and TLS settings over a new
-//! connection. It carries none of the target's credentials, headers or body and follows no
-//! redirect. It has its own user agent, so that access logs can tell it from a probe. It is sent
-//! only if the target sets `aws.control_path`, and it counts in no metric or health state.
+//! connection. It carries none of the target's credentials, headers (except `Host`) or body and
+//! follows no redirect. It has its own user agent, so that access logs can tell it from a probe.
+//! It is sent only if the target sets `aws.control_path`, and it does not count in metrics or
+//! health.
 
 use std::time::Duration;
 

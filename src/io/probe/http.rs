@@ -20,7 +20,7 @@ use crate::model::target::{Target, shown_url};
 /// Minimum of the read limit, in decompressed bytes: enough to time a transfer, and small enough
 /// to make a decompression bomb harmless.
 const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
-/// The read limit is at least this many times the number of body bytes kept.
+/// The read limit is also at least this many times the number of body bytes kept.
 const READ_LIMIT_FACTOR: u64 = 16;
 
 /// Runs one probe, hop by hop.

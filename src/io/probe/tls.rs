@@ -22,7 +22,7 @@ use super::stopwatch::with_current;
 use crate::model::observation::Phase;
 use crate::model::target::TlsSettings;
 
-/// The TLS settings are unusable.
+/// An error in the TLS settings.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsSetupError {
     #[error("no trusted root certificate found; install ca-certificates or set `tls.ca_file`")]

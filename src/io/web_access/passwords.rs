@@ -30,7 +30,7 @@ const MAX_PENDING: usize = 16;
 /// Maximum number of cached passwords, more than the expected number of users.
 const MAX_VERIFIED: usize = 1000;
 
-/// The hash that is checked for an unknown user: of a discarded random password.
+/// The hash checked for an unknown user; its password was discarded.
 const UNKNOWN_USER_HASH: &str = "$2b$10$2dGDFCLU7MvFjCI9fXCXNejSUTb063Sw0PhHZc7ZL9VoPObCZR8Wm";
 
 impl Passwords {

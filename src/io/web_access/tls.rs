@@ -15,7 +15,7 @@ use rustls::{
 use crate::io::probe::certificate::ip_address;
 use crate::model::settings::web::{ClientAuth, ServerTls};
 
-/// The TLS settings are unusable.
+/// An error in the TLS settings.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The server certificate or its key.

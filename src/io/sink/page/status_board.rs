@@ -105,7 +105,7 @@ struct Entry {
 /// Results kept per target: an hour at the default interval.
 const MAX_RECENT: usize = 60;
 
-/// Resolved incidents kept: about a bad week of them, a few hundred kilobytes.
+/// Resolved incidents kept: as many as in a bad week, a few hundred kilobytes.
 const MAX_RESOLVED: usize = 500;
 
 impl StatusBoard {

@@ -53,7 +53,7 @@ pub const fn families() -> &'static [Family] {
 }
 
 impl Kind {
-    /// The type as the exposition format writes it.
+    /// The type's name in the exposition format.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
