@@ -30,8 +30,8 @@ fn problems_of(text: &str) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("c.toml");
     std::fs::write(&path, text).expect("a file");
-    let said = config::load(&path).map_or_else(|error| error.to_string(), |_| String::new());
-    said.replace(&format!("{}/", directory.path().display()), "")
+    let messages = config::load(&path).map_or_else(|error| error.to_string(), |_| String::new());
+    messages.replace(&format!("{}/", directory.path().display()), "")
 }
 
 fn bad_files() -> Vec<PathBuf> {
@@ -53,18 +53,18 @@ fn every_bad_file_has_the_expected_messages() {
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();
     let mut wrong = Vec::new();
     for file in bad_files() {
-        let said = match config::load(&file) {
+        let messages = match config::load(&file) {
             Ok(_) => panic!("{} loads", file.display()),
             Err(error) => format!("{error}\n"),
         };
         let expected = file.with_extension("expected");
         if update {
-            std::fs::write(&expected, &said).expect("the expected messages");
+            std::fs::write(&expected, &messages).expect("the expected messages");
         }
         let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
-        if said != wanted {
+        if messages != wanted {
             wrong.push(format!(
-                "{}\nsaid:\n{said}wanted:\n{wanted}",
+                "{}\nactual:\n{messages}expected:\n{wanted}",
                 file.display()
             ));
         }
@@ -80,10 +80,10 @@ fn no_message_contains_a_secret() {
         let written = std::fs::read(&file).expect("a bad file");
         let written = String::from_utf8_lossy(&written);
         let error = config::load(&file).expect_err("a bad file");
-        let said = format!("{error}{error:?}");
+        let messages = format!("{error}{error:?}");
         for (secret, count) in secrets.into_iter().zip(&mut files_with_secret) {
             *count += usize::from(written.contains(secret));
-            assert!(!said.contains(secret), "{}: {said}", file.display());
+            assert!(!messages.contains(secret), "{}: {messages}", file.display());
         }
     }
     assert!(
@@ -100,9 +100,13 @@ fn check_prints_the_problems_of_each_bad_file_and_exits_2() {
             .arg(&file)
             .output()
             .expect("the command");
-        let said = String::from_utf8_lossy(&output.stdout);
+        let messages = String::from_utf8_lossy(&output.stdout);
         let wanted = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
-        assert!(said.starts_with(&wanted), "{}: {said}", file.display());
+        assert!(
+            messages.starts_with(&wanted),
+            "{}: {messages}",
+            file.display()
+        );
         assert_eq!(output.status.code(), Some(2), "{}", file.display());
     }
 }
@@ -113,9 +117,9 @@ fn check_in(directory: &Path, set_environment: impl FnOnce(&mut Command)) -> (Op
     command.arg("check").arg(directory.join("c.toml"));
     set_environment(&mut command);
     let output = command.output().expect("the command");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let said = said.replace(&directory.display().to_string(), "DIR");
-    (output.status.code(), said)
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages = messages.replace(&directory.display().to_string(), "DIR");
+    (output.status.code(), messages)
 }
 
 #[test]
@@ -129,11 +133,11 @@ fn check_reports_how_many_targets_the_shard_of_this_machine_has() {
     }
     std::fs::write(&file, text).expect("a file");
     let check = |pod: Option<&str>, expected: &str| {
-        let said = check_in(directory.path(), |command| {
+        let messages = check_in(directory.path(), |command| {
             command.env_remove("POD_NAME").env_remove("HOSTNAME");
             command.envs(pod.map(|pod| ("POD_NAME", pod)));
         });
-        assert_eq!(said, (Some(0), expected.to_owned()), "{pod:?}");
+        assert_eq!(messages, (Some(0), expected.to_owned()), "{pod:?}");
     };
     let note = "note: DIR/c.toml: shard.index: the daemon would not start on this machine: ";
     let shares = "fine: 100 targets, 3 shards hold 27 to 38 each\n";
@@ -169,10 +173,10 @@ fn a_credential_is_read_from_the_directory_of_the_service_manager() {
             Some(secret) => std::fs::write(place("token"), secret).expect("a file"),
             None => std::fs::remove_file(place("token")).unwrap_or_default(),
         }
-        let said = check_in(directory.path(), |command| {
+        let messages = check_in(directory.path(), |command| {
             command.env("CREDENTIALS_DIRECTORY", directory.path());
         });
-        assert_eq!(said, (Some(code), expected.to_owned()));
+        assert_eq!(messages, (Some(code), expected.to_owned()));
     };
     check(Some("hunter2\n"), 0, "fine: 1 target\n");
     check(
@@ -200,9 +204,9 @@ fn check_succeeds_if_there_are_only_warnings() {
         assert_eq!(output.status.code(), Some(0));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let said = check(&[&format!("{GOOD}/full.toml")]);
+    let messages = check(&[&format!("{GOOD}/full.toml")]);
     assert_eq!(
-        said,
+        messages,
         "warning: tests/fixtures/config/good/full.toml:2: include[2]: no file matches \
          \"nothing-here/*.toml\"; correct the pattern or remove it
 \
@@ -237,18 +241,18 @@ fn check_succeeds_if_there_are_only_warnings() {
 
 #[test]
 fn a_missing_file_and_a_directory_have_different_messages() {
-    let said = |path: &str| {
+    let messages = |path: &str| {
         config::load(Path::new(path))
             .expect_err("no file")
             .to_string()
     };
     assert_eq!(
-        said("tests/fixtures/config/none.toml"),
+        messages("tests/fixtures/config/none.toml"),
         "tests/fixtures/config/none.toml: file not found; give the path of the configuration, such as \
          probecause.toml"
     );
     assert_eq!(
-        said(BAD),
+        messages(BAD),
         "tests/fixtures/config/bad: this is a directory; name a TOML file in it"
     );
 }
@@ -327,10 +331,10 @@ fn an_alarm_of_a_cause_has_the_actions_of_the_cause_or_else_of_its_owner() {
 
 /// The keys of a table, taken from the message about an unknown key.
 fn keys_of(table: &str) -> BTreeSet<String> {
-    let said = problems_of(&table.replace('?', "no_such_key = 1"));
-    let (_, known) = said
+    let messages = problems_of(&table.replace('?', "no_such_key = 1"));
+    let (_, known) = messages
         .split_once("write one of ")
-        .unwrap_or_else(|| panic!("{table}: {said}"));
+        .unwrap_or_else(|| panic!("{table}: {messages}"));
     let quoted = known.split('`').skip(1).step_by(2);
     quoted.map(str::to_owned).collect()
 }
@@ -558,12 +562,12 @@ fn every_commented_out_key_of_the_reference_is_valid_as_written() {
             continue;
         }
         tried += 1;
-        let said = problems_of(&reference.replacen(line, bare, 1));
+        let messages = problems_of(&reference.replacen(line, bare, 1));
         // The files named in the examples do not exist.
         let about_files = key.ends_with("_file") || ["rules_dir", "web_config"].contains(&key);
         assert!(
-            said.is_empty() || about_files && !said.contains("unknown key"),
-            "{said}"
+            messages.is_empty() || about_files && !messages.contains("unknown key"),
+            "{messages}"
         );
     }
     assert!(tried > 20, "{tried} keys tried");
