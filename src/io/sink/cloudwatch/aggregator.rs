@@ -37,7 +37,7 @@ pub(super) enum Command {
     Update(Box<Update>),
     /// Whether the prober itself is impaired.
     Trouble(bool),
-    /// Send what waits and end, by this deadline.
+    /// Send the waiting datapoints and end, by this deadline.
     Shutdown(Instant),
 }
 
@@ -49,18 +49,20 @@ pub(super) struct Aggregator {
     metrics: DaemonMetrics,
     aggregation: Aggregation,
     publisher: Publisher,
-    /// The last alarm update requested for each target.
-    requested: HashMap<TargetName, AlarmUpdate>,
-    /// Datapoints that wait for an alarm update.
+    /// The last annotation requested for the alarm of each target.
+    requested: HashMap<TargetName, RequestedAnnotation>,
+    /// Datapoints that wait for the annotation of an alarm.
     held: FuturesUnordered<Held>,
-    /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages on
-    /// behalf of all targets.
-    trouble: bool,
+    /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages
+    /// for all targets.
+    impaired: bool,
+    /// When to end; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
 }
 
-struct AlarmUpdate {
-    showing: Option<(CauseId, Certainty)>,
+struct RequestedAnnotation {
+    /// The cause that the alarm names; `None` if it names none.
+    cause: Option<(CauseId, Certainty)>,
     progress: watch::Receiver<Progress>,
 }
 
@@ -70,8 +72,8 @@ type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 /// The longest time for which a datapoint is held, and thus the longest delay of a page.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// How often windows are closed and datapoints saved. A closed window is sent at most this
-/// late, and a killed process loses at most this much.
+/// How often ended windows are closed and new datapoints are saved. A window is sent at
+/// most this late, and a killed process loses the datapoints of at most this time.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Aggregator {
@@ -103,7 +105,7 @@ impl Aggregator {
             publisher,
             requested: HashMap::new(),
             held: FuturesUnordered::new(),
-            trouble: false,
+            impaired: false,
             deadline: None,
         }
     }
@@ -128,7 +130,7 @@ impl Aggregator {
                 command = queue.recv(), if self.deadline.is_none() => match command {
                     Some(Command::Report(report)) => self.report(&report),
                     Some(Command::Update(update)) => self.update(&update),
-                    Some(Command::Trouble(trouble)) => self.trouble = trouble,
+                    Some(Command::Trouble(impaired)) => self.impaired = impaired,
                     Some(Command::Shutdown(deadline)) => self.shut_down(deadline),
                     None => return,
                 },
@@ -184,7 +186,7 @@ impl Aggregator {
         }
     }
 
-    /// Updates the alarm with the verdict that a report shows.
+    /// Annotates the alarm with the verdict that a report shows.
     fn annotate_after(&mut self, report: &Report, was_down: bool) {
         let verdict = report.showing.as_deref();
         let mut not_before = Instant::now();
@@ -198,7 +200,7 @@ impl Aggregator {
         self.annotate(&report.target, verdict, &report.diagnosis, not_before);
     }
 
-    /// Updates the alarm with a verdict, unless that is the last one requested.
+    /// Annotates the alarm with a verdict, unless that was the last request.
     fn annotate(
         &mut self,
         target: &Target,
@@ -206,9 +208,9 @@ impl Aggregator {
         diagnosis: &Diagnosis,
         not_before: Instant,
     ) {
-        let showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
+        let cause = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
         let requested = self.requested.get(&target.name);
-        if requested.is_some_and(|update| update.showing == showing) {
+        if requested.is_some_and(|requested| requested.cause == cause) {
             return;
         }
         let words = verdict.map(|verdict| {
@@ -219,16 +221,16 @@ impl Aggregator {
         });
         let progress = self.desk.leave(&target.name, words, not_before);
         self.requested
-            .insert(target.name.clone(), AlarmUpdate { showing, progress });
+            .insert(target.name.clone(), RequestedAnnotation { cause, progress });
     }
 
     fn hold(&mut self, datapoint: Datapoint, target: &TargetName) {
-        let Some(update) = self.requested.get(target) else {
+        let Some(requested) = self.requested.get(target) else {
             self.publisher.push(datapoint);
             return;
         };
         self.desk.hurry(target);
-        let mut progress = update.progress.clone();
+        let mut progress = requested.progress.clone();
         let row = datapoint.row;
         self.publisher.hold(datapoint);
         self.held.push(Box::pin(async move {
@@ -249,7 +251,7 @@ impl Aggregator {
         for datapoint in self.aggregation.close(now, resolution) {
             self.publisher.push(datapoint);
         }
-        if !self.trouble
+        if !self.impaired
             && let Some(heartbeat) = self.aggregation.heartbeat(now, resolution)
         {
             self.publisher.push(heartbeat);
@@ -268,18 +270,18 @@ impl Aggregator {
             .collect();
         self.aggregation
             .retain_targets(|target| alarmed.contains_key(target));
-        // An alarm that is removed and created again needs its annotation again.
+        // An alarm that is deleted and created again must be annotated again.
         self.requested
             .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));
     }
 
-    /// Publishes all windows, ended or not, and stops taking commands.
+    /// Publishes all windows, ended or not. The event loop then takes no more commands.
     fn shut_down(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
         for datapoint in self.aggregation.close_all() {
             self.publisher.push(datapoint);
         }
-        self.publisher.hurry();
+        self.publisher.flush();
     }
 
     fn is_done(&self) -> bool {

@@ -164,7 +164,7 @@ impl Datapoint {
         .filter(|datapoint| !datapoint.values.is_empty())
     }
 
-    /// Estimates the size of the datapoint in a request, in bytes, rounded up.
+    /// An upper estimate of the datapoint's size in a request, in bytes.
     pub(super) fn size(&self, location: &str) -> usize {
         let target = self.series.target().map_or(0, |name| name.as_str().len());
         let cause = self.series.cause().map_or(0, |cause| cause.as_str().len());

@@ -100,7 +100,7 @@ impl Aggregation {
         immediate
     }
 
-    /// The heartbeat of the current period, unless it was returned before.
+    /// Returns the heartbeat of the current period once.
     pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
         let current = Some(window_start(now, resolution));
         let before = std::mem::replace(&mut self.heartbeat, current);

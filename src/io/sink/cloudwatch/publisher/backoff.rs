@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// Exponential backoff over consecutive failures.
+/// The consecutive failures of requests, and the pause after them.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(super) struct SendBackoff {
     failures_in_a_row: u32,
     not_before: Option<Instant>,
 }
@@ -15,11 +15,11 @@ pub(super) struct Backoff {
 /// The wait after the first failure; it doubles with each further failure.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// The longest wait. A CloudWatch that recovers is noticed this soon, well within the three
-/// minutes after which the heartbeat alarm fires.
+/// The longest wait. The recovery of CloudWatch is noticed within this time, well before
+/// the heartbeat alarm fires after three minutes.
 const LONGEST: Duration = Duration::from_secs(30);
 
-impl Backoff {
+impl SendBackoff {
     /// Whether the last request succeeded.
     pub(super) const fn is_flowing(&self) -> bool {
         self.failures_in_a_row == 0
@@ -55,7 +55,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waits_double_up_to_the_longest_and_end_with_a_success() {
-        let mut backoff = Backoff::default();
+        let mut backoff = SendBackoff::default();
         let waits: Vec<_> = (0..9)
             .map(|_| {
                 backoff.failed(Instant::now(), 1.0);

@@ -1,5 +1,6 @@
-//! Handles the outcome of a request: its datapoints have arrived, wait for another
-//! attempt, or are dropped and counted.
+//! Handles the outcome of a request.
+//!
+//! Its datapoints have arrived, or wait for another attempt, or are dropped and counted.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ impl Publisher {
     pub(super) fn finish(&mut self, outcome: Outcome) {
         let (lane, unreadable) = (outcome.lane, outcome.unreadable.len());
         self.spool.forget_backlog(outcome.unreadable);
-        self.give_up(unreadable as u64, "written by another release");
+        self.count_dropped(unreadable as u64, "written by another release");
         let batch = &outcome.batch;
         match outcome.result {
             // The spool could not be read, or has fewer datapoints than expected.
@@ -54,7 +55,7 @@ impl Publisher {
         }
         if rejected && batch.len() <= 1 {
             self.forget(batch, from_spool);
-            self.give_up(batch.len() as u64, &failure.text);
+            self.count_dropped(batch.len() as u64, &failure.text);
             return;
         }
         let lane = if rejected {

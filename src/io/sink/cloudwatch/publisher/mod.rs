@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::warn;
 
-use self::backoff::Backoff;
+use self::backoff::SendBackoff;
 use self::queue::{CAPACITY, Lane, MAX_BATCH, Queue};
 use self::request::{InProgress, Outcome, completed, put};
 use self::spool::{Answer, Spool};
@@ -43,7 +43,7 @@ pub(super) struct Publisher {
     spool: Spool,
     /// The state of each [`Lane`].
     lanes: [LaneState; 2],
-    backoff: Backoff,
+    backoff: SendBackoff,
     /// The hour in which each series was last sent.
     series: HashMap<Series, i64>,
 }
@@ -78,7 +78,7 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 const HOUR: i64 = 3600;
 
 impl Publisher {
-    /// A publisher whose spool consists of the store's rows with this key.
+    /// `key` identifies the destination's rows in the store.
     pub(super) fn new(
         link: Arc<Link>,
         settings: Arc<Settings>,
@@ -100,7 +100,7 @@ impl Publisher {
             queue: Queue::new(CAPACITY),
             spool: Spool::new(store, key),
             lanes: [lane(), lane()],
-            backoff: Backoff::default(),
+            backoff: SendBackoff::default(),
             series: HashMap::new(),
         }
     }
@@ -129,7 +129,7 @@ impl Publisher {
         self.drop_surplus(&dropped);
     }
 
-    /// Saves what is new and maintains the spool.
+    /// Saves new datapoints and maintains the spool.
     pub(super) fn tick(&mut self, aggregation: &mut Aggregation, now: Timestamp) {
         if self.spool.can_save() {
             let mut unsaved = aggregation.unsaved();
@@ -161,8 +161,8 @@ impl Publisher {
         }
     }
 
-    /// Takes the next batch of a lane and sends it. The spool's part of the backlog goes
-    /// first: it is older than the part in memory, which is there only until it is saved.
+    /// Takes the next batch of a lane and sends it. The backlog in the spool goes first: it
+    /// is older than the backlog in memory, which stays there only until it is saved.
     fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
         let limit = self.lanes[lane as usize].limit;
         if lane == Lane::Backlog && self.spool.has_backlog() {
@@ -174,7 +174,8 @@ impl Publisher {
         self.send(lane, false, ready((batch, Vec::new())))
     }
 
-    /// Sends a batch, which comes with the rows of the spool that cannot be read.
+    /// Sends a batch. The future resolves to its datapoints and to the ids of spool rows
+    /// that cannot be read.
     fn send(
         &self,
         lane: Lane,
@@ -199,15 +200,15 @@ impl Publisher {
         })
     }
 
-    /// The time at which [`Publisher::start_requests`] has to be called next, if any.
+    /// When [`Publisher::start_requests`] must be called next; `None` if only after an event.
     pub(super) fn next(&self) -> Option<Instant> {
         let lanes = [Lane::Fresh, Lane::Backlog].into_iter();
         lanes.filter_map(|lane| self.next_request(lane)).min()
     }
 
-    /// When the next request of a lane may start; `None` if it has nothing to send or a
-    /// request in progress. While CloudWatch accepts nothing, the backlog is sent only
-    /// when there are no fresh datapoints to find out whether it has recovered.
+    /// When the next request of a lane may start; `None` if the lane has nothing to send or
+    /// a request in progress. While requests fail, the next attempt is made with fresh
+    /// datapoints, or with the backlog if there are none.
     fn next_request(&self, lane: Lane) -> Option<Instant> {
         let can_start = match lane {
             Lane::Fresh => self.queue.has(Lane::Fresh),
@@ -247,7 +248,7 @@ impl Publisher {
                 self.queue.settle(saved);
             }
             Event::Store(Answer::Trimmed { removed, left }) => {
-                self.give_up(removed.unwrap_or_default(), "older than cloudwatch.backlog");
+                self.count_dropped(removed.unwrap_or_default(), "older than cloudwatch.backlog");
                 self.spool.set_backlog(left);
             }
         }
@@ -256,7 +257,7 @@ impl Publisher {
     }
 
     /// Sends fresh datapoints without waiting for more.
-    pub(super) fn hurry(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.lanes[Lane::Fresh as usize].due = Instant::now();
     }
 
@@ -269,7 +270,7 @@ impl Publisher {
         is_idle && (has_nothing || (can_leave_rest && self.spool.is_well()))
     }
 
-    /// Saves what is not sent; drops it if that fails.
+    /// Saves the unsent datapoints, or drops them if that fails.
     pub(super) async fn end(&mut self) {
         let queue = &mut self.queue;
         let unsaved = |saved| {
@@ -277,14 +278,14 @@ impl Publisher {
             queue.unsaved()
         };
         if !self.spool.save_last(unsaved).await {
-            let why = "the time to flush is over and the state directory does not accept them";
-            self.give_up(self.queue.len() as u64, why);
+            let reason = "not sent before the shutdown deadline, and not saved";
+            self.count_dropped(self.queue.len() as u64, reason);
         }
         self.gauges.set(0, 0);
     }
 
     /// Logs and counts datapoints that are dropped.
-    fn give_up(&self, count: u64, reason: &str) {
+    fn count_dropped(&self, count: u64, reason: &str) {
         if count > 0 {
             warn!(count, reason, "cloudwatch: datapoints dropped");
             let counter = self.metrics.sink_dropped.with_label_values(&[SINK]);
@@ -296,11 +297,11 @@ impl Publisher {
     fn drop_surplus(&mut self, dropped: &[Datapoint]) {
         if !dropped.is_empty() {
             self.spool.forget(dropped);
-            self.give_up(dropped.len() as u64, "the queue is full");
+            self.count_dropped(dropped.len() as u64, "the queue is full");
         }
     }
 
-    /// Lets the first fresh datapoint wait for more.
+    /// Delays the next request if the lane of fresh datapoints is empty.
     fn linger(&mut self) {
         if !self.queue.has(Lane::Fresh) {
             self.lanes[Lane::Fresh as usize].due = Instant::now() + LINGER;

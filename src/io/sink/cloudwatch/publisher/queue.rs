@@ -1,9 +1,9 @@
 //! The datapoints in memory on their way to CloudWatch.
 //!
-//! Each datapoint is either fresh, in the backlog, or taken: part of a request, or held
-//! until its alarm names the cause. The queue is bounded and returns what it drops, so
-//! that the caller can count it. It knows which datapoints the state directory has a copy
-//! of, but it neither sends nor saves anything.
+//! Each datapoint is fresh, in the backlog, or taken. A taken datapoint is part of a
+//! request, or held until its alarm names the cause. The queue is bounded and returns the
+//! datapoints that it drops, so that the caller can count them. It records which
+//! datapoints the state directory has a copy of, but neither sends nor saves any.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) struct Queue {
     capacity: usize,
 }
 
-/// The two ways to CloudWatch. Fresh datapoints never wait for the backlog.
+/// The two lanes of waiting datapoints. Fresh datapoints never wait for the backlog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
     Fresh,
@@ -92,8 +92,8 @@ impl Queue {
         batch
     }
 
-    /// Lets taken datapoints wait in a lane; returns what was dropped to make room.
-    /// `maybe_arrived`: whether CloudWatch may have them already.
+    /// Lets taken datapoints wait in a lane; returns the oldest ones, dropped to make room.
+    /// `maybe_arrived`: whether CloudWatch may have the datapoints already.
     pub(super) fn put_back(
         &mut self,
         rows: impl IntoIterator<Item = u64>,
@@ -132,8 +132,8 @@ impl Queue {
         self.all().for_each(|point| point.saved.settle(saved));
     }
 
-    /// Removes the saved datapoints that need not wait in memory: those of the backlog, and
-    /// fresh ones from before `old`.
+    /// Removes and returns the saved datapoints that need not wait in memory: those of the
+    /// backlog, and fresh ones from before `old`.
     pub(super) fn release(&mut self, old: Timestamp) -> Vec<Datapoint> {
         let is_saved = |point: &Datapoint| point.saved == Saved::Yes;
         let [fresh, backlog] = &mut self.waiting;

@@ -1,8 +1,8 @@
-//! The part of the spool in the state directory that belongs to one destination.
+//! The datapoints of one destination in the state directory.
 //!
-//! Saves copies of datapoints in memory and reads the backlog: datapoints that CloudWatch
-//! did not accept, or that an earlier process left. Without a usable state directory every
-//! operation has no effect. It does not decide what is sent.
+//! Saves copies of datapoints in memory, and reads the backlog: datapoints that CloudWatch
+//! did not accept or that an earlier process left. Without a usable state directory no
+//! operation has an effect. The publisher decides what is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) struct Spool {
     key: Arc<str>,
     /// The write in progress.
     saving: Option<InProgress<Answer>>,
-    /// The query in progress, separate because under load a write is always in progress.
+    /// The query in progress. Separate, because under load there is always a write.
     query: Option<InProgress<Answer>>,
     /// The number of datapoints in the backlog, exact at the last [`Answer::Trimmed`].
     backlog: u64,
@@ -79,9 +79,8 @@ impl Spool {
         }
     }
 
-    /// Saves the last datapoints of the process: waits for the write in progress, then
-    /// saves what `unsaved` returns, given the result of that write. Returns false if
-    /// datapoints are not saved.
+    /// Saves the last datapoints of the process. Waits for the write in progress, passes its
+    /// result to `unsaved`, and saves what that returns. Returns whether all is saved.
     pub(super) async fn save_last(&mut self, unsaved: impl FnOnce(bool) -> Vec<Datapoint>) -> bool {
         let saved = match self.saving.take() {
             Some(saving) => matches!(saving.await, Answer::Saved(true)),
@@ -103,8 +102,8 @@ impl Spool {
         is_well && !was_well
     }
 
-    /// Moves all rows except `known` to the backlog: the store may have rejected the
-    /// message that they were sent.
+    /// Moves all rows except `known` to the backlog. While it was unusable, the store did
+    /// not learn which datapoints were sent.
     pub(super) fn reconcile(&mut self, known: Vec<u64>) {
         self.store.reconcile_datapoints(&self.key, known);
         self.recount();
@@ -193,7 +192,7 @@ impl Spool {
         self.store.sending_datapoints(rows(batch));
     }
 
-    /// Removes datapoints, wherever they waited.
+    /// Removes the saved copies of datapoints.
     pub(super) fn forget(&self, batch: &[Datapoint]) {
         self.store.forget_datapoints(rows(batch));
     }
