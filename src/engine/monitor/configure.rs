@@ -86,7 +86,7 @@ impl Monitor {
             if let Some(event) = state.incidents.close(now, self.removal_reason(name)) {
                 self.outbox.evidence.forget(name);
                 self.declare(event);
-                self.leaves(name, now);
+                self.leave_group(name, now);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Monitor {
                 _ => self.close_restored(kept, "closed: the daemon restarted", now),
             }
         }
-        self.tell_first_of_group();
+        self.publish_initial_annotation();
     }
 
     /// Resumes an open incident of a target, or closes it if the target cannot have it.

@@ -24,84 +24,90 @@ use crate::model::target::TargetName;
 
 /// The maximum number of target names in a group's annotation. An alarm's description has
 /// room for fewer.
-const NAMES: usize = 100;
+const MAX_NAMES: usize = 100;
 
 impl Monitor {
     /// Opens or closes the incident of the prober itself.
-    pub(super) fn prober_changes(&mut self, change: &ProberTransition, now: Timestamp) {
+    pub(super) fn apply_prober_transition(&mut self, change: &ProberTransition, now: Timestamp) {
         match change {
-            ProberTransition::Started(census) => self.own_trouble_begins(census, now),
-            ProberTransition::Ended(census) => self.own_trouble_ends(census, now),
+            ProberTransition::Started(counts) => self.open_prober_incident(counts, now),
+            ProberTransition::Ended(counts) => self.close_prober_incident(counts, now),
         }
     }
 
-    fn own_trouble_begins(&mut self, census: &ProbeCounts, now: Timestamp) {
+    fn open_prober_incident(&mut self, counts: &ProbeCounts, now: Timestamp) {
         let mut facts = Facts::defaults();
-        facts.set_text("phase", census.phase.as_str());
+        facts.set_text("phase", counts.phase.as_str());
         facts.set_text("vantage", "suspect");
         let diagnosis = self.rulebook.diagnose(&facts);
-        let (own, note) = (&mut self.own_incident, census.to_string());
+        let (own, note) = (&mut self.own_incident, counts.to_string());
         let event = own.declare(Scope::Prober, &diagnosis, &note, now);
         if let Some(event) = event {
             self.declare(event);
             self.batch.notify(Notification::Trouble(true));
-            self.tell_group();
+            self.publish_annotation();
         }
     }
 
-    fn own_trouble_ends(&mut self, census: &ProbeCounts, now: Timestamp) {
-        let note = format!("resolved: {census}");
+    fn close_prober_incident(&mut self, counts: &ProbeCounts, now: Timestamp) {
+        let note = format!("resolved: {counts}");
         if let Some(event) = self.own_incident.close(now, &note) {
             self.declare(event);
             self.batch.notify(Notification::Trouble(false));
-            self.tell_group();
+            self.publish_annotation();
         }
     }
 
     /// Counts opened and resolved incidents. Many that open at the same time form a group.
-    pub(super) fn count(&mut self, report: &Report, now: Timestamp) {
+    pub(super) fn count_incident(&mut self, report: &Report, now: Timestamp) {
         let target = &report.target.name;
         match &report.event {
             Some(IncidentEvent::Opened(_)) => {
                 let change = self.mass_failure.opened(target, now);
-                self.group_changes(change, now);
+                self.apply_group_transition(change, now);
             }
-            Some(IncidentEvent::Resolved(_)) => self.leaves(target, now),
+            Some(IncidentEvent::Resolved(_)) => self.leave_group(target, now),
             _ => {}
         }
     }
 
     /// Removes a target whose incident was resolved from the group.
-    pub(super) fn leaves(&mut self, target: &TargetName, now: Timestamp) {
+    pub(super) fn leave_group(&mut self, target: &TargetName, now: Timestamp) {
         let change = self.mass_failure.resolved(target);
-        self.group_changes(change, now);
+        self.apply_group_transition(change, now);
     }
 
     /// Updates the group's incident and annotation.
-    pub(super) fn look_at_group(&mut self, now: Timestamp) {
+    pub(super) fn update_group(&mut self, now: Timestamp) {
         let change = self.mass_failure.expire(now);
-        self.group_changes(change, now);
-        if let Some(census) = self.census() {
-            let (leading, note) = (&census.leading, census.to_string());
+        self.apply_group_transition(change, now);
+        if let Some(summary) = self.group_summary() {
+            let (leading, note) = (&summary.leading, summary.to_string());
             if let Some(event) = self.group_incident.restate(leading, &note, now) {
                 self.declare(event);
             }
         }
-        self.tell_group();
+        self.publish_annotation();
     }
 
-    fn group_changes(&mut self, change: Option<mass_failure::GroupTransition>, now: Timestamp) {
+    fn apply_group_transition(
+        &mut self,
+        change: Option<mass_failure::GroupTransition>,
+        now: Timestamp,
+    ) {
         let event = match change {
-            Some(mass_failure::GroupTransition::Started) => self.census().and_then(|census| {
-                let diagnosis = Diagnosis {
-                    outcome: Outcome::Failed,
-                    verdict: Some(Arc::clone(&census.leading)),
-                    evidence: Vec::new(),
-                    error: None,
-                };
-                let (group, note) = (&mut self.group_incident, census.to_string());
-                group.declare(Scope::Group, &diagnosis, &note, now)
-            }),
+            Some(mass_failure::GroupTransition::Started) => {
+                self.group_summary().and_then(|summary| {
+                    let diagnosis = Diagnosis {
+                        outcome: Outcome::Failed,
+                        verdict: Some(Arc::clone(&summary.leading)),
+                        evidence: Vec::new(),
+                        error: None,
+                    };
+                    let (group, note) = (&mut self.group_incident, summary.to_string());
+                    group.declare(Scope::Group, &diagnosis, &note, now)
+                })
+            }
             Some(mass_failure::GroupTransition::Ended(left)) => {
                 let note = format!(
                     "the group has dissolved; {left} of its targets still fail individually"
@@ -112,14 +118,14 @@ impl Monitor {
         };
         if let Some(event) = event {
             self.declare(event);
-            self.tell_group();
+            self.publish_annotation();
         }
     }
 
-    fn census(&self) -> Option<mass_failure::GroupSummary> {
+    fn group_summary(&self) -> Option<mass_failure::GroupSummary> {
         let members = self.mass_failure.members();
-        let watched = members.filter_map(|name| self.targets.get(name));
-        let open = watched.filter_map(|watched| watched.incidents.open());
+        let states = members.filter_map(|name| self.targets.get(name));
+        let open = states.filter_map(|state| state.incidents.open());
         mass_failure::GroupSummary::of(
             self.mass_failure.since()?,
             open.map(|incident| &incident.verdict),
@@ -127,42 +133,42 @@ impl Monitor {
     }
 
     /// Sends the annotation that replaces those of the targets' alarms, if it has changed.
-    pub(super) fn tell_group(&mut self) {
-        let words = self.words();
-        if words != self.told_of_group {
-            self.told_of_group.clone_from(&words);
-            self.batch.notify(Notification::Group(words));
+    pub(super) fn publish_annotation(&mut self) {
+        let annotation = self.annotation();
+        if annotation != self.published_annotation {
+            self.published_annotation.clone_from(&annotation);
+            self.batch.notify(Notification::Group(annotation));
         }
     }
 
     /// Sends the annotation in any case: the heartbeat alarm may still carry that of the
     /// previous run.
-    pub(super) fn tell_first_of_group(&mut self) {
-        self.told_of_group = self.words();
-        let words = self.told_of_group.clone();
-        self.batch.notify(Notification::Group(words));
+    pub(super) fn publish_initial_annotation(&mut self) {
+        self.published_annotation = self.annotation();
+        let annotation = self.published_annotation.clone();
+        self.batch.notify(Notification::Group(annotation));
     }
 
     /// The annotation to send. A problem of the prober takes precedence, since its view of
     /// the targets is unreliable.
-    fn words(&self) -> Option<Annotation> {
+    fn annotation(&self) -> Option<Annotation> {
         if let Some(own) = self.own_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
-            let census = opened.strip_prefix("opened: ").unwrap_or(opened);
+            let summary = opened.strip_prefix("opened: ").unwrap_or(opened);
             let since = own.opened.strftime("%Y-%m-%d %H:%M:%SZ");
-            let census = format!("Since {since} {census}");
-            return Some(Annotation::group(&own.verdict, &census, &[]));
+            let summary = format!("Since {since} {summary}");
+            return Some(Annotation::group(&own.verdict, &summary, &[]));
         }
-        let census = self.census()?;
+        let summary = self.group_summary()?;
         let mut names: Vec<&str> = self
             .mass_failure
             .members()
             .map(TargetName::as_str)
             .collect();
         names.sort_unstable();
-        names.truncate(NAMES);
-        let text = census.to_string();
-        Some(Annotation::group(&census.leading, &text, &names))
+        names.truncate(MAX_NAMES);
+        let text = summary.to_string();
+        Some(Annotation::group(&summary.leading, &text, &names))
     }
 
     /// Resumes an incident of the prober or of a group from the previous run; returns
@@ -180,9 +186,9 @@ impl Monitor {
                 self.batch.notify(Notification::Trouble(true));
             }
             Scope::Group if self.group_incident.open().is_none() => {
-                let watched = self.targets.iter();
-                let open = watched.filter_map(|(name, watched)| {
-                    let incident = watched.incidents.open()?;
+                let states = self.targets.iter();
+                let open = states.filter_map(|(name, state)| {
+                    let incident = state.incidents.open()?;
                     Some((name, incident.opened))
                 });
                 self.mass_failure = MassFailure::resumed(incident.opened, open);

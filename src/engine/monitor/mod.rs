@@ -109,7 +109,7 @@ pub struct Monitor {
     /// The incident of a group of targets that fail at the same time.
     group_incident: Incidents,
     /// The annotation last sent for the group or the prober.
-    told_of_group: Option<Annotation>,
+    published_annotation: Option<Annotation>,
     /// The state of the previous run, until the first configuration is applied.
     memory: Option<RestoredState>,
     persistence: Persistence,
@@ -139,7 +139,7 @@ impl Monitor {
             own_incident: Incidents::default(),
             mass_failure: MassFailure::default(),
             group_incident: Incidents::default(),
-            told_of_group: None,
+            published_annotation: None,
             memory: Some(memory),
             persistence: Persistence::new(store),
             batch: OutputBatch::default(),
@@ -182,7 +182,7 @@ impl Monitor {
     }
 
     fn tick(&mut self, now: Timestamp) {
-        self.look_at_group(now);
+        self.update_group(now);
         self.persistence
             .save_due_baselines(self.targets.values_mut(), now);
     }
@@ -214,51 +214,51 @@ impl Monitor {
 
     /// Processes one probe: diagnosis, health, incident, report.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
-        let Some(mut watched) = target_state::of(&mut self.targets, target) else {
+        let Some(mut state) = target_state::find(&mut self.targets, target) else {
             return; // The target was removed or changed while its probe ran.
         };
         if let Some(change) = self.prober_health.observe(target, &observation, now) {
-            self.prober_changes(&change, now);
+            self.apply_prober_transition(&change, now);
             // The change reads every target, so this one is looked up again.
-            let Some(again) = target_state::of(&mut self.targets, target) else {
+            let Some(again) = target_state::find(&mut self.targets, target) else {
                 return;
             };
-            watched = again;
+            state = again;
         }
         // What was down before keeps its own incident and cause.
         let own_trouble =
-            self.prober_health.explains(&observation) && watched.incidents.open().is_none();
+            self.prober_health.explains(&observation) && state.incidents.open().is_none();
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
 
-        let mut facts = Facts::gather(target, &observation, &watched.baseline.context(now));
+        let mut facts = Facts::gather(target, &observation, &state.baseline.context(now));
         if own_trouble {
             facts.set_text("vantage", "suspect");
         }
         let diagnosis = self.rulebook.diagnose(&facts);
-        watched.evidence_requests.record_sent(observation.started);
+        state.evidence_requests.record_sent(observation.started);
         // A failure of the prober itself does not count for the target.
         let (transition, event) = if own_trouble {
             (None, None)
         } else {
             let rulebook = &self.rulebook;
-            watched.apply(&observation, &diagnosis, rulebook, maintenance, now)
+            state.apply(&observation, &diagnosis, rulebook, maintenance, now)
         };
-        watched.show(&diagnosis);
+        state.show(&diagnosis);
         let incidents = if own_trouble {
             &self.own_incident
         } else {
-            &watched.incidents
+            &state.incidents
         };
         let report = Report {
-            target: Arc::clone(&watched.target),
+            target: Arc::clone(&state.target),
             location: Arc::clone(&self.location),
             at: now,
             observation: Arc::new(observation),
             diagnosis: Arc::new(diagnosis),
-            health: watched.health.state(),
-            since: watched.health.since(),
+            health: state.health.state(),
+            since: state.health.since(),
             transition,
-            showing: watched.showing.clone(),
+            showing: state.showing.clone(),
             floor: facts.number("floor"),
             incident: incidents.open().cloned(),
             event,
@@ -266,10 +266,10 @@ impl Monitor {
             own_trouble,
         };
         if !own_trouble {
-            watched.confirm(&self.outbox);
-            watched.request_evidence(&report, &facts, &self.outbox);
-            watched.control(&report, &self.outbox, now);
-            self.count(&report, now);
+            state.confirm(&self.outbox);
+            state.request_evidence(&report, &facts, &self.outbox);
+            state.control(&report, &self.outbox, now);
+            self.count_incident(&report, now);
         }
         self.batch.report(report);
     }

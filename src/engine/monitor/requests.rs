@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::notification::Notification;
-use super::target_state::{TargetState, of};
+use super::target_state::{TargetState, find};
 use super::{Monitor, Outbox};
 use crate::domain::diagnosis::Outcome;
 use crate::domain::diagnosis::aws::EvidenceUpdate;
@@ -80,7 +80,7 @@ impl Monitor {
         observation: &Observation,
         now: Timestamp,
     ) {
-        let Some(state) = of(&mut self.targets, target) else {
+        let Some(state) = find(&mut self.targets, target) else {
             return;
         };
         let host = target.url.host_str().unwrap_or_default();

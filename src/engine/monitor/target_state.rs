@@ -146,7 +146,7 @@ impl Learned {
 }
 
 /// The state of a target; `None` if the target has been removed or changed since.
-pub(super) fn of<'a>(
+pub(super) fn find<'a>(
     targets: &'a mut HashMap<TargetName, TargetState>,
     target: &Arc<Target>,
 ) -> Option<&'a mut TargetState> {
