@@ -25,6 +25,8 @@ mod peers;
 mod server;
 #[cfg(test)]
 mod table;
+#[cfg(test)]
+mod walls;
 
 use server::{Answer, Server};
 

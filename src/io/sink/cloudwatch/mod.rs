@@ -21,6 +21,8 @@ mod sender;
 mod shown;
 mod spool;
 mod transmitter;
+#[cfg(test)]
+mod walls;
 mod windows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
