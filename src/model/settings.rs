@@ -148,8 +148,6 @@ pub struct CloudWatchSettings {
     pub endpoint_url: Option<String>,
     /// Assumed by the credentials of the SDK's default chain; absent: those themselves.
     pub role: Option<Role>,
-    /// Which destination it is that all this is about; absent: the main one.
-    pub name: Option<String>,
     /// Further accounts or regions, by name.
     pub destinations: BTreeMap<String, DestinationSettings>,
     /// Metric namespace.
@@ -337,7 +335,6 @@ impl Default for CloudWatchSettings {
             region: None,
             endpoint_url: None,
             role: None,
-            name: None,
             destinations: BTreeMap::new(),
             namespace: "Probecause".to_owned(),
             alarm_actions: Vec::new(),

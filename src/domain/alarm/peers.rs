@@ -10,8 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::shard::holders;
-use crate::model::settings::{Settings, ShardSettings};
+use crate::model::settings::ShardSettings;
 use crate::model::target::TargetName;
 
 /// What CloudWatch says of another daemon's heartbeat.
@@ -81,23 +82,12 @@ impl Peers {
         let mut holders = holders(shards, target).into_iter();
         holders.find(|index| *index == own || !self.gone.contains(index)) == Some(own)
     }
-
-    /// The settings with the targets alone whose alarms are this daemon's to manage.
-    #[must_use]
-    pub fn managed(&self, settings: &Settings) -> Settings {
-        let targets = settings.targets.iter();
-        let ours = targets.filter(|target| self.leaves_to_us(&settings.shards, &target.name));
-        Settings {
-            targets: ours.cloned().collect(),
-            ..settings.clone()
-        }
-    }
 }
 
 /// The daemons that come before this one for a target that it holds: the only ones whose
 /// coming and going concerns it.
 #[must_use]
-pub fn before_us(settings: &Settings) -> BTreeSet<u32> {
+pub fn before_us(settings: &DestinationView) -> BTreeSet<u32> {
     let Some(own) = settings.shards.own else {
         return BTreeSet::new();
     };

@@ -188,13 +188,13 @@ pub(super) fn report_clashes<'a>(
     let mut seen = BTreeMap::new();
     for spec in alarm::desired(settings) {
         let Some(first) = seen.get(&spec.name) else {
-            seen.insert(spec.name, spec.subject);
+            seen.insert(spec.name, spec.key);
             continue;
         };
         // The one that is called like another's alarm of a cause is to be renamed. A name
         // that stands twice is told elsewhere.
         let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
-        | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.subject)
+        | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.key)
         else {
             continue;
         };

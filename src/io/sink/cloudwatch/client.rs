@@ -9,9 +9,10 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
 use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::io::aws::{assume, blame, sort};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::model::settings::{CloudWatchSettings, Role};
+use crate::model::settings::Role;
 
 pub use crate::io::aws::{CallError, FailureKind};
 
@@ -39,19 +40,17 @@ impl Api {
     /// # Errors
     /// When no region is known.
     pub async fn connect(
-        settings: &CloudWatchSettings,
+        view: &DestinationView,
         base: Option<&SdkConfig>,
         metrics: Option<DaemonMetrics>,
     ) -> Result<Self, CallError> {
+        let settings = &view.cloudwatch;
         let mut config = crate::io::aws::configuration(base, settings.region.as_deref()).await;
         if config.region().is_none() {
             return Err(CallError {
                 operation: "connect",
                 kind: FailureKind::Denied,
-                text: format!(
-                    "no AWS region is known: set `{}` or AWS_REGION",
-                    key(settings)
-                ),
+                text: format!("no AWS region is known: set `{}` or AWS_REGION", key(view)),
             });
         }
         if let Some(url) = &settings.endpoint_url {
@@ -68,7 +67,7 @@ impl Api {
             writes: Client::from_conf(builder.clone().build()),
             reads: Client::from_conf(builder.retry_config(retries).build()),
             role: settings.role.clone(),
-            name: settings.name.clone(),
+            name: view.name.clone(),
             metrics,
         })
     }
@@ -110,8 +109,8 @@ impl Api {
 }
 
 /// The key that gives a destination its region.
-fn key(settings: &CloudWatchSettings) -> String {
-    match &settings.name {
+fn key(view: &DestinationView) -> String {
+    match &view.name {
         Some(name) => format!("cloudwatch.destination.{name}.region"),
         None => "cloudwatch.region".to_owned(),
     }
@@ -122,15 +121,20 @@ mod tests {
     use aws_config::BehaviorVersion;
 
     use super::*;
+    use crate::model::settings::Settings;
 
     #[tokio::test]
     async fn a_missing_region_is_an_error_that_names_the_mend() {
         let base = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .build();
-        let error = Api::connect(&CloudWatchSettings::default(), Some(&base), None)
-            .await
-            .unwrap_err();
+        let error = Api::connect(
+            &DestinationView::of_all(&Settings::default()),
+            Some(&base),
+            None,
+        )
+        .await
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "connect: no AWS region is known: set `cloudwatch.region` or AWS_REGION"

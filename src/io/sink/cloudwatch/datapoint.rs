@@ -7,11 +7,11 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{MetricDatum, StandardUnit};
 use jiff::Timestamp;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{HEARTBEAT_METRIC, heartbeat_dimensions};
 use crate::io::sink::cloudwatch::account::dimension;
 use crate::io::store::SpoolRow;
 use crate::model::cause::CauseId;
-use crate::model::settings::Settings;
 use crate::model::target::{CloudWatchMetric, TargetName};
 
 /// A point of one series, of one or more values.
@@ -148,7 +148,7 @@ impl Datapoint {
     }
 
     /// The datapoint as CloudWatch takes it.
-    pub(super) fn datum(&self, settings: &Settings) -> MetricDatum {
+    pub(super) fn datum(&self, settings: &DestinationView) -> MetricDatum {
         let (location, resolution) = (&settings.location, settings.cloudwatch.resolution);
         let mut datum = MetricDatum::builder()
             .metric_name(self.series.metric())
@@ -186,6 +186,7 @@ impl Datapoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::settings::Settings;
 
     #[test]
     fn the_first_shards_heartbeat_is_the_locations_and_others_say_which_they_are() {
@@ -193,7 +194,7 @@ mod tests {
             let mut settings = Settings::default();
             settings.shards.own = own;
             let beat = Datapoint::new(1, Series::Heartbeat, Timestamp::UNIX_EPOCH, 1.0);
-            let datum = beat.datum(&settings);
+            let datum = beat.datum(&DestinationView::of_all(&settings));
             let dimensions = datum.dimensions().iter();
             let dimensions: Vec<_> = dimensions
                 .map(|one| (one.name().unwrap(), one.value().unwrap()))

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error_span, warn};
 
 use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::destination::MAIN;
 use crate::io::sink::cloudwatch::SINK;
 use crate::io::sink::cloudwatch::desk::Desk;
@@ -23,7 +24,6 @@ use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::cloudwatch::sender::{Command, Sender};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
-use crate::model::settings::Settings;
 
 /// What every destination is started with.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Surroundings {
 #[derive(Debug)]
 pub(super) struct Destination {
     commands: mpsc::Sender<Command>,
-    settings: watch::Sender<Arc<Settings>>,
+    settings: watch::Sender<Arc<DestinationView>>,
     metrics: DaemonMetrics,
     desk: Arc<Desk>,
     work: AbortHandle,
@@ -60,7 +60,7 @@ struct Work {
     queue: mpsc::Receiver<Command>,
     keeper: Keeper,
     /// Closed once the destination is gone from the configuration.
-    settings: watch::Receiver<Arc<Settings>>,
+    settings: watch::Receiver<Arc<DestinationView>>,
     /// One of the same name that may still be leaving.
     before: Option<Leaving>,
 }
@@ -82,8 +82,12 @@ const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Destination {
     /// Starts a destination with its own view of the settings, once `before` has ended.
-    pub(super) fn start(with: &Surroundings, view: Settings, before: Option<Leaving>) -> Self {
-        let name = view.cloudwatch.name.clone();
+    pub(super) fn start(
+        with: &Surroundings,
+        view: DestinationView,
+        before: Option<Leaving>,
+    ) -> Self {
+        let name = view.name.clone();
         let (commands, queue) = mpsc::channel(QUEUE);
         let (settings, watching) = watch::channel(Arc::new(view));
         let metrics = with.metrics.clone();
@@ -127,7 +131,7 @@ impl Destination {
 
     /// Hands a command over. Never waits; one that finds no place is counted as dropped.
     pub(super) fn send(&self, command: Command) {
-        if !self.settings.borrow().cloudwatch.enabled {
+        if !self.settings.borrow().active {
             return;
         }
         // A closed queue means that the task has ended, which is told elsewhere.
@@ -140,18 +144,18 @@ impl Destination {
 
     /// Takes the words of a group incident.
     pub(super) fn group(&self, words: Option<Annotation>) {
-        if self.settings.borrow().cloudwatch.enabled {
+        if self.settings.borrow().active {
             self.desk.group(words);
         }
     }
 
     /// Its view of the settings.
-    pub(super) fn settings(&self) -> Arc<Settings> {
+    pub(super) fn settings(&self) -> Arc<DestinationView> {
         Arc::clone(&self.settings.borrow())
     }
 
     /// Takes a new view of the settings.
-    pub(super) fn configure(&self, view: Settings) {
+    pub(super) fn configure(&self, view: DestinationView) {
         // The same again would only read every alarm once more.
         self.settings.send_if_modified(|known| {
             let differs = **known != view;
@@ -164,9 +168,8 @@ impl Destination {
 
     /// Sends what waits, keeps its alarms from paging, and ends.
     pub(super) fn leave(self) -> Leaving {
-        let mut last = Settings::clone(&self.settings.borrow());
-        // Without alarms that are desired, all are those of removed targets.
-        last.cloudwatch.enabled = false;
+        // Without desired alarms, every alarm is one of a removed target.
+        let last = self.settings.borrow().removed();
         self.settings.send_replace(Arc::new(last));
         let (commands, watched) = (self.commands, self.watched);
         let deadline = Instant::now() + FLUSH;

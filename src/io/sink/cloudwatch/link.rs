@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_config::SdkConfig;
 use tracing::{error, info};
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::io::sink::cloudwatch::client::{Api, CallError, FailureKind};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::CloudWatchSettings;
@@ -32,7 +33,8 @@ impl Link {
     }
 
     /// The connection for these settings.
-    pub(super) async fn api(&self, settings: &CloudWatchSettings) -> Result<Api, CallError> {
+    pub(super) async fn api(&self, view: &DestinationView) -> Result<Api, CallError> {
+        let settings = &view.cloudwatch;
         let mut connected = self.connected.lock().await;
         if let Some((for_settings, api)) = &*connected
             && for_settings.region == settings.region
@@ -41,7 +43,7 @@ impl Link {
         {
             return Ok(api.clone());
         }
-        let api = Api::connect(settings, self.base.as_ref(), Some(self.metrics.clone())).await;
+        let api = Api::connect(view, self.base.as_ref(), Some(self.metrics.clone())).await;
         if let Ok(api) = &api {
             self.well("connect");
             *connected = Some((settings.clone(), api.clone()));

@@ -4,10 +4,10 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::io::sink::cloudwatch::client::CallError;
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
 use crate::io::sink::cloudwatch::link::Link;
-use crate::model::settings::Settings;
 
 /// How a request went.
 pub(super) struct Outcome {
@@ -28,11 +28,11 @@ pub(super) type Request = UnderWay<Outcome>;
 /// Sends a batch.
 pub(super) async fn put(
     link: &Link,
-    settings: &Settings,
+    settings: &DestinationView,
     batch: &[Datapoint],
 ) -> Result<(), CallError> {
     let cloudwatch = &settings.cloudwatch;
-    let api = link.api(cloudwatch).await?;
+    let api = link.api(settings).await?;
     let data = batch
         .iter()
         .map(|datapoint| datapoint.datum(settings))

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::alarm::annotation::Annotation;
-use crate::domain::alarm::destination::{MAIN, is_elsewhere, views};
+use crate::domain::alarm::destination::{self, DestinationView, MAIN};
 use crate::io::sink::cloudwatch::SINK;
 use crate::io::sink::cloudwatch::destination::{Destination, Leaving, Surroundings};
 use crate::io::sink::cloudwatch::sender::Command;
@@ -40,11 +40,10 @@ impl Routing {
     /// Starts, changes and ends destinations as the settings say. One that is now in
     /// another place ends there and begins here.
     pub(super) fn configure(&mut self, settings: &Settings) {
-        let views = views(settings);
+        let views = destination::running(settings);
         let gone = self.running.iter().filter(|(name, destination)| {
-            views.get(*name).is_none_or(|view| {
-                is_elsewhere(&destination.settings().cloudwatch, &view.cloudwatch)
-            })
+            let view = views.get(*name);
+            view.is_none_or(|view| destination.settings().moves_to(view))
         });
         let gone: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
         for name in gone {
@@ -100,7 +99,7 @@ impl Routing {
         (running.collect(), leaving.collect())
     }
 
-    fn start(&mut self, name: String, view: Settings) {
+    fn start(&mut self, name: String, view: DestinationView) {
         let destination = Destination::start(&self.with, view, self.leaving.remove(&name));
         if self.trouble {
             destination.send(Command::Trouble(true));
@@ -113,6 +112,6 @@ impl Routing {
 
     fn is_on(&self) -> bool {
         let main = self.running.get(MAIN);
-        main.is_some_and(|main| main.settings().cloudwatch.enabled)
+        main.is_some_and(|main| main.settings().active)
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{self, has_alarm};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::report::{Report, Update};
@@ -29,7 +30,6 @@ use crate::io::sink::cloudwatch::windows::{Urgent, Windows, window_start};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::cause::{CauseId, Certainty};
-use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
 /// What the task is told.
@@ -46,8 +46,8 @@ pub(super) enum Command {
 /// The sender of one location's datapoints.
 pub(super) struct Sender {
     desk: Arc<Desk>,
-    settings: watch::Receiver<Arc<Settings>>,
-    current: Arc<Settings>,
+    settings: watch::Receiver<Arc<DestinationView>>,
+    current: Arc<DestinationView>,
     metrics: DaemonMetrics,
     windows: Windows,
     transmitter: Transmitter,
@@ -83,7 +83,7 @@ impl Sender {
     pub(super) fn new(
         link: Arc<Link>,
         desk: Arc<Desk>,
-        mut settings: watch::Receiver<Arc<Settings>>,
+        mut settings: watch::Receiver<Arc<DestinationView>>,
         metrics: DaemonMetrics,
         (store, destination): (Store, &str),
     ) -> Self {
@@ -241,7 +241,7 @@ impl Sender {
     }
 
     fn tick(&mut self, now: Timestamp) {
-        if !self.current.cloudwatch.enabled {
+        if !self.current.active {
             return;
         }
         let resolution = self.current.cloudwatch.resolution;

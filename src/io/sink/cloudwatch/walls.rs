@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::advance;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::plan::tests::settings;
 use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::domain::health::HealthState;
@@ -63,7 +64,7 @@ async fn failing() -> (Arc<Desk>, DaemonMetrics, mpsc::Sender<Command>) {
     settings.cloudwatch.endpoint_url = Some("http://127.0.0.1:9".to_owned());
     let report = down(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
-    let (_, watching) = watch::channel(Arc::new(settings));
+    let (_, watching) = watch::channel(Arc::new(DestinationView::of_all(&settings)));
     let desk = Arc::new(Desk::default());
     let store = Store::off(metrics.store_gauges());
     let link = Link::new(None, metrics.clone());

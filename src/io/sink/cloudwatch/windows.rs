@@ -300,6 +300,7 @@ mod tests {
     use aws_sdk_cloudwatch::types::MetricDatum;
 
     use super::*;
+    use crate::domain::alarm::destination::DestinationView;
     use crate::domain::diagnosis::{Diagnosis, Verdict};
     use crate::model::cause::{Certainty, Owner};
     use crate::model::observation::Observation;
@@ -308,13 +309,13 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn settings(resolution: Duration) -> Settings {
+    fn view(resolution: Duration) -> DestinationView {
         let mut settings = Settings {
             location: "here".to_owned(),
             ..Settings::default()
         };
         settings.cloudwatch.resolution = resolution;
-        settings
+        DestinationView::of_all(&settings)
     }
 
     fn at(second: i64) -> Timestamp {
@@ -455,14 +456,12 @@ mod tests {
         let closed: Vec<_> = windows.close_all();
         let names: Vec<_> = closed
             .iter()
-            .map(|closed| closed.datapoint.datum(&settings(MINUTE)))
+            .map(|closed| closed.datapoint.datum(&view(MINUTE)))
             .collect();
         let names: Vec<_> = names.iter().filter_map(MetricDatum::metric_name).collect();
         // No processing: the phase was never reached.
         assert_eq!(names, ["Down", "Failed", "Duration", "Failures"]);
-        let failures = closed[3]
-            .datapoint
-            .datum(&settings(Duration::from_secs(10)));
+        let failures = closed[3].datapoint.datum(&view(Duration::from_secs(10)));
         let dimensions: Vec<_> = failures
             .dimensions()
             .iter()

@@ -86,7 +86,7 @@ impl Keeper {
             self.lend(spec, None);
             return Ok(Turn::Yield);
         }
-        let lent = spec.subject.target().and_then(|one| self.lent.get(one));
+        let lent = spec.key.target().and_then(|one| self.lent.get(one));
         let found = Found {
             cause: tags.get(CAUSE_TAG).map(String::as_str),
             firing: alarm.state_value() == Some(&StateValue::Alarm),
@@ -112,18 +112,18 @@ impl Keeper {
     fn wait_for_the_end(&self, spec: &AlarmSpec, mut note: Note) {
         let period = Duration::from_secs(u64::from(spec.period));
         note.not_before = Instant::now() + period * 2;
-        self.desk.give_back(spec.subject.clone(), note);
+        self.desk.give_back(spec.key.clone(), note);
     }
 
     fn is_lent(&self, spec: &AlarmSpec) -> bool {
-        let target = spec.subject.target();
+        let target = spec.key.target();
         target.is_some_and(|target| self.lent.contains_key(target))
     }
 
     /// Remembers which cause of ours an alarm says: while there is one, the notes of its
     /// target do not rest.
     fn lend(&mut self, spec: &AlarmSpec, cause: Option<String>) {
-        let Some(target) = spec.subject.target() else {
+        let Some(target) = spec.key.target() else {
             return;
         };
         self.desk.rest_for(target, cause.is_none());

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::plan::{ActualAlarm, Step};
 use crate::domain::alarm::{self, AlarmKey, AlarmSpec};
 use crate::io::sink::cloudwatch::account::Pace;
@@ -33,15 +34,14 @@ use crate::io::sink::cloudwatch::keeper::peers::Circle;
 use crate::io::sink::cloudwatch::keeper::silence::Silence;
 use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
 /// The keeper of the alarms of one location.
 pub(super) struct Keeper {
     link: Arc<Link>,
     desk: Arc<Desk>,
-    settings: watch::Receiver<Arc<Settings>>,
-    current: Arc<Settings>,
+    settings: watch::Receiver<Arc<DestinationView>>,
+    current: Arc<DestinationView>,
     metrics: DaemonMetrics,
     specs: Specs,
     /// Those of every target that is held, whoever manages them.
@@ -116,7 +116,7 @@ impl Keeper {
     pub(super) fn new(
         link: Arc<Link>,
         desk: Arc<Desk>,
-        mut settings: watch::Receiver<Arc<Settings>>,
+        mut settings: watch::Receiver<Arc<DestinationView>>,
         metrics: DaemonMetrics,
     ) -> Self {
         let current = settings.borrow_and_update().clone();
@@ -157,7 +157,7 @@ impl Keeper {
                 self.reconfigure();
             }
             let alone = self.settings.has_changed().is_err();
-            if alone && (self.is_idle() || self.current.cloudwatch.enabled) {
+            if alone && (self.is_idle() || self.current.active) {
                 return;
             }
             let now = Instant::now();
@@ -197,11 +197,11 @@ impl Keeper {
 
     /// Does the next piece of work; false: there is none now.
     async fn work(&mut self, now: Instant) -> Result<bool, CallError> {
-        let api = self.link.api(&self.current.cloudwatch).await?;
+        let api = self.link.api(&self.current).await?;
         if self.keep_silent(&api, now).await? {
             return Ok(true);
         }
-        if !self.current.cloudwatch.enabled {
+        if !self.current.active {
             return Ok(false);
         }
         self.begin_reading(&api);
@@ -259,8 +259,8 @@ impl Keeper {
 
     fn reconfigure(&mut self) {
         let new = self.settings.borrow_and_update().clone();
-        let names = |settings: &Settings| -> BTreeSet<String> {
-            let specs = alarm::of_location(settings).into_iter();
+        let names = |settings: &DestinationView| -> BTreeSet<String> {
+            let specs = alarm::alarms_of_location(settings).into_iter();
             specs.map(|spec| spec.name).collect()
         };
         let wanted = names(&new);
@@ -274,7 +274,7 @@ impl Keeper {
         self.review = None;
         self.todo.clear();
         self.not_before = None;
-        if !self.current.cloudwatch.enabled {
+        if !self.current.active {
             self.set_drifted(BTreeMap::new());
         }
     }
@@ -293,12 +293,12 @@ impl Keeper {
     }
 
     fn is_idle(&self) -> bool {
-        !self.current.cloudwatch.enabled && self.silence.is_done()
+        !self.current.active && self.silence.is_done()
     }
 
     /// When there is something to do of its own accord.
     fn next(&self) -> Option<Instant> {
-        let enabled = self.current.cloudwatch.enabled && self.review.is_none();
+        let enabled = self.current.active && self.review.is_none();
         let review = enabled.then_some(self.review_at);
         let look = self.circle.next().filter(|_| enabled);
         let now = Instant::now();
@@ -316,14 +316,14 @@ impl Keeper {
 }
 
 impl Specs {
-    fn new(settings: &Settings) -> Self {
+    fn new(alarms: Vec<AlarmSpec>) -> Self {
         let mut specs = Self::default();
-        for spec in alarm::desired(settings) {
-            if let AlarmKey::Cause { target, .. } = &spec.subject {
+        for spec in alarms {
+            if let AlarmKey::Cause { target, .. } = &spec.key {
                 let causes = specs.causes.entry(target.clone()).or_default();
-                causes.push(spec.subject.clone());
+                causes.push(spec.key.clone());
             }
-            specs.by_subject.insert(spec.subject.clone(), spec);
+            specs.by_subject.insert(spec.key.clone(), spec);
         }
         specs
     }

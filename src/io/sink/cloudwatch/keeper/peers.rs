@@ -10,12 +10,13 @@ use aws_sdk_cloudwatch::types::StateValue;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::peers::{Peers, Pulse, before_us};
-use crate::domain::alarm::{heartbeat_name, heartbeat_period};
+use crate::domain::alarm::{self, AlarmSpec, heartbeat_name, heartbeat_period};
 use crate::io::sink::cloudwatch::account;
 use crate::io::sink::cloudwatch::client::Api;
 use crate::io::sink::cloudwatch::keeper::{Keeper, Specs};
-use crate::model::settings::Settings;
+use crate::model::target::TargetName;
 
 /// The keeper's place among the daemons of its location.
 pub(super) struct Circle {
@@ -25,26 +26,21 @@ pub(super) struct Circle {
     before_us: Vec<u32>,
     /// When their heartbeats are looked at again.
     look_at: Instant,
-    /// The settings with the targets alone whose alarms are ours to manage.
-    pub(super) mine: Settings,
 }
 
 impl Circle {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &DestinationView) -> Self {
         let now = Instant::now();
-        let peers = Peers::default();
         Self {
             began: now,
             before_us: before_us(settings).into_iter().collect(),
             look_at: now,
-            mine: peers.managed(settings),
-            peers,
+            peers: Peers::default(),
         }
     }
 
-    fn configure(&mut self, settings: &Settings) {
+    fn configure(&mut self, settings: &DestinationView) {
         self.before_us = before_us(settings).into_iter().collect();
-        self.mine = self.peers.managed(settings);
     }
 
     /// When there is something to look at; `None`: nobody comes before us.
@@ -58,17 +54,24 @@ impl Keeper {
     /// until they are.
     pub(super) fn take_place(&mut self) {
         self.circle.configure(&self.current);
-        let managed = self.circle.mine.targets.iter().map(|one| one.name.clone());
-        let managed: HashSet<_> = managed.collect();
         let all = self.current.targets.iter().map(|one| &one.name);
-        let others = all.filter(|name| !managed.contains(*name));
+        let others = all.filter(|name| !self.manages(name));
         let mut others: HashSet<_> = others.cloned().collect();
         // Whoever manages an alarm says on it what he likes; of the others we go on to say
         // what becomes of the causes that we wrote.
         self.lent.retain(|target, _| others.remove(target));
         self.desk.rest_elsewhere(others);
-        self.specs = Specs::new(&self.circle.mine);
-        self.held = Specs::new(&self.current);
+        self.specs = Specs::new(self.managed_alarms());
+        self.held = Specs::new(alarm::alarms_of(&self.current));
+    }
+
+    /// The desired alarms that are ours to manage.
+    pub(super) fn managed_alarms(&self) -> Vec<AlarmSpec> {
+        alarm::alarms_where(&self.current, |target| self.manages(&target.name))
+    }
+
+    fn manages(&self, target: &TargetName) -> bool {
+        self.circle.peers.leaves_to_us(&self.current.shards, target)
     }
 
     /// Looks at the heartbeats of the daemons before us, where that is due; false: it is

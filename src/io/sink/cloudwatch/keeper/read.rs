@@ -175,7 +175,7 @@ impl Keeper {
     }
 
     fn plan(&self, actual: &[ActualAlarm]) -> Plan {
-        let desired = alarm::desired(&self.circle.mine);
+        let desired = self.managed_alarms();
         let drift = self.current.cloudwatch.drift;
         Plan::new(&desired, actual, &self.current.location, drift)
     }
@@ -309,7 +309,8 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::domain::alarm::desired;
+    use crate::domain::alarm::alarms_of;
+    use crate::domain::alarm::destination::DestinationView;
     use crate::domain::alarm::plan::tests::{applied, settings};
     use crate::io::sink::cloudwatch::desk::Desk;
     use crate::io::sink::cloudwatch::link::Link;
@@ -319,7 +320,7 @@ mod tests {
     fn keeper(settings: Settings) -> Keeper {
         let metrics = DaemonMetrics::new().unwrap();
         let link = Link::new(None, metrics.clone());
-        let (_, watching) = watch::channel(Arc::new(settings));
+        let (_, watching) = watch::channel(Arc::new(DestinationView::of_all(&settings)));
         Keeper::new(link, Arc::new(Desk::default()), watching, metrics)
     }
 
@@ -330,7 +331,7 @@ mod tests {
         meanwhile: impl FnOnce(&mut Keeper, &mut Vec<ActualAlarm>),
     ) -> String {
         let mut keeper = keeper(settings(|settings, _| settings.cloudwatch.drift = drift));
-        let mut actual = applied(&desired(&keeper.current));
+        let mut actual = applied(&alarms_of(&keeper.current));
         keeper.adopt(keeper.plan(&actual));
         assert!(keeper.todo.is_empty());
         meanwhile(&mut keeper, &mut actual);

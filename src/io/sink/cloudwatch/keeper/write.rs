@@ -27,7 +27,7 @@ impl Keeper {
         let (Step::Create(spec) | Step::Update { spec, .. }) = &step else {
             return Ok(());
         };
-        let subject = spec.subject.clone();
+        let subject = spec.key.clone();
         if let Some(note) = self.desk.take_of(&subject, Instant::now()) {
             self.todo.push_front(step);
             return self.write(api, subject, note).await;
@@ -252,7 +252,7 @@ impl Keeper {
         if let Some(words) = self.words_of(spec) {
             return words.clone();
         }
-        if let AlarmKey::Cause { target, cause, .. } = &spec.subject {
+        if let AlarmKey::Cause { target, cause, .. } = &spec.key {
             let of_target = AlarmKey::Target(target.clone());
             let of_target = self.specs.by_subject.get(&of_target);
             let shown = of_target.and_then(|of_target| self.words_of(of_target));

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::io::sink::cloudwatch::SINK;
 use crate::io::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::io::sink::cloudwatch::disk::{Disk, Told};
@@ -24,12 +25,11 @@ use crate::io::sink::cloudwatch::shown::Shown;
 use crate::io::sink::cloudwatch::spool::{CAPACITY, MAX_BATCH, Spool};
 use crate::io::sink::cloudwatch::windows::{Closed, Windows};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::model::settings::Settings;
 
 /// The way of one destination's datapoints.
 pub(super) struct Transmitter {
     link: Arc<Link>,
-    settings: Arc<Settings>,
+    settings: Arc<DestinationView>,
     metrics: DaemonMetrics,
     spool: Spool,
     disk: Disk,
@@ -74,7 +74,7 @@ const HOUR: i64 = 3600;
 impl Transmitter {
     pub(super) fn new(
         link: Arc<Link>,
-        settings: Arc<Settings>,
+        settings: Arc<DestinationView>,
         metrics: DaemonMetrics,
         disk: Disk,
     ) -> Self {
@@ -97,7 +97,7 @@ impl Transmitter {
         }
     }
 
-    pub(super) fn configure(&mut self, settings: Arc<Settings>) {
+    pub(super) fn configure(&mut self, settings: Arc<DestinationView>) {
         self.settings = settings;
     }
 
