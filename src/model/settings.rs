@@ -163,9 +163,6 @@ pub struct CloudWatchSettings {
     pub backlog: Duration,
     /// What becomes of an alarm that somebody changed by hand.
     pub drift: DriftPolicy,
-    /// How often the daemon reads its alarms again, to find what was changed by hand. No
-    /// key of the configuration: only a test is quicker.
-    pub review_every: Duration,
 }
 
 /// A further account or region that targets may have their metrics and alarms in. What it
@@ -344,7 +341,6 @@ impl Default for CloudWatchSettings {
             drift: DriftPolicy::Mend,
             // A reading of a thousand alarms is ten calls; an alarm silenced by mistake
             // is found within a coffee break, not at the next restart.
-            review_every: Duration::from_secs(600),
         }
     }
 }

@@ -22,8 +22,10 @@ use super::{Exit, Terminal};
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::Step;
+use crate::domain::alarm::reconciler::call::{Call, NAMES_PER_CALL, Write as AlarmWrite};
+use crate::io::alarms::account::Pace;
+use crate::io::alarms::calls;
 use crate::io::config;
-use crate::io::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
 use crate::model::settings::Settings;
 
 /// Arguments of `alarms`.
@@ -184,14 +186,20 @@ async fn apply(found: &Found, printer: &mut Printer<'_>) -> Result<Exit, String>
     let Found { api, plan, .. } = found;
     let pace = Pace::default();
     for step in plan.changes() {
-        let result = match step {
-            Step::Create(spec) => account::put(api, &pace, spec, &Annotation::healthy(spec)).await,
-            Step::Update { spec, actual, .. } => account::update(api, &pace, spec, actual).await,
+        let annotation = match step {
+            Step::Create(spec) => Annotation::healthy(spec),
+            Step::Update { spec, actual, .. } => {
+                Annotation::kept(spec, &actual.tags, &actual.description)
+            }
             Step::Drift { .. } | Step::Unchanged { .. } | Step::Conflict(_) | Step::Orphan(_) => {
-                Ok(())
+                continue;
             }
         };
-        result.map_err(|error| format!("alarm `{}`: {error}", step.name()))?;
+        if let Some(write) = AlarmWrite::of_step(step, &annotation) {
+            let performed = calls::perform(Ok(api.clone()), &pace, Call::Write(write)).await;
+            let result = performed.done();
+            result.map_err(|error| format!("alarm `{}`: {error}", step.name()))?;
+        }
         printer.step(step)?;
     }
     if !plan.has_changes() {
@@ -229,9 +237,10 @@ async fn prune(
     if yes {
         let pace = Pace::default();
         for some in names.chunks(NAMES_PER_CALL) {
-            account::remove(&found.api, &pace, some)
-                .await
-                .map_err(|error| error.to_string())?;
+            let names = some.to_vec();
+            let api = Ok(found.api.clone());
+            let performed = calls::perform(api, &pace, Call::Delete { names }).await;
+            performed.done().map_err(|error| error.to_string())?;
         }
     }
     printer.text(&match (names.len(), yes) {
@@ -252,7 +261,7 @@ mod tests {
     use crate::domain::alarm::destination::{DestinationView, configured};
     use crate::domain::alarm::plan::ActualAlarm;
     use crate::domain::alarm::plan::tests::{applied, settings};
-    use crate::io::sink::cloudwatch::client::Api;
+    use crate::io::cloudwatch::client::Api;
     use crate::model::cause::{CauseId, Owner};
     use crate::model::settings::DriftPolicy;
     use crate::model::target::CauseAlarm;

@@ -8,8 +8,11 @@ use futures_util::future::join_all;
 use crate::domain::alarm;
 use crate::domain::alarm::destination::{self, DestinationView};
 use crate::domain::alarm::plan::{ActualAlarm, Plan};
-use crate::io::sink::cloudwatch::account;
-use crate::io::sink::cloudwatch::client::{Api, CallError};
+use crate::domain::alarm::reconciler::call::{Call, Found as Read, ReadId, ReadScope};
+use crate::io::alarms::account::Pace;
+use crate::io::alarms::calls;
+use crate::io::aws::CallError;
+use crate::io::cloudwatch::client::Api;
 use crate::model::settings::Settings;
 
 /// One account and region.
@@ -93,6 +96,16 @@ impl Found {
 
 async fn find(view: &DestinationView, base: Option<&SdkConfig>) -> Result<Found, CallError> {
     let api = Api::connect(view, base, None).await?;
-    let actual = account::read(&api, &view.location).await?;
+    let read = Call::ReadAlarms {
+        read: ReadId::default(),
+        location: view.location.clone(),
+        scope: ReadScope::All,
+        with_tags: true,
+    };
+    let performed = calls::perform(Ok(api.clone()), &Pace::default(), read).await;
+    let actual = match performed.found()? {
+        Read::Alarms(actual) => actual,
+        Read::States(_) => Vec::new(),
+    };
     Ok(Found::new(api, view, &actual))
 }

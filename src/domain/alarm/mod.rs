@@ -16,6 +16,7 @@ pub mod destination;
 mod name;
 pub mod peers;
 pub mod plan;
+pub mod reconciler;
 mod spec;
 
 pub use desired::{

@@ -31,7 +31,7 @@ use crate::io::evidence::Evidence;
 use crate::io::probe::{Prober, ProberError};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
-use crate::io::sink::cloudwatch::CloudWatchSink;
+use crate::io::sink::cloudwatch::{CloudWatchSink, REVIEW_EVERY};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::Board;
 use crate::io::sink::prometheus::PrometheusSink;
@@ -323,8 +323,13 @@ fn start_sinks(
     aws: Option<SdkConfig>,
     store: Store,
 ) -> (Sinks, Arc<Evidence>, mpsc::Receiver<EvidenceUpdate>) {
-    let cloudwatch =
-        CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws.clone(), store);
+    let cloudwatch = CloudWatchSink::start_on(
+        Arc::clone(settings),
+        metrics.clone(),
+        aws.clone(),
+        store,
+        REVIEW_EVERY,
+    );
     let sinks = Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(Board::default()),

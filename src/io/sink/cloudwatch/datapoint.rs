@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{HEARTBEAT_METRIC, heartbeat_dimensions};
-use crate::io::sink::cloudwatch::account::dimension;
+use crate::io::alarms::account::dimension;
 use crate::io::store::SpoolRow;
 use crate::model::cause::CauseId;
 use crate::model::target::{CloudWatchMetric, TargetName};

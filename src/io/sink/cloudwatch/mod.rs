@@ -7,14 +7,9 @@
 //! (CloudWatch's language). Publishing never waits: a full queue loses reports, which are
 //! counted.
 
-pub mod account;
-pub mod client;
 mod datapoint;
-mod desk;
 mod destination;
 mod disk;
-mod keeper;
-mod link;
 mod request;
 mod routing;
 mod sender;
@@ -35,6 +30,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::report::{Report, Update};
+pub use crate::io::alarms::executor::REVIEW_EVERY;
 use crate::io::sink::cloudwatch::destination::Surroundings;
 use crate::io::sink::cloudwatch::routing::Routing;
 use crate::io::sink::cloudwatch::sender::Command;
@@ -73,7 +69,7 @@ impl CloudWatchSink {
         base: Option<SdkConfig>,
     ) -> Self {
         let store = Store::off(metrics.store_gauges());
-        Self::start_on(settings, metrics, base, store)
+        Self::start_on(settings, metrics, base, store, REVIEW_EVERY)
     }
 
     /// Starts the tasks with everything that they may be given: datapoints that CloudWatch
@@ -88,12 +84,14 @@ impl CloudWatchSink {
         metrics: DaemonMetrics,
         base: Option<SdkConfig>,
         store: Store,
+        review_every: Duration,
     ) -> Self {
         let (ended, _) = watch::channel(false);
         let mut routing = Routing::new(Surroundings {
             base,
             metrics,
             store,
+            review_every,
             failed: ended.clone(),
         });
         routing.configure(&settings);

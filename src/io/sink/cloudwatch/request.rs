@@ -5,9 +5,9 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use crate::domain::alarm::destination::DestinationView;
-use crate::io::sink::cloudwatch::client::CallError;
+use crate::io::aws::CallError;
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
-use crate::io::sink::cloudwatch::link::Link;
 
 /// How a request went.
 pub(super) struct Outcome {
@@ -27,7 +27,7 @@ pub(super) type Request = UnderWay<Outcome>;
 
 /// Sends a batch.
 pub(super) async fn put(
-    link: &Link,
+    link: &Connection,
     settings: &DestinationView,
     batch: &[Datapoint],
 ) -> Result<(), CallError> {

@@ -21,10 +21,10 @@ use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{self, has_alarm};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::report::{Report, Update};
+use crate::io::alarms::updates::AlarmUpdates;
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::datapoint::{Datapoint, Series};
-use crate::io::sink::cloudwatch::desk::{Desk, Progress};
 use crate::io::sink::cloudwatch::disk::Disk;
-use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::cloudwatch::transmitter::Transmitter;
 use crate::io::sink::cloudwatch::windows::{Urgent, Windows, window_start};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
@@ -45,7 +45,7 @@ pub(super) enum Command {
 
 /// The sender of one location's datapoints.
 pub(super) struct Sender {
-    desk: Arc<Desk>,
+    updates: AlarmUpdates,
     settings: watch::Receiver<Arc<DestinationView>>,
     current: Arc<DestinationView>,
     metrics: DaemonMetrics,
@@ -54,18 +54,13 @@ pub(super) struct Sender {
     /// Ids of the rows on disk.
     ids: Arc<AtomicU64>,
     /// What each target's alarm was last told to say.
-    told: HashMap<TargetName, Told>,
+    told: HashMap<TargetName, Option<(CauseId, Certainty)>>,
     /// Datapoints that wait for their alarm's words.
     held: FuturesUnordered<Held>,
     last_heartbeat: Option<Timestamp>,
     /// The prober cannot see its targets: its heartbeat's absence is the page for all.
     trouble: bool,
     deadline: Option<Instant>,
-}
-
-struct Told {
-    showing: Option<(CauseId, Certainty)>,
-    progress: watch::Receiver<Progress>,
 }
 
 type Held = Pin<Box<dyn Future<Output = (Datapoint, bool)> + Send>>;
@@ -81,8 +76,8 @@ const TICK: Duration = Duration::from_millis(500);
 impl Sender {
     /// A sender of what belongs to `destination`, which is empty for the main one.
     pub(super) fn new(
-        link: Arc<Link>,
-        desk: Arc<Desk>,
+        link: Arc<Connection>,
+        updates: AlarmUpdates,
         mut settings: watch::Receiver<Arc<DestinationView>>,
         metrics: DaemonMetrics,
         (store, destination): (Store, &str),
@@ -94,7 +89,7 @@ impl Sender {
         let disk = Disk::new(store, key.into());
         let transmitter = Transmitter::new(link, Arc::clone(&current), metrics.clone(), disk);
         Self {
-            desk,
+            updates,
             settings,
             current,
             metrics,
@@ -207,8 +202,7 @@ impl Sender {
         not_before: Instant,
     ) {
         let showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
-        let told = self.told.get(&target.name);
-        if told.is_some_and(|told| told.showing == showing) {
+        if self.told.get(&target.name) == Some(&showing) {
             return;
         }
         let words = verdict.map(|verdict| {
@@ -217,24 +211,21 @@ impl Sender {
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
             Annotation::failing(target.name.as_str(), verdict, evidence)
         });
-        let progress = self.desk.leave(&target.name, words, not_before);
-        self.told
-            .insert(target.name.clone(), Told { showing, progress });
+        self.updates.request(&target.name, words, not_before);
+        self.told.insert(target.name.clone(), showing);
     }
 
     fn hold(&mut self, datapoint: Datapoint, target: &TargetName) {
-        let Some(told) = self.told.get(target) else {
+        if !self.told.contains_key(target) {
             self.transmitter.push(datapoint);
             return;
-        };
+        }
         self.transmitter.announce(&datapoint);
-        self.desk.hurry(target);
-        let mut progress = told.progress.clone();
+        let result = self.updates.hurry(target);
         self.held.push(Box::pin(async move {
-            let settled = progress.wait_for(|progress| *progress != Progress::Waiting);
             let in_time = matches!(
-                timeout(HOLD, settled).await,
-                Ok(Ok(progress)) if progress.is_in_time()
+                timeout(HOLD, result).await,
+                Ok(Ok(result)) if result.is_in_time()
             );
             (datapoint, in_time)
         }));

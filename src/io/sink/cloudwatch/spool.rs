@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::io::sink::cloudwatch::client::FailureKind;
+use crate::io::aws::FailureKind;
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
 
 /// The waiting datapoints.

@@ -13,8 +13,8 @@ use crate::domain::alarm::plan::tests::settings;
 use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::report::Report;
-use crate::io::sink::cloudwatch::desk::Desk;
-use crate::io::sink::cloudwatch::link::Link;
+use crate::io::alarms::updates::{self, Requests};
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::sender::{Command, Sender};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
@@ -59,22 +59,16 @@ fn down(target: &Arc<Target>) -> Report {
 
 /// A sender that has just received the report of a failure; what becomes of the alarm's
 /// update is up to the caller.
-async fn failing() -> (Arc<Desk>, DaemonMetrics, mpsc::Sender<Command>) {
+async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let mut settings = settings(|_, _| {});
     settings.cloudwatch.endpoint_url = Some("http://127.0.0.1:9".to_owned());
     let report = down(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
     let (_, watching) = watch::channel(Arc::new(DestinationView::of_all(&settings)));
-    let desk = Arc::new(Desk::default());
+    let (updates, requests) = updates::channel();
     let store = Store::off(metrics.store_gauges());
-    let link = Link::new(None, metrics.clone());
-    let sender = Sender::new(
-        link,
-        Arc::clone(&desk),
-        watching,
-        metrics.clone(),
-        (store, ""),
-    );
+    let link = Connection::new(None, metrics.cloudwatch_requests.clone());
+    let sender = Sender::new(link, updates, watching, metrics.clone(), (store, ""));
     let (commands, queue) = mpsc::channel(1);
     tokio::spawn(sender.run(queue));
     commands
@@ -82,12 +76,12 @@ async fn failing() -> (Arc<Desk>, DaemonMetrics, mpsc::Sender<Command>) {
         .await
         .unwrap();
     advance(Duration::from_millis(100)).await;
-    (desk, metrics, commands)
+    (requests, metrics, commands)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_datapoint_waits_two_seconds_for_its_cause_and_no_longer() {
-    let (_desk, metrics, _commands) = failing().await;
+    let (_requests, metrics, _commands) = failing().await;
     tokio::time::sleep(Duration::from_millis(1800)).await;
     assert_eq!(metrics.alarm_updates_late.get(), 0, "released early");
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -96,8 +90,8 @@ async fn a_datapoint_waits_two_seconds_for_its_cause_and_no_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_datapoint_never_waits_for_a_failing_call() {
-    let (desk, metrics, _commands) = failing().await;
-    desk.fail_all();
+    let (mut requests, metrics, _commands) = failing().await;
+    requests.fail_hurried().await;
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(metrics.alarm_updates_late.get(), 1);
 }

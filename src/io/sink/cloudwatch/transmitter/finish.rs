@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::io::sink::cloudwatch::client::{CallError, FailureKind};
+use crate::io::aws::{CallError, FailureKind};
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
 use crate::io::sink::cloudwatch::request::{Outcome, jitter, mark};
 use crate::io::sink::cloudwatch::spool::MAX_BATCH;
@@ -74,7 +74,7 @@ impl Transmitter {
     /// said only of the datapoint that is left.
     fn trouble(&self, failure: &CallError, datapoints: usize) {
         if failure.kind != FailureKind::Refused || datapoints <= 1 {
-            self.link.trouble(failure);
+            self.link.failed(failure);
         }
     }
 
@@ -82,7 +82,7 @@ impl Transmitter {
         if batch.is_empty() {
             return;
         }
-        self.link.well("PutMetricData");
+        self.link.succeeded("PutMetricData");
         self.disk.forget(batch);
         let twice = batch.iter().filter(|point| point.maybe_arrived).count();
         let duplicates = &self.metrics.cloudwatch_maybe_duplicates;

@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::domain::alarm::destination::DestinationView;
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::SINK;
 use crate::io::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::io::sink::cloudwatch::disk::{Disk, Told};
-use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::cloudwatch::request::{Outcome, Request, answer, put};
 use crate::io::sink::cloudwatch::shown::Shown;
 use crate::io::sink::cloudwatch::spool::{CAPACITY, MAX_BATCH, Spool};
@@ -28,7 +28,7 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 
 /// The way of one destination's datapoints.
 pub(super) struct Transmitter {
-    link: Arc<Link>,
+    link: Arc<Connection>,
     settings: Arc<DestinationView>,
     metrics: DaemonMetrics,
     spool: Spool,
@@ -73,7 +73,7 @@ const HOUR: i64 = 3600;
 
 impl Transmitter {
     pub(super) fn new(
-        link: Arc<Link>,
+        link: Arc<Connection>,
         settings: Arc<DestinationView>,
         metrics: DaemonMetrics,
         disk: Disk,
