@@ -3,7 +3,9 @@
 //! Imports [`domain`](crate::domain) and [`model`](crate::model). Translates between the
 //! outside world and the types of those layers; what a result means is decided there.
 
+pub mod alarms;
 pub mod aws;
+pub mod cloudwatch;
 pub mod config;
 pub mod evidence;
 pub mod json;

@@ -148,8 +148,6 @@ pub struct CloudWatchSettings {
     pub endpoint_url: Option<String>,
     /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
     pub role: Option<Role>,
-    /// The destination that these settings describe; `None`: the main one.
-    pub name: Option<String>,
     /// Further accounts or regions, by name.
     pub destinations: BTreeMap<String, DestinationSettings>,
     /// Metric namespace.
@@ -165,9 +163,6 @@ pub struct CloudWatchSettings {
     pub backlog: Duration,
     /// What happens to an alarm that was changed by hand.
     pub drift: DriftPolicy,
-    /// How often the daemon reads its alarms again, to find what was changed by hand. No
-    /// key of the configuration: only a test is quicker.
-    pub review_every: Duration,
 }
 
 /// A further account or region for the metrics and alarms of some targets. Other settings are
@@ -334,7 +329,6 @@ impl Default for CloudWatchSettings {
             region: None,
             endpoint_url: None,
             role: None,
-            name: None,
             destinations: BTreeMap::new(),
             namespace: "Probecause".to_owned(),
             alarm_actions: Vec::new(),
@@ -344,7 +338,6 @@ impl Default for CloudWatchSettings {
             drift: DriftPolicy::Mend,
             // A reading of a thousand alarms is ten calls; an alarm silenced by mistake
             // is found within a coffee break, not at the next restart.
-            review_every: Duration::from_secs(600),
         }
     }
 }

@@ -22,8 +22,10 @@ use super::{Exit, Terminal};
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::Step;
+use crate::domain::alarm::reconciler::call::{Call, NAMES_PER_CALL, Write as AlarmWrite};
+use crate::io::alarms::account::Pace;
+use crate::io::alarms::calls;
 use crate::io::config;
-use crate::io::sink::cloudwatch::account::{self, NAMES_PER_CALL, Pace};
 use crate::model::settings::Settings;
 
 /// Arguments of `alarms`.
@@ -114,7 +116,7 @@ async fn everywhere(
     let mut exit = Exit::Fine;
     let mut faults = Vec::new();
     for place in places {
-        let mut printer = Printer::new(place, several, json, out);
+        let mut printer = Printer::new((place, &settings.evidence), several, json, out);
         printer.heading()?;
         let result = match &place.found {
             Ok(found) => here(action, found, &unseen, &mut printer).await,
@@ -126,7 +128,7 @@ async fn everywhere(
             Err(error) => {
                 printer.failed(&error)?;
                 // Those of other destinations name them themselves.
-                let unnamed = several && place.settings.cloudwatch.name.is_none();
+                let unnamed = several && place.view.name.is_none();
                 let whose = if unnamed { "destination `main`: " } else { "" };
                 faults.push(format!("{whose}{error}"));
             }
@@ -135,7 +137,7 @@ async fn everywhere(
     if let Action::Plan { .. } = action
         && several
     {
-        let views: Vec<_> = places.iter().map(|place| place.settings.clone()).collect();
+        let views: Vec<_> = places.iter().map(|place| place.view.clone()).collect();
         show::total(places, &Estimate::total(settings, &views), json, out)?;
     }
     if faults.is_empty() {
@@ -184,14 +186,20 @@ async fn apply(found: &Found, printer: &mut Printer<'_>) -> Result<Exit, String>
     let Found { api, plan, .. } = found;
     let pace = Pace::default();
     for step in plan.changes() {
-        let result = match step {
-            Step::Create(spec) => account::put(api, &pace, spec, &Annotation::healthy(spec)).await,
-            Step::Update { spec, actual, .. } => account::update(api, &pace, spec, actual).await,
+        let annotation = match step {
+            Step::Create(spec) => Annotation::healthy(spec),
+            Step::Update { spec, actual, .. } => {
+                Annotation::kept(spec, &actual.tags, &actual.description)
+            }
             Step::Drift { .. } | Step::Unchanged { .. } | Step::Conflict(_) | Step::Orphan(_) => {
-                Ok(())
+                continue;
             }
         };
-        result.map_err(|error| format!("alarm `{}`: {error}", step.name()))?;
+        if let Some(write) = AlarmWrite::of_step(step, &annotation) {
+            let performed = calls::perform(Ok(api.clone()), &pace, Call::Write(write)).await;
+            let result = performed.done();
+            result.map_err(|error| format!("alarm `{}`: {error}", step.name()))?;
+        }
         printer.step(step)?;
     }
     if !plan.has_changes() {
@@ -229,9 +237,10 @@ async fn prune(
     if yes {
         let pace = Pace::default();
         for some in names.chunks(NAMES_PER_CALL) {
-            account::remove(&found.api, &pace, some)
-                .await
-                .map_err(|error| error.to_string())?;
+            let names = some.to_vec();
+            let api = Ok(found.api.clone());
+            let performed = calls::perform(api, &pace, Call::Delete { names }).await;
+            performed.done().map_err(|error| error.to_string())?;
         }
     }
     printer.text(&match (names.len(), yes) {
@@ -248,23 +257,23 @@ mod tests {
 
     use super::*;
     use crate::domain::alarm;
-    use crate::domain::alarm::destination::configured;
     use crate::domain::alarm::destination::tests::two;
+    use crate::domain::alarm::destination::{DestinationView, configured};
     use crate::domain::alarm::plan::ActualAlarm;
     use crate::domain::alarm::plan::tests::{applied, settings};
-    use crate::io::sink::cloudwatch::client::Api;
+    use crate::io::cloudwatch::client::Api;
     use crate::model::cause::{CauseId, Owner};
-    use crate::model::settings::{CloudWatchSettings, DriftPolicy};
+    use crate::model::settings::DriftPolicy;
     use crate::model::target::CauseAlarm;
 
     /// An account as it was read.
-    async fn found(view: &Settings, actual: &[ActualAlarm]) -> Found {
+    async fn found(view: &DestinationView, actual: &[ActualAlarm]) -> Found {
         let base = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
             .build();
-        let settings = CloudWatchSettings::default();
-        let api = Box::pin(Api::connect(&settings, Some(&base), None)).await;
+        let anywhere = DestinationView::of_all(&Settings::default());
+        let api = Box::pin(Api::connect(&anywhere, Some(&base), None)).await;
         Found::new(api.unwrap(), view, actual)
     }
 
@@ -304,11 +313,12 @@ mod tests {
                 actions: vec!["arn:aws:sns:eu-west-1:1:capacity".to_owned()],
             });
         });
-        let mut actual = applied(&alarm::desired(&settings));
+        let view = DestinationView::of_all(&settings);
+        let mut actual = applied(&alarm::alarms_of(&view));
         change(&mut actual);
         let place = Place {
-            found: Ok(found(&settings, &actual).await),
-            settings: settings.clone(),
+            found: Ok(found(&view, &actual).await),
+            view,
         };
         let (text, result) = print(&plan(json), &settings, &[place]).await;
         result.unwrap();
@@ -320,20 +330,20 @@ mod tests {
         let settings = two();
         let mut places = Vec::new();
         for view in configured(&settings) {
-            let mut actual = applied(&alarm::desired(&view));
-            if view.cloudwatch.name.is_some() {
+            let mut actual = applied(&alarm::alarms_of(&view));
+            if view.name.is_some() {
                 payments(&mut actual);
             }
             places.push(Place {
                 found: Ok(found(&view, &actual).await),
-                settings: view,
+                view,
             });
         }
         (settings, places)
     }
 
     fn deny(place: &mut Place) {
-        let name = place.settings.cloudwatch.name.as_deref().unwrap_or("main");
+        let name = place.view.name.as_deref().unwrap_or("main");
         place.found = Err(format!(
             "DescribeAlarms: destination `{name}`: access denied: allow \
              `cloudwatch:DescribeAlarms` to arn:aws:iam::2:role/probecause"
@@ -416,9 +426,9 @@ mod tests {
         // As if both were the same account and region.
         let all = configured(&settings).into_iter();
         let all: Vec<_> = all
-            .flat_map(|view| applied(&alarm::desired(&view)))
+            .flat_map(|view| applied(&alarm::alarms_of(&view)))
             .collect();
-        places[0].found = Ok(found(&places[0].settings, &all).await);
+        places[0].found = Ok(found(&places[0].view, &all).await);
         let (text, _) = print(&prune, &settings, &places).await;
         assert!(text.contains("- probecause local refunds"), "{text}");
         deny(&mut places[1]);

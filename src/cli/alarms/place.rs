@@ -6,16 +6,19 @@ use aws_config::SdkConfig;
 use futures_util::future::join_all;
 
 use crate::domain::alarm;
-use crate::domain::alarm::destination;
+use crate::domain::alarm::destination::{self, DestinationView};
 use crate::domain::alarm::plan::{ActualAlarm, Plan};
-use crate::io::sink::cloudwatch::account;
-use crate::io::sink::cloudwatch::client::{Api, CallError};
+use crate::domain::alarm::reconciler::call::{Call, Found as Read, ReadId, ReadScope};
+use crate::io::alarms::account::Pace;
+use crate::io::alarms::calls;
+use crate::io::aws::CallError;
+use crate::io::cloudwatch::client::Api;
 use crate::model::settings::Settings;
 
 /// One account and region.
 pub(super) struct Place {
-    /// Its view of the settings.
-    pub(super) settings: Settings,
+    /// Its part of the settings.
+    pub(super) view: DestinationView,
     /// The way there with what is to be done, or why that is not known.
     pub(super) found: Result<Found, String>,
 }
@@ -35,7 +38,7 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<P
     let views = destination::configured(settings).into_iter();
     let places = views.map(async |view| Place {
         found: find(&view, base).await.map_err(|error| error.to_string()),
-        settings: view,
+        view,
     });
     join_all(places).await
 }
@@ -50,7 +53,7 @@ pub(super) fn report_twins(places: &[Place]) -> Result<(), String> {
     // Emulators give the same ARNs in different places.
     let real = places
         .iter()
-        .filter(|place| place.settings.cloudwatch.endpoint_url.is_none());
+        .filter(|place| place.view.cloudwatch.endpoint_url.is_none());
     for place in real {
         let Ok(found) = &place.found else {
             continue;
@@ -60,8 +63,8 @@ pub(super) fn report_twins(places: &[Place]) -> Result<(), String> {
                 return Err(format!(
                     "the destinations {} and {} are the same account and region, where both see \
                      `{arn}`: leave one of them",
-                    destination::title(&other.settings.cloudwatch),
-                    destination::title(&place.settings.cloudwatch),
+                    other.view.title(),
+                    place.view.title(),
                 ));
             }
         }
@@ -74,15 +77,15 @@ pub(super) fn report_twins(places: &[Place]) -> Result<(), String> {
 pub(super) fn unseen(places: &[Place]) -> BTreeSet<String> {
     let unknown = places.iter().filter(|place| place.found.is_err());
     unknown
-        .flat_map(|place| alarm::desired(&place.settings))
+        .flat_map(|place| alarm::alarms_of(&place.view))
         .map(|spec| spec.name)
         .collect()
 }
 
 impl Found {
     /// What is to be done where these alarms were found.
-    pub(super) fn new(api: Api, view: &Settings, actual: &[ActualAlarm]) -> Self {
-        let desired = alarm::desired(view);
+    pub(super) fn new(api: Api, view: &DestinationView, actual: &[ActualAlarm]) -> Self {
+        let desired = alarm::alarms_of(view);
         Self {
             api,
             plan: Plan::new(&desired, actual, &view.location, view.cloudwatch.drift),
@@ -91,8 +94,18 @@ impl Found {
     }
 }
 
-async fn find(view: &Settings, base: Option<&SdkConfig>) -> Result<Found, CallError> {
-    let api = Api::connect(&view.cloudwatch, base, None).await?;
-    let actual = account::read(&api, &view.location).await?;
+async fn find(view: &DestinationView, base: Option<&SdkConfig>) -> Result<Found, CallError> {
+    let api = Api::connect(view, base, None).await?;
+    let read = Call::ReadAlarms {
+        read: ReadId::default(),
+        location: view.location.clone(),
+        scope: ReadScope::All,
+        with_tags: true,
+    };
+    let performed = calls::perform(Ok(api.clone()), &Pace::default(), read).await;
+    let actual = match performed.found()? {
+        Read::Alarms(actual) => actual,
+        Read::States(_) => Vec::new(),
+    };
     Ok(Found::new(api, view, &actual))
 }

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 use crate::domain::alarm::cost::Estimate;
-use crate::domain::alarm::destination;
 use crate::domain::alarm::plan::{Plan, Step};
+use crate::model::settings::EvidenceSettings;
 
 /// What is printed of one destination.
 pub(super) struct Printer<'a> {
     place: &'a Place,
+    evidence: &'a EvidenceSettings,
     several: bool,
     pub(super) json: bool,
     out: &'a mut (dyn Write + Send),
@@ -22,13 +23,14 @@ pub(super) struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     pub(super) fn new(
-        place: &'a Place,
+        (place, evidence): (&'a Place, &'a EvidenceSettings),
         several: bool,
         json: bool,
         out: &'a mut (dyn Write + Send),
     ) -> Self {
         Self {
             place,
+            evidence,
             several,
             json,
             out,
@@ -38,9 +40,9 @@ impl<'a> Printer<'a> {
     /// Names the destination, for a person and where there are several.
     pub(super) fn heading(&mut self) -> Result<(), String> {
         if self.several {
-            let cloudwatch = &self.place.settings.cloudwatch;
-            let space = if cloudwatch.name.is_some() { "\n" } else { "" };
-            let title = destination::title(cloudwatch);
+            let view = &self.place.view;
+            let space = if view.name.is_some() { "\n" } else { "" };
+            let title = view.title();
             self.text(&format!("{space}destination {title}:\n"))?;
         }
         Ok(())
@@ -57,7 +59,7 @@ impl<'a> Printer<'a> {
 
     /// A plan with what it costs.
     pub(super) fn plan(&mut self, plan: &Plan) -> Result<(), String> {
-        let estimate = Estimate::new(&self.place.settings);
+        let estimate = Estimate::new(&self.place.view, self.evidence);
         if self.several {
             self.text(&format!("{plan}{}", estimate.of_alarms()))?;
         } else {
@@ -89,7 +91,7 @@ impl<'a> Printer<'a> {
         if !self.json {
             return Ok(());
         }
-        value["destination"] = json!(self.place.settings.cloudwatch.name);
+        value["destination"] = json!(self.place.view.name);
         print(self.out, &format!("{value}\n"))
     }
 }
@@ -107,7 +109,7 @@ pub(super) fn total(
     let plans = places.iter().filter_map(|place| place.found.as_ref().ok());
     let changes = plans.map(|found| found.plan.changes().count()).sum();
     let mut value = costs(changes, estimate);
-    let names = places.iter().map(|place| &place.settings.cloudwatch.name);
+    let names = places.iter().map(|place| &place.view.name);
     value["destinations"] = json!(names.collect::<Vec<_>>());
     print(out, &format!("{value}\n"))
 }

@@ -55,7 +55,7 @@ impl Annotation {
     /// What an alarm says while nothing is wrong.
     #[must_use]
     pub fn healthy(spec: &AlarmSpec) -> Self {
-        let description = match &spec.subject {
+        let description = match &spec.key {
             AlarmKey::Target(name) => format!(
                 "Probecause watches {name}. No failure is known. While it is down this text and \
                  the tags name the probable cause. When many targets fail at once, the alarm \
@@ -147,7 +147,7 @@ impl Annotation {
     /// Every tag of the alarm, sorted by key.
     #[must_use]
     pub fn tags(&self, spec: &AlarmSpec) -> Vec<(&'static str, String)> {
-        let target = spec.subject.target();
+        let target = spec.key.target();
         let target = target.map_or_else(|| NONE.to_owned(), |name| tag_value(name.as_str()));
         vec![
             (CAUSE_TAG, self.cause.clone()),

@@ -1,21 +1,19 @@
-//! The series behind the alarms of single causes: the metric `Down` with the dimension
+//! Values of the series behind alarms of single causes: the metric `Down` with the dimension
 //! `Cause`.
 //!
-//! Such a series holds 1 while its target is down and shows the cause, one 0 as soon as
-//! it does not any more, and nothing otherwise: each series costs money only for the
-//! hours in which it has datapoints. It refuses to remember: the caller keeps which
-//! series was told 1 last.
+//! A series has the value 1 while its target is down for the cause, one 0 when that ends,
+//! and no datapoints otherwise, because a series costs money for each hour in which it has
+//! any. The caller remembers which series had the value 1 last.
 
 use crate::domain::alarm::has_alarm;
 use crate::model::cause::CauseId;
 use crate::model::target::Target;
 
-/// What the series of a target's causes are to be told after a report or a revision.
+/// The values to publish to the series of a target's causes.
 ///
-/// `before` is the cause whose series was last told 1; `now` the cause that is shown
-/// while the target is down, `None` while it is not down. Gives each series that has
-/// something to be told with its value: first the one that ended (0), then the one that
-/// occurs (1). Causes without an alarm have no series.
+/// `before` is the cause whose series had the value 1 last. `now` is the probable cause
+/// while the target is down, and `None` otherwise. The result holds a 0 for a cause that
+/// ended, then a 1 for the cause that occurs. Causes without an alarm have no series.
 #[must_use]
 pub fn cause_values(
     target: &Target,
@@ -37,7 +35,7 @@ mod tests {
     use crate::model::cause::Owner;
     use crate::model::target::CauseAlarm;
 
-    /// `before` and `now`, and what is told, as `cause=value`.
+    /// Compares the values for `before` and `now`, as `cause=value`.
     fn check(before: &str, now: &str, expected: &str) {
         let cause = |word: &str| CauseId::new(word).ok();
         let url = "https://orders.example/".parse().unwrap();
@@ -49,19 +47,19 @@ mod tests {
                 actions: Vec::new(),
             })
             .into();
-        let told = cause_values(&target, cause(before).as_ref(), cause(now).as_ref());
-        let told: Vec<_> = told
+        let values = cause_values(&target, cause(before).as_ref(), cause(now).as_ref());
+        let values: Vec<_> = values
             .iter()
             .map(|(c, value)| format!("{c}={value}"))
             .collect();
-        assert_eq!(told.join(" "), expected, "{before} to {now}");
+        assert_eq!(values.join(" "), expected, "{before} to {now}");
         target.alarm.enabled = false;
-        let told = cause_values(&target, cause(before).as_ref(), cause(now).as_ref());
-        assert!(told.is_empty(), "no alarm, no series");
+        let values = cause_values(&target, cause(before).as_ref(), cause(now).as_ref());
+        assert!(values.is_empty(), "no alarm, no series");
     }
 
     #[test]
-    fn a_series_is_told_one_while_its_cause_is_shown_and_zero_when_it_ends() {
+    fn a_series_is_one_while_its_cause_occurs_and_zero_when_it_ends() {
         check("", "", "");
         check("", "forbidden", "forbidden=1");
         check("forbidden", "forbidden", "forbidden=1");

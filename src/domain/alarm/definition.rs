@@ -1,12 +1,13 @@
-//! An alarm's definition in CloudWatch's words, which is how it is compared and shown.
+//! The fields of an alarm as CloudWatch returns them. Definitions are compared and printed in
+//! this form.
 //!
-//! Only fields that CloudWatch returns are here; what it keeps to itself is covered by
-//! the fingerprint that an alarm carries as a tag.
+//! Fields that CloudWatch does not return are covered by the fingerprint, which is stored as
+//! a tag of the alarm.
 
 use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
 use crate::model::target::MissingData;
 
-/// The fields that CloudWatch returns of a definition, as written.
+/// The fields that CloudWatch returns.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Definition {
     /// The metric.
@@ -21,22 +22,22 @@ pub struct Definition {
     pub period: u32,
     /// N of "M of N".
     pub evaluation_periods: u32,
-    /// M of "M of N"; zero: not set, so equal to N.
+    /// M of "M of N"; zero: not set, which means N.
     pub datapoints_to_alarm: u32,
     /// Such as `ignore`.
     pub missing: String,
-    /// Actions on ALARM.
+    /// ARNs notified on ALARM.
     pub alarm_actions: Vec<String>,
-    /// Actions on OK.
+    /// ARNs notified on OK.
     pub ok_actions: Vec<String>,
-    /// Whether actions run.
+    /// Whether the actions run.
     pub actions_enabled: bool,
-    /// Whether tags are propagated; `None`: not returned.
+    /// Whether notifications carry the tags; `None`: not returned.
     pub propagates_tags: Option<bool>,
 }
 
 impl Definition {
-    /// What CloudWatch would return of a definition that was just written.
+    /// The fields that CloudWatch returns once a definition was written.
     #[must_use]
     pub fn of(spec: &AlarmSpec) -> Self {
         Self {
@@ -55,7 +56,7 @@ impl Definition {
         }
     }
 
-    /// The fields as text, in CloudWatch's words.
+    /// CloudWatch's names of the fields, with their values as text.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let (namespace, name, dimensions) = self.metric.as_ref().map_or_else(
             || ("", "", Vec::new()),
@@ -99,7 +100,7 @@ impl Condition {
     }
 }
 
-/// CloudWatch's word for what a missing datapoint means.
+/// CloudWatch's value for how missing datapoints are treated.
 #[must_use]
 pub const fn missing_as_str(missing: MissingData) -> &'static str {
     match missing {
@@ -111,7 +112,7 @@ pub const fn missing_as_str(missing: MissingData) -> &'static str {
 }
 
 fn list(actions: &[String]) -> String {
-    // CloudWatch keeps no order among actions.
+    // CloudWatch does not keep the order of actions.
     let mut actions = actions.to_vec();
     actions.sort();
     format!("[{}]", actions.join(", "))

@@ -1,113 +1,146 @@
-//! The settings as each destination sees them: its own account and region, and the targets
-//! whose metrics and alarms go there.
+//! The settings of each destination: an account and region, and the targets whose metrics
+//! and alarms are written there.
 //!
-//! Everything that plans, publishes and counts works on one such view and knows of no
-//! other, so that the failure of one account cannot reach another. Pure.
+//! Planning, publishing and cost estimates work on one view and know no other destination,
+//! so that a failure in one account cannot affect another.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::settings::{CloudWatchSettings, Settings};
+use crate::model::settings::{CloudWatchSettings, Settings, ShardSettings};
 use crate::model::target::Target;
 
 /// The key of the main destination, which `[cloudwatch]` itself describes.
 pub const MAIN: &str = "";
 
-/// The view of each destination that has something to do, by its name, [`MAIN`] first. The
-/// main one is always there; another only while CloudWatch is on and a target is published
-/// there.
-#[must_use]
-pub fn views(settings: &Settings) -> BTreeMap<String, Settings> {
-    let busy = |view: &Settings| view.cloudwatch.name.is_none() || view.cloudwatch.enabled;
-    let views = configured(settings).into_iter().filter(busy);
-    views
-        .map(|view| (view.cloudwatch.name.clone().unwrap_or_default(), view))
-        .collect()
+/// The part of the settings that one destination uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DestinationView {
+    /// The name of the destination; `None`: the main destination.
+    pub name: Option<String>,
+    /// Whether metrics and alarms are written. False while CloudWatch is disabled, while no
+    /// target is published to a further destination, and once a destination is removed.
+    pub active: bool,
+    /// The location of the daemon.
+    pub location: String,
+    /// The shards of the location.
+    pub shards: ShardSettings,
+    /// CloudWatch settings, with the account, region and actions of this destination.
+    pub cloudwatch: CloudWatchSettings,
+    /// Targets that this daemon probes.
+    pub targets: Vec<Arc<Target>>,
+    /// Targets that only other shards probe.
+    pub elsewhere: Vec<Arc<Target>>,
 }
 
-/// The view of every destination that the configuration names, the main one first. One
-/// where nothing is published is off: nothing is desired there, but alarms of targets that
-/// once were may be left.
-#[must_use]
-pub fn configured(settings: &Settings) -> Vec<Settings> {
-    let names = settings.cloudwatch.destinations.keys();
-    std::iter::once(None)
-        .chain(names.map(|name| Some(name.as_str())))
-        .map(|name| view(settings, name))
-        .collect()
-}
+impl DestinationView {
+    /// All targets, as if every one belonged to the main destination.
+    #[must_use]
+    pub fn of_all(settings: &Settings) -> Self {
+        Self {
+            name: None,
+            active: settings.cloudwatch.enabled,
+            location: settings.location.clone(),
+            shards: settings.shards,
+            cloudwatch: settings.cloudwatch.clone(),
+            targets: settings.targets.clone(),
+            elsewhere: settings.elsewhere.clone(),
+        }
+    }
 
-/// A destination for people: its name, region and role, never the external id, which is
-/// half a secret.
-#[must_use]
-pub fn title(cloudwatch: &CloudWatchSettings) -> String {
-    let name = cloudwatch.name.as_deref().unwrap_or("main");
-    let region = cloudwatch.region.as_deref().unwrap_or("the default region");
-    match &cloudwatch.role {
-        Some(role) => format!("{name} ({region} as {})", role.arn),
-        None => format!("{name} ({region})"),
+    /// The view of the named destination; `None`: of the main one.
+    fn of(settings: &Settings, name: Option<&str>) -> Self {
+        let mut view = Self::of_all(settings);
+        let is_here = |target: &Arc<Target>| target.cloudwatch.destination.as_deref() == name;
+        view.targets.retain(is_here);
+        view.elsewhere.retain(is_here);
+        // A change of another destination is no change of this one.
+        view.cloudwatch.destinations.clear();
+        let Some(name) = name else { return view };
+        view.name = Some(name.to_owned());
+        // Targets of other shards count too: their alarms are not orphans.
+        let mut all = view.targets.iter().chain(&view.elsewhere);
+        view.active &= all.any(|target| target.cloudwatch.enabled);
+        if let Some(own) = settings.cloudwatch.destinations.get(name).cloned() {
+            let cloudwatch = &mut view.cloudwatch;
+            cloudwatch.region = own.region;
+            cloudwatch.role = own.role;
+            cloudwatch.endpoint_url = own.endpoint_url;
+            cloudwatch.alarm_actions = own.alarm_actions;
+            cloudwatch.actions_enabled = own.actions_enabled;
+        }
+        view
+    }
+
+    /// The view of a destination that was removed: no alarm is desired.
+    #[must_use]
+    pub fn removed(&self) -> Self {
+        Self {
+            active: false,
+            ..self.clone()
+        }
+    }
+
+    /// The destination for people: its name, region and role. The external id is left out,
+    /// because it is half a secret.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let name = self.name.as_deref().unwrap_or("main");
+        let region = self.cloudwatch.region.as_deref();
+        let region = region.unwrap_or("the default region");
+        match &self.cloudwatch.role {
+            Some(role) => format!("{name} ({region} as {})", role.arn),
+            None => format!("{name} ({region})"),
+        }
+    }
+
+    /// Whether `after` is another account or region, so that the alarms of `self` must not
+    /// notify any more. Places that cannot be compared, such as a region given by the
+    /// environment, count as the same: alarms that are still in use must not be disabled.
+    #[must_use]
+    pub fn moves_to(&self, after: &Self) -> bool {
+        let differ = |one: Option<&str>, other: Option<&str>| match (one, other) {
+            (Some(one), Some(other)) => one != other,
+            _ => false,
+        };
+        let (before, after) = (&self.cloudwatch, &after.cloudwatch);
+        differ(before.region.as_deref(), after.region.as_deref())
+            || differ(account(before), account(after))
     }
 }
 
-/// Whether the second describes another place than the first, so that the alarms of the
-/// first must not page any more. Where it cannot be told, as with a region that the
-/// environment gives, it is taken for the same: the alarms of a place that is kept must
-/// never be silenced.
+/// The view of each destination to run, by its name, [`MAIN`] first. The main destination
+/// always runs; another runs while CloudWatch is enabled and a target is published there.
 #[must_use]
-pub fn is_elsewhere(before: &CloudWatchSettings, after: &CloudWatchSettings) -> bool {
-    let differ = |one: Option<&str>, other: Option<&str>| match (one, other) {
-        (Some(one), Some(other)) => one != other,
-        _ => false,
-    };
-    differ(before.region.as_deref(), after.region.as_deref())
-        || differ(account(before), account(after))
+pub fn running(settings: &Settings) -> BTreeMap<String, DestinationView> {
+    let views = configured(settings).into_iter();
+    views
+        .filter(|view| view.name.is_none() || view.active)
+        .map(|view| (view.name.clone().unwrap_or_default(), view))
+        .collect()
 }
 
-/// The account, as far as the role tells it.
+/// The view of every configured destination, the main one first. A destination without
+/// published targets is included: alarms of earlier targets may be left there.
+#[must_use]
+pub fn configured(settings: &Settings) -> Vec<DestinationView> {
+    let names = settings.cloudwatch.destinations.keys();
+    std::iter::once(None)
+        .chain(names.map(|name| Some(name.as_str())))
+        .map(|name| DestinationView::of(settings, name))
+        .collect()
+}
+
+/// The account number, as far as the role names it.
 fn account(cloudwatch: &CloudWatchSettings) -> Option<&str> {
     // arn:partition:iam::account:role/name
     cloudwatch.role.as_ref()?.arn.split(':').nth(4)
 }
 
-fn view(settings: &Settings, name: Option<&str>) -> Settings {
-    let goes_there = |targets: &[Arc<Target>]| -> Vec<Arc<Target>> {
-        let there = targets
-            .iter()
-            .filter(|target| target.cloudwatch.destination.as_deref() == name);
-        there.map(Arc::clone).collect()
-    };
-    let mut cloudwatch = settings.cloudwatch.clone();
-    let known = name.and_then(|name| cloudwatch.destinations.get(name).cloned());
-    if let Some(own) = known {
-        cloudwatch.region = own.region;
-        cloudwatch.role = own.role;
-        cloudwatch.endpoint_url = own.endpoint_url;
-        cloudwatch.alarm_actions = own.alarm_actions;
-        cloudwatch.actions_enabled = own.actions_enabled;
-    }
-    cloudwatch.name = name.map(str::to_owned);
-    cloudwatch.destinations.clear();
-    let (targets, elsewhere) = (
-        goes_there(&settings.targets),
-        goes_there(&settings.elsewhere),
-    );
-    if name.is_some() {
-        // Another shard's count too: what is there is not to be taken for abandoned.
-        let mut all = targets.iter().chain(&elsewhere);
-        cloudwatch.enabled &= all.any(|target| target.cloudwatch.enabled);
-    }
-    Settings {
-        cloudwatch,
-        targets,
-        elsewhere,
-        ..settings.clone()
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::domain::alarm::desired;
+    use crate::domain::alarm::desired::alarms_of;
     use crate::model::settings::{DestinationSettings, Role};
 
     /// Settings with a target `orders` in the main destination and `refunds` in `payments`.
@@ -139,16 +172,16 @@ pub(crate) mod tests {
     fn check(change: impl FnOnce(&mut Settings), expected: &[&str]) {
         let mut settings = two();
         change(&mut settings);
-        let views = views(&settings).into_values();
-        let told: Vec<_> = views
+        let shown: Vec<_> = running(&settings)
+            .into_values()
             .map(|view| {
-                let alarms = desired(&view).into_iter();
-                let alarms = alarms.map(|alarm| format!("{}>{}", alarm.subject, alarm.actions[0]));
+                let alarms = alarms_of(&view).into_iter();
+                let alarms = alarms.map(|alarm| format!("{}>{}", alarm.key, alarm.actions[0]));
                 let alarms: Vec<_> = alarms.collect();
-                format!("{}: {}", title(&view.cloudwatch), alarms.join(" "))
+                format!("{}: {}", view.title(), alarms.join(" "))
             })
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 
     const IN_MAIN: &str = "main (eu-west-1): heartbeat>arn:aws:sns:eu-west-1:1:pager \
@@ -163,7 +196,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_destination_without_a_published_target_is_not_there() {
+    fn a_destination_without_published_targets_does_not_run() {
         check(|settings| drop(settings.targets.pop()), &[IN_MAIN]);
         let unpublished = |settings: &mut Settings| {
             Arc::make_mut(&mut settings.targets[1]).cloudwatch.enabled = false;
@@ -172,43 +205,34 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_the_main_destination_is_left_while_cloudwatch_is_off() {
+    fn only_the_main_destination_runs_while_cloudwatch_is_disabled() {
         let off = |settings: &mut Settings| settings.cloudwatch.enabled = false;
         check(off, &["main (eu-west-1): "]);
     }
 
     #[test]
-    fn another_region_or_account_is_elsewhere_and_what_cannot_be_told_is_not() {
-        let place = |region: Option<&str>, role: Option<&str>| CloudWatchSettings {
-            region: region.map(str::to_owned),
-            role: role.map(|arn| Role {
+    fn a_destination_moves_only_to_a_place_that_is_known_to_differ() {
+        let place = |region: Option<&str>, role: Option<&str>| {
+            let mut settings = Settings::default();
+            settings.cloudwatch.region = region.map(str::to_owned);
+            settings.cloudwatch.role = role.map(|arn| Role {
                 arn: arn.to_owned(),
                 external_id: None,
-            }),
-            ..CloudWatchSettings::default()
+            });
+            DestinationView::of_all(&settings)
         };
         let (one, two) = ("arn:aws:iam::1:role/a", "arn:aws:iam::2:role/a");
+        let same_account = "arn:aws:iam::1:role/b";
         for (before, after, expected) in [
-            (place(Some("a"), None), place(Some("b"), None), true),
-            (
-                place(Some("a"), Some(one)),
-                place(Some("a"), Some(two)),
-                true,
-            ),
-            (place(Some("a"), None), place(Some("a"), None), false),
-            (place(None, None), place(Some("a"), None), false),
-            (place(None, None), place(None, Some(two)), false),
-            (
-                place(None, Some(one)),
-                place(None, Some("arn:aws:iam::1:role/b")),
-                false,
-            ),
+            ((Some("a"), None), (Some("b"), None), true),
+            ((Some("a"), Some(one)), (Some("a"), Some(two)), true),
+            ((Some("a"), None), (Some("a"), None), false),
+            ((None, None), (Some("a"), None), false),
+            ((None, None), (None, Some(two)), false),
+            ((None, Some(one)), (None, Some(same_account)), false),
         ] {
-            assert_eq!(
-                is_elsewhere(&before, &after),
-                expected,
-                "{before:?} {after:?}"
-            );
+            let (from, to) = (place(before.0, before.1), place(after.0, after.1));
+            assert_eq!(from.moves_to(&to), expected, "{before:?} to {after:?}");
         }
     }
 }

@@ -1,16 +1,15 @@
-//! What alarms are called: names that say location, target and cause to who reads them,
-//! and that CloudWatch takes.
+//! Names of alarms: location, target and cause, within CloudWatch's limits.
 //!
-//! Names are unique within one configuration, which `config` holds: a target may itself
-//! be named like another one's alarm of a cause.
+//! Names are unique within one configuration. The configuration's validation ensures that,
+//! because a target may be named like the alarm of another target's cause.
 
 use crate::model::cause::CauseId;
 use crate::model::hash::fnv1a;
 
-/// The most characters CloudWatch takes in an alarm's name.
+/// Characters that CloudWatch accepts in an alarm's name.
 const MAX_NAME: usize = 255;
 
-/// What the names of all alarms of a location begin with.
+/// The prefix of the names of all alarms of a location.
 #[must_use]
 pub fn name_prefix(location: &str) -> String {
     let mut prefix = String::from("probecause ");
@@ -25,14 +24,14 @@ pub fn target_alarm_name(location: &str, target: &str) -> String {
     bounded_name(&format!("{}{target}", name_prefix(location)))
 }
 
-/// The name of the alarm of one cause of a target at a location.
+/// The name of the alarm of a target's cause at a location.
 #[must_use]
 pub fn cause_alarm_name(location: &str, target: &str, cause: &CauseId) -> String {
     bounded_name(&format!("{}{target} ({cause})", name_prefix(location)))
 }
 
-/// The name of the alarm of a shard's heartbeat; the first one's is the location's. No
-/// target's name begins with a parenthesis.
+/// The name of the alarm of a shard's heartbeat. The first shard's is named after the
+/// location alone. No target's name begins with a parenthesis.
 #[must_use]
 pub fn heartbeat_name(location: &str, shard: u32) -> String {
     let prefix = name_prefix(location);
@@ -42,7 +41,7 @@ pub fn heartbeat_name(location: &str, shard: u32) -> String {
     })
 }
 
-/// Which shard's heartbeat an alarm is on by its name; `None`: on no heartbeat.
+/// The shard of a heartbeat alarm, by the alarm's name; `None`: it is no heartbeat alarm.
 #[must_use]
 pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
     let prefix = name_prefix(location);
@@ -57,7 +56,7 @@ pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
     (heartbeat_name(location, shard) == name).then_some(shard)
 }
 
-/// Cuts a name that is too long, and keeps it unique by a hash of the whole.
+/// Shortens a name that is too long, and adds a hash of the whole so that it stays unique.
 fn bounded_name(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     if name.chars().count() <= MAX_NAME {
@@ -73,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_heartbeats_shard_is_read_from_its_name() {
+    fn the_shard_of_a_heartbeat_is_read_from_its_name() {
         for shard in [0, 1, 12] {
             let name = heartbeat_name("eu-west-1", shard);
             assert_eq!(heartbeat_shard("eu-west-1", &name), Some(shard));
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_and_stays_unique() {
+    fn a_long_name_is_shortened_and_stays_unique() {
         let long = "ä".repeat(300);
         let one = target_alarm_name("local", &format!("{long}1"));
         let two = target_alarm_name("local", &format!("{long}2"));

@@ -1,103 +1,94 @@
-//! Which of several daemons manages a target's alarms: the first of its holders that is
-//! there.
+//! Decides which of several daemons manages a target's alarms: the first of its holders that
+//! is running.
 //!
-//! Whether one is there is for CloudWatch to say: the state of its heartbeat's alarm. No
-//! clock of one daemon is held against another's, nobody writes a sign of life beside the
-//! heartbeat, and a daemon that is alive but sees nothing counts as gone, since its
-//! heartbeat rests. That two manage the same alarm for a moment does no harm: both write
-//! the same. Pure: `now` is the time since this daemon began.
+//! A daemon is running while its heartbeat alarm is in state OK. No clocks are compared, and
+//! no sign of life but the heartbeat is written. A daemon that runs but cannot see its
+//! targets counts as gone, because it stops its heartbeat. Two daemons may manage the same
+//! alarm for a moment, which is harmless, as both write the same. Times are durations since
+//! this daemon started.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::shard::holders;
-use crate::model::settings::{Settings, ShardSettings};
+use crate::model::settings::ShardSettings;
 use crate::model::target::TargetName;
 
-/// What CloudWatch says of another daemon's heartbeat.
+/// The state of another daemon's heartbeat alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pulse {
-    /// Its alarm is in state OK.
-    Beats,
-    /// Its alarm is in state ALARM.
-    Stopped,
-    /// It has no alarm (yet), or one that was not evaluated yet.
+pub enum HeartbeatState {
+    /// OK: the daemon runs.
+    Ok,
+    /// ALARM: no heartbeat arrived.
+    Alarm,
+    /// There is no alarm yet, or it was not evaluated yet.
     Unknown,
 }
 
-/// What is known of the other daemons of a location.
+/// The other daemons of a location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
-    /// Those that may be gone: what was said of their heartbeats, and since when.
-    doubtful: BTreeMap<u32, (Pulse, Duration)>,
+    /// Shards that may be gone, with the state of their heartbeat alarm and since when.
+    suspected: BTreeMap<u32, (HeartbeatState, Duration)>,
     gone: BTreeSet<u32>,
 }
 
-/// How long an alarm on a heartbeat has to fire: a new one may fire for a moment, before
-/// its first heartbeat is counted. Two looks, which are a heartbeat's period apart.
-pub const CERTAIN: Duration = Duration::from_secs(25);
+/// How long a heartbeat alarm must fire until its daemon counts as gone. A new alarm may
+/// fire for a moment before its first heartbeat is counted. This takes two reads, which are
+/// one heartbeat period apart.
+pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 
-/// How long a heartbeat without a verdict counts as one that beats: daemons that are
-/// started together create their alarms within a minute, and CloudWatch takes a few more
-/// to evaluate them.
+/// How long a daemon with an unknown heartbeat state counts as running: daemons that start
+/// together create their alarms within a minute, and CloudWatch takes a few more minutes to
+/// evaluate them.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
 impl Peers {
-    /// Takes what CloudWatch says of the others; true if somebody came or went.
-    pub fn look(&mut self, pulses: &[(u32, Pulse)], now: Duration) -> bool {
+    /// Takes the states of other daemons; true if one started or stopped.
+    pub fn observe(&mut self, states: &[(u32, HeartbeatState)], now: Duration) -> bool {
         let before = self.gone.clone();
-        for (index, pulse) in pulses {
-            let least = match pulse {
-                Pulse::Beats => {
-                    self.doubtful.remove(index);
+        for (index, state) in states {
+            let least = match state {
+                HeartbeatState::Ok => {
+                    self.suspected.remove(index);
                     self.gone.remove(index);
                     continue;
                 }
-                Pulse::Stopped => CERTAIN,
-                Pulse::Unknown => GRACE,
+                HeartbeatState::Alarm => CONFIRM_AFTER,
+                HeartbeatState::Unknown => GRACE,
             };
-            let doubt = self.doubtful.entry(*index).or_insert((*pulse, now));
-            if doubt.0 != *pulse {
-                *doubt = (*pulse, now);
+            let suspicion = self.suspected.entry(*index).or_insert((*state, now));
+            if suspicion.0 != *state {
+                *suspicion = (*state, now);
             }
-            if now.saturating_sub(doubt.1) >= least {
+            if now.saturating_sub(suspicion.1) >= least {
                 self.gone.insert(*index);
             }
         }
         self.gone != before
     }
 
-    /// Those that are gone.
+    /// The shards that are gone.
     #[must_use]
     pub const fn gone(&self) -> &BTreeSet<u32> {
         &self.gone
     }
 
-    /// Whether the alarms of a target are this daemon's to manage. The command line, which
-    /// is no shard, manages all.
+    /// Whether this daemon manages the alarms of a target. The command line, which is no
+    /// shard, manages all alarms.
     #[must_use]
-    pub fn leaves_to_us(&self, shards: &ShardSettings, target: &TargetName) -> bool {
+    pub fn manages(&self, shards: &ShardSettings, target: &TargetName) -> bool {
         let Some(own) = shards.own else { return true };
         let mut holders = holders(shards, target).into_iter();
         holders.find(|index| *index == own || !self.gone.contains(index)) == Some(own)
     }
-
-    /// The settings with the targets alone whose alarms are this daemon's to manage.
-    #[must_use]
-    pub fn managed(&self, settings: &Settings) -> Settings {
-        let targets = settings.targets.iter();
-        let ours = targets.filter(|target| self.leaves_to_us(&settings.shards, &target.name));
-        Settings {
-            targets: ours.cloned().collect(),
-            ..settings.clone()
-        }
-    }
 }
 
-/// The daemons that come before this one for a target that it holds: the only ones whose
-/// coming and going concerns it.
+/// The shards that come before this one among the holders of a target that it probes. Only
+/// these decide what it manages.
 #[must_use]
-pub fn before_us(settings: &Settings) -> BTreeSet<u32> {
+pub fn before_us(settings: &DestinationView) -> BTreeSet<u32> {
     let Some(own) = settings.shards.own else {
         return BTreeSet::new();
     };
@@ -133,7 +124,7 @@ mod tests {
     }
 
     fn ours(peers: &Peers, own: u32) -> bool {
-        peers.leaves_to_us(&shards(own), &TargetName::new("orders"))
+        peers.manages(&shards(own), &TargetName::new("orders"))
     }
 
     #[test]
@@ -143,45 +134,45 @@ mod tests {
         assert!(ours(&peers, first));
         assert!(
             !ours(&peers, second),
-            "before the first look nobody is gone"
+            "no daemon is gone before the first read"
         );
-        assert!(!peers.look(&[(first, Pulse::Beats)], MINUTE));
+        assert!(!peers.observe(&[(first, HeartbeatState::Ok)], MINUTE));
         assert!(!ours(&peers, second));
-        assert!(!peers.look(&[(first, Pulse::Stopped)], 2 * MINUTE));
-        assert!(!ours(&peers, second), "it may have begun just now");
-        assert!(peers.look(&[(first, Pulse::Stopped)], 3 * MINUTE));
+        assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 2 * MINUTE));
+        assert!(!ours(&peers, second), "it may have started just now");
+        assert!(peers.observe(&[(first, HeartbeatState::Alarm)], 3 * MINUTE));
         assert!(ours(&peers, second));
-        assert!(!peers.look(&[(first, Pulse::Stopped)], 4 * MINUTE));
-        assert!(peers.look(&[(first, Pulse::Beats)], 5 * MINUTE));
-        assert!(!ours(&peers, second), "it is back");
+        assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 4 * MINUTE));
+        assert!(peers.observe(&[(first, HeartbeatState::Ok)], 5 * MINUTE));
+        assert!(!ours(&peers, second), "it runs again");
     }
 
     #[test]
-    fn one_that_holds_nothing_of_a_target_never_manages_it() {
+    fn a_daemon_that_does_not_hold_a_target_never_manages_it() {
         let other = (0..3).find(|index| !order().contains(index)).unwrap();
         let mut peers = Peers::default();
-        let all = [0, 1, 2].map(|index| (index, Pulse::Stopped));
-        peers.look(&all, MINUTE);
-        peers.look(&all, 2 * MINUTE);
+        let all = [0, 1, 2].map(|index| (index, HeartbeatState::Alarm));
+        peers.observe(&all, MINUTE);
+        peers.observe(&all, 2 * MINUTE);
         assert!(!ours(&peers, other));
     }
 
     #[test]
-    fn a_heartbeat_without_a_verdict_is_given_time_and_stays_gone_once_it_was() {
+    fn an_unknown_heartbeat_is_given_time_and_brings_no_daemon_back() {
         let (first, second) = (order()[0], order()[1]);
-        let unknown = [(first, Pulse::Unknown)];
+        let unknown = [(first, HeartbeatState::Unknown)];
         let mut peers = Peers::default();
-        peers.look(&unknown, Duration::ZERO);
-        peers.look(&unknown, GRACE - MINUTE);
+        peers.observe(&unknown, Duration::ZERO);
+        peers.observe(&unknown, GRACE - MINUTE);
         assert!(!ours(&peers, second));
-        assert!(peers.look(&unknown, GRACE));
+        assert!(peers.observe(&unknown, GRACE));
         assert!(ours(&peers, second));
-        peers.look(&[(first, Pulse::Beats)], GRACE + MINUTE);
+        peers.observe(&[(first, HeartbeatState::Ok)], GRACE + MINUTE);
         assert!(!ours(&peers, second));
-        peers.look(&[(first, Pulse::Stopped)], GRACE + 2 * MINUTE);
-        peers.look(&[(first, Pulse::Stopped)], GRACE + 3 * MINUTE);
-        // Its alarm was deleted by hand: that brings no daemon back.
-        peers.look(&unknown, GRACE + 4 * MINUTE);
+        peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 2 * MINUTE);
+        peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 3 * MINUTE);
+        // The alarm was deleted by hand, which does not bring the daemon back.
+        peers.observe(&unknown, GRACE + 4 * MINUTE);
         assert!(ours(&peers, second));
     }
 
@@ -191,6 +182,6 @@ mod tests {
             own: None,
             ..shards(0)
         };
-        assert!(Peers::default().leaves_to_us(&whole, &TargetName::new("orders")));
+        assert!(Peers::default().manages(&whole, &TargetName::new("orders")));
     }
 }

@@ -31,7 +31,7 @@ use crate::io::evidence::EvidenceCollector;
 use crate::io::probe::{Prober, ProberError};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
-use crate::io::sink::cloudwatch::CloudWatchSink;
+use crate::io::sink::cloudwatch::{CloudWatchSink, REVIEW_EVERY};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
@@ -299,7 +299,13 @@ fn start_sinks(
     aws: Option<SdkConfig>,
     store: Store,
 ) -> Sinks {
-    let cloudwatch = CloudWatchSink::start_on(Arc::clone(settings), metrics.clone(), aws, store);
+    let cloudwatch = CloudWatchSink::start_on(
+        Arc::clone(settings),
+        metrics.clone(),
+        aws,
+        store,
+        REVIEW_EVERY,
+    );
     Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
         board: Arc::new(StatusBoard::default()),

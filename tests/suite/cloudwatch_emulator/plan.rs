@@ -12,6 +12,7 @@ use probecause::domain::alarm;
 use probecause::domain::alarm::annotation::Annotation;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
+use probecause::io::store::Store;
 use probecause::model::cause::{CauseId, Owner};
 use probecause::model::settings::{DriftPolicy, Settings};
 use probecause::model::target::{CauseAlarm, Target};
@@ -40,8 +41,20 @@ fn routed(name: &str) -> Arc<Target> {
 fn with(location: &str, endpoint: &str, drift: DriftPolicy) -> Settings {
     let mut settings = settings(location, endpoint, vec![routed("orders")]);
     settings.cloudwatch.drift = drift;
-    settings.cloudwatch.review_every = Duration::from_secs(1);
     settings
+}
+
+/// A sink that looks at its alarms each second.
+fn start(settings: Arc<Settings>, metrics: &DaemonMetrics) -> CloudWatchSink {
+    let store = Store::off(metrics.store_gauges());
+    let base = Some(emulator::config());
+    CloudWatchSink::start_on(
+        settings,
+        metrics.clone(),
+        base,
+        store,
+        Duration::from_secs(1),
+    )
 }
 
 /// The names of the alarms of `orders` and of its two causes.
@@ -151,7 +164,7 @@ async fn the_daemon_mends_what_was_changed_by_hand_without_reading_tags_again() 
     let here = &format!("mends-{}", std::process::id());
     let settings = Arc::new(with(here, &proxy.url(), DriftPolicy::Mend));
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(settings, metrics.clone(), Some(emulator::config()));
+    let sink = start(settings, &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
     sleep(Duration::from_secs(2)).await;
@@ -188,11 +201,7 @@ async fn the_daemon_leaves_what_was_changed_by_hand_and_still_names_the_cause() 
     let settings = Arc::new(configured);
     let target = Arc::clone(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(
-        Arc::clone(&settings),
-        metrics.clone(),
-        Some(emulator::config()),
-    );
+    let sink = start(Arc::clone(&settings), &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
     emulator.silence(&orders).await;
@@ -245,7 +254,7 @@ async fn a_group_incident_is_written_once_and_targets_say_the_rest_afterwards() 
     let settings = Arc::new(with(here, &endpoint, DriftPolicy::Mend));
     let target = Arc::clone(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(settings, metrics.clone(), Some(emulator::config()));
+    let sink = start(settings, &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
 

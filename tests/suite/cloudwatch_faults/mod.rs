@@ -17,6 +17,8 @@ mod denied;
 mod peers;
 mod server;
 mod table;
+#[cfg(test)]
+mod urgent_updates;
 
 use server::{Answer, Server};
 

@@ -1,6 +1,7 @@
 //! A CloudWatch that fails as told, and remembers what it took.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ pub(crate) struct Server {
     /// Alarms in state ALARM; all others are OK.
     pub(crate) firing: Arc<Mutex<BTreeSet<String>>>,
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+    /// Reads of all alarms so far.
+    pub(crate) full_reads: Arc<AtomicUsize>,
+    /// Reads of all alarms never end.
+    pub(crate) full_reads_hang: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -179,6 +184,12 @@ async fn answer(
     server.calls.lock().unwrap().push(call);
     if denied {
         return fault(403, "AccessDeniedException", "not this one");
+    }
+    if request.get("AlarmNamePrefix").is_some() {
+        server.full_reads.fetch_add(1, Ordering::Relaxed);
+        if server.full_reads_hang.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
     }
     if !data && server.alarms.is_none() {
         return server.keep(&request, &uri);

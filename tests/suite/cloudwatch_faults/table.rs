@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use probecause::io::sink::cloudwatch::CloudWatchSink;
+use probecause::io::sink::cloudwatch::{CloudWatchSink, REVIEW_EVERY};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::store::Store;
 use tokio::net::{TcpListener, TcpSocket};
@@ -109,7 +109,13 @@ async fn check(row: Row) {
     let metrics = DaemonMetrics::new().unwrap();
     let (store, _) = Store::open(directory.path(), metrics.store_gauges()).await;
     let base = Some(crate::cloudwatch_faults::config());
-    let sink = CloudWatchSink::start_on(Arc::new(first), metrics.clone(), base, store.clone());
+    let sink = CloudWatchSink::start_on(
+        Arc::new(first),
+        metrics.clone(),
+        base,
+        store.clone(),
+        REVIEW_EVERY,
+    );
     for target in &targets {
         sink.publish(&passed(target, "here"));
     }

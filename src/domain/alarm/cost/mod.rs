@@ -10,8 +10,9 @@ mod traffic;
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{self, AlarmKey};
-use crate::model::settings::Settings;
+use crate::model::settings::{EvidenceSettings, Settings};
 use crate::model::target::{CloudWatchMetric, Target};
 
 pub use page::PageTimes;
@@ -63,38 +64,40 @@ const SERIES_PER_REQUEST: usize = 1000;
 impl Estimate {
     /// Sums up a configuration; no alarms and series when CloudWatch is off.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
-        let alarms = alarm::desired(settings);
+    pub fn new(view: &DestinationView, evidence: &EvidenceSettings) -> Self {
+        let alarms = alarm::alarms_of(view);
         let fast = alarms.iter().filter(|alarm| alarm.is_high_resolution());
         let high_resolution_alarms = fast.count();
         let standard_alarms = alarms.len() - high_resolution_alarms;
         let of_cause = |subject: &AlarmKey| matches!(subject, AlarmKey::Cause { .. });
-        let cause_alarms = alarms.iter().filter(|alarm| of_cause(&alarm.subject));
-        let series = series(settings);
-        let requests = requests(settings, series);
+        let cause_alarms = alarms.iter().filter(|alarm| of_cause(&alarm.key));
+        let series = series(view);
+        let requests = requests(view, series);
         Self {
             standard_alarms,
             high_resolution_alarms,
             cause_alarms: cause_alarms.count(),
             series,
-            targets_with_causes: published(settings).filter(|t| has_causes(t)).count(),
+            targets_with_causes: published(view).filter(|t| has_causes(t)).count(),
             requests,
             dollars: count(standard_alarms) * STANDARD_ALARM
                 + count(high_resolution_alarms) * HIGH_RESOLUTION_ALARM
                 + count(series) * SERIES
                 + requests * REQUEST,
-            evidence: evidence(settings),
-            traffic: Traffic::new(settings),
-            time_to_page: PageTimes::new(settings, &alarms),
+            evidence: evidence_dollars(view, evidence),
+            traffic: Traffic::new(view),
+            time_to_page: PageTimes::new(view, &alarms),
         }
     }
 
     /// Sums up the destinations of a whole configuration, given the view of each. Looking
     /// for evidence and probing cost once, wherever the alarms are.
     #[must_use]
-    pub fn total(whole: &Settings, views: &[Settings]) -> Self {
-        let mut total = Self::new(whole);
-        let parts: Vec<_> = views.iter().map(Self::new).collect();
+    pub fn total(settings: &Settings, views: &[DestinationView]) -> Self {
+        let evidence = &settings.evidence;
+        let mut total = Self::new(&DestinationView::of_all(settings), evidence);
+        let parts = views.iter().map(|view| Self::new(view, evidence));
+        let parts: Vec<_> = parts.collect();
         let sum = |number: fn(&Self) -> usize| parts.iter().map(number).sum();
         total.standard_alarms = sum(|part| part.standard_alarms);
         total.high_resolution_alarms = sum(|part| part.high_resolution_alarms);
@@ -149,9 +152,9 @@ impl fmt::Display for Estimate {
     }
 }
 
-fn published(settings: &Settings) -> impl Iterator<Item = &Target> {
-    let targets = settings.targets.iter().map(AsRef::as_ref);
-    targets.filter(|target: &&Target| settings.cloudwatch.enabled && target.cloudwatch.enabled)
+fn published(view: &DestinationView) -> impl Iterator<Item = &Target> {
+    let targets = view.targets.iter().map(AsRef::as_ref);
+    targets.filter(|target: &&Target| view.active && target.cloudwatch.enabled)
 }
 
 fn has_causes(target: &Target) -> bool {
@@ -160,33 +163,32 @@ fn has_causes(target: &Target) -> bool {
     alarms || target.cloudwatch.metrics.contains(failures)
 }
 
-fn series(settings: &Settings) -> usize {
+fn series(view: &DestinationView) -> usize {
     let always = |target: &Target| {
         let metrics = target.cloudwatch.metrics.iter();
         metrics
             .filter(|metric| **metric != CloudWatchMetric::Failures)
             .count()
     };
-    let heartbeats = settings.shards.total * u32::from(settings.cloudwatch.enabled);
-    heartbeats as usize + published(settings).map(always).sum::<usize>()
+    let heartbeats = view.shards.total * u32::from(view.active);
+    heartbeats as usize + published(view).map(always).sum::<usize>()
 }
 
 /// Every series has a datapoint in each window, and all that fit go as one request. Each
 /// shard sends its own, and those of a target come from all its holders.
-fn requests(settings: &Settings, series: usize) -> f64 {
-    let windows = MONTH.as_secs_f64() / settings.cloudwatch.resolution.as_secs_f64().max(1.0);
-    let shards = settings.shards;
+fn requests(view: &DestinationView, series: usize) -> f64 {
+    let windows = MONTH.as_secs_f64() / view.cloudwatch.resolution.as_secs_f64().max(1.0);
+    let shards = view.shards;
     let shares = (shards.total as usize).max(1);
     let sent = series * shards.replicas_per_target as usize;
     let of_each = sent.div_ceil(shares).div_ceil(SERIES_PER_REQUEST);
     windows * count(of_each * shares)
 }
 
-fn evidence(settings: &Settings) -> f64 {
-    let can_ask = |target: &Target| target.aws.names_evidence();
-    let any = settings.targets.iter().any(|target| can_ask(target));
-    if settings.evidence.enabled && any {
-        settings.evidence.max_daily_cost * DAYS
+fn evidence_dollars(view: &DestinationView, evidence: &EvidenceSettings) -> f64 {
+    let mut targets = view.targets.iter();
+    if evidence.enabled && targets.any(|target| target.aws.names_evidence()) {
+        evidence.max_daily_cost * DAYS
     } else {
         0.0
     }
@@ -232,7 +234,9 @@ mod tests {
     use crate::model::target::CauseAlarm;
 
     fn check(change: impl FnOnce(&mut Settings, &mut Target)) -> String {
-        Estimate::new(&settings(change)).to_string()
+        let settings = settings(change);
+        let view = DestinationView::of_all(&settings);
+        Estimate::new(&view, &settings.evidence).to_string()
     }
 
     #[test]

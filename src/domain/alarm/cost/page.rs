@@ -9,8 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::alarm::cost::grouped_count;
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{AlarmKey, AlarmSpec};
-use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
 /// The longest time from the outage to the page, per target with an alarm, in the order
@@ -33,10 +33,10 @@ const MOST_NAMES: usize = 3;
 impl PageTimes {
     /// The times of a configuration whose alarms are these.
     #[must_use]
-    pub fn new(settings: &Settings, alarms: &[AlarmSpec]) -> Self {
-        let targets = settings.targets.iter();
+    pub fn new(view: &DestinationView, alarms: &[AlarmSpec]) -> Self {
+        let targets = view.targets.iter();
         let targets: BTreeMap<_, _> = targets.map(|target| (&target.name, target)).collect();
-        let times = alarms.iter().filter_map(|spec| match &spec.subject {
+        let times = alarms.iter().filter_map(|spec| match &spec.key {
             AlarmKey::Target(name) => {
                 let target = targets.get(name)?;
                 Some((name.clone(), time_to_page(target, spec)))
@@ -101,7 +101,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::alarm::desired;
+    use crate::domain::alarm::alarms_of;
+    use crate::model::settings::Settings;
 
     /// Targets with intervals in minutes, as `count` times `minutes`.
     fn check(groups: &[(usize, u64)]) -> String {
@@ -116,7 +117,8 @@ mod tests {
                 settings.targets.push(Arc::new(target));
             }
         }
-        PageTimes::new(&settings, &desired(&settings)).to_string()
+        let view = DestinationView::of_all(&settings);
+        PageTimes::new(&view, &alarms_of(&view)).to_string()
     }
 
     #[test]

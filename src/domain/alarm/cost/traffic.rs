@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::domain::alarm::cost::{MONTH, dollars_text, grouped};
-use crate::model::settings::Settings;
+use crate::domain::alarm::destination::DestinationView;
 use crate::model::target::{Integration, Target};
 
 /// Probes of a month, and where they go.
@@ -36,10 +36,10 @@ const LAMBDA: f64 = 0.20 / 1_000_000.0;
 impl Traffic {
     /// Counts a configuration's probes.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(view: &DestinationView) -> Self {
         let mut traffic = Self::default();
-        let holders = f64::from(settings.shards.replicas_per_target);
-        for target in &settings.targets {
+        let holders = f64::from(view.shards.replicas_per_target);
+        for target in &view.targets {
             let probes = holders * MONTH.as_secs_f64() / target.interval.as_secs_f64();
             traffic.probes += probes;
             if target.aws.api_name.is_some() {
@@ -117,6 +117,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::settings::Settings;
 
     fn check(url: &str, change: impl FnOnce(&mut Target)) -> String {
         let mut target = Target::with_defaults("orders", url.parse().unwrap());
@@ -125,7 +126,7 @@ mod tests {
             targets: vec![Arc::new(target)],
             ..Settings::default()
         };
-        Traffic::new(&settings).to_string()
+        Traffic::new(&DestinationView::of_all(&settings)).to_string()
     }
 
     const API: &str = "https://a1.execute-api.eu-west-1.amazonaws.com/";

@@ -164,12 +164,12 @@ pub(super) fn report_clashes<'p, 'a: 'p>(
     let mut seen = BTreeMap::new();
     for spec in alarm::desired(settings) {
         let Some(first) = seen.get(&spec.name) else {
-            seen.insert(spec.name, spec.subject);
+            seen.insert(spec.name, spec.key);
             continue;
         };
         // Two targets of the same name are reported elsewhere.
         let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
-        | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.subject)
+        | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.key)
         else {
             continue;
         };

@@ -16,18 +16,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{self, has_alarm};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::report::{Report, Update};
+use crate::io::alarms::updates::AlarmUpdates;
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::aggregation::{Aggregation, Immediate};
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
-use crate::io::sink::cloudwatch::desk::{Desk, Progress};
-use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::cloudwatch::publisher::Publisher;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::cause::{CauseId, Certainty};
-use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
 /// A message to the aggregator.
@@ -43,14 +43,15 @@ pub(super) enum Command {
 
 /// The aggregator of one destination. It owns the destination's publisher.
 pub(super) struct Aggregator {
-    desk: Arc<Desk>,
-    settings: watch::Receiver<Arc<Settings>>,
-    current: Arc<Settings>,
+    updates: AlarmUpdates,
+    settings: watch::Receiver<Arc<DestinationView>>,
+    current: Arc<DestinationView>,
     metrics: DaemonMetrics,
     aggregation: Aggregation,
     publisher: Publisher,
-    /// The last annotation requested for the alarm of each target.
-    requested: HashMap<TargetName, RequestedAnnotation>,
+    /// The cause of the last annotation requested for the alarm of each target; `None` if it
+    /// names none.
+    requested: HashMap<TargetName, Option<(CauseId, Certainty)>>,
     /// Datapoints that wait for the annotation of an alarm.
     held: FuturesUnordered<Held>,
     /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages
@@ -58,12 +59,6 @@ pub(super) struct Aggregator {
     impaired: bool,
     /// When to end; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
-}
-
-struct RequestedAnnotation {
-    /// The cause that the alarm names; `None` if it names none.
-    cause: Option<(CauseId, Certainty)>,
-    progress: watch::Receiver<Progress>,
 }
 
 /// Resolves to the row id of a held datapoint, and whether its alarm names the cause.
@@ -79,9 +74,9 @@ const TICK: Duration = Duration::from_millis(500);
 impl Aggregator {
     /// An aggregator for `destination`, which is empty for the main one.
     pub(super) fn new(
-        link: Arc<Link>,
-        desk: Arc<Desk>,
-        mut settings: watch::Receiver<Arc<Settings>>,
+        connection: Arc<Connection>,
+        updates: AlarmUpdates,
+        mut settings: watch::Receiver<Arc<DestinationView>>,
         metrics: DaemonMetrics,
         (store, destination): (Store, &str),
     ) -> Self {
@@ -90,14 +85,14 @@ impl Aggregator {
         let key = format!("{}/{destination}", current.location);
         let aggregation = Aggregation::new(store.ids());
         let publisher = Publisher::new(
-            link,
+            connection,
             Arc::clone(&current),
             metrics.clone(),
             store,
             key.into(),
         );
         Self {
-            desk,
+            updates,
             settings,
             current,
             metrics,
@@ -209,42 +204,38 @@ impl Aggregator {
         not_before: Instant,
     ) {
         let cause = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
-        let requested = self.requested.get(&target.name);
-        if requested.is_some_and(|requested| requested.cause == cause) {
+        if self.requested.get(&target.name) == Some(&cause) {
             return;
         }
-        let words = verdict.map(|verdict| {
+        let annotation = verdict.map(|verdict| {
             // The facts of a differently diagnosed probe are no evidence for this cause.
             let same = diagnosis.cause() == Some(&verdict.cause);
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
             Annotation::failing(target.name.as_str(), verdict, evidence)
         });
-        let progress = self.desk.leave(&target.name, words, not_before);
-        self.requested
-            .insert(target.name.clone(), RequestedAnnotation { cause, progress });
+        self.updates.request(&target.name, annotation, not_before);
+        self.requested.insert(target.name.clone(), cause);
     }
 
     fn hold(&mut self, datapoint: Datapoint, target: &TargetName) {
-        let Some(requested) = self.requested.get(target) else {
+        if !self.requested.contains_key(target) {
             self.publisher.push(datapoint);
             return;
-        };
-        self.desk.hurry(target);
-        let mut progress = requested.progress.clone();
+        }
+        let result = self.updates.hurry(target);
         let row = datapoint.row;
         self.publisher.hold(datapoint);
         self.held.push(Box::pin(async move {
-            let settled = progress.wait_for(|progress| *progress != Progress::Waiting);
             let in_time = matches!(
-                timeout(HOLD, settled).await,
-                Ok(Ok(progress)) if progress.is_in_time()
+                timeout(HOLD, result).await,
+                Ok(Ok(result)) if result.is_in_time()
             );
             (row, in_time)
         }));
     }
 
     fn tick(&mut self, now: Timestamp) {
-        if !self.current.cloudwatch.enabled {
+        if !self.current.active {
             return;
         }
         let resolution = self.current.cloudwatch.resolution;

@@ -10,11 +10,11 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{MetricDatum, StandardUnit};
 use jiff::Timestamp;
 
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{HEARTBEAT_METRIC, heartbeat_dimensions};
-use crate::io::sink::cloudwatch::account::dimension;
+use crate::io::alarms::account::dimension;
 use crate::io::store::SpoolRow;
 use crate::model::cause::CauseId;
-use crate::model::settings::Settings;
 use crate::model::target::{CloudWatchMetric, TargetName};
 
 /// One datapoint of a series, with one or more values.
@@ -174,7 +174,7 @@ impl Datapoint {
     }
 
     /// Converts the datapoint to the form that `PutMetricData` takes.
-    pub(super) fn datum(&self, settings: &Settings) -> MetricDatum {
+    pub(super) fn datum(&self, settings: &DestinationView) -> MetricDatum {
         let (location, resolution) = (&settings.location, settings.cloudwatch.resolution);
         let mut datum = MetricDatum::builder()
             .metric_name(self.series.metric())
@@ -212,6 +212,7 @@ impl Datapoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::settings::Settings;
 
     #[test]
     fn only_shards_after_the_first_have_a_shard_dimension_on_the_heartbeat() {
@@ -219,7 +220,7 @@ mod tests {
             let mut settings = Settings::default();
             settings.shards.own = own;
             let heartbeat = Datapoint::new(1, Series::Heartbeat, Timestamp::UNIX_EPOCH, 1.0);
-            let datum = heartbeat.datum(&settings);
+            let datum = heartbeat.datum(&DestinationView::of_all(&settings));
             let dimensions = datum.dimensions().iter();
             let dimensions: Vec<_> = dimensions
                 .map(|dimension| (dimension.name().unwrap(), dimension.value().unwrap()))

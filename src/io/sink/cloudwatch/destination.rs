@@ -1,8 +1,9 @@
-//! One account and region: its sender, its keeper, and the task in which both run.
+//! One destination: the aggregator of its datapoints, the executor of its alarms, and the task
+//! in which both run.
 //!
-//! Nothing is shared with another destination but the store and the metrics, so that one
-//! that fails holds back nobody. One that leaves the configuration sends what waits,
-//! keeps its alarms from paging, and only then ends.
+//! Destinations share only the store and the metrics, so that a failing one does not affect
+//! the others. A destination that is removed from the configuration sends its queued
+//! datapoints, disables the actions of its alarms, and ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,102 +16,110 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, error_span, warn};
 
 use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::destination::MAIN;
+use crate::io::alarms::executor::Executor;
+use crate::io::alarms::updates::{self, AlarmUpdates};
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command};
-use crate::io::sink::cloudwatch::desk::Desk;
 use crate::io::sink::cloudwatch::gauges::SINK;
-use crate::io::sink::cloudwatch::keeper::Keeper;
-use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
-use crate::model::settings::Settings;
 
-/// What every destination is started with.
+/// What all destinations are started with.
 #[derive(Debug)]
 pub(super) struct Surroundings {
-    /// An SDK configuration that was already made; without it the default chain.
+    /// Credentials; `None`: the SDK's default chain.
     pub(super) base: Option<SdkConfig>,
     pub(super) metrics: DaemonMetrics,
     pub(super) store: Store,
-    /// Turns true when a task ends by a fault of ours.
+    /// How often alarms are reviewed for changes by hand.
+    pub(super) review_every: Duration,
+    /// Set to true when a task panics.
     pub(super) failed: watch::Sender<bool>,
 }
 
-/// A destination at work.
+/// A running destination.
 #[derive(Debug)]
 pub(super) struct Destination {
     commands: mpsc::Sender<Command>,
-    settings: watch::Sender<Arc<Settings>>,
+    settings: watch::Sender<Arc<DestinationView>>,
     metrics: DaemonMetrics,
-    desk: Arc<Desk>,
+    updates: AlarmUpdates,
     work: AbortHandle,
     watched: JoinHandle<()>,
 }
 
-/// A destination that leaves.
+/// A destination that was removed and has not ended yet.
 #[derive(Debug)]
 pub(super) struct Leaving {
     work: AbortHandle,
     done: JoinHandle<()>,
 }
 
-/// Both halves with what they wait for.
+/// The task of a destination.
 struct Work {
-    sender: Aggregator,
+    aggregator: Aggregator,
     queue: mpsc::Receiver<Command>,
-    keeper: Keeper,
-    /// Closed once the destination is gone from the configuration.
-    settings: watch::Receiver<Arc<Settings>>,
-    /// One of the same name that may still be leaving.
+    executor: Executor,
+    /// Closed once the destination was removed.
+    settings: watch::Receiver<Arc<DestinationView>>,
+    /// A removed destination of the same name that may not have ended yet.
     before: Option<Leaving>,
 }
 
-/// Reports that may wait for the task: some twenty seconds of 500 probes a second, far
-/// longer than the task is ever busy, since it never waits for CloudWatch.
+/// Reports that may be queued: 20 s at 500 probes a second. The task is never busy that
+/// long, since it does not wait for CloudWatch.
 const QUEUE: usize = 10_000;
 
-/// How long one that leaves may send what waits: three tries of a call that hangs.
+/// How long a removed destination may send its queue: three attempts of a call that hangs.
 const FLUSH: Duration = Duration::from_secs(30);
 
-/// How long one that leaves may silence its alarms, and mark them as silenced: three a
-/// second, so 1,800 alarms.
-const SILENCE: Duration = Duration::from_secs(600);
+/// How long a removed destination may disable the actions of its alarms and mark each:
+/// three a second, so 1,800 alarms.
+const DISABLE: Duration = Duration::from_secs(600);
 
-/// How long the next one of the same name waits for the one that leaves. Alarms are
-/// silenced by the hundred, so what is cut short is their marking.
+/// How long a destination waits for a removed one of the same name. Actions are disabled a
+/// hundred per call, so only the marking of alarms is cut short.
 const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Destination {
-    /// Starts a destination with its own view of the settings, once `before` has ended.
-    pub(super) fn start(with: &Surroundings, view: Settings, before: Option<Leaving>) -> Self {
-        let name = view.cloudwatch.name.clone();
+    /// Starts a destination, once `before` has ended.
+    pub(super) fn start(
+        with: &Surroundings,
+        view: DestinationView,
+        before: Option<Leaving>,
+    ) -> Self {
+        let name = view.name.clone();
         let (commands, queue) = mpsc::channel(QUEUE);
         let (settings, watching) = watch::channel(Arc::new(view));
         let metrics = with.metrics.clone();
-        let link = Link::new(with.base.clone(), metrics.clone());
-        let desk = Arc::new(Desk::default());
-        let keeper = Keeper::new(
-            Arc::clone(&link),
-            Arc::clone(&desk),
+        let requests = metrics.cloudwatch_requests.clone();
+        let connection = Connection::new(with.base.clone(), requests);
+        let (updates, requests) = updates::channel();
+        let executor = Executor::new(
+            Arc::clone(&connection),
+            requests,
             watching.clone(),
-            metrics.clone(),
+            with.review_every,
+            metrics.alarms_drifted.clone(),
         );
         let key = name.as_deref().unwrap_or(MAIN);
-        let sender = Aggregator::new(
-            link,
-            Arc::clone(&desk),
+        let aggregator = Aggregator::new(
+            connection,
+            updates.clone(),
             watching.clone(),
             metrics.clone(),
             (with.store.clone(), key),
         );
         let work = Work {
-            sender,
+            aggregator,
             queue,
-            keeper,
+            executor,
             settings: watching,
             before,
         };
-        // Every line of a further destination's log says whose it is.
+        // Log lines of a further destination name it.
         let span = name.map_or_else(Span::none, |name| {
             error_span!("cloudwatch", destination = name)
         });
@@ -119,18 +128,19 @@ impl Destination {
             commands,
             settings,
             metrics,
-            desk,
+            updates,
             work: work.abort_handle(),
             watched: tokio::spawn(watched(work, with.failed.clone())),
         }
     }
 
-    /// Hands a command over. Never waits; one that finds no place is counted as dropped.
+    /// Sends a command. It never waits; a command that does not fit the queue is counted as
+    /// dropped.
     pub(super) fn send(&self, command: Command) {
-        if !self.settings.borrow().cloudwatch.enabled {
+        if !self.settings.borrow().active {
             return;
         }
-        // A closed queue means that the task has ended, which is told elsewhere.
+        // A closed queue means that the task has ended, which is reported elsewhere.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
             self.commands.try_send(command)
         {
@@ -138,21 +148,21 @@ impl Destination {
         }
     }
 
-    /// Takes the words of a group incident.
-    pub(super) fn group(&self, words: Option<Annotation>) {
-        if self.settings.borrow().cloudwatch.enabled {
-            self.desk.group(words);
+    /// Opens, rewrites or (`None`) closes a group incident.
+    pub(super) fn group(&self, annotation: Option<Annotation>) {
+        if self.settings.borrow().active {
+            self.updates.group(annotation);
         }
     }
 
-    /// Its view of the settings.
-    pub(super) fn settings(&self) -> Arc<Settings> {
+    /// The settings of the destination.
+    pub(super) fn settings(&self) -> Arc<DestinationView> {
         Arc::clone(&self.settings.borrow())
     }
 
-    /// Takes a new view of the settings.
-    pub(super) fn configure(&self, view: Settings) {
-        // The same again would only read every alarm once more.
+    /// Takes new settings.
+    pub(super) fn configure(&self, view: DestinationView) {
+        // Unchanged settings would only have every alarm read again.
         self.settings.send_if_modified(|known| {
             let differs = **known != view;
             if differs {
@@ -162,25 +172,24 @@ impl Destination {
         });
     }
 
-    /// Sends what waits, keeps its alarms from paging, and ends.
+    /// Sends the queue, disables the actions of all alarms, and ends.
     pub(super) fn leave(self) -> Leaving {
-        let mut last = Settings::clone(&self.settings.borrow());
-        // Without alarms that are desired, all are those of removed targets.
-        last.cloudwatch.enabled = false;
+        // Without desired alarms, every alarm is one of a removed target.
+        let last = self.settings.borrow().removed();
         self.settings.send_replace(Arc::new(last));
         let (commands, watched) = (self.commands, self.watched);
         let deadline = Instant::now() + FLUSH;
         Leaving {
             work: self.work,
             done: tokio::spawn(async move {
-                // One that has ended needs no telling, and its end is told elsewhere.
+                // It fails if the task has ended, which is reported elsewhere.
                 let _ = commands.send(Command::Shutdown(deadline)).await;
                 let _ = watched.await;
             }),
         }
     }
 
-    /// Sends what waits and ends by then. The alarms stay as they are.
+    /// Sends the queue and ends by the deadline. The alarms stay as they are.
     pub(super) async fn shut_down(self, deadline: Instant) {
         if self
             .commands
@@ -194,18 +203,18 @@ impl Destination {
 }
 
 impl Leaving {
-    /// Whether it is gone.
+    /// Whether it has ended.
     pub(super) fn is_gone(&self) -> bool {
         self.done.is_finished()
     }
 
-    /// Waits until it is gone.
+    /// Waits until it has ended.
     pub(super) async fn gone(self) {
-        // However it ended.
+        // A panic is reported by `watched`.
         let _ = self.done.await;
     }
 
-    /// Waits until it is gone, but not for ever.
+    /// Waits until it has ended, and aborts it after a time.
     async fn hand_over(mut self) {
         if timeout(HANDOVER, &mut self.done).await.is_err() {
             self.work.abort();
@@ -219,26 +228,25 @@ impl Work {
         if let Some(before) = self.before {
             before.hand_over().await;
         }
-        let sending = self.sender.run(self.queue);
-        let keeping = self.keeper.run();
-        tokio::pin!(sending, keeping);
+        let sending = self.aggregator.run(self.queue);
+        let alarms = self.executor.run();
+        tokio::pin!(sending, alarms);
         tokio::select! {
-            // The keeper has nothing to keep once the sender is done, unless the whole
-            // destination is gone.
+            // Once the aggregator has ended, only a removed destination has work left.
             () = &mut sending => if self.settings.has_changed().is_err()
-                && timeout(SILENCE, keeping).await.is_err()
+                && timeout(DISABLE, alarms).await.is_err()
             {
                 warn!(
-                    "cloudwatch: gone from the configuration, and its alarms could not be \
-                     silenced in time: disable their actions by hand"
+                    "cloudwatch: the destination was removed from the configuration, and the \
+                     actions of its alarms could not be disabled in time; disable them by hand"
                 );
             },
-            () = &mut keeping => sending.await,
+            () = &mut alarms => sending.await,
         }
     }
 }
 
-/// Tells of a task that ends by a fault of ours.
+/// Reports a task that panics.
 async fn watched(work: JoinHandle<()>, failed: watch::Sender<bool>) {
     if work.await.is_err_and(|error| error.is_panic()) {
         failed.send_replace(true);

@@ -1,21 +1,17 @@
 //! The CloudWatch sink: datapoints and alarms that carry the probable cause.
 //!
-//! Reading order: this file (the handle that the monitor holds), `routing` (which account
-//! and region) and `destination` (one of them), `aggregator` (reports to datapoints) with
-//! `aggregation` and `datapoint`, `publisher` (datapoints to requests), `desk` and `keeper` (alarms), `account` and `client`
-//! (CloudWatch's language). Publishing never waits: a full queue loses reports, which are
-//! counted.
+//! [`CloudWatchSink`] is the handle that the monitor holds. `routing` chooses the
+//! `destination` (account and region) of a report, `aggregator` turns reports into
+//! datapoints, `publisher` sends them. Alarms are updated by [`crate::io::alarms`].
+//! Publishing never waits: a full queue drops reports, which are counted.
 
-pub mod account;
 mod aggregation;
 mod aggregator;
-pub mod client;
 mod datapoint;
-mod desk;
 mod destination;
 mod gauges;
-mod keeper;
-mod link;
+#[cfg(test)]
+mod hold_tests;
 mod publisher;
 mod routing;
 
@@ -29,6 +25,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::report::{Report, Update};
+pub use crate::io::alarms::executor::REVIEW_EVERY;
 use crate::io::sink::cloudwatch::aggregator::Command;
 use crate::io::sink::cloudwatch::destination::Surroundings;
 use crate::io::sink::cloudwatch::routing::Routing;
@@ -64,7 +61,7 @@ impl CloudWatchSink {
         base: Option<SdkConfig>,
     ) -> Self {
         let store = Store::off(metrics.store_gauges());
-        Self::start_on(settings, metrics, base, store)
+        Self::start_on(settings, metrics, base, store, REVIEW_EVERY)
     }
 
     /// Starts the tasks with everything that they may be given: datapoints that CloudWatch
@@ -79,12 +76,14 @@ impl CloudWatchSink {
         metrics: DaemonMetrics,
         base: Option<SdkConfig>,
         store: Store,
+        review_every: Duration,
     ) -> Self {
         let (ended, _) = watch::channel(false);
         let mut routing = Routing::new(Surroundings {
             base,
             metrics,
             store,
+            review_every,
             failed: ended.clone(),
         });
         routing.configure(&settings);

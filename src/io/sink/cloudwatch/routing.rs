@@ -1,32 +1,32 @@
-//! Which destination a report goes to, and which destinations there are.
+//! Starts and ends destinations, and sends each report to the destination of its target.
 //!
-//! A target whose destination changed is a removed one to the account that it leaves: its
-//! alarm there is silenced at once, so nothing pages twice. What concerns the prober
-//! itself goes to all: each account sees a dead or blind daemon by its own heartbeat.
+//! A target that moves to another destination counts as removed from the first: its alarm
+//! there is disabled at once, so that only one notifies. What concerns the prober itself
+//! goes to all destinations, because each has a heartbeat.
 
 use std::collections::BTreeMap;
 
 use crate::domain::alarm::annotation::Annotation;
-use crate::domain::alarm::destination::{MAIN, is_elsewhere, views};
+use crate::domain::alarm::destination::{self, DestinationView, MAIN};
 use crate::io::sink::cloudwatch::aggregator::Command;
 use crate::io::sink::cloudwatch::destination::{Destination, Leaving, Surroundings};
 use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
-/// Every destination by its name.
+/// Every destination by name.
 #[derive(Debug)]
 pub(super) struct Routing {
     with: Surroundings,
     running: BTreeMap<String, Destination>,
     leaving: BTreeMap<String, Leaving>,
-    /// The last that was told, for those that come later.
+    /// The last state, for destinations that are started later.
     trouble: bool,
     group: Option<Annotation>,
 }
 
 impl Routing {
-    /// No destination yet.
+    /// Without destinations yet.
     pub(super) const fn new(with: Surroundings) -> Self {
         Self {
             with,
@@ -37,14 +37,13 @@ impl Routing {
         }
     }
 
-    /// Starts, changes and ends destinations as the settings say. One that is now in
-    /// another place ends there and begins here.
+    /// Starts, changes and ends destinations as the settings say. A destination that moved to
+    /// another account or region ends there and is started anew.
     pub(super) fn configure(&mut self, settings: &Settings) {
-        let views = views(settings);
+        let views = destination::running(settings);
         let gone = self.running.iter().filter(|(name, destination)| {
-            views.get(*name).is_none_or(|view| {
-                is_elsewhere(&destination.settings().cloudwatch, &view.cloudwatch)
-            })
+            let view = views.get(*name);
+            view.is_none_or(|view| destination.settings().moves_to(view))
         });
         let gone: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
         for name in gone {
@@ -62,7 +61,7 @@ impl Routing {
         }
     }
 
-    /// Hands over what concerns a target, made only if it is wanted.
+    /// Sends a command about a target. The command is made only if it is needed.
     pub(super) fn send(&self, target: &Target, command: impl FnOnce() -> Command) {
         if !self.is_on() {
             return;
@@ -71,13 +70,13 @@ impl Routing {
         if let Some(destination) = self.running.get(name) {
             destination.send(command());
         } else if target.cloudwatch.enabled {
-            // The last words of a target whose destination is gone.
+            // A last report of a target whose destination was removed.
             let dropped = &self.with.metrics.sink_dropped;
             dropped.with_label_values(&[SINK]).inc();
         }
     }
 
-    /// Tells all of trouble of the prober's own.
+    /// Reports to all destinations whether the prober itself is in trouble.
     pub(super) fn trouble(&mut self, trouble: bool) {
         self.trouble = trouble;
         for destination in self.running.values() {
@@ -85,22 +84,22 @@ impl Routing {
         }
     }
 
-    /// Tells all of the words of a group incident.
-    pub(super) fn group(&mut self, words: Option<Annotation>) {
+    /// Opens, rewrites or (`None`) closes a group incident in all destinations.
+    pub(super) fn group(&mut self, annotation: Option<Annotation>) {
         for destination in self.running.values() {
-            destination.group(words.clone());
+            destination.group(annotation.clone());
         }
-        self.group = words;
+        self.group = annotation;
     }
 
-    /// Takes out all that are to end, for who waits for that.
+    /// Removes all destinations, running and removed ones, so that they can end.
     pub(super) fn end(&mut self) -> (Vec<Destination>, Vec<Leaving>) {
         let running = std::mem::take(&mut self.running).into_values();
         let leaving = std::mem::take(&mut self.leaving).into_values();
         (running.collect(), leaving.collect())
     }
 
-    fn start(&mut self, name: String, view: Settings) {
+    fn start(&mut self, name: String, view: DestinationView) {
         let destination = Destination::start(&self.with, view, self.leaving.remove(&name));
         if self.trouble {
             destination.send(Command::Trouble(true));
@@ -113,6 +112,6 @@ impl Routing {
 
     fn is_on(&self) -> bool {
         let main = self.running.get(MAIN);
-        main.is_some_and(|main| main.settings().cloudwatch.enabled)
+        main.is_some_and(|main| main.settings().active)
     }
 }

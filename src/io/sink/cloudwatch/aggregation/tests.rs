@@ -2,6 +2,7 @@ use aws_sdk_cloudwatch::types::MetricDatum;
 
 use super::window::MAX_VALUES;
 use super::*;
+use crate::domain::alarm::destination::DestinationView;
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::model::cause::{Certainty, Owner};
 use crate::model::observation::Observation;
@@ -10,13 +11,13 @@ use crate::model::target::CauseAlarm;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn settings(resolution: Duration) -> Settings {
+fn view(resolution: Duration) -> DestinationView {
     let mut settings = Settings {
         location: "here".to_owned(),
         ..Settings::default()
     };
     settings.cloudwatch.resolution = resolution;
-    settings
+    DestinationView::of_all(&settings)
 }
 
 fn at(second: i64) -> Timestamp {
@@ -156,12 +157,12 @@ fn each_enabled_metric_has_its_own_series_and_failures_have_a_cause() {
     let closed = aggregation.close_all();
     let data: Vec<_> = closed
         .iter()
-        .map(|point| point.datum(&settings(MINUTE)))
+        .map(|point| point.datum(&view(MINUTE)))
         .collect();
     let names: Vec<_> = data.iter().filter_map(MetricDatum::metric_name).collect();
     // No Processing: the probe failed before that phase.
     assert_eq!(names, ["Down", "Failed", "Duration", "Failures"]);
-    let failures = closed[3].datum(&settings(Duration::from_secs(10)));
+    let failures = closed[3].datum(&view(Duration::from_secs(10)));
     let dimensions: Vec<_> = failures
         .dimensions()
         .iter()

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::io::sink::cloudwatch::client::{CallError, FailureKind};
+use crate::io::aws::{CallError, FailureKind};
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
 use crate::io::sink::cloudwatch::publisher::backoff::jitter;
 use crate::io::sink::cloudwatch::publisher::queue::{Lane, MAX_BATCH};
@@ -36,7 +36,7 @@ impl Publisher {
         if batch.is_empty() {
             return;
         }
-        self.link.well("PutMetricData");
+        self.connection.succeeded("PutMetricData");
         let duplicates = batch.iter().filter(|point| point.maybe_arrived).count();
         let counter = &self.metrics.cloudwatch_maybe_duplicates;
         counter.inc_by(duplicates as u64);
@@ -51,7 +51,7 @@ impl Publisher {
         let rejected = failure.kind == FailureKind::Refused;
         if !rejected || batch.len() <= 1 {
             // The error of a larger rejected batch does not say which datapoint is wrong.
-            self.link.trouble(failure);
+            self.connection.failed(failure);
         }
         if rejected && batch.len() <= 1 {
             self.forget(batch, from_spool);

@@ -25,18 +25,18 @@ use self::backoff::SendBackoff;
 use self::queue::{CAPACITY, Lane, MAX_BATCH, Queue};
 use self::request::{InProgress, Outcome, completed, put};
 use self::spool::{Answer, Spool};
+use crate::domain::alarm::destination::DestinationView;
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::aggregation::Aggregation;
 use crate::io::sink::cloudwatch::datapoint::{Datapoint, Series};
 use crate::io::sink::cloudwatch::gauges::{DestinationGauges, SINK};
-use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
-use crate::model::settings::Settings;
 
 /// The publisher of one destination.
 pub(super) struct Publisher {
-    link: Arc<Link>,
-    settings: Arc<Settings>,
+    connection: Arc<Connection>,
+    settings: Arc<DestinationView>,
     metrics: DaemonMetrics,
     gauges: DestinationGauges,
     queue: Queue,
@@ -80,8 +80,8 @@ const HOUR: i64 = 3600;
 impl Publisher {
     /// `key` identifies the destination's rows in the store.
     pub(super) fn new(
-        link: Arc<Link>,
-        settings: Arc<Settings>,
+        connection: Arc<Connection>,
+        settings: Arc<DestinationView>,
         metrics: DaemonMetrics,
         store: Store,
         key: Arc<str>,
@@ -93,7 +93,7 @@ impl Publisher {
             limit: MAX_BATCH,
         };
         Self {
-            link,
+            connection,
             settings,
             gauges: DestinationGauges::new(&metrics),
             metrics,
@@ -105,7 +105,7 @@ impl Publisher {
         }
     }
 
-    pub(super) fn configure(&mut self, settings: Arc<Settings>) {
+    pub(super) fn configure(&mut self, settings: Arc<DestinationView>) {
         self.settings = settings;
     }
 
@@ -182,13 +182,13 @@ impl Publisher {
         from_spool: bool,
         batch: impl Future<Output = (Vec<Datapoint>, Vec<u64>)> + Send + 'static,
     ) -> InProgress<Outcome> {
-        let (link, settings) = (Arc::clone(&self.link), Arc::clone(&self.settings));
+        let (connection, settings) = (Arc::clone(&self.connection), Arc::clone(&self.settings));
         Box::pin(async move {
             let (batch, unreadable) = batch.await;
             let result = if batch.is_empty() {
                 Ok(())
             } else {
-                put(&link, &settings, &batch).await
+                put(&connection, &settings, &batch).await
             };
             Outcome {
                 lane,

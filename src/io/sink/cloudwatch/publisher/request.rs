@@ -2,11 +2,11 @@
 
 use std::pin::Pin;
 
-use crate::io::sink::cloudwatch::client::CallError;
+use crate::domain::alarm::destination::DestinationView;
+use crate::io::aws::CallError;
+use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
-use crate::io::sink::cloudwatch::link::Link;
 use crate::io::sink::cloudwatch::publisher::queue::Lane;
-use crate::model::settings::Settings;
 
 /// The outcome of a request.
 pub(in crate::io::sink::cloudwatch) struct Outcome {
@@ -24,12 +24,12 @@ pub(super) type InProgress<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Sends a batch.
 pub(super) async fn put(
-    link: &Link,
-    settings: &Settings,
+    connection: &Connection,
+    settings: &DestinationView,
     batch: &[Datapoint],
 ) -> Result<(), CallError> {
     let cloudwatch = &settings.cloudwatch;
-    let api = link.api(cloudwatch).await?;
+    let api = connection.api(settings).await?;
     let data = batch
         .iter()
         .map(|datapoint| datapoint.datum(settings))

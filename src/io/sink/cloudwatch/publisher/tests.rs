@@ -1,10 +1,11 @@
 use super::*;
-use crate::io::sink::cloudwatch::client::{CallError, FailureKind};
+use crate::io::aws::{CallError, FailureKind};
+use crate::model::settings::Settings;
 
 fn publisher(store: Store, metrics: &DaemonMetrics) -> Publisher {
-    let link = Link::new(None, metrics.clone());
-    let settings = Arc::new(Settings::default());
-    Publisher::new(link, settings, metrics.clone(), store, "here/".into())
+    let connection = Connection::new(None, metrics.cloudwatch_requests.clone());
+    let view = Arc::new(DestinationView::of_all(&Settings::default()));
+    Publisher::new(connection, view, metrics.clone(), store, "here/".into())
 }
 
 /// A datapoint whose row id and value are this number.

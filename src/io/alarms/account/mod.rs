@@ -1,14 +1,12 @@
-//! The alarms of an account: read as values, written one at a time.
+//! Requests about alarms: reads that return values, and writes of single alarms.
 //!
-//! Used by the daemon and by `probecause alarms` alike. What to write is decided by
-//! `alarm::plan` and by the keeper; this file and `fields` only speak CloudWatch's
-//! language. Every write goes through a pace, since CloudWatch takes three a second from
-//! an account.
+//! `fields` translates between the SDK's types and ours. Every write waits for a [`Pace`],
+//! because CloudWatch accepts three alarm writes a second per account. What is written is
+//! decided by `domain::alarm`.
 
 mod fields;
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::{AlarmType, Dimension, MetricAlarm, StateValue, Tag};
@@ -16,32 +14,29 @@ use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::domain::alarm::annotation::{Annotation, DEFINITION_TAG};
+use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::peers::HeartbeatState;
 use crate::domain::alarm::plan::ActualAlarm;
+use crate::domain::alarm::reconciler::call::{NAMES_PER_CALL, PeerAlarm};
 use crate::domain::alarm::{self, AlarmSpec};
-use crate::io::sink::cloudwatch::client::{Api, CallError};
+use crate::io::aws::CallError;
+use crate::io::cloudwatch::client::Api;
 
-/// Spaces alarm writes out to three a second, CloudWatch's limit.
+/// Limits alarm writes to three a second, CloudWatch's limit per account.
 #[derive(Debug, Default)]
 pub struct Pace {
     next: Mutex<Option<Instant>>,
 }
 
-/// Between two alarm writes: a third of a second, rounded up.
+/// Time between two alarm writes: a third of a second, rounded up.
 const WRITE_SPACING: Duration = Duration::from_millis(334);
 
-/// Tags are read for this many alarms at once: a thousand alarms take seconds, and the
-/// read rate stays far below the limit.
+/// Alarms whose tags are read at the same time: a thousand alarms take seconds, and the
+/// request rate stays far below the limit.
 const TAG_READS_AT_ONCE: usize = 4;
 
-/// In place of a fingerprint: silenced by us, so unlike any definition.
-pub(super) const DISOWNED: &str = "silenced";
-
-/// Names that one call that removes or silences alarms may carry.
-pub const NAMES_PER_CALL: usize = 100;
-
 impl Pace {
-    /// Waits for the next place.
+    /// Waits until the next write may be made.
     pub async fn wait(&self) {
         let mut next = self.next.lock().await;
         let at = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
@@ -51,17 +46,7 @@ impl Pace {
     }
 }
 
-/// Reads every alarm whose name begins like one of a location's, with its tags.
-///
-/// # Errors
-/// The first call that failed.
-pub async fn read(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, CallError> {
-    let alarms = describe(api, location).await?;
-    with_tags(api, alarms).await
-}
-
-/// Reads the same alarms without their tags: one call for a hundred alarms instead of one
-/// for each.
+/// Reads the alarms of a location without their tags, a hundred alarms per request.
 ///
 /// # Errors
 /// The first call that failed.
@@ -101,8 +86,8 @@ pub async fn with_tags(api: &Api, alarms: Vec<ActualAlarm>) -> Result<Vec<Actual
         .await
 }
 
-/// Creates an alarm, or overwrites its whole definition and description. Tags are only
-/// taken when it is created.
+/// Creates an alarm with its tags, or overwrites its definition and description. CloudWatch
+/// ignores the tags where the alarm exists.
 ///
 /// # Errors
 /// If the call failed.
@@ -110,33 +95,33 @@ pub async fn put(
     api: &Api,
     pace: &Pace,
     spec: &AlarmSpec,
-    words: &Annotation,
+    annotation: &Annotation,
 ) -> Result<(), CallError> {
     let request = fields::of_spec(api.writes.put_metric_alarm(), spec)
-        .alarm_description(&words.description)
-        .set_tags(Some(tags(spec, words)));
+        .alarm_description(&annotation.description)
+        .set_tags(Some(tags(&annotation.tags(spec))));
     pace.wait().await;
     api.settle("PutMetricAlarm", request.send().await).map(drop)
 }
 
-/// Overwrites an alarm's description, and leaves every other field as it was just read:
-/// what somebody changed by hand survives.
+/// Overwrites an alarm's description and keeps every other field as it was just read, so
+/// that changes by hand are kept.
 ///
 /// # Errors
 /// If the call failed.
-pub async fn put_words(
+pub async fn put_description(
     api: &Api,
     pace: &Pace,
     alarm: &MetricAlarm,
-    words: &Annotation,
+    description: &str,
 ) -> Result<(), CallError> {
     let request = fields::of_alarm(api.writes.put_metric_alarm(), alarm);
-    let request = request.alarm_description(&words.description);
+    let request = request.alarm_description(description);
     pace.wait().await;
     api.settle("PutMetricAlarm", request.send().await).map(drop)
 }
 
-/// Writes every tag of an alarm that exists.
+/// Writes tags of an alarm, and keeps its others.
 ///
 /// # Errors
 /// If the call failed.
@@ -144,36 +129,12 @@ pub async fn tag(
     api: &Api,
     pace: &Pace,
     arn: &str,
-    spec: &AlarmSpec,
-    words: &Annotation,
+    pairs: &[(&'static str, String)],
 ) -> Result<(), CallError> {
-    put_tags(api, pace, arn, tags(spec, words)).await
-}
-
-/// Writes every tag of an alarm that exists but its definition's.
-///
-/// # Errors
-/// If the call failed.
-pub async fn tag_words(
-    api: &Api,
-    pace: &Pace,
-    arn: &str,
-    spec: &AlarmSpec,
-    words: &Annotation,
-) -> Result<(), CallError> {
-    let mut tags = tags(spec, words);
-    tags.retain(|tag| tag.key() != Some(DEFINITION_TAG));
-    put_tags(api, pace, arn, tags).await
-}
-
-/// Marks an alarm's definition as none of ours, so that the next plan writes it whatever is
-/// done about changes by hand.
-///
-/// # Errors
-/// If the call failed.
-pub async fn disown_definition(api: &Api, pace: &Pace, arn: &str) -> Result<(), CallError> {
-    let tag = Tag::builder().key(DEFINITION_TAG).value(DISOWNED).build();
-    put_tags(api, pace, arn, vec![tag]).await
+    let request = api.writes.tag_resource().resource_arn(arn);
+    let request = request.set_tags(Some(tags(pairs)));
+    pace.wait().await;
+    api.settle("TagResource", request.send().await).map(drop)
 }
 
 /// One alarm by its name; `None`: there is no such alarm.
@@ -186,17 +147,43 @@ pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError
     Ok(answer.metric_alarms().first().cloned())
 }
 
-/// The states of these alarms, as far as they exist.
+/// The states of the named alarms, as far as they exist.
 ///
 /// # Errors
 /// The first call that failed.
-pub async fn states(api: &Api, names: &[String]) -> Result<HashMap<String, StateValue>, CallError> {
+pub async fn states(
+    api: &Api,
+    names: &[String],
+) -> Result<BTreeMap<String, HeartbeatState>, CallError> {
     let found = by_name(api, names).await?.into_iter();
-    let states = found.filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?)));
+    let states = found.filter_map(|alarm| {
+        let state = match alarm.state_value {
+            Some(StateValue::Ok) => HeartbeatState::Ok,
+            Some(StateValue::Alarm) => HeartbeatState::Alarm,
+            _ => HeartbeatState::Unknown,
+        };
+        Some((alarm.alarm_name?, state))
+    });
     Ok(states.collect())
 }
 
-/// These alarms with their tags, as far as they exist.
+/// One alarm as another daemon left it; `None`: there is no such alarm.
+///
+/// # Errors
+/// The first call that failed.
+pub async fn inspect(api: &Api, name: &str) -> Result<Option<PeerAlarm>, CallError> {
+    let Some(alarm) = one(api, name).await? else {
+        return Ok(None);
+    };
+    let arn = alarm.alarm_arn().unwrap_or_default().to_owned();
+    Ok(Some(PeerAlarm {
+        tags: tags_of(api, &arn).await?,
+        firing: alarm.state_value() == Some(&StateValue::Alarm),
+        arn,
+    }))
+}
+
+/// The named alarms with their tags, as far as they exist.
 ///
 /// # Errors
 /// The first call that failed.
@@ -205,27 +192,11 @@ pub async fn named(api: &Api, names: &[String]) -> Result<Vec<ActualAlarm>, Call
     with_tags(api, found.iter().map(fields::actual).collect()).await
 }
 
-/// Writes a definition over an alarm that exists, and keeps what it says about the cause.
-///
-/// # Errors
-/// The first call that failed; the definition's tag is written last, so that a plan
-/// after a failure finds the difference again.
-pub async fn update(
-    api: &Api,
-    pace: &Pace,
-    spec: &AlarmSpec,
-    actual: &ActualAlarm,
-) -> Result<(), CallError> {
-    let words = Annotation::kept(spec, &actual.tags, &actual.description);
-    put(api, pace, spec, &words).await?;
-    tag(api, pace, &actual.arn, spec, &words).await
-}
-
-/// Keeps alarms from telling anybody, at most [`NAMES_PER_CALL`] at once.
+/// Disables the actions of alarms, at most [`NAMES_PER_CALL`] at once.
 ///
 /// # Errors
 /// If the call failed.
-pub async fn silence(api: &Api, pace: &Pace, names: &[String]) -> Result<(), CallError> {
+pub async fn disable_actions(api: &Api, pace: &Pace, names: &[String]) -> Result<(), CallError> {
     let request = api.writes.disable_alarm_actions();
     let request = request.set_alarm_names(Some(names.to_vec()));
     pace.wait().await;
@@ -233,11 +204,11 @@ pub async fn silence(api: &Api, pace: &Pace, names: &[String]) -> Result<(), Cal
         .map(drop)
 }
 
-/// Removes alarms, at most [`NAMES_PER_CALL`] at once.
+/// Deletes alarms, at most [`NAMES_PER_CALL`] at once.
 ///
 /// # Errors
 /// If the call failed.
-pub async fn remove(api: &Api, pace: &Pace, names: &[String]) -> Result<(), CallError> {
+pub async fn delete(api: &Api, pace: &Pace, names: &[String]) -> Result<(), CallError> {
     let request = api.writes.delete_alarms();
     let request = request.set_alarm_names(Some(names.to_vec()));
     pace.wait().await;
@@ -245,7 +216,8 @@ pub async fn remove(api: &Api, pace: &Pace, names: &[String]) -> Result<(), Call
 }
 
 /// A dimension of a metric.
-pub(super) fn dimension(name: &str, value: &str) -> Dimension {
+#[must_use]
+pub fn dimension(name: &str, value: &str) -> Dimension {
     Dimension::builder().name(name).value(value).build()
 }
 
@@ -254,8 +226,8 @@ async fn by_name(api: &Api, names: &[String]) -> Result<Vec<MetricAlarm>, CallEr
     for names in names.chunks(NAMES_PER_CALL) {
         let request = api.writes.describe_alarms();
         let request = request.set_alarm_names(Some(names.to_vec()));
-        // A page may hold fewer alarms than were asked for by name, and one that is left out
-        // would pass for one that does not exist.
+        // A page may hold fewer alarms than were named. Without the next page, the rest
+        // would seem not to exist.
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = api.settle("DescribeAlarms", page)?;
@@ -273,19 +245,7 @@ async fn with_its_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm,
     Ok(alarm)
 }
 
-/// Writes tags over those of an alarm, and leaves its others.
-async fn put_tags(api: &Api, pace: &Pace, arn: &str, tags: Vec<Tag>) -> Result<(), CallError> {
-    let request = api.writes.tag_resource().resource_arn(arn);
-    let request = request.set_tags(Some(tags));
-    pace.wait().await;
-    api.settle("TagResource", request.send().await).map(drop)
-}
-
-/// The tags of an alarm.
-///
-/// # Errors
-/// If the call failed.
-pub async fn tags_of(api: &Api, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+async fn tags_of(api: &Api, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
     let request = api.reads.list_tags_for_resource().resource_arn(arn);
     let answer = api.settle("ListTagsForResource", request.send().await)?;
     let tags = answer.tags().iter();
@@ -293,9 +253,10 @@ pub async fn tags_of(api: &Api, arn: &str) -> Result<BTreeMap<String, String>, C
     Ok(tags.filter_map(pair).collect())
 }
 
-fn tags(spec: &AlarmSpec, words: &Annotation) -> Vec<Tag> {
-    let tags = words.tags(spec).into_iter();
-    tags.map(|(key, value)| Tag::builder().key(key).value(value).build())
+fn tags(pairs: &[(&'static str, String)]) -> Vec<Tag> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(key, value)| Tag::builder().key(*key).value(value).build())
         .collect()
 }
 

@@ -1,57 +1,54 @@
-//! The way to CloudWatch: clients built from settings, every call counted, every
-//! failure sorted by what to do about it.
+//! Clients for CloudWatch, built from the settings of a destination.
 //!
-//! The SDK does not retry writes: our queues do, so that a failing call never holds back
-//! what comes after it. It refuses to decide what is sent.
+//! Every call is counted, and every failure is classified by what to do about it. The SDK
+//! does not retry writes: the callers have queues that do, so that a failing call never
+//! delays what comes after it.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
 use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
+use prometheus::IntCounterVec;
 
-use crate::io::aws::{assume, classify, explain_role_failure};
-use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::model::settings::{CloudWatchSettings, Role};
+use crate::domain::alarm::destination::DestinationView;
+use crate::io::aws::{CallError, FailureKind, assume, classify, explain_role_failure};
+use crate::model::settings::Role;
 
-pub use crate::io::aws::{CallError, FailureKind};
-
-/// A connection to CloudWatch in one region. Cheap to clone.
+/// Clients of one destination. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// For calls that must not wait for retries: the caller queues.
+    /// Does not retry: the caller has a queue.
     pub(crate) writes: Client,
-    /// For reads of the whole account, which would be begun anew if one page failed.
+    /// Retries. For reads of the whole account, which one failed page would start over.
     pub(crate) reads: Client,
     role: Option<Role>,
-    /// The destination's name, unless it is the main one.
+    /// The destination's name; `None`: the main destination.
     name: Option<String>,
-    metrics: Option<DaemonMetrics>,
+    /// Counts calls by operation and outcome.
+    requests: Option<IntCounterVec>,
 }
 
-/// Attempts of a read, with the SDK's own backoff.
+/// Attempts of a read, with the SDK's backoff.
 const READ_ATTEMPTS: u32 = 5;
 
 impl Api {
-    /// Builds the clients. `base` is an SDK configuration that was already made; without
-    /// it the default chain is asked for credentials and region. Region and endpoint of
-    /// the settings win over both.
+    /// Builds the clients. Credentials and region come from `base`, or else from the SDK's
+    /// default chain. Region and endpoint of the settings take precedence.
     ///
     /// # Errors
-    /// When no region is known.
+    /// If no region is known.
     pub async fn connect(
-        settings: &CloudWatchSettings,
+        view: &DestinationView,
         base: Option<&SdkConfig>,
-        metrics: Option<DaemonMetrics>,
+        requests: Option<IntCounterVec>,
     ) -> Result<Self, CallError> {
+        let settings = &view.cloudwatch;
         let mut config = crate::io::aws::configuration(base, settings.region.as_deref()).await;
         if config.region().is_none() {
             return Err(CallError {
                 operation: "connect",
                 kind: FailureKind::Denied,
-                text: format!(
-                    "no AWS region is known: set `{}` or AWS_REGION",
-                    key(settings)
-                ),
+                text: format!("no AWS region is known: set `{}` or AWS_REGION", key(view)),
             });
         }
         if let Some(url) = &settings.endpoint_url {
@@ -68,12 +65,12 @@ impl Api {
             writes: Client::from_conf(builder.clone().build()),
             reads: Client::from_conf(builder.retry_config(retries).build()),
             role: settings.role.clone(),
-            name: settings.name.clone(),
-            metrics,
+            name: view.name.clone(),
+            requests,
         })
     }
 
-    /// Counts a call's outcome and sorts its failure.
+    /// Counts a call's outcome and classifies its failure.
     pub(crate) fn settle<T, E>(
         &self,
         operation: &'static str,
@@ -90,14 +87,13 @@ impl Api {
             Ok(_) => "ok",
             Err(error) => error.kind.as_str(),
         };
-        if let Some(metrics) = &self.metrics {
-            let requests = &metrics.cloudwatch_requests;
+        if let Some(requests) = &self.requests {
             requests.with_label_values(&[operation, outcome]).inc();
         }
         result
     }
 
-    /// Says which destination it was, where there may be several.
+    /// Adds the name of a further destination to a failure.
     fn named(&self, failure: CallError) -> CallError {
         match &self.name {
             Some(name) => CallError {
@@ -109,9 +105,9 @@ impl Api {
     }
 }
 
-/// The key that gives a destination its region.
-fn key(settings: &CloudWatchSettings) -> String {
-    match &settings.name {
+/// The configuration key of a destination's region.
+fn key(view: &DestinationView) -> String {
+    match &view.name {
         Some(name) => format!("cloudwatch.destination.{name}.region"),
         None => "cloudwatch.region".to_owned(),
     }
@@ -122,15 +118,20 @@ mod tests {
     use aws_config::BehaviorVersion;
 
     use super::*;
+    use crate::model::settings::Settings;
 
     #[tokio::test]
-    async fn a_missing_region_is_an_error_that_names_the_mend() {
+    async fn a_missing_region_is_an_error_that_names_the_key() {
         let base = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .build();
-        let error = Api::connect(&CloudWatchSettings::default(), Some(&base), None)
-            .await
-            .unwrap_err();
+        let error = Api::connect(
+            &DestinationView::of_all(&Settings::default()),
+            Some(&base),
+            None,
+        )
+        .await
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "connect: no AWS region is known: set `cloudwatch.region` or AWS_REGION"

@@ -1,7 +1,7 @@
-//! An alarm's fields between our words and the SDK's types.
+//! Translates alarms between the SDK's types and ours.
 //!
-//! It decides nothing: what is read is given as it is, and an alarm that is written over
-//! itself keeps every field that CloudWatch takes.
+//! An alarm whose description alone is written keeps every other field that CloudWatch
+//! accepts. Nothing is decided here.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use aws_sdk_cloudwatch::types::{
 use crate::domain::alarm::definition::{Definition, missing_as_str};
 use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
-use crate::io::sink::cloudwatch::account::dimension;
+use crate::io::alarms::account::dimension;
 
-/// Fills a request with a definition of ours; description and tags are the caller's.
+/// Fills a request with a definition; the caller adds description and tags.
 pub(super) fn of_spec(
     request: PutMetricAlarmFluentBuilder,
     spec: &AlarmSpec,
@@ -42,15 +42,15 @@ pub(super) fn of_spec(
         .action_configuration(propagating())
 }
 
-/// Fills a request with what an alarm is already; the description is the caller's. Where
-/// CloudWatch does not tell whether tags are propagated they are: without that no
+/// Fills a request with the fields of an existing alarm; the caller adds the description.
+/// Tag propagation is turned on where CloudWatch does not return it: without it no
 /// notification names a cause.
 pub(super) fn of_alarm(
     request: PutMetricAlarmFluentBuilder,
     alarm: &MetricAlarm,
 ) -> PutMetricAlarmFluentBuilder {
     let alarm = alarm.clone();
-    // An empty list beside a single metric is a contradiction to CloudWatch.
+    // CloudWatch rejects an empty list beside a single metric.
     let metrics = alarm.metrics.filter(|metrics| !metrics.is_empty());
     let action_configuration = alarm.action_configuration.unwrap_or_else(propagating);
     request
@@ -81,7 +81,7 @@ pub(super) fn of_alarm(
         .action_configuration(action_configuration)
 }
 
-/// An alarm as it is, without its tags.
+/// An alarm without its tags.
 pub(super) fn actual(alarm: &MetricAlarm) -> ActualAlarm {
     ActualAlarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_over_itself_keeps_what_somebody_changed() {
+    fn a_new_description_keeps_fields_that_were_changed_by_hand() {
         let theirs = MetricAlarm::builder()
             .alarm_name("probecause local orders")
             .metric_name("Down")
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back_as_its_definition() {
+    fn a_written_definition_reads_back_unchanged() {
         for spec in desired(&settings(|_, _| {})) {
             let written = of_spec(request(), &spec);
             let written = written.as_input().clone().build().unwrap();

@@ -1,0 +1,240 @@
+//! Alarms whose actions are to be disabled because their targets were removed.
+//!
+//! Alarms known as managed are disabled at once, a hundred per call. An unknown one is read
+//! first and left alone without the managed tag: the account may not have been read yet, or
+//! the outcome of its creation was lost. Each disabled alarm is then marked as disabled by
+//! Probecause; otherwise a target that returns would find its alarm changed by hand.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::domain::alarm::annotation::DEFINITION_TAG;
+use crate::domain::alarm::reconciler::call::{
+    CallFailure, CallFailureKind, Found, NAMES_PER_CALL, ReadId, Write, WriteOperation,
+};
+
+/// Stored in place of a fingerprint: the actions were disabled by Probecause, so the next
+/// plan writes the alarm whatever the drift policy is.
+pub(super) const DISABLED: &str = "silenced";
+
+/// An alarm by name, with its ARN as far as it is known.
+#[derive(Debug)]
+pub(super) struct AlarmRef {
+    pub(super) name: String,
+    pub(super) arn: Option<String>,
+}
+
+/// Alarms to disable and to mark.
+#[derive(Debug)]
+pub(super) struct DisableActions {
+    enabled: VecDeque<AlarmRef>,
+    /// To be disabled if they exist and are managed.
+    unknown: Vec<String>,
+    /// The unknown alarms that are being read.
+    lookup: Option<(ReadId, Vec<String>)>,
+    unmarked: Vec<AlarmRef>,
+    /// Names in the next call: one after a call for many was refused.
+    batch: usize,
+    /// When a denied or refused call may be made again.
+    not_before: Duration,
+}
+
+/// Wait after a denied or refused call.
+const RETRY: Duration = Duration::from_secs(60);
+
+impl Default for DisableActions {
+    fn default() -> Self {
+        Self {
+            enabled: VecDeque::new(),
+            unknown: Vec::new(),
+            lookup: None,
+            unmarked: Vec::new(),
+            batch: NAMES_PER_CALL,
+            not_before: Duration::ZERO,
+        }
+    }
+}
+
+impl DisableActions {
+    /// Adds managed alarms.
+    pub(super) fn add(&mut self, alarms: impl IntoIterator<Item = AlarmRef>) {
+        let before = self.enabled.len();
+        self.enabled.extend(alarms);
+        if self.enabled.len() > before {
+            self.not_before = Duration::ZERO;
+        }
+    }
+
+    /// Adds an alarm of which it is not known whether it exists.
+    pub(super) fn add_unknown(&mut self, name: String) {
+        self.unknown.push(name);
+    }
+
+    /// Removes alarms that are desired again.
+    pub(super) fn retain_undesired(&mut self, desired: &BTreeSet<String>) {
+        self.enabled.retain(|alarm| !desired.contains(&alarm.name));
+        self.unknown.retain(|name| !desired.contains(name));
+        if let Some((_, names)) = &mut self.lookup {
+            names.retain(|name| !desired.contains(name));
+        }
+    }
+
+    /// Whether nothing is left to do.
+    pub(super) fn is_done(&self) -> bool {
+        self.enabled.is_empty()
+            && self.unknown.is_empty()
+            && self.lookup.is_none()
+            && self.unmarked.is_empty()
+    }
+
+    /// Whether a call could be made now, so that a read of the account should wait.
+    pub(super) fn is_busy(&self, now: Duration) -> bool {
+        let waits = now < self.not_before;
+        !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())
+    }
+
+    /// When a failed call is made again; `None`: none is waiting.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        let waits = !self.enabled.is_empty() || !self.unknown.is_empty();
+        (waits && self.not_before > now).then_some(self.not_before)
+    }
+
+    /// The names of the next call; empty: none may be made now.
+    pub(super) fn names(&self, now: Duration) -> Vec<String> {
+        if now < self.not_before {
+            return Vec::new();
+        }
+        let some = self.enabled.iter().take(self.batch);
+        some.map(|alarm| alarm.name.clone()).collect()
+    }
+
+    /// Begins to read unknown alarms; empty: none may be read now.
+    pub(super) fn begin_lookup(&mut self, read: ReadId, now: Duration) -> Vec<String> {
+        if now < self.not_before || self.unknown.is_empty() || self.lookup.is_some() {
+            return Vec::new();
+        }
+        let rest = self.unknown.len().saturating_sub(NAMES_PER_CALL);
+        let names = self.unknown.split_off(rest);
+        self.lookup = Some((read, names.clone()));
+        names
+    }
+
+    /// Takes what the lookup found. `None`: it is another read's result. False: the failure
+    /// is about the account as a whole.
+    pub(super) fn found(
+        &mut self,
+        read: ReadId,
+        result: &Result<Found, CallFailure>,
+        now: Duration,
+    ) -> Option<bool> {
+        let (_, names) = self.lookup.take_if(|(lookup, _)| *lookup == read)?;
+        match result {
+            Ok(Found::Alarms(found)) => {
+                let managed = found
+                    .iter()
+                    .filter(|alarm| alarm.is_ours() && names.contains(&alarm.name));
+                let managed = managed.map(|alarm| AlarmRef {
+                    name: alarm.name.clone(),
+                    arn: Some(alarm.arn.clone()),
+                });
+                self.add(managed.collect::<Vec<_>>());
+            }
+            Ok(Found::States(_)) => {}
+            Err(failure) => {
+                self.unknown.extend(names);
+                if !failure.concerns_one_alarm() {
+                    return Some(false);
+                }
+                self.not_before = now + RETRY;
+            }
+        }
+        Some(true)
+    }
+
+    /// Records that the actions of these alarms are disabled. One that is desired again by
+    /// now is marked too, so that the next plan enables its actions.
+    pub(super) fn disabled(&mut self, names: Vec<String>) {
+        for name in names {
+            let known = self.enabled.iter().position(|alarm| alarm.name == name);
+            let alarm = known.and_then(|index| self.enabled.remove(index));
+            self.unmarked
+                .push(alarm.unwrap_or(AlarmRef { name, arn: None }));
+        }
+        self.batch = NAMES_PER_CALL;
+        self.not_before = Duration::ZERO;
+    }
+
+    /// Records that a call was denied, or refused because of one of its names.
+    pub(super) fn failed(&mut self, kind: CallFailureKind, names: &[String], now: Duration) {
+        if kind == CallFailureKind::Refused && names.len() > 1 {
+            self.batch = 1;
+            return;
+        }
+        // The name that fails is tried after the others.
+        if let Some(first) = self
+            .enabled
+            .pop_front_if(|first| names.contains(&first.name))
+        {
+            self.enabled.push_back(first);
+        }
+        self.not_before = now + RETRY;
+    }
+
+    /// The write that marks the next alarm as disabled.
+    pub(super) fn mark(&self) -> Option<Write> {
+        let alarm = self.unmarked.last()?;
+        let tag = (DEFINITION_TAG, DISABLED.to_owned());
+        Some(Write {
+            alarm: alarm.name.clone(),
+            arn: alarm.arn.clone(),
+            operations: vec![WriteOperation::Tag(vec![tag])],
+        })
+    }
+
+    /// Removes the alarm that was marked, or that cannot be.
+    pub(super) fn marked(&mut self) {
+        self.unmarked.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn disable(names: &[&str]) -> DisableActions {
+        let mut disable = DisableActions::default();
+        disable.add(names.iter().map(|name| AlarmRef {
+            name: (*name).to_owned(),
+            arn: None,
+        }));
+        disable
+    }
+
+    #[test]
+    fn a_denied_call_is_repeated_later_and_delays_nothing_else() {
+        let mut disable = disable(&["a", "b"]);
+        assert_eq!(disable.names(NOW), ["a", "b"]);
+        disable.failed(CallFailureKind::Denied, &disable.names(NOW), NOW);
+        assert!(disable.names(NOW).is_empty());
+        assert!(!disable.is_busy(NOW));
+        assert_eq!(disable.next(NOW), Some(NOW + RETRY));
+        assert!(!disable.is_done());
+        assert_eq!(disable.names(NOW + RETRY).len(), 2);
+        disable.disabled(disable.names(NOW + RETRY));
+        assert_eq!((disable.enabled.len(), disable.unmarked.len()), (0, 2));
+    }
+
+    #[test]
+    fn a_refused_name_is_found_and_tried_after_the_others() {
+        let mut disable = disable(&["bad", "a", "b"]);
+        disable.failed(CallFailureKind::Refused, &disable.names(NOW), NOW);
+        assert_eq!(disable.names(NOW), ["bad"]);
+        disable.failed(CallFailureKind::Refused, &disable.names(NOW), NOW);
+        let later = NOW + RETRY;
+        assert_eq!(disable.names(later), ["a"]);
+        disable.disabled(disable.names(later));
+        assert_eq!(disable.names(later), ["b", "bad"]);
+    }
+}

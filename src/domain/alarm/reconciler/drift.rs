@@ -1,0 +1,319 @@
+//! Reads of the account, and alarms that differ from what was written.
+//!
+//! At start, after a reload and when the known state proved wrong, the alarms are read with
+//! their tags and everything is planned anew. In between, they are reviewed without tags,
+//! since tags take one request per alarm. A change by hand is reported once, counted, and
+//! overwritten or left as the drift policy says.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use crate::domain::alarm::annotation::DEFINITION_TAG;
+use crate::domain::alarm::heartbeat_shard;
+use crate::domain::alarm::plan::{ActualAlarm, FieldDiff, Plan, Step};
+use crate::domain::alarm::reconciler::Reconciler;
+use crate::domain::alarm::reconciler::call::{
+    Call, CallFailure, Found, Notice, Output, ReadId, ReadScope, backoff,
+};
+use crate::domain::alarm::reconciler::disable_actions::{AlarmRef, DISABLED};
+use crate::domain::alarm::reconciler::known::KnownAlarm;
+use crate::domain::alarm::spec::AlarmSpec;
+use crate::model::settings::DriftPolicy;
+
+/// The read under way, and when the next begins.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Everything has to be read, tags included.
+    pub(super) is_stale: bool,
+    under_way: Option<(ReadId, Phase)>,
+    review_at: Duration,
+    /// Full reads that failed in a row.
+    failures: u32,
+    retry_at: Duration,
+}
+
+/// What the read under way is.
+#[derive(Debug)]
+enum Phase {
+    /// Alarms with tags, at once.
+    Full,
+    /// Alarms without tags.
+    Review,
+    /// Tags of alarms that a review found and that were not known; the known ones wait here.
+    Unknown(Vec<ActualAlarm>),
+    /// Tags of alarms that seem to have changed; the others wait here.
+    Changed(Vec<ActualAlarm>),
+}
+
+/// First wait after a full read that failed; it doubles from there.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest wait: permissions that were just granted take effect within a minute.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// Reported as the difference of an alarm that does not exist any more.
+const DELETED: &str = "deleted";
+
+impl Reading {
+    pub(super) const fn new() -> Self {
+        Self {
+            is_stale: true,
+            under_way: None,
+            review_at: Duration::ZERO,
+            failures: 0,
+            retry_at: Duration::ZERO,
+        }
+    }
+
+    /// Drops the read under way: its result does not apply any more.
+    pub(super) fn restart(&mut self) {
+        self.is_stale = true;
+        self.under_way = None;
+        self.failures = 0;
+        self.retry_at = Duration::ZERO;
+    }
+
+    /// Whether alarms that are not known cannot be read at present.
+    pub(super) const fn is_failing(&self) -> bool {
+        self.is_stale && self.failures > 0
+    }
+
+    /// When a read begins next.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let full = matches!(self.under_way, Some((_, Phase::Full)));
+        match (self.is_stale, &self.under_way) {
+            (true, _) if full => None,
+            (true, _) => Some(self.retry_at),
+            (false, None) => Some(self.review_at),
+            (false, Some(_)) => None,
+        }
+    }
+}
+
+impl Reconciler {
+    /// Begins to read the account with tags, if that is due.
+    pub(super) fn begin_full_read(&mut self, now: Duration) {
+        let is_due = self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
+        if !is_due || self.disable.is_busy(now) {
+            return;
+        }
+        let shards = self.view.shards.total;
+        let scope = ReadScope::NamedAndShardsFrom(self.managed_names(), shards);
+        self.begin_read(scope, Phase::Full);
+    }
+
+    /// Begins to read the account without tags, if that is due.
+    pub(super) fn begin_review(&mut self, now: Duration) {
+        let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
+        if is_due {
+            let scope = ReadScope::Named(self.managed_names());
+            self.begin_read(scope, Phase::Review);
+        }
+    }
+
+    fn begin_read(&mut self, scope: ReadScope, phase: Phase) {
+        self.known.read_begins();
+        let read = self.next_read();
+        let with_tags = matches!(phase, Phase::Full);
+        self.reading.under_way = Some((read, phase));
+        self.call(Call::ReadAlarms {
+            read,
+            location: self.view.location.clone(),
+            scope,
+            with_tags,
+        });
+    }
+
+    /// Takes the result of the read under way. A failed review is repeated when the next one
+    /// is due: nothing waits for it.
+    pub(super) fn alarms_read(
+        &mut self,
+        read: ReadId,
+        result: Result<Found, CallFailure>,
+        now: Duration,
+    ) {
+        let is_current = |(current, _): &mut (ReadId, Phase)| *current == read;
+        let Some((_, phase)) = self.reading.under_way.take_if(is_current) else {
+            return;
+        };
+        self.reading.review_at = now + self.review_every;
+        let found = match result {
+            Ok(Found::Alarms(found)) => found,
+            Ok(Found::States(_)) => return,
+            Err(_) => {
+                if matches!(phase, Phase::Full) {
+                    let wait = backoff(FIRST_RETRY, LONGEST_RETRY, self.reading.failures);
+                    self.reading.retry_at = now + wait;
+                    self.reading.failures = self.reading.failures.saturating_add(1);
+                }
+                return;
+            }
+        };
+        match phase {
+            Phase::Full => {
+                let plan = self.plan(&found);
+                self.adopt(plan);
+                self.reading.is_stale = false;
+                self.reading.failures = 0;
+                self.log(Notice::Planned(self.planned.len()));
+            }
+            Phase::Review => self.compare(found),
+            Phase::Unknown(mut known) => {
+                known.extend(found);
+                self.check_changed(known);
+            }
+            Phase::Changed(mut others) => {
+                others.extend(found);
+                let plan = self.plan(&others);
+                self.adopt(plan);
+            }
+        }
+    }
+
+    /// Compares a review with what is desired. Alarms that are not known as managed have
+    /// their tags read first.
+    fn compare(&mut self, found: Vec<ActualAlarm>) {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for mut alarm in found {
+            if self.known.add_tags(&mut alarm) {
+                known.push(alarm);
+            } else {
+                unknown.push(alarm);
+            }
+        }
+        if unknown.is_empty() {
+            self.check_changed(known);
+        } else {
+            self.read_tags(unknown, Phase::Unknown(known));
+        }
+    }
+
+    /// Has the tags read of alarms that seem to have changed: one may be somebody else's
+    /// alarm of the same name, created after ours was deleted, and must not be overwritten.
+    fn check_changed(&mut self, actual: Vec<ActualAlarm>) {
+        let plan = self.plan(&actual);
+        let changed = plan.steps.iter().filter(|step| step.drift().is_some());
+        let changed = changed.filter(|step| !self.drifted.contains_key(step.name()));
+        let changed: HashSet<_> = changed.map(Step::name).collect();
+        if changed.is_empty() {
+            self.adopt(plan);
+            return;
+        }
+        let is_changed = |alarm: &ActualAlarm| changed.contains(alarm.name.as_str());
+        let (changed, others) = actual.into_iter().partition(is_changed);
+        self.read_tags(changed, Phase::Changed(others));
+    }
+
+    fn read_tags(&mut self, alarms: Vec<ActualAlarm>, phase: Phase) {
+        let read = self.next_read();
+        self.reading.under_way = Some((read, phase));
+        self.call(Call::ReadTags { read, alarms });
+    }
+
+    fn plan(&self, actual: &[ActualAlarm]) -> Plan {
+        let drift = self.view.cloudwatch.drift;
+        Plan::new(&self.managed_alarms(), actual, &self.view.location, drift)
+    }
+
+    /// Takes a plan over: what is known of the account, and what is to be written.
+    fn adopt(&mut self, plan: Plan) {
+        self.planned.clear();
+        let mut known = HashMap::new();
+        let mut drifted = BTreeMap::new();
+        for step in plan.steps {
+            if let Some(newer) = self.known.take_newer(step.name()) {
+                known.extend([newer]);
+                continue;
+            }
+            if let Some(changes) = step.drift() {
+                drifted.insert(step.name().to_owned(), describe(changes));
+            }
+            match &step {
+                Step::Conflict(spec) => {
+                    self.report_conflict(spec);
+                    known.insert(spec.name.clone(), KnownAlarm::Foreign);
+                }
+                Step::Unchanged { spec, actual }
+                | Step::Update { spec, actual, .. }
+                | Step::Drift { spec, actual, .. } => {
+                    known.insert(spec.name.clone(), KnownAlarm::read(spec, actual));
+                }
+                Step::Create(spec) => {
+                    if let Some(deleted) = self.known.deleted_by_hand(spec) {
+                        known.insert(spec.name.clone(), deleted);
+                        drifted.insert(spec.name.clone(), DELETED.to_owned());
+                        if self.view.cloudwatch.drift == DriftPolicy::Leave {
+                            continue;
+                        }
+                    }
+                }
+                Step::Orphan(alarm) => self.disable_heartbeat(alarm),
+            }
+            if matches!(step, Step::Create(_) | Step::Update { .. }) {
+                self.planned.push_back(step);
+            }
+        }
+        self.known.replace(known);
+        self.set_drifted(drifted);
+    }
+
+    /// Records which alarms differ from what was written, and reports each change once.
+    pub(super) fn set_drifted(&mut self, drifted: BTreeMap<String, String>) {
+        let policy = self.view.cloudwatch.drift;
+        for (alarm, differs) in &drifted {
+            if self.drifted.get(alarm) != Some(differs) {
+                let (alarm, differs) = (alarm.clone(), differs.clone());
+                self.outputs
+                    .push(Output::Log(Notice::ChangedByHand(alarm, differs, policy)));
+            }
+        }
+        let count = |drifted: &BTreeMap<_, _>| i64::try_from(drifted.len()).unwrap_or(i64::MAX);
+        let more = count(&drifted) - count(&self.drifted);
+        if more != 0 {
+            self.outputs.push(Output::Drifted(more));
+        }
+        self.drifted = drifted;
+    }
+
+    /// Records that an alarm is as configured.
+    pub(super) fn clear_drift(&mut self, name: &str) {
+        if self.drifted.remove(name).is_some() {
+            self.outputs.push(Output::Drifted(-1));
+            self.log(Notice::AsConfigured(name.to_owned()));
+        }
+    }
+
+    /// Disables the heartbeat alarm of a shard that is not configured any more, from the
+    /// first shard alone. Alarms of removed targets are left to `alarms prune`.
+    fn disable_heartbeat(&mut self, alarm: &ActualAlarm) {
+        let shards = &self.view.shards;
+        let is_first = shards.own.is_none_or(|own| own == 0);
+        let shard = heartbeat_shard(&self.view.location, &alarm.name);
+        let is_surplus = shard.is_some_and(|shard| shard >= shards.total);
+        let is_marked = alarm
+            .tags
+            .get(DEFINITION_TAG)
+            .is_some_and(|tag| tag == DISABLED);
+        if is_first && is_surplus && !is_marked {
+            self.disable.add([AlarmRef {
+                name: alarm.name.clone(),
+                arn: Some(alarm.arn.clone()),
+            }]);
+        }
+    }
+
+    fn report_conflict(&mut self, spec: &AlarmSpec) {
+        if !matches!(self.known.get(&spec.name), Some(KnownAlarm::Foreign)) {
+            self.log(Notice::Conflict(spec.name.clone()));
+        }
+    }
+}
+
+/// Such as `Period 300 instead of 60`.
+fn describe(changes: &[FieldDiff]) -> String {
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|change| format!("{} {} instead of {}", change.field, change.from, change.to))
+        .collect();
+    changes.join(", ")
+}

@@ -1,0 +1,154 @@
+//! What is known of the alarms in the account.
+//!
+//! It holds what the last read found and what was written since. Alarms that were written
+//! after a read began are not judged by that read, which may have seen them before.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::alarm::annotation::{
+    Annotation, CAUSE_TAG, CERTAINTY_TAG, DEFINITION_TAG, MANAGED_TAG, OWNER_TAG,
+};
+use crate::domain::alarm::plan::ActualAlarm;
+use crate::domain::alarm::spec::AlarmSpec;
+
+/// What is known of one alarm.
+#[derive(Clone, Debug)]
+pub(super) enum KnownAlarm {
+    /// Not managed by Probecause; never written.
+    Foreign,
+    /// Managed.
+    Managed {
+        /// Known once the alarm was read; creating it does not return it.
+        arn: Option<String>,
+        annotation: Annotation,
+        /// Of the definition that was written last.
+        fingerprint: String,
+    },
+    /// Managed until somebody deleted it, with what it said then.
+    Deleted {
+        annotation: Annotation,
+        fingerprint: String,
+    },
+}
+
+/// The known alarms by name.
+#[derive(Debug, Default)]
+pub(super) struct KnownAlarms {
+    by_name: HashMap<String, KnownAlarm>,
+    /// Written since the read under way began.
+    written: HashSet<String>,
+    /// Not found since the last read.
+    missing: HashSet<String>,
+}
+
+impl KnownAlarms {
+    pub(super) fn get(&self, name: &str) -> Option<&KnownAlarm> {
+        self.by_name.get(name)
+    }
+
+    /// Whether an alarm is known to exist and to be managed.
+    pub(super) fn is_managed(&self, name: &str) -> bool {
+        let managed = matches!(self.get(name), Some(KnownAlarm::Managed { .. }));
+        managed && !self.missing.contains(name)
+    }
+
+    /// What a managed alarm says, or said before it was deleted.
+    pub(super) fn annotation(&self, name: &str) -> Option<&Annotation> {
+        match self.get(name)? {
+            KnownAlarm::Foreign => None,
+            KnownAlarm::Managed { annotation, .. } | KnownAlarm::Deleted { annotation, .. } => {
+                Some(annotation)
+            }
+        }
+    }
+
+    /// Records that an alarm was written.
+    pub(super) fn wrote(&mut self, spec: &AlarmSpec, arn: Option<String>, annotation: Annotation) {
+        let known = KnownAlarm::Managed {
+            arn,
+            annotation,
+            fingerprint: spec.fingerprint(),
+        };
+        self.by_name.insert(spec.name.clone(), known);
+        self.written.insert(spec.name.clone());
+        self.missing.remove(&spec.name);
+    }
+
+    /// Records that a managed alarm was not found when it was written. It is not written
+    /// again before the next read; until then it may still have to be disabled.
+    pub(super) fn is_missing(&mut self, name: &str) {
+        self.missing.insert(name.to_owned());
+    }
+
+    /// Records that a read of the account begins.
+    pub(super) fn read_begins(&mut self) {
+        self.written.clear();
+    }
+
+    /// Takes an alarm out that was written after the read under way began.
+    pub(super) fn take_newer(&mut self, name: &str) -> Option<(String, KnownAlarm)> {
+        let written = self.written.contains(name);
+        written.then(|| self.by_name.remove_entry(name)).flatten()
+    }
+
+    /// Replaces everything by what a read found.
+    pub(super) fn replace(&mut self, by_name: HashMap<String, KnownAlarm>) {
+        self.by_name = by_name;
+        self.written.clear();
+        self.missing.clear();
+    }
+
+    /// A missing alarm that existed before, with the definition that is desired.
+    pub(super) fn deleted_by_hand(&self, spec: &AlarmSpec) -> Option<KnownAlarm> {
+        match self.get(&spec.name)? {
+            KnownAlarm::Managed {
+                annotation,
+                fingerprint,
+                ..
+            }
+            | KnownAlarm::Deleted {
+                annotation,
+                fingerprint,
+            } if *fingerprint == spec.fingerprint() => Some(KnownAlarm::Deleted {
+                annotation: annotation.clone(),
+                fingerprint: fingerprint.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Gives an alarm the tags that it is known to have; false: it is not known as managed.
+    pub(super) fn add_tags(&self, alarm: &mut ActualAlarm) -> bool {
+        let Some(KnownAlarm::Managed {
+            annotation,
+            fingerprint,
+            ..
+        }) = self.get(&alarm.name)
+        else {
+            return false;
+        };
+        let tags = [
+            (MANAGED_TAG, "true"),
+            (DEFINITION_TAG, fingerprint),
+            (CAUSE_TAG, &annotation.cause),
+            (CERTAINTY_TAG, &annotation.certainty),
+            (OWNER_TAG, &annotation.owner),
+        ];
+        alarm.tags = tags
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        true
+    }
+}
+
+impl KnownAlarm {
+    /// What a read tells of a managed alarm.
+    pub(super) fn read(spec: &AlarmSpec, actual: &ActualAlarm) -> Self {
+        let fingerprint = actual.tags.get(DEFINITION_TAG);
+        Self::Managed {
+            arn: Some(actual.arn.clone()),
+            annotation: Annotation::kept(spec, &actual.tags, &actual.description),
+            fingerprint: fingerprint.cloned().unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Brings the alarms of one destination to the desired state, as a pure state machine.
+//!
+//! [`Reconciler::step`] takes an event and returns what the executor has to do: calls to
+//! make, results of updates, notices to log. It owns all that is known and wanted. Order of
+//! work: disable the alarms of removed targets, write alarms that are about to fire, carry
+//! out the plan, write other updates, review the account. At most one write is under way,
+//! and reads of the account go on beside it, so that an urgent update never waits for them.
+//! Times are durations since the daemon started.
+//!
+//! `pending` holds updates, `apply` writes them, `drift` reads and plans, `known` remembers,
+//! `disable_actions` and `quarantine` hold alarms apart, `ownership` and `handoff` handle
+//! alarms that several daemons watch.
+
+mod apply;
+pub mod call;
+mod disable_actions;
+mod drift;
+mod handoff;
+mod known;
+mod ownership;
+mod pending;
+mod quarantine;
+#[cfg(test)]
+mod races;
+mod schedule;
+mod task;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::call::{
+    Call, CallFailure, Notice, Outcome, Output, ReadId, Ticket, UpdateResult, WriteFailure,
+};
+use self::disable_actions::{AlarmRef, DisableActions};
+use self::drift::Reading;
+use self::known::{KnownAlarm, KnownAlarms};
+use self::ownership::Ownership;
+use self::pending::PendingUpdates;
+use self::quarantine::Quarantine;
+use self::task::Task;
+use crate::domain::alarm::alarms_of_location;
+use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::destination::DestinationView;
+use crate::domain::alarm::plan::Step;
+use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
+use crate::model::target::TargetName;
+
+/// The alarms of one destination.
+#[derive(Debug)]
+pub struct Reconciler {
+    view: Arc<DestinationView>,
+    review_every: Duration,
+    updates: PendingUpdates,
+    /// Desired alarms that this daemon manages.
+    managed: Specs,
+    /// Desired alarms of every target that this daemon probes.
+    held: Specs,
+    ownership: Ownership,
+    /// Targets whose alarms another daemon manages and this one annotated, with the cause.
+    handed: HashMap<TargetName, String>,
+    known: KnownAlarms,
+    reading: Reading,
+    /// Alarms that differ from what was written, and how.
+    drifted: BTreeMap<String, String>,
+    /// Steps of the plan that are not carried out yet.
+    planned: VecDeque<Step>,
+    quarantine: Quarantine,
+    disable: DisableActions,
+    /// What the write under way belongs to.
+    task: Option<Task>,
+    failures: u32,
+    /// No call is made before this time.
+    not_before: Duration,
+    last_read: u64,
+    outputs: Vec<Output>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The settings of the destination changed.
+    Configured(Arc<DestinationView>),
+    /// A target's alarm is to say this (`None`: no failure is known), at this time at the
+    /// earliest.
+    Requested {
+        /// The target.
+        target: TargetName,
+        /// What to say.
+        annotation: Option<Annotation>,
+        /// The earliest time.
+        not_before: Duration,
+    },
+    /// A target's alarm is about to fire; the ticket is settled with its update's result.
+    Hurried {
+        /// The target.
+        target: TargetName,
+        /// The ticket.
+        ticket: Ticket,
+    },
+    /// A group incident opened, changed or (`None`) closed.
+    Group(Option<Annotation>),
+    /// A call ended.
+    Finished(Outcome),
+    /// The time of [`Reconciler::next_wakeup`] has come.
+    Timer,
+}
+
+/// Desired alarms by key.
+#[derive(Debug, Default)]
+struct Specs {
+    by_key: HashMap<AlarmKey, AlarmSpec>,
+    /// The alarms of each target's causes.
+    causes: HashMap<TargetName, Vec<AlarmKey>>,
+}
+
+impl Reconciler {
+    /// A reconciler that knows nothing of the account yet. It reviews the account for
+    /// changes by hand at the given interval.
+    #[must_use]
+    pub fn new(view: Arc<DestinationView>, review_every: Duration) -> Self {
+        let mut reconciler = Self {
+            view,
+            review_every,
+            updates: PendingUpdates::default(),
+            managed: Specs::default(),
+            held: Specs::default(),
+            ownership: Ownership::default(),
+            handed: HashMap::new(),
+            known: KnownAlarms::default(),
+            reading: Reading::new(),
+            drifted: BTreeMap::new(),
+            planned: VecDeque::new(),
+            quarantine: Quarantine::default(),
+            disable: DisableActions::default(),
+            task: None,
+            failures: 0,
+            not_before: Duration::ZERO,
+            last_read: 0,
+            outputs: Vec::new(),
+        };
+        reconciler.assign_alarms();
+        reconciler
+    }
+
+    /// Takes an event at a time since the start, and returns what to do.
+    pub fn step(&mut self, event: Event, now: Duration) -> Vec<Output> {
+        let mut only_added = false;
+        match event {
+            Event::Configured(view) => self.configure(view),
+            Event::Requested {
+                target,
+                annotation,
+                not_before,
+            } => {
+                let key = AlarmKey::Target(target);
+                self.updates.add(key, annotation, not_before);
+                // Nothing can begin before the write under way ends.
+                only_added = self.task.is_some();
+            }
+            Event::Hurried { target, ticket } => self.hurry(&target, ticket),
+            Event::Group(annotation) => self.updates.group(annotation, now),
+            Event::Finished(outcome) => self.finish(outcome, now),
+            Event::Timer => {}
+        }
+        if !only_added {
+            self.schedule(now);
+        }
+        let settled = self.updates.take_settled().into_iter();
+        let settled = settled.map(|(ticket, result)| Output::Settled(ticket, result));
+        self.outputs.extend(settled);
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// When [`Event::Timer`] is due; `None`: only another event has anything begin.
+    #[must_use]
+    pub fn next_wakeup(&self, now: Duration) -> Option<Duration> {
+        if self.is_done() {
+            return None;
+        }
+        if self.not_before > now {
+            return Some(self.not_before);
+        }
+        let disable = self.disable.next(now);
+        if !self.view.active {
+            return disable;
+        }
+        let times = [
+            disable,
+            self.reading.next(),
+            self.ownership.next(),
+            self.updates.next(now),
+            self.quarantine.next(now),
+        ];
+        times.into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// Whether nothing is left to do unless an event comes: the destination is inactive, and
+    /// no alarm is left whose actions are to be disabled.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !self.view.active && self.disable.is_done() && self.task.is_none()
+    }
+
+    fn configure(&mut self, view: Arc<DestinationView>) {
+        let names = |view: &DestinationView| -> BTreeSet<String> {
+            let specs = alarms_of_location(view).into_iter();
+            specs.map(|spec| spec.name).collect()
+        };
+        let desired = names(&view);
+        let removed = names(&self.view).into_iter();
+        self.disable_removed(removed.filter(|name| !desired.contains(name)));
+        self.disable.retain_undesired(&desired);
+        self.quarantine.clear();
+        self.view = view;
+        self.assign_alarms();
+        self.reading.restart();
+        self.planned.clear();
+        self.not_before = Duration::ZERO;
+        if !self.view.active {
+            self.set_drifted(BTreeMap::new());
+        }
+    }
+
+    /// Disables the actions of alarms that are not desired any more.
+    fn disable_removed(&mut self, removed: impl Iterator<Item = String>) {
+        let managed = self.managed_names();
+        for name in removed {
+            match self.known.get(&name) {
+                Some(KnownAlarm::Managed { arn, .. }) => {
+                    let arn = arn.clone();
+                    self.disable.add([AlarmRef { name, arn }]);
+                }
+                None if managed.contains(&name) => self.disable.add_unknown(name),
+                Some(KnownAlarm::Foreign | KnownAlarm::Deleted { .. }) | None => {}
+            }
+        }
+    }
+
+    fn hurry(&mut self, target: &TargetName, ticket: Ticket) {
+        let key = AlarmKey::Target(target.clone());
+        if self.updates.hurry(target, ticket) {
+            return;
+        }
+        let task = self.task.as_mut();
+        match task.and_then(|task| task.update_of(&key)) {
+            Some(update) => update.wait(ticket),
+            // It was written before.
+            None => self.updates.settle_now(ticket, UpdateResult::Written),
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, now: Duration) {
+        match outcome {
+            Outcome::Read { read, result } => match self.disable.found(read, &result, now) {
+                Some(true) => {}
+                Some(false) => self.back_off(result.err().as_ref(), now),
+                None => {
+                    self.states_read(read, &result, now);
+                    self.alarms_read(read, result, now);
+                }
+            },
+            Outcome::Inspected(result) => {
+                if let Some(Task::Inspect(handoff)) = self.task.take() {
+                    self.inspected(*handoff, result, now);
+                }
+            }
+            Outcome::Written(result) => {
+                if result.is_ok() {
+                    self.failures = 0;
+                }
+                match self.task.take() {
+                    Some(Task::Write(writing)) => self.written(*writing, result, now),
+                    Some(Task::Handoff(handoff)) => self.handoff_written(*handoff, result, now),
+                    Some(Task::Mark) => self.marked(result.err(), now),
+                    other => self.task = other,
+                }
+            }
+            Outcome::Disabled(result) => {
+                if let Some(Task::Disable(names)) = self.task.take() {
+                    self.actions_disabled(names, result, now);
+                }
+            }
+            Outcome::Deleted(_) => {}
+        }
+    }
+
+    fn actions_disabled(
+        &mut self,
+        names: Vec<String>,
+        result: Result<(), CallFailure>,
+        now: Duration,
+    ) {
+        match result {
+            Ok(()) => {
+                self.failures = 0;
+                self.log(Notice::ActionsDisabled(names.clone()));
+                self.disable.disabled(names);
+            }
+            Err(failure) if failure.concerns_one_alarm() => {
+                self.disable.failed(failure.kind, &names, now);
+            }
+            Err(failure) => self.back_off(Some(&failure), now),
+        }
+    }
+
+    /// Takes the result of marking an alarm. A mark that is denied or refused is given up:
+    /// the alarm was deleted, or the permission is missing.
+    fn marked(&mut self, failed: Option<WriteFailure>, now: Duration) {
+        match failed {
+            Some(failed) if !failed.missing && !failed.failure.concerns_one_alarm() => {
+                self.back_off(Some(&failed.failure), now);
+            }
+            _ => self.disable.marked(),
+        }
+    }
+
+    fn managed_names(&self) -> HashSet<String> {
+        let specs = self.managed.by_key.values();
+        specs.map(|spec| spec.name.clone()).collect()
+    }
+
+    const fn next_read(&mut self) -> ReadId {
+        self.last_read += 1;
+        ReadId(self.last_read)
+    }
+
+    fn call(&mut self, call: Call) {
+        self.outputs.push(Output::Call(call));
+    }
+
+    fn log(&mut self, notice: Notice) {
+        self.outputs.push(Output::Log(notice));
+    }
+}
+
+impl Specs {
+    fn new(alarms: Vec<AlarmSpec>) -> Self {
+        let mut specs = Self::default();
+        for spec in alarms {
+            if let AlarmKey::Cause { target, .. } = &spec.key {
+                let causes = specs.causes.entry(target.clone()).or_default();
+                causes.push(spec.key.clone());
+            }
+            specs.by_key.insert(spec.key.clone(), spec);
+        }
+        specs
+    }
+}

@@ -1,0 +1,119 @@
+//! Which alarms this daemon manages among the daemons that hold the same targets.
+//!
+//! Once per heartbeat period it reads the states of the heartbeat alarms of the daemons that
+//! come before it for a target, and only where targets have several holders.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use crate::domain::alarm::destination::DestinationView;
+use crate::domain::alarm::peers::{HeartbeatState, Peers, before_us};
+use crate::domain::alarm::reconciler::call::{Call, CallFailure, Found, Notice, ReadId};
+use crate::domain::alarm::reconciler::{Reconciler, Specs};
+use crate::domain::alarm::spec::AlarmSpec;
+use crate::domain::alarm::{alarms_of, alarms_where, heartbeat_name, heartbeat_period};
+use crate::model::target::TargetName;
+
+/// The daemons before this one.
+#[derive(Debug, Default)]
+pub(super) struct Ownership {
+    peers: Peers,
+    /// Shards whose coming and going changes what this daemon manages.
+    before_us: Vec<u32>,
+    read_at: Duration,
+    under_way: Option<ReadId>,
+}
+
+impl Ownership {
+    /// Whether this daemon manages the alarms of a target.
+    pub(super) fn manages(&self, view: &DestinationView, target: &TargetName) -> bool {
+        self.peers.manages(&view.shards, target)
+    }
+
+    /// When the states are read next; `None`: no daemon comes before this one.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let waits = !self.before_us.is_empty() && self.under_way.is_none();
+        waits.then_some(self.read_at)
+    }
+
+    fn names(&self, location: &str) -> Vec<String> {
+        let shards = self.before_us.iter();
+        shards
+            .map(|shard| heartbeat_name(location, *shard))
+            .collect()
+    }
+
+    /// Takes states by alarm name; true: a daemon came or went.
+    fn observe(
+        &mut self,
+        location: &str,
+        states: &BTreeMap<String, HeartbeatState>,
+        now: Duration,
+    ) -> bool {
+        let names = self.names(location);
+        let state = |name| states.get(name).copied().unwrap_or(HeartbeatState::Unknown);
+        let states = self.before_us.iter().zip(&names);
+        let states: Vec<_> = states.map(|(shard, name)| (*shard, state(name))).collect();
+        self.peers.observe(&states, now)
+    }
+}
+
+impl Reconciler {
+    /// Decides which alarms this daemon manages. Updates of the others are suppressed.
+    pub(super) fn assign_alarms(&mut self) {
+        self.ownership.before_us = before_us(&self.view).into_iter().collect();
+        self.ownership.under_way = None;
+        let all = self.view.targets.iter().map(|target| &target.name);
+        let others = all.filter(|name| !self.ownership.manages(&self.view, name));
+        let mut others: HashSet<_> = others.cloned().collect();
+        // Causes that were named for another daemon are updated until it names one itself.
+        self.handed.retain(|target, _| others.remove(target));
+        self.updates.suppress_elsewhere(others);
+        self.managed = Specs::new(self.managed_alarms());
+        self.held = Specs::new(alarms_of(&self.view));
+    }
+
+    /// The desired alarms that this daemon manages.
+    pub(super) fn managed_alarms(&self) -> Vec<AlarmSpec> {
+        alarms_where(&self.view, |target| {
+            self.ownership.manages(&self.view, &target.name)
+        })
+    }
+
+    /// Begins to read the heartbeats of other daemons, if that is due.
+    pub(super) fn begin_peer_read(&mut self, now: Duration) {
+        if self.ownership.next().is_none_or(|at| at > now) {
+            return;
+        }
+        let period = heartbeat_period(&self.view.cloudwatch);
+        self.ownership.read_at = now + Duration::from_secs(u64::from(period));
+        let read = self.next_read();
+        self.ownership.under_way = Some(read);
+        let names = self.ownership.names(&self.view.location);
+        self.call(Call::ReadStates { read, names });
+    }
+
+    /// Takes the states of heartbeats. A failed read changes nothing.
+    pub(super) fn states_read(
+        &mut self,
+        read: ReadId,
+        result: &Result<Found, CallFailure>,
+        now: Duration,
+    ) {
+        let is_current = |current: &mut ReadId| *current == read;
+        if self.ownership.under_way.take_if(is_current).is_none() {
+            return;
+        }
+        let Ok(Found::States(states)) = result else {
+            return;
+        };
+        let location = &self.view.location;
+        if self.ownership.observe(location, states, now) {
+            let gone = self.ownership.peers.gone().iter().copied();
+            self.log(Notice::PeersChanged(gone.collect()));
+            self.assign_alarms();
+            self.planned.clear();
+            self.reading.restart();
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Updates that wait to be written to alarms.
+//!
+//! There is one update per alarm: a newer one replaces an older one, so a slow CloudWatch
+//! never builds up a queue. While a group incident is open the updates of targets are
+//! suppressed, because the heartbeat's alarm speaks for all of them.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::reconciler::call::{Ticket, UpdateResult};
+use crate::domain::alarm::spec::AlarmKey;
+use crate::model::target::TargetName;
+
+/// The updates that wait.
+#[derive(Debug, Default)]
+pub(super) struct PendingUpdates {
+    updates: HashMap<AlarmKey, AlarmUpdate>,
+    /// A group incident is open: only the heartbeat's update is written.
+    group_open: bool,
+    /// Targets whose alarms another daemon manages: their updates are suppressed unless they
+    /// are urgent.
+    elsewhere: HashSet<TargetName>,
+    /// Counts updates, to write them in the order in which they became urgent.
+    next_order: u64,
+    settled: Vec<(Ticket, UpdateResult)>,
+}
+
+/// What one alarm is to say.
+#[derive(Debug)]
+pub(super) struct AlarmUpdate {
+    /// `None`: no failure is known.
+    pub(super) annotation: Option<Annotation>,
+    /// The alarm is about to fire.
+    pub(super) urgent: bool,
+    /// The earliest time to write it.
+    pub(super) not_before: Duration,
+    order: u64,
+    waiting: Vec<Ticket>,
+}
+
+impl PendingUpdates {
+    /// Adds an update, in place of an older one of the same alarm.
+    pub(super) fn add(
+        &mut self,
+        key: AlarmKey,
+        annotation: Option<Annotation>,
+        not_before: Duration,
+    ) {
+        let update = AlarmUpdate {
+            annotation,
+            urgent: key == AlarmKey::Heartbeat,
+            not_before,
+            order: self.order(),
+            waiting: Vec::new(),
+        };
+        if let Some(mut replaced) = self.updates.insert(key, update) {
+            self.settle(&mut replaced, UpdateResult::Failed);
+        }
+    }
+
+    /// Opens, rewrites or (`None`) closes a group incident. The heartbeat's alarm names it
+    /// before anything else is written. Updates of targets are kept until it is closed.
+    pub(super) fn group(&mut self, annotation: Option<Annotation>, now: Duration) {
+        self.group_open = annotation.is_some();
+        self.settle_suppressed();
+        self.add(AlarmKey::Heartbeat, annotation, now);
+    }
+
+    /// Moves a target's update before those that are not urgent, and settles the ticket with
+    /// its result. False: no such update is pending.
+    pub(super) fn hurry(&mut self, target: &TargetName, ticket: Ticket) -> bool {
+        let order = self.order();
+        let key = AlarmKey::Target(target.clone());
+        let Some(update) = self.updates.get_mut(&key) else {
+            return false;
+        };
+        if !update.urgent {
+            update.urgent = true;
+            update.order = order;
+        }
+        update.wait(ticket);
+        self.settle_suppressed();
+        true
+    }
+
+    /// Takes the next update of the given urgency that may be written now, out of the alarms
+    /// that can be written. The heartbeat's comes first.
+    pub(super) fn take(
+        &mut self,
+        urgent: bool,
+        now: Duration,
+        can_write: impl Fn(&AlarmKey) -> bool,
+    ) -> Option<(AlarmKey, AlarmUpdate)> {
+        let ready = self.updates.iter().filter(|(key, update)| {
+            update.urgent == urgent
+                && update.not_before <= now
+                && !self.is_suppressed(key, update)
+                && can_write(key)
+        });
+        let first = ready.min_by_key(|(key, update)| (**key != AlarmKey::Heartbeat, update.order));
+        let key = first?.0.clone();
+        self.updates.remove_entry(&key)
+    }
+
+    /// Takes the update of an alarm that is written anyway, if it may be written now, even
+    /// if it is suppressed.
+    pub(super) fn take_of(&mut self, key: &AlarmKey, now: Duration) -> Option<AlarmUpdate> {
+        let is_due = self.updates.get(key)?.not_before <= now;
+        is_due.then(|| self.updates.remove(key)).flatten()
+    }
+
+    /// Removes the update of an alarm to which something newer is being written.
+    pub(super) fn discard(&mut self, key: &AlarmKey) {
+        if let Some(update) = self.updates.remove(key) {
+            self.finish(update, UpdateResult::Written);
+        }
+    }
+
+    /// Puts an update back after a failed attempt, unless there is a newer one.
+    pub(super) fn put_back(&mut self, key: AlarmKey, mut update: AlarmUpdate) {
+        self.settle(&mut update, UpdateResult::Failed);
+        self.updates.entry(key).or_insert(update);
+    }
+
+    /// Ends an update.
+    pub(super) fn finish(&mut self, mut update: AlarmUpdate, result: UpdateResult) {
+        self.settle(&mut update, result);
+    }
+
+    /// Settles tickets of updates that cannot be written at present. The updates are kept.
+    pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
+        for (key, update) in &mut self.updates {
+            if !update.waiting.is_empty() && cannot(key) {
+                let waiting = update.waiting.drain(..);
+                let failed = waiting.map(|ticket| (ticket, UpdateResult::Failed));
+                self.settled.extend(failed);
+            }
+        }
+    }
+
+    /// Settles a ticket of which no update is pending or under way.
+    pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
+        self.settled.push((ticket, result));
+    }
+
+    /// Tickets that were settled since the last call.
+    pub(super) fn take_settled(&mut self) -> Vec<(Ticket, UpdateResult)> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// When the next update becomes due after `now`.
+    pub(super) fn next(&self, now: Duration) -> Option<Duration> {
+        let updates = self.updates.iter();
+        updates
+            .filter(|(key, update)| !self.is_suppressed(key, update))
+            .map(|(_, update)| update.not_before)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// Suppresses the updates of these targets, and of no others.
+    pub(super) fn suppress_elsewhere(&mut self, targets: HashSet<TargetName>) {
+        self.elsewhere = targets;
+        self.settle_suppressed();
+    }
+
+    /// Suppresses the updates of a target that another daemon manages, or stops doing so.
+    pub(super) fn suppress(&mut self, target: &TargetName, suppress: bool) {
+        if suppress {
+            self.elsewhere.insert(target.clone());
+            self.settle_suppressed();
+        } else {
+            self.elsewhere.remove(target);
+        }
+    }
+
+    fn is_suppressed(&self, key: &AlarmKey, update: &AlarmUpdate) -> bool {
+        key.target().is_some_and(|target| {
+            self.group_open || (!update.urgent && self.elsewhere.contains(target))
+        })
+    }
+
+    fn settle_suppressed(&mut self) {
+        let mut updates = std::mem::take(&mut self.updates);
+        for (key, update) in &mut updates {
+            if !update.waiting.is_empty() && self.is_suppressed(key, update) {
+                self.settle(update, UpdateResult::Suppressed);
+            }
+        }
+        self.updates = updates;
+    }
+
+    fn settle(&mut self, update: &mut AlarmUpdate, result: UpdateResult) {
+        let waiting = update.waiting.drain(..);
+        self.settled.extend(waiting.map(|ticket| (ticket, result)));
+    }
+
+    fn order(&mut self) -> u64 {
+        self.next_order += 1;
+        self.next_order
+    }
+}
+
+impl AlarmUpdate {
+    /// Settles a ticket with the result of this update.
+    pub(super) fn wait(&mut self, ticket: Ticket) {
+        self.waiting.push(ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> TargetName {
+        TargetName::new(text)
+    }
+
+    fn cause(cause: &str) -> Option<Annotation> {
+        Some(Annotation {
+            cause: cause.to_owned(),
+            certainty: "likely".to_owned(),
+            owner: "prober".to_owned(),
+            description: String::new(),
+        })
+    }
+
+    fn pending(targets: &[&str]) -> PendingUpdates {
+        let mut updates = PendingUpdates::default();
+        for target in targets {
+            let key = AlarmKey::Target(name(target));
+            updates.add(key, cause("dns-failure"), Duration::ZERO);
+        }
+        updates
+    }
+
+    /// Every update in the order in which they are written.
+    fn taken(updates: &mut PendingUpdates) -> String {
+        let mut keys = Vec::new();
+        let any = |_: &AlarmKey| true;
+        while let Some((key, _)) = updates
+            .take(true, Duration::ZERO, any)
+            .or_else(|| updates.take(false, Duration::ZERO, any))
+        {
+            keys.push(key.to_string());
+        }
+        keys.join(" ")
+    }
+
+    const ONE: Ticket = Ticket(1);
+
+    #[test]
+    fn the_heartbeat_is_first_and_urgent_updates_follow_in_order() {
+        let mut updates = pending(&["a", "b", "c", "d"]);
+        updates.hurry(&name("c"), ONE);
+        updates.hurry(&name("b"), ONE);
+        updates.group(None, Duration::ZERO);
+        assert_eq!(taken(&mut updates), "heartbeat c b a d");
+    }
+
+    #[test]
+    fn updates_of_targets_are_suppressed_while_a_group_is_open_and_written_afterwards() {
+        let mut updates = pending(&["a"]);
+        updates.hurry(&name("a"), ONE);
+        updates.group(cause("prober-local"), Duration::ZERO);
+        updates.add(
+            AlarmKey::Target(name("b")),
+            cause("dns-failure"),
+            Duration::ZERO,
+        );
+        updates.hurry(&name("b"), Ticket(2));
+        let suppressed = [ONE, Ticket(2)].map(|ticket| (ticket, UpdateResult::Suppressed));
+        assert_eq!(updates.take_settled(), suppressed);
+        assert_eq!(taken(&mut updates), "heartbeat");
+        updates.group(None, Duration::ZERO);
+        assert_eq!(taken(&mut updates), "heartbeat a b");
+    }
+
+    #[test]
+    fn an_update_for_another_daemons_alarm_is_suppressed_until_that_daemon_is_gone() {
+        let mut updates = pending(&["a", "b"]);
+        updates.suppress_elsewhere([name("a")].into());
+        assert_eq!(taken(&mut updates), "b");
+        updates.suppress_elsewhere(HashSet::new());
+        assert_eq!(taken(&mut updates), "a");
+    }
+
+    #[test]
+    fn an_urgent_update_for_another_daemons_alarm_is_written() {
+        let mut updates = pending(&["a"]);
+        updates.suppress_elsewhere([name("a")].into());
+        updates.hurry(&name("a"), ONE);
+        assert_eq!(updates.take_settled(), [], "no daemon has written it yet");
+        assert_eq!(taken(&mut updates), "a");
+    }
+
+    #[test]
+    fn an_alarm_that_cannot_be_written_settles_its_ticket_at_once() {
+        let mut updates = pending(&["a", "b"]);
+        updates.hurry(&name("a"), ONE);
+        updates.hurry(&name("b"), Ticket(2));
+        let is_a = |key: &AlarmKey| key.target() == Some(&name("a"));
+        updates.fail_where(is_a);
+        assert_eq!(updates.take_settled(), [(ONE, UpdateResult::Failed)]);
+        let (key, _) = updates
+            .take(true, Duration::ZERO, |key| !is_a(key))
+            .unwrap();
+        assert_eq!(key.target(), Some(&name("b")));
+    }
+
+    #[test]
+    fn a_newer_update_replaces_a_suppressed_one() {
+        let mut updates = pending(&["a"]);
+        updates.group(cause("prober-local"), Duration::ZERO);
+        updates.add(AlarmKey::Target(name("a")), None, Duration::ZERO);
+        updates.group(None, Duration::ZERO);
+        updates.discard(&AlarmKey::Heartbeat);
+        let (_, update) = updates.take(false, Duration::ZERO, |_| true).unwrap();
+        assert_eq!(update.annotation, None, "the failure is over");
+    }
+}

@@ -1,0 +1,143 @@
+//! Which work begins when: the order of work and the waits after failures.
+
+use std::time::Duration;
+
+use crate::domain::alarm::reconciler::Reconciler;
+use crate::domain::alarm::reconciler::call::{Call, CallFailure, CallFailureKind, backoff};
+use crate::domain::alarm::reconciler::pending::AlarmUpdate;
+use crate::domain::alarm::reconciler::task::Task;
+use crate::domain::alarm::spec::AlarmKey;
+
+/// First wait after a failure that concerns the account; it doubles from there.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// Longest wait: permissions that were just granted take effect within a minute.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+impl Reconciler {
+    /// Begins whatever may begin now.
+    pub(super) fn schedule(&mut self, now: Duration) {
+        if now < self.not_before {
+            self.updates.fail_where(|_| true);
+            return;
+        }
+        if self.task.is_none() {
+            self.begin_disable(now);
+        }
+        if !self.view.active {
+            if self.task.is_none() {
+                self.begin_mark();
+            }
+            return;
+        }
+        // A write under way may be of the previous configuration; a full read begins after it.
+        if self.task.is_none() {
+            self.begin_full_read(now);
+        }
+        self.fail_impossible(now);
+        self.begin_urgent(now);
+        if self.reading.is_stale {
+            if self.task.is_none() {
+                self.begin_mark();
+            }
+            return;
+        }
+        self.begin_peer_read(now);
+        self.begin_other(now);
+        self.begin_review(now);
+    }
+
+    /// Disables the next actions, and reads alarms that may have to be.
+    fn begin_disable(&mut self, now: Duration) {
+        let read = self.next_read();
+        let names = self.disable.begin_lookup(read, now);
+        if !names.is_empty() {
+            self.call(Call::ReadNamed { read, names });
+        }
+        let names = self.disable.names(now);
+        if !names.is_empty() {
+            self.task = Some(Task::Disable(names.clone()));
+            self.call(Call::DisableActions { names });
+        }
+    }
+
+    fn begin_mark(&mut self) {
+        if let Some(write) = self.disable.mark() {
+            self.task = Some(Task::Mark);
+            self.call(Call::Write(write));
+        }
+    }
+
+    /// Begins the next urgent update. It waits neither for a read nor for the plan.
+    fn begin_urgent(&mut self, now: Duration) {
+        while self.task.is_none() && now >= self.not_before {
+            let Some((key, update)) = self.take_update(true, now) else {
+                return;
+            };
+            self.begin_update(key, update, now);
+        }
+    }
+
+    /// Begins what is not urgent: marks, the plan, other updates.
+    fn begin_other(&mut self, now: Duration) {
+        while self.task.is_none() && now >= self.not_before {
+            self.begin_mark();
+            if self.task.is_some() || self.begin_step(now) {
+                continue;
+            }
+            let Some((key, update)) = self.take_update(false, now) else {
+                return;
+            };
+            self.begin_update(key, update, now);
+        }
+    }
+
+    fn take_update(&mut self, urgent: bool, now: Duration) -> Option<(AlarmKey, AlarmUpdate)> {
+        let mut updates = std::mem::take(&mut self.updates);
+        let taken = updates.take(urgent, now, |key| self.can_write(key, now));
+        self.updates = updates;
+        taken
+    }
+
+    /// Settles the tickets of updates that cannot be written at present.
+    fn fail_impossible(&mut self, now: Duration) {
+        if self.quarantine.is_empty() && !self.reading.is_failing() {
+            return;
+        }
+        let is_failing = self.reading.is_failing();
+        let mut updates = std::mem::take(&mut self.updates);
+        updates.fail_where(|key| {
+            self.is_quarantined(key, now) || (is_failing && !self.can_write(key, now))
+        });
+        self.updates = updates;
+    }
+
+    /// Whether an alarm may be written now: it is not in quarantine, and while the account is
+    /// being read it is known as managed.
+    fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
+        match self.managed.by_key.get(key) {
+            Some(spec) => {
+                let known = !self.reading.is_stale || self.known.is_managed(&spec.name);
+                known && !self.quarantine.holds(&spec.name, now)
+            }
+            // Another daemon's alarm is read before it is written.
+            None => !self.is_quarantined(key, now),
+        }
+    }
+
+    fn is_quarantined(&self, key: &AlarmKey, now: Duration) -> bool {
+        let spec = self.held.by_key.get(key);
+        spec.is_some_and(|spec| self.quarantine.holds(&spec.name, now))
+    }
+
+    /// Waits before the next call, because of a failure that concerns the whole account.
+    pub(super) fn back_off(&mut self, failure: Option<&CallFailure>, now: Duration) {
+        if failure.is_some_and(|failure| failure.kind == CallFailureKind::Refused) {
+            // What is known of the account is wrong.
+            self.reading.restart();
+            self.planned.clear();
+        }
+        self.not_before = now + backoff(FIRST_BACKOFF, LONGEST_BACKOFF, self.failures);
+        self.failures = self.failures.saturating_add(1);
+    }
+}

@@ -1,0 +1,243 @@
+//! Makes one call of the alarm reconciler, for the daemon and for `probecause alarms`.
+
+use crate::domain::alarm::reconciler::call::{
+    Call, CallFailure, CallFailureKind, Found, Outcome, PeerAlarm, Write, WriteFailure,
+    WriteOperation,
+};
+use crate::io::alarms::account::{self, Pace};
+use crate::io::aws::{CallError, FailureKind};
+use crate::io::cloudwatch::client::Api;
+
+/// A call that was made.
+#[derive(Debug)]
+pub struct Performed {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The failure in full, if it failed.
+    pub failure: Option<CallError>,
+}
+
+/// A failed write of one alarm.
+struct FailedWrite {
+    error: CallError,
+    completed: usize,
+    missing: bool,
+}
+
+/// Makes a call, or fails it where there is no connection. Writes wait for the pace.
+pub async fn perform(api: Result<Api, CallError>, pace: &Pace, call: Call) -> Performed {
+    match call {
+        Call::ReadAlarms { read, .. }
+        | Call::ReadTags { read, .. }
+        | Call::ReadNamed { read, .. }
+        | Call::ReadStates { read, .. } => {
+            let (result, failure) = split(self::read(api, call).await);
+            let outcome = Outcome::Read { read, result };
+            Performed { outcome, failure }
+        }
+        Call::Inspect { name } => {
+            let (result, failure) = split(inspect(api, &name).await);
+            let outcome = Outcome::Inspected(result);
+            Performed { outcome, failure }
+        }
+        Call::Write(write) => written(self::write(api, pace, write).await),
+        Call::DisableActions { names } => {
+            let (result, failure) = split(disable(api, pace, &names).await);
+            let outcome = Outcome::Disabled(result);
+            Performed { outcome, failure }
+        }
+        Call::Delete { names } => {
+            let (result, failure) = split(delete(api, pace, &names).await);
+            let outcome = Outcome::Deleted(result);
+            Performed { outcome, failure }
+        }
+    }
+}
+
+/// The operations that have worked if a call succeeds.
+#[must_use]
+pub fn operations(call: &Call) -> Vec<&'static str> {
+    match call {
+        Call::ReadAlarms {
+            with_tags: false, ..
+        }
+        | Call::ReadStates { .. } => vec!["DescribeAlarms"],
+        Call::ReadAlarms { .. } | Call::ReadNamed { .. } | Call::Inspect { .. } => {
+            vec!["DescribeAlarms", "ListTagsForResource"]
+        }
+        Call::ReadTags { .. } => vec!["ListTagsForResource"],
+        Call::Write(write) => write.operations.iter().map(name).collect(),
+        Call::DisableActions { .. } => vec!["DisableAlarmActions"],
+        Call::Delete { .. } => vec!["DeleteAlarms"],
+    }
+}
+
+const fn name(operation: &WriteOperation) -> &'static str {
+    match operation {
+        WriteOperation::PutDefinition(_) | WriteOperation::PutDescription(_) => "PutMetricAlarm",
+        WriteOperation::Tag(_) => "TagResource",
+    }
+}
+
+impl Performed {
+    /// What a read found.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub fn found(self) -> Result<Found, CallError> {
+        match (self.failure, self.outcome) {
+            (Some(error), _) => Err(error),
+            (
+                None,
+                Outcome::Read {
+                    result: Ok(found), ..
+                },
+            ) => Ok(found),
+            (None, _) => Ok(Found::Alarms(Vec::new())),
+        }
+    }
+
+    /// Whether the call succeeded.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub fn done(self) -> Result<(), CallError> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+async fn read(api: Result<Api, CallError>, call: Call) -> Result<Found, CallError> {
+    let api = api?;
+    let alarms = match call {
+        Call::ReadAlarms {
+            location,
+            scope,
+            with_tags,
+            ..
+        } => {
+            let mut found = account::describe(&api, &location).await?;
+            found.retain(|alarm| scope.includes(&location, &alarm.name));
+            if with_tags {
+                account::with_tags(&api, found).await?
+            } else {
+                found
+            }
+        }
+        Call::ReadTags { alarms, .. } => account::with_tags(&api, alarms).await?,
+        Call::ReadNamed { names, .. } => account::named(&api, &names).await?,
+        Call::ReadStates { names, .. } => {
+            return account::states(&api, &names).await.map(Found::States);
+        }
+        _ => Vec::new(),
+    };
+    Ok(Found::Alarms(alarms))
+}
+
+async fn inspect(api: Result<Api, CallError>, name: &str) -> Result<Option<PeerAlarm>, CallError> {
+    account::inspect(&api?, name).await
+}
+
+async fn disable(
+    api: Result<Api, CallError>,
+    pace: &Pace,
+    names: &[String],
+) -> Result<(), CallError> {
+    account::disable_actions(&api?, pace, names).await
+}
+
+async fn delete(
+    api: Result<Api, CallError>,
+    pace: &Pace,
+    names: &[String],
+) -> Result<(), CallError> {
+    account::delete(&api?, pace, names).await
+}
+
+/// Carries out the operations of a write in order. Returns the ARN as far as it is known.
+async fn write(
+    api: Result<Api, CallError>,
+    pace: &Pace,
+    write: Write,
+) -> Result<Option<String>, FailedWrite> {
+    let failed = |error, completed, missing| FailedWrite {
+        error,
+        completed,
+        missing,
+    };
+    let api = api.map_err(|error| failed(error, 0, false))?;
+    let mut arn = write.arn;
+    for (completed, operation) in write.operations.iter().enumerate() {
+        let existing = match (operation, &arn) {
+            (WriteOperation::PutDescription(_), _) | (WriteOperation::Tag(_), None) => {
+                let found = account::one(&api, &write.alarm).await;
+                let found = found.map_err(|error| failed(error, completed, false))?;
+                let gone = || failed(missing(&write.alarm), completed, true);
+                Some(found.ok_or_else(gone)?)
+            }
+            _ => None,
+        };
+        let found = existing.as_ref().and_then(|alarm| alarm.alarm_arn());
+        arn = arn.or_else(|| found.map(str::to_owned));
+        let result = match (operation, &existing) {
+            (WriteOperation::PutDescription(text), Some(alarm)) => {
+                account::put_description(&api, pace, alarm, text).await
+            }
+            (WriteOperation::PutDescription(_), None) => Ok(()),
+            (WriteOperation::PutDefinition(definition), _) => {
+                account::put(&api, pace, &definition.0, &definition.1).await
+            }
+            (WriteOperation::Tag(tags), _) => {
+                account::tag(&api, pace, arn.as_deref().unwrap_or_default(), tags).await
+            }
+        };
+        result.map_err(|error| failed(error, completed, false))?;
+    }
+    Ok(arn)
+}
+
+fn missing(alarm: &str) -> CallError {
+    CallError {
+        operation: "DescribeAlarms",
+        kind: FailureKind::Failed,
+        text: format!("the alarm `{alarm}` does not exist"),
+    }
+}
+
+fn written(result: Result<Option<String>, FailedWrite>) -> Performed {
+    match result {
+        Ok(arn) => Performed {
+            outcome: Outcome::Written(Ok(arn)),
+            failure: None,
+        },
+        Err(failed) => Performed {
+            outcome: Outcome::Written(Err(WriteFailure {
+                failure: classify(&failed.error),
+                completed: failed.completed,
+                missing: failed.missing,
+            })),
+            failure: Some(failed.error),
+        },
+    }
+}
+
+fn split<T>(result: Result<T, CallError>) -> (Result<T, CallFailure>, Option<CallError>) {
+    match result {
+        Ok(value) => (Ok(value), None),
+        Err(error) => (Err(classify(&error)), Some(error)),
+    }
+}
+
+fn classify(error: &CallError) -> CallFailure {
+    CallFailure {
+        operation: error.operation,
+        kind: match error.kind {
+            // Without a connection no alarm can be written.
+            _ if error.operation == "connect" => CallFailureKind::Transient,
+            FailureKind::Denied => CallFailureKind::Denied,
+            FailureKind::Refused => CallFailureKind::Refused,
+            FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => {
+                CallFailureKind::Transient
+            }
+        },
+    }
+}

@@ -1,0 +1,209 @@
+//! The task that runs the alarm reconciler of one destination.
+//!
+//! It turns requests, new settings, ended calls and the time into events, and carries out
+//! what the reconciler returns. It never waits for a call. Decisions are the reconciler's.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use prometheus::IntGauge;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, info, warn};
+
+use crate::domain::alarm::destination::DestinationView;
+use crate::domain::alarm::reconciler::call::{Call, Notice, Output, Ticket, UpdateResult};
+use crate::domain::alarm::reconciler::{Event, Reconciler};
+use crate::io::alarms::account::Pace;
+use crate::io::alarms::calls::{self, Performed};
+use crate::io::alarms::updates::{Request, Requests};
+use crate::io::cloudwatch::connection::Connection;
+use crate::model::settings::DriftPolicy;
+
+/// The executor of one destination.
+pub struct Executor {
+    connection: Arc<Connection>,
+    requests: Requests,
+    views: watch::Receiver<Arc<DestinationView>>,
+    view: Arc<DestinationView>,
+    reconciler: Reconciler,
+    started: Instant,
+    /// The time of the last step: what became due since is still to be done.
+    stepped: Duration,
+    pace: Arc<Pace>,
+    running: FuturesUnordered<Running>,
+    tickets: HashMap<Ticket, oneshot::Sender<UpdateResult>>,
+    last_ticket: u64,
+    /// Alarms that were changed by hand, of all destinations.
+    drifted: IntGauge,
+}
+
+/// A call under way. It resolves with the operations that a success proves to work.
+type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
+
+/// How often the daemon reads its alarms again, to find changes by hand.
+pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
+
+impl Executor {
+    /// An executor for the destination whose settings `views` provides. It reviews the
+    /// account at the given interval, and adds to `drifted` how many alarms differ.
+    #[must_use]
+    pub fn new(
+        connection: Arc<Connection>,
+        requests: Requests,
+        mut views: watch::Receiver<Arc<DestinationView>>,
+        review_every: Duration,
+        drifted: IntGauge,
+    ) -> Self {
+        let view = views.borrow_and_update().clone();
+        Self {
+            connection,
+            requests,
+            views,
+            reconciler: Reconciler::new(Arc::clone(&view), review_every),
+            view,
+            started: Instant::now(),
+            stepped: Duration::ZERO,
+            pace: Arc::default(),
+            running: FuturesUnordered::new(),
+            tickets: HashMap::new(),
+            last_ticket: 0,
+            drifted,
+        }
+    }
+
+    /// Runs until it is dropped. Once the destination was removed, it ends when the actions
+    /// of its alarms are disabled.
+    pub async fn run(mut self) {
+        self.step(Event::Timer);
+        loop {
+            let is_closed = self.views.has_changed().is_err();
+            // `has_changed` does not report the last change before the channel was closed.
+            let view = self.views.borrow_and_update().clone();
+            if !Arc::ptr_eq(&view, &self.view) {
+                self.view = Arc::clone(&view);
+                self.step(Event::Configured(view));
+            }
+            if is_closed && (self.view.active || self.reconciler.is_done()) {
+                return;
+            }
+            let wakeup = self.reconciler.next_wakeup(self.stepped);
+            let wakeup = wakeup.map(|at| self.started + at);
+            let timer = async {
+                match wakeup {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.views.changed(), if !is_closed => {}
+                Some(request) = self.requests.0.recv() => self.take(request),
+                Some(performed) = self.running.next() => self.finish(performed),
+                () = timer => self.step(Event::Timer),
+            }
+        }
+    }
+
+    fn take(&mut self, request: Request) {
+        let event = match request {
+            Request::Update {
+                target,
+                annotation,
+                not_before,
+            } => Event::Requested {
+                target,
+                annotation,
+                not_before: not_before.saturating_duration_since(self.started),
+            },
+            Request::Hurry { target, result } => {
+                self.last_ticket += 1;
+                let ticket = Ticket(self.last_ticket);
+                self.tickets.insert(ticket, result);
+                Event::Hurried { target, ticket }
+            }
+            Request::Group(annotation) => Event::Group(annotation),
+        };
+        self.step(event);
+    }
+
+    fn finish(&mut self, (operations, performed): (Vec<&'static str>, Performed)) {
+        match &performed.failure {
+            Some(failure) => self.connection.failed(failure),
+            None => {
+                for operation in operations {
+                    self.connection.succeeded(operation);
+                }
+            }
+        }
+        self.step(Event::Finished(performed.outcome));
+    }
+
+    fn step(&mut self, event: Event) {
+        self.stepped = self.started.elapsed();
+        for output in self.reconciler.step(event, self.stepped) {
+            match output {
+                Output::Call(call) => self.running.push(self.perform(call)),
+                Output::Settled(ticket, result) => {
+                    if let Some(waiting) = self.tickets.remove(&ticket) {
+                        // The datapoint may have been sent meanwhile.
+                        let _ = waiting.send(result);
+                    }
+                }
+                Output::Drifted(more) => self.drifted.add(more),
+                Output::Log(notice) => log(notice),
+            }
+        }
+    }
+
+    fn perform(&self, call: Call) -> Running {
+        let (connection, view) = (Arc::clone(&self.connection), Arc::clone(&self.view));
+        let pace = Arc::clone(&self.pace);
+        Box::pin(async move {
+            let operations = calls::operations(&call);
+            let api = connection.api(&view).await;
+            (operations, calls::perform(api, &pace, call).await)
+        })
+    }
+}
+
+fn log(notice: Notice) {
+    match notice {
+        Notice::Planned(writes) => info!(writes, "cloudwatch: alarms read and planned"),
+        Notice::Created(alarm, cause) => info!(alarm, cause, "cloudwatch: alarm created"),
+        Notice::Updated(alarm, cause) => info!(alarm, cause, "cloudwatch: alarm updated"),
+        Notice::Annotated(alarm, annotation) => info!(
+            alarm,
+            cause = annotation.cause,
+            certainty = annotation.certainty,
+            "cloudwatch: cause written to alarm"
+        ),
+        Notice::ActionsDisabled(alarms) => info!(
+            ?alarms,
+            "cloudwatch: actions disabled for alarms that are no longer configured"
+        ),
+        Notice::Conflict(alarm) => error!(
+            alarm,
+            "cloudwatch: an alarm of this name exists without the tag `probecause:managed` and \
+             was left unchanged: rename or delete it"
+        ),
+        Notice::ChangedByHand(alarm, differs, policy) => {
+            let action = match policy {
+                DriftPolicy::Mend => "it is overwritten",
+                DriftPolicy::Leave => "it is left unchanged, as `cloudwatch.drift` is \"leave\"",
+            };
+            warn!(
+                alarm,
+                differs, "cloudwatch: alarm was changed by hand: {action}"
+            );
+        }
+        Notice::AsConfigured(alarm) => info!(alarm, "cloudwatch: alarm is as configured again"),
+        Notice::PeersChanged(gone) => info!(
+            ?gone,
+            "cloudwatch: other daemons started or stopped; alarms were reassigned"
+        ),
+    }
+}

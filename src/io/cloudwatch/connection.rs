@@ -1,0 +1,85 @@
+//! A connection to CloudWatch that is made on demand.
+//!
+//! It is renewed when the settings change. A failure is logged once until the operation
+//! succeeds again, so that a daemon without a permission does not fill its log.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_config::SdkConfig;
+use prometheus::IntCounterVec;
+use tracing::{error, info};
+
+use crate::domain::alarm::destination::DestinationView;
+use crate::io::aws::{CallError, FailureKind};
+use crate::io::cloudwatch::client::Api;
+use crate::model::settings::CloudWatchSettings;
+
+/// A connection that is made when it is first needed.
+#[derive(Debug)]
+pub struct Connection {
+    base: Option<SdkConfig>,
+    /// Counts calls by operation and outcome.
+    requests: IntCounterVec,
+    connected: tokio::sync::Mutex<Option<(CloudWatchSettings, Api)>>,
+    /// Failures that were logged and have not ended.
+    logged: Mutex<HashSet<(&'static str, FailureKind)>>,
+}
+
+impl Connection {
+    /// A connection with credentials from `base`, or else from the SDK's default chain.
+    #[must_use]
+    pub fn new(base: Option<SdkConfig>, requests: IntCounterVec) -> Arc<Self> {
+        Arc::new(Self {
+            base,
+            requests,
+            connected: tokio::sync::Mutex::new(None),
+            logged: Mutex::new(HashSet::new()),
+        })
+    }
+
+    /// The clients for these settings.
+    ///
+    /// # Errors
+    /// If no region is known.
+    pub async fn api(&self, view: &DestinationView) -> Result<Api, CallError> {
+        let settings = &view.cloudwatch;
+        let mut connected = self.connected.lock().await;
+        if let Some((for_settings, api)) = &*connected
+            && for_settings.region == settings.region
+            && for_settings.role == settings.role
+            && for_settings.endpoint_url == settings.endpoint_url
+        {
+            return Ok(api.clone());
+        }
+        let api = Api::connect(view, self.base.as_ref(), Some(self.requests.clone())).await;
+        if let Ok(api) = &api {
+            self.succeeded("connect");
+            *connected = Some((settings.clone(), api.clone()));
+        }
+        api
+    }
+
+    /// Logs a failure, once until the operation succeeds.
+    pub fn failed(&self, failure: &CallError) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.insert((failure.operation, failure.kind)) {
+            error!(
+                operation = failure.operation,
+                outcome = failure.kind.as_str(),
+                "cloudwatch: {}; the daemon goes on and tries again",
+                failure.text
+            );
+        }
+    }
+
+    /// Logs that an operation succeeds again after a failure.
+    pub fn succeeded(&self, operation: &'static str) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = logged.len();
+        logged.retain(|(failing, _)| *failing != operation);
+        if logged.len() < before {
+            info!(operation, "cloudwatch: operation succeeded again");
+        }
+    }
+}
