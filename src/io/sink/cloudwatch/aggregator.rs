@@ -68,7 +68,7 @@ type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 const HOLD: Duration = Duration::from_secs(2);
 
 /// How often ended windows are closed and new datapoints are saved. A window is sent at
-/// most this late, and a killed process loses the datapoints of at most this time.
+/// most this late, and a killed process loses about as much of its newest values.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Aggregator {
@@ -208,7 +208,7 @@ impl Aggregator {
             return;
         }
         let annotation = verdict.map(|verdict| {
-            // The facts of a differently diagnosed probe are no evidence for this cause.
+            // Facts of a probe with another diagnosis are no evidence for this cause.
             let same = diagnosis.cause() == Some(&verdict.cause);
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
             Annotation::failing(target.name.as_str(), verdict, evidence)

@@ -100,7 +100,7 @@ impl Aggregation {
         immediate
     }
 
-    /// Returns the heartbeat of the current period once.
+    /// Returns one heartbeat per period.
     pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
         let current = Some(window_start(now, resolution));
         let before = std::mem::replace(&mut self.heartbeat, current);

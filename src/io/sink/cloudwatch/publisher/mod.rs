@@ -261,8 +261,8 @@ impl Publisher {
         self.lanes[Lane::Fresh as usize].due = Instant::now();
     }
 
-    /// Whether shutdown need not wait any longer: everything is sent, or the rest is left
-    /// to a usable store. Fresh datapoints are left only if CloudWatch accepts nothing.
+    /// Whether shutdown can end: everything is sent, or the rest is left to a usable store.
+    /// Fresh datapoints are left only if CloudWatch accepts nothing.
     pub(super) fn is_done(&self) -> bool {
         let is_idle = self.lanes[Lane::Fresh as usize].request.is_none();
         let has_nothing = !self.queue.has(Lane::Fresh) && !self.queue.has(Lane::Backlog);

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::io::sink::cloudwatch::datapoint::Series;
 
-    /// A datapoint whose row id is its second.
+    /// A datapoint at this second of 1970, which is also its row id.
     fn at(second: i64) -> Datapoint {
         let row = second.unsigned_abs();
         let at = Timestamp::from_second(second).unwrap();
@@ -243,7 +243,7 @@ mod tests {
         queue.settle(false);
         let batch = queue.take(Lane::Fresh, MAX_BATCH, "here");
         assert_eq!(seconds(&queue.unsaved()), [1, 2]);
-        // Sent while the write is pending: must not be saved again.
+        // A datapoint that is sent while the write is pending is not saved again.
         queue.forget(&batch);
         queue.settle(false);
         assert_eq!(seconds(&queue.unsaved()), [1]);
