@@ -1,11 +1,10 @@
-//! Accepts connections and serves TLS with HTTP/1.1 or HTTP/2, as ALPN negotiates.
+//! Serves a simulated gateway over TLS with HTTP/1.1 or HTTP/2, as ALPN negotiates.
 //!
 //! Every response has the captured headers in the captured order and no others.
 
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE};
@@ -19,32 +18,10 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::accept::accept;
 use super::gateway::{Answer, Gateway};
-
-/// Pause after a failed accept: long enough not to spin while descriptors are exhausted, short
-/// enough not to be noticed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Runs `serve` on each accepted connection until it is aborted, which also ends the
-/// connections.
-pub(super) async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut connections = JoinSet::new();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                connections.spawn(serve(stream));
-            }
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-        }
-        while connections.try_join_next().is_some() {}
-    }
-}
 
 /// Serves a gateway over TLS until it is aborted.
 pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {

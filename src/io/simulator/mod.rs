@@ -8,6 +8,7 @@
 //! Reading order: `gateway` (handles a request), `api` (responses of each API type), `function`,
 //! `telemetry`, `listener`, `certificate`, `rng`.
 
+mod accept;
 mod api;
 mod certificate;
 mod function;

@@ -180,7 +180,7 @@ async fn a_reload_takes_a_new_certificate_and_new_users_over() {
     assert_eq!(reload.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let why = reload.text().await.unwrap();
     assert!(
-        why.contains("basic_auth_users.alice: is no bcrypt hash"),
+        why.contains("basic_auth_users.alice: is not a bcrypt hash"),
         "{why}"
     );
     assert!(!why.contains("hunter2"), "{why}");

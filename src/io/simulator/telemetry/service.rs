@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Telemetry, cbor, query};
-use crate::io::simulator::listener::accept;
+use crate::io::simulator::accept::accept;
 
 /// An answer: status, content type, body.
 type RawResponse = (StatusCode, &'static str, Vec<u8>);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
+
+use crate::domain::retry::Backoff;
 
 /// The consecutive failures of requests, and the pause after them.
 #[derive(Debug, Default)]
@@ -12,12 +13,9 @@ pub(super) struct SendBackoff {
     not_before: Option<Instant>,
 }
 
-/// The wait after the first failure; it doubles with each further failure.
-const FIRST: Duration = Duration::from_millis(500);
-
-/// The longest wait. The recovery of CloudWatch is noticed within this time, well before
-/// the heartbeat alarm fires after three minutes.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest wait is short enough for a recovery to be noticed well before the heartbeat
+/// alarm fires after three minutes.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 impl SendBackoff {
     /// Whether the last request succeeded.
@@ -36,17 +34,9 @@ impl SendBackoff {
 
     /// Delays the next request. `jitter` is between 0 and 1.
     pub(super) fn failed(&mut self, now: Instant, jitter: f64) {
-        let doublings = self.failures_in_a_row.min(10);
-        let wait = (FIRST * 2_u32.pow(doublings)).min(LONGEST);
+        self.not_before = Some(now + BACKOFF.delay_with_jitter(self.failures_in_a_row, jitter));
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        self.not_before = Some(now + wait.mul_f64(0.5 + jitter / 2.0));
     }
-}
-
-/// A number between 0 and 1, so that daemons that failed together do not retry together.
-/// The fraction of the current second is random enough and needs no generator.
-pub(super) fn jitter() -> f64 {
-    f64::from(Timestamp::now().subsec_nanosecond() % 1000) / 1000.0
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::domain::retry::jitter;
 use crate::io::aws::{CallError, FailureKind};
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
-use crate::io::sink::cloudwatch::publisher::backoff::jitter;
 use crate::io::sink::cloudwatch::publisher::queue::{Lane, MAX_BATCH};
 use crate::io::sink::cloudwatch::publisher::request::Outcome;
 use crate::io::sink::cloudwatch::publisher::{HOUR, Publisher};
@@ -46,7 +46,8 @@ impl Publisher {
     }
 
     /// Lets a batch wait for another attempt. A rejected batch is halved until the one
-    /// datapoint that CloudWatch rejects is found, which is dropped.
+    /// datapoint that CloudWatch rejects is found, which is dropped. A batch without a
+    /// response is halved too, since CloudWatch may be too slow for all of it.
     fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
         let rejected = failure.kind == FailureKind::Refused;
         if !rejected || batch.len() <= 1 {
@@ -62,10 +63,14 @@ impl Publisher {
             self.lanes[lane as usize].limit = batch.len() / 2;
             lane
         } else {
-            self.backoff.failed(Instant::now(), jitter());
+            self.backoff
+                .failed(Instant::now(), jitter(Timestamp::now()));
             Lane::Backlog
         };
         let maybe_arrived = failure.response_lost();
+        if maybe_arrived {
+            self.lanes[lane as usize].limit = (batch.len() / 2).max(1);
+        }
         if from_spool {
             self.spool.put_back(batch, maybe_arrived);
         } else {

@@ -72,6 +72,28 @@ async fn a_rejected_datapoint_is_found_and_only_it_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_batch_without_a_response_is_sent_again_in_halves() {
+    let metrics = DaemonMetrics::new().unwrap();
+    let mut publisher = publisher(Store::off(metrics.store_gauges()), &metrics);
+    let limit = |publisher: &Publisher| publisher.lanes[Lane::Backlog as usize].limit;
+    let before = limit(&publisher);
+    for number in 1..=20 {
+        publisher.push(datapoint(number));
+    }
+    send(&mut publisher, |_| Err(failure(FailureKind::Failed)));
+    assert_eq!(
+        limit(&publisher),
+        before,
+        "an error response says nothing about the size"
+    );
+    for number in 21..=40 {
+        publisher.push(datapoint(number));
+    }
+    send(&mut publisher, |_| Err(failure(FailureKind::Lost)));
+    assert_eq!(limit(&publisher), 10);
+}
+
+#[tokio::test]
 async fn a_failed_batch_leaves_memory_once_it_is_saved() {
     let directory = tempfile::tempdir().unwrap();
     let metrics = DaemonMetrics::new().unwrap();
