@@ -1,9 +1,9 @@
-"""Holds the Prometheus operator's resources against their published schema.
+"""Validates the Prometheus operator's resources against their published schema.
 
-The schema is that of the operator's own custom resource definitions, release 0.80.1
-(github.com/prometheus-operator/prometheus-operator, example/prometheus-operator-crd), as the
-package cloudcoil-models-prometheus-operator carries it. A field that the schema does not
-name is an error: a cluster would drop it without a word.
+The schema is from the operator's custom resource definitions, release 0.80.1
+(github.com/prometheus-operator/prometheus-operator, example/prometheus-operator-crd), packaged
+in cloudcoil-models-prometheus-operator. A field that the schema does not define is an error,
+because a cluster would silently drop it.
 """
 
 import sys
@@ -16,7 +16,7 @@ GROUP = "monitoring.coreos.com/v1"
 
 
 def closed(schema):
-    """The schema, with no other fields than those that it names."""
+    """The schema without additional properties."""
     if isinstance(schema, list):
         return [closed(one) for one in schema]
     if not isinstance(schema, dict):
@@ -28,7 +28,7 @@ def closed(schema):
 
 
 def fields(value):
-    """How many fields there are, at every depth."""
+    """The number of fields, including nested fields."""
     if isinstance(value, list):
         return sum(map(fields, value))
     if isinstance(value, dict):
@@ -37,7 +37,7 @@ def fields(value):
 
 
 def deepest(error):
-    """What is wrong, rather than that none of several forms fits."""
+    """The most specific error, instead of "not valid under any of the given schemas"."""
     while error.context:
         error = max(error.context, key=lambda one: len(one.absolute_path))
     return error
@@ -54,5 +54,5 @@ for document in yaml.safe_load_all(sys.stdin):
     if not errors:
         print(f"ok: {kind}: {fields(document)} fields")
 if wrong:
-    print("wrong:", *wrong, sep="\n  ")
+    print("errors:", *wrong, sep="\n  ")
     sys.exit(1)
