@@ -90,8 +90,8 @@ class Source:
 
 
 def stat(panel, source):
-    asked = [(query, source.ask(query["expr"], True)) for query in panel["targets"]]
-    found = [(query, one) for query, series in asked for one in series]
+    results_by_query = [(query, source.ask(query["expr"], True)) for query in panel["targets"]]
+    found = [(query, one) for query, series in results_by_query for one in series]
     defaults = panel["fieldConfig"]["defaults"]
     if not found:
         return f'<div class="stat">{defaults.get("noValue", "No data")}</div>'
@@ -229,7 +229,7 @@ def draw(board, source, theme):
             f'<div class="grid" style="height:{bottom}px">{"".join(parts)}</div>')
 
 
-def with_grafanas_own(board, source, mode):
+def grafana_page(board, source, mode):
     """A page with panels rendered by Grafana's published components (render/panels.jsx)."""
     panels = [one for one in board["panels"] if one["type"] != "row"]
     drawn = {}
@@ -260,7 +260,7 @@ def main(url, out, target="throttled"):
             file.write_text(draw(board, source, theme))
             print(file)
             file = file.with_name(f"{path.stem}-{name}-grafana.html")
-            file.write_text(with_grafanas_own(board, source, name))
+            file.write_text(grafana_page(board, source, name))
             print(file)
 
 

@@ -122,15 +122,15 @@ scrape_configs:
             url = f"http://127.0.0.1:{asked}"
             print()
             names = [name(number) for number in range(int(count)) if fault(number)]
-            empty = {**check.MAY_BE_EMPTY, **dict.fromkeys(check.NOT_OF_MANY, "plain HTTP")}
-            check.ask_everything(f"{url}/api/v1", names, empty)
+            empty = {**check.MAY_BE_EMPTY, **dict.fromkeys(check.MISSING_IN_MANY, "plain HTTP")}
+            check.run_queries(f"{url}/api/v1", names, empty)
             draw.main(url, out, names[0])
         finally:
             for process in (server, daemon):
                 process.terminate()
                 process.wait()
-    if check.wrong:
-        sys.exit("errors:\n  " + "\n  ".join(check.wrong))
+    if check.errors:
+        sys.exit("errors:\n  " + "\n  ".join(check.errors))
 
 
 if __name__ == "__main__":

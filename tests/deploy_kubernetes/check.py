@@ -10,14 +10,14 @@ import tomllib
 import yaml
 
 documents = [one for one in yaml.safe_load_all(sys.stdin) if one]
-wrong = []
+errors = []
 
 
 def rule(name, holds, detail=""):
     if holds:
         print("ok:", name)
     else:
-        wrong.append(f"{name} {detail}".strip())
+        errors.append(f"{name} {detail}".strip())
 
 
 def of_kind(kind):
@@ -84,6 +84,6 @@ for monitor in of_kind("ServiceMonitor"):
     ports = {port["name"] for one in found for port in one["spec"]["ports"]}
     rule("the service defines the port of the ServiceMonitor", {one["port"] for one in monitor["spec"]["endpoints"]} <= ports)
 
-if wrong:
-    print("errors:", *wrong, sep="\n  ")
+if errors:
+    print("errors:", *errors, sep="\n  ")
     sys.exit(1)

@@ -43,16 +43,16 @@ def deepest(error):
     return error
 
 
-wrong = []
+errors = []
 for document in yaml.safe_load_all(sys.stdin):
     if not document or document["apiVersion"] != GROUP:
         continue
     kind = document["kind"]
     schema = closed(getattr(v1, kind).model_json_schema(by_alias=True))
-    errors = [deepest(one) for one in Draft202012Validator(schema).iter_errors(document)]
-    wrong += [f"{kind}: {error.json_path}: {error.message}" for error in errors]
-    if not errors:
+    found = [deepest(one) for one in Draft202012Validator(schema).iter_errors(document)]
+    errors += [f"{kind}: {error.json_path}: {error.message}" for error in found]
+    if not found:
         print(f"ok: {kind}: {fields(document)} fields")
-if wrong:
-    print("errors:", *wrong, sep="\n  ")
+if errors:
+    print("errors:", *errors, sep="\n  ")
     sys.exit(1)

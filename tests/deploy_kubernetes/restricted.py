@@ -128,17 +128,17 @@ CONTROLS = [
 
 documents = [one for one in yaml.safe_load_all(sys.stdin) if one]
 pods = [one["spec"]["template"]["spec"] for one in documents if "template" in one.get("spec", {})]
-wrong = [] if pods else ["no pods found"]
+errors = [] if pods else ["no pods found"]
 for pod in pods:
     for name, holds, breaks in CONTROLS:
         broken = copy.deepcopy(pod)
         breaks(broken)
         if not holds(pod):
-            wrong.append(f"{name}: violated")
+            errors.append(f"{name}: violated")
         elif holds(broken):
-            wrong.append(f"{name}: does not detect a violation")
+            errors.append(f"{name}: does not detect a violation")
         else:
             print("ok:", name)
-if wrong:
-    print("errors:", *wrong, sep="\n  ")
+if errors:
+    print("errors:", *errors, sep="\n  ")
     sys.exit(1)
