@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds the dashboards: grafana/build.py writes grafana/dashboards/*.json.
 
-One place says what all of them share (variables, units, colours, the grid); a test holds
-that the files are what this makes. Queries use the daemon's own metrics, so that they work
+This file defines what the dashboards share (variables, units, colors, the grid). A test checks
+that the JSON files are up to date. Queries use the daemon's own metrics, so that they work
 without the recording rules.
 """
 
@@ -10,7 +10,7 @@ import json
 import pathlib
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-# Of the fleet: every variable may mean all.
+# Label matchers for the fleet: each variable can select all values.
 FLEET = 'location=~"$location", team=~"$team"'
 TARGET = 'location=~"$location", target="$target"'
 HEALTH = {
@@ -61,15 +61,15 @@ def stat(title, description, expr, unit="none", steps=None, size=(4, 4), **more)
     )
 
 
-def bad_from(value, colour="red"):
-    return [{"color": "green", "value": None}, {"color": colour, "value": value}]
+def bad_from(value, color="red"):
+    return [{"color": "green", "value": None}, {"color": color, "value": value}]
 
 
 def lines(title, description, queries, unit="short", size=(12, 8), stack=False, fill=10, **more):
     custom = {
         "drawStyle": "line", "lineWidth": 1, "fillOpacity": 40 if stack else fill,
         "showPoints": "never", "spanNulls": False,
-        # Nothing at all must not be drawn on a scale to a hundred.
+        # Without data, limit the axis so that it does not extend to 100.
         "axisSoftMax": {"s": 0.01, "currencyUSD": 0.1, "reqps": 0.1}.get(unit, 1),
         "stacking": {"mode": "normal" if stack else "none", "group": "A"},
     }
@@ -82,7 +82,7 @@ def lines(title, description, queries, unit="short", size=(12, 8), stack=False, 
     )
 
 
-# Names beside their bars are cut where they are long, and those of targets are.
+# Grafana truncates long names next to bars, so target names are placed above.
 def bars(title, description, expr, legend, unit="none", size=(8, 8), steps=None, names="left"):
     thresholds = {"mode": "absolute", "steps": steps or [{"color": "blue", "value": None}]}
     return panel(
@@ -114,7 +114,7 @@ TEAM = variable("team", "Team", "label_values(probe_success, team)")
 
 
 def placed(panels):
-    """Lays panels out from left to right, in rows as high as their highest."""
+    """Places panels from left to right, in rows with the height of their tallest panel."""
     x = y = high = 0
     for number, one in enumerate(panels, start=1):
         width, height = one.pop("size")
@@ -140,7 +140,7 @@ def dashboard(uid, title, description, variables, panels, annotations=()):
 
 
 OWNERS = "max by (cause, owner, title) (probecause_cause_info)"
-TO_TARGET = [{"title": "Look at ${__data.fields.target}",
+TO_TARGET = [{"title": "Open ${__data.fields.target}",
               "url": "/d/probecause-target?${datasource:queryparam}&${location:queryparam}"
                      "&var-target=${__data.fields.target}&${__url_time_range}"}]
 
@@ -157,9 +157,9 @@ def column(name, properties):
 
 FAILING = panel(
     "table", "What is failing, and why",
-    "One line for each failing target and location, with its probable cause and how certain it "
-    "is: possible is a best guess, proven is a statement about this very request. Click a target "
-    "to look at it.",
+    "One row for each failing target and location, with its probable cause and the certainty: "
+    "possible is a best guess, proven is a fact about this request. Click a target to open its "
+    "dashboard.",
     [
         query(f"probecause_probable_cause{{{FLEET}}} * on (cause) group_left (owner, title) {OWNERS}",
               instant=True, fmt="table"),
@@ -174,7 +174,7 @@ FAILING = panel(
                               "job": True},
             "indexByName": {"target": 0, "location": 1, "cause": 2, "certainty": 3, "owner": 4,
                             "title": 5, "Value #B": 6, "team": 7},
-            "renameByName": {"Value #B": "for", "title": "what it means"}}},
+            "renameByName": {"Value #B": "for", "title": "meaning"}}},
     ],
     overrides=[
         column("for", {"unit": "s", "custom.width": 110}),
@@ -200,49 +200,49 @@ fleet = dashboard(
     [
         stat("Down", "Targets that are down, counted at each location.",
              f'sum(probecause_health{{{FLEET}, state="down"}})', steps=bad_from(1)),
-        stat("Degraded", "Targets that answer, but slower or with less time left on their "
-             "certificate than expected.",
+        stat("Degraded", "Targets that respond, but more slowly than expected or with a certificate "
+             "that expires soon.",
              f'sum(probecause_health{{{FLEET}, state="degraded"}})', steps=bad_from(1, "orange")),
-        stat("Watched", "Targets, counted at each location.", f"count(probe_success{{{FLEET}}})"),
-        stat("Successful", "Of the probes of the last hour.",
+        stat("Probed", "Probed targets, counted at each location.", f"count(probe_success{{{FLEET}}})"),
+        stat("Successful", "The ratio of successful probes in the last hour.",
              f'sum(increase(probecause_probes_total{{{FLEET}, result="success"}}[1h]))'
              f' / sum(increase(probecause_probes_total{{{FLEET}}}[1h]))',
              "percentunit", [{"color": "red", "value": None}, {"color": "orange", "value": 0.99},
                              {"color": "green", "value": 0.999}]),
-        stat("Prober's own trouble", "Targets that a prober cannot see for reasons of its own: "
-             "nothing is known of them, and nobody is paged for them.",
+        stat("Prober failures", "Targets that a prober cannot reach because of its own failure: "
+             "their health is unknown, and they do not page.",
              f'count(probecause_probable_cause{{{FLEET}, cause="prober-local"}}) or vector(0)',
              steps=bad_from(1)),
-        stat("Unexplained", "Failing targets whose cause no rule names: worth a rule.",
+        stat("Unexplained", "Failing targets with a cause that no rule names: consider adding a rule.",
              f'count(probecause_probable_cause{{{FLEET}, cause="unexplained"}}) or vector(0)',
              steps=bad_from(1, "orange")),
         FAILING,
         bars("By cause", "Failing targets by probable cause.",
              f"sort_desc(sum by (cause) (probecause_probable_cause{{{FLEET}}}))", "{{cause}}",
              size=(10, 11), names="top"),
-        bars("By owner", "Failing targets by who can act on their cause.",
+        bars("By owner", "Failing targets by the owner of their cause.",
              f"sort_desc(sum by (owner) (probecause_probable_cause{{{FLEET}}}"
              f" * on (cause) group_left (owner) max by (cause, owner) (probecause_cause_info)))", "{{owner}}", size=(7, 11)),
-        bars("By certainty", "Failing targets by how certain their cause is.",
+        bars("By certainty", "Failing targets by the certainty of their cause.",
              f"sort_desc(sum by (certainty) (probecause_probable_cause{{{FLEET}}}))",
              "{{certainty}}", size=(7, 11)),
-        lines("Failures by cause", "Failed probes a second, by cause.",
+        lines("Failures by cause", "Failed probes per second, by cause.",
               [query(f"sum by (cause) (rate(probecause_failures_total{{{FLEET}}}"
                      f"[$__rate_interval]))", "{{cause}}")], "reqps", stack=True),
-        # Those that are up are left out: among a thousand of them nobody would see the others.
-        lines("Not well", "Targets that are down, degraded or not known yet.",
+        # Targets that are up are excluded, because a thousand of them would hide the others.
+        lines("Unhealthy", "Targets that are down, degraded or unknown.",
               [query(f'sum by (state) (probecause_health{{{FLEET}, state!="up"}})', "{{state}}")],
               stack=True,
-              overrides=[column(state, {"color": {"mode": "fixed", "fixedColor": colour}})
-                         for state, colour in [("degraded", "orange"), ("down", "red"),
-                                               ("unknown", "gray")]]),
-        bars("Slowest", "The ten that took longest at their last probe.",
+              overrides=[column(state, {"color": {"mode": "fixed", "fixedColor": color}})
+                         for state, color in [("degraded", "orange"), ("down", "red"),
+                                              ("unknown", "gray")]]),
+        bars("Slowest", "The ten targets with the longest last probe.",
              f"topk(10, max by (target, location) (probe_duration_seconds{{{FLEET}}}))",
              "{{target}} ({{location}})", "s", (8, 13), names="top"),
-        bars("Worst phases", "Where the time went: the ten longest phases of last probes.",
+        bars("Slowest phases", "The ten longest phases of the last probes.",
              f"topk(10, max by (target, phase) (probe_http_duration_seconds{{{FLEET}}}))",
              "{{target}} {{phase}}", "s", (8, 13), names="top"),
-        bars("Certificates", "The ten that run out first.",
+        bars("Certificates", "The ten certificates that expire first.",
              f"bottomk(10, min by (target) (probe_ssl_earliest_cert_expiry{{{FLEET}}}) - time())",
              "{{target}}", "s", (8, 13), names="top",
              steps=[{"color": "red", "value": None}, {"color": "orange", "value": 7 * 86400},
@@ -253,15 +253,15 @@ fleet = dashboard(
 PHASES = [("resolve", "purple"), ("connect", "blue"), ("tls", "green"), ("processing", "orange"),
           ("transfer", "yellow")]
 
-RESULTS = [column(name, {"color": {"mode": "fixed", "fixedColor": colour}})
-           for name, colour in [("success", "green"), ("failure", "red"),
-                                ("missed: held-up", "purple"), ("missed: no-capacity", "orange"),
-                                ("missed: still-running", "yellow")]]
+RESULTS = [column(name, {"color": {"mode": "fixed", "fixedColor": color}})
+           for name, color in [("success", "green"), ("failure", "red"),
+                               ("missed: held-up", "purple"), ("missed: no-capacity", "orange"),
+                               ("missed: still-running", "yellow")]]
 
 
 def probable_cause():
-    """Its name; where there is none a second series says so: no value would be drawn blank."""
-    one = stat("Probable cause", "Of the failure at present, with how certain it is.", "",
+    """The name of the cause, or "none" from a second query: without a series, the panel is blank."""
+    one = stat("Probable cause", "The probable cause of the current failure, with its certainty.", "",
                size=(8, 4), options={"textMode": "name", "colorMode": "none"})
     found = f"probecause_probable_cause{{{TARGET}}}"
     one["targets"] = [
@@ -272,11 +272,11 @@ def probable_cause():
 
 
 target = dashboard(
-    "probecause-target", "Probecause: one target", "Where its time goes, and why it fails.",
+    "probecause-target", "Probecause: one target", "Where the time goes, and why the target fails.",
     [LOCATION, variable("target", "Target",
                         'label_values(probe_success{location=~"$location"}, target)', False)],
     [
-        stat("Health", "The worst of the locations.",
+        stat("Health", "The worst health of all locations.",
              f'max(probecause_health{{{TARGET}, state="degraded"}}'
              f' or 2 * probecause_health{{{TARGET}, state="down"}}'
              f' or 3 * probecause_health{{{TARGET}, state="unknown"}})', size=(4, 4),
@@ -284,36 +284,37 @@ target = dashboard(
                     {"color": "red", "value": 2}, {"color": "gray", "value": 3}],
              defaults={"mappings": [{"type": "value", "options": HEALTH}]}),
         probable_cause(),
-        stat("Status", "Of the last answer.", f"max(probe_http_status_code{{{TARGET}}})", "none"),
-        stat("Floor", "The time that this front door takes when it answers without reaching the "
-             "function; absent while it is not known.",
+        stat("Status", "The HTTP status of the last response.",
+             f"max(probe_http_status_code{{{TARGET}}})", "none"),
+        stat("Floor", "The time that this front door takes to respond without reaching the function; "
+             "absent while it is unknown.",
              f"max(probecause_floor_seconds{{{TARGET}}})", "s", defaults={"noValue": "unknown"}),
-        stat("Certificate", "Time until it runs out.",
+        stat("Certificate", "The time until the certificate expires.",
              f"min(probe_ssl_earliest_cert_expiry{{{TARGET}}}) - time()", "s",
-             # The first is the colour of no value at all; one that ran out is below zero.
+             # The first step is the color for no value; an expired certificate is below zero.
              [{"color": "gray", "value": None}, {"color": "red", "value": -1e12},
               {"color": "orange", "value": 7 * 86400}, {"color": "green", "value": 21 * 86400}],
              defaults={"noValue": "no TLS"}),
-        lines("Phases", "Where the time of each probe went.",
+        lines("Phases", "The duration of each phase of a probe.",
               [query(f"avg by (phase) (probe_http_duration_seconds{{{TARGET}}})", "{{phase}}")],
               "s", (24, 9), stack=True,
-              overrides=[column(phase, {"color": {"mode": "fixed", "fixedColor": colour}})
-                         for phase, colour in PHASES]),
+              overrides=[column(phase, {"color": {"mode": "fixed", "fixedColor": color}})
+                         for phase, color in PHASES]),
         panel("heatmap", "Processing",
-              "How many probes a second took how long between the request and the first byte of "
-              "its answer. A band that moves up is a service that slows down; a line at the top is "
-              "a timeout.",
+              "Probes per second by the time between the request and the first byte of the "
+              "response. A band that moves up is a service that slows down; a line at the top is a "
+              "timeout.",
               [query(f"sum by (le) (rate(probecause_processing_seconds_bucket{{{TARGET}}}"
                      f"[$__rate_interval]))", "{{le}}", fmt="heatmap")], (12, 9), "s",
               options={"calculate": False, "yAxis": {"unit": "s", "axisPlacement": "left"},
                        "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64},
                        "cellGap": 1, "legend": {"show": True}, "tooltip": {"mode": "single"}}),
-        lines("Probes", "Per second, by result; and slots in which none ran.",
+        lines("Probes", "Probes per second by result, and slots without a probe.",
               [query(f"sum by (result) (rate(probecause_probes_total{{{TARGET}}}"
                      f"[$__rate_interval]))", "{{result}}"),
                query(f"sum by (reason) (rate(probecause_missed_total{{{TARGET}}}"
                      f"[$__rate_interval]))", "missed: {{reason}}")], "reqps", (12, 9), overrides=RESULTS),
-        panel("state-timeline", "Health", "At each location.",
+        panel("state-timeline", "Health", "The health at each location.",
               [query(f'sum by (location) (probecause_health{{{TARGET}, state="degraded"}})'
                      f' + 2 * sum by (location) (probecause_health{{{TARGET}, state="down"}})'
                      f' + 3 * sum by (location) (probecause_health{{{TARGET}, state="unknown"}})',
@@ -324,7 +325,7 @@ target = dashboard(
               options={"mergeValues": True, "showValue": "auto", "rowHeight": 0.8,
                        "legend": {"showLegend": False}}),
         panel("state-timeline", "Probable cause",
-              "Which cause was shown when, and how certain it was.",
+              "The probable cause over time, with its certainty.",
               [query(f"probecause_probable_cause{{{TARGET}}}",
                      "{{cause}} ({{certainty}}) {{location}}")], (24, 7), "none",
               defaults={"color": {"mode": "fixed", "fixedColor": "red"},
@@ -341,29 +342,29 @@ target = dashboard(
 )
 
 daemon = dashboard(
-    "probecause-daemon", "Probecause: the daemon", "Whether the prober itself is well.",
+    "probecause-daemon", "Probecause: the daemon", "The health of the prober itself.",
     [variable("instance", "Instance", "label_values(probecause_build_info, instance)")],
     [
-        stat("Daemons", "That are scraped.",
+        stat("Daemons", "The number of scraped daemons.",
              'count(probecause_build_info{instance=~"$instance"})'),
-        stat("State directory", "1 while incidents, baselines and unsent datapoints are kept.",
+        stat("State directory", "Whether incidents, baselines and unsent datapoints are stored on disk.",
              'min(probecause_store_up{instance=~"$instance"})', "none",
              [{"color": "orange", "value": None}, {"color": "green", "value": 1}],
              defaults={"mappings": [{"type": "value", "options": {
-                 "0": {"text": "not kept", "index": 0}, "1": {"text": "kept", "index": 1}}}]}),
-        stat("Configuration", "Whether the last reload was good.",
+                 "0": {"text": "not stored", "index": 0}, "1": {"text": "stored", "index": 1}}}]}),
+        stat("Configuration", "Whether the last reload succeeded.",
              'min(probecause_config_last_reload_successful{instance=~"$instance"})', "none",
              [{"color": "red", "value": None}, {"color": "green", "value": 1}],
              defaults={"mappings": [{"type": "value", "options": {
-                 "0": {"text": "refused", "index": 0}, "1": {"text": "good", "index": 1}}}]}),
-        stat("In flight", "Probes that run at this moment.",
+                 "0": {"text": "refused", "index": 0}, "1": {"text": "valid", "index": 1}}}]}),
+        stat("In flight", "Probes that are running now.",
              'sum(probecause_probes_in_flight{instance=~"$instance"})'),
-        stat("Unsent", "Datapoints that wait for CloudWatch.",
+        stat("Unsent", "Datapoints that are waiting for CloudWatch.",
              'sum(probecause_spool_datapoints{instance=~"$instance"})', steps=bad_from(5000, "orange")),
-        stat("Changed alarms", "Alarms that are not as configured: somebody changed them by hand.",
+        stat("Drifted alarms", "Alarms that differ from the configuration because of manual changes.",
              'sum(probecause_alarms_drifted{instance=~"$instance"})', steps=bad_from(1, "orange")),
-        lines("Lag", "How late probes start: the median, and all but one in a hundred. And how "
-              "late the daemon wakes itself: times of probes are too long by as much.",
+        lines("Lag", "The delay of probe starts: median and 99th percentile. The lag of the daemon's "
+              "own timer adds to the measured times of probes.",
               [query("histogram_quantile(0.5, sum by (le) (rate("
                      'probecause_schedule_lag_seconds_bucket{instance=~"$instance"}'
                      "[$__rate_interval])))", "median"),
@@ -372,16 +373,16 @@ daemon = dashboard(
                      "[$__rate_interval])))", "99 %"),
                query("histogram_quantile(0.99, sum by (le) (rate("
                      'probecause_runtime_lag_seconds_bucket{instance=~"$instance"}'
-                     "[$__rate_interval])))", "the daemon itself, 99 %")], "s"),
-        lines("Probes", "A second, by result.",
+                     "[$__rate_interval])))", "daemon timer, 99 %")], "s"),
+        lines("Probes", "Probes per second, by result.",
               [query('sum by (result) (rate(probecause_probes_total{instance=~"$instance"}'
                      "[$__rate_interval]))", "{{result}}")], "reqps", stack=True,
               overrides=RESULTS),
-        lines("Missed", "Slots a second in which no probe ran, by reason.",
+        lines("Missed", "Slots per second without a probe, by reason.",
               [query('sum by (reason) (rate(probecause_missed_total{instance=~"$instance"}'
                      "[$__rate_interval]))", "{{reason}}")], "reqps"),
-        lines("Lost on the way", "Reports and datapoints that were given up, by sink; questions "
-              "and control requests that found no place; work that the state directory refused.",
+        lines("Dropped", "Dropped reports and datapoints, by sink; dropped evidence requests and "
+              "control requests; failed writes to the state directory.",
               [query('sum by (sink) (rate(probecause_sink_dropped_total{instance=~"$instance"}'
                      "[$__rate_interval]))", "{{sink}}"),
                query('sum(rate(probecause_evidence_dropped_total{instance=~"$instance"}'
@@ -390,26 +391,27 @@ daemon = dashboard(
                      "[$__rate_interval]))", "controls"),
                query('sum(rate(probecause_store_failures_total{instance=~"$instance"}'
                      "[$__rate_interval]))", "state directory")], "cps"),
-        lines("CloudWatch requests", "A second, by operation and outcome.",
+        lines("CloudWatch requests", "Requests per second, by operation and outcome.",
               [query("sum by (operation, outcome) (rate("
                      'probecause_cloudwatch_requests_total{instance=~"$instance"}'
                      "[$__rate_interval]))", "{{operation}} {{outcome}}")], "reqps"),
-        lines("Unsent datapoints", "That wait for CloudWatch, in memory and on disk.",
+        lines("Unsent datapoints", "Datapoints that are waiting for CloudWatch, in memory and on disk.",
               [query('sum by (instance) (probecause_spool_datapoints{instance=~"$instance"})',
                      "{{instance}}")]),
-        lines("Alarms", "Alarms that named their cause too late; datapoints that may have arrived "
-              "twice.",
+        lines("Alarms", "Alarms with a cause that was written too late; datapoints that CloudWatch "
+              "may have received twice.",
               [query('sum(increase(probecause_alarm_updates_late_total{instance=~"$instance"}'
-                     "[$__rate_interval]))", "named late"),
+                     "[$__rate_interval]))", "late cause"),
                query("sum(increase("
                      'probecause_cloudwatch_maybe_duplicates_total{instance=~"$instance"}'
-                     "[$__rate_interval]))", "maybe twice")]),
-        lines("What it costs", "Asking AWS about failures, in dollars a day at the present rate; "
-              "metric series that are billed by the hour.",
+                     "[$__rate_interval]))", "possible duplicates")]),
+        lines("Cost", "The cost of evidence requests to AWS, in dollars per day at the current "
+              "rate.",
               [query("sum(rate("
                      'probecause_evidence_cost_dollars_total{instance=~"$instance"}'
-                     "[$__rate_interval])) * 86400", "evidence a day")], "currencyUSD", (6, 8)),
-        lines("Series in CloudWatch", "That were sent in this hour or the last.",
+                     "[$__rate_interval])) * 86400", "evidence per day")], "currencyUSD", (6, 8)),
+        lines("Series in CloudWatch", "Metric series sent in the current or the previous hour, "
+              "which AWS bills hourly.",
               [query('sum(probecause_cloudwatch_series{instance=~"$instance"})', "series")],
               size=(6, 8)),
     ],

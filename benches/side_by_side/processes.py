@@ -1,14 +1,14 @@
-"""Processes that this measurement starts, and what they cost, read from /proc.
+"""Starts the processes of the benchmark and reads their costs from /proc.
 
-Only what was started here is ever ended, each by its own id. CPU time is user plus system
-time of the whole process: on a shared machine it moves far less than the time on the wall.
+Ends only processes that it started, by process ID. CPU time is user plus system time of the whole
+process: on a shared machine, it varies far less than wall-clock time.
 """
 import os, shutil, signal, subprocess, time, urllib.error, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TICK_MS = 1000.0 / os.sysconf("SC_CLK_TCK")
-# Beside the usual ports, so that a daemon that runs already is left alone.
+# Other ports than the defaults, so that they do not collide with a running daemon.
 PLAIN, TLS, TRUTH, PEER, OURS = (
     int(port) for port in os.environ.get("PORTS", "28480,28443,28490,29115,29853").split(","))
 
@@ -42,11 +42,11 @@ class Started:
         return float("nan")
 
     def ready(self, url, seconds=60):
-        """Seconds until it answers; a child that has died is not waited for."""
+        """Returns the seconds until the process answers; exits if the process ends first."""
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             if self.process.poll() is not None:
-                raise SystemExit(f"{self.process.args[0]} ended with {self.process.returncode}")
+                raise SystemExit(f"{self.process.args[0]} exited with {self.process.returncode}")
             try:
                 get(url)
                 return time.monotonic() - began
@@ -62,7 +62,7 @@ def get(url, method="GET", timeout=60):
 
 
 def cost_of(words):
-    """CPU of a program that ends by itself, in milliseconds."""
+    """The CPU time of a program that runs to completion, in milliseconds."""
     before = os.times()
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     after = os.times()
@@ -71,7 +71,7 @@ def cost_of(words):
 
 
 def peer(folder):
-    """Debian's blackbox_exporter: the installed one, or unpacked into the folder."""
+    """The path of blackbox_exporter: installed, or Debian's package unpacked into the folder."""
     found = shutil.which("prometheus-blackbox-exporter") or os.environ.get("BLACKBOX_EXPORTER")
     if found:
         return found

@@ -1,7 +1,7 @@
-"""The dashboards against a real Prometheus that scrapes a daemon watching the simulator.
+"""Tests the dashboards with a real Prometheus that scrapes a daemon probing the simulator.
 
-Every query of every panel, variable and annotation is asked as Grafana would ask it, and has
-to return data. Beside that: what JSON alone tells (ids, overlaps, units, names of metrics).
+Runs every query of every panel, variable and annotation as Grafana would, and requires data.
+Also checks the JSON itself: ids, overlapping panels, units and metric names.
 
 usage: check.py PROBECAUSE PROMETHEUS
 """
@@ -21,18 +21,18 @@ import urllib.request
 root = pathlib.Path(__file__).resolve().parents[2]
 boards = {path.stem: json.loads(path.read_text())
           for path in sorted((root / "grafana/dashboards").glob("*.json"))}
-wrong = []
+errors = []
 
-# Queries that may return nothing here, each with its reason.
+# Queries that may return no data here, with the reason.
 MAY_BE_EMPTY = {
     "probecause_cloudwatch_requests_total": "the demo has no CloudWatch",
 }
 
-# The targets that the demo watches; a query is asked for each until one has data.
+# Targets of the demo; a query is run for each target until one returns data.
 TARGETS = ["expired", "throttled", "orders", "permission", "malformed"]
 
-# Asked of the many targets of many.py, which have no certificates and no gateway.
-NOT_OF_MANY = ["probe_ssl_earliest_cert_expiry", "probecause_floor_seconds"]
+# Metrics that the targets of many.py lack: they have no certificates and no gateway.
+MISSING_IN_MANY = ["probe_ssl_earliest_cert_expiry", "probecause_floor_seconds"]
 
 
 def free_port():
@@ -55,7 +55,7 @@ def wait_for(what, found, seconds):
         except (OSError, urllib.error.URLError):
             pass
         time.sleep(0.5)
-    sys.exit(f"waited in vain for {what}")
+    sys.exit(f"timed out waiting for {what}")
 
 
 def panels(board):
@@ -68,35 +68,35 @@ def known_names():
         text = (root / f"tests/suite/snapshots/suite__metrics__{name}.snap").read_text()
         for metric in re.findall(r"\b(?:probe|probecause)_[a-z_]+", text):
             names |= {metric, metric + "_bucket", metric + "_sum", metric + "_count"}
-    # Label vectors without a series before their first use (src/io/sink/daemon_metrics.rs).
+    # Metrics without a series before their first use (src/io/sink/daemon_metrics.rs).
     return names | {"probecause_cloudwatch_requests_total", "probecause_evidence_requests_total"}
 
 
-def look_at(name, board):
+def check_panels(name, board):
     ids = [one["id"] for one in board["panels"]]
     if len(ids) != len(set(ids)):
-        wrong.append(f"{name}: two panels with one id")
+        errors.append(f"{name}: two panels have the same id")
     taken = {}
     for one in board["panels"]:
         place = one["gridPos"]
         if place["x"] + place["w"] > 24:
-            wrong.append(f"{name}: {one['title']} is wider than the page")
+            errors.append(f"{name}: {one['title']} is wider than the page")
         for x in range(place["x"], place["x"] + place["w"]):
             for y in range(place["y"], place["y"] + place["h"]):
                 if (x, y) in taken:
-                    wrong.append(f"{name}: {one['title']} lies on {taken[x, y]}")
+                    errors.append(f"{name}: {one['title']} overlaps {taken[x, y]}")
                 taken[x, y] = one["title"]
     for one in panels(board):
         if not one["title"] or len(one["description"]) < 10:
-            wrong.append(f"{name}: {one['title']} has no description")
+            errors.append(f"{name}: {one['title']} has no description")
         if not one["fieldConfig"]["defaults"].get("unit"):
-            wrong.append(f"{name}: {one['title']} has no unit")
+            errors.append(f"{name}: {one['title']} has no unit")
         if not one["targets"]:
-            wrong.append(f"{name}: {one['title']} asks nothing")
+            errors.append(f"{name}: {one['title']} has no query")
 
 
 def queries(board):
-    """Everything that is asked, as what it is for and the expression."""
+    """All queries of a dashboard, as pairs of a name and an expression."""
     for one in panels(board):
         for target in one["targets"]:
             yield one["title"], target["expr"]
@@ -107,14 +107,14 @@ def queries(board):
         yield f"annotation {one['name']}", one["expr"]
 
 
-def filled(expr, target):
+def substituted(expr, target):
     for name, value in [("$__rate_interval", "20s"), ("$location", ".*"), ("$team", ".*"),
                         ("$instance", ".*"), ("$target", target)]:
         expr = expr.replace(name, value)
     return expr
 
 
-def ask(url, expr):
+def run_query(url, expr):
     found = re.fullmatch(r"label_values\((.*), (\w+)\)", expr)
     if found:
         arguments = urllib.parse.urlencode({"match[]": found[1]})
@@ -126,36 +126,36 @@ def ask(url, expr):
     return len(answer["data"]["result"])
 
 
-def ask_everything(url, targets=TARGETS, may_be_empty=MAY_BE_EMPTY):
+def run_queries(url, targets=TARGETS, may_be_empty=MAY_BE_EMPTY):
     print(f"{'dashboard':9} {'panel':28} {'series':>6}  query")
     for name, board in boards.items():
         for title, expr in queries(board):
             series = 0
             for target in targets if "$target" in expr else targets[:1]:
                 try:
-                    series = ask(url, filled(expr, target))
+                    series = run_query(url, substituted(expr, target))
                 except urllib.error.HTTPError as error:
-                    wrong.append(f"{name}: {title}: {error.read().decode()}\n  {expr}")
+                    errors.append(f"{name}: {title}: {error.read().decode()}\n  {expr}")
                     break
                 if series:
                     break
             shown = expr if len(expr) < 70 else expr[:67] + "..."
             print(f"{name:9} {title:28} {series:6}  {shown}")
             if not series and not any(part in expr for part in may_be_empty):
-                wrong.append(f"{name}: {title} returns nothing: {expr}")
+                errors.append(f"{name}: {title} returns no data: {expr}")
 
 
 def main(probecause, prometheus):
     names = known_names()
     uids = [board["uid"] for board in boards.values()]
     if len(uids) != len(set(uids)) or len(uids) < 3:
-        wrong.append(f"uids: {uids}")
+        errors.append(f"uids: {uids}")
     for name, board in boards.items():
-        look_at(name, board)
+        check_panels(name, board)
         for title, expr in queries(board):
             for metric in re.findall(r"\b(?:probe|probecause)_[a-z_]+", expr):
                 if metric not in names:
-                    wrong.append(f"{name}: {title}: there is no metric {metric}")
+                    errors.append(f"{name}: {title}: unknown metric {metric}")
 
     with tempfile.TemporaryDirectory() as folder:
         page, port = free_port(), free_port()
@@ -163,7 +163,7 @@ def main(probecause, prometheus):
             [probecause, "demo", "--for", "600s", "--listen", f"127.0.0.1:{page}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         config = pathlib.Path(folder) / "prometheus.yml"
-        # A second location: the same daemon, seen from elsewhere.
+        # The second job simulates a second location with the same daemon.
         config.write_text(f"""
 global: {{ scrape_interval: 2s }}
 scrape_configs:
@@ -184,17 +184,17 @@ scrape_configs:
         try:
             url = f"http://127.0.0.1:{port}/api/v1"
             down = "count(count by (target) (probecause_probable_cause)) >= 7"
-            # An integration timeout takes thirty seconds to be seen.
-            wait_for("failing targets", lambda: ask(url, down) > 0, 120)
+            # An integration timeout takes thirty seconds.
+            wait_for("failing targets", lambda: run_query(url, down) > 0, 120)
             time.sleep(10)
-            ask_everything(url)
+            run_queries(url)
         finally:
             server.terminate()
             demo.terminate()
             server.wait()
             demo.wait()
-    if wrong:
-        print("wrong:", *wrong, sep="\n  ")
+    if errors:
+        print("errors:", *errors, sep="\n  ")
         sys.exit(1)
 
 

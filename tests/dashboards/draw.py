@@ -1,9 +1,9 @@
-"""Draws the dashboards with what a Prometheus has: no Grafana, but its grid, its data and its
-legends, to see whether they can be read.
+"""Draws the dashboards with data from Prometheus and without Grafana, to check that they are
+readable. It uses the grid, the queries and the legends of the dashboards.
 
 usage: draw.py PROMETHEUS_URL OUT_FOLDER [TARGET]
 Writes NAME-dark.html and NAME-light.html for each dashboard, and NAME-dark-grafana.html and
-NAME-light-grafana.html, which load panels.js (render/build makes it); a browser makes pictures.
+NAME-light-grafana.html, which load panels.js (built by render/build). Open them in a browser.
 """
 
 import html
@@ -15,7 +15,7 @@ import urllib.parse
 import urllib.request
 
 root = pathlib.Path(__file__).resolve().parents[2]
-COLOURS = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0",
+COLORS = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0",
            "#37872d", "#fade2a", "#447ebc", "#c15c17"]
 NAMED = {"green": "#299c46", "orange": "#eb7b18", "red": "#d44a3a", "blue": "#3274d9",
          "gray": "#808080", "yellow": "#e0b400", "purple": "#8f3bb8"}
@@ -49,7 +49,7 @@ def shown(value, unit):
     return f"{value:.3g}" if value != int(value) else f"{int(value)}"
 
 
-def colour(panel, value):
+def color(panel, value):
     found = None
     for step in panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", []):
         if step["value"] is None or value >= step["value"]:
@@ -90,8 +90,8 @@ class Source:
 
 
 def stat(panel, source):
-    asked = [(query, source.ask(query["expr"], True)) for query in panel["targets"]]
-    found = [(query, one) for query, series in asked for one in series]
+    results_by_query = [(query, source.ask(query["expr"], True)) for query in panel["targets"]]
+    found = [(query, one) for query, series in results_by_query for one in series]
     defaults = panel["fieldConfig"]["defaults"]
     if not found:
         return f'<div class="stat">{defaults.get("noValue", "No data")}</div>'
@@ -99,7 +99,7 @@ def stat(panel, source):
     if panel["options"].get("textMode") == "name":
         return f'<div class="stat">{html.escape(legend(query, first["metric"]))}</div>'
     value = float(first["value"][1])
-    return (f'<div class="stat" style="background:{colour(panel, value)};color:#fff">'
+    return (f'<div class="stat" style="background:{color(panel, value)};color:#fff">'
             f"{html.escape(text_of(panel, value))}</div>")
 
 
@@ -112,7 +112,7 @@ def bars(panel, source, height):
     most = max(abs(value) for _, value in found) or 1
     unit = panel["fieldConfig"]["defaults"]["unit"]
     rows = [f"<tr><td>{html.escape(name)}</td><td style='width:50%'><div class=bar style='width:"
-            f"{max(1, abs(value) / most * 100):.0f}%;background:{colour(panel, value)}'></div></td>"
+            f"{max(1, abs(value) / most * 100):.0f}%;background:{color(panel, value)}'></div></td>"
             f"<td>{shown(value, unit)}</td></tr>" for name, value in found]
     return f"<table>{''.join(rows)}</table>"
 
@@ -138,7 +138,7 @@ def lines(panel, source, width, height):
     most = max((v for _, points in drawn for _, v in points), default=0) or 1
     paths, names = [], []
     for number, (name, points) in enumerate(drawn):
-        ink = fixed.get(name) or COLOURS[number % len(COLOURS)]
+        ink = fixed.get(name) or COLORS[number % len(COLORS)]
         place = [f"{(t - start) / (end - start) * (width - 70) + 50:.1f},"
                  f"{height - v / most * (height - 10):.1f}" for t, v in points]
         paths.append(f'<polyline points="{" ".join(place)}" fill="none" stroke="{ink}"/>')
@@ -229,8 +229,8 @@ def draw(board, source, theme):
             f'<div class="grid" style="height:{bottom}px">{"".join(parts)}</div>')
 
 
-def with_grafanas_own(board, source, mode):
-    """A page whose panels are drawn by Grafana's published components (render/panels.jsx)."""
+def grafana_page(board, source, mode):
+    """A page with panels rendered by Grafana's published components (render/panels.jsx)."""
     panels = [one for one in board["panels"] if one["type"] != "row"]
     drawn = {}
     for one in panels:
@@ -244,7 +244,7 @@ def with_grafanas_own(board, source, mode):
     data = {"theme": mode, "board": board, "results": results, "drawn": drawn,
             "from": (source.now - 120) * 1000, "to": source.now * 1000}
     theme = DARK if mode == "dark" else LIGHT
-    # A string of the data could otherwise end the script.
+    # Otherwise a string in the data could close the script element.
     text = json.dumps(data).replace("</", "<\\/")
     return (f"<!doctype html><meta charset=utf-8><style>{theme} body {{ background: var(--page); "
             f"color: var(--text); margin: 8px; }}</style><link rel=stylesheet href=panels.css><div id=board></div>"
@@ -260,7 +260,7 @@ def main(url, out, target="throttled"):
             file.write_text(draw(board, source, theme))
             print(file)
             file = file.with_name(f"{path.stem}-{name}-grafana.html")
-            file.write_text(with_grafanas_own(board, source, name))
+            file.write_text(grafana_page(board, source, name))
             print(file)
 
 

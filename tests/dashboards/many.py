@@ -1,8 +1,8 @@
-"""The dashboards at a thousand targets: a daemon that probes them, a Prometheus that scrapes it,
-every query asked, and the panels drawn as draw.py draws them.
+"""Tests the dashboards with a thousand targets: starts a daemon that probes them and a Prometheus
+that scrapes the daemon, runs every query, and draws the panels with draw.py.
 
 usage: many.py PROBECAUSE PROMETHEUS OUT_FOLDER [TARGETS]
-Sixty in a thousand fail, in seven ways, and some of them come and go. Takes four minutes.
+67 of a thousand targets fail, in seven ways; some of them fail intermittently. Takes four minutes.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ SECONDS = 220
 
 
 def fault(number):
-    """How a target fails; most do not."""
+    """The fault of a target, or None for most targets."""
     return {0: "throttle", 1: "error", 2: "gone", 3: "body", 4: "closed", 5: "name",
             6: "slow"}[number // 15 % 7] if number % 15 == 3 else None
 
@@ -117,20 +117,20 @@ scrape_configs:
             **quiet)
         try:
             for left in range(SECONDS, 0, -20):
-                print(f"\r{left:4} s to go", end="", flush=True)
+                print(f"\r{left:4} s left", end="", flush=True)
                 time.sleep(20)
             url = f"http://127.0.0.1:{asked}"
             print()
             names = [name(number) for number in range(int(count)) if fault(number)]
-            empty = {**check.MAY_BE_EMPTY, **dict.fromkeys(check.NOT_OF_MANY, "plain HTTP")}
-            check.ask_everything(f"{url}/api/v1", names, empty)
+            empty = {**check.MAY_BE_EMPTY, **dict.fromkeys(check.MISSING_IN_MANY, "plain HTTP")}
+            check.run_queries(f"{url}/api/v1", names, empty)
             draw.main(url, out, names[0])
         finally:
             for process in (server, daemon):
                 process.terminate()
                 process.wait()
-    if check.wrong:
-        sys.exit("wrong:\n  " + "\n  ".join(check.wrong))
+    if check.errors:
+        sys.exit("errors:\n  " + "\n  ".join(check.errors))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Looks through rendered manifests for what no schema says: that their parts fit each other,
-and what our own documents promise. (restricted.py has the pod security standard.)
+"""Checks rendered manifests beyond their schemas: that the resources match each other and our
+documentation. (restricted.py checks the pod security standard.)
 
-Prints one line for each rule that holds, or what is wrong, and then fails.
+Prints one line for each satisfied rule, or prints the violations and fails.
 """
 
 import sys
@@ -10,14 +10,14 @@ import tomllib
 import yaml
 
 documents = [one for one in yaml.safe_load_all(sys.stdin) if one]
-wrong = []
+errors = []
 
 
 def rule(name, holds, detail=""):
     if holds:
         print("ok:", name)
     else:
-        wrong.append(f"{name} {detail}".strip())
+        errors.append(f"{name} {detail}".strip())
 
 
 def of_kind(kind):
@@ -31,59 +31,59 @@ rule("exactly one ConfigMap", len(configs) == 1)
 settings = tomllib.loads(configs[0]["data"]["probecause.toml"])
 for workload in workloads:
     spec = workload["spec"]["template"]["spec"]
-    rule("no token of the cluster", spec.get("automountServiceAccountToken") is False)
+    rule("no service account token is mounted", spec.get("automountServiceAccountToken") is False)
     accounts = [one["metadata"]["name"] for one in of_kind("ServiceAccount")]
-    rule("the service account is there", spec.get("serviceAccountName") in accounts)
-    rule("the user is the image's", spec["securityContext"]["runAsUser"] == 65532)
-    # Volumes are made the group's, and so is the token by which a role in AWS is taken.
-    rule("volumes are the group's", spec["securityContext"]["fsGroup"] == 65532)
+    rule("the service account exists", spec.get("serviceAccountName") in accounts)
+    rule("the user is that of the image", spec["securityContext"]["runAsUser"] == 65532)
+    # fsGroup applies to volumes and to the token for assuming an AWS role.
+    rule("the group owns the volumes", spec["securityContext"]["fsGroup"] == 65532)
     for container in spec["containers"]:
-        rule("read-only root", container["securityContext"].get("readOnlyRootFilesystem") is True)
+        rule("the root file system is read-only", container["securityContext"].get("readOnlyRootFilesystem") is True)
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             path = container[probe]["httpGet"]["path"]
-            rule(f"{probe} asks a path that we have", path in ("/-/ready", "/-/healthy"), path)
-        rule("memory is bounded", "memory" in container["resources"]["limits"])
+            rule(f"{probe} uses a path that the daemon serves", path in ("/-/ready", "/-/healthy"), path)
+        rule("memory has a limit", "memory" in container["resources"]["limits"])
         rule("changes of the ConfigMap are watched", "--watch" in container["args"])
         places = {mount["name"]: mount for mount in container["volumeMounts"]}
-        rule("the ConfigMap is no subPath, which would never change",
+        rule("the ConfigMap is not a subPath mount, which is never updated",
              "subPath" not in places["config"])
         file = container["args"][container["args"].index("--config") + 1]
-        rule("the configuration is where it is read",
+        rule("the configuration is mounted where the daemon reads it",
              file == places["config"]["mountPath"] + "/probecause.toml", file)
         environment = {one["name"]: one.get("value") for one in container["env"]}
         rule("the state is on a volume",
              environment["STATE_DIRECTORY"] == places["state"]["mountPath"])
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         listen = settings["server"]["listen"]
-        rule("the port is what the configuration says", listen == f"0.0.0.0:{ports['http']}", listen)
+        rule("the port matches the configuration", listen == f"0.0.0.0:{ports['http']}", listen)
     if workload["kind"] == "StatefulSet":
         shard, replicas = settings["shard"], workload["spec"]["replicas"]
         rule("as many pods as shards", shard["total"] == replicas, f"{shard} {replicas}")
-        rule("a pod's share is by its number",
+        rule("the shard index is the pod number",
              shard["index"] == "auto" and "POD_NAME" in environment)
         headless = [one["metadata"]["name"] for one in of_kind("Service")
                     if one["spec"].get("clusterIP") == "None"]
-        rule("the pods have their names by a service", workload["spec"]["serviceName"] in headless)
+        rule("a headless service names the pods", workload["spec"]["serviceName"] in headless)
     else:
         rule("one daemon at a time",
              (workload["spec"]["replicas"], workload["spec"]["strategy"]["type"]) == (1, "Recreate"))
-        rule("it does not share", "shard" not in settings)
+        rule("it has no shards", "shard" not in settings)
     labels = workload["spec"]["template"]["metadata"]["labels"]
     for one in of_kind("Service") + of_kind("PodDisruptionBudget") + of_kind("NetworkPolicy"):
         selector = one["spec"].get("selector") or one["spec"].get("podSelector")
         selector = selector.get("matchLabels", selector)
         rule(f"{one['kind']} {one['metadata']['name']} selects the pods",
              selector.items() <= labels.items(), str(selector))
-    rule("the ConfigMap is mounted by its name",
+    rule("the ConfigMap is mounted by name",
          any(volume.get("configMap", {}).get("name") == configs[0]["metadata"]["name"]
              for volume in spec["volumes"]))
 for monitor in of_kind("ServiceMonitor"):
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
     found = [one for one in of_kind("Service") if wanted <= one["metadata"].get("labels", {}).items()]
-    rule("the ServiceMonitor selects one service, once", len(found) == 1, str(len(found)))
+    rule("the ServiceMonitor selects exactly one service", len(found) == 1, str(len(found)))
     ports = {port["name"] for one in found for port in one["spec"]["ports"]}
-    rule("its port has a name there", {one["port"] for one in monitor["spec"]["endpoints"]} <= ports)
+    rule("the service defines the port of the ServiceMonitor", {one["port"] for one in monitor["spec"]["endpoints"]} <= ports)
 
-if wrong:
-    print("wrong:", *wrong, sep="\n  ")
+if errors:
+    print("errors:", *errors, sep="\n  ")
     sys.exit(1)

@@ -1,9 +1,9 @@
-"""Holds the Prometheus operator's resources against their published schema.
+"""Validates the Prometheus operator's resources against their published schema.
 
-The schema is that of the operator's own custom resource definitions, release 0.80.1
-(github.com/prometheus-operator/prometheus-operator, example/prometheus-operator-crd), as the
-package cloudcoil-models-prometheus-operator carries it. A field that the schema does not
-name is an error: a cluster would drop it without a word.
+The schema is from the operator's custom resource definitions, release 0.80.1
+(github.com/prometheus-operator/prometheus-operator, example/prometheus-operator-crd), packaged
+in cloudcoil-models-prometheus-operator. A field that the schema does not define is an error,
+because a cluster would silently drop it.
 """
 
 import sys
@@ -16,7 +16,7 @@ GROUP = "monitoring.coreos.com/v1"
 
 
 def closed(schema):
-    """The schema, with no other fields than those that it names."""
+    """The schema without additional properties."""
     if isinstance(schema, list):
         return [closed(one) for one in schema]
     if not isinstance(schema, dict):
@@ -28,7 +28,7 @@ def closed(schema):
 
 
 def fields(value):
-    """How many fields there are, at every depth."""
+    """The number of fields, including nested fields."""
     if isinstance(value, list):
         return sum(map(fields, value))
     if isinstance(value, dict):
@@ -37,22 +37,22 @@ def fields(value):
 
 
 def deepest(error):
-    """What is wrong, rather than that none of several forms fits."""
+    """The most specific error, instead of "not valid under any of the given schemas"."""
     while error.context:
         error = max(error.context, key=lambda one: len(one.absolute_path))
     return error
 
 
-wrong = []
+errors = []
 for document in yaml.safe_load_all(sys.stdin):
     if not document or document["apiVersion"] != GROUP:
         continue
     kind = document["kind"]
     schema = closed(getattr(v1, kind).model_json_schema(by_alias=True))
-    errors = [deepest(one) for one in Draft202012Validator(schema).iter_errors(document)]
-    wrong += [f"{kind}: {error.json_path}: {error.message}" for error in errors]
-    if not errors:
+    found = [deepest(one) for one in Draft202012Validator(schema).iter_errors(document)]
+    errors += [f"{kind}: {error.json_path}: {error.message}" for error in found]
+    if not found:
         print(f"ok: {kind}: {fields(document)} fields")
-if wrong:
-    print("wrong:", *wrong, sep="\n  ")
+if errors:
+    print("errors:", *errors, sep="\n  ")
     sys.exit(1)

@@ -1,10 +1,11 @@
-"""The `restricted` level of the pod security standards, as a table.
+"""Checks manifests against the `restricted` level of the pod security standards.
 
-Each control is held against the pods of the manifests that are piped in, and then against
-a copy in which it is broken: a control that does not notice is asleep, and that fails too.
+Reads manifests from standard input. Each control is checked on the pods, and then on a copy
+that violates the control: a control that does not detect its violation is also an error.
 
-Source: kubernetes.io/docs/concepts/security/pod-security-standards, with what is cumulative
-in it (baseline) and the names of the controls there. No sysctl is allowed here at all.
+Source: kubernetes.io/docs/concepts/security/pod-security-standards. The names of the controls
+are from there, and the controls of the baseline level are included. This script is stricter
+than the standard in one respect: it allows no sysctls.
 """
 
 import copy
@@ -32,7 +33,7 @@ def every(pod, holds):
 
 
 def inherited(pod, key, holds):
-    """What a container does not say is what the pod says."""
+    """Checks a setting that each container inherits from the pod unless it overrides it."""
     own = pod.get("securityContext", {})
     return every(pod, lambda context: holds(context.get(key, own.get(key))))
 
@@ -42,7 +43,7 @@ def nowhere(pod, key, allowed=(None,)):
 
 
 def calls(pod):
-    """The handlers of probes and of life's events."""
+    """The handlers of probes and lifecycle hooks."""
     probes = ("startupProbe", "readinessProbe", "livenessProbe")
     for one in containers(pod):
         handlers = [one.get(name, {}) for name in probes] + list(one.get("lifecycle", {}).values())
@@ -59,7 +60,7 @@ def first(pod):
     return pod["containers"][0]
 
 
-# The control's name there | how it holds | how it is broken.
+# Name in the standard | check | violation.
 CONTROLS = [
     ("HostProcess",
      lambda pod: not any(one.get("windowsOptions", {}).get("hostProcess") for one in contexts(pod)),
@@ -73,10 +74,10 @@ CONTROLS = [
     ("Privileged Containers",
      lambda pod: every(pod, lambda context: not context.get("privileged")),
      lambda pod: first(pod)["securityContext"].update(privileged=True)),
-    ("Capabilities: all are dropped",
+    ("Capabilities: drop ALL",
      lambda pod: every(pod, capabilities),
      lambda pod: first(pod)["securityContext"].pop("capabilities")),
-    ("Capabilities: none is added",
+    ("Capabilities: add none",
      lambda pod: every(pod, capabilities),
      lambda pod: first(pod)["securityContext"]["capabilities"].update(add=["NET_RAW"])),
     ("HostPath Volumes",
@@ -127,17 +128,17 @@ CONTROLS = [
 
 documents = [one for one in yaml.safe_load_all(sys.stdin) if one]
 pods = [one["spec"]["template"]["spec"] for one in documents if "template" in one.get("spec", {})]
-wrong = [] if pods else ["no pod at all"]
+errors = [] if pods else ["no pods found"]
 for pod in pods:
     for name, holds, breaks in CONTROLS:
         broken = copy.deepcopy(pod)
         breaks(broken)
         if not holds(pod):
-            wrong.append(f"{name}: it does not hold")
+            errors.append(f"{name}: violated")
         elif holds(broken):
-            wrong.append(f"{name}: it does not notice when it is broken")
+            errors.append(f"{name}: does not detect a violation")
         else:
             print("ok:", name)
-if wrong:
-    print("wrong:", *wrong, sep="\n  ")
+if errors:
+    print("errors:", *errors, sep="\n  ")
     sys.exit(1)

@@ -1,7 +1,7 @@
-"""Holds the operator's copy of the Prometheus rules against deploy/prometheus.
+"""Checks that the PrometheusRule resource equals the rules in deploy/prometheus.
 
-`--write` writes it anew. The operator reads rules from a resource of its own, and kustomize
-cannot take a file's contents into one.
+`--write` generates the resource. The operator reads rules only from this resource, and kustomize
+cannot include the contents of a file in it.
 """
 
 import pathlib
@@ -24,8 +24,8 @@ wanted = {
     "spec": {"groups": groups},
 }
 if "--write" in sys.argv:
-    head = "# Made from deploy/prometheus by tests/deploy_kubernetes/rules.py --write.\n"
+    head = "# Generated from deploy/prometheus by tests/deploy_kubernetes/rules.py --write.\n"
     copy.write_text(head + yaml.safe_dump(wanted, sort_keys=False, width=100))
 if yaml.safe_load(copy.read_text()) != wanted:
-    sys.exit("prometheusrule.yaml is not what deploy/prometheus says: run rules.py --write")
-print(f"{sum(len(group['rules']) for group in groups)} rules are the same")
+    sys.exit("prometheusrule.yaml differs from deploy/prometheus; run rules.py --write")
+print(f"{sum(len(group['rules']) for group in groups)} rules are equal")

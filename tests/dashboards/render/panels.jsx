@@ -1,8 +1,8 @@
-// Draws a dashboard with the components that Grafana publishes (@grafana/ui): the frame of a
-// panel, single values, bar gauges, time series, tables. State timelines and heat maps are
-// panels of Grafana itself and not published: draw.py's own drawing stands in for them.
+// Renders a dashboard with Grafana's published components (@grafana/ui): panel frames, single
+// values, bar gauges, time series, tables. The components for state timelines and heat maps are
+// not published; the page contains drawings by draw.py instead.
 //
-// The page gives `window.BOARD`: {theme, board, results: {panel id: [[series]]}, drawn, from, to}.
+// The page defines `window.BOARD`: {theme, board, results: {panel id: [[series]]}, drawn, from, to}.
 
 import "uplot/dist/uPlot.min.css";
 
@@ -18,7 +18,7 @@ import {
   BarGauge, BigValue, GlobalStyles, PanelChrome, PanelContextProvider, ThemeContext,
   TimeSeries,
 } from "@grafana/ui";
-// What Grafana's own table panel uses from version 12 on.
+// The table component of Grafana 12 and newer.
 import { TableNG } from "@grafana/ui/unstable";
 
 const { theme: mode, board, results, drawn, from, to } = window.BOARD;
@@ -26,7 +26,7 @@ const theme = createTheme({ colors: { mode } });
 const CELL = 38;
 const UNIT = 58;
 
-// What of a field's options is settled here; the editors are of no use to a drawing.
+// The field options that are applied here; editors are not needed for rendering.
 const option = (id, path = id) => ({
   id, path, name: id, editor: () => null, override: () => null, settings: {},
   process: identityOverrideProcessor, shouldApply: () => true, getItemsCount: () => 0,
@@ -84,7 +84,7 @@ function frames(panel) {
 
 const plain = (text) => text;
 
-// What Grafana sets where a panel says nothing.
+// Grafana's defaults for options that a panel does not set.
 function withDefaults({ type, fieldConfig }) {
   const mode = type === "timeseries" ? "palette-classic" : "thresholds";
   return { ...fieldConfig, defaults: { color: { mode }, ...fieldConfig.defaults } };

@@ -145,14 +145,14 @@ fn the_parts_of_every_way_fit_each_other() {
         "overlays/sharded",
         &[
             ("replicas: 3", "replicas: 4", "as many pods as shards"),
-            ("9853\"", "9854\"", "the port is what the configuration"),
+            ("9853\"", "9854\"", "the port matches the configuration"),
             (
                 "name: POD_NAME",
                 "name: POD",
-                "a pod's share is by its number",
+                "the shard index is the pod number",
             ),
             ("- --watch\n", "- --watches\n", "are watched"),
-            ("/-/healthy", "/healthz", "livenessProbe asks a path"),
+            ("/-/healthy", "/healthz", "livenessProbe uses a path"),
         ],
     );
 }
