@@ -137,6 +137,7 @@ impl Reconciler {
             Some(_) => Notice::Updated(name, cause),
             None => Notice::Annotated(name, writing.annotation.clone()),
         });
+        self.disable.wrote(&writing.spec.name, arn.as_ref());
         let annotation = writing.annotation.clone();
         self.known.wrote(&writing.spec, arn, annotation);
         // With `Leave` an annotation alone leaves what somebody changed.
