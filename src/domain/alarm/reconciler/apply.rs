@@ -282,7 +282,7 @@ impl Write {
                 first.retain(|(key, value)| {
                     *key != DEFINITION_TAG && actual.tags.get(*key) != Some(value)
                 });
-                let tag = (!first.is_empty()).then(|| WriteOperation::Tag(first));
+                let tag = (!first.is_empty()).then_some(WriteOperation::Tag(first));
                 let others = [put(spec, annotation), WriteOperation::Tag(all)];
                 Some(Self {
                     alarm: spec.name.clone(),

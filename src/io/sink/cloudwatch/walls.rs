@@ -27,7 +27,7 @@ fn down(target: &Arc<Target>) -> Report {
     let now = Timestamp::now();
     let cause = CauseId::new("lambda-throttled").unwrap();
     let verdict = Arc::new(Verdict {
-        cause: cause.clone(),
+        cause,
         title: "The function had no capacity".to_owned(),
         owner: Owner::Service,
         certainty: Certainty::Likely,
