@@ -143,7 +143,7 @@ impl DisableActions {
             Ok(Found::Alarms(found)) => {
                 let managed = found
                     .iter()
-                    .filter(|alarm| alarm.is_ours() && names.contains(&alarm.name));
+                    .filter(|alarm| alarm.is_managed() && names.contains(&alarm.name));
                 let managed = managed.map(|alarm| AlarmRef {
                     name: alarm.name.clone(),
                     arn: Some(alarm.arn.clone()),

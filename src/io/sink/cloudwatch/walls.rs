@@ -57,8 +57,8 @@ fn down(target: &Arc<Target>) -> Report {
     }
 }
 
-/// A sender that has just received the report of a failure; what becomes of the alarm's
-/// update is up to the caller.
+/// A sender that has just received the report of a failure. The caller answers its request
+/// for an update.
 async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let mut settings = settings(|_, _| {});
     settings.cloudwatch.endpoint_url = Some("http://127.0.0.1:9".to_owned());
