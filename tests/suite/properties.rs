@@ -209,7 +209,7 @@ proptest! {
         let wanted = desired(&settings);
         let location = &settings.location;
         let plan = Plan::new(&wanted, &account, location, DriftPolicy::Mend);
-        let foreign: Vec<_> = account.iter().filter(|alarm| !alarm.is_ours()).cloned().collect();
+        let foreign: Vec<_> = account.iter().filter(|alarm| !alarm.is_managed()).cloned().collect();
         for step in &plan.steps {
             if let Step::Create(spec) | Step::Update { spec, .. } = step {
                 account.retain(|alarm| alarm.name != spec.name);

@@ -1,12 +1,13 @@
-//! `probecause alarms`: what the configuration asks of CloudWatch, shown, applied, and
-//! cleared of what is no longer configured.
+//! `probecause alarms`: plans, applies and prunes the CloudWatch alarms of a configuration.
 //!
-//! What alarms say about causes belongs to the daemon and is left as it is here. Where the
-//! configuration names several accounts or regions (`place`), each is carried out for
-//! itself: one that cannot be reached hides none of the others. `show` prints.
+//! What alarms say about causes is written by the daemon and kept here. Each destination is
+//! handled separately (`place`), so that one that cannot be reached does not hide the
+//! others. `show` prints.
 
 mod place;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -19,7 +20,7 @@ use serde_json::json;
 use self::place::{Found, Place};
 use self::show::Printer;
 use super::{Exit, Terminal};
-use crate::domain::alarm::annotation::Annotation;
+use crate::domain::alarm::annotation::{Annotation, MANAGED_TAG};
 use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::reconciler::call::{Call, NAMES_PER_CALL, Write as AlarmWrite};
@@ -31,7 +32,7 @@ use crate::model::settings::Settings;
 /// Arguments of `alarms`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to do.
+    /// Action.
     #[command(subcommand)]
     pub action: Action,
 }
@@ -39,33 +40,33 @@ pub struct Args {
 /// The actions.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Action {
-    /// Show what `apply` would do, what it costs a month, and how soon it pages.
+    /// Show what `apply` would do, the monthly cost, and the time until a page.
     Plan {
-        /// The options of every action.
+        /// Options of every action.
         #[command(flatten)]
         common: Common,
-        /// Exit with 1 if there is something to do.
+        /// Exit with 1 if there are changes to apply.
         #[arg(long)]
         detailed_exitcode: bool,
     },
-    /// Create and update alarms until the account has what the configuration asks for.
+    /// Create and update the alarms of the configuration.
     Apply {
-        /// The options of every action.
+        /// Options of every action.
         #[command(flatten)]
         common: Common,
     },
-    /// Remove our alarms of this location whose targets are no longer configured.
+    /// Delete managed alarms of this location whose targets are no longer configured.
     Prune {
-        /// The options of every action.
+        /// Options of every action.
         #[command(flatten)]
         common: Common,
-        /// Really remove them; without it they are only shown.
+        /// Delete the alarms; without this option they are only listed.
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Options that every action takes.
+/// Options of every action.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// The configuration file.
@@ -76,20 +77,20 @@ pub struct Common {
     pub json: bool,
 }
 
-/// Carries the command out.
+/// Runs the command.
 ///
 /// # Errors
-/// A message for the user: the configuration, or the first call to CloudWatch that failed.
+/// A message about the configuration or the calls to CloudWatch that failed.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let settings = load(&args.action.common().config)?;
     carry_out(&args.action, &settings, None, &mut std::io::stdout()).await
 }
 
-/// Carries an action out for settings that were read already. `base` is an SDK
-/// configuration that was made before; without it the default chain is asked.
+/// Runs an action with loaded settings. Credentials come from `base`, or else from the SDK's
+/// default chain.
 ///
 /// # Errors
-/// As [`run`], once it was carried out in every other account and region.
+/// As [`run`], after the action was run in every destination.
 pub async fn carry_out(
     action: &Action,
     settings: &Settings,
@@ -97,10 +98,10 @@ pub async fn carry_out(
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, String> {
     if !settings.cloudwatch.enabled {
-        return Err("`cloudwatch.enabled` is false: set it to true to have alarms".to_owned());
+        return Err("`cloudwatch.enabled` is false; set it to true to use alarms".to_owned());
     }
     let places = place::read(settings, base).await;
-    place::report_twins(&places)?;
+    place::refuse_same_place(&places)?;
     everywhere(action, settings, &places, out).await
 }
 
@@ -112,14 +113,14 @@ async fn everywhere(
 ) -> Result<Exit, String> {
     let json = action.common().json;
     let several = places.len() > 1;
-    let unseen = place::unseen(places);
+    let spared = place::desired_elsewhere(places);
     let mut exit = Exit::Fine;
     let mut faults = Vec::new();
     for place in places {
         let mut printer = Printer::new((place, &settings.evidence), several, json, out);
         printer.heading()?;
         let result = match &place.found {
-            Ok(found) => here(action, found, &unseen, &mut printer).await,
+            Ok(found) => here(action, found, &spared, &mut printer).await,
             Err(error) => Err(error.clone()),
         };
         match result {
@@ -127,10 +128,10 @@ async fn everywhere(
             Ok(other) => exit = other,
             Err(error) => {
                 printer.failed(&error)?;
-                // Those of other destinations name them themselves.
+                // Errors of further destinations name the destination already.
                 let unnamed = several && place.view.name.is_none();
-                let whose = if unnamed { "destination `main`: " } else { "" };
-                faults.push(format!("{whose}{error}"));
+                let prefix = if unnamed { "destination `main`: " } else { "" };
+                faults.push(format!("{prefix}{error}"));
             }
         }
     }
@@ -147,11 +148,11 @@ async fn everywhere(
     }
 }
 
-/// Carries an action out in one account and region.
+/// Runs an action in one destination.
 async fn here(
     action: &Action,
     found: &Found,
-    unseen: &BTreeSet<String>,
+    spared: &BTreeSet<String>,
     printer: &mut Printer<'_>,
 ) -> Result<Exit, String> {
     match action {
@@ -163,7 +164,7 @@ async fn here(
             Ok(if bad { Exit::Bad } else { Exit::Fine })
         }
         Action::Apply { .. } => apply(found, printer).await,
-        Action::Prune { yes, .. } => prune(found, unseen, *yes, printer).await,
+        Action::Prune { yes, .. } => prune(found, spared, *yes, printer).await,
     }
 }
 
@@ -208,28 +209,30 @@ async fn apply(found: &Found, printer: &mut Printer<'_>) -> Result<Exit, String>
     let left = plan.steps.iter().filter(|step| step.action() == "drift");
     for step in left {
         eprintln!(
-            "warning: the alarm `{}` was changed by hand and is left as it is: `alarms plan` shows how",
+            "warning: the alarm `{}` was changed by hand and left unchanged; `alarms plan` shows the \
+             differences",
             step.name()
         );
     }
-    for clash in plan.clashes() {
+    for spec in plan.conflicts() {
         eprintln!(
-            "error: an alarm named `{}` exists without our tag and was left alone: rename or delete it",
-            clash.name
+            "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left unchanged; \
+             rename or delete it",
+            spec.name
         );
     }
-    let clashes = plan.clashes().next().is_some();
-    Ok(if clashes { Exit::Bad } else { Exit::Fine })
+    let has_conflicts = plan.conflicts().next().is_some();
+    Ok(if has_conflicts { Exit::Bad } else { Exit::Fine })
 }
 
 async fn prune(
     found: &Found,
-    unseen: &BTreeSet<String>,
+    spared: &BTreeSet<String>,
     yes: bool,
     printer: &mut Printer<'_>,
 ) -> Result<Exit, String> {
     let orphans = found.plan.orphans().map(|alarm| alarm.name.clone());
-    let names: Vec<_> = orphans.filter(|name| !unseen.contains(name)).collect();
+    let names: Vec<_> = orphans.filter(|name| !spared.contains(name)).collect();
     for name in &names {
         printer.text(&format!("- {name}\n"))?;
         printer.line(json!({"action": "prune", "alarm": name, "removed": yes}))?;
@@ -246,203 +249,7 @@ async fn prune(
     printer.text(&match (names.len(), yes) {
         (0, _) => "nothing to remove\n".to_owned(),
         (count, true) => format!("{count} removed\n"),
-        (count, false) => format!("{count} to remove: say --yes to remove them\n"),
+        (count, false) => format!("{count} to remove; use --yes to remove them\n"),
     })?;
     Ok(Exit::Fine)
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_config::{BehaviorVersion, Region};
-
-    use super::*;
-    use crate::domain::alarm;
-    use crate::domain::alarm::destination::tests::two;
-    use crate::domain::alarm::destination::{DestinationView, configured};
-    use crate::domain::alarm::plan::ActualAlarm;
-    use crate::domain::alarm::plan::tests::{applied, settings};
-    use crate::io::cloudwatch::client::Api;
-    use crate::model::cause::{CauseId, Owner};
-    use crate::model::settings::DriftPolicy;
-    use crate::model::target::CauseAlarm;
-
-    /// An account as it was read.
-    async fn found(view: &DestinationView, actual: &[ActualAlarm]) -> Found {
-        let base = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .build();
-        let anywhere = DestinationView::of_all(&Settings::default());
-        let api = Box::pin(Api::connect(&anywhere, Some(&base), None)).await;
-        Found::new(api.unwrap(), view, actual)
-    }
-
-    async fn print(
-        action: &Action,
-        settings: &Settings,
-        places: &[Place],
-    ) -> (String, Result<Exit, String>) {
-        let mut out = Vec::new();
-        let result = everywhere(action, settings, places, &mut out).await;
-        (String::from_utf8(out).unwrap(), result)
-    }
-
-    fn common(json: bool) -> Common {
-        Common {
-            config: PathBuf::new(),
-            json,
-        }
-    }
-
-    fn plan(json: bool) -> Action {
-        Action::Plan {
-            common: common(json),
-            detailed_exitcode: true,
-        }
-    }
-
-    /// What `alarms plan` prints for an account that was applied and then changed.
-    async fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)) -> String {
-        let settings = settings(|settings, target| {
-            settings.cloudwatch.drift = drift;
-            target.aws.api_id = Some("a1b2c3d4e5".to_owned());
-            target.aws.function = Some("orders".to_owned());
-            target.alarm.causes.push(CauseAlarm {
-                cause: CauseId::new("lambda-throttled").unwrap(),
-                owner: Owner::Platform,
-                actions: vec!["arn:aws:sns:eu-west-1:1:capacity".to_owned()],
-            });
-        });
-        let view = DestinationView::of_all(&settings);
-        let mut actual = applied(&alarm::alarms_of(&view));
-        change(&mut actual);
-        let place = Place {
-            found: Ok(found(&view, &actual).await),
-            view,
-        };
-        let (text, result) = print(&plan(json), &settings, &[place]).await;
-        result.unwrap();
-        text
-    }
-
-    /// Two destinations: the main one has what it should, the other what is given.
-    async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<Place>) {
-        let settings = two();
-        let mut places = Vec::new();
-        for view in configured(&settings) {
-            let mut actual = applied(&alarm::alarms_of(&view));
-            if view.name.is_some() {
-                payments(&mut actual);
-            }
-            places.push(Place {
-                found: Ok(found(&view, &actual).await),
-                view,
-            });
-        }
-        (settings, places)
-    }
-
-    fn deny(place: &mut Place) {
-        let name = place.view.name.as_deref().unwrap_or("main");
-        place.found = Err(format!(
-            "DescribeAlarms: destination `{name}`: access denied: allow \
-             `cloudwatch:DescribeAlarms` to arn:aws:iam::2:role/probecause"
-        ));
-    }
-
-    fn drifted(actual: &mut [ActualAlarm]) {
-        let definition = actual[1].definition.as_mut().unwrap();
-        definition.period = 300;
-        definition.actions_enabled = false;
-        actual[2].definition.as_mut().unwrap().alarm_actions.clear();
-    }
-
-    #[tokio::test]
-    async fn a_plan_is_printed_with_cost_and_page_times() {
-        use DriftPolicy::{Leave, Mend};
-        insta::assert_snapshot!("empty", check(Mend, false, Vec::clear).await);
-        insta::assert_snapshot!("equal", check(Mend, false, |_| {}).await);
-        insta::assert_snapshot!(
-            "drifted_mend",
-            check(Mend, false, |actual| drifted(actual)).await
-        );
-        insta::assert_snapshot!(
-            "drifted_leave",
-            check(Leave, false, |actual| drifted(actual)).await
-        );
-        insta::assert_snapshot!(
-            "foreign",
-            check(Mend, false, |actual| {
-                actual[1].tags.clear();
-                let mut theirs = actual[0].clone();
-                theirs.name = "probecause local theirs".to_owned();
-                theirs.tags.clear();
-                actual.push(theirs);
-            })
-            .await
-        );
-        insta::assert_snapshot!(
-            "drifted_leave_json",
-            check(Leave, true, |actual| drifted(actual)).await
-        );
-    }
-
-    #[tokio::test]
-    async fn each_destination_is_planned_under_its_heading_and_all_are_summed_up() {
-        let (settings, places) = of_two(|actual| drop(actual.remove(1))).await;
-        let (text, result) = print(&plan(false), &settings, &places).await;
-        assert_eq!(result, Ok(Exit::Bad));
-        insta::assert_snapshot!("two_destinations", text);
-        let (text, _) = print(&plan(true), &settings, &places).await;
-        insta::assert_snapshot!("two_destinations_json", text);
-    }
-
-    #[tokio::test]
-    async fn a_destination_that_is_denied_hides_no_other() {
-        let (settings, mut places) = of_two(|_| {}).await;
-        deny(&mut places[1]);
-        let (text, result) = print(&plan(false), &settings, &places).await;
-        insta::assert_snapshot!("one_destination_denied", text);
-        let error = result.unwrap_err();
-        assert!(
-            error.contains("allow `cloudwatch:DescribeAlarms`"),
-            "{error}"
-        );
-        let (text, _) = print(&plan(true), &settings, &places).await;
-        let line = text
-            .lines()
-            .find(|line| line.contains(r#""action":"failed""#));
-        let line = line.unwrap();
-        assert!(line.ends_with(r#""destination":"payments"}"#), "{line}");
-    }
-
-    #[tokio::test]
-    async fn prune_spares_what_a_destination_that_was_not_read_may_want() {
-        let prune = Action::Prune {
-            common: common(false),
-            yes: false,
-        };
-        let (settings, mut places) = of_two(|_| {}).await;
-        // As if both were the same account and region.
-        let all = configured(&settings).into_iter();
-        let all: Vec<_> = all
-            .flat_map(|view| applied(&alarm::alarms_of(&view)))
-            .collect();
-        places[0].found = Ok(found(&places[0].view, &all).await);
-        let (text, _) = print(&prune, &settings, &places).await;
-        assert!(text.contains("- probecause local refunds"), "{text}");
-        deny(&mut places[1]);
-        let (text, _) = print(&prune, &settings, &places).await;
-        assert!(!text.contains("- probecause local refunds"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn two_destinations_that_see_the_same_alarm_are_refused() {
-        let (_, places) = of_two(|actual| actual[0].arn.push_str(":elsewhere")).await;
-        let error = place::report_twins(&places).err();
-        assert_eq!(error, None, "each sees its own");
-        let (_, places) = of_two(|_| {}).await;
-        let error = place::report_twins(&places).unwrap_err();
-        assert!(error.contains("main (eu-west-1) and payments"), "{error}");
-    }
 }

@@ -1,4 +1,4 @@
-//! The accounts and regions of a configuration, each read and planned for itself.
+//! Reads and plans each destination of a configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,25 +15,25 @@ use crate::io::aws::CallError;
 use crate::io::cloudwatch::client::Api;
 use crate::model::settings::Settings;
 
-/// One account and region.
+/// One destination.
 pub(super) struct Place {
-    /// Its part of the settings.
+    /// The settings of the destination.
     pub(super) view: DestinationView,
-    /// The way there with what is to be done, or why that is not known.
+    /// The connection and the plan, or why the account could not be read.
     pub(super) found: Result<Found, String>,
 }
 
-/// What was found in an account.
+/// An account that was read.
 pub(super) struct Found {
-    /// The way there.
+    /// The clients.
     pub(super) api: Api,
-    /// What is to be done.
+    /// The plan.
     pub(super) plan: Plan,
-    /// The ARNs of its alarms.
+    /// The ARNs of the alarms.
     arns: BTreeSet<String>,
 }
 
-/// Reads every destination that the configuration names, at the same time.
+/// Reads every configured destination concurrently.
 pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<Place> {
     let views = destination::configured(settings).into_iter();
     let places = views.map(async |view| Place {
@@ -43,14 +43,14 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<P
     join_all(places).await
 }
 
-/// Refuses two destinations that turn out to be one account and region: each would take the
-/// other's alarms for those of removed targets.
+/// Refuses two destinations that are the same account and region: each would treat the alarms
+/// of the other as orphans.
 ///
 /// # Errors
-/// A message that names both.
-pub(super) fn report_twins(places: &[Place]) -> Result<(), String> {
+/// A message that names both destinations.
+pub(super) fn refuse_same_place(places: &[Place]) -> Result<(), String> {
     let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
-    // Emulators give the same ARNs in different places.
+    // Emulators return the same ARNs for different places.
     let real = places
         .iter()
         .filter(|place| place.view.cloudwatch.endpoint_url.is_none());
@@ -61,8 +61,8 @@ pub(super) fn report_twins(places: &[Place]) -> Result<(), String> {
         for arn in &found.arns {
             if let Some(other) = seen.insert(arn, place) {
                 return Err(format!(
-                    "the destinations {} and {} are the same account and region, where both see \
-                     `{arn}`: leave one of them",
+                    "the destinations {} and {} are the same account and region: both contain \
+                     `{arn}`; remove one of them",
                     other.view.title(),
                     place.view.title(),
                 ));
@@ -72,9 +72,9 @@ pub(super) fn report_twins(places: &[Place]) -> Result<(), String> {
     Ok(())
 }
 
-/// The names of alarms that are desired where we could not look. Should that be the same
-/// place as another, they must not be taken there for those of removed targets.
-pub(super) fn unseen(places: &[Place]) -> BTreeSet<String> {
+/// The names of alarms that are desired in destinations that could not be read. Such a
+/// destination may be the same place as another, where they must not count as orphans.
+pub(super) fn desired_elsewhere(places: &[Place]) -> BTreeSet<String> {
     let unknown = places.iter().filter(|place| place.found.is_err());
     unknown
         .flat_map(|place| alarm::alarms_of(&place.view))
@@ -83,7 +83,7 @@ pub(super) fn unseen(places: &[Place]) -> BTreeSet<String> {
 }
 
 impl Found {
-    /// What is to be done where these alarms were found.
+    /// Plans for an account that holds these alarms.
     pub(super) fn new(api: Api, view: &DestinationView, actual: &[ActualAlarm]) -> Self {
         let desired = alarm::alarms_of(view);
         Self {

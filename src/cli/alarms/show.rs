@@ -1,7 +1,7 @@
-//! How `probecause alarms` prints: for a person, or as JSON Lines.
+//! Output of `probecause alarms`, for people or as JSON Lines.
 //!
-//! With one destination its name is nowhere but in the JSON; with several, each has a
-//! heading and its own costs, and the sum stands at the end.
+//! With several destinations, each has a heading and its own costs, and the sum is printed
+//! last. With one, only the JSON names it.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::{Plan, Step};
 use crate::model::settings::EvidenceSettings;
 
-/// What is printed of one destination.
+/// Prints the output of one destination.
 pub(super) struct Printer<'a> {
     place: &'a Place,
     evidence: &'a EvidenceSettings,
@@ -37,7 +37,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Names the destination, for a person and where there are several.
+    /// Prints the name of the destination, for people and if there are several.
     pub(super) fn heading(&mut self) -> Result<(), String> {
         if self.several {
             let view = &self.place.view;
@@ -48,7 +48,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Says that nothing (more) could be done, where the others go on.
+    /// Prints an error, if there are several destinations. With one, the caller reports it.
     pub(super) fn failed(&mut self, error: &str) -> Result<(), String> {
         if self.several {
             self.text(&format!("failed: {error}\n"))?;
@@ -57,7 +57,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// A plan with what it costs.
+    /// Prints a plan with its cost.
     pub(super) fn plan(&mut self, plan: &Plan) -> Result<(), String> {
         let estimate = Estimate::new(&self.place.view, self.evidence);
         if self.several {
@@ -71,13 +71,13 @@ impl<'a> Printer<'a> {
         self.line(costs(plan.changes().count(), &estimate))
     }
 
-    /// A step that was carried out.
+    /// Prints a step that was applied.
     pub(super) fn step(&mut self, step: &Step) -> Result<(), String> {
         self.text(&format!("{} {}\n", step.action(), step.name()))?;
         self.line(step_json(step))
     }
 
-    /// Text for a person; nothing where JSON is wanted.
+    /// Prints text, unless the output is JSON.
     pub(super) fn text(&mut self, text: &str) -> Result<(), String> {
         if self.json {
             Ok(())
@@ -86,7 +86,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// A line of JSON; nothing for a person.
+    /// Prints a line of JSON, if the output is JSON.
     pub(super) fn line(&mut self, mut value: Value) -> Result<(), String> {
         if !self.json {
             return Ok(());
@@ -96,7 +96,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// What several destinations cost together, and how soon they page.
+/// Prints the cost of all destinations, and the time until a page.
 pub(super) fn total(
     places: &[Place],
     estimate: &Estimate,

@@ -1,9 +1,9 @@
-//! What an alarm says about the probable cause: its tags and its description.
+//! The tags and the description of an alarm, which name the probable cause.
 //!
-//! Both travel in notifications (the tags because propagation is on), so the person who
-//! is woken reads the cause first. Pure text work within CloudWatch's limits: tag values
-//! of a restricted alphabet, descriptions of at most 1,024 characters. It publishes the
-//! facts of the diagnosis, never a body's or a log's raw text.
+//! Notifications contain both (the tags because propagation is enabled), so the person on
+//! call reads the cause first. Texts stay within CloudWatch's limits: tag values of a
+//! restricted alphabet, descriptions of at most 1,024 characters. They contain facts of the
+//! diagnosis, never raw text of a body or a log.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Evidence, Verdict};
 use crate::model::cause::Certainty;
 
-/// The tags and the description of an alarm at one moment.
+/// What an alarm says about a cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
     /// `probecause:cause`.
@@ -25,34 +25,34 @@ pub struct Annotation {
     pub description: String,
 }
 
-/// The tag that marks an alarm as ours; one without it is never touched.
+/// The tag of managed alarms; an alarm without it is never changed.
 pub const MANAGED_TAG: &str = "probecause:managed";
-/// The tag that keeps [`AlarmSpec::fingerprint`].
+/// The tag that holds [`AlarmSpec::fingerprint`].
 pub const DEFINITION_TAG: &str = "probecause:definition";
 /// The tag that names the target.
 pub const TARGET_TAG: &str = "probecause:target";
 /// The tag that names the probable cause.
 pub const CAUSE_TAG: &str = "probecause:cause";
-/// The tag that says how sure the cause is.
+/// The tag that holds the certainty of the cause.
 pub const CERTAINTY_TAG: &str = "probecause:certainty";
-/// The tag that says who acts.
+/// The tag that names the team that acts.
 pub const OWNER_TAG: &str = "probecause:owner";
 
-/// The value of the cause's tags while all is well.
+/// The value of the cause's tags while no failure is known.
 const NONE: &str = "none";
 
-/// The most characters CloudWatch takes in a description.
+/// Characters that CloudWatch accepts in a description.
 const MAX_DESCRIPTION: usize = 1024;
 
-/// The most characters AWS takes in a tag's value.
+/// Characters that AWS accepts in a tag's value.
 const MAX_TAG_VALUE: usize = 256;
 
-/// Characters one fact's text may take in a description: a header can be long, and the
-/// next steps behind it matter more.
+/// Characters of one fact's text in a description: a header can be long, and the next steps
+/// after it matter more.
 const MAX_FACT: usize = 80;
 
 impl Annotation {
-    /// What an alarm says while nothing is wrong.
+    /// The annotation while no failure is known.
     #[must_use]
     pub fn healthy(spec: &AlarmSpec) -> Self {
         let description = match &spec.key {
@@ -71,7 +71,7 @@ impl Annotation {
                  acts). The target's own alarm `{}` fires for every cause.",
                 target_alarm_name(spec.location(), target.as_str())
             ),
-            AlarmKey::Heartbeat => silent(spec.shard),
+            AlarmKey::Heartbeat => no_heartbeat(spec.shard),
         };
         Self {
             cause: NONE.to_owned(),
@@ -81,7 +81,7 @@ impl Annotation {
         }
     }
 
-    /// What an alarm says about a failing target.
+    /// The annotation of a failing target.
     #[must_use]
     pub fn failing(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> Self {
         Self {
@@ -92,21 +92,17 @@ impl Annotation {
         }
     }
 
-    /// What the location's heartbeat alarm says while many targets fail for one reason:
-    /// written once instead of on each target's alarm. `census` says in a few words how
-    /// many failed and since when, without a full stop; `names` are theirs, as far as
-    /// they fit.
+    /// The annotation of the heartbeat alarm during a group incident, which is written once
+    /// instead of to each target's alarm. `summary` says how many targets failed and since
+    /// when, without a full stop. `names` lists the targets, as far as they fit.
     #[must_use]
-    pub fn group(verdict: &Verdict, census: &str, names: &[&str]) -> Self {
+    pub fn group(verdict: &Verdict, summary: &str, names: &[&str]) -> Self {
         let mut text = format!(
-            "{census}: {} ({}, {}; {} acts).",
+            "{summary}: {} ({}, {}; {} acts).",
             verdict.title, verdict.cause, verdict.certainty, verdict.owner
         );
-        for (index, step) in verdict.next.iter().enumerate() {
-            text.push_str(if index == 0 { " Next: " } else { " " });
-            text.push_str(step);
-        }
-        // Names come last: a list of thousands must not push out what to do.
+        push_next_steps(&mut text, verdict);
+        // Names come last, so that a long list does not displace the next steps.
         if !names.is_empty() {
             text.push_str(" Targets: ");
             text.push_str(&names.join(", "));
@@ -120,13 +116,13 @@ impl Annotation {
         }
     }
 
-    /// Whether they name a cause.
+    /// Whether a cause is named.
     #[must_use]
     pub fn names_cause(&self) -> bool {
         self.cause != NONE
     }
 
-    /// What an alarm says already, so that a new definition does not change it.
+    /// The annotation that an alarm has, so that a new definition keeps it.
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
         let healthy = Self::healthy(spec);
@@ -135,8 +131,7 @@ impl Annotation {
             cause: tag(CAUSE_TAG, healthy.cause),
             certainty: tag(CERTAINTY_TAG, healthy.certainty),
             owner: tag(OWNER_TAG, healthy.owner),
-            // A text that names no cause may be an older release's: a better one takes
-            // its place.
+            // A text that names no cause may be an older release's. It is replaced.
             description: match tags.get(CAUSE_TAG) {
                 Some(cause) if cause != NONE && !description.is_empty() => description.to_owned(),
                 _ => healthy.description,
@@ -160,8 +155,8 @@ impl Annotation {
     }
 }
 
-/// Makes a text fit for a tag's value: letters, digits, spaces and `+ - = . _ : / @`
-/// stay, anything else becomes `_`.
+/// Converts a text to a tag value: letters, digits, spaces and `+ - = . _ : / @` are kept,
+/// other characters become `_`.
 #[must_use]
 pub fn tag_value(text: &str) -> String {
     let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
@@ -171,16 +166,16 @@ pub fn tag_value(text: &str) -> String {
         .collect()
 }
 
-/// What the absence of a heartbeat means.
-fn silent(shard: Option<u32>) -> String {
+/// The description of a heartbeat alarm.
+fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (
             "Probecause".to_owned(),
-            "Nobody watches its targets from here.",
+            "No daemon watches its targets from here.",
         ),
         Some(shard) => (
             format!("shard {shard} of Probecause"),
-            "Its targets are watched from here only as far as other shards hold them, too.",
+            "Only targets that other shards probe too are still watched from here.",
         ),
     };
     format!(
@@ -211,11 +206,15 @@ fn describe(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> String {
         text.push_str(&facts.join(", "));
         text.push('.');
     }
-    for (index, step) in verdict.next.iter().enumerate() {
-        text.push_str(if index == 0 { " Next: " } else { " " });
-        text.push_str(step);
-    }
+    push_next_steps(&mut text, verdict);
     cut(&printable(&text), MAX_DESCRIPTION)
+}
+
+fn push_next_steps(text: &mut String, verdict: &Verdict) {
+    if !verdict.next.is_empty() {
+        text.push_str(" Next: ");
+        text.push_str(&verdict.next.join(" "));
+    }
 }
 
 fn fact(evidence: &Evidence) -> String {
@@ -229,14 +228,14 @@ fn fact(evidence: &Evidence) -> String {
     format!("{} = {value}", evidence.fact)
 }
 
-/// Control characters are refused by CloudWatch.
+/// Replaces control characters, which CloudWatch rejects.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
 }
 
-/// Cuts a text to a number of characters, behind a word where there is one.
+/// Shortens a text to a number of characters, at the end of a word if possible.
 fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
@@ -251,8 +250,12 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::*;
+    use crate::domain::alarm::desired;
+    use crate::domain::alarm::plan::tests::settings;
     use crate::domain::diagnosis::Candidate;
+    use crate::domain::shard::holders;
     use crate::model::cause::{CauseId, Owner};
+    use crate::model::settings::Settings;
 
     fn verdict(certainty: Certainty, next: &[&str]) -> Verdict {
         let candidate = |cause: &str, share| Candidate {
@@ -286,8 +289,8 @@ mod tests {
     }
 
     #[test]
-    fn a_possible_cause_names_its_rivals() {
-        let words = Annotation::failing(
+    fn a_possible_cause_lists_all_candidates() {
+        let annotation = Annotation::failing(
             "orders",
             &verdict(
                 Certainty::Possible,
@@ -295,24 +298,24 @@ mod tests {
             ),
             &evidence(),
         );
-        assert_snapshot!(words.description, @"orders: The function failed (lambda-function-error, possible; service acts). Candidates: lambda-function-error 60 %, lambda-malformed-response 40 %. Evidence: status = 500, phase.processing = 0.386. Next: Read the function's log. Compare deployments.");
+        assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, possible; service acts). Candidates: lambda-function-error 60 %, lambda-malformed-response 40 %. Evidence: status = 500, phase.processing = 0.386. Next: Read the function's log. Compare deployments.");
     }
 
     #[test]
-    fn a_likely_cause_stands_alone() {
-        let words = Annotation::failing("orders", &verdict(Certainty::Likely, &[]), &[]);
-        assert_snapshot!(words.description, @"orders: The function failed (lambda-function-error, likely; service acts).");
+    fn a_likely_cause_lists_no_candidates() {
+        let annotation = Annotation::failing("orders", &verdict(Certainty::Likely, &[]), &[]);
+        assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, likely; service acts).");
     }
 
     #[test]
-    fn a_long_description_ends_behind_a_word_within_the_limit() {
+    fn a_long_description_ends_after_a_word_within_the_limit() {
         let step = "Prüfe die Größe der Antwort. ".repeat(60);
-        let words =
+        let annotation =
             Annotation::failing("orders", &verdict(Certainty::Likely, &[&step]), &evidence());
-        let length = words.description.chars().count();
+        let length = annotation.description.chars().count();
         assert!((1000..=1024).contains(&length), "{length}");
-        assert!(words.description.ends_with('…'));
-        let whole = words.description.trim_end_matches('…');
+        assert!(annotation.description.ends_with('…'));
+        let whole = annotation.description.trim_end_matches('…');
         assert!(
             step.contains(whole.rsplit(' ').next().unwrap()),
             "cut inside a word"
@@ -320,30 +323,29 @@ mod tests {
     }
 
     #[test]
-    fn a_group_says_what_to_do_before_it_lists_its_targets() {
+    fn a_group_names_the_next_steps_before_its_targets() {
         let names: Vec<_> = (0..500).map(|index| format!("target-{index}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let verdict = verdict(Certainty::Likely, &["Look at the prober's own network."]);
-        let words = Annotation::group(
+        let annotation = Annotation::group(
             &verdict,
             "137 of 150 targets failed within a minute",
             &names[..3],
         );
-        assert_snapshot!(words.description, @"137 of 150 targets failed within a minute: The function failed (lambda-function-error, likely; service acts). Next: Look at the prober's own network. Targets: target-0, target-1, target-2.");
-        assert_eq!(words.owner, "service");
-        let words = Annotation::group(&verdict, "All failed", &names);
-        assert!(words.description.chars().count() <= 1024);
-        assert!(words.description.ends_with(",…"), "{}", words.description);
+        assert_snapshot!(annotation.description, @"137 of 150 targets failed within a minute: The function failed (lambda-function-error, likely; service acts). Next: Look at the prober's own network. Targets: target-0, target-1, target-2.");
+        assert_eq!(annotation.owner, "service");
+        let annotation = Annotation::group(&verdict, "All failed", &names);
+        assert!(annotation.description.chars().count() <= 1024);
+        assert!(
+            annotation.description.ends_with(",…"),
+            "{}",
+            annotation.description
+        );
     }
 
     #[test]
-    fn a_kept_text_gives_way_only_where_it_names_no_cause() {
-        let url = "https://orders.example/".parse().unwrap();
-        let mut settings = crate::model::settings::Settings::default();
-        settings.cloudwatch.enabled = true;
-        let target = crate::model::target::Target::with_defaults("orders", url);
-        settings.targets.push(std::sync::Arc::new(target));
-        for spec in crate::domain::alarm::desired(&settings) {
+    fn a_text_is_replaced_only_if_it_names_no_cause() {
+        for spec in desired(&settings(|_, _| {})) {
             let mut tags = BTreeMap::from([(CAUSE_TAG.to_owned(), NONE.to_owned())]);
             assert_eq!(
                 Annotation::kept(&spec, &tags, "old"),
@@ -363,41 +365,37 @@ mod tests {
     }
 
     #[test]
-    fn on_shards_each_alarm_names_the_daemon_that_it_is_about() {
-        let url = "https://orders.example/".parse().unwrap();
-        let target = crate::model::target::Target::with_defaults("orders", url);
-        let mut settings = crate::model::settings::Settings::default();
-        settings.cloudwatch.enabled = true;
-        settings.targets.push(std::sync::Arc::new(target));
-        let said = |settings: &crate::model::settings::Settings| -> Vec<_> {
-            let alarms = crate::domain::alarm::desired(settings).into_iter();
+    fn on_shards_each_alarm_names_its_daemon() {
+        let mut settings = settings(|_, _| {});
+        let texts = |settings: &Settings| -> Vec<_> {
+            let alarms = desired(settings).into_iter();
             alarms
                 .map(|spec| Annotation::healthy(&spec).description)
                 .collect()
         };
-        let alone = said(&settings);
+        let alone = texts(&settings);
         assert!(alone[0].contains("from Probecause at this location"));
-        assert!(alone[0].contains("Nobody watches its targets"));
+        assert!(alone[0].contains("No daemon watches its targets"));
         assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
         settings.shards.total = 4;
-        let holder = crate::domain::shard::holders(&settings.shards, &settings.targets[0].name)[0];
+        let holder = holders(&settings.shards, &settings.targets[0].name)[0];
         assert_eq!(holder, 2);
-        let shared = said(&settings);
+        let shared = texts(&settings);
         assert_eq!(shared.len(), 5, "four heartbeats and a target");
         assert!(shared[2].contains("from shard 2 of Probecause at this location"));
-        assert!(!shared[2].contains("Nobody"));
+        assert!(!shared[2].contains("No daemon"));
         assert!(shared[4].contains("`probecause local (heartbeat shard 2)`"));
         settings.shards.own = Some(2);
         assert_eq!(
-            said(&settings)[1],
+            texts(&settings)[1],
             shared[4],
             "daemon and command line agree"
         );
     }
 
     #[test]
-    fn tag_values_hold_only_what_aws_takes() {
+    fn tag_values_contain_only_accepted_characters() {
         assert_eq!(tag_value("shop & co (eu)\n"), "shop _ co _eu__");
         assert_eq!(tag_value("a+b-c=d._:/@ é"), "a+b-c=d._:/@ é");
         assert_eq!(tag_value(&"x".repeat(300)).len(), 256);

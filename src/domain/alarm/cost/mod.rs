@@ -1,8 +1,8 @@
-//! What the alarms and series of a configuration cost a month, what its probes cost at the
-//! other end (`traffic`), and how long an outage can last before somebody is paged (`page`).
+//! Estimates the monthly cost of alarms and metric series, the cost of probes to the owner of
+//! the API (`traffic`), and the time from an outage to the page (`page`).
 //!
-//! Pure arithmetic over settings. The prices are third-party figures of the first tier,
-//! without free tier; AWS's own price page decides, and the text says so.
+//! The estimate is arithmetic over settings. Prices are third-party figures of the first
+//! tier, without the free tier; the printed text refers to AWS's price page.
 
 mod page;
 mod traffic;
@@ -21,48 +21,49 @@ pub use traffic::Traffic;
 /// An estimate for one configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// Alarms with periods of a minute or more, those of single causes included.
+    /// Alarms with periods of a minute or more, including those of single causes.
     pub standard_alarms: usize,
-    /// Alarms with shorter periods, those of single causes included.
+    /// Alarms with shorter periods, including those of single causes.
     pub high_resolution_alarms: usize,
     /// Alarms of single causes.
     pub cause_alarms: usize,
-    /// Metric series sent always, the heartbeats' included.
+    /// Metric series that always have datapoints, including heartbeats.
     pub series: usize,
-    /// Targets that have one more series per cause while it occurs.
+    /// Targets with an additional series for each cause while it occurs.
     pub targets_with_causes: usize,
-    /// PutMetricData requests a month, without those that a change of state sends at once.
+    /// PutMetricData requests a month, without those sent for a change of state.
     pub requests: f64,
     /// Dollars a month for alarms, series and requests, without series per cause.
     pub dollars: f64,
-    /// The most that asking AWS about failures can cost, in dollars a month.
+    /// The most that requests for evidence can cost, in dollars a month.
     pub evidence: f64,
-    /// The probes.
+    /// Probes a month, and what they cost the owner of the API.
     pub traffic: Traffic,
-    /// The longest time from the outage to the page, per target with an alarm.
+    /// The longest time from an outage to the page, per target with an alarm.
     pub time_to_page: PageTimes,
 }
 
-/// A month is thirty days here, as `evidence.max_daily_cost` is for a day.
+/// A month of thirty days.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Days of [`MONTH`].
+/// Days in [`MONTH`].
 const DAYS: f64 = 30.0;
 
 /// Dollars a month for an alarm with standard resolution.
 const STANDARD_ALARM: f64 = 0.10;
 /// Dollars a month for an alarm with periods under a minute.
 const HIGH_RESOLUTION_ALARM: f64 = 0.30;
-/// Dollars a month for a custom metric, of the first ten thousand.
+/// Dollars a month for each of the first ten thousand custom metrics.
 const SERIES: f64 = 0.30;
-/// Dollars for a PutMetricData request.
+/// Dollars per PutMetricData request.
 const REQUEST: f64 = 0.01 / 1000.0;
 
-/// Series that one PutMetricData request takes (its reference).
+/// Series that one PutMetricData request accepts (API reference).
 const SERIES_PER_REQUEST: usize = 1000;
 
 impl Estimate {
-    /// Sums up a configuration; no alarms and series when CloudWatch is off.
+    /// The estimate for one destination. It has no alarms and series while the destination is
+    /// inactive.
     #[must_use]
     pub fn new(view: &DestinationView, evidence: &EvidenceSettings) -> Self {
         let alarms = alarm::alarms_of(view);
@@ -90,8 +91,8 @@ impl Estimate {
         }
     }
 
-    /// Sums up the destinations of a whole configuration, given the view of each. Looking
-    /// for evidence and probing cost once, wherever the alarms are.
+    /// The estimate for all destinations of a configuration. Evidence and probes are counted
+    /// once, since they do not depend on where the alarms are.
     #[must_use]
     pub fn total(settings: &Settings, views: &[DestinationView]) -> Self {
         let evidence = &settings.evidence;
@@ -109,7 +110,7 @@ impl Estimate {
         total
     }
 
-    /// What it costs in CloudWatch, for people.
+    /// The cost in CloudWatch, as text.
     #[must_use]
     pub fn of_alarms(&self) -> String {
         let mut text = format!(
@@ -174,8 +175,9 @@ fn series(view: &DestinationView) -> usize {
     heartbeats as usize + published(view).map(always).sum::<usize>()
 }
 
-/// Every series has a datapoint in each window, and all that fit go as one request. Each
-/// shard sends its own, and those of a target come from all its holders.
+/// PutMetricData requests a month. Every series has a datapoint in each window, and a request
+/// carries as many as it accepts. Each shard sends its own requests, and every holder of a
+/// target sends the target's series.
 fn requests(view: &DestinationView, series: usize) -> f64 {
     let windows = MONTH.as_secs_f64() / view.cloudwatch.resolution.as_secs_f64().max(1.0);
     let shards = view.shards;
@@ -212,7 +214,7 @@ fn grouped_count(number: usize) -> String {
     in_thousands(&number.to_string())
 }
 
-/// Puts commas between thousands, for who reads long numbers.
+/// Separates thousands by commas.
 fn in_thousands(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

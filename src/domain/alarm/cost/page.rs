@@ -1,7 +1,7 @@
-//! How long an outage can last before somebody is paged.
+//! The longest time from the start of an outage to the page.
 //!
-//! The worst case by the schedule, the thresholds and the alarm: nothing is measured. With
-//! thousands of targets nobody reads thousands of lines, so equal times are told once.
+//! It is computed from the schedule, the thresholds and the alarm. Targets with equal times
+//! are printed as one line, so that thousands of targets do not print thousands of lines.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,25 +13,26 @@ use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{AlarmKey, AlarmSpec};
 use crate::model::target::{Target, TargetName};
 
-/// The longest time from the outage to the page, per target with an alarm, in the order
-/// of the configuration.
+/// The longest time from an outage to the page, per target with an alarm, in the order of
+/// the configuration.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PageTimes(pub Vec<(TargetName, Duration)>);
 
-/// What CloudWatch takes to evaluate and notify once a period has ended: it evaluates
-/// standard alarms each minute, others each 10 s.
+/// Time until CloudWatch evaluates a standard alarm after the end of a period: it evaluates
+/// once a minute.
 const EVALUATION: Duration = Duration::from_secs(60);
+
+/// The same for a high-resolution alarm, which is evaluated every 10 s.
 const FAST_EVALUATION: Duration = Duration::from_secs(10);
 
-/// Times that are told one by one, the longest first: who wonders about more sorts the
-/// JSON.
+/// Times that are printed, longest first. Use `--json` for the full list.
 const MOST_TIMES: usize = 10;
 
-/// Targets that are named for each of them.
+/// Targets that are named per time.
 const MOST_NAMES: usize = 3;
 
 impl PageTimes {
-    /// The times of a configuration whose alarms are these.
+    /// The times for a destination with these alarms.
     #[must_use]
     pub fn new(view: &DestinationView, alarms: &[AlarmSpec]) -> Self {
         let targets = view.targets.iter();
@@ -41,7 +42,7 @@ impl PageTimes {
                 let target = targets.get(name)?;
                 Some((name.clone(), time_to_page(target, spec)))
             }
-            // A cause's alarm routes; the target's own pages first or at the same time.
+            // The alarm of a cause never fires before the target's.
             AlarmKey::Heartbeat | AlarmKey::Cause { .. } => None,
         });
         Self(times.collect())
@@ -72,9 +73,9 @@ impl fmt::Display for PageTimes {
     }
 }
 
-/// An outage that begins right after a good probe: the wait for the next slot, the
-/// failing probes at their full timeout with the wait between them, then the alarm's
-/// own datapoints and CloudWatch's evaluation.
+/// The time for an outage that begins right after a successful probe: the wait for the next
+/// probe, the failing probes with their full timeouts and the waits between them, the
+/// datapoints of the alarm, and CloudWatch's evaluation.
 fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     let failures = target.health.consecutive_failures;
     let confirm = match target.confirm_after {
@@ -85,7 +86,7 @@ fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     if failures > 1 {
         down += confirm + target.timeout;
     }
-    // Only the second look comes soon; the others keep to the schedule.
+    // Only the second probe is brought forward; later ones keep to the schedule.
     down += target.interval.max(target.timeout) * failures.saturating_sub(2);
     let period = Duration::from_secs(u64::from(spec.period));
     let evaluation = if spec.is_high_resolution() {
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_times_are_told_once_and_the_slowest_first() {
+    fn equal_times_are_printed_once_and_the_slowest_first() {
         insta::assert_snapshot!(check(&[(3, 1), (9_997, 2), (1, 10)]), @"
         paged at most 1340 s into an outage: every10-0
         paged at most 380 s into an outage: every2-0, every2-1, every2-2 and 9,994 more targets
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn many_different_times_are_cut() {
+    fn only_the_longest_times_are_printed() {
         let groups: Vec<_> = (1..=15).map(|minutes| (2, minutes)).collect();
         let said = check(&groups);
         assert_eq!(said.lines().count(), 11, "{said}");

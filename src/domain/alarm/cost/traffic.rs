@@ -1,9 +1,9 @@
-//! What the probes themselves cost at the other end: requests to API Gateway and
-//! invocations of Lambda, on the bill of whoever owns the API.
+//! The cost of probes to the owner of the API: requests to API Gateway and invocations of
+//! Lambda.
 //!
-//! Counted from the schedule alone: neither second looks after a failure nor control
-//! requests. Dollars are only given where a target declares an API or a function, or its
-//! host name is one of theirs; what stands behind any other host nobody knows here.
+//! Only scheduled probes are counted, without confirming probes after a failure and control
+//! requests. A target has a price only if it declares an API or a function, or if its host
+//! name belongs to one.
 
 use std::fmt;
 
@@ -11,30 +11,30 @@ use crate::domain::alarm::cost::{MONTH, dollars_text, grouped};
 use crate::domain::alarm::destination::DestinationView;
 use crate::model::target::{Integration, Target};
 
-/// Probes of a month, and where they go.
+/// Probes a month, by what they call.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Traffic {
-    /// All of them.
+    /// All probes.
     pub probes: f64,
     /// Requests to HTTP APIs.
     pub http_api: f64,
     /// Requests to REST APIs.
     pub rest_api: f64,
-    /// Requests to APIs of which only the host name is known.
+    /// Requests to APIs whose type is not declared.
     pub some_api: f64,
-    /// Invocations of Lambda functions, as far as a function is declared or its URL called.
+    /// Invocations of Lambda functions that are declared or called by their URL.
     pub lambda: f64,
 }
 
-/// Dollars for a request to an HTTP API, by third-party summaries of the price list.
+/// Dollars per request to an HTTP API, from third-party summaries of the price list.
 const HTTP_API: f64 = 1.00 / 1_000_000.0;
-/// The same for a REST API.
+/// Dollars per request to a REST API.
 const REST_API: f64 = 3.50 / 1_000_000.0;
-/// The same for an invocation, without the time that the function runs.
+/// Dollars per invocation of a Lambda function, without its run time.
 const LAMBDA: f64 = 0.20 / 1_000_000.0;
 
 impl Traffic {
-    /// Counts a configuration's probes.
+    /// Counts the probes of a destination's targets.
     #[must_use]
     pub fn new(view: &DestinationView) -> Self {
         let mut traffic = Self::default();
@@ -56,8 +56,8 @@ impl Traffic {
         traffic
     }
 
-    /// Dollars a month at least and at most: an API of which only the host is known may be
-    /// of either kind. Without what functions cost while they run.
+    /// The least and the most dollars a month, without the run time of functions. An API
+    /// whose type is not declared may be of either type.
     #[must_use]
     pub fn dollars(&self) -> (f64, f64) {
         let sure = self.http_api * HTTP_API + self.rest_api * REST_API + self.lambda * LAMBDA;
@@ -82,13 +82,13 @@ impl fmt::Display for Traffic {
                 format!("{least} to {most}")
             };
             let run = if self.lambda > 0.0 {
-                ", and what the functions cost while they run"
+                ", plus the run time of the functions"
             } else {
                 ""
             };
             writeln!(
                 f,
-                "  on the bill of whoever owns the API: {sum} for {} requests to API Gateway and {} \
+                "  billed to the owner of the API: {sum} for {} requests to API Gateway and {} \
                  known invocations of Lambda{run}",
                 grouped(requests),
                 grouped(self.lambda),
@@ -98,7 +98,7 @@ impl fmt::Display for Traffic {
     }
 }
 
-/// Whether a probe of the target invokes a Lambda function, as far as it is known.
+/// Whether a probe of the target is known to invoke a Lambda function.
 fn runs_a_function(target: &Target) -> bool {
     match target.aws.integration {
         Some(Integration::Lambda) => true,
@@ -132,13 +132,13 @@ mod tests {
     const API: &str = "https://a1.execute-api.eu-west-1.amazonaws.com/";
 
     #[test]
-    fn a_host_of_which_nothing_is_known_has_no_price() {
+    fn an_unknown_host_has_no_price() {
         let said = check("https://orders.example/", |_| {});
         insta::assert_snapshot!(said, @"43,200 probes a month");
     }
 
     #[test]
-    fn a_declared_api_and_function_have_theirs() {
+    fn a_declared_api_and_function_have_a_price() {
         let said = check("https://orders.example/", |target| {
             target.interval = std::time::Duration::from_secs(1);
             target.aws.api_name = Some("shop".to_owned());
@@ -146,7 +146,7 @@ mod tests {
         });
         insta::assert_snapshot!(said, @"
         2,592,000 probes a month
-          on the bill of whoever owns the API: about $9.59 for 2,592,000 requests to API Gateway and 2,592,000 known invocations of Lambda, and what the functions cost while they run
+          billed to the owner of the API: about $9.59 for 2,592,000 requests to API Gateway and 2,592,000 known invocations of Lambda, plus the run time of the functions
         ");
         let said = check(API, |target| {
             target.aws.api_id = Some("a1".to_owned());
@@ -154,21 +154,21 @@ mod tests {
         });
         insta::assert_snapshot!(said, @"
         43,200 probes a month
-          on the bill of whoever owns the API: about $0.04 for 43,200 requests to API Gateway and 0 known invocations of Lambda
+          billed to the owner of the API: about $0.04 for 43,200 requests to API Gateway and 0 known invocations of Lambda
         ");
     }
 
     #[test]
-    fn a_host_alone_may_be_either_kind_of_api() {
+    fn an_api_host_without_a_declared_type_has_a_price_range() {
         let said = check(API, |_| {});
         insta::assert_snapshot!(said, @"
         43,200 probes a month
-          on the bill of whoever owns the API: $0.04 to $0.15 for 43,200 requests to API Gateway and 0 known invocations of Lambda
+          billed to the owner of the API: $0.04 to $0.15 for 43,200 requests to API Gateway and 0 known invocations of Lambda
         ");
         let said = check("https://a1.lambda-url.eu-west-1.on.aws/", |_| {});
         insta::assert_snapshot!(said, @"
         43,200 probes a month
-          on the bill of whoever owns the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, and what the functions cost while they run
+          billed to the owner of the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, plus the run time of the functions
         ");
     }
 }

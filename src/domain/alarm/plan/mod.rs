@@ -1,11 +1,10 @@
-//! Desired alarms against actual ones: the difference as a value, printed before it is
-//! applied, and empty once it has been.
+//! The difference between desired and actual alarms, as a value that can be printed before
+//! it is applied.
 //!
-//! Pure. An alarm without our tag is never part of a change: one that holds a name we
-//! need is a clash, for a person to settle. Tags and descriptions that name causes
-//! belong to the daemon, so they take no part in the comparison. What was changed in the
-//! configuration is told from what was changed by hand by the fingerprint that each alarm
-//! carries. `show` prints a plan.
+//! Alarms without the managed tag are never changed; one that has the name of a desired
+//! alarm is a conflict that a person resolves. Tags and descriptions that name causes are
+//! not compared, because the daemon writes them. A fingerprint on each alarm distinguishes
+//! changes of the configuration from changes by hand. `show` prints a plan.
 
 mod show;
 
@@ -21,77 +20,76 @@ use crate::model::settings::DriftPolicy;
 pub struct ActualAlarm {
     /// Its name.
     pub name: String,
-    /// Its ARN, which tags go by.
+    /// Its ARN, which tags refer to.
     pub arn: String,
     /// Its description.
     pub description: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Its definition; `None`: of another kind than ours (composite, metric math, …).
+    /// Its definition; `None`: a composite alarm.
     pub definition: Option<Definition>,
 }
 
-/// What has to be done, and what is found besides.
+/// A step for each alarm.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Plan {
-    /// One step per alarm: pagers that are desired first, in the order of the
-    /// configuration; then what is ours but no longer configured, by name.
+    /// Desired alarms in the order of the configuration, then orphans by name.
     pub steps: Vec<Step>,
 }
 
-/// One alarm's part of a plan.
+/// What a plan does with one alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// It is missing.
+    /// The alarm does not exist.
     Create(AlarmSpec),
-    /// It differs.
+    /// The alarm differs.
     Update {
-        /// As it should be.
+        /// The desired alarm.
         spec: AlarmSpec,
-        /// As it is; its words are kept.
+        /// The actual alarm; its annotation is kept.
         actual: ActualAlarm,
-        /// What differs.
+        /// The fields that differ.
         changes: Vec<FieldDiff>,
-        /// The configuration is the one that it was written for: somebody changed it.
+        /// Whether the alarm was changed by hand: its configuration has not changed.
         by_hand: bool,
     },
-    /// Somebody changed it, and the configuration says to leave that.
+    /// The alarm was changed by hand, and the drift policy is to leave it.
     Drift {
-        /// As it should be.
+        /// The desired alarm.
         spec: AlarmSpec,
-        /// As it is.
+        /// The actual alarm.
         actual: ActualAlarm,
-        /// What differs.
+        /// The fields that differ.
         changes: Vec<FieldDiff>,
     },
-    /// It is as it should be.
+    /// The alarm is as desired.
     Unchanged {
-        /// As it should be.
+        /// The desired alarm.
         spec: AlarmSpec,
-        /// As it is.
+        /// The actual alarm.
         actual: ActualAlarm,
     },
-    /// Somebody else's alarm has the name.
+    /// An alarm of this name exists without the managed tag.
     Conflict(AlarmSpec),
-    /// It is ours, at this location, and its target or its cause is not configured any more.
+    /// A managed alarm of this location whose target or cause is not configured any more.
     Orphan(ActualAlarm),
 }
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldDiff {
-    /// The field, in CloudWatch's words.
+    /// CloudWatch's name of the field.
     pub field: &'static str,
-    /// As it is.
+    /// The actual value.
     pub from: String,
-    /// As it should be.
+    /// The desired value.
     pub to: String,
 }
 
 impl Plan {
-    /// Compares what is desired at a location with what is there. `desired` are the alarms
-    /// of the whole configuration: ours of this location that are not among them are
-    /// orphans. A missing alarm is created, whoever deleted it.
+    /// Compares desired and actual alarms of a location. Managed alarms of the location that
+    /// are not desired are orphans. A missing alarm is created, even if it was deleted by
+    /// hand.
     #[must_use]
     pub fn new(
         desired: &[AlarmSpec],
@@ -108,7 +106,7 @@ impl Plan {
         let orphans = by_name
             .values()
             .filter(|alarm| !wanted.contains(alarm.name.as_str()))
-            .filter(|alarm| alarm.is_ours() && alarm.is_at(location));
+            .filter(|alarm| alarm.is_managed() && alarm.is_at(location));
         steps.extend(orphans.map(|&alarm| Step::Orphan(alarm.clone())));
         Self { steps }
     }
@@ -126,7 +124,7 @@ impl Plan {
             .filter(|step| matches!(step, Step::Create(_) | Step::Update { .. }))
     }
 
-    /// The alarms that `prune` would remove.
+    /// The alarms that `prune` would delete.
     pub fn orphans(&self) -> impl Iterator<Item = &ActualAlarm> {
         self.steps.iter().filter_map(|step| match step {
             Step::Orphan(alarm) => Some(alarm),
@@ -134,8 +132,8 @@ impl Plan {
         })
     }
 
-    /// The alarms whose names somebody else's alarms hold.
-    pub fn clashes(&self) -> impl Iterator<Item = &AlarmSpec> {
+    /// The desired alarms whose names are taken by alarms that are not managed.
+    pub fn conflicts(&self) -> impl Iterator<Item = &AlarmSpec> {
         self.steps.iter().filter_map(|step| match step {
             Step::Conflict(spec) => Some(spec),
             _ => None,
@@ -157,7 +155,7 @@ impl Step {
         }
     }
 
-    /// What is to be done, in one word.
+    /// What is done, in one word; part of the JSON output.
     #[must_use]
     pub const fn action(&self) -> &'static str {
         match self {
@@ -170,7 +168,7 @@ impl Step {
         }
     }
 
-    /// What differs, and that it was changed by hand; `None`: it was not.
+    /// The fields that were changed by hand; `None`: the alarm was not changed by hand.
     #[must_use]
     pub fn drift(&self) -> Option<&[FieldDiff]> {
         match self {
@@ -186,14 +184,14 @@ impl Step {
 }
 
 impl ActualAlarm {
-    /// Whether it carries our tag.
+    /// Whether the alarm has the managed tag.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
+    pub fn is_managed(&self) -> bool {
         self.tags.contains_key(MANAGED_TAG)
     }
 
-    /// Whether its metric is one of this location: names alone cannot tell `eu` from
-    /// `eu west`.
+    /// Whether its metric belongs to this location. Names do not distinguish the locations
+    /// `eu` and `eu west`.
     fn is_at(&self, location: &str) -> bool {
         self.definition
             .as_ref()
@@ -209,14 +207,14 @@ fn step(spec: &AlarmSpec, actual: Option<&ActualAlarm>, drift: DriftPolicy) -> S
     let Some(actual) = actual else {
         return Step::Create(spec.clone());
     };
-    let Some(definition) = actual.definition.as_ref().filter(|_| actual.is_ours()) else {
+    let Some(definition) = actual.definition.as_ref().filter(|_| actual.is_managed()) else {
         return Step::Conflict(spec.clone());
     };
     let stored = actual.tags.get(DEFINITION_TAG);
     let fingerprint = spec.fingerprint();
     let by_hand = stored == Some(&fingerprint);
     let mut changes = changes(spec, definition);
-    // What CloudWatch does not return is covered by the fingerprint that was stored.
+    // Fields that CloudWatch does not return are covered by the stored fingerprint.
     if changes.is_empty() && !by_hand {
         changes.push(FieldDiff {
             field: DEFINITION_TAG,
@@ -272,7 +270,7 @@ pub(crate) mod tests {
     use crate::model::settings::Settings;
     use crate::model::target::{CauseAlarm, Target};
 
-    /// One target, `orders`, whose alarm pages.
+    /// Settings with one target, `orders`, whose alarm has an action.
     pub(crate) fn settings(change: impl FnOnce(&mut Settings, &mut Target)) -> Settings {
         let url = "https://orders.example/".parse().unwrap();
         let mut target = Target::with_defaults("orders", url);
@@ -284,18 +282,18 @@ pub(crate) mod tests {
         settings
     }
 
-    /// The alarms as an account holds them after an apply.
+    /// The alarms as they are in the account after an apply.
     pub(crate) fn applied(specs: &[AlarmSpec]) -> Vec<ActualAlarm> {
         specs
             .iter()
             .map(|spec| {
-                let words = Annotation::healthy(spec);
-                let tags = words.tags(spec).into_iter();
+                let healthy = Annotation::healthy(spec);
+                let tags = healthy.tags(spec).into_iter();
                 ActualAlarm {
                     name: spec.name.clone(),
                     arn: format!("arn:{}", spec.name),
                     tags: tags.map(|(key, value)| (key.to_owned(), value)).collect(),
-                    description: words.description,
+                    description: healthy.description,
                     definition: Some(Definition {
                         propagates_tags: None,
                         ..Definition::of(spec)
@@ -305,9 +303,9 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Plans for `wanted` in an account to which `orders` with a per-cause alarm was applied
-    /// and then changed; gives each step's action that is not `leave`, with `!` where it
-    /// was changed by hand.
+    /// Plans for `wanted` in an account to which `orders` with the alarm of a cause was applied
+    /// and then changed. Compares the actions of all steps but `leave`; `!` marks a change by
+    /// hand.
     fn check(
         wanted: impl FnOnce(&mut Settings, &mut Target),
         change: impl FnOnce(&mut Vec<ActualAlarm>),
@@ -348,13 +346,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_changed_by_hand_is_mended_or_left() {
+    fn a_change_by_hand_is_overwritten_or_left() {
         check(|_, _| {}, |actual| longer(actual), "update! orders");
         check(leave, |actual| longer(actual), "drift! orders");
     }
 
     #[test]
-    fn what_was_changed_in_the_configuration_is_written_under_either_policy() {
+    fn a_change_of_the_configuration_is_written_under_either_policy() {
         let twice = |_: &mut Settings, target: &mut Target| target.alarm.periods = 2;
         check(twice, |_| {}, "update orders, update orders (forbidden)");
         check(
@@ -362,7 +360,7 @@ pub(crate) mod tests {
                 leave(settings, target);
                 twice(settings, target);
             },
-            // Changed by hand too: one write settles both.
+            // It was changed by hand too. One write covers both.
             |actual| longer(actual),
             "update orders, update orders (forbidden)",
         );
@@ -389,7 +387,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_cause_taken_from_the_list_leaves_an_orphan() {
+    fn a_removed_cause_leaves_an_orphan() {
         check(
             |_, target| target.alarm.causes.clear(),
             |_| {},

@@ -1,8 +1,8 @@
-//! A plan as a person reads it before it is applied.
+//! Prints a plan for people.
 //!
-//! A sign and a name for each alarm that is not as desired, its fields below, and a line
-//! of sums. `+` is created, `~` updated, `=` was changed by hand and is left, `!` is
-//! somebody else's, `?` is ours and no longer configured.
+//! Each alarm that is not as desired has a line with a sign and its name, followed by its
+//! fields; the last line counts them. `+`: created, `~`: updated, `=`: changed by hand and
+//! left, `!`: conflict with an alarm that is not managed, `?`: no longer configured.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use crate::domain::alarm::annotation::MANAGED_TAG;
 use crate::domain::alarm::definition::Definition;
 use crate::domain::alarm::plan::{FieldDiff, Plan, Step};
 
-/// Behind the name of an alarm that was changed by hand and is written again.
-const MENDED: &str = " (changed by hand: is mended)";
+/// Follows the name of an alarm that was changed by hand and is updated.
+const OVERWRITTEN: &str = " (changed by hand; will be overwritten)";
 
-/// Behind the name of one that is not.
-const LEFT: &str = " (changed by hand: is left, as `cloudwatch.drift` is \"leave\")";
+/// Follows the name of an alarm that was changed by hand and is left.
+const LEFT: &str = " (changed by hand; left, because `cloudwatch.drift` is \"leave\")";
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +33,7 @@ impl fmt::Display for Plan {
                     by_hand,
                     ..
                 } => {
-                    let why = if *by_hand { MENDED } else { "" };
+                    let why = if *by_hand { OVERWRITTEN } else { "" };
                     writeln!(f, "~ {}{why}", spec.name)?;
                     for change in changes {
                         writeln!(f, "    {}: {} → {}", change.field, change.from, change.to)?;
@@ -48,12 +48,12 @@ impl fmt::Display for Plan {
                 Step::Unchanged { .. } => {}
                 Step::Conflict(spec) => writeln!(
                     f,
-                    "! {}\n    an alarm of this name exists without the tag {MANAGED_TAG}: rename or delete it, or tag it to hand it over",
+                    "! {}\n    an alarm of this name exists without the tag {MANAGED_TAG}; rename or delete it, or add the tag to have it managed",
                     spec.name
                 )?,
                 Step::Orphan(alarm) => writeln!(
                     f,
-                    "? {}\n    no longer configured: `probecause alarms prune` removes it",
+                    "? {}\n    no longer configured; `probecause alarms prune` deletes it",
                     alarm.name
                 )?,
             }
@@ -63,7 +63,7 @@ impl fmt::Display for Plan {
         }
         write!(
             f,
-            "{} to create, {} to update, {} as desired, {} in the way, {} no longer configured",
+            "{} to create, {} to update, {} as desired, {} in conflict, {} no longer configured",
             count(|step| matches!(step, Step::Create(_))),
             count(|step| matches!(step, Step::Update { .. })),
             count(|step| matches!(step, Step::Unchanged { .. })),
@@ -130,7 +130,7 @@ mod tests {
             AlarmActions: [arn:aws:sns:eu-west-1:1:pager]
             OKActions: [arn:aws:sns:eu-west-1:1:pager]
             ActionsEnabled: true
-        2 to create, 0 to update, 0 as desired, 0 in the way, 0 no longer configured
+        2 to create, 0 to update, 0 as desired, 0 in conflict, 0 no longer configured
         ");
     }
 
@@ -138,7 +138,7 @@ mod tests {
     fn an_applied_plan_has_nothing_left_to_do() {
         assert_snapshot!(check(|_| {}), @r"
         nothing to do
-        0 to create, 0 to update, 2 as desired, 0 in the way, 0 no longer configured
+        0 to create, 0 to update, 2 as desired, 0 in conflict, 0 no longer configured
         ");
     }
 
@@ -150,39 +150,39 @@ mod tests {
             definition.alarm_actions.clear();
             definition.actions_enabled = false;
         }), @r"
-        ~ probecause local orders (changed by hand: is mended)
+        ~ probecause local orders (changed by hand; will be overwritten)
             Period: 300 → 60
             AlarmActions: [] → [arn:aws:sns:eu-west-1:1:pager]
             ActionsEnabled: false → true
-        0 to create, 1 to update, 1 as desired, 0 in the way, 0 no longer configured
+        0 to create, 1 to update, 1 as desired, 0 in conflict, 0 no longer configured
         ");
     }
 
     #[test]
-    fn drift_that_is_left_is_shown_and_is_nothing_to_do() {
+    fn drift_that_is_left_is_shown_without_anything_to_do() {
         assert_snapshot!(check_with(DriftPolicy::Leave, |actual| {
             let definition = actual[1].definition.as_mut().unwrap();
             definition.period = 300;
         }), @r#"
-        = probecause local orders (changed by hand: is left, as `cloudwatch.drift` is "leave")
+        = probecause local orders (changed by hand; left, because `cloudwatch.drift` is "leave")
             Period: 300 (configured: 60)
         nothing to do
-        0 to create, 0 to update, 1 as desired, 0 in the way, 0 no longer configured, 1 changed by hand and left
+        0 to create, 0 to update, 1 as desired, 0 in conflict, 0 no longer configured, 1 changed by hand and left
         "#);
     }
 
     #[test]
-    fn an_alarm_without_our_tag_is_a_clash_and_stays() {
+    fn an_alarm_without_the_managed_tag_is_a_conflict_and_is_left() {
         assert_snapshot!(check(|actual| actual[1].tags.clear()), @r"
         ! probecause local orders
-            an alarm of this name exists without the tag probecause:managed: rename or delete it, or tag it to hand it over
+            an alarm of this name exists without the tag probecause:managed; rename or delete it, or add the tag to have it managed
         nothing to do
-        0 to create, 0 to update, 1 as desired, 1 in the way, 0 no longer configured
+        0 to create, 0 to update, 1 as desired, 1 in conflict, 0 no longer configured
         ");
     }
 
     #[test]
-    fn ours_without_a_target_is_an_orphan_only_at_this_location() {
+    fn a_managed_alarm_without_a_target_is_an_orphan_only_at_its_location() {
         assert_snapshot!(check(|actual| {
             let mut gone = actual[1].clone();
             gone.name = "probecause local gone".to_owned();
@@ -196,9 +196,9 @@ mod tests {
             actual.extend([gone, elsewhere, foreign]);
         }), @r"
         ? probecause local gone
-            no longer configured: `probecause alarms prune` removes it
+            no longer configured; `probecause alarms prune` deletes it
         nothing to do
-        0 to create, 0 to update, 2 as desired, 0 in the way, 1 no longer configured
+        0 to create, 0 to update, 2 as desired, 0 in conflict, 1 no longer configured
         ");
     }
 
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_that_is_not_returned_is_known_by_its_fingerprint() {
+    fn a_missing_fingerprint_is_an_update() {
         let text = check(|actual| {
             actual[1].tags.remove(DEFINITION_TAG);
         });
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn switched_off_propagation_is_drift() {
+    fn disabled_tag_propagation_is_drift() {
         let text = check(|actual| {
             actual[1].definition.as_mut().unwrap().propagates_tags = Some(false);
         });

@@ -137,6 +137,7 @@ impl Reconciler {
             Some(_) => Notice::Updated(name, cause),
             None => Notice::Annotated(name, writing.annotation.clone()),
         });
+        self.disable.wrote(&writing.spec.name, arn.as_ref());
         let annotation = writing.annotation.clone();
         self.known.wrote(&writing.spec, arn, annotation);
         // With `Leave` an annotation alone leaves what somebody changed.
@@ -281,7 +282,7 @@ impl Write {
                 first.retain(|(key, value)| {
                     *key != DEFINITION_TAG && actual.tags.get(*key) != Some(value)
                 });
-                let tag = (!first.is_empty()).then(|| WriteOperation::Tag(first));
+                let tag = (!first.is_empty()).then_some(WriteOperation::Tag(first));
                 let others = [put(spec, annotation), WriteOperation::Tag(all)];
                 Some(Self {
                     alarm: spec.name.clone(),

@@ -70,6 +70,17 @@ impl DisableActions {
         self.unknown.push(name);
     }
 
+    /// Records that an alarm was just written. If it is unknown here, its target was removed
+    /// meanwhile, and now it is known to exist.
+    pub(super) fn wrote(&mut self, name: &str, arn: Option<&String>) {
+        let unknown = self.unknown.iter().position(|unknown| unknown == name);
+        if let Some(index) = unknown {
+            let name = self.unknown.swap_remove(index);
+            let arn = arn.cloned();
+            self.add([AlarmRef { name, arn }]);
+        }
+    }
+
     /// Removes alarms that are desired again.
     pub(super) fn retain_undesired(&mut self, desired: &BTreeSet<String>) {
         self.enabled.retain(|alarm| !desired.contains(&alarm.name));
@@ -132,7 +143,7 @@ impl DisableActions {
             Ok(Found::Alarms(found)) => {
                 let managed = found
                     .iter()
-                    .filter(|alarm| alarm.is_ours() && names.contains(&alarm.name));
+                    .filter(|alarm| alarm.is_managed() && names.contains(&alarm.name));
                 let managed = managed.map(|alarm| AlarmRef {
                     name: alarm.name.clone(),
                     arn: Some(alarm.arn.clone()),

@@ -235,8 +235,10 @@ impl Reconciler {
                     let arn = arn.clone();
                     self.disable.add([AlarmRef { name, arn }]);
                 }
+                // It may be just being created.
+                Some(KnownAlarm::Deleted { .. }) => self.disable.add_unknown(name),
                 None if managed.contains(&name) => self.disable.add_unknown(name),
-                Some(KnownAlarm::Foreign | KnownAlarm::Deleted { .. }) | None => {}
+                Some(KnownAlarm::Foreign) | None => {}
             }
         }
     }

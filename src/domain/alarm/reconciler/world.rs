@@ -151,72 +151,15 @@ impl World {
     }
 
     fn perform(&mut self, call: Call) -> Outcome {
-        let name = match &call {
-            Call::Write(write) => write.alarm.clone(),
-            Call::Inspect { name } => name.clone(),
-            Call::DisableActions { names } | Call::ReadNamed { names, .. } => names.join(", "),
-            _ => String::new(),
-        };
-        let short = name.replace("probecause local ", "");
-        self.made
-            .push(format!("{} {short}", kind(&call)).trim_end().to_owned());
-        let fails = |(operation, part, _): &&(&'static str, &'static str, CallFailureKind)| {
-            *operation == kind(&call) && name.contains(part)
-        };
-        let failure = self
-            .failing
-            .iter()
-            .find(fails)
-            .map(|(operation, _, kind)| CallFailure {
-                operation,
-                kind: *kind,
-            });
+        let failure = self.record(&call);
         match call {
-            Call::ReadAlarms {
+            Call::ReadAlarms { read, .. }
+            | Call::ReadTags { read, .. }
+            | Call::ReadNamed { read, .. }
+            | Call::ReadStates { read, .. } => Outcome::Read {
                 read,
-                ref scope,
-                ref location,
-                with_tags,
-            } => {
-                let all = self
-                    .account
-                    .values()
-                    .filter(|alarm| scope.includes(location, &alarm.name));
-                let mut found: Vec<_> = all.cloned().collect();
-                if !with_tags {
-                    found.iter_mut().for_each(|alarm| alarm.tags.clear());
-                }
-                let result = failure.map_or(Ok(Found::Alarms(found)), Err);
-                Outcome::Read { read, result }
-            }
-            Call::ReadTags { read, alarms } => {
-                let names = alarms.iter().map(|alarm| alarm.name.clone());
-                let found = self.find(&names.collect::<Vec<_>>());
-                let result = failure.map_or(Ok(Found::Alarms(found)), Err);
-                Outcome::Read { read, result }
-            }
-            Call::ReadNamed { read, names } => {
-                let found = self.find(&names);
-                let result = failure.map_or(Ok(Found::Alarms(found)), Err);
-                Outcome::Read { read, result }
-            }
-            Call::ReadStates { read, names } => {
-                let existing = names
-                    .into_iter()
-                    .filter(|name| self.account.contains_key(name));
-                let state = |name: String| {
-                    let stopped = self.stopped.contains(&name);
-                    let state = if stopped {
-                        HeartbeatState::Alarm
-                    } else {
-                        HeartbeatState::Ok
-                    };
-                    (name, state)
-                };
-                let found = Found::States(existing.map(state).collect());
-                let result = failure.map_or(Ok(found), Err);
-                Outcome::Read { read, result }
-            }
+                result: failure.map_or_else(|| Ok(self.read(call)), Err),
+            },
             Call::Inspect { name } => {
                 let found = self.account.get(&name).map(|alarm| PeerAlarm {
                     arn: alarm.arn.clone(),
@@ -234,15 +177,72 @@ impl World {
                 Outcome::Written(failed.map_or_else(|| self.write(write), Err))
             }
             Call::DisableActions { names } => {
-                if failure.is_none() {
-                    for name in names {
-                        let alarm = self.account.get_mut(&name).unwrap();
-                        alarm.definition.as_mut().unwrap().actions_enabled = false;
-                    }
+                for name in names.iter().filter(|_| failure.is_none()) {
+                    let alarm = self.account.get_mut(name).unwrap();
+                    alarm.definition.as_mut().unwrap().actions_enabled = false;
                 }
                 Outcome::Disabled(failure.map_or(Ok(()), Err))
             }
             Call::Delete { .. } => Outcome::Deleted(Ok(())),
+        }
+    }
+
+    /// Records a call; the failure that it ends with, if it does.
+    fn record(&mut self, call: &Call) -> Option<CallFailure> {
+        let name = match call {
+            Call::Write(write) => write.alarm.clone(),
+            Call::Inspect { name } => name.clone(),
+            Call::DisableActions { names } | Call::ReadNamed { names, .. } => names.join(", "),
+            _ => String::new(),
+        };
+        let short = name.replace("probecause local ", "");
+        let made = format!("{} {short}", kind(call));
+        self.made.push(made.trim_end().to_owned());
+        let mut failing = self.failing.iter();
+        let fails =
+            failing.find(|(operation, part, _)| *operation == kind(call) && name.contains(part));
+        fails.map(|(operation, _, kind)| CallFailure {
+            operation,
+            kind: *kind,
+        })
+    }
+
+    fn read(&self, call: Call) -> Found {
+        match call {
+            Call::ReadAlarms {
+                scope,
+                location,
+                with_tags,
+                ..
+            } => {
+                let all = self.account.values();
+                let included = all.filter(|alarm| scope.includes(&location, &alarm.name));
+                let mut found: Vec<_> = included.cloned().collect();
+                if !with_tags {
+                    found.iter_mut().for_each(|alarm| alarm.tags.clear());
+                }
+                Found::Alarms(found)
+            }
+            Call::ReadTags { alarms, .. } => {
+                let names = alarms.iter().map(|alarm| alarm.name.clone());
+                Found::Alarms(self.find(&names.collect::<Vec<_>>()))
+            }
+            Call::ReadNamed { names, .. } => Found::Alarms(self.find(&names)),
+            Call::ReadStates { names, .. } => {
+                let existing = names
+                    .into_iter()
+                    .filter(|name| self.account.contains_key(name));
+                let state = |name: String| {
+                    let state = if self.stopped.contains(&name) {
+                        HeartbeatState::Alarm
+                    } else {
+                        HeartbeatState::Ok
+                    };
+                    (name, state)
+                };
+                Found::States(existing.map(state).collect())
+            }
+            other => panic!("no read: {other:?}"),
         }
     }
 

@@ -260,7 +260,7 @@ fn tags(pairs: &[(&'static str, String)]) -> Vec<Tag> {
         .collect()
 }
 
-/// CloudWatch takes at most 255 characters as a prefix.
+/// The prefix of alarm names; CloudWatch accepts at most 255 characters.
 fn prefix(location: &str) -> String {
     alarm::name_prefix(location).chars().take(255).collect()
 }

@@ -27,7 +27,7 @@ fn down(target: &Arc<Target>) -> Report {
     let now = Timestamp::now();
     let cause = CauseId::new("lambda-throttled").unwrap();
     let verdict = Arc::new(Verdict {
-        cause: cause.clone(),
+        cause,
         title: "The function had no capacity".to_owned(),
         owner: Owner::Service,
         certainty: Certainty::Likely,
@@ -57,8 +57,8 @@ fn down(target: &Arc<Target>) -> Report {
     }
 }
 
-/// An aggregator that has just received the report of a failure; what becomes of the alarm's
-/// update is up to the caller.
+/// An aggregator that has just received the report of a failure. The caller answers its
+/// request for an update.
 async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let mut settings = settings(|_, _| {});
     settings.cloudwatch.endpoint_url = Some("http://127.0.0.1:9".to_owned());

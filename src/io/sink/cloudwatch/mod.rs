@@ -1,4 +1,4 @@
-//! The CloudWatch sink: datapoints and alarms that carry the probable cause.
+//! Publishes reports to CloudWatch, and asks for updates of alarms.
 //!
 //! [`CloudWatchSink`] is the handle that the monitor holds. `routing` chooses the
 //! `destination` (account and region) of a report, `aggregator` turns reports into
@@ -25,7 +25,6 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::report::{Report, Update};
-pub use crate::io::alarms::executor::REVIEW_EVERY;
 use crate::io::sink::cloudwatch::aggregator::Command;
 use crate::io::sink::cloudwatch::destination::Surroundings;
 use crate::io::sink::cloudwatch::routing::Routing;
@@ -33,27 +32,28 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::settings::Settings;
 
-/// The way of reports to CloudWatch. Dropping it ends its tasks without a last flush.
+pub use crate::io::alarms::executor::REVIEW_EVERY;
+
+/// Publishes reports to CloudWatch. Dropping it ends its tasks without a last flush.
 #[derive(Debug)]
 pub struct CloudWatchSink {
     routing: Mutex<Routing>,
-    /// True once a task has ended, or all have been told to.
+    /// True once a task has panicked, or `shutdown` was called.
     ended: watch::Sender<bool>,
 }
 
-/// Tasks watch the deadline of a shutdown themselves; this is for one that cannot any more.
+/// How long a shutdown waits past its deadline, for a task that does not keep it.
 const OVERTIME: Duration = Duration::from_millis(100);
 
 impl CloudWatchSink {
-    /// Starts the tasks, with credentials and region by the SDK's default chain. Must be
-    /// called inside a Tokio runtime. While `cloudwatch.enabled` is false they idle.
+    /// Starts the tasks, with credentials and region from the SDK's default chain. It must be
+    /// called inside a Tokio runtime. The tasks idle while `cloudwatch.enabled` is false.
     #[must_use]
     pub fn start(settings: Arc<Settings>, metrics: DaemonMetrics) -> Self {
         Self::start_with(settings, metrics, None)
     }
 
-    /// Starts the tasks with an SDK configuration that was already made, and without a
-    /// state directory.
+    /// Starts the tasks with credentials from `base`, and without a state directory.
     #[must_use]
     pub fn start_with(
         settings: Arc<Settings>,
@@ -64,12 +64,12 @@ impl CloudWatchSink {
         Self::start_on(settings, metrics, base, store, REVIEW_EVERY)
     }
 
-    /// Starts the tasks with everything that they may be given: datapoints that CloudWatch
-    /// does not take wait in the store.
+    /// Starts the tasks. Datapoints that CloudWatch does not accept are kept in the store.
+    /// Alarms are reviewed for changes by hand at the given interval.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "the settings are handed over for good"
+        reason = "callers hand over their reference"
     )]
     pub fn start_on(
         settings: Arc<Settings>,
@@ -93,56 +93,56 @@ impl CloudWatchSink {
         }
     }
 
-    /// Takes a report. Never waits; a report that finds no place is counted as dropped.
+    /// Publishes a report. It never waits; a report that does not fit the queue is counted as
+    /// dropped.
     pub fn publish(&self, report: &Report) {
         let command = || Command::Report(Box::new(report.clone()));
         self.routing().send(&report.target, command);
     }
 
-    /// Takes a better cause of an open incident, for its alarm to say.
+    /// Publishes a better cause of an open incident.
     pub fn update(&self, update: &Update) {
         let command = || Command::Update(Box::new(update.clone()));
         self.routing().send(&update.target, command);
     }
 
-    /// Takes whether the prober itself is in trouble. No target's alarm moves by such
-    /// failures, so the heartbeats stop: each account's one alarm then pages for all of its
-    /// targets.
+    /// Reports whether the prober itself is in trouble. Such failures change no target's
+    /// alarm, so the heartbeats stop, and the heartbeat alarm of each account pages instead.
     pub fn trouble(&self, trouble: bool) {
         self.routing().trouble(trouble);
     }
 
-    /// Takes the words of a group incident ([`Annotation::group`]), or `None` when none is open
-    /// (any more). The heartbeats' alarms say them before anything else is written; the
-    /// alarms of targets are not written meanwhile, and say what is still true afterwards.
-    pub fn group(&self, words: Option<Annotation>) {
-        self.routing().group(words);
+    /// Opens or rewrites a group incident ([`Annotation::group`]), or (`None`) closes it. The
+    /// heartbeat alarms name it before anything else is written. Alarms of targets are not
+    /// updated until it is closed.
+    pub fn group(&self, annotation: Option<Annotation>) {
+        self.routing().group(annotation);
     }
 
-    /// Takes a new configuration: alarms are planned anew, and alarms of targets that
-    /// are gone, here or from their account, stop paging at once.
+    /// Takes new settings. Alarms are planned anew, and the actions of alarms whose targets
+    /// were removed or moved are disabled at once.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "the settings are handed over for good"
+        reason = "callers hand over their reference"
     )]
     pub fn configure(&self, settings: Arc<Settings>) {
         self.routing().configure(&settings);
     }
 
-    /// Resolves when a task has ended, which before `shutdown` is a fault of ours.
+    /// Resolves when a task has panicked, or after `shutdown`.
     pub async fn ended(&self) {
-        // Waiting cannot fail: we hold the sender.
+        // Waiting cannot fail: `self` holds the sender.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// Sends what waits and ends the tasks, within the given time.
+    /// Sends all queues and ends the tasks, within the given time.
     pub async fn shutdown(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let (running, leaving) = self.routing().end();
         let running = running.into_iter().map(|one| one.shut_down(deadline));
         let leaving = leaving.into_iter().map(|one| one.gone());
         let all = join(join_all(running), join_all(leaving));
-        // What is not done by then is left to the next life.
+        // Datapoints that are left are sent after the next start.
         let _ = timeout_at(deadline + OVERTIME, all).await;
         self.ended.send_replace(true);
     }

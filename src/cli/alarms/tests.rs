@@ -1,0 +1,194 @@
+//! Tests of what `probecause alarms` prints.
+
+use aws_config::{BehaviorVersion, Region};
+
+use super::*;
+use crate::domain::alarm;
+use crate::domain::alarm::destination::tests::two;
+use crate::domain::alarm::destination::{DestinationView, configured};
+use crate::domain::alarm::plan::ActualAlarm;
+use crate::domain::alarm::plan::tests::{applied, settings};
+use crate::io::cloudwatch::client::Api;
+use crate::model::cause::{CauseId, Owner};
+use crate::model::settings::DriftPolicy;
+use crate::model::target::CauseAlarm;
+
+/// A place whose account was read.
+async fn found(view: &DestinationView, actual: &[ActualAlarm]) -> Found {
+    let base = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .build();
+    let anywhere = DestinationView::of_all(&Settings::default());
+    let api = Box::pin(Api::connect(&anywhere, Some(&base), None)).await;
+    Found::new(api.unwrap(), view, actual)
+}
+
+async fn print(
+    action: &Action,
+    settings: &Settings,
+    places: &[Place],
+) -> (String, Result<Exit, String>) {
+    let mut out = Vec::new();
+    let result = everywhere(action, settings, places, &mut out).await;
+    (String::from_utf8(out).unwrap(), result)
+}
+
+fn common(json: bool) -> Common {
+    Common {
+        config: PathBuf::new(),
+        json,
+    }
+}
+
+fn plan(json: bool) -> Action {
+    Action::Plan {
+        common: common(json),
+        detailed_exitcode: true,
+    }
+}
+
+/// The output of `alarms plan` for an account that was applied and then changed.
+async fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)) -> String {
+    let settings = settings(|settings, target| {
+        settings.cloudwatch.drift = drift;
+        target.aws.api_id = Some("a1b2c3d4e5".to_owned());
+        target.aws.function = Some("orders".to_owned());
+        target.alarm.causes.push(CauseAlarm {
+            cause: CauseId::new("lambda-throttled").unwrap(),
+            owner: Owner::Platform,
+            actions: vec!["arn:aws:sns:eu-west-1:1:capacity".to_owned()],
+        });
+    });
+    let view = DestinationView::of_all(&settings);
+    let mut actual = applied(&alarm::alarms_of(&view));
+    change(&mut actual);
+    let place = Place {
+        found: Ok(found(&view, &actual).await),
+        view,
+    };
+    let (text, result) = print(&plan(json), &settings, &[place]).await;
+    result.unwrap();
+    text
+}
+
+/// Two destinations. Every alarm was applied, and those of `payments` were then changed.
+async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<Place>) {
+    let settings = two();
+    let mut places = Vec::new();
+    for view in configured(&settings) {
+        let mut actual = applied(&alarm::alarms_of(&view));
+        if view.name.is_some() {
+            payments(&mut actual);
+        }
+        places.push(Place {
+            found: Ok(found(&view, &actual).await),
+            view,
+        });
+    }
+    (settings, places)
+}
+
+fn deny(place: &mut Place) {
+    let name = place.view.name.as_deref().unwrap_or("main");
+    place.found = Err(format!(
+        "DescribeAlarms: destination `{name}`: access denied: allow \
+         `cloudwatch:DescribeAlarms` to arn:aws:iam::2:role/probecause"
+    ));
+}
+
+fn drifted(actual: &mut [ActualAlarm]) {
+    let definition = actual[1].definition.as_mut().unwrap();
+    definition.period = 300;
+    definition.actions_enabled = false;
+    actual[2].definition.as_mut().unwrap().alarm_actions.clear();
+}
+
+#[tokio::test]
+async fn a_plan_is_printed_with_cost_and_page_times() {
+    use DriftPolicy::{Leave, Mend};
+    insta::assert_snapshot!("empty", check(Mend, false, Vec::clear).await);
+    insta::assert_snapshot!("equal", check(Mend, false, |_| {}).await);
+    insta::assert_snapshot!(
+        "drifted_mend",
+        check(Mend, false, |actual| drifted(actual)).await
+    );
+    insta::assert_snapshot!(
+        "drifted_leave",
+        check(Leave, false, |actual| drifted(actual)).await
+    );
+    insta::assert_snapshot!(
+        "foreign",
+        check(Mend, false, |actual| {
+            actual[1].tags.clear();
+            let mut theirs = actual[0].clone();
+            theirs.name = "probecause local theirs".to_owned();
+            theirs.tags.clear();
+            actual.push(theirs);
+        })
+        .await
+    );
+    insta::assert_snapshot!(
+        "drifted_leave_json",
+        check(Leave, true, |actual| drifted(actual)).await
+    );
+}
+
+#[tokio::test]
+async fn each_destination_has_a_heading_and_the_sum_is_printed_last() {
+    let (settings, places) = of_two(|actual| drop(actual.remove(1))).await;
+    let (text, result) = print(&plan(false), &settings, &places).await;
+    assert_eq!(result, Ok(Exit::Bad));
+    insta::assert_snapshot!("two_destinations", text);
+    let (text, _) = print(&plan(true), &settings, &places).await;
+    insta::assert_snapshot!("two_destinations_json", text);
+}
+
+#[tokio::test]
+async fn a_denied_destination_does_not_hide_the_others() {
+    let (settings, mut places) = of_two(|_| {}).await;
+    deny(&mut places[1]);
+    let (text, result) = print(&plan(false), &settings, &places).await;
+    insta::assert_snapshot!("one_destination_denied", text);
+    let error = result.unwrap_err();
+    assert!(
+        error.contains("allow `cloudwatch:DescribeAlarms`"),
+        "{error}"
+    );
+    let (text, _) = print(&plan(true), &settings, &places).await;
+    let line = text
+        .lines()
+        .find(|line| line.contains(r#""action":"failed""#));
+    let line = line.unwrap();
+    assert!(line.ends_with(r#""destination":"payments"}"#), "{line}");
+}
+
+#[tokio::test]
+async fn prune_keeps_alarms_that_an_unread_destination_may_desire() {
+    let prune = Action::Prune {
+        common: common(false),
+        yes: false,
+    };
+    let (settings, mut places) = of_two(|_| {}).await;
+    // Both destinations are the same account and region.
+    let all = configured(&settings).into_iter();
+    let all: Vec<_> = all
+        .flat_map(|view| applied(&alarm::alarms_of(&view)))
+        .collect();
+    places[0].found = Ok(found(&places[0].view, &all).await);
+    let (text, _) = print(&prune, &settings, &places).await;
+    assert!(text.contains("- probecause local refunds"), "{text}");
+    deny(&mut places[1]);
+    let (text, _) = print(&prune, &settings, &places).await;
+    assert!(!text.contains("- probecause local refunds"), "{text}");
+}
+
+#[tokio::test]
+async fn two_destinations_that_see_the_same_alarm_are_refused() {
+    let (_, places) = of_two(|actual| actual[0].arn.push_str(":elsewhere")).await;
+    let error = place::refuse_same_place(&places).err();
+    assert_eq!(error, None, "each sees its own alarms");
+    let (_, places) = of_two(|_| {}).await;
+    let error = place::refuse_same_place(&places).unwrap_err();
+    assert!(error.contains("main (eu-west-1) and payments"), "{error}");
+}
