@@ -72,8 +72,6 @@ pub struct Update {
 pub struct Missed {
     /// The target.
     pub target: Arc<Target>,
-    /// When the probe was due.
-    pub at: Timestamp,
     /// Why it did not run.
     pub reason: MissedReason,
 }

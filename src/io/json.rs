@@ -17,7 +17,7 @@ use crate::domain::diagnosis::{Diagnosis, Evidence, Outcome, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, Revision};
 use crate::domain::report::{CauseInfo, Report};
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 use crate::model::cause::CauseId;
 use crate::model::observation::{Observation, Phase, Phases};
 use crate::model::target::{Target, shown_url};
@@ -165,7 +165,7 @@ pub fn target(report: &Report) -> Value {
 /// A target that this process has not probed yet: every key of [`target`], with the
 /// values of the incident restored from before a restart, if there is one.
 #[must_use]
-pub fn unprobed(target: &Target, location: &str, resumed: Option<&KeptIncident>) -> Value {
+pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident>) -> Value {
     let url = Cow::Owned(shown_url(&target.url));
     let mut object = TargetObject {
         result: ResultObject::unknown(target.name.as_str(), url),

@@ -273,10 +273,10 @@ impl Probe for Prober {
 
 /// Opens the store; returns it with the state of the previous run.
 async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
-    let gauges = metrics.store_gauges();
+    let gauges = metrics.store_metrics();
     match directory {
         Some(directory) => Store::open(directory, gauges).await,
-        None => (Store::off(gauges), RestoredState::default()),
+        None => (Store::disabled(gauges), RestoredState::default()),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{ConfigChange, Monitor};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{IncidentEvent, Incidents};
 use crate::domain::maintenance::Maintenance;
-use crate::io::store::{KeptBaseline, KeptIncident, RestoredState};
+use crate::io::store::{RestoredState, StoredBaseline, StoredIncident};
 use crate::model::scope::Scope;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
@@ -80,7 +80,7 @@ impl Monitor {
     /// Closes the incidents of removed targets and deletes their stored baselines.
     fn remove(&mut self, removed: HashMap<TargetName, TargetState>, now: Timestamp) {
         let names = removed.keys().cloned().collect();
-        self.persistence.store.forget_baselines(names);
+        self.persistence.store.delete_baselines(names);
         for mut state in removed.into_values() {
             let name = &state.target.name;
             if let Some(event) = state.incidents.close(now, self.removal_reason(name)) {
@@ -102,11 +102,13 @@ impl Monitor {
 
     /// Restores the state of the previous run.
     fn restore(&mut self, memory: RestoredState, now: Timestamp) {
+        let (incidents, datapoints) = (memory.open.len(), memory.datapoints);
+        tracing::debug!(incidents, datapoints, "state restored");
         self.restore_baselines(&memory.baselines, now);
-        let ours = |kept: &KeptIncident| kept.location == self.location;
+        let ours = |kept: &StoredIncident| kept.location == self.location;
         let resolved = memory.resolved.iter().filter(|kept| ours(kept));
         let resolved = resolved.map(|kept| Arc::clone(&kept.incident)).collect();
-        self.batch.notify(Notification::Remembered(resolved));
+        self.batch.notify(Notification::RestoredResolved(resolved));
         // Newest first: if a disk failure left two open incidents of one target, the newer
         // one is resumed.
         let mut open = memory.open;
@@ -124,7 +126,7 @@ impl Monitor {
     }
 
     /// Resumes an open incident of a target, or closes it if the target cannot have it.
-    fn restore_incident(&mut self, name: &TargetName, kept: &KeptIncident, now: Timestamp) {
+    fn restore_incident(&mut self, name: &TargetName, kept: &StoredIncident, now: Timestamp) {
         let state = self.targets.get_mut(name);
         match state.filter(|_| kept.location == self.location) {
             Some(state) if state.incidents.open().is_none() => {
@@ -141,7 +143,7 @@ impl Monitor {
     }
 
     /// Restores baselines; deletes those that match no current target from the store.
-    fn restore_baselines(&mut self, baselines: &[KeptBaseline], now: Timestamp) {
+    fn restore_baselines(&mut self, baselines: &[StoredBaseline], now: Timestamp) {
         let mut stale = Vec::new();
         for kept in baselines {
             let state = self.targets.get_mut(&kept.target);
@@ -149,15 +151,15 @@ impl Monitor {
                 stale.push(kept.target.clone());
             }
         }
-        self.persistence.store.forget_baselines(stale);
+        self.persistence.store.delete_baselines(stale);
     }
 
     /// Closes a restored incident that matches no current target.
-    fn close_restored(&mut self, kept: &KeptIncident, reason: &str, now: Timestamp) {
+    fn close_restored(&mut self, kept: &StoredIncident, reason: &str, now: Timestamp) {
         let mut incidents = Incidents::resumed(Arc::clone(&kept.incident));
         if let Some(event) = incidents.close(now, reason) {
             // Saved under its own location; the board shows only the current location.
-            self.batch.save(KeptIncident {
+            self.batch.save(StoredIncident {
                 location: Arc::clone(&kept.location),
                 incident: Arc::clone(event.incident()),
                 ..*kept
@@ -171,7 +173,7 @@ impl Monitor {
     /// Saves and publishes a change of an incident that is not part of a probe's report.
     pub(super) fn declare(&mut self, event: IncidentEvent) {
         let incident = Arc::clone(event.incident());
-        self.batch.save(KeptIncident {
+        self.batch.save(StoredIncident {
             location: Arc::clone(&self.location),
             since: incident.opened,
             health: HealthState::Unknown,

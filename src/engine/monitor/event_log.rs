@@ -2,7 +2,7 @@
 
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::Report;
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 
 /// Logs what a probe changed.
 pub(super) fn probe(report: &Report) {
@@ -47,7 +47,7 @@ pub(super) fn incident(event: &IncidentEvent) {
 }
 
 /// Logs that an open incident of the previous run was resumed.
-pub(super) fn resumed(kept: &KeptIncident) {
+pub(super) fn resumed(kept: &StoredIncident) {
     let incident = &kept.incident;
     let cause = incident.verdict.cause.as_str();
     let (health, since) = (kept.health.as_str(), kept.since);

@@ -17,7 +17,7 @@ use crate::domain::incident::{Incident, IncidentEvent, Incidents};
 use crate::domain::mass_failure::{self, MassFailure};
 use crate::domain::prober_health::{ProbeCounts, ProberHealth, ProberTransition};
 use crate::domain::report::Report;
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 use crate::model::observation::Phase;
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
@@ -173,7 +173,7 @@ impl Monitor {
 
     /// Resumes an incident of the prober or of a group from the previous run; returns
     /// whether it could.
-    pub(super) fn resume_declared(&mut self, kept: &KeptIncident) -> bool {
+    pub(super) fn resume_declared(&mut self, kept: &StoredIncident) -> bool {
         let incident = &kept.incident;
         let resumed = Incidents::resumed(Arc::clone(incident));
         match incident.scope {

@@ -12,7 +12,7 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::incident::{Incident, IncidentEvent};
 use crate::domain::report::{CauseInfo, Missed, Report, Update};
 use crate::io::sink::Sinks;
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 use crate::model::settings::Settings;
 
 /// One notification.
@@ -27,9 +27,9 @@ pub(super) enum Notification {
     /// A change of an incident that is not part of a probe's report.
     Declared(IncidentEvent),
     /// An open incident restored from the previous run.
-    Resumed(KeptIncident),
+    Resumed(StoredIncident),
     /// Resolved incidents restored from the previous run, newest first.
-    Remembered(Vec<Arc<Incident>>),
+    RestoredResolved(Vec<Arc<Incident>>),
     /// Whether the prober itself has a problem.
     Trouble(bool),
     /// The annotation that replaces those of a failing group's alarms; `None` restores them.
@@ -69,7 +69,7 @@ impl Notification {
                 event_log::resumed(&kept);
                 sinks.resume(&Arc::new(kept));
             }
-            Self::Remembered(incidents) => {
+            Self::RestoredResolved(incidents) => {
                 // The board treats each one as the newest.
                 for incident in incidents.iter().rev() {
                     sinks.board.resolved(incident);

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::notification::Notification;
 use crate::domain::report::Report;
 use crate::io::sink::Sinks;
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 
 /// Collects output while a batch of events is handled.
 #[derive(Debug, Default)]
 pub(super) struct OutputBatch {
-    incidents: Vec<KeptIncident>,
+    incidents: Vec<StoredIncident>,
     notifications: Vec<Notification>,
 }
 
@@ -23,7 +23,7 @@ impl OutputBatch {
     }
 
     /// Adds an incident to save before the notifications are delivered.
-    pub(super) fn save(&mut self, incident: KeptIncident) {
+    pub(super) fn save(&mut self, incident: StoredIncident) {
         self.incidents.push(incident);
     }
 
@@ -36,7 +36,7 @@ impl OutputBatch {
             None => None,
         };
         if let Some(incident) = changed {
-            self.save(KeptIncident {
+            self.save(StoredIncident {
                 location: Arc::clone(&report.location),
                 incident: Arc::clone(incident),
                 health: report.health,
@@ -47,7 +47,7 @@ impl OutputBatch {
     }
 
     /// Removes and returns the incidents to save.
-    pub(super) fn take_incidents(&mut self) -> Vec<KeptIncident> {
+    pub(super) fn take_incidents(&mut self) -> Vec<StoredIncident> {
         std::mem::take(&mut self.incidents)
     }
 

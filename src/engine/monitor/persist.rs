@@ -10,14 +10,14 @@ use jiff::Timestamp;
 
 use super::target_state::{Learned, TargetState};
 use crate::domain::incident::IncidentId;
-use crate::io::store::{KeptBaseline, KeptIncident, Store};
+use crate::io::store::{Store, StoredBaseline, StoredIncident};
 
 /// The store, and the incidents it has not taken yet.
 #[derive(Debug)]
 pub(super) struct Persistence {
     pub(super) store: Store,
     /// Incidents whose newest state is not saved.
-    unsaved: HashMap<IncidentId, KeptIncident>,
+    unsaved: HashMap<IncidentId, StoredIncident>,
 }
 
 /// Above this many unsaved incidents, resolved ones are dropped. About as many as the store
@@ -38,8 +38,8 @@ impl Persistence {
 
     /// Saves incidents, together with those that could not be saved before. Returns once
     /// they are on disk or the store has failed.
-    pub(super) async fn save_incidents(&mut self, incidents: Vec<KeptIncident>) {
-        if !self.store.is_on() {
+    pub(super) async fn save_incidents(&mut self, incidents: Vec<StoredIncident>) {
+        if !self.store.is_enabled() {
             return;
         }
         let incidents = incidents.into_iter();
@@ -49,9 +49,9 @@ impl Persistence {
             return;
         }
         // A failing store is skipped: each call could block until its timeout.
-        let healthy = self.store.is_well();
+        let healthy = self.store.is_healthy();
         let unsaved = || self.unsaved.values().cloned().collect();
-        if healthy && self.store.keep_incidents(unsaved()).await {
+        if healthy && self.store.save_incidents(unsaved()).await {
             self.unsaved.clear();
         } else if self.unsaved.len() > MAX_UNSAVED {
             self.unsaved
@@ -65,7 +65,7 @@ impl Persistence {
         targets: impl Iterator<Item = &'a mut TargetState>,
         now: Timestamp,
     ) {
-        if self.store.is_well() {
+        if self.store.is_healthy() {
             let due = targets.filter(|state| state.learned.is_due(now));
             self.save_baselines(due.take(BASELINES_PER_TICK), now);
         }
@@ -87,13 +87,13 @@ impl Persistence {
     ) {
         let baselines = targets.map(|state| {
             state.learned = Learned::saved(now);
-            KeptBaseline {
+            StoredBaseline {
                 target: state.target.name.clone(),
                 settings: state.settings,
                 learned: state.baseline.snapshot(),
             }
         });
-        self.store.keep_baselines(baselines.collect());
+        self.store.save_baselines(baselines.collect());
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use crate::io::sink::daemon_metrics::DaemonMetrics;
     use crate::model::scope::Scope;
 
-    fn kept(name: &str) -> KeptIncident {
+    fn kept(name: &str) -> StoredIncident {
         let unexplained = crate::domain::diagnosis::rulebook::unexplained();
         let incident = Incident {
             id: IncidentId::new(&Scope::parse(name), Timestamp::UNIX_EPOCH),
@@ -130,7 +130,7 @@ mod tests {
             resolved: None,
             history: Vec::new(),
         };
-        KeptIncident {
+        StoredIncident {
             location: "test".into(),
             incident: Arc::new(incident),
             health: HealthState::Down,
@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_failing_store_causes_no_wait_and_loses_no_incident() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        let gauges = DaemonMetrics::new().unwrap().store_metrics();
         let (store, _) = Store::open(file.path(), gauges).await;
         let mut persistence = Persistence::new(store);
         // In paused time the clock moves only if something waits for a timer.
@@ -159,13 +159,13 @@ mod tests {
         let orders = kept("orders").incident;
         let mut incidents = Incidents::resumed(orders);
         let resolved = incidents.close(Timestamp::now(), "up again").unwrap();
-        let resolved = KeptIncident {
+        let resolved = StoredIncident {
             incident: Arc::clone(resolved.incident()),
             ..kept("orders")
         };
         persistence.save_incidents(vec![resolved.clone()]).await;
         let directory = tempfile::tempdir().unwrap();
-        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        let gauges = DaemonMetrics::new().unwrap().store_metrics();
         persistence.store = Store::open(directory.path(), gauges.clone()).await.0;
         persistence.save_incidents(Vec::new()).await;
         assert!(persistence.unsaved.is_empty());
@@ -179,8 +179,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_store_no_incident_is_kept_in_memory() {
-        let gauges = DaemonMetrics::new().unwrap().store_gauges();
-        let mut persistence = Persistence::new(Store::off(gauges));
+        let gauges = DaemonMetrics::new().unwrap().store_metrics();
+        let mut persistence = Persistence::new(Store::disabled(gauges));
         persistence.save_incidents(vec![kept("orders")]).await;
         assert!(persistence.unsaved.is_empty());
     }

@@ -18,7 +18,7 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::{Report, Update};
 use crate::engine::scheduler::Command;
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
@@ -110,7 +110,7 @@ impl Monitor {
         };
         let incident = event.incident();
         state.showing = Some(Arc::clone(&incident.verdict));
-        self.batch.save(KeptIncident {
+        self.batch.save(StoredIncident {
             location: Arc::clone(&self.location),
             incident: Arc::clone(incident),
             health: state.health.state(),

@@ -11,7 +11,7 @@ use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::domain::evidence_requests::EvidenceRequests;
 use crate::domain::health::{Health, HealthState, Transition};
 use crate::domain::incident::{IncidentEvent, Incidents, ProbeOutcome};
-use crate::io::store::{KeptBaseline, KeptIncident};
+use crate::io::store::{StoredBaseline, StoredIncident};
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
@@ -61,7 +61,7 @@ impl TargetState {
     }
 
     /// Restores an open incident of the previous run, and the health stored with it.
-    pub(super) fn resume(&mut self, kept: &KeptIncident) {
+    pub(super) fn resume(&mut self, kept: &StoredIncident) {
         self.health = Health::resumed(self.target.health, kept.health, kept.since);
         self.showing = Some(Arc::clone(&kept.incident.verdict));
         self.incidents = Incidents::resumed(Arc::clone(&kept.incident));
@@ -69,7 +69,7 @@ impl TargetState {
 
     /// Restores the baseline of the previous run if it was learned with the same settings;
     /// returns whether it was.
-    pub(super) fn restore_baseline(&mut self, kept: &KeptBaseline, now: Timestamp) -> bool {
+    pub(super) fn restore_baseline(&mut self, kept: &StoredBaseline, now: Timestamp) -> bool {
         let same = kept.settings == self.settings;
         if same {
             self.baseline = Baseline::resumed(&kept.learned);

@@ -138,9 +138,8 @@ impl<P: Probe> Scheduler<P> {
         for action in self.schedule.due(now, free) {
             match action {
                 Action::Start(target, slot) => self.start(target, slot),
-                Action::Missed(target, slot, reason) => {
-                    let at = wall_clock_of(now.saturating_sub(slot));
-                    let missed = Missed { target, at, reason };
+                Action::Missed(target, _, reason) => {
+                    let missed = Missed { target, reason };
                     self.emissions.send(Emission::Missed(missed)).await?;
                 }
             }
@@ -208,12 +207,6 @@ impl<P: Probe> Scheduler<P> {
         let running = i64::try_from(self.running.len()).unwrap_or(i64::MAX);
         self.metrics.in_flight.set(running);
     }
-}
-
-/// The wall-clock time of a moment this long ago.
-fn wall_clock_of(ago: Duration) -> Timestamp {
-    let now = Timestamp::now();
-    now.checked_sub(ago).unwrap_or(now)
 }
 
 fn panicked(target: &Target, started: Timestamp) -> Observation {

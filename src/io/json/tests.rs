@@ -124,8 +124,8 @@ fn report(diagnosis: Diagnosis, incident: Option<Arc<Incident>>) -> Report {
     }
 }
 
-fn kept() -> KeptIncident {
-    KeptIncident {
+fn kept() -> StoredIncident {
+    StoredIncident {
         location: "eu-west-1".into(),
         incident: open_incident(),
         health: HealthState::Degraded,

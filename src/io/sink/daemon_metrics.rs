@@ -152,7 +152,7 @@ impl DaemonMetrics {
 
     /// The gauges that the store updates.
     #[must_use]
-    pub fn store_gauges(&self) -> StoreMetrics {
+    pub fn store_metrics(&self) -> StoreMetrics {
         StoreMetrics {
             up: self.store_up.clone(),
             failures: self.store_failures.clone(),

@@ -13,7 +13,7 @@ use crate::domain::report::{CauseInfo, Missed, Report, Update};
 use crate::io::sink::cloudwatch::CloudWatchSink;
 use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 use crate::model::settings::Settings;
 
 /// All sinks of the daemon.
@@ -45,7 +45,7 @@ impl Sinks {
 
     /// Passes an incident from before a restart to the sinks that show it. CloudWatch's alarms
     /// already show it.
-    pub fn resume(&self, kept: &Arc<KeptIncident>) {
+    pub fn resume(&self, kept: &Arc<StoredIncident>) {
         self.prometheus.resume(kept);
         self.board.resume(kept);
     }

@@ -13,8 +13,8 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::io::store::document::{BaselineDocument, IncidentDocument};
 use crate::io::store::error::{StoreError, StoreErrorKind};
-use crate::io::store::row::{KeptBaseline, KeptIncident};
-use crate::io::store::{FILE, MAX_RESTORED_RESOLVED, RestoredState};
+use crate::io::store::row::{StoredBaseline, StoredIncident};
+use crate::io::store::{DATABASE_FILE, MAX_RESTORED_RESOLVED, RestoredState};
 use crate::model::target::TargetName;
 
 /// An open database.
@@ -79,7 +79,7 @@ impl Database {
     /// grows to at most `max_bytes`.
     pub(super) fn open(directory: &Path, max_bytes: u64) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory)?;
-        let path = directory.join(FILE);
+        let path = directory.join(DATABASE_FILE);
         let size = std::fs::metadata(&path).map_or(0, |file| file.len());
         let connection = Connection::open(&path)?;
         connection.busy_timeout(LOCK_TIMEOUT)?;
@@ -113,7 +113,7 @@ impl Database {
     /// Renames a corrupt database, and returns its new path. A database that was renamed
     /// before is deleted: one is enough to inspect, and several could fill the disk.
     pub(super) fn move_aside(directory: &Path) -> Result<PathBuf, StoreError> {
-        let prefix = format!("{FILE}.broken-");
+        let prefix = format!("{DATABASE_FILE}.broken-");
         for entry in std::fs::read_dir(directory)?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(&prefix) {
                 std::fs::remove_file(entry.path())?;
@@ -122,9 +122,9 @@ impl Database {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = since.map_or(0, |since| since.as_secs());
         let aside = directory.join(format!("{prefix}{seconds}"));
-        std::fs::rename(directory.join(FILE), &aside)?;
+        std::fs::rename(directory.join(DATABASE_FILE), &aside)?;
         for suffix in ["-wal", "-shm"] {
-            let path = directory.join(format!("{FILE}{suffix}"));
+            let path = directory.join(format!("{DATABASE_FILE}{suffix}"));
             if path.exists() {
                 std::fs::remove_file(path)?;
             }
@@ -199,7 +199,7 @@ impl Database {
         }
     }
 
-    fn incidents(&self, sql: &str) -> Result<Vec<KeptIncident>, StoreError> {
+    fn incidents(&self, sql: &str) -> Result<Vec<StoredIncident>, StoreError> {
         let mut statement = self.connection.prepare(sql)?;
         let documents = statement.query_map([], |row| row.get::<_, String>(0))?;
         let mut incidents = Vec::new();
@@ -211,7 +211,7 @@ impl Database {
         Ok(incidents)
     }
 
-    fn baselines(&self) -> Result<Vec<KeptBaseline>, StoreError> {
+    fn baselines(&self) -> Result<Vec<StoredBaseline>, StoreError> {
         let sql = "SELECT target, settings, document FROM baselines";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
@@ -223,7 +223,7 @@ impl Database {
         for row in rows {
             let (name, settings, document) = row?;
             let read = serde_json::from_str::<BaselineDocument>(&document).ok();
-            baselines.extend(read.map(|document| KeptBaseline {
+            baselines.extend(read.map(|document| StoredBaseline {
                 target: TargetName::new(&name),
                 settings,
                 learned: document.into(),
@@ -236,7 +236,7 @@ impl Database {
 /// Inserts or replaces incidents.
 pub(super) fn save_incidents(
     transaction: &Transaction<'_>,
-    incidents: &[KeptIncident],
+    incidents: &[StoredIncident],
 ) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT OR REPLACE INTO incidents (id, opened, resolved, document) VALUES (?1, ?2, ?3, ?4)",
@@ -258,7 +258,7 @@ pub(super) fn save_incidents(
 /// Inserts or replaces baselines.
 pub(super) fn save_baselines(
     transaction: &Transaction<'_>,
-    baselines: &[KeptBaseline],
+    baselines: &[StoredBaseline],
 ) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT OR REPLACE INTO baselines (target, settings, document) VALUES (?1, ?2, ?3)",

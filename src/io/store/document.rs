@@ -14,7 +14,7 @@ use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
-use crate::io::store::row::KeptIncident;
+use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::scope::Scope;
 
@@ -77,8 +77,8 @@ pub(super) struct BaselineDocument {
     elsewhere: Option<Timestamp>,
 }
 
-impl From<&KeptIncident> for IncidentDocument {
-    fn from(kept: &KeptIncident) -> Self {
+impl From<&StoredIncident> for IncidentDocument {
+    fn from(kept: &StoredIncident) -> Self {
         let incident = &*kept.incident;
         let evidence = incident.evidence.iter().map(|evidence| {
             let value = match &evidence.value {
@@ -127,7 +127,7 @@ impl From<&Verdict> for VerdictDocument {
 
 impl IncidentDocument {
     /// The incident; `None` if it has a value that this release does not know.
-    pub(super) fn into_kept(self) -> Option<KeptIncident> {
+    pub(super) fn into_kept(self) -> Option<StoredIncident> {
         let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
         let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {
             fact,
@@ -150,7 +150,7 @@ impl IncidentDocument {
             resolved: self.resolved,
             history: history.collect::<Option<_>>()?,
         };
-        Some(KeptIncident {
+        Some(StoredIncident {
             location: self.location.into(),
             incident: Arc::new(incident),
             health: HealthState::parse(&self.health)?,

@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use prometheus::{IntCounter, IntGauge};
 use tokio::sync::{oneshot, watch};
 
-pub use row::{KeptBaseline, KeptIncident, SpoolRow};
+pub use row::{SpoolRow, StoredBaseline, StoredIncident};
 
 use self::writer::{Job, Writer};
 use crate::model::target::TargetName;
@@ -46,11 +46,11 @@ pub struct Store {
 #[derive(Debug, Default)]
 pub struct RestoredState {
     /// Incidents that were open when the previous process ended, oldest first.
-    pub open: Vec<KeptIncident>,
+    pub open: Vec<StoredIncident>,
     /// Resolved incidents, newest first; at most 500.
-    pub resolved: Vec<KeptIncident>,
+    pub resolved: Vec<StoredIncident>,
     /// Baselines of targets.
-    pub baselines: Vec<KeptBaseline>,
+    pub baselines: Vec<StoredBaseline>,
     /// The number of datapoints that CloudWatch has not confirmed.
     pub datapoints: u64,
 }
@@ -65,7 +65,7 @@ pub struct StoreMetrics {
 }
 
 /// The name of the database file in the state directory.
-pub const FILE: &str = "probecause.db";
+pub const DATABASE_FILE: &str = "probecause.db";
 
 /// The most resolved incidents to restore.
 const MAX_RESTORED_RESOLVED: usize = 500;
@@ -87,7 +87,7 @@ const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 impl Store {
     /// A store without a state directory. It saves nothing.
     #[must_use]
-    pub fn off(metrics: StoreMetrics) -> Self {
+    pub fn disabled(metrics: StoreMetrics) -> Self {
         let (_, ended) = watch::channel(());
         metrics.up.set(0);
         Self {
@@ -133,7 +133,7 @@ impl Store {
             });
         if let Err(error) = spawned {
             tracing::error!(%error, "store: could not start its thread; continuing without persistence");
-            return (Self::off(metrics), RestoredState::default());
+            return (Self::disabled(metrics), RestoredState::default());
         }
         let state = match tokio::time::timeout(MAX_OPEN_WAIT, restoring).await {
             Ok(Ok(state)) => state,
@@ -154,14 +154,16 @@ impl Store {
 
     /// Whether there is a state directory, usable or not.
     #[must_use]
-    pub const fn is_on(&self) -> bool {
+    pub const fn is_enabled(&self) -> bool {
         self.jobs.is_some()
     }
 
     /// Whether data is saved at present.
     #[must_use]
-    pub fn is_well(&self) -> bool {
-        self.is_on() && !self.unresponsive.load(Ordering::Relaxed) && self.metrics.up.get() == 1
+    pub fn is_healthy(&self) -> bool {
+        self.is_enabled()
+            && !self.unresponsive.load(Ordering::Relaxed)
+            && self.metrics.up.get() == 1
     }
 
     /// The source of ids for new rows. They are unique across restarts.
@@ -172,20 +174,20 @@ impl Store {
 
     /// Saves incidents, replacing earlier versions. Returns whether they are on disk, after
     /// at most half a second. Await this before an incident is shown to anybody.
-    pub async fn keep_incidents(&self, incidents: Vec<KeptIncident>) -> bool {
+    pub async fn save_incidents(&self, incidents: Vec<StoredIncident>) -> bool {
         incidents.is_empty()
             || self.run(|done| Job::SaveIncidents(incidents, done)).await == Some(true)
     }
 
     /// Saves baselines in the background.
-    pub fn keep_baselines(&self, baselines: Vec<KeptBaseline>) {
+    pub fn save_baselines(&self, baselines: Vec<StoredBaseline>) {
         if !baselines.is_empty() {
             self.enqueue(Job::SaveBaselines(baselines));
         }
     }
 
     /// Deletes the baselines of targets in the background.
-    pub fn forget_baselines(&self, targets: Vec<TargetName>) {
+    pub fn delete_baselines(&self, targets: Vec<TargetName>) {
         if !targets.is_empty() {
             self.enqueue(Job::DeleteBaselines(targets));
         }
@@ -193,18 +195,18 @@ impl Store {
 
     /// Saves datapoints; a row with a known id replaces the earlier one. Returns whether they
     /// are on disk.
-    pub async fn keep_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
+    pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }
 
     /// Marks datapoints as being sent. If the process ends before
-    /// [`Store::forget_datapoints`], they are restored as having maybe arrived.
-    pub fn sending_datapoints(&self, ids: Vec<u64>) {
+    /// [`Store::delete_datapoints`], they are restored as having maybe arrived.
+    pub fn mark_datapoints_sending(&self, ids: Vec<u64>) {
         self.enqueue(Job::MarkSending(ids));
     }
 
     /// Deletes datapoints that have arrived or are given up.
-    pub fn forget_datapoints(&self, ids: Vec<u64>) {
+    pub fn delete_datapoints(&self, ids: Vec<u64>) {
         if !ids.is_empty() {
             self.enqueue(Job::DeleteDatapoints(ids));
         }
@@ -212,7 +214,7 @@ impl Store {
 
     /// Moves datapoints to the backlog. `maybe_arrived`: the response to the request that
     /// sent them was lost.
-    pub fn put_back_datapoints(&self, ids: Vec<u64>, maybe_arrived: bool) {
+    pub fn return_datapoints_to_backlog(&self, ids: Vec<u64>, maybe_arrived: bool) {
         if !ids.is_empty() {
             self.enqueue(Job::ReturnToBacklog(ids, maybe_arrived));
         }
@@ -259,7 +261,7 @@ impl Store {
     /// Resolves when the thread has ended, which before [`Store::close`] is a bug. Never
     /// resolves if there is no state directory.
     pub async fn ended(&self) {
-        if !self.is_on() {
+        if !self.is_enabled() {
             return std::future::pending().await;
         }
         let mut ended = self.ended.clone();

@@ -11,7 +11,7 @@ use crate::model::target::TargetName;
 
 /// An incident, with the health of its target.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptIncident {
+pub struct StoredIncident {
     /// The location of the daemon. A daemon does not resume incidents of another location.
     pub location: Arc<str>,
     /// The incident.
@@ -24,7 +24,7 @@ pub struct KeptIncident {
 
 /// The baseline of a target.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptBaseline {
+pub struct StoredBaseline {
     /// The probed target.
     pub target: TargetName,
     /// A hash of the settings that the baseline was learned with. It is not valid for others.

@@ -23,7 +23,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn incident(name: &str, opened: i64, resolved: Option<i64>) -> KeptIncident {
+fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
     let cause = CauseId::new("lambda-throttled").unwrap();
     let scope = Scope::parse(name);
     let incident = Incident {
@@ -61,7 +61,7 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> KeptIncident {
             note: "opened".to_owned(),
         }],
     };
-    KeptIncident {
+    StoredIncident {
         location: "eu-west-1".into(),
         incident: Arc::new(incident),
         health: HealthState::Down,
@@ -97,9 +97,9 @@ async fn incidents_are_restored_as_saved() {
     let (store, state) = open(directory.path()).await;
     assert!(state.open.is_empty() && state.resolved.is_empty());
     let (open_one, other) = (incident("orders", 100, None), incident("users", 50, None));
-    assert!(store.keep_incidents(vec![open_one.clone(), other]).await);
+    assert!(store.save_incidents(vec![open_one.clone(), other]).await);
     let resolved = incident("users", 50, Some(Timestamp::now().as_second()));
-    assert!(store.keep_incidents(vec![resolved.clone()]).await);
+    assert!(store.save_incidents(vec![resolved.clone()]).await);
     store.close().await;
     let (_store, state) = open(directory.path()).await;
     assert_eq!(state.open, [open_one]);
@@ -110,7 +110,7 @@ async fn incidents_are_restored_as_saved() {
 async fn baselines_are_restored_with_the_hash_of_their_settings() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
-    let kept = KeptBaseline {
+    let kept = StoredBaseline {
         target: TargetName::new("orders"),
         settings: u64::MAX,
         learned: crate::domain::baseline::BaselineSnapshot {
@@ -120,11 +120,11 @@ async fn baselines_are_restored_with_the_hash_of_their_settings() {
             elsewhere: Some(at(3)),
         },
     };
-    store.keep_baselines(vec![kept.clone()]);
+    store.save_baselines(vec![kept.clone()]);
     store.close().await;
     let (store, state) = open(directory.path()).await;
     assert_eq!(state.baselines, [kept]);
-    store.forget_baselines(vec![TargetName::new("orders")]);
+    store.delete_baselines(vec![TargetName::new("orders")]);
     store.close().await;
     assert_eq!(open(directory.path()).await.1.baselines, []);
 }
@@ -134,9 +134,9 @@ async fn datapoints_of_this_process_join_the_backlog_only_when_put_back() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let rows: Vec<_> = [30, 10, 20].map(|second| row(&store, second)).to_vec();
-    assert!(store.keep_datapoints(rows.clone()).await);
+    assert!(store.save_datapoints(rows.clone()).await);
     assert_eq!(store.count_datapoints("").await, Some(0));
-    store.put_back_datapoints(vec![rows[0].id, rows[1].id], true);
+    store.return_datapoints_to_backlog(vec![rows[0].id, rows[1].id], true);
     let oldest = store.oldest_datapoints("", 10).await.unwrap();
     let seen: Vec<_> = oldest
         .iter()
@@ -146,7 +146,7 @@ async fn datapoints_of_this_process_join_the_backlog_only_when_put_back() {
     assert!(oldest[0].maybe_arrived);
     assert_eq!(oldest[0].values, rows[1].values);
     assert_eq!(store.oldest_datapoints("elsewhere", 10).await.unwrap(), []);
-    store.forget_datapoints(vec![rows[1].id]);
+    store.delete_datapoints(vec![rows[1].id]);
     assert_eq!(store.count_datapoints("").await, Some(1));
 }
 
@@ -155,11 +155,11 @@ async fn datapoints_of_an_earlier_process_are_the_backlog_and_may_have_arrived()
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let mut rows: Vec<_> = [1, 2].map(|second| row(&store, second)).to_vec();
-    assert!(store.keep_datapoints(rows.clone()).await);
+    assert!(store.save_datapoints(rows.clone()).await);
     // A second save replaces the values.
     rows[1].values = vec![(0.0, 7.0)];
-    assert!(store.keep_datapoints(vec![rows[1].clone()]).await);
-    store.sending_datapoints(vec![rows[0].id]);
+    assert!(store.save_datapoints(vec![rows[1].clone()]).await);
+    store.mark_datapoints_sending(vec![rows[0].id]);
     store.close().await;
     let (store, state) = open(directory.path()).await;
     assert_eq!(state.datapoints, 2);
@@ -174,8 +174,8 @@ async fn old_and_surplus_datapoints_are_deleted_and_counted() {
     let (store, _) = open(directory.path()).await;
     let rows: Vec<_> = (0..10).map(|second| row(&store, second)).collect();
     let ids = rows.iter().map(|row| row.id).collect();
-    assert!(store.keep_datapoints(rows).await);
-    store.put_back_datapoints(ids, false);
+    assert!(store.save_datapoints(rows).await);
+    store.return_datapoints_to_backlog(ids, false);
     assert_eq!(store.trim_datapoints("", at(*BASE + 3), 5).await, Some(5));
     let left = store.oldest_datapoints("", 10).await.unwrap();
     let seen: Vec<_> = left.iter().map(|row| row.at.as_second() - *BASE).collect();
@@ -187,7 +187,7 @@ async fn datapoints_that_are_not_known_after_a_recovery_join_the_backlog() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     let rows = vec![row(&store, 1), row(&store, 2), row(&store, 3)];
-    assert!(store.keep_datapoints(rows.clone()).await);
+    assert!(store.save_datapoints(rows.clone()).await);
     store.reconcile_datapoints("", vec![rows[1].id]);
     let left = store.oldest_datapoints("", 9).await.unwrap();
     let left: Vec<_> = left.iter().map(|row| (row.id, row.maybe_arrived)).collect();
@@ -200,7 +200,7 @@ async fn datapoints_too_old_for_cloudwatch_are_not_restored() {
     let (store, _) = open(directory.path()).await;
     let two_weeks = 14 * 24 * 3600;
     let rows = [-two_weeks, 5].map(|second| row(&store, second)).to_vec();
-    assert!(store.keep_datapoints(rows.clone()).await);
+    assert!(store.save_datapoints(rows.clone()).await);
     store.close().await;
     let (store, state) = open(directory.path()).await;
     assert_eq!(state.datapoints, 1);
@@ -215,13 +215,13 @@ async fn jobs_are_executed_but_not_awaited_while_the_disk_is_unresponsive() {
     let (store, _) = Store::open(directory.path(), metrics.clone()).await;
     // As if a job had just taken too long.
     store.unresponsive.store(true, Ordering::Relaxed);
-    assert!(!store.is_well());
+    assert!(!store.is_healthy());
     let kept = vec![incident("orders", 100, None)];
-    assert!(!store.keep_incidents(kept.clone()).await, "not awaited");
+    assert!(!store.save_incidents(kept.clone()).await, "not awaited");
     while store.unresponsive.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(store.is_well());
+    assert!(store.is_healthy());
     store.close().await;
     assert_eq!(open(directory.path()).await.1.open, kept);
 }
@@ -236,18 +236,18 @@ async fn a_second_process_cannot_use_the_database_until_the_first_has_closed_it(
     assert_eq!(second.up.get(), 0);
     assert!(
         !store
-            .keep_incidents(vec![incident("orders", 1, None)])
+            .save_incidents(vec![incident("orders", 1, None)])
             .await
     );
     assert!(second.failures.get() > 0);
     assert!(
         first
-            .keep_incidents(vec![incident("orders", 1, None)])
+            .save_incidents(vec![incident("orders", 1, None)])
             .await
     );
     first.close().await;
     let (third, state) = open(directory.path()).await;
-    assert!(third.is_well());
+    assert!(third.is_healthy());
     assert_eq!(state.open.len(), 1);
 }
 
@@ -255,13 +255,17 @@ async fn a_second_process_cannot_use_the_database_until_the_first_has_closed_it(
 async fn a_corrupt_database_is_moved_aside_and_replaced() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..2 {
-        std::fs::write(directory.path().join(FILE), "text instead of a database").unwrap();
+        std::fs::write(
+            directory.path().join(DATABASE_FILE),
+            "text instead of a database",
+        )
+        .unwrap();
         let metrics = store_metrics();
         let (store, _) = Store::open(directory.path(), metrics.clone()).await;
         assert_eq!(metrics.up.get(), 1);
         assert!(
             store
-                .keep_incidents(vec![incident("orders", 1, None)])
+                .save_incidents(vec![incident("orders", 1, None)])
                 .await
         );
         store.close().await;
@@ -281,9 +285,9 @@ async fn damage_inside_the_file_is_found_at_startup() {
     let many: Vec<_> = (0..500)
         .map(|at| incident(&format!("t{at}"), at, None))
         .collect();
-    assert!(store.keep_incidents(many).await);
+    assert!(store.save_incidents(many).await);
     store.close().await;
-    let path = directory.path().join(FILE);
+    let path = directory.path().join(DATABASE_FILE);
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0x5a);
@@ -294,7 +298,7 @@ async fn damage_inside_the_file_is_found_at_startup() {
     assert_eq!(metrics.up.get(), 1);
     assert!(
         store
-            .keep_incidents(vec![incident("orders", 1, None)])
+            .save_incidents(vec![incident("orders", 1, None)])
             .await
     );
 }
@@ -307,13 +311,13 @@ async fn a_full_disk_fails_jobs_at_once_and_keeps_its_data() {
     let (store, _) = Store::open_limited(directory.path(), metrics.clone(), max_bytes).await;
     assert!(
         store
-            .keep_incidents(vec![incident("orders", 1, None)])
+            .save_incidents(vec![incident("orders", 1, None)])
             .await
     );
     let mut full = false;
     for round in 0..200 {
         let rows = (0..100).map(|second| row(&store, round * 100 + second));
-        if !store.keep_datapoints(rows.collect()).await {
+        if !store.save_datapoints(rows.collect()).await {
             full = true;
             break;
         }
@@ -335,7 +339,7 @@ async fn a_directory_that_cannot_be_created_fails_jobs_only() {
     let (store, _) = Store::open(&file.join("state"), metrics.clone()).await;
     assert!(
         !store
-            .keep_incidents(vec![incident("orders", 1, None)])
+            .save_incidents(vec![incident("orders", 1, None)])
             .await
     );
     assert_eq!(store.oldest_datapoints("", 1).await, None);
@@ -347,7 +351,7 @@ async fn a_database_of_a_later_release_is_not_changed() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path()).await;
     store.close().await;
-    let path = directory.path().join(FILE);
+    let path = directory.path().join(DATABASE_FILE);
     let other = rusqlite::Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", 99).unwrap();
     drop(other);

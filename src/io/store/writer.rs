@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::io::store::database::{self, Database};
 use crate::io::store::error::{StoreError, StoreErrorKind};
-use crate::io::store::row::{KeptBaseline, KeptIncident, SpoolRow};
+use crate::io::store::row::{SpoolRow, StoredBaseline, StoredIncident};
 use crate::io::store::spool;
 use crate::io::store::{RestoredState, StoreMetrics};
 use crate::model::target::TargetName;
@@ -26,8 +26,8 @@ use crate::model::target::TargetName;
 /// channel is dropped.
 #[derive(Debug)]
 pub(super) enum Job {
-    SaveIncidents(Vec<KeptIncident>, oneshot::Sender<bool>),
-    SaveBaselines(Vec<KeptBaseline>),
+    SaveIncidents(Vec<StoredIncident>, oneshot::Sender<bool>),
+    SaveBaselines(Vec<StoredBaseline>),
     DeleteBaselines(Vec<TargetName>),
     SaveDatapoints(Vec<SpoolRow>, oneshot::Sender<bool>),
     MarkSending(Vec<u64>),

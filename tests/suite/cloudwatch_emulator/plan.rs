@@ -46,7 +46,7 @@ fn with(location: &str, endpoint: &str, drift: DriftPolicy) -> Settings {
 
 /// A sink that looks at its alarms each second.
 fn start(settings: Arc<Settings>, metrics: &DaemonMetrics) -> CloudWatchSink {
-    let store = Store::off(metrics.store_gauges());
+    let store = Store::disabled(metrics.store_metrics());
     let base = Some(emulator::config());
     CloudWatchSink::start_on(
         settings,

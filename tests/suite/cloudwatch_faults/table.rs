@@ -107,7 +107,7 @@ async fn check(row: Row) {
     }
     let directory = tempfile::tempdir().unwrap();
     let metrics = DaemonMetrics::new().unwrap();
-    let (store, _) = Store::open(directory.path(), metrics.store_gauges()).await;
+    let (store, _) = Store::open(directory.path(), metrics.store_metrics()).await;
     let base = Some(crate::cloudwatch_faults::config());
     let sink = CloudWatchSink::start_on(
         Arc::new(first),

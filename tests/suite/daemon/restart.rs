@@ -206,10 +206,10 @@ async fn what_is_normal_for_a_target_is_known_after_a_restart() {
 }
 
 /// The baselines on disk.
-async fn learned(directory: &TempDir) -> Vec<probecause::io::store::KeptBaseline> {
+async fn learned(directory: &TempDir) -> Vec<probecause::io::store::StoredBaseline> {
     let metrics = probecause::io::sink::daemon_metrics::DaemonMetrics::new().unwrap();
     let state = directory.path().join("state");
-    let opened = probecause::io::store::Store::open(&state, metrics.store_gauges());
+    let opened = probecause::io::store::Store::open(&state, metrics.store_metrics());
     let (store, memory) = opened.await;
     store.close().await;
     memory.baselines

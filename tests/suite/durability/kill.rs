@@ -139,7 +139,7 @@ fn compare(lives: &[Life], probed: &Probed, ledger: &Ledger) {
 }
 
 fn check_database(home: &Home) {
-    let path = home.state().join(probecause::io::store::FILE);
+    let path = home.state().join(probecause::io::store::DATABASE_FILE);
     let database = rusqlite::Connection::open(path).unwrap();
     let check = database.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
     assert_eq!(check.unwrap(), "ok");

@@ -93,11 +93,7 @@ pub(crate) fn sinks() -> (PrometheusSink, StatusBoard) {
     }
     for reason in MissedReason::ALL {
         let target = Arc::clone(&settings().targets[3]);
-        let missed = Missed {
-            target,
-            at: now(),
-            reason,
-        };
+        let missed = Missed { target, reason };
         prometheus.missed(&missed);
         board.missed(&missed);
     }

@@ -66,7 +66,7 @@ async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let metrics = DaemonMetrics::new().unwrap();
     let (_, watching) = watch::channel(Arc::new(DestinationView::of_all(&settings)));
     let (updates, requests) = updates::channel();
-    let store = Store::off(metrics.store_gauges());
+    let store = Store::disabled(metrics.store_metrics());
     let connection = Connection::new(None, metrics.cloudwatch_requests.clone());
     let aggregator = Aggregator::new(connection, updates, watching, metrics.clone(), (store, ""));
     let (commands, queue) = mpsc::channel(1);

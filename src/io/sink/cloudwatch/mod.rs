@@ -46,13 +46,6 @@ pub struct CloudWatchSink {
 const OVERTIME: Duration = Duration::from_millis(100);
 
 impl CloudWatchSink {
-    /// Starts the tasks, with credentials and region from the SDK's default chain. It must be
-    /// called inside a Tokio runtime. The tasks idle while `cloudwatch.enabled` is false.
-    #[must_use]
-    pub fn start(settings: Arc<Settings>, metrics: DaemonMetrics) -> Self {
-        Self::start_with(settings, metrics, None)
-    }
-
     /// Starts the tasks with credentials from `base`, and without a state directory.
     #[must_use]
     pub fn start_with(
@@ -60,7 +53,7 @@ impl CloudWatchSink {
         metrics: DaemonMetrics,
         base: Option<SdkConfig>,
     ) -> Self {
-        let store = Store::off(metrics.store_gauges());
+        let store = Store::disabled(metrics.store_metrics());
         Self::start_on(settings, metrics, base, store, REVIEW_EVERY)
     }
 

@@ -13,7 +13,7 @@ use crate::domain::diagnosis::{Outcome, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentEvent};
 use crate::domain::report::{CauseInfo, Missed, MissedReason, Report, Update};
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 use crate::model::cause::CauseId;
 use crate::model::observation::{Observation, Response};
 use crate::model::scope::Scope;
@@ -35,7 +35,7 @@ pub struct TargetView {
     /// The latest report; `None` before the first probe.
     pub report: Option<Arc<Report>>,
     /// The incident restored from before a restart, until the first probe.
-    pub resumed: Option<Arc<KeptIncident>>,
+    pub resumed: Option<Arc<StoredIncident>>,
     /// Missed slots by reason, in the order of [`MissedReason::ALL`].
     pub missed: [u64; MissedReason::ALL.len()],
 }
@@ -164,7 +164,7 @@ impl StatusBoard {
     }
 
     /// Records an incident from before a restart that is still open.
-    pub fn resume(&self, kept: &Arc<KeptIncident>) {
+    pub fn resume(&self, kept: &Arc<StoredIncident>) {
         let mut state = self.lock();
         let incident = &kept.incident;
         let target = incident.scope.target();

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::report::{CauseInfo, Missed, Report, Update};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
-use crate::io::store::KeptIncident;
+use crate::io::store::StoredIncident;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
@@ -93,7 +93,7 @@ impl PrometheusSink {
     }
 
     /// Records an incident from before a restart that is still open.
-    pub fn resume(&self, kept: &KeptIncident) {
+    pub fn resume(&self, kept: &StoredIncident) {
         let target = kept.incident.scope.target();
         let mut all = self.lock();
         if let Some(series) = target.and_then(|name| all.get_mut(name)) {

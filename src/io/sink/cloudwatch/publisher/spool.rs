@@ -63,7 +63,7 @@ impl Spool {
 
     /// Whether the store accepts work.
     pub(super) fn is_well(&self) -> bool {
-        self.store.is_well()
+        self.store.is_healthy()
     }
 
     /// Whether [`Spool::save`] may be called.
@@ -92,7 +92,7 @@ impl Spool {
     fn write(&self, datapoints: &[Datapoint]) -> impl Future<Output = bool> + Send + use<> {
         let rows = datapoints.iter().map(|point| point.to_row(&self.key));
         let (store, rows) = (self.store.clone(), rows.collect());
-        async move { store.keep_datapoints(rows).await }
+        async move { store.save_datapoints(rows).await }
     }
 
     /// Whether the store has recovered from a failure since the last call.
@@ -181,7 +181,7 @@ impl Spool {
                 }
             }
             if !batch.is_empty() {
-                store.sending_datapoints(rows(&batch));
+                store.mark_datapoints_sending(rows(&batch));
             }
             (batch, unreadable)
         }
@@ -189,18 +189,18 @@ impl Spool {
 
     /// Marks datapoints as being sent: if the process ends now, they may have arrived.
     pub(super) fn mark_sending(&self, batch: &[Datapoint]) {
-        self.store.sending_datapoints(rows(batch));
+        self.store.mark_datapoints_sending(rows(batch));
     }
 
     /// Removes the saved copies of datapoints.
     pub(super) fn forget(&self, batch: &[Datapoint]) {
-        self.store.forget_datapoints(rows(batch));
+        self.store.delete_datapoints(rows(batch));
     }
 
     /// Removes rows of the backlog.
     pub(super) fn forget_backlog(&mut self, rows: Vec<u64>) {
         self.backlog = self.backlog.saturating_sub(rows.len() as u64);
-        self.store.forget_datapoints(rows);
+        self.store.delete_datapoints(rows);
     }
 
     /// Moves saved datapoints to the backlog.
@@ -215,7 +215,8 @@ impl Spool {
     /// Leaves datapoints in the backlog after a request that failed. `maybe_arrived`:
     /// whether CloudWatch may have them already.
     pub(super) fn put_back(&self, batch: &[Datapoint], maybe_arrived: bool) {
-        self.store.put_back_datapoints(rows(batch), maybe_arrived);
+        self.store
+            .return_datapoints_to_backlog(rows(batch), maybe_arrived);
     }
 }
 
@@ -232,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn the_backlog_of_earlier_processes_is_counted_under_load() {
         let directory = tempfile::tempdir().unwrap();
-        let gauges = DaemonMetrics::new().unwrap().store_gauges();
+        let gauges = DaemonMetrics::new().unwrap().store_metrics();
         let (store, _) = Store::open(directory.path(), gauges).await;
         let mut spool = Spool::new(store, "here/".into());
         let now = Timestamp::now();

@@ -48,7 +48,7 @@ fn dropped(metrics: &DaemonMetrics) -> u64 {
 #[tokio::test]
 async fn a_rejected_datapoint_is_found_and_only_it_is_dropped() {
     let metrics = DaemonMetrics::new().unwrap();
-    let mut publisher = publisher(Store::off(metrics.store_gauges()), &metrics);
+    let mut publisher = publisher(Store::disabled(metrics.store_metrics()), &metrics);
     for number in 1..=20 {
         publisher.push(datapoint(number));
     }
@@ -74,7 +74,7 @@ async fn a_rejected_datapoint_is_found_and_only_it_is_dropped() {
 #[tokio::test]
 async fn a_batch_without_a_response_is_sent_again_in_halves() {
     let metrics = DaemonMetrics::new().unwrap();
-    let mut publisher = publisher(Store::off(metrics.store_gauges()), &metrics);
+    let mut publisher = publisher(Store::disabled(metrics.store_metrics()), &metrics);
     let limit = |publisher: &Publisher| publisher.lanes[Lane::Backlog as usize].limit;
     let before = limit(&publisher);
     for number in 1..=20 {
@@ -97,7 +97,7 @@ async fn a_batch_without_a_response_is_sent_again_in_halves() {
 async fn a_failed_batch_leaves_memory_once_it_is_saved() {
     let directory = tempfile::tempdir().unwrap();
     let metrics = DaemonMetrics::new().unwrap();
-    let (store, _) = Store::open(directory.path(), metrics.store_gauges()).await;
+    let (store, _) = Store::open(directory.path(), metrics.store_metrics()).await;
     let mut publisher = publisher(store, &metrics);
     publisher.push(datapoint(1));
     send(&mut publisher, |_| Err(failure(FailureKind::Failed)));
@@ -118,10 +118,10 @@ async fn datapoints_that_shutdown_can_neither_send_nor_save_are_counted_as_dropp
     for (with_state, expected) in [(true, 0), (false, 1)] {
         let metrics = DaemonMetrics::new().unwrap();
         let store = if with_state {
-            let opened = Store::open(directory.path(), metrics.store_gauges()).await;
+            let opened = Store::open(directory.path(), metrics.store_metrics()).await;
             opened.0
         } else {
-            Store::off(metrics.store_gauges())
+            Store::disabled(metrics.store_metrics())
         };
         let mut publisher = publisher(store, &metrics);
         publisher.push(datapoint(1));
