@@ -105,7 +105,9 @@ impl Reconciler {
     /// Begins to read the account without tags, if that is due.
     pub(super) fn begin_review(&mut self, now: Duration) {
         let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
-        if is_due {
+        // A review of alarms that are still being created would find them missing.
+        let mut steps = self.planned.iter();
+        if is_due && steps.all(|step| self.quarantine.holds(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());
             self.begin_read(scope, Phase::Review);
         }
@@ -221,8 +223,13 @@ impl Reconciler {
         let mut known = HashMap::new();
         let mut drifted = BTreeMap::new();
         for step in plan.steps {
-            if let Some(newer) = self.known.take_newer(step.name()) {
-                known.extend([newer]);
+            // The read may have seen the alarm before it was written.
+            let is_writing = self
+                .task
+                .as_ref()
+                .is_some_and(|task| task.writes(step.name()));
+            if is_writing || self.known.is_newer(step.name()) {
+                known.extend(self.known.take(step.name()));
                 continue;
             }
             if let Some(changes) = step.drift() {

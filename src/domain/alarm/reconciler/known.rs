@@ -85,10 +85,13 @@ impl KnownAlarms {
         self.written.clear();
     }
 
-    /// Takes an alarm out that was written after the read under way began.
-    pub(super) fn take_newer(&mut self, name: &str) -> Option<(String, KnownAlarm)> {
-        let written = self.written.contains(name);
-        written.then(|| self.by_name.remove_entry(name)).flatten()
+    /// Whether an alarm was written after the read under way began.
+    pub(super) fn is_newer(&self, name: &str) -> bool {
+        self.written.contains(name)
+    }
+
+    pub(super) fn take(&mut self, name: &str) -> Option<(String, KnownAlarm)> {
+        self.by_name.remove_entry(name)
     }
 
     /// Replaces everything by what a read found.

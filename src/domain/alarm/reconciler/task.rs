@@ -51,6 +51,11 @@ pub(super) struct Handoff {
 }
 
 impl Task {
+    /// Whether it writes the alarm of this name.
+    pub(super) fn writes(&self, name: &str) -> bool {
+        matches!(self, Self::Write(writing) if writing.spec.name == name)
+    }
+
     /// The update of this alarm, if it is under way.
     pub(super) fn update_of(&mut self, key: &AlarmKey) -> Option<&mut AlarmUpdate> {
         match self {

@@ -87,6 +87,18 @@ fn an_alarm_that_was_written_after_a_review_began_is_not_judged_by_it() {
 }
 
 #[test]
+fn an_alarm_that_is_being_created_is_not_created_again_after_a_review() {
+    let mut world = World::start(view(|_| {}));
+    world.held = vec!["Write"];
+    world.pass(REVIEW * 2);
+    world.held.clear();
+    world.run();
+    let creations = ["ReadAll", "Write (heartbeat)", "Write orders"];
+    assert_eq!(world.made[..3], creations);
+    assert!(!world.made[3..].contains(&"Write orders".to_owned()));
+}
+
+#[test]
 fn known_tags_are_not_read_again() {
     let mut world = World::applied(view(|_| {}));
     world.pass(REVIEW * 3);
