@@ -1,7 +1,7 @@
 //! Reads of the account, and alarms that differ from what was written.
 //!
 //! At start, after a reload and when the known state proved wrong, the alarms are read with
-//! their tags and everything is planned anew. In between, they are reviewed without tags,
+//! their tags and a new plan is made. In between, they are reviewed without tags,
 //! since tags take one request per alarm. A change by hand is reported once, counted, and
 //! overwritten or left as the drift policy says.
 
@@ -190,8 +190,8 @@ impl Reconciler {
         }
     }
 
-    /// Has the tags read of alarms that seem to have changed: one may be somebody else's
-    /// alarm of the same name, created after ours was deleted, and must not be overwritten.
+    /// Reads the tags of alarms that seem to have changed. One may be a foreign alarm of the
+    /// same name, created after the managed one was deleted, and must not be overwritten.
     fn check_changed(&mut self, actual: Vec<ActualAlarm>) {
         let plan = self.plan(&actual);
         let changed = plan.steps.iter().filter(|step| step.drift().is_some());
@@ -243,7 +243,7 @@ impl Reconciler {
                 Step::Unchanged { spec, actual }
                 | Step::Update { spec, actual, .. }
                 | Step::Drift { spec, actual, .. } => {
-                    known.insert(spec.name.clone(), KnownAlarm::read(spec, actual));
+                    known.insert(spec.name.clone(), self.known.read(spec, actual));
                 }
                 Step::Create(spec) => {
                     if let Some(deleted) = self.known.deleted_by_hand(spec) {

@@ -26,7 +26,7 @@ pub(super) struct PendingUpdates {
     settled: Vec<(Ticket, UpdateResult)>,
 }
 
-/// What one alarm is to say.
+/// A requested annotation of one alarm.
 #[derive(Debug)]
 pub(super) struct AlarmUpdate {
     /// `None`: no failure is known.

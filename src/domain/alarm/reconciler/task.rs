@@ -26,6 +26,8 @@ pub(super) struct Writing {
     pub(super) annotation: Annotation,
     /// The planned step that is carried out with it.
     pub(super) step: Option<Step>,
+    /// Without a step, whether the definition is written with the annotation.
+    pub(super) puts_definition: bool,
     pub(super) update: Option<UpdateWrite>,
 }
 

@@ -35,8 +35,8 @@ const DELETED: &str = "probecause local orders: deleted";
 
 #[test]
 fn a_change_by_hand_is_reported_and_overwritten_or_left() {
-    let mended = [DISABLED, "Write orders"];
-    let world = check(DriftPolicy::Mend, disabled_by_hand, &mended);
+    let overwritten = [DISABLED, "Write orders"];
+    let world = check(DriftPolicy::Mend, disabled_by_hand, &overwritten);
     assert_eq!(world.drifted, 0, "it is as configured again");
     let left = check(DriftPolicy::Leave, disabled_by_hand, &[DISABLED]);
     assert_eq!(left.drifted, 1);
