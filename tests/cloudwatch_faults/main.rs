@@ -20,13 +20,13 @@ mod sdk;
 #[cfg(test)]
 mod denied;
 #[cfg(test)]
+mod guarantees;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod table;
-#[cfg(test)]
-mod walls;
 
 use server::{Answer, Server};
 

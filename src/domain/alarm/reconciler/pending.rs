@@ -139,7 +139,7 @@ impl PendingUpdates {
         }
     }
 
-    /// Settles a ticket of which no update is pending or under way.
+    /// Settles a ticket whose update is neither pending nor under way.
     pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
         self.settled.push((ticket, result));
     }

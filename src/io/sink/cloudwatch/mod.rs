@@ -9,14 +9,14 @@
 mod datapoint;
 mod destination;
 mod disk;
+#[cfg(test)]
+mod guarantees;
 mod request;
 mod routing;
 mod sender;
 mod shown;
 mod spool;
 mod transmitter;
-#[cfg(test)]
-mod walls;
 mod windows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
