@@ -84,12 +84,7 @@ impl Annotation {
     /// The annotation of a failing target.
     #[must_use]
     pub fn failing(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> Self {
-        Self {
-            cause: tag_value(verdict.cause.as_str()),
-            certainty: tag_value(verdict.certainty.as_str()),
-            owner: tag_value(verdict.owner.as_str()),
-            description: describe(target, verdict, evidence),
-        }
+        Self::of(verdict, &describe(target, verdict, evidence))
     }
 
     /// The annotation of the heartbeat alarm during a group incident, which is written once
@@ -103,16 +98,16 @@ impl Annotation {
         );
         push_next_steps(&mut text, verdict);
         // Names come last, so that a long list does not displace the next steps.
-        if !names.is_empty() {
-            text.push_str(" Targets: ");
-            text.push_str(&names.join(", "));
-            text.push('.');
-        }
+        push_list(&mut text, "Targets", &names.join(", "));
+        Self::of(verdict, &text)
+    }
+
+    fn of(verdict: &Verdict, description: &str) -> Self {
         Self {
             cause: tag_value(verdict.cause.as_str()),
             certainty: tag_value(verdict.certainty.as_str()),
             owner: tag_value(verdict.owner.as_str()),
-            description: cut(&printable(&text), MAX_DESCRIPTION),
+            description: cut(&printable(description), MAX_DESCRIPTION),
         }
     }
 
@@ -196,18 +191,18 @@ fn describe(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> String {
             .iter()
             .map(|candidate| format!("{} {:.0} %", candidate.cause, candidate.share * 100.0))
             .collect();
-        text.push_str(" Candidates: ");
-        text.push_str(&candidates.join(", "));
-        text.push('.');
+        push_list(&mut text, "Candidates", &candidates.join(", "));
     }
-    if !evidence.is_empty() {
-        let facts: Vec<_> = evidence.iter().map(fact).collect();
-        text.push_str(" Evidence: ");
-        text.push_str(&facts.join(", "));
-        text.push('.');
-    }
+    let facts: Vec<_> = evidence.iter().map(fact).collect();
+    push_list(&mut text, "Evidence", &facts.join(", "));
     push_next_steps(&mut text, verdict);
-    cut(&printable(&text), MAX_DESCRIPTION)
+    text
+}
+
+fn push_list(text: &mut String, label: &str, list: &str) {
+    if !list.is_empty() {
+        text.push_str(&format!(" {label}: {list}."));
+    }
 }
 
 fn push_next_steps(text: &mut String, verdict: &Verdict) {

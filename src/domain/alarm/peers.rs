@@ -123,7 +123,7 @@ mod tests {
         holders(&shards(0), &TargetName::new("orders"))
     }
 
-    fn ours(peers: &Peers, own: u32) -> bool {
+    fn manages(peers: &Peers, own: u32) -> bool {
         peers.manages(&shards(own), &TargetName::new("orders"))
     }
 
@@ -131,20 +131,20 @@ mod tests {
     fn the_first_holder_manages_and_the_second_takes_over_when_it_is_gone() {
         let (first, second) = (order()[0], order()[1]);
         let mut peers = Peers::default();
-        assert!(ours(&peers, first));
+        assert!(manages(&peers, first));
         assert!(
-            !ours(&peers, second),
+            !manages(&peers, second),
             "no daemon is gone before the first read"
         );
         assert!(!peers.observe(&[(first, HeartbeatState::Ok)], MINUTE));
-        assert!(!ours(&peers, second));
+        assert!(!manages(&peers, second));
         assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 2 * MINUTE));
-        assert!(!ours(&peers, second), "it may have started just now");
+        assert!(!manages(&peers, second), "it may have started just now");
         assert!(peers.observe(&[(first, HeartbeatState::Alarm)], 3 * MINUTE));
-        assert!(ours(&peers, second));
+        assert!(manages(&peers, second));
         assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 4 * MINUTE));
         assert!(peers.observe(&[(first, HeartbeatState::Ok)], 5 * MINUTE));
-        assert!(!ours(&peers, second), "it runs again");
+        assert!(!manages(&peers, second), "it runs again");
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let all = [0, 1, 2].map(|index| (index, HeartbeatState::Alarm));
         peers.observe(&all, MINUTE);
         peers.observe(&all, 2 * MINUTE);
-        assert!(!ours(&peers, other));
+        assert!(!manages(&peers, other));
     }
 
     #[test]
@@ -164,16 +164,16 @@ mod tests {
         let mut peers = Peers::default();
         peers.observe(&unknown, Duration::ZERO);
         peers.observe(&unknown, GRACE - MINUTE);
-        assert!(!ours(&peers, second));
+        assert!(!manages(&peers, second));
         assert!(peers.observe(&unknown, GRACE));
-        assert!(ours(&peers, second));
+        assert!(manages(&peers, second));
         peers.observe(&[(first, HeartbeatState::Ok)], GRACE + MINUTE);
-        assert!(!ours(&peers, second));
+        assert!(!manages(&peers, second));
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 2 * MINUTE);
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 3 * MINUTE);
         // The alarm was deleted by hand, which does not bring the daemon back.
         peers.observe(&unknown, GRACE + 4 * MINUTE);
-        assert!(ours(&peers, second));
+        assert!(manages(&peers, second));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How the publisher asks for updates of alarms.
+//! The channel through which the publisher requests updates of alarms.
 //!
 //! Requests never wait: they are queued for the executor, which takes them while its calls
 //! are under way. The executor keeps one update per alarm, so the queue stays short.
@@ -10,7 +10,7 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::reconciler::call::UpdateResult;
 use crate::model::target::TargetName;
 
-/// Asks for updates of the alarms of one destination.
+/// Requests updates of the alarms of one destination.
 #[derive(Clone, Debug)]
 pub struct AlarmUpdates {
     requests: mpsc::UnboundedSender<Request>,
@@ -43,8 +43,8 @@ pub fn channel() -> (AlarmUpdates, Requests) {
 }
 
 impl AlarmUpdates {
-    /// Has the alarm of a target say this (`None`: no failure is known), at the given time
-    /// at the earliest. It replaces an earlier request for the target.
+    /// Requests an annotation of a target's alarm (`None`: no failure is known). It is written
+    /// at the given time at the earliest, and replaces an earlier request for the target.
     pub fn request(
         &self,
         target: &TargetName,
@@ -58,9 +58,9 @@ impl AlarmUpdates {
         });
     }
 
-    /// Has the requested update of a target written before those that are not urgent,
-    /// because its alarm is about to fire. The receiver gets the result; it is closed if the
-    /// executor has ended.
+    /// Moves the requested update of a target before those that are not urgent, because its
+    /// alarm is about to fire. The receiver gets the result; it is closed if the executor has
+    /// ended.
     #[must_use]
     pub fn hurry(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();
@@ -78,7 +78,7 @@ impl AlarmUpdates {
     }
 
     fn send(&self, request: Request) {
-        // It fails only once the executor has ended, when nothing is written any more.
+        // It fails only if the executor has ended, and then no alarm is written.
         let _ = self.requests.send(request);
     }
 }

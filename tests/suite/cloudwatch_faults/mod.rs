@@ -14,11 +14,10 @@ use crate::support::cloudwatch::reports;
 use crate::support::cloudwatch::sdk;
 
 mod denied;
+mod guarantees;
 mod peers;
 mod server;
 mod table;
-#[cfg(test)]
-mod urgent_updates;
 
 use server::{Answer, Server};
 

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn alarms_of_causes_and_evidence_are_told() {
+    fn alarms_of_causes_and_evidence_are_included() {
         assert_snapshot!(check(|_, target| {
             target.aws.function = Some("orders".to_owned());
             target.alarm.causes = ["lambda-throttled", "forbidden"]
@@ -284,7 +284,7 @@ mod tests {
           and $0.30 for each cause's series of 1 targets, for the hours in which it occurs
           and at most $30.00 to ask AWS about failures (`evidence.max_daily_cost`)
         43,200 probes a month
-          on the bill of whoever owns the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, and what the functions cost while they run
+          billed to the owner of the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, plus the run time of the functions
         prices are third-party figures of the first tier, without free tier: check AWS's price page
         paged at most 260 s into an outage: orders
         ");

@@ -55,7 +55,9 @@ impl Reconciler {
         }
         let annotation = match &step {
             Step::Update { actual, .. } => {
-                Annotation::kept(&spec, &actual.tags, &actual.description)
+                let known = self.known.annotation(&spec.name).cloned();
+                let found = || Annotation::kept(&spec, &actual.tags, &actual.description);
+                known.unwrap_or_else(found)
             }
             _ => self.first_annotation(&spec),
         };
@@ -79,10 +81,12 @@ impl Reconciler {
             Some(step) => Write::of_step(step, &annotation),
             None => self.write_of_annotation(&spec, &annotation),
         };
+        let puts_definition = self.view.cloudwatch.drift == DriftPolicy::Mend;
         let writing = Writing {
             spec,
             annotation,
             step,
+            puts_definition,
             update,
         };
         match write {
@@ -94,8 +98,8 @@ impl Reconciler {
         }
     }
 
-    /// The write that annotates an alarm; `None`: the alarm says so already, or must not be
-    /// written.
+    /// The write that annotates an alarm; `None`: the alarm has this annotation already, or
+    /// must not be written.
     fn write_of_annotation(&self, spec: &AlarmSpec, annotation: &Annotation) -> Option<Write> {
         let arn = match self.known.get(&spec.name) {
             Some(KnownAlarm::Foreign | KnownAlarm::Deleted { .. }) => return None,
@@ -107,15 +111,19 @@ impl Reconciler {
             Some(KnownAlarm::Managed { arn, .. }) => arn.clone(),
             None => None,
         };
-        let tag = WriteOperation::Tag(annotation.tags(spec));
+        let mut tags = annotation.tags(spec);
         let put = match self.view.cloudwatch.drift {
             DriftPolicy::Mend => put(spec, annotation),
-            DriftPolicy::Leave => WriteOperation::PutDescription(annotation.description.clone()),
+            DriftPolicy::Leave => {
+                // The definition is kept, and so is its fingerprint.
+                tags.retain(|(key, _)| *key != DEFINITION_TAG);
+                WriteOperation::PutDescription(annotation.description.clone())
+            }
         };
         Some(Write {
             alarm: spec.name.clone(),
             arn,
-            operations: vec![tag, put],
+            operations: vec![WriteOperation::Tag(tags), put],
         })
     }
 
@@ -132,6 +140,7 @@ impl Reconciler {
         };
         let (name, cause) = (writing.spec.name.clone(), writing.annotation.cause.clone());
         let step = writing.step.take();
+        let has_definition = step.is_some() || writing.puts_definition;
         self.log(match step {
             Some(Step::Create(_)) => Notice::Created(name, cause),
             Some(_) => Notice::Updated(name, cause),
@@ -139,10 +148,11 @@ impl Reconciler {
         });
         self.disable.wrote(&writing.spec.name, arn.as_ref());
         let annotation = writing.annotation.clone();
-        self.known.wrote(&writing.spec, arn, annotation);
-        // With `Leave` an annotation alone leaves what somebody changed.
-        if step.is_some() || self.view.cloudwatch.drift == DriftPolicy::Mend {
+        if has_definition {
+            self.known.wrote(&writing.spec, arn, annotation);
             self.clear_drift(&writing.spec.name);
+        } else {
+            self.known.annotated(&writing.spec.name, arn, annotation);
         }
         self.alarm_written(writing, now);
     }
@@ -156,8 +166,8 @@ impl Reconciler {
         self.write_next_cause(writing, now);
     }
 
-    /// Has the alarm of the cause that a target names say the same, and those of its other
-    /// causes that no failure is known, once they had the time to fire.
+    /// Writes the annotation to the alarm of the cause that the target names, and requests that
+    /// alarms of its other causes are reset once they had time to fire.
     fn write_next_cause(&mut self, writing: Writing, now: Duration) {
         let annotation = writing.annotation;
         let Some(mut update) = writing.update else {
@@ -206,7 +216,7 @@ impl Reconciler {
             }
         }
         let goes_on = if failed.missing {
-            // Deleted meanwhile: the next read tells what to do.
+            // It was deleted by hand. The next read decides what to do.
             self.known.is_missing(&name);
             self.reading.is_stale = true;
             true
@@ -246,8 +256,8 @@ impl Reconciler {
         true
     }
 
-    /// What a new alarm says first. A deleted alarm says again what it said, and an alarm of
-    /// the cause that its target names says so.
+    /// The first annotation of a new alarm. A deleted alarm gets its last one back, and the
+    /// alarm of a cause gets the one of its target if the target names that cause.
     fn first_annotation(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(annotation) = self.known.annotation(&spec.name) {
             return annotation.clone();

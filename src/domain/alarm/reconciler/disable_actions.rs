@@ -1,7 +1,7 @@
 //! Alarms whose actions are to be disabled because their targets were removed.
 //!
 //! Alarms known as managed are disabled at once, a hundred per call. An unknown one is read
-//! first and left alone without the managed tag: the account may not have been read yet, or
+//! first and not changed without the managed tag: the account may not have been read yet, or
 //! the outcome of its creation was lost. Each disabled alarm is then marked as disabled by
 //! Probecause; otherwise a target that returns would find its alarm changed by hand.
 
@@ -28,7 +28,7 @@ pub(super) struct AlarmRef {
 #[derive(Debug)]
 pub(super) struct DisableActions {
     enabled: VecDeque<AlarmRef>,
-    /// To be disabled if they exist and are managed.
+    /// Alarms that may not exist or may not be managed.
     unknown: Vec<String>,
     /// The unknown alarms that are being read.
     lookup: Option<(ReadId, Vec<String>)>,
@@ -65,7 +65,7 @@ impl DisableActions {
         }
     }
 
-    /// Adds an alarm of which it is not known whether it exists.
+    /// Adds an alarm that may not exist.
     pub(super) fn add_unknown(&mut self, name: String) {
         self.unknown.push(name);
     }

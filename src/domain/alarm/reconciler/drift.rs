@@ -1,7 +1,7 @@
 //! Reads of the account, and alarms that differ from what was written.
 //!
 //! At start, after a reload and when the known state proved wrong, the alarms are read with
-//! their tags and everything is planned anew. In between, they are reviewed without tags,
+//! their tags and a new plan is made. In between, they are reviewed without tags,
 //! since tags take one request per alarm. A change by hand is reported once, counted, and
 //! overwritten or left as the drift policy says.
 
@@ -105,7 +105,9 @@ impl Reconciler {
     /// Begins to read the account without tags, if that is due.
     pub(super) fn begin_review(&mut self, now: Duration) {
         let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
-        if is_due {
+        // A review of alarms that are still being created would find them missing.
+        let mut steps = self.planned.iter();
+        if is_due && steps.all(|step| self.quarantine.holds(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());
             self.begin_read(scope, Phase::Review);
         }
@@ -188,8 +190,8 @@ impl Reconciler {
         }
     }
 
-    /// Has the tags read of alarms that seem to have changed: one may be somebody else's
-    /// alarm of the same name, created after ours was deleted, and must not be overwritten.
+    /// Reads the tags of alarms that seem to have changed. One may be a foreign alarm of the
+    /// same name, created after the managed one was deleted, and must not be overwritten.
     fn check_changed(&mut self, actual: Vec<ActualAlarm>) {
         let plan = self.plan(&actual);
         let changed = plan.steps.iter().filter(|step| step.drift().is_some());
@@ -221,8 +223,13 @@ impl Reconciler {
         let mut known = HashMap::new();
         let mut drifted = BTreeMap::new();
         for step in plan.steps {
-            if let Some(newer) = self.known.take_newer(step.name()) {
-                known.extend([newer]);
+            // The read may have seen the alarm before it was written.
+            let is_writing = self
+                .task
+                .as_ref()
+                .is_some_and(|task| task.writes(step.name()));
+            if is_writing || self.known.is_newer(step.name()) {
+                known.extend(self.known.take(step.name()));
                 continue;
             }
             if let Some(changes) = step.drift() {
@@ -236,7 +243,7 @@ impl Reconciler {
                 Step::Unchanged { spec, actual }
                 | Step::Update { spec, actual, .. }
                 | Step::Drift { spec, actual, .. } => {
-                    known.insert(spec.name.clone(), KnownAlarm::read(spec, actual));
+                    known.insert(spec.name.clone(), self.known.read(spec, actual));
                 }
                 Step::Create(spec) => {
                     if let Some(deleted) = self.known.deleted_by_hand(spec) {

@@ -15,12 +15,12 @@ use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::reconciler::task::{Handoff, Task};
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 
-/// What to do about an update.
+/// What to do with an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
     /// Write it.
     Write,
-    /// The alarm says so already.
+    /// The alarm names this cause already.
     Unchanged,
     /// Write it when the alarm does not fire any more.
     Wait,
@@ -159,7 +159,7 @@ impl Reconciler {
 }
 
 impl Current<'_> {
-    /// What to do about an annotation (`None`: the failure is over).
+    /// What to do with an annotation (`None`: the failure is over).
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
         let is_ours = self.handed.is_some() && self.handed == self.cause;
         match annotation {

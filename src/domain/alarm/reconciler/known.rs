@@ -24,7 +24,7 @@ pub(super) enum KnownAlarm {
         /// Of the definition that was written last.
         fingerprint: String,
     },
-    /// Managed until somebody deleted it, with what it said then.
+    /// Managed until it was deleted by hand, with its last annotation.
     Deleted {
         annotation: Annotation,
         fingerprint: String,
@@ -37,6 +37,8 @@ pub(super) struct KnownAlarms {
     by_name: HashMap<String, KnownAlarm>,
     /// Written since the read under way began.
     written: HashSet<String>,
+    /// Annotated since the read under way began; the definitions were kept.
+    annotated: HashMap<String, Annotation>,
     /// Not found since the last read.
     missing: HashSet<String>,
 }
@@ -52,7 +54,7 @@ impl KnownAlarms {
         managed && !self.missing.contains(name)
     }
 
-    /// What a managed alarm says, or said before it was deleted.
+    /// The annotation of a managed alarm, or the last one of a deleted alarm.
     pub(super) fn annotation(&self, name: &str) -> Option<&Annotation> {
         match self.get(name)? {
             KnownAlarm::Foreign => None,
@@ -74,6 +76,33 @@ impl KnownAlarms {
         self.missing.remove(&spec.name);
     }
 
+    /// Records that an alarm was annotated, and that its definition was kept.
+    pub(super) fn annotated(&mut self, name: &str, arn: Option<String>, annotation: Annotation) {
+        self.annotated.insert(name.to_owned(), annotation.clone());
+        let fingerprint = match self.by_name.remove(name) {
+            Some(KnownAlarm::Managed { fingerprint, .. }) => fingerprint,
+            _ => String::new(),
+        };
+        let known = KnownAlarm::Managed {
+            arn,
+            annotation,
+            fingerprint,
+        };
+        self.by_name.insert(name.to_owned(), known);
+    }
+
+    /// What a read found of a managed alarm, with a newer annotation if there is one.
+    pub(super) fn read(&self, spec: &AlarmSpec, actual: &ActualAlarm) -> KnownAlarm {
+        let newer = self.annotated.get(&spec.name).cloned();
+        let found = || Annotation::kept(spec, &actual.tags, &actual.description);
+        let fingerprint = actual.tags.get(DEFINITION_TAG);
+        KnownAlarm::Managed {
+            arn: Some(actual.arn.clone()),
+            annotation: newer.unwrap_or_else(found),
+            fingerprint: fingerprint.cloned().unwrap_or_default(),
+        }
+    }
+
     /// Records that a managed alarm was not found when it was written. It is not written
     /// again before the next read; until then it may still have to be disabled.
     pub(super) fn is_missing(&mut self, name: &str) {
@@ -83,18 +112,23 @@ impl KnownAlarms {
     /// Records that a read of the account begins.
     pub(super) fn read_begins(&mut self) {
         self.written.clear();
+        self.annotated.clear();
     }
 
-    /// Takes an alarm out that was written after the read under way began.
-    pub(super) fn take_newer(&mut self, name: &str) -> Option<(String, KnownAlarm)> {
-        let written = self.written.contains(name);
-        written.then(|| self.by_name.remove_entry(name)).flatten()
+    /// Whether an alarm was written after the read under way began.
+    pub(super) fn is_newer(&self, name: &str) -> bool {
+        self.written.contains(name)
+    }
+
+    pub(super) fn take(&mut self, name: &str) -> Option<(String, KnownAlarm)> {
+        self.by_name.remove_entry(name)
     }
 
     /// Replaces everything by what a read found.
     pub(super) fn replace(&mut self, by_name: HashMap<String, KnownAlarm>) {
         self.by_name = by_name;
         self.written.clear();
+        self.annotated.clear();
         self.missing.clear();
     }
 
@@ -138,17 +172,5 @@ impl KnownAlarms {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
         true
-    }
-}
-
-impl KnownAlarm {
-    /// What a read tells of a managed alarm.
-    pub(super) fn read(spec: &AlarmSpec, actual: &ActualAlarm) -> Self {
-        let fingerprint = actual.tags.get(DEFINITION_TAG);
-        Self::Managed {
-            arn: Some(actual.arn.clone()),
-            annotation: Annotation::kept(spec, &actual.tags, &actual.description),
-            fingerprint: fingerprint.cloned().unwrap_or_default(),
-        }
     }
 }

@@ -1,15 +1,16 @@
 //! Brings the alarms of one destination to the desired state, as a pure state machine.
 //!
 //! [`Reconciler::step`] takes an event and returns what the executor has to do: calls to
-//! make, results of updates, notices to log. It owns all that is known and wanted. Order of
-//! work: disable the alarms of removed targets, write alarms that are about to fire, carry
-//! out the plan, write other updates, review the account. At most one write is under way,
-//! and reads of the account go on beside it, so that an urgent update never waits for them.
-//! Times are durations since the daemon started.
+//! make, results of updates, notices to log. It owns the known and the desired state. Order
+//! of work: disable the actions of alarms of removed targets, write alarms that are about to
+//! fire, carry out the plan, write other updates, review the account. At most one write is
+//! under way. Reads run beside it, so that an urgent update never waits for them. Times are
+//! durations since the daemon started.
 //!
-//! `pending` holds updates, `apply` writes them, `drift` reads and plans, `known` remembers,
-//! `disable_actions` and `quarantine` hold alarms apart, `ownership` and `handoff` handle
-//! alarms that several daemons watch.
+//! `schedule` picks the next work; `pending` holds updates; `apply` writes alarms; `drift`
+//! reads and plans; `known` holds the known alarms; `disable_actions` and `quarantine` hold
+//! alarms that are treated separately; `ownership` and `handoff` handle alarms of targets
+//! that several daemons probe.
 
 mod apply;
 pub mod call;
@@ -61,7 +62,8 @@ pub struct Reconciler {
     /// Desired alarms of every target that this daemon probes.
     held: Specs,
     ownership: Ownership,
-    /// Targets whose alarms another daemon manages and this one annotated, with the cause.
+    /// Targets whose alarms are managed by another daemon and name a cause that this daemon
+    /// wrote, with that cause.
     handed: HashMap<TargetName, String>,
     known: KnownAlarms,
     reading: Reading,
@@ -80,19 +82,18 @@ pub struct Reconciler {
     outputs: Vec<Output>,
 }
 
-/// Something that happened.
+/// An event that the reconciler reacts to.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The settings of the destination changed.
     Configured(Arc<DestinationView>),
-    /// A target's alarm is to say this (`None`: no failure is known), at this time at the
-    /// earliest.
+    /// An annotation of a target's alarm was requested.
     Requested {
         /// The target.
         target: TargetName,
-        /// What to say.
+        /// The annotation; `None`: no failure is known.
         annotation: Option<Annotation>,
-        /// The earliest time.
+        /// The earliest time to write it.
         not_before: Duration,
     },
     /// A target's alarm is about to fire; the ticket is settled with its update's result.
@@ -106,7 +107,7 @@ pub enum Event {
     Group(Option<Annotation>),
     /// A call ended.
     Finished(Outcome),
-    /// The time of [`Reconciler::next_wakeup`] has come.
+    /// The time of [`Reconciler::next_wakeup`] was reached.
     Timer,
 }
 
@@ -176,7 +177,7 @@ impl Reconciler {
         std::mem::take(&mut self.outputs)
     }
 
-    /// When [`Event::Timer`] is due; `None`: only another event has anything begin.
+    /// When [`Event::Timer`] is due; `None`: nothing is due until another event.
     #[must_use]
     pub fn next_wakeup(&self, now: Duration) -> Option<Duration> {
         if self.is_done() {
@@ -199,8 +200,7 @@ impl Reconciler {
         times.into_iter().flatten().filter(|at| *at > now).min()
     }
 
-    /// Whether nothing is left to do unless an event comes: the destination is inactive, and
-    /// no alarm is left whose actions are to be disabled.
+    /// Whether the destination is inactive and the actions of all its alarms are disabled.
     #[must_use]
     pub fn is_done(&self) -> bool {
         !self.view.active && self.disable.is_done() && self.task.is_none()

@@ -26,7 +26,7 @@ pub(super) struct PendingUpdates {
     settled: Vec<(Ticket, UpdateResult)>,
 }
 
-/// What one alarm is to say.
+/// A requested annotation of one alarm.
 #[derive(Debug)]
 pub(super) struct AlarmUpdate {
     /// `None`: no failure is known.
@@ -139,7 +139,7 @@ impl PendingUpdates {
         }
     }
 
-    /// Settles a ticket of which no update is pending or under way.
+    /// Settles a ticket whose update is neither pending nor under way.
     pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
         self.settled.push((ticket, result));
     }

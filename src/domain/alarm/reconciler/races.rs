@@ -10,6 +10,7 @@
 //! | deletion by hand during an incident | `an_alarm_deleted_during_an_incident_is_created_with_its_cause` |
 //! | takeover by another daemon | `a_daemon_takes_over_the_alarms_of_one_that_is_gone` |
 //! | reload while an update is under way | `a_reload_during_an_update_plans_after_it` |
+//! | reload and an urgent update during the read | `a_reload_writes_the_new_definition_after_an_urgent_update` |
 //! | removal while an alarm is being created | `a_target_removed_during_its_creation_is_disabled` |
 //! | removal and return | `a_target_that_returns_while_it_is_disabled_notifies_again` |
 //! | denied write beside an urgent one | `a_denied_alarm_delays_no_other` |
@@ -71,7 +72,7 @@ fn denied_tags_do_not_delay_an_urgent_update() {
     world.fail("orders", "dns-failure", 1);
     world.fail("payments", "dns-failure", 2);
     world.run();
-    // One is known as managed. The other may be somebody else's, so its ticket fails at once.
+    // `orders` is known as managed. `payments` may be a foreign alarm, so its ticket fails.
     assert_eq!(world.settled, [(2, Failed), (1, Written)]);
     world.failing.clear();
     world.pass(SECOND);
@@ -191,6 +192,28 @@ fn a_reload_during_an_update_plans_after_it() {
     assert_eq!(world.named("orders"), "dns-failure");
     let definition = world.alarm("orders").definition.clone().unwrap();
     assert_eq!(definition.metric.unwrap().namespace, "Other");
+}
+
+#[test]
+fn a_reload_writes_the_new_definition_after_an_urgent_update() {
+    for drift in [DriftPolicy::Mend, DriftPolicy::Leave] {
+        let with = |settings: &mut Settings| settings.cloudwatch.drift = drift;
+        let mut world = World::applied(view(with));
+        world.held = vec!["ReadAll"];
+        world.step(Event::Configured(view(|settings| {
+            with(settings);
+            settings.cloudwatch.namespace = "Other".to_owned();
+        })));
+        world.fail("orders", "dns-failure", 1);
+        world.run();
+        world.held.clear();
+        world.run();
+        world.pass(REVIEW);
+        let definition = world.alarm("orders").definition.clone().unwrap();
+        assert_eq!(definition.metric.unwrap().namespace, "Other", "{drift:?}");
+        assert_eq!(world.named("orders"), "dns-failure", "{drift:?}");
+        assert_eq!(world.drifted, 0, "{drift:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 impl Reconciler {
-    /// Begins whatever may begin now.
+    /// Begins all work that may begin now.
     pub(super) fn schedule(&mut self, now: Duration) {
         if now < self.not_before {
             self.updates.fail_where(|_| true);
@@ -47,7 +47,7 @@ impl Reconciler {
         self.begin_review(now);
     }
 
-    /// Disables the next actions, and reads alarms that may have to be.
+    /// Disables the actions of the next alarms, and reads alarms that may not exist.
     fn begin_disable(&mut self, now: Duration) {
         let read = self.next_read();
         let names = self.disable.begin_lookup(read, now);

@@ -26,6 +26,8 @@ pub(super) struct Writing {
     pub(super) annotation: Annotation,
     /// The planned step that is carried out with it.
     pub(super) step: Option<Step>,
+    /// Without a step, whether the definition is written with the annotation.
+    pub(super) puts_definition: bool,
     pub(super) update: Option<UpdateWrite>,
 }
 
@@ -51,6 +53,11 @@ pub(super) struct Handoff {
 }
 
 impl Task {
+    /// Whether it writes the alarm of this name.
+    pub(super) fn writes(&self, name: &str) -> bool {
+        matches!(self, Self::Write(writing) if writing.spec.name == name)
+    }
+
     /// The update of this alarm, if it is under way.
     pub(super) fn update_of(&mut self, key: &AlarmKey) -> Option<&mut AlarmUpdate> {
         match self {

@@ -35,8 +35,8 @@ const DELETED: &str = "probecause local orders: deleted";
 
 #[test]
 fn a_change_by_hand_is_reported_and_overwritten_or_left() {
-    let mended = [DISABLED, "Write orders"];
-    let world = check(DriftPolicy::Mend, disabled_by_hand, &mended);
+    let overwritten = [DISABLED, "Write orders"];
+    let world = check(DriftPolicy::Mend, disabled_by_hand, &overwritten);
     assert_eq!(world.drifted, 0, "it is as configured again");
     let left = check(DriftPolicy::Leave, disabled_by_hand, &[DISABLED]);
     assert_eq!(left.drifted, 1);
@@ -84,6 +84,18 @@ fn an_alarm_that_was_written_after_a_review_began_is_not_judged_by_it() {
     world.run();
     assert_eq!(world.made, ["Write orders", "Review", "ReadTags"]);
     assert_eq!(world.drifted, 0);
+}
+
+#[test]
+fn an_alarm_that_is_being_created_is_not_created_again_after_a_review() {
+    let mut world = World::start(view(|_| {}));
+    world.held = vec!["Write"];
+    world.pass(REVIEW * 2);
+    world.held.clear();
+    world.run();
+    let creations = ["ReadAll", "Write (heartbeat)", "Write orders"];
+    assert_eq!(world.made[..3], creations);
+    assert!(!world.made[3..].contains(&"Write orders".to_owned()));
 }
 
 #[test]

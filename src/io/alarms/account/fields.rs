@@ -1,4 +1,4 @@
-//! Translates alarms between the SDK's types and ours.
+//! Translates alarms between the types of the SDK and of `domain`.
 //!
 //! An alarm whose description alone is written keeps every other field that CloudWatch
 //! accepts. Nothing is decided here.

@@ -1,6 +1,6 @@
 //! Requests about alarms: reads that return values, and writes of single alarms.
 //!
-//! `fields` translates between the SDK's types and ours. Every write waits for a [`Pace`],
+//! `fields` translates between the types of the SDK and of `domain`. Every write waits for a [`Pace`],
 //! because CloudWatch accepts three alarm writes a second per account. What is written is
 //! decided by `domain::alarm`.
 

@@ -52,7 +52,7 @@ pub(super) struct Destination {
 
 /// A destination that was removed and has not ended yet.
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(super) struct Removed {
     work: AbortHandle,
     done: JoinHandle<()>,
 }
@@ -65,7 +65,7 @@ struct Work {
     /// Closed once the destination was removed.
     settings: watch::Receiver<Arc<DestinationView>>,
     /// A removed destination of the same name that may not have ended yet.
-    before: Option<Leaving>,
+    before: Option<Removed>,
 }
 
 /// Reports that may be queued: 20 s at 500 probes a second. The task is never busy that
@@ -88,7 +88,7 @@ impl Destination {
     pub(super) fn start(
         with: &Surroundings,
         view: DestinationView,
-        before: Option<Leaving>,
+        before: Option<Removed>,
     ) -> Self {
         let name = view.name.clone();
         let (commands, queue) = mpsc::channel(QUEUE);
@@ -173,13 +173,13 @@ impl Destination {
     }
 
     /// Sends the queue, disables the actions of all alarms, and ends.
-    pub(super) fn leave(self) -> Leaving {
+    pub(super) fn remove(self) -> Removed {
         // Without desired alarms, every alarm is one of a removed target.
         let last = self.settings.borrow().removed();
         self.settings.send_replace(Arc::new(last));
         let (commands, watched) = (self.commands, self.watched);
         let deadline = Instant::now() + FLUSH;
-        Leaving {
+        Removed {
             work: self.work,
             done: tokio::spawn(async move {
                 // It fails if the task has ended, which is reported elsewhere.
@@ -202,14 +202,14 @@ impl Destination {
     }
 }
 
-impl Leaving {
+impl Removed {
     /// Whether it has ended.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.done.is_finished()
     }
 
     /// Waits until it has ended.
-    pub(super) async fn gone(self) {
+    pub(super) async fn ended(self) {
         // A panic is reported by `watched`.
         let _ = self.done.await;
     }
@@ -218,7 +218,7 @@ impl Leaving {
     async fn hand_over(mut self) {
         if timeout(HANDOVER, &mut self.done).await.is_err() {
             self.work.abort();
-            self.gone().await;
+            self.ended().await;
         }
     }
 }

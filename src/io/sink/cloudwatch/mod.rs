@@ -11,7 +11,7 @@ mod datapoint;
 mod destination;
 mod gauges;
 #[cfg(test)]
-mod hold_tests;
+mod guarantees;
 mod publisher;
 mod routing;
 
@@ -112,8 +112,8 @@ impl CloudWatchSink {
         self.routing().group(annotation);
     }
 
-    /// Takes new settings. Alarms are planned anew, and the actions of alarms whose targets
-    /// were removed or moved are disabled at once.
+    /// Takes new settings. A new plan of alarms is made, and the actions of alarms whose
+    /// targets were removed or moved are disabled at once.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers hand over their reference"
@@ -131,10 +131,10 @@ impl CloudWatchSink {
     /// Sends all queues and ends the tasks, within the given time.
     pub async fn shutdown(&self, within: Duration) {
         let deadline = Instant::now() + within;
-        let (running, leaving) = self.routing().end();
+        let (running, removed) = self.routing().end();
         let running = running.into_iter().map(|one| one.shut_down(deadline));
-        let leaving = leaving.into_iter().map(|one| one.gone());
-        let all = join(join_all(running), join_all(leaving));
+        let removed = removed.into_iter().map(|one| one.ended());
+        let all = join(join_all(running), join_all(removed));
         // Datapoints that are left are sent after the next start.
         let _ = timeout_at(deadline + OVERTIME, all).await;
         self.ended.send_replace(true);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::{self, DestinationView, MAIN};
 use crate::io::sink::cloudwatch::aggregator::Command;
-use crate::io::sink::cloudwatch::destination::{Destination, Leaving, Surroundings};
+use crate::io::sink::cloudwatch::destination::{Destination, Removed, Surroundings};
 use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
@@ -19,7 +19,7 @@ use crate::model::target::Target;
 pub(super) struct Routing {
     with: Surroundings,
     running: BTreeMap<String, Destination>,
-    leaving: BTreeMap<String, Leaving>,
+    removed: BTreeMap<String, Removed>,
     /// The last state, for destinations that are started later.
     trouble: bool,
     group: Option<Annotation>,
@@ -31,14 +31,14 @@ impl Routing {
         Self {
             with,
             running: BTreeMap::new(),
-            leaving: BTreeMap::new(),
+            removed: BTreeMap::new(),
             trouble: false,
             group: None,
         }
     }
 
     /// Starts, changes and ends destinations as the settings say. A destination that moved to
-    /// another account or region ends there and is started anew.
+    /// another account or region ends there and is started again.
     pub(super) fn configure(&mut self, settings: &Settings) {
         let views = destination::running(settings);
         let gone = self.running.iter().filter(|(name, destination)| {
@@ -48,10 +48,10 @@ impl Routing {
         let gone: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
         for name in gone {
             if let Some(destination) = self.running.remove(&name) {
-                self.leaving.insert(name, destination.leave());
+                self.removed.insert(name, destination.remove());
             }
         }
-        self.leaving.retain(|_, leaving| !leaving.is_gone());
+        self.removed.retain(|_, removed| !removed.has_ended());
         for (name, view) in views {
             if let Some(destination) = self.running.get(&name) {
                 destination.configure(view);
@@ -93,14 +93,14 @@ impl Routing {
     }
 
     /// Removes all destinations, running and removed ones, so that they can end.
-    pub(super) fn end(&mut self) -> (Vec<Destination>, Vec<Leaving>) {
+    pub(super) fn end(&mut self) -> (Vec<Destination>, Vec<Removed>) {
         let running = std::mem::take(&mut self.running).into_values();
-        let leaving = std::mem::take(&mut self.leaving).into_values();
-        (running.collect(), leaving.collect())
+        let removed = std::mem::take(&mut self.removed).into_values();
+        (running.collect(), removed.collect())
     }
 
     fn start(&mut self, name: String, view: DestinationView) {
-        let destination = Destination::start(&self.with, view, self.leaving.remove(&name));
+        let destination = Destination::start(&self.with, view, self.removed.remove(&name));
         if self.trouble {
             destination.send(Command::Trouble(true));
         }
