@@ -13,10 +13,14 @@ use crate::cloudwatch_faults::server::{Server, arn};
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
 
 /// Waits for something that is to come soon.
+/// How long a test waits for what must happen, however slow the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for a condition.
 pub(crate) async fn until(what: &str, wanted: impl Fn() -> bool) {
     let begun = Instant::now();
     while !wanted() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "in vain: {what}");
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
         sleep(Duration::from_millis(20)).await;
     }
 }
