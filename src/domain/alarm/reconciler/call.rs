@@ -2,7 +2,6 @@
 //! outcomes, and what is to be logged or reported besides.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::heartbeat_shard;
@@ -259,9 +258,4 @@ impl CallFailure {
     pub fn concerns_one_alarm(&self) -> bool {
         self.kind != CallFailureKind::Transient
     }
-}
-
-/// Doubles a wait for each failure in a row, up to a limit.
-pub(super) fn backoff(first: Duration, longest: Duration, failures: u32) -> Duration {
-    (first * 2_u32.pow(failures.min(10))).min(longest)
 }

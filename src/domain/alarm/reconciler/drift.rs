@@ -13,10 +13,11 @@ use crate::domain::alarm::heartbeat_shard;
 use crate::domain::alarm::plan::{ActualAlarm, FieldDiff, Plan, Step};
 use crate::domain::alarm::reconciler::Reconciler;
 use crate::domain::alarm::reconciler::call::{
-    Call, CallFailure, Found, Notice, Output, ReadId, ReadScope, backoff,
+    Call, CallFailure, Found, Notice, Output, ReadId, ReadScope,
 };
 use crate::domain::alarm::reconciler::disable_actions::{AlarmRef, DISABLED};
 use crate::domain::alarm::reconciler::known::KnownAlarm;
+use crate::domain::alarm::reconciler::schedule::BACKOFF;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
@@ -44,12 +45,6 @@ enum Phase {
     /// Tags of alarms that seem to have changed; the others wait here.
     Changed(Vec<ActualAlarm>),
 }
-
-/// First wait after a full read that failed; it doubles from there.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-
-/// Longest wait: permissions that were just granted take effect within a minute.
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 /// Reported as the difference of an alarm that does not exist any more.
 const DELETED: &str = "deleted";
@@ -144,7 +139,7 @@ impl Reconciler {
             Ok(Found::States(_)) => return,
             Err(_) => {
                 if matches!(phase, Phase::Full) {
-                    let wait = backoff(FIRST_RETRY, LONGEST_RETRY, self.reading.failures);
+                    let wait = BACKOFF.delay(self.reading.failures);
                     self.reading.retry_at = now + wait;
                     self.reading.failures = self.reading.failures.saturating_add(1);
                 }

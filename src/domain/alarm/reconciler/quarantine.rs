@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::domain::alarm::reconciler::call::backoff;
+use crate::domain::retry::Backoff;
 
 /// The alarms that cannot be written, by name.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Quarantine {
             until: now,
             failures: 0,
         });
-        entry.until = now + backoff(FIRST, LONGEST, entry.failures);
+        entry.until = now + Backoff::new(FIRST, LONGEST).delay(entry.failures);
         entry.failures = entry.failures.saturating_add(1);
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.in_a_row < ALL

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use crate::domain::alarm::reconciler::Reconciler;
-use crate::domain::alarm::reconciler::call::{Call, CallFailure, CallFailureKind, backoff};
+use crate::domain::alarm::reconciler::call::{Call, CallFailure, CallFailureKind};
 use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::reconciler::task::Task;
 use crate::domain::alarm::spec::AlarmKey;
+use crate::domain::retry::Backoff;
 
-/// First wait after a failure that concerns the account; it doubles from there.
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-
-/// Longest wait: permissions that were just granted take effect within a minute.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+/// Delays after failures that concern the account. Permissions that were just granted take
+/// effect within a minute.
+pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 impl Reconciler {
     /// Begins all work that may begin now.
@@ -137,7 +136,7 @@ impl Reconciler {
             self.reading.restart();
             self.planned.clear();
         }
-        self.not_before = now + backoff(FIRST_BACKOFF, LONGEST_BACKOFF, self.failures);
+        self.not_before = now + BACKOFF.delay(self.failures);
         self.failures = self.failures.saturating_add(1);
     }
 }
