@@ -88,6 +88,10 @@ async fn a_killed_daemon_pages_once_by_its_heartbeat() {
     for name in [&alarm, &heartbeat] {
         emulator.until(name, StateValue::Ok, PATIENCE, || {}).await;
     }
+    // The alarm of the cause is created last.
+    let throttled = CauseId::new("lambda-throttled").unwrap();
+    let own = cause_alarm_name(&here, "orders", &throttled);
+    emulator.until_actions(&own, true, PATIENCE).await;
 
     let before = emulator.describe(&alarm).await.state_updated_timestamp;
     daemon.child.kill().await.unwrap();
@@ -98,8 +102,6 @@ async fn a_killed_daemon_pages_once_by_its_heartbeat() {
     let after = emulator.describe(&alarm).await;
     assert_eq!(after.state_value, Some(StateValue::Ok), "{after:?}");
     assert_eq!(after.state_updated_timestamp, before, "it moved");
-    let throttled = CauseId::new("lambda-throttled").unwrap();
-    let own = cause_alarm_name(&here, "orders", &throttled);
     let own = emulator.describe(&own).await;
     assert_ne!(own.state_value, Some(StateValue::Alarm), "{own:?}");
 }

@@ -149,7 +149,7 @@ async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
     let (_, text) = act(&prune(false), &one).await;
     assert_eq!(
         text,
-        format!("- probecause {here} orders\n1 to remove: use --yes to remove them\n")
+        format!("- probecause {here} orders\n1 to remove; use --yes to remove them\n")
     );
     assert_eq!(proxy.writes(), 2);
     act(&prune(true), &one).await;
