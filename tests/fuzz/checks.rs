@@ -3,8 +3,6 @@
 //! The fuzzer calls them with what it thinks up, the replay (`main.rs`) with what it found.
 //! A panic is a finding, and so is each assertion here. None reaches the network.
 
-#![expect(clippy::unwrap_used, reason = "a test helper fails by panicking")]
-
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;

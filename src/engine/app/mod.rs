@@ -149,11 +149,8 @@ impl App {
         let (emission_sender, emissions) = mpsc::channel(EMISSION_QUEUE);
         let (control_sender, control_requests) = mpsc::channel(MAX_CONTROLS);
         let (configuration_sender, configurations) = mpsc::channel(1);
-        let (collector, evidence) = start_evidence(
-            &settings,
-            &metrics,
-            (options.aws.clone(), options.first_log_search),
-        );
+        let aws = (options.aws.clone(), options.first_log_search);
+        let (collector, evidence) = start_evidence(&settings, &metrics, aws);
         let inbox = Inbox {
             emissions,
             control_requests,

@@ -67,7 +67,7 @@ impl Connection {
             error!(
                 operation = failure.operation,
                 outcome = failure.kind.as_str(),
-                "cloudwatch: {}; the daemon goes on and tries again",
+                "cloudwatch: {}; the daemon continues and retries",
                 failure.text
             );
         }

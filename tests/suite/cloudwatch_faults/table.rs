@@ -176,7 +176,7 @@ fn times(server: &Server, target: &str) -> usize {
 async fn throttled_it_waits_and_loses_nothing() {
     check(Row {
         answers: vec![Answer::fault(400, "Throttling", "Rate exceeded"); 3],
-        told: "Throttling: Rate exceeded; the daemon goes on and tries again",
+        told: "Throttling: Rate exceeded; the daemon continues and retries",
         outcome: "throttled",
         failed: 3,
         ..Row::default()
@@ -188,7 +188,7 @@ async fn throttled_it_waits_and_loses_nothing() {
 async fn faults_of_cloudwatch_are_waited_for_and_lose_nothing() {
     check(Row {
         answers: vec![Answer::fault(500, "InternalServiceError", "oops"); 3],
-        told: "InternalServiceError: oops; the daemon goes on and tries again",
+        told: "InternalServiceError: oops; the daemon continues and retries",
         outcome: "failed",
         failed: 3,
         ..Row::default()
