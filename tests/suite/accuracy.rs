@@ -31,7 +31,7 @@ mod tests {
     use probecause::model::cause::Certainty;
 
     use crate::accuracy::front_doors::FAULTS;
-    use crate::accuracy::measure::{Measured, measure, names_nothing};
+    use crate::accuracy::measure::{Measured, measure, names_no_cause};
     use crate::accuracy::table::{self, AIM_AMONG, AIMS, Share, Style};
     use crate::accuracy::truths::Stage;
 
@@ -64,9 +64,9 @@ mod tests {
     #[test]
     fn every_certainty_keeps_its_aim_as_far_as_so_few_cases_can_tell() {
         let measured = measured(3);
-        for (step, aim) in AIMS {
-            let share = table::right_at(&measured, last(), step, true);
-            check(step.as_str(), share, aim);
+        for (certainty, aim) in AIMS {
+            let share = table::right_at(&measured, last(), certainty, true);
+            check(certainty.as_str(), share, aim);
         }
         let among = table::among(&measured, last(), true);
         check("truth among the candidates", among, AIM_AMONG);
@@ -79,12 +79,12 @@ mod tests {
         for (fault, row) in FAULTS.iter().zip(measured(3)) {
             let tally = row.tallies.last().unwrap();
             let (given, right) = tally
-                .steps
+                .certainties
                 .get(&Certainty::Proven)
                 .copied()
                 .unwrap_or((0, 0));
             let wrong = given - right;
-            let allowed = if names_nothing(fault.truth) {
+            let allowed = if names_no_cause(fault.truth) {
                 CASES / 20
             } else {
                 0
@@ -104,7 +104,7 @@ mod tests {
             let rows = FAULTS.iter().zip(&measured);
             let gateways = rows.filter(|(fault, _)| fault.door.is_gateway());
             gateways
-                .map(|(fault, row)| fault.often * f64::from(row.tallies[stage].right))
+                .map(|(fault, row)| fault.frequency * f64::from(row.tallies[stage].right))
                 .sum()
         };
         let shares: Vec<f64> = (0..=last()).map(right).collect();
