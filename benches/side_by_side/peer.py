@@ -1,7 +1,7 @@
-"""Drives blackbox_exporter as Prometheus does: open loop, kept connections, its headers.
+"""Sends requests to blackbox_exporter as Prometheus does, with its headers.
 
-Open loop: a probe that is late does not hold back the next, or a slow prober would be
-measured at a lower rate than a fast one.
+Connections are reused. The loop is open: a late probe does not delay the next one. Otherwise
+a slow prober would be measured at a lower rate than a fast one.
 """
 import asyncio, re, time
 from urllib.parse import quote

@@ -1,21 +1,21 @@
-"""Processes that this measurement starts, and what they cost, read from /proc.
+"""Starts processes and reads their CPU time and memory from /proc.
 
-Only what was started here is ever ended, each by its own id. CPU time is user plus system
-time of the whole process: on a shared machine it moves far less than the time on the wall.
+Only processes started here are stopped, each by its id. CPU time is the user plus system time
+of the whole process; on a shared machine it varies far less than wall time.
 """
 import os, shutil, signal, subprocess, time, urllib.error, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TICK_MS = 1000.0 / os.sysconf("SC_CLK_TCK")
-# Beside the usual ports, so that a daemon that runs already is left alone.
+# Not the default ports, so that a running daemon is not disturbed.
 PLAIN, TLS, TRUTH, PEER, OURS = (
     int(port) for port in os.environ.get("PORTS", "28480,28443,28490,29115,29853").split(","))
 
 
 class Started:
-    def __init__(self, words, log, env=None):
-        self.process = subprocess.Popen(words, stdout=open(log, "ab"), stderr=subprocess.STDOUT,
+    def __init__(self, command, log, env=None):
+        self.process = subprocess.Popen(command, stdout=open(log, "ab"), stderr=subprocess.STDOUT,
                                         env={**os.environ, **(env or {})})
         self.pid = self.process.pid
 
@@ -42,11 +42,11 @@ class Started:
         return float("nan")
 
     def ready(self, url, seconds=60):
-        """Seconds until it answers; a child that has died is not waited for."""
+        """Waits until the URL responds and returns the seconds; exits if the process ends."""
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             if self.process.poll() is not None:
-                raise SystemExit(f"{self.process.args[0]} ended with {self.process.returncode}")
+                raise SystemExit(f"{self.process.args[0]} exited with code {self.process.returncode}")
             try:
                 get(url)
                 return time.monotonic() - began
@@ -54,24 +54,24 @@ class Started:
                 return time.monotonic() - began
             except OSError:
                 time.sleep(0.01)
-        raise SystemExit(f"no answer from {url}")
+        raise SystemExit(f"no response from {url} within {seconds} s")
 
 
 def get(url, method="GET", timeout=60):
     return urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=timeout).read()
 
 
-def cost_of(words):
-    """CPU of a program that ends by itself, in milliseconds."""
+def cpu_ms_of(command):
+    """Runs a command to its end and returns its CPU time in milliseconds."""
     before = os.times()
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = os.times()
     return (after.children_user + after.children_system
             - before.children_user - before.children_system) * 1000
 
 
 def peer(folder):
-    """Debian's blackbox_exporter: the installed one, or unpacked into the folder."""
+    """The path of Debian's blackbox_exporter, installed or unpacked in the folder; None if missing."""
     found = shutil.which("prometheus-blackbox-exporter") or os.environ.get("BLACKBOX_EXPORTER")
     if found:
         return found
