@@ -1,20 +1,19 @@
-//! How often the best possible observer of the same facts would be right.
+//! Estimates how often the best possible observer of the same facts would be right.
 //!
-//! Causes overlap: two that give the same answer at the same time cannot be told apart by
-//! anybody. The bound is the accuracy of an observer who knows how often each cause gives
-//! each combination of facts. Those frequencies are counted on one half of the drawn
-//! cases and scored on the other, and the other way round, so that no case is judged by
-//! itself. Numbers are put into classes first: the bound is of these classes. A combination
-//! seen too rarely to count on is replaced by a coarser one, and that by the most frequent
-//! cause, so that with few cases the bound is estimated too low, never too high.
+//! Two causes with the same response at the same time cannot be distinguished. The bound is
+//! the accuracy of an observer that knows how often each cause produces each combination of
+//! facts. The frequencies are counted on one half of the drawn cases and scored on the
+//! other half, and vice versa. Numbers are grouped into classes first. A rare combination
+//! is replaced by a coarser one, and that by the most frequent cause, so with few cases the
+//! bound is estimated too low, never too high.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use probecause::domain::diagnosis::fact::Facts;
 
-/// Facts whose words, as they are, an observer may go by.
-const WORDS: &[&str] = &[
+/// The text facts that the observer uses.
+const TEXT_FACTS: &[&str] = &[
     "phase",
     "fault",
     "front_door",
@@ -35,7 +34,7 @@ const WORDS: &[&str] = &[
     "api.waited",
 ];
 
-/// Those that tell most; a coarser class knows these alone.
+/// The most informative text facts; a coarse class consists of these alone.
 const COARSE: &[&str] = &[
     "phase",
     "fault",
@@ -50,25 +49,26 @@ const COARSE: &[&str] = &[
     "lambda.seen",
 ];
 
-/// From so many cases of the other half on a combination is counted on.
+/// A combination is used if the other half has at least this many cases of it.
 const ENOUGH: f64 = 12.0;
 
-/// Excess over the floor, in seconds: the rules see two of these edges, the observer six.
+/// Class boundaries of the excess over the floor, in seconds. The rules distinguish two of
+/// them, the observer all six.
 const EXCESS: &[f64] = &[0.005, 0.015, 0.030, 0.075, 0.150, 0.400];
 
-/// Answer times, in seconds.
+/// Class boundaries of the response time, in seconds.
 const TIMES: &[f64] = &[1.0, 2.0, 9.9, 11.0];
 
-/// The combination of facts that an observer sees, finest first.
+/// The hashed combination of facts that an observer sees, the finest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Class([u64; 2]);
 
 /// The class of these facts.
 pub(crate) fn class_of(facts: &Facts) -> Class {
-    let hash = |words: &[&str], numbers: &[(&str, &[f64])]| {
+    let hash = |texts: &[&str], numbers: &[(&str, &[f64])]| {
         let mut hasher = DefaultHasher::new();
-        for word in words {
-            facts.text(word).hash(&mut hasher);
+        for name in texts {
+            facts.text(name).hash(&mut hasher);
         }
         facts.number("status").map(f64::to_bits).hash(&mut hasher);
         for (name, edges) in numbers {
@@ -77,29 +77,33 @@ pub(crate) fn class_of(facts: &Facts) -> Class {
         }
         hasher.finish()
     };
-    let fine = hash(WORDS, &[("excess", EXCESS), ("answer_time", TIMES)]);
+    let fine = hash(TEXT_FACTS, &[("excess", EXCESS), ("answer_time", TIMES)]);
     Class([fine, hash(COARSE, &[])])
 }
 
-/// What one row's cases look like: class by class, how many of either half.
+/// The number of a row's cases in each class, per half.
 pub(crate) type Classes = HashMap<Class, [f64; 2]>;
 
-/// One row, as the observer needs it.
+/// The part of a row that the observer needs.
 pub(crate) struct Row<'a> {
+    /// The true cause.
     pub(crate) truth: &'static str,
-    /// Occurrences of one drawn case.
+    /// Assumed occurrences per drawn case.
     pub(crate) weight: f64,
+    /// The combinations of facts of its cases.
     pub(crate) classes: &'a Classes,
 }
 
-/// What is known of one combination: cases of either half, and the weight of each cause.
+/// The frequencies of one combination.
 #[derive(Default)]
-struct Known {
+struct Frequencies {
+    /// The number of cases per half.
     cases: [f64; 2],
+    /// The weight of each cause per half.
     causes: BTreeMap<&'static str, [f64; 2]>,
 }
 
-impl Known {
+impl Frequencies {
     fn add(&mut self, row: &Row<'_>, halves: [f64; 2]) {
         let sums = self.causes.entry(row.truth).or_default();
         for half in [0, 1] {
@@ -108,7 +112,7 @@ impl Known {
         }
     }
 
-    /// The heaviest cause of one half; ties go to the first by name.
+    /// The cause with the highest weight in one half; of equal ones, the first by name.
     fn heaviest(&self, half: usize) -> Option<&'static str> {
         let mut best: Option<(&'static str, f64)> = None;
         for (truth, sums) in &self.causes {
@@ -120,10 +124,10 @@ impl Known {
     }
 }
 
-/// The share of each row's cases that the observer names rightly.
+/// The share of each row's cases whose cause the observer names correctly.
 pub(crate) fn observer(rows: &[Row<'_>]) -> Vec<f64> {
-    let mut known: [HashMap<u64, Known>; 2] = Default::default();
-    let mut all = Known::default();
+    let mut known: [HashMap<u64, Frequencies>; 2] = Default::default();
+    let mut all = Frequencies::default();
     for row in rows {
         for (Class(levels), halves) in row.classes {
             all.add(row, *halves);

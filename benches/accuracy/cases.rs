@@ -1,15 +1,15 @@
-//! One drawn failure: what happened, what was seen of it, and what else is known.
+//! Draws one failure: its observation, and the context at each stage.
 //!
-//! The observation holds an exact recorded answer and drawn times; controls and healthy
-//! answers go through the daemon's own [`Baseline`], so that what it would refuse to
-//! believe is refused here too. Declarations are drawn as people make them: some, not all.
+//! The observation consists of an exact recorded response and drawn times. Control requests
+//! and healthy responses go through the daemon's own [`Baseline`], so the daemon's checks on
+//! them apply here too. Some of a target's details are declared, not all.
 
 use std::time::Duration;
 
 use probecause::domain::baseline::Baseline;
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::{Diagnosis, Outcome};
-use probecause::model::observation::{Fault as Trouble, FaultKind, Observation};
+use probecause::model::observation::{Fault as ObservedFault, FaultKind, Observation};
 use probecause::model::target::{Authorizer, Integration, Target};
 
 use super::evidence;
@@ -18,31 +18,36 @@ use super::population::{self, Network};
 use super::random::Random;
 use super::truths::{Stage, Truths, now};
 
-/// Share of targets whose operator declared a given detail (assumption).
+/// Share of targets that declare a given detail (assumption).
 pub(crate) const DECLARED: f64 = 0.6;
-/// Share of incidents that began five probes ago or earlier, so that a limit is learned
-/// (assumption: half are seen at their first failures).
+/// Share of incidents that began at least five probes ago, so that a limit is learned
+/// (assumption: half are diagnosed at their first failures).
 const LASTING: f64 = 0.5;
-/// Share of targets that were well long enough for a history (assumption).
+/// Share of targets that were healthy long enough for a history (assumption).
 const WITH_HISTORY: f64 = 0.8;
-/// Share of APIs with a path that no route takes, so that controls count (assumption).
+/// Share of APIs with a path that matches no route, so that control requests are usable
+/// (assumption).
 const WITH_CONTROLS: f64 = 0.7;
-/// An authorizer that fails is called in vain, fails as a function does, or hangs up to
-/// the limit of 10 s that AWS documents; equal shares (assumption).
+/// The documented limit of an authorizer, in seconds. A failing authorizer is not invoked,
+/// fails as a function does, or hangs up to this limit; equal shares (assumption).
 const AUTHORIZER_LIMIT: f64 = 10.0;
-/// A backend that refuses answers at once; one that swallows packets makes the API wait
-/// for a time nobody documents (assumption: log-uniform up to the API's limit).
+/// How long an API waits for a backend that drops packets, in seconds. This is not
+/// documented (assumption: log-uniform up to the API's limit). A backend that refuses the
+/// connection fails immediately.
 const HANGING: (f64, f64) = (2.0, 29.0);
 
-/// One failure with everything that is known of it.
+/// One failure with everything that is known about it.
 pub(crate) struct Case {
+    /// The probed target with its declarations.
     pub(crate) target: Target,
+    /// The failed probe.
     pub(crate) observation: Observation,
+    /// The context of each stage that adds something.
     stages: Vec<(Stage, Context)>,
 }
 
 impl Case {
-    /// Draws a failure of this kind.
+    /// Draws a failure with this fault.
     pub(crate) fn draw(fault: &Fault, target: &Target, random: &mut Random) -> Self {
         let mut target = target.clone();
         let network = Network::draw(random);
@@ -53,7 +58,7 @@ impl Case {
             .function_timeout
             .min(truths.integration_timeout - 0.5);
         if fault.kind == Kind::IntegrationTimeout {
-            // What outlasts the API may run longer than it waits.
+            // The function may run for longer than the API waits.
             truths.function_timeout = random.one_of(&[30.0, 60.0, 300.0, 900.0]);
         }
         declare(&mut target, fault, truths, has_authorizer, random);
@@ -66,7 +71,7 @@ impl Case {
         };
         let mut baseline = Baseline::default();
         if fault.door.is_gateway() && random.chance(WITH_HISTORY) {
-            remember(&mut baseline, fault, network, own, random);
+            add_history(&mut baseline, fault, network, own, random);
         }
         if random.chance(LASTING) {
             for _ in 0..4 {
@@ -82,7 +87,7 @@ impl Case {
         }
     }
 
-    /// What is known at a step; `None`: it adds nothing to the step before.
+    /// The context at a stage; `None` if the stage adds nothing to the one before.
     pub(crate) fn context(&self, stage: Stage) -> Option<&Context> {
         self.stages
             .iter()
@@ -103,7 +108,7 @@ fn declare(
     random: &mut Random,
 ) {
     let aws = &mut target.aws;
-    let behind = match (fault.door, fault.kind) {
+    let integration = match (fault.door, fault.kind) {
         (Door::HttpApi | Door::RestApi, Kind::Unreachable) => {
             random.one_of(&[Integration::Http, Integration::VpcLink])
         }
@@ -111,7 +116,7 @@ fn declare(
         (Door::Alb | Door::CloudFront | Door::Below, _) => Integration::Http,
         _ => Integration::Lambda,
     };
-    aws.integration = random.chance(DECLARED).then_some(behind);
+    aws.integration = random.chance(DECLARED).then_some(integration);
     if random.chance(population::AUTHORIZER_DECLARED) {
         aws.authorizer = Some(match (has_authorizer, fault.kind) {
             (false, Kind::Unauthorized) => Authorizer::Jwt,
@@ -124,18 +129,18 @@ fn declare(
         let signed = fault.kind == Kind::Unauthorized && random.chance(DECLARED);
         aws.authorizer = signed.then_some(Authorizer::Iam);
     }
-    let of_lambda = behind == Integration::Lambda;
-    if of_lambda && random.chance(DECLARED) {
+    let is_lambda = integration == Integration::Lambda;
+    if is_lambda && random.chance(DECLARED) {
         aws.function_timeout = Some(seconds(truths.function_timeout));
     }
-    // A lowered limit is a deliberate choice, and declared like everything else.
+    // A lowered limit is a deliberate choice, so it is as often declared as other details.
     if fault.door.is_gateway() && random.chance(DECLARED) {
         let limit = truths.limit(fault.door);
         aws.integration_timeout = Some(seconds(limit));
     }
 }
 
-/// From the request's arrival to the answer's departure, in seconds.
+/// The time from the arrival of the request to the departure of the response, in seconds.
 fn server_time(
     fault: &Fault,
     truths: Truths,
@@ -168,7 +173,7 @@ fn server_time(
         }
         Kind::Unreachable if hanging > 10.0 => before + hanging,
         Kind::Unreachable => before + front,
-        // Each failing call takes its own time around this incident's.
+        // Each failing call varies around the duration of this incident.
         _ => before + front + truths.ran + random.exponential(0.2 * truths.ran),
     }
 }
@@ -179,7 +184,7 @@ fn observed(fault: &Fault, network: Network, server: f64, random: &mut Random) -
     seen.phases.connect = Some(seconds(network.trip(random)));
     seen.phases.tls = Some(seconds(network.trip(random)));
     if let Kind::Below(phase, kind) = fault.kind {
-        seen.fault = Some(Trouble {
+        seen.fault = Some(ObservedFault {
             phase,
             kind,
             detail: "drawn".to_owned(),
@@ -195,12 +200,13 @@ fn observed(fault: &Fault, network: Network, server: f64, random: &mut Random) -
     let processing = network.trip(random) + server;
     seen.phases.processing = Some(seconds(processing));
     seen.duration = seconds(processing + 3.0 * network.round_trip);
-    seen.response = fault.answer(random);
+    seen.response = fault.response(random);
     seen
 }
 
-/// Twenty good answers and, where a path leads nowhere, three controls.
-fn remember(
+/// Adds twenty healthy responses to the baseline, and three control requests if the API has
+/// a path that matches no route.
+fn add_history(
     baseline: &mut Baseline,
     fault: &Fault,
     network: Network,
@@ -253,7 +259,7 @@ fn failed() -> Diagnosis {
     }
 }
 
-/// The contexts of the steps that add something to the one before.
+/// The contexts of the stages that add something to the one before.
 fn stages(
     fault: &Fault,
     target: &mut Target,

@@ -1,8 +1,8 @@
-//! What AWS says about a drawn failure: its metrics, and with them its log line.
+//! Draws the evidence from AWS about a failure: its metrics and its log line.
 //!
-//! Metrics are sums over the window of our own requests and, for shared functions, of
-//! others'; they may be refused, unsettled or late. Nothing here knows the rules. The
-//! shares are assumptions unless a comment names a source.
+//! Metrics are sums over the window: of the prober's own requests and, for shared
+//! functions, of other callers' requests. They may be denied, unsettled or late. This module
+//! does not depend on the rules. The shares are assumptions unless a comment names a source.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,36 +17,38 @@ use super::log_lines;
 use super::random::Random;
 use super::truths::{Stage, Truths, now};
 
-/// Share of targets whose function, and whose API, may be asked about; of those, share of
-/// requests that AWS refuses or limits.
-const ASKED: f64 = 0.8;
-/// See [`ASKED`].
-const REFUSED: f64 = 0.03;
-/// Detailed metrics, which count a route, cost extra.
+/// Share of targets whose function metrics are queried, and share whose API metrics are.
+const QUERIED: f64 = 0.8;
+/// Share of the queries that AWS denies or throttles.
+const DENIED: f64 = 0.03;
+/// Share of APIs with detailed metrics, which count single routes and cost extra.
 const OF_ROUTE: f64 = 0.4;
-/// Share of diagnoses made after the window settled; before, each datapoint may be absent.
+/// Share of diagnoses made after the window has settled.
 const SETTLED: f64 = 0.8;
-/// See [`SETTLED`].
+/// Share of datapoints that are absent before the window has settled.
 const ABSENT_BEFORE: f64 = 0.5;
-/// Datapoints later than the ten minutes after which silence counts: AWS promises nothing.
+/// Share of datapoints that arrive after the window counts as settled (ten minutes); AWS
+/// guarantees no delay.
 const LATE: f64 = 0.002;
-/// Share of functions that others use; their requests a minute, log-uniform.
+/// Share of functions that other callers use.
 const SHARED: f64 = 0.6;
-/// See [`SHARED`].
+/// Requests of other callers per minute, log-uniform.
 const TRAFFIC: (f64, f64) = (0.2, 300.0);
-/// Share of unshared functions declared so, and of shared ones declared so by mistake.
-const SAID_UNSHARED: f64 = 0.5;
-/// See [`SAID_UNSHARED`].
-const SAID_UNSHARED_WRONGLY: f64 = 0.01;
-/// Share of others' requests that meet our fault: a fault of the whole, or of few requests.
+/// Share of unshared functions that are declared unshared.
+const DECLARED_UNSHARED: f64 = 0.5;
+/// Share of shared functions that are wrongly declared unshared.
+const WRONGLY_DECLARED_UNSHARED: f64 = 0.01;
+/// Shares of other callers' requests that meet the same fault: nearly all, or few.
 const WIDE: [f64; 2] = [0.95, 0.05];
-/// Share of others' requests that fail by themselves: of functions, one in ten fails so.
+/// Shares of other callers' requests that fail for another reason.
 const OTHERS_FAIL: [f64; 5] = [0.0, 0.0, 0.0, 0.001, 0.02];
-/// Share of minutes in which others are throttled while something else ails us.
+/// Share of minutes in which other callers are throttled during an unrelated fault.
 const OTHERS_THROTTLED: f64 = 0.01;
+
+/// The stages so far and the context of the last one.
 type Stages<'a> = (&'a mut Vec<(Stage, Context)>, Context);
 
-/// Adds the steps that AWS's answers make.
+/// Adds the stages that use evidence from AWS.
 pub(crate) fn add(
     fault: &Fault,
     target: &mut Target,
@@ -57,9 +59,9 @@ pub(crate) fn add(
 ) {
     let shared = random.chance(SHARED);
     let unshared = if shared {
-        SAID_UNSHARED_WRONGLY
+        WRONGLY_DECLARED_UNSHARED
     } else {
-        SAID_UNSHARED
+        DECLARED_UNSHARED
     };
     target.aws.shared = !random.chance(unshared);
     let window = window(fault, &target.aws, truths, observation, shared, random);
@@ -80,7 +82,7 @@ pub(crate) fn add(
     }
 }
 
-/// Sums that requests add up to.
+/// The metric sums of a window.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     count: f64,
@@ -91,7 +93,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// So many requests that met this fault.
+    /// Adds requests that met this fault.
     fn failing(&mut self, fault: &Fault, status: u16, requests: f64) {
         self.count += requests;
         if status >= 500 {
@@ -99,20 +101,20 @@ impl Sums {
         }
         match fault.kind {
             Kind::Throttled => self.throttles += requests,
-            Kind::FunctionError | Kind::FunctionTimeout | Kind::Customised => {
+            Kind::FunctionError | Kind::FunctionTimeout | Kind::CustomizedResponse => {
                 self.invocations += requests;
                 self.errors += requests;
             }
             Kind::Malformed
             | Kind::IntegrationTimeout
-            | Kind::Blip
-            | Kind::OwnPlain
-            | Kind::OwnTold => self.invocations += requests,
+            | Kind::GatewayFailure
+            | Kind::Imitation
+            | Kind::ImitationWithHeader => self.invocations += requests,
             _ => {}
         }
     }
 
-    /// So many requests that went well, but for a share that failed by itself.
+    /// Adds requests that did not meet the fault; some failed for another reason.
     fn passing(&mut self, requests: f64, failing: f64, throttled: f64) {
         self.count += requests;
         self.invocations += requests - throttled;
@@ -122,8 +124,8 @@ impl Sums {
     }
 }
 
-/// What the requests of a window add up to, and how many of them are ours.
-fn drawn(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (Sums, f64) {
+/// Draws the sums of a window, and the number of the prober's own requests in it.
+fn draw_sums(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (Sums, f64) {
     let others = if shared {
         let mean = random.log_between(TRAFFIC.0, TRAFFIC.1);
         random.poisson(mean)
@@ -131,11 +133,11 @@ fn drawn(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (Sums
         0.0
     };
     let wide = match fault.kind {
-        Kind::Blip | Kind::FunctionTimeout => 0.05,
+        Kind::GatewayFailure | Kind::FunctionTimeout => 0.05,
         Kind::Permission | Kind::Deleted | Kind::Kms | Kind::Malformed => 1.0,
         _ => random.one_of(&WIDE),
     };
-    // Probes go out once a minute, and again ten seconds after a failure.
+    // Probes are sent once per minute, and again ten seconds after a failure.
     let ours = random.one_of(&[1.0, 2.0, 2.0, 3.0]);
     let mut sums = Sums::default();
     let met = 1.0 + random.binomial(ours - 1.0, wide);
@@ -150,7 +152,7 @@ fn drawn(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (Sums
     } else {
         0.0
     };
-    // Nothing runs where nobody may call it, and a missing function has no runs at all.
+
     sums.passing(others - met, failing, throttled);
     (sums, ours)
 }
@@ -167,11 +169,12 @@ fn window(
         .response
         .as_ref()
         .map_or(0, |answer| answer.status);
-    let (sums, ours) = drawn(fault, status, shared, random);
+    let (sums, ours) = draw_sums(fault, status, shared, random);
     let settled = declared.function_timeout.is_some() && random.chance(SETTLED);
     let mut sum = |value: f64| {
         let absent = if settled { LATE } else { ABSENT_BEFORE };
-        // No datapoint where nothing occurred; AWS sends noughts for errors of runs.
+        // CloudWatch has no datapoint where nothing occurred. Lambda reports zero errors for
+        // a successful run, which the rules treat like no datapoint.
         (value > 0.0 && !random.chance(absent)).then_some(value)
     };
     let lambda = LambdaMetrics {
@@ -187,16 +190,16 @@ fn window(
         integration_latency_max: None,
         of_route: false,
     };
-    let (function, gateway) = (random.chance(ASKED), random.chance(ASKED));
+    let (function, gateway) = (random.chance(QUERIED), random.chance(QUERIED));
     let of_route = random.chance(OF_ROUTE);
     let latency = truths.latency(fault);
-    let lambda = Some(lambda).filter(|_| function && !random.chance(REFUSED));
+    let lambda = Some(lambda).filter(|_| function && !random.chance(DENIED));
     let api = Some(ApiMetrics {
         of_route,
         integration_latency_max: Some(latency),
         ..api
     })
-    .filter(|_| gateway && !random.chance(REFUSED));
+    .filter(|_| gateway && !random.chance(DENIED));
     (lambda.is_some() || api.is_some()).then(|| MetricWindow {
         from: now(),
         to: now() + Duration::from_secs(60),

@@ -1,15 +1,15 @@
-//! The faults of each front door, and the exact answers they are seen by.
+//! The faults of each front door and the exact responses they cause.
 //!
-//! Bodies and headers are those of captures and of AWS's guides, as the transcripts hold
-//! them. Beside the faults stand traps: answers that look like one of them and are not.
-//! How often each occurs among its door's failures is an assumption, written down before
-//! any measurement and used as a weight; the table shows equal shares too.
+//! Bodies and headers are from captures and AWS's guides, as in the test transcripts. The
+//! population also contains look-alikes: responses that look like a fault but have another
+//! cause. How often each occurs among the failures of its front door is an assumption, fixed
+//! before any measurement and used as a weight; the table also shows equal weights.
 
 use probecause::model::observation::{FaultKind, HttpVersion, Phase, Response};
 
 use super::random::Random;
 
-/// Where a failure is met.
+/// The front door in front of the failing API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Door {
     HttpApi,
@@ -17,11 +17,11 @@ pub(crate) enum Door {
     FunctionUrl,
     Alb,
     CloudFront,
-    /// No answer came: whatever the door.
+    /// Any front door: the probe failed before a response.
     Below,
 }
 
-/// What happened.
+/// The fault that occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     IntegrationTimeout,
@@ -36,40 +36,43 @@ pub(crate) enum Kind {
     Unauthorized,
     Forbidden,
     RouteNotFound,
-    /// The function or alias is gone: refused like a missing permission.
+    /// The function or alias was deleted; the response is that of a missing permission.
     Deleted,
-    /// Its key cannot be used: Lambda refuses to run it.
+    /// The function's KMS key is unusable, so Lambda does not run it.
     Kms,
-    /// The gateway failed by itself after the function had answered well.
-    Blip,
-    /// The function answers the gateway's bytes, with none but the gateway's headers.
-    OwnPlain,
-    /// The same with a header of its own.
-    OwnTold,
-    /// A function's error behind a gateway response that its owner rewrote.
-    Customised,
-    /// A load balancer's rule that answers a fixed page.
+    /// The gateway failed internally after the function had returned a good response.
+    GatewayFailure,
+    /// The function returns the gateway's exact body and adds no header.
+    Imitation,
+    /// The function returns the gateway's exact body and adds a header.
+    ImitationWithHeader,
+    /// A function error behind a customized gateway response.
+    CustomizedResponse,
+    /// A load balancer's listener rule that returns a fixed page.
     FixedPage,
+    /// A fault before the response, in this phase.
     Below(Phase, FaultKind),
 }
 
 /// One row of the population.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
+    /// The front door.
     pub(crate) door: Door,
-    /// The name that is right. `unexplained`: no rule names it, so every name is wrong.
+    /// The true cause. `unexplained` if no rule names it; every name is then wrong.
     pub(crate) truth: &'static str,
+    /// The fault.
     pub(crate) kind: Kind,
-    /// Occurrences among its door's failures, relative to the function's own errors.
-    pub(crate) often: f64,
+    /// Assumed frequency among the failures of its front door; function errors have 1.
+    pub(crate) frequency: f64,
 }
 
-const fn fault(door: Door, truth: &'static str, kind: Kind, often: f64) -> Fault {
+const fn fault(door: Door, truth: &'static str, kind: Kind, frequency: f64) -> Fault {
     Fault {
         door,
         truth,
         kind,
-        often,
+        frequency,
     }
 }
 
@@ -77,8 +80,8 @@ const fn below(truth: &'static str, phase: Phase, kind: FaultKind) -> Fault {
     fault(Door::Below, truth, Kind::Below(phase, kind), 1.0)
 }
 
-/// Everything that is drawn. Shares are assumptions: faults of code lead, those that need
-/// a rarer kind of set-up follow, and look-alikes are one in twenty to one in a hundred.
+/// All rows of the population. The frequencies are assumptions: faults in code are the most
+/// frequent, then those of rarer setups; most look-alikes have 0.05 to 0.01.
 pub(crate) const FAULTS: &[Fault] = &[
     fault(
         Door::HttpApi,
@@ -124,9 +127,14 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(Door::HttpApi, "route-not-found", Kind::RouteNotFound, 0.3),
     fault(Door::HttpApi, "unexplained", Kind::Deleted, 0.05),
     fault(Door::HttpApi, "unexplained", Kind::Kms, 0.01),
-    fault(Door::HttpApi, "unexplained", Kind::Blip, 0.01),
-    fault(Door::HttpApi, "unexpected-status", Kind::OwnPlain, 0.05),
-    fault(Door::HttpApi, "unexpected-status", Kind::OwnTold, 0.5),
+    fault(Door::HttpApi, "unexplained", Kind::GatewayFailure, 0.01),
+    fault(Door::HttpApi, "unexpected-status", Kind::Imitation, 0.05),
+    fault(
+        Door::HttpApi,
+        "unexpected-status",
+        Kind::ImitationWithHeader,
+        0.5,
+    ),
     fault(
         Door::RestApi,
         "integration-timeout",
@@ -171,13 +179,18 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(Door::RestApi, "route-not-found", Kind::RouteNotFound, 0.3),
     fault(Door::RestApi, "unexplained", Kind::Deleted, 0.05),
     fault(Door::RestApi, "unexplained", Kind::Kms, 0.01),
-    fault(Door::RestApi, "unexplained", Kind::Blip, 0.01),
-    fault(Door::RestApi, "unexpected-status", Kind::OwnPlain, 0.05),
-    fault(Door::RestApi, "unexpected-status", Kind::OwnTold, 0.5),
+    fault(Door::RestApi, "unexplained", Kind::GatewayFailure, 0.01),
+    fault(Door::RestApi, "unexpected-status", Kind::Imitation, 0.05),
+    fault(
+        Door::RestApi,
+        "unexpected-status",
+        Kind::ImitationWithHeader,
+        0.5,
+    ),
     fault(
         Door::RestApi,
         "lambda-function-error",
-        Kind::Customised,
+        Kind::CustomizedResponse,
         0.1,
     ),
     fault(Door::FunctionUrl, "lambda-throttled", Kind::Throttled, 1.0),
@@ -200,7 +213,12 @@ pub(crate) const FAULTS: &[Fault] = &[
         1.0,
     ),
     fault(Door::FunctionUrl, "unauthorized", Kind::Unauthorized, 0.1),
-    fault(Door::FunctionUrl, "unexpected-status", Kind::OwnPlain, 0.05),
+    fault(
+        Door::FunctionUrl,
+        "unexpected-status",
+        Kind::Imitation,
+        0.05,
+    ),
     fault(Door::Alb, "alb-bad-gateway", Kind::Unreachable, 1.0),
     fault(Door::Alb, "alb-no-target", Kind::RouteNotFound, 1.0),
     fault(
@@ -270,7 +288,7 @@ pub(crate) const FAULTS: &[Fault] = &[
 ];
 
 impl Door {
-    /// The door's name in the table.
+    /// The front door's name in the table.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::HttpApi => "HTTP API",
@@ -282,7 +300,7 @@ impl Door {
         }
     }
 
-    /// A URL behind the door.
+    /// A URL behind the front door.
     pub(crate) const fn url(self) -> &'static str {
         match self {
             Self::HttpApi | Self::RestApi => {
@@ -293,31 +311,31 @@ impl Door {
         }
     }
 
-    /// Whether it is an API Gateway, of which AWS can be asked.
+    /// Whether it is an API Gateway, so that evidence from AWS is available.
     pub(crate) const fn is_gateway(self) -> bool {
         matches!(self, Self::HttpApi | Self::RestApi)
     }
 }
 
 impl Fault {
-    /// The row's name: the truth, and what kind of trap it is.
+    /// The row's name in the table: the true cause and, for a look-alike, its kind.
     pub(crate) fn row(&self) -> String {
-        let trap = match self.kind {
+        let look_alike = match self.kind {
             Kind::Deleted => "function or alias deleted",
             Kind::Kms => "key unusable",
-            Kind::Blip => "gateway's own failure",
-            Kind::OwnPlain => "function's own answer, the gateway's bytes",
-            Kind::OwnTold => "function's own answer, with its own header",
-            Kind::Customised => "gateway response rewritten",
+            Kind::GatewayFailure => "gateway's own failure",
+            Kind::Imitation => "function's own answer, the gateway's bytes",
+            Kind::ImitationWithHeader => "function's own answer, with its own header",
+            Kind::CustomizedResponse => "gateway response rewritten",
             Kind::FixedPage => "fixed page of a listener rule",
             Kind::FunctionError if self.door == Door::Alb => "Lambda target",
             _ => return self.truth.to_owned(),
         };
-        format!("{} ({trap})", self.truth)
+        format!("{} ({look_alike})", self.truth)
     }
 
-    /// The answer it is seen by; `None`: none came.
-    pub(crate) fn answer(&self, random: &mut Random) -> Option<Response> {
+    /// The response that the fault causes; `None` below HTTP.
+    pub(crate) fn response(&self, random: &mut Random) -> Option<Response> {
         let (status, body, headers) = match self.door {
             Door::HttpApi => http_api(self.kind, random),
             Door::RestApi => rest_api(self.kind, random),
@@ -330,7 +348,7 @@ impl Fault {
     }
 }
 
-/// An answer of these parts.
+/// Builds a response over HTTP/2.
 pub(crate) fn response(status: u16, body: &str, headers: &[(&str, &str)]) -> Response {
     Response {
         status,
@@ -346,12 +364,13 @@ pub(crate) fn response(status: u16, body: &str, headers: &[(&str, &str)]) -> Res
     }
 }
 
-type Answer = (u16, String, Vec<(&'static str, &'static str)>);
+/// Status, body, and headers.
+type Parts = (u16, String, Vec<(&'static str, &'static str)>);
 
 const JSON: (&str, &str) = ("content-type", "application/json");
-const OWN: (&str, &str) = ("x-powered-by", "Express");
+const FUNCTION_HEADER: (&str, &str) = ("x-powered-by", "Express");
 
-fn http_api(kind: Kind, random: &mut Random) -> Answer {
+fn http_api(kind: Kind, random: &mut Random) -> Parts {
     let (status, message) = match kind {
         Kind::IntegrationTimeout | Kind::Throttled | Kind::Unreachable => {
             (503, "Service Unavailable")
@@ -360,23 +379,25 @@ fn http_api(kind: Kind, random: &mut Random) -> Answer {
         Kind::Unauthorized => (401, "Unauthorized"),
         Kind::Forbidden => (403, "Forbidden"),
         Kind::RouteNotFound => (404, "Not Found"),
-        Kind::OwnPlain | Kind::OwnTold if random.chance(0.5) => (503, "Service Unavailable"),
+        Kind::Imitation | Kind::ImitationWithHeader if random.chance(0.5) => {
+            (503, "Service Unavailable")
+        }
         _ => (500, "Internal Server Error"),
     };
     let mut headers = vec![JSON, ("apigw-requestid", "K2ZEDjwtIAMEcig=")];
-    if kind == Kind::OwnTold {
-        headers.push(OWN);
+    if kind == Kind::ImitationWithHeader {
+        headers.push(FUNCTION_HEADER);
     }
     (status, format!(r#"{{"message":"{message}"}}"#), headers)
 }
 
-fn rest_api(kind: Kind, random: &mut Random) -> Answer {
+fn rest_api(kind: Kind, random: &mut Random) -> Parts {
     const INTERNAL: &str = r#"{"message": "Internal server error"}"#;
     const SERVER: &str = "InternalServerErrorException";
     const TIMED_OUT: &str = r#"{"message": "Endpoint request timed out"}"#;
     let (status, body, error) = match kind {
         Kind::IntegrationTimeout => (504, TIMED_OUT, Some(SERVER)),
-        // An attempt that hangs ends in the API's own limit, a refused one does not.
+        // A connection attempt that hangs runs into the API's limit; a refused one does not.
         Kind::Unreachable if random.chance(0.3) => (504, TIMED_OUT, Some(SERVER)),
         Kind::Throttled | Kind::Permission | Kind::Unreachable | Kind::Deleted | Kind::Kms => {
             (500, INTERNAL, Some(SERVER))
@@ -417,8 +438,8 @@ fn rest_api(kind: Kind, random: &mut Random) -> Answer {
             r#"{"message":"Missing Authentication Token"}"#,
             Some("MissingAuthenticationTokenException"),
         ),
-        Kind::Customised => (502, r#"{"error":"try again later"}"#, Some(SERVER)),
-        Kind::OwnPlain | Kind::OwnTold => (502, INTERNAL, None),
+        Kind::CustomizedResponse => (502, r#"{"error":"try again later"}"#, Some(SERVER)),
+        Kind::Imitation | Kind::ImitationWithHeader => (502, INTERNAL, None),
         _ => (502, INTERNAL, Some(SERVER)),
     };
     let mut headers = vec![
@@ -427,13 +448,13 @@ fn rest_api(kind: Kind, random: &mut Random) -> Answer {
         ("x-amz-apigw-id", "K2ZEDjwtIAMEcig="),
     ];
     headers.extend(error.map(|error| ("x-amzn-errortype", error)));
-    if kind == Kind::OwnTold {
-        headers.push(OWN);
+    if kind == Kind::ImitationWithHeader {
+        headers.push(FUNCTION_HEADER);
     }
     (status, body.to_owned(), headers)
 }
 
-fn function_url(kind: Kind, random: &mut Random) -> Answer {
+fn function_url(kind: Kind, random: &mut Random) -> Parts {
     let (status, body, error) = match kind {
         Kind::Permission | Kind::Unauthorized => (
             403,
@@ -460,7 +481,7 @@ fn function_url(kind: Kind, random: &mut Random) -> Answer {
     (status, body.to_owned(), headers)
 }
 
-fn load_balancer(kind: Kind) -> Answer {
+fn load_balancer(kind: Kind) -> Parts {
     let (status, reason) = match kind {
         Kind::RouteNotFound | Kind::FixedPage => (503, "Service Temporarily Unavailable"),
         Kind::IntegrationTimeout => (504, "Gateway Time-out"),
@@ -474,7 +495,7 @@ fn load_balancer(kind: Kind) -> Answer {
     (status, body, headers)
 }
 
-fn cloudfront(kind: Kind, random: &mut Random) -> Answer {
+fn cloudfront(kind: Kind, random: &mut Random) -> Parts {
     let (status, x_cache) = match kind {
         Kind::Unreachable => (502, "Error from cloudfront"),
         Kind::IntegrationTimeout => (504, "Error from cloudfront"),

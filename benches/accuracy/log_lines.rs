@@ -1,7 +1,7 @@
-//! The log line of a drawn failure.
+//! Draws the log line of a failure.
 //!
-//! Written in the form of AWS's guides, and read by the daemon's own reader. What AWS
-//! documents no phrase for is left without one. Shares are assumptions.
+//! The line is written in the format of AWS's guides and parsed by the daemon's own parser.
+//! A fault without a documented phrase gets none. The shares are assumptions.
 
 use probecause::domain::diagnosis::aws::LogFinding;
 use probecause::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
@@ -11,34 +11,35 @@ use super::front_doors::{Door, Fault, Kind};
 use super::random::Random;
 use super::truths::Truths;
 
-/// Share of APIs with an access log that may be read; of lines found; of full formats.
+/// Share of APIs with an access log that the prober may read.
 const LOGGED: f64 = 0.6;
-/// See [`LOGGED`].
+/// Share of lines that are found.
 const FOUND: f64 = 0.95;
-/// See [`LOGGED`].
+/// Share of access logs with every field that the parser uses.
 const FULL_FORMAT: f64 = 0.7;
-/// Share of REST APIs read by their execution log instead.
+/// Share of REST APIs whose execution log is read instead.
 const EXECUTION_LOG: f64 = 0.5;
 
-/// A REST API's words for an answer that it cannot use.
+/// A REST API's phrase for a response that it cannot use.
 const MALFORMED: &str =
     "Execution failed due to configuration error: Malformed Lambda proxy response";
 
-/// The kind of gateway response of an integration that failed.
-const OWN: &str = "INTEGRATION_FAILURE";
+/// The gateway response type of a failed integration.
+const FAILURE: &str = "INTEGRATION_FAILURE";
 
-/// What stands in a log line of this failure.
+/// The varying fields of a failure's log line; an empty field is absent.
 struct LineFields {
-    /// AWS's word on the integration.
+    /// The error message about the integration.
     integration: String,
-    /// The status of the Lambda service.
+    /// The status that the Lambda service returned.
     service: &'static str,
-    /// The kind of gateway response; empty: the API did not answer for itself.
-    kind: &'static str,
+    /// The gateway response type; empty if the API relayed the function's response.
+    response_type: &'static str,
+    /// The error message about the authorizer.
     authorizer: &'static str,
 }
 
-/// The request's own line as the daemon would have read it; `None`: it has none.
+/// The line of the request as the daemon parses it; `None` if none is found.
 pub(crate) fn log(
     fault: &Fault,
     truths: Truths,
@@ -48,25 +49,25 @@ pub(crate) fn log(
     if !random.chance(LOGGED * FOUND) {
         return None;
     }
-    let words = words(fault, truths, random);
+    let fields = line_fields(fault, truths, random);
     let status = observation.response.as_ref()?.status;
     if fault.door == Door::RestApi && random.chance(EXECUTION_LOG) {
         let completed = format!("(0f1e2d3c) Method completed with status: {status}");
-        let said = format!("(0f1e2d3c) {}", words.integration);
-        return read_execution_lines(&[&said, &completed]);
+        let message = format!("(0f1e2d3c) {}", fields.integration);
+        return read_execution_lines(&[&message, &completed]);
     }
     let mut line = serde_json::json!({ "requestId": "K2ZEDjwtIAMEcig=", "status": status });
     if random.chance(FULL_FORMAT) {
         let or_dash = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
-        let called = matches!(words.service, "200");
-        let message = if words.kind.is_empty() {
+        let called = matches!(fields.service, "200");
+        let message = if fields.response_type.is_empty() {
             "-"
         } else {
             "Internal Server Error"
         };
         for (name, value) in [
-            ("integrationErrorMessage", or_dash(&words.integration)),
-            ("integrationStatus", or_dash(words.service)),
+            ("integrationErrorMessage", or_dash(&fields.integration)),
+            ("integrationStatus", or_dash(fields.service)),
             (
                 "integrationLatency",
                 truths.latency(fault).as_millis().to_string(),
@@ -76,8 +77,8 @@ pub(crate) fn log(
                 or_dash(if called { "0f1e-7c" } else { "" }),
             ),
             ("error.message", message.to_owned()),
-            ("error.responseType", or_dash(words.kind)),
-            ("authorizer.error", or_dash(words.authorizer)),
+            ("error.responseType", or_dash(fields.response_type)),
+            ("authorizer.error", or_dash(fields.authorizer)),
         ] {
             line[name] = value.into();
         }
@@ -85,7 +86,7 @@ pub(crate) fn log(
     read_access_line(&line.to_string()).map(|(_, finding)| finding)
 }
 
-fn words(fault: &Fault, truths: Truths, random: &mut Random) -> LineFields {
+fn line_fields(fault: &Fault, truths: Truths, random: &mut Random) -> LineFields {
     let rest = fault.door == Door::RestApi;
     let wrapped = |error: &str| {
         if rest {
@@ -100,9 +101,9 @@ fn words(fault: &Fault, truths: Truths, random: &mut Random) -> LineFields {
             )
         }
     };
-    let (integration, service, kind, authorizer) = match fault.kind {
-        Kind::FunctionError | Kind::Customised => {
-            // An exception may say what AWS says elsewhere.
+    let (integration, service, response_type, authorizer) = match fault.kind {
+        Kind::FunctionError | Kind::CustomizedResponse => {
+            // The text of an exception may contain one of AWS's own phrases.
             let error = random.one_of(&[
                 "KeyError: 'id'",
                 "division by zero",
@@ -110,7 +111,7 @@ fn words(fault: &Fault, truths: Truths, random: &mut Random) -> LineFields {
                 "Rate Exceeded",
                 "Invalid permissions on Lambda function",
             ]);
-            (wrapped(error), "200", OWN, "")
+            (wrapped(error), "200", FAILURE, "")
         }
         Kind::FunctionTimeout => {
             let error = format!(
@@ -118,51 +119,50 @@ fn words(fault: &Fault, truths: Truths, random: &mut Random) -> LineFields {
                  Task timed out after {:.2} seconds",
                 truths.function_timeout
             );
-            (wrapped(&error), "200", OWN, "")
+            (wrapped(&error), "200", FAILURE, "")
         }
         kind => {
-            let (integration, service, kind, authorizer) = said(kind, rest);
-            (integration.to_owned(), service, kind, authorizer)
+            let (integration, service, response_type, authorizer) = constant_fields(kind, rest);
+            (integration.to_owned(), service, response_type, authorizer)
         }
     };
     LineFields {
         integration,
         service,
-        kind,
+        response_type,
         authorizer,
     }
 }
 
-/// What a log says: of the integration, the Lambda service's status, the kind of gateway
-/// response, and of the authorizer.
-type Said = (&'static str, &'static str, &'static str, &'static str);
+/// The fields of [`LineFields`] in order of declaration.
+type ConstantFields = (&'static str, &'static str, &'static str, &'static str);
 
-/// What is said of faults whose words are always the same.
-fn said(kind: Kind, rest: bool) -> Said {
+/// The fields of faults whose log line is always the same.
+fn constant_fields(kind: Kind, rest: bool) -> ConstantFields {
     match kind {
         Kind::Permission if rest => (
             "Execution failed due to configuration error: Invalid permissions on Lambda function",
             "",
-            OWN,
+            FAILURE,
             "",
         ),
         Kind::Permission => (
             "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration. Check the permissions and try again.",
             "403",
-            OWN,
+            FAILURE,
             "",
         ),
-        Kind::Malformed if rest => (MALFORMED, "200", OWN, ""),
-        Kind::Malformed => ("", "200", OWN, ""),
-        // By inference of the log's OWN fields, a failure inside the gateway looks the same.
-        Kind::Blip => ("", "200", OWN, ""),
+        Kind::Malformed if rest => (MALFORMED, "200", FAILURE, ""),
+        Kind::Malformed => ("", "200", FAILURE, ""),
+        // A failure inside the gateway probably has the same fields (inferred).
+        Kind::GatewayFailure => ("", "200", FAILURE, ""),
         Kind::Throttled if rest => (
             "Lambda invocation failed with status: 429. Lambda request id: x",
             "429",
-            OWN,
+            FAILURE,
             "",
         ),
-        Kind::Throttled => ("", "429", OWN, ""),
+        Kind::Throttled => ("", "429", FAILURE, ""),
         Kind::IntegrationTimeout => (
             "Execution failed due to a timeout error",
             "",
@@ -184,16 +184,16 @@ fn said(kind: Kind, rest: bool) -> Said {
         Kind::Deleted => (
             "Lambda invocation failed with status: 404. Function not found",
             "404",
-            OWN,
+            FAILURE,
             "",
         ),
         Kind::Kms => (
             "Lambda invocation failed with status: 502. KMS access denied",
             "502",
-            OWN,
+            FAILURE,
             "",
         ),
-        Kind::OwnPlain | Kind::OwnTold => ("", "200", "", ""),
+        Kind::Imitation | Kind::ImitationWithHeader => ("", "200", "", ""),
         _ => ("", "", "ACCESS_DENIED", ""),
     }
 }

@@ -1,8 +1,8 @@
-//! How often the rules are right: `cargo bench --bench accuracy`.
+//! Measures how often the rules are right: `cargo bench --bench accuracy`.
 //!
-//! A simulation and nothing more: failures are drawn from distributions that are written
-//! down beside it, diagnosed by the embedded rules, and compared with what was drawn. It
-//! refuses to say how often any fault occurs in the world.
+//! This is a simulation. Failures are drawn from the distributions in `population`,
+//! diagnosed by the embedded rules, and compared with the drawn cause. The result says
+//! nothing about how often a fault occurs in practice.
 
 mod bound;
 mod cases;
@@ -19,7 +19,7 @@ use std::error::Error;
 
 use probecause::domain::diagnosis::rulebook::Rulebook;
 
-/// Cases a row unless `--n` says otherwise: a share of 99.5 % is then known to 0.15 %.
+/// Default number of cases per row. It determines a share of 99.5 % to within 0.15 %.
 const CASES: u32 = 10_000;
 
 struct Options {
@@ -29,7 +29,7 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = options(std::env::args().skip(1))?;
+    let options = parse_options(std::env::args().skip(1))?;
     let rules = Rulebook::embedded()?;
     for seed in &options.seeds {
         let measured = measure::measure(&rules, *seed, options.cases)?;
@@ -41,23 +41,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn options(mut words: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
+fn parse_options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
     let mut options = Options {
         seeds: Vec::new(),
         cases: CASES,
         style: table::Style::default(),
     };
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("`{word}` needs a number"));
-        match word.as_str() {
+    while let Some(argument) = arguments.next() {
+        let mut value = || {
+            let missing = format!("{argument}: missing value; give a number");
+            arguments.next().ok_or(missing)
+        };
+        match argument.as_str() {
             "--seed" => options.seeds.push(value()?.parse()?),
             "--n" => options.cases = value()?.parse()?,
             "--confusion" => options.style.confusion = true,
-            // The table is Markdown either way; Cargo adds the other to every benchmark.
+            // The table is always Markdown. Cargo passes `--bench` to every benchmark.
             "--markdown" | "--bench" => {}
             other => {
                 return Err(format!(
-                    "`{other}` is not known: --seed, --n, --confusion, --markdown"
+                    "unknown argument `{other}`; use --seed, --n, --confusion or --markdown"
                 )
                 .into());
             }

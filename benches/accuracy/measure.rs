@@ -1,9 +1,9 @@
-//! Draws the population, diagnoses each case at each step, and counts.
+//! Draws the population, diagnoses each case at each stage of knowledge, and counts.
 //!
-//! Every row has its own stream of random numbers, from the seed and the row's place, so
-//! that neither the number of threads nor another row changes what is drawn. A verdict
-//! that names no cause (`unexplained`, `unexpected-…`) counts against the rules where a
-//! cause was to be named, but not as a wrong name: it claims none.
+//! Every row has its own stream of random numbers, seeded by the seed and the row's index,
+//! so neither the number of threads nor another row changes what is drawn. A verdict that
+//! names no cause (`unexplained`, `unexpected-…`) is a miss if a rule could have named the
+//! cause, but it is not counted as a wrong name.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -21,35 +21,36 @@ use super::front_doors::{FAULTS, Fault};
 use super::random::Random;
 use super::truths::Stage;
 
-/// What was counted of one row at one step.
+/// The counts of one row at one stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
+    /// All diagnosed cases.
     pub(crate) cases: u32,
-    /// The leading name is the truth.
+    /// Cases whose leading cause is the true one.
     pub(crate) right: u32,
-    /// The truth is among the candidates.
+    /// Cases whose candidates include the true cause.
     pub(crate) among: u32,
-    /// No cause was named.
+    /// Cases in which no cause was named.
     pub(crate) unnamed: u32,
-    /// How often each certainty was given with a name, and how often that was right.
-    pub(crate) steps: BTreeMap<Certainty, (u32, u32)>,
-    /// How often each name led.
-    pub(crate) names: BTreeMap<String, u32>,
+    /// Per certainty, the cases that name a cause with it, and how many of them are right.
+    pub(crate) certainties: BTreeMap<Certainty, (u32, u32)>,
+    /// Per cause, the cases in which it leads.
+    pub(crate) leading: BTreeMap<String, u32>,
 }
 
-/// One row of the population, measured.
+/// The measurement of one row of the population.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Measured {
-    /// By step, in the order of [`Stage::ALL`].
+    /// One tally per stage, in the order of [`Stage::ALL`].
     pub(crate) tallies: Vec<Tally>,
-    /// What its cases look like with everything known.
+    /// The combinations of facts of its cases at the last stage.
     pub(crate) classes: Classes,
 }
 
 /// Measures every row, with `cases` cases each.
 ///
 /// # Errors
-/// Never in practice: the embedded rules and the doors' URLs are read by tests.
+/// A URL of a front door does not parse, or a thread panicked.
 pub(crate) fn measure(
     rules: &Rulebook,
     seed: u64,
@@ -74,9 +75,10 @@ pub(crate) fn measure(
                     else {
                         return;
                     };
-                    // Far apart, so that no row's stream runs into the next one's.
-                    let place = (index as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95);
-                    let mut random = Random::new(seed.wrapping_mul(0x2545_f491) ^ place);
+                    // The start states are far apart, so the streams of two rows do not
+                    // overlap.
+                    let offset = (index as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95);
+                    let mut random = Random::new(seed.wrapping_mul(0x2545_f491) ^ offset);
                     let row = measure_row(rules, fault, target, cases, &mut random);
                     if let Ok(mut all) = measured.lock() {
                         all.insert(index, row);
@@ -85,7 +87,7 @@ pub(crate) fn measure(
             });
         }
     });
-    let measured = measured.into_inner().map_err(|_| "a thread failed")?;
+    let measured = measured.into_inner().map_err(|_| "a thread panicked")?;
     Ok(measured.into_values().collect())
 }
 
@@ -133,23 +135,23 @@ impl Tally {
             candidate.cause.as_str() == fault.truth
         };
         self.among += u32::from(verdict.candidates.iter().any(among));
-        if names_nothing(name) {
+        if names_no_cause(name) {
             self.unnamed += 1;
         } else {
-            let step = self.steps.entry(verdict.certainty).or_default();
-            step.0 += 1;
-            step.1 += u32::from(right);
+            let counts = self.certainties.entry(verdict.certainty).or_default();
+            counts.0 += 1;
+            counts.1 += u32::from(right);
         }
-        match self.names.get_mut(name) {
+        match self.leading.get_mut(name) {
             Some(count) => *count += 1,
             None => {
-                self.names.insert(name.to_owned(), 1);
+                self.leading.insert(name.to_owned(), 1);
             }
         }
     }
 }
 
-/// Whether a verdict describes the answer and claims no cause.
-pub(crate) fn names_nothing(name: &str) -> bool {
+/// Whether a verdict only describes the response and names no cause.
+pub(crate) fn names_no_cause(name: &str) -> bool {
     name == "unexplained" || name.starts_with("unexpected-")
 }

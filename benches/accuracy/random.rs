@@ -1,15 +1,15 @@
-//! The random numbers that the population is drawn with.
+//! A seeded generator of the random numbers that the population is drawn with.
 //!
-//! SplitMix64 (Steele, Lea, Flood, 2014): sixty-four bits of state, integer steps alone, so
-//! that one seed gives one stream on every platform. It refuses to read the system's
-//! entropy: a table nobody can draw again measures nothing.
+//! The generator is SplitMix64 (Steele, Lea, Flood, 2014). It has 64 bits of state and uses
+//! integer operations only, so a seed gives the same stream on every platform. It never
+//! uses the system's entropy, so every table can be reproduced.
 
 /// A seeded stream of random numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The stream of a seed.
+    /// Starts the stream of a seed.
     #[must_use]
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
@@ -21,11 +21,11 @@ impl Random {
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // The upper 53 bits are what an f64 holds exactly.
+        // An f64 holds 53 bits exactly.
         ((word ^ (word >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// True for this share of draws.
+    /// True with this probability.
     pub(crate) fn chance(&mut self, share: f64) -> bool {
         self.unit() < share
     }
@@ -35,23 +35,24 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
-    /// Log-uniform in `low..high`: each factor of ten is as likely as the next.
+    /// Log-uniform in `low..high`: every factor of ten is equally likely.
     pub(crate) fn log_between(&mut self, low: f64, high: f64) -> f64 {
         self.between(low.ln(), high.ln()).exp()
     }
 
-    /// Exponential with this mean: the tail of a queue.
+    /// Exponential with this mean, like the waiting time in a queue.
     pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.unit()).ln()
     }
 
-    /// One of a non-empty slice, each as likely as the next.
+    /// One element of a non-empty slice, all equally likely.
     pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[(self.unit() * choices.len() as f64) as usize]
     }
 
-    /// Poisson with this mean: how many of others' requests fall into a window. Knuth's
-    /// product in steps of at most 30, since `exp(-mean)` of a large mean is nought.
+    /// Poisson with this mean, like the number of other callers' requests in a window. Uses
+    /// Knuth's product in steps of at most 30, because `exp(-mean)` underflows for a large
+    /// mean.
     pub(crate) fn poisson(&mut self, mean: f64) -> f64 {
         let mut left = mean;
         let mut count = 0.0;
@@ -67,16 +68,16 @@ impl Random {
         count
     }
 
-    /// How many of `count` things this share meets.
+    /// Binomial: the successes in `count` trials that each succeed with probability `share`.
     pub(crate) fn binomial(&mut self, count: f64, share: f64) -> f64 {
-        let mut met = 0.0;
+        let mut successes = 0.0;
         let mut left = count;
         while left >= 1.0 {
             if self.chance(share) {
-                met += 1.0;
+                successes += 1.0;
             }
             left -= 1.0;
         }
-        met
+        successes
     }
 }

@@ -1,9 +1,8 @@
-//! The table that people read.
+//! Formats the measurement as Markdown tables.
 //!
-//! Shares come with 95 % intervals by Wilson's score. The rows of certainty weigh each
-//! case by how often its fault is assumed to occur, and count as many cases as the
-//! weights are worth (Kish); beside them stands the same with every fault as often as the
-//! next. An aim is met where the share reaches it, and the interval says how sure that is.
+//! Shares have 95 % Wilson score intervals. The shares per certainty weight each case by the
+//! assumed frequency of its fault and use Kish's effective sample size; the second column
+//! shows them with equal weights. An aim is met if the share reaches it.
 
 use std::fmt::Write as _;
 
@@ -14,39 +13,40 @@ use super::front_doors::{Door, FAULTS, Fault};
 use super::measure::{Measured, Tally};
 use super::truths::Stage;
 
-/// How the table is written.
+/// Options of the table.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Style {
+    /// Whether to list, per row, how often each cause leads.
     pub(crate) confusion: bool,
 }
 
-/// A share with its interval; all between 0 and 1.
+/// A share with its 95 % interval, all between 0 and 1.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
     pub(crate) share: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
-    /// Weight of what was counted; nought: nothing was.
+    /// Total weight of the cases; 0 if there are none.
     pub(crate) cases: f64,
 }
 
-/// The share that each certainty aims to be right at.
+/// The share of verdicts with each certainty that must be right.
 pub(crate) const AIMS: [(Certainty, f64); 3] = [
     (Certainty::Likely, 0.98),
     (Certainty::Corroborated, 0.995),
     (Certainty::Proven, 0.9999),
 ];
 
-/// The share of failures whose cause is to be among the candidates.
+/// The share of failures whose candidates must include the true cause.
 pub(crate) const AIM_AMONG: f64 = 0.995;
 
 /// The normal distribution's 97.5th percentile.
 const SIGMAS: f64 = 1.96;
 
 impl Share {
-    /// Wilson's interval of `right` in `all`, with as many cases as the weights are worth.
-    pub(crate) fn wilson(right: f64, all: f64, worth: f64) -> Self {
-        if all <= 0.0 || worth <= 0.0 {
+    /// The share `right / all` with Wilson's interval for a sample of `size` cases.
+    pub(crate) fn wilson(right: f64, all: f64, size: f64) -> Self {
+        if all <= 0.0 || size <= 0.0 {
             return Self {
                 share: 0.0,
                 low: 0.0,
@@ -56,10 +56,10 @@ impl Share {
         }
         let share = right / all;
         let square = SIGMAS * SIGMAS;
-        let middle = share + square / (2.0 * worth);
-        let spread = share * (1.0 - share) / worth + square / (4.0 * worth * worth);
+        let middle = share + square / (2.0 * size);
+        let spread = share * (1.0 - share) / size + square / (4.0 * size * size);
         let half = SIGMAS * spread.sqrt();
-        let scale = 1.0 + square / worth;
+        let scale = 1.0 + square / size;
         Self {
             share,
             low: (middle - half) / scale,
@@ -77,35 +77,35 @@ impl Share {
     }
 }
 
-/// How often a certainty is right at a step, over all rows.
+/// How often verdicts with this certainty are right at a stage, over all rows.
 pub(crate) fn right_at(
     measured: &[Measured],
     stage: usize,
-    step: Certainty,
+    certainty: Certainty,
     weighted: bool,
 ) -> Share {
     let counts = FAULTS.iter().zip(measured).filter_map(|(fault, row)| {
-        let (given, right) = *row.tallies.get(stage)?.steps.get(&step)?;
+        let (given, right) = *row.tallies.get(stage)?.certainties.get(&certainty)?;
         Some((weight(fault, weighted), given, right))
     });
     sum(counts)
 }
 
-/// How often the truth is among the candidates, over all rows that a rule could name.
+/// How often the true cause is among the candidates, over all rows that a rule can name.
 pub(crate) fn among(measured: &[Measured], stage: usize, weighted: bool) -> Share {
     let counts = FAULTS.iter().zip(measured).filter_map(|(fault, row)| {
         let tally = row.tallies.get(stage)?;
-        let named = !super::measure::names_nothing(fault.truth);
+        let named = !super::measure::names_no_cause(fault.truth);
         named.then_some((weight(fault, weighted), tally.cases, tally.among))
     });
     sum(counts)
 }
 
 fn weight(fault: &Fault, weighted: bool) -> f64 {
-    if weighted { fault.often } else { 1.0 }
+    if weighted { fault.frequency } else { 1.0 }
 }
 
-/// Sums counts under weights, and what they are worth: `(Σw)² / Σw²`.
+/// The share of the weighted counts; the effective sample size is `(Σw)² / Σw²`.
 fn sum(counts: impl Iterator<Item = (f64, u32, u32)>) -> Share {
     let (mut all, mut right, mut squares) = (0.0, 0.0, 0.0);
     for (weight, given, hits) in counts {
@@ -116,7 +116,7 @@ fn sum(counts: impl Iterator<Item = (f64, u32, u32)>) -> Share {
     Share::wilson(right, all, all * all / f64::max(squares, f64::MIN_POSITIVE))
 }
 
-/// The whole table of one seed.
+/// All tables of one seed.
 pub(crate) fn table(seed: u64, cases: u32, measured: &[Measured], style: Style) -> String {
     let mut text = String::new();
     let _ = writeln!(
@@ -136,7 +136,7 @@ pub(crate) fn table(seed: u64, cases: u32, measured: &[Measured], style: Style) 
     text
 }
 
-/// Row by row, with everything known.
+/// One line per row, at the last stage.
 fn rows(measured: &[Measured]) -> String {
     let mut lines = vec![
         vec![
@@ -165,7 +165,7 @@ fn rows(measured: &[Measured]) -> String {
             .iter()
             .map(|(fault, row)| Row {
                 truth: fault.truth,
-                weight: fault.often,
+                weight: fault.frequency,
                 classes: &row.classes,
             })
             .collect();
@@ -176,9 +176,9 @@ fn rows(measured: &[Measured]) -> String {
                 continue;
             };
             lines.push(line(fault, tally, *best));
-            total.0 += fault.often;
-            total.1 += fault.often * part(tally.right, tally.cases);
-            total.2 += fault.often * best;
+            total.0 += fault.frequency;
+            total.1 += fault.frequency * part(tally.right, tally.cases);
+            total.2 += fault.frequency * best;
         }
         let share = |sum: f64| format!("{:.2}", 100.0 * sum / total.0);
         let mut line = vec![
@@ -216,8 +216,12 @@ fn line(fault: &Fault, tally: &Tally, best: f64) -> Vec<String> {
         format!("{:.2}", 100.0 * best),
         percent(tally.among),
     ];
-    for step in Certainty::ALL {
-        let (given, right) = tally.steps.get(&step).copied().unwrap_or_default();
+    for certainty in Certainty::ALL {
+        let (given, right) = tally
+            .certainties
+            .get(&certainty)
+            .copied()
+            .unwrap_or_default();
         line.push(if given == 0 {
             "-".to_owned()
         } else {
@@ -229,7 +233,7 @@ fn line(fault: &Fault, tally: &Tally, best: f64) -> Vec<String> {
     line
 }
 
-/// What each kind of knowledge adds.
+/// One line per stage, which shows what each kind of evidence adds.
 fn ablation(measured: &[Measured]) -> String {
     let header = [
         "known",
@@ -247,14 +251,14 @@ fn ablation(measured: &[Measured]) -> String {
             .filter(|(fault, _)| fault.door.is_gateway())
             .filter_map(|(fault, row)| {
                 let tally = row.tallies.get(index)?;
-                Some((fault.often, tally.cases, tally.right))
+                Some((fault.frequency, tally.cases, tally.right))
             });
         let right = sum(gateways);
-        let all: f64 = FAULTS.iter().map(|fault| fault.often).sum();
+        let all: f64 = FAULTS.iter().map(|fault| fault.frequency).sum();
         let cases = f64::from(measured.first().map_or(0, |row| row.tallies[index].cases));
         let mut line = vec![stage.name().to_owned(), right.text()];
-        for step in Certainty::ALL {
-            let share = right_at(measured, index, step, true);
+        for certainty in Certainty::ALL {
+            let share = right_at(measured, index, certainty, true);
             let given = 100.0 * share.cases / (all * cases).max(1.0);
             line.push(format!("{given:.1}: {}", share.text()));
         }
@@ -289,9 +293,15 @@ fn aims(measured: &[Measured]) -> String {
             met(other),
         ]);
     };
-    for (step, aim) in AIMS {
-        let [one, other] = [true, false].map(|weighted| right_at(measured, last, step, weighted));
-        row(format!("`{}` is right", step.as_str()), aim, one, other);
+    for (certainty, aim) in AIMS {
+        let [one, other] =
+            [true, false].map(|weighted| right_at(measured, last, certainty, weighted));
+        row(
+            format!("`{}` is right", certainty.as_str()),
+            aim,
+            one,
+            other,
+        );
     }
     let [one, other] = [true, false].map(|weighted| among(measured, last, weighted));
     row(
@@ -303,7 +313,7 @@ fn aims(measured: &[Measured]) -> String {
     grid(&lines)
 }
 
-/// Which names led, row by row.
+/// The leading causes of each row, at the first and the last stage.
 fn confusion(measured: &[Measured]) -> String {
     let mut text = String::new();
     for (fault, row) in FAULTS.iter().zip(measured) {
@@ -312,9 +322,9 @@ fn confusion(measured: &[Measured]) -> String {
             ("all", row.tallies.last()),
         ] {
             let Some(tally) = tally else { continue };
-            let mut names: Vec<_> = tally.names.iter().collect();
-            names.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
-            let names: Vec<String> = names
+            let mut leading: Vec<_> = tally.leading.iter().collect();
+            leading.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
+            let shares: Vec<String> = leading
                 .into_iter()
                 .map(|(name, count)| format!("{name} {:.2}", 100.0 * part(*count, tally.cases)))
                 .collect();
@@ -323,14 +333,14 @@ fn confusion(measured: &[Measured]) -> String {
                 text,
                 "- {door}, {}, {stage}: {}",
                 fault.row(),
-                names.join(", ")
+                shares.join(", ")
             );
         }
     }
     text
 }
 
-/// A Markdown table whose columns line up for people too.
+/// A Markdown table with aligned columns.
 fn grid(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

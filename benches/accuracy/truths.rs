@@ -1,4 +1,4 @@
-//! What is true of one drawn failure, and how much of it is known at each step.
+//! The AWS side of one drawn failure, and the stages at which the prober learns about it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::front_doors::{Door, Fault, Kind};
 use super::population;
 use super::random::Random;
 
-/// How much is known when a failure is diagnosed; each step adds to the one before.
+/// How much is known when a failure is diagnosed; each stage adds to the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Outside,
@@ -18,14 +18,14 @@ pub(crate) enum Stage {
     Logs,
 }
 
-/// What the drawn AWS side is, declared or not.
+/// The drawn limits and times of the AWS side, whether declared or not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Truths {
     /// The function's own timeout, in seconds.
     pub(crate) function_timeout: f64,
     /// The API's integration timeout, in seconds.
     pub(crate) integration_timeout: f64,
-    /// What the failing run took, in seconds, as Lambda's clock has it.
+    /// The duration of the failing run by Lambda's clock, in seconds.
     pub(crate) ran: f64,
 }
 
@@ -38,7 +38,7 @@ impl Stage {
         Self::Logs,
     ];
 
-    /// The step's name in the table.
+    /// The stage's name in the table.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Outside => "outside only",
@@ -65,7 +65,7 @@ impl Truths {
         }
     }
 
-    /// How long the failing run takes, in seconds; `own` is the function's usual time.
+    /// The duration of the failing run, in seconds; `own` is the function's usual duration.
     pub(crate) fn run(self, fault: &Fault, own: f64, random: &mut Random) -> f64 {
         let start = population::run(random);
         match fault.kind {
@@ -73,12 +73,12 @@ impl Truths {
             Kind::IntegrationTimeout => self
                 .function_timeout
                 .min(self.integration_timeout + random.exponential(20.0)),
-            // Failing runs end earlier or later than good ones: half the one, half the other.
+            // A failing run may be shorter or longer than usual: the mean of both.
             _ => 0.5 * (start + own),
         }
     }
 
-    /// The API's limit: a REST API's default and maximum is 29 s.
+    /// The API's integration timeout, in seconds; 29 s is a REST API's default and maximum.
     pub(crate) fn limit(self, door: Door) -> f64 {
         match door {
             Door::RestApi => self.integration_timeout.min(29.0),
@@ -86,23 +86,23 @@ impl Truths {
         }
     }
 
-    /// The integration latency as an access log would state it.
+    /// The integration latency that an access log would contain.
     pub(crate) fn latency(self, fault: &Fault) -> Duration {
         Duration::from_secs_f64(match fault.kind {
             Kind::IntegrationTimeout => self.limit(fault.door) + 0.001,
             Kind::FunctionError
             | Kind::FunctionTimeout
-            | Kind::Customised
+            | Kind::CustomizedResponse
             | Kind::Malformed
-            | Kind::Blip
-            | Kind::OwnPlain
-            | Kind::OwnTold => self.ran + 0.008,
+            | Kind::GatewayFailure
+            | Kind::Imitation
+            | Kind::ImitationWithHeader => self.ran + 0.008,
             _ => 0.012,
         })
     }
 }
 
-/// The moment of every probe: mid-minute, so that a window is one minute or two.
+/// The time of every probe.
 pub(crate) fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH
 }

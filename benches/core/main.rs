@@ -1,8 +1,8 @@
-//! What the daemon does itself for one probe: `cargo bench --bench core`.
+//! Measures the daemon's own work for one probe: `cargo bench --bench core`.
 //!
-//! Diagnosing, checking expectations, choosing a shard and rendering `/metrics`, each on its
-//! own and without a socket. The side-by-side measurement says what a whole probe costs;
-//! this one says where a change to the core shows, and refuses to judge by a limit.
+//! Diagnosing, checking expectations, choosing a shard, and rendering `/metrics` are each
+//! measured alone, without a socket. The side-by-side benchmark measures whole probes. This
+//! one shows the effect of a change to the core and enforces no limit.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -26,14 +26,14 @@ use probecause::model::target::{BodyMatch, JsonPath, Target};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// As many targets as the budgets speak of.
+/// The numbers of targets for which the design sets budgets.
 const SIZES: [usize; 2] = [1_000, 10_000];
 
 fn main() -> Outcome {
     let mut criterion = Criterion::default().configure_from_args();
-    judging(&mut criterion)?;
-    sharding(&mut criterion)?;
-    rendering(&mut criterion)?;
+    bench_diagnosis(&mut criterion)?;
+    bench_sharding(&mut criterion)?;
+    bench_rendering(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }
@@ -54,7 +54,7 @@ fn target(name: &str) -> Result<Target, Box<dyn Error>> {
     Ok(target)
 }
 
-/// A target's first probe: nothing is known of before.
+/// The context of a target's first probe, without any history.
 const UNKNOWN: Context = Context {
     now: Timestamp::UNIX_EPOCH,
     floor: None,
@@ -63,8 +63,8 @@ const UNKNOWN: Context = Context {
     aws: None,
 };
 
-/// An answer of an HTTP API, with the headers and times that one has.
-fn answer(status: u16, body: &str, processing: u64) -> Observation {
+/// A response of an HTTP API with its usual headers and times; `processing` in milliseconds.
+fn response(status: u16, body: &str, processing: u64) -> Observation {
     let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://example.com/orders");
     let [connect, tls, processing, transfer] = [20, 25, processing, 1].map(Duration::from_millis);
     seen.phases.connect = Some(connect);
@@ -91,18 +91,18 @@ fn answer(status: u16, body: &str, processing: u64) -> Observation {
     seen
 }
 
-fn judging(criterion: &mut Criterion) -> Outcome {
+fn bench_diagnosis(criterion: &mut Criterion) -> Outcome {
     let rules = Rulebook::embedded()?;
     let target = target("orders")?;
     let cases = [
-        ("healthy", answer(200, r#"{"status":"ok"}"#, 60)),
+        ("healthy", response(200, r#"{"status":"ok"}"#, 60)),
         (
             "throttled",
-            answer(503, r#"{"message":"Service Unavailable"}"#, 20),
+            response(503, r#"{"message":"Service Unavailable"}"#, 20),
         ),
         (
             "ambiguous",
-            answer(500, r#"{"message":"Internal Server Error"}"#, 200),
+            response(500, r#"{"message":"Internal Server Error"}"#, 200),
         ),
     ];
     for (name, seen) in &cases {
@@ -120,7 +120,7 @@ fn judging(criterion: &mut Criterion) -> Outcome {
     Ok(())
 }
 
-fn sharding(criterion: &mut Criterion) -> Outcome {
+fn bench_sharding(criterion: &mut Criterion) -> Outcome {
     let name = target("orders")?.name;
     let shards = ShardSettings {
         total: 16,
@@ -133,9 +133,9 @@ fn sharding(criterion: &mut Criterion) -> Outcome {
     Ok(())
 }
 
-fn rendering(criterion: &mut Criterion) -> Outcome {
+fn bench_rendering(criterion: &mut Criterion) -> Outcome {
     let rules = Rulebook::embedded()?;
-    let seen = Arc::new(answer(200, r#"{"status":"ok"}"#, 60));
+    let seen = Arc::new(response(200, r#"{"status":"ok"}"#, 60));
     let facts = Facts::gather(&target("orders")?, &seen, &UNKNOWN);
     let diagnosis = Arc::new(rules.diagnose(&facts));
     for size in SIZES {

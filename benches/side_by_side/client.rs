@@ -1,8 +1,9 @@
-//! The least that a probe can cost: one request on a fresh connection, and nothing more.
+//! Clients with the minimum cost of a probe: one request on a new connection.
 //!
-//! `bare` is blocking sockets and rustls; `reqwest` is the client that the daemon uses,
-//! without a schedule, a diagnosis or metrics. Both are paced: a prober's caches are cold
-//! between probes, and a tight loop would flatter the floor. No session is resumed.
+//! `bare` uses blocking sockets and rustls. `reqwest` uses the daemon's HTTP client, without
+//! a schedule, a diagnosis, or metrics. Both pause between requests, because a prober's
+//! caches are cold between probes and a tight loop would be too fast. Neither resumes TLS
+//! sessions.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,21 +16,24 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::Outcome;
 
-/// What is to be done.
+/// The requests to send.
 pub(crate) struct Load {
     tls: bool,
     port: u16,
+    /// The number of requests.
     n: u32,
+    /// The pause before each request.
     pause: Duration,
+    /// The folder of the target's certificate.
     folder: String,
 }
 
-/// What is asked for: as much as a prober says, and no more.
+/// The request, with the headers that a prober sends.
 const REQUEST: &[u8] =
     b"GET /ok HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\nconnection: close\r\n\r\n";
 
 impl Load {
-    /// Reads the words of the command line.
+    /// Parses the arguments of the command line; `pause` is in microseconds.
     pub(crate) fn new(
         scheme: &str,
         port: &str,
@@ -46,14 +50,14 @@ impl Load {
         })
     }
 
-    fn trust(&self) -> Result<rustls::ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
+    fn tls_config(&self) -> Result<rustls::ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(format!(
             "{}/ca.pem",
             self.folder
         ))?)?;
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-        // As the daemon does, so that all pay for the same handshake.
+        // The daemon's preferred suite, so that all handshakes cost the same.
         let first = rustls::CipherSuite::TLS13_AES_128_GCM_SHA256;
         provider
             .cipher_suites
@@ -67,9 +71,9 @@ impl Load {
     }
 }
 
-/// Blocking, one after the other.
+/// Sends blocking requests, one after the other.
 pub(crate) fn bare(load: &Load) -> Outcome {
-    let config = Arc::new(load.trust()?);
+    let config = Arc::new(load.tls_config()?);
     for _ in 0..load.n {
         #[expect(
             clippy::disallowed_methods,
@@ -81,31 +85,31 @@ pub(crate) fn bare(load: &Load) -> Outcome {
         if load.tls {
             let name = "localhost".try_into()?;
             let tls = rustls::ClientConnection::new(Arc::clone(&config), name)?;
-            ask(rustls::StreamOwned::new(tls, stream))?;
+            request(rustls::StreamOwned::new(tls, stream))?;
         } else {
-            ask(stream)?;
+            request(stream)?;
         }
     }
     Ok(())
 }
 
-fn ask(mut stream: impl Read + Write) -> Outcome {
+fn request(mut stream: impl Read + Write) -> Outcome {
     stream.write_all(REQUEST)?;
     stream.flush()?;
-    let mut answer = Vec::new();
-    // A peer that closes without TLS's farewell has answered all the same.
-    let _ = stream.read_to_end(&mut answer);
-    if answer.starts_with(b"HTTP/1.1 200") {
+    let mut response = Vec::new();
+    // A close without TLS's close_notify does not invalidate the response.
+    let _ = stream.read_to_end(&mut response);
+    if response.starts_with(b"HTTP/1.1 200") {
         Ok(())
     } else {
-        Err("the target did not answer 200".into())
+        Err("the status of the target's response is not 200".into())
     }
 }
 
-/// One client, no kept connections, one task after the other.
+/// Sends requests with one reqwest client on new connections, one after the other.
 pub(crate) fn reqwest(load: &Load) -> Outcome {
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(load.trust()?)
+        .tls_backend_preconfigured(load.tls_config()?)
         .pool_max_idle_per_host(0)
         .no_proxy()
         .build()?;
@@ -116,16 +120,16 @@ pub(crate) fn reqwest(load: &Load) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let asked = runtime.spawn({
+    let requests = runtime.spawn({
         let (n, pause) = (load.n, load.pause);
         async move {
             for _ in 0..n {
                 tokio::time::sleep(pause).await;
-                let answer = client.get(&url).send().await?.error_for_status()?;
-                answer.bytes().await?;
+                let response = client.get(&url).send().await?.error_for_status()?;
+                response.bytes().await?;
             }
             Ok::<(), reqwest::Error>(())
         }
     });
-    Ok(runtime.block_on(asked)??)
+    Ok(runtime.block_on(requests)??)
 }

@@ -1,8 +1,8 @@
-//! The target of all probers: HTTP/1.1 and HTTP/2, plain and under TLS, counting.
+//! The server that all probers probe: HTTP/1.1 and HTTP/2, with and without TLS.
 //!
-//! `/ok…` answers at once, `/hold/MILLISECONDS…` later, `/stats` tells what was really
-//! asked. Probes are counted here and not by what a prober says of itself. It makes its
-//! own certificate (`ca.pem` in the folder), so that nothing need be installed.
+//! `/ok…` responds immediately, `/hold/MILLISECONDS…` after a delay, and `/stats` with the
+//! number of requests. Probes are counted here, independently of the probers' own metrics.
+//! The server generates its own certificate (`ca.pem` in the folder).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,15 +21,16 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Outcome;
 
-/// What was asked of this server since it started.
+/// The counters since the start of the server.
 #[derive(Default)]
 struct Counts {
     requests: AtomicU64,
     handshakes: AtomicU64,
+    /// Requests that are being delayed.
     held: AtomicU64,
 }
 
-/// Waiting connections: a start of thousands of probes at once must not be refused.
+/// The length of the accept queue; thousands of probes may start at the same time.
 const BACKLOG: u32 = 4096;
 
 /// Serves until it is killed.
@@ -50,7 +51,7 @@ pub(crate) fn serve(plain: u16, tls: u16, folder: &str) -> Outcome {
 fn acceptor(folder: &str) -> Result<TlsAcceptor, Box<dyn std::error::Error + Send + Sync>> {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names)?;
-    // Its own root: what costs a prober is the handshake, not the length of a chain.
+    // A self-signed certificate is enough: the handshake dominates the cost, not the chain.
     std::fs::write(format!("{folder}/ca.pem"), made.cert.pem())?;
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -72,7 +73,7 @@ fn listen(port: u16) -> std::io::Result<TcpListener> {
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, counts: Arc<Counts>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors: wait for some to be free instead of spinning.
+            // No file descriptor is left: wait instead of spinning.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -80,11 +81,11 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, counts: Arc<Cou
         let (tls, counts) = (tls.clone(), Arc::clone(&counts));
         tokio::spawn(async move {
             match tls {
-                None => speak(stream, counts).await,
+                None => serve_connection(stream, counts).await,
                 Some(acceptor) => {
                     if let Ok(stream) = acceptor.accept(stream).await {
                         counts.handshakes.fetch_add(1, Relaxed);
-                        speak(stream, counts).await;
+                        serve_connection(stream, counts).await;
                     }
                 }
             }
@@ -92,18 +93,21 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, counts: Arc<Cou
     }
 }
 
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, counts: Arc<Counts>) {
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    counts: Arc<Counts>,
+) {
     let service = service_fn(|request| answer(request, Arc::clone(&counts)));
     let server = auto::Builder::new(TokioExecutor::new());
-    // A prober may leave whenever it likes.
+    // A prober may close the connection at any time.
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// A request that is kept waiting, until it is answered or its caller has gone.
+/// Counts a delayed request until it is answered or its caller has closed the connection.
 struct Held<'a>(&'a AtomicU64);
 
 impl<'a> Held<'a> {
-    fn of(count: &'a AtomicU64) -> Self {
+    fn new(count: &'a AtomicU64) -> Self {
         count.fetch_add(1, Relaxed);
         Self(count)
     }
@@ -129,7 +133,7 @@ async fn answer(
     counts.requests.fetch_add(1, Relaxed);
     if let Some(millis) = path.strip_prefix("/hold/") {
         let millis = millis.split('/').next().and_then(|text| text.parse().ok());
-        let _held = Held::of(&counts.held);
+        let _held = Held::new(&counts.held);
         tokio::time::sleep(Duration::from_millis(millis.unwrap_or(0))).await;
     }
     let mut response = Response::new(Full::from(r#"{"status":"ok","version":"1.2.3"}"#));

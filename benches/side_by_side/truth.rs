@@ -1,8 +1,9 @@
-//! A server that knows how long it took: what a prober reports is compared with it.
+//! A server that logs its exact response times, to compare with those that a prober reports.
 //!
-//! `GET /d/MICROSECONDS/ANYTHING?id=ANYTHING` is answered exactly so long after the request
-//! was read; the last stretch is spun, since a sleeping thread wakes late. One thread a
-//! connection, no runtime, so that its own lateness stays small and is in the log.
+//! It responds to `GET /d/MICROSECONDS/ANYTHING?id=ANYTHING` exactly that long after it has
+//! read the request. It spins before the response is due, because a sleeping thread wakes
+//! up late. One thread per connection and no runtime keep the remaining delay small; it is
+//! in the log.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -13,11 +14,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Outcome;
 
-/// Woken this much before an answer is due: more than a thread usually wakes late by.
+/// How long the thread spins before a response is due; more than the usual delay of waking
+/// up.
 const SPIN: Duration = Duration::from_micros(150);
 
-/// A connection that says nothing so long is not a probe's.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The read timeout, after which a connection is closed.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 type Log = Arc<Mutex<BufWriter<File>>>;
 
@@ -36,10 +38,10 @@ pub(crate) fn serve(port: u16, log: &str) -> Outcome {
     Ok(())
 }
 
-/// One request a connection: all probers measured here open a fresh one.
+/// Answers one request: all measured probers open a new connection for each.
 fn answer(mut stream: TcpStream, accepted: (Instant, SystemTime), log: &Log) -> Outcome {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
     let mut head = Vec::new();
     let mut piece = [0; 4096];
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,8 +1,8 @@
 //! Checks the structure of the source tree.
 //!
 //! Imports point from upper layers to lower ones and never in a circle, the lower layers
-//! perform no I/O and read no clock, files are headed and short, and every public item has
-//! a user. The checks are themselves tested on made-up sources.
+//! perform no I/O and read no clock, files have a head comment and are short, and every public
+//! item has a user. The checks are themselves tested on made-up sources.
 #![expect(
     clippy::unwrap_used,
     reason = "an unreadable source tree fails the test"
@@ -318,7 +318,7 @@ fn comments_literals_and_tests_are_not_code() {
 }
 
 #[test]
-fn a_missing_head_a_long_file_and_a_file_in_no_layer_are_found() {
+fn a_missing_head_comment_a_long_file_and_a_file_in_no_layer_are_found() {
     let long = "let x = 1;\n".repeat(41);
     let files = [
         ("src/main.rs".to_owned(), format!("//! Head.\n{long}")),

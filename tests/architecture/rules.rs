@@ -1,4 +1,4 @@
-//! The rules: imports point down, the lower layers are pure, files have a head and are short.
+//! The rules: imports point down, the lower layers are pure, files have a head comment and are short.
 //!
 //! Each rule appends its findings as `file:line: what is wrong`, with the correction where
 //! it is not obvious.
@@ -83,11 +83,11 @@ pub(crate) fn findings(files: &[(String, String)], crates: &BTreeSet<String>) ->
         .collect();
     let mut out = Vec::new();
     for source in &code {
-        shape(source, &mut out);
+        head_and_length(source, &mut out);
         let Some(name) = source.layer() else { continue };
         match level(name) {
             Some(layer) => {
-                arrows(source, layer, &mut out);
+                import_directions(source, layer, &mut out);
                 if layer < IO {
                     purity(source, crates, &mut out);
                 }
@@ -119,9 +119,9 @@ fn level(layer: &str) -> Option<usize> {
 }
 
 /// Checks head and length.
-fn shape(source: &Source, out: &mut Vec<String>) {
+fn head_and_length(source: &Source, out: &mut Vec<String>) {
     let path = &source.path;
-    if !source.headed {
+    if !source.has_head_comment {
         out.push(format!(
             "{path}:1: starts without a `//!` comment that says what the module is responsible for"
         ));
@@ -144,7 +144,7 @@ fn shape(source: &Source, out: &mut Vec<String>) {
 }
 
 /// Checks that imports point down.
-fn arrows(source: &Source, from: usize, out: &mut Vec<String>) {
+fn import_directions(source: &Source, from: usize, out: &mut Vec<String>) {
     for (line, path) in source.inner_paths() {
         if let Some(to) = level(&path[1]).filter(|&to| to > from) {
             let (file, item) = (&source.path, path[1..].join("::"));

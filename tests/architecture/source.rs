@@ -1,4 +1,4 @@
-//! Reads one source file: its imports, its macros, its length and its head.
+//! Reads one source file: its imports, macros, length, and head comment.
 //!
 //! Scans the text without parsing it. Comments, literals and test items are replaced by
 //! blanks, which keeps line numbers; every path (with `use` groups expanded) is read from
@@ -12,7 +12,7 @@ pub(crate) struct Source {
     /// Module path: `["io", "sink", "page"]`; empty for `lib.rs` and `main.rs`.
     pub(crate) module: Vec<String>,
     /// Whether the file starts with a `//!` comment.
-    pub(crate) headed: bool,
+    pub(crate) has_head_comment: bool,
     /// All lines: code, comments and tests.
     pub(crate) lines: usize,
     /// Lines of code, without blank lines, comments and tests.
@@ -39,7 +39,7 @@ impl Source {
                 .map(|(line, path)| (line, absolute(&module, path, root == "src")))
                 .collect(),
             module,
-            headed: text.starts_with("//!"),
+            has_head_comment: text.starts_with("//!"),
             lines: text.lines().count(),
             code_lines: code.lines().filter(|line| !line.trim().is_empty()).count(),
             macros,
@@ -217,7 +217,7 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
     (out, modules)
 }
 
-/// Annotation, `::`, and single marks, each with its line.
+/// Splits code into words, `::`, and single characters, each with its line number.
 fn tokens(code: &str) -> Vec<(usize, &str)> {
     let mut tokens = Vec::new();
     for (number, line) in (1..).zip(code.lines()) {

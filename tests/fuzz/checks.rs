@@ -1,7 +1,7 @@
-//! What must hold for any input: one function for each kind of it.
+//! Checks that must pass for any input, one function per kind of input.
 //!
-//! The fuzzer calls them with what it thinks up, the replay (`main.rs`) with what it found.
-//! A panic is a finding, and so is each assertion here. None reaches the network.
+//! The fuzzer calls them with generated inputs, and `tests/suite/fuzz.rs` with those of the
+//! corpus. A panic or a failed assertion is a finding. No check uses the network.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -25,13 +25,13 @@ use tempfile::TempDir;
 
 /// A kind of input.
 pub(crate) struct Check {
-    /// Its name, and that of its corpus.
+    /// The name of the check and of its corpus.
     pub(crate) name: &'static str,
-    /// What must hold for any bytes.
+    /// The check; it panics on a finding.
     pub(crate) run: fn(&[u8]),
 }
 
-/// All kinds.
+/// All checks.
 pub(crate) const CHECKS: [Check; 5] = [
     Check {
         name: "config",
@@ -57,11 +57,11 @@ pub(crate) const CHECKS: [Check; 5] = [
 
 static RULES: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::embedded().unwrap());
 
-/// A line that begins another file, in an input of several: `=== web.yml`.
+/// The start of the line that begins another file within an input, as in `=== web.yml`.
 const NEXT_FILE: &str = "=== ";
 
-/// A configuration and the files that it may name, each behind its line. Whatever it says:
-/// settings that make sense, or problems that say where and what.
+/// A configuration and the files that it may name, each after its [`NEXT_FILE`] line. It
+/// gives consistent settings or problems with a place and a message.
 pub(crate) fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -80,7 +80,7 @@ pub(crate) fn config(data: &[u8]) {
     match config::load(&main) {
         Ok(loaded) => {
             assert!(!loaded.settings.targets.is_empty() || !loaded.warnings.is_empty());
-            placed(&loaded.warnings, folder.path());
+            check_problems(&loaded.warnings, folder.path());
             let names = |settings| {
                 let alarms = alarm::desired(settings).into_iter();
                 alarms.map(|alarm| alarm.name).collect::<Vec<_>>()
@@ -91,15 +91,15 @@ pub(crate) fn config(data: &[u8]) {
         }
         Err(error) => {
             assert!(!error.problems.is_empty(), "refused without a reason");
-            placed(&error.problems, folder.path());
+            check_problems(&error.problems, folder.path());
         }
     }
 }
 
-/// Every problem has words, and a line that its file has.
-fn placed(problems: &[Problem], folder: &Path) {
+/// Every problem has a message, and its line exists in its file.
+fn check_problems(problems: &[Problem], folder: &Path) {
     for problem in problems {
-        assert!(!problem.message.is_empty(), "{problem:?} says nothing");
+        assert!(!problem.message.is_empty(), "{problem:?} has no message");
         let Some(line) = problem.line else { continue };
         let text = std::fs::read_to_string(folder.join(&problem.file)).unwrap();
         let most = text.lines().count().max(1);
@@ -107,7 +107,8 @@ fn placed(problems: &[Problem], folder: &Path) {
     }
 }
 
-/// Files of memory, where there are such: the fuzzer makes thousands a second.
+/// A folder in memory if there is one, because the fuzzer creates thousands of files per
+/// second.
 fn memory() -> std::path::PathBuf {
     let shared = Path::new("/dev/shm");
     if shared.is_dir() {
@@ -116,7 +117,7 @@ fn memory() -> std::path::PathBuf {
     std::env::temp_dir()
 }
 
-/// A file of rules: a rulebook that can be used, or problems with lines.
+/// A rule file. It gives a rulebook that diagnoses, or problems with messages.
 pub(crate) fn rules(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -131,19 +132,19 @@ pub(crate) fn rules(data: &[u8]) {
             let mut facts = Facts::defaults();
             facts.set_text("phase", "expect");
             facts.set_number("status", 503.0);
-            sound(&book.diagnose(&facts));
-            // Whatever it finds: it comes to an end.
+            check_diagnosis(&book.diagnose(&facts));
+            // Only that it terminates.
             let _ = probecause::domain::diagnosis::lint::lint(&book, &RULES);
         }
         (Err(error), _) => {
             assert!(!error.0.is_empty(), "refused without a reason");
             assert!(error.0.iter().all(|problem| !problem.message.is_empty()));
         }
-        (Ok(_), Err(problems)) => assert!(problems.is_empty(), "taken over: {problems:?}"),
+        (Ok(_), Err(problems)) => assert!(problems.is_empty(), "accepted despite {problems:?}"),
     }
 }
 
-/// Somebody's text from a ticket: each answer in it gets a diagnosis.
+/// A text with curl transcripts. Each response in it gets a diagnosis.
 pub(crate) fn transcript(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let found = transcript::read(&text);
@@ -154,25 +155,25 @@ pub(crate) fn transcript(data: &[u8]) {
     }
     let judged = transcript::judge::judge(&found, &RULES);
     assert_eq!(judged.len(), found.len());
-    judged.iter().for_each(sound);
+    judged.iter().for_each(check_diagnosis);
 }
 
-/// An answer: `STATUS MILLISECONDS URL`, headers, an empty line, a body. It becomes facts
-/// and one diagnosis, the same each time.
+/// A response: `STATUS MILLISECONDS URL`, headers, an empty line, and a body. It always gives
+/// the same facts and the same diagnosis.
 pub(crate) fn answer(data: &[u8]) {
-    let Some((target, seen)) = observed(data) else {
+    let Some((target, seen)) = parse_response(data) else {
         return;
     };
     let context = Context::at(Timestamp::UNIX_EPOCH);
     let facts = Facts::gather(&target, &seen, &context);
     let diagnosis = RULES.diagnose(&facts);
-    sound(&diagnosis);
+    check_diagnosis(&diagnosis);
     assert_eq!(facts, Facts::gather(&target, &seen, &context));
     assert_eq!(diagnosis, RULES.diagnose(&facts));
 }
 
-/// The answer that the bytes describe.
-fn observed(data: &[u8]) -> Option<(Target, Observation)> {
+/// The target and the observation that the bytes describe.
+fn parse_response(data: &[u8]) -> Option<(Target, Observation)> {
     let head = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = head.map_or((data, &[][..]), |at| (&data[..at], &data[at + 2..]));
     let head = String::from_utf8_lossy(head);
@@ -200,8 +201,9 @@ fn observed(data: &[u8]) -> Option<(Target, Observation)> {
     Some((Target::with_defaults("fuzzed", url), seen))
 }
 
-/// What a diagnosis owes whoever reads it.
-fn sound(diagnosis: &Diagnosis) {
+/// The shares sum to 1, the verdict is the first candidate, and its certainty is above
+/// `possible` only with a share of at least 0.9.
+fn check_diagnosis(diagnosis: &Diagnosis) {
     let Some(verdict) = &diagnosis.verdict else {
         return;
     };
@@ -214,20 +216,20 @@ fn sound(diagnosis: &Diagnosis) {
     assert!(shares[0] >= 0.9 || verdict.certainty == Certainty::Possible);
 }
 
-/// A certificate that a server presents.
+/// A certificate in DER form, as a server presents it.
 pub(crate) fn certificate(data: &[u8]) {
-    let Some(read) = probe::certificate::parse(data) else {
+    let Some(parsed) = probe::certificate::parse(data) else {
         return;
     };
-    assert_eq!(probe::certificate::parse(data).as_ref(), Some(&read));
+    assert_eq!(probe::certificate::parse(data).as_ref(), Some(&parsed));
     let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://fuzz.example/");
     seen.tls = Some(probecause::model::observation::TlsFacts {
         version: None,
-        chain: vec![read],
+        chain: vec![parsed],
     });
     let target = Target::with_defaults("fuzzed", "https://fuzz.example/".parse().unwrap());
     let facts = Facts::gather(&target, &seen, &Context::at(Timestamp::UNIX_EPOCH));
-    sound(&RULES.diagnose(&facts));
+    check_diagnosis(&RULES.diagnose(&facts));
     let days = probecause::domain::expectation::certificate_days(&seen, Timestamp::UNIX_EPOCH);
-    assert!(days.is_some(), "{:?} has no end", seen.tls);
+    assert!(days.is_some(), "{:?} has no expiry", seen.tls);
 }

@@ -1,8 +1,8 @@
-//! The table of accuracy, drawn small: the same seed gives the same table, and no
-//! certainty is far from what it promises.
+//! Runs the accuracy benchmark with few cases: a seed always gives the same table, and no
+//! certainty is right clearly less often than its aim.
 //!
-//! `cargo bench --bench accuracy` measures at full size; this only fails where the rules or
-//! the population have come apart since.
+//! `cargo bench --bench accuracy` measures with many cases. This test only detects that the
+//! rules and the population no longer fit together.
 
 #[path = "../../benches/accuracy/bound.rs"]
 mod bound;
@@ -31,60 +31,60 @@ mod tests {
     use probecause::model::cause::Certainty;
 
     use crate::accuracy::front_doors::FAULTS;
-    use crate::accuracy::measure::{Measured, measure, names_nothing};
+    use crate::accuracy::measure::{Measured, measure, names_no_cause};
     use crate::accuracy::table::{self, AIM_AMONG, AIMS, Share, Style};
     use crate::accuracy::truths::Stage;
 
-    /// Enough for some thousands of `likely` verdicts, in a few seconds unoptimised.
+    /// Cases per row: thousands of `likely` verdicts, in a few seconds without optimization.
     const CASES: u32 = 60;
 
     fn measured(seed: u64) -> Vec<Measured> {
         measure(&Rulebook::embedded().unwrap(), seed, CASES).unwrap()
     }
 
-    fn last() -> usize {
+    fn last_stage() -> usize {
         Stage::ALL.len() - 1
     }
 
-    /// An aim is missed for sure only where the whole 95 % interval lies below it.
+    /// Fails if the whole 95 % interval is below the aim.
     #[track_caller]
     fn check(what: &str, share: Share, aim: f64) {
-        assert!(share.cases > 0.0, "{what}: nothing was counted");
-        assert!(share.high >= aim, "{what}: {share:?} lies below {aim}");
+        assert!(share.cases > 0.0, "{what}: no cases");
+        assert!(share.high >= aim, "{what}: {share:?} is below {aim}");
     }
 
     #[test]
-    fn a_seed_gives_one_table_however_its_rows_are_shared_among_threads() {
+    fn a_seed_always_gives_the_same_table() {
         let style = Style { confusion: true };
         let [one, again] = [7, 7].map(|seed| table::table(seed, CASES, &measured(seed), style));
         assert_eq!(one, again);
-        assert!(one.contains("simulated"), "a reader is told what this is");
+        assert!(one.contains("simulated"), "the heading says `simulated`");
     }
 
     #[test]
-    fn every_certainty_keeps_its_aim_as_far_as_so_few_cases_can_tell() {
+    fn no_certainty_is_clearly_below_its_aim() {
         let measured = measured(3);
-        for (step, aim) in AIMS {
-            let share = table::right_at(&measured, last(), step, true);
-            check(step.as_str(), share, aim);
+        for (certainty, aim) in AIMS {
+            let share = table::right_at(&measured, last_stage(), certainty, true);
+            check(certainty.as_str(), share, aim);
         }
-        let among = table::among(&measured, last(), true);
+        let among = table::among(&measured, last_stage(), true);
         check("truth among the candidates", among, AIM_AMONG);
     }
 
-    /// Look-alikes are drawn as often as everything else here, a hundred times what is
-    /// assumed: only they may ever be called proven wrongly, and hardly any of them.
+    /// Here look-alikes are as frequent as faults, up to a hundred times the assumed
+    /// frequency. Only they may have a wrong proof, in at most one of twenty cases.
     #[test]
-    fn nothing_that_a_rule_can_name_is_proven_to_be_something_else() {
+    fn no_wrong_cause_is_proven_for_a_fault_that_a_rule_names() {
         for (fault, row) in FAULTS.iter().zip(measured(3)) {
             let tally = row.tallies.last().unwrap();
             let (given, right) = tally
-                .steps
+                .certainties
                 .get(&Certainty::Proven)
                 .copied()
                 .unwrap_or((0, 0));
             let wrong = given - right;
-            let allowed = if names_nothing(fault.truth) {
+            let allowed = if names_no_cause(fault.truth) {
                 CASES / 20
             } else {
                 0
@@ -98,16 +98,16 @@ mod tests {
     }
 
     #[test]
-    fn knowing_more_never_makes_the_rules_worse_at_gateways() {
+    fn more_evidence_never_makes_the_rules_less_accurate_at_gateways() {
         let measured = measured(3);
         let right = |stage: usize| -> f64 {
             let rows = FAULTS.iter().zip(&measured);
             let gateways = rows.filter(|(fault, _)| fault.door.is_gateway());
             gateways
-                .map(|(fault, row)| fault.often * f64::from(row.tallies[stage].right))
+                .map(|(fault, row)| fault.frequency * f64::from(row.tallies[stage].right))
                 .sum()
         };
-        let shares: Vec<f64> = (0..=last()).map(right).collect();
+        let shares: Vec<f64> = (0..=last_stage()).map(right).collect();
         assert!(shares[4] > shares[3] && shares[3] > shares[2], "{shares:?}");
         assert!(shares[2] >= shares[0], "{shares:?}");
     }

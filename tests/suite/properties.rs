@@ -1,5 +1,4 @@
-//! What holds for everything, tried with what chance brings: health, the calendar, the plan of
-//! alarms, diagnosis.
+//! Property tests with random inputs: health, the schedule, the alarm plan, and diagnosis.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,10 +30,10 @@ fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
 }
 
 proptest! {
-    /// It is down only after enough failures in a row, and up again only after enough
-    /// successes: nothing flaps within its thresholds.
+    /// A target is down only after enough consecutive failures, and up again only after
+    /// enough consecutive successes.
     #[test]
-    fn health_never_flaps_inside_its_thresholds(
+    fn health_changes_only_at_its_thresholds(
         outcomes in outcomes(),
         failures in 1_u32..5,
         successes in 1_u32..5,
@@ -44,20 +43,23 @@ proptest! {
             consecutive_successes: successes,
         };
         let mut health = Health::new(settings, Timestamp::UNIX_EPOCH);
-        let mut row = (Outcome::Passed, 0);
+        let mut streak = (Outcome::Passed, 0);
         for outcome in outcomes {
-            row = if row.0 == outcome { (outcome, row.1 + 1) } else { (outcome, 1) };
+            let length = if streak.0 == outcome { streak.1 + 1 } else { 1 };
+            streak = (outcome, length);
             let before = health.state();
             let changed = health.observe(outcome, Timestamp::UNIX_EPOCH);
             prop_assert_eq!(changed.is_some(), before != health.state());
             let Some(change) = changed else { continue };
             match change.to {
-                HealthState::Down => prop_assert!(row.0 == Outcome::Failed && row.1 >= failures),
+                HealthState::Down => {
+                    prop_assert!(streak.0 == Outcome::Failed && streak.1 >= failures);
+                }
                 HealthState::Up if change.from != HealthState::Unknown => {
-                    prop_assert!(row.0 == Outcome::Passed && row.1 >= successes);
+                    prop_assert!(streak.0 == Outcome::Passed && streak.1 >= successes);
                 }
                 HealthState::Degraded if change.from == HealthState::Down => {
-                    prop_assert!(row.0 == Outcome::Degraded && row.1 >= successes);
+                    prop_assert!(streak.0 == Outcome::Degraded && streak.1 >= successes);
                 }
                 _ => {}
             }
@@ -65,65 +67,74 @@ proptest! {
     }
 }
 
-/// What came of a calendar: starts and misses by target.
+/// The result of a simulated schedule.
 #[derive(Default)]
-struct Played {
+struct Simulation {
+    /// The starts of each target's probes.
     starts: BTreeMap<TargetName, Vec<Duration>>,
+    /// The number of missed slots of each target.
     missed: BTreeMap<TargetName, usize>,
-    at_once: usize,
+    /// The highest number of probes in flight.
+    max_in_flight: usize,
 }
 
-/// Plays a calendar: each probe takes as long as its target always does.
-fn play(targets: &[Arc<Target>], lengths: &[u64], places: usize, until: Duration) -> Played {
+/// Simulates a schedule with at most `limit` probes in flight; `durations` holds the
+/// duration of every probe of each target, in milliseconds.
+fn simulate(
+    targets: &[Arc<Target>],
+    durations: &[u64],
+    limit: usize,
+    until: Duration,
+) -> Simulation {
     let mut schedule = Schedule::default();
     schedule.configure(targets, Duration::ZERO);
     let index = |name: &TargetName| targets.iter().position(|target| target.name == *name);
     let mut running: BTreeSet<(Duration, TargetName)> = BTreeSet::new();
-    let mut played = Played::default();
+    let mut simulation = Simulation::default();
     loop {
         let ends = running.first().map(|(end, _)| *end);
         let Some(now) = ends.into_iter().chain(schedule.next_due()).min() else {
-            return played;
+            return simulation;
         };
         if now > until {
-            return played;
+            return simulation;
         }
         while let Some(first) = running.first().filter(|(end, _)| *end <= now).cloned() {
             running.remove(&first);
             schedule.finished(&first.1, now);
         }
-        for action in schedule.due(now, places - running.len()) {
+        for action in schedule.due(now, limit - running.len()) {
             match action {
                 Action::Start(target, _) => {
-                    let length = index(&target.name).map_or(0, |index| lengths[index]);
-                    let end = now + Duration::from_millis(length);
+                    let duration = index(&target.name).map_or(0, |index| durations[index]);
+                    let end = now + Duration::from_millis(duration);
                     running.insert((end, target.name.clone()));
-                    played
+                    simulation
                         .starts
                         .entry(target.name.clone())
                         .or_default()
                         .push(now);
                 }
                 Action::Missed(target, ..) => {
-                    *played.missed.entry(target.name.clone()).or_default() += 1;
+                    *simulation.missed.entry(target.name.clone()).or_default() += 1;
                 }
             }
         }
-        played.at_once = played.at_once.max(running.len());
+        simulation.max_in_flight = simulation.max_in_flight.max(running.len());
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Nobody is probed twice at once, nobody is forgotten: what was not started was missed,
-    /// and said so.
+    /// Two probes of a target never overlap, and every slot is either started or reported
+    /// as missed.
     #[test]
-    fn the_calendar_neither_bunches_nor_starves(
+    fn the_schedule_never_overlaps_probes_and_starves_no_target(
         shapes in prop::collection::vec((1_u64..60, 1_u64..20_000), 1..40),
-        places in 1_usize..20,
+        limit in 1_usize..20,
     ) {
-        let lengths: Vec<_> = shapes.iter().map(|(_, length)| *length).collect();
+        let durations: Vec<_> = shapes.iter().map(|(_, duration)| *duration).collect();
         let targets: Vec<_> = (0..).zip(&shapes).map(|(number, (interval, _)): (usize, _)| {
             let url = "http://localhost/".parse().unwrap();
             let mut target = Target::with_defaults(&format!("target-{number}"), url);
@@ -131,44 +142,45 @@ proptest! {
             Arc::new(target)
         }).collect();
         let until = Duration::from_secs(600);
-        let played = play(&targets, &lengths, places, until);
-        prop_assert!(played.at_once <= places);
-        for (target, length) in targets.iter().zip(&lengths) {
-            let starts = played.starts.get(&target.name).cloned().unwrap_or_default();
-            let length = Duration::from_millis(*length);
+        let simulation = simulate(&targets, &durations, limit, until);
+        prop_assert!(simulation.max_in_flight <= limit);
+        for (target, duration) in targets.iter().zip(&durations) {
+            let starts = simulation.starts.get(&target.name).cloned().unwrap_or_default();
+            let duration = Duration::from_millis(*duration);
             for pair in starts.windows(2) {
-                prop_assert!(pair[1] - pair[0] >= length, "two at once");
+                prop_assert!(pair[1] - pair[0] >= duration, "two probes overlap");
             }
             let slots = until.as_secs() / target.interval.as_secs();
-            let missed = played.missed.get(&target.name).copied().unwrap_or_default();
+            let missed = simulation.missed.get(&target.name).copied().unwrap_or_default();
             let accounted = (starts.len() + missed) as u64;
             prop_assert!(accounted + 2 >= slots, "{accounted} of {slots} slots");
-            // With a place for everybody each is probed in each of its intervals. The first
-            // probe comes soon, off the grid, and may last into the first slot; what then
-            // follows at once catches up with the grid by the rest of an interval each time.
-            if places >= targets.len() && length < target.interval {
-                let rest = target.interval - length;
-                let most = 2 + length.as_millis() / rest.as_millis();
+            // If the limit allows all probes at the same time, each target is probed in each
+            // of its intervals. The first probe starts early, off the grid, and may last into
+            // the first slot. Each probe after it starts immediately and gains the rest of an
+            // interval, until the grid is reached.
+            if limit >= targets.len() && duration < target.interval {
+                let rest = target.interval - duration;
+                let most = 2 + duration.as_millis() / rest.as_millis();
                 prop_assert!(missed as u128 <= most, "{missed} missed");
             }
-            // Who waits longest goes first, so nobody waits for ever.
+            // The target that waits longest goes first, so each is probed eventually.
             prop_assert!(!starts.is_empty());
         }
     }
 }
 
-/// An account in which every alarm of the settings is as it should be.
+/// The alarms of an account that match the settings exactly.
 fn applied(settings: &Settings) -> Vec<ActualAlarm> {
     let specs = desired(settings).into_iter();
     specs
         .map(|spec| {
-            let words = Annotation::healthy(&spec);
-            let tags = words.tags(&spec).into_iter();
+            let annotation = Annotation::healthy(&spec);
+            let tags = annotation.tags(&spec).into_iter();
             ActualAlarm {
                 name: spec.name.clone(),
                 arn: format!("arn:{}", spec.name),
                 tags: tags.map(|(key, value)| (key.to_owned(), value)).collect(),
-                description: words.description,
+                description: annotation.description,
                 definition: Some(Definition::of(&spec)),
             }
         })
@@ -178,12 +190,12 @@ fn applied(settings: &Settings) -> Vec<ActualAlarm> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever somebody did to the account: after the plan was carried out there is nothing
-    /// more to do, and what is not ours is as it was.
+    /// After any changes to the account, applying the plan leaves nothing to change, and
+    /// alarms of others stay as they are.
     #[test]
-    fn after_a_plan_there_is_nothing_to_do(
+    fn an_applied_plan_leaves_nothing_to_change(
         count in 0_usize..12,
-        deeds in prop::collection::vec((0_usize..13, 0_u8..6), 0..20),
+        changes in prop::collection::vec((0_usize..13, 0_u8..6), 0..20),
     ) {
         let mut settings = Settings::default();
         settings.cloudwatch.enabled = true;
@@ -195,9 +207,9 @@ proptest! {
         }
         let good = applied(&settings);
         let mut account = good.clone();
-        for (at, deed) in deeds {
+        for (at, change) in changes {
             let Some(alarm) = account.get_mut(at) else { continue };
-            match deed {
+            match change {
                 0 => { account.remove(at); }
                 1 => alarm.tags.clear(),
                 2 => alarm.definition.as_mut().unwrap().period += 60,
@@ -219,7 +231,7 @@ proptest! {
         let again = Plan::new(&wanted, &account, location, DriftPolicy::Mend);
         prop_assert!(!again.has_changes(), "{:?}", again.changes().collect::<Vec<_>>());
         for alarm in foreign {
-            prop_assert!(account.contains(&alarm), "a foreign alarm was touched");
+            prop_assert!(account.contains(&alarm), "a foreign alarm was changed");
         }
     }
 }
@@ -234,7 +246,7 @@ const PHASES: [&str; 7] = [
     "degraded",
 ];
 
-/// Facts of the catalogue with values that they may have, and others.
+/// Facts of the catalog with possible values; free text and numbers are random.
 fn facts() -> impl Strategy<Value = Facts> {
     let one = (0..CATALOG.len(), any::<u16>(), -10.0_f64..100.0);
     let phases = prop::sample::select(PHASES.as_slice());
@@ -258,14 +270,14 @@ fn facts() -> impl Strategy<Value = Facts> {
 }
 
 #[test]
-fn diagnosis_is_total_and_deterministic_and_earns_its_certainty() {
+fn diagnosis_is_total_and_deterministic_and_certain_only_with_a_clear_lead() {
     let rulebook = Rulebook::embedded().unwrap();
     let again = Rulebook::embedded().unwrap();
     let named = std::cell::Cell::new(0);
     proptest!(ProptestConfig::with_cases(2000), |(facts in facts())| {
         let diagnosis = rulebook.diagnose(&facts);
         prop_assert_eq!(&diagnosis, &again.diagnose(&facts));
-        let verdict = diagnosis.verdict.expect("what failed has a verdict");
+        let verdict = diagnosis.verdict.expect("a failure has a verdict");
         let shares: Vec<_> = verdict.candidates.iter().map(|one| one.share).collect();
         prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
         prop_assert!(shares.is_sorted_by(|one, other| one >= other), "{shares:?}");
@@ -278,8 +290,5 @@ fn diagnosis_is_total_and_deterministic_and_earns_its_certainty() {
         named.set(named.get() + usize::from(verdict.cause.as_str() != "unexplained"));
     });
     let named = named.get();
-    assert!(
-        named > 100,
-        "only {named} of the cases were anything at all"
-    );
+    assert!(named > 100, "only {named} cases have a named cause");
 }

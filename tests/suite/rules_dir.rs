@@ -1,5 +1,6 @@
-//! An operator's rules as a person uses them: checked, explained, and used to diagnose;
-//! and the page of all causes, which must be what the program prints.
+//! Tests custom rules from the command line: `check`, `explain`, `diagnose`, and `probe`.
+//!
+//! Also compares the page of all causes with the output of `explain --markdown`.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -8,7 +9,7 @@ use std::process::{Command, Output};
 
 const PAGE: &str = "config/rules/README.md";
 const WORKED_EXAMPLE: &str = "config/rules.d";
-const OWN: &str = "tests/fixtures/rules/own";
+const CUSTOM: &str = "tests/fixtures/rules/own";
 
 fn probecause(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_probecause"))
@@ -17,16 +18,16 @@ fn probecause(arguments: &[&str]) -> Output {
         .expect("the command")
 }
 
-/// What a command says that ends well.
-fn said(arguments: &[&str]) -> String {
+/// The standard output of a command, which must succeed.
+fn stdout_of(arguments: &[&str]) -> String {
     let output = probecause(arguments);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {error}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A configuration beside a rule, in a folder of its own.
-fn configured(target: &str) -> tempfile::TempDir {
+/// A temporary folder with a configuration for `target` and the worked example's rule.
+fn configuration(target: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let rules = folder.path().join("rules.d");
     std::fs::create_dir(&rules).expect("a folder");
@@ -44,31 +45,31 @@ const MAINTENANCE: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: tex
 #[test]
 fn the_page_of_all_causes_is_what_the_program_prints() {
     let written = std::fs::read_to_string(PAGE).unwrap_or_default();
-    let printed = said(&["explain", "--markdown"]);
+    let printed = stdout_of(&["explain", "--markdown"]);
     let mut lines = written.lines().zip(printed.lines()).enumerate();
     let first = lines.find(|(_, (written, printed))| written != printed);
     assert!(
         written == printed,
-        "{PAGE} is not up to date, first in {first:?}; write it anew by\n    \
+        "{PAGE} is out of date, first in {first:?}; update it with\n    \
          cargo run -- explain --markdown > {PAGE}"
     );
 }
 
 #[test]
-fn the_worked_example_stands_in_the_page_and_passes_the_check() {
+fn the_worked_example_is_in_the_page_and_passes_the_check() {
     let rule = std::fs::read_to_string(format!("{WORKED_EXAMPLE}/maintenance-page.toml"));
     let page = std::fs::read_to_string(PAGE).expect("the page");
     assert!(page.contains(&rule.expect("the rule")));
     assert_eq!(
-        said(&["check", "--rules", WORKED_EXAMPLE]),
+        stdout_of(&["check", "--rules", WORKED_EXAMPLE]),
         "fine: 1 file of rules\n"
     );
 }
 
 #[test]
-fn check_tells_which_of_our_rules_are_replaced_or_outweighed_and_which_never_lead() {
-    insta::assert_snapshot!(said(&["check", "--rules", OWN]));
-    let json = said(&["check", "--rules", OWN, "--json"]);
+fn check_reports_custom_rules_that_replace_others_or_never_lead() {
+    insta::assert_snapshot!(stdout_of(&["check", "--rules", CUSTOM]));
+    let json = stdout_of(&["check", "--rules", CUSTOM, "--json"]);
     let levels: Vec<String> = json
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
@@ -78,14 +79,14 @@ fn check_tells_which_of_our_rules_are_replaced_or_outweighed_and_which_never_lea
 }
 
 #[test]
-fn an_own_cause_is_explained_with_its_file_and_line() {
-    insta::assert_snapshot!(said(&[
+fn explain_shows_the_file_and_line_of_a_custom_cause() {
+    insta::assert_snapshot!(stdout_of(&[
         "explain",
         "--rules",
         WORKED_EXAMPLE,
         "maintenance-page"
     ]));
-    let json = said(&[
+    let json = stdout_of(&[
         "explain",
         "--rules",
         WORKED_EXAMPLE,
@@ -96,13 +97,13 @@ fn an_own_cause_is_explained_with_its_file_and_line() {
     assert_eq!(value["rules"][0]["embedded"], false);
     assert_eq!(value["rules"][0]["line"], 7);
     assert_eq!(value["rules"][0]["examples"][0]["status"], 503.0);
-    assert!(!said(&["explain"]).contains("maintenance-page"));
-    assert!(said(&["explain", "--rules", WORKED_EXAMPLE]).contains("maintenance-page"));
+    assert!(!stdout_of(&["explain"]).contains("maintenance-page"));
+    assert!(stdout_of(&["explain", "--rules", WORKED_EXAMPLE]).contains("maintenance-page"));
 }
 
 #[test]
-fn diagnose_uses_own_rules_from_a_directory_or_a_configuration() {
-    let folder = configured("https://example.com/");
+fn diagnose_uses_custom_rules_from_a_directory_or_a_configuration() {
+    let folder = configuration("https://example.com/");
     let text = format!("* using HTTP/1.1\n> GET / HTTP/1.1\n> Host: example.com\n>\n{MAINTENANCE}");
     let file = folder.path().join("curl.txt");
     std::fs::write(&file, text.replace('\r', "")).expect("a file");
@@ -110,7 +111,7 @@ fn diagnose_uses_own_rules_from_a_directory_or_a_configuration() {
     let config = config.display().to_string();
     let cause = |arguments: &[&str]| {
         let all = [&["diagnose", "--json", &file], arguments].concat();
-        let value: serde_json::Value = serde_json::from_str(&said(&all)).expect("JSON");
+        let value: serde_json::Value = serde_json::from_str(&stdout_of(&all)).expect("JSON");
         value["cause"].as_str().map(str::to_owned)
     };
     assert_eq!(cause(&[]).as_deref(), Some("unexpected-status"));
@@ -123,15 +124,17 @@ fn diagnose_uses_own_rules_from_a_directory_or_a_configuration() {
 fn probe_uses_the_rules_of_its_configuration() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    let answering = std::thread::spawn(move || {
+    let server = std::thread::spawn(move || {
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().expect("a connection");
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).expect("a request");
-            stream.write_all(MAINTENANCE.as_bytes()).expect("an answer");
+            stream
+                .write_all(MAINTENANCE.as_bytes())
+                .expect("a response");
         }
     });
-    let folder = configured(&url);
+    let folder = configuration(&url);
     let config = folder.path().join("c.toml").display().to_string();
     for arguments in [
         ["probe", "--json", "--config", &config, "--target", "shop"],
@@ -149,11 +152,11 @@ fn probe_uses_the_rules_of_its_configuration() {
         let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(value["cause"], "maintenance-page", "{arguments:?}");
     }
-    answering.join().expect("the endpoint");
+    server.join().expect("the server");
 }
 
 #[test]
-fn rules_that_cannot_be_used_are_refused_by_every_command() {
+fn every_command_rejects_a_missing_rules_directory() {
     for arguments in [
         &["explain", "--rules", "no-such.d"][..],
         &["diagnose", "--rules", "no-such.d", "-"],

@@ -1,7 +1,7 @@
-//! The simulated gateway over real sockets: what a client sees is what was captured.
+//! Compares the simulated gateway's responses over real sockets with the captured ones.
 //!
-//! The times are checked in the simulator's own tests, under a paused clock; here are
-//! protocol, certificate and bytes.
+//! Checks protocol, certificate, and bytes. The simulator's unit tests check its times with
+//! a paused clock.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use probecause::io::simulator::{Options, RouteFault, Simulator};
 use reqwest::{Certificate, Client, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Starts a simulator whose gateway gives up after 300 ms instead of 30 s.
+/// Starts a simulator with an integration timeout of 300 ms instead of 30 s.
 async fn start() -> Simulator {
     let options = Options {
         integration_timeout: Duration::from_millis(300),
@@ -19,7 +19,7 @@ async fn start() -> Simulator {
 }
 
 fn client(simulator: &Simulator, http1: bool) -> Client {
-    // A second installation is refused, which is fine: the first one holds.
+    // Only the first installation in a process succeeds.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let root = Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
     let builder = Client::builder().tls_certs_only([root]).no_proxy();
@@ -27,43 +27,47 @@ fn client(simulator: &Simulator, http1: bool) -> Client {
     builder.build().unwrap()
 }
 
-/// Asks a route and compares status and body; the headers must be the captured four.
+/// Requests a route over both protocols and compares status, body, and the four headers.
 async fn check(fault: RouteFault, status: u16, body: &str) {
     let simulator = start().await;
     for http1 in [false, true] {
         let url = format!("https://{}{}", simulator.address(), fault.route());
-        let answer = client(&simulator, http1).get(url).send().await.unwrap();
+        let response = client(&simulator, http1).get(url).send().await.unwrap();
         let version = if http1 {
             Version::HTTP_11
         } else {
             Version::HTTP_2
         };
-        assert_eq!(answer.version(), version);
-        assert_eq!(answer.status().as_u16(), status);
-        let names: Vec<_> = answer.headers().keys().map(|name| name.as_str()).collect();
+        assert_eq!(response.version(), version);
+        assert_eq!(response.status().as_u16(), status);
+        let names: Vec<_> = response
+            .headers()
+            .keys()
+            .map(|name| name.as_str())
+            .collect();
         let captured = ["date", "content-type", "content-length", "apigw-requestid"];
         assert_eq!(names, captured);
-        assert_eq!(answer.headers()["content-type"], "application/json");
-        assert_eq!(answer.text().await.unwrap(), body);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.text().await.unwrap(), body);
     }
     assert_eq!(simulator.requests(fault.route()), 2);
     simulator.stop().await;
 }
 
 #[tokio::test]
-async fn a_healthy_route_answers_over_both_protocols() {
+async fn a_healthy_route_responds_over_both_protocols() {
     check(RouteFault::None, 200, r#"{"status":"ok","orders":3}"#).await;
 }
 
 #[tokio::test]
-async fn timeout_and_throttling_look_alike() {
+async fn a_timeout_and_a_throttle_have_the_same_response() {
     let body = r#"{"message":"Service Unavailable"}"#;
     check(RouteFault::Timeout, 503, body).await;
     check(RouteFault::Throttled, 503, body).await;
 }
 
 #[tokio::test]
-async fn permission_malformed_response_and_function_error_look_alike() {
+async fn a_missing_permission_a_malformed_response_and_a_function_error_have_the_same_response() {
     let body = r#"{"message":"Internal Server Error"}"#;
     check(RouteFault::Permission, 500, body).await;
     check(RouteFault::Malformed, 500, body).await;
@@ -71,9 +75,9 @@ async fn permission_malformed_response_and_function_error_look_alike() {
 }
 
 #[tokio::test]
-async fn http1_answers_have_the_captured_headers_byte_for_byte() {
+async fn an_http1_response_has_the_captured_headers_byte_for_byte() {
     let simulator = start().await;
-    let text = raw_answer(&simulator, "/throttled").await;
+    let text = raw_response(&simulator, "/throttled").await;
     let lines: Vec<&str> = text.split("\r\n").collect();
     assert_eq!(lines[0], "HTTP/1.1 503 Service Unavailable");
     assert!(
@@ -86,8 +90,8 @@ async fn http1_answers_have_the_captured_headers_byte_for_byte() {
     assert_eq!(lines[5..], ["", r#"{"message":"Service Unavailable"}"#]);
 }
 
-/// Sends one HTTP/1.1 request over TLS and returns what comes back, to the byte.
-async fn raw_answer(simulator: &Simulator, path: &str) -> String {
+/// Sends one HTTP/1.1 request over TLS and returns the raw response.
+async fn raw_response(simulator: &Simulator, path: &str) -> String {
     use rustls_pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
     let root = rustls_pki_types::CertificateDer::from_pem_slice(simulator.ca_pem().as_bytes());
@@ -106,36 +110,36 @@ async fn raw_answer(simulator: &Simulator, path: &str) -> String {
     let mut stream = connector.connect(name, tcp).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"}") {
-        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    let mut response = Vec::new();
+    while !response.ends_with(b"}") {
+        assert_ne!(stream.read_buf(&mut response).await.unwrap(), 0);
     }
-    String::from_utf8(answer).unwrap()
+    String::from_utf8(response).unwrap()
 }
 
 #[tokio::test]
-async fn http2_can_be_left_out() {
+async fn http2_can_be_disabled() {
     let options = Options {
         http2: false,
         ..Options::default()
     };
     let simulator = Simulator::start(options).await.unwrap();
     let url = format!("https://{}/orders", simulator.address());
-    let answer = client(&simulator, false).get(url).send().await.unwrap();
-    assert_eq!(answer.version(), Version::HTTP_11);
+    let response = client(&simulator, false).get(url).send().await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_11);
 }
 
 #[tokio::test]
-async fn an_unknown_route_is_not_found_and_reaches_no_function() {
+async fn an_unknown_route_returns_not_found() {
     let simulator = start().await;
     let url = format!("https://{}/nowhere", simulator.address());
-    let answer = client(&simulator, false).get(url).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
-    assert_eq!(answer.text().await.unwrap(), r#"{"message":"Not Found"}"#);
+    let response = client(&simulator, false).get(url).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(response.text().await.unwrap(), r#"{"message":"Not Found"}"#);
 }
 
 #[tokio::test]
-async fn a_fault_can_be_mended_and_the_function_runs_again() {
+async fn the_function_runs_again_after_a_fault_is_removed() {
     let simulator = start().await;
     let client = client(&simulator, false);
     let url = format!("https://{}/permission", simulator.address());
@@ -153,17 +157,17 @@ async fn a_fault_can_be_mended_and_the_function_runs_again() {
 }
 
 #[tokio::test]
-async fn the_expired_certificate_is_refused_as_expired() {
+async fn a_client_rejects_the_expired_certificate() {
     let simulator = start().await;
     let url = format!("https://{}/orders", simulator.expired_address());
     let error = client(&simulator, false).get(url).send().await.unwrap_err();
-    let told = format!("{error:?}");
-    assert!(told.contains("Expired"), "{told}");
+    let message = format!("{error:?}");
+    assert!(message.contains("Expired"), "{message}");
     assert_eq!(simulator.requests("/orders"), 0);
 }
 
 #[tokio::test]
-async fn the_refused_port_refuses() {
+async fn the_refused_address_refuses_connections() {
     let simulator = start().await;
     let refused = tokio::net::TcpStream::connect(simulator.refused_address().unwrap()).await;
     assert_eq!(
@@ -173,7 +177,7 @@ async fn the_refused_port_refuses() {
 }
 
 #[tokio::test]
-async fn stopping_frees_the_port_and_ends_requests_in_flight() {
+async fn stopping_closes_the_port_and_aborts_requests_in_flight() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let address = simulator.address();
     let url = format!("https://{address}/timeout");

@@ -1,4 +1,4 @@
-//! The simulated CloudWatch and CloudWatch Logs, asked by the AWS SDK itself.
+//! Queries the simulated CloudWatch and CloudWatch Logs with the AWS SDK.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use probecause::io::simulator::{ApiType, Options, RouteFault, Simulator};
 use reqwest::{Certificate, Client};
 use serde_json::Value;
 
-/// A simulator that gives up quickly.
+/// Starts a simulator with integration timeouts of 300 ms.
 async fn start() -> Simulator {
     let options = Options {
         integration_timeout: Duration::from_millis(300),
@@ -21,8 +21,8 @@ async fn start() -> Simulator {
     Simulator::start(options).await.unwrap()
 }
 
-/// Asks a route once; returns the status and the id on the answer.
-async fn ask(simulator: &Simulator, api: ApiType, route: &str) -> (u16, String) {
+/// Requests a route once; returns the status and the request id of the response.
+async fn request(simulator: &Simulator, api: ApiType, route: &str) -> (u16, String) {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let root = Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
     let client = Client::builder().tls_certs_only([root]).no_proxy();
@@ -31,12 +31,12 @@ async fn ask(simulator: &Simulator, api: ApiType, route: &str) -> (u16, String) 
         ApiType::RestApi => (simulator.rest_address(), "x-amzn-requestid"),
     };
     let url = format!("https://{address}{}", api.path_of(route));
-    let answer = client.build().unwrap().get(url).send().await.unwrap();
-    let id = answer.headers()[id].to_str().unwrap().to_owned();
-    (answer.status().as_u16(), id)
+    let response = client.build().unwrap().get(url).send().await.unwrap();
+    let id = response.headers()[id].to_str().unwrap().to_owned();
+    (response.status().as_u16(), id)
 }
 
-/// The messages in a door's log group that fit a pattern.
+/// The messages in the log group of an API that match a pattern.
 async fn lines(simulator: &Simulator, api: ApiType, pattern: &str) -> Vec<String> {
     let client = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let now = Timestamp::now().as_millisecond();
@@ -107,11 +107,11 @@ async fn values(simulator: &Simulator, queries: Vec<MetricDataQuery>) -> BTreeMa
         .collect()
 }
 
-/// Asks a route and looks its line up by the answer's id, as evidence does.
+/// Requests a route and looks up its log line by the request id, as the daemon does.
 async fn check_line(fault: RouteFault, expected: &[(&str, &str)]) {
     let simulator = start().await;
-    let (status, id) = ask(&simulator, ApiType::HttpApi, fault.route()).await;
-    ask(&simulator, ApiType::HttpApi, fault.route()).await;
+    let (status, id) = request(&simulator, ApiType::HttpApi, fault.route()).await;
+    request(&simulator, ApiType::HttpApi, fault.route()).await;
     for pattern in [format!("\"{id}\""), format!("{{ $.requestId = \"{id}\" }}")] {
         let found = lines(&simulator, ApiType::HttpApi, &pattern).await;
         assert_eq!(found.len(), 1, "{fault:?} {pattern}");
@@ -127,7 +127,7 @@ async fn check_line(fault: RouteFault, expected: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn the_access_log_line_of_each_fault_is_found_by_its_request_id() {
+async fn the_access_log_line_of_each_fault_is_found_by_the_request_id() {
     check_line(
         RouteFault::None,
         &[
@@ -165,10 +165,10 @@ async fn the_access_log_line_of_each_fault_is_found_by_its_request_id() {
     .await;
 }
 
-/// Asks a REST route and compares status and the first line of its execution log.
+/// Requests a REST route and compares the status and the first line of its execution log.
 async fn check_execution(fault: RouteFault, status: u16, expected: &str) {
     let simulator = start().await;
-    let (seen, id) = ask(&simulator, ApiType::RestApi, fault.route()).await;
+    let (seen, id) = request(&simulator, ApiType::RestApi, fault.route()).await;
     assert_eq!(seen, status, "{fault:?}");
     let found = lines(&simulator, ApiType::RestApi, &format!("\"{id}\"")).await;
     assert!(found[0].contains(expected), "{fault:?}: {found:?}");
@@ -178,7 +178,7 @@ async fn check_execution(fault: RouteFault, status: u16, expected: &str) {
 }
 
 #[tokio::test]
-async fn the_rest_twin_answers_and_logs_as_captured() {
+async fn the_rest_api_responds_and_logs_as_captured() {
     check_execution(
         RouteFault::Timeout,
         504,
@@ -207,7 +207,7 @@ async fn the_rest_twin_answers_and_logs_as_captured() {
 }
 
 #[tokio::test]
-async fn the_rest_twin_names_the_error_in_its_headers() {
+async fn the_rest_api_names_the_error_in_its_headers() {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let simulator = start().await;
     let root = Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
@@ -221,8 +221,12 @@ async fn the_rest_twin_names_the_error_in_its_headers() {
             .get(format!("https://{}{path}", simulator.rest_address()))
             .send()
     };
-    let answer = get("/prod/throttled").await.unwrap();
-    let names: Vec<_> = answer.headers().keys().map(|name| name.as_str()).collect();
+    let response = get("/prod/throttled").await.unwrap();
+    let names: Vec<_> = response
+        .headers()
+        .keys()
+        .map(|name| name.as_str())
+        .collect();
     let expected = [
         "date",
         "content-type",
@@ -233,13 +237,13 @@ async fn the_rest_twin_names_the_error_in_its_headers() {
     ];
     assert_eq!(names, expected);
     assert_eq!(
-        answer.headers()["x-amzn-errortype"],
+        response.headers()["x-amzn-errortype"],
         "InternalServerErrorException"
     );
-    let text = answer.text().await.unwrap();
+    let text = response.text().await.unwrap();
     assert_eq!(text, r#"{"message": "Internal server error"}"#);
-    let answer = get("/prod/orders").await.unwrap();
-    assert!(!answer.headers().contains_key("x-amzn-errortype"));
+    let response = get("/prod/orders").await.unwrap();
+    assert!(!response.headers().contains_key("x-amzn-errortype"));
     assert_eq!(get("/prod/nowhere").await.unwrap().status(), 403);
     assert_eq!(
         get("/orders").await.unwrap().text().await.unwrap(),
@@ -249,14 +253,14 @@ async fn the_rest_twin_names_the_error_in_its_headers() {
     assert_eq!(simulator.invocations("/orders"), 0);
 }
 
-/// Lambda's and the API's sums for one route, asked twice.
+/// Requests a route twice and compares the metric sums of Lambda and the API.
 async fn check_sums(fault: RouteFault, expected: &[(&str, f64)]) {
     let simulator = start().await;
     for _ in 0..2 {
-        ask(&simulator, ApiType::HttpApi, fault.route()).await;
+        request(&simulator, ApiType::HttpApi, fault.route()).await;
     }
-    // Another route's traffic must not show in this one's series.
-    ask(&simulator, ApiType::HttpApi, "/wrong-body").await;
+    // The series of a route must not include requests to another one.
+    request(&simulator, ApiType::HttpApi, "/wrong-body").await;
     let declared = simulator.declarations(ApiType::HttpApi, fault.route());
     let function = declared.function.unwrap();
     let lambda = |id, metric| query(id, ("AWS/Lambda", metric), &[("FunctionName", &function)]);
@@ -287,7 +291,7 @@ async fn check_sums(fault: RouteFault, expected: &[(&str, f64)]) {
 }
 
 #[tokio::test]
-async fn each_fault_leaves_its_own_sums() {
+async fn each_fault_has_its_own_metric_sums() {
     let api = [("count", 2.0), ("failed", 2.0)];
     let ran = [("invocations", 2.0), ("throttles", 0.0)];
     check_sums(RouteFault::Permission, &api).await;
@@ -307,10 +311,10 @@ async fn each_fault_leaves_its_own_sums() {
 }
 
 #[tokio::test]
-async fn a_timeout_shows_in_the_latency_and_duration_and_rest_series_go_by_name() {
+async fn a_timeout_of_a_rest_api_shows_in_its_latency_and_duration() {
     let simulator = start().await;
     let route = RouteFault::Timeout.route();
-    ask(&simulator, ApiType::RestApi, route).await;
+    request(&simulator, ApiType::RestApi, route).await;
     let declared = simulator.declarations(ApiType::RestApi, route);
     let (function, api) = (declared.function.unwrap(), declared.api_name.unwrap());
     let place = [
@@ -342,7 +346,7 @@ async fn a_timeout_shows_in_the_latency_and_duration_and_rest_series_go_by_name(
 }
 
 #[tokio::test]
-async fn what_is_not_simulated_is_refused_in_the_protocols_own_form() {
+async fn an_unsupported_operation_returns_an_error_in_the_protocols_form() {
     let simulator = start().await;
     let metrics = aws_sdk_cloudwatch::Client::new(&simulator.telemetry_config().await);
     let error = metrics.describe_alarms().send().await.unwrap_err();
@@ -352,23 +356,23 @@ async fn what_is_not_simulated_is_refused_in_the_protocols_own_form() {
         .id("a")
         .expression("b / c")
         .build();
-    let asked = metrics.get_metric_data().metric_data_queries(math);
-    let asked = asked.start_time(DateTime::from_secs(0)).end_time(now);
-    let error = asked.send().await.unwrap_err();
+    let request = metrics.get_metric_data().metric_data_queries(math);
+    let request = request.start_time(DateTime::from_secs(0)).end_time(now);
+    let error = request.send().await.unwrap_err();
     assert_eq!(error.code(), Some("ValidationError"));
     assert_eq!(error.message(), Some("a: expressions are not supported"));
     let logs = aws_sdk_cloudwatchlogs::Client::new(&simulator.telemetry_config().await);
     let error = logs.describe_log_groups().send().await.unwrap_err();
     assert_eq!(error.code(), Some("UnknownOperationException"));
-    let asked = logs.filter_log_events().log_group_name("/nowhere");
-    let error = asked.send().await.unwrap_err().into_service_error();
+    let request = logs.filter_log_events().log_group_name("/nowhere");
+    let error = request.send().await.unwrap_err().into_service_error();
     assert!(error.is_resource_not_found_exception(), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_path_that_is_no_route_is_counted_and_reaches_no_function() {
+async fn a_request_without_a_route_is_counted_and_invokes_no_function() {
     let simulator = start().await;
-    let (status, id) = ask(&simulator, ApiType::HttpApi, "/nowhere").await;
+    let (status, id) = request(&simulator, ApiType::HttpApi, "/nowhere").await;
     assert_eq!(status, 404);
     let found = lines(&simulator, ApiType::HttpApi, &format!("\"{id}\"")).await;
     let line: Value = serde_json::from_str(&found[0]).unwrap();

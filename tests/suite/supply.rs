@@ -1,19 +1,20 @@
-//! What is built in: licences, forbidden crates and sources, by `deny.toml`.
+//! Checks the dependencies against `deny.toml`: licenses, banned crates, and sources.
 //!
-//! The short form of `cargo deny check`, which `tests/run --long` runs itself: it needs no
-//! tool but cargo and no network.
+//! A short form of `cargo deny check` that needs no tool but cargo and no network.
+//! `tests/run --long` runs `cargo deny` itself.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// A package that the program or its tests are built of.
+/// A package that the program or its tests are built from.
 struct Package {
     name: String,
     version: semver::Version,
-    licence: String,
+    license: String,
 }
 
-/// By the tree, since `cargo metadata` lists what no feature asks for.
+/// The packages in `cargo tree`. `cargo metadata` also lists packages that no feature
+/// enables.
 fn packages() -> Vec<Package> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--offline", "--all-features"])
@@ -22,17 +23,17 @@ fn packages() -> Vec<Package> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
     let tree = String::from_utf8(output.stdout).unwrap();
     let lines: BTreeSet<&str> = tree.lines().filter(|line| !line.is_empty()).collect();
     let package = |line: &str| {
-        let (package, licence) = line.split_once('|').unwrap();
+        let (package, license) = line.split_once('|').unwrap();
         let mut words = package.split(' ');
         Package {
             name: words.next().unwrap().to_owned(),
             version: words.next().unwrap()[1..].parse().unwrap(),
-            licence: licence.trim_end_matches(" (*)").to_owned(),
+            license: license.trim_end_matches(" (*)").to_owned(),
         }
     };
     lines.into_iter().map(package).collect()
@@ -48,45 +49,45 @@ fn allowed(policy: &toml::Table) -> BTreeSet<&str> {
     listed.iter().map(|one| one.as_str().unwrap()).collect()
 }
 
-/// Whether an SPDX expression asks for nothing but what is allowed.
-fn fits(expression: &str, allowed: &BTreeSet<&str>) -> bool {
+/// Whether allowed licenses satisfy an SPDX expression.
+fn is_allowed(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let parsed = spdx::Expression::parse_mode(expression, spdx::ParseMode::LAX);
-    parsed.is_ok_and(|parsed| parsed.evaluate(|asked| allowed.contains(&*asked.to_string())))
+    parsed.is_ok_and(|parsed| parsed.evaluate(|license| allowed.contains(&*license.to_string())))
 }
 
 #[test]
-fn licences_are_among_the_allowed() {
+fn every_license_is_allowed() {
     let policy = policy();
     let allowed = allowed(&policy);
     let packages = packages();
     assert!(packages.len() > 100, "only {} packages", packages.len());
     for package in &packages {
-        let Package { name, licence, .. } = package;
-        assert!(fits(licence, &allowed), "{name}: {licence:?}");
+        let Package { name, license, .. } = package;
+        assert!(is_allowed(license, &allowed), "{name}: {license:?}");
     }
-    assert!(fits("GPL-3.0-only OR MIT", &allowed));
+    assert!(is_allowed("GPL-3.0-only OR MIT", &allowed));
     for refused in ["GPL-3.0-only", "MIT AND AGPL-3.0-only", "", "nonsense"] {
-        assert!(!fits(refused, &allowed), "{refused:?} is let through");
+        assert!(!is_allowed(refused, &allowed), "{refused:?} is accepted");
     }
 }
 
 #[test]
-fn nothing_forbidden_is_built_in() {
+fn no_banned_crate_is_a_dependency() {
     let policy = policy();
-    let forbidden = policy["bans"]["deny"].as_array().unwrap();
+    let bans = policy["bans"]["deny"].as_array().unwrap();
     for Package { name, version, .. } in packages() {
-        for ban in forbidden {
-            let spelt = ban["crate"].as_str().unwrap();
-            let (banned, versions) = spelt.split_once(':').unwrap_or((spelt, "*"));
+        for ban in bans {
+            let pattern = ban["crate"].as_str().unwrap();
+            let (banned, versions) = pattern.split_once(':').unwrap_or((pattern, "*"));
             let versions = semver::VersionReq::parse(versions).unwrap();
-            let hit = name == banned && versions.matches(&version);
-            assert!(!hit, "{name} {version}: {}", ban["reason"]);
+            let is_banned = name == banned && versions.matches(&version);
+            assert!(!is_banned, "{name} {version}: {}", ban["reason"]);
         }
     }
 }
 
 #[test]
-fn everything_comes_from_the_registry_with_a_checksum() {
+fn every_dependency_is_from_an_allowed_registry_and_has_a_checksum() {
     let policy = policy();
     let registries = policy["sources"]["allow-registry"].as_array().unwrap();
     let lock = include_str!("../../Cargo.lock");

@@ -1,4 +1,4 @@
-//! The five captured failures of an HTTP API in front of Lambda, by the program itself.
+//! Runs `probecause diagnose` on captured failures of HTTP APIs and REST APIs.
 
 use std::process::{Command, Output};
 
@@ -20,7 +20,7 @@ fn diagnose(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// `certainty cause cause …`, one line an answer, candidates best first.
+/// One line per response: `certainty cause cause …`, the most likely cause first.
 fn verdicts(output: &Output) -> Vec<String> {
     String::from_utf8_lossy(&output.stdout)
         .lines()
@@ -43,24 +43,25 @@ fn verdicts(output: &Output) -> Vec<String> {
 }
 
 #[test]
-fn the_five_captures_are_named() {
+fn the_causes_of_the_five_captures_are_named() {
     let output = diagnose(&[CAPTURES, "--json"]);
     assert_eq!(output.status.code(), Some(0));
     let verdicts = verdicts(&output);
-    let begins = [
+    let expected = [
         "likely integration-timeout",
         "possible lambda-function-error lambda-malformed-response",
         "possible lambda-permission-denied",
         "likely lambda-throttled",
         "possible lambda-function-error lambda-malformed-response",
     ];
-    assert_eq!(verdicts.len(), begins.len());
-    for (verdict, begin) in verdicts.iter().zip(begins) {
-        assert!(verdict.starts_with(begin), "{verdict} instead of {begin}");
+    assert_eq!(verdicts.len(), expected.len());
+    for (verdict, start) in verdicts.iter().zip(expected) {
+        assert!(verdict.starts_with(start), "{verdict} instead of {start}");
     }
 }
 
-/// Half of them came through the CloudFront of an edge-optimised API, which is not blamed.
+/// Half of them passed through the CloudFront of an edge-optimized API, which is not named
+/// as a cause.
 #[test]
 fn the_failures_of_a_rest_api_are_named_with_their_rivals() {
     let output = diagnose(&[REST, "--json"]);
@@ -79,7 +80,7 @@ fn the_failures_of_a_rest_api_are_named_with_their_rivals() {
 }
 
 #[test]
-fn a_floor_comes_only_from_an_answer_that_did_not_reach_the_function() {
+fn the_floor_is_taken_from_a_response_that_did_not_reach_the_function() {
     let output = diagnose(&[CAPTURES, "--json"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let third: serde_json::Value = serde_json::from_str(text.lines().nth(2).unwrap()).unwrap();
@@ -96,7 +97,7 @@ fn a_floor_comes_only_from_an_answer_that_did_not_reach_the_function() {
 }
 
 #[test]
-fn without_a_floor_an_invoked_function_is_not_called_permission() {
+fn without_a_floor_a_function_error_is_not_reported_as_a_missing_permission() {
     let text = std::fs::read_to_string(CAPTURES).unwrap();
     let parts: Vec<&str> = text.split("\n# ").collect();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -110,7 +111,7 @@ fn without_a_floor_an_invoked_function_is_not_called_permission() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_ends_with_2() {
+fn an_unreadable_file_is_named_and_the_command_exits_with_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "# nothing here\n").unwrap();
     for (argument, expected) in [
@@ -120,13 +121,13 @@ fn what_cannot_be_read_is_named_and_ends_with_2() {
         let output = diagnose(&[argument, CAPTURES]);
         assert_eq!(output.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&output.stderr).contains(expected));
-        // The other file is read all the same.
+        // The other file is still diagnosed.
         assert!(String::from_utf8_lossy(&output.stdout).contains("integration-timeout"));
     }
 }
 
 #[test]
-fn people_read_this() {
+fn the_text_output_for_the_five_captures() {
     let output = diagnose(&[CAPTURES]);
     insta::assert_snapshot!("five_captures", String::from_utf8_lossy(&output.stdout));
 }

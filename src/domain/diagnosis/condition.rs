@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn each_test_holds_when_it_should_and_not_otherwise() {
+    fn each_test_accepts_only_matching_values() {
         check(Test::Glob("awselb/*".to_owned()), true);
         check(Test::Glob("awselb".to_owned()), false);
         check(Test::Present(true), true);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_condition_implies_another_where_it_leaves_it_no_way_out() {
+    fn a_condition_implies_another_if_its_values_all_satisfy_the_other() {
         let words = |words: &[&str]| {
             let words = words.iter().map(|word| FactValue::Text((*word).to_owned()));
             Test::OneOf(words.collect())

@@ -6,38 +6,30 @@
 //! fault. `gateway_made` decides whether the front door generated the response itself.
 
 use crate::model::observation::Response;
+use crate::model::text_enum::text_enum;
 
-/// The front doors that can be recognized by a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrontDoor {
-    /// API Gateway HTTP API.
-    HttpApi,
-    /// API Gateway REST API.
-    RestApi,
-    /// Lambda function URL.
-    FunctionUrl,
-    /// Application Load Balancer, with its own error page or a fixed response.
-    Alb,
-    /// CloudFront, with its own error page.
-    CloudFront,
-    /// None of these is recognized.
-    Unknown,
+text_enum! {
+    /// The front doors that can be recognized by a response.
+    ///
+    /// The texts are the values of the fact `front_door`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum FrontDoor {
+        /// API Gateway HTTP API.
+        HttpApi = "http-api",
+        /// API Gateway REST API.
+        RestApi = "rest-api",
+        /// Lambda function URL.
+        FunctionUrl = "function-url",
+        /// Application Load Balancer, with its own error page or a fixed response.
+        Alb = "alb",
+        /// CloudFront, with its own error page.
+        CloudFront = "cloudfront",
+        /// None of these is recognized.
+        Unknown = "unknown",
+    }
 }
 
 impl FrontDoor {
-    /// The value of the fact `front_door`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::HttpApi => "http-api",
-            Self::RestApi => "rest-api",
-            Self::FunctionUrl => "function-url",
-            Self::Alb => "alb",
-            Self::CloudFront => "cloudfront",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// Recognizes the front door of a response from `host`.
     #[must_use]
     pub fn recognize(response: &Response, host: &str) -> Self {

@@ -6,16 +6,21 @@
 
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::observation::Response;
+use crate::model::text_enum::text_enum;
 
-/// Whether a gateway generated a response itself, or relayed it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GatewayMade {
-    /// The gateway generated it: the exact body, and no foreign header.
-    Yes,
-    /// There is no foreign header, but the body is unknown or empty.
-    Unclear,
-    /// The backend generated it, or there is no known gateway.
-    No,
+text_enum! {
+    /// Whether a gateway generated a response itself, or relayed it.
+    ///
+    /// The texts are the values of the fact `gateway_made`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum GatewayMade {
+        /// The gateway generated it: the exact body, and no foreign header.
+        Yes = "yes",
+        /// There is no foreign header, but the body is unknown or empty.
+        Unclear = "unclear",
+        /// The backend generated it, or there is no known gateway.
+        No = "no",
+    }
 }
 
 /// The exact bodies of an HTTP API: 5xx from captures, `Unauthorized` from the developer
@@ -95,16 +100,6 @@ const GATEWAY_HEADERS: &[&str] = &[
 const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-"];
 
 impl GatewayMade {
-    /// The value of the fact `gateway_made`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Yes => "yes",
-            Self::Unclear => "unclear",
-            Self::No => "no",
-        }
-    }
-
     /// Decides whether `door` generated the response that came through it.
     #[must_use]
     pub fn judge(door: FrontDoor, response: &Response) -> Self {

@@ -10,22 +10,27 @@ use std::time::Duration;
 
 use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::model::target::{AwsDeclarations, Integration};
+use crate::model::text_enum::text_enum;
 
-/// The limits that a response time can match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plateau {
-    /// The API's integration timeout.
-    Integration,
-    /// The function's own timeout.
-    Function,
-    /// CloudFront's origin response timeout.
-    CloudFront,
-    /// The prober's own timeout.
-    Client,
-    /// A limit that is not declared but that repeated failures match.
-    Learned,
-    /// No known limit.
-    None,
+text_enum! {
+    /// The limits that a response time can match.
+    ///
+    /// The texts are the values of the fact `plateau`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Plateau {
+        /// The API's integration timeout.
+        Integration = "integration",
+        /// The function's own timeout.
+        Function = "function",
+        /// CloudFront's origin response timeout.
+        CloudFront = "cloudfront",
+        /// The prober's own timeout.
+        Client = "client",
+        /// A limit that is not declared but that repeated failures match.
+        Learned = "learned",
+        /// No known limit.
+        None = "none",
+    }
 }
 
 /// The response time and what is known about it.
@@ -68,19 +73,6 @@ const SPREAD: Duration = Duration::from_millis(50);
 const SPREAD_PART: u32 = 200;
 
 impl Plateau {
-    /// The value of the fact `plateau`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Integration => "integration",
-            Self::Function => "function",
-            Self::CloudFront => "cloudfront",
-            Self::Client => "client",
-            Self::Learned => "learned",
-            Self::None => "none",
-        }
-    }
-
     /// Finds the limit that a response time matches.
     ///
     /// If several limits match, the status decides first: an API that times out returns

@@ -18,8 +18,8 @@ use crate::model::target::{HeaderText, RequestSettings, Target};
 /// The user agent of a control request.
 const USER_AGENT: &str = concat!("probecause-control/", env!("CARGO_PKG_VERSION"));
 
-/// Front doors answer by themselves within milliseconds; a slower answer is not usable as a
-/// minimum response time.
+/// Front doors respond by themselves within milliseconds; a slower response is not usable as
+/// a minimum response time.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Body bytes kept. The longest expected body has 42 bytes; a longer one must stay recognizable

@@ -1,4 +1,4 @@
-//! Runs the hops of one probe: sends the request, reads the answer, follows redirects.
+//! Runs the hops of one probe: sends the request, reads the response, follows redirects.
 //!
 //! Results are written to the observation as they arrive, so that a timeout loses nothing.
 //! Redirects are followed here and not by the client, because the client does not know which
@@ -43,15 +43,15 @@ pub(super) async fn run(
         let request = prepare(shared, target, &client, &hop).await?;
         sent.record(target, request.headers());
         watch.begin_hop();
-        let answer = send(target, &client, request, watch).await?;
+        let response = send(target, &client, request, watch).await?;
         watch.enter(Phase::Transfer);
-        seen.remote = answer.remote_addr();
+        seen.remote = response.remote_addr();
         let fresh = watch.handshake().map(|seen| certificate::facts(&seen));
         seen.tls = client.tls_facts(&hop.url, fresh);
-        let status = answer.status();
+        let status = response.status();
         let follow = target.request.max_redirects > 0 && redirect::is_redirect(status);
-        let location = answer.headers().get(http::header::LOCATION).cloned();
-        read_answer(answer, target, watch, seen).await?;
+        let location = response.headers().get(http::header::LOCATION).cloned();
+        read_response(response, target, watch, seen).await?;
         if !follow {
             return Ok(());
         }
@@ -155,47 +155,47 @@ async fn send(
     })
 }
 
-/// Records the answer's head, then reads its body up to the read limit.
-async fn read_answer(
-    mut answer: reqwest::Response,
+/// Records the response's head, then reads its body up to the read limit.
+async fn read_response(
+    mut response: reqwest::Response,
     target: &Target,
     watch: &Stopwatch,
     seen: &mut Observation,
 ) -> Result<(), Fault> {
     let limit = target.request.body_limit;
     let max_bytes = MIN_READ_LIMIT.max(READ_LIMIT_FACTOR.saturating_mul(limit as u64));
-    let response = seen.response.insert(Response {
-        status: answer.status().as_u16(),
-        version: version(answer.version()),
-        headers: header_pairs(answer.headers()),
+    let recorded = seen.response.insert(Response {
+        status: response.status().as_u16(),
+        version: version(response.version()),
+        headers: header_pairs(response.headers()),
         body: Vec::new(),
         body_truncated: false,
         body_bytes: 0,
-        content_length: content_length(&answer),
+        content_length: content_length(&response),
     });
     loop {
-        let chunk = answer.chunk().await.map_err(|error| {
+        let chunk = response.chunk().await.map_err(|error| {
             let phase = watch.stop().map_or(Phase::Transfer, |(phase, _)| phase);
             classify(&error, phase, target.request.proxy.is_some())
         })?;
         let Some(chunk) = chunk else {
             return Ok(());
         };
-        response.body_bytes += chunk.len() as u64;
-        let room = limit - response.body.len();
-        response
+        recorded.body_bytes += chunk.len() as u64;
+        let room = limit - recorded.body.len();
+        recorded
             .body
             .extend_from_slice(&chunk[..chunk.len().min(room)]);
-        response.body_truncated |= chunk.len() > room;
-        if response.body_bytes >= max_bytes {
-            response.body_truncated = true;
+        recorded.body_truncated |= chunk.len() > room;
+        if recorded.body_bytes >= max_bytes {
+            recorded.body_truncated = true;
             return Ok(());
         }
     }
 }
 
-fn content_length(answer: &reqwest::Response) -> Option<u64> {
-    let header = answer.headers().get(http::header::CONTENT_LENGTH);
+fn content_length(response: &reqwest::Response) -> Option<u64> {
+    let header = response.headers().get(http::header::CONTENT_LENGTH);
     header?.to_str().ok()?.parse().ok()
 }
 

@@ -3,8 +3,8 @@
 //! Reading order: `http` (the hops of a probe), `stopwatch` (time per phase), `client` and `tls`
 //! (shared clients that record handshakes), `resolve` and `address` (allowed addresses),
 //! `redirect`, `auth`, `redact` (removes echoed credentials), `classify` (fault kinds) and
-//! `control_request`. A probe always returns an observation; errors are part of it. Whether an
-//! answer is as expected is decided by `domain`.
+//! `control_request`. A probe always returns an observation; errors are part of it. `domain`
+//! decides whether a response meets the expectations.
 
 mod address;
 mod auth;

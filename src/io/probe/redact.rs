@@ -1,4 +1,4 @@
-//! Redacts the target's credentials from its answer before anything else reads it.
+//! Redacts the target's credentials from its response before anything else reads it.
 //!
 //! An endpoint that echoes its request would otherwise put a token on pages and into logs and
 //! alarms. Secrets are matched by their exact bytes; an echo in another encoding is not found.
@@ -92,7 +92,7 @@ mod tests {
     use crate::model::observation::{HttpVersion, Response};
 
     #[test]
-    fn a_secret_is_redacted_from_every_part_of_the_answer() {
+    fn a_secret_is_redacted_from_every_part_of_the_response() {
         let url = "https://a.example/".parse().unwrap();
         let target = Target::with_defaults("a", url);
         let mut headers = HeaderMap::new();

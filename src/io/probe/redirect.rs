@@ -36,7 +36,7 @@ pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Plans the next hop from the status and `Location` of an answer.
+/// Plans the next hop from the status and `Location` of a response.
 pub(super) fn next_hop(
     hop: &Hop,
     status: StatusCode,

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn on_a_reused_connection_all_time_before_the_answer_is_processing() {
+    async fn on_a_reused_connection_all_time_before_the_response_is_processing() {
         let steps = [(None, 7), (Some(Phase::Transfer), 1)];
         check(&steps, &[(Phase::Processing, 7), (Phase::Transfer, 1)]).await;
     }

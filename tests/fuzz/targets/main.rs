@@ -1,4 +1,4 @@
-//! libFuzzer's way into the checks: `PROBECAUSE_FUZZ` says into which.
+//! The libFuzzer entry point; `PROBECAUSE_FUZZ` selects the check to run.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ static CHECK: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     let found = checks::CHECKS.into_iter().find(|check| check.name == name);
     let names = || checks::CHECKS.map(|check| check.name).join(", ");
     found
-        .unwrap_or_else(|| panic!("PROBECAUSE_FUZZ is none of {}", names()))
+        .unwrap_or_else(|| panic!("PROBECAUSE_FUZZ: {name:?} is not one of {}", names()))
         .run
 });
 

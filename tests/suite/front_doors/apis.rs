@@ -1,9 +1,9 @@
-//! REST APIs, HTTP APIs and function URLs: JSON answers, told apart by headers and bytes.
+//! REST APIs, HTTP APIs, and function URLs: JSON responses, recognized by headers and bytes.
 
 use std::time::Duration;
 
 use crate::front_doors::support::{
-    Recorded, check, diagnosed, expects_ok, nothing, recorded, told,
+    Recorded, check, diagnose, expects_ok, recorded, summary, unchanged,
 };
 use probecause::model::target::{Authorizer, Integration};
 
@@ -45,25 +45,25 @@ fn url(status: u16, body: &str) -> Recorded {
     recorded(status, &headers, body)
 }
 
-/// As AppSync answers, whose own headers are not taken for a sign of it.
+/// A response of AppSync. No rule uses AppSync's own headers.
 fn graphql(body: &str) -> Recorded {
     let headers = [("content-type", "application/json;charset=UTF-8")];
     recorded(200, &headers, body)
 }
 
 #[tokio::test]
-async fn a_rest_api_keeps_refused_and_failed_invocations_apart() {
+async fn a_rest_api_distinguishes_denied_and_failed_invocations() {
     let failed = rest(502, "InternalServerErrorException", INTERNAL);
     let expected = "possible lambda-function-error lambda-malformed-response";
-    check(API, failed.clone(), nothing, expected).await;
+    check(API, failed.clone(), unchanged, expected).await;
     let through_edge = failed
         .with("x-cache", "Error from cloudfront")
         .with("via", "1.1 0a1b.cloudfront.net (CloudFront)");
-    check(API, through_edge, nothing, expected).await;
+    check(API, through_edge, unchanged, expected).await;
     check(
         API,
         rest(500, "InternalServerErrorException", INTERNAL),
-        nothing,
+        unchanged,
         "possible lambda-permission-denied lambda-throttled",
     )
     .await;
@@ -74,14 +74,14 @@ async fn a_rest_api_keeps_refused_and_failed_invocations_apart() {
             "InternalServerErrorException",
             r#"{"message": "Endpoint request timed out"}"#,
         ),
-        nothing,
+        unchanged,
         "likely integration-timeout integration-unreachable",
     )
     .await;
 }
 
 #[tokio::test]
-async fn a_rest_apis_error_types_of_one_meaning_are_proof() {
+async fn an_unambiguous_error_type_of_a_rest_api_is_proof() {
     for (status, error_type, body, expected) in [
         (
             500,
@@ -114,12 +114,12 @@ async fn a_rest_apis_error_types_of_one_meaning_are_proof() {
             "likely quota-exceeded",
         ),
     ] {
-        check(API, rest(status, error_type, body), nothing, expected).await;
+        check(API, rest(status, error_type, body), unchanged, expected).await;
     }
 }
 
 #[tokio::test]
-async fn a_rest_apis_403_is_told_by_its_text() {
+async fn a_403_of_a_rest_api_is_diagnosed_by_its_text() {
     let missing = rest(
         403,
         "MissingAuthenticationTokenException",
@@ -128,7 +128,7 @@ async fn a_rest_apis_403_is_told_by_its_text() {
     check(
         API,
         missing.clone(),
-        nothing,
+        unchanged,
         "possible route-not-found unauthorized",
     )
     .await;
@@ -149,7 +149,7 @@ async fn a_rest_apis_403_is_told_by_its_text() {
     check(
         API,
         rest(403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
-        nothing,
+        unchanged,
         "possible forbidden unauthorized route-not-found",
     )
     .await;
@@ -160,16 +160,16 @@ async fn a_rest_apis_403_is_told_by_its_text() {
             "AccessDeniedException",
             r#"{"Message":"User is not authorized to access this resource with an explicit deny"}"#,
         ),
-        nothing,
+        unchanged,
         "likely forbidden",
     )
     .await;
 }
 
 #[tokio::test]
-async fn what_a_backend_says_or_a_customised_gateway_is_not_taken_for_the_gateways_own() {
+async fn a_backend_or_customized_response_is_not_the_gateways_own() {
     let expected = "likely unexpected-status";
-    for answer in [
+    for response in [
         rest(502, "", INTERNAL),
         rest(500, "InternalServerErrorException", r#"{"error":"oops"}"#),
         rest(
@@ -185,7 +185,7 @@ async fn what_a_backend_says_or_a_customised_gateway_is_not_taken_for_the_gatewa
         .with("x-shop", "custom"),
         http_api(503, r#"{"message":"Service Unavailable"}"#).with("x-powered-by", "shop"),
     ] {
-        check(API, answer, nothing, expected).await;
+        check(API, response, unchanged, expected).await;
     }
 }
 
@@ -201,7 +201,7 @@ async fn a_vpc_links_503_is_not_a_throttle() {
 }
 
 #[tokio::test]
-async fn a_200_with_an_odd_body_names_what_may_have_made_it() {
+async fn a_200_with_an_unexpected_body_names_its_possible_causes() {
     check(
         API,
         http_api(200, r#"{"status":"broken"}"#),
@@ -248,34 +248,34 @@ async fn a_200_with_an_odd_body_names_what_may_have_made_it() {
 }
 
 #[tokio::test]
-async fn a_graphql_answer_with_errors_points_at_its_resolvers() {
+async fn a_graphql_response_with_errors_is_attributed_to_its_resolvers() {
     let expected = "The GraphQL response reports errors: a resolver failed behind a 200";
     let body = r#"{"data":{"order":null},"errors":[{"path":["order"],"errorType":"Lambda:Unhandled","message":"boom"}]}"#;
-    let verdict = diagnosed(APPSYNC, graphql(body), expects_ok).await;
-    assert_eq!(told(&verdict), "likely unexpected-body");
+    let verdict = diagnose(APPSYNC, graphql(body), expects_ok).await;
+    assert_eq!(summary(&verdict), "likely unexpected-body");
     assert_eq!(verdict.title, expected);
-    // Behind an HTTP API the value that a function returned by mistake is its rival.
-    let verdict = diagnosed(API, http_api(200, body), expects_ok).await;
+    // Behind an HTTP API, a function may also have returned the value by mistake.
+    let verdict = diagnose(API, http_api(200, body), expects_ok).await;
     assert_eq!(
-        told(&verdict),
+        summary(&verdict),
         "likely unexpected-body lambda-malformed-response"
     );
     assert_eq!(verdict.title, expected);
-    // Without a type it may be any function's return value.
+    // Without an error type, it may be the return value of any function.
     let untyped = r#"{"errors":[{"message":"boom"}]}"#;
-    let verdict = diagnosed(API, http_api(200, untyped), expects_ok).await;
+    let verdict = diagnose(API, http_api(200, untyped), expects_ok).await;
     assert_eq!(
-        told(&verdict),
+        summary(&verdict),
         "possible unexpected-body lambda-malformed-response"
     );
     assert_eq!(verdict.title, expected);
     let none = graphql(r#"{"data":{"order":null},"errors":[]}"#);
-    let verdict = diagnosed(APPSYNC, none, expects_ok).await;
+    let verdict = diagnose(APPSYNC, none, expects_ok).await;
     assert_ne!(verdict.title, expected);
 }
 
 #[tokio::test]
-async fn a_function_url_says_what_lambda_refused() {
+async fn a_function_url_shows_why_lambda_rejected_the_call() {
     let throttled = url(
         429,
         r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}"#,
@@ -285,16 +285,16 @@ async fn a_function_url_says_what_lambda_refused() {
         throttled
             .clone()
             .with("x-amzn-errortype", "TooManyRequestsException"),
-        nothing,
+        unchanged,
         "proven lambda-throttled",
     )
     .await;
-    // Under another name it is nobody's word.
+    // Under another host name, it is not a response of a function URL.
     let elsewhere = throttled.with("x-amzn-errortype", "TooManyRequestsException");
     check(
         "shop.example",
         elsewhere,
-        nothing,
+        unchanged,
         "likely unexpected-status",
     )
     .await;
@@ -306,7 +306,7 @@ async fn a_function_url_says_what_lambda_refused() {
     check(
         URL,
         denied.clone(),
-        nothing,
+        unchanged,
         "possible lambda-permission-denied unauthorized",
     )
     .await;
@@ -320,12 +320,12 @@ async fn a_function_url_says_what_lambda_refused() {
 }
 
 #[tokio::test]
-async fn a_function_urls_502_is_a_timeout_only_on_the_functions_limit() {
+async fn a_502_of_a_function_url_is_a_timeout_only_at_the_functions_limit() {
     let failed = url(502, "Internal Server Error");
     check(
         URL,
         failed.clone(),
-        nothing,
+        unchanged,
         "possible lambda-function-error lambda-malformed-response",
     )
     .await;

@@ -1,6 +1,6 @@
-//! Load balancers and CloudFront: HTML pages, told from what is merely passed through.
+//! Load balancers and CloudFront: their own HTML pages, and responses that they relay.
 
-use crate::front_doors::support::{Recorded, check, nothing, recorded};
+use crate::front_doors::support::{Recorded, check, recorded, unchanged};
 use probecause::model::target::{Integration, Target};
 
 const HOST: &str = "shop.example";
@@ -33,35 +33,35 @@ fn cloudfront(status: u16, x_cache: &'static str) -> Recorded {
 }
 
 #[tokio::test]
-async fn a_load_balancer_names_its_target_by_the_status() {
+async fn a_load_balancers_page_is_diagnosed_by_its_status() {
     check(
         HOST,
         alb(502, "Bad Gateway"),
-        nothing,
+        unchanged,
         "likely alb-bad-gateway",
     )
     .await;
     check(
         HOST,
         alb(503, "Service Temporarily Unavailable"),
-        nothing,
+        unchanged,
         "possible alb-no-target",
     )
     .await;
     check(
         HOST,
         alb(504, "Gateway Time-out"),
-        nothing,
+        unchanged,
         "likely alb-target-timeout",
     )
     .await;
     let mut own = alb(502, "Bad Gateway");
     own.headers[0] = ("server", "nginx");
-    check(HOST, own, nothing, "likely unexpected-status").await;
+    check(HOST, own, unchanged, "likely unexpected-status").await;
 }
 
 #[tokio::test]
-async fn a_listeners_fixed_response_is_not_taken_for_the_load_balancers_own_page() {
+async fn a_listeners_fixed_response_is_not_the_load_balancers_own_page() {
     let page = alb(502, "Bad Gateway").body;
     for (status, media_type, body) in [
         (502, "text/plain", "Maintenance"),
@@ -76,26 +76,26 @@ async fn a_listeners_fixed_response_is_not_taken_for_the_load_balancers_own_page
         ),
         // The page of another status.
         (503, "text/html", page.as_str()),
-        // No body at all, though the request asked for one.
+        // No body, although the method is GET.
         (502, "text/html", ""),
     ] {
         let headers = [("server", "awselb/2.0"), ("content-type", media_type)];
         for integration in [None, Some(Integration::Lambda)] {
             let declare = match integration {
-                None => nothing,
+                None => unchanged,
                 Some(_) => |target: &mut Target| {
                     target.aws.integration = Some(Integration::Lambda);
                 },
             };
-            let answer = recorded(status, &headers, body);
-            check(HOST, answer, declare, "likely unexpected-status").await;
+            let response = recorded(status, &headers, body);
+            check(HOST, response, declare, "likely unexpected-status").await;
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_to_head_shows_no_page_and_names_no_more_than_possible() {
-    let asks_head = |target: &mut Target| target.request.method = "HEAD".to_owned();
+async fn a_response_to_head_has_no_page_and_gives_at_most_possible() {
+    let uses_head = |target: &mut Target| target.request.method = "HEAD".to_owned();
     let headers = [("server", "awselb/2.0"), ("content-type", "text/html")];
     for (status, expected) in [
         (502, "possible alb-bad-gateway"),
@@ -103,24 +103,24 @@ async fn an_answer_to_head_shows_no_page_and_names_no_more_than_possible() {
         (504, "possible alb-target-timeout"),
         (403, "likely unexpected-status"),
     ] {
-        check(HOST, recorded(status, &headers, ""), asks_head, expected).await;
+        check(HOST, recorded(status, &headers, ""), uses_head, expected).await;
     }
-    let before_a_function = |target: &mut Target| {
+    let uses_head_with_function = |target: &mut Target| {
         target.request.method = "HEAD".to_owned();
         target.aws.integration = Some(Integration::Lambda);
     };
     check(
         HOST,
         recorded(502, &headers, ""),
-        before_a_function,
+        uses_head_with_function,
         "possible lambda-function-error",
     )
     .await;
 }
 
 #[tokio::test]
-async fn a_load_balancer_before_a_function_has_the_functions_faults() {
-    // On loopback the answer is at the floor: the function had no time to run.
+async fn a_load_balancer_with_a_function_target_names_the_functions_faults() {
+    // On loopback, the response time is at the floor: the function had no time to run.
     check(
         HOST,
         alb(502, "Bad Gateway"),
@@ -139,8 +139,8 @@ async fn a_load_balancer_before_a_function_has_the_functions_faults() {
 }
 
 #[tokio::test]
-async fn cloudfronts_own_pages_name_its_origin_or_its_function() {
-    for (answer, expected) in [
+async fn a_cloudfront_page_names_its_origin_or_its_function() {
+    for (response, expected) in [
         (
             cloudfront(502, "Error from cloudfront"),
             "likely cloudfront-origin-unreachable",
@@ -166,12 +166,12 @@ async fn cloudfronts_own_pages_name_its_origin_or_its_function() {
             "possible cloudfront-origin-timeout cloudfront-origin-unreachable",
         ),
     ] {
-        check(HOST, answer, nothing, expected).await;
+        check(HOST, response, unchanged, expected).await;
     }
 }
 
 #[tokio::test]
-async fn what_cloudfront_relays_is_the_apis_answer_and_a_cached_one_has_no_time() {
+async fn a_response_relayed_by_cloudfront_is_the_apis_and_its_time_is_unknown_if_cached() {
     let relayed = recorded(
         503,
         &[
@@ -186,15 +186,15 @@ async fn what_cloudfront_relays_is_the_apis_answer_and_a_cached_one_has_no_time(
     check(
         HOST,
         relayed.clone(),
-        nothing,
+        unchanged,
         "likely lambda-throttled integration-unreachable integration-timeout",
     )
     .await;
-    // Out of a cache, `at once` no longer speaks for a throttle.
+    // An immediate response from a cache is no evidence of a throttle.
     check(
         HOST,
         relayed.with("age", "12"),
-        nothing,
+        unchanged,
         "possible integration-timeout lambda-throttled integration-unreachable",
     )
     .await;

@@ -1,7 +1,7 @@
-//! Answers of every front door on real sockets, through the real probe and the real rules.
+//! Probes the responses of every front door on real sockets and checks the verdicts.
 //!
-//! A server on loopback answers what captures and documentation say a door answers; what
-//! is checked is the verdict, so a slip anywhere between socket and rule shows here.
+//! A server on loopback returns the captured or documented responses. The probe and the
+//! rules are the real ones, so an error anywhere between socket and rule is found.
 
 mod apis;
 mod edges;

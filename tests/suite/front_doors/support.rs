@@ -1,4 +1,4 @@
-//! A server that answers one recorded answer, and the one check.
+//! A server that returns one recorded response, and the check of its diagnosis.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use probecause::model::target::{BodyMatch, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
-/// An answer as a front door gives it; `date` and `content-length` are added.
+/// The response of a front door; the server adds `date` and `content-length`.
 #[derive(Clone)]
 pub(crate) struct Recorded {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body: String,
-    /// How long the server waits before it answers.
+    /// How long the server waits before it responds.
     pub(crate) after: Duration,
 }
 
-/// An answer that comes at once.
+/// A response without a delay.
 pub(crate) fn recorded(
     status: u16,
     headers: &[(&'static str, &'static str)],
@@ -64,24 +64,28 @@ impl Recorded {
     }
 }
 
-/// Expects `{"ok": …}` in the body, as a probe must that is not to take any 200.
+/// Expects `"ok"` in the body, so that not every 200 passes.
 pub(crate) fn expects_ok(target: &mut Target) {
     target.expect.body = vec![BodyMatch::Contains("\"ok\"".to_owned())];
 }
 
-/// Leaves the target as it is.
-pub(crate) fn nothing(_: &mut Target) {}
+/// Leaves the target unchanged.
+pub(crate) fn unchanged(_: &mut Target) {}
 
-/// Probes `host`, which answers what was recorded; checks `certainty cause cause …`,
-/// candidates best first.
-pub(crate) async fn check(host: &str, answer: Recorded, declare: fn(&mut Target), expected: &str) {
-    let verdict = diagnosed(host, answer.clone(), declare).await;
-    let (status, headers) = (answer.status, answer.headers);
-    assert_eq!(told(&verdict), expected, "{status} {headers:?}");
+/// Probes `host`, which returns `response`, and compares the [`summary`] of the verdict.
+pub(crate) async fn check(
+    host: &str,
+    response: Recorded,
+    declare: fn(&mut Target),
+    expected: &str,
+) {
+    let verdict = diagnose(host, response.clone(), declare).await;
+    let (status, headers) = (response.status, response.headers);
+    assert_eq!(summary(&verdict), expected, "{status} {headers:?}");
 }
 
-/// `certainty cause cause …`, candidates best first.
-pub(crate) fn told(verdict: &Verdict) -> String {
+/// `certainty cause cause …`, the most likely cause first.
+pub(crate) fn summary(verdict: &Verdict) -> String {
     let causes: Vec<&str> = verdict
         .candidates
         .iter()
@@ -90,13 +94,13 @@ pub(crate) fn told(verdict: &Verdict) -> String {
     format!("{} {}", verdict.certainty, causes.join(" "))
 }
 
-/// Probes `host`, which answers what was recorded, and diagnoses what came back.
-pub(crate) async fn diagnosed(
+/// Probes `host`, which returns `response`, and diagnoses the observation.
+pub(crate) async fn diagnose(
     host: &str,
-    answer: Recorded,
+    response: Recorded,
     declare: fn(&mut Target),
 ) -> Arc<Verdict> {
-    let server = serve(answer).await;
+    let server = serve(response).await;
     let prober = Prober::new(&ResolverSettings {
         servers: vec![dns().await],
         ..ResolverSettings::default()
@@ -113,7 +117,7 @@ pub(crate) async fn diagnosed(
     diagnosis.verdict.unwrap()
 }
 
-async fn serve(answer: Recorded) -> SocketAddr {
+async fn serve(response: Recorded) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -126,29 +130,30 @@ async fn serve(answer: Recorded) -> SocketAddr {
                     Ok(count) => request.extend_from_slice(&buffer[..count]),
                 }
             }
-            tokio::time::sleep(answer.after).await;
-            let _ = stream.write_all(&answer.bytes()).await;
+            tokio::time::sleep(response.after).await;
+            let _ = stream.write_all(&response.bytes()).await;
             let _ = stream.shutdown().await;
         }
     });
     address
 }
 
-/// A name server that says 127.0.0.1 to every question after an IPv4 address, so that a
-/// probe meets the loopback server under the name a front door would have.
+/// A name server that resolves every name to 127.0.0.1, so that a probe reaches the loopback
+/// server under the host name of a front door.
 async fn dns() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 1500];
         while let Ok((count, peer)) = socket.recv_from(&mut buffer).await {
-            let _ = socket.send_to(&loopback(&buffer[..count]), peer).await;
+            let _ = socket.send_to(&dns_reply(&buffer[..count]), peer).await;
         }
     });
     address
 }
 
-fn loopback(query: &[u8]) -> Vec<u8> {
+/// Answers a query for an A record with 127.0.0.1, and any other without a record.
+fn dns_reply(query: &[u8]) -> Vec<u8> {
     let mut end = 12;
     while query[end] != 0 {
         end += usize::from(query[end]) + 1;

@@ -1,4 +1,4 @@
-//! Every way a probe can break below TLS, on real sockets.
+//! Every fault of a probe except those of TLS, on real sockets.
 
 use std::time::Duration;
 
@@ -10,27 +10,28 @@ use probecause::model::observation::{FaultKind, Phase};
 use probecause::model::settings::ResolverSettings;
 use tokio::io::AsyncWriteExt;
 
-async fn breaks(reply: &[u8], kind: FaultKind, phase: Phase) {
+/// Probes a server that sends `reply` and expects one fault and one request.
+async fn check_fault(reply: &[u8], kind: FaultKind, phase: Phase) {
     let server = answer(reply).await;
     check(&probe(&target(&server.url("/"))).await, Some((kind, phase)));
     assert_eq!(server.seen().len(), 1, "more than one request");
 }
 
 #[tokio::test]
-async fn an_answer_cut_before_its_announced_length_is_truncated() {
+async fn a_response_shorter_than_its_content_length_is_truncated() {
     let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
-    breaks(reply, FaultKind::Truncated, Phase::Transfer).await;
+    check_fault(reply, FaultKind::Truncated, Phase::Transfer).await;
 }
 
 #[tokio::test]
-async fn a_chunked_answer_without_its_end_is_truncated() {
+async fn a_chunked_response_without_its_end_is_truncated() {
     let reply = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc";
-    breaks(reply, FaultKind::Truncated, Phase::Transfer).await;
+    check_fault(reply, FaultKind::Truncated, Phase::Transfer).await;
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_http_is_a_protocol_fault() {
-    breaks(
+async fn a_response_that_is_not_http_is_a_protocol_fault() {
+    check_fault(
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
         FaultKind::Protocol,
         Phase::Processing,
@@ -39,8 +40,8 @@ async fn an_answer_that_is_not_http_is_a_protocol_fault() {
 }
 
 #[tokio::test]
-async fn a_close_without_answer_is_told_from_a_reset() {
-    breaks(b"", FaultKind::ConnectionClosed, Phase::Processing).await;
+async fn a_close_without_a_response_and_a_reset_are_different_faults() {
+    check_fault(b"", FaultKind::ConnectionClosed, Phase::Processing).await;
     let server = serve(|mut stream, _| async move {
         read_request(&mut stream).await;
         reset(stream);
@@ -51,7 +52,7 @@ async fn a_close_without_answer_is_told_from_a_reset() {
 }
 
 #[tokio::test]
-async fn a_reset_within_the_body_keeps_the_answer_so_far() {
+async fn a_reset_within_the_body_keeps_the_received_part() {
     let server = serve(|mut stream, _| async move {
         read_request(&mut stream).await;
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
@@ -67,13 +68,13 @@ async fn a_reset_within_the_body_keeps_the_answer_so_far() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_what_it_says_is_a_decode_fault() {
+async fn a_body_that_contradicts_its_encoding_is_a_decode_fault() {
     let reply = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain";
-    breaks(reply, FaultKind::Decode, Phase::Transfer).await;
+    check_fault(reply, FaultKind::Decode, Phase::Transfer).await;
 }
 
 #[tokio::test]
-async fn a_port_without_listener_refuses() {
+async fn a_port_without_a_listener_refuses_the_connection() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
@@ -81,7 +82,9 @@ async fn a_port_without_listener_refuses() {
     check(&seen, Some((FaultKind::ConnectionRefused, Phase::Connect)));
 }
 
-async fn resolves(reply: Option<(u8, Option<[u8; 4]>)>, timeout: u64) -> Prober {
+/// A prober whose name server replies with a response code and an address, or not at all;
+/// `timeout` in milliseconds.
+async fn prober_with_dns(reply: Option<(u8, Option<[u8; 4]>)>, timeout: u64) -> Prober {
     Prober::new(&ResolverSettings {
         servers: vec![dns(reply).await],
         timeout: Duration::from_millis(timeout),
@@ -91,7 +94,7 @@ async fn resolves(reply: Option<(u8, Option<[u8; 4]>)>, timeout: u64) -> Prober 
 }
 
 #[tokio::test]
-async fn what_the_resolver_says_is_told_apart() {
+async fn replies_of_the_name_server_are_distinguished() {
     let name_not_found = FaultKind::NameNotFound;
     for (reply, kind) in [
         (Some((3, None)), name_not_found),
@@ -104,16 +107,16 @@ async fn what_the_resolver_says_is_told_apart() {
             FaultKind::AddressRefused,
         ),
     ] {
-        let prober = resolves(reply, 100).await;
+        let prober = prober_with_dns(reply, 100).await;
         let seen = Box::pin(prober.probe(&target("http://name.test/"))).await;
         check(&seen, Some((kind, Phase::Resolve)));
     }
 }
 
 #[tokio::test]
-async fn a_resolved_name_is_probed_and_its_resolution_is_measured() {
+async fn the_time_of_name_resolution_is_measured() {
     let server = answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let prober = resolves(Some((0, Some([127, 0, 0, 1]))), 1000).await;
+    let prober = prober_with_dns(Some((0, Some([127, 0, 0, 1]))), 1000).await;
     let url = format!("http://name.test:{}/", server.address.port());
     let seen = Box::pin(prober.probe(&target(&url))).await;
     check(&seen, None);
@@ -122,12 +125,12 @@ async fn a_resolved_name_is_probed_and_its_resolution_is_measured() {
 }
 
 #[tokio::test]
-async fn the_deadline_names_the_phase_that_was_running() {
+async fn a_timeout_names_the_phase_in_progress() {
     // Long enough that a busy machine still spends most of it in the stalled phase.
     let limit = Duration::from_millis(500);
     let mut slow_name = target("http://name.test/");
     slow_name.timeout = limit;
-    let prober = resolves(None, 5000).await;
+    let prober = prober_with_dns(None, 5000).await;
     let seen = Box::pin(prober.probe(&slow_name)).await;
     check(&seen, Some((FaultKind::Timeout, Phase::Resolve)));
     for (head, https, phase) in [
@@ -158,7 +161,7 @@ async fn the_deadline_names_the_phase_that_was_running() {
 }
 
 #[tokio::test]
-async fn a_metadata_literal_is_refused_after_a_redirect() {
+async fn a_redirect_to_a_metadata_address_is_refused() {
     let reply =
         "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/x\r\ncontent-length: 0\r\n\r\n";
     let server = answer(reply).await;
@@ -168,7 +171,7 @@ async fn a_metadata_literal_is_refused_after_a_redirect() {
     assert_eq!(seen.fault.unwrap().kind, FaultKind::AddressRefused);
 }
 
-/// A listener whose queue is full: Linux drops further SYNs, as a firewall would.
+/// A listener with a full accept queue: Linux drops further SYNs, as a firewall does.
 async fn full_queue() -> (
     std::net::SocketAddr,
     Vec<tokio::net::TcpStream>,
@@ -179,9 +182,9 @@ async fn full_queue() -> (
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let mut held = Vec::new();
-    let patience = Duration::from_millis(200);
+    let limit = Duration::from_millis(200);
     while let Ok(stream) =
-        tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await
+        tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await
     {
         held.push(stream.unwrap());
     }
@@ -189,7 +192,7 @@ async fn full_queue() -> (
 }
 
 #[tokio::test]
-async fn a_host_that_drops_packets_times_out_in_connect() {
+async fn a_host_that_drops_packets_causes_a_timeout_in_connect() {
     let (address, _held, _listener) = full_queue().await;
     let mut target = target(&format!("http://{address}/"));
     target.timeout = Duration::from_millis(300);
@@ -199,7 +202,7 @@ async fn a_host_that_drops_packets_times_out_in_connect() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_nowhere_is_a_bad_redirect() {
+async fn a_redirect_without_a_usable_location_is_a_bad_redirect() {
     for location in [
         "",
         "location: ftp://x.test/\r\n",

@@ -1,4 +1,4 @@
-//! Requests, redirects, bodies and kept connections, on real sockets.
+//! Requests, redirects, bodies, and reused connections, on real sockets.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 #[tokio::test]
-async fn the_request_carries_what_was_configured() {
+async fn the_request_contains_the_configured_parts() {
     let server = answer(OK).await;
     let mut target = target(&server.url("/a?b=c"));
     target.request.method = "POST".to_owned();
@@ -46,7 +46,7 @@ async fn the_request_carries_what_was_configured() {
 }
 
 #[tokio::test]
-async fn another_origin_gets_neither_headers_nor_credentials_nor_body() {
+async fn a_redirect_to_another_origin_sends_no_headers_credentials_or_body() {
     let second = answer(OK).await;
     let location = second.url("/landed");
     let first = answer(format!(
@@ -71,19 +71,16 @@ async fn another_origin_gets_neither_headers_nor_credentials_nor_body() {
             .contains("authorization: basic dtpw")
             || first.seen()[0].contains("dTpw")
     );
-    let landed = server_text(&second.seen());
+    let requests = second.seen();
+    assert_eq!(requests.len(), 1);
+    let request = requests[0].to_lowercase();
     for secret in ["x-key", "authorization", "private", "referer"] {
-        assert!(!landed.contains(secret), "{secret} in {landed}");
+        assert!(!request.contains(secret), "{secret} in {request}");
     }
 }
 
-fn server_text(requests: &[String]) -> String {
-    assert_eq!(requests.len(), 1);
-    requests[0].to_lowercase()
-}
-
 #[tokio::test]
-async fn redirects_are_counted_and_zero_makes_them_the_answer() {
+async fn redirects_are_limited_and_a_limit_of_zero_makes_them_the_response() {
     let reply = "HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n";
     for (limit, requests, fault) in [
         (0, 1, None),
@@ -100,7 +97,7 @@ async fn redirects_are_counted_and_zero_makes_them_the_answer() {
 }
 
 #[tokio::test]
-async fn a_long_body_is_kept_to_the_limit_and_counted() {
+async fn a_long_body_is_cut_at_the_limit_and_counted_in_full() {
     let body = "x".repeat(100_000);
     let server = answer(format!(
         "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{body}"
@@ -114,7 +111,7 @@ async fn a_long_body_is_kept_to_the_limit_and_counted() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_is_used_again_and_its_loss_is_not_retried() {
+async fn a_connection_is_reused_and_its_loss_is_not_retried() {
     let server = serve(|mut stream, record| async move {
         for reply in [OK, OK, ""] {
             let request = read_request(&mut stream).await;
@@ -143,8 +140,8 @@ async fn a_kept_connection_is_used_again_and_its_loss_is_not_retried() {
 }
 
 #[tokio::test]
-async fn two_hundred_probes_on_one_client_have_their_own_times() {
-    const QUICK: u64 = 200;
+async fn concurrent_probes_on_one_client_are_timed_separately() {
+    const FAST: u64 = 200;
     const SLOW: u64 = 1000;
     let server = serve(|mut stream, _| async move {
         let request = read_request(&mut stream).await;
@@ -156,14 +153,14 @@ async fn two_hundred_probes_on_one_client_have_their_own_times() {
     let prober = Arc::new(prober());
     let mut tasks = Vec::new();
     for index in 0..200_u64 {
-        let millis = if index % 2 == 0 { QUICK } else { SLOW };
+        let millis = if index % 2 == 0 { FAST } else { SLOW };
         let target = target(&server.url(&format!("/{millis}")));
         let prober = Arc::clone(&prober);
         tasks.push(tokio::spawn(async move {
             (millis, Box::pin(prober.probe(&target)).await)
         }));
     }
-    let mut quick = Vec::new();
+    let mut fast = Vec::new();
     for task in tasks {
         let (millis, seen) = task.await.unwrap();
         check(&seen, None);
@@ -173,18 +170,19 @@ async fn two_hundred_probes_on_one_client_have_their_own_times() {
             "{processing:?}"
         );
         assert!(seen.phases.connect.is_some());
-        if millis == QUICK {
-            quick.push(processing);
+        if millis == FAST {
+            fast.push(processing);
         }
     }
-    // With the times of other probes mixed in, half of these would be as long as a slow one.
-    quick.sort_unstable();
-    let median = quick[quick.len() / 2];
+    // If the times of different probes were mixed up, half of these would be those of slow
+    // ones.
+    fast.sort_unstable();
+    let median = fast[fast.len() / 2];
     assert!(median < Duration::from_millis(SLOW), "{median:?}");
 }
 
 #[tokio::test]
-async fn every_offered_encoding_is_undone() {
+async fn every_accepted_encoding_is_decoded() {
     let bodies: [(&str, &[u8]); 4] = [
         (
             "gzip",
@@ -204,7 +202,7 @@ async fn every_offered_encoding_is_undone() {
 }
 
 #[tokio::test]
-async fn a_signed_request_carries_what_the_signature_covers() {
+async fn a_signed_request_contains_the_signed_headers() {
     let server = answer(OK).await;
     let credentials = aws_credential_types::Credentials::new(
         "AKIDEXAMPLE",
@@ -234,7 +232,7 @@ async fn a_signed_request_carries_what_the_signature_covers() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_cannot_be_reached_is_the_proxys_fault() {
+async fn an_unreachable_proxy_is_a_proxy_fault() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
@@ -247,7 +245,7 @@ async fn a_proxy_that_cannot_be_reached_is_the_proxys_fault() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_the_tunnel_is_told_from_the_endpoint() {
+async fn a_refused_tunnel_is_a_proxy_fault() {
     let server = answer("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
     let mut target = target("https://name.test/");
     target.request.proxy = Some(server.url("/").parse().unwrap());
@@ -259,7 +257,7 @@ async fn a_proxy_that_refuses_the_tunnel_is_told_from_the_endpoint() {
 }
 
 #[tokio::test]
-async fn a_plain_request_through_a_proxy_names_the_endpoint_whole() {
+async fn a_plain_request_through_a_proxy_has_an_absolute_url() {
     let server = answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let mut target = target("http://name.test/path");
     target.request.proxy = Some(server.url("/").parse().unwrap());
@@ -270,7 +268,7 @@ async fn a_plain_request_through_a_proxy_names_the_endpoint_whole() {
 #[tokio::test]
 async fn an_ipv6_literal_is_probed_without_name_resolution() {
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
-        // Without IPv6 on this machine, the attempt to connect must fail, and nothing before it.
+        // Without IPv6 on this machine, the probe must fail in the connect phase.
         let seen = probe(&target("http://[::1]:9/")).await;
         let fault = seen.fault.expect("nothing can listen on ::1");
         assert_eq!((fault.phase, seen.phases.resolve), (Phase::Connect, None));

@@ -1,6 +1,4 @@
-//! The probe against real sockets on loopback that break in every way it must name.
-//!
-//! One binary, so that the broken sockets of `support` are compiled once.
+//! Tests the probe against loopback sockets that fail in every way it must distinguish.
 
 mod faults;
 mod http;

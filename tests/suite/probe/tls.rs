@@ -1,4 +1,4 @@
-//! Certificates, handshakes and HTTP/2, on real sockets.
+//! Certificates, handshakes, and HTTP/2, on real sockets.
 
 use std::sync::atomic::Ordering;
 
@@ -12,18 +12,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn a_good_handshake_is_measured_and_written_down() {
+async fn a_successful_handshake_is_timed_and_recorded() {
     let ca = ca();
     let server = serve(Some(&ca), valid(), None, http2).await;
     let seen = probe(&trusting(&server, &ca)).await;
     check(&seen, None);
-    assert!(
-        seen.phases.tls.is_some(),
-        "the TLS start is not seen any more"
-    );
+    assert!(seen.phases.tls.is_some(), "the TLS phase is not measured");
     assert!(
         seen.phases.connect.is_some(),
-        "the connect phase is not seen any more"
+        "the connect phase is not measured"
     );
     assert_eq!(seen.response.unwrap().version, HttpVersion::Http2);
     assert_eq!(seen.remote, Some(server.address));
@@ -34,8 +31,8 @@ async fn a_good_handshake_is_measured_and_written_down() {
 }
 
 #[tokio::test]
-async fn a_bad_certificate_is_named_and_its_dates_are_known() {
-    let (ca, stranger) = (ca(), ca());
+async fn an_invalid_certificate_is_named_with_its_expiry() {
+    let (ca, unknown_ca) = (ca(), ca());
     for (issuer, params, kind) in [
         (
             Some(&ca),
@@ -52,7 +49,7 @@ async fn a_bad_certificate_is_named_and_its_dates_are_known() {
             leaf("other.test", (2020, 2100)),
             FaultKind::CertificateNameMismatch,
         ),
-        (Some(&stranger), valid(), FaultKind::CertificateUntrusted),
+        (Some(&unknown_ca), valid(), FaultKind::CertificateUntrusted),
         (None, valid(), FaultKind::CertificateUntrusted),
     ] {
         let until = params.not_after.unix_timestamp();
@@ -64,7 +61,7 @@ async fn a_bad_certificate_is_named_and_its_dates_are_known() {
 }
 
 #[tokio::test]
-async fn a_demanded_client_certificate_is_given_or_missed() {
+async fn a_required_client_certificate_is_sent_and_a_missing_one_fails_the_handshake() {
     let ca = ca();
     let server = serve(Some(&ca), valid(), Some(&ca), http2).await;
     let mut target = trusting(&server, &ca);
@@ -82,7 +79,7 @@ async fn a_demanded_client_certificate_is_given_or_missed() {
 }
 
 #[tokio::test]
-async fn a_peer_that_speaks_no_tls_breaks_the_handshake() {
+async fn a_peer_without_tls_fails_the_handshake() {
     let server = crate::support::probe::serve(|mut stream, _| async move {
         let mut hello = [0; 4096];
         let _ = stream.read(&mut hello).await;
@@ -94,7 +91,7 @@ async fn a_peer_that_speaks_no_tls_breaks_the_handshake() {
 }
 
 #[tokio::test]
-async fn an_http2_request_that_was_turned_away_is_not_sent_again() {
+async fn a_rejected_http2_request_is_not_retried() {
     let ca = ca();
     // GOAWAY with last-stream-id 0, no error; RST_STREAM 1 with REFUSED_STREAM (7).
     let goaway: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -120,8 +117,8 @@ async fn a_tunnel_through_a_proxy_reaches_the_endpoint() {
         let request = read_request(&mut stream).await;
         record.lock().unwrap().push(request);
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-        let mut onward = TcpStream::connect(end).await.unwrap();
-        let _ = tokio::io::copy_bidirectional(&mut stream, &mut onward).await;
+        let mut upstream = TcpStream::connect(end).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
     })
     .await;
     let mut target = trusting(&server, &ca);
@@ -133,7 +130,7 @@ async fn a_tunnel_through_a_proxy_reaches_the_endpoint() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_still_tells_its_certificate() {
+async fn a_reused_connection_still_reports_its_certificate() {
     let ca = ca();
     let server = serve(Some(&ca), valid(), None, http2).await;
     let mut target = trusting(&server, &ca);

@@ -21,7 +21,7 @@
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};
 use crate::domain::diagnosis::aws::{
-    ApiMetrics, AwsEvidence, LambdaMetrics, LogFinding, LogSource, LogTemplate, MetricWindow,
+    ApiMetrics, AwsEvidence, LambdaMetrics, LogFinding, LogSource, MetricWindow,
 };
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::plateau::{HTTP_API_LIMIT, REST_API_LIMIT};
@@ -142,25 +142,6 @@ impl Facts {
     fn set_known(&mut self, name: &str, known: Option<bool>) {
         if let Some(known) = known {
             self.set_text(name, if known { "yes" } else { "no" });
-        }
-    }
-}
-
-impl LogTemplate {
-    /// The value of the fact `log.template`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::IntegrationTimeout => "integration-timeout",
-            Self::Throttled => "throttled",
-            Self::PermissionDenied => "permission-denied",
-            Self::MalformedResponse => "malformed-response",
-            Self::FunctionError => "function-error",
-            Self::FunctionTimedOut => "function-timed-out",
-            Self::AuthorizerFailure => "authorizer-failure",
-            Self::NetworkFailure => "network-failure",
-            Self::RefusedWithoutError => "refused-without-error",
-            Self::Unknown => "unknown",
         }
     }
 }

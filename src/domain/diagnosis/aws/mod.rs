@@ -17,6 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::target::{Target, TargetName};
+use crate::model::text_enum::text_enum;
 
 /// A failed request for which evidence is requested from AWS.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,30 +83,34 @@ pub enum LogSource {
     ExecutionLog,
 }
 
-/// The meaning of a log line, recognized by one of AWS's stable phrases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogTemplate {
-    /// The API timed out waiting for its integration.
-    IntegrationTimeout,
-    /// Lambda rejected the invocation because of a concurrency or rate limit.
-    Throttled,
-    /// The API is not allowed to invoke the function.
-    PermissionDenied,
-    /// The function returned a malformed response.
-    MalformedResponse,
-    /// The function raised an error.
-    FunctionError,
-    /// The function reached its own timeout.
-    FunctionTimedOut,
-    /// The API is not allowed to invoke the authorizer, or the authorizer failed.
-    AuthorizerFailure,
-    /// The API could not reach the backend over the network.
-    NetworkFailure,
-    /// Lambda returned 200, the API logged no integration error, and the API generated an
-    /// error itself. A malformed response is inferred from this; there is no phrase.
-    RefusedWithoutError,
-    /// The line contains no known phrase, or contradictory ones.
-    Unknown,
+text_enum! {
+    /// The meaning of a log line, recognized by one of AWS's stable phrases.
+    ///
+    /// The texts are the values of the fact `log.template`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum LogTemplate {
+        /// The API timed out waiting for its integration.
+        IntegrationTimeout = "integration-timeout",
+        /// Lambda rejected the invocation because of a concurrency or rate limit.
+        Throttled = "throttled",
+        /// The API is not allowed to invoke the function.
+        PermissionDenied = "permission-denied",
+        /// The function returned a malformed response.
+        MalformedResponse = "malformed-response",
+        /// The function raised an error.
+        FunctionError = "function-error",
+        /// The function reached its own timeout.
+        FunctionTimedOut = "function-timed-out",
+        /// The API is not allowed to invoke the authorizer, or the authorizer failed.
+        AuthorizerFailure = "authorizer-failure",
+        /// The API could not reach the backend over the network.
+        NetworkFailure = "network-failure",
+        /// Lambda returned 200, the API logged no integration error, and the API generated an
+        /// error itself. A malformed response is inferred from this; there is no phrase.
+        RefusedWithoutError = "refused-without-error",
+        /// The line contains no known phrase, or contradictory ones.
+        Unknown = "unknown",
+    }
 }
 
 /// The metrics of the minutes around a request.

@@ -1,6 +1,6 @@
 //! Stores the events of every log group and answers FilterLogEvents.
 //!
-//! Requests and answers are JSON values of the `awsJson1_1` protocol; HTTP is left to `service`.
+//! Requests and responses are JSON values of the `awsJson1_1` protocol; `service` handles HTTP.
 //! The oldest events are dropped beyond a limit.
 
 use std::collections::VecDeque;
@@ -84,14 +84,14 @@ impl LogEvents {
                 && pattern.matches(&event.message)
         });
         let page: Vec<&LogEvent> = matching.by_ref().take(limit).collect();
-        let mut answer = json!({
+        let mut response = json!({
             "events": page.iter().map(|event| event.json()).collect::<Vec<_>>(),
             "searchedLogStreams": [],
         });
         if let (Some(last), Some(_)) = (page.last(), matching.next()) {
-            answer["nextToken"] = last.number.to_string().into();
+            response["nextToken"] = last.number.to_string().into();
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
@@ -124,16 +124,16 @@ mod tests {
             let at = Timestamp::from_second(second).unwrap();
             events.add(GROUP, at, message.to_owned());
         }
-        let answer = events.filter(request);
-        let messages = answer.as_ref().map(|answer| {
-            let events = answer["events"].as_array().unwrap().iter();
+        let response = events.filter(request);
+        let messages = response.as_ref().map(|response| {
+            let events = response["events"].as_array().unwrap().iter();
             events
                 .map(|event| event["message"].as_str().unwrap())
                 .collect::<Vec<_>>()
         });
         let expected = expected.map(<[&str]>::to_vec);
         assert_eq!(messages.map_err(|(code, _)| *code), expected, "{request}");
-        answer.ok()
+        response.ok()
     }
 
     #[test]

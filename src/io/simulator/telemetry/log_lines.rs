@@ -70,8 +70,8 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: a REST API's text. The integration's request id would come with Lambda's
-        // answer, for which the gateway did not wait, so it is unset here.
+        // UNVERIFIED: a REST API's text. The integration's request id comes with Lambda's
+        // response, for which the gateway did not wait, so it is unset here.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }

@@ -28,7 +28,7 @@ pub(super) struct MetricDataQuery {
     pub(super) hidden: bool,
 }
 
-/// One metric of the answer.
+/// One metric of the result.
 #[derive(Debug, PartialEq)]
 pub(super) struct MetricDataResult {
     pub(super) id: String,

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Telemetry, cbor, query};
 use crate::io::simulator::accept::accept;
 
-/// An answer: status, content type, body.
+/// A response: status, content type, body.
 type RawResponse = (StatusCode, &'static str, Vec<u8>);
 
 /// The path prefix of CloudWatch operations in `rpcv2Cbor`.
@@ -122,7 +122,7 @@ fn logs(operation: &str, body: &[u8], telemetry: &Telemetry) -> RawResponse {
         Err(error) => return error_response(JSON, "SerializationException", &error.to_string()),
     };
     match telemetry.lock().events.filter(&request) {
-        Ok(answer) => (StatusCode::OK, JSON, answer.to_string().into_bytes()),
+        Ok(response) => (StatusCode::OK, JSON, response.to_string().into_bytes()),
         Err((code, message)) => error_response(JSON, code, &message),
     }
 }

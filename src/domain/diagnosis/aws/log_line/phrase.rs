@@ -11,10 +11,10 @@ const HTTP_WRAPPER: &str = "The Lambda function returned the following error: ";
 /// The text after an exception's message, HTTP API.
 const HTTP_WRAPPER_END: &str = ". Check your Lambda function code and try again.";
 /// The text before an exception's message, REST API (captured). A status and
-/// [`REST_WRAPPER_REST`] follow.
+/// [`REST_WRAPPER_MIDDLE`] follow.
 const REST_WRAPPER: &str = "Lambda execution failed with status ";
 /// The text between that status and the exception's message, REST API.
-const REST_WRAPPER_REST: &str = " due to customer function error: ";
+const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
 /// The text after an exception's message, REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
 /// The start of Lambda's message about a function timeout.
@@ -65,7 +65,7 @@ pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
 
 /// Whether a text contains AWS's wrapper around an exception, at any place.
 pub(super) fn holds_wrapper(text: &str) -> bool {
-    text.contains(HTTP_WRAPPER.trim_end()) || text.contains(REST_WRAPPER_REST)
+    text.contains(HTTP_WRAPPER.trim_end()) || text.contains(REST_WRAPPER_MIDDLE)
 }
 
 /// The meaning of the API's message about its integration.
@@ -119,7 +119,7 @@ pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
 fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
     let (status, message) = text
         .strip_prefix(REST_WRAPPER)?
-        .split_once(REST_WRAPPER_REST)?;
+        .split_once(REST_WRAPPER_MIDDLE)?;
     let message = message
         .rsplit_once(REST_WRAPPER_END)
         .map_or(message, |(message, _)| message);
