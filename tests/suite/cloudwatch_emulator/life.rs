@@ -1,5 +1,5 @@
-//! The life of one alarm through a whole daemon: a cause, another one, recovery, and at
-//! last a daemon that is killed.
+//! The alarms of one target under a whole daemon: a failure, a change of its cause, the
+//! recovery, and a kill of the daemon.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::support::cloudwatch::gateway::{
 use crate::support::cloudwatch::proxy::Proxy;
 use crate::support::process::Daemon;
 
-/// The heartbeat's period is 30 s then, and CloudWatch, like the emulator, looks back over
-/// five of them before it takes three for missing.
-const SILENCE: Duration = Duration::from_secs(300);
+/// Time limit for the heartbeat alarm to fire. Its period is 30 s, and CloudWatch, like the
+/// emulator, evaluates five periods before it treats three as missing.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(300);
 
-/// A daemon that watches one target each second, and CloudWatch each ten.
-async fn watch(here: &str, endpoint: &str, gateway: std::net::SocketAddr) -> Daemon {
+/// Starts a daemon that probes one target every second and publishes every 10 s.
+async fn start_daemon(location: &str, endpoint: &str, gateway: std::net::SocketAddr) -> Daemon {
     Daemon::start(&format!(
-        "location = \"{here}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
+        "location = \"{location}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nresolution = \"10s\"\n\
          endpoint_url = \"{endpoint}\"\n\
          [[target]]\nname = \"orders\"\nurl = \"http://{gateway}/orders\"\n\
@@ -34,39 +34,40 @@ async fn watch(here: &str, endpoint: &str, gateway: std::net::SocketAddr) -> Dae
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn another_cause_takes_the_alarm_over_and_recovery_ends_it() {
+async fn the_target_alarm_names_a_new_cause_and_clears_on_recovery() {
     let emulator = Emulator::get().await;
     let proxy = Proxy::start(emulator.address).await;
-    let here = format!("life-{}", std::process::id());
-    let (gateway, mode) = gateway().await;
-    let mut daemon = watch(&here, &proxy.url(), gateway).await;
-    let alarm = target_alarm_name(&here, "orders");
-    let throttled = CauseId::new("lambda-throttled").unwrap();
-    let throttled = cause_alarm_name(&here, "orders", &throttled);
+    let location = format!("life-{}", std::process::id());
+    let (gateway, behavior) = gateway().await;
+    let mut daemon = start_daemon(&location, &proxy.url(), gateway).await;
+    let alarm = target_alarm_name(&location, "orders");
+    let cause_alarm = CauseId::new("lambda-throttled").unwrap();
+    let cause_alarm = cause_alarm_name(&location, "orders", &cause_alarm);
     emulator
         .until(&alarm, StateValue::Ok, PATIENCE, || {})
         .await;
 
-    mode.store(THROTTLED, Ordering::Relaxed);
+    behavior.store(THROTTLED, Ordering::Relaxed);
     emulator
         .until(&alarm, StateValue::Alarm, PATIENCE, || {})
         .await;
     let tags = emulator.tags(&alarm).await;
     assert_eq!(tags["probecause:cause"], "lambda-throttled", "{tags:?}");
     emulator
-        .until(&throttled, StateValue::Alarm, PATIENCE, || {})
+        .until(&cause_alarm, StateValue::Alarm, PATIENCE, || {})
         .await;
 
-    // Another cause: the target's alarm stays and says it, the cause's own is over.
-    mode.store(NO_ROUTE, Ordering::Relaxed);
+    // The cause changes: the target's alarm keeps firing and names the new cause, and the alarm
+    // of the old cause clears.
+    behavior.store(NO_ROUTE, Ordering::Relaxed);
     until_named(&emulator, &alarm, "route-not-found").await;
     emulator
-        .until(&throttled, StateValue::Ok, PATIENCE, || {})
+        .until(&cause_alarm, StateValue::Ok, PATIENCE, || {})
         .await;
-    let still = emulator.describe(&alarm).await;
-    assert_eq!(still.state_value, Some(StateValue::Alarm));
+    let description = emulator.describe(&alarm).await;
+    assert_eq!(description.state_value, Some(StateValue::Alarm));
 
-    mode.store(HEALTHY, Ordering::Relaxed);
+    behavior.store(HEALTHY, Ordering::Relaxed);
     emulator
         .until(&alarm, StateValue::Ok, PATIENCE, || {})
         .await;
@@ -77,14 +78,14 @@ async fn another_cause_takes_the_alarm_over_and_recovery_ends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn a_killed_daemon_pages_once_by_its_heartbeat() {
+async fn a_killed_daemon_fires_only_its_heartbeat_alarm() {
     let emulator = Emulator::get().await;
-    let here = format!("killed-{}", std::process::id());
-    let (gateway, _healthy) = gateway().await;
+    let location = format!("killed-{}", std::process::id());
+    let (gateway, _behavior) = gateway().await;
     let endpoint = format!("http://{}", emulator.address);
-    let mut daemon = watch(&here, &endpoint, gateway).await;
-    let alarm = target_alarm_name(&here, "orders");
-    let heartbeat = heartbeat_name(&here, 0);
+    let mut daemon = start_daemon(&location, &endpoint, gateway).await;
+    let alarm = target_alarm_name(&location, "orders");
+    let heartbeat = heartbeat_name(&location, 0);
     for name in [&alarm, &heartbeat] {
         emulator.until(name, StateValue::Ok, PATIENCE, || {}).await;
     }
@@ -92,14 +93,17 @@ async fn a_killed_daemon_pages_once_by_its_heartbeat() {
     let before = emulator.describe(&alarm).await.state_updated_timestamp;
     daemon.child.kill().await.unwrap();
     emulator
-        .until(&heartbeat, StateValue::Alarm, SILENCE, || {})
+        .until(&heartbeat, StateValue::Alarm, HEARTBEAT_LIMIT, || {})
         .await;
-    // The target's alarms know nothing new.
+    // The target's alarms do not change.
     let after = emulator.describe(&alarm).await;
     assert_eq!(after.state_value, Some(StateValue::Ok), "{after:?}");
-    assert_eq!(after.state_updated_timestamp, before, "it moved");
-    let throttled = CauseId::new("lambda-throttled").unwrap();
-    let own = cause_alarm_name(&here, "orders", &throttled);
+    assert_eq!(
+        after.state_updated_timestamp, before,
+        "the state of the target's alarm changed"
+    );
+    let cause_alarm = CauseId::new("lambda-throttled").unwrap();
+    let own = cause_alarm_name(&location, "orders", &cause_alarm);
     let own = emulator.describe(&own).await;
     assert_ne!(own.state_value, Some(StateValue::Alarm), "{own:?}");
 }
