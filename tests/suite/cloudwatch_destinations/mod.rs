@@ -81,10 +81,10 @@ impl Account {
 
     /// Waits for a call of an operation whose body contains a text.
     async fn wait_for(&self, operation: &str, text: &str) {
-        let begun = Instant::now();
+        let started = Instant::now();
         while self.count(operation, text) == 0 {
             assert!(
-                begun.elapsed() < PATIENCE,
+                started.elapsed() < PATIENCE,
                 "timed out waiting for {operation} with {text}"
             );
             sleep(Duration::from_millis(20)).await;
@@ -112,7 +112,7 @@ impl TwoAccounts {
         refunds.cloudwatch.destination = Some("payments".to_owned());
         let (orders, refunds) = (Arc::new(target("orders")), Arc::new(refunds));
         let targets = vec![Arc::clone(&orders), Arc::clone(&refunds)];
-        let mut settings = settings("here", &main.start().await, targets);
+        let mut settings = settings("site-a", &main.start().await, targets);
         let destination = DestinationSettings {
             region: Some("us-east-1".to_owned()),
             endpoint_url: Some(payments.start().await),
@@ -138,8 +138,8 @@ impl TwoAccounts {
     /// Publishes a failure of both targets.
     fn fail(&self) {
         for target in [&self.orders, &self.refunds] {
-            self.sink.publish(&passed(target, "here"));
-            let failed = failed(target, "here", 2, "lambda-throttled");
+            self.sink.publish(&passed(target, "site-a"));
+            let failed = failed(target, "site-a", 2, "lambda-throttled");
             self.sink.publish(&failed.again());
         }
     }
@@ -162,7 +162,7 @@ async fn each_account_gets_only_its_own_targets_and_a_heartbeat() {
     ] {
         account.wait_for("PutMetricData", own).await;
         account.wait_for("PutMetricData", "Heartbeat").await;
-        let (heartbeat, alarm) = ("here (heartbeat)", format!("here {own}"));
+        let (heartbeat, alarm) = ("site-a (heartbeat)", format!("site-a {own}"));
         account.wait_for("PutMetricAlarm", heartbeat).await;
         account.wait_for("PutMetricAlarm", &alarm).await;
         account.wait_for("PutMetricAlarm", "lambda-throttled").await;
@@ -185,7 +185,7 @@ async fn an_account_that_does_not_respond_delays_no_other_account() {
     accounts.main.wait_for("PutMetricData", "orders").await;
     accounts
         .main
-        .wait_for("PutMetricAlarm", "here orders")
+        .wait_for("PutMetricAlarm", "site-a orders")
         .await;
     // The calls of the other account still hang: none has reached its timeout.
     for operation in ["PutMetricData", "DescribeAlarms"] {
@@ -205,36 +205,36 @@ async fn when_a_target_moves_its_old_alarm_and_the_heartbeat_of_the_empty_accoun
     accounts.fail();
     accounts
         .payments
-        .wait_for("PutMetricAlarm", "here refunds")
+        .wait_for("PutMetricAlarm", "site-a refunds")
         .await;
     let mut moved = Target::clone(&accounts.refunds);
     moved.cloudwatch.destination = None;
     let moved = Arc::new(moved);
     accounts.configure(|settings| settings.targets[1] = Arc::clone(&moved));
     let disable = "DisableAlarmActions";
-    accounts.payments.wait_for(disable, "here refunds").await;
+    accounts.payments.wait_for(disable, "site-a refunds").await;
     accounts
         .payments
-        .wait_for(disable, "here (heartbeat)")
+        .wait_for(disable, "site-a (heartbeat)")
         .await;
     accounts
         .main
-        .wait_for("PutMetricAlarm", "here refunds")
+        .wait_for("PutMetricAlarm", "site-a refunds")
         .await;
-    assert_eq!(accounts.main.count(disable, "here"), 0);
+    assert_eq!(accounts.main.count(disable, "site-a"), 0);
 
     // The failure before the move went to the old account. The next one goes to the new account.
     accounts.payments.wait_for("PutMetricData", "refunds").await;
     accounts
         .sink
-        .publish(&failed(&moved, "here", 2, "forbidden").again());
+        .publish(&failed(&moved, "site-a", 2, "forbidden").again());
     accounts.main.wait_for("PutMetricData", "refunds").await;
     accounts.main.wait_for("PutMetricAlarm", "forbidden").await;
     assert_eq!(accounts.payments.count("PutMetricAlarm", "forbidden"), 0);
     // A report with the old configuration is dropped, since its destination no longer exists.
     accounts
         .sink
-        .publish(&failed(&accounts.refunds, "here", 3, "forbidden"));
+        .publish(&failed(&accounts.refunds, "site-a", 3, "forbidden"));
     let dropped = &accounts.metrics.sink_dropped;
     assert_eq!(dropped.with_label_values(&["cloudwatch"]).get(), 1);
 }
@@ -244,7 +244,7 @@ async fn a_destination_that_changes_its_region_disables_its_old_alarms_and_creat
     let accounts = TwoAccounts::start(Account::default()).await;
     accounts
         .payments
-        .wait_for("PutMetricAlarm", "here refunds")
+        .wait_for("PutMetricAlarm", "site-a refunds")
         .await;
     let new_region = Account::default();
     let url = new_region.start().await;
@@ -256,10 +256,12 @@ async fn a_destination_that_changes_its_region_disables_its_old_alarms_and_creat
         }
     });
     let disable = "DisableAlarmActions";
-    accounts.payments.wait_for(disable, "here refunds").await;
-    new_region.wait_for("PutMetricAlarm", "here refunds").await;
+    accounts.payments.wait_for(disable, "site-a refunds").await;
+    new_region
+        .wait_for("PutMetricAlarm", "site-a refunds")
+        .await;
     new_region.wait_for("PutMetricData", "Heartbeat").await;
-    assert_eq!(new_region.count(disable, "here"), 0);
+    assert_eq!(new_region.count(disable, "site-a"), 0);
 }
 
 #[tokio::test]
@@ -267,7 +269,7 @@ async fn a_changed_endpoint_url_disables_no_alarm() {
     let accounts = TwoAccounts::start(Account::default()).await;
     accounts
         .payments
-        .wait_for("PutMetricAlarm", "here refunds")
+        .wait_for("PutMetricAlarm", "site-a refunds")
         .await;
     let proxy = Account::default();
     let url = proxy.start().await;
@@ -277,7 +279,7 @@ async fn a_changed_endpoint_url_disables_no_alarm() {
             payments.endpoint_url = Some(url);
         }
     });
-    proxy.wait_for("DescribeAlarms", "here").await;
+    proxy.wait_for("DescribeAlarms", "site-a").await;
     assert_eq!(accounts.payments.count("DisableAlarmActions", ""), 0);
 }
 
@@ -317,7 +319,7 @@ async fn an_added_destination_gets_the_current_trouble_of_the_prober() {
         destinations.insert("added".to_owned(), destination);
     });
     added.wait_for("PutMetricAlarm", "prober cannot see").await;
-    added.wait_for("PutMetricAlarm", "here refunds").await;
+    added.wait_for("PutMetricAlarm", "site-a refunds").await;
     assert_eq!(added.count("PutMetricData", "Heartbeat"), 0);
 }
 
@@ -326,20 +328,20 @@ async fn a_destination_that_is_removed_and_added_again_ends_with_its_alarm_enabl
     let accounts = TwoAccounts::start(Account::default()).await;
     accounts
         .payments
-        .wait_for("PutMetricAlarm", "here refunds")
+        .wait_for("PutMetricAlarm", "site-a refunds")
         .await;
     accounts.configure(|settings| drop(settings.targets.pop()));
     accounts.configure(|_| {});
     let disable = "DisableAlarmActions";
-    accounts.payments.wait_for(disable, "here refunds").await;
-    let begun = Instant::now();
+    accounts.payments.wait_for(disable, "site-a refunds").await;
+    let started = Instant::now();
     while accounts
         .payments
-        .last_position("PutMetricAlarm", "here refunds")
-        < accounts.payments.last_position(disable, "here refunds")
+        .last_position("PutMetricAlarm", "site-a refunds")
+        < accounts.payments.last_position(disable, "site-a refunds")
     {
         assert!(
-            begun.elapsed() < PATIENCE,
+            started.elapsed() < PATIENCE,
             "timed out: the alarm stays disabled"
         );
         sleep(Duration::from_millis(20)).await;

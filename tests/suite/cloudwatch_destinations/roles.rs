@@ -77,7 +77,7 @@ async fn plan(server: &Server) -> (Result<Exit, String>, String) {
     let mut refunds = target("refunds");
     refunds.cloudwatch.destination = Some("payments".to_owned());
     let targets = vec![Arc::new(target("orders")), Arc::new(refunds)];
-    let mut settings = settings("here", &url, targets);
+    let mut settings = settings("site-a", &url, targets);
     let payments = DestinationSettings {
         region: Some("eu-west-1".to_owned()),
         endpoint_url: Some(url),
@@ -137,7 +137,7 @@ async fn an_error_about_a_role_that_cannot_be_assumed_names_the_missing_action()
         ..Server::default()
     };
     let (result, text) = plan(&server).await;
-    assert!(text.contains("+ probecause here orders"), "{text}");
+    assert!(text.contains("+ probecause site-a orders"), "{text}");
     assert_eq!(
         result.unwrap_err(),
         "DescribeAlarms: destination `payments`: cannot assume \

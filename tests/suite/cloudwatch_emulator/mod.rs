@@ -7,7 +7,7 @@
 
 mod daemon;
 use crate::support::cloudwatch::emulator;
-mod life;
+mod lifecycle;
 mod plan;
 use crate::support::cloudwatch::proxy;
 mod regions;
@@ -80,10 +80,10 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
             sink.publish(&recovered.again());
         })
         .await;
-    let begun = Instant::now();
+    let started = Instant::now();
     while emulator.tags(&alarm).await["probecause:cause"] != "none" {
         assert!(
-            begun.elapsed() < PATIENCE,
+            started.elapsed() < PATIENCE,
             "timed out: the tags still name a cause"
         );
         sink.publish(&recovered.again());
@@ -126,10 +126,14 @@ async fn a_second_apply_writes_nothing_and_foreign_alarms_stay_unchanged() {
     let proxy = Proxy::start(emulator.address).await;
     let location = &format!("twice-{}", std::process::id());
     let orders = Arc::new(target("orders"));
-    let theirs = Arc::new(target("theirs"));
+    let foreign_target = Arc::new(target("theirs"));
     let foreign = alarm::target_alarm_name(location, "theirs");
     emulator.put_foreign(&foreign).await;
-    let two_targets = settings(location, &proxy.url(), vec![orders, Arc::clone(&theirs)]);
+    let two_targets = settings(
+        location,
+        &proxy.url(),
+        vec![orders, Arc::clone(&foreign_target)],
+    );
 
     let plan = |detailed_exitcode| Action::Plan {
         common: common(),
@@ -154,7 +158,7 @@ async fn a_second_apply_writes_nothing_and_foreign_alarms_stay_unchanged() {
     assert_eq!(proxy.writes(), 2, "the second apply wrote something");
 
     // The target `orders` is removed. `prune` lists its alarm, and deletes it only with `--yes`.
-    let one_target = settings(location, &proxy.url(), vec![theirs]);
+    let one_target = settings(location, &proxy.url(), vec![foreign_target]);
     let (_, text) = act(&prune(false), &one_target).await;
     assert_eq!(
         text,

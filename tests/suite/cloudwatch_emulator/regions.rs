@@ -144,13 +144,13 @@ async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
             BTreeSet::from(alarms),
             BTreeSet::from(["(heartbeat)".to_owned(), target.to_owned()]),
         );
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let found = alarms_and_series(&client, location).await;
             if found == expected {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "{key} {region}: {found:?}");
+            assert!(started.elapsed() < PATIENCE, "{key} {region}: {found:?}");
             sleep(Duration::from_millis(500)).await;
         }
     }
@@ -184,12 +184,12 @@ async fn check_plan(settings: &Settings) {
 
 /// Waits until the actions of both alarms in an account are disabled.
 async fn wait_for_disabled_actions(client: &Client, location: &str) {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let prefix = alarm::name_prefix(location);
         let request = client.describe_alarms().alarm_name_prefix(prefix);
-        let answer = request.send().await.unwrap();
-        let alarms = answer.metric_alarms();
+        let response = request.send().await.unwrap();
+        let alarms = response.metric_alarms();
         assert_eq!(alarms.len(), 2);
         if alarms
             .iter()
@@ -197,7 +197,7 @@ async fn wait_for_disabled_actions(client: &Client, location: &str) {
         {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "{alarms:?}");
+        assert!(started.elapsed() < PATIENCE, "{alarms:?}");
         sleep(Duration::from_millis(500)).await;
     }
 }

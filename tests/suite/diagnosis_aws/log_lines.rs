@@ -1,5 +1,5 @@
-//! Parsing of log lines from AWS's documentation and from captures, and of lines made to deceive the
-//! parser.
+//! Parsing of log lines from the AWS documentation and from captures, and of lines made to deceive
+//! the parser.
 
 use std::time::Duration;
 
@@ -388,6 +388,6 @@ fn truncated_and_invalid_lines_are_parsed_without_a_panic() {
     }
     let deep = format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200));
     assert_eq!(read_access_line(&deep), None);
-    let odd = r#"{"requestId":"K2ZEDjwtIAMEcig=","status":"999","integrationStatus":-1,"integrationLatency":1.5}"#;
-    check(odd, LogTemplate::Unknown, None);
+    let out_of_range = r#"{"requestId":"K2ZEDjwtIAMEcig=","status":"999","integrationStatus":-1,"integrationLatency":1.5}"#;
+    check(out_of_range, LogTemplate::Unknown, None);
 }

@@ -60,11 +60,11 @@ fn throttles_without_invocations_corroborate_a_throttle_even_of_a_shared_functio
 
 #[test]
 fn throttles_of_other_callers_do_not_explain_a_denied_call() {
-    let busy = with_lambda_sums(window(), [14.0, 200.0, 2.0], Some(0.3));
+    let other_traffic = with_lambda_sums(window(), [14.0, 200.0, 2.0], Some(0.3));
     check(
         &target(true),
         (Http, 500, 0.0003),
-        busy,
+        other_traffic,
         "possible lambda-permission-denied",
     );
 }
@@ -112,19 +112,19 @@ fn a_cause_that_a_settled_window_contradicts_is_at_most_possible() {
 
 #[test]
 fn without_invocations_and_throttles_a_denied_permission_leads_and_is_at_most_likely() {
-    let nothing = with_lambda_sums(window(), [NONE, NONE, NONE], None);
+    let no_datapoints = with_lambda_sums(window(), [NONE, NONE, NONE], None);
     let mut without_authorizer = target(true);
     without_authorizer.aws.authorizer = Some(Authorizer::None);
     check(
         &without_authorizer,
         (Http, 500, 0.2),
-        nothing.clone(),
+        no_datapoints.clone(),
         "likely lambda-permission-denied",
     );
     check(
         &target(true),
         (Http, 500, 0.2),
-        nothing.clone(),
+        no_datapoints.clone(),
         "possible lambda-permission-denied",
     );
     check(
@@ -137,7 +137,7 @@ fn without_invocations_and_throttles_a_denied_permission_leads_and_is_at_most_li
     check(
         &without_authorizer,
         (Http, 500, 0.2),
-        unsettled(nothing),
+        unsettled(no_datapoints),
         "possible lambda-function-error",
     );
 }
@@ -161,15 +161,20 @@ fn errors_in_all_invocations_corroborate_a_function_error_and_a_function_timeout
 
 #[test]
 fn errors_of_other_callers_do_not_corroborate_a_function_error() {
-    let busy = with_lambda_sums(window(), [0.0, 500.0, 5.0], Some(0.4));
+    let other_traffic = with_lambda_sums(window(), [0.0, 500.0, 5.0], Some(0.4));
     for (door, status) in [(Http, 500), (Rest, 502)] {
         let expected = "possible lambda-function-error";
-        check(&target(true), (door, status, 0.2), busy.clone(), expected);
+        check(
+            &target(true),
+            (door, status, 0.2),
+            other_traffic.clone(),
+            expected,
+        );
     }
     // A request of another caller failed; those of the prober were not counted yet.
-    let one = with_lambda_sums(window(), [0.0, 1.0, 1.0], Some(0.4));
+    let one_error = with_lambda_sums(window(), [0.0, 1.0, 1.0], Some(0.4));
     let observation = observation(Http, 500, 0.2);
-    let diagnosis = diagnose(&target(true), &observation, evidence_from(one));
+    let diagnosis = diagnose(&target(true), &observation, evidence_from(one_error));
     assert!(
         certainty_and_cause(&diagnosis).starts_with("possible"),
         "{diagnosis:?}"
@@ -363,9 +368,9 @@ fn a_single_failure_without_a_function_error_stays_possible() {
 
 #[test]
 fn invocations_by_other_callers_of_an_unshared_function_do_not_corroborate_a_malformed_response() {
-    let busy = with_lambda_sums(unshared_window(), [0.0, 9.0, 0.0], Some(0.1));
+    let other_traffic = with_lambda_sums(unshared_window(), [0.0, 9.0, 0.0], Some(0.1));
     let expected = "possible lambda-malformed-response";
-    check(&target(false), (Http, 500, 0.2), busy, expected);
+    check(&target(false), (Http, 500, 0.2), other_traffic, expected);
 }
 
 #[test]
@@ -389,12 +394,22 @@ fn one_failure_among_several_requests_is_proven_if_one_invocation_failed() {
 fn late_series_raise_a_possible_cause_to_corroborated() {
     let target = target(true);
     let response = (Http, 500, 0.2);
-    let nothing = with_lambda_sums(unsettled(window()), [NONE, NONE, NONE], None);
-    check(&target, response, nothing, "possible lambda-function-error");
-    let some = with_lambda_sums(unsettled(window()), [NONE, 1.0, 1.0], Some(0.1));
-    check(&target, response, some, "possible lambda-function-error");
-    let all = with_lambda_sums(window(), [NONE, 3.0, 3.0], Some(0.1));
-    check(&target, response, all, "corroborated lambda-function-error");
+    let no_datapoints = with_lambda_sums(unsettled(window()), [NONE, NONE, NONE], None);
+    check(
+        &target,
+        response,
+        no_datapoints,
+        "possible lambda-function-error",
+    );
+    let partial = with_lambda_sums(unsettled(window()), [NONE, 1.0, 1.0], Some(0.1));
+    check(&target, response, partial, "possible lambda-function-error");
+    let complete = with_lambda_sums(window(), [NONE, 3.0, 3.0], Some(0.1));
+    check(
+        &target,
+        response,
+        complete,
+        "corroborated lambda-function-error",
+    );
 }
 
 #[test]

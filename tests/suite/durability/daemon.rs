@@ -190,9 +190,12 @@ pub(crate) async fn wait_until_within(
     patience: Duration,
     condition: impl AsyncFn() -> bool,
 ) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !condition().await {
-        assert!(begun.elapsed() < patience, "timed out waiting for: {what}");
+        assert!(
+            started.elapsed() < patience,
+            "timed out waiting for: {what}"
+        );
         sleep(Duration::from_millis(200)).await;
     }
 }

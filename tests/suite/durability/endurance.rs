@@ -105,10 +105,10 @@ fn take_sample(daemon: &Daemon, metrics: &str, before: &mut (f64, f64)) -> Sampl
     }
 }
 
-fn mean(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
+fn mean(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "at most a few thousand")]
     let count = samples.len() as f64;
-    samples.iter().map(of).sum::<f64>() / count
+    samples.iter().map(value).sum::<f64>() / count
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,11 +125,11 @@ async fn a_long_run_with_reloads_faults_and_outages_of_cloudwatch_leaks_nothing_
     let files = DaemonFiles::new(&config(&url, address, TARGETS, 0));
     let daemon = Daemon::start(&files).await;
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut samples = Vec::new();
     let mut lag = (0.0, 0.0);
     for second in 1..=seconds {
-        sleep_until(begun + Duration::from_secs(second)).await;
+        sleep_until(started + Duration::from_secs(second)).await;
         if second % reload_every == 0 {
             let version = usize::try_from(second / reload_every).unwrap();
             std::fs::write(files.config(), config(&url, address, TARGETS, version)).unwrap();
@@ -149,7 +149,7 @@ async fn a_long_run_with_reloads_faults_and_outages_of_cloudwatch_leaks_nothing_
     }
     draw(&samples);
     check_flat(&samples);
-    check_counters(&daemon, &probed, begun).await;
+    check_counters(&daemon, &probed, started).await;
     assert!(cloudwatch.alarms() > 0);
     // The number of open connections varies with the load of the machine. Only leaked ones
     // remain when the daemon is idle.
@@ -163,9 +163,9 @@ async fn a_long_run_with_reloads_faults_and_outages_of_cloudwatch_leaks_nothing_
 }
 
 fn draw(samples: &[Sample]) {
-    let chart = |name: &str, of: fn(&Sample) -> f64| Chart {
+    let chart = |name: &str, value: fn(&Sample) -> f64| Chart {
         name: name.to_owned(),
-        values: samples.iter().map(of).collect(),
+        values: samples.iter().map(value).collect(),
     };
     let charts = [
         chart("resident memory, MB", |sample| sample.memory),
@@ -185,7 +185,7 @@ fn check_flat(samples: &[Sample]) {
     let samples = &samples[WARM_UP..];
     let quarter = samples.len() / 4;
     let (first, last) = (&samples[..quarter], &samples[samples.len() - quarter..]);
-    let change = |of: fn(&Sample) -> f64| (mean(first, of), mean(last, of));
+    let change = |value: fn(&Sample) -> f64| (mean(first, value), mean(last, value));
     let memory = change(|sample| sample.memory);
     let descriptors = change(|sample| sample.descriptors);
     let threads = change(|sample| sample.threads);
@@ -209,10 +209,10 @@ fn check_flat(samples: &[Sample]) {
 
 /// Checks that the daemon counted the probes that each target received, and that every slot of
 /// a healthy target was a probe or a counted miss.
-async fn check_counters(daemon: &Daemon, probed: &ProbedServer, begun: Instant) {
+async fn check_counters(daemon: &Daemon, probed: &ProbedServer, started: Instant) {
     let before = probed.probes_by_target();
     let metrics = daemon.get("/metrics").await;
-    let ran = begun.elapsed().as_secs() / INTERVAL;
+    let ran = started.elapsed().as_secs() / INTERVAL;
     let after = probed.probes_by_target();
     let probes = by_target(&metrics, "probecause_probes_total");
     let missed = by_target(&metrics, "probecause_missed_total");

@@ -53,10 +53,10 @@ async fn when_all_targets_fail_at_once_every_alarm_fires_and_the_heartbeat_alarm
     sleep(Duration::from_secs(2)).await;
     let writes_before = cloudwatch.writes().len();
 
-    let begun = Instant::now();
+    let started = Instant::now();
     probed.fail((0..targets).map(|number| format!("t{number}")));
     wait_until("all alarms fire", async || cloudwatch.firing() == targets).await;
-    let time_to_fire = begun.elapsed();
+    let time_to_fire = started.elapsed();
     // By then all alarm writes that follow from the failures have been made.
     sleep(Duration::from_secs(20)).await;
     let written = cloudwatch.writes().len() - writes_before;
@@ -72,10 +72,10 @@ async fn when_all_targets_fail_at_once_every_alarm_fires_and_the_heartbeat_alarm
     assert_eq!(cause.as_deref(), Some("lambda-throttled"));
     assert!(written < targets / 4, "{written} alarm writes");
 
-    let begun = Instant::now();
+    let started = Instant::now();
     probed.fail([]);
     wait_until("no alarm fires", async || cloudwatch.firing() == 0).await;
-    let time_to_recover = begun.elapsed();
+    let time_to_recover = started.elapsed();
     wait_until("the heartbeat alarm names no cause", async || {
         cloudwatch.tag(&heartbeat, "probecause:cause").as_deref() == Some("none")
     })

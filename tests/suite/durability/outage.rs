@@ -134,21 +134,21 @@ async fn check_return_of_cloudwatch(emulator: &Emulator, daemon: &Daemon, locati
     let alarm = target_alarm_name(location, FAILS_AFTER_OUTAGE);
     let old_alarm = target_alarm_name(location, FAILS_DURING_OUTAGE);
     let mut states = Vec::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         states.push(alarm_state(emulator, &old_alarm).await);
         if alarm_state(emulator, &alarm).await == StateValue::Alarm {
             break;
         }
         assert!(
-            begun.elapsed() < PATIENCE,
+            started.elapsed() < PATIENCE,
             "the alarm of the current failure did not fire"
         );
         sleep(Duration::from_secs(1)).await;
     }
     println!(
         "the alarm of the current failure fired {:.0?} after CloudWatch was back",
-        begun.elapsed()
+        started.elapsed()
     );
     assert!(
         !states.contains(&StateValue::Alarm),
@@ -160,7 +160,7 @@ async fn check_return_of_cloudwatch(emulator: &Emulator, daemon: &Daemon, locati
     .await;
     println!(
         "the backlog was sent {:.0?} after CloudWatch was back",
-        begun.elapsed()
+        started.elapsed()
     );
 }
 

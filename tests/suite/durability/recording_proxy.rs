@@ -100,7 +100,7 @@ async fn forward(
     let is_datapoints = uri.path().ends_with("/PutMetricData");
     let request = cbor::body(&headers, &body);
     let upstream = *proxy.upstream.lock().unwrap();
-    let (status, content_type, answer) = match upstream {
+    let (status, content_type, response) = match upstream {
         // An empty CBOR map is a valid empty response to every operation.
         None => (StatusCode::OK, None, Bytes::from_static(&[0xa0])),
         Some(address) => {
@@ -112,13 +112,13 @@ async fn forward(
                 .body(body)
                 .send();
             match sent.await {
-                Ok(answer) => {
-                    let content_type = answer.headers().get("content-type").cloned();
-                    let status = answer.status();
+                Ok(response) => {
+                    let content_type = response.headers().get("content-type").cloned();
+                    let status = response.status();
                     (
                         status,
                         content_type,
-                        answer.bytes().await.unwrap_or_default(),
+                        response.bytes().await.unwrap_or_default(),
                     )
                 }
                 // A load balancer answers like this when its target is gone.
@@ -133,9 +133,9 @@ async fn forward(
             entry.or_insert_with(|| (datum.clone(), 0)).1 += 1;
         }
     }
-    let mut response = Response::builder().status(status);
-    response = response.header("smithy-protocol", "rpc-v2-cbor");
+    let builder = Response::builder().status(status);
+    let builder = builder.header("smithy-protocol", "rpc-v2-cbor");
     let cbor = http::HeaderValue::from_static("application/cbor");
-    response = response.header("content-type", content_type.unwrap_or(cbor));
-    response.body(Body::from(answer)).unwrap()
+    let builder = builder.header("content-type", content_type.unwrap_or(cbor));
+    builder.body(Body::from(response)).unwrap()
 }

@@ -94,7 +94,7 @@ const ROWS: [Row; 8] = [
         settled_verdict: ("integration-timeout", "corroborated"),
     },
     Row {
-        name: "ours-alone",
+        name: "unshared",
         status: INTERNAL_ERROR,
         shared: false,
         lambda: [None, Some(2.0), Some(2.0), Some(290.0)],
@@ -124,8 +124,8 @@ const ROWS: [Row; 8] = [
     },
 ];
 
-/// A gateway with the response bodies of real captures under `/503/…` and `/500/…`; the response
-/// of `timeout` is delayed by the integration timeout.
+/// A gateway with the response bodies of real captures under `/503/…` and `/500/…`; the
+/// response of `timeout` is delayed by the integration timeout.
 async fn gateway() -> SocketAddr {
     let answer = |uri: Uri| async move {
         let row = ROWS.iter().find(|row| uri.path().ends_with(row.name));
@@ -180,7 +180,7 @@ fn config(gateway: SocketAddr, emulator: SocketAddr) -> String {
 
 /// Waits until every target has an incident that meets a condition; returns the incidents.
 async fn incidents(daemon: &Daemon, condition: impl Fn(&Value) -> bool) -> Vec<Value> {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let text = daemon.get("/api/v1/incidents").await;
         let incidents: Vec<Value> = serde_json::from_str(&text).unwrap();
@@ -188,7 +188,7 @@ async fn incidents(daemon: &Daemon, condition: impl Fn(&Value) -> bool) -> Vec<V
             return incidents;
         }
         assert!(
-            begun.elapsed() < PATIENCE,
+            started.elapsed() < PATIENCE,
             "timed out; last incidents: {text}"
         );
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -86,14 +86,14 @@ impl Daemon {
 
     /// Waits until `/metrics` meets a condition, and returns it.
     pub(crate) async fn metrics_until(&self, condition: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let metrics = self.get("/metrics").await;
             if condition(&metrics) {
                 return metrics;
             }
             assert!(
-                begun.elapsed() < PATIENCE,
+                started.elapsed() < PATIENCE,
                 "timed out; last metrics:\n{metrics}"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -44,10 +44,10 @@ impl Emulator {
             client: Client::from_conf(settings),
             _child: child,
         };
-        let begun = Instant::now();
+        let started = Instant::now();
         while emulator.client.describe_alarms().send().await.is_err() {
             assert!(
-                begun.elapsed() < START,
+                started.elapsed() < START,
                 "the emulator does not answer at {address}"
             );
             sleep(Duration::from_millis(500)).await;
@@ -57,14 +57,14 @@ impl Emulator {
 
     /// The definition and state of an alarm; panics if there is none.
     pub(crate) async fn describe(&self, alarm: &str) -> MetricAlarm {
-        let answer = self
+        let response = self
             .client
             .describe_alarms()
             .alarm_names(alarm)
             .send()
             .await
             .unwrap();
-        answer
+        response
             .metric_alarms()
             .first()
             .cloned()
@@ -74,14 +74,14 @@ impl Emulator {
     /// The tags of an alarm.
     pub(crate) async fn tags(&self, alarm: &str) -> HashMap<String, String> {
         let arn = self.describe(alarm).await.alarm_arn.unwrap();
-        let answer = self
+        let response = self
             .client
             .list_tags_for_resource()
             .resource_arn(arn)
             .send()
             .await
             .unwrap();
-        let tags = answer.tags().iter();
+        let tags = response.tags().iter();
         tags.map(|tag| {
             (
                 tag.key().unwrap().to_owned(),
@@ -99,16 +99,16 @@ impl Emulator {
         patience: Duration,
         each_second: impl Fn(),
     ) {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
-            let answer = self
+            let response = self
                 .client
                 .describe_alarms()
                 .alarm_names(alarm)
                 .send()
                 .await
                 .unwrap();
-            let now = answer
+            let now = response
                 .metric_alarms()
                 .first()
                 .and_then(|alarm| alarm.state_value.clone());
@@ -116,7 +116,7 @@ impl Emulator {
                 return;
             }
             assert!(
-                begun.elapsed() < patience,
+                started.elapsed() < patience,
                 "state of `{alarm}`: {now:?}, expected {state:?}"
             );
             each_second();
@@ -126,11 +126,11 @@ impl Emulator {
 
     /// Waits until an alarm exists with its actions enabled or disabled.
     pub(crate) async fn until_actions(&self, alarm: &str, enabled: bool, patience: Duration) {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let request = self.client.describe_alarms().alarm_names(alarm);
-            let answer = request.send().await.unwrap();
-            let now = answer
+            let response = request.send().await.unwrap();
+            let now = response
                 .metric_alarms()
                 .first()
                 .and_then(|alarm| alarm.actions_enabled);
@@ -138,7 +138,7 @@ impl Emulator {
                 return;
             }
             assert!(
-                begun.elapsed() < patience,
+                started.elapsed() < patience,
                 "actions of `{alarm}` enabled: {now:?}, expected {enabled}"
             );
             sleep(Duration::from_millis(300)).await;

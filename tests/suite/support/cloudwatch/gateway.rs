@@ -25,13 +25,13 @@ pub(crate) async fn gateway() -> (std::net::SocketAddr, Arc<AtomicU8>) {
     let behavior = Arc::new(AtomicU8::new(HEALTHY));
     let current = Arc::clone(&behavior);
     let router = axum::Router::new().fallback(move || {
-        let answer = answer(current.load(Ordering::Relaxed));
-        async move { answer }
+        let response = response(current.load(Ordering::Relaxed));
+        async move { response }
     });
     (serve(router).await, behavior)
 }
 
-fn answer(behavior: u8) -> Response {
+fn response(behavior: u8) -> Response {
     let (status, body) = match behavior {
         HEALTHY => (StatusCode::OK, "\"fine\""),
         THROTTLED => (
@@ -50,7 +50,7 @@ fn answer(behavior: u8) -> Response {
 /// Waits until an alarm names a cause: in its tags and, unless the cause is `none`, in its
 /// description.
 pub(crate) async fn until_named(emulator: &Emulator, alarm: &str, cause: &str) {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let tags = emulator.tags(alarm).await;
         let text = emulator.describe(alarm).await.alarm_description;
@@ -60,7 +60,7 @@ pub(crate) async fn until_named(emulator: &Emulator, alarm: &str, cause: &str) {
             return;
         }
         assert!(
-            begun.elapsed() < PATIENCE,
+            started.elapsed() < PATIENCE,
             "`{alarm}` does not name {cause}: {tags:?}, {text}"
         );
         sleep(Duration::from_millis(500)).await;

@@ -89,18 +89,18 @@ async fn forward(
         .request(method, url)
         .headers(headers)
         .body(body);
-    let Ok(answer) = request.send().await else {
+    let Ok(response) = request.send().await else {
         // A load balancer answers like this when its target is gone.
         let unavailable = Response::builder().status(503).body(Body::empty());
         return unavailable.unwrap();
     };
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in answer.headers() {
+    let mut builder = Response::builder().status(response.status());
+    for (name, value) in response.headers() {
         if name != "transfer-encoding" {
-            response = response.header(name, value);
+            builder = builder.header(name, value);
         }
     }
-    response
-        .body(Body::from(answer.bytes().await.unwrap()))
+    builder
+        .body(Body::from(response.bytes().await.unwrap()))
         .unwrap()
 }

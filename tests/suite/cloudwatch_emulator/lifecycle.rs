@@ -103,7 +103,11 @@ async fn a_killed_daemon_fires_only_its_heartbeat_alarm() {
         "the state of the target's alarm changed"
     );
     let cause_alarm = CauseId::new("lambda-throttled").unwrap();
-    let own = cause_alarm_name(&location, "orders", &cause_alarm);
-    let own = emulator.describe(&own).await;
-    assert_ne!(own.state_value, Some(StateValue::Alarm), "{own:?}");
+    let cause_alarm = cause_alarm_name(&location, "orders", &cause_alarm);
+    let cause_alarm = emulator.describe(&cause_alarm).await;
+    assert_ne!(
+        cause_alarm.state_value,
+        Some(StateValue::Alarm),
+        "{cause_alarm:?}"
+    );
 }
