@@ -1,7 +1,8 @@
-//! Two daemons that hold the same target: one of them manages its alarm, and the other
-//! takes over when it is gone.
+//! Two replicas watch the same target. One of them manages its alarm, and the other takes over
+//! when the first stops.
 //!
-//! It waits for heartbeats that are missing, which takes minutes: `tests/run --long` runs it.
+//! The takeover waits for missing heartbeats, which takes minutes, so only `tests/run --long`
+//! runs this test.
 
 use crate::support::cloudwatch::emulator;
 use crate::support::cloudwatch::gateway;
@@ -23,14 +24,14 @@ use gateway::{NO_ROUTE, THROTTLED, gateway, until_named};
 use process::Daemon;
 use proxy::Proxy;
 
-/// Five heartbeats of 30 s until the alarm of a silent daemon fires, a minute until the
-/// other one looks, and what a loaded machine takes.
-const TAKEOVER: Duration = Duration::from_secs(400);
+/// Time limit of a takeover: five heartbeat periods of 30 s until the heartbeat alarm of a stopped
+/// daemon fires, a minute until the other replica reads it, and reserve for a loaded machine.
+const TAKEOVER_LIMIT: Duration = Duration::from_secs(400);
 
 #[cfg(test)]
-async fn replica(here: &str, endpoint: &str, gateway: SocketAddr, index: u32) -> Daemon {
+async fn replica(location: &str, endpoint: &str, gateway: SocketAddr, index: u32) -> Daemon {
     Daemon::start(&format!(
-        "location = \"{here}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
+        "location = \"{location}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
          [shard]\ntotal = 2\nindex = {index}\nreplicas_per_target = 2\n\
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nresolution = \"10s\"\n\
          endpoint_url = \"{endpoint}\"\n\
@@ -40,7 +41,7 @@ async fn replica(here: &str, endpoint: &str, gateway: SocketAddr, index: u32) ->
     .await
 }
 
-/// How often a daemon has written to an alarm.
+/// Number of writes to an alarm through a proxy.
 #[cfg(test)]
 fn writes(proxy: &Proxy, alarm: &str) -> usize {
     let calls = proxy.calls();
@@ -59,51 +60,62 @@ fn writes(proxy: &Proxy, alarm: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run --long"]
-async fn of_two_replicas_one_manages_the_alarm_until_it_is_gone() {
+async fn one_of_two_replicas_manages_the_alarm_and_the_other_takes_over_when_it_stops() {
     let emulator = Emulator::get().await;
-    let here = format!("replicas-{}", std::process::id());
+    let location = format!("replicas-{}", std::process::id());
     let shards = ShardSettings {
         total: 2,
         replicas_per_target: 2,
         ..ShardSettings::default()
     };
-    let order = holders(&shards, &TargetName::new("orders"));
-    let (gateway, mode) = gateway().await;
-    mode.store(THROTTLED, Ordering::Relaxed);
-    let ways = (
+    let owners = holders(&shards, &TargetName::new("orders"));
+    let (gateway, behavior) = gateway().await;
+    behavior.store(THROTTLED, Ordering::Relaxed);
+    let proxies = (
         Proxy::start(emulator.address).await,
         Proxy::start(emulator.address).await,
     );
-    let mut first = replica(&here, &ways.0.url(), gateway, order[0]).await;
-    let mut second = replica(&here, &ways.1.url(), gateway, order[1]).await;
+    let mut first = replica(&location, &proxies.0.url(), gateway, owners[0]).await;
+    let mut second = replica(&location, &proxies.1.url(), gateway, owners[1]).await;
 
-    let alarm = target_alarm_name(&here, "orders");
-    let heartbeat = heartbeat_name(&here, order[0]);
-    for name in [&heartbeat, &heartbeat_name(&here, order[1])] {
-        emulator.until(name, StateValue::Ok, TAKEOVER, || {}).await;
+    let alarm = target_alarm_name(&location, "orders");
+    let heartbeat = heartbeat_name(&location, owners[0]);
+    for name in [&heartbeat, &heartbeat_name(&location, owners[1])] {
+        emulator
+            .until(name, StateValue::Ok, TAKEOVER_LIMIT, || {})
+            .await;
     }
     until_named(&emulator, &alarm, "lambda-throttled").await;
-    assert!(writes(&ways.0, &alarm) > 0);
-    // Its words may be the second one's, whose datapoint may have tipped it.
-    let of_alarm = format!("\"{alarm}\"");
-    let defines = |call: &proxy::Call| {
+    assert!(writes(&proxies.0, &alarm) > 0);
+    // The second replica may write the description, since its datapoint may have fired the alarm,
+    // but it must not define the alarm.
+    let quoted_name = format!("\"{alarm}\"");
+    let is_definition = |call: &proxy::Call| {
         let is_put = call.operation == "PutMetricAlarm" && call.body.contains("\"Tags\"");
-        is_put && call.body.contains(&of_alarm)
+        is_put && call.body.contains(&quoted_name)
     };
-    let defined = ways.1.calls().iter().filter(|call| defines(call)).count();
-    assert_eq!(defined, 0, "two manage the same alarm");
+    let definitions = proxies
+        .1
+        .calls()
+        .iter()
+        .filter(|call| is_definition(call))
+        .count();
+    assert_eq!(definitions, 0, "both replicas define the alarm");
 
-    // It stops, and tears nothing down.
+    // The first replica stops and leaves the alarm enabled.
     assert_eq!(first.terminate().await, Some(0));
-    let left = emulator.describe(&alarm).await;
-    assert_eq!(left.actions_enabled, Some(true));
+    let remaining = emulator.describe(&alarm).await;
+    assert_eq!(remaining.actions_enabled, Some(true));
     emulator
-        .until(&heartbeat, StateValue::Alarm, TAKEOVER, || {})
+        .until(&heartbeat, StateValue::Alarm, TAKEOVER_LIMIT, || {})
         .await;
-    mode.store(NO_ROUTE, Ordering::Relaxed);
+    behavior.store(NO_ROUTE, Ordering::Relaxed);
     until_named(&emulator, &alarm, "route-not-found").await;
-    assert!(writes(&ways.1, &alarm) > 0, "nobody else could have");
+    assert!(
+        writes(&proxies.1, &alarm) > 0,
+        "the second replica has not written to the alarm"
+    );
     assert_eq!(second.terminate().await, Some(0));
-    let left = emulator.describe(&alarm).await;
-    assert_eq!(left.actions_enabled, Some(true));
+    let remaining = emulator.describe(&alarm).await;
+    assert_eq!(remaining.actions_enabled, Some(true));
 }

@@ -1,4 +1,5 @@
-//! The HTTP API's faults as a probe on loopback sees them: phases known, round trip 0.1 ms.
+//! Diagnoses of HTTP API faults from known phases and a round trip of 0.1 ms, as in a probe on
+//! loopback.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ fn target() -> Target {
     Target::with_defaults("t", url::Url::parse("https://127.0.0.1/a").unwrap())
 }
 
-/// `certainty cause cause …`, candidates best first.
+/// Checks that the diagnosis, as `certainty cause cause …` with the best candidate first, starts
+/// with `expected`.
 fn check(target: &Target, status: u16, seconds: f64, expected: &str) {
     let body = if status == 503 {
         r#"{"message":"Service Unavailable"}"#
@@ -48,20 +50,20 @@ fn check(target: &Target, status: u16, seconds: f64, expected: &str) {
         .iter()
         .map(|candidate| candidate.cause.as_str())
         .collect();
-    let told = format!("{} {}", verdict.certainty, causes.join(" "));
+    let diagnosed = format!("{} {}", verdict.certainty, causes.join(" "));
     assert!(
-        told.starts_with(expected),
-        "{status} after {seconds} s: {told}"
+        diagnosed.starts_with(expected),
+        "{status} after {seconds} s: {diagnosed}"
     );
 }
 
 #[test]
-fn an_internal_error_at_the_floor_is_led_by_permission() {
+fn an_internal_error_at_the_floor_is_possibly_a_denied_permission() {
     check(&target(), 500, 0.0003, "possible lambda-permission-denied");
 }
 
 #[test]
-fn an_internal_error_far_above_the_floor_is_led_by_the_function() {
+fn an_internal_error_far_above_the_floor_is_possibly_a_function_error() {
     for seconds in [0.200, 0.230] {
         check(
             &target(),
@@ -73,29 +75,34 @@ fn an_internal_error_far_above_the_floor_is_led_by_the_function() {
 }
 
 #[test]
-fn service_unavailable_is_a_throttle_at_once_and_a_timeout_on_the_limit() {
+fn service_unavailable_is_a_throttle_if_immediate_and_a_timeout_if_at_the_limit() {
     check(&target(), 503, 0.0003, "likely lambda-throttled");
     check(&target(), 503, 30.002, "likely integration-timeout");
     check(&target(), 503, 6.5, "possible integration-timeout");
 }
 
 #[test]
-fn a_declared_timeout_makes_the_same_answer_likely() {
+fn a_declared_timeout_makes_an_integration_timeout_likely() {
     let mut declared = target();
     declared.aws.integration_timeout = Some(Duration::from_millis(6500));
     check(&declared, 503, 6.51, "likely integration-timeout");
 }
 
 #[test]
-fn a_private_integration_is_not_throttled() {
+fn an_immediate_503_of_a_vpc_link_is_possibly_an_unreachable_integration() {
     let mut private = target();
     private.aws.integration = Some(Integration::VpcLink);
     check(&private, 503, 0.0003, "possible integration-unreachable");
 }
 
 #[test]
-fn a_declared_authorizer_makes_timing_say_nothing() {
-    let mut behind = target();
-    behind.aws.authorizer = Some(Authorizer::Jwt);
-    check(&behind, 500, 0.0003, "possible lambda-function-error");
+fn with_a_declared_authorizer_the_time_of_an_internal_error_is_not_used() {
+    let mut with_authorizer = target();
+    with_authorizer.aws.authorizer = Some(Authorizer::Jwt);
+    check(
+        &with_authorizer,
+        500,
+        0.0003,
+        "possible lambda-function-error",
+    );
 }

@@ -1,4 +1,5 @@
-//! Runs every rule's own examples and counterexamples, and looks for shadowed rules.
+//! Diagnoses the examples and counterexamples of every rule, and checks that no rule is shadowed
+//! by another.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::domain::diagnosis::{Diagnosis, Outcome};
 use probecause::model::cause::CauseId;
 
-/// The vocabulary users rely on; ids are never reused or renamed.
+/// The published cause ids. An id is never renamed or reused.
 const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission-denied \
     lambda-malformed-response lambda-function-error lambda-function-timeout authorizer-failure \
     integration-unreachable api-throttled quota-exceeded unauthorized forbidden route-not-found \
@@ -19,7 +20,7 @@ const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission
     response-timeout response-truncated too-many-redirects unexpected-status unexpected-body \
     too-slow certificate-expiring prober-local unexplained";
 
-fn book() -> Rulebook {
+fn rulebook() -> Rulebook {
     Rulebook::embedded().unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -28,20 +29,20 @@ fn cause(diagnosis: &Diagnosis) -> &str {
 }
 
 #[test]
-fn every_example_is_diagnosed_as_its_rule_or_as_one_it_ties_with() {
-    let book = book();
-    for rule in book.rules() {
+fn every_example_is_diagnosed_as_the_cause_of_its_rule_or_ties_with_it() {
+    let rulebook = rulebook();
+    for rule in rulebook.rules() {
         for example in &rule.examples {
-            let diagnosis = book.diagnose(example);
+            let diagnosis = rulebook.diagnose(example);
             let verdict = diagnosis.verdict.as_ref().unwrap();
-            let own = verdict
+            let candidate_of_rule = verdict
                 .candidates
                 .iter()
                 .find(|candidate| candidate.cause == rule.cause)
-                .unwrap_or_else(|| panic!("{} does not fit its own example", rule.id));
-            // A tie is no shadow: both share the first place.
+                .unwrap_or_else(|| panic!("{} does not match its own example", rule.id));
+            // In a tie both candidates have the highest share, so neither shadows the other.
             assert!(
-                (own.share - verdict.candidates[0].share).abs() < 1e-9,
+                (candidate_of_rule.share - verdict.candidates[0].share).abs() < 1e-9,
                 "{} is shadowed by {} in {example:?}",
                 rule.id,
                 verdict.cause
@@ -52,14 +53,14 @@ fn every_example_is_diagnosed_as_its_rule_or_as_one_it_ties_with() {
 
 #[test]
 fn every_counterexample_is_diagnosed_as_something_else() {
-    let book = book();
-    for rule in book.rules() {
+    let rulebook = rulebook();
+    for rule in rulebook.rules() {
         for counterexample in &rule.counterexamples {
-            let diagnosis = book.diagnose(&counterexample.given);
+            let diagnosis = rulebook.diagnose(&counterexample.given);
             assert_ne!(
                 cause(&diagnosis),
                 rule.cause.as_str(),
-                "although: {}",
+                "diagnosed despite the counterexample: {}",
                 counterexample.because
             );
         }
@@ -67,8 +68,8 @@ fn every_counterexample_is_diagnosed_as_something_else() {
 }
 
 #[test]
-fn every_cause_is_in_the_published_vocabulary() {
-    for rule in book().causes() {
+fn every_cause_of_a_rule_is_a_published_id() {
+    for rule in rulebook().causes() {
         assert!(
             VOCABULARY
                 .split_whitespace()
@@ -80,27 +81,30 @@ fn every_cause_is_in_the_published_vocabulary() {
 }
 
 #[test]
-fn every_published_cause_leads_an_example_of_its_own() {
-    let book = book();
-    let led: BTreeSet<String> = book
+fn every_published_cause_leads_the_diagnosis_of_an_example() {
+    let rulebook = rulebook();
+    let leading_causes: BTreeSet<String> = rulebook
         .rules()
         .flat_map(|rule| &rule.examples)
-        .map(|example| cause(&book.diagnose(example)).to_owned())
+        .map(|example| cause(&rulebook.diagnose(example)).to_owned())
         .collect();
-    // No rule describes the one; the other is also found by looking at many targets.
+    // `unexplained` has no rule, and `prober-local` is also diagnosed by comparing many targets.
     for word in VOCABULARY.split_whitespace() {
         if !["prober-local", "unexplained"].contains(&word) {
-            assert!(led.contains(word), "no example is led by {word}");
+            assert!(
+                leading_causes.contains(word),
+                "no example is diagnosed as {word}"
+            );
         }
     }
 }
 
 #[test]
 fn every_fault_and_every_unmet_expectation_has_a_cause() {
-    let book = book();
+    let rulebook = rulebook();
     for fact in ["fault", "unmet"] {
         let FactType::Word(words) = info(fact).unwrap().kind else {
-            panic!("{fact} has no words");
+            panic!("the fact `{fact}` is not an enumeration");
         };
         for word in words {
             let explained = [
@@ -117,17 +121,17 @@ fn every_fault_and_every_unmet_expectation_has_a_cause() {
                 let mut facts = Facts::defaults();
                 facts.set_text("phase", phase);
                 facts.set_text(fact, word);
-                cause(&book.diagnose(&facts)) != "unexplained"
+                cause(&rulebook.diagnose(&facts)) != "unexplained"
             });
-            assert!(explained, "{fact} = {word} reaches no cause");
+            assert!(explained, "no phase with {fact} = {word} has a cause");
         }
     }
 }
 
 #[test]
-fn a_diagnosis_is_total_and_deterministic_and_its_shares_sum_to_one() {
-    let book = book();
-    let mut seen = 0;
+fn a_diagnosis_exists_for_all_facts_is_deterministic_and_has_shares_that_sum_to_one() {
+    let rulebook = rulebook();
+    let mut count = 0;
     for phase in ["resolve", "tls", "processing", "expect", "degraded"] {
         for status in [200.0, 401.0, 404.0, 429.0, 500.0, 503.0] {
             for door in [
@@ -148,19 +152,23 @@ fn a_diagnosis_is_total_and_deterministic_and_its_shares_sum_to_one() {
                         facts.set_text("invoked", invoked);
                         facts.set_number("status", status);
                         facts.set_number("answer_time", time);
-                        let diagnosis = book.diagnose(&facts);
-                        assert_eq!(diagnosis, book.diagnose(&facts));
+                        let diagnosis = rulebook.diagnose(&facts);
+                        assert_eq!(diagnosis, rulebook.diagnose(&facts));
                         assert_ne!(diagnosis.outcome, Outcome::Passed);
                         let verdict = diagnosis.verdict.unwrap();
-                        let sum: f64 = verdict.candidates.iter().map(|one| one.share).sum();
+                        let sum: f64 = verdict
+                            .candidates
+                            .iter()
+                            .map(|candidate| candidate.share)
+                            .sum();
                         assert!((sum - 1.0).abs() < 1e-9);
                         assert_eq!(verdict.cause, verdict.candidates[0].cause);
-                        seen += 1;
+                        count += 1;
                     }
                 }
             }
         }
     }
-    assert_eq!(seen, 5 * 6 * 6 * 3 * 4);
-    assert_eq!(book.diagnose(&Facts::defaults()), Diagnosis::passed());
+    assert_eq!(count, 5 * 6 * 6 * 3 * 4);
+    assert_eq!(rulebook.diagnose(&Facts::defaults()), Diagnosis::passed());
 }

@@ -1,7 +1,7 @@
-//! Asking for evidence when AWS refuses, throttles, hangs or talks nonsense.
+//! Evidence collection when AWS denies access, throttles, hangs or returns invalid data.
 //!
-//! An in-process server stands in only to fail in ways that an emulator cannot; what
-//! works is shown against the emulator.
+//! An in-process server stands in for AWS, because the emulator cannot fail in these ways.
+//! `evidence_emulator` tests successful requests.
 
 #![cfg(test)]
 
@@ -28,9 +28,9 @@ use crate::support::cloudwatch::answers;
 use crate::support::cloudwatch::evidence;
 use crate::support::loopback;
 
-use evidence::{last, next, question, settings, target};
+use evidence::{last_update, next_update, request, settings, target};
 
-/// How the server answers, in turn; then always well.
+/// One faulty response of the server.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Error(u16, &'static str),
@@ -38,20 +38,21 @@ enum Fault {
     Garbage,
 }
 
-/// A stand-in for three services.
+/// A server that stands in for CloudWatch, CloudWatch Logs and STS. It returns its faults in
+/// order, then valid empty responses.
 #[derive(Clone, Default)]
 struct Server {
     faults: Arc<Mutex<VecDeque<Fault>>>,
     calls: Arc<Mutex<Vec<String>>>,
-    /// Whether the first fault is for ever.
-    lasting: bool,
+    /// Whether the first fault repeats forever.
+    repeats: bool,
 }
 
 impl Server {
-    fn with(faults: &[Fault], lasting: bool) -> Self {
+    fn with(faults: &[Fault], repeats: bool) -> Self {
         Self {
             faults: Arc::new(Mutex::new(faults.iter().copied().collect())),
-            lasting,
+            repeats,
             ..Self::default()
         }
     }
@@ -65,9 +66,9 @@ impl Server {
         self.calls.lock().unwrap().clone()
     }
 
-    fn fault(&self) -> Option<Fault> {
+    fn next_fault(&self) -> Option<Fault> {
         let mut faults = self.faults.lock().unwrap();
-        if self.lasting {
+        if self.repeats {
             faults.front().copied()
         } else {
             faults.pop_front()
@@ -86,7 +87,7 @@ async fn answer(State(server): State<Server>, uri: Uri, headers: HeaderMap) -> R
     server.calls.lock().unwrap().push(operation.clone());
     let json = [("content-type", "application/x-amz-json-1.1")];
     let metrics = operation == "GetMetricData";
-    match (server.fault(), metrics) {
+    match (server.next_fault(), metrics) {
         (Some(Fault::Hang), _) => std::future::pending().await,
         (Some(Fault::Garbage), _) => (answers::CBOR, "hunter2").into_response(),
         (Some(Fault::Error(status, code)), true) => {
@@ -102,13 +103,13 @@ async fn answer(State(server): State<Server>, uri: Uri, headers: HeaderMap) -> R
     }
 }
 
-/// What is logged, kept.
+/// Collects log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Keeps what this thread logs from now on.
-    fn keep(&self) -> tracing::subscriber::DefaultGuard {
+    /// Captures the log output of this thread until the guard is dropped.
+    fn capture(&self) -> tracing::subscriber::DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::INFO)
             .with_ansi(false)
@@ -155,16 +156,16 @@ async fn start(
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .load()
         .await;
-    let (sender, answers) = mpsc::channel(64);
+    let (sender, updates) = mpsc::channel(64);
     let metrics = DaemonMetrics::new().unwrap();
-    let asking = EvidenceCollector::start(
+    let collector = EvidenceCollector::start(
         settings,
         metrics.clone(),
         sender,
         Some(base),
         FIRST_LOG_SEARCH,
     );
-    (asking, answers, metrics)
+    (collector, updates, metrics)
 }
 
 fn with_function(name: &str) -> Arc<Target> {
@@ -173,31 +174,31 @@ fn with_function(name: &str) -> Arc<Target> {
     })
 }
 
-fn with_everything(target: &mut Target) {
+fn with_function_and_log(target: &mut Target) {
     target.aws.function = Some("orders".to_owned());
     target.aws.access_log_group = Some("access".to_owned());
 }
 
 const ID: Option<&str> = Some("K2ZEDjwtIAMEcig=");
 
-/// Long enough that every look but the last of the log is due.
-const LONG_AGO: Duration = Duration::from_secs(3600);
+/// Age of the probes: every log search but the last one is due immediately.
+const AN_HOUR: Duration = Duration::from_secs(3600);
 
-/// Far longer than anything here takes, but for what is meant to hang.
+/// Time limit of a wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn a_refusal_is_told_once_and_the_outside_verdict_stands() {
+async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
     let log = Log::default();
-    let _guard = log.keep();
+    let _guard = log.capture();
     let server = Server::with(&[Fault::Error(403, "AccessDeniedException")], true);
-    let targets = ["a", "b", "c"].map(|name| target(name, with_everything));
-    let (asking, mut answers, metrics) = start(&settings(&server.start().await, &targets)).await;
+    let targets = ["a", "b", "c"].map(|name| target(name, with_function_and_log));
+    let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
     for target in &targets {
-        asking.ask(question(target, ID, LONG_AGO));
-        let (answer, before) = last(&mut answers, PATIENCE).await;
-        assert_eq!(answer.target, target.name);
-        assert_eq!((&*answer.evidence, before), (&AwsEvidence::default(), 0));
+        collector.ask(request(target, ID, AN_HOUR));
+        let (update, before) = last_update(&mut updates, PATIENCE).await;
+        assert_eq!(update.target, target.name);
+        assert_eq!((&*update.evidence, before), (&AwsEvidence::default(), 0));
     }
     let mut warnings = log.warnings();
     warnings.sort();
@@ -205,7 +206,7 @@ async fn a_refusal_is_told_once_and_the_outside_verdict_stands() {
     let all = warnings.join("\n");
     assert!(all.contains("allow `cloudwatch:GetMetricData`"), "{all}");
     assert!(all.contains("allow `logs:FilterLogEvents`"), "{all}");
-    // The later targets were not asked about at all.
+    // After the first denial, nothing is requested for the later targets.
     assert_eq!(server.calls().len(), 2);
     let requests = &metrics.evidence_requests;
     assert_eq!(
@@ -217,20 +218,20 @@ async fn a_refusal_is_told_once_and_the_outside_verdict_stands() {
 }
 
 #[tokio::test]
-async fn a_role_that_cannot_be_assumed_is_named_with_the_mend() {
+async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
     let log = Log::default();
-    let _guard = log.keep();
+    let _guard = log.capture();
     let server = Server::with(&[Fault::Error(403, "AccessDenied")], true);
     let target = target("role", |target| {
-        with_everything(target);
+        with_function_and_log(target);
         target.aws.role_arn = Some("arn:aws:iam::123456789012:role/reader".to_owned());
         target.aws.external_id = Some("hunter2".to_owned());
     });
-    let (asking, mut answers, _) =
+    let (collector, mut updates, _) =
         start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
-    asking.ask(question(&target, None, LONG_AGO));
-    let (answer, _) = last(&mut answers, PATIENCE).await;
-    assert_eq!(*answer.evidence, AwsEvidence::default());
+    collector.ask(request(&target, None, AN_HOUR));
+    let (update, _) = last_update(&mut updates, PATIENCE).await;
+    assert_eq!(*update.evidence, AwsEvidence::default());
     let warnings = log.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(
@@ -241,25 +242,25 @@ async fn a_role_that_cannot_be_assumed_is_named_with_the_mend() {
 }
 
 #[tokio::test]
-async fn throttling_and_nonsense_are_tried_again() {
+async fn a_throttled_or_unreadable_response_is_retried() {
     let log = Log::default();
-    let _guard = log.keep();
+    let _guard = log.capture();
     for fault in [Fault::Error(400, "ThrottlingException"), Fault::Garbage] {
         let server = Server::with(&[fault], false);
         let target = with_function("a");
-        let (asking, mut answers, _) =
+        let (collector, mut updates, _) =
             start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
-        asking.ask(question(&target, None, LONG_AGO));
-        let (answer, _) = last(&mut answers, PATIENCE).await;
-        assert!(answer.evidence.window.is_some(), "{fault:?}");
+        collector.ask(request(&target, None, AN_HOUR));
+        let (update, _) = last_update(&mut updates, PATIENCE).await;
+        assert!(update.evidence.window.is_some(), "{fault:?}");
         assert_eq!(server.calls().len(), 2);
     }
-    let told = log.warnings().join("\n");
-    assert!(!told.contains("hunter2"), "{told}");
+    let logged = log.warnings().join("\n");
+    assert!(!logged.contains("hunter2"), "{logged}");
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_does_not_hold_up_the_next() {
+async fn a_hanging_call_does_not_delay_the_next_one() {
     let server = Server::with(&[Fault::Hang], false);
     let targets = [
         with_function("slow"),
@@ -267,35 +268,35 @@ async fn a_call_that_hangs_does_not_hold_up_the_next() {
             target.aws.access_log_group = Some("access".to_owned());
         }),
     ];
-    let (asking, mut answers, metrics) = start(&settings(&server.start().await, &targets)).await;
-    asking.ask(question(&targets[0], None, LONG_AGO));
+    let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
+    collector.ask(request(&targets[0], None, AN_HOUR));
     while server.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    asking.ask(question(&targets[1], ID, LONG_AGO));
-    let first = next(&mut answers, Duration::from_secs(5)).await;
+    collector.ask(request(&targets[1], ID, AN_HOUR));
+    let first = next_update(&mut updates, Duration::from_secs(5)).await;
     assert_eq!(first.target, targets[1].name);
-    // The shutdown waits neither for the hanging call, which has a time limit, nor for its
-    // own deadline.
-    asking.shutdown(Duration::from_secs(3600)).await;
+    // The shutdown waits neither until the hanging call reaches its timeout nor until its own
+    // deadline.
+    collector.shutdown(Duration::from_secs(3600)).await;
     let requests = &metrics.evidence_requests;
     let failed = requests.with_label_values(&["GetMetricData", "failed"]);
     assert_eq!(failed.get(), 0);
 }
 
 #[tokio::test]
-async fn the_days_bound_is_told_once_and_logs_are_searched_all_the_same() {
+async fn the_daily_cost_limit_is_logged_once_and_logs_are_still_searched() {
     let log = Log::default();
-    let _guard = log.keep();
+    let _guard = log.capture();
     let server = Server::default();
-    let targets = ["a", "b", "c"].map(|name| target(name, with_everything));
+    let targets = ["a", "b", "c"].map(|name| target(name, with_function_and_log));
     let mut settings = settings(&server.start().await, &targets);
-    // Five series a question: enough for one of the three.
+    // One request reads five series, so the budget covers one of the three targets.
     settings.evidence.max_daily_cost = 0.000_07;
-    let (asking, mut answers, metrics) = start(&settings).await;
+    let (collector, mut updates, metrics) = start(&settings).await;
     for target in &targets {
-        asking.ask(question(target, ID, LONG_AGO));
-        last(&mut answers, PATIENCE).await;
+        collector.ask(request(target, ID, AN_HOUR));
+        last_update(&mut updates, PATIENCE).await;
     }
     let calls = server.calls();
     let count = |name: &str| calls.iter().filter(|call| *call == name).count();
@@ -314,67 +315,67 @@ async fn the_days_bound_is_told_once_and_logs_are_searched_all_the_same() {
 async fn one_call_reads_the_metrics_of_targets_that_share_a_function() {
     let server = Server::default();
     let targets = ["a", "b", "c"].map(with_function);
-    let (asking, mut answers, metrics) = start(&settings(&server.start().await, &targets)).await;
+    let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
     for target in &targets {
-        asking.ask(question(target, None, LONG_AGO));
+        collector.ask(request(target, None, AN_HOUR));
     }
     for _ in &targets {
-        last(&mut answers, PATIENCE).await;
+        last_update(&mut updates, PATIENCE).await;
     }
     assert_eq!(server.calls(), ["GetMetricData"]);
-    // Each of the five series once.
+    // The cost of five series.
     assert!((metrics.evidence_cost.get() - 0.000_05).abs() < 1e-9);
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_answered_with_nothing_at_once() {
+async fn a_request_that_cannot_be_made_gets_one_empty_update_immediately() {
     let server = Server::default();
-    let nothing = target("nothing", |_| ());
-    let odd = target("odd", |target| {
+    let undeclared = target("nothing", |_| ());
+    let quote_in_id = target("odd", |target| {
         target.aws.access_log_group = Some("g".to_owned());
     });
     let declared = with_function("declared");
-    let targets = [nothing, odd, declared];
+    let targets = [undeclared, quote_in_id, declared];
     let mut settings = settings(&server.start().await, &targets);
-    let (asking, mut answers, _) = start(&settings).await;
-    asking.ask(question(&targets[0], ID, LONG_AGO));
-    assert!(next(&mut answers, PATIENCE).await.last);
-    asking.ask(question(&targets[1], Some("\" ?\"ERROR"), LONG_AGO));
-    assert!(next(&mut answers, PATIENCE).await.last);
+    let (collector, mut updates, _) = start(&settings).await;
+    collector.ask(request(&targets[0], ID, AN_HOUR));
+    assert!(next_update(&mut updates, PATIENCE).await.last);
+    collector.ask(request(&targets[1], Some("\" ?\"ERROR"), AN_HOUR));
+    assert!(next_update(&mut updates, PATIENCE).await.last);
     settings.evidence.enabled = false;
-    asking.configure(&settings);
-    asking.ask(question(&targets[2], ID, LONG_AGO));
-    // The configuration may come after the question: either way it is one last answer.
-    assert!(next(&mut answers, PATIENCE).await.last);
+    collector.configure(&settings);
+    collector.ask(request(&targets[2], ID, AN_HOUR));
+    // The collector may see the request before the configuration. Both orders give one last update.
+    assert!(next_update(&mut updates, PATIENCE).await.last);
     assert!(server.calls().len() <= 1);
 }
 
 #[tokio::test]
-async fn a_forgotten_question_is_neither_asked_nor_answered() {
+async fn a_cancelled_request_is_not_sent_and_gets_no_update() {
     let server = Server::default();
     let target = with_function("a");
     let mut settings = settings(&server.start().await, &[Arc::clone(&target)]);
     settings.evidence.first_look = Duration::from_secs(2);
-    let (asking, mut answers, _) = start(&settings).await;
-    asking.ask(question(&target, None, Duration::ZERO));
+    let (collector, mut updates, _) = start(&settings).await;
+    collector.ask(request(&target, None, Duration::ZERO));
     tokio::time::sleep(Duration::from_millis(100)).await;
-    asking.forget(&target.name);
-    let silent = tokio::time::timeout(Duration::from_secs(3), answers.recv()).await;
-    assert!(silent.is_err());
+    collector.forget(&target.name);
+    let result = tokio::time::timeout(Duration::from_secs(3), updates.recv()).await;
+    assert!(result.is_err());
     assert_eq!(server.calls(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_full_queue_drops_the_question_and_says_so() {
+async fn a_full_queue_drops_the_request_and_counts_it() {
     let server = Server::default();
     let target = with_function("a");
-    let (asking, mut answers, metrics) =
+    let (collector, mut updates, metrics) =
         start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
-    // The task has no chance to run between.
+    // The collector's task cannot run between these calls.
     for _ in 0..300 {
-        asking.ask(question(&target, None, LONG_AGO));
+        collector.ask(request(&target, None, AN_HOUR));
     }
     let dropped = metrics.evidence_dropped.with_label_values(&["queue-full"]);
     assert!(dropped.get() > 0);
-    assert!(next(&mut answers, PATIENCE).await.last);
+    assert!(next_update(&mut updates, PATIENCE).await.last);
 }

@@ -1,5 +1,5 @@
-//! The daemon's evidence asked of the simulated telemetry: every fault is proven by the
-//! log line of its very request, and named as what it is.
+//! Evidence collection against the simulator's telemetry: the log line of the failed request
+//! proves each fault and its cause.
 #![cfg(test)]
 
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use probecause::model::target::Target;
 use tokio::sync::mpsc;
 use url::Url;
 
-/// As if the requests had ended this long ago: the first look at the logs is due at once.
+/// Age that the requests pretend to have, so that the first log search is due immediately.
 const AGO: Duration = Duration::from_secs(20);
 
-/// Far beyond what a look at a loopback service takes.
+/// Time limit of a wait. A request to a loopback server takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn target(simulator: &Simulator, api: ApiType, fault: RouteFault) -> Target {
@@ -48,7 +48,7 @@ fn request_id(observation: &Observation) -> Option<String> {
     named("apigw-requestid").or_else(|| named("x-amzn-requestid"))
 }
 
-/// Probes every fault once, waits for its log line, and compares `cause certainty`.
+/// Probes every fault once, waits for its log line, and checks that it proves the cause.
 async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
     let options = Options {
         integration_timeout: Duration::from_secs(1),
@@ -58,7 +58,7 @@ async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
     let simulator = Simulator::start(options).await.unwrap();
     let prober = Prober::new(&ResolverSettings::default()).unwrap();
     let mut settings = Settings::default();
-    let (sender, mut answers) = mpsc::channel(64);
+    let (sender, mut updates) = mpsc::channel(64);
     let mut probed = Vec::new();
     for (fault, cause) in expected {
         let target = Arc::new(target(&simulator, api, *fault));
@@ -79,10 +79,10 @@ async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
     }
     let rulebook = Rulebook::embedded().unwrap();
     while !probed.is_empty() {
-        let answer = tokio::time::timeout(PATIENCE, answers.recv());
+        let update = tokio::time::timeout(PATIENCE, updates.recv());
         let EvidenceUpdate {
             target, evidence, ..
-        } = answer.await.unwrap().unwrap();
+        } = update.await.unwrap().unwrap();
         let Some(at) = probed.iter().position(|(known, ..)| known.name == target) else {
             continue;
         };
@@ -96,8 +96,8 @@ async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
         };
         let facts = Facts::gather(&target, &observation, &context);
         let verdict = rulebook.diagnose(&facts).verdict.unwrap();
-        let told = (verdict.cause.as_str(), verdict.certainty);
-        assert_eq!(told, (cause, Certainty::Proven), "{}", target.name);
+        let result = (verdict.cause.as_str(), verdict.certainty);
+        assert_eq!(result, (cause, Certainty::Proven), "{}", target.name);
     }
     simulator.stop().await;
 }
@@ -111,11 +111,11 @@ const FAULTS: [(RouteFault, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn the_five_faults_of_an_http_api_are_proven_by_its_access_log() {
+async fn the_access_log_of_an_http_api_proves_the_five_faults() {
     check(ApiType::HttpApi, &FAULTS).await;
 }
 
 #[tokio::test]
-async fn the_five_faults_of_a_rest_api_are_proven_by_its_execution_log() {
+async fn the_execution_log_of_a_rest_api_proves_the_five_faults() {
     check(ApiType::RestApi, &FAULTS).await;
 }

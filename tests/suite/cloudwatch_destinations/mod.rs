@@ -1,7 +1,8 @@
-//! Several accounts and regions: who gets what, and what becomes of one that leaves.
+//! Several CloudWatch destinations: which account gets which datapoints and alarms, and what
+//! happens to the alarms when targets or destinations move.
 //!
-//! Each account is an in-process server that takes everything and remembers it. What an
-//! emulator of CloudWatch makes of two regions is shown in `cloudwatch_emulator`.
+//! Each account is an in-process server that accepts and records every call.
+//! `cloudwatch_emulator` tests two regions against an emulator.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,21 +28,21 @@ use crate::support::loopback;
 use reports::{Again as _, failed, passed, settings, target};
 use sdk::config;
 
-/// A call and what it carried.
+/// A call: operation and body.
 type Call = (String, String);
 
-/// An account.
+/// A CloudWatch account that records its calls.
 #[derive(Clone, Default)]
 struct Account {
     calls: Arc<Mutex<Vec<Call>>>,
-    /// Never answers.
+    /// Whether the server never responds.
     hangs: bool,
 }
 
 async fn answer(State(account): State<Account>, uri: Uri, body: Bytes) -> Response {
     let operation = uri.path().rsplit('/').next().unwrap_or_default();
     if let Ok(mut calls) = account.calls.lock() {
-        // The texts in CBOR stand as they are.
+        // CBOR contains strings as plain UTF-8.
         let text = String::from_utf8_lossy(&body).into_owned();
         calls.push((operation.to_owned(), text));
     }
@@ -51,7 +52,7 @@ async fn answer(State(account): State<Account>, uri: Uri, body: Bytes) -> Respon
     answers::answer(&serde_json::json!({}))
 }
 
-/// Long enough for a slow machine; each is over in a second.
+/// Time limit of a wait. On an idle machine each takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
@@ -61,34 +62,39 @@ impl Account {
         format!("http://{}", loopback::serve(app).await)
     }
 
+    /// Number of calls of an operation whose body contains a text.
     fn count(&self, operation: &str, text: &str) -> usize {
         let calls = self.calls.lock().unwrap();
-        let such = calls
+        let matching = calls
             .iter()
             .filter(|(name, body)| name == operation && body.contains(text));
-        such.count()
+        matching.count()
     }
 
-    /// Where in the row of calls the last of these is.
-    fn last(&self, operation: &str, text: &str) -> Option<usize> {
+    /// Position among all calls of the last such call.
+    fn last_position(&self, operation: &str, text: &str) -> Option<usize> {
         let calls = self.calls.lock().unwrap();
         calls
             .iter()
             .rposition(|(name, body)| name == operation && body.contains(text))
     }
 
-    /// Waits for a call that carries the text.
-    async fn until(&self, operation: &str, text: &str) {
-        let begun = Instant::now();
+    /// Waits for a call of an operation whose body contains a text.
+    async fn wait_for(&self, operation: &str, text: &str) {
+        let started = Instant::now();
         while self.count(operation, text) == 0 {
-            assert!(begun.elapsed() < PATIENCE, "no {operation} with {text}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "timed out waiting for {operation} with {text}"
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// Two accounts, a target in each, and the daemon's way there.
-struct Stage {
+/// A sink with two destinations, each with one target: `orders` in the main account and
+/// `refunds` in the destination `payments`.
+struct TwoAccounts {
     main: Account,
     payments: Account,
     orders: Arc<Target>,
@@ -99,14 +105,14 @@ struct Stage {
 }
 
 #[cfg(test)]
-impl Stage {
-    async fn set(payments: Account) -> Self {
+impl TwoAccounts {
+    async fn start(payments: Account) -> Self {
         let main = Account::default();
         let mut refunds = target("refunds");
         refunds.cloudwatch.destination = Some("payments".to_owned());
         let (orders, refunds) = (Arc::new(target("orders")), Arc::new(refunds));
         let targets = vec![Arc::clone(&orders), Arc::clone(&refunds)];
-        let mut settings = settings("here", &main.start().await, targets);
+        let mut settings = settings("site-a", &main.start().await, targets);
         let destination = DestinationSettings {
             region: Some("us-east-1".to_owned()),
             endpoint_url: Some(payments.start().await),
@@ -116,8 +122,8 @@ impl Stage {
         let destinations = &mut settings.cloudwatch.destinations;
         destinations.insert("payments".to_owned(), destination);
         let metrics = DaemonMetrics::new().unwrap();
-        let with = Arc::new(settings.clone());
-        let sink = CloudWatchSink::start_with(with, metrics.clone(), Some(config()));
+        let initial = Arc::new(settings.clone());
+        let sink = CloudWatchSink::start_with(initial, metrics.clone(), Some(config()));
         Self {
             main,
             payments,
@@ -129,15 +135,16 @@ impl Stage {
         }
     }
 
-    /// Both targets go down.
+    /// Publishes a failure of both targets.
     fn fail(&self) {
         for target in [&self.orders, &self.refunds] {
-            self.sink.publish(&passed(target, "here"));
-            let failed = failed(target, "here", 2, "lambda-throttled");
+            self.sink.publish(&passed(target, "site-a"));
+            let failed = failed(target, "site-a", 2, "lambda-throttled");
             self.sink.publish(&failed.again());
         }
     }
 
+    /// Reloads the sink with changed settings.
     fn configure(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.settings.clone();
         change(&mut settings);
@@ -146,137 +153,160 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn each_account_gets_its_own_targets_and_a_heartbeat() {
-    let stage = Stage::set(Account::default()).await;
-    stage.fail();
+async fn each_account_gets_only_its_own_targets_and_a_heartbeat() {
+    let accounts = TwoAccounts::start(Account::default()).await;
+    accounts.fail();
     for (account, own, other) in [
-        (&stage.main, "orders", "refunds"),
-        (&stage.payments, "refunds", "orders"),
+        (&accounts.main, "orders", "refunds"),
+        (&accounts.payments, "refunds", "orders"),
     ] {
-        account.until("PutMetricData", own).await;
-        account.until("PutMetricData", "Heartbeat").await;
-        let (heartbeat, alarm) = ("here (heartbeat)", format!("here {own}"));
-        account.until("PutMetricAlarm", heartbeat).await;
-        account.until("PutMetricAlarm", &alarm).await;
-        account.until("PutMetricAlarm", "lambda-throttled").await;
+        account.wait_for("PutMetricData", own).await;
+        account.wait_for("PutMetricData", "Heartbeat").await;
+        let (heartbeat, alarm) = ("site-a (heartbeat)", format!("site-a {own}"));
+        account.wait_for("PutMetricAlarm", heartbeat).await;
+        account.wait_for("PutMetricAlarm", &alarm).await;
+        account.wait_for("PutMetricAlarm", "lambda-throttled").await;
         for operation in ["PutMetricData", "PutMetricAlarm"] {
             assert_eq!(account.count(operation, other), 0, "{operation} {other}");
         }
     }
-    stage.sink.shutdown(Duration::from_secs(3)).await;
-    assert_eq!(stage.metrics.spool_datapoints.get(), 0);
+    accounts.sink.shutdown(Duration::from_secs(3)).await;
+    assert_eq!(accounts.metrics.spool_datapoints.get(), 0);
 }
 
 #[tokio::test]
-async fn an_account_that_does_not_answer_holds_back_no_other() {
-    let hangs = Account {
+async fn an_account_that_does_not_respond_delays_no_other_account() {
+    let hanging = Account {
         hangs: true,
         ..Account::default()
     };
-    let stage = Stage::set(hangs).await;
-    stage.fail();
-    stage.main.until("PutMetricData", "orders").await;
-    stage.main.until("PutMetricAlarm", "here orders").await;
-    // The other account's calls still hang: none has reached its time limit.
+    let accounts = TwoAccounts::start(hanging).await;
+    accounts.fail();
+    accounts.main.wait_for("PutMetricData", "orders").await;
+    accounts
+        .main
+        .wait_for("PutMetricAlarm", "site-a orders")
+        .await;
+    // The calls of the other account still hang: none has reached its timeout.
     for operation in ["PutMetricData", "DescribeAlarms"] {
-        let requests = &stage.metrics.cloudwatch_requests;
+        let requests = &accounts.metrics.cloudwatch_requests;
         let failed = requests.with_label_values(&[operation, "failed"]).get();
         assert_eq!(failed, 0, "{operation}");
     }
-    assert!(stage.metrics.spool_datapoints.get() > 0, "of the other");
+    assert!(
+        accounts.metrics.spool_datapoints.get() > 0,
+        "no datapoint of the hanging account is queued"
+    );
 }
 
 #[tokio::test]
-async fn a_target_that_moves_is_silenced_where_it_was_and_so_is_an_account_without_targets() {
-    let stage = Stage::set(Account::default()).await;
-    stage.fail();
-    stage.payments.until("PutMetricAlarm", "here refunds").await;
-    let mut moved = Target::clone(&stage.refunds);
+async fn when_a_target_moves_its_old_alarm_and_the_heartbeat_of_the_empty_account_are_disabled() {
+    let accounts = TwoAccounts::start(Account::default()).await;
+    accounts.fail();
+    accounts
+        .payments
+        .wait_for("PutMetricAlarm", "site-a refunds")
+        .await;
+    let mut moved = Target::clone(&accounts.refunds);
     moved.cloudwatch.destination = None;
     let moved = Arc::new(moved);
-    stage.configure(|settings| settings.targets[1] = Arc::clone(&moved));
-    let silent = "DisableAlarmActions";
-    stage.payments.until(silent, "here refunds").await;
-    stage.payments.until(silent, "here (heartbeat)").await;
-    stage.main.until("PutMetricAlarm", "here refunds").await;
-    assert_eq!(stage.main.count(silent, "here"), 0);
+    accounts.configure(|settings| settings.targets[1] = Arc::clone(&moved));
+    let disable = "DisableAlarmActions";
+    accounts.payments.wait_for(disable, "site-a refunds").await;
+    accounts
+        .payments
+        .wait_for(disable, "site-a (heartbeat)")
+        .await;
+    accounts
+        .main
+        .wait_for("PutMetricAlarm", "site-a refunds")
+        .await;
+    assert_eq!(accounts.main.count(disable, "site-a"), 0);
 
-    // Its last words went where it was; from now on it is told in the other account.
-    stage.payments.until("PutMetricData", "refunds").await;
-    stage
+    // The failure before the move went to the old account. The next one goes to the new account.
+    accounts.payments.wait_for("PutMetricData", "refunds").await;
+    accounts
         .sink
-        .publish(&failed(&moved, "here", 2, "forbidden").again());
-    stage.main.until("PutMetricData", "refunds").await;
-    stage.main.until("PutMetricAlarm", "forbidden").await;
-    assert_eq!(stage.payments.count("PutMetricAlarm", "forbidden"), 0);
-    // A report of before the change finds its account gone.
-    stage
+        .publish(&failed(&moved, "site-a", 2, "forbidden").again());
+    accounts.main.wait_for("PutMetricData", "refunds").await;
+    accounts.main.wait_for("PutMetricAlarm", "forbidden").await;
+    assert_eq!(accounts.payments.count("PutMetricAlarm", "forbidden"), 0);
+    // A report with the old configuration is dropped, since its destination no longer exists.
+    accounts
         .sink
-        .publish(&failed(&stage.refunds, "here", 3, "forbidden"));
-    let dropped = &stage.metrics.sink_dropped;
+        .publish(&failed(&accounts.refunds, "site-a", 3, "forbidden"));
+    let dropped = &accounts.metrics.sink_dropped;
     assert_eq!(dropped.with_label_values(&["cloudwatch"]).get(), 1);
 }
 
 #[tokio::test]
-async fn a_destination_in_another_region_ends_there_and_begins_here() {
-    let stage = Stage::set(Account::default()).await;
-    stage.payments.until("PutMetricAlarm", "here refunds").await;
-    let elsewhere = Account::default();
-    let url = elsewhere.start().await;
-    stage.configure(|settings| {
+async fn a_destination_that_changes_its_region_disables_its_old_alarms_and_creates_new_ones() {
+    let accounts = TwoAccounts::start(Account::default()).await;
+    accounts
+        .payments
+        .wait_for("PutMetricAlarm", "site-a refunds")
+        .await;
+    let new_region = Account::default();
+    let url = new_region.start().await;
+    accounts.configure(|settings| {
         let destinations = &mut settings.cloudwatch.destinations;
         if let Some(payments) = destinations.get_mut("payments") {
             payments.region = Some("us-west-2".to_owned());
             payments.endpoint_url = Some(url);
         }
     });
-    let silent = "DisableAlarmActions";
-    stage.payments.until(silent, "here refunds").await;
-    elsewhere.until("PutMetricAlarm", "here refunds").await;
-    elsewhere.until("PutMetricData", "Heartbeat").await;
-    assert_eq!(elsewhere.count(silent, "here"), 0);
+    let disable = "DisableAlarmActions";
+    accounts.payments.wait_for(disable, "site-a refunds").await;
+    new_region
+        .wait_for("PutMetricAlarm", "site-a refunds")
+        .await;
+    new_region.wait_for("PutMetricData", "Heartbeat").await;
+    assert_eq!(new_region.count(disable, "site-a"), 0);
 }
 
 #[tokio::test]
-async fn a_changed_endpoint_is_the_same_place_and_silences_nothing() {
-    let stage = Stage::set(Account::default()).await;
-    stage.payments.until("PutMetricAlarm", "here refunds").await;
-    let through = Account::default();
-    let url = through.start().await;
-    stage.configure(|settings| {
+async fn a_changed_endpoint_url_disables_no_alarm() {
+    let accounts = TwoAccounts::start(Account::default()).await;
+    accounts
+        .payments
+        .wait_for("PutMetricAlarm", "site-a refunds")
+        .await;
+    let proxy = Account::default();
+    let url = proxy.start().await;
+    accounts.configure(|settings| {
         let destinations = &mut settings.cloudwatch.destinations;
         if let Some(payments) = destinations.get_mut("payments") {
             payments.endpoint_url = Some(url);
         }
     });
-    through.until("DescribeAlarms", "here").await;
-    assert_eq!(stage.payments.count("DisableAlarmActions", ""), 0);
+    proxy.wait_for("DescribeAlarms", "site-a").await;
+    assert_eq!(accounts.payments.count("DisableAlarmActions", ""), 0);
 }
 
 #[tokio::test]
-async fn a_destination_that_is_added_hears_of_the_trouble_there_is() {
-    let stage = Stage::set(Account::default()).await;
-    stage.main.until("PutMetricData", "Heartbeat").await;
-    let words = Annotation {
+async fn an_added_destination_gets_the_current_trouble_of_the_prober() {
+    let accounts = TwoAccounts::start(Account::default()).await;
+    accounts.main.wait_for("PutMetricData", "Heartbeat").await;
+    let annotation = Annotation {
         cause: "prober-local".to_owned(),
         certainty: "likely".to_owned(),
         owner: "prober".to_owned(),
         description: "the prober cannot see its targets".to_owned(),
     };
-    stage.sink.trouble(true);
-    stage.sink.group(Some(words));
-    stage
+    accounts.sink.trouble(true);
+    accounts.sink.group(Some(annotation));
+    accounts
         .main
-        .until("PutMetricAlarm", "prober cannot see")
+        .wait_for("PutMetricAlarm", "prober cannot see")
         .await;
-    stage
+    accounts
         .payments
-        .until("PutMetricAlarm", "prober cannot see")
+        .wait_for("PutMetricAlarm", "prober cannot see")
         .await;
 
     let added = Account::default();
     let url = added.start().await;
-    stage.configure(|settings| {
+    accounts.configure(|settings| {
         let mut refunds = Target::clone(&settings.targets[1]);
         refunds.cloudwatch.destination = Some("added".to_owned());
         settings.targets[1] = Arc::new(refunds);
@@ -288,24 +318,32 @@ async fn a_destination_that_is_added_hears_of_the_trouble_there_is() {
         let destinations = &mut settings.cloudwatch.destinations;
         destinations.insert("added".to_owned(), destination);
     });
-    added.until("PutMetricAlarm", "prober cannot see").await;
-    added.until("PutMetricAlarm", "here refunds").await;
+    added.wait_for("PutMetricAlarm", "prober cannot see").await;
+    added.wait_for("PutMetricAlarm", "site-a refunds").await;
     assert_eq!(added.count("PutMetricData", "Heartbeat"), 0);
 }
 
 #[tokio::test]
-async fn a_destination_that_comes_back_waits_for_the_one_that_leaves() {
-    let stage = Stage::set(Account::default()).await;
-    stage.payments.until("PutMetricAlarm", "here refunds").await;
-    stage.configure(|settings| drop(settings.targets.pop()));
-    stage.configure(|_| {});
-    let silent = "DisableAlarmActions";
-    stage.payments.until(silent, "here refunds").await;
-    let begun = Instant::now();
-    while stage.payments.last("PutMetricAlarm", "here refunds")
-        < stage.payments.last(silent, "here refunds")
+async fn a_destination_that_is_removed_and_added_again_ends_with_its_alarm_enabled() {
+    let accounts = TwoAccounts::start(Account::default()).await;
+    accounts
+        .payments
+        .wait_for("PutMetricAlarm", "site-a refunds")
+        .await;
+    accounts.configure(|settings| drop(settings.targets.pop()));
+    accounts.configure(|_| {});
+    let disable = "DisableAlarmActions";
+    accounts.payments.wait_for(disable, "site-a refunds").await;
+    let started = Instant::now();
+    while accounts
+        .payments
+        .last_position("PutMetricAlarm", "site-a refunds")
+        < accounts.payments.last_position(disable, "site-a refunds")
     {
-        assert!(begun.elapsed() < PATIENCE, "it stays silent");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "timed out: the alarm stays disabled"
+        );
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -1,7 +1,7 @@
-//! A role that is assumed for an account of its own, and one that may not be.
+//! A destination whose role can be assumed, and one whose role cannot.
 //!
-//! An in-process server answers as STS and as CloudWatch: an emulator lets everybody
-//! assume everything.
+//! An in-process server stands in for STS and CloudWatch, because the emulator lets every
+//! caller assume every role.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,17 +20,18 @@ use crate::support::cloudwatch::answers;
 use crate::support::cloudwatch::reports::{settings, target};
 use crate::support::loopback::serve;
 
-/// Who may assume the role, and what was asked.
+/// A server that stands in for STS and CloudWatch and records its calls.
 #[derive(Clone, Default)]
 struct Server {
-    denies: bool,
-    /// Operations with the access key that signed them; of STS with what it was sent.
+    /// Whether `AssumeRole` is denied.
+    denies_role: bool,
+    /// Each operation with the access key that signed it; `AssumeRole` with the body instead.
     calls: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 const ROLE: &str = "arn:aws:iam::222222222222:role/probecause";
 
-/// As STS words it (IAM user guide, "Troubleshoot access denied error messages").
+/// An STS error response (IAM user guide, "Troubleshoot access denied error messages").
 const DENIED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
     <Message>User: arn:aws:iam::111111111111:user/daemon is not authorized to perform: \
     sts:AssumeRole on resource: arn:aws:iam::222222222222:role/probecause</Message></Error>\
@@ -48,33 +49,35 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let body = String::from_utf8_lossy(&body).into_owned();
-    let asks_sts = body.contains("Action=AssumeRole");
+    let is_sts = body.contains("Action=AssumeRole");
     let operation = uri.path().rsplit('/').next().unwrap_or_default();
-    let signed = headers.get("authorization").and_then(|v| v.to_str().ok());
+    let signed = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     let key = signed.and_then(|text| text.split("Credential=").nth(1)?.split('/').next());
     if let Ok(mut calls) = server.calls.lock() {
-        calls.push(if asks_sts {
+        calls.push(if is_sts {
             ("AssumeRole".to_owned(), body)
         } else {
             (operation.to_owned(), key.unwrap_or_default().to_owned())
         });
     }
     let xml = [("content-type", "text/xml")];
-    match (asks_sts, server.denies) {
+    match (is_sts, server.denies_role) {
         (true, true) => (StatusCode::FORBIDDEN, xml, DENIED).into_response(),
         (true, false) => (xml, ASSUMED).into_response(),
         (false, _) => answers::answer(&serde_json::json!({})),
     }
 }
 
-/// Plans for a target in the main account and one behind the role.
+/// Runs `alarms plan` for a target in the main account and one in the account of the role.
 async fn plan(server: &Server) -> (Result<Exit, String>, String) {
     let app = Router::new().fallback(answer).with_state(server.clone());
     let url = format!("http://{}", serve(app).await);
     let mut refunds = target("refunds");
     refunds.cloudwatch.destination = Some("payments".to_owned());
     let targets = vec![Arc::new(target("orders")), Arc::new(refunds)];
-    let mut settings = settings("here", &url, targets);
+    let mut settings = settings("site-a", &url, targets);
     let payments = DestinationSettings {
         region: Some("eu-west-1".to_owned()),
         endpoint_url: Some(url),
@@ -86,8 +89,8 @@ async fn plan(server: &Server) -> (Result<Exit, String>, String) {
     };
     let destinations = &mut settings.cloudwatch.destinations;
     destinations.insert("payments".to_owned(), payments);
-    // Only the default chain's clock lets a role be assumed.
-    let base: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
+    // A role can be assumed only with a configuration that has the default chain's time source.
+    let sdk_config: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("OWNKEY", "secret", None, None, "test"))
         .load()
@@ -100,12 +103,12 @@ async fn plan(server: &Server) -> (Result<Exit, String>, String) {
         detailed_exitcode: false,
     };
     let mut out = Vec::new();
-    let result = carry_out(&action, &settings, Some(&base), &mut out).await;
+    let result = carry_out(&action, &settings, Some(&sdk_config), &mut out).await;
     (result, String::from_utf8(out).unwrap())
 }
 
 #[tokio::test]
-async fn an_account_behind_a_role_is_asked_with_the_roles_credentials() {
+async fn calls_to_an_account_with_a_role_use_the_credentials_of_the_role() {
     let server = Server::default();
     let (result, text) = plan(&server).await;
     assert_eq!(result, Ok(Exit::Fine), "{text}");
@@ -117,7 +120,10 @@ async fn an_account_behind_a_role_is_asked_with_the_roles_credentials() {
         .collect();
     keys.sort_unstable();
     assert_eq!(keys, ["KEYOFROLE", "OWNKEY"]);
-    let assumed: Vec<_> = calls.iter().filter(|(o, _)| o == "AssumeRole").collect();
+    let assumed: Vec<_> = calls
+        .iter()
+        .filter(|(operation, _)| operation == "AssumeRole")
+        .collect();
     assert_eq!(assumed.len(), 1, "{calls:?}");
     for part in ["ExternalId=hunter2", "RoleSessionName=probecause"] {
         assert!(assumed[0].1.contains(part), "{part}: {assumed:?}");
@@ -125,13 +131,13 @@ async fn an_account_behind_a_role_is_asked_with_the_roles_credentials() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_be_assumed_is_told_with_the_missing_action() {
+async fn an_error_about_a_role_that_cannot_be_assumed_names_the_missing_action() {
     let server = Server {
-        denies: true,
+        denies_role: true,
         ..Server::default()
     };
     let (result, text) = plan(&server).await;
-    assert!(text.contains("+ probecause here orders"), "{text}");
+    assert!(text.contains("+ probecause site-a orders"), "{text}");
     assert_eq!(
         result.unwrap_err(),
         "DescribeAlarms: destination `payments`: cannot assume \

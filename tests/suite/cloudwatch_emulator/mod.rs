@@ -1,13 +1,13 @@
-//! The CloudWatch sink against an emulator that evaluates alarms by itself.
+//! The CloudWatch sink against an emulator that evaluates alarms.
 //!
-//! A recording proxy stands between, because the emulator knows nothing of tag
-//! propagation or of the order of calls. Shown here: an alarm that goes to ALARM from
-//! our own datapoints names the cause at that moment, and goes back to OK; the heartbeat
-//! alarm is there; applying twice writes nothing; foreign alarms stay as they are.
+//! These tests check that an alarm that goes to ALARM names the cause at that moment and goes
+//! back to OK, that the heartbeat alarm exists, that a second `alarms apply` writes nothing, and
+//! that foreign alarms stay unchanged. A recording proxy checks the order of the calls and the
+//! tag propagation, which the emulator ignores.
 
 mod daemon;
 use crate::support::cloudwatch::emulator;
-mod life;
+mod lifecycle;
 mod plan;
 use crate::support::cloudwatch::proxy;
 mod regions;
@@ -28,7 +28,8 @@ use emulator::Emulator;
 use proxy::Proxy;
 use reports::{Again as _, failed, passed, settings, target};
 
-/// Evaluated each 10 s, over windows of 10 s: several rounds on a loaded machine.
+/// Time limit of a wait. The emulator evaluates every 10 s over windows of 10 s, so this allows
+/// several evaluations on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 async fn an_alarm_fires_with_its_cause_and_recovers() {
     let emulator = Emulator::get().await;
     let proxy = Proxy::start(emulator.address).await;
-    // An emulator that outlives the run keeps its alarms.
+    // A name that is unique to this run, since an emulator may keep alarms of earlier runs.
     let name = &format!("fires-{}", std::process::id());
     let target = Arc::new(target(name));
     let settings = Arc::new(settings(name, &proxy.url(), vec![Arc::clone(&target)]));
@@ -48,7 +49,7 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
     );
     let alarm = alarm::target_alarm_name(name, name);
 
-    // Healthy, then two failures: the second tips it.
+    // One passed probe, then two failed ones. The second fires the alarm.
     let healthy = passed(&target, name);
     sink.publish(&healthy);
     emulator
@@ -79,9 +80,12 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
             sink.publish(&recovered.again());
         })
         .await;
-    let begun = Instant::now();
+    let started = Instant::now();
     while emulator.tags(&alarm).await["probecause:cause"] != "none" {
-        assert!(begun.elapsed() < PATIENCE, "the tags still name a cause");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "timed out: the tags still name a cause"
+        );
         sink.publish(&recovered.again());
         sleep(Duration::from_secs(1)).await;
     }
@@ -91,19 +95,24 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn a_removed_targets_alarm_stops_paging_and_pages_again_when_it_is_back() {
+async fn the_alarm_of_a_removed_target_is_disabled_until_the_target_is_added_again() {
     let emulator = Emulator::get().await;
-    let here = &format!("removed-{}", std::process::id());
+    let location = &format!("removed-{}", std::process::id());
     let endpoint = format!("http://{}", emulator.address);
-    let with = Arc::new(settings(here, &endpoint, vec![Arc::new(target("orders"))]));
-    let without = Arc::new(settings(here, &endpoint, Vec::new()));
+    let with_target = Arc::new(settings(
+        location,
+        &endpoint,
+        vec![Arc::new(target("orders"))],
+    ));
+    let without_target = Arc::new(settings(location, &endpoint, Vec::new()));
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(Arc::clone(&with), metrics, Some(emulator::config()));
-    let alarm = alarm::target_alarm_name(here, "orders");
+    let sink =
+        CloudWatchSink::start_with(Arc::clone(&with_target), metrics, Some(emulator::config()));
+    let alarm = alarm::target_alarm_name(location, "orders");
     emulator.until_actions(&alarm, true, PATIENCE).await;
-    sink.configure(without);
+    sink.configure(without_target);
     emulator.until_actions(&alarm, false, PATIENCE).await;
-    sink.configure(with);
+    sink.configure(with_target);
     emulator.until_actions(&alarm, true, PATIENCE).await;
     let tags = emulator.tags(&alarm).await;
     assert_eq!(tags["probecause:cause"], "none");
@@ -112,15 +121,19 @@ async fn a_removed_targets_alarm_stops_paging_and_pages_again_when_it_is_back() 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
+async fn a_second_apply_writes_nothing_and_foreign_alarms_stay_unchanged() {
     let emulator = Emulator::get().await;
     let proxy = Proxy::start(emulator.address).await;
-    let here = &format!("twice-{}", std::process::id());
+    let location = &format!("twice-{}", std::process::id());
     let orders = Arc::new(target("orders"));
-    let theirs = Arc::new(target("theirs"));
-    let foreign = alarm::target_alarm_name(here, "theirs");
+    let foreign_target = Arc::new(target("theirs"));
+    let foreign = alarm::target_alarm_name(location, "theirs");
     emulator.put_foreign(&foreign).await;
-    let both = settings(here, &proxy.url(), vec![orders, Arc::clone(&theirs)]);
+    let two_targets = settings(
+        location,
+        &proxy.url(),
+        vec![orders, Arc::clone(&foreign_target)],
+    );
 
     let plan = |detailed_exitcode| Action::Plan {
         common: common(),
@@ -131,36 +144,40 @@ async fn applying_twice_writes_nothing_and_foreign_alarms_stay() {
         common: common(),
         yes,
     };
-    assert_eq!(act(&plan(true), &both).await.0, Exit::Bad);
-    let (exit, text) = act(&apply, &both).await;
-    assert_eq!(exit, Exit::Bad, "a clash is not fine");
+    assert_eq!(act(&plan(true), &two_targets).await.0, Exit::Bad);
+    let (exit, text) = act(&apply, &two_targets).await;
+    assert_eq!(exit, Exit::Bad, "a conflict with a foreign alarm must fail");
     assert_eq!(
         text,
-        format!("create probecause {here} (heartbeat)\ncreate probecause {here} orders\n")
+        format!("create probecause {location} (heartbeat)\ncreate probecause {location} orders\n")
     );
     assert_eq!(proxy.writes(), 2);
-    let (_, text) = act(&apply, &both).await;
+    let (_, text) = act(&apply, &two_targets).await;
     assert_eq!(text, "nothing to do\n");
-    assert_eq!(act(&plan(true), &both).await.0, Exit::Fine);
+    assert_eq!(act(&plan(true), &two_targets).await.0, Exit::Fine);
     assert_eq!(proxy.writes(), 2, "the second apply wrote something");
 
-    // Orders is removed: prune shows it, and removes only when told.
-    let one = settings(here, &proxy.url(), vec![theirs]);
-    let (_, text) = act(&prune(false), &one).await;
+    // The target `orders` is removed. `prune` lists its alarm, and deletes it only with `--yes`.
+    let one_target = settings(location, &proxy.url(), vec![foreign_target]);
+    let (_, text) = act(&prune(false), &one_target).await;
     assert_eq!(
         text,
-        format!("- probecause {here} orders\n1 to remove; use --yes to remove them\n")
+        format!("- probecause {location} orders\n1 to remove; use --yes to remove them\n")
     );
     assert_eq!(proxy.writes(), 2);
-    act(&prune(true), &one).await;
-    assert_eq!(act(&prune(false), &one).await.1, "nothing to remove\n");
+    act(&prune(true), &one_target).await;
+    assert_eq!(
+        act(&prune(false), &one_target).await.1,
+        "nothing to remove\n"
+    );
     assert_eq!(
         emulator.describe(&foreign).await.metric_name.unwrap(),
         "Theirs"
     );
 }
 
-/// The alarm's tags and description name the cause, and the heartbeat alarm is there.
+/// Checks that the alarm's tags and description name the cause and that the heartbeat alarm
+/// exists.
 #[cfg(test)]
 async fn check_names_the_cause(emulator: &Emulator, name: &str) {
     let alarm = alarm::target_alarm_name(name, name);
@@ -176,12 +193,13 @@ async fn check_names_the_cause(emulator: &Emulator, name: &str) {
     assert_eq!(heartbeat.treat_missing_data.unwrap(), "breaching");
 }
 
-/// What the emulator does not know: propagation, and words before the datapoint.
+/// Checks what the emulator ignores: tag propagation is enabled, and tags and description are
+/// written before the datapoint that fires the alarm.
 #[cfg(test)]
 fn check_calls(calls: &[proxy::Call]) {
     let puts: Vec<_> = calls
         .iter()
-        .filter(|c| c.operation == "PutMetricAlarm")
+        .filter(|call| call.operation == "PutMetricAlarm")
         .collect();
     assert!(!puts.is_empty());
     for put in &puts {
@@ -189,18 +207,22 @@ fn check_calls(calls: &[proxy::Call]) {
         assert!(put.body.contains(propagation), "{}", put.body);
     }
     let position = |test: &dyn Fn(&proxy::Call) -> bool| calls.iter().position(test).unwrap();
-    let tagged = position(&|c| c.operation == "TagResource" && c.body.contains("lambda-throttled"));
-    let described =
-        position(&|c| c.operation == "PutMetricAlarm" && c.body.contains("lambda-throttled"));
-    let tipped = position(&|c| c.operation == "PutMetricData" && has_down_of_one(&c.body));
+    let tagged =
+        position(&|call| call.operation == "TagResource" && call.body.contains("lambda-throttled"));
+    let described = position(&|call| {
+        call.operation == "PutMetricAlarm" && call.body.contains("lambda-throttled")
+    });
+    let published =
+        position(&|call| call.operation == "PutMetricData" && contains_down_1(&call.body));
     assert!(
-        tagged < described && described < tipped,
-        "{tagged} {described} {tipped}"
+        tagged < described && described < published,
+        "tagged at {tagged}, described at {described}, published at {published}"
     );
 }
 
 #[cfg(test)]
-fn has_down_of_one(body: &str) -> bool {
+/// Whether a `PutMetricData` body contains a `Down` datapoint with the value 1.
+fn contains_down_1(body: &str) -> bool {
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     let data = body["MetricData"].as_array().unwrap();
     data.iter()

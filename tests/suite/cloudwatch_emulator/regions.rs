@@ -1,4 +1,5 @@
-//! Two regions and two accounts in one emulator: each has what is its own, and no more.
+//! Two regions and two accounts in one emulator. Each gets the alarms and datapoints of its own
+//! targets only.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,15 +22,17 @@ use crate::cloudwatch_emulator::{PATIENCE, common};
 use crate::support::cloudwatch::emulator::Emulator;
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
 
-/// Another account: the emulator takes its number for the access key of its owner.
-const OTHER: &str = "222222222222";
+/// The id of another account. The emulator takes an access key of twelve digits as account id.
+const OTHER_ACCOUNT: &str = "222222222222";
 
-/// What the default chain would give: only its clock lets a role be assumed.
-async fn base() -> SdkConfig {
-    own("test", "eu-west-1").await
+/// The SDK configuration of the default chain, with test credentials. A role can be assumed only
+/// with a configuration that has the chain's time source.
+async fn sdk_config() -> SdkConfig {
+    config_for("test", "eu-west-1").await
 }
 
-async fn own(key: &str, region: &str) -> SdkConfig {
+/// The SDK configuration of an access key in a region.
+async fn config_for(key: &str, region: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .credentials_provider(Credentials::new(key, "test", None, None, "test"))
@@ -37,17 +40,20 @@ async fn own(key: &str, region: &str) -> SdkConfig {
         .await
 }
 
-/// The eyes of somebody in an account and region.
-async fn eyes(emulator: &Emulator, key: &str, region: &str) -> Client {
-    let config = aws_sdk_cloudwatch::config::Builder::from(&own(key, region).await)
+/// A CloudWatch client of an access key in a region.
+async fn client_for(emulator: &Emulator, key: &str, region: &str) -> Client {
+    let config = aws_sdk_cloudwatch::config::Builder::from(&config_for(key, region).await)
         .endpoint_url(format!("http://{}", emulator.address))
         .retry_config(RetryConfig::standard())
         .build();
     Client::from_conf(config)
 }
 
-/// The alarms there, and the targets with datapoints there.
-async fn seen(client: &Client, location: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+/// The names of the alarms of a location, and the targets that have datapoints.
+async fn alarms_and_series(
+    client: &Client,
+    location: &str,
+) -> (BTreeSet<String>, BTreeSet<String>) {
     let prefix = alarm::name_prefix(location);
     let request = client.describe_alarms().alarm_name_prefix(prefix);
     let alarms = request.send().await.unwrap();
@@ -75,32 +81,32 @@ fn in_destination(name: &str, destination: &str) -> Arc<Target> {
     Arc::new(target)
 }
 
-fn three(location: &str, endpoint: &str) -> Settings {
+fn three_destinations(location: &str, endpoint: &str) -> Settings {
     let targets = vec![
         Arc::new(target("orders")),
         in_destination("returns", "far"),
         in_destination("refunds", "payments"),
     ];
     let mut settings = settings(location, endpoint, targets);
-    let there = DestinationSettings {
+    let destination = DestinationSettings {
         endpoint_url: Some(endpoint.to_owned()),
         actions_enabled: true,
         ..DestinationSettings::default()
     };
-    let far = DestinationSettings {
+    let us_east = DestinationSettings {
         region: Some("us-east-1".to_owned()),
-        ..there.clone()
+        ..destination.clone()
     };
     let payments = DestinationSettings {
         region: Some("eu-west-1".to_owned()),
         role: Some(Role {
-            arn: format!("arn:aws:iam::{OTHER}:role/probecause"),
+            arn: format!("arn:aws:iam::{OTHER_ACCOUNT}:role/probecause"),
             external_id: Some("orders".to_owned()),
         }),
-        ..there
+        ..destination
     };
     let destinations = &mut settings.cloudwatch.destinations;
-    destinations.insert("far".to_owned(), far);
+    destinations.insert("far".to_owned(), us_east);
     destinations.insert("payments".to_owned(), payments);
     settings
 }
@@ -109,36 +115,42 @@ fn three(location: &str, endpoint: &str) -> Settings {
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
     let emulator = Emulator::get().await;
-    let here = &format!("regions-{}", std::process::id());
-    let settings = Arc::new(three(here, &format!("http://{}", emulator.address)));
+    let location = &format!("regions-{}", std::process::id());
+    let settings = Arc::new(three_destinations(
+        location,
+        &format!("http://{}", emulator.address),
+    ));
     let metrics = DaemonMetrics::new().unwrap();
-    let sink =
-        CloudWatchSink::start_with(Arc::clone(&settings), metrics.clone(), Some(base().await));
+    let sink = CloudWatchSink::start_with(
+        Arc::clone(&settings),
+        metrics.clone(),
+        Some(sdk_config().await),
+    );
     for target in &settings.targets {
-        sink.publish(&passed(target, here));
-        sink.publish(&failed(target, here, 2, "lambda-throttled").again());
+        sink.publish(&passed(target, location));
+        sink.publish(&failed(target, location, 2, "lambda-throttled").again());
     }
     for (key, region, target) in [
         ("test", "eu-west-1", "orders"),
         ("test", "us-east-1", "returns"),
-        (OTHER, "eu-west-1", "refunds"),
+        (OTHER_ACCOUNT, "eu-west-1", "refunds"),
     ] {
-        let client = eyes(&emulator, key, region).await;
+        let client = client_for(&emulator, key, region).await;
         let alarms = [
-            alarm::heartbeat_name(here, 0),
-            alarm::target_alarm_name(here, target),
+            alarm::heartbeat_name(location, 0),
+            alarm::target_alarm_name(location, target),
         ];
-        let wanted = (
+        let expected = (
             BTreeSet::from(alarms),
             BTreeSet::from(["(heartbeat)".to_owned(), target.to_owned()]),
         );
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
-            let found = seen(&client, here).await;
-            if found == wanted {
+            let found = alarms_and_series(&client, location).await;
+            if found == expected {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "{key} {region}: {found:?}");
+            assert!(started.elapsed() < PATIENCE, "{key} {region}: {found:?}");
             sleep(Duration::from_millis(500)).await;
         }
     }
@@ -146,38 +158,38 @@ async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
     check_plan(&settings).await;
     assert_eq!(metrics.alarm_updates_late.get(), 0);
 
-    // Its last target moves home: nothing pages any more where it was.
+    // The last target of `far` moves to the main account. The alarms in `far` must not page.
     let mut moved = Settings::clone(&settings);
     moved.targets[1] = Arc::new(target("returns"));
     sink.configure(Arc::new(moved));
-    until_silent(&eyes(&emulator, "test", "us-east-1").await, here).await;
-    let home = alarm::target_alarm_name(here, "returns");
-    emulator.until_actions(&home, true, PATIENCE).await;
+    wait_for_disabled_actions(&client_for(&emulator, "test", "us-east-1").await, location).await;
+    let main_alarm = alarm::target_alarm_name(location, "returns");
+    emulator.until_actions(&main_alarm, true, PATIENCE).await;
     sink.shutdown(Duration::from_secs(5)).await;
     assert_eq!(metrics.spool_datapoints.get(), 0);
 }
 
-/// The command line sees all three as the daemon left them.
+/// Checks that `alarms plan` finds nothing to change in the three destinations.
 async fn check_plan(settings: &Settings) {
     let plan = Action::Plan {
         common: common(),
         detailed_exitcode: true,
     };
     let mut out = Vec::new();
-    let exit = carry_out(&plan, settings, Some(&base().await), &mut out).await;
+    let exit = carry_out(&plan, settings, Some(&sdk_config().await), &mut out).await;
     let text = String::from_utf8(out).unwrap();
     assert_eq!(exit, Ok(Exit::Fine), "{text}");
     assert_eq!(text.matches("2 as desired").count(), 3, "{text}");
 }
 
-/// Waits until the two alarms of an account tell nobody.
-async fn until_silent(account: &Client, location: &str) {
-    let begun = Instant::now();
+/// Waits until the actions of both alarms in an account are disabled.
+async fn wait_for_disabled_actions(client: &Client, location: &str) {
+    let started = Instant::now();
     loop {
         let prefix = alarm::name_prefix(location);
-        let request = account.describe_alarms().alarm_name_prefix(prefix);
-        let answer = request.send().await.unwrap();
-        let alarms = answer.metric_alarms();
+        let request = client.describe_alarms().alarm_name_prefix(prefix);
+        let response = request.send().await.unwrap();
+        let alarms = response.metric_alarms();
         assert_eq!(alarms.len(), 2);
         if alarms
             .iter()
@@ -185,7 +197,7 @@ async fn until_silent(account: &Client, location: &str) {
         {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "{alarms:?}");
+        assert!(started.elapsed() < PATIENCE, "{alarms:?}");
         sleep(Duration::from_millis(500)).await;
     }
 }

@@ -1,7 +1,7 @@
-//! AWS's own words about a failed request: its log line, the metrics around it, and the
-//! verdicts that follow.
+//! Diagnosis with evidence from AWS: parsing of log lines, and verdicts from the log line and the
+//! metrics of a failed request.
 
-mod log;
-mod metrics;
+mod log_lines;
+mod log_verdicts;
+mod metric_verdicts;
 mod support;
-mod verdict;

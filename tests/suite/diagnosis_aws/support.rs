@@ -1,4 +1,4 @@
-//! A failed request, what AWS says of it, and the verdict.
+//! Builders of a failed request, its AWS evidence and its diagnosis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::model::observation::{HttpVersion, Observation, Response};
 use probecause::model::target::{Integration, Target};
 
-/// Which front door answers.
+/// The front door that responds: an HTTP API or a REST API.
 #[derive(Clone, Copy)]
-pub(crate) enum Door {
+pub(crate) enum FrontDoor {
     Http,
     Rest,
 }
 
-/// A target with a Lambda function of its own that may run for a minute.
+/// A target with a Lambda function, declared shared or not, with a timeout of a minute.
 pub(crate) fn target(shared: bool) -> Target {
     let mut target = Target::with_defaults("t", url::Url::parse("https://127.0.0.1/a").unwrap());
     target.aws.integration = Some(Integration::Lambda);
@@ -28,7 +28,7 @@ pub(crate) fn target(shared: bool) -> Target {
     target
 }
 
-/// A settled window with three requests of ours, all failed.
+/// A settled window with three requests of the prober, all failed.
 pub(crate) fn window() -> MetricWindow {
     MetricWindow {
         from: Timestamp::UNIX_EPOCH,
@@ -43,8 +43,8 @@ pub(crate) fn window() -> MetricWindow {
     }
 }
 
-/// The same, with the API's count of our route: ours alone.
-pub(crate) fn alone() -> MetricWindow {
+/// The same window, in which the API counts no requests on the route but those of the prober.
+pub(crate) fn unshared_window() -> MetricWindow {
     let mut window = window();
     window.api = Some(ApiMetrics {
         count: Some(3.0),
@@ -55,9 +55,14 @@ pub(crate) fn alone() -> MetricWindow {
     window
 }
 
-/// Lambda's sums: throttles, invocations, errors; below nought: no datapoint.
-pub(crate) fn sums(mut window: MetricWindow, of: [f64; 3], longest: Option<f64>) -> MetricWindow {
-    let [throttles, invocations, errors] = of.map(|sum| (sum >= 0.0).then_some(sum));
+/// Sets the Lambda sums of throttles, invocations and errors, where a negative number stands for no
+/// datapoint, and the maximum duration in seconds.
+pub(crate) fn with_lambda_sums(
+    mut window: MetricWindow,
+    sums: [f64; 3],
+    longest: Option<f64>,
+) -> MetricWindow {
+    let [throttles, invocations, errors] = sums.map(|value| (value >= 0.0).then_some(value));
     window.lambda = Some(LambdaMetrics {
         invocations,
         errors,
@@ -68,20 +73,20 @@ pub(crate) fn sums(mut window: MetricWindow, of: [f64; 3], longest: Option<f64>)
     window
 }
 
-pub(crate) fn of_window(window: MetricWindow) -> AwsEvidence {
+pub(crate) fn evidence_from(window: MetricWindow) -> AwsEvidence {
     AwsEvidence {
         log: None,
         window: Some(window),
     }
 }
 
-/// The gateway's own answer after a time, with its front door's body and headers.
-pub(crate) fn answer(door: Door, status: u16, seconds: f64) -> Observation {
+/// An error response that the front door itself makes after a time, with its body and headers.
+pub(crate) fn observation(door: FrontDoor, status: u16, seconds: f64) -> Observation {
     let (body, headers) = match (door, status) {
-        (Door::Http, 503) => (r#"{"message":"Service Unavailable"}"#, HTTP),
-        (Door::Http, _) => (r#"{"message":"Internal Server Error"}"#, HTTP),
-        (Door::Rest, 504) => (r#"{"message": "Endpoint request timed out"}"#, REST),
-        (Door::Rest, _) => (r#"{"message": "Internal server error"}"#, REST),
+        (FrontDoor::Http, 503) => (r#"{"message":"Service Unavailable"}"#, HTTP),
+        (FrontDoor::Http, _) => (r#"{"message":"Internal Server Error"}"#, HTTP),
+        (FrontDoor::Rest, 504) => (r#"{"message": "Endpoint request timed out"}"#, REST),
+        (FrontDoor::Rest, _) => (r#"{"message": "Internal server error"}"#, REST),
     };
     let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://127.0.0.1/a");
     observation.phases.connect = Some(Duration::from_micros(100));
@@ -114,22 +119,26 @@ const REST: &[(&str, &str)] = &[
     ("x-amzn-errortype", "InternalServerErrorException"),
 ];
 
-pub(crate) fn facts(target: &Target, answer: &Observation, evidence: AwsEvidence) -> Facts {
+pub(crate) fn facts(target: &Target, observation: &Observation, evidence: AwsEvidence) -> Facts {
     let context = Context {
         aws: Some(Arc::new(evidence)),
         ..Context::at(Timestamp::UNIX_EPOCH)
     };
-    Facts::gather(target, answer, &context)
+    Facts::gather(target, observation, &context)
 }
 
-pub(crate) fn diagnose(target: &Target, answer: &Observation, evidence: AwsEvidence) -> Diagnosis {
+pub(crate) fn diagnose(
+    target: &Target,
+    observation: &Observation,
+    evidence: AwsEvidence,
+) -> Diagnosis {
     Rulebook::embedded()
         .unwrap()
-        .diagnose(&facts(target, answer, evidence))
+        .diagnose(&facts(target, observation, evidence))
 }
 
-/// `certainty cause` of the leader.
-pub(crate) fn told(diagnosis: &Diagnosis) -> String {
+/// `certainty cause` of a diagnosis.
+pub(crate) fn certainty_and_cause(diagnosis: &Diagnosis) -> String {
     let verdict = diagnosis.verdict.as_ref().unwrap();
     format!("{} {}", verdict.certainty, verdict.cause)
 }

@@ -1,8 +1,10 @@
-//! A thousand targets at 200 probes a second for a long time, with reloads, faults that come
-//! and go, and a CloudWatch that does: memory, descriptors and threads stay, every slot is
-//! accounted for, and the daemon's counters are what the targets have seen.
+//! A long run of a thousand targets at 200 probes a second, with reloads, intermittent faults
+//! and intermittent outages of CloudWatch. Memory, file descriptors and threads do not grow,
+//! every scheduled slot is a probe or a counted miss, and the daemon's counters match the
+//! requests that the targets received.
 //!
-//! Two minutes, or twenty with `--long`. Leaves `target/endurance.svg` to be looked at.
+//! It takes two minutes, or twenty with `--long`, and writes a plot to
+//! `target/endurance.svg`.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,43 +13,45 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::durability::account::Account;
-use crate::durability::ledger::{Ledger, Probed};
-use crate::durability::long;
-use crate::durability::plot::{Strip, plot};
-use crate::durability::prober::{Home, Prober, until, value};
+use crate::durability::daemon::{Daemon, DaemonFiles, metric_value, wait_until};
+use crate::durability::fake_cloudwatch::FakeCloudWatch;
+use crate::durability::long_form;
+use crate::durability::plot::{Chart, plot};
+use crate::durability::probed_server::ProbedServer;
+use crate::durability::recording_proxy::RecordingProxy;
 
 const TARGETS: usize = 1000;
 const INTERVAL: u64 = 5;
 
-/// These fail now and then; the others never do.
+/// Number of targets that fail from time to time; the others never fail.
 const FAILING: usize = 60;
 
-/// After this the memory is what it will be: everything was probed, every table was used.
-const WARM: usize = 40;
+/// Samples left out of the memory check, one per second: by then every target has been probed
+/// and every table has been used.
+const WARM_UP: usize = 40;
 
-/// What memory may still grow by, in MB, from the first quarter after the warm-up to the last
-/// one: the store's page cache fills, the allocator keeps what a reload needed.
+/// Allowed growth of the mean resident memory, in MB, from the first quarter after the warm-up
+/// to the last: the store's page cache fills, and the allocator keeps memory that a reload used.
 const GROWTH: f64 = 12.0;
 
-/// Open descriptors of an idle daemon: files, sockets of its own and of CloudWatch. Each
-/// target probed with a connection that stays open would add one.
+/// Upper bound of the open file descriptors of an idle daemon: files, its own sockets and those
+/// to CloudWatch. A leaked probe connection would add one.
 const IDLE_DESCRIPTORS: f64 = 60.0;
 
-/// One look at the daemon.
+/// One measurement of the daemon.
 struct Sample {
     memory: f64,
     descriptors: f64,
     threads: f64,
     missed: f64,
-    /// Probes that started more than 10 ms late, of those since the last look.
+    /// Share of the probes since the previous sample that started more than 10 ms late.
     late: f64,
 }
 
-fn config(cloudwatch: &str, probed: SocketAddr, targets: usize, version: usize) -> String {
+fn config(endpoint: &str, probed: SocketAddr, targets: usize, version: usize) -> String {
     let mut text = format!(
         "location = \"long\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
-         [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nendpoint_url = \"{cloudwatch}\"\n\
+         [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nendpoint_url = \"{endpoint}\"\n\
          [defaults]\ninterval = \"{INTERVAL}s\"\ntimeout = \"4s\"\n"
     );
     for number in 0..targets {
@@ -57,7 +61,7 @@ fn config(cloudwatch: &str, probed: SocketAddr, targets: usize, version: usize) 
         )
         .unwrap();
     }
-    // What a reload changes: these come and go.
+    // Each reload removes these targets and adds new ones.
     for number in 0..version % 5 {
         let url = format!("http://{probed}/extra-{version}-{number}");
         write!(
@@ -69,7 +73,7 @@ fn config(cloudwatch: &str, probed: SocketAddr, targets: usize, version: usize) 
     text
 }
 
-/// The values of a metric by target.
+/// The values of a metric by target, summed over its other labels.
 fn by_target(metrics: &str, name: &str) -> HashMap<String, f64> {
     let mut values = HashMap::new();
     let lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
@@ -82,99 +86,109 @@ fn by_target(metrics: &str, name: &str) -> HashMap<String, f64> {
     values
 }
 
-fn sample(prober: &Prober, metrics: &str, before: &mut (f64, f64)) -> Sample {
+fn take_sample(daemon: &Daemon, metrics: &str, before: &mut (f64, f64)) -> Sample {
     let lag = "probecause_schedule_lag_seconds_";
-    let all = value(metrics, &format!("{lag}count "));
-    let punctual = value(metrics, &format!("{lag}bucket{{le=\"0.01\"}} "));
-    let (new, well) = (all - before.0, punctual - before.1);
-    *before = (all, punctual);
+    let all = metric_value(metrics, &format!("{lag}count "));
+    let on_time = metric_value(metrics, &format!("{lag}bucket{{le=\"0.01\"}} "));
+    let (new, new_on_time) = (all - before.0, on_time - before.1);
+    *before = (all, on_time);
     Sample {
-        memory: prober.memory(),
-        descriptors: prober.descriptors(),
-        threads: prober.threads(),
+        memory: daemon.memory(),
+        descriptors: daemon.descriptors(),
+        threads: daemon.threads(),
         missed: by_target(metrics, "probecause_missed_total").values().sum(),
-        late: if new > 0.0 { 1.0 - well / new } else { 0.0 },
+        late: if new > 0.0 {
+            1.0 - new_on_time / new
+        } else {
+            0.0
+        },
     }
 }
 
-fn mean(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+fn mean(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "at most a few thousand")]
     let count = samples.len() as f64;
-    samples.iter().map(of).sum::<f64>() / count
+    samples.iter().map(value).sum::<f64>() / count
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: run by tests/run"]
-async fn a_long_run_with_reloads_faults_and_a_flapping_cloudwatch_leaks_and_loses_nothing() {
-    let _alone = crate::durability::ALONE.lock().await;
-    let seconds = if long() { 1200 } else { 120 };
-    let reload_every = if long() { 60 } else { 20 };
-    let (probed, address) = Probed::start().await;
-    let (account, upstream) = Account::start().await;
+async fn a_long_run_with_reloads_faults_and_outages_of_cloudwatch_leaks_nothing_and_loses_no_probe()
+{
+    let _guard = crate::durability::ONE_AT_A_TIME.lock().await;
+    let seconds = if long_form() { 1200 } else { 120 };
+    let reload_every = if long_form() { 60 } else { 20 };
+    let (probed, address) = ProbedServer::start().await;
+    let (cloudwatch, upstream) = FakeCloudWatch::start().await;
     let upstream: SocketAddr = upstream.trim_start_matches("http://").parse().unwrap();
-    let (cloudwatch, url) = Ledger::start(Some(upstream)).await;
-    let home = Home::new(&config(&url, address, TARGETS, 0));
-    let prober = Prober::start(&home).await;
+    let (proxy, url) = RecordingProxy::start(Some(upstream)).await;
+    let files = DaemonFiles::new(&config(&url, address, TARGETS, 0));
+    let daemon = Daemon::start(&files).await;
 
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut samples = Vec::new();
     let mut lag = (0.0, 0.0);
     for second in 1..=seconds {
-        sleep_until(begun + Duration::from_secs(second)).await;
+        sleep_until(started + Duration::from_secs(second)).await;
         if second % reload_every == 0 {
             let version = usize::try_from(second / reload_every).unwrap();
-            std::fs::write(home.config(), config(&url, address, TARGETS, version)).unwrap();
-            prober.reload().await;
+            std::fs::write(files.config(), config(&url, address, TARGETS, version)).unwrap();
+            daemon.reload().await;
         }
         if second % 15 == 0 {
             let fails = second % 30 == 0;
             probed.fail((0..if fails { FAILING } else { 0 }).map(|number| format!("t{number}")));
         }
         if second % 25 == 0 {
-            // Nobody listens there.
-            let away = SocketAddr::from(([127, 0, 0, 1], 9));
-            cloudwatch.forward_to(if second % 50 == 0 { upstream } else { away });
+            // No server listens on this port.
+            let closed = SocketAddr::from(([127, 0, 0, 1], 9));
+            proxy.forward_to(if second % 50 == 0 { upstream } else { closed });
         }
-        let metrics = prober.get("/metrics").await;
-        samples.push(sample(&prober, &metrics, &mut lag));
+        let metrics = daemon.get("/metrics").await;
+        samples.push(take_sample(&daemon, &metrics, &mut lag));
     }
     draw(&samples);
     check_flat(&samples);
-    check_counters(&prober, &probed, begun).await;
-    assert!(account.alarms() > 0);
-    // Connections under way come and go with the load of the machine; a leak stays.
-    std::fs::write(home.config(), config(&url, address, 1, 0)).unwrap();
-    prober.reload().await;
-    until("idle", async || prober.descriptors() < IDLE_DESCRIPTORS).await;
-    assert_eq!(prober.terminate().await, Some(0));
+    check_counters(&daemon, &probed, started).await;
+    assert!(cloudwatch.alarms() > 0);
+    // The number of open connections varies with the load of the machine. Only leaked ones
+    // remain when the daemon is idle.
+    std::fs::write(files.config(), config(&url, address, 1, 0)).unwrap();
+    daemon.reload().await;
+    wait_until("few open descriptors", async || {
+        daemon.descriptors() < IDLE_DESCRIPTORS
+    })
+    .await;
+    assert_eq!(daemon.terminate().await, Some(0));
 }
 
 fn draw(samples: &[Sample]) {
-    let strip = |name: &str, of: fn(&Sample) -> f64| Strip {
+    let chart = |name: &str, value: fn(&Sample) -> f64| Chart {
         name: name.to_owned(),
-        values: samples.iter().map(of).collect(),
+        values: samples.iter().map(value).collect(),
     };
-    let strips = [
-        strip("resident memory, MB", |one| one.memory),
-        strip("descriptors", |one| one.descriptors),
-        strip("probes that started more than 10 ms late, of 1", |one| {
-            one.late
-        }),
-        strip("missed slots so far", |one| one.missed),
+    let charts = [
+        chart("resident memory, MB", |sample| sample.memory),
+        chart("open file descriptors", |sample| sample.descriptors),
+        chart(
+            "share of probes that started more than 10 ms late",
+            |sample| sample.late,
+        ),
+        chart("missed slots, in total", |sample| sample.missed),
     ];
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/target/endurance.svg");
-    std::fs::write(file, plot(&strips)).unwrap();
+    std::fs::write(file, plot(&charts)).unwrap();
 }
 
-/// What is used stays what it is.
+/// Checks that memory and threads do not grow, and prints the means.
 fn check_flat(samples: &[Sample]) {
-    let warm = &samples[WARM..];
-    let quarter = warm.len() / 4;
-    let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
-    let change = |of: fn(&Sample) -> f64| (mean(first, of), mean(last, of));
-    let memory = change(|one| one.memory);
-    let descriptors = change(|one| one.descriptors);
-    let threads = change(|one| one.threads);
+    let samples = &samples[WARM_UP..];
+    let quarter = samples.len() / 4;
+    let (first, last) = (&samples[..quarter], &samples[samples.len() - quarter..]);
+    let change = |value: fn(&Sample) -> f64| (mean(first, value), mean(last, value));
+    let memory = change(|sample| sample.memory);
+    let descriptors = change(|sample| sample.descriptors);
+    let threads = change(|sample| sample.threads);
     println!(
         "from the first to the last quarter: {:.1} → {:.1} MB, {:.0} → {:.0} descriptors, \
          {:.0} → {:.0} threads; {:.2} % of the probes more than 10 ms late",
@@ -184,19 +198,22 @@ fn check_flat(samples: &[Sample]) {
         descriptors.1,
         threads.0,
         threads.1,
-        mean(samples, |one| one.late) * 100.0
+        mean(samples, |sample| sample.late) * 100.0
     );
     assert!(memory.1 - memory.0 < GROWTH, "memory grows: {memory:?}");
-    assert!(threads.1 - threads.0 < 8.0, "threads leak: {threads:?}");
+    assert!(
+        threads.1 - threads.0 < 8.0,
+        "threads were leaked: {threads:?}"
+    );
 }
 
-/// Probes are successes and failures, the targets saw as many, and every slot was a probe or
-/// was told to be missed.
-async fn check_counters(prober: &Prober, probed: &Probed, begun: Instant) {
-    let before = probed.counts();
-    let metrics = prober.get("/metrics").await;
-    let ran = begun.elapsed().as_secs() / INTERVAL;
-    let after = probed.counts();
+/// Checks that the daemon counted the probes that each target received, and that every slot of
+/// a healthy target was a probe or a counted miss.
+async fn check_counters(daemon: &Daemon, probed: &ProbedServer, started: Instant) {
+    let before = probed.probes_by_target();
+    let metrics = daemon.get("/metrics").await;
+    let ran = started.elapsed().as_secs() / INTERVAL;
+    let after = probed.probes_by_target();
     let probes = by_target(&metrics, "probecause_probes_total");
     let missed = by_target(&metrics, "probecause_missed_total");
     let failures = by_target(&metrics, "probecause_failures_total");
@@ -204,31 +221,31 @@ async fn check_counters(prober: &Prober, probed: &Probed, begun: Instant) {
     for number in 0..TARGETS {
         let name = format!("t{number}");
         let counted = probes[&name];
-        let (least, most) = (before[&name], after[&name]);
-        // One may be under way, seen there and not yet counted here.
-        #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
-        let (low, high) = (least as f64 - 1.0, most as f64);
+        let (seen_before, seen_after) = (before[&name], after[&name]);
+        // One probe may have reached the target and not be counted by the daemon yet.
+        #[expect(clippy::cast_precision_loss, reason = "at most a few thousand")]
+        let (low, high) = (seen_before as f64 - 1.0, seen_after as f64);
         assert!(
             (low..=high).contains(&counted),
-            "{name}: {counted} counted, {least} to {most} seen"
+            "{name}: {counted} probes counted, {seen_before} to {seen_after} received"
         );
-        sum = (sum.0 + counted, sum.1 + least, sum.2 + most);
+        sum = (sum.0 + counted, sum.1 + seen_before, sum.2 + seen_after);
         if number >= FAILING {
-            #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+            #[expect(clippy::cast_precision_loss, reason = "at most a few thousand")]
             let slots = ran as f64;
-            let told = counted + missed.get(&name).copied().unwrap_or_default();
+            let accounted = counted + missed.get(&name).copied().unwrap_or_default();
             assert!(
-                (slots - 1.0..=slots + 2.0).contains(&told),
-                "{name}: {told} of {slots} slots"
+                (slots - 1.0..=slots + 2.0).contains(&accounted),
+                "{name}: {accounted} probes and misses in {slots} slots"
             );
             assert!(failures.get(&name).copied().unwrap_or_default() < 1.0);
         }
     }
-    let (counted, least, most) = sum;
+    let (counted, seen_before, seen_after) = sum;
     println!(
-        "{counted} probes counted, {least} to {most} seen by the targets; {} slots missed",
+        "{counted} probes counted, {seen_before} to {seen_after} received by the targets; {} slots missed",
         missed.values().sum::<f64>()
     );
     let failed: f64 = failures.values().sum();
-    assert!(failed > 0.0, "no fault ever came");
+    assert!(failed > 0.0, "no probe failed");
 }

@@ -1,4 +1,5 @@
-//! `kill -9` at random moments under load.
+//! Kills the daemon with SIGKILL at random moments under load. No listed incident is lost, and
+//! at most one second of datapoints.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,93 +7,97 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use crate::durability::ledger::{Ledger, Probed};
-use crate::durability::prober::{Home, Prober, until};
-use crate::durability::{TARGETS, config, long, names};
+use crate::durability::daemon::{Daemon, DaemonFiles, wait_until};
+use crate::durability::probed_server::ProbedServer;
+use crate::durability::recording_proxy::RecordingProxy;
+use crate::durability::{TARGETS, config, long_form, target_names};
 
-/// One life of the daemon.
-struct Life {
+/// The time from a start of the daemon to its kill.
+struct Run {
     began: Timestamp,
     ended: Timestamp,
 }
 
-/// Between 0 and 1, differing each time: the moment of a kill has to be nobody's choice.
+/// A different number in 0..1 at each call, so that kills do not hit the same moment.
 fn random() -> f64 {
     f64::from(Timestamp::now().subsec_nanosecond() % 10_007) / 10_007.0
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes a minute, or four: run by tests/run"]
-async fn kill_9_loses_no_incident_and_at_most_a_second_of_datapoints() {
-    let _alone = crate::durability::ALONE.lock().await;
-    let kills = if long() { 20 } else { 4 };
-    let (probed, address) = Probed::start().await;
-    let (ledger, url) = Ledger::start(None).await;
-    let quiet = |_: &str| "alarm = { enabled = false }".to_owned();
-    let home = Home::new(&config("kill", &url, address, quiet));
+#[ignore = "takes one to four minutes: run by tests/run"]
+async fn kill_9_loses_no_incident_and_at_most_one_second_of_datapoints() {
+    let _guard = crate::durability::ONE_AT_A_TIME.lock().await;
+    let kills = if long_form() { 20 } else { 4 };
+    let (probed, address) = ProbedServer::start().await;
+    let (proxy, url) = RecordingProxy::start(None).await;
+    let without_alarm = |_: &str| "alarm = { enabled = false }".to_owned();
+    let files = DaemonFiles::new(&config("kill", &url, address, without_alarm));
 
-    // Every incident that was ever shown, with when it was opened.
-    let mut shown = HashMap::new();
-    let mut lives = Vec::new();
+    // Every incident that the API ever listed: id → time of opening.
+    let mut listed = HashMap::new();
+    let mut runs = Vec::new();
     for number in 0..kills {
         let began = Timestamp::now();
-        let prober = Prober::start(&home).await;
-        check_memory(&prober, &shown).await;
-        work(&prober, &probed, number, &mut shown).await;
-        prober.kill().await;
-        lives.push(Life {
+        let daemon = Daemon::start(&files).await;
+        check_incidents_are_kept(&daemon, &listed).await;
+        run_under_failures(&daemon, &probed, number, &mut listed).await;
+        daemon.kill().await;
+        runs.push(Run {
             began,
             ended: Timestamp::now(),
         });
     }
 
-    // The last life sends what the others left, and ends in order.
-    let prober = Prober::start(&home).await;
-    check_memory(&prober, &shown).await;
-    until("the backlog is sent", async || {
-        prober.metric("probecause_spool_datapoints ").await < 1.0
+    // The last run sends the backlog of the others and exits cleanly.
+    let daemon = Daemon::start(&files).await;
+    check_incidents_are_kept(&daemon, &listed).await;
+    wait_until("the backlog is sent", async || {
+        daemon.metric("probecause_spool_datapoints ").await < 1.0
     })
     .await;
-    println!("{} incidents shown, none lost", shown.len());
+    println!("{} incidents listed, none lost", listed.len());
     assert!(
-        shown.len() >= 5 * usize::from(kills > 4) + 5,
-        "too few incidents to tell"
+        listed.len() >= 5 * usize::from(kills > 4) + 5,
+        "too few incidents for a meaningful test"
     );
-    assert_eq!(prober.terminate().await, Some(0));
-    compare(&lives, &probed, &ledger);
-    check_database(&home);
+    assert_eq!(daemon.terminate().await, Some(0));
+    check_losses(&runs, &probed, &proxy);
+    check_database(&files);
 }
 
-/// Lets the daemon work for a few seconds while targets fail and recover, and notes the
-/// incidents that it shows.
-async fn work(
-    prober: &Prober,
-    probed: &Probed,
+/// Runs the daemon for a few seconds while targets fail and recover, and adds the incidents
+/// that it lists to `listed`.
+async fn run_under_failures(
+    daemon: &Daemon,
+    probed: &ProbedServer,
     number: usize,
-    shown: &mut HashMap<String, String>,
+    listed: &mut HashMap<String, String>,
 ) {
-    let until = Instant::now() + Duration::from_secs_f64(6.0 + 3.0 * random());
-    let failing = names().skip(number * 7 % TARGETS).step_by(3).take(10);
+    let deadline = Instant::now() + Duration::from_secs_f64(6.0 + 3.0 * random());
+    let failing = target_names()
+        .skip(number * 7 % TARGETS)
+        .step_by(3)
+        .take(10);
     probed.fail(failing);
-    let mut calm = false;
-    while Instant::now() < until {
-        for incident in prober.incidents().await {
+    let mut few_failing = false;
+    while Instant::now() < deadline {
+        for incident in daemon.incidents().await {
             let text = |key: &str| incident[key].as_str().unwrap().to_owned();
-            shown.insert(text("incident_id"), text("opened"));
+            listed.insert(text("incident_id"), text("opened"));
         }
-        if !calm && until - Instant::now() < Duration::from_secs(3) {
-            calm = true;
-            probed.fail(names().skip(number * 7 % TARGETS).step_by(3).take(3));
+        if !few_failing && deadline - Instant::now() < Duration::from_secs(3) {
+            few_failing = true;
+            probed.fail(target_names().skip(number * 7 % TARGETS).step_by(3).take(3));
         }
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// Nothing that was shown is gone, and nothing was set aside.
-async fn check_memory(prober: &Prober, shown: &HashMap<String, String>) {
-    assert_eq!(prober.said("store:"), Vec::<String>::new());
-    assert!(prober.metric("probecause_store_up ").await > 0.0);
-    let known: HashMap<_, _> = prober
+/// Checks that the daemon still has every listed incident and that its store had no problem.
+async fn check_incidents_are_kept(daemon: &Daemon, listed: &HashMap<String, String>) {
+    assert_eq!(daemon.log_lines_containing("store:"), Vec::<String>::new());
+    assert!(daemon.metric("probecause_store_up ").await > 0.0);
+    let incidents: HashMap<_, _> = daemon
         .incidents()
         .await
         .into_iter()
@@ -101,45 +106,45 @@ async fn check_memory(prober: &Prober, shown: &HashMap<String, String>) {
             (text("incident_id"), text("opened"))
         })
         .collect();
-    for (id, opened) in shown {
+    for (id, opened) in listed {
         assert_eq!(
-            known.get(id),
+            incidents.get(id),
             Some(opened),
-            "incident {id} is lost or changed"
+            "incident {id} was lost or changed"
         );
     }
 }
 
-/// Probes that were answered in each life, beside the values that CloudWatch has of it.
-fn compare(lives: &[Life], probed: &Probed, ledger: &Ledger) {
-    let points = ledger.points("Failed");
-    for (number, life) in lives.iter().enumerate() {
-        let asked: usize = names()
-            .map(|name| probed.between(&name, life.began, life.ended))
+/// Compares the probes that arrived during each run with the values that CloudWatch accepted.
+fn check_losses(runs: &[Run], probed: &ProbedServer, proxy: &RecordingProxy) {
+    let datapoints = proxy.datapoints("Failed");
+    for (number, run) in runs.iter().enumerate() {
+        let probes: usize = target_names()
+            .map(|name| probed.probes_between(&name, run.began, run.ended))
             .sum();
-        let within = points
+        let within = datapoints
             .iter()
-            .filter(|(_, at, _)| (life.began..life.ended).contains(at));
-        let taken: usize = within.map(|(.., count)| count).sum();
-        let lost = asked.saturating_sub(taken);
-        let seconds = (life.ended - life.began).total(jiff::Unit::Second).unwrap();
+            .filter(|(_, at, _)| (run.began..run.ended).contains(at));
+        let values: usize = within.map(|(.., count)| count).sum();
+        let lost = probes.saturating_sub(values);
+        let seconds = (run.ended - run.began).total(jiff::Unit::Second).unwrap();
         println!(
-            "kill {}: after {seconds:.1} s and {asked} probes: {lost} lost, {} twice",
+            "kill {}: after {seconds:.1} s and {probes} probes: {lost} lost, {} duplicated",
             number + 1,
-            taken.saturating_sub(asked)
+            values.saturating_sub(probes)
         );
-        assert!(asked > TARGETS, "only {asked} probes");
-        // A second's worth: what was not on disk yet, and probes that were under way.
-        assert!(lost <= TARGETS, "{lost} lost of a life");
+        assert!(probes > TARGETS, "only {probes} probes");
+        // One second of probes: results that were not on disk yet, and probes in flight.
+        assert!(lost <= TARGETS, "{lost} probes of one run were lost");
     }
     println!(
-        "{} datapoints arrived twice, told as such or not",
-        ledger.duplicates()
+        "{} duplicate datapoints, counted as duplicates by the daemon or not",
+        proxy.duplicates()
     );
 }
 
-fn check_database(home: &Home) {
-    let path = home.state().join(probecause::io::store::DATABASE_FILE);
+fn check_database(files: &DaemonFiles) {
+    let path = files.state().join(probecause::io::store::DATABASE_FILE);
     let database = rusqlite::Connection::open(path).unwrap();
     let check = database.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
     assert_eq!(check.unwrap(), "ok");

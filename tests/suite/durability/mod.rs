@@ -1,52 +1,55 @@
-//! Nothing is lost: a daemon under load whose CloudWatch goes away, and one that is killed
-//! again and again. Very many failures at once hold nothing back, and a long run leaks nothing.
+//! Durability: a daemon under load loses no data when CloudWatch is down or the daemon is
+//! killed, delays no alarm when very many targets fail at once, and leaks nothing in a long
+//! run.
 //!
-//! Ignored by default, since they take their time: `tests/run` runs the short forms, and
-//! `tests/run --long` (PROBECAUSE_LONG=1) the whole ones. What is counted stands beside
-//! what was asked for, in the output.
+//! These tests take minutes and are ignored by default. `tests/run` runs their short forms,
+//! `tests/run --long` (`PROBECAUSE_LONG=1`) their long forms. They print the measured
+//! numbers next to the expected ones.
 
-mod account;
+mod daemon;
 mod endurance;
+mod fake_cloudwatch;
 mod kill;
-mod ledger;
+mod mass_failure;
 mod outage;
 mod plot;
-mod prober;
-mod throng;
+mod probed_server;
+mod recording_proxy;
 
-/// One at a time: each watches how punctual its daemon is.
+/// Held by each test while it runs: each measures its daemon's schedule, which a second
+/// daemon under load would delay.
 #[cfg(test)]
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Targets, each probed once a second: 200 probes a second.
+/// Number of targets. Each is probed once a second: 200 probes a second.
 #[cfg(test)]
 const TARGETS: usize = 200;
 
-/// Whether the long forms are wanted.
+/// Whether to run the long forms of the tests.
 #[cfg(test)]
-fn long() -> bool {
+fn long_form() -> bool {
     std::env::var_os("PROBECAUSE_LONG").is_some_and(|value| value == "1")
 }
 
-/// The targets' names.
+/// The names of the targets.
 #[cfg(test)]
-fn names() -> impl Iterator<Item = String> {
+fn target_names() -> impl Iterator<Item = String> {
     (0..TARGETS).map(|number| format!("t{number}"))
 }
 
-/// A configuration that tells CloudWatch of each probe, in windows of 10 s. `own` is what
-/// a target says of itself beside its name and address.
+/// A configuration that publishes every probe to CloudWatch in windows of 10 s.
+/// `target_keys` returns further TOML keys of a target by its name.
 #[cfg(test)]
 fn config(
     location: &str,
     cloudwatch: &str,
-    probed: std::net::SocketAddr,
-    own: impl Fn(&str) -> String,
+    probed_server: std::net::SocketAddr,
+    target_keys: impl Fn(&str) -> String,
 ) -> String {
-    let targets: String = names()
+    let targets: String = target_names()
         .map(|name| {
-            let own = own(&name);
-            format!("[[target]]\nname = \"{name}\"\nurl = \"http://{probed}/{name}\"\n{own}\n")
+            let target_keys = target_keys(&name);
+            format!("[[target]]\nname = \"{name}\"\nurl = \"http://{probed_server}/{name}\"\n{target_keys}\n")
         })
         .collect();
     format!(

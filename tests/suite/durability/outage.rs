@@ -1,7 +1,7 @@
-//! CloudWatch dies under 200 probes a second, and comes back.
+//! CloudWatch goes down and comes back while the daemon makes 200 probes a second.
 //!
-//! The emulator keeps nothing when it dies, so that the alarms are applied again when it
-//! is back; CloudWatch itself would have kept them.
+//! The emulator loses its state when it stops, so the test applies the alarms again once a
+//! new emulator runs. CloudWatch itself would keep them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,143 +12,168 @@ use probecause::domain::alarm::target_alarm_name;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use crate::durability::ledger::{Ledger, Probed};
-use crate::durability::prober::{Home, Prober, until, value};
-use crate::durability::{TARGETS, config, long, names};
+use crate::durability::daemon::{Daemon, DaemonFiles, metric_value, wait_until};
+use crate::durability::probed_server::ProbedServer;
+use crate::durability::recording_proxy::RecordingProxy;
+use crate::durability::{TARGETS, config, long_form, target_names};
 use crate::support::cloudwatch::emulator::Emulator;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long a target fails while CloudWatch is away. The emulator looks back over three
-/// periods of 10 s and takes any datapoint in them, so that it has to be over long before.
-const BRIEFLY: Duration = Duration::from_secs(5);
+/// How long one target fails during the outage. The emulator evaluates all datapoints of the
+/// last three periods of 10 s, so the failure must be older than that when CloudWatch is back.
+const FAILURE_DURATION: Duration = Duration::from_secs(5);
 
-/// Stays healthy.
+/// A target that stays healthy.
 const HEALTHY: &str = "t0";
-/// Fails and recovers while CloudWatch is away.
-const BRIEF: &str = "t1";
-/// Fails when CloudWatch is back.
-const LATER: &str = "t2";
+/// A target that fails and recovers during the outage.
+const FAILS_DURING_OUTAGE: &str = "t1";
+/// A target that fails once CloudWatch is back.
+const FAILS_AFTER_OUTAGE: &str = "t2";
 
-/// The share of probes between two scrapes that started within 10 ms.
-fn punctual(before: &str, after: &str) -> f64 {
-    let between = |bound: &str| {
+/// Share of the probes between two scrapes that started at most 10 ms late.
+fn share_on_time(before: &str, after: &str) -> f64 {
+    let count = |bound: &str| {
         let series = format!("probecause_schedule_lag_seconds_bucket{{le=\"{bound}\"}} ");
-        value(after, &series) - value(before, &series)
+        metric_value(after, &series) - metric_value(before, &series)
     };
-    between("0.01") / between("+Inf")
+    count("0.01") / count("+Inf")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn an_outage_of_cloudwatch_loses_nothing_and_fires_nothing() {
-    let _alone = crate::durability::ALONE.lock().await;
-    let outage = Duration::from_secs(if long() { 180 } else { 40 });
+async fn an_outage_of_cloudwatch_loses_no_datapoint_and_fires_no_alarm_for_an_old_failure() {
+    let _guard = crate::durability::ONE_AT_A_TIME.lock().await;
+    let outage = Duration::from_secs(if long_form() { 180 } else { 40 });
     let emulator = Emulator::get().await;
-    let (probed, address) = Probed::start().await;
-    let (ledger, url) = Ledger::start(Some(emulator.address)).await;
-    let here = format!("outage-{}", std::process::id());
-    let own = |name: &str| {
-        let alarmed = [HEALTHY, BRIEF, LATER].contains(&name);
-        format!("alarm = {{ enabled = {alarmed} }}")
+    let (probed, address) = ProbedServer::start().await;
+    let (proxy, url) = RecordingProxy::start(Some(emulator.address)).await;
+    let location = format!("outage-{}", std::process::id());
+    let alarm_key = |name: &str| {
+        let has_alarm = [HEALTHY, FAILS_DURING_OUTAGE, FAILS_AFTER_OUTAGE].contains(&name);
+        format!("alarm = {{ enabled = {has_alarm} }}")
     };
-    let home = Home::new(&config(&here, &url, address, own));
-    let prober = Prober::start(&home).await;
-    for target in [HEALTHY, BRIEF, LATER] {
-        let alarm = target_alarm_name(&here, target);
+    let files = DaemonFiles::new(&config(&location, &url, address, alarm_key));
+    let daemon = Daemon::start(&files).await;
+    for target in [HEALTHY, FAILS_DURING_OUTAGE, FAILS_AFTER_OUTAGE] {
+        let alarm = target_alarm_name(&location, target);
         emulator
             .until(&alarm, StateValue::Ok, PATIENCE, || {})
             .await;
     }
 
-    go_away(emulator, &prober, &probed, outage).await;
+    stop_cloudwatch(emulator, &daemon, &probed, outage).await;
     let emulator = Emulator::get().await;
-    ledger.forward_to(emulator.address);
-    apply(&home).await;
-    probed.fail([LATER.to_owned()]);
-    come_back(&emulator, &prober, &here).await;
+    proxy.forward_to(emulator.address);
+    apply_alarms(&files).await;
+    probed.fail([FAILS_AFTER_OUTAGE.to_owned()]);
+    check_return_of_cloudwatch(&emulator, &daemon, &location).await;
     let series = "probecause_cloudwatch_maybe_duplicates_total ";
-    let counted = prober.metric(series).await;
+    let counted = daemon.metric(series).await;
     let series = "probecause_sink_dropped_total{sink=\"cloudwatch\"} ";
-    let dropped = prober.metric(series).await;
-    assert_eq!(prober.terminate().await, Some(0));
+    let dropped = daemon.metric(series).await;
+    assert_eq!(daemon.terminate().await, Some(0));
 
     println!(
-        "{} came twice, {counted} counted as such",
-        ledger.duplicates()
+        "{} duplicate datapoints, {counted} counted as duplicates by the daemon",
+        proxy.duplicates()
     );
-    assert!(ledger.duplicates() as f64 <= counted);
-    assert!(dropped < 1.0, "{dropped} dropped");
-    compare(&probed, &ledger);
+    assert!(proxy.duplicates() as f64 <= counted);
+    assert!(dropped < 1.0, "{dropped} datapoints dropped");
+    check_no_value_is_lost(&probed, &proxy);
 }
 
-/// Stops the emulator and watches the daemon beside one that sends nothing to CloudWatch:
-/// whatever else this machine does delays both.
-async fn go_away(emulator: Emulator, prober: &Prober, probed: &Probed, outage: Duration) {
-    let (_others, address) = Probed::start().await;
+/// Stops the emulator and compares the daemon's schedule with that of a second daemon without
+/// CloudWatch, since other load on this machine delays both.
+async fn stop_cloudwatch(
+    emulator: Emulator,
+    daemon: &Daemon,
+    probed: &ProbedServer,
+    outage: Duration,
+) {
+    let (_control_targets, address) = ProbedServer::start().await;
     let text = config("control", "http://127.0.0.1:9", address, |_| String::new());
-    let home = Home::new(&text.replace("enabled = true", "enabled = false"));
-    let control = Prober::start(&home).await;
+    let files = DaemonFiles::new(&text.replace("enabled = true", "enabled = false"));
+    let control = Daemon::start(&files).await;
     control
-        .metric_until("probecause_schedule_lag_seconds_count ", TARGETS)
+        .wait_for_metric("probecause_schedule_lag_seconds_count ", TARGETS)
         .await;
 
-    let before = (prober.get("/metrics").await, control.get("/metrics").await);
-    let memory = prober.memory();
+    let before = (daemon.get("/metrics").await, control.get("/metrics").await);
+    let memory = daemon.memory();
     drop(emulator);
-    probed.fail([BRIEF.to_owned()]);
-    sleep(BRIEFLY).await;
+    probed.fail([FAILS_DURING_OUTAGE.to_owned()]);
+    sleep(FAILURE_DURATION).await;
     probed.fail([]);
-    sleep(outage.saturating_sub(BRIEFLY)).await;
-    let after = (prober.get("/metrics").await, control.get("/metrics").await);
-    let waiting = value(&after.0, "probecause_spool_datapoints ");
-    let memory_then = prober.memory();
-    println!("{outage:?} without CloudWatch: {waiting} datapoints wait");
-    println!("resident memory: {memory:.1} MiB before, {memory_then:.1} MiB at the end");
-    let (own, other) = (punctual(&before.0, &after.0), punctual(&before.1, &after.1));
-    println!("probes within 10 ms of their slot: {own:.4}, without CloudWatch {other:.4}");
+    sleep(outage.saturating_sub(FAILURE_DURATION)).await;
+    let after = (daemon.get("/metrics").await, control.get("/metrics").await);
+    let spooled = metric_value(&after.0, "probecause_spool_datapoints ");
+    let memory_after = daemon.memory();
+    println!("{outage:?} without CloudWatch: {spooled} datapoints in the spool");
+    println!("resident memory: {memory:.1} MiB before, {memory_after:.1} MiB at the end");
+    let on_time = share_on_time(&before.0, &after.0);
+    let control_on_time = share_on_time(&before.1, &after.1);
+    println!(
+        "probes within 10 ms of their slot: {on_time:.4}, in the daemon without CloudWatch {control_on_time:.4}"
+    );
     assert_eq!(control.terminate().await, Some(0));
-    assert!(waiting >= TARGETS as f64, "only {waiting} datapoints wait");
-    assert!(memory_then < memory + 32.0, "memory grew");
-    assert!(own >= other - 0.1, "CloudWatch delays the schedule");
+    assert!(
+        spooled >= TARGETS as f64,
+        "only {spooled} datapoints in the spool"
+    );
+    assert!(memory_after < memory + 32.0, "resident memory grew");
+    assert!(
+        on_time >= control_on_time - 0.1,
+        "the outage of CloudWatch delays the schedule"
+    );
 }
 
-/// What is fresh fires, what is old does not, and in the end nothing waits.
-async fn come_back(emulator: &Emulator, prober: &Prober, here: &str) {
-    let alarm = target_alarm_name(here, LATER);
-    let brief = target_alarm_name(here, BRIEF);
+/// Checks that a current failure fires its alarm, that a past one does not, and that the
+/// daemon sends its whole backlog.
+async fn check_return_of_cloudwatch(emulator: &Emulator, daemon: &Daemon, location: &str) {
+    let alarm = target_alarm_name(location, FAILS_AFTER_OUTAGE);
+    let old_alarm = target_alarm_name(location, FAILS_DURING_OUTAGE);
     let mut states = Vec::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
-        states.push(state(emulator, &brief).await);
-        if state(emulator, &alarm).await == StateValue::Alarm {
+        states.push(alarm_state(emulator, &old_alarm).await);
+        if alarm_state(emulator, &alarm).await == StateValue::Alarm {
             break;
         }
-        assert!(begun.elapsed() < PATIENCE, "the live alarm never fired");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "the alarm of the current failure did not fire"
+        );
         sleep(Duration::from_secs(1)).await;
     }
     println!(
-        "the alarm of a live failure: {:.0?} after the return",
-        begun.elapsed()
+        "the alarm of the current failure fired {:.0?} after CloudWatch was back",
+        started.elapsed()
     );
-    assert!(!states.contains(&StateValue::Alarm), "an old failure fired");
-    until("the backlog is sent", async || {
-        prober.metric("probecause_spool_datapoints ").await < 1.0
+    assert!(
+        !states.contains(&StateValue::Alarm),
+        "the alarm of a past failure fired"
+    );
+    wait_until("the backlog is sent", async || {
+        daemon.metric("probecause_spool_datapoints ").await < 1.0
     })
     .await;
-    println!("nothing waits {:.0?} after the return", begun.elapsed());
+    println!(
+        "the backlog was sent {:.0?} after CloudWatch was back",
+        started.elapsed()
+    );
 }
 
-async fn state(emulator: &Emulator, alarm: &str) -> StateValue {
+async fn alarm_state(emulator: &Emulator, alarm: &str) -> StateValue {
     emulator.describe(alarm).await.state_value.unwrap()
 }
 
-/// Writes the alarms, as an operator would.
-async fn apply(home: &Home) {
+/// Applies the alarms with the command line.
+async fn apply_alarms(files: &DaemonFiles) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
     command
         .args(["alarms", "apply", "--config"])
-        .arg(home.config());
+        .arg(files.config());
     command
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test");
@@ -160,35 +185,46 @@ async fn apply(home: &Home) {
     );
 }
 
-/// Every probe has its value, and each window has its own probes.
-fn compare(probed: &Probed, ledger: &Ledger) {
-    let points = ledger.points("Failed");
-    let taken: usize = points.iter().map(|(.., count)| count).sum();
-    println!("{} probes, {taken} values in CloudWatch", probed.count());
-    assert_eq!(taken, probed.count());
+/// Checks that CloudWatch has one value for every probe, in the window of the probe.
+fn check_no_value_is_lost(probed: &ProbedServer, proxy: &RecordingProxy) {
+    let datapoints = proxy.datapoints("Failed");
+    let accepted: usize = datapoints.iter().map(|(.., count)| count).sum();
+    println!(
+        "{} probes, {accepted} values in CloudWatch",
+        probed.probe_count()
+    );
+    assert_eq!(accepted, probed.probe_count());
 
     let window = |at: Timestamp| at.as_second().div_euclid(10);
     let mut windows: HashMap<(&str, i64), usize> = HashMap::new();
-    for (target, at, count) in &points {
+    for (target, at, count) in &datapoints {
         *windows.entry((target, window(*at))).or_default() += count;
     }
-    let first = points.iter().map(|(_, at, _)| window(*at)).min().unwrap();
-    let last = points.iter().map(|(_, at, _)| window(*at)).max().unwrap();
-    let names: Vec<_> = names().collect();
+    let first = datapoints
+        .iter()
+        .map(|(_, at, _)| window(*at))
+        .min()
+        .unwrap();
+    let last = datapoints
+        .iter()
+        .map(|(_, at, _)| window(*at))
+        .max()
+        .unwrap();
+    let target_names: Vec<_> = target_names().collect();
     let mut compared = 0;
     for number in first..=last {
         let from = Timestamp::from_second(number * 10).unwrap();
         let to = Timestamp::from_second(number * 10 + 10).unwrap();
-        for name in &names {
-            let asked = probed.between(name, from, to);
-            let taken = windows.get(&(name.as_str(), number)).copied().unwrap_or(0);
-            // A probe that was asked at the end of a window may be told in the next.
+        for name in &target_names {
+            let probes = probed.probes_between(name, from, to);
+            let accepted = windows.get(&(name.as_str(), number)).copied().unwrap_or(0);
+            // A probe that starts at the end of a window may be counted in the next one.
             assert!(
-                asked.abs_diff(taken) <= 1,
-                "{name} at {from}: {asked} asked, {taken} taken"
+                probes.abs_diff(accepted) <= 1,
+                "{name} at {from}: {probes} probes, {accepted} values"
             );
             compared += 1;
         }
     }
-    println!("{compared} windows have their own probes");
+    println!("{compared} windows have the values of their probes");
 }

@@ -1,6 +1,6 @@
-//! Asking AWS for evidence, against an emulator that keeps metrics, logs and roles.
+//! Evidence collection against an emulator of CloudWatch, CloudWatch Logs and STS.
 //!
-//! Ignored by default: `tests/run` prepares the emulator and runs these.
+//! Ignored by default; `tests/run` sets up the emulator and runs these tests.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,15 +21,15 @@ use crate::support::cloudwatch::telemetry;
 mod verdicts;
 
 use emulator::Emulator;
-use evidence::{last, next, question, settings, target};
+use evidence::{last_update, next_update, request, settings, target};
 use proxy::Proxy;
 use telemetry::Telemetry;
 
-/// The emulator answers within a second; on a loaded machine within many.
+/// Time limit of a wait. The emulator answers within a second on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One emulator for the tests that run at a time: it takes long to start, and ends with
-/// the last of them.
+/// The emulator that concurrent tests share, because it starts slowly. It stops when the last
+/// of them drops it.
 #[cfg(test)]
 async fn emulator() -> Arc<Emulator> {
     static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
@@ -42,9 +42,9 @@ async fn emulator() -> Arc<Emulator> {
     emulator
 }
 
-/// A name that an emulator which outlives the run has not seen.
+/// A name that is unique to this call, since an emulator may keep data of earlier runs.
 #[cfg(test)]
-fn fresh(name: &str) -> String {
+fn unique(name: &str) -> String {
     format!(
         "{name}-{}-{}",
         std::process::id(),
@@ -52,9 +52,10 @@ fn fresh(name: &str) -> String {
     )
 }
 
-/// What the default chain would give: only its clock lets a role be assumed.
+/// The SDK configuration of the default chain, with test credentials. A role can be assumed only
+/// with a configuration that has the chain's time source.
 #[cfg(test)]
-async fn base() -> aws_config::SdkConfig {
+async fn sdk_config() -> aws_config::SdkConfig {
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .region(aws_config::Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
@@ -62,7 +63,7 @@ async fn base() -> aws_config::SdkConfig {
         .await
 }
 
-/// The daemon's way of asking, and where its answers come out.
+/// Starts a collector; returns it with its updates and its metrics.
 #[cfg(test)]
 async fn start(
     settings: &Settings,
@@ -71,16 +72,16 @@ async fn start(
     mpsc::Receiver<EvidenceUpdate>,
     DaemonMetrics,
 ) {
-    let (sender, answers) = mpsc::channel(64);
+    let (sender, updates) = mpsc::channel(64);
     let metrics = DaemonMetrics::new().unwrap();
-    let asking = EvidenceCollector::start(
+    let collector = EvidenceCollector::start(
         settings,
         metrics.clone(),
         sender,
-        Some(base().await),
+        Some(sdk_config().await),
         FIRST_LOG_SEARCH,
     );
-    (asking, answers, metrics)
+    (collector, updates, metrics)
 }
 
 #[cfg(test)]
@@ -88,37 +89,39 @@ fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
-/// A value that AWS put down: moment, namespace, dimensions, metric and value.
+/// A datapoint: time before the request, namespace, dimensions, metric and value.
 #[cfg(test)]
-type Put<'a> = (Duration, &'a str, &'a [(&'a str, &'a str)], &'a str, f64);
+type Datapoint<'a> = (Duration, &'a str, &'a [(&'a str, &'a str)], &'a str, f64);
 
-/// The settled window of a request twenty minutes ago, with these values put so long
-/// before it.
+/// Puts datapoints for a request of twenty minutes ago and returns its settled metric window.
 #[cfg(test)]
-async fn window(declare: impl FnOnce(&mut AwsDeclarations), puts: &[Put<'_>]) -> MetricWindow {
+async fn settled_window(
+    declare: impl FnOnce(&mut AwsDeclarations),
+    datapoints: &[Datapoint<'_>],
+) -> MetricWindow {
     let emulator = emulator().await;
-    let telemetry = Telemetry::of(emulator.address);
+    let telemetry = Telemetry::new(emulator.address);
     let target = target("orders", |target| {
         target.aws.function_timeout = Some(Duration::from_secs(3));
         declare(&mut target.aws);
     });
-    let question = question(&target, None, minutes(20));
-    for (before, namespace, dimensions, metric, value) in puts {
-        let at = question.began - *before;
+    let request = request(&target, None, minutes(20));
+    for (before, namespace, dimensions, metric, value) in datapoints {
+        let at = request.began - *before;
         telemetry
             .put(namespace, dimensions, at, &[(metric, *value)])
             .await;
     }
     let url = format!("http://{}", emulator.address);
-    let (asking, mut answers, metrics) = start(&settings(&url, &[Arc::clone(&target)])).await;
-    asking.ask(question.clone());
-    let (answer, before) = last(&mut answers, PATIENCE).await;
-    assert_eq!((answer.began, before), (question.began, 0));
+    let (collector, mut updates, metrics) = start(&settings(&url, &[Arc::clone(&target)])).await;
+    collector.ask(request.clone());
+    let (update, before) = last_update(&mut updates, PATIENCE).await;
+    assert_eq!((update.began, before), (request.began, 0));
     let requests = &metrics.evidence_requests;
     let ok = requests.with_label_values(&["GetMetricData", "ok"]);
     assert_eq!(ok.get(), 1);
     assert!(metrics.evidence_cost.get() > 0.0);
-    let window = answer.evidence.window.clone().unwrap();
+    let window = update.evidence.window.clone().unwrap();
     assert!(window.settled && window.ours == 1, "{window:?}");
     window
 }
@@ -127,8 +130,8 @@ const NOW: Duration = Duration::ZERO;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn the_series_of_an_alias_come_back_for_the_window() {
-    let function = &fresh("orders")[..];
+async fn the_metric_window_has_the_series_of_the_alias() {
+    let function = &unique("orders")[..];
     let resource = format!("{function}:live");
     let alias = &[("FunctionName", function), ("Resource", &resource)][..];
     let whole = &[("FunctionName", function)][..];
@@ -136,26 +139,29 @@ async fn the_series_of_an_alias_come_back_for_the_window() {
         aws.function = Some(function.to_owned());
         aws.qualifier = Some("live".to_owned());
     };
-    let puts: [Put<'_>; 6] = [
+    let datapoints: [Datapoint<'_>; 6] = [
         (NOW, "AWS/Lambda", alias, "Invocations", 3.0),
         (NOW, "AWS/Lambda", alias, "Errors", 2.0),
         (NOW, "AWS/Lambda", alias, "Duration", 1500.0),
         (NOW, "AWS/Lambda", alias, "Duration", 700.0),
-        // Of the function as a whole, and of another time: neither is asked about.
+        // Of the whole function, and of another time. The collector must request neither.
         (NOW, "AWS/Lambda", whole, "Invocations", 50.0),
         (minutes(10), "AWS/Lambda", alias, "Invocations", 50.0),
     ];
-    let lambda = window(declare, &puts).await.lambda.unwrap();
+    let lambda = settled_window(declare, &datapoints).await.lambda.unwrap();
     assert_eq!(lambda.invocations, Some(3.0));
     assert_eq!(lambda.errors, Some(2.0));
-    assert_eq!(lambda.throttles, None, "no datapoint is no zero");
+    assert_eq!(
+        lambda.throttles, None,
+        "a missing datapoint must not count as zero"
+    );
     assert_eq!(lambda.duration_max, Some(Duration::from_millis(1500)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn a_route_without_detailed_metrics_is_judged_by_its_stage() {
-    let api = &fresh("api")[..];
+async fn a_route_without_detailed_metrics_gets_the_metrics_of_its_stage() {
+    let api = &unique("api")[..];
     let stage = &[("ApiId", api), ("Stage", "prod")][..];
     let route = &[stage, &[("Route", "GET /orders")]].concat()[..];
     let declare = |aws: &mut AwsDeclarations| {
@@ -163,25 +169,25 @@ async fn a_route_without_detailed_metrics_is_judged_by_its_stage() {
         aws.stage = Some("prod".to_owned());
         aws.route = Some("GET /orders".to_owned());
     };
-    let puts: [Put<'_>; 3] = [
+    let datapoints: [Datapoint<'_>; 3] = [
         (NOW, "AWS/ApiGateway", stage, "Count", 9.0),
         (NOW, "AWS/ApiGateway", stage, "5xx", 4.0),
         (NOW, "AWS/ApiGateway", stage, "IntegrationLatency", 30_000.0),
     ];
-    let found = window(declare, &puts).await.api.unwrap();
+    let found = settled_window(declare, &datapoints).await.api.unwrap();
     assert_eq!((found.count, found.server_errors), (Some(9.0), Some(4.0)));
     assert_eq!(found.integration_latency_max, Some(Duration::from_secs(30)));
     assert!(!found.of_route);
 
-    let detailed: [Put<'_>; 1] = [(NOW, "AWS/ApiGateway", route, "Count", 1.0)];
-    let found = window(declare, &detailed).await.api.unwrap();
+    let detailed: [Datapoint<'_>; 1] = [(NOW, "AWS/ApiGateway", route, "Count", 1.0)];
+    let found = settled_window(declare, &detailed).await.api.unwrap();
     assert_eq!((found.count, found.of_route), (Some(1.0), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn a_rest_api_is_asked_about_by_its_name() {
-    let api = &fresh("shop")[..];
+async fn the_metrics_of_a_rest_api_are_read_by_its_name() {
+    let api = &unique("shop")[..];
     let method = &[
         ("ApiName", api),
         ("Stage", "prod"),
@@ -193,21 +199,21 @@ async fn a_rest_api_is_asked_about_by_its_name() {
         aws.stage = Some("prod".to_owned());
         aws.route = Some("GET /orders".to_owned());
     };
-    let puts: [Put<'_>; 2] = [
+    let datapoints: [Datapoint<'_>; 2] = [
         (NOW, "AWS/ApiGateway", method, "Count", 2.0),
         (NOW, "AWS/ApiGateway", method, "5XXError", 1.0),
     ];
-    let found = window(declare, &puts).await.api.unwrap();
+    let found = settled_window(declare, &datapoints).await.api.unwrap();
     assert_eq!((found.count, found.server_errors), (Some(2.0), Some(1.0)));
     assert!(found.of_route);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn series_that_come_late_show_in_a_later_answer() {
+async fn a_late_series_appears_in_a_later_update() {
     let emulator = emulator().await;
-    let telemetry = Telemetry::of(emulator.address);
-    let function = &fresh("late");
+    let telemetry = Telemetry::new(emulator.address);
+    let function = &unique("late");
     let target = target("late", |target| {
         target.aws.function = Some(function.clone());
         target.aws.function_timeout = Some(Duration::from_secs(1));
@@ -216,10 +222,10 @@ async fn series_that_come_late_show_in_a_later_answer() {
     let mut settings = settings(&url, &[Arc::clone(&target)]);
     settings.evidence.first_look = Duration::from_secs(1);
     settings.evidence.settle = Duration::from_secs(8);
-    let (asking, mut answers, _) = start(&settings).await;
-    let question = question(&target, None, Duration::from_secs(1));
-    asking.ask(question.clone());
-    let first = next(&mut answers, PATIENCE).await;
+    let (collector, mut updates, _) = start(&settings).await;
+    let request = request(&target, None, Duration::from_secs(1));
+    collector.ask(request.clone());
+    let first = next_update(&mut updates, PATIENCE).await;
     let window = first.evidence.window.clone().unwrap();
     assert!(!first.last && !window.settled, "{first:?}");
     assert_eq!(window.lambda.unwrap().throttles, None);
@@ -228,60 +234,61 @@ async fn series_that_come_late_show_in_a_later_answer() {
         .put(
             "AWS/Lambda",
             &dimensions,
-            question.began,
+            request.began,
             &[("Throttles", 14.0)],
         )
         .await;
-    let (answer, _) = last(&mut answers, PATIENCE).await;
-    let window = answer.evidence.window.clone().unwrap();
+    let (update, _) = last_update(&mut updates, PATIENCE).await;
+    let window = update.evidence.window.clone().unwrap();
     assert!(window.settled);
     assert_eq!(window.lambda.unwrap().throttles, Some(14.0));
 }
 
-/// What the log of a target says of a request, with these lines in its group.
+/// Writes lines to the log group of a target and returns what the collector finds there about
+/// request `id`.
 #[cfg(test)]
-async fn finding(
+async fn log_finding(
     id: &str,
     declare: impl FnOnce(&mut Target, String),
     lines: &[&str],
 ) -> Option<LogFinding> {
     let emulator = emulator().await;
-    let group = fresh("/test/log");
+    let group = unique("/test/log");
     let target = target("logged", |target| declare(target, group.clone()));
-    let question = question(&target, Some(id), minutes(14) + Duration::from_secs(45));
-    let telemetry = Telemetry::of(emulator.address);
-    telemetry.write(&group, question.ended, lines).await;
+    let request = request(&target, Some(id), minutes(14) + Duration::from_secs(45));
+    let telemetry = Telemetry::new(emulator.address);
+    telemetry.write(&group, request.ended, lines).await;
     let url = format!("http://{}", emulator.address);
-    let (asking, mut answers, metrics) = start(&settings(&url, &[target])).await;
-    asking.ask(question);
-    let (answer, _) = last(&mut answers, PATIENCE).await;
+    let (collector, mut updates, metrics) = start(&settings(&url, &[target])).await;
+    collector.ask(request);
+    let (update, _) = last_update(&mut updates, PATIENCE).await;
     let requests = &metrics.evidence_requests;
     assert!(requests.with_label_values(&["FilterLogEvents", "ok"]).get() >= 1);
-    answer.evidence.log.clone()
+    update.evidence.log.clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn the_access_log_line_of_this_very_request_is_found() {
-    let line = |id: &str, said: &str| {
+async fn the_access_log_line_of_the_request_is_found() {
+    let line = |id: &str, message: &str| {
         format!(
-            r#"{{"requestId":"{id}","status":"500","integrationStatus":"-","integrationErrorMessage":"{said}"}}"#
+            r#"{{"requestId":"{id}","status":"500","integrationStatus":"-","integrationErrorMessage":"{message}"}}"#
         )
     };
     let denied = "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration. Check the permissions and try again.";
     let failed = "The Lambda function returned the following error: hunter2. Check your Lambda function code and try again.";
-    let (other, own) = (
+    let (other, matching) = (
         line("AAAAAAAAAAAAAAA=", failed),
         line("K2ZEDjwtIAMEcig=", denied),
     );
     let declare = |target: &mut Target, group| target.aws.access_log_group = Some(group);
-    let found = finding("K2ZEDjwtIAMEcig=", declare, &[&other, &own])
+    let found = log_finding("K2ZEDjwtIAMEcig=", declare, &[&other, &matching])
         .await
         .unwrap();
     assert_eq!(found.template, LogTemplate::PermissionDenied);
     assert_eq!((found.status, found.integration_status), (Some(500), None));
-    let found = finding("BBBBBBBBBBBBBBB=", declare, &[&other, &own]).await;
-    assert_eq!(found, None, "absence is no proof, and no finding");
+    let found = log_finding("BBBBBBBBBBBBBBB=", declare, &[&other, &matching]).await;
+    assert_eq!(found, None, "a missing line must give no finding");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,26 +305,26 @@ async fn the_execution_log_of_a_rest_api_is_found_by_its_request_id() {
     ];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let declare = |target: &mut Target, group| target.aws.execution_log_group = Some(group);
-    let found = finding(id, declare, &lines).await.unwrap();
+    let found = log_finding(id, declare, &lines).await.unwrap();
     assert_eq!(found.template, LogTemplate::PermissionDenied);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn a_role_is_assumed_before_anything_is_asked() {
+async fn a_role_is_assumed_before_the_first_request() {
     let emulator = emulator().await;
     let proxy = Proxy::start(emulator.address).await;
     let target = target("role", |target| {
-        target.aws.function = Some(fresh("role"));
+        target.aws.function = Some(unique("role"));
         target.aws.role_arn = Some("arn:aws:iam::000000000000:role/reader".to_owned());
         target.aws.external_id = Some("probecause".to_owned());
     });
-    let (asking, mut answers, _) = start(&settings(&proxy.url(), &[Arc::clone(&target)])).await;
-    asking.ask(question(&target, None, minutes(20)));
-    let (answer, _) = last(&mut answers, PATIENCE).await;
-    assert!(answer.evidence.window.is_some());
+    let (collector, mut updates, _) = start(&settings(&proxy.url(), &[Arc::clone(&target)])).await;
+    collector.ask(request(&target, None, minutes(20)));
+    let (update, _) = last_update(&mut updates, PATIENCE).await;
+    assert!(update.evidence.window.is_some());
     let calls = proxy.calls();
-    // STS is asked with a form, which names its operation in the body.
+    // The call to STS is a form that names its operation in the body.
     assert_eq!(calls.len(), 2, "{calls:?}");
     assert_eq!(calls[1].operation, "GetMetricData");
 }

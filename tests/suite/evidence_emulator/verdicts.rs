@@ -1,8 +1,9 @@
-//! A whole daemon whose verdicts from outside are revised by what AWS says of them.
+//! Runs a whole daemon whose first verdicts, made from the probe alone, are revised by AWS
+//! metrics.
 //!
-//! Each target has an API and a function of its own in the emulator; their series come
-//! after the incident has opened, as AWS's do. The rows are those by which metrics tell
-//! causes apart, and what may not be said of a function that others use too.
+//! Each target has its own API and function in the emulator. Their series arrive after the
+//! incident has opened, as on AWS. The rows cover the causes that metrics tell apart, and the
+//! limits of what metrics of a shared function can show.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,33 +17,35 @@ use crate::support::cloudwatch::telemetry::Telemetry;
 use crate::support::loopback::serve;
 use crate::support::process::Daemon;
 
-/// The gateway gives up after this long, as declared.
-const LIMIT: Duration = Duration::from_secs(2);
+/// The declared integration timeout of the gateway.
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a function takes, far above the answers of a gateway on loopback.
-const RAN_FOR: Duration = Duration::from_millis(300);
+/// Run time of a function, far above the response time of a gateway on loopback.
+const FUNCTION_DURATION: Duration = Duration::from_millis(300);
 
-/// Two probes and what comes after them: generous, the emulator is slow on a busy machine.
+/// Time limit of a wait, generous because the emulator is slow on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// One target, what AWS counts, and what may be said then.
+/// One target, the metrics of its API and function, and the expected verdicts.
 struct Row {
     name: &'static str,
     status: u16,
-    /// Whether others use the function.
+    /// Whether the function has other callers.
     shared: bool,
-    /// Lambda's sums: throttles, invocations, errors; and the longest duration in ms.
+    /// Lambda metrics: sums of throttles, invocations and errors, and the maximum duration in ms.
     lambda: [Option<f64>; 4],
-    /// Requests and 5xx that the API counts; `None`: no series at all.
+    /// API metrics: number of requests and of 5xx responses; `None`: no series.
     api: Option<[f64; 2]>,
-    outside: (&'static str, &'static str),
-    settled: (&'static str, &'static str),
+    /// Cause and certainty before the metrics arrive.
+    first_verdict: (&'static str, &'static str),
+    /// Cause and certainty once the metrics are settled. An empty cause is not checked.
+    settled_verdict: (&'static str, &'static str),
 }
 
-const UNHAPPY: u16 = 500;
+const INTERNAL_ERROR: u16 = 500;
 const UNAVAILABLE: u16 = 503;
 
-/// Each target is asked twice before its incident opens.
+/// Each target is probed twice before its incident opens.
 const ROWS: [Row; 8] = [
     Row {
         name: "throttled",
@@ -50,36 +53,36 @@ const ROWS: [Row; 8] = [
         shared: true,
         lambda: [Some(14.0), None, None, None],
         api: Some([2.0, 2.0]),
-        outside: ("lambda-throttled", "likely"),
-        settled: ("lambda-throttled", "corroborated"),
+        first_verdict: ("lambda-throttled", "likely"),
+        settled_verdict: ("lambda-throttled", "corroborated"),
     },
     Row {
         name: "permission",
-        status: UNHAPPY,
+        status: INTERNAL_ERROR,
         shared: true,
         lambda: [None, None, None, None],
         api: Some([2.0, 2.0]),
-        outside: ("lambda-permission-denied", "possible"),
-        // A deleted function or alias looks the same: a log line would be needed.
-        settled: ("lambda-permission-denied", "likely"),
+        first_verdict: ("lambda-permission-denied", "possible"),
+        // A deleted function or alias has the same metrics; only a log line could prove more.
+        settled_verdict: ("lambda-permission-denied", "likely"),
     },
     Row {
         name: "error",
-        status: UNHAPPY,
+        status: INTERNAL_ERROR,
         shared: true,
         lambda: [None, Some(2.0), Some(2.0), Some(290.0)],
         api: Some([2.0, 2.0]),
-        outside: ("lambda-function-error", "possible"),
-        settled: ("lambda-function-error", "corroborated"),
+        first_verdict: ("lambda-function-error", "possible"),
+        settled_verdict: ("lambda-function-error", "corroborated"),
     },
     Row {
         name: "malformed",
-        status: UNHAPPY,
+        status: INTERNAL_ERROR,
         shared: false,
         lambda: [None, Some(2.0), Some(0.0), Some(290.0)],
         api: Some([2.0, 2.0]),
-        outside: ("lambda-function-error", "possible"),
-        settled: ("lambda-malformed-response", "proven"),
+        first_verdict: ("lambda-function-error", "possible"),
+        settled_verdict: ("lambda-malformed-response", "proven"),
     },
     Row {
         name: "timeout",
@@ -87,27 +90,27 @@ const ROWS: [Row; 8] = [
         shared: true,
         lambda: [None, Some(2.0), Some(0.0), Some(2900.0)],
         api: Some([2.0, 2.0]),
-        outside: ("integration-timeout", "likely"),
-        settled: ("integration-timeout", "corroborated"),
+        first_verdict: ("integration-timeout", "likely"),
+        settled_verdict: ("integration-timeout", "corroborated"),
     },
     Row {
-        name: "ours-alone",
-        status: UNHAPPY,
+        name: "unshared",
+        status: INTERNAL_ERROR,
         shared: false,
         lambda: [None, Some(2.0), Some(2.0), Some(290.0)],
         api: Some([2.0, 2.0]),
-        outside: ("lambda-function-error", "possible"),
-        settled: ("lambda-function-error", "proven"),
+        first_verdict: ("lambda-function-error", "possible"),
+        settled_verdict: ("lambda-function-error", "proven"),
     },
     Row {
         name: "background",
-        status: UNHAPPY,
+        status: INTERNAL_ERROR,
         shared: true,
         lambda: [None, Some(60.0), Some(3.0), Some(290.0)],
         api: Some([50.0, 4.0]),
-        outside: ("lambda-function-error", "possible"),
-        // Some of many failed: whether ours did, nobody can tell.
-        settled: ("", "possible"),
+        first_verdict: ("lambda-function-error", "possible"),
+        // Some of many requests failed; the metrics cannot show whether the probe was one of them.
+        settled_verdict: ("", "possible"),
     },
     Row {
         name: "silent",
@@ -115,22 +118,23 @@ const ROWS: [Row; 8] = [
         shared: true,
         lambda: [None, None, None, None],
         api: None,
-        outside: ("lambda-throttled", "likely"),
-        // Nothing throttled: the name from outside is contradicted.
-        settled: ("", "possible"),
+        first_verdict: ("lambda-throttled", "likely"),
+        // There were no throttles, which contradicts the first verdict.
+        settled_verdict: ("", "possible"),
     },
 ];
 
-/// A gateway in the words of the captures: `/503/…` and `/500/…`, the timeout late.
+/// A gateway with the response bodies of real captures under `/503/…` and `/500/…`; the
+/// response of `timeout` is delayed by the integration timeout.
 async fn gateway() -> SocketAddr {
     let answer = |uri: Uri| async move {
         let row = ROWS.iter().find(|row| uri.path().ends_with(row.name));
-        let took = match row.and_then(|row| row.lambda[1]) {
-            _ if uri.path().ends_with("/timeout") => LIMIT,
-            Some(_) => RAN_FOR,
+        let delay = match row.and_then(|row| row.lambda[1]) {
+            _ if uri.path().ends_with("/timeout") => INTEGRATION_TIMEOUT,
+            Some(_) => FUNCTION_DURATION,
             None => Duration::ZERO,
         };
-        tokio::time::sleep(took).await;
+        tokio::time::sleep(delay).await;
         let (status, body) = if uri.path().starts_with("/503") {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             (status, r#"{"message":"Service Unavailable"}"#)
@@ -148,8 +152,9 @@ async fn gateway() -> SocketAddr {
     serve(router).await
 }
 
-/// An API and a function that an emulator which outlives the run has not seen.
-fn own(row: &Row) -> String {
+/// Id of the row's API and function, unique to this run, since an emulator may keep data of
+/// earlier runs.
+fn unique_id(row: &Row) -> String {
     format!("{}-{}", row.name, std::process::id())
 }
 
@@ -161,7 +166,7 @@ fn config(gateway: SocketAddr, emulator: SocketAddr) -> String {
          [defaults]\ninterval = \"10m\"\nconfirm_after = \"1s\"\ntimeout = \"35s\"\n"
     );
     for row in &ROWS {
-        let (name, status, id) = (row.name, row.status, own(row));
+        let (name, status, id) = (row.name, row.status, unique_id(row));
         text.push_str(&format!(
             "[[target]]\nname = \"{name}\"\nurl = \"http://{gateway}/{status}/{name}\"\n\
              [target.aws]\napi_id = \"{id}\"\nstage = \"prod\"\nroute = \"GET /{name}\"\n\
@@ -173,31 +178,39 @@ fn config(gateway: SocketAddr, emulator: SocketAddr) -> String {
     text
 }
 
-/// Waits until every target's incident is as wanted; returns the incidents by target.
-async fn incidents(daemon: &Daemon, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-    let begun = Instant::now();
+/// Waits until every target has an incident that meets a condition; returns the incidents.
+async fn incidents(daemon: &Daemon, condition: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let started = Instant::now();
     loop {
         let text = daemon.get("/api/v1/incidents").await;
-        let all: Vec<Value> = serde_json::from_str(&text).unwrap();
-        if all.len() >= ROWS.len() && all.iter().all(&wanted) {
-            return all;
+        let incidents: Vec<Value> = serde_json::from_str(&text).unwrap();
+        if incidents.len() >= ROWS.len() && incidents.iter().all(&condition) {
+            return incidents;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {text}");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "timed out; last incidents: {text}"
+        );
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
 
-fn of<'a>(incidents: &'a [Value], row: &Row) -> &'a Value {
-    let own: Vec<_> = incidents
+fn incident_of<'a>(incidents: &'a [Value], row: &Row) -> &'a Value {
+    let matching: Vec<_> = incidents
         .iter()
         .filter(|incident| incident["target"] == row.name)
         .collect();
-    assert_eq!(own.len(), 1, "one incident for {}: {incidents:?}", row.name);
-    own[0]
+    assert_eq!(
+        matching.len(),
+        1,
+        "expected one incident of {}: {incidents:?}",
+        row.name
+    );
+    matching[0]
 }
 
-async fn put(telemetry: &Telemetry, row: &Row, at: Timestamp) {
-    let id = own(row);
+async fn put_metrics(telemetry: &Telemetry, row: &Row, at: Timestamp) {
+    let id = unique_id(row);
     let function = [("FunctionName", &*id)];
     let metrics = ["Throttles", "Invocations", "Errors", "Duration"];
     let known = metrics.into_iter().zip(row.lambda);
@@ -224,45 +237,45 @@ async fn put(telemetry: &Telemetry, row: &Row, at: Timestamp) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn metrics_that_come_late_revise_each_verdict_and_never_say_too_much() {
+async fn late_metrics_revise_each_verdict_without_overstating_its_certainty() {
     let emulator = crate::evidence_emulator::emulator().await;
     let daemon = Daemon::start(&config(gateway().await, emulator.address)).await;
-    let opened = incidents(&daemon, |_| true).await;
+    let first = incidents(&daemon, |_| true).await;
     for row in &ROWS {
-        let incident = of(&opened, row);
-        let said = (incident["cause"].as_str(), incident["certainty"].as_str());
-        let expected = (Some(row.outside.0), Some(row.outside.1));
-        assert_eq!(said, expected, "{} from outside", row.name);
+        let incident = incident_of(&first, row);
+        let verdict = (incident["cause"].as_str(), incident["certainty"].as_str());
+        let expected = (Some(row.first_verdict.0), Some(row.first_verdict.1));
+        assert_eq!(verdict, expected, "first verdict of {}", row.name);
     }
-    let telemetry = Telemetry::of(emulator.address);
+    let telemetry = Telemetry::new(emulator.address);
     for row in &ROWS {
         let target = daemon.get(&format!("/api/v1/targets/{}", row.name)).await;
         let target: Value = serde_json::from_str(&target).unwrap();
         let began: Timestamp = target["time"].as_str().unwrap().parse().unwrap();
-        put(&telemetry, row, began).await;
+        put_metrics(&telemetry, row, began).await;
     }
 
-    let told = |incident: &Value| {
+    let has_settled = |incident: &Value| {
         let name = incident["target"].as_str().unwrap();
         let row = ROWS.iter().find(|row| row.name == name).unwrap();
-        let cause = row.settled.0.is_empty() || incident["cause"] == row.settled.0;
-        cause && incident["certainty"] == row.settled.1
+        let cause = row.settled_verdict.0.is_empty() || incident["cause"] == row.settled_verdict.0;
+        cause && incident["certainty"] == row.settled_verdict.1
     };
-    let settled = incidents(&daemon, told).await;
+    let settled = incidents(&daemon, has_settled).await;
     for row in &ROWS {
-        let (before, after) = (of(&opened, row), of(&settled, row));
-        // The same incident, opened once: nobody is paged a second time.
+        let (before, after) = (incident_of(&first, row), incident_of(&settled, row));
+        // The incident stays the same and was opened once, so nobody is paged twice.
         assert_eq!(before["incident_id"], after["incident_id"]);
         let history = after["history"].as_array().unwrap();
         let notes: Vec<_> = history
             .iter()
-            .filter_map(|one| one["note"].as_str())
+            .filter_map(|entry| entry["note"].as_str())
             .collect();
         let openings = notes.iter().filter(|note| note.starts_with("opened"));
         assert_eq!(openings.count(), 1, "{notes:?}");
         println!("{}: {notes:?}", row.name);
     }
-    let throttled = of(&settled, &ROWS[0]).to_string();
+    let throttled = incident_of(&settled, &ROWS[0]).to_string();
     assert!(
         throttled.contains("likely → corroborated: Throttles 14, Invocations 0"),
         "{throttled}"

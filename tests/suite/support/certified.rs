@@ -1,4 +1,4 @@
-//! TLS servers on loopback with certificates made for the purpose, and HTTP/2 as it is or
+//! TLS servers on loopback with generated certificates, which speak HTTP/2 through hyper or
 //! frame by frame.
 
 use std::net::SocketAddr;
@@ -40,7 +40,9 @@ pub(crate) struct TlsServer {
     pub(crate) connections: Arc<AtomicUsize>,
 }
 
-/// Serves TLS with a certificate of `issuer` (or self-signed) and then `act`.
+/// Starts a TLS server with a certificate of `issuer` or, without one, a self-signed
+/// certificate. It runs `act` for each connection; with `clients` it requires a client
+/// certificate of that CA.
 pub(crate) async fn serve<F, Fut>(
     issuer: Option<&Ca>,
     params: CertificateParams,
@@ -102,7 +104,7 @@ pub(crate) fn trusting(server: &TlsServer, ca: &Ca) -> Target {
     target
 }
 
-/// Speaks HTTP/2 through hyper: one answer for every request.
+/// Serves HTTP/2 through hyper, with the same response to every request.
 pub(crate) async fn http2(stream: TlsStream<TcpStream>) {
     let service = hyper::service::service_fn(|_| async {
         let body = http_body_util::Full::new(bytes::Bytes::from_static(b"ok"));
@@ -113,12 +115,12 @@ pub(crate) async fn http2(stream: TlsStream<TcpStream>) {
     let _ = builder.serve_connection(io, service).await;
 }
 
-/// An empty SETTINGS frame, then `frame`, once the client has sent its request.
+/// Sends an empty SETTINGS frame and, after the client has sent its request, `frame`.
 pub(crate) async fn raw_http2(mut stream: TlsStream<TcpStream>, frame: &'static [u8]) {
     let _ = stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
     let mut buffer = [0; 4096];
     let mut read = 0;
-    // The preface alone has 24 bytes and a SETTINGS frame: a request comes after.
+    // The client first sends a preface of 24 bytes and a SETTINGS frame, then its request.
     while read < 120 {
         match stream.read(&mut buffer).await {
             Ok(0) | Err(_) => return,

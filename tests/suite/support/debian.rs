@@ -1,10 +1,10 @@
-//! The package, built as users build it, and others made of it.
+//! Builds the Debian package with `deploy/debian/build`, and variants of it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-/// The package, from what the tests have built already; once for all of them.
+/// The package, built once for all tests from the binary that they have built already.
 pub(crate) static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = root.join("target/deploy-host/probecause.deb");
@@ -20,7 +20,7 @@ pub(crate) static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
     file
 });
 
-/// The package with something changed in what it unpacks to.
+/// Writes to `file` the package after a change to its unpacked tree.
 pub(crate) fn repacked(file: &Path, change: impl FnOnce(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     let tree = folder.path().join("tree");
@@ -28,12 +28,12 @@ pub(crate) fn repacked(file: &Path, change: impl FnOnce(&Path)) {
     succeed(unpack.arg("--raw-extract").arg(&*PACKAGE).arg(&tree));
     change(&tree);
     let mut pack = Command::new("dpkg-deb");
-    // Quick to pack: nobody downloads it.
+    // Fast compression, since the size does not matter here.
     pack.args(["-Zgzip", "-z1", "--root-owner-group", "--build"]);
     succeed(pack.arg(tree).arg(file));
 }
 
-/// A change: of a later version, with a line more in the configuration.
+/// A change for [`repacked`]: a later version with one more line in the configuration.
 pub(crate) fn later(tree: &Path) {
     edit(&tree.join("DEBIAN/control"), |text| {
         let lines = text.lines().map(|line| match line.split_once(": ") {
@@ -48,19 +48,19 @@ pub(crate) fn later(tree: &Path) {
     });
 }
 
-/// Runs a command that must end well; what it prints.
+/// Runs a command that must exit with 0, and returns its output.
 pub(crate) fn succeed(command: &mut Command) -> String {
     let Output {
         status,
         stdout,
         stderr,
     } = command.output().unwrap();
-    let (told, wrong) = (
+    let (stdout, stderr) = (
         String::from_utf8_lossy(&stdout),
         String::from_utf8_lossy(&stderr),
     );
-    assert!(status.success(), "{command:?}: {status}\n{told}{wrong}");
-    told.into_owned()
+    assert!(status.success(), "{command:?}: {status}\n{stdout}{stderr}");
+    stdout.into_owned()
 }
 
 fn edit(file: &Path, change: impl FnOnce(String) -> String) {

@@ -1,8 +1,8 @@
-//! A made-up, rich and hostile state for the tests of what people and scrapers read.
+//! A fixed state for the tests of the status page, the API and the Prometheus endpoint.
 //!
-//! Every kind of series and every part of a page occurs: up, down, degraded, unprobed
-//! and just failing targets, faults, candidates, open and resolved incidents, missed
-//! slots, and names that try to break out of HTML, labels and URLs.
+//! It contains every kind of series and every part of a page: targets that are up, down,
+//! degraded, not probed yet or failing for the first time, candidates, open and resolved
+//! incidents, missed slots, and names that try to break out of HTML, labels and URLs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -25,15 +25,15 @@ use probecause::model::observation::{
 use probecause::model::settings::Settings;
 use probecause::model::target::Target;
 
-/// A name that must be shown as it is and must never run.
+/// A target name that must be displayed unchanged and must never run as script.
 pub(crate) const HOSTILE: &str = "<script>document.title='pwned'</script>\"'&\\../?#";
 
-/// The moment at which the state is looked at.
+/// The time at which the state is rendered.
 pub(crate) fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
-/// The configuration of the state.
+/// The configuration that belongs to the state.
 pub(crate) fn settings() -> Settings {
     let url = |path: &str| format!("https://api.example.com/{path}").parse().unwrap();
     let mut targets = Vec::new();
@@ -59,7 +59,7 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-/// The causes of the state.
+/// The causes that the rules of the state define.
 fn causes() -> Vec<CauseInfo> {
     let info = |cause: &str, owner, title: &str| CauseInfo {
         cause: CauseId::new(cause).unwrap(),
@@ -78,7 +78,7 @@ fn causes() -> Vec<CauseInfo> {
     ]
 }
 
-/// Both sinks filled with the state.
+/// The Prometheus sink and the status page, filled with the state.
 pub(crate) fn sinks() -> (PrometheusSink, StatusBoard) {
     let prometheus = PrometheusSink::new(DaemonMetrics::new().unwrap());
     let board = StatusBoard::default();
@@ -100,12 +100,12 @@ pub(crate) fn sinks() -> (PrometheusSink, StatusBoard) {
     (prometheus, board)
 }
 
-/// Every report of the state, oldest first for each target.
+/// All reports of the state, oldest first for each target.
 pub(crate) fn reports() -> Vec<Report> {
-    let mut story = Story::default();
+    let mut history = ReportHistory::default();
     for minute in (1..=70).rev() {
-        story.probe("catalogue", minute, HealthState::Up, None);
-        let late = |from| {
+        history.probe("catalogue", minute, HealthState::Up, None);
+        let down_since = |from| {
             if minute <= from {
                 HealthState::Down
             } else {
@@ -120,10 +120,10 @@ pub(crate) fn reports() -> Vec<Report> {
                 ("integration-unreachable", 0.06),
             ],
         );
-        story.probe(
+        history.probe(
             "orders",
             minute,
-            late(24),
+            down_since(24),
             (minute <= 24).then_some(throttled),
         );
         let failed = verdict(
@@ -135,39 +135,39 @@ pub(crate) fn reports() -> Vec<Report> {
                 ("lambda-permission-denied", 0.21),
             ],
         );
-        // It failed before, was up again, and fails now.
-        let bad = minute <= 7 || (30..=40).contains(&minute);
-        let health = if bad {
+        // It failed earlier, recovered, and fails again.
+        let failing = minute <= 7 || (30..=40).contains(&minute);
+        let health = if failing {
             HealthState::Down
         } else {
             HealthState::Up
         };
-        story.probe("checkout", minute, health, bad.then_some(failed));
+        history.probe("checkout", minute, health, failing.then_some(failed));
         let slow = verdict("too-slow", Certainty::Proven, &[("too-slow", 1.0)]);
         let slowness = if minute <= 12 {
             HealthState::Degraded
         } else {
             HealthState::Up
         };
-        story.probe("search", minute, slowness, (minute <= 12).then_some(slow));
+        history.probe("search", minute, slowness, (minute <= 12).then_some(slow));
     }
     let unexplained = verdict("unexplained", Certainty::Possible, &[("unexplained", 1.0)]);
-    story.probe("stock", 1, HealthState::Unknown, Some(unexplained.clone()));
-    story.probe(HOSTILE, 2, HealthState::Down, Some(unexplained));
-    story.reports
+    history.probe("stock", 1, HealthState::Unknown, Some(unexplained.clone()));
+    history.probe(HOSTILE, 2, HealthState::Down, Some(unexplained));
+    history.reports
 }
 
 #[derive(Default)]
-struct Story {
+struct ReportHistory {
     incidents: BTreeMap<String, Incidents>,
     since: BTreeMap<String, (HealthState, Timestamp)>,
     reports: Vec<Report>,
 }
 
-/// Read once: it takes longer than all the rest.
+/// The embedded rules, parsed once because parsing dominates the run time of these tests.
 static RULES: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::embedded().unwrap());
 
-impl Story {
+impl ReportHistory {
     fn probe(
         &mut self,
         name: &str,
@@ -183,14 +183,14 @@ impl Story {
         let target = target.unwrap();
         let diagnosis = diagnosis(verdict);
         let incidents = self.incidents.entry(name.to_owned()).or_default();
-        let sighting = ProbeOutcome {
+        let outcome = ProbeOutcome {
             target: &target.name,
             began: at,
             diagnosis: &diagnosis,
             health,
             suppressed: false,
         };
-        let event = incidents.apply(sighting, &RULES, at);
+        let event = incidents.apply(outcome, &RULES, at);
         let since = self.since.entry(name.to_owned()).or_insert((health, at));
         if since.0 != health {
             *since = (health, at);
@@ -268,7 +268,7 @@ fn diagnosis(verdict: Option<Verdict>) -> Diagnosis {
 }
 
 fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation {
-    let mut seen = Observation::begun(at, "https://api.example.com/path");
+    let mut observation = Observation::begun(at, "https://api.example.com/path");
     let processing = match name {
         "checkout" => 386,
         "search" => 2850,
@@ -281,12 +281,14 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
         (Phase::Processing, processing),
     ];
     for (phase, millis) in times {
-        seen.phases.add(phase, Duration::from_millis(millis));
+        observation.phases.add(phase, Duration::from_millis(millis));
     }
-    seen.phases.add(Phase::Transfer, Duration::from_micros(800));
-    seen.duration = Duration::from_millis(50 + processing);
-    seen.remote = Some(([192, 0, 2, 7], 443).into());
-    seen.tls = Some(TlsFacts {
+    observation
+        .phases
+        .add(Phase::Transfer, Duration::from_micros(800));
+    observation.duration = Duration::from_millis(50 + processing);
+    observation.remote = Some(([192, 0, 2, 7], 443).into());
+    observation.tls = Some(TlsFacts {
         version: Some("TLSv1.3".to_owned()),
         chain: vec![Certificate {
             subject: "CN=api.example.com".to_owned(),
@@ -296,7 +298,7 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
             not_after: "2027-01-01T00:00:00Z".parse().unwrap(),
         }],
     });
-    seen.response = Some(Response {
+    observation.response = Some(Response {
         status: if diagnosis.outcome == Outcome::Failed {
             503
         } else {
@@ -312,5 +314,5 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
         body_bytes: 20,
         content_length: Some(20),
     });
-    seen
+    observation
 }

@@ -1,4 +1,4 @@
-//! Broken sockets on loopback: a server that does exactly what a test tells it.
+//! Loopback servers that misbehave as a test requires, and a prober for them.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use probecause::model::target::Target;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-/// A server with a record of the requests that it read.
+/// A running server with the requests that it read and the number of its connections.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) requests: Arc<Mutex<Vec<String>>>,
@@ -29,8 +29,9 @@ impl Server {
     }
 }
 
-/// Runs `act` for each connection with the stream and the record.
-pub(crate) async fn serve<F, Fut>(act: F) -> Server
+/// Starts a server that runs `handle` for each connection, with the stream and the list of
+/// requests.
+pub(crate) async fn serve<F, Fut>(handle: F) -> Server
 where
     F: Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -43,7 +44,7 @@ where
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(act(stream, Arc::clone(&record)));
+            tokio::spawn(handle(stream, Arc::clone(&record)));
         }
     });
     Server {
@@ -53,7 +54,8 @@ where
     }
 }
 
-/// Answers each request of a connection with the same bytes, then closes.
+/// Starts a server that sends the same bytes in response to one request per connection, then
+/// closes it.
 pub(crate) async fn answer(reply: impl Into<Vec<u8>>) -> Server {
     let reply: Arc<[u8]> = reply.into().into();
     serve(move |mut stream, record| {
@@ -68,7 +70,7 @@ pub(crate) async fn answer(reply: impl Into<Vec<u8>>) -> Server {
     .await
 }
 
-/// Reads one request's head (and what came along of its body).
+/// Reads one request head, with the part of the body that arrived in the same reads.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
@@ -87,8 +89,8 @@ pub(crate) fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-/// A DNS server that answers every query with this response code and, where given,
-/// this A record; `None` never answers.
+/// Starts a DNS server that answers every query with a response code and, if given, an A
+/// record. With `None` it never answers.
 pub(crate) async fn dns(reply: Option<(u8, Option<[u8; 4]>)>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -153,14 +155,21 @@ pub(crate) async fn probe(target: &Target) -> Observation {
     Box::pin(prober().probe(target)).await
 }
 
-/// The one check: what broke, and in which phase; time is accounted for.
+/// Checks the kind and phase of the fault, and that the phases add up to at most the duration.
 #[track_caller]
-pub(crate) fn check(seen: &Observation, want: Option<(FaultKind, Phase)>) {
-    let got = seen.fault.as_ref().map(|fault| (fault.kind, fault.phase));
-    assert_eq!(got, want, "{:?}", seen.fault);
+pub(crate) fn check(observation: &Observation, want: Option<(FaultKind, Phase)>) {
+    let got = observation
+        .fault
+        .as_ref()
+        .map(|fault| (fault.kind, fault.phase));
+    assert_eq!(got, want, "{:?}", observation.fault);
     let sum: Duration = Phase::ALL
         .iter()
-        .filter_map(|phase| seen.phases.get(*phase))
+        .filter_map(|phase| observation.phases.get(*phase))
         .sum();
-    assert!(sum <= seen.duration, "{sum:?} of {:?}", seen.duration);
+    assert!(
+        sum <= observation.duration,
+        "{sum:?} of {:?}",
+        observation.duration
+    );
 }

@@ -1,4 +1,4 @@
-//! The daemon as a process: started on a configuration, scraped, signalled.
+//! Starts the daemon as a process, scrapes it and sends it signals.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-/// How long the daemon may take to do what a test waits for: generous, since these tests
-/// say that it happens, not how fast.
+/// Time limit of one wait for the daemon. It is generous, since these tests check that
+/// something happens, not how fast.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running daemon; killed when dropped.
@@ -19,12 +19,12 @@ pub(crate) struct Daemon {
     pub(crate) log: Lines<BufReader<ChildStderr>>,
     pub(crate) url: String,
     pub(crate) config: PathBuf,
-    /// Its configuration and its state, as long as any of its lives.
+    /// Holds the configuration and the state. Shared by all daemons started on it.
     _directory: Arc<TempDir>,
 }
 
 impl Daemon {
-    /// Starts a daemon and waits until it says where its page is.
+    /// Starts a daemon and waits until it logs the URL of its page.
     pub(crate) async fn start(config_text: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let config = directory.path().join("probecause.toml");
@@ -33,8 +33,8 @@ impl Daemon {
         Self::start_in(directory, &state).await.0
     }
 
-    /// Starts a daemon on the configuration in a directory, with its state in another;
-    /// also what it logs before it says where its page is.
+    /// Starts a daemon with the configuration in `directory` and its state in `state`. Also
+    /// returns its log up to the line with the URL of its page.
     pub(crate) async fn start_in(directory: Arc<TempDir>, state: &Path) -> (Self, String) {
         let config = directory.path().join("probecause.toml");
         let mut child = Command::new(env!("CARGO_BIN_EXE_probecause"))
@@ -43,7 +43,7 @@ impl Daemon {
             .arg("--state")
             .arg(state)
             .env_remove("STATE_DIRECTORY")
-            // What the emulator takes; a daemon without CloudWatch never looks.
+            // The emulator accepts any credentials. Without CloudWatch the daemon reads none.
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .stderr(Stdio::piped())
@@ -51,9 +51,13 @@ impl Daemon {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut began = String::new();
+        let mut startup_log = String::new();
         let url = loop {
-            let line = log.next_line().await.unwrap().expect("the daemon ended");
+            let line = log
+                .next_line()
+                .await
+                .unwrap()
+                .expect("the daemon exited before it was ready");
             if let Some((_, rest)) = line.split_once("page at ") {
                 break rest
                     .split_whitespace()
@@ -62,8 +66,8 @@ impl Daemon {
                     .trim_end_matches('/')
                     .to_owned();
             }
-            began.push_str(&line);
-            began.push('\n');
+            startup_log.push_str(&line);
+            startup_log.push('\n');
         };
         let daemon = Self {
             child,
@@ -72,25 +76,25 @@ impl Daemon {
             config,
             _directory: directory,
         };
-        (daemon, began)
+        (daemon, startup_log)
     }
 
-    /// The body of a page.
+    /// The body of the response to GET.
     pub(crate) async fn get(&self, path: &str) -> String {
         get(&format!("{}{path}", self.url)).await.1
     }
 
-    /// Waits until `/metrics` has what is wanted.
-    pub(crate) async fn metrics_until(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
+    /// Waits until `/metrics` meets a condition, and returns it.
+    pub(crate) async fn metrics_until(&self, condition: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
         loop {
             let metrics = self.get("/metrics").await;
-            if wanted(&metrics) {
+            if condition(&metrics) {
                 return metrics;
             }
             assert!(
-                begun.elapsed() < PATIENCE,
-                "waited in vain; last:\n{metrics}"
+                started.elapsed() < PATIENCE,
+                "timed out; last metrics:\n{metrics}"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -103,7 +107,7 @@ impl Daemon {
         ended.unwrap().unwrap().code()
     }
 
-    /// Sends a signal, as `kill` names it.
+    /// Sends a signal, named like an option of `kill`, such as `-HUP`.
     pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
         let status = Command::new("kill").args([name, &pid]).status().await;
@@ -111,20 +115,20 @@ impl Daemon {
     }
 }
 
-/// A client of our own endpoint, which speaks plain HTTP.
+/// A client for the daemon's HTTP endpoint.
 pub(crate) fn client() -> reqwest::Client {
-    // The client wants to know its TLS although it never uses it.
+    // reqwest needs a crypto provider to build a client, even for plain HTTP.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// Status and body of a page.
+/// The status and the body of the response to GET.
 pub(crate) async fn get(url: &str) -> (u16, String) {
     let response = client().get(url).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// The sum of the series whose text starts with `name`, which may include labels.
+/// The sum of the series whose lines start with `name`, which may include labels.
 pub(crate) fn sum(metrics: &str, name: &str) -> f64 {
     let values = metrics.lines().filter(|line| line.starts_with(name));
     let values = values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());

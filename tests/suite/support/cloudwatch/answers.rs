@@ -1,24 +1,24 @@
-//! What a server that stands in for CloudWatch says: JSON values as CBOR, in the protocol
-//! that the SDK speaks. What it is asked is read by `cbor`.
+//! Responses of a server that stands in for CloudWatch: JSON values encoded as CBOR, for the
+//! SDK's protocol RPC v2 CBOR. `cbor` decodes the requests.
 
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-/// The headers of an answer.
+/// The headers of a response.
 pub(crate) const CBOR: [(&str, &str); 2] = [
     ("smithy-protocol", "rpc-v2-cbor"),
     ("content-type", "application/cbor"),
 ];
 
-/// An answer, well (200) as long as nobody gives it another status. An empty object is an
-/// empty answer to every operation.
+/// A response with status 200 and a JSON value as its body. An empty object is a valid empty
+/// response to every operation.
 pub(crate) fn answer(value: &Value) -> Response {
     let mut body = Vec::new();
     encode(value, &mut body);
     (CBOR, body).into_response()
 }
 
-/// A JSON value as CBOR; whole numbers as integers.
+/// Encodes a JSON value as CBOR; non-negative whole numbers become integers.
 fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0xf6),
@@ -52,7 +52,7 @@ fn encode_text(text: &str, out: &mut Vec<u8>) {
     out.extend(text.as_bytes());
 }
 
-/// A type with a length, or a whole number, in four bytes.
+/// Encodes a major type with a four-byte argument: a length or a whole number.
 fn head(major: u8, length: usize, out: &mut Vec<u8>) {
     out.push((major << 5) | 26);
     out.extend(u32::try_from(length).unwrap().to_be_bytes());

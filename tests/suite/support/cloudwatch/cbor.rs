@@ -1,12 +1,12 @@
-//! CBOR, as the SDK and AWS speak it, to and from JSON values: just enough to look into
-//! requests and to make answers.
+//! Decodes the CBOR bodies of SDK requests into JSON values. Supports only what the SDK
+//! sends; `answers` encodes the responses.
 
 use std::io::Read as _;
 
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-/// A request's body as JSON, decompressed where it is compressed; null if it is not CBOR.
+/// Decodes a request body, after decompressing gzip; null if it is not CBOR.
 pub(crate) fn body(headers: &HeaderMap, body: &[u8]) -> Value {
     let mut plain = Vec::new();
     let compressed = headers.get("content-encoding");
@@ -20,7 +20,7 @@ pub(crate) fn body(headers: &HeaderMap, body: &[u8]) -> Value {
     decode(&mut &plain[..]).unwrap_or_default()
 }
 
-/// One CBOR item as JSON; `None` at a break or where the input ends.
+/// Decodes one CBOR item; `None` at a break code or at the end of the input.
 fn decode(input: &mut &[u8]) -> Option<Value> {
     let first = byte(input)?;
     let (major, info) = (first >> 5, first & 31);

@@ -1,5 +1,5 @@
-//! The CloudWatch emulator: the one that PROBECAUSE_EMULATOR names (`host:port`), else
-//! one of our own, started from its virtual environment and ended by its handle.
+//! The CloudWatch emulator: the running one at `PROBECAUSE_EMULATOR` (`host:port`), or else a
+//! new process from the virtual environment of `tests/cloudwatch/setup`, killed on drop.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,16 +20,16 @@ pub(crate) use sdk::config;
 pub(crate) struct Emulator {
     pub(crate) address: SocketAddr,
     client: Client,
-    _ours: Option<Child>,
+    _child: Option<Child>,
 }
 
-/// From a cold start on a loaded machine.
+/// Time limit for a cold start on a loaded machine.
 const START: Duration = Duration::from_secs(120);
 
 impl Emulator {
-    /// The emulator, ready for calls.
+    /// Connects to the emulator, or starts one, and waits until it answers.
     pub(crate) async fn get() -> Self {
-        let (address, ours) = match std::env::var("PROBECAUSE_EMULATOR") {
+        let (address, child) = match std::env::var("PROBECAUSE_EMULATOR") {
             Ok(address) => (
                 address.parse().expect("PROBECAUSE_EMULATOR is host:port"),
                 None,
@@ -42,12 +42,12 @@ impl Emulator {
         let emulator = Self {
             address,
             client: Client::from_conf(settings),
-            _ours: ours,
+            _child: child,
         };
-        let begun = Instant::now();
+        let started = Instant::now();
         while emulator.client.describe_alarms().send().await.is_err() {
             assert!(
-                begun.elapsed() < START,
+                started.elapsed() < START,
                 "the emulator does not answer at {address}"
             );
             sleep(Duration::from_millis(500)).await;
@@ -55,33 +55,33 @@ impl Emulator {
         emulator
     }
 
-    /// An alarm as it is.
+    /// The definition and state of an alarm; panics if there is none.
     pub(crate) async fn describe(&self, alarm: &str) -> MetricAlarm {
-        let answer = self
+        let response = self
             .client
             .describe_alarms()
             .alarm_names(alarm)
             .send()
             .await
             .unwrap();
-        answer
+        response
             .metric_alarms()
             .first()
             .cloned()
             .unwrap_or_else(|| panic!("no alarm `{alarm}`"))
     }
 
-    /// An alarm's tags.
+    /// The tags of an alarm.
     pub(crate) async fn tags(&self, alarm: &str) -> HashMap<String, String> {
         let arn = self.describe(alarm).await.alarm_arn.unwrap();
-        let answer = self
+        let response = self
             .client
             .list_tags_for_resource()
             .resource_arn(arn)
             .send()
             .await
             .unwrap();
-        let tags = answer.tags().iter();
+        let tags = response.tags().iter();
         tags.map(|tag| {
             (
                 tag.key().unwrap().to_owned(),
@@ -91,64 +91,67 @@ impl Emulator {
         .collect()
     }
 
-    /// Waits for a state, while something is done each second.
+    /// Waits until an alarm is in a state; calls `each_second` once a second.
     pub(crate) async fn until(
         &self,
         alarm: &str,
         state: StateValue,
         patience: Duration,
-        meanwhile: impl Fn(),
+        each_second: impl Fn(),
     ) {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
-            let answer = self
+            let response = self
                 .client
                 .describe_alarms()
                 .alarm_names(alarm)
                 .send()
                 .await
                 .unwrap();
-            let now = answer
+            let now = response
                 .metric_alarms()
                 .first()
-                .and_then(|a| a.state_value.clone());
+                .and_then(|alarm| alarm.state_value.clone());
             if now.as_ref() == Some(&state) {
                 return;
             }
             assert!(
-                begun.elapsed() < patience,
-                "`{alarm}` is {now:?}, not {state:?}"
+                started.elapsed() < patience,
+                "state of `{alarm}`: {now:?}, expected {state:?}"
             );
-            meanwhile();
+            each_second();
             sleep(Duration::from_secs(1)).await;
         }
     }
 
-    /// Waits until an alarm exists and its actions are enabled or not.
+    /// Waits until an alarm exists with its actions enabled or disabled.
     pub(crate) async fn until_actions(&self, alarm: &str, enabled: bool, patience: Duration) {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let request = self.client.describe_alarms().alarm_names(alarm);
-            let answer = request.send().await.unwrap();
-            let now = answer
+            let response = request.send().await.unwrap();
+            let now = response
                 .metric_alarms()
                 .first()
-                .and_then(|a| a.actions_enabled);
+                .and_then(|alarm| alarm.actions_enabled);
             if now == Some(enabled) {
                 return;
             }
-            assert!(begun.elapsed() < patience, "`{alarm}`: actions {now:?}");
+            assert!(
+                started.elapsed() < patience,
+                "actions of `{alarm}` enabled: {now:?}, expected {enabled}"
+            );
             sleep(Duration::from_millis(300)).await;
         }
     }
 
-    /// Disables an alarm's actions, as somebody would by hand.
+    /// Disables the actions of an alarm, like an operator in the console.
     pub(crate) async fn silence(&self, alarm: &str) {
         let request = self.client.disable_alarm_actions().alarm_names(alarm);
         request.send().await.unwrap();
     }
 
-    /// Deletes an alarm, as somebody would by hand.
+    /// Deletes an alarm, like an operator in the console.
     pub(crate) async fn delete(&self, alarm: &str) {
         let request = self.client.delete_alarms().alarm_names(alarm);
         request.send().await.unwrap();
@@ -160,7 +163,7 @@ impl Emulator {
         !request.send().await.unwrap().metric_alarms().is_empty()
     }
 
-    /// Somebody else's alarm, without our tag.
+    /// Creates an alarm without the tag `probecause:managed`.
     pub(crate) async fn put_foreign(&self, alarm: &str) {
         self.client
             .put_metric_alarm()
@@ -189,10 +192,10 @@ fn start() -> (SocketAddr, Option<Child>) {
         String::from_utf8_lossy(&setup.stderr)
     );
     let python = String::from_utf8(setup.stdout).unwrap();
-    // The emulator cannot choose a free port itself.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // The emulator cannot bind port 0 and report the port.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
     let volume =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulator-{}", address.port()));
     std::fs::create_dir_all(&volume).unwrap();
@@ -205,7 +208,7 @@ fn start() -> (SocketAddr, Option<Child>) {
         .env("DISABLE_EVENTS", "1")
         .env("DNS_ADDRESS", "0")
         .env("SKIP_SSL_CERT_DOWNLOAD", "1")
-        // Its state: emulators that share a directory take each other's tables.
+        // Its state. Emulators that share a directory overwrite each other's tables.
         .env("FILESYSTEM_ROOT", &volume)
         .env("LOCALSTACK_VOLUME_DIR", &volume)
         .env("TMPDIR", &volume)

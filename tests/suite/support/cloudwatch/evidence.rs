@@ -1,4 +1,5 @@
-//! Questions about failed requests, and the answers to them, for tests of `evidence`.
+//! Evidence requests about failed probes and the updates that answer them, for tests of
+//! `io::evidence`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +11,15 @@ use probecause::model::target::Target;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// A target in eu-west-1, with what its user declares.
-pub(crate) fn target(name: &str, declare: impl FnOnce(&mut Target)) -> Arc<Target> {
+/// A target in eu-west-1; `configure` sets the rest of its configuration.
+pub(crate) fn target(name: &str, configure: impl FnOnce(&mut Target)) -> Arc<Target> {
     let url = "https://a1.execute-api.eu-west-1.amazonaws.com/orders";
     let mut target = Target::with_defaults(name, url.parse().unwrap());
-    declare(&mut target);
+    configure(&mut target);
     Arc::new(target)
 }
 
-/// Settings for an endpoint, in a hurry.
+/// Settings that send evidence requests to an endpoint, at up to 20 requests a second.
 pub(crate) fn settings(endpoint: &str, targets: &[Arc<Target>]) -> Settings {
     let mut settings = Settings {
         targets: targets.to_vec(),
@@ -29,9 +30,9 @@ pub(crate) fn settings(endpoint: &str, targets: &[Arc<Target>]) -> Settings {
     settings
 }
 
-/// A question about a request of 400 ms that ended so long ago.
-pub(crate) fn question(target: &Arc<Target>, id: Option<&str>, ago: Duration) -> EvidenceRequest {
-    let ended = Timestamp::now() - ago;
+/// An evidence request about a probe that took 400 ms and ended `age` before now.
+pub(crate) fn request(target: &Arc<Target>, id: Option<&str>, age: Duration) -> EvidenceRequest {
+    let ended = Timestamp::now() - age;
     let began = ended - Duration::from_millis(400);
     EvidenceRequest {
         target: Arc::clone(target),
@@ -42,27 +43,27 @@ pub(crate) fn question(target: &Arc<Target>, id: Option<&str>, ago: Duration) ->
     }
 }
 
-/// The next answer.
-pub(crate) async fn next(
-    answers: &mut mpsc::Receiver<EvidenceUpdate>,
+/// Waits for the next update.
+pub(crate) async fn next_update(
+    updates: &mut mpsc::Receiver<EvidenceUpdate>,
     patience: Duration,
 ) -> EvidenceUpdate {
-    timeout(patience, answers.recv())
+    timeout(patience, updates.recv())
         .await
-        .expect("an answer in time")
-        .expect("a task that answers")
+        .expect("timed out waiting for an update")
+        .expect("the evidence collector stopped")
 }
 
-/// The last answer, and how many came before it.
-pub(crate) async fn last(
-    answers: &mut mpsc::Receiver<EvidenceUpdate>,
+/// Waits for the last update; also returns the number of updates before it.
+pub(crate) async fn last_update(
+    updates: &mut mpsc::Receiver<EvidenceUpdate>,
     patience: Duration,
 ) -> (EvidenceUpdate, usize) {
     let mut before = 0;
     loop {
-        let answer = next(answers, patience).await;
-        if answer.last {
-            return (answer, before);
+        let update = next_update(updates, patience).await;
+        if update.last {
+            return (update, before);
         }
         before += 1;
     }

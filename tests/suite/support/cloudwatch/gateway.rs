@@ -1,4 +1,4 @@
-//! A gateway that fails as told, and alarms that say so.
+//! A gateway whose responses a test switches, and a wait for the alarm that names the cause.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,26 +11,28 @@ use tokio::time::{Instant, sleep};
 use crate::support::cloudwatch::emulator::Emulator;
 use crate::support::loopback::serve;
 
-/// Evaluated each 10 s over windows of 10 s: several rounds on a loaded machine.
+/// Time limit of a wait. The emulator evaluates every 10 s over windows of 10 s, so this allows
+/// several evaluations on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const HEALTHY: u8 = 0;
 pub(crate) const THROTTLED: u8 = 1;
 pub(crate) const NO_ROUTE: u8 = 2;
 
-/// A gateway whose answer can be changed, in the words of the captures.
+/// Starts a gateway with the response bodies of real captures; the returned value selects the
+/// response.
 pub(crate) async fn gateway() -> (std::net::SocketAddr, Arc<AtomicU8>) {
-    let mode = Arc::new(AtomicU8::new(HEALTHY));
-    let shown = Arc::clone(&mode);
+    let behavior = Arc::new(AtomicU8::new(HEALTHY));
+    let current = Arc::clone(&behavior);
     let router = axum::Router::new().fallback(move || {
-        let answer = answer(shown.load(Ordering::Relaxed));
-        async move { answer }
+        let response = response(current.load(Ordering::Relaxed));
+        async move { response }
     });
-    (serve(router).await, mode)
+    (serve(router).await, behavior)
 }
 
-fn answer(mode: u8) -> Response {
-    let (status, body) = match mode {
+fn response(behavior: u8) -> Response {
+    let (status, body) = match behavior {
         HEALTHY => (StatusCode::OK, "\"fine\""),
         THROTTLED => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -45,9 +47,10 @@ fn answer(mode: u8) -> Response {
     (status, headers, body).into_response()
 }
 
-/// Waits until an alarm's tags and description name a cause.
+/// Waits until an alarm names a cause: in its tags and, unless the cause is `none`, in its
+/// description.
 pub(crate) async fn until_named(emulator: &Emulator, alarm: &str, cause: &str) {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let tags = emulator.tags(alarm).await;
         let text = emulator.describe(alarm).await.alarm_description;
@@ -56,7 +59,10 @@ pub(crate) async fn until_named(emulator: &Emulator, alarm: &str, cause: &str) {
         if tags["probecause:cause"] == cause && described {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "{tags:?}, {text}");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "`{alarm}` does not name {cause}: {tags:?}, {text}"
+        );
         sleep(Duration::from_millis(500)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A recording proxy in front of the emulator: every call with its operation and body.
+//! A proxy in front of the emulator that records every call with its operation and body.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use crate::support::loopback::serve;
 
 use crate::support::cloudwatch::cbor;
 
-/// The proxy.
+/// A running recording proxy.
 pub(crate) struct Proxy {
     address: std::net::SocketAddr,
     log: Arc<Mutex<Vec<Call>>>,
@@ -20,9 +20,9 @@ pub(crate) struct Proxy {
 /// One recorded call.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    /// Such as `PutMetricData`.
+    /// The operation, such as `PutMetricData`.
     pub(crate) operation: String,
-    /// The body, as JSON text.
+    /// The request body as JSON text.
     pub(crate) body: String,
 }
 
@@ -36,7 +36,7 @@ struct Upstream {
 impl Proxy {
     /// Starts a proxy on a free port.
     pub(crate) async fn start(upstream: std::net::SocketAddr) -> Self {
-        // Building a client needs a provider, though nothing here speaks TLS.
+        // reqwest needs a crypto provider to build a client, even for plain HTTP.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let log = Arc::new(Mutex::new(Vec::new()));
         let upstream = Upstream {
@@ -49,17 +49,17 @@ impl Proxy {
         Self { address, log }
     }
 
-    /// Where to send calls.
+    /// The endpoint URL of the proxy.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Every call so far.
+    /// All calls so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.log.lock().unwrap().clone()
     }
 
-    /// How many calls changed an alarm.
+    /// Number of calls that changed an alarm.
     pub(crate) fn writes(&self) -> usize {
         let reads = ["DescribeAlarms", "ListTagsForResource", "PutMetricData"];
         let calls = self.calls();
@@ -89,18 +89,18 @@ async fn forward(
         .request(method, url)
         .headers(headers)
         .body(body);
-    let Ok(answer) = request.send().await else {
-        // What an endpoint behind a balancer looks like when it is gone.
-        let gone = Response::builder().status(503).body(Body::empty());
-        return gone.unwrap();
+    let Ok(response) = request.send().await else {
+        // A load balancer answers like this when its target is gone.
+        let unavailable = Response::builder().status(503).body(Body::empty());
+        return unavailable.unwrap();
     };
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in answer.headers() {
+    let mut builder = Response::builder().status(response.status());
+    for (name, value) in response.headers() {
         if name != "transfer-encoding" {
-            response = response.header(name, value);
+            builder = builder.header(name, value);
         }
     }
-    response
-        .body(Body::from(answer.bytes().await.unwrap()))
+    builder
+        .body(Body::from(response.bytes().await.unwrap()))
         .unwrap()
 }

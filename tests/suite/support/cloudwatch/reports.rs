@@ -1,4 +1,4 @@
-//! Hand-made reports: what the monitor would publish for a target in a given state.
+//! Builds reports as the monitor publishes them for a target in a given state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use probecause::model::observation::Observation;
 use probecause::model::settings::Settings;
 use probecause::model::target::Target;
 
-/// A target probed each 5 s.
+/// A target with an interval and a timeout of 5 s.
 pub(crate) fn target(name: &str) -> Target {
     let url = "https://orders.example/".parse().unwrap();
     let mut target = Target::with_defaults(name, url);
@@ -21,7 +21,7 @@ pub(crate) fn target(name: &str) -> Target {
     target
 }
 
-/// Settings with high resolution for an endpoint.
+/// Settings that publish to an endpoint with a resolution of 10 s.
 pub(crate) fn settings(location: &str, endpoint: &str, targets: Vec<Arc<Target>>) -> Settings {
     let mut settings = Settings {
         location: location.to_owned(),
@@ -35,12 +35,12 @@ pub(crate) fn settings(location: &str, endpoint: &str, targets: Vec<Arc<Target>>
     settings
 }
 
-/// A good result.
+/// The report of a probe that passed.
 pub(crate) fn passed(target: &Arc<Target>, location: &str) -> Report {
     report(target, location, Diagnosis::passed(), HealthState::Up)
 }
 
-/// A failed result, the `number`th in a row: down from the second on.
+/// The report of the `number`th failed probe in a row; the target is down from the second on.
 pub(crate) fn failed(target: &Arc<Target>, location: &str, number: u32, cause: &str) -> Report {
     let cause = CauseId::new(cause).unwrap();
     let verdict = Arc::new(Verdict {
@@ -65,9 +65,9 @@ pub(crate) fn failed(target: &Arc<Target>, location: &str, number: u32, cause: &
     report(target, location, diagnosis, health)
 }
 
-/// A report told again, now.
+/// Repeats a report at the present time.
 pub(crate) trait Again {
-    /// The same result at the present time.
+    /// The same report with the present time.
     fn again(&self) -> Report;
 }
 

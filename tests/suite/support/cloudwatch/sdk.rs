@@ -1,10 +1,10 @@
-//! The AWS SDK's settings for servers that stand in for AWS: any credentials do, and none
-//! of the machine's are looked for.
+//! AWS SDK configuration for servers that stand in for AWS. It has fixed credentials, so the
+//! SDK does not look for any on the machine.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudwatch::config::{Credentials, SharedCredentialsProvider};
 
-/// Credentials and region that an emulator or a stand-in takes.
+/// Fixed test credentials in eu-west-1.
 pub(crate) fn config() -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     SdkConfig::builder()

@@ -1,5 +1,5 @@
-//! What AWS would have written down itself: metrics of Lambda and API Gateway, and log
-//! lines, put into the emulator by the test.
+//! Writes the telemetry that AWS services would write themselves into the emulator: metrics
+//! of Lambda and API Gateway, and log lines.
 
 use std::net::SocketAddr;
 
@@ -10,14 +10,14 @@ use jiff::Timestamp;
 
 use crate::support::cloudwatch::emulator::config;
 
-/// The emulator's metrics and logs.
+/// Clients of the emulator's CloudWatch and CloudWatch Logs.
 pub(crate) struct Telemetry {
     metrics: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
 }
 
 impl Telemetry {
-    pub(crate) fn of(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         let config = config()
             .into_builder()
             .endpoint_url(format!("http://{address}"))
@@ -28,7 +28,7 @@ impl Telemetry {
         }
     }
 
-    /// Puts values, each `metric value`, of one moment and one set of dimensions.
+    /// Puts `(metric, value)` pairs with one timestamp and one set of dimensions.
     pub(crate) async fn put(
         &self,
         namespace: &str,
@@ -53,9 +53,9 @@ impl Telemetry {
         request.send().await.unwrap();
     }
 
-    /// Writes lines into a log group, which is made for them.
+    /// Writes lines to a log group, which is created if it does not exist.
     pub(crate) async fn write(&self, group: &str, at: Timestamp, lines: &[&str]) {
-        // It may be there from a line before.
+        // Fails if an earlier call created the group.
         let _ = self
             .logs
             .create_log_group()

@@ -1,4 +1,4 @@
-//! The daemon as a process that can be killed and started again on the same state.
+//! The daemon as a process that a test kills and restarts on the same state.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,23 +10,23 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-/// A configuration and a state directory.
-pub(crate) struct Home {
+/// The daemon's configuration file and state directory, deleted when dropped.
+pub(crate) struct DaemonFiles {
     directory: tempfile::TempDir,
 }
 
 /// A running daemon; killed when dropped.
-pub(crate) struct Prober {
+pub(crate) struct Daemon {
     child: Child,
     url: String,
     client: reqwest::Client,
     log: Arc<Mutex<Vec<String>>>,
 }
 
-/// How long it may take to be there, or to end.
+/// Time limit for one wait, such as for readiness or for the exit.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Home {
+impl DaemonFiles {
     pub(crate) fn new(config: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("probecause.toml"), config).unwrap();
@@ -42,11 +42,11 @@ impl Home {
     }
 }
 
-impl Prober {
+impl Daemon {
     /// Starts the daemon and waits until it is ready.
-    pub(crate) async fn start(home: &Home) -> Self {
-        let mut child = command(&home.config())
-            .env("STATE_DIRECTORY", home.state())
+    pub(crate) async fn start(files: &DaemonFiles) -> Self {
+        let mut child = command(&files.config())
+            .env("STATE_DIRECTORY", files.state())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -54,7 +54,11 @@ impl Prober {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let url = loop {
-            let line = lines.next_line().await.unwrap().expect("the daemon ended");
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .expect("the daemon exited before it was ready");
             let page = line.split_once("page at ").map(|(_, rest)| rest.to_owned());
             log.lock().unwrap().push(line);
             if let Some(page) = page {
@@ -62,80 +66,83 @@ impl Prober {
                 break url.trim_end_matches('/').to_owned();
             }
         };
-        let kept = Arc::clone(&log);
+        let log_writer = Arc::clone(&log);
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                kept.lock().unwrap().push(line);
+                log_writer.lock().unwrap().push(line);
             }
         });
-        // Building a client needs a provider, though nothing here speaks TLS.
+        // reqwest needs a crypto provider to build a client, even for plain HTTP.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let prober = Self {
+        let daemon = Self {
             child,
             url,
             client,
             log,
         };
-        until("ready", async || prober.is_ready().await).await;
-        prober
+        wait_until("ready", async || daemon.is_ready().await).await;
+        daemon
     }
 
     async fn is_ready(&self) -> bool {
-        let answer = self
+        let response = self
             .client
             .get(format!("{}/-/ready", self.url))
             .send()
             .await;
-        answer.unwrap().status().is_success()
+        response.unwrap().status().is_success()
     }
 
-    /// Lines of its log that have this in them.
-    pub(crate) fn said(&self, words: &str) -> Vec<String> {
+    /// Log lines that contain a text.
+    pub(crate) fn log_lines_containing(&self, text: &str) -> Vec<String> {
         let log = self.log.lock().unwrap();
-        log.iter().filter(|l| l.contains(words)).cloned().collect()
+        log.iter()
+            .filter(|line| line.contains(text))
+            .cloned()
+            .collect()
     }
 
     pub(crate) async fn get(&self, path: &str) -> String {
-        let answer = self.client.get(format!("{}{path}", self.url)).send();
-        answer.await.unwrap().text().await.unwrap()
+        let response = self.client.get(format!("{}{path}", self.url)).send();
+        response.await.unwrap().text().await.unwrap()
     }
 
-    /// One value of `/metrics`, by the beginning of its line; 0 where there is none.
+    /// The value in `/metrics` of the first line that starts with `series`; 0 without one.
     pub(crate) async fn metric(&self, series: &str) -> f64 {
         let metrics = self.get("/metrics").await;
-        value(&metrics, series)
+        metric_value(&metrics, series)
     }
 
     /// Waits until a metric has at least this value.
-    pub(crate) async fn metric_until(&self, series: &str, least: usize) {
+    pub(crate) async fn wait_for_metric(&self, series: &str, least: usize) {
         #[expect(clippy::cast_precision_loss, reason = "thousands")]
         let least = least as f64;
-        until(series, async || self.metric(series).await >= least).await;
+        wait_until(series, async || self.metric(series).await >= least).await;
     }
 
-    /// Every incident that it shows.
+    /// The incidents that `/api/v1/incidents` lists.
     pub(crate) async fn incidents(&self) -> Vec<Value> {
         serde_json::from_str(&self.get("/api/v1/incidents").await).unwrap()
     }
 
-    /// Reads the configuration anew.
+    /// Reloads the configuration over HTTP.
     pub(crate) async fn reload(&self) {
-        let answer = self.client.post(format!("{}/-/reload", self.url)).send();
-        assert!(answer.await.unwrap().status().is_success());
+        let response = self.client.post(format!("{}/-/reload", self.url)).send();
+        assert!(response.await.unwrap().status().is_success());
     }
 
     /// Resident memory in MiB.
     pub(crate) fn memory(&self) -> f64 {
-        self.status("VmRSS:") / 1024.0
+        self.proc_status("VmRSS:") / 1024.0
     }
 
-    /// Threads at this moment.
+    /// Current number of threads.
     pub(crate) fn threads(&self) -> f64 {
-        self.status("Threads:")
+        self.proc_status("Threads:")
     }
 
-    /// Open file descriptors at this moment.
+    /// Current number of open file descriptors.
     pub(crate) fn descriptors(&self) -> f64 {
         let folder = format!("/proc/{}/fd", self.child.id().unwrap());
         let count = std::fs::read_dir(folder).unwrap().count();
@@ -143,7 +150,7 @@ impl Prober {
     }
 
     /// A number of `/proc/PID/status`.
-    fn status(&self, name: &str) -> f64 {
+    fn proc_status(&self, name: &str) -> f64 {
         let status = format!("/proc/{}/status", self.child.id().unwrap());
         let status = std::fs::read_to_string(status).unwrap();
         let line = status.lines().find(|line| line.starts_with(name));
@@ -151,12 +158,12 @@ impl Prober {
         number.parse().unwrap()
     }
 
-    /// `kill -9`.
+    /// Kills the daemon with SIGKILL.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// SIGTERM; returns the exit code.
+    /// Sends SIGTERM and returns the exit code.
     pub(crate) async fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
@@ -166,27 +173,34 @@ impl Prober {
     }
 }
 
-/// One value of a text of metrics, by the beginning of its line; 0 where there is none.
-pub(crate) fn value(metrics: &str, series: &str) -> f64 {
+/// The value of the first line of `metrics` that starts with `series`; 0 without one.
+pub(crate) fn metric_value(metrics: &str, series: &str) -> f64 {
     let rest = metrics.lines().find_map(|line| line.strip_prefix(series));
     rest.map_or(0.0, |rest| rest.trim().parse().unwrap())
 }
 
-/// Waits for something, up to a minute.
-pub(crate) async fn until(what: &str, wanted: impl AsyncFn() -> bool) {
-    until_within(what, PATIENCE, wanted).await;
+/// Waits until a condition holds, for at most a minute.
+pub(crate) async fn wait_until(what: &str, condition: impl AsyncFn() -> bool) {
+    wait_until_within(what, PATIENCE, condition).await;
 }
 
-/// Waits for something, up to some time.
-pub(crate) async fn until_within(what: &str, patience: Duration, wanted: impl AsyncFn() -> bool) {
-    let begun = Instant::now();
-    while !wanted().await {
-        assert!(begun.elapsed() < patience, "waited in vain: {what}");
+/// Waits until a condition holds, for at most `patience`; `what` names it in the error.
+pub(crate) async fn wait_until_within(
+    what: &str,
+    patience: Duration,
+    condition: impl AsyncFn() -> bool,
+) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(
+            started.elapsed() < patience,
+            "timed out waiting for: {what}"
+        );
         sleep(Duration::from_millis(200)).await;
     }
 }
 
-/// The daemon's command line, with credentials that every emulator takes.
+/// The command that runs the daemon, with credentials that the emulator accepts.
 fn command(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
     command

@@ -1,4 +1,5 @@
-//! Log lines, as AWS's pages and captures have them, and lines that try to deceive.
+//! Parsing of log lines from the AWS documentation and from captures, and of lines made to deceive
+//! the parser.
 
 use std::time::Duration;
 
@@ -7,14 +8,20 @@ use probecause::domain::diagnosis::aws::{LogSource, LogTemplate};
 
 const DENIED: &str = "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration. Check the permissions and try again.";
 
-/// A line of an HTTP API's access log in the format of AWS's samples.
-fn line(error: &str, status: u16, service: &str, request: &str, latency: &str) -> String {
+/// A line of the access log of an HTTP API in the format of AWS's samples.
+fn line(
+    error: &str,
+    status: u16,
+    integration_status: &str,
+    request: &str,
+    latency: &str,
+) -> String {
     serde_json::json!({
         "requestId": "K2ZEDjwtIAMEcig=",
         "routeKey": "GET /orders",
         "status": status.to_string(),
         "integrationErrorMessage": error,
-        "integrationStatus": service,
+        "integrationStatus": integration_status,
         "integrationRequestId": request,
         "integrationLatency": latency,
         "error.message": "Internal Server Error",
@@ -23,6 +30,7 @@ fn line(error: &str, status: u16, service: &str, request: &str, latency: &str) -
     .to_string()
 }
 
+/// A line with an exception of the function in the error message.
 fn wrapped(exception: &str) -> String {
     let error = format!(
         "The Lambda function returned the following error: {exception}. Check your Lambda function code and try again."
@@ -52,7 +60,7 @@ fn check_execution(lines: &[&str], template: LogTemplate, statuses: (Option<u16>
 }
 
 #[test]
-fn each_sourced_message_of_an_http_api_is_its_template() {
+fn each_documented_message_of_an_http_api_gives_its_template() {
     let timed_out =
         "RequestId: 8f0b7a3c-6f1e-4c51-9f0a-0d3c1f1f2a4b Error: Task timed out after 5.00 seconds";
     check(
@@ -75,7 +83,7 @@ fn each_sourced_message_of_an_http_api_is_its_template() {
 }
 
 #[test]
-fn what_has_no_documented_message_follows_from_statuses_alone() {
+fn without_a_documented_message_the_statuses_give_the_template() {
     check(
         &line("-", 503, "429", "-", "12"),
         LogTemplate::Throttled,
@@ -86,7 +94,7 @@ fn what_has_no_documented_message_follows_from_statuses_alone() {
         LogTemplate::RefusedWithoutError,
         Some(true),
     );
-    // The API waited: an empty id of a call that brought no answer says nothing.
+    // The API waited for the integration, so an empty integration request id shows nothing.
     check(
         &line("-", 503, "-", "-", "30002"),
         LogTemplate::Unknown,
@@ -100,8 +108,8 @@ fn what_has_no_documented_message_follows_from_statuses_alone() {
 }
 
 #[test]
-fn the_functions_own_status_is_neither_a_throttle_nor_malformed() {
-    let own = |fields: &str| {
+fn a_status_set_by_the_function_is_neither_a_throttle_nor_a_malformed_response() {
+    let access_line = |fields: &str| {
         format!(r#"{{"requestId":"K2ZEDjwtIAMEcig=","integrationErrorMessage":"-",{fields}}}"#)
     };
     for fields in [
@@ -111,14 +119,14 @@ fn the_functions_own_status_is_neither_a_throttle_nor_malformed() {
         r#""status":500,"integrationStatus":200,"error.message":"-","error.responseType":"-""#,
         r#""status":503,"integration.status":429"#,
     ] {
-        check(&own(fields), LogTemplate::Unknown, None);
+        check(&access_line(fields), LogTemplate::Unknown, None);
     }
     let unlogged = r#"{"requestId":"K2ZEDjwtIAMEcig=","status":500,"integrationStatus":200,"error.message":"x"}"#;
     check(unlogged, LogTemplate::Unknown, None);
 }
 
 #[test]
-fn each_response_type_and_message_of_a_rest_api_is_its_template() {
+fn each_response_type_and_message_of_a_rest_api_gives_its_template() {
     let rest = |response_type: &str, message: &str, status: u16| {
         serde_json::json!({"requestId": "K2ZEDjwtIAMEcig=", "status": status,
             "error.responseType": response_type, "error.message": message})
@@ -180,7 +188,7 @@ fn each_response_type_and_message_of_a_rest_api_is_its_template() {
 }
 
 #[test]
-fn an_authorizer_that_may_not_be_called_failed_and_one_that_denied_did_not() {
+fn an_authorizer_without_permission_failed_and_one_that_denied_the_request_did_not() {
     let with = |error: &str, status: u16| {
         serde_json::json!({"requestId": "K2ZEDjwtIAMEcig=", "status": status,
             "authorizer": {"error": error}, "integrationErrorMessage": "-"})
@@ -196,7 +204,7 @@ fn an_authorizer_that_may_not_be_called_failed_and_one_that_denied_did_not() {
 }
 
 #[test]
-fn keys_may_be_dotted_nested_or_in_camel_case() {
+fn keys_are_read_dotted_nested_and_in_camel_case() {
     let error = serde_json::Value::from(DENIED);
     for text in [
         format!(
@@ -227,7 +235,7 @@ fn keys_may_be_dotted_nested_or_in_camel_case() {
 }
 
 #[test]
-fn an_exceptions_text_is_never_taken_for_words_of_aws() {
+fn the_text_of_an_exception_is_not_taken_for_a_message_of_aws() {
     for exception in [
         "Rate Exceeded.",
         "Execution failed due to configuration error: Rate Exceeded.",
@@ -250,20 +258,20 @@ fn an_exceptions_text_is_never_taken_for_words_of_aws() {
 }
 
 #[test]
-fn text_that_breaks_out_of_its_field_makes_the_line_unknown() {
+fn a_line_with_a_duplicate_or_contradictory_field_is_unknown() {
     let denied = serde_json::Value::from(DENIED);
     let broken = format!(
         r#"{{"requestId":"K2ZEDjwtIAMEcig=","status":500,"integrationErrorMessage":"The Lambda function returned the following error: x","integrationErrorMessage":{denied}}}"#
     );
     check(&broken, LogTemplate::Unknown, None);
-    let contrary = line(DENIED, 503, "429", "-", "12");
-    check(&contrary, LogTemplate::Unknown, Some(false));
+    let contradictory = line(DENIED, 503, "429", "-", "12");
+    check(&contradictory, LogTemplate::Unknown, Some(false));
 }
 
 #[test]
-fn each_line_of_a_rest_apis_execution_log_is_its_template() {
+fn each_execution_log_line_of_a_rest_api_gives_its_template() {
     let done = "(4f1c0c4e-1) Method completed with status: ";
-    for (said, status, template, service) in [
+    for (phrase, status, template, integration_status) in [
         (
             "Execution failed due to a timeout error",
             504,
@@ -313,14 +321,14 @@ fn each_line_of_a_rest_apis_execution_log_is_its_template() {
             None,
         ),
     ] {
-        let (said, done) = (format!("(4f1c0c4e-1) {said}"), format!("{done}{status}"));
-        let lines = ["(4f1c0c4e-1) Starting execution", &said, &done];
-        check_execution(&lines, template, (Some(status), service));
+        let (phrase, done) = (format!("(4f1c0c4e-1) {phrase}"), format!("{done}{status}"));
+        let lines = ["(4f1c0c4e-1) Starting execution", &phrase, &done];
+        check_execution(&lines, template, (Some(status), integration_status));
     }
 }
 
 #[test]
-fn a_body_in_the_execution_log_is_not_read() {
+fn a_body_in_the_execution_log_is_ignored() {
     let lines = [
         "(4f1c0c4e-1) Endpoint response body before transformations: {\"error\":\"",
         "Execution failed due to a timeout error",
@@ -333,7 +341,7 @@ fn a_body_in_the_execution_log_is_not_read() {
 }
 
 #[test]
-fn two_phrases_that_disagree_are_unknown() {
+fn two_contradicting_phrases_are_unknown() {
     let lines = [
         "(4f1c0c4e-1) Execution failed due to a timeout error",
         "(4f1c0c4e-1) Execution failed due to configuration error: Rate Exceeded.",
@@ -347,7 +355,7 @@ fn two_phrases_that_disagree_are_unknown() {
 }
 
 #[test]
-fn reading_is_total_on_every_beginning_and_on_rubbish() {
+fn truncated_and_invalid_lines_are_parsed_without_a_panic() {
     let timed_out =
         "RequestId: 8f0b7a3c-6f1e-4c51-9f0a-0d3c1f1f2a4b Error: Task timed out after 5.00 seconds";
     let samples = [
@@ -363,8 +371,8 @@ fn reading_is_total_on_every_beginning_and_on_rubbish() {
         for (end, _) in sample.char_indices() {
             let part = &sample[..end];
             assert_eq!(read_access_line(part), None, "{part}");
-            let told = read_execution_lines(&[part, sample]);
-            assert!(told.is_none_or(|finding| finding.source == LogSource::ExecutionLog));
+            let finding = read_execution_lines(&[part, sample]);
+            assert!(finding.is_none_or(|finding| finding.source == LogSource::ExecutionLog));
         }
     }
     for rubbish in [
@@ -380,6 +388,6 @@ fn reading_is_total_on_every_beginning_and_on_rubbish() {
     }
     let deep = format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200));
     assert_eq!(read_access_line(&deep), None);
-    let odd = r#"{"requestId":"K2ZEDjwtIAMEcig=","status":"999","integrationStatus":-1,"integrationLatency":1.5}"#;
-    check(odd, LogTemplate::Unknown, None);
+    let out_of_range = r#"{"requestId":"K2ZEDjwtIAMEcig=","status":"999","integrationStatus":-1,"integrationLatency":1.5}"#;
+    check(out_of_range, LogTemplate::Unknown, None);
 }

@@ -1,5 +1,5 @@
-//! A CloudWatch that keeps alarms, evaluates them by the newest datapoint, and counts what
-//! is written: for as many alarms as the emulator cannot evaluate.
+//! An in-process fake of CloudWatch for more alarms than the emulator can evaluate. It
+//! stores alarms, evaluates each by its newest datapoint and counts the writes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,17 +15,17 @@ use crate::support::cloudwatch::answers;
 use crate::support::cloudwatch::cbor;
 use crate::support::loopback::serve;
 
-/// The account. Clones share everything.
+/// The fake CloudWatch. Clones share their state.
 #[derive(Clone, Default)]
-pub(crate) struct Account(Arc<Mutex<Books>>);
+pub(crate) struct FakeCloudWatch(Arc<Mutex<AlarmStore>>);
 
 #[derive(Default)]
-struct Books {
-    /// Definitions as they were put, by name, with tags and state.
+struct AlarmStore {
+    /// Alarms by name.
     alarms: BTreeMap<String, Alarm>,
-    /// Writes to alarms: operation and name.
+    /// Writes to alarms: operation and alarm name.
     writes: Vec<(String, String)>,
-    /// Names of alarms that began to page, in this order.
+    /// Names of alarms that started firing with their actions enabled, oldest first.
     pages: Vec<String>,
 }
 
@@ -38,44 +38,46 @@ struct Alarm {
 
 const ARN: &str = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:";
 
-impl Account {
-    /// Starts it on a free port; returns where.
+impl FakeCloudWatch {
+    /// Starts the server on a free port and returns it with its URL.
     pub(crate) async fn start() -> (Self, String) {
-        let account = Self::default();
-        let app = Router::new().fallback(answer).with_state(account.clone());
-        (account, format!("http://{}", serve(app).await))
+        let cloudwatch = Self::default();
+        let app = Router::new()
+            .fallback(respond)
+            .with_state(cloudwatch.clone());
+        (cloudwatch, format!("http://{}", serve(app).await))
     }
 
-    /// How many alarms there are.
+    /// Number of alarms.
     pub(crate) fn alarms(&self) -> usize {
         self.0.lock().unwrap().alarms.len()
     }
 
-    /// How many alarms fire.
+    /// Number of alarms that are firing.
     pub(crate) fn firing(&self) -> usize {
-        let books = self.0.lock().unwrap();
-        books.alarms.values().filter(|alarm| alarm.firing).count()
+        let store = self.0.lock().unwrap();
+        store.alarms.values().filter(|alarm| alarm.firing).count()
     }
 
-    /// How often an alarm began to fire with its actions enabled.
+    /// How many times an alarm started firing with its actions enabled.
     pub(crate) fn pages(&self) -> usize {
         self.0.lock().unwrap().pages.len()
     }
 
-    /// Every write to an alarm so far.
+    /// All writes to alarms so far: operation and alarm name.
     pub(crate) fn writes(&self) -> Vec<(String, String)> {
         self.0.lock().unwrap().writes.clone()
     }
 
-    /// An alarm's tag.
+    /// The value of an alarm's tag.
     pub(crate) fn tag(&self, alarm: &str, key: &str) -> Option<String> {
-        let books = self.0.lock().unwrap();
-        books.alarms.get(alarm)?.tags.get(key).cloned()
+        let store = self.0.lock().unwrap();
+        store.alarms.get(alarm)?.tags.get(key).cloned()
     }
 }
 
-impl Books {
-    fn answer(&mut self, operation: &str, request: &Value) -> Value {
+impl AlarmStore {
+    fn respond(&mut self, operation: &str, request: &Value) -> Value {
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
         match operation {
             "PutMetricData" => {
@@ -109,18 +111,19 @@ impl Books {
                 return json!({ "Tags": tags.collect::<Vec<_>>() });
             }
             "DescribeAlarms" => {
-                let asked = request["AlarmNames"].as_array();
-                let wanted = |name: &String| asked.is_none_or(|names| names.contains(&json!(name)));
-                let found = self.alarms.iter().filter(|(name, _)| wanted(name));
+                let names = request["AlarmNames"].as_array();
+                let is_requested =
+                    |name: &String| names.is_none_or(|list| list.contains(&json!(name)));
+                let found = self.alarms.iter().filter(|(name, _)| is_requested(name));
                 let found: Vec<_> = found.map(|(_, alarm)| alarm.definition.clone()).collect();
                 return json!({ "MetricAlarms": found });
             }
-            other => panic!("{other} was not to be expected"),
+            other => panic!("unexpected operation {other}"),
         }
         json!({})
     }
 
-    /// The alarm on the datapoint's metric and target, if there is one.
+    /// Updates the state of the alarm on the datapoint's dimensions, if there is one.
     fn evaluate(&mut self, datum: &Value) {
         let value = datum["Value"].as_f64();
         let values = datum["Values"].as_array();
@@ -128,16 +131,17 @@ impl Books {
         let Some(value) = value.filter(|_| datum["MetricName"] == "Down") else {
             return;
         };
-        let same = |alarm: &&mut Alarm| alarm.definition["Dimensions"] == datum["Dimensions"];
-        let Some(alarm) = self.alarms.values_mut().find(same) else {
+        let is_on_metric =
+            |alarm: &&mut Alarm| alarm.definition["Dimensions"] == datum["Dimensions"];
+        let Some(alarm) = self.alarms.values_mut().find(is_on_metric) else {
             return;
         };
-        let fires = value >= 1.0;
-        if fires && !alarm.firing && alarm.definition["ActionsEnabled"] != json!(false) {
+        let firing = value >= 1.0;
+        if firing && !alarm.firing && alarm.definition["ActionsEnabled"] != json!(false) {
             let name = alarm.definition["AlarmName"].as_str().unwrap();
             self.pages.push(name.to_owned());
         }
-        alarm.firing = fires;
+        alarm.firing = firing;
     }
 }
 
@@ -150,14 +154,14 @@ fn tags(list: &Value) -> BTreeMap<String, String> {
     pairs.collect()
 }
 
-async fn answer(
-    State(account): State<Account>,
+async fn respond(
+    State(cloudwatch): State<FakeCloudWatch>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let operation = uri.path().rsplit('/').next().unwrap_or_default();
     let request = cbor::body(&headers, &body);
-    let answer = account.0.lock().unwrap().answer(operation, &request);
-    answers::answer(&answer)
+    let response = cloudwatch.0.lock().unwrap().respond(operation, &request);
+    answers::answer(&response)
 }
