@@ -184,7 +184,7 @@ async fn a_reload_applies_a_new_certificate_and_new_users() {
     assert_eq!(reload.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let error = reload.text().await.unwrap();
     assert!(
-        error.contains("basic_auth_users.alice: is no bcrypt hash"),
+        error.contains("basic_auth_users.alice: is not a bcrypt hash"),
         "{error}"
     );
     assert!(!error.contains("hunter2"), "{error}");
