@@ -67,12 +67,12 @@ async fn check(http2: bool) {
     prober.probe(&target).await;
     let mut differing = None;
     for round in 1..=ROUNDS {
-        let mut ours = Vec::new();
+        let mut probes = Vec::new();
         for _ in 0..TURNS {
-            ours.push(times(&prober.probe(&target).await, http2));
+            probes.push(times(&prober.probe(&target).await, http2));
         }
-        let curls = curl(simulator.address().port(), route, http2).await;
-        differing = Some(differences(round, &medians(&ours), &medians(&curls)));
+        let from_curl = curl(simulator.address().port(), route, http2).await;
+        differing = Some(differences(round, &medians(&probes), &medians(&from_curl)));
         if differing.as_ref().is_some_and(Vec::is_empty) {
             break;
         }
@@ -86,13 +86,13 @@ async fn check(http2: bool) {
 }
 
 /// The phases whose medians differ by more than [`TOLERANCE`].
-fn differences(round: usize, ours: &Times, curls: &Times) -> Vec<&'static str> {
+fn differences(round: usize, probes: &Times, from_curl: &Times) -> Vec<&'static str> {
     let names = PHASES.map(Phase::as_str).into_iter().chain(["total"]);
-    let pairs = names.zip(ours.iter().zip(curls));
+    let pairs = names.zip(probes.iter().zip(from_curl));
     pairs
-        .filter_map(|(name, (ours, curls))| {
-            println!("round {round}, {name}: {ours:?}, curl {curls:?}");
-            (ours.abs_diff(*curls) > TOLERANCE).then_some(name)
+        .filter_map(|(name, (probes, from_curl))| {
+            println!("round {round}, {name}: {probes:?}, curl {from_curl:?}");
+            (probes.abs_diff(*from_curl) > TOLERANCE).then_some(name)
         })
         .collect()
 }
@@ -136,8 +136,8 @@ async fn curl(port: u16, route: &str, http2: bool) -> Vec<Times> {
 }
 
 fn curl_times(line: &str, http2: bool) -> Times {
-    let (spoken, numbers) = line.split_once(' ').unwrap();
-    assert_eq!(spoken, if http2 { "2" } else { "1.1" });
+    let (version, numbers) = line.split_once(' ').unwrap();
+    assert_eq!(version, if http2 { "2" } else { "1.1" });
     let moments: Vec<Duration> = numbers
         .split(' ')
         .map(|number| Duration::from_secs_f64(number.parse().unwrap()))

@@ -50,6 +50,7 @@ pub(crate) fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
     text
 }
 
+/// Reloads the daemon over HTTP. Returns the status and the body.
 pub(crate) async fn reload(daemon: &Daemon) -> (u16, String) {
     let request = process::client().post(format!("{}/-/reload", daemon.url));
     let response = request.send().await.unwrap();
@@ -63,6 +64,7 @@ fn failures(metrics: &str) -> f64 {
     failed.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
+/// The samples of the metric `name` for `target`.
 pub(crate) fn series<'a>(metrics: &'a str, name: &str, target: &str) -> Vec<&'a str> {
     let labelled = format!("target=\"{target}\"");
     metrics

@@ -50,6 +50,7 @@ impl Behavior {
     }
 }
 
+/// Serves an endpoint whose behavior the test can change.
 async fn endpoint() -> (SocketAddr, Behavior) {
     let behavior = Behavior::default();
     let answering = behavior.clone();

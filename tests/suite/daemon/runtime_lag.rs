@@ -1,4 +1,4 @@
-//! A daemon that stalls (stopped by a signal): its own lag is never blamed on a target.
+//! A daemon that stalls, here because SIGSTOP stops it, never blames a target for its own lag.
 
 use std::time::Duration;
 

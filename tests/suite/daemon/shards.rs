@@ -51,7 +51,8 @@ async fn targets(daemon: &Daemon) -> BTreeSet<String> {
     targets.iter().map(name).collect()
 }
 
-async fn until_probing(daemon: &Daemon) {
+/// Waits until the daemon has probed a target.
+async fn wait_until_probing(daemon: &Daemon) {
     let probes = |metrics: &str| metrics.contains("probecause_last_probe_timestamp_seconds{");
     daemon.metrics_until(probes).await;
 }
@@ -66,7 +67,7 @@ async fn every_target_is_probed_by_exactly_one_of_three_shards() {
     }
     let mut owned = Vec::new();
     for daemon in &daemons {
-        until_probing(daemon).await;
+        wait_until_probing(daemon).await;
         owned.push(targets(daemon).await);
     }
     let all: BTreeSet<_> = owned.iter().flatten().cloned().collect();
@@ -101,7 +102,7 @@ async fn a_reload_with_one_more_shard_removes_targets_without_incidents() {
     let (address, _) = endpoint().await;
     let two = "[shard]\ntotal = 2\nindex = 0\n";
     let daemon = Daemon::start(&config(address, two)).await;
-    until_probing(&daemon).await;
+    wait_until_probing(&daemon).await;
     let before = targets(&daemon).await;
     let three = "[shard]\ntotal = 3\nindex = 0\n";
     std::fs::write(&daemon.config, config(address, three)).unwrap();

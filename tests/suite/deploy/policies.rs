@@ -85,9 +85,9 @@ fn called_by_publisher() -> BTreeSet<String> {
 /// The actions that evidence calls, from its `Operation` variants and their services.
 fn called_for_evidence() -> BTreeSet<String> {
     let sources = sources("io/evidence");
-    let whole: String = sources.iter().map(|(_, text)| text.as_str()).collect();
-    let (_, services) = whole.split_once("fn service(").unwrap();
-    let called: BTreeSet<&str> = between(&whole, "Operation::", ',').into_iter().collect();
+    let code: String = sources.iter().map(|(_, text)| text.as_str()).collect();
+    let (_, services) = code.split_once("fn service(").unwrap();
+    let called: BTreeSet<&str> = between(&code, "Operation::", ',').into_iter().collect();
     called
         .into_iter()
         .filter(|name| name.chars().all(char::is_alphanumeric))

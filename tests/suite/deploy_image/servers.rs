@@ -48,7 +48,7 @@ impl DnsServer {
     pub(crate) fn start() -> Self {
         let listen = format!("--listen-address={DNS}");
         let address = format!("--address=/{ZONE}/127.0.0.1");
-        let own = [
+        let options = [
             "--no-resolv",
             "--no-hosts",
             "--conf-file=/dev/null",
@@ -56,7 +56,7 @@ impl DnsServer {
         ];
         let child = Command::new("dnsmasq")
             .args(["--keep-in-foreground", "--bind-interfaces", "--user=root"])
-            .args(own)
+            .args(options)
             .args([&listen, &address])
             .stderr(Stdio::null())
             .spawn()

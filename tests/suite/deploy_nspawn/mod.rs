@@ -23,7 +23,7 @@ mod lifecycle {
         [Service]\n\
         Type=oneshot\n\
         ExecStart=/proof/inside\n\
-        StandardOutput=file:/proof/told\n\
+        StandardOutput=file:/proof/log\n\
         StandardError=inherit\n\
         ExecStopPost=/bin/systemctl poweroff --no-block\n";
 
@@ -51,7 +51,7 @@ mod lifecycle {
         std::fs::write(root.join("etc/systemd/system/proof.service"), UNIT).unwrap();
 
         let console = boot(&root, &proof);
-        let log = std::fs::read_to_string(proof.join("told")).unwrap_or_default();
+        let log = std::fs::read_to_string(proof.join("log")).unwrap_or_default();
         // Bypasses the capture of the test harness, so that the log is shown on success too.
         std::io::stderr().write_all(log.as_bytes()).unwrap();
         assert!(log.ends_with("\ndone\n"), "{log}\nconsole:\n{console}");

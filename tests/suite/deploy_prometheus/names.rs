@@ -36,13 +36,13 @@ fn findings(text: &str, recorded: &[&str]) -> Vec<String> {
             if !has {
                 found.push(format!("{name} has no label {label}"));
             }
-            let (Some(value), Some(words)) = (one.get(3), catalogue::label_values(name, label))
+            let (Some(value), Some(allowed)) = (one.get(3), catalogue::label_values(name, label))
             else {
                 continue;
             };
             let split = value.as_str().split('|');
-            let unknown = split.filter(|word| !words.contains(*word));
-            found.extend(unknown.map(|word| format!("{label} is never {word}")));
+            let unknown = split.filter(|value| !allowed.contains(*value));
+            found.extend(unknown.map(|value| format!("{label} is never {value}")));
         }
     }
     let grouping =

@@ -1,5 +1,5 @@
-//! Prometheus and Alertmanager themselves, run with the shipped files: what a linter lets
-//! pass may still join two series into an error, or keep an alert inhibited that should page.
+//! Runs Prometheus and Alertmanager with the shipped files. This finds errors that a linter
+//! cannot: a join that matches several series, or an inhibition of an alert that should page.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -229,14 +229,14 @@ fn prober_local_inhibits_the_symptoms_of_its_target_only() {
 #[test]
 #[ignore = "needs Alertmanager: tests/run sets it up"]
 fn a_prober_in_trouble_inhibits_its_symptoms_at_its_location_only() {
-    let own = "job=p component=prober severity=warning alertname=";
+    let prober_alert = "job=p component=prober severity=warning alertname=";
     let here = "location=eu-west-1";
     check_inhibited(
         &[
             &format!("job=p severity=critical alertname=ProbecauseProberInTrouble {here}"),
-            &format!("{own}ProbecauseCloudWatchFailing {here}"),
-            &format!("{own}ProbecauseCloudWatchFailing location=us-east-1"),
-            &format!("{own}ProbecauseReloadFailed {here}"),
+            &format!("{prober_alert}ProbecauseCloudWatchFailing {here}"),
+            &format!("{prober_alert}ProbecauseCloudWatchFailing location=us-east-1"),
+            &format!("{prober_alert}ProbecauseReloadFailed {here}"),
             &format!("job=p alertname=ProbecauseTargetNotProbed target=orders {here}"),
             "job=p severity=critical alertname=ProbecauseTargetDown target=orders",
         ],

@@ -34,9 +34,9 @@ pub(crate) fn configuration(folder: &Path, scrape: &str, daemon: u16) -> PathBuf
     let rules = RULES
         .map(|file| format!("  - {}\n", deploy(file).display()))
         .concat();
-    let whole = format!("global:\n  evaluation_interval: 1s\nrule_files:\n{rules}{text}");
+    let config = format!("global:\n  evaluation_interval: 1s\nrule_files:\n{rules}{text}");
     let path = folder.join("prometheus.yml");
-    std::fs::write(&path, whole).unwrap();
+    std::fs::write(&path, config).unwrap();
     path
 }
 
@@ -59,8 +59,8 @@ fn promtool_reports_no_problem_in_the_scrape_files() {
         run(tool("promtool")
             .args(["check", "config"])
             .arg(deploy(scrape)));
-        let whole = configuration(folder.path(), scrape, 9853);
-        run(tool("promtool").args(["check", "config"]).arg(whole));
+        let config = configuration(folder.path(), scrape, 9853);
+        run(tool("promtool").args(["check", "config"]).arg(config));
     }
 }
 
@@ -69,7 +69,7 @@ fn routes() -> Vec<(String, &'static str)> {
     let down = "alertname=ProbecauseTargetDown component=target severity=critical";
     let slow = "alertname=ProbecauseTargetDegraded component=target severity=warning";
     let named = "alertname=ProbecauseCauseNamed component=target severity=info";
-    let own = "component=prober job=probecause location=eu-west-1";
+    let prober_alert = "component=prober job=probecause location=eu-west-1";
     vec![
         (format!("{down} target=orders team=shop"), "shop-page"),
         (format!("{down} target=orders"), "operations-page"),
@@ -104,11 +104,11 @@ fn routes() -> Vec<(String, &'static str)> {
             "service",
         ),
         (
-            format!("alertname=ProbecauseDaemonAbsent severity=critical {own}"),
+            format!("alertname=ProbecauseDaemonAbsent severity=critical {prober_alert}"),
             "prober-page",
         ),
         (
-            format!("alertname=ProbecauseSpoolGrowing severity=warning {own}"),
+            format!("alertname=ProbecauseSpoolGrowing severity=warning {prober_alert}"),
             "prober",
         ),
         (

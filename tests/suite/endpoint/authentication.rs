@@ -89,9 +89,9 @@ async fn every_path_except_the_health_checks_requires_a_password() {
 async fn a_client_without_a_trusted_certificate_is_rejected() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let ca = ca();
-    let own = signed(&ca, "127.0.0.1");
-    write(directory.path(), "server.pem", &own.0);
-    write(directory.path(), "server.key", &own.1);
+    let server = signed(&ca, "127.0.0.1");
+    write(directory.path(), "server.pem", &server.0);
+    write(directory.path(), "server.key", &server.1);
     write(directory.path(), "ca.pem", &ca.pem());
     let web = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  \
                client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  \
@@ -133,9 +133,9 @@ async fn a_reload_applies_a_new_certificate_and_new_users() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let (first, second) = (ca(), ca());
     let install = |ca: &Ca| {
-        let own = signed(ca, "127.0.0.1");
-        write(directory.path(), "server.pem", &own.0);
-        write(directory.path(), "server.key", &own.1);
+        let server = signed(ca, "127.0.0.1");
+        write(directory.path(), "server.pem", &server.0);
+        write(directory.path(), "server.key", &server.1);
     };
     install(&first);
     let web = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";

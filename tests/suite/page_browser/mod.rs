@@ -110,7 +110,7 @@ async fn both_pages_render_in_light_and_dark_mode() {
         ("hostile", hostile_path(&board), "1280,1100"),
     ];
     for (name, path, size) in pages {
-        // Blink's setting: 0 is dark, 1 is light.
+        // Values of Blink's preferredColorScheme: 0 is dark, 1 is light.
         for (scheme, setting) in [("dark", 0), ("light", 1)] {
             let file = folder.join(format!("{name}-{scheme}.png"));
             let _ = std::fs::remove_file(&file);
