@@ -1,4 +1,5 @@
-//! What a scrape reads: the golden catalogue, a rich state, and a reload.
+//! The text of `/metrics`: the catalogue of metrics, the samples of the `page_state` fixture,
+//! and the effect of a reload.
 
 use crate::support::page_state;
 
@@ -8,7 +9,7 @@ use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::sink::prometheus::{PrometheusSink, families};
 use probecause::model::settings::Settings;
 
-/// The lines of the rich state that hold every one of `parts`.
+/// The samples in `text` that contain all `parts`.
 fn lines(text: &str, parts: &[&str]) -> Vec<String> {
     text.lines()
         .filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)))
@@ -17,7 +18,7 @@ fn lines(text: &str, parts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn the_catalogue_of_names_types_labels_and_help() {
+fn the_catalogue_lists_names_types_labels_and_help_of_target_metrics() {
     let catalogue: String = families()
         .iter()
         .map(|family| {
@@ -29,19 +30,19 @@ fn the_catalogue_of_names_types_labels_and_help() {
 }
 
 #[test]
-fn the_daemons_own_catalogue() {
+fn the_catalogue_lists_the_metrics_of_the_daemon() {
     let text = page_state::sinks().0.render();
-    let own: BTreeSet<_> = families().iter().map(|family| family.name).collect();
+    let target_metrics: BTreeSet<_> = families().iter().map(|family| family.name).collect();
     let heads: Vec<_> = text
         .lines()
         .filter(|line| line.starts_with('#'))
-        .filter(|line| !own.contains(line.split(' ').nth(2).unwrap()))
+        .filter(|line| !target_metrics.contains(line.split(' ').nth(2).unwrap()))
         .collect();
     insta::assert_snapshot!("daemon_catalogue", heads.join("\n"));
 }
 
 #[test]
-fn every_declared_metric_is_rendered_with_its_labels_for_a_rich_state() {
+fn every_declared_metric_is_rendered_with_its_labels() {
     let text = page_state::sinks().0.render();
     for family in families() {
         let sample = text
@@ -50,7 +51,7 @@ fn every_declared_metric_is_rendered_with_its_labels_for_a_rich_state() {
                 let rest = line.strip_prefix(family.name);
                 rest.is_some_and(|rest| rest.starts_with('{') || rest.starts_with("_bucket{"))
             })
-            .unwrap_or_else(|| panic!("{} is declared and never rendered", family.name));
+            .unwrap_or_else(|| panic!("{} is declared but not rendered", family.name));
         for label in family.labels {
             assert!(
                 sample.contains(&format!("{label}=\"")),
@@ -65,13 +66,13 @@ fn every_declared_metric_is_rendered_with_its_labels_for_a_rich_state() {
 }
 
 #[test]
-fn one_failing_target_in_full() {
+fn a_failing_target_exports_all_of_its_series() {
     let text = page_state::sinks().0.render();
     insta::assert_snapshot!("orders", lines(&text, &["target=\"orders\""]).join("\n"));
 }
 
 #[test]
-fn a_target_before_its_first_probe_is_unknown_and_claims_nothing() {
+fn a_target_before_its_first_probe_is_unknown_and_has_no_probe_series() {
     let text = page_state::sinks().0.render();
     let fresh = lines(&text, &["target=\"fresh\""]);
     assert!(
@@ -84,7 +85,7 @@ fn a_target_before_its_first_probe_is_unknown_and_claims_nothing() {
 }
 
 #[test]
-fn exactly_one_probable_cause_for_each_failing_target_and_none_for_the_others() {
+fn each_failing_target_has_one_probable_cause_and_others_have_none() {
     let text = page_state::sinks().0.render();
     for (target, expected) in [
         ("orders", 1),
@@ -100,7 +101,7 @@ fn exactly_one_probable_cause_for_each_failing_target_and_none_for_the_others() 
 }
 
 #[test]
-fn a_removed_targets_series_vanish_and_kept_ones_go_on_under_new_labels() {
+fn a_reload_drops_series_of_removed_targets_and_relabels_the_others() {
     let (sink, _) = page_state::sinks();
     let mut settings = page_state::settings();
     settings
@@ -112,11 +113,11 @@ fn a_removed_targets_series_vanish_and_kept_ones_go_on_under_new_labels() {
     assert!(!text.contains("target=\"orders\""));
     assert!(
         !text.contains("team="),
-        "a label that nobody configures any more"
+        "a label that is no longer configured"
     );
     let kept = "probecause_probes_total{target=\"catalogue\",location=\"us-east-1\",result=\"success\"} 70";
     assert_eq!(lines(&text, &["catalogue", "result=\"success\""]), [kept]);
-    // A late report of a removed target does not bring it back.
+    // A late report of a removed target does not create its series again.
     for report in page_state::reports() {
         sink.publish(&report);
     }
@@ -124,7 +125,7 @@ fn a_removed_targets_series_vanish_and_kept_ones_go_on_under_new_labels() {
 }
 
 #[test]
-fn without_targets_the_families_are_declared_and_empty() {
+fn without_targets_the_metrics_are_declared_and_have_no_samples() {
     let sink = PrometheusSink::new(DaemonMetrics::new().unwrap());
     sink.configure(&Settings::default());
     let text = sink.render();

@@ -1,4 +1,5 @@
-//! `/metrics` of a rich, hostile state as Prometheus's own linter reads it.
+//! `promtool check metrics` on the metrics of the `page_state` fixture, which includes hostile
+//! names and labels.
 
 use crate::support::page_state;
 
@@ -7,7 +8,7 @@ use std::process::{Command, Stdio};
 
 #[test]
 #[ignore = "needs promtool: run by tests/run"]
-fn promtool_finds_nothing_wrong_with_the_metrics() {
+fn promtool_reports_no_problem_in_the_metrics() {
     let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/promtool");
     let mut child = Command::new(tool)
         .args(["check", "metrics"])
@@ -21,9 +22,9 @@ fn promtool_finds_nothing_wrong_with_the_metrics() {
     input.write_all(text.as_bytes()).unwrap();
     drop(input);
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let report = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.success() && said.trim().is_empty(),
-        "promtool said:\n{said}"
+        output.status.success() && report.trim().is_empty(),
+        "promtool reported:\n{report}"
     );
 }

@@ -1,4 +1,5 @@
-//! What people and programs read over HTTP: the pages, the JSON API, health, reload.
+//! The daemon's HTTP server on the state of the `page_state` fixture: pages, JSON API, health,
+//! metrics and reload.
 
 use crate::support::page_state;
 
@@ -12,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-/// A server of the rich state on a port of its own.
+/// An HTTP server with the state of the `page_state` fixture.
 struct Server {
     address: std::net::SocketAddr,
     reloads: mpsc::Receiver<ReloadRequest>,
@@ -41,8 +42,9 @@ impl Server {
         }
     }
 
-    /// The status, the head in lower case, and the body of an answer.
-    async fn ask(&self, method: &str, path: &str, extra: &str) -> (u16, String, String) {
+    /// Sends a request with the header lines `extra`. Returns the status, the head in lower case
+    /// and the body of the response.
+    async fn request(&self, method: &str, path: &str, extra: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let address = self.address;
         let request = format!(
@@ -56,18 +58,21 @@ impl Server {
         (status, head.to_lowercase(), body.to_owned())
     }
 
+    /// Gets a JSON document.
     async fn json(&self, path: &str) -> (u16, Value) {
-        let (status, head, body) = self.ask("GET", path, "").await;
+        let (status, head, body) = self.request("GET", path, "").await;
         assert!(head.contains("content-type: application/json"), "{head}");
         (status, serde_json::from_str(&body).unwrap())
     }
 }
 
 #[tokio::test]
-async fn the_api_lists_every_target_with_the_same_keys_probed_or_not() {
+async fn the_api_lists_every_target_with_the_same_keys_before_and_after_its_first_probe() {
     let (status, targets) = Server::start().await.json("/api/v1/targets").await;
     assert_eq!(status, 200);
-    let targets = targets.as_array().expect("a bare array");
+    let targets = targets
+        .as_array()
+        .expect("the targets are not a JSON array");
     assert_eq!(targets.len(), page_state::settings().targets.len());
     let keys = |target: &Value| {
         target
@@ -89,22 +94,22 @@ async fn the_api_lists_every_target_with_the_same_keys_probed_or_not() {
 }
 
 #[tokio::test]
-async fn the_api_tells_of_one_target_and_answers_404_as_json_for_any_other() {
+async fn the_api_returns_one_target_and_404_as_json_for_an_unknown_one() {
     let server = Server::start().await;
     let (status, mut target) = server.json("/api/v1/targets/orders").await;
     assert_eq!(status, 200);
     target["url"].take();
     insta::assert_json_snapshot!("api_target", target);
-    let (status, error) = server.json("/api/v1/targets/nobody").await;
+    let (status, error) = server.json("/api/v1/targets/unknown").await;
     assert_eq!(status, 404);
-    assert_eq!(error["target"], "nobody");
+    assert_eq!(error["target"], "unknown");
 }
 
 #[tokio::test]
-async fn the_api_lists_incidents_open_ones_first_and_causes() {
+async fn the_api_lists_open_incidents_first_and_all_causes() {
     let server = Server::start().await;
     let (_, incidents) = server.json("/api/v1/incidents").await;
-    let seen: Vec<_> = incidents
+    let listed: Vec<_> = incidents
         .as_array()
         .unwrap()
         .iter()
@@ -121,16 +126,16 @@ async fn the_api_lists_incidents_open_ones_first_and_causes() {
         ("search", true),
         ("orders", true),
     ];
-    assert_eq!(seen[..4], open);
-    assert_eq!(seen[4..], [("checkout", false)]);
+    assert_eq!(listed[..4], open);
+    assert_eq!(listed[4..], [("checkout", false)]);
     let (_, causes) = server.json("/api/v1/causes").await;
     assert_eq!(causes[0]["cause"], "lambda-throttled");
     assert_eq!(causes[0]["owner"], "platform");
 }
 
 #[tokio::test]
-async fn metrics_come_in_the_text_format() {
-    let (status, head, body) = Server::start().await.ask("GET", "/metrics", "").await;
+async fn metrics_are_served_in_the_text_format() {
+    let (status, head, body) = Server::start().await.request("GET", "/metrics", "").await;
     assert_eq!(status, 200);
     assert!(
         head.contains("content-type: text/plain; version=0.0.4"),
@@ -140,16 +145,16 @@ async fn metrics_come_in_the_text_format() {
 }
 
 #[tokio::test]
-async fn healthy_at_once_and_ready_when_told() {
+async fn the_server_is_healthy_at_once_and_ready_when_the_engine_is() {
     let server = Server::start().await;
-    assert_eq!(server.ask("GET", "/-/healthy", "").await.0, 200);
-    assert_eq!(server.ask("GET", "/-/ready", "").await.0, 503);
+    assert_eq!(server.request("GET", "/-/healthy", "").await.0, 200);
+    assert_eq!(server.request("GET", "/-/ready", "").await.0, 503);
     server.ready.send_replace(true);
-    assert_eq!(server.ask("GET", "/-/ready", "").await.0, 200);
+    assert_eq!(server.request("GET", "/-/ready", "").await.0, 200);
 }
 
 #[tokio::test]
-async fn a_reload_says_what_was_done_or_why_it_was_not() {
+async fn a_reload_returns_its_result_or_its_error() {
     let mut server = Server::start().await;
     let (sender, mut reloads) = mpsc::channel::<ReloadRequest>(1);
     std::mem::swap(&mut reloads, &mut server.reloads);
@@ -159,42 +164,42 @@ async fn a_reload_says_what_was_done_or_why_it_was_not() {
             reloads.recv().await.unwrap().send(answer).unwrap();
         }
     });
-    let (status, _, body) = server.ask("POST", "/-/reload", "").await;
+    let (status, _, body) = server.request("POST", "/-/reload", "").await;
     assert_eq!((status, body.as_str()), (200, "reloaded\n"));
-    let own = format!("origin: http://{}\r\n", server.address);
-    let (status, _, body) = server.ask("POST", "/-/reload", &own).await;
+    let same_origin = format!("origin: http://{}\r\n", server.address);
+    let (status, _, body) = server.request("POST", "/-/reload", &same_origin).await;
     assert_eq!((status, body.as_str()), (500, "line 3: no\n"));
     engine.await.unwrap();
     assert_eq!(
-        server.ask("POST", "/-/reload", "").await.0,
+        server.request("POST", "/-/reload", "").await.0,
         500,
-        "nobody listens any more"
+        "the engine has exited"
     );
 }
 
 #[tokio::test]
-async fn another_sites_script_cannot_reload() {
+async fn a_cross_origin_reload_is_forbidden() {
     let server = Server::start().await;
     for origin in ["origin: https://evil.example\r\n", "origin: null\r\n"] {
-        assert_eq!(server.ask("POST", "/-/reload", origin).await.0, 403);
+        assert_eq!(server.request("POST", "/-/reload", origin).await.0, 403);
     }
 }
 
 #[tokio::test]
-async fn wrong_paths_and_methods_are_told_so() {
+async fn unknown_paths_and_wrong_methods_are_rejected() {
     let server = Server::start().await;
-    assert_eq!(server.ask("GET", "/nothing", "").await.0, 404);
-    assert_eq!(server.ask("GET", "/targets/nobody", "").await.0, 404);
-    let (status, _, body) = server.ask("GET", "/-/reload", "").await;
+    assert_eq!(server.request("GET", "/nothing", "").await.0, 404);
+    assert_eq!(server.request("GET", "/targets/unknown", "").await.0, 404);
+    let (status, _, body) = server.request("GET", "/-/reload", "").await;
     assert_eq!(
         (status, body.as_str()),
         (405, "/-/reload accepts only POST\n")
     );
-    assert_eq!(server.ask("POST", "/", "").await.0, 405);
+    assert_eq!(server.request("POST", "/", "").await.0, 405);
 }
 
 #[tokio::test]
-async fn every_answer_forbids_what_a_page_does_not_need() {
+async fn every_response_has_the_security_headers() {
     let server = Server::start().await;
     for path in [
         "/",
@@ -204,7 +209,7 @@ async fn every_answer_forbids_what_a_page_does_not_need() {
         "/-/style.css",
         "/-/script.js",
     ] {
-        let (_, head, _) = server.ask("GET", path, "").await;
+        let (_, head, _) = server.request("GET", path, "").await;
         for header in [
             "default-src 'none'",
             "x-content-type-options: nosniff",
@@ -217,21 +222,21 @@ async fn every_answer_forbids_what_a_page_does_not_need() {
 }
 
 #[tokio::test]
-async fn a_hostile_name_has_a_page_of_its_own_that_its_link_reaches() {
+async fn the_link_to_a_target_with_a_hostile_name_works() {
     let server = Server::start().await;
-    let (_, _, body) = server.ask("GET", "/", "").await;
+    let (_, _, body) = server.request("GET", "/", "").await;
     let link = body
         .split("href=\"")
         .filter_map(|part| part.split('"').next())
         .find(|link| link.contains("pwned"))
         .unwrap();
-    let (status, _, page) = server.ask("GET", link, "").await;
+    let (status, _, page) = server.request("GET", link, "").await;
     assert_eq!(status, 200, "{link}");
     assert!(page.contains("&lt;script&gt;document.title"));
 }
 
 #[test]
-fn nothing_of_a_target_becomes_markup_and_no_secret_is_shown() {
+fn target_data_is_escaped_and_no_secret_is_shown() {
     let (_, board) = page_state::sinks();
     let mut pages = vec![list(&board, page_state::now())];
     pages.extend(
@@ -241,20 +246,20 @@ fn nothing_of_a_target_becomes_markup_and_no_secret_is_shown() {
             .map(|target| detail(&board, target.name.as_str(), page_state::now()).unwrap()),
     );
     for page in pages {
-        for bad in [
+        for forbidden in [
             "<script>document",
             "<img src=x",
             "<b>it did",
             "s3cret",
             " style=",
         ] {
-            assert!(!page.contains(bad), "{bad} in:\n{page}");
+            assert!(!page.contains(forbidden), "{forbidden} in:\n{page}");
         }
     }
 }
 
 #[test]
-fn the_list_names_what_fails_first() {
+fn the_list_shows_failing_targets_first() {
     let (_, board) = page_state::sinks();
     let page = list(&board, page_state::now());
     let table = page.split("<tbody>").nth(1).unwrap();
@@ -278,7 +283,7 @@ fn the_list_names_what_fails_first() {
 }
 
 #[test]
-fn a_targets_page_in_full() {
+fn the_page_of_a_target_matches_its_snapshot() {
     let (_, board) = page_state::sinks();
     let page = detail(&board, "checkout", page_state::now()).unwrap();
     let main = page
@@ -288,12 +293,12 @@ fn a_targets_page_in_full() {
         .split("</main>")
         .next()
         .unwrap();
-    // One element a line, so that a change can be read.
+    // One element per line, so that the diff of a change is readable.
     insta::assert_snapshot!("detail", main.replace("><", ">\n<"));
 }
 
 #[test]
-fn a_removed_target_leaves_only_its_history() {
+fn a_removed_target_remains_only_in_the_incident_history() {
     let (_, board) = page_state::sinks();
     let mut settings = page_state::settings();
     settings
@@ -322,8 +327,8 @@ fn the_board_keeps_sixty_results_oldest_first() {
 }
 
 #[tokio::test]
-async fn the_link_of_a_cause_leads_to_what_to_do_and_who_shows_it() {
-    let (status, _, served) = Server::start().await.ask("GET", "/causes", "").await;
+async fn a_cause_links_to_its_next_steps_and_affected_targets() {
+    let (status, _, served) = Server::start().await.request("GET", "/causes", "").await;
     assert_eq!(status, 200);
     let (_, board) = page_state::sinks();
     let targets = list(&board, page_state::now());

@@ -1,9 +1,8 @@
-//! Phases agree with what curl measures against the same server, within 2 ms.
+//! The phases of a probe agree within 2 ms with those that curl measures on the same server.
 //!
-//! curl is the clock that everybody trusts. Medians are compared, since one slow answer
-//! of a busy machine says nothing about a stopwatch. All of curl's requests come from one
-//! process, each under a name of its own for a connection of its own: OpenSSL spends
-//! about 2 ms of a process's first handshake on setting itself up.
+//! Medians are compared, since a single slow response on a busy machine is no error of a clock.
+//! One curl process makes all requests, each to a different host name and thus on a new
+//! connection: OpenSSL needs about 2 ms for its setup in the first handshake of a process.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,13 +14,13 @@ use probecause::model::settings::ResolverSettings;
 use probecause::model::target::{Target, TlsSettings};
 use tokio::process::Command;
 
-/// Requests that each of the two makes.
+/// Requests that the prober and curl each make per round.
 const TURNS: usize = 50;
 
-/// How far the medians may lie apart.
+/// The largest allowed difference of the medians.
 const TOLERANCE: Duration = Duration::from_millis(2);
 
-/// The phases that curl tells apart as well; the address is a literal, nothing resolves.
+/// The phases that curl measures too. The address is a literal, so no name is resolved.
 const PHASES: [Phase; 4] = [
     Phase::Connect,
     Phase::Tls,
@@ -29,11 +28,11 @@ const PHASES: [Phase; 4] = [
     Phase::Transfer,
 ];
 
-/// Times of one request: the four phases, then the whole.
-/// A clock that is wrong is wrong in every round; a machine that was busy while one of the
-/// two was asked is not.
+/// How often to compare. A wrong clock differs in every round; load on the machine that affects
+/// only one of the two does not.
 const ROUNDS: usize = 6;
 
+/// The times of one request: the four phases, then the total.
 type Times = [Duration; 5];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,13 +47,14 @@ async fn phases_agree_with_curl_over_http2() {
     check(true).await;
 }
 
+/// Compares the prober with curl in up to [`ROUNDS`] rounds.
 async fn check(http2: bool) {
     let options = Options {
         http2,
         ..Options::default()
     };
     let simulator = Simulator::start(options).await.unwrap();
-    // Throttled: the answer with the least jitter.
+    // The throttled route has the least jitter.
     let route = RouteFault::Throttled.route();
     let url = format!("https://{}{route}", simulator.address());
     let mut target = Target::with_defaults("curl", url.parse().unwrap());
@@ -63,32 +63,36 @@ async fn check(http2: bool) {
         identity: None,
     };
     let prober = Prober::new(&ResolverSettings::default()).unwrap();
-    // The first probe builds the client, which is not what is measured.
+    // The first probe builds the client, which is not to be measured.
     prober.probe(&target).await;
-    let mut apart = None;
+    let mut differing = None;
     for round in 1..=ROUNDS {
-        let mut ours = Vec::new();
+        let mut probes = Vec::new();
         for _ in 0..TURNS {
-            ours.push(times(&prober.probe(&target).await, http2));
+            probes.push(times(&prober.probe(&target).await, http2));
         }
-        let curls = curl(simulator.address().port(), route, http2).await;
-        apart = Some(differences(round, &medians(&ours), &medians(&curls)));
-        if apart.as_ref().is_some_and(Vec::is_empty) {
+        let from_curl = curl(simulator.address().port(), route, http2).await;
+        differing = Some(differences(round, &medians(&probes), &medians(&from_curl)));
+        if differing.as_ref().is_some_and(Vec::is_empty) {
             break;
         }
     }
-    assert_eq!(apart, Some(Vec::new()), "apart in each of {ROUNDS} rounds");
+    assert_eq!(
+        differing,
+        Some(Vec::new()),
+        "the medians differ in each of {ROUNDS} rounds"
+    );
     simulator.stop().await;
 }
 
-/// The phases that are further apart than allowed.
-fn differences(round: usize, ours: &Times, curls: &Times) -> Vec<&'static str> {
+/// The phases whose medians differ by more than [`TOLERANCE`].
+fn differences(round: usize, probes: &Times, from_curl: &Times) -> Vec<&'static str> {
     let names = PHASES.map(Phase::as_str).into_iter().chain(["total"]);
-    let pairs = names.zip(ours.iter().zip(curls));
+    let pairs = names.zip(probes.iter().zip(from_curl));
     pairs
-        .filter_map(|(name, (ours, curls))| {
-            println!("round {round}, {name}: {ours:?}, curl {curls:?}");
-            (ours.abs_diff(*curls) > TOLERANCE).then_some(name)
+        .filter_map(|(name, (probes, from_curl))| {
+            println!("round {round}, {name}: {probes:?}, curl {from_curl:?}");
+            (probes.abs_diff(*from_curl) > TOLERANCE).then_some(name)
         })
         .collect()
 }
@@ -102,7 +106,7 @@ fn times(observation: &Observation, http2: bool) -> Times {
     [connect, tls, processing, transfer, observation.duration]
 }
 
-/// The times of curl's requests; the first one only warms it up.
+/// Measures requests with curl. Its first request only warms it up.
 async fn curl(port: u16, route: &str, http2: bool) -> Vec<Times> {
     let format = "%{http_version} %{time_namelookup} %{time_connect} %{time_appconnect} \
                   %{time_pretransfer} %{time_starttransfer} %{time_total}\n";
@@ -116,7 +120,11 @@ async fn curl(port: u16, route: &str, http2: bool) -> Vec<Times> {
         .output()
         .await
         .unwrap();
-    assert!(output.status.success(), "curl ended with {}", output.status);
+    assert!(
+        output.status.success(),
+        "curl exited with {}",
+        output.status
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     let times: Vec<Times> = text
         .lines()
@@ -128,14 +136,14 @@ async fn curl(port: u16, route: &str, http2: bool) -> Vec<Times> {
 }
 
 fn curl_times(line: &str, http2: bool) -> Times {
-    let (spoken, numbers) = line.split_once(' ').unwrap();
-    assert_eq!(spoken, if http2 { "2" } else { "1.1" });
+    let (version, numbers) = line.split_once(' ').unwrap();
+    assert_eq!(version, if http2 { "2" } else { "1.1" });
     let moments: Vec<Duration> = numbers
         .split(' ')
         .map(|number| Duration::from_secs_f64(number.parse().unwrap()))
         .collect();
     let &[lookup, connect, tls, sent, first, total] = &moments[..] else {
-        unreachable!("curl told {line}")
+        unreachable!("unexpected output of curl: {line}")
     };
     [
         connect - lookup,

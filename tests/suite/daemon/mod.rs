@@ -1,10 +1,12 @@
-//! The daemon as a process, as a supervisor and a scraper see it.
+//! Tests that start `probecause run` as a process and observe it over signals, HTTP, logs,
+//! files and the service manager's socket.
 
-mod lagging;
+mod config_watch;
+
+mod mass_failure;
 mod process;
 mod restart;
 mod rules;
+mod runtime_lag;
+mod service_manager;
 mod shards;
-mod supervised;
-mod surroundings;
-mod watching;

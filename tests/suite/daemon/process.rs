@@ -1,4 +1,5 @@
-//! Start, scrape, reload good and bad, signals, exit codes.
+//! Start, scrape, good and bad reloads, signals and exit codes, with helpers for the other
+//! modules.
 
 use std::net::SocketAddr;
 
@@ -10,7 +11,8 @@ use tokio::process::Command;
 use crate::support::loopback::serve;
 use crate::support::process::{self, Daemon};
 
-/// A plain endpoint with a good and two bad routes, in the gateway's own words.
+/// Serves an HTTP endpoint with one healthy and two failing routes. `/throttled` answers as
+/// API Gateway does.
 pub(crate) async fn endpoint() -> SocketAddr {
     let gateway = [
         ("content-type", "application/json"),
@@ -31,7 +33,7 @@ pub(crate) async fn endpoint() -> SocketAddr {
     serve(router).await
 }
 
-/// A configuration of an endpoint's routes, probed each second.
+/// Returns a configuration that probes `routes` of `endpoint` every second.
 pub(crate) fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
@@ -48,19 +50,21 @@ pub(crate) fn config(endpoint: SocketAddr, routes: &[&str]) -> String {
     text
 }
 
+/// Reloads the daemon over HTTP. Returns the status and the body.
 pub(crate) async fn reload(daemon: &Daemon) -> (u16, String) {
     let request = process::client().post(format!("{}/-/reload", daemon.url));
     let response = request.send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// Failed probes of `throttled` so far.
+/// The number of failed probes of `throttled` so far.
 fn failures(metrics: &str) -> f64 {
     let lines = series(metrics, "probecause_probes_total", "throttled");
     let failed = lines.iter().find(|line| line.contains("failure")).unwrap();
     failed.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
+/// The samples of the metric `name` for `target`.
 pub(crate) fn series<'a>(metrics: &'a str, name: &str, target: &str) -> Vec<&'a str> {
     let labelled = format!("target=\"{target}\"");
     metrics
@@ -116,13 +120,13 @@ async fn a_good_reload_keeps_counters_and_drops_the_series_of_removed_targets() 
     let after = daemon.get("/metrics").await;
     assert!(
         !after.contains("teapot"),
-        "series of a removed target are left"
+        "the series of the removed target are still exported"
     );
     assert!(failures(&after) >= failures(&metrics));
 }
 
 #[tokio::test]
-async fn a_bad_reload_changes_nothing_and_says_why() {
+async fn a_failed_reload_keeps_the_configuration_and_returns_the_error() {
     let endpoint = endpoint().await;
     let mut daemon = Daemon::start(&config(endpoint, &["throttled"])).await;
     std::fs::write(&daemon.config, "[[target]]\nname = \"x\"\n").unwrap();
@@ -134,7 +138,7 @@ async fn a_bad_reload_changes_nothing_and_says_why() {
     let before = failures(&metrics);
     daemon.metrics_until(|text| failures(text) > before).await;
 
-    // SIGHUP does the same as the endpoint, and a good file mends it.
+    // SIGHUP reloads as the endpoint does, and a valid file clears the failure.
     std::fs::write(&daemon.config, config(endpoint, &["throttled", "teapot"])).unwrap();
     daemon.signal("-HUP").await;
     daemon
@@ -158,7 +162,7 @@ async fn a_bad_reload_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn the_api_speaks_of_every_target() {
+async fn the_api_reports_every_target() {
     let daemon = Daemon::start(&config(endpoint().await, &["ok", "throttled"])).await;
     daemon
         .metrics_until(|text| {
@@ -211,7 +215,7 @@ async fn the_api_speaks_of_every_target() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_said_clearly() {
+async fn a_port_in_use_is_a_clear_error() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("probecause.toml");
@@ -238,7 +242,7 @@ async fn a_port_in_use_is_said_clearly() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_seen_enough_is_no_crash() {
+async fn a_closed_stdout_is_not_an_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_probecause"))
         .arg("explain")
         .stdout(std::process::Stdio::piped())

@@ -1,4 +1,5 @@
-//! What outlives the process: killed at any moment, it goes on where it was.
+//! State that survives a restart: incidents, baselines and storms are restored from the
+//! state directory, even after SIGKILL.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,22 +12,22 @@ use axum::response::IntoResponse;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::daemon::mass_failure::unreachable_targets;
 use crate::daemon::process::{reload, series};
-use crate::daemon::surroundings::out_of_reach;
 use crate::support::loopback::serve;
 use crate::support::process::{Daemon, PATIENCE, get};
 
-/// How the endpoint answers at present.
+/// The current behavior of the test endpoint, shared with the test.
 #[derive(Clone, Debug, Default)]
-struct Mood(Arc<AtomicU8>);
+struct Behavior(Arc<AtomicU8>);
 
-const WELL: u8 = 0;
+const HEALTHY: u8 = 0;
 const THROTTLED: u8 = 1;
 const SILENT: u8 = 2;
 
-impl Mood {
-    fn set(&self, mood: u8) {
-        self.0.store(mood, Ordering::Relaxed);
+impl Behavior {
+    fn set(&self, behavior: u8) {
+        self.0.store(behavior, Ordering::Relaxed);
     }
 
     async fn answer(self) -> axum::response::Response {
@@ -34,12 +35,12 @@ impl Mood {
             ("content-type", "application/json"),
             ("apigw-requestid", "K2ZRZgLwoAMEbag="),
         ];
-        // Silent until its mood changes: no probe has a result meanwhile.
+        // No answer until the behavior changes, so no probe has a result in the meantime.
         while self.0.load(Ordering::Relaxed) == SILENT {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let (status, body) = match self.0.load(Ordering::Relaxed) {
-            WELL => (StatusCode::OK, "{}"),
+            HEALTHY => (StatusCode::OK, "{}"),
             _ => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 r#"{"message":"Service Unavailable"}"#,
@@ -49,15 +50,16 @@ impl Mood {
     }
 }
 
-async fn endpoint() -> (SocketAddr, Mood) {
-    let mood = Mood::default();
-    let answering = mood.clone();
+/// Serves an endpoint whose behavior the test can change.
+async fn endpoint() -> (SocketAddr, Behavior) {
+    let behavior = Behavior::default();
+    let answering = behavior.clone();
     let router = axum::Router::new().fallback(move || answering.clone().answer());
-    (serve(router).await, mood)
+    (serve(router).await, behavior)
 }
 
-/// A directory with a configuration of so many targets at an endpoint.
-fn configured(endpoint: SocketAddr, targets: usize) -> Arc<TempDir> {
+/// Creates a directory with a configuration of `targets` targets on `endpoint`.
+fn directory_for(endpoint: SocketAddr, targets: usize) -> Arc<TempDir> {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     write(&directory, endpoint, targets);
     directory
@@ -76,13 +78,16 @@ fn write(directory: &TempDir, endpoint: SocketAddr, targets: usize) {
     std::fs::write(directory.path().join("probecause.toml"), text).unwrap();
 }
 
-/// Starts it on the state in its directory, and waits until it has taken that over.
+/// Starts the daemon on the state in `directory` and waits until it is ready.
 async fn start(directory: &Arc<TempDir>) -> Daemon {
     let state = directory.path().join("state");
     let (daemon, _) = Daemon::start_in(Arc::clone(directory), &state).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     while get(&format!("{}/-/ready", daemon.url)).await.0 != 200 {
-        assert!(begun.elapsed() < PATIENCE, "never ready");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "the daemon did not become ready"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     daemon
@@ -92,39 +97,48 @@ async fn json(daemon: &Daemon, path: &str) -> Value {
     serde_json::from_str(&daemon.get(path).await).unwrap()
 }
 
-/// Waits for incidents as they are wanted.
+/// Polls the incidents until they meet `wanted`, and returns them.
 async fn incidents_until(daemon: &Daemon, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let Value::Array(incidents) = json(daemon, "/api/v1/incidents").await else {
-            panic!("no array");
+            panic!("the incidents are not a JSON array");
         };
         if wanted(&incidents) {
             return incidents;
         }
-        assert!(begun.elapsed() < PATIENCE, "in vain: {incidents:#?}");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "timed out; last incidents: {incidents:#?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test]
-async fn an_open_incident_goes_on_after_kill_9_and_recovery_ends_it() {
-    let (address, mood) = endpoint().await;
-    mood.set(THROTTLED);
-    let directory = configured(address, 1);
+async fn an_open_incident_survives_sigkill_and_is_resolved_by_recovery() {
+    let (address, behavior) = endpoint().await;
+    behavior.set(THROTTLED);
+    let directory = directory_for(address, 1);
     let mut daemon = start(&directory).await;
     let before = incidents_until(&daemon, |all| all.len() == 1).await;
     daemon.child.kill().await.unwrap();
 
-    mood.set(SILENT);
+    behavior.set(SILENT);
     let mut daemon = start(&directory).await;
     let after = incidents_until(&daemon, |_| true).await;
-    assert_eq!(after, before, "before the first probe has a result");
+    assert_eq!(
+        after, before,
+        "incidents changed before the first probe result"
+    );
     let target = json(&daemon, "/api/v1/targets/t0").await;
-    assert!(target["time"].is_null(), "it was probed: {target}");
-    let known = [&target["health"], &target["incident_id"], &target["cause"]];
+    assert!(
+        target["time"].is_null(),
+        "the target was already probed: {target}"
+    );
+    let restored = [&target["health"], &target["incident_id"], &target["cause"]];
     let id = &before[0]["incident_id"];
-    assert_eq!(known, [&"down".into(), id, &"lambda-throttled".into()]);
+    assert_eq!(restored, [&"down".into(), id, &"lambda-throttled".into()]);
     let metrics = daemon.get("/metrics").await;
     let shown = series(&metrics, "probecause_probable_cause", "t0");
     assert!(shown[0].contains("lambda-throttled"), "{shown:?}");
@@ -135,8 +149,8 @@ async fn an_open_incident_goes_on_after_kill_9_and_recovery_ends_it() {
             .contains("not probed since the restart")
     );
 
-    // More failures neither open nor change anything; two good answers end it.
-    mood.set(THROTTLED);
+    // Further failures neither open nor change an incident; two successes resolve it.
+    behavior.set(THROTTLED);
     daemon
         .metrics_until(|text| {
             let probes = series(text, "probecause_probes_total", "t0");
@@ -147,46 +161,49 @@ async fn an_open_incident_goes_on_after_kill_9_and_recovery_ends_it() {
     let failing = incidents_until(&daemon, |_| true).await;
     assert_eq!((failing.len(), &failing[0]["incident_id"]), (1, id));
     assert_eq!(failing[0]["opened"], before[0]["opened"]);
-    mood.set(WELL);
-    let over = incidents_until(&daemon, |all| !all[0]["resolved"].is_null()).await;
-    assert_eq!((over.len(), &over[0]["incident_id"]), (1, id));
+    behavior.set(HEALTHY);
+    let resolved = incidents_until(&daemon, |all| !all[0]["resolved"].is_null()).await;
+    assert_eq!((resolved.len(), &resolved[0]["incident_id"]), (1, id));
     daemon.child.kill().await.unwrap();
 
     let daemon = start(&directory).await;
     assert_eq!(
         incidents_until(&daemon, |_| true).await,
-        over,
-        "it stays so"
+        resolved,
+        "the resolved incident changed on restart"
     );
 }
 
 #[tokio::test]
-async fn the_incident_of_a_target_that_is_gone_is_over() {
-    let (address, mood) = endpoint().await;
-    mood.set(THROTTLED);
-    let directory = configured(address, 3);
+async fn the_incident_of_a_removed_target_is_resolved() {
+    let (address, behavior) = endpoint().await;
+    behavior.set(THROTTLED);
+    let directory = directory_for(address, 3);
     let mut daemon = start(&directory).await;
     incidents_until(&daemon, |all| all.len() == 3).await;
-    // One goes by a reload, one between two lives.
+    // One target is removed by a reload, another one while the daemon is stopped.
     write(&directory, address, 2);
     assert_eq!(reload(&daemon).await.0, 200);
     daemon.child.kill().await.unwrap();
     write(&directory, address, 1);
     let daemon = start(&directory).await;
     let incidents = incidents_until(&daemon, |_| true).await;
-    let over = |name: &str| {
+    let resolved = |name: &str| {
         let found = incidents.iter().find(|one| one["target"] == name);
         !found.unwrap()["resolved"].is_null()
     };
     assert_eq!(incidents.len(), 3, "{incidents:#?}");
-    assert_eq!((over("t0"), over("t1"), over("t2")), (false, true, true));
+    assert_eq!(
+        (resolved("t0"), resolved("t1"), resolved("t2")),
+        (false, true, true)
+    );
 }
 
 #[tokio::test]
-async fn what_is_normal_for_a_target_is_known_after_a_restart() {
+async fn baselines_survive_a_restart() {
     let (address, _) = endpoint().await;
-    let directory = configured(address, 1);
-    let mut answers = Vec::new();
+    let directory = directory_for(address, 1);
+    let mut counts = Vec::new();
     for _ in 0..2 {
         let mut daemon = start(&directory).await;
         let good = |metrics: &str| {
@@ -198,14 +215,17 @@ async fn what_is_normal_for_a_target_is_known_after_a_restart() {
         assert_eq!(daemon.terminate().await, Some(0));
         let learned = learned(&directory).await;
         assert_eq!(learned.len(), 1);
-        answers.push(learned[0].learned.healthy.len());
+        counts.push(learned[0].learned.healthy.len());
     }
-    // Not each of six, since none is learned from while the daemon itself is held up.
-    assert!(answers[0] >= 1, "{answers:?}");
-    assert!(answers[1] > answers[0], "it went on: {answers:?}");
+    // Fewer than six is allowed: timings measured while the daemon lags are excluded.
+    assert!(counts[0] >= 1, "{counts:?}");
+    assert!(
+        counts[1] > counts[0],
+        "the baseline did not grow after the restart: {counts:?}"
+    );
 }
 
-/// The baselines on disk.
+/// Reads the baselines from the state directory.
 async fn learned(directory: &TempDir) -> Vec<probecause::io::store::StoredBaseline> {
     let metrics = probecause::io::sink::daemon_metrics::DaemonMetrics::new().unwrap();
     let state = directory.path().join("state");
@@ -216,10 +236,10 @@ async fn learned(directory: &TempDir) -> Vec<probecause::io::store::StoredBaseli
 }
 
 #[tokio::test]
-async fn very_many_targets_at_once_have_an_incident_of_their_group_too() {
-    let (address, mood) = endpoint().await;
-    mood.set(THROTTLED);
-    let directory = configured(address, 120);
+async fn a_mass_failure_opens_a_group_incident_that_survives_a_restart() {
+    let (address, behavior) = endpoint().await;
+    behavior.set(THROTTLED);
+    let directory = directory_for(address, 120);
     let mut daemon = start(&directory).await;
     let group = |all: &[Value]| all.iter().find(|one| one["target"] == "(group)").cloned();
     let all = incidents_until(&daemon, |all| all.len() == 121).await;
@@ -232,13 +252,17 @@ async fn very_many_targets_at_once_have_an_incident_of_their_group_too() {
     let daemon = start(&directory).await;
     let after = incidents_until(&daemon, |_| true).await;
     assert_eq!(group(&after).unwrap(), before);
-    assert_eq!(after.len(), 121, "none opened anew");
-    mood.set(WELL);
-    let over = incidents_until(&daemon, |all| {
+    assert_eq!(
+        after.len(),
+        121,
+        "an incident was opened again after the restart"
+    );
+    behavior.set(HEALTHY);
+    let resolved = incidents_until(&daemon, |all| {
         all.iter().all(|one| !one["resolved"].is_null())
     });
-    let over = group(&over.await).unwrap();
-    let note = over["history"][1]["note"].as_str().unwrap();
+    let resolved = group(&resolved.await).unwrap();
+    let note = resolved["history"][1]["note"].as_str().unwrap();
     assert_eq!(
         note,
         "the group has dissolved; 49 of its targets still fail individually"
@@ -246,10 +270,10 @@ async fn very_many_targets_at_once_have_an_incident_of_their_group_too() {
 }
 
 #[tokio::test]
-async fn without_a_usable_state_directory_it_monitors_and_says_so_once() {
-    let (address, mood) = endpoint().await;
-    mood.set(THROTTLED);
-    let directory = configured(address, 1);
+async fn an_unusable_state_directory_is_logged_once_and_monitoring_continues() {
+    let (address, behavior) = endpoint().await;
+    behavior.set(THROTTLED);
+    let directory = directory_for(address, 1);
     let file = directory.path().join("probecause.toml");
     for state in [
         file.clone(),
@@ -273,24 +297,27 @@ async fn without_a_usable_state_directory_it_monitors_and_says_so_once() {
 }
 
 #[tokio::test]
-async fn trouble_of_the_probers_own_goes_on_after_a_restart() {
-    let text = out_of_reach("127.0.2", 2, 1);
+async fn a_prober_incident_survives_a_restart() {
+    let text = unreachable_targets("127.0.2", 2, 1);
     let directory = Arc::new(tempfile::tempdir().unwrap());
     std::fs::write(directory.path().join("probecause.toml"), text).unwrap();
     let mut daemon = start(&directory).await;
-    let own = |all: &[Value]| all.iter().find(|one| one["target"] == "(prober)").cloned();
-    let before = own(&incidents_until(&daemon, |all| own(all).is_some()).await).unwrap();
+    let prober_incident =
+        |all: &[Value]| all.iter().find(|one| one["target"] == "(prober)").cloned();
+    let before =
+        prober_incident(&incidents_until(&daemon, |all| prober_incident(all).is_some()).await)
+            .unwrap();
     daemon.child.kill().await.unwrap();
 
     let daemon = start(&directory).await;
-    let after = own(&incidents_until(&daemon, |_| true).await).unwrap();
+    let after = prober_incident(&incidents_until(&daemon, |_| true).await).unwrap();
     assert_eq!(after, before);
-    // Every target fails anew, and none is blamed.
-    let blamed = "cause=\"prober-local\",certainty=\"likely\"} 1";
+    // Every target fails again, and the prober is still the named cause.
+    let prober_cause = "cause=\"prober-local\",certainty=\"likely\"} 1";
     let metrics = daemon
-        .metrics_until(|text| text.matches(blamed).count() == 8)
+        .metrics_until(|text| text.matches(prober_cause).count() == 8)
         .await;
     assert!(!metrics.contains("state=\"down\"} 1"), "{metrics}");
     let all = incidents_until(&daemon, |_| true).await;
-    assert_eq!(own(&all).unwrap(), before);
+    assert_eq!(prober_incident(&all).unwrap(), before);
 }

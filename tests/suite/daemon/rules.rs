@@ -1,9 +1,9 @@
-//! An operator's rules in a running daemon: read at start and anew at each reload.
+//! Custom rules in a running daemon: read at start and again on each reload.
 
 use crate::daemon::process::{config, endpoint, reload, series};
 use crate::support::process::Daemon;
 
-/// A rule for the endpoint's teapot, under an id.
+/// Returns a rule file with one rule `id` that matches the endpoint's status 418.
 fn rules(id: &str) -> String {
     format!(
         r#"phase = "expect"
@@ -24,70 +24,70 @@ because = "That is no teapot."
     )
 }
 
-fn names(metrics: &str, cause: &str) -> bool {
+fn names_cause(metrics: &str, cause: &str) -> bool {
     let shown = series(metrics, "probecause_probable_cause", "teapot");
     shown.len() == 1 && shown[0].contains(&format!("cause=\"{cause}\""))
 }
 
 #[tokio::test]
-async fn rules_are_read_anew_by_a_reload_and_broken_ones_change_nothing() {
+async fn a_reload_reads_custom_rules_and_invalid_rules_change_nothing() {
     let text = config(endpoint().await, &["teapot"]);
     let daemon = Daemon::start(&text).await;
     let folder = daemon.config.with_file_name("rules.d");
     let file = folder.join("mine.toml");
     daemon
-        .metrics_until(|text| names(text, "unexpected-status"))
+        .metrics_until(|text| names_cause(text, "unexpected-status"))
         .await;
 
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(&file, rules("coffee-wanted")).unwrap();
     std::fs::write(&daemon.config, format!("rules_dir = \"rules.d\"\n{text}")).unwrap();
-    let (status, said) = reload(&daemon).await;
+    let (status, body) = reload(&daemon).await;
     assert_eq!(
-        (status, said.trim()),
+        (status, body.trim()),
         (
             200,
             "1 target (0 added, 0 changed, 0 removed); 1 file of custom rules"
         )
     );
     daemon
-        .metrics_until(|text| names(text, "coffee-wanted"))
+        .metrics_until(|text| names_cause(text, "coffee-wanted"))
         .await;
     let info = "cause=\"coffee-wanted\",";
     assert!(daemon.get("/metrics").await.contains(info));
     assert!(daemon.get("/api/v1/causes").await.contains("Ask for tea."));
 
-    // A mistake is told with its place, and the old rules go on.
+    // A mistake is reported with its file and line, and the previous rules stay in use.
     let broken = rules("coffee-refused").replace("status = 418\n", "statsu = 418\n");
     std::fs::write(&file, broken).unwrap();
-    let (status, said) = reload(&daemon).await;
+    let (status, body) = reload(&daemon).await;
     assert_eq!(status, 500);
-    let told = "mine.toml:9: unknown fact `statsu`; did you mean `status`?";
-    assert!(said.contains(told), "{said}");
+    let expected = "mine.toml:9: unknown fact `statsu`; did you mean `status`?";
+    assert!(body.contains(expected), "{body}");
     let metrics = daemon.get("/metrics").await;
     assert!(metrics.contains("probecause_config_last_reload_successful 0"));
     assert!(metrics.contains(info));
-    assert!(names(&metrics, "coffee-wanted"));
+    assert!(names_cause(&metrics, "coffee-wanted"));
 
-    // So is an example that another rule leads.
-    let misled =
+    // So is an example whose leading cause is that of another rule.
+    let outranked =
         rules("coffee-refused").replace("given = { status = 418,", "given = { status = 404,");
-    std::fs::write(&file, misled).unwrap();
-    let (status, said) = reload(&daemon).await;
+    std::fs::write(&file, outranked).unwrap();
+    let (status, body) = reload(&daemon).await;
     assert_eq!(status, 500);
     assert!(
-        said.contains("mine.toml:10: rule `coffee-refused`"),
-        "{said}"
+        body.contains("mine.toml:10: rule `coffee-refused`"),
+        "{body}"
     );
 
     std::fs::write(&file, rules("coffee-refused")).unwrap();
     assert_eq!(reload(&daemon).await.0, 200);
     let metrics = daemon
-        .metrics_until(|text| names(text, "coffee-refused"))
+        .metrics_until(|text| names_cause(text, "coffee-refused"))
         .await;
     assert!(
         !metrics.contains(info),
-        "a cause without a rule is still told"
+        "a cause without a rule is still exported"
     );
     assert!(!daemon.get("/api/v1/causes").await.contains("coffee-wanted"));
 }

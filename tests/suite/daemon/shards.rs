@@ -1,4 +1,4 @@
-//! Three daemons on one machine that share the targets.
+//! Sharding: daemons that share the targets of one configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -11,12 +11,12 @@ use crate::support::process::{Daemon, sum};
 
 const TARGETS: usize = 60;
 
-/// The shards that requested each path.
-type Asked = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
+/// Which shards requested each path.
+type Requests = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
-async fn endpoint() -> (std::net::SocketAddr, Asked) {
-    let asked = Asked::default();
-    let counted = Arc::clone(&asked);
+async fn endpoint() -> (std::net::SocketAddr, Requests) {
+    let requests = Requests::default();
+    let counted = Arc::clone(&requests);
     let router = axum::Router::new().fallback(move |uri: Uri, headers: HeaderMap| async move {
         let shard = headers["x-shard"].to_str().unwrap().to_owned();
         let mut counted = counted.lock().unwrap();
@@ -24,7 +24,7 @@ async fn endpoint() -> (std::net::SocketAddr, Asked) {
         shards.insert(shard);
         "fine"
     });
-    (serve(router).await, asked)
+    (serve(router).await, requests)
 }
 
 fn config(endpoint: std::net::SocketAddr, shards: &str) -> String {
@@ -45,63 +45,64 @@ fn config(endpoint: std::net::SocketAddr, shards: &str) -> String {
 async fn targets(daemon: &Daemon) -> BTreeSet<String> {
     let Value::Array(targets) = serde_json::from_str(&daemon.get("/api/v1/targets").await).unwrap()
     else {
-        panic!("no array");
+        panic!("the targets are not a JSON array");
     };
     let name = |target: &Value| target["target"].as_str().unwrap().to_owned();
     targets.iter().map(name).collect()
 }
 
-async fn until_probing(daemon: &Daemon) {
+/// Waits until the daemon has probed a target.
+async fn wait_until_probing(daemon: &Daemon) {
     let probes = |metrics: &str| metrics.contains("probecause_last_probe_timestamp_seconds{");
     daemon.metrics_until(probes).await;
 }
 
 #[tokio::test]
 async fn every_target_is_probed_by_exactly_one_of_three_shards() {
-    let (address, asked) = endpoint().await;
+    let (address, requests) = endpoint().await;
     let mut daemons = Vec::new();
     for index in 0..3 {
         let shards = format!("[shard]\ntotal = 3\nindex = {index}\n");
         daemons.push(Daemon::start(&config(address, &shards)).await);
     }
-    let mut held = Vec::new();
+    let mut owned = Vec::new();
     for daemon in &daemons {
-        until_probing(daemon).await;
-        held.push(targets(daemon).await);
+        wait_until_probing(daemon).await;
+        owned.push(targets(daemon).await);
     }
-    let all: BTreeSet<_> = held.iter().flatten().cloned().collect();
+    let all: BTreeSet<_> = owned.iter().flatten().cloned().collect();
     assert_eq!(all.len(), TARGETS);
     assert_eq!(
-        held.iter().map(BTreeSet::len).sum::<usize>(),
+        owned.iter().map(BTreeSet::len).sum::<usize>(),
         TARGETS,
-        "held twice"
+        "a target belongs to two shards"
     );
 
-    // Seen from the target: each is requested by one shard only, for a few rounds.
+    // The endpoint sees requests for each target from one shard only, for a few rounds.
     for daemon in &daemons {
         let probes = |metrics: &str| sum(metrics, "probecause_probes_total{");
         let before = probes(&daemon.get("/metrics").await);
         #[expect(clippy::cast_precision_loss, reason = "tens of targets")]
-        let rounds = 3.0 * held[0].len().max(20) as f64;
+        let rounds = 3.0 * owned[0].len().max(20) as f64;
         daemon
             .metrics_until(|metrics| probes(metrics) >= before + rounds)
             .await;
     }
-    let asked = asked.lock().unwrap().clone();
-    assert_eq!(asked.len(), TARGETS, "some are not probed");
-    for (path, shards) in &asked {
+    let requests = requests.lock().unwrap().clone();
+    assert_eq!(requests.len(), TARGETS, "some targets were not probed");
+    for (path, shards) in &requests {
         assert_eq!(shards.len(), 1, "{path} was requested by {shards:?}");
     }
-    let shares: Vec<_> = held.iter().map(BTreeSet::len).collect();
+    let shares: Vec<_> = owned.iter().map(BTreeSet::len).collect();
     println!("shares of {TARGETS} targets: {shares:?}");
 }
 
 #[tokio::test]
-async fn a_reload_with_one_more_shard_gives_targets_away_without_a_word() {
+async fn a_reload_with_one_more_shard_removes_targets_without_incidents() {
     let (address, _) = endpoint().await;
     let two = "[shard]\ntotal = 2\nindex = 0\n";
     let daemon = Daemon::start(&config(address, two)).await;
-    until_probing(&daemon).await;
+    wait_until_probing(&daemon).await;
     let before = targets(&daemon).await;
     let three = "[shard]\ntotal = 3\nindex = 0\n";
     std::fs::write(&daemon.config, config(address, three)).unwrap();
@@ -112,7 +113,7 @@ async fn a_reload_with_one_more_shard_gives_targets_away_without_a_word() {
     let metrics = daemon.get("/metrics").await;
     for gone in before.difference(&after) {
         let series = format!("target=\"{gone}\"");
-        assert!(!metrics.contains(&series), "{gone} is still there");
+        assert!(!metrics.contains(&series), "{gone} is still exported");
     }
     assert_eq!(daemon.get("/api/v1/incidents").await, "[]");
 }

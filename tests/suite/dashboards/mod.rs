@@ -1,7 +1,7 @@
-//! The dashboards: built by `grafana/build.py`, and every query asked of a real Prometheus
-//! that scrapes a daemon watching the simulator.
+//! The Grafana dashboards: they equal the output of `grafana/build.py`, and every query returns
+//! data from a Prometheus server that scrapes a daemon probing the simulator.
 //!
-//! No Grafana is there to draw them; what is drawn was looked at by hand.
+//! Their rendering in Grafana is not tested.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ fn root() -> &'static Path {
 }
 
 #[test]
-fn the_dashboards_are_what_their_builder_makes() {
+fn the_dashboards_equal_the_output_of_their_builder() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("grafana");
     std::fs::create_dir_all(copy.join("dashboards")).unwrap();
@@ -23,7 +23,7 @@ fn the_dashboards_are_what_their_builder_makes() {
         let read =
             |folder: &Path| std::fs::read_to_string(folder.join("dashboards").join(name)).unwrap();
         let same = read(&copy) == read(&root().join("grafana"));
-        assert!(same, "{name} is another one: run grafana/build.py");
+        assert!(same, "{name} is out of date; run grafana/build.py");
     }
 }
 
@@ -36,7 +36,7 @@ fn every_query_of_every_dashboard_returns_data() {
         .arg(root().join("target/tools/prometheus-server"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    println!("{said}");
-    assert!(output.status.success(), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    println!("{text}");
+    assert!(output.status.success(), "{text}");
 }

@@ -1,12 +1,13 @@
-//! What `deploy/aws` puts into an account: templates by cfn-lint, policies against the
-//! calls that the code makes, the example of a notification against the words that the
-//! code writes; and the page of the four ways to run it.
+//! Checks of `deploy/aws` and `deploy/README.md`: the CloudFormation templates, the IAM policies
+//! against the API calls in the code, the example notification against the annotations that the
+//! code writes, and the commands that start the daemon.
 
 mod notification;
 mod policies;
+mod quick_start;
 mod templates;
-mod ways;
 
+/// The path of a file in `deploy/aws`.
 #[cfg(test)]
 fn deploy(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -14,6 +15,7 @@ fn deploy(name: &str) -> std::path::PathBuf {
         .join(name)
 }
 
+/// The text of a file in `deploy/aws`.
 #[cfg(test)]
 fn read(name: &str) -> String {
     std::fs::read_to_string(deploy(name)).unwrap()

@@ -1,4 +1,5 @@
-//! The example of a notification says what the code writes, and the rule would match it.
+//! The example in `notification.md` equals what the code writes, and the EventBridge rule of the
+//! template matches it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::deploy::read;
 
-/// The blocks of JSON of the page: the message of a topic, the event.
+/// The JSON blocks of `notification.md`: the SNS message, then the EventBridge event.
 fn blocks() -> Vec<Value> {
     let page = read("notification.md");
     page.split("```json")
@@ -23,7 +24,7 @@ fn blocks() -> Vec<Value> {
         .collect()
 }
 
-/// The alarm that the example is about.
+/// The alarm of the example.
 fn alarm() -> AlarmSpec {
     let url = "https://orders.example/".parse().unwrap();
     let target = Target::with_defaults("orders", url);
@@ -39,8 +40,8 @@ fn alarm() -> AlarmSpec {
         .unwrap()
 }
 
-/// What the daemon would say of a throttled function, in the rule book's words.
-fn words() -> Annotation {
+/// The annotation of a throttled function, with the texts of the rule.
+fn annotation() -> Annotation {
     let next = [
         "Check the Throttles and ConcurrentExecutions metrics of the function and the account.",
         "Compare the function's reserved concurrency with its load; raise it or the account's quota.",
@@ -65,19 +66,20 @@ fn words() -> Annotation {
     Annotation::failing("orders", &verdict, &evidence)
 }
 
+/// The tags of the alarm in the example.
 fn tags() -> BTreeMap<String, String> {
-    let tags = words().tags(&alarm()).into_iter();
+    let tags = annotation().tags(&alarm()).into_iter();
     let mut tags: BTreeMap<_, _> = tags.map(|(key, value)| (key.to_owned(), value)).collect();
-    // It changes with every definition; the example shows its form alone.
+    // The hash changes with every definition; the example shows only its form.
     tags.insert("probecause:definition".into(), "0123456789abcdef".into());
     tags
 }
 
 #[test]
-fn the_message_of_a_topic_carries_our_words() {
+fn the_sns_message_contains_the_annotation() {
     let message = &blocks()[0];
     assert_eq!(message["AlarmName"], target_alarm_name("eu-1", "orders"));
-    assert_eq!(message["AlarmDescription"], words().description);
+    assert_eq!(message["AlarmDescription"], annotation().description);
     let listed = message["AlarmTags"].as_array().unwrap().iter();
     let listed: BTreeMap<_, _> = listed
         .map(|tag| (tag["Key"].as_str().unwrap(), tag["Value"].as_str().unwrap()))
@@ -87,7 +89,7 @@ fn the_message_of_a_topic_carries_our_words() {
 }
 
 #[test]
-fn the_message_tells_of_the_alarm_as_it_is_defined() {
+fn the_sns_message_describes_the_alarm_as_defined() {
     let trigger = &blocks()[0]["Trigger"];
     let alarm = alarm();
     assert_eq!(trigger["MetricName"], alarm.metric.name);
@@ -111,7 +113,7 @@ fn the_message_tells_of_the_alarm_as_it_is_defined() {
 #[test]
 fn the_rule_finds_the_cause_in_the_tags_and_in_the_description() {
     let template = read("monitoring.yaml");
-    // The rule's two ways, as the template has them.
+    // The two alternatives of the rule in the template.
     assert!(template.contains(r#"alarmTags: { "probecause:cause": [!Ref CapacityCause] }"#));
     assert!(template.contains(r#"wildcard: !Sub "*(${CapacityCause}, *""#));
     assert!(template.contains("Default: lambda-throttled"));
@@ -119,11 +121,11 @@ fn the_rule_finds_the_cause_in_the_tags_and_in_the_description() {
     assert_eq!(event["source"], "aws.cloudwatch");
     assert_eq!(event["detail-type"], "CloudWatch Alarm State Change");
     let detail = &event["detail"];
-    let told: BTreeMap<String, String> =
+    let tags_of_event: BTreeMap<String, String> =
         serde_json::from_value(detail["alarmTags"].clone()).unwrap();
-    assert_eq!(told, tags());
-    assert_eq!(told["probecause:cause"], "lambda-throttled");
+    assert_eq!(tags_of_event, tags());
+    assert_eq!(tags_of_event["probecause:cause"], "lambda-throttled");
     let description = detail["configuration"]["description"].as_str().unwrap();
-    assert_eq!(description, words().description);
+    assert_eq!(description, annotation().description);
     assert!(description.contains("(lambda-throttled, "));
 }

@@ -1,4 +1,5 @@
-//! The policies allow what the code calls and nothing else.
+//! The IAM policies allow exactly the API calls that the code makes, on as few resources as
+//! possible.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,20 +9,21 @@ use serde_json::Value;
 
 use crate::deploy::read;
 
-/// Actions that take no resource, or of which composite alarms would be hidden by one:
-/// the template says where that is written.
+/// Actions that support no resource, or where a resource would hide composite alarms. The
+/// template cites the sources.
 const ON_ANYTHING: [&str; 3] = [
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
 ];
 
+/// The statements of a policy file.
 fn policy(name: &str) -> Vec<Value> {
     let policy: Value = serde_json::from_str(&read(name)).unwrap();
     policy["Statement"].as_array().unwrap().clone()
 }
 
-/// One text or a list of them.
+/// Returns a string or the strings of a list.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -34,12 +36,13 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
+/// All actions of the statements.
 fn actions(statements: &[Value]) -> BTreeSet<String> {
     let actions = statements.iter().flat_map(|one| texts(&one["Action"]));
     actions.map(ToOwned::to_owned).collect()
 }
 
-/// The files of a folder of `src`, with their texts.
+/// The Rust files in a folder of `src`, with their texts.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![
@@ -61,7 +64,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// What stands between `begin` and `end`, wherever `begin` does.
+/// The texts between each `begin` and the next `end`.
 fn between<'a>(text: &'a str, begin: &str, end: char) -> Vec<&'a str> {
     let parts = text.split(begin).skip(1);
     parts
@@ -69,7 +72,7 @@ fn between<'a>(text: &'a str, begin: &str, end: char) -> Vec<&'a str> {
         .collect()
 }
 
-/// Every call is settled under its operation's name, which counts it and sorts its failure.
+/// The actions that the publisher calls, from the operation names in its `settle` calls.
 fn called_by_publisher() -> BTreeSet<String> {
     ["io/sink/cloudwatch", "io/cloudwatch", "io/alarms"]
         .iter()
@@ -82,12 +85,12 @@ fn called_by_publisher() -> BTreeSet<String> {
         .collect()
 }
 
-/// Evidence has a list of its operations, each with its service.
+/// The actions that evidence calls, from its `Operation` variants and their services.
 fn called_for_evidence() -> BTreeSet<String> {
     let sources = sources("io/evidence");
-    let whole: String = sources.iter().map(|(_, text)| text.as_str()).collect();
-    let (_, services) = whole.split_once("fn service(").unwrap();
-    let called: BTreeSet<&str> = between(&whole, "Operation::", ',').into_iter().collect();
+    let code: String = sources.iter().map(|(_, text)| text.as_str()).collect();
+    let (_, services) = code.split_once("fn service(").unwrap();
+    let called: BTreeSet<&str> = between(&code, "Operation::", ',').into_iter().collect();
     called
         .into_iter()
         .filter(|name| name.chars().all(char::is_alphanumeric))
@@ -99,7 +102,7 @@ fn called_for_evidence() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_publisher_may_do_what_the_code_calls_and_nothing_else() {
+fn the_publisher_policy_allows_exactly_the_calls_of_the_code() {
     assert_eq!(
         actions(&policy("publisher-policy.json")),
         called_by_publisher()
@@ -107,7 +110,7 @@ fn the_publisher_may_do_what_the_code_calls_and_nothing_else() {
 }
 
 #[test]
-fn evidence_may_do_what_the_code_calls_and_nothing_else() {
+fn the_evidence_policy_allows_exactly_the_calls_of_the_code() {
     assert_eq!(
         actions(&policy("evidence-policy.json")),
         called_for_evidence()
@@ -115,7 +118,7 @@ fn evidence_may_do_what_the_code_calls_and_nothing_else() {
 }
 
 #[test]
-fn no_call_is_made_where_the_tests_above_do_not_look() {
+fn aws_clients_are_used_only_in_known_modules() {
     let known = [
         "src/io/alarms/",
         "src/io/cloudwatch/",
@@ -123,20 +126,23 @@ fn no_call_is_made_where_the_tests_above_do_not_look() {
         "src/io/evidence/",
         "src/io/aws/",
     ];
-    let mut rooms = BTreeSet::new();
+    let mut modules = BTreeSet::new();
     for (path, text) in sources("") {
-        // The simulator and the probe speak for themselves, without a client of AWS.
+        // The simulator and the probe implement HTTP themselves, without the AWS SDK.
         if text.contains("aws_sdk_") {
             let path = path.to_string_lossy();
-            let room = known.iter().find(|room| path.contains(**room));
-            rooms.insert(room.unwrap_or_else(|| panic!("{path} uses a client of AWS")));
+            let module = known.iter().find(|module| path.contains(**module));
+            modules.insert(module.unwrap_or_else(|| panic!("{path} uses the AWS SDK")));
         }
     }
-    assert!(rooms.len() > 1, "clients are known by another name now");
+    assert!(
+        modules.len() > 1,
+        "the AWS SDK is no longer found by its crate name"
+    );
 }
 
 #[test]
-fn both_roles_together_may_invoke_nothing_and_share_nothing() {
+fn the_two_policies_share_no_action_and_allow_no_invoke() {
     let publisher = actions(&policy("publisher-policy.json"));
     let evidence = actions(&policy("evidence-policy.json"));
     assert!(publisher.is_disjoint(&evidence));
@@ -147,13 +153,16 @@ fn both_roles_together_may_invoke_nothing_and_share_nothing() {
 }
 
 #[test]
-fn only_what_takes_no_resource_is_allowed_on_everything() {
+fn only_listed_actions_are_allowed_on_all_resources() {
     for name in ["publisher-policy.json", "evidence-policy.json"] {
         for statement in policy(name) {
             assert_eq!(statement["Effect"], "Allow");
             if texts(&statement["Resource"]).contains(&"*") {
                 for action in texts(&statement["Action"]) {
-                    assert!(ON_ANYTHING.contains(&action), "{action} on everything");
+                    assert!(
+                        ON_ANYTHING.contains(&action),
+                        "{action} is allowed on all resources"
+                    );
                 }
             }
         }
@@ -161,7 +170,7 @@ fn only_what_takes_no_resource_is_allowed_on_everything() {
 }
 
 #[test]
-fn metrics_go_to_one_namespace_and_alarms_only_to_named_topics() {
+fn metrics_are_limited_to_one_namespace_and_alarm_actions_to_named_topics() {
     let statements = policy("publisher-policy.json");
     let of = |action: &str| {
         let mut allowed = statements.iter();
@@ -183,7 +192,7 @@ fn metrics_go_to_one_namespace_and_alarms_only_to_named_topics() {
 }
 
 #[test]
-fn every_alarm_of_the_location_is_ours_to_write_and_no_other_location_s() {
+fn the_policy_covers_all_alarms_of_its_location_and_no_others() {
     let prefix = "arn:aws:cloudwatch:REGION:ACCOUNT:alarm:";
     let statements = policy("publisher-policy.json");
     let patterns: BTreeSet<_> = statements
@@ -202,9 +211,9 @@ fn every_alarm_of_the_location_is_ours_to_write_and_no_other_location_s() {
 }
 
 #[test]
-fn the_readme_says_of_each_action_what_it_is_for() {
+fn the_readme_explains_every_allowed_action() {
     let readme = read("README.md");
-    let told: BTreeSet<String> = readme
+    let explained: BTreeSet<String> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(action, _)| action.to_owned())
@@ -212,5 +221,5 @@ fn the_readme_says_of_each_action_what_it_is_for() {
         .collect();
     let mut allowed = actions(&policy("publisher-policy.json"));
     allowed.extend(actions(&policy("evidence-policy.json")));
-    assert_eq!(told, allowed);
+    assert_eq!(explained, allowed);
 }

@@ -1,7 +1,7 @@
-//! The templates: linted, and equal to the plain policies.
+//! The CloudFormation templates pass cfn-lint, and their policies equal the JSON policy files.
 //!
-//! Reading YAML takes a parser, and cfn-lint brings one: what needs it is ignored unless
-//! `tests/run` has set it up.
+//! Tests that parse YAML use the parser of cfn-lint. They are ignored unless `tests/run` has
+//! installed it.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,16 +10,17 @@ use serde_json::{Map, Value};
 
 use crate::deploy::{deploy, read};
 
-/// cfn-lint's own reader makes `!Ref x` into `{"Ref": "x"}`.
+/// A script that prints a template as JSON. cfn-lint's parser reads `!Ref x` as `{"Ref": "x"}`.
 const AS_JSON: &str = "import json, sys; from cfnlint.decode.cfn_yaml import load; \
                        print(json.dumps(load(sys.argv[1])))";
 
+/// A program of the virtual environment that contains cfn-lint.
 fn venv(program: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     Command::new(root.join("target/cfn-lint-venv/bin").join(program))
 }
 
-/// What a parameter or resource is called in the plain policies.
+/// The placeholder for a parameter or resource in the JSON policy files.
 fn value_of(name: &str) -> &'static str {
     match name {
         "AWS::Partition" => "aws",
@@ -30,22 +31,23 @@ fn value_of(name: &str) -> &'static str {
         "PageTopic" => "arn:aws:sns:REGION:ACCOUNT:probecause-pages",
         "CapacityTopic" => "arn:aws:sns:REGION:ACCOUNT:probecause-capacity",
         "EvidenceLogGroupArns" => "arn:aws:logs:REGION:ACCOUNT:log-group:LOG_GROUP:*",
-        other => panic!("nothing is known of {other}"),
+        other => panic!("no placeholder for {other}"),
     }
 }
 
+/// Replaces each `${…}` with its placeholder.
 fn substituted(text: &str) -> String {
     let mut parts = text.split("${");
-    let mut whole = parts.next().unwrap_or_default().to_owned();
+    let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once('}').unwrap();
-        whole.push_str(value_of(name));
-        whole.push_str(rest);
+        result.push_str(value_of(name));
+        result.push_str(rest);
     }
-    whole
+    result
 }
 
-/// A part of the template as it would be deployed, every condition holding.
+/// Resolves the intrinsic functions in a part of the template. Every condition is true.
 fn resolved(value: &Value) -> Value {
     let Value::Object(object) = value else {
         return match value {
@@ -55,7 +57,7 @@ fn resolved(value: &Value) -> Value {
     };
     if let Some(name) = object.get("Ref").and_then(Value::as_str) {
         let value = Value::from(value_of(name));
-        // The only parameter that is a list.
+        // The only list parameter.
         return if name == "EvidenceLogGroupArns" {
             Value::from(vec![value])
         } else {
@@ -74,21 +76,21 @@ fn resolved(value: &Value) -> Value {
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// The template, as cfn-lint reads it.
+/// The template `monitoring.yaml` as JSON.
 fn template() -> Value {
     let output = venv("python")
         .args(["-c", AS_JSON])
         .arg(deploy("monitoring.yaml"))
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{report}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
 #[ignore = "needs cfn-lint: tests/run sets it up"]
-fn cfn_lint_finds_nothing() {
+fn cfn_lint_reports_no_problem() {
     let files = std::fs::read_dir(deploy("")).unwrap();
     let files = files.map(|file| file.unwrap().path());
     let templates: Vec<_> = files
@@ -99,13 +101,13 @@ fn cfn_lint_finds_nothing() {
         .collect();
     assert!(templates.len() >= 2, "{templates:?}");
     let output = venv("cfn-lint").args(templates).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}");
 }
 
 #[test]
 #[ignore = "needs cfn-lint: tests/run sets it up"]
-fn the_plain_policies_are_the_template_s() {
+fn the_policy_files_equal_the_policies_of_the_template() {
     let template = template();
     for (resource, file) in [
         ("PublisherPolicy", "publisher-policy.json"),
@@ -119,7 +121,7 @@ fn the_plain_policies_are_the_template_s() {
 
 #[test]
 #[ignore = "needs cfn-lint: tests/run sets it up"]
-fn topics_take_this_location_s_alarms_and_only_one_takes_rules() {
+fn topics_accept_alarms_of_one_location_and_only_one_accepts_events() {
     let template = template();
     let statements = |resource: &str| {
         let policy = &template["Resources"][resource]["Properties"]["PolicyDocument"];
@@ -136,19 +138,19 @@ fn topics_take_this_location_s_alarms_and_only_one_takes_rules() {
         let account = &condition["StringEquals"]["aws:SourceAccount"];
         assert_eq!(account, "ACCOUNT");
         let alarms = &condition["ArnLike"]["aws:SourceArn"];
-        let ours = "arn:aws:cloudwatch:REGION:ACCOUNT:alarm:probecause LOCATION *";
-        assert_eq!(alarms, ours);
+        let expected = "arn:aws:cloudwatch:REGION:ACCOUNT:alarm:probecause LOCATION *";
+        assert_eq!(alarms, expected);
     }
-    // EventBridge takes no condition in a topic's policy: with one, nothing would arrive.
+    // EventBridge does not support conditions in a topic policy: with one, no event arrives.
     assert_eq!(capacity[1]["Principal"]["Service"], "events.amazonaws.com");
     assert_eq!(capacity[1]["Action"], "sns:Publish");
     assert_eq!(capacity[1]["Condition"], Value::Null);
 }
 
 #[test]
-fn every_file_fits_into_its_request() {
-    // A template in a request has at most 51,200 bytes, a managed policy 6,144 characters
-    // without white space.
+fn templates_and_policies_are_within_their_size_limits() {
+    // The limits are 51,200 bytes for a template in a request, and 6,144 characters without
+    // white space for a managed policy.
     assert!(read("monitoring.yaml").len() < 51_200);
     for policy in ["publisher-policy.json", "evidence-policy.json"] {
         let text = read(policy);

@@ -1,10 +1,10 @@
-//! What `deploy/systemd` and `deploy/debian` put on a host: the unit by systemd's own
-//! words, the package by dpkg's. The service's life under systemd is in `deploy_nspawn`.
+//! Checks of `deploy/systemd` with systemd-analyze and of `deploy/debian` with dpkg and
+//! lintian. `deploy_nspawn` tests the service under a running systemd.
 
 mod package;
 mod unit;
 
-/// A file of `deploy`.
+/// The path of a file in `deploy`.
 #[cfg(test)]
 fn deploy(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,4 +1,5 @@
-//! The package: what it brings, whose it is, and that an upgrade keeps what was edited.
+//! The Debian package: its files, their owners and modes, and that an upgrade keeps an edited
+//! configuration.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,8 +12,8 @@ use crate::support::debian::{PACKAGE, later, repacked, succeed};
 
 const CONFIGURATION: &str = "etc/probecause/probecause.toml";
 
-/// Files that whoever installs the package relies on, with their modes.
-const BRINGS: [(&str, &str); 13] = [
+/// Files that users of the package rely on, with their modes.
+const EXPECTED_FILES: [(&str, &str); 13] = [
     ("usr/bin/probecause", "-rwxr-xr-x"),
     ("usr/lib/systemd/system/probecause.service", "-rw-r--r--"),
     (CONFIGURATION, "-rw-r--r--"),
@@ -34,8 +35,8 @@ const BRINGS: [(&str, &str); 13] = [
     ("usr/share/man/man1/probecause-run.1.gz", "-rw-r--r--"),
 ];
 
-/// Directories that a package of Debian may put files into.
-const PLACES: [&str; 4] = [
+/// Directories in which the package may install files.
+const ALLOWED_DIRECTORIES: [&str; 4] = [
     "etc/probecause/",
     "usr/bin/",
     "usr/lib/systemd/system/",
@@ -43,7 +44,7 @@ const PLACES: [&str; 4] = [
 ];
 
 #[test]
-fn the_configuration_of_the_package_loads_without_a_warning() {
+fn the_packaged_configuration_loads_without_warnings() {
     let loaded = config::load(&deploy("debian/probecause.toml")).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.settings.targets.len(), 1);
@@ -51,7 +52,7 @@ fn the_configuration_of_the_package_loads_without_a_warning() {
 
 #[test]
 #[ignore = "needs cargo-deb and dpkg: tests/run sets them up"]
-fn the_package_brings_everything_and_all_of_it_is_root_s() {
+fn the_package_contains_all_files_and_root_owns_them() {
     let package = PACKAGE.as_path();
     let listing = succeed(Command::new("dpkg-deb").arg("--contents").arg(package));
     let mut files = BTreeMap::new();
@@ -60,22 +61,27 @@ fn the_package_brings_everything_and_all_of_it_is_root_s() {
         let (mode, owner, path) = (parts[0], parts[1], parts[5].trim_start_matches("./"));
         assert!(["root/root", "0/0"].contains(&owner), "{line}");
         if mode.starts_with('-') {
-            assert!(PLACES.iter().any(|place| path.starts_with(place)), "{path}");
+            assert!(
+                ALLOWED_DIRECTORIES
+                    .iter()
+                    .any(|directory| path.starts_with(directory)),
+                "{path}"
+            );
             files.insert(path, mode);
         } else {
             assert_eq!(mode, "drwxr-xr-x", "{line}");
         }
     }
-    for (path, mode) in BRINGS {
+    for (path, mode) in EXPECTED_FILES {
         assert_eq!(files.get(path), Some(&mode), "{path} in\n{listing}");
     }
     let field = |name: &str| {
-        let mut ask = Command::new("dpkg-deb");
-        succeed(ask.arg("--field").arg(package).arg(name))
+        let mut query = Command::new("dpkg-deb");
+        succeed(query.arg("--field").arg(package).arg(name))
     };
     let depends = field("Depends");
-    for wanted in ["libc6 (>= ", "ca-certificates"] {
-        assert!(depends.contains(wanted), "{depends}");
+    for expected in ["libc6 (>= ", "ca-certificates"] {
+        assert!(depends.contains(expected), "{depends}");
     }
     let version = field("Version");
     assert!(version.starts_with(env!("CARGO_PKG_VERSION")), "{version}");
@@ -86,18 +92,18 @@ fn the_package_brings_everything_and_all_of_it_is_root_s() {
 
 #[test]
 #[ignore = "needs cargo-deb and lintian: tests/run sets them up"]
-fn lintian_finds_nothing_to_mend() {
+fn lintian_reports_no_problem() {
     let mut lintian = Command::new("lintian");
     lintian.args(["--allow-root", "--fail-on", "error,warning"]);
-    // Debian's own archive wants a bug that asked for the package.
+    // This tag applies only to packages in Debian's archive.
     lintian.args(["--suppress-tags", "initial-upload-closes-no-bugs"]);
-    let told = succeed(lintian.arg(PACKAGE.as_path()));
-    assert_eq!(told, "");
+    let report = succeed(lintian.arg(PACKAGE.as_path()));
+    assert_eq!(report, "");
 }
 
 #[test]
 #[ignore = "needs cargo-deb and dpkg: tests/run sets them up"]
-fn man_shows_the_page_of_every_command() {
+fn man_renders_the_manual_page_of_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let mut manual = Command::new(env!("CARGO_BIN_EXE_probecause"));
     succeed(manual.arg("manual").arg("--output").arg(folder.path()));
@@ -107,7 +113,7 @@ fn man_shows_the_page_of_every_command() {
     let mut count = 0;
     for page in pages {
         let mut man = Command::new("man");
-        // groff's own complaints, if it has any.
+        // Print groff's warnings to stderr.
         man.args(["--local-file", "--warnings=all"]).arg(&page);
         let output = man.env("MANPAGER", "cat").output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{page:?}");
@@ -120,7 +126,7 @@ fn man_shows_the_page_of_every_command() {
 
 #[test]
 #[ignore = "needs cargo-deb and dpkg: tests/run sets them up"]
-fn an_upgrade_keeps_what_was_edited_and_takes_what_was_not() {
+fn an_upgrade_keeps_an_edited_configuration_and_replaces_an_unedited_one() {
     let folder = tempfile::tempdir().unwrap();
     let [old, new] = ["old.deb", "new.deb"].map(|name| folder.path().join(name));
     repacked(&old, without_scripts);
@@ -129,7 +135,7 @@ fn an_upgrade_keeps_what_was_edited_and_takes_what_was_not() {
         without_scripts(tree);
     });
 
-    let check = |edit: Option<&str>, expected: &str, beside: bool| {
+    let check = |edit: Option<&str>, expected: &str, dist_file: bool| {
         let root = tempfile::tempdir().unwrap();
         install(root.path(), &old);
         let file = root.path().join(CONFIGURATION);
@@ -140,20 +146,20 @@ fn an_upgrade_keeps_what_was_edited_and_takes_what_was_not() {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains(expected), "{text}");
         let offered = file.with_extension("toml.dpkg-dist");
-        assert_eq!(offered.exists(), beside, "{edit:?}");
+        assert_eq!(offered.exists(), dist_file, "{edit:?}");
     };
     check(Some("# Edited.\n"), "# Edited.", true);
     check(None, "# Line of the new package.", false);
 }
 
-/// The maintainer's scripts would speak to the systemd of this machine.
+/// Removes the maintainer scripts, which would control the systemd of this machine.
 fn without_scripts(tree: &Path) {
     for name in ["postinst", "prerm", "postrm"] {
         std::fs::remove_file(tree.join("DEBIAN").join(name)).unwrap();
     }
 }
 
-/// Installs into a directory of its own, with a database of its own.
+/// Installs `package` into the directory `root` with a separate dpkg database.
 fn install(root: &Path, package: &Path) {
     let database = root.join("var/lib/dpkg");
     for folder in ["info", "updates", "triggers"] {
@@ -163,7 +169,7 @@ fn install(root: &Path, package: &Path) {
         std::fs::write(database.join("status"), "").unwrap();
     }
     let mut dpkg = Command::new("dpkg");
-    // What apt does where nobody is asked. What it depends on is not in that directory.
+    // The options of a non-interactive apt. The dependencies are not installed in `root`.
     dpkg.args(["--force-confdef", "--force-confold", "--force-depends"]);
     dpkg.args(["--force-not-root", "--force-bad-path"]);
     dpkg.arg(format!("--root={}", root.display()));

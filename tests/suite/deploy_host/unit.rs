@@ -1,4 +1,4 @@
-//! The unit: what systemd has to say of it, and how exposed it is.
+//! The systemd unit passes `systemd-analyze verify` and has a low exposure level.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -6,13 +6,13 @@ use std::process::{Command, Output};
 use crate::deploy_host::deploy;
 use crate::support::debian::succeed;
 
-/// What is left to an attacker, of ten, by `systemd-analyze security`. The network is the
-/// daemon's work; everything else is shut.
-const MOST_EXPOSURE: f64 = 1.5;
+/// The highest allowed exposure level of `systemd-analyze security`, from 0 (safe) to 10. The
+/// daemon needs the network; the unit denies everything else.
+const MAX_EXPOSURE: f64 = 1.5;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_probecause");
 
-/// The unit as if its program were installed where it has been built.
+/// Writes the unit with the path of the built program and the given change.
 fn unit(folder: &Path, change: impl FnOnce(String) -> String) -> PathBuf {
     let text = std::fs::read_to_string(deploy("systemd/probecause.service")).unwrap();
     let file = folder.join("probecause.service");
@@ -20,7 +20,7 @@ fn unit(folder: &Path, change: impl FnOnce(String) -> String) -> PathBuf {
     file
 }
 
-/// `systemd-analyze verify`, with the man page that the unit names.
+/// Runs `systemd-analyze verify` on the changed unit, with the manual pages it references.
 fn verify(change: impl FnOnce(String) -> String) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("man/man1");
@@ -36,7 +36,7 @@ fn verify(change: impl FnOnce(String) -> String) -> Output {
 
 #[test]
 #[ignore = "needs systemd-analyze: tests/run sets it up"]
-fn systemd_has_nothing_to_say_of_the_unit() {
+fn systemd_reports_no_problem_in_the_unit() {
     let output = verify(|text| text);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
@@ -44,7 +44,7 @@ fn systemd_has_nothing_to_say_of_the_unit() {
 
 #[test]
 #[ignore = "needs systemd-analyze: tests/run sets it up"]
-fn systemd_would_tell_of_a_unit_that_is_wrong() {
+fn systemd_reports_an_invalid_unit() {
     for (right, wrong) in [
         ("WatchdogSec=30s", "WatchdogSec=soon"),
         ("man:probecause(1)", "man:no-such-page(1)"),
@@ -57,15 +57,17 @@ fn systemd_would_tell_of_a_unit_that_is_wrong() {
 
 #[test]
 #[ignore = "needs systemd-analyze: tests/run sets it up"]
-fn the_unit_is_hardly_exposed() {
+fn the_exposure_of_the_unit_is_low() {
     let folder = tempfile::tempdir().unwrap();
     let mut security = Command::new("systemd-analyze");
     let file = unit(folder.path(), |text| text);
-    let told = succeed(security.args(["security", "--offline=true"]).arg(file));
-    let overall = told.lines().find(|line| line.contains("Overall exposure"));
-    let overall = overall.unwrap_or_else(|| panic!("no overall exposure:\n{told}"));
+    let report = succeed(security.args(["security", "--offline=true"]).arg(file));
+    let overall = report
+        .lines()
+        .find(|line| line.contains("Overall exposure"));
+    let overall = overall.unwrap_or_else(|| panic!("no overall exposure:\n{report}"));
     let level = overall.split_once(": ").unwrap().1.split(' ').next();
     let level: f64 = level.unwrap().parse().unwrap();
     println!("exposure {level}");
-    assert!(level <= MOST_EXPOSURE, "{told}");
+    assert!(level <= MAX_EXPOSURE, "{report}");
 }

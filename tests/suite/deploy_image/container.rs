@@ -1,4 +1,4 @@
-//! The image as buildah makes it, and a container as podman runs it.
+//! Builds the image with buildah and runs containers with podman.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,27 +7,28 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The image's name while it is tested.
+/// The name of the image under test.
 pub(crate) const IMAGE: &str = "localhost/probecause-test";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs podman; its output without the last line break.
+/// Runs podman and returns its output without the trailing newline.
 pub(crate) fn podman(arguments: &[&str]) -> String {
     run("podman", arguments)
 }
 
+/// Runs a program, which must succeed, and returns its output without the trailing newline.
 fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {stderr}");
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim_end().to_owned()
 }
 
-/// What the compile stage leaves, in a folder of its own; with further authorities.
+/// Copies the output of the compile stage to a new folder and adds `authorities` to its CA file.
 pub(crate) fn stage(authorities: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (made, out) = (root().join("target/image/out"), folder.path().join("out"));
@@ -39,14 +40,14 @@ pub(crate) fn stage(authorities: &str) -> TempDir {
     folder
 }
 
-/// Builds the image from such a folder; its size in bytes.
+/// Builds the image from the output of [`stage`]. Returns its size in bytes.
 pub(crate) fn image(stage: &TempDir, tag: &str) -> f64 {
     let context = format!("build={}", stage.path().display());
     let file = root().join("deploy/container/Dockerfile");
     let (file, name) = (file.display().to_string(), format!("{IMAGE}:{tag}"));
     let empty = tempfile::tempdir().unwrap();
     let empty = empty.path().display().to_string();
-    // Docker's own format: the other one knows no health check.
+    // The OCI format has no health check.
     let arguments = ["build", "--isolation=chroot", "--format=docker"];
     let places = [
         "--build-context",
@@ -62,7 +63,7 @@ pub(crate) fn image(stage: &TempDir, tag: &str) -> f64 {
     size.parse().unwrap()
 }
 
-/// A container that runs; removed with its volume, and its image, when dropped.
+/// A running container. Dropping it removes the container, its volume and its image.
 pub(crate) struct Container {
     name: String,
     image: String,
@@ -77,13 +78,13 @@ impl Drop for Container {
 }
 
 impl Container {
-    /// Starts one as it is meant to be run: nothing may be written but the volume.
+    /// Starts a container with the recommended options: only the volume is writable.
     pub(crate) fn start(name: &str, tag: &str, options: &[&str]) -> Self {
         let container = Self {
             name: format!("probecause-{name}"),
             image: format!("{IMAGE}:{tag}"),
         };
-        let given = [
+        let base = [
             "--runtime=runc",
             "run",
             "--detach",
@@ -92,13 +93,13 @@ impl Container {
         ];
         let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
         let closed = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=all"];
-        // What the AWS SDK takes for credentials.
+        // Credentials for the AWS SDK.
         let keys = [
             "--env=AWS_ACCESS_KEY_ID=test",
             "--env=AWS_SECRET_ACCESS_KEY=test",
         ];
         let image = [container.image.as_str()];
-        let all = [&given[..], &limits, &closed, &keys, options, &image].concat();
+        let all = [&base[..], &limits, &closed, &keys, options, &image].concat();
         podman(&all);
         container
     }
@@ -111,20 +112,20 @@ impl Container {
         podman(&["inspect", "--format", format, &self.name])
     }
 
-    /// What the daemon logged.
+    /// The log of the daemon.
     pub(crate) fn log(&self) -> String {
         let output = Command::new("podman").args(["logs", &self.name]).output();
         String::from_utf8_lossy(&output.unwrap().stderr).into_owned()
     }
 
-    /// Carries out the health check that the image declares.
+    /// Runs the health check of the image.
     pub(crate) fn healthy(&self) -> bool {
         let check = ["healthcheck", "run", &self.name];
         let output = Command::new("podman").args(check).output().unwrap();
         output.status.success()
     }
 
-    /// What the running process is and may do, by the kernel's words.
+    /// Checks the user, capabilities and mounts of the process in `/proc`.
     pub(crate) fn check_process(&self) {
         let process = self.inspect("{{.State.Pid}}");
         let read = |file| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap();
@@ -160,15 +161,15 @@ impl Container {
         assert_eq!(options("/tmp"), None, "{mounts}");
     }
 
-    /// Ends it as an orchestrator does; how long that took.
+    /// Stops the container as an orchestrator does. Returns how long that took.
     pub(crate) fn stop(&self, grace: Duration) -> Duration {
-        let begun = Instant::now();
+        let started = Instant::now();
         let seconds = format!("--time={}", grace.as_secs());
         podman(&["stop", &seconds, &self.name]);
-        begun.elapsed()
+        started.elapsed()
     }
 
-    /// The files of an image, and its empty folders with a stroke at the end.
+    /// The files of an image, and its empty folders with a trailing slash.
     pub(crate) fn files(tag: &str) -> BTreeSet<String> {
         let name = format!("{IMAGE}:{tag}");
         let mounted = podman(&["image", "mount", &name]);

@@ -1,12 +1,12 @@
-//! The container: its final stage built with the program given as a build context, and
-//! really run, on the network of the host and on none.
+//! The container image: builds its final stage and runs it on the host network and without a
+//! network.
 //!
-//! The compile stage needs a registry: `setup` carries its commands out here, and
-//! `deploy_kubernetes` lints the whole file. The image under test trusts one authority more
-//! than the shipped one, that of this test, so that its trust can be shown on a loopback.
+//! The compile stage needs a registry, so `setup` runs its commands on the host and passes the
+//! result as a build context; `deploy_kubernetes` lints the whole Dockerfile. The image under
+//! test also trusts the authority of this test, so that TLS can be tested on loopback.
 
 mod container;
-mod surroundings;
+mod servers;
 
 #[cfg(test)]
 mod tests {
@@ -18,17 +18,17 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use crate::deploy_image::container::{Container, IMAGE, image, podman, stage};
-    use crate::deploy_image::surroundings::{
-        Authority, Aws, DNS, Names, TARGET, free_port, metrics,
+    use crate::deploy_image::servers::{
+        Authority, CloudWatch, DNS, DnsServer, TARGET, free_port, metrics,
     };
 
-    /// How long the container may take to do what is waited for.
+    /// How long to wait for a condition. Only a hang reaches it.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// What Docker gives a container to end in order before it kills it.
+    /// How long Docker waits between SIGTERM and SIGKILL.
     const GRACE: Duration = Duration::from_secs(10);
 
-    /// The Dockerfile, without its comments.
+    /// The Dockerfile without comments.
     fn dockerfile() -> String {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(root.join("deploy/container/Dockerfile")).unwrap();
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn the_compile_stage_has_the_toolchain_and_the_version_of_this_project() {
+    fn the_compile_stage_uses_the_toolchain_and_version_of_this_project() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let toolchain = std::fs::read_to_string(root.join("rust-toolchain.toml")).unwrap();
         let channel = toolchain.split("channel = \"").nth(1).unwrap();
@@ -48,9 +48,9 @@ mod tests {
         assert!(text.contains(version), "{text}");
     }
 
-    /// A configuration with targets by a name that only the name server knows, and with a
-    /// CloudWatch behind another such name.
-    fn config(listen: u16, target: u16, aws: u16, names: &[&str]) -> String {
+    /// Returns a configuration whose targets and CloudWatch endpoint have host names that only the
+    /// DNS server of the test resolves.
+    fn config(listen: u16, target: u16, cloudwatch: u16, names: &[&str]) -> String {
         let mut text = format!(
             r#"
 location = "here"
@@ -61,13 +61,13 @@ listen = "127.0.0.1:{listen}"
 [cloudwatch]
 enabled = true
 region = "eu-west-1"
-endpoint_url = "http://{}:{aws}"
+endpoint_url = "http://{}:{cloudwatch}"
 
 [defaults]
 interval = "1s"
 timeout = "900ms"
 "#,
-            Aws::NAME
+            CloudWatch::NAME
         );
         for name in names {
             let url = format!("https://{TARGET}:{target}/");
@@ -76,8 +76,8 @@ timeout = "900ms"
         text
     }
 
-    /// Lays a configuration into a folder as a node mounts a `ConfigMap`: in a folder of
-    /// its own, to which a link leads that changes in one step.
+    /// Updates the mount as a kubelet updates a `ConfigMap`: writes a new directory and renames the
+    /// link to it.
     fn swap(mount: &Path, version: &str, text: &str) {
         let folder = mount.join(version);
         std::fs::create_dir(&folder).unwrap();
@@ -89,30 +89,37 @@ timeout = "900ms"
         std::fs::rename(mount.join("..tmp"), mount.join("..data")).unwrap();
     }
 
-    /// Waits until a line is among the metrics, and returns all of them.
-    async fn until(container: &Container, port: u16, line: &str) -> String {
-        let begun = Instant::now();
+    /// Waits until the metrics contain `line` and returns them.
+    async fn metrics_with_line(container: &Container, port: u16, line: &str) -> String {
+        let started = Instant::now();
         loop {
             let text = metrics(port).await.unwrap_or_default();
             if text.lines().any(|one| one == line) {
                 return text;
             }
             let log = container.log();
-            assert!(begun.elapsed() < PATIENCE, "no {line}:\n{text}\n{log}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "timed out waiting for {line}:\n{text}\n{log}"
+            );
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs buildah, podman and a static build: run by tests/run --long"]
-    async fn the_image_runs_as_nobody_on_a_read_only_root_takes_a_swapped_config_map_and_ends_in_order()
+    async fn the_image_runs_unprivileged_and_read_only_reloads_an_updated_config_map_and_stops_gracefully()
      {
         let authority = Authority::new();
         image(&stage(&authority.pem()), "all");
-        let _names = Names::start();
-        let (target, aws, port) = (authority.serve().await, Aws::start().await, free_port());
+        let _dns = DnsServer::start();
+        let (target, cloudwatch, port) = (
+            authority.serve().await,
+            CloudWatch::start().await,
+            free_port(),
+        );
         let folder = tempfile::tempdir().unwrap();
-        let text = |names| config(port, target, aws.port, names);
+        let text = |names| config(port, target, cloudwatch.port, names);
         swap(folder.path(), "..v1", &text(&["orders"]));
         let link = folder.path().join("probecause.toml");
         symlink("..data/probecause.toml", link).unwrap();
@@ -124,39 +131,42 @@ timeout = "900ms"
         let options = ["--network=host", "-v", &mount, "-v", &resolv];
         let container = Container::start(&format!("all-{port}"), "all", &options);
 
-        // The target's name is asked by the program itself, and its certificate is of an
-        // authority that is known from the image's own file alone.
+        // The program resolves the target's name itself. Only the image's CA file contains the
+        // authority of the target's certificate.
         let success = "probe_success{target=\"orders\",location=\"here\"} 1";
-        let seen = until(&container, port, success).await;
-        assert!(seen.contains("\nprobecause_store_up 1\n"), "{seen}");
-        // The endpoint's name of AWS is asked by the static C library.
-        aws.until_called(PATIENCE).await;
+        let metrics_text = metrics_with_line(&container, port, success).await;
+        assert!(
+            metrics_text.contains("\nprobecause_store_up 1\n"),
+            "{metrics_text}"
+        );
+        // The static C library resolves the name of the CloudWatch endpoint.
+        cloudwatch.until_called(PATIENCE).await;
         container.check_process();
 
-        // The image watches its configuration without being told to.
+        // The image watches its configuration by default.
         swap(folder.path(), "..v2", &text(&["orders", "refunds"]));
         let success = "probe_success{target=\"refunds\",location=\"here\"} 1";
-        until(&container, port, success).await;
+        metrics_with_line(&container, port, success).await;
 
-        let took = container.stop(GRACE);
+        let duration = container.stop(GRACE);
         assert_eq!(container.inspect("{{.State.ExitCode}}"), "0");
         let mut out = std::io::stdout();
-        let said = format!("SIGTERM: ended in order within {took:.1?} of {GRACE:?}");
-        writeln!(out, "{said}").unwrap();
+        let summary = format!("SIGTERM: stopped gracefully within {duration:.1?} of {GRACE:?}");
+        writeln!(out, "{summary}").unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs buildah, podman and a static build: run by tests/run --long"]
-    async fn the_image_has_three_files_its_labels_and_a_health_check_that_works() {
+    async fn the_image_has_three_files_all_labels_and_a_working_health_check() {
         let size = image(&stage(""), "plain");
-        let wanted = [
+        let expected = [
             "etc/ssl/certs/ca-certificates.crt",
             "probecause",
             "var/lib/probecause/",
         ];
         assert_eq!(
             Container::files("plain"),
-            BTreeSet::from(wanted.map(str::to_owned))
+            BTreeSet::from(expected.map(str::to_owned))
         );
         let mut out = std::io::stdout();
         writeln!(out, "the image has {:.1} MB", size / 1e6).unwrap();
@@ -170,8 +180,8 @@ timeout = "900ms"
         assert_eq!(inspect("{{.User}}"), "65532:65532");
         assert_eq!(inspect("{{.Config.StopSignal}}"), "SIGTERM");
 
-        // On no network but its own loopback, where its usual port is free: the check is
-        // carried out as the image declares it.
+        // Without a network the default port is free, so the health check of the image works
+        // unchanged.
         let folder = tempfile::tempdir().unwrap();
         let text = "[[target]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/\"\n";
         std::fs::write(folder.path().join("probecause.toml"), text).unwrap();
@@ -181,12 +191,12 @@ timeout = "900ms"
             "plain",
             &["--network=none", "-v", &mount],
         );
-        let begun = Instant::now();
+        let started = Instant::now();
         while !container.healthy() {
-            assert!(begun.elapsed() < PATIENCE, "{}", container.log());
+            assert!(started.elapsed() < PATIENCE, "{}", container.log());
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        // Stopped in the middle, it is not healthy: the check is awake.
+        // The check fails for a stopped process.
         podman(&["kill", "--signal=STOP", container.name()]);
         assert!(!container.healthy());
         podman(&["kill", "--signal=CONT", container.name()]);

@@ -1,13 +1,13 @@
-//! `deploy/kubernetes`: rendered by kubectl, validated against the published schemas of two
-//! releases, held against the `restricted` pod security standard, and its configurations
-//! read by the daemon itself.
+//! Checks of `deploy/kubernetes`: kubectl renders the kustomizations, the manifests match the
+//! published schemas of two releases and the `restricted` Pod Security Standard, and the daemon
+//! loads the configurations.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What can be applied.
-const WAYS: [&str; 5] = [
+/// The kustomizations, each of which can be applied.
+const KUSTOMIZATIONS: [&str; 5] = [
     "base",
     "overlays/cloudwatch",
     "overlays/prometheus-operator",
@@ -15,10 +15,10 @@ const WAYS: [&str; 5] = [
     "overlays/sharded",
 ];
 
-/// The newest release that the validator knows, and one of two years before.
+/// The newest release that the validator supports, and one from two years before.
 const RELEASES: [&str; 2] = ["1.37", "1.31"];
 
-/// Kinds that a cluster has only with the Prometheus operator.
+/// Custom resources of the Prometheus operator.
 const CUSTOM: [&str; 2] = ["ServiceMonitor", "PrometheusRule"];
 
 #[cfg(test)]
@@ -26,121 +26,135 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The path of a tool that the setup script installs.
 #[cfg(test)]
 fn tool(name: &str) -> PathBuf {
     root().join("target/kubernetes-venv/bin").join(name)
 }
 
+/// The manifests of a kustomization.
 #[cfg(test)]
-fn rendered(way: &str) -> String {
+fn rendered(kustomization: &str) -> String {
     let output = Command::new("kubectl")
         .arg("kustomize")
-        .arg(root().join("deploy/kubernetes").join(way))
+        .arg(root().join("deploy/kubernetes").join(kustomization))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{way}: {said}");
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && report.is_empty(),
+        "{kustomization}: {report}"
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs a tool on a text; whether it is content, and what it said.
+/// Runs a command with `input` on stdin. Returns whether it succeeded, and its output.
 #[cfg(test)]
-fn judged(command: &mut Command, input: &str) -> (bool, String) {
+fn run_any(command: &mut Command, input: &str) -> (bool, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // One that reads nothing closes its end.
+    // A command that does not read stdin may have closed it.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    (output.status.success(), said.into_owned())
+    let report = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), report.into_owned())
 }
 
-/// Runs a tool on a text; returns what it said, and panics where it fails.
+/// Runs a command with `input` on stdin, which must succeed, and returns its output.
 #[cfg(test)]
 fn run(command: &mut Command, input: &str) -> String {
-    let (content, said) = judged(command, input);
-    assert!(content, "{said}");
-    said
+    let (success, report) = run_any(command, input);
+    assert!(success, "{report}");
+    report
 }
 
-/// The documents of a kind that the cluster itself knows.
+/// The manifests without custom resources.
 #[cfg(test)]
-fn known(rendered: &str) -> String {
+fn without_custom(rendered: &str) -> String {
     let documents = rendered.split("\n---\n");
     let custom = |document: &&str| {
         CUSTOM
             .iter()
             .any(|kind| document.contains(&format!("\nkind: {kind}\n")))
     };
-    let known: Vec<_> = documents.filter(|document| !custom(document)).collect();
-    known.join("\n---\n")
+    let without_custom: Vec<_> = documents.filter(|document| !custom(document)).collect();
+    without_custom.join("\n---\n")
 }
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn every_way_is_valid_for_the_newest_release_and_for_one_of_two_years_ago() {
-    for way in WAYS {
-        let text = known(&rendered(way));
+fn every_kustomization_is_valid_for_the_newest_and_a_two_year_old_release() {
+    for kustomization in KUSTOMIZATIONS {
+        let text = without_custom(&rendered(kustomization));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("all.yaml");
         std::fs::write(&file, &text).unwrap();
         for release in RELEASES {
             let mut command = Command::new(tool("kubernetes-validate"));
-            let said = run(command.args(["--strict", "-k", release]).arg(&file), "");
-            let passed = said.matches(" passed for resource ").count();
+            let report = run(command.args(["--strict", "-k", release]).arg(&file), "");
+            let passed = report.matches(" passed for resource ").count();
             let mut out = std::io::stdout();
-            writeln!(out, "{way} for {release}: {passed} resources pass").unwrap();
-            assert_eq!(passed, text.split("\n---\n").count(), "{said}");
+            writeln!(
+                out,
+                "{kustomization} for {release}: {passed} resources pass"
+            )
+            .unwrap();
+            assert_eq!(passed, text.split("\n---\n").count(), "{report}");
         }
     }
 }
 
-/// Pipes manifests through one of our scripts; whether it is content, and what it said.
+/// Runs a script of `tests/deploy_kubernetes` on manifests. Returns whether it succeeded, and its
+/// output.
 #[cfg(test)]
 fn script(name: &str, manifests: &str) -> (bool, String) {
     let path = root().join("tests/deploy_kubernetes").join(name);
-    judged(Command::new(tool("python")).arg(path), manifests)
+    run_any(Command::new(tool("python")).arg(path), manifests)
 }
 
-/// Runs a script on every way, and prints how many of its rules hold.
+/// Runs a script on every kustomization and prints the number of passed checks.
 #[cfg(test)]
-fn every_way(name: &str) {
-    for way in WAYS {
-        let (content, said) = script(name, &rendered(way));
-        assert!(content, "{way}: {said}");
+fn check_all(name: &str) {
+    for kustomization in KUSTOMIZATIONS {
+        let (success, report) = script(name, &rendered(kustomization));
+        assert!(success, "{kustomization}: {report}");
         let mut out = std::io::stdout();
-        let rules = said.matches("ok: ").count();
-        writeln!(out, "{way}: {rules} rules of {name} hold").unwrap();
+        let rules = report.matches("ok: ").count();
+        writeln!(out, "{kustomization}: {rules} checks of {name} passed").unwrap();
     }
 }
 
-/// Spoils the manifests of one way, and wants a script to say what is wrong.
+/// Breaks the manifests of a kustomization and requires that a script reports it. An entry of
+/// `changes` is the text to replace, its replacement, and a part of the expected report.
 #[cfg(test)]
-fn noticed(name: &str, way: &str, spoilt: &[(&str, &str, &str)]) {
-    let text = rendered(way);
-    for (from, to, wanted) in spoilt {
+fn assert_reported(name: &str, kustomization: &str, changes: &[(&str, &str, &str)]) {
+    let text = rendered(kustomization);
+    for (from, to, expected) in changes {
         let bad = text.replacen(from, to, 1);
-        assert_ne!(bad, text, "{from} is not there");
-        let (content, said) = script(name, &bad);
-        assert!(!content && said.contains(wanted), "{from} → {to}: {said}");
+        assert_ne!(bad, text, "{from} is not in the manifests");
+        let (success, report) = script(name, &bad);
+        assert!(
+            !success && report.contains(expected),
+            "{from} → {to}: {report}"
+        );
     }
 }
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn every_way_keeps_to_the_restricted_standard_whose_every_control_is_awake() {
-    every_way("restricted.py");
+fn every_kustomization_meets_the_restricted_standard() {
+    check_all("restricted.py");
 }
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn the_parts_of_every_way_fit_each_other() {
-    every_way("check.py");
-    noticed(
+fn the_manifests_of_every_kustomization_are_consistent() {
+    check_all("check.py");
+    assert_reported(
         "check.py",
         "overlays/sharded",
         &[
@@ -158,8 +172,8 @@ fn the_parts_of_every_way_fit_each_other() {
 }
 
 #[test]
-fn every_configuration_can_be_used_as_it_is() {
-    for way in [
+fn every_configuration_loads() {
+    for kustomization in [
         "base",
         "overlays/cloudwatch",
         "overlays/sharded",
@@ -167,40 +181,42 @@ fn every_configuration_can_be_used_as_it_is() {
     ] {
         let file = root()
             .join("deploy/kubernetes")
-            .join(way)
+            .join(kustomization)
             .join("probecause.toml");
         let loaded = probecause::io::config::load(&file);
-        let loaded = loaded.unwrap_or_else(|error| panic!("{way}: {error}"));
-        let doubts: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-        // That nobody is asked for a password is what the NetworkPolicy is for.
+        let loaded = loaded.unwrap_or_else(|error| panic!("{kustomization}: {error}"));
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        // Listening without a password is accepted, since the NetworkPolicy restricts access.
         assert!(
-            doubts.iter().all(|doubt| doubt.contains("server.listen")),
-            "{doubts:?}"
+            warnings
+                .iter()
+                .all(|warning| warning.contains("server.listen")),
+            "{warnings:?}"
         );
     }
 }
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn the_operators_rules_are_those_of_prometheus() {
-    let (content, said) = script("rules.py", "");
-    assert!(content, "{said}");
-    write!(std::io::stdout(), "{said}").unwrap();
+fn the_prometheus_rule_equals_the_shipped_rules() {
+    let (success, report) = script("rules.py", "");
+    assert!(success, "{report}");
+    write!(std::io::stdout(), "{report}").unwrap();
 }
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn the_operators_resources_have_the_fields_of_their_published_schema_and_no_other() {
-    let way = "overlays/prometheus-operator";
-    let (content, said) = script("custom.py", &rendered(way));
-    assert!(content, "{said}");
+fn custom_resources_match_their_published_schemas() {
+    let kustomization = "overlays/prometheus-operator";
+    let (success, report) = script("custom.py", &rendered(kustomization));
+    assert!(success, "{report}");
     for kind in CUSTOM {
-        assert!(said.contains(&format!("ok: {kind}: ")), "{said}");
+        assert!(report.contains(&format!("ok: {kind}: ")), "{report}");
     }
-    write!(std::io::stdout(), "{said}").unwrap();
-    noticed(
+    write!(std::io::stdout(), "{report}").unwrap();
+    assert_reported(
         "custom.py",
-        way,
+        kustomization,
         &[
             (
                 "honorLabels:",
@@ -221,11 +237,11 @@ fn the_operators_resources_have_the_fields_of_their_published_schema_and_no_othe
 
 #[test]
 #[ignore = "needs kubectl and kubernetes-validate: run by tests/run"]
-fn hadolint_finds_nothing_in_the_dockerfile() {
+fn hadolint_reports_no_problem_in_the_dockerfile() {
     let file = root().join("deploy/container/Dockerfile");
-    let said = run(Command::new(tool("hadolint")).arg(&file), "");
-    assert_eq!(said, "");
-    // The linter is awake: it wants a base image with its version.
+    let report = run(Command::new(tool("hadolint")).arg(&file), "");
+    assert_eq!(report, "");
+    // hadolint reports a base image without a version.
     let bad = tempfile::tempdir().unwrap();
     let copy = bad.path().join("Dockerfile");
     let text = std::fs::read_to_string(file).unwrap();

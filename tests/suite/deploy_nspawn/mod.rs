@@ -1,21 +1,21 @@
-//! The service's life under a real systemd: a Debian booted by systemd-nspawn, the package
-//! installed in it, and everything that `inside` does to it.
+//! The service under a real systemd: systemd-nspawn boots a Debian, in which the script
+//! `tests/deploy_nspawn/inside` installs, reloads, kills and upgrades the package.
 //!
-//! Its network is its own loopback. Limits of memory are not looked at: a container on a
-//! machine without a systemd of its own does not enforce them.
+//! The container has only a loopback network. Memory limits are not tested: a container on a
+//! host without systemd does not enforce them.
 
 #[cfg(test)]
-mod life {
+mod lifecycle {
     use std::io::Write as _;
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
 
     use crate::support::debian::{PACKAGE, later, repacked, succeed};
 
-    /// Several times what it takes.
+    /// The time limit of the boot and the script, several times what they need.
     const PATIENCE_SECONDS: &str = "420";
 
-    /// Runs the script as soon as the system is up, and ends the system with it.
+    /// A unit that runs the script once the system is up, then powers the system off.
     const UNIT: &str = "\
         [Unit]\n\
         Requires=dbus.service\n\
@@ -23,7 +23,7 @@ mod life {
         [Service]\n\
         Type=oneshot\n\
         ExecStart=/proof/inside\n\
-        StandardOutput=file:/proof/told\n\
+        StandardOutput=file:/proof/log\n\
         StandardError=inherit\n\
         ExecStopPost=/bin/systemctl poweroff --no-block\n";
 
@@ -34,7 +34,7 @@ mod life {
     #[test]
     #[ignore = "needs systemd-nspawn and debootstrap: tests/run --long sets them up"]
     fn the_service_starts_reloads_survives_and_upgrades_under_systemd() {
-        // Beside the prepared system rather than in a temporary file system of memory.
+        // On disk next to the prepared system, since /tmp may be in memory.
         let folder = tempfile::tempdir_in(project("target/deploy-host")).unwrap();
         let proof = folder.path().join("proof");
         std::fs::create_dir(&proof).unwrap();
@@ -51,13 +51,13 @@ mod life {
         std::fs::write(root.join("etc/systemd/system/proof.service"), UNIT).unwrap();
 
         let console = boot(&root, &proof);
-        let told = std::fs::read_to_string(proof.join("told")).unwrap_or_default();
-        // Past the test's own capture: what was shown is worth reading when it is well, too.
-        std::io::stderr().write_all(told.as_bytes()).unwrap();
-        assert!(told.ends_with("\ndone\n"), "{told}\nconsole:\n{console}");
+        let log = std::fs::read_to_string(proof.join("log")).unwrap_or_default();
+        // Bypasses the capture of the test harness, so that the log is shown on success too.
+        std::io::stderr().write_all(log.as_bytes()).unwrap();
+        assert!(log.ends_with("\ndone\n"), "{log}\nconsole:\n{console}");
     }
 
-    /// Boots the system until it ends by itself; what its console says.
+    /// Boots the system and waits until it powers off. Returns its console output.
     fn boot(root: &Path, proof: &Path) -> String {
         let mut nspawn = Command::new("timeout");
         nspawn.args(["--kill-after=20", PATIENCE_SECONDS, "systemd-nspawn"]);

@@ -1,4 +1,5 @@
-//! The example for Alertmanager: it names alerts that exist and knows every owner.
+//! The example configuration of Alertmanager names existing alerts and has a receiver for every
+//! owner.
 
 use probecause::model::cause::Owner;
 use regex::Regex;

@@ -1,4 +1,4 @@
-//! Every metric the daemon has, with its labels, as the code declares and renders them.
+//! The metrics and labels of the daemon, from the declarations and the rendered metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::sink::prometheus::{Kind, families};
 use probecause::model::cause::Certainty;
 
-/// Labels that Prometheus adds, and the one that targets are given by the examples.
+/// Labels that Prometheus adds, and the target label `team` of the examples.
 const ADDED: [&str; 4] = ["job", "instance", "location", "team"];
 
-/// Metric → the labels that it may have.
+/// The metrics of the daemon, each with its allowed labels.
 pub(crate) fn metrics() -> BTreeMap<String, BTreeSet<String>> {
-    let mut known = own();
+    let mut known = daemon_metrics();
     known.insert("up".to_owned(), labels(&[]));
     for family in families() {
         let mut with = labels(family.labels);
@@ -30,8 +30,8 @@ pub(crate) fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     known
 }
 
-/// The values that a label may have; `None` where anything may stand.
-pub(crate) fn words(metric: &str, label: &str) -> Option<BTreeSet<String>> {
+/// The values that a label may have; `None` if any value is allowed.
+pub(crate) fn label_values(metric: &str, label: &str) -> Option<BTreeSet<String>> {
     let words: Vec<String> = match (metric, label) {
         ("probecause_evidence_dropped_total", "reason") => dropped_reasons(),
         (_, "reason") => owned(MissedReason::ALL.map(MissedReason::as_str)),
@@ -52,6 +52,7 @@ fn owned<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).into()
 }
 
+/// Adds the labels of [`ADDED`].
 fn labels(own: &[&str]) -> BTreeSet<String> {
     own.iter()
         .chain(&ADDED)
@@ -59,7 +60,7 @@ fn labels(own: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
-/// The daemon's metrics about itself, each with a sample, as they are rendered.
+/// Renders the daemon's metrics about itself, with a sample of each.
 fn rendered() -> String {
     let metrics = DaemonMetrics::new().unwrap();
     for requests in [&metrics.cloudwatch_requests, &metrics.evidence_requests] {
@@ -70,7 +71,8 @@ fn rendered() -> String {
     text
 }
 
-fn own() -> BTreeMap<String, BTreeSet<String>> {
+/// The daemon's metrics about itself, each with its allowed labels.
+fn daemon_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let mut known = BTreeMap::new();
     for line in rendered().lines().filter(|line| !line.starts_with('#')) {
         let series = line.rsplit_once(' ').unwrap().0;
@@ -82,6 +84,7 @@ fn own() -> BTreeMap<String, BTreeSet<String>> {
     known
 }
 
+/// The values of the label `reason` for dropped evidence requests.
 fn dropped_reasons() -> Vec<String> {
     let text = rendered();
     let reasons = text.lines().filter_map(|line| {

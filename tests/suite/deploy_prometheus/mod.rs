@@ -1,32 +1,33 @@
-//! What `deploy/prometheus` gives to Prometheus and Alertmanager: every name in it against
-//! the catalogue, every alert with a case in which it fires and one in which it is silent,
-//! and all of it in the hands of promtool, amtool and a running Alertmanager.
+//! Checks of `deploy/prometheus`: its metric and label names exist, every alert has a test in
+//! which it fires and one in which it does not, and promtool, amtool, Prometheus and Alertmanager
+//! accept the files.
 //!
-//! The cases are promtool's own: the YAML files beside this one.
+//! The alert tests are promtool unit tests, the YAML files in `tests/deploy_prometheus`.
 
 mod alertmanager;
-mod cases;
 mod catalogue;
+mod coverage;
 mod names;
 mod servers;
 mod tools;
 
-/// The files with cases for promtool.
+/// The promtool unit tests, without their extension.
 #[cfg(test)]
 const CASES: [&str; 4] = ["targets", "cause_changes", "votes", "prober"];
 
+/// The path of a file in the repository.
 #[cfg(test)]
 fn root(path: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A file of `deploy/prometheus`.
+/// The path of a file in `deploy/prometheus`.
 #[cfg(test)]
 fn deploy(name: &str) -> std::path::PathBuf {
     root("deploy/prometheus").join(name)
 }
 
-/// Its text without comments.
+/// The text of a file in `deploy/prometheus`, without comments.
 #[cfg(test)]
 fn read(name: &str) -> String {
     let text = std::fs::read_to_string(deploy(name)).unwrap();
@@ -36,7 +37,7 @@ fn read(name: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What follows `key` on the lines that begin with it: the names of alerts, of records.
+/// The values after `key` on the lines that begin with it.
 #[cfg(test)]
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     let found = text

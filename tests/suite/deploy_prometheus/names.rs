@@ -1,5 +1,5 @@
-//! No expression and no template asks for a metric, a label or a word that nobody writes:
-//! such an alert would be silent for ever, and nothing would say so.
+//! Every metric, label and label value in the rules exists. An alert on a name that does not
+//! exist never fires, and Prometheus does not report it.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use regex::Regex;
 
 use crate::deploy_prometheus::{catalogue, read, values};
 
-/// What is wrong with the names in `text`, given the recorded names.
+/// Lists the unknown names in `text`. `recorded` are the names of the recording rules.
 fn findings(text: &str, recorded: &[&str]) -> Vec<String> {
     let known = catalogue::metrics();
     let all: BTreeSet<&String> = known.values().flatten().collect();
     let mut found = Vec::new();
-    // A selector: a name and, if any, its matchers, in an expression or in `printf`'s format.
+    // A selector in an expression or in a `printf` format: a name and optional matchers.
     let selector = r"(?:\b[a-z_]+:)?\b(?:probe|probecause)_[a-z0-9_]+(?::[a-z0-9_]+)?|\bup\b";
     let selector = Regex::new(&format!(r"({selector})(?:\{{([^}}]*)\}})?")).unwrap();
     let matcher = Regex::new(r#"(\w+)(=~|!=|!~|=)(?:"([^"]*)"|%q)"#).unwrap();
@@ -36,12 +36,13 @@ fn findings(text: &str, recorded: &[&str]) -> Vec<String> {
             if !has {
                 found.push(format!("{name} has no label {label}"));
             }
-            let (Some(value), Some(words)) = (one.get(3), catalogue::words(name, label)) else {
+            let (Some(value), Some(allowed)) = (one.get(3), catalogue::label_values(name, label))
+            else {
                 continue;
             };
             let split = value.as_str().split('|');
-            let unknown = split.filter(|word| !words.contains(*word));
-            found.extend(unknown.map(|word| format!("{label} is never {word}")));
+            let unknown = split.filter(|value| !allowed.contains(*value));
+            found.extend(unknown.map(|value| format!("{label} is never {value}")));
         }
     }
     let grouping =
@@ -56,7 +57,7 @@ fn findings(text: &str, recorded: &[&str]) -> Vec<String> {
     found
 }
 
-/// The rules without the names of their groups.
+/// The text of a rule file without the names of its groups.
 fn rules(file: &str) -> String {
     let text = read(file);
     let lines = text
@@ -66,7 +67,7 @@ fn rules(file: &str) -> String {
 }
 
 #[test]
-fn every_metric_label_and_word_in_the_rules_exists() {
+fn every_metric_label_and_label_value_in_the_rules_exists() {
     let recording = rules("recording.rules.yaml");
     let recorded = values(&recording, "- record:");
     assert!(recorded.len() > 15, "{recorded:?}");
@@ -76,7 +77,7 @@ fn every_metric_label_and_word_in_the_rules_exists() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_found() {
+fn an_unknown_name_is_reported() {
     let check = |text: &str, expected: &[&str]| {
         assert_eq!(findings(text, &["a:probecause_b:c"]), expected, "{text}");
     };
@@ -106,7 +107,7 @@ fn a_name_that_does_not_exist_is_found() {
 }
 
 #[test]
-fn records_are_named_level_metric_operation() {
+fn recording_rules_are_named_level_metric_operation() {
     let text = rules("recording.rules.yaml");
     let form = Regex::new(
         "^(job|location|target|cause|owner|certainty|_)+:probecause_[a-z_]+:[a-z0-9_]+$",

@@ -1,5 +1,5 @@
-//! Prometheus and Alertmanager themselves, run with the shipped files: what a linter lets
-//! pass may still join two series into an error, or keep an alert quiet that should page.
+//! Runs Prometheus and Alertmanager with the shipped files. This finds errors that a linter
+//! cannot: a join that matches several series, or an inhibition of an alert that should page.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::deploy_prometheus::deploy;
-use crate::deploy_prometheus::tools::{configuration, said, tool};
+use crate::deploy_prometheus::tools::{configuration, run, tool};
 use crate::support::page_state;
 
-/// A server starts, scrapes and evaluates within a few seconds, on a busy machine in more.
+/// How long to wait for a server to start, scrape and evaluate. Only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A server that ends with its test.
+/// A server process that is killed on drop.
 struct Server(Child);
 
 impl Drop for Server {
@@ -26,9 +26,9 @@ impl Drop for Server {
 }
 
 fn start(command: &mut Command) -> Server {
-    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let inhibited = command.stdout(Stdio::null()).stderr(Stdio::null());
     Server(
-        quiet
+        inhibited
             .spawn()
             .expect("tests/deploy_prometheus/setup fetches it"),
     )
@@ -39,7 +39,7 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// The body of an answer, or nothing while nobody answers.
+/// Gets the body of a response; `None` if the server does not answer.
 fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
@@ -51,17 +51,17 @@ fn get(port: u16, path: &str) -> Option<String> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "another process is waited for, and no runtime is there"
+    reason = "waits for another process without an async runtime"
 )]
 fn wait_for(what: &str, mut found: impl FnMut() -> bool) {
-    let began = Instant::now();
+    let started = Instant::now();
     while !found() {
-        assert!(began.elapsed() < PATIENCE, "no {what}");
+        assert!(started.elapsed() < PATIENCE, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// Serves the metrics of the rich state for as long as the tests run.
+/// Serves the metrics of the `page_state` fixture until the tests end. Returns the port.
 fn daemon() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -72,7 +72,7 @@ fn daemon() -> u16 {
             let _ = stream.read(&mut [0; 4096]);
             let length = text.len();
             let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n";
-            // The other side may have gone: it asks again.
+            // The client may have closed the connection; it scrapes again.
             let _ = write!(
                 stream,
                 "{head}Connection: close\r\nContent-Length: {length}\r\n\r\n{text}"
@@ -82,7 +82,8 @@ fn daemon() -> u16 {
     port
 }
 
-/// Runs Prometheus on a scrape file; `query` → how many series it must come to return.
+/// Runs Prometheus with a scrape file. Each entry of `expected` is a query and the number of
+/// series that it must return eventually.
 fn check_scrape(scrape: &str, expected: &[(&str, usize)]) {
     let folder = tempfile::tempdir().unwrap();
     let config = configuration(folder.path(), scrape, daemon());
@@ -103,7 +104,7 @@ fn check_scrape(scrape: &str, expected: &[(&str, usize)]) {
     for (query, count) in expected {
         let mut last = String::new();
         let series = || {
-            last = said(tool("promtool").args(["query", "instant", &url, query]));
+            last = run(tool("promtool").args(["query", "instant", &url, query]));
             last.lines().filter(|line| line.contains("=>")).count() == *count
         };
         wait_for(
@@ -118,8 +119,8 @@ fn check_scrape(scrape: &str, expected: &[(&str, usize)]) {
             assert_eq!(error, None, "{}", rule["name"]);
         }
     }
-    // A template that fails is no error of the rule: it shows in the text. The state has
-    // names and labels that try to break out of the query in it.
+    // A template error is not reported as an error of the rule; it appears in the text. The
+    // state has names and labels that try to break out of the query in a template.
     let text = rules.to_string();
     assert!(!text.contains("error expanding"), "{text}");
     assert!(
@@ -130,7 +131,7 @@ fn check_scrape(scrape: &str, expected: &[(&str, usize)]) {
 
 #[test]
 #[ignore = "needs Prometheus: tests/run sets it up"]
-fn prometheus_scrapes_the_daemon_and_alerts_by_the_rules() {
+fn prometheus_scrapes_the_daemon_and_fires_alerts() {
     let down = r#"ALERTS{alertname="ProbecauseTargetDown",alertstate="firing",target="orders"}"#;
     check_scrape(
         "scrape.yaml",
@@ -152,7 +153,7 @@ fn prometheus_scrapes_the_daemon_and_alerts_by_the_rules() {
 
 #[test]
 #[ignore = "needs Prometheus: tests/run sets it up"]
-fn the_relabelling_puts_the_target_where_blackbox_exporter_has_it() {
+fn relabeling_matches_the_labels_of_the_blackbox_exporter() {
     let down = r#"ALERTS{alertname="ProbecauseTargetDown",alertstate="firing",target="orders"}"#;
     check_scrape(
         "scrape-blackbox.yaml",
@@ -170,7 +171,7 @@ fn the_relabelling_puts_the_target_where_blackbox_exporter_has_it() {
     );
 }
 
-/// Gives alerts to a running Alertmanager and compares which of them keep quiet.
+/// Sends alerts to a running Alertmanager and compares which of them are inhibited.
 fn check_inhibited(alerts: &[&str], expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
@@ -189,16 +190,14 @@ fn check_inhibited(alerts: &[&str], expected: &[&str]) {
     });
     let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
     for alert in alerts {
-        said(
-            tool("amtool")
-                .args(["alert", "add", &url])
-                .args(alert.split(' ')),
-        );
+        run(tool("amtool")
+            .args(["alert", "add", &url])
+            .args(alert.split(' ')));
     }
     let path = "/api/v2/alerts?active=true&inhibited=true";
     let known = || -> Vec<Value> { serde_json::from_str(&get(port, path).unwrap()).unwrap() };
     wait_for("alerts", || known().len() == alerts.len());
-    let quiet = known()
+    let inhibited = known()
         .into_iter()
         .filter(|alert| alert["status"]["state"] == "suppressed");
     let name = |alert: Value| {
@@ -206,14 +205,14 @@ fn check_inhibited(alerts: &[&str], expected: &[&str]) {
         let what = labels["alertname"].as_str().unwrap().to_owned();
         format!("{what} {}", labels["target"].as_str().unwrap_or("-"))
     };
-    let mut quiet: Vec<String> = quiet.map(name).collect();
-    quiet.sort();
-    assert_eq!(quiet, expected);
+    let mut inhibited: Vec<String> = inhibited.map(name).collect();
+    inhibited.sort();
+    assert_eq!(inhibited, expected);
 }
 
 #[test]
 #[ignore = "needs Alertmanager: tests/run sets it up"]
-fn under_prober_local_the_symptoms_of_that_target_keep_quiet_and_no_others() {
+fn prober_local_inhibits_the_symptoms_of_its_target_only() {
     let cause = "job=p component=target severity=info alertname=ProbecauseCauseNamed";
     let page = "job=p component=target severity=critical alertname=ProbecauseTargetDown";
     check_inhibited(
@@ -229,15 +228,15 @@ fn under_prober_local_the_symptoms_of_that_target_keep_quiet_and_no_others() {
 
 #[test]
 #[ignore = "needs Alertmanager: tests/run sets it up"]
-fn what_follows_from_a_prober_in_trouble_keeps_quiet_at_that_location() {
-    let own = "job=p component=prober severity=warning alertname=";
+fn a_prober_in_trouble_inhibits_its_symptoms_at_its_location_only() {
+    let prober_alert = "job=p component=prober severity=warning alertname=";
     let here = "location=eu-west-1";
     check_inhibited(
         &[
             &format!("job=p severity=critical alertname=ProbecauseProberInTrouble {here}"),
-            &format!("{own}ProbecauseCloudWatchFailing {here}"),
-            &format!("{own}ProbecauseCloudWatchFailing location=us-east-1"),
-            &format!("{own}ProbecauseReloadFailed {here}"),
+            &format!("{prober_alert}ProbecauseCloudWatchFailing {here}"),
+            &format!("{prober_alert}ProbecauseCloudWatchFailing location=us-east-1"),
+            &format!("{prober_alert}ProbecauseReloadFailed {here}"),
             &format!("job=p alertname=ProbecauseTargetNotProbed target=orders {here}"),
             "job=p severity=critical alertname=ProbecauseTargetDown target=orders",
         ],

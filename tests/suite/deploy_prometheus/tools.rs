@@ -1,4 +1,4 @@
-//! promtool and amtool on the shipped files: they read what the servers will read.
+//! promtool and amtool accept the shipped files, and amtool routes each alert as expected.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,13 +7,13 @@ use crate::deploy_prometheus::{CASES, deploy, root};
 
 const RULES: [&str; 2] = ["recording.rules.yaml", "alerts.rules.yaml"];
 
-/// A tool that the setup script has made ready.
+/// A command for a tool that the setup script installs.
 pub(crate) fn tool(name: &str) -> Command {
     Command::new(root("target/tools").join(name))
 }
 
-/// What a tool says that must succeed.
-pub(crate) fn said(command: &mut Command) -> String {
+/// Runs a command, which must succeed, and returns its output.
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command
         .output()
         .expect("tests/deploy_prometheus/setup fetches it");
@@ -22,7 +22,8 @@ pub(crate) fn said(command: &mut Command) -> String {
     text.into_owned()
 }
 
-/// A whole configuration of Prometheus: a scrape file with this daemon, and both rule files.
+/// Writes a Prometheus configuration from a scrape file, with the daemon's port and both rule
+/// files. Returns its path.
 pub(crate) fn configuration(folder: &Path, scrape: &str, daemon: u16) -> PathBuf {
     let text = std::fs::read_to_string(deploy(scrape)).unwrap();
     let here = format!("127.0.0.1:{daemon}");
@@ -33,44 +34,42 @@ pub(crate) fn configuration(folder: &Path, scrape: &str, daemon: u16) -> PathBuf
     let rules = RULES
         .map(|file| format!("  - {}\n", deploy(file).display()))
         .concat();
-    let whole = format!("global:\n  evaluation_interval: 1s\nrule_files:\n{rules}{text}");
+    let config = format!("global:\n  evaluation_interval: 1s\nrule_files:\n{rules}{text}");
     let path = folder.join("prometheus.yml");
-    std::fs::write(&path, whole).unwrap();
+    std::fs::write(&path, config).unwrap();
     path
 }
 
 #[test]
 #[ignore = "needs promtool: tests/run sets it up"]
-fn promtool_finds_nothing_wrong_with_the_rules_and_every_case_holds() {
+fn promtool_reports_no_problem_in_the_rules_and_their_tests_pass() {
     let check = ["check", "rules", "--lint-fatal"];
-    said(tool("promtool").args(check).args(RULES.map(deploy)));
+    run(tool("promtool").args(check).args(RULES.map(deploy)));
     for name in CASES {
         let file = root("tests/deploy_prometheus").join(format!("{name}.yaml"));
-        said(tool("promtool").args(["test", "rules"]).arg(file));
+        run(tool("promtool").args(["test", "rules"]).arg(file));
     }
 }
 
 #[test]
 #[ignore = "needs promtool: tests/run sets it up"]
-fn promtool_finds_nothing_wrong_with_the_scrape_files() {
+fn promtool_reports_no_problem_in_the_scrape_files() {
     let folder = tempfile::tempdir().unwrap();
     for scrape in ["scrape.yaml", "scrape-blackbox.yaml"] {
-        said(
-            tool("promtool")
-                .args(["check", "config"])
-                .arg(deploy(scrape)),
-        );
-        let whole = configuration(folder.path(), scrape, 9853);
-        said(tool("promtool").args(["check", "config"]).arg(whole));
+        run(tool("promtool")
+            .args(["check", "config"])
+            .arg(deploy(scrape)));
+        let config = configuration(folder.path(), scrape, 9853);
+        run(tool("promtool").args(["check", "config"]).arg(config));
     }
 }
 
-/// Labels of an alert → who receives it.
+/// The labels of alerts, each with the expected receiver.
 fn routes() -> Vec<(String, &'static str)> {
     let down = "alertname=ProbecauseTargetDown component=target severity=critical";
     let slow = "alertname=ProbecauseTargetDegraded component=target severity=warning";
     let named = "alertname=ProbecauseCauseNamed component=target severity=info";
-    let own = "component=prober job=probecause location=eu-west-1";
+    let prober_alert = "component=prober job=probecause location=eu-west-1";
     vec![
         (format!("{down} target=orders team=shop"), "shop-page"),
         (format!("{down} target=orders"), "operations-page"),
@@ -105,11 +104,11 @@ fn routes() -> Vec<(String, &'static str)> {
             "service",
         ),
         (
-            format!("alertname=ProbecauseDaemonAbsent severity=critical {own}"),
+            format!("alertname=ProbecauseDaemonAbsent severity=critical {prober_alert}"),
             "prober-page",
         ),
         (
-            format!("alertname=ProbecauseSpoolGrowing severity=warning {own}"),
+            format!("alertname=ProbecauseSpoolGrowing severity=warning {prober_alert}"),
             "prober",
         ),
         (
@@ -121,20 +120,16 @@ fn routes() -> Vec<(String, &'static str)> {
 
 #[test]
 #[ignore = "needs amtool: tests/run sets it up"]
-fn amtool_routes_each_alert_to_those_who_act() {
+fn amtool_routes_each_alert_to_its_receiver() {
     let file = format!("--config.file={}", deploy("alertmanager.yaml").display());
-    said(
-        tool("amtool")
-            .arg("check-config")
-            .arg(deploy("alertmanager.yaml")),
-    );
+    run(tool("amtool")
+        .arg("check-config")
+        .arg(deploy("alertmanager.yaml")));
     for (labels, receiver) in routes() {
-        let told = said(
-            tool("amtool")
-                .args(["config", "routes", "test", &file])
-                .args(labels.split(' ')),
-        );
-        // A warning that one flag outweighs another may follow.
-        assert_eq!(told.lines().next(), Some(receiver), "{labels}");
+        let output = run(tool("amtool")
+            .args(["config", "routes", "test", &file])
+            .args(labels.split(' ')));
+        // A warning about overridden flags may follow.
+        assert_eq!(output.lines().next(), Some(receiver), "{labels}");
     }
 }

@@ -1,4 +1,4 @@
-//! Floods, slow clients and big requests: refused, and no probe is late or missed.
+//! Floods, slow clients and oversized requests are rejected, and no probe is missed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,38 +12,38 @@ use crate::support::process::{Daemon, PATIENCE, get, sum};
 
 const LOOPBACK: &str = "listen = \"127.0.0.1:0\"";
 
-/// The first accepted answer of `/metrics` that meets the condition.
+/// Polls `/metrics` until the daemon accepts the request and the metrics meet `wanted`.
 async fn accepted_metrics(daemon: &Daemon, wanted: impl Fn(&str) -> bool) -> String {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let (status, metrics) = get(&format!("{}/metrics", daemon.url)).await;
         if status == 200 && wanted(&metrics) {
             return metrics;
         }
-        assert!(begun.elapsed() < PATIENCE, "{status}: {metrics}");
+        assert!(started.elapsed() < PATIENCE, "{status}: {metrics}");
         sleep(Duration::from_millis(500)).await;
     }
 }
 
 #[tokio::test]
-async fn a_flood_is_refused_and_the_probes_go_on() {
+async fn a_flood_is_rejected_and_probing_continues() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let web = "rate_limit:\n  interval: 2s\n  burst: 5\n";
-    let begun = Instant::now();
+    let started = Instant::now();
     let daemon = daemon(directory, Some(web), LOOPBACK).await;
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for _ in 0..100 {
         match get(&format!("{}/-/healthy", daemon.url)).await.0 {
             200 => accepted += 1,
-            429 => refused += 1,
+            429 => rejected += 1,
             other => panic!("{other}"),
         }
     }
-    // The burst, and one more for every interval since the daemon started.
-    let limit = 5 + begun.elapsed().as_secs() / 2 + 1;
+    // The burst, and one request for every interval since the daemon started.
+    let limit = 5 + started.elapsed().as_secs() / 2 + 1;
     assert!(
-        refused > 0 && (5..=limit).contains(&accepted),
-        "{accepted} accepted of at most {limit}, {refused} refused"
+        rejected > 0 && (5..=limit).contains(&accepted),
+        "{accepted} accepted of at most {limit}, {rejected} rejected"
     );
     // Two more probes run, and none was missed during the flood.
     let probes = |metrics: &str| sum(metrics, "probecause_probes_total{");
@@ -52,7 +52,8 @@ async fn a_flood_is_refused_and_the_probes_go_on() {
     assert!(sum(&after, "probecause_missed_total{") < 1.0);
 }
 
-/// Sends something, and returns what comes back until the daemon closes.
+/// Sends `pieces` with a pause after each and returns all that the daemon sends until it
+/// closes the connection.
 async fn send(address: std::net::SocketAddr, pieces: &[&[u8]], pause: Duration) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     for piece in pieces {
@@ -63,15 +64,15 @@ async fn send(address: std::net::SocketAddr, pieces: &[&[u8]], pause: Duration) 
     }
     let mut answer = Vec::new();
     let read = timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
-    assert!(read.is_ok(), "the daemon keeps the connection");
+    assert!(read.is_ok(), "the daemon kept the connection open");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_is_cut_off() {
+async fn a_request_head_that_never_ends_is_closed() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let daemon = daemon(directory, None, LOOPBACK).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let answer = send(
         address(&daemon),
         &[b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-Slow: "],
@@ -80,13 +81,13 @@ async fn a_head_that_never_ends_is_cut_off() {
     .await;
     assert!(!answer.contains("200 OK"), "{answer}");
     assert!(
-        begun.elapsed() >= Duration::from_secs(5),
-        "too soon to be the limit on time"
+        started.elapsed() >= Duration::from_secs(5),
+        "closed before the time limit on request heads"
     );
 }
 
 #[tokio::test]
-async fn too_big_a_head_and_too_big_a_body_are_refused() {
+async fn an_oversized_head_and_an_oversized_body_are_rejected() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let daemon = daemon(directory, None, LOOPBACK).await;
     let line = [b'a'; 64 * 1024];
@@ -99,39 +100,39 @@ async fn too_big_a_head_and_too_big_a_body_are_refused() {
     let answer = send(address(&daemon), &[&head], Duration::ZERO).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     let body = "POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\nConnection: close\r\n\r\n";
-    let begun = Instant::now();
+    let started = Instant::now();
     let answer = send(address(&daemon), &[body.as_bytes(), &line], Duration::ZERO).await;
     assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
     assert!(
-        begun.elapsed() < Duration::from_secs(25),
-        "the body was waited for"
+        started.elapsed() < Duration::from_secs(25),
+        "the daemon waited for the body"
     );
     assert_eq!(get(&format!("{}/-/healthy", daemon.url)).await.0, 200);
 }
 
 #[tokio::test]
-async fn silent_connections_leave_place_for_others() {
+async fn idle_connections_do_not_lock_out_other_clients() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let daemon = daemon(directory, None, LOOPBACK).await;
-    let mut silent = Vec::new();
+    let mut idle = Vec::new();
     for _ in 0..600 {
-        silent.push(TcpStream::connect(address(&daemon)).await.unwrap());
+        idle.push(TcpStream::connect(address(&daemon)).await.unwrap());
     }
-    // They are closed after ten seconds at the latest, and then there is place.
-    let begun = Instant::now();
+    // Idle connections are closed after ten seconds at the latest, which frees their slots.
+    let started = Instant::now();
     loop {
         let url = format!("{}/-/healthy", daemon.url);
-        let asked = crate::support::process::client()
+        let response = crate::support::process::client()
             .get(&url)
             .timeout(Duration::from_secs(2))
             .send()
             .await;
-        if asked.is_ok_and(|answer| answer.status().is_success()) {
+        if response.is_ok_and(|answer| answer.status().is_success()) {
             break;
         }
         assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "no place for anybody"
+            started.elapsed() < Duration::from_secs(30),
+            "no connection was accepted"
         );
         sleep(Duration::from_millis(200)).await;
     }

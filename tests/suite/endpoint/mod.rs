@@ -1,20 +1,19 @@
-//! Who gets in at the daemon's own endpoint, on real sockets: passwords, certificates,
-//! floods, and clients that are slow or too big. Probes go on as if nothing was.
+//! Access to the daemon's own endpoint on real sockets: passwords, certificates, floods, slow
+//! clients and oversized requests. None of these may delay a probe.
 
+mod authentication;
 mod limits;
-use crate::support::process;
-mod who;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use process::Daemon;
+use crate::support::process::Daemon;
 
-/// A daemon that watches an endpoint each second, with this web configuration file and
-/// these lines in `[server]`.
+/// Starts a daemon that probes one target every second. `web` is the text of its web
+/// configuration file, `server` the lines of its `[server]` section.
 #[cfg(test)]
 async fn daemon(directory: Arc<tempfile::TempDir>, web: Option<&str>, server: &str) -> Daemon {
-    let watched = watched().await;
+    let target = target().await;
     let web_line = if web.is_some() {
         "web_config = \"web.yml\"\n"
     } else {
@@ -22,7 +21,7 @@ async fn daemon(directory: Arc<tempfile::TempDir>, web: Option<&str>, server: &s
     };
     let config = format!(
         "location = \"here\"\n[server]\n{server}\n{web_line}\
-         [[target]]\nname = \"ok\"\nurl = \"http://{watched}/\"\ninterval = \"1s\"\ntimeout = \"900ms\"\n"
+         [[target]]\nname = \"ok\"\nurl = \"http://{target}/\"\ninterval = \"1s\"\ntimeout = \"900ms\"\n"
     );
     std::fs::write(directory.path().join("probecause.toml"), config).unwrap();
     if let Some(web) = web {
@@ -32,8 +31,9 @@ async fn daemon(directory: Arc<tempfile::TempDir>, web: Option<&str>, server: &s
     Daemon::start_in(directory, &state).await.0
 }
 
+/// Serves the probed target.
 #[cfg(test)]
-async fn watched() -> SocketAddr {
+async fn target() -> SocketAddr {
     let router = axum::Router::new().fallback(|| async { "fine" });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -41,7 +41,7 @@ async fn watched() -> SocketAddr {
     address
 }
 
-/// The daemon's address.
+/// The address of the daemon's endpoint.
 #[cfg(test)]
 fn address(daemon: &Daemon) -> SocketAddr {
     daemon.url.rsplit_once("//").unwrap().1.parse().unwrap()

@@ -1,5 +1,5 @@
-//! The fault lab and its scorecard: the template as text, the configuration
-//! that its outputs make, and the scorecard over the simulator.
+//! The fault lab: its CloudFormation template, the configuration that the template outputs,
+//! and `probecause scorecard` over the simulator.
 
 mod scorecard;
 mod template;

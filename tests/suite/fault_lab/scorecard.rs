@@ -1,4 +1,4 @@
-//! `probecause scorecard` as a process, over simulated faults.
+//! Runs `probecause scorecard` on simulated faults and checks its marks and exit codes.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,10 +7,11 @@ use probecause::io::simulator::{ApiType, Options, RouteFault, Simulator};
 use serde_json::Value;
 use tokio::process::Command;
 
-/// Quick enough for a test, and far enough from everything else that it is a limit.
+/// The integration timeout: short enough for a test, and distinct from all other durations.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A configuration of these routes, each with a label that says what is true of it.
+/// Returns a configuration of simulator routes. Each target is a name, its fault and the cause in
+/// its `injected` label.
 fn config(simulator: &Simulator, ca_file: &str, targets: &[(&str, RouteFault, &str)]) -> String {
     let mut text = String::new();
     for (name, fault, truth) in targets {
@@ -29,7 +30,8 @@ fn config(simulator: &Simulator, ca_file: &str, targets: &[(&str, RouteFault, &s
     text
 }
 
-/// Scores the targets for some seconds; compares `target mark` per line and the exit code.
+/// Runs the scorecard on `targets` for 8 s with the arguments `more`. Compares the lines
+/// `target mark` and the exit code.
 async fn check(targets: &[(&str, RouteFault, &str)], more: &[&str], marks: &[&str], code: i32) {
     let options = Options {
         integration_timeout: TIMEOUT,
@@ -49,21 +51,21 @@ async fn check(targets: &[(&str, RouteFault, &str)], more: &[&str], marks: &[&st
         .output()
         .await
         .unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<Value> = told
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = stdout
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let cards = lines.iter().filter(|line| line["event"] == "card");
-    let seen: Vec<String> = cards
+    let actual: Vec<String> = cards
         .map(|card| {
             let word = |key: &str| card[key].as_str().unwrap().to_owned();
             format!("{} {}", word("target"), word("mark"))
         })
         .collect();
-    let trouble = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(seen, marks, "{told}\n{trouble}");
-    assert_eq!(output.status.code(), Some(code), "{told}\n{trouble}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(actual, marks, "{stdout}\n{stderr}");
+    assert_eq!(output.status.code(), Some(code), "{stdout}\n{stderr}");
     if let Some(last) = lines.last() {
         assert_eq!(last["event"], "summary");
         assert_eq!(last["success"], code == 0);
@@ -72,7 +74,7 @@ async fn check(targets: &[(&str, RouteFault, &str)], more: &[&str], marks: &[&st
 }
 
 #[tokio::test]
-async fn the_truth_named_or_among_the_leading_candidates_is_good() {
+async fn an_injected_cause_that_is_named_or_a_leading_candidate_passes() {
     check(
         &[
             ("orders", RouteFault::None, "none"),
@@ -90,7 +92,7 @@ async fn the_truth_named_or_among_the_leading_candidates_is_good() {
             "orders right",
             "timeout right",
             "throttled right",
-            // From outside it looks like a function error, which then leads.
+            // Without evidence it equals a function error, which leads.
             "malformed candidate",
             "error right",
         ],
@@ -100,7 +102,7 @@ async fn the_truth_named_or_among_the_leading_candidates_is_good() {
 }
 
 #[tokio::test]
-async fn another_name_than_the_truth_is_bad_and_an_expectation_outranks_the_label() {
+async fn another_cause_fails_and_expect_overrides_the_label() {
     check(
         &[
             ("throttled", RouteFault::Throttled, "integration-timeout"),
@@ -114,7 +116,7 @@ async fn another_name_than_the_truth_is_bad_and_an_expectation_outranks_the_labe
 }
 
 #[tokio::test]
-async fn a_truth_without_its_target_is_a_matter_of_usage() {
-    let expect = ["--expect", "nobody=too-slow"];
+async fn an_expectation_for_an_unknown_target_is_a_usage_error() {
+    let expect = ["--expect", "unknown=too-slow"];
     check(&[("orders", RouteFault::None, "none")], &expect, &[], 2).await;
 }

@@ -1,4 +1,4 @@
-//! `deploy/aws/fault-lab.yaml`: what can be said of it without an account.
+//! Checks of `deploy/aws/fault-lab.yaml` that need no AWS account.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ fn template() -> String {
     std::fs::read_to_string(path()).unwrap()
 }
 
-/// The names of the top-level resources.
+/// The names of the template's resources.
 fn resources(template: &str) -> Vec<&str> {
     let (_, rest) = template.split_once("\nResources:\n").unwrap();
     let (resources, _) = rest.split_once("\nOutputs:\n").unwrap();
@@ -26,7 +26,7 @@ fn resources(template: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The outputs' texts, with every `${…}` replaced as a deployment would.
+/// The texts of the outputs, with every `${…}` replaced as a deployment does.
 fn outputs(template: &str) -> String {
     let (_, outputs) = template.split_once("\nOutputs:\n").unwrap();
     let mut text = String::new();
@@ -45,9 +45,9 @@ fn outputs(template: &str) -> String {
 }
 
 #[test]
-fn the_outputs_make_a_configuration_whose_every_target_has_its_truth() {
+fn the_outputs_form_a_configuration_that_labels_every_target_with_its_cause() {
     let text = outputs(&template());
-    assert!(!text.contains("${"), "left over:\n{text}");
+    assert!(!text.contains("${"), "unreplaced parameters:\n{text}");
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("lab.toml");
     std::fs::write(&file, text).unwrap();
@@ -68,23 +68,23 @@ fn the_outputs_make_a_configuration_whose_every_target_has_its_truth() {
         // Both APIs and an alias.
         ("lambda-permission-denied", 3),
         ("lambda-throttled", 2),
-        // Both APIs, an alias, and behind an authorizer.
+        // Both APIs, an alias, and a route with an authorizer.
         ("none", 4),
     ];
     assert_eq!(truths, BTreeMap::from(expected));
 }
 
 #[test]
-fn it_fits_into_a_request_and_a_stack() {
+fn the_template_is_within_the_limits_of_cloudformation() {
     let template = template();
-    // Beyond 51,200 bytes a template must be put into a bucket first; a stack has at most
+    // A template of more than 51,200 bytes must be uploaded to S3 first. A stack has at most
     // 500 resources.
     assert!(template.len() < 51_200, "{} bytes", template.len());
     assert!(resources(&template).len() < 500);
 }
 
 #[test]
-fn the_denied_function_has_no_permission_and_only_the_throttled_one_no_concurrency() {
+fn only_denied_functions_lack_a_permission_and_only_the_throttled_one_reserves_concurrency() {
     let template = template();
     let names = resources(&template);
     assert!(names.contains(&"PermissionFunction"));

@@ -1,24 +1,24 @@
-//! The fault table: what a peer can do wrong on real sockets, and what is to come of it,
-//! written down before the run: the cause, the phase, a bound on time and one on memory.
+//! The fault table: faults of a peer or a network on real sockets, each with the expected
+//! cause and phase. Every probe must also end by its deadline and within a memory limit.
 //!
-//! A row that misses stays in the table with the reason. `tests/probe` holds what a probe
-//! observes of single faults; here it is the verdict that counts. Rows run one after the
-//! other, since the memory of the process is measured around each.
+//! A case that is diagnosed wrongly stays in the table with the reason. This module checks
+//! verdicts; the `probe` module of this suite checks what a probe observes. Cases run one
+//! after the other, since the memory of the process is measured around each.
 
-mod exhausted;
-mod names;
+mod case;
+mod dns;
+mod file_descriptors;
+mod http;
 mod network;
-mod plain;
-mod row;
-mod secure;
+mod tls;
 
-use row::Row;
+use case::FaultCase;
 
 #[tokio::test]
-async fn every_fault_has_its_cause_its_phase_and_its_bounds() {
-    let mut rows: Vec<Row> = Vec::new();
-    rows.extend(plain::rows().await);
-    rows.extend(secure::rows().await);
-    rows.extend(names::rows().await);
-    row::check("table", rows).await;
+async fn every_fault_yields_its_cause_and_phase_within_time_and_memory_limits() {
+    let mut cases: Vec<FaultCase> = Vec::new();
+    cases.extend(http::cases().await);
+    cases.extend(tls::cases().await);
+    cases.extend(dns::cases().await);
+    case::check("table", cases).await;
 }

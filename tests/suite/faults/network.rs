@@ -1,8 +1,8 @@
-//! A network that drops, rejects and loses packets, and one that has no port left.
+//! Faults of the network: dropped, rejected and lost packets, and no free local port.
 //!
-//! The rows run in a network namespace of their own, in which this test starts itself anew:
-//! what is done to the network there touches nothing else, and needs no root where users may
-//! make namespaces.
+//! Each test starts itself again in a new network namespace and runs its cases there, so that
+//! the packet filter affects nothing else. Where users may create namespaces, this needs no
+//! root.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use probecause::model::observation::Phase;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::faults::names::{asking, zone};
-use crate::faults::row::{self, Row};
+use crate::faults::case::{self, FaultCase};
+use crate::faults::dns::{prober_using, zone};
 use crate::support::probe::{probe, target};
 
-/// Set in the namespace.
+/// The environment variable that is set in the namespace.
 const INSIDE: &str = "PROBECAUSE_FAULTY_NETWORK";
 
-/// What is done to packets of which addresses. All are the loopback interface's own.
+/// The script that sets up the packet filter. All addresses belong to the loopback interface.
 const NETWORK: &str = "
     ip link set lo up
     ip -6 addr add fd99::1/64 dev lo
@@ -28,13 +28,13 @@ const NETWORK: &str = "
     rule -d 127.2.0.0/16 -j REJECT --reject-with tcp-reset
     rule -d 127.3.0.0/16 -j REJECT --reject-with icmp-host-unreachable
     rule -d 127.4.0.0/16 -m statistic --mode nth --every 10 --packet 0 -j DROP
-    # A connection comes about, and whatever the server says is lost.
+    # The connection is established, and all data of the server is lost.
     rule -s 127.5.0.0/16 -m length --length 70:65535 -j DROP
     ip6tables -w -A OUTPUT -p tcp -d fd99::/64 -j DROP
 ";
 
-/// Runs a test of this file in a namespace with that network.
-fn inside(test: &str) {
+/// Runs a test of this file in a namespace with the network of [`NETWORK`].
+fn run_inside(test: &str) {
     let here = std::env::current_exe().unwrap();
     let (_, module) = module_path!().split_once("::").unwrap();
     let script = format!("set -e\n{NETWORK}\nexec \"$0\" --ignored --exact --nocapture \"$1\"");
@@ -45,24 +45,24 @@ fn inside(test: &str) {
         .env(INSIDE, "yes")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    let wrong = String::from_utf8_lossy(&output.stderr);
-    println!("{told}");
-    assert!(output.status.success(), "{told}\n{wrong}");
-    assert!(told.contains("1 passed"), "{told}\n{wrong}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    println!("{stdout}");
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("1 passed"), "{stdout}\n{stderr}");
 }
 
-/// Whether this is the run in the namespace; else it is begun and over.
+/// Returns whether this process runs in the namespace. If not, runs the test there.
 fn is_inside(test: &str) -> bool {
     let inside_already = std::env::var_os(INSIDE).is_some();
     if !inside_already {
-        inside(test);
+        run_inside(test);
     }
     inside_already
 }
 
-/// Serves on every address of the namespace; returns the port.
-async fn everywhere() -> u16 {
+/// Serves HTTP on every address of the namespace. Returns the port.
+async fn serve_on_all_addresses() -> u16 {
     let listener = TcpListener::bind("[::]:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let router = axum::Router::new().fallback(|| async { "fine" });
@@ -70,8 +70,8 @@ async fn everywhere() -> u16 {
     port
 }
 
-/// Says something to everybody, once, and keeps the connection.
-async fn talking() -> u16 {
+/// Sends 200 bytes to every client and keeps the connection open. Returns the port.
+async fn serve_bytes() -> u16 {
     let listener = TcpListener::bind("[::]:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -84,33 +84,35 @@ async fn talking() -> u16 {
     port
 }
 
-/// A server's URL by one of its addresses.
-fn by(port: u16, address: &str) -> String {
+/// The URL of the server on `port` at `address`.
+fn url_of(port: u16, address: &str) -> String {
     format!("http://{address}:{port}/")
 }
 
-fn packets(port: u16) -> Vec<Row> {
+fn packets(port: u16) -> Vec<FaultCase> {
     let connect = Some(Phase::Connect);
-    let rows = [
+    let rejections = [
         ("packets are dropped", "connect-timeout", "127.1.0.1"),
         ("rejected by a reset", "connection-refused", "127.2.0.1"),
         ("rejected: host unreachable", "connect-timeout", "127.3.0.1"),
         ("no route", "connect-timeout", "198.51.100.1"),
         ("an IPv6 black hole", "connect-timeout", "[fd99::1]"),
     ];
-    let mut rows: Vec<_> = rows
-        .map(|(fault, cause, address)| Row::new(fault, cause, connect, target(&by(port, address))))
+    let mut cases: Vec<_> = rejections
+        .map(|(fault, cause, address)| {
+            FaultCase::new(fault, cause, connect, target(&url_of(port, address)))
+        })
         .into();
-    rows.push(Row::new(
+    cases.push(FaultCase::new(
         "the answer is lost",
         "response-timeout",
         Some(Phase::Processing),
-        target(&by(port, "127.5.0.1")),
+        target(&url_of(port, "127.5.0.1")),
     ));
-    rows
+    cases
 }
 
-async fn names(port: u16) -> Vec<Row> {
+async fn names(port: u16) -> Vec<FaultCase> {
     let url = format!("http://name.test:{port}/");
     let v4 = |network: u8, number: u8| (1, vec![127, network, 0, number]);
     let black_hole = (
@@ -119,7 +121,7 @@ async fn names(port: u16) -> Vec<Row> {
     );
     let half = (1..=100).map(|number| v4(number % 2, number)).collect();
     let dead = (1..=100).map(|number| v4(1, number)).collect();
-    let mut rows = Vec::new();
+    let mut cases = Vec::new();
     for (fault, cause, phase, records) in [
         (
             "IPv6 is a black hole, IPv4 is not",
@@ -140,70 +142,70 @@ async fn names(port: u16) -> Vec<Row> {
             dead,
         ),
     ] {
-        let row = Row::new(fault, cause, phase, target(&url));
-        let row = row.by(asking(zone(records).await));
-        rows.push(if fault.contains("half") {
-            row.missing(
+        let case = FaultCase::new(fault, cause, phase, target(&url));
+        let case = case.with_prober(prober_using(zone(records).await));
+        cases.push(if fault.contains("half") {
+            case.known_miss(
                 "addresses of a kind are tried in turn, and the first black hole takes the \
-                 whole deadline: whoever calls it there fails as well",
+                 whole deadline: any client on this network fails as well",
             )
         } else {
-            row
+            case
         });
     }
-    rows
+    cases
 }
 
 #[tokio::test]
 #[ignore = "needs network namespaces, ip and iptables: run by tests/run"]
-async fn what_a_network_loses_is_named() {
-    if !is_inside("what_a_network_loses_is_named") {
+async fn a_faulty_network_is_named_as_the_cause() {
+    if !is_inside("a_faulty_network_is_named_as_the_cause") {
         return;
     }
-    let port = everywhere().await;
-    let mut rows = packets(port);
-    rows.extend(names(port).await);
-    let handshake = by(talking().await, "127.5.0.1").replace("http:", "https:");
-    rows.push(Row::new(
+    let port = serve_on_all_addresses().await;
+    let mut cases = packets(port);
+    cases.extend(names(port).await);
+    let handshake = url_of(serve_bytes().await, "127.5.0.1").replace("http:", "https:");
+    cases.push(FaultCase::new(
         "the handshake's answer is lost",
         "tls-handshake-failed",
         Some(Phase::Tls),
         target(&handshake),
     ));
-    row::check("network", rows).await;
+    case::check("network", cases).await;
 }
 
-/// TCP mends the loss of every tenth packet. A probe that waits for a repeated SYN takes a
-/// second more and says so in its connect phase; none is told another cause than time.
+/// TCP retransmits the lost packets, so every probe succeeds. A probe whose SYN is lost spends
+/// one second more in its connect phase.
 #[tokio::test]
 #[ignore = "needs network namespaces, ip and iptables: run by tests/run"]
-async fn lost_packets_cost_time_and_name_no_wrong_cause() {
-    if !is_inside("lost_packets_cost_time_and_name_no_wrong_cause") {
+async fn lost_packets_delay_probes_and_fail_none() {
+    if !is_inside("lost_packets_delay_probes_and_fail_none") {
         return;
     }
-    let port = everywhere().await;
+    let port = serve_on_all_addresses().await;
     let mut slow = 0;
     for _ in 0..30 {
-        let seen = Box::pin(probe(&target(&by(port, "127.4.0.1")))).await;
-        assert_eq!(seen.fault, None, "{seen:?}");
-        let waited = seen
+        let observation = Box::pin(probe(&target(&url_of(port, "127.4.0.1")))).await;
+        assert_eq!(observation.fault, None, "{observation:?}");
+        let waited = observation
             .phases
             .connect
             .is_some_and(|time| time >= Duration::from_millis(900));
-        slow += usize::from(waited || seen.duration >= Duration::from_millis(190));
+        slow += usize::from(waited || observation.duration >= Duration::from_millis(190));
     }
-    assert!(slow > 0, "nothing was lost");
+    assert!(slow > 0, "no packet was lost");
     println!("{slow} of 30 waited for a packet");
 }
 
-/// Without a port to connect from, the failure is ours and no target's.
+/// A probe without a free local port names the prober as the cause.
 #[tokio::test]
 #[ignore = "needs network namespaces, ip and iptables: run by tests/run"]
-async fn ports_that_run_out_are_the_probers_own_trouble() {
-    if !is_inside("ports_that_run_out_are_the_probers_own_trouble") {
+async fn exhausted_local_ports_are_attributed_to_the_prober() {
+    if !is_inside("exhausted_local_ports_are_attributed_to_the_prober") {
         return;
     }
-    let port = everywhere().await;
+    let port = serve_on_all_addresses().await;
     let range = "/proc/sys/net/ipv4/ip_local_port_range";
     std::fs::write(range, "40000 40007").unwrap();
     let mut held = Vec::new();
@@ -211,20 +213,22 @@ async fn ports_that_run_out_are_the_probers_own_trouble() {
         held.push(stream);
     }
     assert!((1..=8).contains(&held.len()), "{} ports", held.len());
-    let row = |fault, cause, phase| Row::new(fault, cause, phase, target(&by(port, "127.0.0.1")));
+    let case = |fault, cause, phase| {
+        FaultCase::new(fault, cause, phase, target(&url_of(port, "127.0.0.1")))
+    };
     let connect = Some(Phase::Connect);
-    row::check(
+    case::check(
         "ports",
-        vec![row("no port is left", "prober-local", connect)],
+        vec![case("no local port is left", "prober-local", connect)],
     )
     .await;
     drop(held);
-    // A closed connection holds its port for a while, but not towards another address.
-    let other = Row::new(
-        "ports for another address",
+    // A closed connection blocks its port in TIME_WAIT, but only for the same remote address.
+    let other = FaultCase::new(
+        "no local port for one address, probe of another",
         "-",
         None,
-        target(&by(port, "127.0.0.2")),
+        target(&url_of(port, "127.0.0.2")),
     );
-    row::check("ports_again", vec![other]).await;
+    case::check("ports_again", vec![other]).await;
 }

@@ -1,4 +1,5 @@
-//! The simulator's gateway, the real prober and a baseline; and a server that records.
+//! Control requests of the real prober to the simulator's gateway and to a recording server,
+//! and the floor that a baseline derives from them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,14 +22,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// Twice as many healthy probes as a history needs: the quickest of 32 answers is slower
+/// Twice as many healthy probes as a baseline needs. With 32, the fastest of them is slower
 /// than three look-alike answers of the same function once in 6,545 runs.
 const HEALTHY_PROBES: usize = 32;
 
-/// How often a step is tried again that other work on the machine may have slowed down.
+/// How often to repeat a step that other load on the machine may have slowed down.
 const MORE_IF_BUSY: usize = 20;
 
-struct House {
+struct Fixture {
     simulator: Simulator,
     prober: Prober,
     rulebook: Rulebook,
@@ -36,7 +37,7 @@ struct House {
     target: Arc<Target>,
 }
 
-impl House {
+impl Fixture {
     async fn new(control_path: Option<&str>) -> Self {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let url = format!("https://{}/orders", simulator.address());
@@ -52,28 +53,31 @@ impl House {
         }
     }
 
-    /// One probe's story, as far as a baseline has a part in it.
+    /// Probes the target, updates the baseline and returns the facts.
     async fn probe(&mut self) -> Facts {
-        let seen = Box::pin(self.prober.probe(&self.target)).await;
-        let (facts, diagnosis) = self.diagnose(&seen);
-        self.baseline.observe(&seen, &diagnosis, Timestamp::now());
+        let observation = Box::pin(self.prober.probe(&self.target)).await;
+        let (facts, diagnosis) = self.diagnose(&observation);
+        self.baseline
+            .observe(&observation, &diagnosis, Timestamp::now());
         facts
     }
 
-    fn diagnose(&self, seen: &Observation) -> (Facts, Diagnosis) {
+    fn diagnose(&self, observation: &Observation) -> (Facts, Diagnosis) {
         let context = self.baseline.context(Timestamp::now());
-        let facts = Facts::gather(&self.target, seen, &context);
+        let facts = Facts::gather(&self.target, observation, &context);
         let diagnosis = self.rulebook.diagnose(&facts);
         (facts, diagnosis)
     }
 
     async fn control(&mut self) {
-        if let Some(seen) = Box::pin(self.prober.control_request(&self.target)).await {
-            self.baseline.control(&seen, "127.0.0.1", Timestamp::now());
+        if let Some(observation) = Box::pin(self.prober.control_request(&self.target)).await {
+            self.baseline
+                .control(&observation, "127.0.0.1", Timestamp::now());
         }
     }
 
-    /// A healthy time, then a denied call with three controls beside it.
+    /// Runs healthy probes, then sets a permission fault and sends three control requests.
+    /// Returns the facts of the last probe.
     async fn outage(&mut self) -> Facts {
         for _ in 0..HEALTHY_PROBES {
             self.probe().await;
@@ -99,109 +103,111 @@ fn prober() -> Prober {
     .unwrap()
 }
 
-/// After an outage: where the floor comes from, and how often the default route's
-/// function was invoked.
+/// Runs an outage and checks the source of the floor and how often the function of the default
+/// route was invoked.
 async fn check(default_route: Option<DefaultRoute>, from: &str, invocations: u64) {
-    let mut house = House::new(Some("/no-such-route")).await;
-    house.simulator.set_default_route(default_route);
-    let facts = house.outage().await;
+    let mut fixture = Fixture::new(Some("/no-such-route")).await;
+    fixture.simulator.set_default_route(default_route);
+    let facts = fixture.outage().await;
     assert_eq!(facts.text("floor_from"), Some(from), "{default_route:?}");
-    let counted = house.simulator.invocations(DefaultRoute::KEY);
+    let counted = fixture.simulator.invocations(DefaultRoute::KEY);
     assert_eq!(counted, invocations, "{default_route:?}");
-    house.simulator.stop().await;
+    fixture.simulator.stop().await;
 }
 
 #[tokio::test]
-async fn three_controls_measure_a_floor_and_none_reaches_a_function() {
-    let mut house = House::new(Some("/no-such-route")).await;
-    house.outage().await;
-    // A busy machine scatters a few milliseconds; a quiet one has its floor by now.
+async fn three_control_requests_measure_a_floor_and_invoke_no_function() {
+    let mut fixture = Fixture::new(Some("/no-such-route")).await;
+    fixture.outage().await;
+    // Three control requests suffice on an idle machine; on a busy one their times scatter.
     for _ in 0..MORE_IF_BUSY {
-        if house.context().floor.is_none() {
-            house.control().await;
+        if fixture.context().floor.is_none() {
+            fixture.control().await;
         }
     }
-    let floor = house.context().floor.unwrap();
+    let floor = fixture.context().floor.unwrap();
     assert!(floor.from.ends_with(" control requests"), "{floor:?}");
     assert!(floor.low >= Duration::from_millis(3), "{floor:?}");
-    let mut facts = house.probe().await;
+    let mut facts = fixture.probe().await;
     for _ in 0..MORE_IF_BUSY {
         if facts.text("invoked") != Some("no") {
-            facts = house.probe().await;
+            facts = fixture.probe().await;
         }
     }
     assert_eq!(facts.text("invoked"), Some("no"), "{facts:?}");
     assert_eq!(facts.text("floor_from"), Some(floor.from.as_str()));
     assert_eq!(facts.number("floor.high"), Some(floor.high.as_secs_f64()));
-    // Every invocation is a probe's; the denied ones never got that far.
+    // Only healthy probes invoked a function; denied calls and control requests did not.
     let probes = u64::try_from(HEALTHY_PROBES).unwrap();
-    assert_eq!(house.simulator.invocations("/orders"), probes);
+    assert_eq!(fixture.simulator.invocations("/orders"), probes);
     let others = RouteFault::ALL
         .iter()
         .filter(|fault| **fault != RouteFault::None);
-    let invoked: u64 = others.map(|f| house.simulator.invocations(f.route())).sum();
+    let invoked: u64 = others
+        .map(|f| fixture.simulator.invocations(f.route()))
+        .sum();
     assert_eq!(invoked, 0);
-    house.simulator.stop().await;
+    fixture.simulator.stop().await;
 }
 
 #[tokio::test]
-async fn a_default_route_with_a_header_of_its_own_is_no_floor() {
+async fn a_default_route_with_its_own_header_yields_no_measured_floor() {
     let route = Some(DefaultRoute::LookAlikeWithHeader);
     check(route, "estimated from the connect time", 3).await;
 }
 
 #[tokio::test]
-async fn a_default_route_that_copies_every_byte_is_no_floor() {
+async fn an_identical_answer_of_a_default_route_yields_no_measured_floor() {
     let route = Some(DefaultRoute::LookAlike);
     check(route, "estimated from the connect time", 3).await;
 }
 
 #[tokio::test]
-async fn one_look_at_an_answer_from_elsewhere_stops_the_controls() {
-    let mut house = House::new(Some("/no-such-route")).await;
+async fn one_answer_of_a_function_stops_the_control_requests() {
+    let mut fixture = Fixture::new(Some("/no-such-route")).await;
     let (open, now) = (Some(Timestamp::now()), Timestamp::now());
-    let first = house.baseline.wants_control(open, true, now);
+    let first = fixture.baseline.wants_control(open, true, now);
     assert_eq!(first, Some(Duration::ZERO));
     let route = Some(DefaultRoute::LookAlikeWithHeader);
-    house.simulator.set_default_route(route);
-    house.control().await;
-    let next = house.baseline.wants_control(open, true, Timestamp::now());
+    fixture.simulator.set_default_route(route);
+    fixture.control().await;
+    let next = fixture.baseline.wants_control(open, true, Timestamp::now());
     assert_eq!(next, None);
-    house.simulator.stop().await;
+    fixture.simulator.stop().await;
 }
 
 #[tokio::test]
-async fn without_a_control_path_no_request_but_the_probe_is_made() {
-    let mut house = House::new(None).await;
-    house
+async fn without_a_control_path_no_control_request_is_sent() {
+    let mut fixture = Fixture::new(None).await;
+    fixture
         .simulator
         .set_default_route(Some(DefaultRoute::LookAlike));
-    house.probe().await;
+    fixture.probe().await;
     let (sender, mut results) = mpsc::channel(1);
-    let dropped = IntCounter::new("dropped", "As the test counts them.").unwrap();
-    let controls = ControlRequests::start(house.prober.clone(), sender, 4, dropped);
-    controls.request(Arc::clone(&house.target), Duration::ZERO);
+    let dropped = IntCounter::new("dropped", "Dropped control requests.").unwrap();
+    let controls = ControlRequests::start(fixture.prober.clone(), sender, 4, dropped);
+    controls.request(Arc::clone(&fixture.target), Duration::ZERO);
     assert_eq!(
-        Box::pin(house.prober.control_request(&house.target)).await,
+        Box::pin(fixture.prober.control_request(&fixture.target)).await,
         None
     );
     drop(controls);
     assert!(
         results.recv().await.is_none(),
-        "the task has ended in silence"
+        "a control request returned a result"
     );
-    assert_eq!(house.simulator.requests("/orders"), 1);
-    assert_eq!(house.simulator.requests(DefaultRoute::KEY), 0);
-    assert_eq!(house.context().floor, None);
-    house.simulator.stop().await;
+    assert_eq!(fixture.simulator.requests("/orders"), 1);
+    assert_eq!(fixture.simulator.requests(DefaultRoute::KEY), 0);
+    assert_eq!(fixture.context().floor, None);
+    fixture.simulator.stop().await;
 }
 
 #[tokio::test]
-async fn a_control_is_one_bare_request_that_names_itself() {
+async fn a_control_request_has_its_own_user_agent_and_no_credentials() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-    let record = Arc::clone(&seen);
+    let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+    let record = Arc::clone(&requests);
     let server = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut bytes = vec![0; 4096];
@@ -227,8 +233,12 @@ async fn a_control_is_one_bare_request_that_names_itself() {
     let observation = Box::pin(prober().control_request(&target)).await.unwrap();
     assert_eq!(observation.response.map(|answer| answer.status), Some(302));
     server.abort();
-    let heads = seen.lock().unwrap().clone();
-    assert_eq!(heads.len(), 1, "a redirect is not followed: {heads:?}");
+    let heads = requests.lock().unwrap().clone();
+    assert_eq!(
+        heads.len(),
+        1,
+        "expected one request without redirects: {heads:?}"
+    );
     let head = heads[0].to_ascii_lowercase();
     assert!(head.starts_with("get /prod/none http/1.1\r\n"), "{head}");
     assert!(

@@ -1,4 +1,4 @@
-//! Control requests on real sockets: who is asked, with what, and which answers make a
-//! floor.
+//! Control requests on real sockets: where they are sent, what they contain, and which
+//! answers establish a floor.
 
 mod controls;

@@ -1,8 +1,8 @@
-//! Targets that answer with markup, probed by a whole daemon, its pages in a real browser.
+//! Targets that answer with markup, probed by a daemon whose pages are opened in Chromium.
 //!
-//! Two things keep markup from running: it is written as text, and the policy that each page
-//! comes with. Either alone must do, so each is tried without the other, and both without
-//! either, or this test could not fail.
+//! Two defenses keep markup from running: escaping, and the Content-Security-Policy of each
+//! page. Each must suffice alone, so each is tested without the other. A page without both is
+//! tested too, to show that the markup runs there.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -26,12 +26,11 @@ use crate::page_browser::{browse, title};
 use crate::support::loopback::serve;
 use crate::support::process::{self, Daemon, PATIENCE};
 
-/// Says so in the title wherever it runs: as an element, or as an attribute that it breaks
-/// out of.
+/// Markup that sets the title to `pwned` if it runs, as an element or out of an attribute.
 const MARKUP: &str = "'\"><img src=x onerror=\"document.title='pwned'\">\
     <script>document.title='pwned'</script>";
 
-/// An answer with markup in everything that the server chooses.
+/// A response with markup in everything that the server controls.
 fn answer(path: &str) -> String {
     let (status, kind, body) = match path {
         "/html" => (
@@ -71,8 +70,8 @@ fn answer(path: &str) -> String {
     format!("{head}\r\n{body}")
 }
 
-/// Answers one request.
-async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+/// Answers one request on a connection.
+async fn handle(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut request = vec![0; 4096];
     let Ok(length @ 1..) = stream.read(&mut request).await else {
         return;
@@ -83,7 +82,8 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let _ = stream.shutdown().await;
 }
 
-/// The hostile endpoint: plain, and behind a certificate whose every name is markup.
+/// Serves the hostile endpoint over HTTP, and over TLS with a certificate whose names are
+/// markup. Returns both addresses.
 async fn endpoints() -> (SocketAddr, SocketAddr) {
     let key = KeyPair::generate().unwrap();
     let mut certificate = CertificateParams::new(vec!["wrong.example".to_owned()]).unwrap();
@@ -104,7 +104,7 @@ async fn endpoints() -> (SocketAddr, SocketAddr) {
     let addresses = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = plain.accept().await {
-            tokio::spawn(converse(stream));
+            tokio::spawn(handle(stream));
         }
     });
     tokio::spawn(async move {
@@ -112,7 +112,7 @@ async fn endpoints() -> (SocketAddr, SocketAddr) {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    converse(stream).await;
+                    handle(stream).await;
                 }
             });
         }
@@ -120,7 +120,7 @@ async fn endpoints() -> (SocketAddr, SocketAddr) {
     addresses
 }
 
-/// Targets named by markup, labelled with it, and answered with it.
+/// Returns a configuration of targets with markup in their names, labels and responses.
 async fn configuration() -> String {
     let (plain, secure) = endpoints().await;
     let mut text = String::from(
@@ -151,12 +151,12 @@ async fn configuration() -> String {
     text
 }
 
-/// Waits until every target has a cause.
-async fn all_failed(daemon: &Daemon) {
-    let begun = Instant::now();
+/// Waits until every target is down and has a cause.
+async fn wait_until_all_failed(daemon: &Daemon) {
+    let started = Instant::now();
     loop {
-        let told = daemon.get("/api/v1/targets").await;
-        let targets: Value = serde_json::from_str(&told).unwrap();
+        let json = daemon.get("/api/v1/targets").await;
+        let targets: Value = serde_json::from_str(&json).unwrap();
         let targets = targets.as_array().unwrap();
         if targets
             .iter()
@@ -164,12 +164,15 @@ async fn all_failed(daemon: &Daemon) {
         {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {told}");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "timed out; last targets: {json}"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
-/// Every page that the list and its pages link to.
+/// Follows links from the list and returns the paths of all target and cause pages.
 async fn pages(daemon: &Daemon) -> BTreeSet<String> {
     let mut found = BTreeSet::from(["/".to_owned()]);
     let mut left = vec!["/".to_owned()];
@@ -178,10 +181,10 @@ async fn pages(daemon: &Daemon) -> BTreeSet<String> {
         let links = page.split("href=\"").skip(1);
         for link in links.filter_map(|rest| rest.split('"').next()) {
             let link = link.split('#').next().unwrap();
-            let of_ours = ["/targets/", "/causes"]
+            let is_page = ["/targets/", "/causes"]
                 .iter()
                 .any(|under| link.starts_with(under));
-            if of_ours && found.insert(link.to_owned()) {
+            if is_page && found.insert(link.to_owned()) {
                 left.push(link.to_owned());
             }
         }
@@ -189,8 +192,8 @@ async fn pages(daemon: &Daemon) -> BTreeSet<String> {
     found
 }
 
-/// The daemon's pages without the policy that they come with.
-async fn unguarded(State(daemon): State<String>, request: Request) -> Response {
+/// Serves the daemon's pages without their Content-Security-Policy.
+async fn without_policy(State(daemon): State<String>, request: Request) -> Response {
     let (_, page) = process::get(&format!("{daemon}{}", request.uri())).await;
     let kind = match request.uri().path() {
         path if path.ends_with(".js") => "text/javascript",
@@ -202,20 +205,20 @@ async fn unguarded(State(daemon): State<String>, request: Request) -> Response {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by tests/run"]
-async fn what_a_target_answers_is_shown_and_never_run() {
+async fn responses_of_a_target_are_shown_as_text() {
     let daemon = Daemon::start(&configuration().await).await;
-    all_failed(&daemon).await;
+    wait_until_all_failed(&daemon).await;
     let pages = pages(&daemon).await;
     assert!(pages.len() > 6, "{pages:?}");
     let router = Router::new()
-        .fallback(unguarded)
+        .fallback(without_policy)
         .with_state(daemon.url.clone());
-    let unguarded = format!("http://{}", serve(router).await);
+    let without_policy_url = format!("http://{}", serve(router).await);
     for path in &pages {
-        for from in [&daemon.url, &unguarded] {
+        for from in [&daemon.url, &without_policy_url] {
             let dom = browse(&["--dump-dom"], &format!("{from}{path}")).await;
             assert_ne!(title(&dom), "pwned", "{from}{path}:\n{dom}");
-            // As the browser writes elements that it made of markup.
+            // The form in which Chromium prints elements that it parsed from markup.
             for element in ["<img src=\"x\"", "<script>"] {
                 assert!(!dom.contains(element), "{from}{path}:\n{dom}");
             }
@@ -227,7 +230,7 @@ async fn what_a_target_answers_is_shown_and_never_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by tests/run"]
-async fn the_policy_alone_keeps_markup_from_running() {
+async fn the_content_security_policy_alone_keeps_markup_from_running() {
     let daemon = Daemon::start(&configuration().await).await;
     let answer = process::client().get(&daemon.url).send().await.unwrap();
     let policy = answer.headers()[CONTENT_SECURITY_POLICY].clone();

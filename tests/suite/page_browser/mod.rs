@@ -1,5 +1,5 @@
-//! The pages in a real browser: nothing hostile runs, the page updates itself, and screenshots
-//! in light and dark are left in `target/screenshots` to be looked at.
+//! The pages in Chromium: no hostile markup runs, and the list updates itself. Screenshots in
+//! light and dark mode are written to `target/screenshots` for review.
 
 mod hostile;
 use crate::support::page_state;
@@ -21,6 +21,7 @@ fn target_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target")
 }
 
+/// Serves the state of the `page_state` fixture.
 async fn start() -> (SocketAddr, Arc<StatusBoard>) {
     let (prometheus, board) = page_state::sinks();
     let board = Arc::new(board);
@@ -38,7 +39,7 @@ async fn start() -> (SocketAddr, Arc<StatusBoard>) {
     (address, board)
 }
 
-/// Runs the browser once, with a profile of its own, and returns what it printed.
+/// Runs Chromium once with a new profile and returns its output.
 pub(crate) async fn browse(options: &[&str], url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(target_dir().join("tools/chromium"))
@@ -57,7 +58,7 @@ pub(crate) async fn browse(options: &[&str], url: &str) -> String {
     let output = tokio::time::timeout(std::time::Duration::from_secs(60), output);
     let output = output
         .await
-        .expect("the browser ends")
+        .expect("Chromium did not exit")
         .expect("tests/tools finds Chromium");
     assert!(
         output.status.success(),
@@ -67,13 +68,13 @@ pub(crate) async fn browse(options: &[&str], url: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The title of what the browser printed.
+/// The title of a document that [`browse`] printed.
 pub(crate) fn title(dom: &str) -> &str {
     let (_, rest) = dom.split_once("<title>").unwrap();
     rest.split_once("</title>").unwrap().0
 }
 
-/// The path of the hostile target's page, as the list links to it.
+/// The path of the page of the target with a hostile name, from its link in the list.
 fn hostile_path(board: &StatusBoard) -> String {
     let page = probecause::io::sink::page::list(board, page_state::now());
     let links = page
@@ -85,20 +86,20 @@ fn hostile_path(board: &StatusBoard) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by tests/run"]
-async fn hostile_names_are_shown_and_never_run() {
+async fn hostile_names_are_shown_as_text() {
     let (address, board) = start().await;
     for path in ["/".to_owned(), hostile_path(&board)] {
         let dom = browse(&["--dump-dom"], &format!("http://{address}{path}")).await;
         assert!(dom.contains("&lt;script&gt;document.title="), "{dom}");
         assert_ne!(title(&dom), "pwned");
-        // The page's own script did run under the policy: it made the filter box.
+        // The policy allows the page's own script, which creates the filter box.
         assert_eq!(dom.contains("id=\"filter\""), path == "/", "{dom}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by tests/run"]
-async fn screenshots_of_both_pages_in_light_and_dark() {
+async fn both_pages_render_in_light_and_dark_mode() {
     let (address, board) = start().await;
     let folder = target_dir().join("screenshots");
     std::fs::create_dir_all(&folder).unwrap();
@@ -109,7 +110,7 @@ async fn screenshots_of_both_pages_in_light_and_dark() {
         ("hostile", hostile_path(&board), "1280,1100"),
     ];
     for (name, path, size) in pages {
-        // Blink's setting: 0 is dark, 1 is light.
+        // Values of Blink's preferredColorScheme: 0 is dark, 1 is light.
         for (scheme, setting) in [("dark", 0), ("light", 1)] {
             let file = folder.join(format!("{name}-{scheme}.png"));
             let _ = std::fs::remove_file(&file);
@@ -130,9 +131,9 @@ async fn screenshots_of_both_pages_in_light_and_dark() {
 #[ignore = "needs Chromium: run by tests/run"]
 async fn the_page_updates_itself() {
     let (server, board) = start().await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
-    // From the second time the list is asked for, a target is gone.
+    let list_requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&list_requests);
+    // The second request for the list removes a target.
     let address = relay(server, move || {
         if counted.fetch_add(1, Ordering::Relaxed) == 1 {
             let mut settings = page_state::settings();
@@ -146,20 +147,23 @@ async fn the_page_updates_itself() {
     let url = format!("http://{address}/?q=throttled");
     let dom = browse(&["--virtual-time-budget=12000", "--dump-dom"], &url).await;
     assert!(
-        asked.load(Ordering::Relaxed) > 1,
-        "the list was asked for only once"
+        list_requests.load(Ordering::Relaxed) > 1,
+        "the list was requested only once"
     );
     assert!(
         !dom.contains("catalogue"),
-        "the page still shows what it showed first"
+        "the page still shows the removed target"
     );
     assert!(dom.contains("href=\"/targets/orders\""));
     let hidden = dom.matches("<tr hidden").count();
-    assert!(hidden > 0, "the filter is applied to the new rows:\n{dom}");
+    assert!(
+        hidden > 0,
+        "the filter is not applied to the new rows:\n{dom}"
+    );
     assert!(!dom.contains("no longer updating"));
 }
 
-/// Passes bytes on to `server`, calling `on_list` before each request for the list.
+/// Starts a proxy to `server` that calls `on_list` before each request for the list.
 async fn relay(server: SocketAddr, on_list: impl Fn() + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,43 +1,44 @@
-//! A secret in each place that holds one, and a look at everything that the program says.
+//! No secret appears in any output of the program.
 //!
-//! Targets are hostile: what is sent to them comes back in their headers, bodies and
-//! redirects. Whatever is logged, shown, exported, published or kept is searched for all of
-//! the planted texts, at the most talkative level.
+//! The tests planted a secret in every setting that takes one. The targets are hostile and echo
+//! each request in headers, bodies and redirects. Then logs at level `trace`, command output,
+//! pages, metrics, CloudWatch requests and the state directory are searched for the secrets.
 
-mod plant;
+mod planted;
 
 use std::path::Path;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use plant::{Plant, VIEWER};
+use planted::{PlantedSecrets, VIEWER};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
-/// How long the program may take to do what is waited for.
+/// How long to wait for a condition. Only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Everything said so far, by where it was said.
+/// The collected outputs: where each one comes from, and its text.
 #[derive(Default)]
-struct Said(Vec<(String, String)>);
+struct Outputs(Vec<(String, String)>);
 
-impl Said {
-    /// A program's whole output; it must have said something.
-    async fn by(&mut self, plant: &Plant, arguments: &[&str]) {
-        let Output { stdout, stderr, .. } = plant.command().args(arguments).output().await.unwrap();
-        let told = [stdout, stderr].concat();
-        assert!(!told.is_empty(), "{arguments:?} says nothing");
-        let told = String::from_utf8_lossy(&told).into_owned();
-        self.0.push((arguments.join(" "), told));
+impl Outputs {
+    /// Runs a command of the program and adds its output, which must not be empty.
+    async fn add_command(&mut self, planted: &PlantedSecrets, arguments: &[&str]) {
+        let Output { stdout, stderr, .. } =
+            planted.command().args(arguments).output().await.unwrap();
+        let text = [stdout, stderr].concat();
+        assert!(!text.is_empty(), "{arguments:?} printed nothing");
+        let text = String::from_utf8_lossy(&text).into_owned();
+        self.0.push((arguments.join(" "), text));
     }
 
-    /// All files below a folder.
-    fn kept(&mut self, folder: &Path) {
+    /// Adds all files in `folder`, recursively.
+    fn add_files(&mut self, folder: &Path) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                self.kept(&path);
+                self.add_files(&path);
             } else {
                 let text = std::fs::read(&path).unwrap();
                 let text = String::from_utf8_lossy(&text).into_owned();
@@ -46,10 +47,10 @@ impl Said {
         }
     }
 
-    /// Which secret shows where.
-    fn leaks(&self, plant: &Plant) -> Vec<String> {
+    /// Lists the secrets that appear in an output, with the text before them.
+    fn leaks(&self, planted: &PlantedSecrets) -> Vec<String> {
         let mut leaks = Vec::new();
-        for (place, secret) in &plant.secrets {
+        for (place, secret) in &planted.secrets {
             for (output, text) in &self.0 {
                 if let Some(at) = text.find(secret) {
                     let before: String = text[..at].chars().rev().take(120).collect();
@@ -62,7 +63,7 @@ impl Said {
     }
 }
 
-/// A daemon, with what it logs.
+/// A running daemon and its log.
 struct Daemon {
     child: Child,
     log: Arc<Mutex<String>>,
@@ -71,11 +72,11 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(plant: &Plant) -> Self {
-        let mut child = plant
+    async fn start(planted: &PlantedSecrets) -> Self {
+        let mut child = planted
             .command()
             .args(["run", "--config", "probecause.toml", "--state", "state"])
-            .current_dir(plant.directory.path())
+            .current_dir(planted.directory.path())
             .spawn()
             .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -88,13 +89,13 @@ impl Daemon {
                 log.push('\n');
             }
         });
-        let begun = Instant::now();
+        let started = Instant::now();
         let url = loop {
             let found = page(&log.lock().unwrap());
             if let Some(found) = found {
                 break found;
             }
-            assert!(begun.elapsed() < PATIENCE, "{}", log.lock().unwrap());
+            assert!(started.elapsed() < PATIENCE, "{}", log.lock().unwrap());
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -116,11 +117,11 @@ impl Daemon {
         answer.text().await.unwrap()
     }
 
-    /// Waits until every target is down and its alarm is written.
-    async fn until_told(&self, plant: &Plant) {
-        let begun = Instant::now();
-        let targets = plant.secrets.len();
-        assert!(targets > 10, "nothing is planted");
+    /// Waits until every target is down and an alarm is written.
+    async fn until_published(&self, planted: &PlantedSecrets) {
+        let started = Instant::now();
+        let targets = planted.secrets.len();
+        assert!(targets > 10, "too few secrets are planted");
         loop {
             let metrics = self.get("/metrics").await;
             let down = |line: &&str| {
@@ -128,49 +129,56 @@ impl Daemon {
                     && line.contains("\"down\"")
                     && line.ends_with(" 1")
             };
-            let wanted = metrics
+            let probed = metrics
                 .lines()
                 .filter(|line| line.starts_with("probe_success{"))
                 .count();
             let down = metrics.lines().filter(down).count();
-            let told = plant.published.lock().unwrap().matches("AlarmName").count();
-            if down > 0 && down == wanted && told > 0 {
+            let alarms = planted
+                .published
+                .lock()
+                .unwrap()
+                .matches("AlarmName")
+                .count();
+            if down > 0 && down == probed && alarms > 0 {
                 return;
             }
             assert!(
-                begun.elapsed() < PATIENCE,
-                "{down} of {wanted} down, {told} told"
+                started.elapsed() < PATIENCE,
+                "{down} of {probed} targets down, {alarms} alarms written"
             );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 }
 
-/// Where a log says that the page is.
+/// Finds the URL of the page in the log.
 fn page(log: &str) -> Option<String> {
     let rest = log.split_once("page at ")?.1;
     let url = rest.split([' ', '\n', '"', '\\']).next()?;
     Some(url.trim_end_matches('/').to_owned())
 }
 
-/// What the commands say that end by themselves.
-async fn commands(plant: &Plant, said: &mut Said) {
-    let config = plant.path("probecause.toml").display().to_string();
-    said.by(plant, &["check", &config]).await;
-    let wrong = plant.path("wrong.toml").display().to_string();
-    said.by(plant, &["check", &wrong]).await;
+/// Collects the output of the commands that exit on their own.
+async fn commands(planted: &PlantedSecrets, outputs: &mut Outputs) {
+    let config = planted.path("probecause.toml").display().to_string();
+    outputs.add_command(planted, &["check", &config]).await;
+    let wrong = planted.path("wrong.toml").display().to_string();
+    outputs.add_command(planted, &["check", &wrong]).await;
     for name in ["bearer", "basic", "sigv4", "redirected", "query", "body"] {
         let arguments = ["probe", "--config", &config, "--target", name];
-        said.by(plant, &arguments).await;
-        said.by(plant, &[&arguments[..], &["--json"]].concat())
+        outputs.add_command(planted, &arguments).await;
+        outputs
+            .add_command(planted, &[&arguments[..], &["--json"]].concat())
             .await;
     }
-    said.by(plant, &["alarms", "plan", "--config", &config])
+    outputs
+        .add_command(planted, &["alarms", "plan", "--config", &config])
         .await;
 }
 
-/// What a daemon serves.
-async fn pages(daemon: &Daemon, said: &mut Said) {
+/// Collects the responses of a daemon.
+async fn pages(daemon: &Daemon, outputs: &mut Outputs) {
     let mut paths: Vec<String> = ["/", "/causes", "/metrics", "/-/ready"]
         .map(str::to_owned)
         .into();
@@ -182,43 +190,44 @@ async fn pages(daemon: &Daemon, said: &mut Said) {
         paths.push(format!("/api/v1/targets/{name}"));
     }
     for path in paths {
-        let told = daemon.get(&path).await;
-        said.0.push((path, told));
+        let text = daemon.get(&path).await;
+        outputs.0.push((path, text));
     }
 }
 
-async fn everything_said(log_format: &str) -> (Plant, Said) {
-    let plant = Plant::new(log_format).await;
-    let mut said = Said::default();
-    commands(&plant, &mut said).await;
-    let mut daemon = Daemon::start(&plant).await;
-    daemon.until_told(&plant).await;
-    pages(&daemon, &mut said).await;
+/// Collects all outputs with the given log format.
+async fn all_outputs(log_format: &str) -> (PlantedSecrets, Outputs) {
+    let planted = PlantedSecrets::new(log_format).await;
+    let mut outputs = Outputs::default();
+    commands(&planted, &mut outputs).await;
+    let mut daemon = Daemon::start(&planted).await;
+    daemon.until_published(&planted).await;
+    pages(&daemon, &mut outputs).await;
     let pid = daemon.child.id().unwrap().to_string();
     let kill = tokio::process::Command::new("kill")
         .args(["-TERM", &pid])
         .status();
     assert!(kill.await.unwrap().success());
     let ended = tokio::time::timeout(PATIENCE, daemon.child.wait()).await;
-    assert!(ended.expect("it ends").unwrap().success());
+    assert!(ended.expect("the daemon did not exit").unwrap().success());
     let log = daemon.log.lock().unwrap().clone();
-    assert!(log.len() > 10_000, "the log is not at its most talkative");
-    said.0.push(("the log".to_owned(), log));
-    let published = plant.published.lock().unwrap().clone();
-    assert!(published.contains("AlarmName"), "no alarm");
-    said.0.push(("CloudWatch".to_owned(), published));
-    said.kept(&plant.path("state"));
-    (plant, said)
+    assert!(log.len() > 10_000, "the log is not at level trace");
+    outputs.0.push(("the log".to_owned(), log));
+    let published = planted.published.lock().unwrap().clone();
+    assert!(published.contains("AlarmName"), "no alarm was written");
+    outputs.0.push(("CloudWatch".to_owned(), published));
+    outputs.add_files(&planted.path("state"));
+    (planted, outputs)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_shows_in_any_output() {
-    let (human, json) = tokio::join!(everything_said("human"), everything_said("json"));
-    for (plant, said) in [human, json] {
-        // The hostile target did repeat what it was told.
-        let echoed = said.0.iter().any(|(_, text)| text.contains("[secret]"));
-        assert!(echoed, "nothing came back");
-        let leaks = said.leaks(&plant);
+async fn no_secret_appears_in_any_output() {
+    let (human, json) = tokio::join!(all_outputs("human"), all_outputs("json"));
+    for (planted, outputs) in [human, json] {
+        // The target's echo of the secrets reached an output, redacted.
+        let echoed = outputs.0.iter().any(|(_, text)| text.contains("[secret]"));
+        assert!(echoed, "no output contains an echoed secret");
+        let leaks = outputs.leaks(&planted);
         assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     }
 }

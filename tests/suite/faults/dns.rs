@@ -1,4 +1,4 @@
-//! Faults of names and addresses, from a name server of the test's own.
+//! Faults of name resolution and of resolved addresses, from a DNS server of the test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use probecause::model::settings::ResolverSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
-use crate::faults::row::Row;
+use crate::faults::case::FaultCase;
 use crate::support::probe::{answer, dns, target};
 
-pub(crate) fn asking(server: SocketAddr) -> Prober {
+/// Creates a prober that resolves names with `server`.
+pub(crate) fn prober_using(server: SocketAddr) -> Prober {
     Prober::new(&ResolverSettings {
         servers: vec![server],
         timeout: Duration::from_millis(150),
@@ -22,8 +23,8 @@ pub(crate) fn asking(server: SocketAddr) -> Prober {
     .unwrap()
 }
 
-/// A port for datagrams and for connections: that the one is free says nothing of the other.
-async fn one_port() -> (UdpSocket, TcpListener) {
+/// Binds the same port for UDP and TCP. Retries, since a free UDP port may be in use by TCP.
+async fn bind_udp_and_tcp() -> (UdpSocket, TcpListener) {
     loop {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         match TcpListener::bind(socket.local_addr().unwrap()).await {
@@ -33,10 +34,11 @@ async fn one_port() -> (UdpSocket, TcpListener) {
     }
 }
 
-/// A name server that answers every question with those of these records that it asks for:
-/// type and data. A CNAME answers questions for A. What no datagram holds is told by TCP.
+/// Starts a DNS server that answers each query with the `records` of the queried type. A record
+/// is its type and data. A CNAME also answers queries for A. Replies that do not fit into a
+/// datagram are sent over TCP.
 pub(crate) async fn zone(records: Vec<(u8, Vec<u8>)>) -> SocketAddr {
-    let (socket, listener) = one_port().await;
+    let (socket, listener) = bind_udp_and_tcp().await;
     let address = socket.local_addr().unwrap();
     let records = Arc::new(records);
     let again = Arc::clone(&records);
@@ -46,7 +48,7 @@ pub(crate) async fn zone(records: Vec<(u8, Vec<u8>)>) -> SocketAddr {
             let query = &buffer[..count];
             let mut reply = reply(query, &records);
             if reply.len() > DATAGRAM {
-                // The question alone, and the mark that there is more.
+                // Only the question, with the TC bit: the client retries over TCP.
                 reply.truncate(count);
                 reply[2] |= 2;
                 reply[6..12].fill(0);
@@ -71,23 +73,23 @@ pub(crate) async fn zone(records: Vec<(u8, Vec<u8>)>) -> SocketAddr {
     address
 }
 
-/// What fits into a datagram that asks for no more (RFC 1035).
+/// The size limit of a UDP message in bytes, without EDNS (RFC 1035, 2.3.4).
 const DATAGRAM: usize = 512;
 
-/// The answer to a query, whole.
+/// Builds the complete reply to a query.
 fn reply(query: &[u8], records: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut end = 12;
     while query[end] != 0 {
         end += usize::from(query[end]) + 1;
     }
-    let asked = query[end + 2];
-    let fits = |kind: u8| kind == asked || (kind, asked) == (5, 1);
-    let given: Vec<_> = records.iter().filter(|(kind, _)| fits(*kind)).collect();
+    let queried = query[end + 2];
+    let fits = |kind: u8| kind == queried || (kind, queried) == (5, 1);
+    let answers: Vec<_> = records.iter().filter(|(kind, _)| fits(*kind)).collect();
     let mut reply = query[..2].to_vec();
-    let count = u8::try_from(given.len()).unwrap();
+    let count = u8::try_from(answers.len()).unwrap();
     reply.extend([0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0]);
     reply.extend(&query[12..end + 5]);
-    for (kind, data) in given {
+    for (kind, data) in answers {
         let length = u8::try_from(data.len()).unwrap();
         reply.extend([0xc0, 12, 0, *kind, 0, 1, 0, 0, 0, 1, 0, length]);
         reply.extend(data);
@@ -95,12 +97,16 @@ fn reply(query: &[u8], records: &[(u8, Vec<u8>)]) -> Vec<u8> {
     reply
 }
 
-/// The rows.
-pub(crate) async fn rows() -> Vec<Row> {
+/// The cases of this module.
+pub(crate) async fn cases() -> Vec<FaultCase> {
     let resolve = Some(Phase::Resolve);
-    let mut rows = Vec::new();
+    let mut cases = Vec::new();
     for (fault, cause, reply) in [
-        ("no such name", "dns-name-not-found", Some((3, None))),
+        (
+            "the name does not exist",
+            "dns-name-not-found",
+            Some((3, None)),
+        ),
         (
             "a name without an address",
             "dns-name-not-found",
@@ -108,27 +114,28 @@ pub(crate) async fn rows() -> Vec<Row> {
         ),
         ("the name server fails", "dns-failure", Some((2, None))),
         ("the name server refuses", "dns-failure", Some((5, None))),
-        ("the name server is silent", "dns-failure", None),
+        ("the name server does not answer", "dns-failure", None),
     ] {
-        let prober = asking(dns(reply).await);
-        let row = Row::new(fault, cause, resolve, target("http://name.test/"));
-        rows.push(row.by(prober));
+        let prober = prober_using(dns(reply).await);
+        let case = FaultCase::new(fault, cause, resolve, target("http://name.test/"));
+        cases.push(case.with_prober(prober));
     }
-    // The name's alias is the name itself.
+    // The CNAME of the name is the name itself.
     let circle = zone(vec![(5, vec![0xc0, 12])]).await;
-    let row = Row::new(
-        "an alias in a circle",
+    let case = FaultCase::new(
+        "a CNAME loop",
         "dns-failure",
         resolve,
         target("http://name.test/"),
     );
-    rows.push(row.by(asking(circle)).missing(
-        "to a client an alias without an end is a name without an address, and the resolver tells it so",
-    ));
+    cases.push(
+        case.with_prober(prober_using(circle))
+            .known_miss("the resolver reports a CNAME loop as a name without an address"),
+    );
 
     let server = answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let url = format!("http://name.test:{}/", server.address.port());
-    // Nobody listens on the others of 127.0.0.0/8.
+    // No other address of 127.0.0.0/8 has a listener.
     let half: Vec<_> = (0..40_u8)
         .map(|number| {
             (
@@ -137,22 +144,22 @@ pub(crate) async fn rows() -> Vec<Row> {
             )
         })
         .collect();
-    let row = Row::new(
-        "forty addresses, half of them dead",
+    let case = FaultCase::new(
+        "forty addresses, half without a listener",
         "-",
         None,
         target(&url),
     );
-    rows.push(row.by(asking(zone(half).await)));
+    cases.push(case.with_prober(prober_using(zone(half).await)));
     let dead: Vec<_> = (1..40_u8)
         .map(|number| (1, vec![127, 0, 1, number]))
         .collect();
-    let row = Row::new(
-        "forty addresses, all of them dead",
+    let case = FaultCase::new(
+        "forty addresses, all without a listener",
         "connection-refused",
         Some(Phase::Connect),
         target(&url),
     );
-    rows.push(row.by(asking(zone(dead).await)));
-    rows
+    cases.push(case.with_prober(prober_using(zone(dead).await)));
+    cases
 }

@@ -1,4 +1,4 @@
-//! Passwords and certificates.
+//! Basic authentication, server and client certificates, and permission to reload.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn ca() -> Ca {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate for a name and its key, as PEM.
+/// Returns a certificate for `name` signed by `ca`, and its key, as PEM.
 fn signed(ca: &Ca, name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -39,7 +39,8 @@ fn write(directory: &Path, name: &str, text: &str) {
     std::fs::write(directory.join(name), text).unwrap();
 }
 
-/// The least cost, so that the test is quick.
+/// Returns a `basic_auth_users` section for `alice`. bcrypt has its lowest cost, 4, so that
+/// the test is fast.
 fn users() -> String {
     format!(
         "basic_auth_users:\n  alice: {}\n",
@@ -50,7 +51,7 @@ fn users() -> String {
 const LOOPBACK: &str = "listen = \"127.0.0.1:0\"";
 
 #[tokio::test]
-async fn a_password_is_asked_for_everywhere_but_by_the_probes_of_a_node() {
+async fn every_path_except_the_health_checks_requires_a_password() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let daemon = daemon(directory, Some(&users()), LOOPBACK).await;
     let client = crate::support::process::client();
@@ -79,18 +80,18 @@ async fn a_password_is_asked_for_everywhere_but_by_the_probes_of_a_node() {
     for path in ["/-/healthy", "/-/ready"] {
         assert_eq!(status(path, None).await, StatusCode::OK, "{path}");
     }
-    let asked = client.get(&daemon.url).send().await.unwrap();
-    let challenge = asked.headers()["www-authenticate"].to_str().unwrap();
+    let response = client.get(&daemon.url).send().await.unwrap();
+    let challenge = response.headers()["www-authenticate"].to_str().unwrap();
     assert!(challenge.starts_with("Basic "), "{challenge}");
 }
 
 #[tokio::test]
-async fn a_client_without_a_certificate_of_ours_is_not_spoken_to() {
+async fn a_client_without_a_trusted_certificate_is_rejected() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let ca = ca();
-    let own = signed(&ca, "127.0.0.1");
-    write(directory.path(), "server.pem", &own.0);
-    write(directory.path(), "server.key", &own.1);
+    let server = signed(&ca, "127.0.0.1");
+    write(directory.path(), "server.pem", &server.0);
+    write(directory.path(), "server.key", &server.1);
     write(directory.path(), "ca.pem", &ca.pem());
     let web = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  \
                client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  \
@@ -99,8 +100,8 @@ async fn a_client_without_a_certificate_of_ours_is_not_spoken_to() {
     let daemon = daemon(Arc::clone(&directory), Some(web), LOOPBACK).await;
     let url = format!("https://{}/metrics", address(&daemon));
 
-    let ours = signed(&ca, "prometheus.example");
-    let answer = client(&ca, Some(&ours)).get(&url).send().await.unwrap();
+    let trusted = signed(&ca, "prometheus.example");
+    let answer = client(&ca, Some(&trusted)).get(&url).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.version(), reqwest::Version::HTTP_2);
     assert_eq!(
@@ -111,15 +112,15 @@ async fn a_client_without_a_certificate_of_ours_is_not_spoken_to() {
     let other = self::ca();
     let foreign = signed(&other, "prometheus.example");
     let unnamed = signed(&ca, "somebody.example");
-    for (who, identity) in [
-        ("nobody", None),
-        ("foreign", Some(&foreign)),
-        ("unnamed", Some(&unnamed)),
+    for (case, identity) in [
+        ("no certificate", None),
+        ("another authority", Some(&foreign)),
+        ("a name that is not allowed", Some(&unnamed)),
     ] {
-        let refused = client(&ca, identity).get(&url).send().await;
-        assert!(refused.is_err(), "{who} got in: {refused:?}");
+        let rejected = client(&ca, identity).get(&url).send().await;
+        assert!(rejected.is_err(), "{case} was accepted: {rejected:?}");
     }
-    // Plain HTTP to a TLS port gets no page.
+    // Plain HTTP on a TLS port is not answered.
     let plain = crate::support::process::client()
         .get(format!("{}/metrics", daemon.url))
         .send()
@@ -128,15 +129,15 @@ async fn a_client_without_a_certificate_of_ours_is_not_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_reload_takes_a_new_certificate_and_new_users_over() {
+async fn a_reload_applies_a_new_certificate_and_new_users() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let (first, second) = (ca(), ca());
-    let place = |ca: &Ca| {
-        let own = signed(ca, "127.0.0.1");
-        write(directory.path(), "server.pem", &own.0);
-        write(directory.path(), "server.key", &own.1);
+    let install = |ca: &Ca| {
+        let server = signed(ca, "127.0.0.1");
+        write(directory.path(), "server.pem", &server.0);
+        write(directory.path(), "server.key", &server.1);
     };
-    place(&first);
+    install(&first);
     let web = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
     let daemon = daemon(Arc::clone(&directory), Some(web), LOOPBACK).await;
     let url = format!("https://{}", address(&daemon));
@@ -148,7 +149,7 @@ async fn a_reload_takes_a_new_certificate_and_new_users_over() {
         sent.is_ok_and(|answer| answer.status().is_success())
     };
     assert!(healthy(&first).await);
-    place(&second);
+    install(&second);
     write(directory.path(), "web.yml", &format!("{web}{}", users()));
     let reload = client(&first, None)
         .post(format!("{url}/-/reload"))
@@ -156,7 +157,10 @@ async fn a_reload_takes_a_new_certificate_and_new_users_over() {
         .await
         .unwrap();
     assert_eq!(reload.status(), StatusCode::OK, "{:?}", reload.text().await);
-    assert!(!healthy(&first).await, "the old certificate is still shown");
+    assert!(
+        !healthy(&first).await,
+        "the previous certificate is still in use"
+    );
     assert!(healthy(&second).await);
     let unknown = client(&second, None)
         .get(format!("{url}/metrics"))
@@ -165,7 +169,7 @@ async fn a_reload_takes_a_new_certificate_and_new_users_over() {
         .unwrap();
     assert_eq!(unknown.status(), StatusCode::UNAUTHORIZED);
 
-    // A bad file changes nothing.
+    // An invalid file changes nothing.
     write(
         directory.path(),
         "web.yml",
@@ -178,17 +182,17 @@ async fn a_reload_takes_a_new_certificate_and_new_users_over() {
         .await
         .unwrap();
     assert_eq!(reload.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    let why = reload.text().await.unwrap();
+    let error = reload.text().await.unwrap();
     assert!(
-        why.contains("basic_auth_users.alice: is not a bcrypt hash"),
-        "{why}"
+        error.contains("basic_auth_users.alice: is not a bcrypt hash"),
+        "{error}"
     );
-    assert!(!why.contains("hunter2"), "{why}");
+    assert!(!error.contains("hunter2"), "{error}");
     assert!(healthy(&second).await);
 }
 
 #[tokio::test]
-async fn beyond_loopback_a_reload_needs_leave() {
+async fn beyond_loopback_a_reload_requires_permission() {
     let open = Arc::new(tempfile::tempdir().unwrap());
     let beyond = "listen = \"0.0.0.0:0\"";
     let reload = async |daemon: &crate::support::process::Daemon, user: Option<&str>| {
@@ -199,18 +203,18 @@ async fn beyond_loopback_a_reload_needs_leave() {
         }
         request.send().await.unwrap().status()
     };
-    let anybody = daemon(open, None, beyond).await;
-    assert_eq!(reload(&anybody, None).await, StatusCode::FORBIDDEN);
+    let unprotected = daemon(open, None, beyond).await;
+    assert_eq!(reload(&unprotected, None).await, StatusCode::FORBIDDEN);
     let allowed = Arc::new(tempfile::tempdir().unwrap());
     let allowed = daemon(allowed, None, &format!("{beyond}\nallow_reload = true")).await;
     assert_eq!(reload(&allowed, None).await, StatusCode::OK);
-    let known = Arc::new(tempfile::tempdir().unwrap());
-    let known = daemon(known, Some(&users()), beyond).await;
-    assert_eq!(reload(&known, Some("alice")).await, StatusCode::OK);
+    let authenticated = Arc::new(tempfile::tempdir().unwrap());
+    let authenticated = daemon(authenticated, Some(&users()), beyond).await;
+    assert_eq!(reload(&authenticated, Some("alice")).await, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn the_health_check_speaks_tls_and_needs_no_password() {
+async fn the_health_check_command_uses_tls_and_needs_no_password() {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let (certificate, key) = signed(&ca(), "probecause.example");
     write(directory.path(), "cert.pem", &certificate);
@@ -223,7 +227,7 @@ async fn the_health_check_speaks_tls_and_needs_no_password() {
         let url = format!("{scheme}://{}", address(&daemon));
         let output = command.args(["healthcheck", "--url", &url]).output().await;
         let output = output.unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.success(), healthy, "{url}: {said}");
+        let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.success(), healthy, "{url}: {output_text}");
     }
 }

@@ -1,4 +1,4 @@
-//! A daemon that is given too few file descriptors: its own trouble, and no target's.
+//! A daemon with too few file descriptors attributes the failures to the prober.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::support::probe::{read_request, serve};
 
-/// Enough to start and to be asked, too few for all of its targets at once.
+/// Enough to start and to serve `/metrics`, too few to probe all targets at once.
 const DESCRIPTORS: u32 = 48;
 const TARGETS: u32 = 80;
 
@@ -20,7 +20,7 @@ impl Drop for Daemon {
     }
 }
 
-/// The causes that failures were counted under, with how many.
+/// Returns the causes of counted failures, with their counts.
 fn failures(metrics: &str) -> Vec<(String, f64)> {
     let mut causes: Vec<(String, f64)> = Vec::new();
     for line in metrics.lines() {
@@ -41,7 +41,7 @@ fn failures(metrics: &str) -> Vec<(String, f64)> {
 }
 
 #[tokio::test]
-async fn descriptors_that_run_out_are_the_probers_own_trouble() {
+async fn exhausted_file_descriptors_are_attributed_to_the_prober() {
     let server = serve(|mut stream, _| async move {
         read_request(&mut stream).await;
         sleep(Duration::from_secs(3)).await;
@@ -74,15 +74,15 @@ async fn descriptors_that_run_out_are_the_probers_own_trouble() {
         .spawn()
         .unwrap();
     let _daemon = Daemon(daemon);
-    let client = reqwest_client();
-    let begun = Instant::now();
+    let client = http_client();
+    let started = Instant::now();
     loop {
         sleep(Duration::from_millis(300)).await;
-        let asked = client
+        let request = client
             .get(format!("http://127.0.0.1:{port}/metrics"))
             .send();
-        // While it has no descriptor left, nobody is let in.
-        let Ok(Ok(answer)) = tokio::time::timeout(Duration::from_secs(2), asked).await else {
+        // While no descriptor is free, the daemon accepts no connection.
+        let Ok(Ok(answer)) = tokio::time::timeout(Duration::from_secs(2), request).await else {
             continue;
         };
         let failures = failures(&answer.text().await.unwrap());
@@ -92,13 +92,13 @@ async fn descriptors_that_run_out_are_the_probers_own_trouble() {
             return;
         }
         assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "no failure: {failures:?}"
+            started.elapsed() < Duration::from_secs(30),
+            "too few failures: {failures:?}"
         );
     }
 }
 
-fn reqwest_client() -> reqwest::Client {
+fn http_client() -> reqwest::Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

@@ -1,4 +1,4 @@
-//! That nothing was forgotten: each alert has its cases, its words and its runbook.
+//! Completeness: each alert has tests, labels, annotations and a runbook entry.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use probecause::domain::diagnosis::rulebook::Rulebook;
 
 use crate::deploy_prometheus::{CASES, read, root, values};
 
+/// The text of all promtool unit tests.
 fn cases() -> String {
     let files = CASES.map(|name| root("tests/deploy_prometheus").join(format!("{name}.yaml")));
     files
@@ -13,7 +14,7 @@ fn cases() -> String {
         .concat()
 }
 
-/// The headings of a Markdown file as links see them.
+/// The anchors of the headings in a Markdown file.
 fn anchors(file: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(root(file)).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#'));
@@ -24,21 +25,21 @@ fn anchors(file: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() {
+fn every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() {
     let (alerts, cases) = (read("alerts.rules.yaml"), cases());
     for alert in values(&alerts, "- alert:") {
-        let asked = format!("- alertname: {alert}\n");
-        let answers: BTreeSet<bool> = cases
-            .split(&asked)
+        let alert_name = format!("- alertname: {alert}\n");
+        let outcomes: BTreeSet<bool> = cases
+            .split(&alert_name)
             .skip(1)
             .map(|rest| rest.lines().nth(1).unwrap().trim() == "exp_alerts: []")
             .collect();
-        assert_eq!(answers, [false, true].into(), "{alert}");
+        assert_eq!(outcomes, [false, true].into(), "{alert}");
     }
 }
 
 #[test]
-fn every_alert_says_how_grave_it_is_whose_it_is_and_where_to_read_on() {
+fn every_alert_has_severity_component_summary_description_and_runbook() {
     let text = read("alerts.rules.yaml");
     let alerts: Vec<&str> = text.split("- alert:").skip(1).collect();
     assert!(alerts.len() > 15);
@@ -57,7 +58,7 @@ fn every_alert_says_how_grave_it_is_whose_it_is_and_where_to_read_on() {
 }
 
 #[test]
-fn every_runbook_link_has_something_to_lead_to() {
+fn every_runbook_link_points_to_a_heading() {
     let runbook = anchors("deploy/prometheus/runbook.md");
     let causes = anchors("config/rules/README.md");
     let text = read("alerts.rules.yaml");

@@ -1,4 +1,5 @@
-//! What the daemon does beside probing: control requests, and doubt of its own network.
+//! Control requests of a running daemon, and many targets that fail at once because of the
+//! prober's prober_cause network.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,24 +11,24 @@ use serde_json::Value;
 use crate::support::loopback::serve;
 use crate::support::process::Daemon;
 
-/// Path, user agent and whether there were credentials, of each request.
-type Seen = Arc<Mutex<Vec<(String, String, bool)>>>;
+/// The path, the user agent and whether `X-Shop` was present, of each received request.
+type Requests = Arc<Mutex<Vec<(String, String, bool)>>>;
 
-/// A gateway whose one route fails and that knows no other.
-async fn gateway() -> (SocketAddr, Seen) {
-    let seen = Seen::default();
-    let noted = Arc::clone(&seen);
+/// Serves a gateway whose two routes fail with 500 and that answers 404 to all others.
+async fn gateway() -> (SocketAddr, Requests) {
+    let requests = Requests::default();
+    let recorded = Arc::clone(&requests);
     let answer = move |uri: Uri, headers: HeaderMap| {
         let agent = headers
             .get("user-agent")
             .map(|agent| agent.to_str().unwrap());
-        let known = headers.contains_key("x-shop");
+        let has_shop_header = headers.contains_key("x-shop");
         let request = (
             uri.path().to_owned(),
             agent.unwrap_or_default().to_owned(),
-            known,
+            has_shop_header,
         );
-        noted.lock().unwrap().push(request);
+        recorded.lock().unwrap().push(request);
         let (status, body) = match uri.path() {
             "/orders" | "/plain" => (500, r#"{"message":"Internal Server Error"}"#),
             _ => (404, r#"{"message":"Not Found"}"#),
@@ -40,12 +41,12 @@ async fn gateway() -> (SocketAddr, Seen) {
         async move { (status, headers, body).into_response() }
     };
     let router = axum::Router::new().fallback(answer);
-    (serve(router).await, seen)
+    (serve(router).await, requests)
 }
 
 #[tokio::test]
-async fn controls_are_sent_only_where_a_path_is_named_and_count_as_no_probe() {
-    let (address, seen) = gateway().await;
+async fn control_requests_are_sent_only_with_a_control_path_and_are_not_counted_as_probes() {
+    let (address, requests) = gateway().await;
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n\
          [defaults]\ninterval = \"2s\"\ntimeout = \"1500ms\"\nconfirm_after = \"500ms\"\n\
@@ -55,31 +56,33 @@ async fn controls_are_sent_only_where_a_path_is_named_and_count_as_no_probe() {
          [[target]]\nname = \"plain\"\nurl = \"http://{address}/plain\"\n"
     );
     let mut daemon = Daemon::start(&text).await;
-    let controls = |seen: &Seen| {
-        let seen = seen.lock().unwrap();
-        let other = seen
+    let controls = |requests: &Requests| {
+        let requests = requests.lock().unwrap();
+        let other = requests
             .iter()
             .filter(|(path, _, _)| !path.starts_with("/p") && path != "/orders");
         other.cloned().collect::<Vec<_>>()
     };
-    daemon.metrics_until(|_| controls(&seen).len() >= 3).await;
-    // The counters agree as soon as no probe is on its way.
-    let metrics = daemon
-        .metrics_until(|text| probes(text, "orders") == asked(&seen, "/orders"))
+    daemon
+        .metrics_until(|_| controls(&requests).len() >= 3)
         .await;
-    for (path, agent, credentials) in controls(&seen) {
+    // The two counts agree as soon as no probe is in flight.
+    let metrics = daemon
+        .metrics_until(|text| probes(text, "orders") == request_count(&requests, "/orders"))
+        .await;
+    for (path, agent, credentials) in controls(&requests) {
         assert_eq!(path, "/no-such-route");
         assert!(agent.starts_with("probecause-control/"), "{agent}");
         assert!(
             !credentials,
-            "a control carries nothing that lets a probe in"
+            "a control request carried the headers of the target"
         );
     }
     assert!(metrics.contains("probecause_controls_dropped_total 0"));
     assert_eq!(daemon.terminate().await, Some(0));
 }
 
-/// Probes of a target that were counted.
+/// The number of probes of `target` in the metrics.
 fn probes(metrics: &str, target: &str) -> usize {
     let start = format!("probecause_probes_total{{target=\"{target}\"");
     let lines = metrics.lines().filter(|line| line.starts_with(&start));
@@ -87,9 +90,9 @@ fn probes(metrics: &str, target: &str) -> usize {
     counts.sum()
 }
 
-/// A configuration of eight targets at addresses of this machine on which nothing listens,
-/// each a site of its own; times in seconds.
-pub(crate) fn out_of_reach(net: &str, interval: u32, timeout: u32) -> String {
+/// Returns a configuration of eight targets on eight loopback addresses without a listener.
+/// `interval` and `timeout` are in seconds.
+pub(crate) fn unreachable_targets(net: &str, interval: u32, timeout: u32) -> String {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     let mut text = format!(
@@ -104,17 +107,20 @@ pub(crate) fn out_of_reach(net: &str, interval: u32, timeout: u32) -> String {
     text
 }
 
-fn asked(seen: &Seen, path: &str) -> usize {
-    let seen = seen.lock().unwrap();
-    seen.iter().filter(|(asked, _, _)| asked == path).count()
+fn request_count(requests: &Requests, path: &str) -> usize {
+    let requests = requests.lock().unwrap();
+    requests
+        .iter()
+        .filter(|(requested, _, _)| requested == path)
+        .count()
 }
 
 #[tokio::test]
-async fn many_unrelated_targets_out_of_reach_are_one_incident_of_the_prober() {
-    let mut daemon = Daemon::start(&out_of_reach("127.0.1", 4, 2)).await;
-    let own = "cause=\"prober-local\",certainty=\"likely\"} 1";
+async fn many_unrelated_unreachable_targets_are_one_prober_incident() {
+    let mut daemon = Daemon::start(&unreachable_targets("127.0.1", 4, 2)).await;
+    let prober_cause = "cause=\"prober-local\",certainty=\"likely\"} 1";
     let metrics = daemon
-        .metrics_until(|text| text.matches(own).count() == 8)
+        .metrics_until(|text| text.matches(prober_cause).count() == 8)
         .await;
     assert!(!metrics.contains("state=\"down\"} 1"), "{metrics}");
     let incidents: Vec<Value> =
@@ -125,6 +131,9 @@ async fn many_unrelated_targets_out_of_reach_are_one_incident_of_the_prober() {
     let note = incidents[0]["history"][0]["note"].as_str().unwrap();
     assert!(note.contains("fail in phase connect, on"), "{note}");
     let page = daemon.get("/").await;
-    assert!(page.contains("this prober"), "the page tells it");
+    assert!(
+        page.contains("this prober"),
+        "the page does not name the prober"
+    );
     assert_eq!(daemon.terminate().await, Some(0));
 }

@@ -1,4 +1,4 @@
-//! Faults below TLS: connections, HTTP/1.1, bodies, redirects.
+//! Faults without TLS: connections, HTTP/1.1 heads, bodies and redirects.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::faults::row::Row;
+use crate::faults::case::FaultCase;
 use crate::support::probe::{Server, answer, read_request, reset, serve, target};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// Sends `head`, then `piece` for ever, with this pause between.
+/// Serves `head`, then `piece` without end, with `pause` after each piece.
 async fn endless(head: &'static str, piece: &'static [u8], pause: Duration) -> Server {
     serve(move |mut stream, _| async move {
         read_request(&mut stream).await;
@@ -27,7 +27,7 @@ async fn endless(head: &'static str, piece: &'static [u8], pause: Duration) -> S
     .await
 }
 
-/// Sends this and then nothing, and keeps the connection.
+/// Serves `head`, then sends nothing and keeps the connection open.
 async fn stalls(head: &'static str) -> Server {
     serve(move |mut stream, _| async move {
         read_request(&mut stream).await;
@@ -37,7 +37,7 @@ async fn stalls(head: &'static str) -> Server {
     .await
 }
 
-/// A listener whose queue is full: Linux drops further SYNs, as a firewall would.
+/// Returns a listener whose accept queue is full. Linux drops further SYNs, as a firewall does.
 async fn full_queue() -> (SocketAddr, (Vec<TcpStream>, TcpListener)) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -51,7 +51,7 @@ async fn full_queue() -> (SocketAddr, (Vec<TcpStream>, TcpListener)) {
     (address, (held, listener))
 }
 
-/// Sixty-four megabytes of zeros, squeezed into sixty-four kilobytes.
+/// Returns a gzip response of 64 kilobytes that decompresses to 64 megabytes.
 fn bomb() -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let zeros = vec![0; 1 << 20];
@@ -66,28 +66,29 @@ fn bomb() -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
+/// A case whose server answers with `reply`.
 async fn answered(
     fault: &'static str,
     cause: &'static str,
     phase: Option<Phase>,
     reply: impl Into<Vec<u8>>,
-) -> Row {
-    Row::new(fault, cause, phase, target(&answer(reply).await.url("/")))
+) -> FaultCase {
+    FaultCase::new(fault, cause, phase, target(&answer(reply).await.url("/")))
 }
 
-/// The rows.
-pub(crate) async fn rows() -> Vec<Row> {
-    let mut rows = connections().await;
-    rows.extend(heads().await);
-    rows.extend(bodies().await);
-    rows.extend(lies().await);
-    rows.extend(redirects().await);
-    rows
+/// The cases of this module.
+pub(crate) async fn cases() -> Vec<FaultCase> {
+    let mut cases = connections().await;
+    cases.extend(heads().await);
+    cases.extend(bodies().await);
+    cases.extend(malformed_bodies().await);
+    cases.extend(redirects().await);
+    cases
 }
 
-async fn connections() -> Vec<Row> {
+async fn connections() -> Vec<FaultCase> {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}/", unused.local_addr().unwrap());
+    let unused_url = format!("http://{}/", unused.local_addr().unwrap());
     drop(unused);
     let (full, held) = full_queue().await;
     let resets = serve(|mut stream, _| async move {
@@ -100,32 +101,32 @@ async fn connections() -> Vec<Row> {
     });
     let (connect, processing) = (Some(Phase::Connect), Some(Phase::Processing));
     vec![
-        Row::new(
+        FaultCase::new(
             "nothing listens",
             "connection-refused",
             connect,
-            target(&nobody),
+            target(&unused_url),
         ),
-        Row::new(
+        FaultCase::new(
             "SYNs are dropped",
             "connect-timeout",
             connect,
             target(&format!("http://{full}/")),
         )
         .holding(held),
-        Row::new(
+        FaultCase::new(
             "reset before the request is read",
             "connection-reset",
             processing,
             target(&at_once.await.url("/")),
         ),
-        Row::new(
+        FaultCase::new(
             "reset after the request",
             "connection-reset",
             processing,
             target(&resets.await.url("/")),
         ),
-        Row::new(
+        FaultCase::new(
             "closed without an answer",
             "connection-reset",
             processing,
@@ -134,7 +135,7 @@ async fn connections() -> Vec<Row> {
     ]
 }
 
-async fn heads() -> Vec<Row> {
+async fn heads() -> Vec<FaultCase> {
     let processing = Some(Phase::Processing);
     let drip = endless(
         "HTTP/1.1 200 OK\r\nx-slow: ",
@@ -154,19 +155,19 @@ async fn heads() -> Vec<Row> {
     )
     .await;
     vec![
-        Row::new(
-            "accepted, then silent",
+        FaultCase::new(
+            "accepted, then no answer",
             "response-timeout",
             processing,
             target(&stalls("").await.url("/")),
         ),
-        Row::new(
-            "the head comes byte by byte",
+        FaultCase::new(
+            "the head arrives byte by byte",
             "response-timeout",
             processing,
             target(&drip.url("/")),
         ),
-        Row::new(
+        FaultCase::new(
             "the head never ends",
             "response-timeout",
             processing,
@@ -184,7 +185,7 @@ async fn heads() -> Vec<Row> {
     ]
 }
 
-async fn bodies() -> Vec<Row> {
+async fn bodies() -> Vec<FaultCase> {
     let transfer = Some(Phase::Transfer);
     let chunk: &[u8] = b"10\r\naaaaaaaaaaaaaaaa\r\n";
     let drip = endless(
@@ -203,26 +204,26 @@ async fn bodies() -> Vec<Row> {
     });
     let stalled = stalls("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc").await;
     vec![
-        Row::new(
+        FaultCase::new(
             "the body stalls",
             "response-timeout",
             transfer,
             target(&stalled.url("/")),
         ),
-        Row::new(
-            "the body comes byte by byte",
+        FaultCase::new(
+            "the body arrives byte by byte",
             "response-timeout",
             transfer,
             target(&drip.url("/")),
         ),
-        Row::new(
-            "a body without an end",
+        FaultCase::new(
+            "the body never ends",
             "response-timeout",
             transfer,
             target(&infinite.url("/")),
         ),
-        Row::new(
-            "reset within the body",
+        FaultCase::new(
+            "reset during the body",
             "connection-reset",
             transfer,
             target(&cut.await.url("/")),
@@ -230,63 +231,63 @@ async fn bodies() -> Vec<Row> {
     ]
 }
 
-/// Bodies that lie about their length or their form.
-async fn lies() -> Vec<Row> {
+/// Bodies that contradict their headers.
+async fn malformed_bodies() -> Vec<FaultCase> {
     let transfer = Some(Phase::Transfer);
     vec![
         answered(
-            "shorter than it says",
+            "a body shorter than its content-length",
             "response-truncated",
             transfer,
             format!("{OK}content-length: 10\r\n\r\nabc"),
         )
         .await,
         answered(
-            "longer than it says",
+            "a body longer than its content-length",
             "-",
             None,
             format!("{OK}content-length: 3\r\n\r\nabcdef"),
         )
         .await,
         answered(
-            "chunks without the last one",
+            "chunks without the final chunk",
             "response-truncated",
             transfer,
             format!("{CHUNKED}5\r\nabc"),
         )
         .await,
         answered(
-            "a chunk whose size is none",
+            "an invalid chunk size",
             "unexpected-body",
             transfer,
             format!("{CHUNKED}zz\r\nabc\r\n0\r\n\r\n"),
         )
         .await,
         answered(
-            "not the encoding it says",
+            "a body that is not in its content-encoding",
             "unexpected-body",
             transfer,
             format!("{OK}content-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain"),
         )
         .await,
-        answered("a body that unpacks to a thousand times", "-", None, bomb()).await,
+        answered("a decompression bomb", "-", None, bomb()).await,
     ]
 }
 
-async fn redirects() -> Vec<Row> {
+async fn redirects() -> Vec<FaultCase> {
     let again = answer("HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n").await;
     let metadata = "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/latest/\r\ncontent-length: 0\r\n\r\n";
     vec![
-        Row::new(
-            "redirects in a circle",
+        FaultCase::new(
+            "a redirect loop",
             "too-many-redirects",
             Some(Phase::Transfer),
             target(&again.url("/")),
         )
-        .with(|target| target.request.max_redirects = 5),
+        .with_target(|target| target.request.max_redirects = 5),
         answered(
             "a redirect to the metadata address",
-            // Our own refusal: the request was never sent.
+            // Rejected by the prober itself: the request was never sent.
             "prober-local",
             Some(Phase::Connect),
             metadata,

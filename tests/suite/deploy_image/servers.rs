@@ -1,5 +1,5 @@
-//! What the container meets: a name server, an endpoint with a certificate, and somebody
-//! who is called as AWS.
+//! Servers that the container connects to: a DNS server, a TLS endpoint and a CloudWatch
+//! endpoint.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,20 +12,21 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
-/// Where the name server listens.
+/// The address of the DNS server.
 pub(crate) const DNS: &str = "127.0.0.153";
 
-/// The zone that it alone knows, and the name of the watched endpoint in it.
+/// The zone that only this DNS server resolves.
 const ZONE: &str = "probecause.test";
+/// The host name of the probed endpoint.
 pub(crate) const TARGET: &str = "orders.probecause.test";
 
-/// A port of the loopback that was free a moment ago.
+/// Returns a loopback port that was free at the time of the call.
 pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-/// The metrics of a daemon, if it answers.
+/// Gets the metrics of a daemon; `None` if it does not answer.
 pub(crate) async fn metrics(port: u16) -> Option<String> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -33,21 +34,21 @@ pub(crate) async fn metrics(port: u16) -> Option<String> {
     client.get(url).send().await.ok()?.text().await.ok()
 }
 
-/// A name server, as long as it is held.
-pub(crate) struct Names(Child);
+/// A DNS server that is stopped on drop.
+pub(crate) struct DnsServer(Child);
 
-impl Drop for Names {
+impl Drop for DnsServer {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-impl Names {
+impl DnsServer {
     pub(crate) fn start() -> Self {
         let listen = format!("--listen-address={DNS}");
         let address = format!("--address=/{ZONE}/127.0.0.1");
-        let own = [
+        let options = [
             "--no-resolv",
             "--no-hosts",
             "--conf-file=/dev/null",
@@ -55,7 +56,7 @@ impl Names {
         ];
         let child = Command::new("dnsmasq")
             .args(["--keep-in-foreground", "--bind-interfaces", "--user=root"])
-            .args(own)
+            .args(options)
             .args([&listen, &address])
             .stderr(Stdio::null())
             .spawn()
@@ -64,7 +65,7 @@ impl Names {
     }
 }
 
-/// An authority that nobody but the image knows.
+/// A certificate authority that only the image trusts.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -79,7 +80,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// Serves the target over TLS, with a certificate of this authority; on which port.
+    /// Serves the target over TLS with a certificate of this authority. Returns the port.
     pub(crate) async fn serve(&self) -> u16 {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![TARGET.to_owned()]).unwrap();
@@ -100,7 +101,7 @@ impl Authority {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     let mut stream = acceptor.accept(stream).await?;
-                    // The request is small: it comes in one piece.
+                    // The request is small enough for one read.
                     let _ = stream.read(&mut [0; 4096]).await?;
                     let answer =
                         "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -113,14 +114,14 @@ impl Authority {
     }
 }
 
-/// Somebody who is called as AWS and understands nothing of it.
-pub(crate) struct Aws {
+/// A CloudWatch endpoint that answers every request with 503.
+pub(crate) struct CloudWatch {
     pub(crate) port: u16,
     called: Arc<Notify>,
 }
 
-impl Aws {
-    /// Its name, which the name server alone knows.
+impl CloudWatch {
+    /// Its host name, which only the DNS server of the test resolves.
     pub(crate) const NAME: &str = "monitoring.probecause.test";
 
     pub(crate) async fn start() -> Self {
@@ -139,9 +140,9 @@ impl Aws {
         Self { port, called }
     }
 
-    /// Waits until it was called by its name.
+    /// Waits for a request with the host name [`Self::NAME`].
     pub(crate) async fn until_called(&self, patience: Duration) {
         let called = tokio::time::timeout(patience, self.called.notified()).await;
-        called.expect("nobody asked for AWS by its name");
+        called.expect("no request for the CloudWatch endpoint arrived");
     }
 }

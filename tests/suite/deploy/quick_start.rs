@@ -1,12 +1,12 @@
-//! The four ways to run it: few lines each, which name what is there.
+//! The four command blocks of `deploy/README.md`: each is short and names existing files.
 
 use crate::deploy::read;
 
-/// The longest that somebody types in to try a thing.
+/// The longest allowed block, in lines.
 const LINES: usize = 10;
 
 #[test]
-fn each_way_to_run_it_takes_few_lines_that_name_what_is_there() {
+fn each_command_block_is_short_and_names_existing_files() {
     let page = read("../README.md");
     let blocks: Vec<_> = page.split("```sh\n").skip(1).collect();
     assert_eq!(blocks.len(), 4, "host, container, cluster, terminal");
@@ -18,7 +18,7 @@ fn each_way_to_run_it_takes_few_lines_that_name_what_is_there() {
             if word.starts_with("deploy/") {
                 named += 1;
                 let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(word);
-                assert!(path.exists(), "there is no {word}");
+                assert!(path.exists(), "{word} does not exist");
             }
         }
     }

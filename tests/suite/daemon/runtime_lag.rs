@@ -1,4 +1,4 @@
-//! A daemon that is held up itself: its targets are not to blame.
+//! A daemon that stalls, here because SIGSTOP stops it, never blames a target for its own lag.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::daemon::process::series;
 use crate::support::loopback::serve;
 use crate::support::process::Daemon;
 
-/// A target that answers in a third of a second. Twice that is slow, thrice that too late.
+/// Returns a configuration with two targets on an endpoint that answers in 333 ms: `patient`
+/// has a latency limit of 1 s, `hasty` a timeout of 1 s.
 async fn config() -> String {
     let answer = || async {
         sleep(Duration::from_millis(333)).await;
@@ -31,19 +32,19 @@ fn count(metrics: &str, name: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn a_stalled_daemon_blames_no_target() {
+async fn a_stalled_daemon_does_not_blame_a_target() {
     let daemon = Daemon::start(&config().await).await;
     daemon
         .metrics_until(|text| series(text, "probe_success", "hasty").len() == 1)
         .await;
-    // Stops come at any moment of a probe, in it and between two.
+    // The delays vary so that stops fall within probes and between them.
     for round in 0..8 {
         daemon.signal("-STOP").await;
         sleep(Duration::from_millis(1_500)).await;
         daemon.signal("-CONT").await;
         sleep(Duration::from_millis(400 + 130 * round)).await;
         let metrics = daemon.get("/metrics").await;
-        // It would be shown until two probes in a row were good.
+        // A wrong cause would stay until two probes in a row succeed.
         let causes = series(&metrics, "probecause_probable_cause", "patient");
         assert!(causes.is_empty(), "{causes:?}");
     }
@@ -54,7 +55,7 @@ async fn a_stalled_daemon_blames_no_target() {
     assert!(count(&metrics, "probecause_runtime_lag_seconds_sum ") > 8.0);
     for target in ["patient", "hasty"] {
         let failures = series(&metrics, "probecause_failures_total", target);
-        let ours = |line: &&str| line.contains("\"prober-local\"") || line.ends_with(" 0");
-        assert!(failures.iter().all(ours), "{failures:?}");
+        let excused = |line: &&str| line.contains("\"prober-local\"") || line.ends_with(" 0");
+        assert!(failures.iter().all(excused), "{failures:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a service manager is told, on a real datagram socket.
+//! The `sd_notify` protocol on a real datagram socket: readiness, watchdog, reload, stop.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -9,18 +9,18 @@ use tokio::process::{Child, Command};
 
 use crate::daemon::process::{config, endpoint};
 
-/// A daemon whose service manager is this test. The socket blocks the thread of a test, so
-/// its runtime needs another one for the endpoint.
-struct Supervised {
+/// A daemon that notifies this test as its service manager. Reading the socket blocks the
+/// thread of the test, so the runtime needs another thread for the endpoint.
+struct NotifyingDaemon {
     child: Child,
     socket: UnixDatagram,
     directory: tempfile::TempDir,
 }
 
-/// How long a message may take: they are waited for, not timed.
+/// How long to wait for a message. Only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Supervised {
+impl NotifyingDaemon {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config_file = directory.path().join("probecause.toml");
@@ -48,34 +48,37 @@ impl Supervised {
         }
     }
 
-    /// The next message, as its lines.
+    /// Receives the next message and returns its lines.
     fn next(&self) -> Vec<String> {
         let mut buffer = [0; 4096];
         let length = loop {
             match self.socket.recv(&mut buffer) {
                 Ok(length) => break length,
-                // The end of another test's child interrupts it: a call with a time limit
-                // is not begun again by the system (signal(7)).
-                Err(problem) if problem.kind() == ErrorKind::Interrupted => {}
-                Err(problem) => panic!("no message: {problem}"),
+                // SIGCHLD of another test's child interrupts the call, and a call with a
+                // timeout is not restarted (signal(7)).
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("received no message: {error}"),
             }
         };
         let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Messages up to the first that has this line.
+    /// Receives messages up to the first with a line that starts with `wanted`.
     fn until(&self, wanted: &str) -> Vec<Vec<String>> {
-        let begun = Instant::now();
-        let mut seen = Vec::new();
+        let started = Instant::now();
+        let mut received = Vec::new();
         loop {
             let message = self.next();
             let found = message.iter().any(|line| line.starts_with(wanted));
-            seen.push(message);
+            received.push(message);
             if found {
-                return seen;
+                return received;
             }
-            assert!(begun.elapsed() < PATIENCE, "no {wanted}: {seen:?}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "no message with {wanted}: {received:?}"
+            );
         }
     }
 
@@ -87,10 +90,10 @@ impl Supervised {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_service_manager_hears_of_start_life_reload_and_end() {
-    let mut daemon = Supervised::start().await;
+async fn the_service_manager_is_notified_of_start_watchdog_reload_and_stop() {
+    let mut daemon = NotifyingDaemon::start().await;
     let first = daemon.until("READY=1");
-    // Nothing goes before it: a manager that hears of life before would not wait for it.
+    // READY=1 is the first message: a watchdog ping before it would start the watchdog early.
     let expected = ["READY=1", "STATUS=watching 2 targets: 2 not known yet"];
     assert_eq!(first, [expected]);
     for _ in 0..3 {
@@ -102,12 +105,12 @@ async fn the_service_manager_hears_of_start_life_reload_and_end() {
     let reloading = daemon.until("RELOADING=1").pop().unwrap();
     assert!(reloading[1].starts_with("MONOTONIC_USEC="), "{reloading:?}");
     daemon.until("READY=1");
-    // A bad file: the old configuration goes on, and so does the service.
+    // After a failed reload the daemon is ready again with the previous configuration.
     std::fs::write(daemon.directory.path().join("probecause.toml"), "nonsense").unwrap();
     daemon.signal("-HUP").await;
     daemon.until("RELOADING=1");
-    let refused = daemon.until("READY=1").pop().unwrap();
-    assert_eq!(refused[1], "STATUS=watching 2 targets: 1 down");
+    let rejected = daemon.until("READY=1").pop().unwrap();
+    assert_eq!(rejected[1], "STATUS=watching 2 targets: 1 down");
     daemon.until("WATCHDOG=1");
 
     daemon.signal("-TERM").await;
@@ -117,38 +120,42 @@ async fn the_service_manager_hears_of_start_life_reload_and_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_hangs_does_not_say_that_it_lives() {
-    let daemon = Supervised::start().await;
+async fn a_stopped_process_sends_no_watchdog_ping() {
+    let daemon = NotifyingDaemon::start().await;
     daemon.until("WATCHDOG=1");
     daemon.signal("-STOP").await;
-    // What was under way may still come; then nothing, for longer than is granted.
+    // A ping may still be in the socket. After it none may arrive for longer than the
+    // watchdog timeout of 1.5 s.
     tokio::time::sleep(Duration::from_millis(200)).await;
     daemon.socket.set_nonblocking(true).unwrap();
     let mut buffer = [0; 4096];
     while daemon.socket.recv(&mut buffer).is_ok() {}
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(daemon.socket.recv(&mut buffer).is_err(), "it spoke");
+    assert!(
+        daemon.socket.recv(&mut buffer).is_err(),
+        "a stopped daemon sent a message"
+    );
     daemon.signal("-CONT").await;
     daemon.socket.set_nonblocking(false).unwrap();
     daemon.until("WATCHDOG=1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manager_that_cannot_be_reached_is_said_clearly() {
+async fn an_unreachable_service_manager_is_a_clear_error() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("probecause.toml");
     std::fs::write(&file, config(endpoint().await, &["ok"])).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_probecause"))
         .args(["run", "--config"])
         .arg(&file)
-        .env("NOTIFY_SOCKET", directory.path().join("nobody"))
+        .env("NOTIFY_SOCKET", directory.path().join("no-socket"))
         .output()
         .await
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        told.contains("cannot reach the service manager at"),
-        "{told}"
+        stderr.contains("cannot reach the service manager at"),
+        "{stderr}"
     );
 }

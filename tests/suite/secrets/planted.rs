@@ -1,4 +1,5 @@
-//! Where a secret may stand, each with a text of its own.
+//! A configuration with a distinct secret in every setting that takes one, and the servers
+//! that it probes and publishes to.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -22,10 +23,10 @@ use tokio::process::Command;
 use crate::support::cloudwatch::answers;
 use crate::support::loopback::serve;
 
-/// Who may look at the daemon's endpoint.
+/// User name and password of the daemon's endpoint.
 pub(crate) const VIEWER: (&str, &str) = ("viewer", "PLANTED-viewer-password");
 
-/// Targets by name, path and what they are told; their secrets stand in files and variables.
+/// Name, path and settings of each target. The secrets are in files and environment variables.
 const TARGETS: [(&str, &str, &str); 9] = [
     (
         "header-env",
@@ -42,7 +43,7 @@ const TARGETS: [(&str, &str, &str); 9] = [
         "/",
         "request.headers = { X-Secret = { credential = \"header-credential\" } }",
     ),
-    // What it expects is not what comes, so that the error tells of both.
+    // The expectations do not match, so that the error quotes the response.
     (
         "bearer",
         "/",
@@ -76,18 +77,18 @@ const TARGETS: [(&str, &str, &str); 9] = [
     ),
 ];
 
-/// Everything that the program is given.
-pub(crate) struct Plant {
-    /// By the place: what must show nowhere.
+/// The inputs of the program, with the secrets in them.
+pub(crate) struct PlantedSecrets {
+    /// The secrets, by the setting that contains them.
     pub(crate) secrets: BTreeMap<&'static str, String>,
     pub(crate) directory: TempDir,
-    /// Everything that CloudWatch was told.
+    /// The bodies of all requests to CloudWatch.
     pub(crate) published: Arc<Mutex<String>>,
     environment: Vec<(&'static str, String)>,
 }
 
-impl Plant {
-    /// Writes the files, and starts the target and a CloudWatch.
+impl PlantedSecrets {
+    /// Writes the files and starts the target and a CloudWatch endpoint.
     pub(crate) async fn new(log_format: &str) -> Self {
         let published = Arc::new(Mutex::new(String::new()));
         let target = serve(Router::new().fallback(echo)).await;
@@ -95,22 +96,22 @@ impl Plant {
             .fallback(record)
             .with_state(Arc::clone(&published));
         let cloudwatch = serve(recorder).await;
-        let mut plant = Self {
+        let mut planted = Self {
             secrets: BTreeMap::new(),
             directory: tempfile::tempdir().unwrap(),
             published,
             environment: Vec::new(),
         };
-        plant.endpoint();
-        let text = plant.targets(target) + &settings(log_format, cloudwatch);
-        plant.write("probecause.toml", &text);
-        let wrong = plant.wrong();
-        plant.write("wrong.toml", &wrong);
-        plant.variables();
-        plant
+        planted.write_web_config();
+        let text = planted.targets(target) + &settings(log_format, cloudwatch);
+        planted.write("probecause.toml", &text);
+        let wrong = planted.invalid_config();
+        planted.write("wrong.toml", &wrong);
+        planted.set_variables();
+        planted
     }
 
-    /// The program, with all that it needs to know.
+    /// Returns a command that runs the program with the secrets in its environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_probecause"));
         command
@@ -124,7 +125,7 @@ impl Plant {
         command
     }
 
-    /// A file of the configuration's folder.
+    /// The path of a file in the configuration directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -133,15 +134,15 @@ impl Plant {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    /// A new secret.
-    fn secret(&mut self, place: &'static str) -> String {
-        let text = format!("PLANTED-{place}-3f9c");
-        self.secrets.insert(place, text.clone());
+    /// Creates and registers a secret for a setting.
+    fn secret(&mut self, setting: &'static str) -> String {
+        let text = format!("PLANTED-{setting}-3f9c");
+        self.secrets.insert(setting, text.clone());
         text
     }
 
-    /// Who gets in: a key, and a password's hash.
-    fn endpoint(&mut self) {
+    /// Writes the web configuration with a TLS key and a password hash.
+    fn write_web_config(&mut self) {
         let hash = bcrypt::hash(VIEWER.1, 4).unwrap();
         self.write(
             "web.yml",
@@ -153,16 +154,16 @@ impl Plant {
         );
         self.secrets.insert("viewer's hash", hash);
         self.secrets.insert("viewer", VIEWER.1.to_owned());
-        self.pair("own", "the endpoint's key");
+        self.write_key_pair("own", "the endpoint's key");
     }
 
-    /// A certificate and its key, whose middle line must show nowhere.
-    fn pair(&mut self, name: &str, place: &'static str) {
+    /// Writes a certificate and its key. A line of the key is registered as a secret.
+    fn write_key_pair(&mut self, name: &str, setting: &'static str) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let pem = key.serialize_pem();
         let line = pem.lines().nth(1).unwrap().to_owned();
-        self.secrets.insert(place, line);
+        self.secrets.insert(setting, line);
         self.write(
             &format!("{name}.pem"),
             &params.self_signed(&key).unwrap().pem(),
@@ -170,22 +171,22 @@ impl Plant {
         self.write(&format!("{name}.key"), &pem);
     }
 
-    /// A target for each place.
+    /// Writes the secret files and returns the configuration of the targets at address `at`.
     fn targets(&mut self, at: SocketAddr) -> String {
-        for (file, place) in [
+        for (file, setting) in [
             ("header.txt", "header-file"),
             ("header-credential", "header-credential"),
             ("token.txt", "bearer"),
             ("password.txt", "password"),
             ("body.json", "body-file"),
         ] {
-            let secret = self.secret(place);
+            let secret = self.secret(setting);
             self.write(file, &secret);
         }
         let basic = STANDARD.encode(format!("probe:{}", self.secrets["password"]));
         self.secrets.insert("basic header", basic);
-        self.pair("client", "the target's key");
-        let [query, body] = ["query", "body"].map(|place| self.secret(place));
+        self.write_key_pair("client", "the target's key");
+        let [query, body] = ["query", "body"].map(|setting| self.secret(setting));
         let query_path = format!("/?token={query}");
         let body_keys = format!("request.method = \"POST\"\nrequest.body = \"{body}\"");
         let target = |(name, path, keys): (&str, &str, &str)| {
@@ -197,9 +198,10 @@ impl Plant {
         text
     }
 
-    /// A configuration with secrets where they must not stand, or cannot be used.
-    fn wrong(&mut self) -> String {
-        let [url, inline, broken] = ["url", "inline", "broken"].map(|place| self.secret(place));
+    /// Returns an invalid configuration with secrets in settings that must not hold them, and with
+    /// an unusable secret file.
+    fn invalid_config(&mut self) -> String {
+        let [url, inline, broken] = ["url", "inline", "broken"].map(|setting| self.secret(setting));
         self.write("broken.txt", &format!("{broken}\u{1}\nmore"));
         format!(
             "[[target]]\nname = \"a\"\nurl = \"https://user:{url}@a.example/\"\n\
@@ -211,9 +213,10 @@ impl Plant {
         )
     }
 
-    fn variables(&mut self) {
+    /// Sets the environment variables that hold secrets.
+    fn set_variables(&mut self) {
         let header = self.secret("header-env");
-        let [key, session] = ["aws-secret-key", "aws-session"].map(|place| self.secret(place));
+        let [key, session] = ["aws-secret-key", "aws-session"].map(|setting| self.secret(setting));
         self.environment = vec![
             ("PLANTED_HEADER", header),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
@@ -234,17 +237,17 @@ fn settings(log_format: &str, cloudwatch: SocketAddr) -> String {
     )
 }
 
-/// A target that says everything it was told, in every way that an answer has.
+/// The target: answers with everything that it received in headers, body and redirect.
 async fn echo(uri: Uri, headers: HeaderMap, body: String) -> Response {
-    let mut told: Vec<String> = headers
+    let mut received: Vec<String> = headers
         .iter()
         .map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value.as_bytes())))
         .collect();
-    told.push(uri.to_string());
-    told.push(body);
-    let told = told.join(" ").replace(['\r', '\n'], " ");
+    received.push(uri.to_string());
+    received.push(body);
+    let received = received.join(" ").replace(['\r', '\n'], " ");
     if uri.path() == "/redirect" {
-        let safe: String = told.split(' ').collect::<Vec<_>>().join("+");
+        let safe: String = received.split(' ').collect::<Vec<_>>().join("+");
         return (
             StatusCode::FOUND,
             [(header::LOCATION, format!("/moved/{safe}?{safe}"))],
@@ -253,15 +256,15 @@ async fn echo(uri: Uri, headers: HeaderMap, body: String) -> Response {
     }
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/json"),
-        ("apigw-requestid", &*told),
-        ("x-amzn-errortype", &*told),
-        ("server", &*told),
+        ("apigw-requestid", &*received),
+        ("x-amzn-errortype", &*received),
+        ("server", &*received),
     ];
-    let body = json!({ "message": told, "errorType": told, "errorMessage": told });
+    let body = json!({ "message": received, "errorType": received, "errorMessage": received });
     (StatusCode::INTERNAL_SERVER_ERROR, headers, body.to_string()).into_response()
 }
 
-/// Takes whatever CloudWatch is told; answers everything with nothing.
+/// The CloudWatch endpoint: records every request body and answers with an empty object.
 async fn record(
     State(published): State<Arc<Mutex<String>>>,
     headers: HeaderMap,
