@@ -3,8 +3,6 @@
 //! The fuzzer calls them with generated inputs, and `tests/suite/fuzz.rs` with those of the
 //! corpus. A panic or a failed assertion is a finding. No check uses the network.
 
-#![expect(clippy::unwrap_used, reason = "a test helper fails by panicking")]
-
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
