@@ -8,7 +8,7 @@ use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::io::probe::Prober;
-use probecause::model::observation::Phase;
+use probecause::model::observation::{Fault, Phase};
 use probecause::model::target::Target;
 
 /// A fault and the expected diagnosis.
@@ -127,18 +127,7 @@ pub(crate) async fn check(name: &str, cases: Vec<FaultCase>) {
             println!("  misses: expected {}: {why}", case.cause);
             writeln!(table, "  misses: expected {}: {why}", case.cause).unwrap();
         }
-        let as_expected = cause == case.cause && phase == case.phase;
-        match (case.misses, as_expected) {
-            (None, false) => mismatches.push(format!(
-                "{}: {cause} in {phase_name:?} ({:?}), expected {} in {:?}",
-                case.fault, observation.fault, case.cause, case.phase
-            )),
-            (Some(why), true) => mismatches.push(format!(
-                "{}: diagnosed as expected now, but marked as a miss: {why}",
-                case.fault
-            )),
-            (None, true) | (Some(_), false) => {}
-        }
+        mismatches.extend(mismatch(&case, cause, observation.fault.as_ref()));
         if grew > MEGABYTES {
             mismatches.push(format!("{}: the probe used {grew} MB", case.fault));
         }
@@ -146,6 +135,23 @@ pub(crate) async fn check(name: &str, cases: Vec<FaultCase>) {
     }
     assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
     insta::assert_snapshot!(name, table);
+}
+
+/// Describes how the diagnosis differs from what the case expects, if it does.
+fn mismatch(case: &FaultCase, cause: &str, fault: Option<&Fault>) -> Option<String> {
+    let phase = fault.map(|fault| fault.phase);
+    let as_expected = cause == case.cause && phase == case.phase;
+    match (case.misses, as_expected) {
+        (None, false) => Some(format!(
+            "{}: {cause} in {phase:?} ({fault:?}), expected {} in {:?}",
+            case.fault, case.cause, case.phase
+        )),
+        (Some(why), true) => Some(format!(
+            "{}: diagnosed as expected now, but marked as a miss: {why}",
+            case.fault
+        )),
+        (None, true) | (Some(_), false) => None,
+    }
 }
 
 /// Resets the kernel's peak memory of this process. Returns the current memory in kilobytes.

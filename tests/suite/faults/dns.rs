@@ -132,7 +132,13 @@ pub(crate) async fn cases() -> Vec<FaultCase> {
         case.with_prober(prober_using(circle))
             .known_miss("the resolver reports a CNAME loop as a name without an address"),
     );
+    cases.extend(address_lists().await);
+    cases
+}
 
+/// Names with forty addresses, some or all of which have no listener.
+async fn address_lists() -> Vec<FaultCase> {
+    let mut cases = Vec::new();
     let server = answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let url = format!("http://name.test:{}/", server.address.port());
     // No other address of 127.0.0.0/8 has a listener.
