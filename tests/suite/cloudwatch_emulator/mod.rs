@@ -89,7 +89,7 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
         sink.publish(&recovered.again());
         sleep(Duration::from_secs(1)).await;
     }
-    sink.shutdown(Duration::from_secs(5)).await;
+    sink.shutdown(PATIENCE).await;
     assert_eq!(metrics.spool_datapoints.get(), 0);
 }
 
@@ -116,7 +116,7 @@ async fn the_alarm_of_a_removed_target_is_disabled_until_the_target_is_added_aga
     emulator.until_actions(&alarm, true, PATIENCE).await;
     let tags = emulator.tags(&alarm).await;
     assert_eq!(tags["probecause:cause"], "none");
-    sink.shutdown(Duration::from_secs(5)).await;
+    sink.shutdown(PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
