@@ -15,6 +15,7 @@ use probecause::io::store::Store;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::{Instant, sleep};
 
+use crate::cloudwatch_faults::denied::PATIENCE;
 use crate::cloudwatch_faults::server::{Answer, Server};
 use crate::support::cloudwatch::reports::{passed, settings, target};
 
@@ -105,6 +106,20 @@ async fn check(row: Row) {
         // A name that never resolves (RFC 6761).
         first.cloudwatch.endpoint_url = Some("http://monitoring.invalid".to_owned());
     }
+    let listening = server.clone();
+    let listen = move || {
+        let listener: TcpListener = socket.listen(64).unwrap();
+        listening.start_on(listener);
+    };
+    if row.away.is_zero() {
+        // Before the sink connects, which would otherwise be refused now and then.
+        listen();
+    } else {
+        tokio::spawn(async move {
+            sleep(row.away).await;
+            listen();
+        });
+    }
     let directory = tempfile::tempdir().unwrap();
     let metrics = DaemonMetrics::new().unwrap();
     let (store, _) = Store::open(directory.path(), metrics.store_metrics()).await;
@@ -119,13 +134,6 @@ async fn check(row: Row) {
     for target in &targets {
         sink.publish(&passed(target, "here"));
     }
-    let listening = server.clone();
-    tokio::spawn(async move {
-        sleep(row.away).await;
-        let listener: TcpListener = socket.listen(64).unwrap();
-        listening.start_on(listener);
-    });
-
     sleep(row.away).await;
     sink.configure(good);
     let begun = Instant::now();
@@ -137,10 +145,10 @@ async fn check(row: Row) {
     };
     while !settled() {
         let taken = server.taken.lock().unwrap().clone();
-        assert!(begun.elapsed() < Duration::from_secs(45), "{taken:#?}");
+        assert!(begun.elapsed() < PATIENCE, "{taken:#?}");
         sleep(Duration::from_millis(20)).await;
     }
-    sink.shutdown(Duration::from_secs(3)).await;
+    sink.shutdown(PATIENCE).await;
     store.close().await;
 
     compare(&row, &log.errors(), &server, &metrics);
