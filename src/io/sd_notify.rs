@@ -29,7 +29,7 @@ pub struct SdNotifyError {
     source: std::io::Error,
 }
 
-/// Watchdog messages per timeout, so that one may be late or lost.
+/// Number of watchdog messages per watchdog timeout, so that one may be late or lost.
 const HEARTBEATS_PER_TIMEOUT: u32 = 3;
 
 /// Maximum length of a status in bytes; `systemctl status` shows a single line.
@@ -42,7 +42,8 @@ impl SdNotify {
     /// processes inherit the watchdog variables but must ignore them.
     ///
     /// # Errors
-    /// The named socket cannot be reached, so the manager would wait for a message in vain.
+    /// Returns an error if the named socket cannot be reached: the manager would wait for a
+    /// message in vain.
     pub fn from_environment(
         variable: impl Fn(&str) -> Option<OsString>,
         process: u32,
