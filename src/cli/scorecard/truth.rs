@@ -94,15 +94,12 @@ mod tests {
     /// Checks the true causes of two targets, `a` with a label and `b` without, as `name=cause`.
     fn check(label: &str, expected: &[&str], result: Result<&[&str], &str>) {
         let url = url::Url::parse("https://example.com/").unwrap();
-        let mut labelled = Target::with_defaults("a", url.clone());
+        let mut labeled = Target::with_defaults("a", url.clone());
         if !label.is_empty() {
-            labelled.labels.insert(LABEL.to_owned(), label.to_owned());
+            labeled.labels.insert(LABEL.to_owned(), label.to_owned());
         }
         let settings = Settings {
-            targets: vec![
-                Arc::new(labelled),
-                Arc::new(Target::with_defaults("b", url)),
-            ],
+            targets: vec![Arc::new(labeled), Arc::new(Target::with_defaults("b", url))],
             ..Settings::default()
         };
         let expected: Vec<_> = expected
