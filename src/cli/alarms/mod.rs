@@ -90,7 +90,8 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
 /// default chain.
 ///
 /// # Errors
-/// As [`run`], after the action was run in every destination.
+/// Returns a message about each destination in which the action failed, after running it in
+/// every destination.
 pub async fn carry_out(
     action: &Action,
     settings: &Settings,

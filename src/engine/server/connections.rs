@@ -37,7 +37,7 @@ const MAX_HEADER_BYTES: u16 = 16 * 1024;
 /// Pause after an error of accepting connections, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` completes, then finishes the requests in progress.
+/// Serves connections until `shutdown` completes, then finishes the requests in progress.
 pub(super) async fn serve(
     listener: TcpListener,
     state: ServerState,

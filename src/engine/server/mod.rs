@@ -70,7 +70,7 @@ impl ServerState {
     /// Applies new settings, except the address, which needs a restart.
     ///
     /// # Errors
-    /// As [`ServerState::new`]; the previous settings stay in effect.
+    /// Returns an error if the TLS settings are invalid; the previous settings stay in effect.
     pub fn configure(&self, settings: &ServerSettings) -> Result<(), TlsError> {
         self.access
             .send_replace(Arc::new(AccessControl::new(settings)?));
@@ -89,7 +89,7 @@ impl ServerState {
     }
 }
 
-/// Serves until `shutdown` completes, then finishes the requests in progress.
+/// Serves HTTP until `shutdown` completes, then finishes the requests in progress.
 pub async fn serve(
     listener: TcpListener,
     state: ServerState,

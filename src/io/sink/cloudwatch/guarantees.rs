@@ -22,7 +22,7 @@ use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-/// A target that is down and names a cause.
+/// The report of a target that is down, with a named cause.
 fn down(target: &Arc<Target>) -> Report {
     let now = Timestamp::now();
     let cause = CauseId::new("lambda-throttled").unwrap();

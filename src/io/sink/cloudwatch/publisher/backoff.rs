@@ -1,4 +1,4 @@
-//! How long the publisher waits after requests that failed.
+//! Computes how long the publisher waits after failed requests.
 
 use std::time::Duration;
 
