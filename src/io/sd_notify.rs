@@ -23,7 +23,10 @@ pub struct SdNotify {
 
 /// The notification socket cannot be reached.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot reach the service manager at {socket} (NOTIFY_SOCKET): {source}")]
+#[error(
+    "cannot reach the service manager at {socket} (NOTIFY_SOCKET): {source}; \
+     unset NOTIFY_SOCKET to start without a service manager"
+)]
 pub struct SdNotifyError {
     socket: String,
     source: std::io::Error,
@@ -240,7 +243,8 @@ mod tests {
     fn an_unreachable_service_manager_is_an_error() {
         let error = connect_to(OsStr::new("/nowhere/notify"), &[]).unwrap_err();
         let expected = "cannot reach the service manager at /nowhere/notify (NOTIFY_SOCKET): \
-                        No such file or directory (os error 2)";
+                        No such file or directory (os error 2); \
+                        unset NOTIFY_SOCKET to start without a service manager";
         assert_eq!(error.to_string(), expected);
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Truths(BTreeMap<TargetName, Truth>);
 /// The label that names a target's true cause.
 pub(super) const LABEL: &str = "injected";
 
-/// The value for a healthy target.
+/// The value of the label, and of `--expect`, for a healthy target.
 pub(super) const NONE: &str = "none";
 
 /// Parses `TARGET=CAUSE`. A target's name may contain `=`, a cause cannot.
