@@ -9,14 +9,14 @@ use probecause::cli::{Cli, Exit};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The allocator requests huge pages, which many small allocations fill badly. Without
-    // them a daemon of a thousand targets uses a third less memory and is no slower. An
-    // error is harmless: the daemon then uses more memory.
+    // With huge pages, which the allocator requests and many small allocations fill badly, a
+    // daemon of a thousand targets uses half as much memory again and is no faster. An error
+    // is harmless: the daemon then only uses more memory.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
-    // One thread suffices, since probes, rendering and the store have their own, and tasks on
-    // one thread wake each other without a system call.
+    // One thread suffices, since probes, rendering and the store have threads of their own,
+    // and tasks on one thread wake each other without a system call.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

@@ -1,4 +1,4 @@
-//! `probecause check`: reports every problem of a configuration and of the user's rules.
+//! `probecause check`: reports every problem of a configuration and of custom rules.
 //!
 //! It reads the same files as the daemon and contacts no target.
 
@@ -62,7 +62,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// The result of a check.
+/// The problems that a check found, and what it counted.
 #[derive(Default)]
 struct CheckReport {
     problems: Vec<Problem>,
@@ -72,7 +72,7 @@ struct CheckReport {
     targets: Option<usize>,
     /// How the targets are distributed over the shards.
     shards: Option<String>,
-    /// The number of files with the user's rules.
+    /// The number of files with custom rules.
     rules: usize,
 }
 
@@ -80,7 +80,7 @@ fn check_configuration(file: &Path) -> Result<CheckReport, ConfigError> {
     let loaded = config::load(file)?;
     let (shards, index_error) = shard_summary(&loaded.settings);
     let mut notes = loaded.notes;
-    // A note, since the configuration may be meant for another machine.
+    // It is a note, not a problem, since the configuration may be meant for another machine.
     notes.extend(index_error.map(|error| Problem {
         file: file.to_owned(),
         line: None,
@@ -114,12 +114,12 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     match shard::index(&settings.shards, |name| std::env::var(name).ok()) {
         Ok(own) => {
             let count = counts[own as usize];
-            (Some(format!("shard {own} of {total} holds {count}")), None)
+            (Some(format!("shard {own} of {total} probes {count}")), None)
         }
         Err(error) => {
             let least = counts.iter().min().unwrap_or(&0);
             let most = counts.iter().max().unwrap_or(&0);
-            let range = format!("{total} shards hold {least} to {most} each");
+            let range = format!("{total} shards probe {least} to {most} each");
             (Some(range), Some(error))
         }
     }
@@ -192,7 +192,7 @@ mod tests {
             warnings: std::iter::repeat_with(problem).take(warnings).collect(),
             notes: Vec::new(),
             targets,
-            shards: (rules == 3).then(|| "shard 0 of 2 holds 5".to_owned()),
+            shards: (rules == 3).then(|| "shard 0 of 2 probes 5".to_owned()),
             rules,
         };
         assert_eq!(summary(&report), text);
@@ -204,7 +204,7 @@ mod tests {
         check(0, 1, Some(12), 0, "fine: 12 targets, 1 warning");
         check(0, 0, Some(2), 1, "fine: 2 targets, 1 file of rules");
         check(0, 0, None, 2, "fine: 2 files of rules");
-        let shared = "fine: 9 targets, shard 0 of 2 holds 5, 3 files of rules";
+        let shared = "fine: 9 targets, shard 0 of 2 probes 5, 3 files of rules";
         check(0, 0, Some(9), 3, shared);
         check(1, 0, None, 0, "1 problem");
         check(3, 2, None, 0, "3 problems, 2 warnings");

@@ -28,7 +28,7 @@ pub struct Args {
 /// Runs the command. The exit is [`Exit::Fine`] if every file was read, whatever the causes.
 ///
 /// # Errors
-/// The user's rules are invalid, or standard output cannot be written.
+/// Returns an error if the custom rules are invalid or standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let rulebook = args.rules.rulebook()?;
     let mut exit = Exit::Fine;

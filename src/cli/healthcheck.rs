@@ -27,7 +27,7 @@ pub struct Args {
     url: Url,
 }
 
-/// A daemon that takes longer to respond is not healthy.
+/// Time limit for the daemon's response. A daemon that takes longer is not healthy.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the command. The exit is [`Exit::Bad`] if the daemon is unreachable or not healthy.

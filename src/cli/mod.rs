@@ -67,12 +67,12 @@ pub enum Exit {
     Usage,
 }
 
-/// What the standard streams support.
+/// The capabilities of the standard streams.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
-    /// Standard output may be colored.
+    /// Whether standard output may be colored.
     pub color: bool,
-    /// Standard error is a terminal and may show progress.
+    /// Whether standard error is a terminal and may show progress.
     pub progress: bool,
 }
 
@@ -89,7 +89,8 @@ impl Exit {
 }
 
 impl Terminal {
-    /// Inspects the process's streams. A non-empty `NO_COLOR` disables colors.
+    /// Detects the capabilities of the process's streams. A non-empty `NO_COLOR` disables
+    /// colors.
     #[must_use]
     pub fn detect() -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -109,7 +110,7 @@ fn paint(text: &str, code: u8, color: bool) -> String {
     }
 }
 
-/// The candidates with their shares, such as `lambda-throttled 60 %, api-throttled 40 %`.
+/// Formats candidates with their shares, such as `lambda-throttled 60 %, api-throttled 40 %`.
 fn candidate_shares(candidates: &[Candidate]) -> String {
     let shares = candidates
         .iter()
@@ -120,7 +121,7 @@ fn candidate_shares(candidates: &[Candidate]) -> String {
 /// Prints a command's result to standard output.
 ///
 /// # Errors
-/// Writing failed. A closed pipe (`| head`) is not an error.
+/// Returns an error if writing failed. A closed pipe (`| head`) is not an error.
 fn print(text: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

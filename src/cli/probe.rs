@@ -24,7 +24,7 @@ use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::{HeaderText, Target};
 
-/// How often the progress line is redrawn.
+/// Interval at which the progress line is redrawn.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Arguments of `probe`.
@@ -85,7 +85,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Diagnoses one observation by the rules of the settings.
+/// Diagnoses one observation with the rules of the settings.
 fn diagnose_once(
     settings: &Settings,
     target: &Target,

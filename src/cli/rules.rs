@@ -1,4 +1,4 @@
-//! The options `--rules` and `--config`, which add the user's rules to the built-in ones.
+//! The options `--rules` and `--config`, which add custom rules to the built-in ones.
 //!
 //! Shared by `diagnose` and `explain`. Warnings about rules are reported by `check` only.
 
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::io::config;
 
-/// The arguments that name rules.
+/// The arguments that select custom rules.
 #[derive(Debug, clap::Args)]
 pub struct RulesArgs {
     /// Also use the rules in this directory.
@@ -19,10 +19,10 @@ pub struct RulesArgs {
 }
 
 impl RulesArgs {
-    /// The built-in rules together with the user's.
+    /// Returns the built-in rules together with the custom rules.
     ///
     /// # Errors
-    /// All problems of the directory or of the configuration.
+    /// Returns all problems of the directory or of the configuration.
     pub(super) fn rulebook(&self) -> Result<Rulebook, String> {
         let rulebook = match (&self.rules, &self.config) {
             (Some(directory), _) => {

@@ -93,7 +93,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     Ok(exit)
 }
 
-/// Sends a message for every change of the files, until the receiver is dropped.
+/// Sends a message for every change of the configuration files, until the receiver is dropped.
 async fn watch(mut files: config::Watch, changed: mpsc::Sender<()>) {
     loop {
         files.changed().await;

@@ -8,20 +8,23 @@ use url::Url;
 use crate::io::simulator::RouteFault;
 use crate::model::target::{BodyMatch, HealthSettings, Target, TlsSettings};
 
-/// Short, so that results appear within seconds.
+/// Interval between the probes of a target. It is short, so that results appear within
+/// seconds.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shorter than the interval, so that a failure is confirmed before the next slot.
+/// Delay of a confirming probe. It is shorter than the interval, so that a failure is
+/// confirmed before the next slot.
 const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 
-/// Shorter than the interval. The simulator responds within a quarter of a second, except
-/// for [`RouteFault::Timeout`].
+/// Timeout of a probe. It is shorter than the interval. The simulator responds within a
+/// quarter of a second, except for [`RouteFault::Timeout`].
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The interval of a route that responds after the integration timeout of 30 s.
+/// Interval between the probes of a route that responds after the integration timeout of 30 s.
 const SLOW_INTERVAL: Duration = Duration::from_secs(40);
 
-/// The timeout of such a route: longer than the integration timeout, shorter than the interval.
+/// Timeout of a probe of a route that responds after the integration timeout: longer than the
+/// integration timeout, shorter than the interval.
 const SLOW_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// A target at `address` that trusts the simulator's certificate authority. With

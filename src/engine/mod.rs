@@ -2,7 +2,7 @@
 //!
 //! It imports [`io`](crate::io), [`domain`](crate::domain) and [`model`](crate::model).
 //! [`app`] starts and stops the tasks; [`scheduler`] runs probes when they are due;
-//! [`monitor`] processes their results; [`server`] answers HTTP requests.
+//! [`monitor`] processes their results; [`server`] serves HTTP.
 
 pub mod app;
 pub mod monitor;

@@ -128,10 +128,11 @@ pub fn result(parts: ResultParts<'_>) -> Value {
     json!(ResultObject::new(parts))
 }
 
-/// A target of the API: the result object of its latest probe plus the target's state.
+/// Builds the JSON object of a target: the result object of its latest probe plus the target's
+/// state.
 ///
-/// While an incident is open, cause and evidence are the incident's, which rest on more than the
-/// latest probe.
+/// While an incident is open, cause and evidence are those of the incident, which are based on
+/// more than the latest probe.
 #[must_use]
 pub fn target(report: &Report) -> Value {
     let incident = report.incident.as_deref();
@@ -162,8 +163,9 @@ pub fn target(report: &Report) -> Value {
     })
 }
 
-/// A target that this process has not probed yet: every key of [`target`], with the
-/// values of the incident restored from before a restart, if there is one.
+/// Builds the JSON object of a target that this process has not probed yet: every key of
+/// [`target`], with the values of the incident restored from before a restart, if there is
+/// one.
 #[must_use]
 pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident>) -> Value {
     let url = Cow::Owned(shown_url(&target.url));
@@ -188,7 +190,7 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident
     json!(object)
 }
 
-/// A cause of the API.
+/// Builds the JSON object of a cause.
 #[must_use]
 pub fn cause(info: &CauseInfo) -> Value {
     json!({
@@ -200,7 +202,7 @@ pub fn cause(info: &CauseInfo) -> Value {
     })
 }
 
-/// An incident of the API.
+/// Builds the JSON object of an incident.
 #[must_use]
 pub fn incident(incident: &Incident) -> Value {
     json!({
@@ -232,19 +234,19 @@ fn candidates(verdict: &Verdict) -> Vec<Value> {
         .collect()
 }
 
-/// How much of the measured times may be the prober's own delay; `None` if negligible or
-/// unknown.
+/// Maximum part of the measured times that may be the prober's own delay, in seconds; `None`
+/// if negligible or unknown.
 fn own_lag(observation: &Observation) -> Option<f64> {
     (!observation.own_lag.is_zero()).then(|| seconds(observation.own_lag))
 }
 
-/// A time as RFC 3339 with milliseconds.
+/// Formats a time as RFC 3339 with milliseconds.
 #[must_use]
 pub fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// A duration in seconds, rounded to the microsecond.
+/// Converts a duration to seconds, rounded to the microsecond.
 #[must_use]
 pub fn seconds(time: Duration) -> f64 {
     rounded(time.as_secs_f64(), 6)

@@ -9,7 +9,7 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::model::settings::{LogFormat, LogSettings};
 
-/// Logging could not be set up.
+/// An error of setting up logging.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// The filter is invalid.
@@ -30,7 +30,7 @@ pub enum LoggingError {
 /// Sets up logging for the whole process.
 ///
 /// # Errors
-/// An invalid filter, or logging is already set up.
+/// Returns an error if the filter is invalid or logging is already set up.
 pub fn start(settings: &LogSettings, color: bool) -> Result<(), LoggingError> {
     use tracing_subscriber::util::SubscriberInitExt;
     let builder = tracing_subscriber::fmt()

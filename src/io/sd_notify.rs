@@ -23,13 +23,16 @@ pub struct SdNotify {
 
 /// The notification socket cannot be reached.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot reach the service manager at {socket} (NOTIFY_SOCKET): {source}")]
+#[error(
+    "cannot reach the service manager at {socket} (NOTIFY_SOCKET): {source}; \
+     unset NOTIFY_SOCKET to start without a service manager"
+)]
 pub struct SdNotifyError {
     socket: String,
     source: std::io::Error,
 }
 
-/// Watchdog messages per timeout, so that one may be late or lost.
+/// Number of watchdog messages per watchdog timeout, so that one may be late or lost.
 const HEARTBEATS_PER_TIMEOUT: u32 = 3;
 
 /// Maximum length of a status in bytes; `systemctl status` shows a single line.
@@ -42,7 +45,8 @@ impl SdNotify {
     /// processes inherit the watchdog variables but must ignore them.
     ///
     /// # Errors
-    /// The named socket cannot be reached, so the manager would wait for a message in vain.
+    /// Returns an error if the named socket cannot be reached: the manager would wait for a
+    /// message in vain.
     pub fn from_environment(
         variable: impl Fn(&str) -> Option<OsString>,
         process: u32,
@@ -239,7 +243,8 @@ mod tests {
     fn an_unreachable_service_manager_is_an_error() {
         let error = connect_to(OsStr::new("/nowhere/notify"), &[]).unwrap_err();
         let expected = "cannot reach the service manager at /nowhere/notify (NOTIFY_SOCKET): \
-                        No such file or directory (os error 2)";
+                        No such file or directory (os error 2); \
+                        unset NOTIFY_SOCKET to start without a service manager";
         assert_eq!(error.to_string(), expected);
     }
 

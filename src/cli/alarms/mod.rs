@@ -1,8 +1,8 @@
 //! `probecause alarms`: plans, applies and prunes the CloudWatch alarms of a configuration.
 //!
-//! What alarms say about causes is written by the daemon and kept here. Each destination is
-//! handled separately (`place`), so that one that cannot be reached does not hide the
-//! others. `show` prints.
+//! The daemon writes causes into alarms, and this command keeps them. Each destination is
+//! handled separately (`place`), so that an unreachable one does not hide the results of the
+//! others. `show` prints the output.
 
 mod place;
 mod show;
@@ -32,12 +32,12 @@ use crate::model::settings::Settings;
 /// Arguments of `alarms`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Action.
+    /// The action to perform.
     #[command(subcommand)]
     pub action: Action,
 }
 
-/// The actions.
+/// The actions on alarms.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Action {
     /// Show what `apply` would do, the monthly cost, and the time until a page.
@@ -80,7 +80,7 @@ pub struct Common {
 /// Runs the command.
 ///
 /// # Errors
-/// A message about the configuration or the calls to CloudWatch that failed.
+/// Returns a message about the configuration or the calls to CloudWatch that failed.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let settings = load(&args.action.common().config)?;
     carry_out(&args.action, &settings, None, &mut std::io::stdout()).await
@@ -90,7 +90,8 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
 /// default chain.
 ///
 /// # Errors
-/// As [`run`], after the action was run in every destination.
+/// Returns a message about each destination in which the action failed, after running it in
+/// every destination.
 pub async fn carry_out(
     action: &Action,
     settings: &Settings,

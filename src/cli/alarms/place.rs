@@ -15,21 +15,21 @@ use crate::io::aws::CallError;
 use crate::io::cloudwatch::client::Api;
 use crate::model::settings::Settings;
 
-/// One destination.
+/// A destination and the result of reading its account.
 pub(super) struct Place {
     /// The settings of the destination.
     pub(super) view: DestinationView,
-    /// The connection and the plan, or why the account could not be read.
+    /// The connection and the plan, or the reason why the account could not be read.
     pub(super) found: Result<Found, String>,
 }
 
-/// An account that was read.
+/// The connection to an account that was read, and the plan for it.
 pub(super) struct Found {
-    /// The clients.
+    /// The clients of the account.
     pub(super) api: Api,
-    /// The plan.
+    /// The changes that the alarms of the account need.
     pub(super) plan: Plan,
-    /// The ARNs of the alarms.
+    /// The ARNs of the account's alarms.
     arns: BTreeSet<String>,
 }
 
@@ -43,11 +43,11 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<P
     join_all(places).await
 }
 
-/// Refuses two destinations that are the same account and region: each would treat the alarms
-/// of the other as orphans.
+/// Rejects two destinations that are the same account and region, because each would treat the
+/// alarms of the other as orphans.
 ///
 /// # Errors
-/// A message that names both destinations.
+/// Returns a message that names both destinations.
 pub(super) fn refuse_same_place(places: &[Place]) -> Result<(), String> {
     let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
     // Emulators return the same ARNs for different places.
@@ -73,7 +73,8 @@ pub(super) fn refuse_same_place(places: &[Place]) -> Result<(), String> {
 }
 
 /// The names of alarms that are desired in destinations that could not be read. Such a
-/// destination may be the same place as another, where they must not count as orphans.
+/// destination may be the same account and region as another one, in which its alarms must not
+/// count as orphans.
 pub(super) fn desired_elsewhere(places: &[Place]) -> BTreeSet<String> {
     let unknown = places.iter().filter(|place| place.found.is_err());
     unknown
@@ -83,7 +84,7 @@ pub(super) fn desired_elsewhere(places: &[Place]) -> BTreeSet<String> {
 }
 
 impl Found {
-    /// Plans for an account that holds these alarms.
+    /// Compares the desired alarms with those of the account and plans the changes.
     pub(super) fn new(api: Api, view: &DestinationView, actual: &[ActualAlarm]) -> Self {
         let desired = alarm::alarms_of(view);
         Self {

@@ -1,7 +1,7 @@
 //! Output of `probecause alarms`, for people or as JSON Lines.
 //!
 //! With several destinations, each has a heading and its own costs, and the sum is printed
-//! last. With one, only the JSON names it.
+//! last. With a single destination, only the JSON names it.
 
 use std::io::Write;
 
@@ -37,7 +37,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints the name of the destination, for people and if there are several.
+    /// Prints the destination's name if there are several destinations and the output is text.
     pub(super) fn heading(&mut self) -> Result<(), String> {
         if self.several {
             let view = &self.place.view;
@@ -48,7 +48,8 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Prints an error, if there are several destinations. With one, the caller reports it.
+    /// Prints an error if there are several destinations. With a single one, the caller
+    /// reports it.
     pub(super) fn failed(&mut self, error: &str) -> Result<(), String> {
         if self.several {
             self.text(&format!("failed: {error}\n"))?;
@@ -96,7 +97,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// Prints the cost of all destinations, and the time until a page.
+/// Prints the cost of all destinations, and the time until an alarm pages.
 pub(super) fn total(
     places: &[Place],
     estimate: &Estimate,

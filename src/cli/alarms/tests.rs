@@ -13,7 +13,7 @@ use crate::model::cause::{CauseId, Owner};
 use crate::model::settings::DriftPolicy;
 use crate::model::target::CauseAlarm;
 
-/// A place whose account was read.
+/// A destination with an account that was read.
 async fn found(view: &DestinationView, actual: &[ActualAlarm]) -> Found {
     let base = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

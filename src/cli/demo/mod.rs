@@ -42,7 +42,7 @@ pub struct Args {
     json: bool,
 }
 
-/// One target as the demo shows it.
+/// A row of the demo's table: one target and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     target: TargetName,
@@ -51,9 +51,9 @@ struct Row {
     health: HealthState,
     /// When the health last changed.
     since: Timestamp,
-    /// The probable cause, if one is named.
+    /// The probable cause; `None` if no cause is named.
     cause: Option<CauseId>,
-    /// The certainty of the cause.
+    /// The certainty of the cause; `None` if no cause is named.
     certainty: Option<Certainty>,
     /// The durations of the last probe's phases.
     phases: Phases,
@@ -107,7 +107,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         .map_err(|error| format!("cannot write the result: {error}"))
 }
 
-/// The default address if it is free, else any free port. If another process takes the
+/// Returns the default address if it is free, else any free port. If another process takes the
 /// address before the daemon binds it, the daemon's start fails with an error.
 fn free_address() -> SocketAddr {
     let default = ServerSettings::default().listen;

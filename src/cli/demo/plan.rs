@@ -1,6 +1,7 @@
 //! The routes of the demo: what is wrong with each, and which causes are correct for it.
 //!
-//! Builds the settings from the simulator's addresses, and evaluates what was named.
+//! It builds the settings from the simulator's addresses, and compares the named causes with
+//! the correct ones.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ use crate::model::target::{AwsDeclarations, Target};
 /// A route that the demo monitors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
-    /// The name of its target.
+    /// The name of the route's target.
     pub(super) name: &'static str,
-    /// What is wrong with it, as shown to the user.
+    /// What is wrong with the route, as shown to the user.
     pub(super) wrong: &'static str,
-    /// The causes that are correct while none is proven, the true one first; empty: the
+    /// The causes that are correct while none is proven, the true one first. Empty if the
     /// route is healthy.
     pub(super) expected: &'static [&'static str],
     endpoint: Endpoint,
@@ -42,13 +43,13 @@ pub(super) struct Addresses {
     pub(super) refused: SocketAddr,
 }
 
-/// The result of one route.
+/// The result of one route at the end of the demo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RouteResult<'a> {
     pub(super) route: &'static Route,
-    /// Its last row; `None` if the daemon did not report it.
+    /// The last row of the route's target; `None` if the daemon did not report it.
     pub(super) row: Option<&'a Row>,
-    /// Why its cause is missing or wrong; `None` if the route passes.
+    /// Why the named cause is missing or wrong; `None` if the route passes.
     pub(super) problem: Option<String>,
 }
 
@@ -58,12 +59,12 @@ pub(super) const SLOW_ROUTE: &str = "timeout";
 /// How long the simulated gateway waits for its function, as a real HTTP API does.
 pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The duration after which the slow route is named: the integration timeout of 30 s, up to
-/// 5 s until the first probe, and one second for everything else.
+/// The running time after which the cause of the slow route is named: the integration timeout
+/// of 30 s, up to 5 s until the first probe, and one second for everything else.
 const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
-/// The delay before evidence is looked up. The simulated logs and metrics have no delays of
-/// their own; those of AWS take seconds for a log line and up to ten minutes for a metric.
+/// Delay before evidence is looked up. The simulated logs and metrics have no delays of their
+/// own; those of AWS take seconds for a log line and up to ten minutes for a metric.
 pub(super) const EVIDENCE_DELAY: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.
@@ -95,7 +96,7 @@ pub(super) const ROUTES: [Route; 9] = [
     Route {
         name: "malformed",
         wrong: "its response is malformed",
-        // From outside it looks like the next one.
+        // Without evidence, this fault cannot be told from that of the next route.
         expected: &["lambda-malformed-response", "lambda-function-error"],
         endpoint: Endpoint::Gateway(RouteFault::Malformed),
     },
@@ -125,8 +126,8 @@ pub(super) const ROUTES: [Route; 9] = [
     },
 ];
 
-/// The configuration of the demo: one target per route. `declare` returns what a user who
-/// knows the backend of a route would write in `[target.aws]`.
+/// Builds the configuration of the demo: one target per route. `declare` returns what a user
+/// who knows the backend of a route would write in `[target.aws]`.
 ///
 /// # Errors
 /// An address does not form a URL.

@@ -1,7 +1,7 @@
 //! Prints the addresses of the demo, each change of a target, and the results.
 //!
 //! On a terminal it redraws a table in place, in a log it prints a line per change, and for
-//! programs it prints JSON Lines. It gets rows from its caller and leaves the text to `view`.
+//! programs it prints JSON Lines. The caller provides the rows, and `view` formats them.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -38,7 +38,8 @@ pub(super) struct Reporter<W> {
     hint_printed: bool,
 }
 
-/// How often the rows are checked for changes. Users see no delay, and it costs little CPU.
+/// Interval at which the rows are checked for changes. Users see no delay, and it costs little
+/// CPU.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
 
 impl<W: Write> Reporter<W> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::domain::diagnosis::catalog::{CATALOG, FactType};
 
-/// A complete rule; a test checks it like the rules of an operator.
+/// The example of a complete rule; a test checks it like a custom rule.
 const EXAMPLE: &str = include_str!("../../../config/rules.d/maintenance-page.toml");
 
 const BEGIN: &str = "## Write your own rules
@@ -35,12 +35,12 @@ const KEYS: &str = "```
 
 | key | required | meaning |
 | --- | --- | --- |
-| `id` | yes | the unique name of the rule: 2 to 64 lower-case letters, digits, and hyphens |
+| `id` | yes | the unique name of the rule: 2 to 64 lowercase letters, digits, and hyphens |
 | `cause` | no | the cause, if it is not the `id`; several rules may name the same cause |
 | `title` | yes | the meaning of the cause, in one sentence without a period, at most 80 characters |
 | `owner` | yes | who has to act: `service`, `platform`, `network`, `client`, or `prober` |
 | `certainty` | no | the highest certainty the rule can reach: `possible`, `likely` (default), `corroborated`, or `proven` |
-| `weight` | no | the weight among rivals, greater than 0; default 1 |
+| `weight` | no | the weight relative to other matching rules, greater than 0; default 1 |
 | `fallback` | no | `true`: the rule is used only if no ordinary rule matches |
 | `next` | yes | a list of sentences: the next steps, the most useful first |
 | `see` | yes | the https URL of the page that the rule is based on: your runbook or the vendor's manual |
@@ -64,9 +64,9 @@ examples. The daemon never publishes the text of a body, only the pattern that i
 
 An unknown fact meets only the condition `present = false`. All conditions of a rule must
 hold; for an *or*, write two rules with the same `cause`. `check` warns about a rule that can
-never lead because another rule outweighs it whenever it matches. It compares the conditions
-fact by fact, so it does not find a rule that only several others together keep from leading,
-or facts that never occur together.
+never determine the cause because another rule outweighs it whenever it matches. It compares
+the conditions fact by fact, so it does not find a rule that only several other rules together
+outweigh, or facts that never occur together.
 
 ### Facts
 

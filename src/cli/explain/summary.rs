@@ -12,13 +12,14 @@ pub(super) struct CauseSummary<'a> {
     pub(super) cause: CauseId,
     pub(super) title: String,
     pub(super) owner: Owner,
-    /// The highest certainty that any of its rules can reach.
+    /// The highest certainty that any rule of the cause can reach.
     pub(super) certainty: Certainty,
-    /// The next steps of the rule that represents the cause.
+    /// The next steps, from the rule that represents the cause.
     pub(super) next: Vec<String>,
-    /// The page that this rule is based on; `None` for `unexplained`.
+    /// The page on which the rule that represents the cause is based; `None` for
+    /// `unexplained`.
     pub(super) see: Option<String>,
-    /// Other causes that match one of the examples of its rules.
+    /// Other causes that match an example of the cause's rules.
     pub(super) rivals: Vec<CauseId>,
     /// Every rule that names the cause, the highest certainty first.
     pub(super) rules: Vec<&'a Rule>,
@@ -30,7 +31,7 @@ pub(super) fn summaries(rulebook: &Rulebook) -> Vec<CauseSummary<'_>> {
     known.chain([unexplained_summary()]).collect()
 }
 
-/// The people that an owner stands for.
+/// Describes the people whom an owner stands for.
 pub(super) const fn describe_owner(owner: Owner) -> &'static str {
     match owner {
         Owner::Service => "the owners of the service behind the endpoint",
@@ -41,7 +42,7 @@ pub(super) const fn describe_owner(owner: Owner) -> &'static str {
     }
 }
 
-/// The source of the facts that a rule tests.
+/// Describes the source of the facts that a rule tests.
 pub(super) fn basis(rule: &Rule) -> &'static str {
     let tests = |prefix: &str| rule.when.iter().any(|one| one.fact.starts_with(prefix));
     if tests("log.") {
@@ -53,7 +54,7 @@ pub(super) fn basis(rule: &Rule) -> &'static str {
     }
 }
 
-/// The facts that do not have their default value, as pairs of name and value.
+/// The facts that differ from their default value, as pairs of name and value.
 pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
     let defaults = Facts::defaults();
     facts

@@ -95,7 +95,7 @@ fn kind(info: &FactInfo) -> String {
     }
 }
 
-/// Describes a rule, without what it has in common with its cause.
+/// Describes a rule, without the parts that equal those of its cause.
 fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
     let head = format!(
         "{} ({}): up to {}, {}",

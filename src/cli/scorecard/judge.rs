@@ -21,12 +21,12 @@ pub(super) struct Card {
     pub(super) named: Option<NamedCause>,
 }
 
-/// The cause that was named at the end of the run.
+/// The cause that was named for a target at the end of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NamedCause {
     pub(super) cause: CauseId,
     pub(super) certainty: Certainty,
-    /// The most probable one first.
+    /// The candidates, the most probable first.
     pub(super) candidates: Vec<Candidate>,
     /// The facts of the last probe that the diagnosis uses.
     pub(super) evidence: Vec<Evidence>,
@@ -58,7 +58,7 @@ pub(super) enum Mark {
     Unprobed,
 }
 
-/// A candidate is leading if its share is at least this fraction of the first one's. A
+/// Minimum share of a leading candidate, as a fraction of the first candidate's share. A
 /// candidate half as probable as the first is worth checking.
 const LEADING_FRACTION: f64 = 0.5;
 

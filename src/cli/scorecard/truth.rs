@@ -19,7 +19,7 @@ pub(super) struct Truths(BTreeMap<TargetName, Truth>);
 /// The label that names a target's true cause.
 pub(super) const LABEL: &str = "injected";
 
-/// The value for a healthy target.
+/// The value of the label, and of `--expect`, for a healthy target.
 pub(super) const NONE: &str = "none";
 
 /// Parses `TARGET=CAUSE`. A target's name may contain `=`, a cause cannot.
@@ -94,15 +94,12 @@ mod tests {
     /// Checks the true causes of two targets, `a` with a label and `b` without, as `name=cause`.
     fn check(label: &str, expected: &[&str], result: Result<&[&str], &str>) {
         let url = url::Url::parse("https://example.com/").unwrap();
-        let mut labelled = Target::with_defaults("a", url.clone());
+        let mut labeled = Target::with_defaults("a", url.clone());
         if !label.is_empty() {
-            labelled.labels.insert(LABEL.to_owned(), label.to_owned());
+            labeled.labels.insert(LABEL.to_owned(), label.to_owned());
         }
         let settings = Settings {
-            targets: vec![
-                Arc::new(labelled),
-                Arc::new(Target::with_defaults("b", url)),
-            ],
+            targets: vec![Arc::new(labeled), Arc::new(Target::with_defaults("b", url))],
             ..Settings::default()
         };
         let expected: Vec<_> = expected

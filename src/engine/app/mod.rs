@@ -1,9 +1,9 @@
-//! The composition root: creates the daemon's components, connects them, detects a task that
+//! The composition root: creates and connects the daemon's components, detects a task that
 //! exits, and stops everything in order.
 //!
-//! It decides nothing about targets. Errors that can occur at start (a port in use, invalid
-//! rules) are returned from here with a message for the user. A running daemon does not stop
-//! because of a sink or a target.
+//! It makes no decisions about targets. An error at start (a port in use, invalid rules) is
+//! returned with a message for the user. A running daemon does not stop because of a sink or a
+//! target.
 
 mod probe_runtime;
 mod reload;
@@ -41,12 +41,13 @@ use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
-/// What a daemon is started with.
+/// The options with which a daemon is started.
 #[derive(Debug)]
 pub struct Options {
     /// The configuration.
     pub settings: Settings,
-    /// The file that a reload reads; `None`: the configuration cannot be reloaded.
+    /// The configuration file that a reload reads; `None`: the configuration cannot be
+    /// reloaded.
     pub reload_from: Option<PathBuf>,
     /// Credentials and region for AWS; `None`: the SDK's default provider chain.
     pub aws: Option<SdkConfig>,
@@ -59,15 +60,15 @@ pub struct Options {
     pub sd_notify: SdNotify,
 }
 
-/// Why a daemon could not start.
+/// An error that prevents the daemon from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The rules are invalid. Loading the configuration reports this first, and tests
+    /// The rules are invalid. Loading the configuration reports this error first, and tests
     /// validate the embedded rules.
     #[error("{0}")]
     Rulebook(#[from] RulebookError),
     /// Two metrics have the same name: a bug.
-    #[error("metrics: {0}")]
+    #[error("cannot register the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     /// The prober could not be created.
     #[error("{0}")]
@@ -113,29 +114,31 @@ pub struct App {
 /// A configuration for the monitor, with the channel for its reply.
 type Configuration = (Arc<Settings>, oneshot::Sender<ConfigChange>);
 
-/// Scheduler events queued for the monitor. The monitor never waits for I/O other than the
+/// Capacity of the queue of scheduler events for the monitor. The monitor waits only for the
 /// store, so a short queue suffices. A full queue blocks the scheduler and bounds memory.
 const EMISSION_QUEUE: usize = 1024;
 
-/// Commands queued for the scheduler: room for a confirming probe of each of a few thousand
-/// targets that fail at the same time.
+/// Capacity of the scheduler's command queue: room for a confirming probe of each of a few
+/// thousand targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Control requests that run or wait for their delay: one per incident, for as many incidents
-/// as a person can look at.
+/// Maximum number of control requests that run or wait for their delay: one per incident, for
+/// as many incidents as a person can look at.
 const MAX_CONTROLS: usize = 64;
 
-/// Evidence updates queued for the monitor: one for each evidence request that may be queued.
+/// Capacity of the queue of evidence updates for the monitor: one update for each evidence
+/// request that may be queued.
 const EVIDENCE_QUEUE: usize = 256;
 
-/// How long sinks may flush at shutdown, in addition to the grace period of the probes.
+/// Time limit for the sinks to flush at shutdown, in addition to the grace period of the
+/// probes.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long open connections of the HTTP server may take to finish at shutdown.
+/// Time limit for open connections of the HTTP server to finish at shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Starts a daemon. It is probing when this returns.
+    /// Starts a daemon and returns once it probes.
     ///
     /// # Errors
     /// See [`StartError`]; its text is a message for the user.
@@ -206,7 +209,7 @@ impl App {
         self.address
     }
 
-    /// The board: the newest result of every target.
+    /// The status board, which holds the newest result of every target.
     #[must_use]
     pub fn board(&self) -> Arc<StatusBoard> {
         Arc::clone(&self.outbox.sinks.board)
@@ -215,7 +218,7 @@ impl App {
     /// Reloads the configuration, as `POST /-/reload` does, and returns a summary.
     ///
     /// # Errors
-    /// Why the configuration was rejected. The previous one stays in effect.
+    /// Returns why the configuration was rejected. The previous configuration stays in effect.
     pub async fn reload(&self) -> Result<String, String> {
         let (reply, result) = oneshot::channel();
         let stopping = || reload::STOPPING.to_owned();
@@ -223,7 +226,7 @@ impl App {
         result.await.map_err(|_| stopping())?
     }
 
-    /// Waits until a background task exits, which none does by itself, and returns its name.
+    /// Waits until a background task exits unexpectedly, and returns its name.
     pub async fn exited_task(&mut self) -> &'static str {
         tokio::select! {
             _ = &mut self.scheduler => "scheduler",
@@ -237,8 +240,9 @@ impl App {
         }
     }
 
-    /// Stops in order: no new probes start, running ones may finish within the grace period,
-    /// their results are published, sinks flush, unsaved state is saved, the server closes.
+    /// Stops the daemon in order: no new probes start, running ones may finish within the
+    /// grace period, their results are published, sinks flush, unsaved state is saved, the
+    /// server closes.
     pub async fn stop(self) {
         let outbox = self.outbox;
         outbox.sd_notify.stopping();

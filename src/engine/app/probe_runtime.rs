@@ -1,8 +1,8 @@
 //! Runs probes on threads of their own, so that the daemon's other work does not delay them.
 //!
-//! Diagnosing, rendering and publishing run elsewhere. One thread is the default: tasks on
-//! one thread wake each other without a system call, which saves a fifth of a probe's cost.
-//! More threads are used where one would be busy.
+//! Diagnosing, rendering and publishing run elsewhere. One thread is the default: tasks on one
+//! thread wake each other without a system call, which saves a fifth of a probe's CPU time.
+//! More threads are used if a single one would be busy.
 
 use std::future::Future;
 use std::io;
@@ -15,8 +15,9 @@ use tokio::task::JoinHandle;
 
 use crate::model::settings::Settings;
 
-/// Probes per second and thread. HTTPS with a fresh handshake costs about one millisecond,
-/// so this keeps a thread half busy, and a half-busy thread reacts in time.
+/// Maximum probes per second per thread. HTTPS with a fresh handshake takes about one
+/// millisecond of CPU time, so this keeps a thread half busy, and a half-busy thread reacts in
+/// time.
 const PROBES_PER_THREAD: f64 = 500.0;
 
 /// The number of threads for the probes of this configuration, at most one per CPU.

@@ -58,7 +58,7 @@ impl Reloader {
             }
             // The daemon is ready even if the reload failed.
             self.report_ready();
-            // The requester may have gone.
+            // Fails if the requester has stopped waiting.
             let _ = reply.send(result);
         }
     }
@@ -97,7 +97,9 @@ impl Reloader {
 
     async fn read(&self) -> Result<Settings, String> {
         let Some(path) = self.path.clone() else {
-            return Err("the daemon was started without a configuration file".to_owned());
+            return Err("the daemon was started without a configuration file; \
+                        restart it with `probecause run --config FILE`"
+                .to_owned());
         };
         let read = move || load(&path);
         match tokio::task::spawn_blocking(read).await {
@@ -118,7 +120,8 @@ impl Reloader {
             .await
             .map_err(|_| stopping())?;
         let change = result.await.map_err(|_| stopping())?;
-        // After the monitor, which must know a target before the first result arrives.
+        // The scheduler is configured after the monitor, which must know a target before its
+        // first result arrives.
         let max_in_flight = settings.scheduler.max_in_flight;
         let command = Command::Configure(settings.targets.clone(), max_in_flight);
         self.outbox
@@ -146,8 +149,8 @@ fn load(path: &Path) -> Result<Settings, String> {
     shard::restrict(loaded.settings).map_err(|error| error.to_string())
 }
 
-/// The changed settings that take effect only at start, since they would need new sockets, a
-/// new resolver, or time series with other labels.
+/// Returns the names of the changed settings that take effect only at start, since they would
+/// need new sockets, a new resolver, or time series with other labels.
 fn changes_needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'static str> {
     let differs = [
         ("location", running.location != wanted.location),
@@ -162,8 +165,8 @@ fn changes_needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'stati
     names.map(|(name, _)| name).collect()
 }
 
-/// Resets those settings to the running ones. A location applied only in part would stop the
-/// old location's alarms and publish its datapoints under the new one.
+/// Resets the settings that need a restart to the running values. A partly applied location
+/// would stop the old location's alarms and publish its datapoints under the new location.
 fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
     wanted.location.clone_from(&running.location);
     wanted.server.listen = running.server.listen;

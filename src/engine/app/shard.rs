@@ -6,7 +6,8 @@ use crate::model::settings::Settings;
 /// Restricts the settings to the targets of this daemon's shard.
 ///
 /// # Errors
-/// The index of this daemon's shard is not known. The message says how to set it.
+/// Returns an error if the index of this daemon's shard is not known. The message says how to
+/// set it.
 pub(super) fn restrict(settings: Settings) -> Result<Settings, IndexError> {
     if settings.shards.total <= 1 {
         return Ok(settings);

@@ -29,7 +29,8 @@ pub fn resolve(
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state").join(NAME)))
 }
 
-/// The first of the unit's directories, which systemd joins by colons in the unit's order.
+/// The first of the directories in `STATE_DIRECTORY`, which systemd joins by colons in the
+/// unit's order.
 fn first(value: &OsStr) -> Option<PathBuf> {
     let first = value.as_bytes().split(|byte| *byte == b':').next()?;
     (!first.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(first)))

@@ -46,7 +46,7 @@ impl Monitor {
         self.batch.notify(Notification::Changed(change, reply));
     }
 
-    /// Replaces the targets by the configured ones; returns the removed ones.
+    /// Replaces the targets by the configured ones and returns the removed ones.
     fn replace_targets(
         &mut self,
         settings: &Settings,
@@ -91,7 +91,7 @@ impl Monitor {
         }
     }
 
-    /// Why this daemon no longer probes a target.
+    /// The reason why this daemon no longer probes a target, for the incident that it closes.
     fn removal_reason(&self, target: &TargetName) -> &'static str {
         if self.elsewhere.contains(target) {
             "target moved to another shard"
@@ -170,7 +170,7 @@ impl Monitor {
         }
     }
 
-    /// Saves and publishes a change of an incident that is not part of a probe's report.
+    /// Saves and publishes a change of an incident that does not belong to a probe's report.
     pub(super) fn declare(&mut self, event: IncidentEvent) {
         let incident = Arc::clone(event.incident());
         self.batch.save(StoredIncident {

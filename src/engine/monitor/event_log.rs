@@ -4,7 +4,8 @@ use crate::domain::incident::IncidentEvent;
 use crate::domain::report::Report;
 use crate::io::store::StoredIncident;
 
-/// Logs what a probe changed.
+/// Logs a change of health or of an incident that a probe caused, and, at level debug, the
+/// probe itself.
 pub(super) fn probe(report: &Report) {
     let name = &report.target.name;
     if let Some(transition) = report.transition {

@@ -1,6 +1,6 @@
 //! The monitor's input channels, merged into one stream of events.
 //!
-//! Configurations, evidence and control results are taken before probe results: they are
+//! Configurations, evidence and control results are received before probe results: they are
 //! few and must not wait behind a long queue of probe results.
 
 use std::sync::Arc;

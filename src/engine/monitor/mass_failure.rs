@@ -1,7 +1,7 @@
 //! Opens one incident for all targets when many of them fail at the same time.
 //!
-//! If the prober itself has a problem (`prober-local`), the failures count for no target.
-//! If a group of targets fails, each target keeps its own incident, and one annotation
+//! If the prober itself has a problem (`prober-local`), the failures are not counted for any
+//! target. If a group of targets fails, each target keeps its own incident, and one annotation
 //! replaces those of their alarms.
 
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::model::observation::Phase;
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// The maximum number of target names in a group's annotation. An alarm's description has
-/// room for fewer.
+/// Maximum number of target names in a group's annotation, which is more than fit in an
+/// alarm's description.
 const MAX_NAMES: usize = 100;
 
 impl Monitor {
@@ -141,16 +141,16 @@ impl Monitor {
         }
     }
 
-    /// Sends the annotation in any case: the heartbeat alarm may still carry that of the
-    /// previous run.
+    /// Sends the annotation even if it has not changed, because the heartbeat alarm may still
+    /// show the annotation of the previous run.
     pub(super) fn publish_initial_annotation(&mut self) {
         self.published_annotation = self.annotation();
         let annotation = self.published_annotation.clone();
         self.batch.notify(Notification::Group(annotation));
     }
 
-    /// The annotation to send. A problem of the prober takes precedence, since its view of
-    /// the targets is unreliable.
+    /// The annotation of the prober or of the group. A problem of the prober takes precedence,
+    /// since its results about the targets are then unreliable.
     fn annotation(&self) -> Option<Annotation> {
         if let Some(own) = self.own_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
@@ -171,8 +171,8 @@ impl Monitor {
         Some(Annotation::group(&summary.leading, &text, &names))
     }
 
-    /// Resumes an incident of the prober or of a group from the previous run; returns
-    /// whether it could.
+    /// Resumes an incident of the prober or of a group from the previous run. Returns whether
+    /// this was possible.
     pub(super) fn resume_declared(&mut self, kept: &StoredIncident) -> bool {
         let incident = &kept.incident;
         let resumed = Incidents::resumed(Arc::clone(incident));

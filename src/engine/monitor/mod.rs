@@ -1,10 +1,10 @@
 //! The event loop: turns each probe's observation into a report.
 //!
-//! Owns all mutable state of the targets (health, baselines, incidents), so that nothing
-//! needs a lock and results are processed in the order in which they arrive. The output of
-//! a batch of events is collected (`output`), its incidents are saved (`persist`), and then
-//! its notifications are delivered (`notification`), so that a crash never takes back what
-//! a user has seen. Sinks, control requests and evidence requests never block this loop.
+//! Owns all mutable state of the targets (health, baselines, incidents), so that nothing needs
+//! a lock and results are processed in the order in which they arrive. The output of a batch
+//! of events is collected (`output`), its incidents are saved (`persist`), and then its
+//! notifications are delivered (`notification`), so that everything a user has seen survives a
+//! crash. Sinks, control requests and evidence requests never block this loop.
 
 mod configure;
 mod event_log;
@@ -60,7 +60,7 @@ pub enum Event {
     Controlled(Arc<Target>, Box<Observation>),
     /// Evidence about a failed request was found in AWS.
     Evidence(EvidenceUpdate),
-    /// Puts a configuration into effect, then replies with what it changed.
+    /// A configuration to put into effect, with a channel for the reply.
     Configure(Arc<Settings>, oneshot::Sender<ConfigChange>),
 }
 
@@ -94,7 +94,7 @@ pub struct Outbox {
 #[derive(Debug)]
 pub struct Monitor {
     rulebook: Rulebook,
-    /// The user's rules within the rulebook; `None`: not published to the sinks yet.
+    /// The custom rules in the rulebook; `None` until they are published to the sinks.
     rules: Option<Arc<[RuleFile]>>,
     outbox: Outbox,
     location: Arc<str>,
@@ -110,21 +110,21 @@ pub struct Monitor {
     group_incident: Incidents,
     /// The annotation last sent for the group or the prober.
     published_annotation: Option<Annotation>,
-    /// The state of the previous run, until the first configuration is applied.
+    /// The state of the previous run; `None` once the first configuration is applied.
     memory: Option<RestoredState>,
     persistence: Persistence,
     batch: OutputBatch,
 }
 
-/// The maximum number of events per batch. Each batch is one commit: large enough to keep up
-/// with any number of probes, small enough to delay its first event by at most a millisecond.
+/// Maximum number of events per batch. Each batch is one commit: large enough to keep up with
+/// any number of probes, small enough to delay its first event by at most a millisecond.
 const BATCH: usize = 64;
 
-/// How often the group's incident is restated and changed baselines are saved.
+/// Interval at which the group's incident is updated and changed baselines are saved.
 const TICK: Duration = Duration::from_secs(10);
 
 impl Monitor {
-    /// A monitor without targets. `memory` is the state of the previous run.
+    /// Creates a monitor without targets. `memory` is the state of the previous run.
     #[must_use]
     pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: RestoredState) -> Self {
         Self {
@@ -187,8 +187,8 @@ impl Monitor {
             .save_due_baselines(self.targets.values_mut(), now);
     }
 
-    /// Sends the keep-alive, and the status if it has changed. Sent only from this loop, so
-    /// a stalled loop trips the watchdog.
+    /// Sends the keep-alive to the service manager, and the status if it has changed. Sent
+    /// only from this loop, so a stalled loop trips the watchdog.
     fn beat(&self, sent: &mut String) {
         self.outbox.sd_notify.alive();
         let status = self.outbox.sinks.board.summary();
@@ -219,13 +219,13 @@ impl Monitor {
         };
         if let Some(change) = self.prober_health.observe(target, &observation, now) {
             self.apply_prober_transition(&change, now);
-            // The change reads every target, so this one is looked up again.
+            // Applying the change borrows every target, so this one is looked up again.
             let Some(again) = target_state::find(&mut self.targets, target) else {
                 return;
             };
             state = again;
         }
-        // What was down before keeps its own incident and cause.
+        // A target with an open incident keeps its incident and cause.
         let own_trouble =
             self.prober_health.explains(&observation) && state.incidents.open().is_none();
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
@@ -236,7 +236,7 @@ impl Monitor {
         }
         let diagnosis = self.rulebook.diagnose(&facts);
         state.evidence_requests.record_sent(observation.started);
-        // A failure of the prober itself does not count for the target.
+        // A failure of the prober itself is not counted for the target.
         let (transition, event) = if own_trouble {
             (None, None)
         } else {

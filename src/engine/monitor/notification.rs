@@ -15,16 +15,16 @@ use crate::io::sink::Sinks;
 use crate::io::store::StoredIncident;
 use crate::model::settings::Settings;
 
-/// One notification.
+/// A notification to the sinks, the log or a requester.
 #[derive(Debug)]
 pub(super) enum Notification {
     /// The result of a probe.
     Report(Box<Report>),
-    /// A more precise cause of an open incident.
+    /// A revised cause of an open incident.
     Update(Box<Update>),
     /// A slot in which no probe ran.
     Missed(Missed),
-    /// A change of an incident that is not part of a probe's report.
+    /// A change of an incident that does not belong to a probe's report.
     Declared(IncidentEvent),
     /// An open incident restored from the previous run.
     Resumed(StoredIncident),
@@ -32,7 +32,8 @@ pub(super) enum Notification {
     RestoredResolved(Vec<Arc<Incident>>),
     /// Whether the prober itself has a problem.
     Trouble(bool),
-    /// The annotation that replaces those of a failing group's alarms; `None` restores them.
+    /// The annotation that replaces those of a failing group's alarms; `None`: the alarms show
+    /// their own again.
     Group(Option<Annotation>),
     /// Owner, title and next steps of every known cause.
     Causes(Arc<[CauseInfo]>),
@@ -80,7 +81,8 @@ impl Notification {
             Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),
             Self::Changed(change, requester) => {
-                // The configuration is in effect even if the requester has gone.
+                // Fails if the requester has stopped waiting; the configuration is in effect
+                // anyway.
                 let _ = requester.send(change);
             }
         }

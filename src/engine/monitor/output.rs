@@ -22,12 +22,12 @@ impl OutputBatch {
         self.notifications.push(notification);
     }
 
-    /// Adds an incident to save before the notifications are delivered.
+    /// Adds an incident that is saved before the notifications are delivered.
     pub(super) fn save(&mut self, incident: StoredIncident) {
         self.incidents.push(incident);
     }
 
-    /// Adds a probe's report, and its incident where the probe changed it.
+    /// Adds a probe's report, and its incident if the probe changed it.
     pub(super) fn report(&mut self, report: Report) {
         let changed = match &report.event {
             Some(event) => Some(event.incident()),

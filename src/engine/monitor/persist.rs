@@ -12,7 +12,7 @@ use super::target_state::{Learned, TargetState};
 use crate::domain::incident::IncidentId;
 use crate::io::store::{Store, StoredBaseline, StoredIncident};
 
-/// The store, and the incidents it has not taken yet.
+/// The store and the incidents that are not saved yet.
 #[derive(Debug)]
 pub(super) struct Persistence {
     pub(super) store: Store,
@@ -20,12 +20,12 @@ pub(super) struct Persistence {
     unsaved: HashMap<IncidentId, StoredIncident>,
 }
 
-/// Above this many unsaved incidents, resolved ones are dropped. About as many as the store
-/// keeps.
+/// Number of unsaved incidents above which resolved ones are dropped; about as many as the
+/// store keeps.
 const MAX_UNSAVED: usize = 10_000;
 
-/// Baselines saved per tick. Collecting them delays a result by one or two milliseconds at
-/// most, and ten thousand targets are saved within ten minutes.
+/// Maximum number of baselines saved per tick. Collecting them delays a result by at most one
+/// or two milliseconds, and ten thousand targets are saved within ten minutes.
 const BASELINES_PER_TICK: usize = 200;
 
 impl Persistence {

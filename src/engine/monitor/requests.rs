@@ -1,7 +1,8 @@
-//! Requests of the monitor beside probes: control requests, and evidence from AWS.
+//! Requests that the monitor makes in addition to probes: control requests, and evidence
+//! requests to AWS.
 //!
-//! Both are made only while an incident is open, and neither delays a result: the diagnosis
-//! from outside is published at once and revised when evidence arrives.
+//! Both are made only while an incident is open, and neither delays a result: the diagnosis of
+//! the probe is published at once and revised when evidence arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,8 +91,8 @@ impl Monitor {
         state.schedule_control(failing, &self.outbox, now);
     }
 
-    /// Revises an incident by evidence from AWS about an earlier failure. It is not counted
-    /// as a probe.
+    /// Revises an incident with evidence from AWS about an earlier failure. The evidence does
+    /// not count as a probe.
     pub(super) fn apply_evidence(&mut self, update: &EvidenceUpdate, now: Timestamp) {
         let Some(state) = self.targets.get_mut(&update.target) else {
             return;

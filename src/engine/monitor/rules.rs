@@ -9,7 +9,7 @@ use crate::domain::report::CauseInfo;
 use crate::model::settings::RuleFile;
 
 impl Monitor {
-    /// Replaces the rulebook if the user's rules have changed.
+    /// Replaces the rulebook if the custom rules have changed.
     pub(super) fn apply_rules(&mut self, rules: &Arc<[RuleFile]>) {
         if self.rules.as_ref() == Some(rules) {
             return;

@@ -15,7 +15,7 @@ use crate::io::store::{StoredBaseline, StoredIncident};
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
-/// One target and its health, baseline and incidents.
+/// A target with its health, baseline and incidents.
 #[derive(Debug)]
 pub(super) struct TargetState {
     pub(super) target: Arc<Target>,
@@ -23,11 +23,11 @@ pub(super) struct TargetState {
     /// The fingerprint of the settings that the baseline was learned with.
     pub(super) settings: u64,
     pub(super) baseline: Baseline,
-    /// Whether the baseline is saved.
+    /// Whether the stored copy of the baseline is current.
     pub(super) learned: Learned,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
-    /// The probable cause that is published.
+    /// The probable cause that is published, if any.
     pub(super) showing: Option<Arc<Verdict>>,
 }
 
@@ -36,17 +36,17 @@ pub(super) struct TargetState {
 pub(super) struct Learned {
     /// The baseline has changed since it was saved.
     pub(super) changed: bool,
-    /// When it was saved; `None`: never.
+    /// When the baseline was saved; `None`: never.
     saved: Option<Timestamp>,
 }
 
-/// How often a changed baseline is saved. A baseline is about 1 KB: saving it every minute
-/// would write some 15 GB a day for ten thousand targets, and the few newest of its sixty
-/// samples change little.
+/// Minimum time between two saves of a changed baseline. A baseline is about 1 KB: saving it
+/// every minute would write some 15 GB a day for ten thousand targets, and the few newest of
+/// its sixty samples change little.
 const SAVE_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 
 impl TargetState {
-    /// A target that has not been probed.
+    /// Creates the state of a target that has not been probed.
     pub(super) fn new(target: Arc<Target>, now: Timestamp) -> Self {
         Self {
             health: Health::new(target.health, now),
@@ -130,7 +130,7 @@ impl TargetState {
 }
 
 impl Learned {
-    /// The baseline was saved at `now`.
+    /// Returns the state of a baseline that was saved at `now`.
     pub(super) const fn saved(now: Timestamp) -> Self {
         Self {
             changed: false,
@@ -145,7 +145,7 @@ impl Learned {
     }
 }
 
-/// The state of a target; `None` if the target has been removed or changed since.
+/// Finds the state of a target; `None` if the target has been removed or changed.
 pub(super) fn find<'a>(
     targets: &'a mut HashMap<TargetName, TargetState>,
     target: &Arc<Target>,

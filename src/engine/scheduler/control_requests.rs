@@ -1,8 +1,8 @@
 //! Runs control requests beside the probes, a limited number at the same time.
 //!
-//! Scheduling one never blocks: if the queue is full, the request is dropped and counted, and
-//! the next failing probe schedules it again. A target has at most one control request in
-//! progress. The baseline decides when one is needed and what its result means.
+//! Scheduling a request never blocks: if the queue is full, the request is dropped and
+//! counted, and the next failing probe schedules it again. A target has at most one control
+//! request in progress. The baseline decides when one is needed and what its result means.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::io::probe::Prober;
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
-/// Sends control requests. Tests replace the real prober.
+/// A prober that sends control requests. Tests use another implementation.
 pub trait ControlProber: Clone + Send + 'static {
-    /// Sends one control request; `None` if the target has no control path. Must end by
-    /// itself.
+    /// Sends one control request; `None` if the target has no control path. The future must
+    /// complete by itself.
     fn control(&self, target: &Target) -> impl Future<Output = Option<Observation>> + Send;
 }
 
-/// The handle of the task that runs control requests. The task ends when every clone is
-/// dropped or the receiver of its results is.
+/// The handle of the task that runs control requests. The task ends when every clone of the
+/// handle, or the receiver of the results, is dropped.
 #[derive(Clone, Debug)]
 pub struct ControlRequests {
     requests: mpsc::Sender<Request>,
@@ -45,8 +45,8 @@ struct Runner<P> {
 }
 
 impl ControlRequests {
-    /// Starts the task. At most `limit` control requests run or wait for their time, and as
-    /// many more are queued. Further ones are counted in `dropped`.
+    /// Starts the task. At most `limit` control requests run or wait for their delay, and as
+    /// many more are queued. Any further request is dropped and counted in `dropped`.
     #[must_use]
     pub fn start<P: ControlProber>(
         prober: P,
@@ -75,7 +75,7 @@ impl ControlRequests {
         }
     }
 
-    /// Completes when the task has ended, which it does not do while the daemon runs.
+    /// Completes when the task has ended. The task does not end while the daemon runs.
     pub async fn ended(&self) {
         self.requests.closed().await;
     }
@@ -98,7 +98,8 @@ impl<P: ControlProber> Runner<P> {
                 Some(ended) = self.running.join_next_with_id() => {
                     // A request that panicked has no result.
                     let (id, result) = ended.unwrap_or_else(|error| (error.id(), None));
-                    // Before sending, since the receiver may request the next one at once.
+                    // The name is removed before the result is sent, since the receiver may
+                    // request the target's next control request at once.
                     self.names.remove(&id);
                     if let Some(result) = result
                         && self.results.send(result).await.is_err()
@@ -163,7 +164,7 @@ mod tests {
         )
     }
 
-    /// The results within so many seconds, as `target second`.
+    /// Returns the results of the next `seconds` seconds, as `target second`.
     async fn within(seconds: u64, results: &mut mpsc::Receiver<ControlResult>) -> Vec<String> {
         let started = Instant::now();
         let end = started + Duration::from_secs(seconds);

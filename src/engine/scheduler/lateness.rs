@@ -1,8 +1,8 @@
 //! Measures how late the daemon's own tasks run, so that no target is blamed for it.
 //!
-//! A task sleeps repeatedly for a short time and records how late it wakes; other tasks may
-//! be delayed by as much. Each probe gets the longest stall during its run. Which of its
-//! phases was delayed is not known.
+//! A task sleeps repeatedly for a short time and records how late it wakes; other tasks may be
+//! delayed by the same time. Each observation contains the longest stall during the probe. The
+//! measurement does not show which phase was delayed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,16 +14,17 @@ use tokio::time::{Instant, sleep_until};
 /// The length of each sleep. A stall of half this length is detected in half of the cases.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Shorter delays are the normal inaccuracy of timers, which count in milliseconds.
+/// Minimum delay that counts as a stall. Shorter delays are the normal inaccuracy of timers,
+/// which have a resolution of a millisecond.
 const MIN_STALL: Duration = Duration::from_millis(10);
 
-/// How long a stall is kept. No probe runs longer than an hour.
+/// How long a stall is kept. No probe runs longer than this.
 const RETENTION: Duration = Duration::from_secs(3600);
 
-/// The maximum number of stalls that are kept; the oldest are dropped first.
+/// Maximum number of stalls that are kept; the oldest are dropped first.
 const MAX_STALLS: usize = 1024;
 
-/// The stalls that were measured.
+/// Measures how late tasks wake and keeps the measured stalls.
 #[derive(Debug)]
 pub(super) struct Lateness {
     measured: Mutex<Measured>,
@@ -32,7 +33,7 @@ pub(super) struct Lateness {
 
 #[derive(Debug, Default)]
 struct Measured {
-    /// When the current sleep should end.
+    /// When the current sleep should end; `None` before the first sleep.
     due: Option<Instant>,
     /// The end and length of stalls, oldest first. A stall that is followed by a longer one is
     /// removed, since it is never the longest of any period.
@@ -47,7 +48,7 @@ impl Lateness {
         }
     }
 
-    /// Measures until the future is dropped.
+    /// Measures stalls until the future is dropped.
     pub(super) async fn measure(&self) {
         loop {
             let due = Instant::now() + STEP;
@@ -74,8 +75,8 @@ impl Lateness {
         stalls.push_back((now, late));
     }
 
-    /// The longest stall since `start`, counting only the part after `start`; zero if there
-    /// was none.
+    /// The longest stall since `start`, without any part before `start`; zero if there was
+    /// none.
     pub(super) fn longest_stall_since(&self, start: Instant) -> Duration {
         let now = Instant::now();
         let measured = self.lock();

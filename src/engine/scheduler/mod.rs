@@ -1,9 +1,9 @@
 //! Starts probes when they are due, limits how many run at the same time, and emits their
 //! observations.
 //!
-//! Owns the schedule and the running probes. Interpreting a result and requesting a
-//! confirming probe is left to the monitor. A probe that panics counts as a failed probe.
-//! Time is the runtime's monotonic clock.
+//! It owns the schedule and the running probes. The monitor interprets results and requests
+//! confirming probes. A probe that panics counts as a failed probe. Time is the runtime's
+//! monotonic clock.
 
 pub mod control_requests;
 mod lateness;
@@ -45,9 +45,9 @@ pub enum Emission {
     Missed(Missed),
 }
 
-/// Runs probes. Tests replace the real prober.
+/// A prober that probes targets. Tests use another implementation.
 pub trait Probe: Clone + Send + 'static {
-    /// Probes a target once. Must end by itself within the target's timeout.
+    /// Probes a target once. The future must complete by itself within the target's timeout.
     fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send;
 }
 
@@ -67,11 +67,11 @@ pub struct Scheduler<P> {
     max_in_flight: usize,
 }
 
-/// How long the scheduler sleeps if no probe is scheduled.
+/// Maximum time for which the scheduler sleeps, if no probe is scheduled.
 const IDLE: Duration = Duration::from_secs(3600);
 
 impl<P: Probe> Scheduler<P> {
-    /// A scheduler without targets.
+    /// Creates a scheduler without targets.
     #[must_use]
     pub fn new(prober: P, emissions: mpsc::Sender<Emission>, metrics: DaemonMetrics) -> Self {
         Self {
@@ -90,7 +90,8 @@ impl<P: Probe> Scheduler<P> {
     /// Runs until [`Command::Stop`].
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let lateness = Arc::clone(&self.lateness);
-        // A separate task, so that time spent in this loop is not measured as lag.
+        // The measurement is a separate task, so that time spent in this loop is not measured
+        // as lag.
         let mut lateness_task = JoinSet::new();
         lateness_task.spawn(async move { lateness.measure().await });
         loop {
@@ -127,7 +128,7 @@ impl<P: Probe> Scheduler<P> {
         self.origin.elapsed()
     }
 
-    /// Starts the probes that are due; `Err` once the receiver of events has gone.
+    /// Starts the probes that are due. Fails if the receiver of events was dropped.
     async fn start_due(&mut self) -> Result<(), mpsc::error::SendError<Emission>> {
         let now = self.now();
         let is_due = self.schedule.next_due().is_some_and(|due| due <= now);
@@ -270,7 +271,7 @@ mod tests {
     }
 
     impl Running {
-        /// The events within so many seconds, as text.
+        /// Returns the events of the next `seconds` seconds, as text.
         async fn within(&mut self, seconds: u64) -> Vec<String> {
             let end = Instant::now() + Duration::from_secs(seconds);
             let mut seen = Vec::new();

@@ -57,7 +57,7 @@ pub(super) async fn causes(State(state): State<ServerState>) -> Json<Value> {
     Json(state.board.causes().iter().map(json::cause).collect())
 }
 
-/// Reports that the process responds, whatever the health of the targets.
+/// Responds that the process is running, whatever the health of the targets.
 pub(super) async fn healthy() -> &'static str {
     "healthy\n"
 }
@@ -97,12 +97,13 @@ pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap)
     }
 }
 
-/// The response where any host that reaches the server could reload without a password.
+/// The response to a reload if any host that reaches the server could send one without a
+/// password.
 const RELOAD_FORBIDDEN: &str = "reload rejected: the server is reachable from other hosts and requires no password; \
      set `server.allow_reload = true`, add users to a web configuration file, or send SIGHUP\n";
 
-/// Renders on a blocking thread. With thousands of targets, rendering would delay the tasks
-/// of the runtime.
+/// Renders a response on a blocking thread. With thousands of targets, rendering would delay
+/// the tasks of the runtime.
 pub(super) async fn in_background<R: IntoResponse + Send + 'static>(
     render: impl FnOnce() -> R + Send + 'static,
 ) -> Response {

@@ -1,7 +1,7 @@
 //! Access control of the HTTP server: TLS, passwords, rate limit, permission to reload.
 //!
-//! A reload of the configuration replaces it; open connections use the new one from their
-//! next request on.
+//! A reload of the configuration replaces the access control; open connections use the new one
+//! from their next request on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,9 +21,9 @@ use super::ServerState;
 use crate::io::web_access::{Passwords, TlsError, TokenBucket, server_config};
 use crate::model::settings::ServerSettings;
 
-/// The checks that a request passes before it reaches a route.
+/// The checks that a request must pass before it reaches a route.
 pub(super) struct AccessControl {
-    /// `None`: plain HTTP.
+    /// Accepts TLS connections; `None`: the server uses plain HTTP.
     pub(super) tls: Option<TlsAcceptor>,
     /// Whether `POST /-/reload` is allowed.
     pub(super) may_reload: bool,
@@ -35,11 +35,12 @@ pub(super) struct AccessControl {
 /// Paths that need no password: health checks, such as the probes of a Kubernetes node.
 const PUBLIC_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
 
-/// How long one request may take. Loading a configuration of ten thousand targets takes
-/// seconds.
+/// Time limit for one request. Loading a configuration of ten thousand targets takes seconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl AccessControl {
+    /// Builds the checks from the settings of the server.
+    ///
     /// # Errors
     /// The TLS settings are invalid. Loading the configuration reports this first.
     pub(super) fn new(settings: &ServerSettings) -> Result<Self, TlsError> {
@@ -76,7 +77,7 @@ impl std::fmt::Debug for AccessControl {
     }
 }
 
-/// Middleware that passes an allowed request on and rejects any other.
+/// Middleware that forwards an allowed request and rejects any other.
 pub(super) async fn check_access(
     State(state): State<ServerState>,
     request: Request,

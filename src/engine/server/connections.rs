@@ -18,26 +18,26 @@ use tracing::debug;
 
 use super::ServerState;
 
-/// The maximum number of open connections: far more than scrapers and users need, and few
-/// enough that their buffers use less than 50 MB.
+/// Maximum number of open connections: far more than scrapers and users need, and few enough
+/// that their buffers use less than 50 MB.
 const MAX_CONNECTIONS: usize = 512;
 
-/// How long a TLS handshake, or receiving a request's header, may take.
+/// Time limit for a TLS handshake, and for receiving the header of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After this time a connection is closed; the client then opens another one.
+/// Maximum age of a connection. The server closes an older one, and the client opens another.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 
-/// How long a connection that is being closed may take to finish its response.
+/// Time limit for a connection that is being closed to finish its response.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The maximum size of a request header in bytes.
+/// Maximum size of a request header in bytes.
 const MAX_HEADER_BYTES: u16 = 16 * 1024;
 
-/// The pause after an error of the listener, such as too many open files.
+/// Pause after an error of accepting connections, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` completes, then finishes the requests in progress.
+/// Serves connections until `shutdown` completes, then finishes the requests in progress.
 pub(super) async fn serve(
     listener: TcpListener,
     state: ServerState,

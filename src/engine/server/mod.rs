@@ -1,9 +1,10 @@
 //! The daemon's HTTP server: the pages, `/metrics`, the JSON API, health checks, reload.
 //!
-//! It serves what the sinks keep and decides nothing. Every route except the reload is a GET
-//! without side effects. Responses are not cached, and a page may load only what this server
-//! serves. The default address is loopback. `auth` checks passwords and rates, `connections`
-//! limits the resources of a client, and a reload sent by a page of another site is rejected.
+//! It serves the data that the sinks keep and makes no decisions. Every route except the
+//! reload is a GET without side effects. Responses are not cached, and a page may load
+//! resources only from this server. The default address is loopback. `auth` checks passwords
+//! and rates, `connections` limits the resources of a client, and a reload sent by a page of
+//! another site is rejected.
 
 mod api;
 mod auth;
@@ -27,7 +28,8 @@ use crate::io::sink::prometheus::PrometheusSink;
 use crate::io::web_access::TlsError;
 use crate::model::settings::ServerSettings;
 
-/// A request to reload the configuration. The reply is a summary, or why it was rejected.
+/// A request to reload the configuration. The reply is a summary, or the reason why the
+/// configuration was rejected.
 pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
 
 /// The state that the handlers share. Cheap to clone.
@@ -40,14 +42,16 @@ pub struct ServerState {
     access: watch::Sender<Arc<AccessControl>>,
 }
 
-/// The maximum size of a request body in bytes. No route reads one.
+/// Maximum size of a request body in bytes. No route reads a body.
 const MAX_BODY: usize = 4 * 1024;
 
 impl ServerState {
-    /// The state of a server that is not ready yet. Reload requests go to `reload`.
+    /// Creates the state of a server that is not ready yet. Reload requests are sent to
+    /// `reload`.
     ///
     /// # Errors
-    /// The TLS settings are invalid. Loading the configuration reports this first.
+    /// Returns an error if the TLS settings are invalid. Loading the configuration reports
+    /// this first.
     pub fn new(
         prometheus: Arc<PrometheusSink>,
         board: Arc<StatusBoard>,
@@ -63,10 +67,10 @@ impl ServerState {
         })
     }
 
-    /// Applies new settings, except the address.
+    /// Applies new settings, except the address, which needs a restart.
     ///
     /// # Errors
-    /// As [`ServerState::new`]; the previous settings stay in effect.
+    /// Returns an error if the TLS settings are invalid; the previous settings stay in effect.
     pub fn configure(&self, settings: &ServerSettings) -> Result<(), TlsError> {
         self.access
             .send_replace(Arc::new(AccessControl::new(settings)?));
@@ -85,7 +89,7 @@ impl ServerState {
     }
 }
 
-/// Serves until `shutdown` completes, then finishes the requests in progress.
+/// Serves HTTP until `shutdown` completes, then finishes the requests in progress.
 pub async fn serve(
     listener: TcpListener,
     state: ServerState,

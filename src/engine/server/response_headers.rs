@@ -10,7 +10,8 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// A page may load styles, scripts and images, and fetch data, from this server only.
+/// The content security policy: a page may load styles, scripts and images, and fetch data,
+/// from this server only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

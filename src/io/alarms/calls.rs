@@ -8,12 +8,12 @@ use crate::io::alarms::account::{self, Pace};
 use crate::io::aws::{CallError, FailureKind};
 use crate::io::cloudwatch::client::Api;
 
-/// A call that was made.
+/// The result of one call.
 #[derive(Debug)]
 pub struct Performed {
-    /// How it ended.
+    /// The outcome that is passed to the reconciler.
     pub outcome: Outcome,
-    /// The failure in full, if it failed.
+    /// The full error of a failed call, for logs and messages.
     pub failure: Option<CallError>,
 }
 
@@ -24,7 +24,8 @@ struct FailedWrite {
     missing: bool,
 }
 
-/// Makes a call, or fails it where there is no connection. Writes wait for the pace.
+/// Makes a call and returns its result. The call fails with the error of `api` if there is no
+/// connection. Writes wait for `pace`.
 pub async fn perform(api: Result<Api, CallError>, pace: &Pace, call: Call) -> Performed {
     match call {
         Call::ReadAlarms { read, .. }
@@ -54,7 +55,7 @@ pub async fn perform(api: Result<Api, CallError>, pace: &Pace, call: Call) -> Pe
     }
 }
 
-/// The operations that have worked if a call succeeds.
+/// The API operations that a successful call proves to work.
 #[must_use]
 pub fn operations(call: &Call) -> Vec<&'static str> {
     match call {
@@ -80,10 +81,10 @@ const fn name(operation: &WriteOperation) -> &'static str {
 }
 
 impl Performed {
-    /// What a read found.
+    /// Returns what a read call found.
     ///
     /// # Errors
-    /// The failure of the call.
+    /// Returns the error of the failed call.
     pub fn found(self) -> Result<Found, CallError> {
         match (self.failure, self.outcome) {
             (Some(error), _) => Err(error),
@@ -97,10 +98,10 @@ impl Performed {
         }
     }
 
-    /// Whether the call succeeded.
+    /// Returns `Ok` if the call succeeded.
     ///
     /// # Errors
-    /// The failure of the call.
+    /// Returns the error of the failed call.
     pub fn done(self) -> Result<(), CallError> {
         self.failure.map_or(Ok(()), Err)
     }
@@ -153,7 +154,7 @@ async fn delete(
     account::delete(&api?, pace, names).await
 }
 
-/// Carries out the operations of a write in order. Returns the ARN as far as it is known.
+/// Carries out the operations of a write in order. Returns the alarm's ARN if it is known.
 async fn write(
     api: Result<Api, CallError>,
     pace: &Pace,

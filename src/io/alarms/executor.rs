@@ -1,7 +1,8 @@
 //! The task that runs the alarm reconciler of one destination.
 //!
-//! It turns requests, new settings, ended calls and the time into events, and carries out
-//! what the reconciler returns. It never waits for a call. Decisions are the reconciler's.
+//! It passes requests, new settings, completed calls and the time to the reconciler as events,
+//! and carries out the outputs that the reconciler returns. Calls run beside the event loop,
+//! which never waits for one. The reconciler makes all decisions.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use crate::io::alarms::updates::{Request, Requests};
 use crate::io::cloudwatch::connection::Connection;
 use crate::model::settings::DriftPolicy;
 
-/// The executor of one destination.
+/// Runs the alarm reconciler of one destination and carries out its calls.
 pub struct Executor {
     connection: Arc<Connection>,
     requests: Requests,
@@ -32,25 +33,27 @@ pub struct Executor {
     view: Arc<DestinationView>,
     reconciler: Reconciler,
     started: Instant,
-    /// The time of the last step: what became due since is still to be done.
+    /// The time at which the reconciler last ran, since `started`. Work that became due later
+    /// is still pending.
     stepped: Duration,
     pace: Arc<Pace>,
     running: FuturesUnordered<Running>,
     tickets: HashMap<Ticket, oneshot::Sender<UpdateResult>>,
     last_ticket: u64,
-    /// Alarms that were changed by hand, of all destinations.
+    /// The number of alarms changed by hand, summed over all destinations.
     drifted: IntGauge,
 }
 
-/// A call under way. It resolves with the operations that a success proves to work.
+/// A call in progress. It resolves to the API operations that its success proves to work, and
+/// its result.
 type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
 
-/// How often the daemon reads its alarms again, to find changes by hand.
+/// Interval at which the daemon reads its alarms to detect changes by hand.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 impl Executor {
-    /// An executor for the destination whose settings `views` provides. It reviews the
-    /// account at the given interval, and adds to `drifted` how many alarms differ.
+    /// Creates an executor for the destination whose settings `views` provides. It reviews the
+    /// account every `review_every` and adds the number of alarms that differ to `drifted`.
     #[must_use]
     pub fn new(
         connection: Arc<Connection>,
@@ -76,8 +79,8 @@ impl Executor {
         }
     }
 
-    /// Runs until it is dropped. Once the destination was removed, it ends when the actions
-    /// of its alarms are disabled.
+    /// Runs until it is dropped. For a removed destination, ends once the actions of its
+    /// alarms are disabled.
     pub async fn run(mut self) {
         self.step(Event::Timer);
         loop {
@@ -149,7 +152,8 @@ impl Executor {
                 Output::Call(call) => self.running.push(self.perform(call)),
                 Output::Settled(ticket, result) => {
                     if let Some(waiting) = self.tickets.remove(&ticket) {
-                        // The datapoint may have been sent meanwhile.
+                        // Fails if the receiver was dropped, because the datapoint was already
+                        // sent.
                         let _ = waiting.send(result);
                     }
                 }

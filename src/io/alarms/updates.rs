@@ -1,7 +1,8 @@
-//! The channel through which the publisher requests updates of alarms.
+//! The channel on which sinks request updates of alarms.
 //!
-//! Requests never wait: they are queued for the executor, which takes them while its calls
-//! are under way. The executor keeps one update per alarm, so the queue stays short.
+//! Requesting never blocks: requests are queued for the executor, which receives them while
+//! its calls are in progress. The executor keeps one update per alarm, so the queue stays
+//! short.
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::reconciler::call::UpdateResult;
 use crate::model::target::TargetName;
 
-/// Requests updates of the alarms of one destination.
+/// The sending end of the channel: requests updates of the alarms of one destination.
 #[derive(Clone, Debug)]
 pub struct AlarmUpdates {
     requests: mpsc::UnboundedSender<Request>,
@@ -31,11 +32,11 @@ pub(super) enum Request {
     Group(Option<Annotation>),
 }
 
-/// The receiving end of the requests.
+/// The receiving end of the channel.
 #[derive(Debug)]
 pub struct Requests(pub(super) mpsc::UnboundedReceiver<Request>);
 
-/// A queue of requests.
+/// Creates the channel and returns both of its ends.
 #[must_use]
 pub fn channel() -> (AlarmUpdates, Requests) {
     let (requests, receiver) = mpsc::unbounded_channel();
@@ -43,8 +44,9 @@ pub fn channel() -> (AlarmUpdates, Requests) {
 }
 
 impl AlarmUpdates {
-    /// Requests an annotation of a target's alarm (`None`: no failure is known). It is written
-    /// at the given time at the earliest, and replaces an earlier request for the target.
+    /// Requests an annotation of a target's alarm, or its removal if no failure is known
+    /// (`None`). The alarm is not written before `not_before`. The request replaces an earlier
+    /// one for the same target.
     pub fn request(
         &self,
         target: &TargetName,
@@ -58,9 +60,9 @@ impl AlarmUpdates {
         });
     }
 
-    /// Moves the requested update of a target before those that are not urgent, because its
-    /// alarm is about to fire. The receiver gets the result; it is closed if the executor has
-    /// ended.
+    /// Moves the pending update of a target ahead of updates that are not urgent, because its
+    /// alarm is about to fire. The returned receiver gets the result, or is closed if the
+    /// executor has ended.
     #[must_use]
     pub fn hurry(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();
@@ -71,21 +73,23 @@ impl AlarmUpdates {
         receiver
     }
 
-    /// Opens, rewrites or (`None`) closes a group incident: the heartbeat's alarm names it
-    /// before anything else is written, and updates of targets are suppressed meanwhile.
+    /// Sets the annotation of a group incident, or closes the incident (`None`). The heartbeat
+    /// alarm is written first and shows the annotation; while the incident is open, updates of
+    /// targets' alarms are suppressed.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.send(Request::Group(annotation));
     }
 
     fn send(&self, request: Request) {
-        // It fails only if the executor has ended, and then no alarm is written.
+        // Sending fails only if the executor has ended, and then no alarm is written.
         let _ = self.requests.send(request);
     }
 }
 
 #[cfg(test)]
 impl Requests {
-    /// Fails the next hurried update, as the executor does while its calls fail.
+    /// Replies to the next urgent update with a failure, as the executor does while its calls
+    /// fail.
     pub(crate) async fn fail_hurried(&mut self) {
         while let Some(request) = self.0.recv().await {
             if let Request::Hurry { result, .. } = request {

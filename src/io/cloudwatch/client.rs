@@ -1,8 +1,8 @@
 //! Clients for CloudWatch, built from the settings of a destination.
 //!
-//! Every call is counted, and every failure is classified by what to do about it. The SDK
-//! does not retry writes: the callers have queues that do, so that a failing call never
-//! delays what comes after it.
+//! Every call is counted, and every failure is classified by how to handle it. The SDK does
+//! not retry writes: callers queue and retry them, so that a failing call never delays the
+//! following ones.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
@@ -17,18 +17,19 @@ use crate::model::settings::Role;
 /// Clients of one destination. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// Does not retry: the caller has a queue.
+    /// The client for writes. It does not retry, because callers queue failed writes.
     pub(crate) writes: Client,
-    /// Retries. For reads of the whole account, which one failed page would start over.
+    /// The client for reads. It retries, because one failed page would otherwise restart the
+    /// read of a whole account.
     pub(crate) reads: Client,
     role: Option<Role>,
-    /// The destination's name; `None`: the main destination.
+    /// The destination's name; `None` for the main destination.
     name: Option<String>,
     /// Counts calls by operation and outcome.
     requests: Option<IntCounterVec>,
 }
 
-/// Attempts of a read, with the SDK's backoff.
+/// Maximum number of attempts per read, with the SDK's backoff between them.
 const READ_ATTEMPTS: u32 = 5;
 
 impl Api {
@@ -36,7 +37,7 @@ impl Api {
     /// default chain. Region and endpoint of the settings take precedence.
     ///
     /// # Errors
-    /// If no region is known.
+    /// Returns an error if no region is known.
     pub async fn connect(
         view: &DestinationView,
         base: Option<&SdkConfig>,
@@ -70,7 +71,7 @@ impl Api {
         })
     }
 
-    /// Counts a call's outcome and classifies its failure.
+    /// Counts a call by its outcome and classifies its failure.
     pub(crate) fn settle<T, E>(
         &self,
         operation: &'static str,
@@ -93,7 +94,8 @@ impl Api {
         result
     }
 
-    /// Adds the name of a further destination to a failure.
+    /// Prepends the name of the destination to a failure's text, except for the main
+    /// destination.
     fn named(&self, failure: CallError) -> CallError {
         match &self.name {
             Some(name) => CallError {

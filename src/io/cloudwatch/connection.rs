@@ -15,19 +15,20 @@ use crate::io::aws::{CallError, FailureKind};
 use crate::io::cloudwatch::client::Api;
 use crate::model::settings::CloudWatchSettings;
 
-/// A connection that is made when it is first needed.
+/// A connection to CloudWatch that is made when it is first needed.
 #[derive(Debug)]
 pub struct Connection {
     base: Option<SdkConfig>,
     /// Counts calls by operation and outcome.
     requests: IntCounterVec,
     connected: tokio::sync::Mutex<Option<(CloudWatchSettings, Api)>>,
-    /// Failures that were logged and have not ended.
+    /// Operations that currently fail, with the kind of the failure that was logged.
     logged: Mutex<HashSet<(&'static str, FailureKind)>>,
 }
 
 impl Connection {
-    /// A connection with credentials from `base`, or else from the SDK's default chain.
+    /// Creates a connection with credentials from `base`, or else from the SDK's default
+    /// chain.
     #[must_use]
     pub fn new(base: Option<SdkConfig>, requests: IntCounterVec) -> Arc<Self> {
         Arc::new(Self {
@@ -38,10 +39,10 @@ impl Connection {
         })
     }
 
-    /// The clients for these settings.
+    /// Returns the clients for these settings and connects if necessary.
     ///
     /// # Errors
-    /// If no region is known.
+    /// Returns an error if no region is known.
     pub async fn api(&self, view: &DestinationView) -> Result<Api, CallError> {
         let settings = &view.cloudwatch;
         let mut connected = self.connected.lock().await;
@@ -60,7 +61,7 @@ impl Connection {
         api
     }
 
-    /// Logs a failure, once until the operation succeeds.
+    /// Logs a failure, unless it was already logged since the operation last succeeded.
     pub fn failed(&self, failure: &CallError) {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.insert((failure.operation, failure.kind)) {
@@ -73,7 +74,7 @@ impl Connection {
         }
     }
 
-    /// Logs that an operation succeeds again after a failure.
+    /// Logs that an operation succeeds again, if its failure was logged.
     pub fn succeeded(&self, operation: &'static str) {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let before = logged.len();

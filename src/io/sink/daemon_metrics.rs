@@ -39,7 +39,7 @@ daemon_metrics! {
     );
     lagged: IntCounter = counter(
         "probecause_probes_lagged_total",
-        "Probes during which the daemon itself was late by 10 ms or more; their times are marked."
+        "Probes during which the daemon itself was late by 10 ms or more; their results have own_lag_seconds."
     );
     in_flight: IntGauge = gauge("probecause_probes_in_flight", "Probes in flight.");
     sink_dropped: IntCounterVec = counters(
@@ -67,7 +67,7 @@ daemon_metrics! {
     );
     evidence_requests: IntCounterVec = counters(
         "probecause_evidence_requests_total",
-        "Requests to AWS for evidence by operation and outcome.",
+        "Evidence requests to AWS by operation and outcome.",
         OUTCOME_LABELS
     );
     evidence_dropped: IntCounterVec = counters(
@@ -109,10 +109,11 @@ daemon_metrics! {
     );
 }
 
-/// Upper bounds of the lag histograms in seconds; the budget is 10 ms at the 99th percentile.
+/// Upper bounds of the lag histograms in seconds. The goal is a lag below 10 ms at the 99th
+/// percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
-/// Labels of counted requests. Outcomes are `ok`, `throttled`, `denied` and `failed`.
+/// Labels of counted requests. The outcomes are `ok`, `throttled`, `denied` and `failed`.
 const OUTCOME_LABELS: &[&str] = &["operation", "outcome"];
 
 /// The reasons for dropping an evidence request or a part of it.
@@ -135,8 +136,8 @@ impl DaemonMetrics {
         let build = Opts::new("probecause_build_info", "The running version; always 1.");
         let build = register(&metrics.registry, IntGaugeVec::new(build, &["version"])?)?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        // Initialized, because `rate()` misses the first increase of a series that appears
-        // with it.
+        // The counters are initialized, because `rate()` misses the first increase of a series
+        // that appears with it.
         metrics
             .sink_dropped
             .with_label_values(&["cloudwatch"])
@@ -150,7 +151,7 @@ impl DaemonMetrics {
         Ok(metrics)
     }
 
-    /// The gauges that the store updates.
+    /// Returns the gauges that the store updates.
     #[must_use]
     pub fn store_metrics(&self) -> StoreMetrics {
         StoreMetrics {

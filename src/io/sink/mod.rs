@@ -30,7 +30,8 @@ pub struct Sinks {
 impl Sinks {
     /// Publishes a probe's report to all sinks.
     pub fn publish(&self, report: &Report) {
-        // CloudWatch first, because its alarms need the network to notify anybody.
+        // CloudWatch is first, because its alarms notify people and its requests take the
+        // longest.
         self.cloudwatch.publish(report);
         self.prometheus.publish(report);
         self.board.publish(report);

@@ -1,7 +1,7 @@
 //! Translates alarms between the types of the SDK and of `domain`.
 //!
-//! An alarm whose description alone is written keeps every other field that CloudWatch
-//! accepts. Nothing is decided here.
+//! Writing only an alarm's description keeps every other field that CloudWatch accepts.
+//! `domain::alarm` decides what is written.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,8 @@ use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
 use crate::io::alarms::account::dimension;
 
-/// Fills a request with a definition; the caller adds description and tags.
+/// Fills a `PutMetricAlarm` request with an alarm's definition; the caller adds description
+/// and tags.
 pub(super) fn of_spec(
     request: PutMetricAlarmFluentBuilder,
     spec: &AlarmSpec,
@@ -42,9 +43,9 @@ pub(super) fn of_spec(
         .action_configuration(propagating())
 }
 
-/// Fills a request with the fields of an existing alarm; the caller adds the description.
-/// Tag propagation is turned on where CloudWatch does not return it: without it no
-/// notification names a cause.
+/// Fills a `PutMetricAlarm` request with the fields of an existing alarm; the caller adds the
+/// description. Turns tag propagation on if CloudWatch does not return the setting, because
+/// without propagated tags no notification names a cause.
 pub(super) fn of_alarm(
     request: PutMetricAlarmFluentBuilder,
     alarm: &MetricAlarm,
@@ -81,7 +82,7 @@ pub(super) fn of_alarm(
         .action_configuration(action_configuration)
 }
 
-/// An alarm without its tags.
+/// Converts an alarm of the SDK to one of `domain`, without its tags.
 pub(super) fn actual(alarm: &MetricAlarm) -> ActualAlarm {
     ActualAlarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),

@@ -1,8 +1,9 @@
-//! Requests about alarms: reads that return values, and writes of single alarms.
+//! CloudWatch's API of alarms: reads alarms, their tags and their states, and writes or
+//! deletes alarms.
 //!
-//! `fields` translates between the types of the SDK and of `domain`. Every write waits for a [`Pace`],
-//! because CloudWatch accepts three alarm writes a second per account. What is written is
-//! decided by `domain::alarm`.
+//! `fields` translates between the types of the SDK and of `domain`. Every write waits for a
+//! [`Pace`], because CloudWatch accepts three alarm writes a second per account.
+//! `domain::alarm` decides what is written.
 
 mod fields;
 
@@ -31,12 +32,12 @@ pub struct Pace {
 /// Time between two alarm writes: a third of a second, rounded up.
 const WRITE_SPACING: Duration = Duration::from_millis(334);
 
-/// Alarms whose tags are read at the same time: a thousand alarms take seconds, and the
-/// request rate stays far below the limit.
+/// Maximum number of alarms whose tags are read concurrently. With four, a thousand alarms
+/// take seconds, and the request rate stays far below CloudWatch's limit.
 const TAG_READS_AT_ONCE: usize = 4;
 
 impl Pace {
-    /// Waits until the next write may be made.
+    /// Waits until CloudWatch's rate limit allows the next write.
     pub async fn wait(&self) {
         let mut next = self.next.lock().await;
         let at = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
@@ -49,7 +50,7 @@ impl Pace {
 /// Reads the alarms of a location without their tags, a hundred alarms per request.
 ///
 /// # Errors
-/// The first call that failed.
+/// Returns the error of the first call that failed.
 pub async fn describe(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, CallError> {
     let mut pages = api
         .reads
@@ -77,7 +78,7 @@ pub async fn describe(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, Cal
 /// Reads the tags of alarms.
 ///
 /// # Errors
-/// The first call that failed.
+/// Returns the error of the first call that failed.
 pub async fn with_tags(api: &Api, alarms: Vec<ActualAlarm>) -> Result<Vec<ActualAlarm>, CallError> {
     futures_util::stream::iter(alarms)
         .map(|alarm| with_its_tags(api, alarm))
@@ -86,11 +87,11 @@ pub async fn with_tags(api: &Api, alarms: Vec<ActualAlarm>) -> Result<Vec<Actual
         .await
 }
 
-/// Creates an alarm with its tags, or overwrites its definition and description. CloudWatch
-/// ignores the tags where the alarm exists.
+/// Creates an alarm with its tags, or overwrites the definition and description of an existing
+/// one. CloudWatch ignores the tags if the alarm exists.
 ///
 /// # Errors
-/// If the call failed.
+/// Returns an error if the call failed.
 pub async fn put(
     api: &Api,
     pace: &Pace,
@@ -104,11 +105,11 @@ pub async fn put(
     api.settle("PutMetricAlarm", request.send().await).map(drop)
 }
 
-/// Overwrites an alarm's description and keeps every other field as it was just read, so
-/// that changes by hand are kept.
+/// Overwrites an alarm's description and keeps every other field of the alarm as it was just
+/// read, so that changes by hand are kept.
 ///
 /// # Errors
-/// If the call failed.
+/// Returns an error if the call failed.
 pub async fn put_description(
     api: &Api,
     pace: &Pace,
@@ -121,10 +122,10 @@ pub async fn put_description(
     api.settle("PutMetricAlarm", request.send().await).map(drop)
 }
 
-/// Writes tags of an alarm, and keeps its others.
+/// Sets the given tags of an alarm and keeps its other tags.
 ///
 /// # Errors
-/// If the call failed.
+/// Returns an error if the call failed.
 pub async fn tag(
     api: &Api,
     pace: &Pace,
@@ -137,20 +138,20 @@ pub async fn tag(
     api.settle("TagResource", request.send().await).map(drop)
 }
 
-/// One alarm by its name; `None`: there is no such alarm.
+/// Reads one alarm by its name; `None` if it does not exist.
 ///
 /// # Errors
-/// If the call failed.
+/// Returns an error if the call failed.
 pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError> {
     let request = api.writes.describe_alarms().alarm_names(name);
     let answer = api.settle("DescribeAlarms", request.send().await)?;
     Ok(answer.metric_alarms().first().cloned())
 }
 
-/// The states of the named alarms, as far as they exist.
+/// Reads the states of the named alarms. Alarms that do not exist are omitted.
 ///
 /// # Errors
-/// The first call that failed.
+/// Returns the error of the first call that failed.
 pub async fn states(
     api: &Api,
     names: &[String],
@@ -167,10 +168,11 @@ pub async fn states(
     Ok(states.collect())
 }
 
-/// One alarm as another daemon left it; `None`: there is no such alarm.
+/// Reads tags and state of an alarm that another daemon may have written; `None` if the alarm
+/// does not exist.
 ///
 /// # Errors
-/// The first call that failed.
+/// Returns the error of the first call that failed.
 pub async fn inspect(api: &Api, name: &str) -> Result<Option<PeerAlarm>, CallError> {
     let Some(alarm) = one(api, name).await? else {
         return Ok(None);
@@ -183,19 +185,19 @@ pub async fn inspect(api: &Api, name: &str) -> Result<Option<PeerAlarm>, CallErr
     }))
 }
 
-/// The named alarms with their tags, as far as they exist.
+/// Reads the named alarms with their tags. Alarms that do not exist are omitted.
 ///
 /// # Errors
-/// The first call that failed.
+/// Returns the error of the first call that failed.
 pub async fn named(api: &Api, names: &[String]) -> Result<Vec<ActualAlarm>, CallError> {
     let found = by_name(api, names).await?;
     with_tags(api, found.iter().map(fields::actual).collect()).await
 }
 
-/// Disables the actions of alarms, at most [`NAMES_PER_CALL`] at once.
+/// Disables the actions of the named alarms, at most [`NAMES_PER_CALL`].
 ///
 /// # Errors
-/// If the call failed.
+/// Returns an error if the call failed.
 pub async fn disable_actions(api: &Api, pace: &Pace, names: &[String]) -> Result<(), CallError> {
     let request = api.writes.disable_alarm_actions();
     let request = request.set_alarm_names(Some(names.to_vec()));
@@ -204,10 +206,10 @@ pub async fn disable_actions(api: &Api, pace: &Pace, names: &[String]) -> Result
         .map(drop)
 }
 
-/// Deletes alarms, at most [`NAMES_PER_CALL`] at once.
+/// Deletes the named alarms, at most [`NAMES_PER_CALL`].
 ///
 /// # Errors
-/// If the call failed.
+/// Returns an error if the call failed.
 pub async fn delete(api: &Api, pace: &Pace, names: &[String]) -> Result<(), CallError> {
     let request = api.writes.delete_alarms();
     let request = request.set_alarm_names(Some(names.to_vec()));
@@ -215,7 +217,7 @@ pub async fn delete(api: &Api, pace: &Pace, names: &[String]) -> Result<(), Call
     api.settle("DeleteAlarms", request.send().await).map(drop)
 }
 
-/// A dimension of a metric.
+/// Builds a metric dimension of the SDK from its name and value.
 #[must_use]
 pub fn dimension(name: &str, value: &str) -> Dimension {
     Dimension::builder().name(name).value(value).build()
@@ -226,8 +228,8 @@ async fn by_name(api: &Api, names: &[String]) -> Result<Vec<MetricAlarm>, CallEr
     for names in names.chunks(NAMES_PER_CALL) {
         let request = api.writes.describe_alarms();
         let request = request.set_alarm_names(Some(names.to_vec()));
-        // A page may hold fewer alarms than were named. Without the next page, the rest
-        // would seem not to exist.
+        // A page may hold fewer alarms than the request names. Without the next page, the
+        // other alarms would seem not to exist.
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = api.settle("DescribeAlarms", page)?;
@@ -260,7 +262,8 @@ fn tags(pairs: &[(&'static str, String)]) -> Vec<Tag> {
         .collect()
 }
 
-/// The prefix of alarm names; CloudWatch accepts at most 255 characters.
+/// The prefix of the names of a location's alarms, cut to the 255 characters that CloudWatch
+/// accepts.
 fn prefix(location: &str) -> String {
     alarm::name_prefix(location).chars().take(255).collect()
 }

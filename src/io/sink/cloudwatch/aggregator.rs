@@ -37,7 +37,8 @@ pub(super) enum Command {
     Update(Box<Update>),
     /// Whether the prober itself is impaired.
     Trouble(bool),
-    /// Send the waiting datapoints and end, by this deadline.
+    /// Requests that the waiting datapoints are sent and the aggregator ends before this
+    /// deadline.
     Shutdown(Instant),
 }
 
@@ -49,30 +50,30 @@ pub(super) struct Aggregator {
     metrics: DaemonMetrics,
     aggregation: Aggregation,
     publisher: Publisher,
-    /// The cause of the last annotation requested for the alarm of each target; `None` if it
-    /// names none.
+    /// The cause of the last annotation requested for each target's alarm; `None` if that
+    /// annotation names no cause.
     requested: HashMap<TargetName, Option<(CauseId, Certainty)>>,
     /// Datapoints that wait for the annotation of an alarm.
     held: FuturesUnordered<Held>,
     /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages
     /// for all targets.
     impaired: bool,
-    /// When to end; `None` before [`Command::Shutdown`].
+    /// When the aggregator must have ended; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
 }
 
-/// Resolves to the row id of a held datapoint, and whether its alarm names the cause.
+/// A held datapoint. Resolves to its row id and to whether its alarm names the cause.
 type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
-/// The longest time for which a datapoint is held, and thus the longest delay of a page.
+/// Maximum time for which a datapoint is held, and thus the maximum delay of a page.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// How often ended windows are closed and new datapoints are saved. A window is sent at
-/// most this late, and a killed process loses about as much of its newest values.
+/// Interval at which ended windows are closed and new datapoints are saved. A window is sent
+/// at most this late, and a killed process loses about this much of its newest values.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Aggregator {
-    /// An aggregator for `destination`, which is empty for the main one.
+    /// Creates an aggregator. `destination` is the destination's name, empty for the main one.
     pub(super) fn new(
         connection: Arc<Connection>,
         updates: AlarmUpdates,
@@ -81,7 +82,8 @@ impl Aggregator {
         (store, destination): (Store, &str),
     ) -> Self {
         let current = settings.borrow_and_update().clone();
-        // The datapoints of another location must not be sent as those of this one.
+        // The key contains the location, because datapoints of another location must not be
+        // sent as those of this one.
         let key = format!("{}/{destination}", current.location);
         let aggregation = Aggregation::new(store.ids());
         let publisher = Publisher::new(
@@ -147,7 +149,8 @@ impl Aggregator {
 
     fn report(&mut self, report: &Report) {
         let was_down = self.aggregation.is_down(&report.target.name);
-        // While the prober is impaired, failures say nothing about the target.
+        // While the prober is impaired, a failed probe is no evidence of a problem of the
+        // target.
         if has_alarm(&report.target) && !report.own_trouble {
             self.annotate_after(report, was_down);
         }
@@ -162,8 +165,8 @@ impl Aggregator {
             self.annotate(&update.target, verdict, &update.diagnosis, Instant::now());
         }
         if update.maintenance {
-            // The alarm of the new cause would page. The first report after maintenance
-            // publishes the cause.
+            // During maintenance, the alarm of the new cause would page. The first report
+            // after maintenance publishes the cause.
             return;
         }
         let cause = &update.incident.verdict.cause;
@@ -171,7 +174,7 @@ impl Aggregator {
         self.publish(immediate, &update.target.name);
     }
 
-    /// Publishes datapoints, breaching ones once the alarm names the cause.
+    /// Publishes datapoints. Breaching ones are held until the alarm names the cause.
     fn publish(&mut self, immediate: Immediate, target: &TargetName) {
         for datapoint in immediate.other {
             self.publisher.push(datapoint);
@@ -181,7 +184,7 @@ impl Aggregator {
         }
     }
 
-    /// Annotates the alarm with the verdict that a report shows.
+    /// Requests an annotation of the target's alarm with the verdict of a report.
     fn annotate_after(&mut self, report: &Report, was_down: bool) {
         let verdict = report.showing.as_deref();
         let mut not_before = Instant::now();
@@ -195,7 +198,8 @@ impl Aggregator {
         self.annotate(&report.target, verdict, &report.diagnosis, not_before);
     }
 
-    /// Annotates the alarm with a verdict, unless that was the last request.
+    /// Requests an annotation of the target's alarm with a verdict, unless the last request
+    /// was the same.
     fn annotate(
         &mut self,
         target: &Target,
@@ -208,7 +212,7 @@ impl Aggregator {
             return;
         }
         let annotation = verdict.map(|verdict| {
-            // Facts of a probe with another diagnosis are no evidence for this cause.
+            // The facts of a probe with another diagnosis are no evidence for this cause.
             let same = diagnosis.cause() == Some(&verdict.cause);
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
             Annotation::failing(target.name.as_str(), verdict, evidence)
@@ -266,7 +270,8 @@ impl Aggregator {
             .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));
     }
 
-    /// Publishes all windows, ended or not. The event loop then takes no more commands.
+    /// Publishes all windows, ended or not. Afterwards the event loop accepts no more
+    /// commands.
     fn shut_down(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
         for datapoint in self.aggregation.close_all() {

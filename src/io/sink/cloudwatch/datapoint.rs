@@ -26,7 +26,8 @@ pub(super) struct Datapoint {
     pub(super) at: Timestamp,
     /// Distinct values, each with its count; at least one.
     pub(super) values: Vec<(f64, f64)>,
-    /// Whether CloudWatch may have it already: the response to a request was lost.
+    /// Whether CloudWatch may already have received the datapoint, because the response to a
+    /// request was lost.
     pub(super) maybe_arrived: bool,
     /// Whether the state directory has a copy with the same values.
     pub(super) saved: Saved,
@@ -36,7 +37,7 @@ pub(super) struct Datapoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Saved {
     No,
-    /// The write has started.
+    /// The write of the copy is in progress.
     Pending,
     Yes,
 }
@@ -84,7 +85,7 @@ impl Series {
         serde_json::json!([self.metric(), target, cause]).to_string()
     }
 
-    /// Parses the output of [`Series::encode`]; `None` if this release does not know the
+    /// Parses the output of [`Series::encode`]; `None` if this release does not support the
     /// series.
     fn decode(text: &str) -> Option<Self> {
         let (metric, target, cause): (String, Option<String>, Option<String>) =
@@ -118,7 +119,7 @@ impl Series {
 }
 
 impl Saved {
-    /// Records the outcome of a pending write.
+    /// Records whether the pending write of the copy succeeded.
     pub(super) const fn settle(&mut self, saved: bool) {
         if matches!(self, Self::Pending) {
             *self = if saved { Self::Yes } else { Self::No };
@@ -151,7 +152,7 @@ impl Datapoint {
         }
     }
 
-    /// Converts a row back; `None` if this release cannot read it.
+    /// Converts a row of the spool to a datapoint; `None` if this release cannot read the row.
     pub(super) fn from_row(row: &SpoolRow) -> Option<Self> {
         Some(Self {
             row: row.id,

@@ -26,14 +26,14 @@ use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 
-/// What all destinations are started with.
+/// The components and settings that all destinations share.
 #[derive(Debug)]
 pub(super) struct Surroundings {
-    /// Credentials; `None`: the SDK's default chain.
+    /// The AWS credentials; `None`: the SDK's default chain.
     pub(super) base: Option<SdkConfig>,
     pub(super) metrics: DaemonMetrics,
     pub(super) store: Store,
-    /// How often alarms are reviewed for changes by hand.
+    /// Interval at which alarms are reviewed for changes by hand.
     pub(super) review_every: Duration,
     /// Set to true when a task panics.
     pub(super) failed: watch::Sender<bool>,
@@ -57,34 +57,35 @@ pub(super) struct Removed {
     done: JoinHandle<()>,
 }
 
-/// The task of a destination.
+/// The parts of a destination that its task runs.
 struct Work {
     aggregator: Aggregator,
     queue: mpsc::Receiver<Command>,
     executor: Executor,
-    /// Closed once the destination was removed.
+    /// The destination's settings. The channel closes when the destination is removed.
     settings: watch::Receiver<Arc<DestinationView>>,
     /// A removed destination of the same name that may not have ended yet.
     before: Option<Removed>,
 }
 
-/// Reports that may be queued: 20 s at 500 probes a second. The task is never busy that
-/// long, since it does not wait for CloudWatch.
+/// Capacity of the command queue: 20 s of reports at 500 probes a second. The task is never
+/// busy for that long, since it does not wait for CloudWatch.
 const QUEUE: usize = 10_000;
 
-/// How long a removed destination may send its queue: three attempts of a call that hangs.
+/// Time limit for a removed destination to send its queue: enough for three attempts of a call
+/// that times out.
 const FLUSH: Duration = Duration::from_secs(30);
 
-/// How long a removed destination may disable the actions of its alarms and mark each:
-/// three a second, so 1,800 alarms.
+/// Time limit for a removed destination to disable the actions of its alarms and mark each
+/// alarm: enough for 1,800 alarms at three a second.
 const DISABLE: Duration = Duration::from_secs(600);
 
-/// How long a destination waits for a removed one of the same name. Actions are disabled a
-/// hundred per call, so only the marking of alarms is cut short.
+/// Time limit for a removed destination before another one of the same name starts. Actions
+/// are disabled for a hundred alarms per call, so only the marking of alarms is cut short.
 const HANDOVER: Duration = Duration::from_secs(30);
 
 impl Destination {
-    /// Starts a destination, once `before` has ended.
+    /// Starts a destination. Its task first waits until `before` has ended.
     pub(super) fn start(
         with: &Surroundings,
         view: DestinationView,
@@ -134,8 +135,8 @@ impl Destination {
         }
     }
 
-    /// Sends a command. It never waits; a command that does not fit the queue is counted as
-    /// dropped.
+    /// Queues a command without waiting. A command that does not fit in the queue is counted
+    /// as dropped.
     pub(super) fn send(&self, command: Command) {
         if !self.settings.borrow().active {
             return;
@@ -148,7 +149,7 @@ impl Destination {
         }
     }
 
-    /// Opens, rewrites or (`None`) closes a group incident.
+    /// Sets the annotation of a group incident, or closes the incident (`None`).
     pub(super) fn group(&self, annotation: Option<Annotation>) {
         if self.settings.borrow().active {
             self.updates.group(annotation);
@@ -160,9 +161,9 @@ impl Destination {
         Arc::clone(&self.settings.borrow())
     }
 
-    /// Takes new settings.
+    /// Applies new settings.
     pub(super) fn configure(&self, view: DestinationView) {
-        // Unchanged settings would only have every alarm read again.
+        // Sending unchanged settings would only make the executor read every alarm again.
         self.settings.send_if_modified(|known| {
             let differs = **known != view;
             if differs {
@@ -172,9 +173,10 @@ impl Destination {
         });
     }
 
-    /// Sends the queue, disables the actions of all alarms, and ends.
+    /// Removes the destination: sends its queue, disables the actions of all its alarms, and
+    /// ends its task.
     pub(super) fn remove(self) -> Removed {
-        // Without desired alarms, every alarm is one of a removed target.
+        // Without desired alarms, every alarm counts as one of a removed target.
         let last = self.settings.borrow().removed();
         self.settings.send_replace(Arc::new(last));
         let (commands, watched) = (self.commands, self.watched);
@@ -189,7 +191,7 @@ impl Destination {
         }
     }
 
-    /// Sends the queue and ends by the deadline. The alarms stay as they are.
+    /// Sends the queue and ends the task by the deadline. The alarms stay unchanged.
     pub(super) async fn shut_down(self, deadline: Instant) {
         if self
             .commands
@@ -203,18 +205,18 @@ impl Destination {
 }
 
 impl Removed {
-    /// Whether it has ended.
+    /// Whether the task of the removed destination has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.done.is_finished()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the task of the removed destination has ended.
     pub(super) async fn ended(self) {
         // A panic is reported by `watched`.
         let _ = self.done.await;
     }
 
-    /// Waits until it has ended, and aborts it after a time.
+    /// Waits until the task has ended, and aborts it after [`HANDOVER`].
     async fn hand_over(mut self) {
         if timeout(HANDOVER, &mut self.done).await.is_err() {
             self.work.abort();
@@ -246,7 +248,7 @@ impl Work {
     }
 }
 
-/// Reports a task that panics.
+/// Waits for a task and sets `failed` if it panics.
 async fn watched(work: JoinHandle<()>, failed: watch::Sender<bool>) {
     if work.await.is_err_and(|error| error.is_panic()) {
         failed.send_replace(true);

@@ -7,7 +7,7 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 /// The `sink` label of this sink in `probecause_sink_dropped_total`.
 pub(super) const SINK: &str = "cloudwatch";
 
-/// One destination's contribution.
+/// The contribution of one destination to the shared gauges.
 pub(super) struct DestinationGauges {
     waiting: Contribution,
     series: Contribution,

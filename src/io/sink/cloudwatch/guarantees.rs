@@ -1,5 +1,5 @@
-//! Tests of how long a datapoint waits for its cause: two seconds at most, and not at all for
-//! a failing call.
+//! Tests of how long a datapoint waits for its alarm to name the cause: at most two seconds,
+//! and not at all if the call fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-/// A target that is down and names a cause.
+/// The report of a target that is down, with a named cause.
 fn down(target: &Arc<Target>) -> Report {
     let now = Timestamp::now();
     let cause = CauseId::new("lambda-throttled").unwrap();
@@ -57,7 +57,7 @@ fn down(target: &Arc<Target>) -> Report {
     }
 }
 
-/// An aggregator that has just received the report of a failure. The caller answers its
+/// An aggregator that has just received the report of a failure. The caller replies to its
 /// request for an update.
 async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let mut settings = settings(|_, _| {});

@@ -1,4 +1,4 @@
-//! Publishes reports to CloudWatch, and asks for updates of alarms.
+//! Publishes reports to CloudWatch and requests updates of alarms.
 //!
 //! [`CloudWatchSink`] is the handle that the monitor holds. `routing` chooses the
 //! `destination` (account and region) of a report, `aggregator` turns reports into
@@ -42,11 +42,11 @@ pub struct CloudWatchSink {
     ended: watch::Sender<bool>,
 }
 
-/// How long a shutdown waits past its deadline, for a task that does not keep it.
+/// How long a shutdown waits beyond its deadline for a task that does not end in time.
 const OVERTIME: Duration = Duration::from_millis(100);
 
 impl CloudWatchSink {
-    /// Starts the tasks with credentials from `base`, and without a state directory.
+    /// Starts the sink with credentials from `base`, and without a state directory.
     #[must_use]
     pub fn start_with(
         settings: Arc<Settings>,
@@ -57,8 +57,8 @@ impl CloudWatchSink {
         Self::start_on(settings, metrics, base, store, REVIEW_EVERY)
     }
 
-    /// Starts the tasks. Datapoints that CloudWatch does not accept are kept in the store.
-    /// Alarms are reviewed for changes by hand at the given interval.
+    /// Starts the sink. Datapoints that CloudWatch does not accept are kept in the store.
+    /// Alarms are reviewed for changes by hand every `review_every`.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
@@ -86,34 +86,35 @@ impl CloudWatchSink {
         }
     }
 
-    /// Publishes a report. It never waits; a report that does not fit the queue is counted as
-    /// dropped.
+    /// Queues a report for publishing without waiting. A report that does not fit in the queue
+    /// is counted as dropped.
     pub fn publish(&self, report: &Report) {
         let command = || Command::Report(Box::new(report.clone()));
         self.routing().send(&report.target, command);
     }
 
-    /// Publishes a better cause of an open incident.
+    /// Publishes a revised cause of an open incident.
     pub fn update(&self, update: &Update) {
         let command = || Command::Update(Box::new(update.clone()));
         self.routing().send(&update.target, command);
     }
 
-    /// Reports whether the prober itself is in trouble. Such failures change no target's
-    /// alarm, so the heartbeats stop, and the heartbeat alarm of each account pages instead.
+    /// Sets whether the prober itself is impaired. While it is, failures do not change the
+    /// alarms of targets. The heartbeats stop instead, so that the heartbeat alarm of each
+    /// account pages.
     pub fn trouble(&self, trouble: bool) {
         self.routing().trouble(trouble);
     }
 
-    /// Opens or rewrites a group incident ([`Annotation::group`]), or (`None`) closes it. The
-    /// heartbeat alarms name it before anything else is written. Alarms of targets are not
-    /// updated until it is closed.
+    /// Sets the annotation of a group incident ([`Annotation::group`]), or closes the incident
+    /// (`None`). The heartbeat alarms are written first and show the annotation. Alarms of
+    /// targets are not updated while the incident is open.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.routing().group(annotation);
     }
 
-    /// Takes new settings. A new plan of alarms is made, and the actions of alarms whose
-    /// targets were removed or moved are disabled at once.
+    /// Applies new settings: plans the alarms again, and disables at once the actions of
+    /// alarms whose targets were removed or moved.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers hand over their reference"

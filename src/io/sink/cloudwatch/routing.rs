@@ -1,8 +1,8 @@
 //! Starts and ends destinations, and sends each report to the destination of its target.
 //!
-//! A target that moves to another destination counts as removed from the first: its alarm
-//! there is disabled at once, so that only one notifies. What concerns the prober itself
-//! goes to all destinations, because each has a heartbeat.
+//! A target that moves to another destination counts as removed from the first one: its alarm
+//! there is disabled at once, so that only one of them notifies. The state of the prober
+//! itself is sent to all destinations, because each has a heartbeat.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
-/// Every destination by name.
+/// The running and the removed destinations, by name.
 #[derive(Debug)]
 pub(super) struct Routing {
     with: Surroundings,
     running: BTreeMap<String, Destination>,
     removed: BTreeMap<String, Removed>,
-    /// The last state, for destinations that are started later.
+    /// Whether the prober is impaired, for destinations that start later.
     trouble: bool,
     group: Option<Annotation>,
 }
 
 impl Routing {
-    /// Without destinations yet.
+    /// Creates a routing without destinations.
     pub(super) const fn new(with: Surroundings) -> Self {
         Self {
             with,
@@ -37,8 +37,8 @@ impl Routing {
         }
     }
 
-    /// Starts, changes and ends destinations as the settings say. A destination that moved to
-    /// another account or region ends there and is started again.
+    /// Starts, reconfigures and removes destinations to match the settings. A destination that
+    /// moved to another account or region is removed and started again.
     pub(super) fn configure(&mut self, settings: &Settings) {
         let views = destination::running(settings);
         let gone = self.running.iter().filter(|(name, destination)| {
@@ -61,7 +61,8 @@ impl Routing {
         }
     }
 
-    /// Sends a command about a target. The command is made only if it is needed.
+    /// Sends a command to the destination of a target. `command` is called only if that
+    /// destination is running.
     pub(super) fn send(&self, target: &Target, command: impl FnOnce() -> Command) {
         if !self.is_on() {
             return;
@@ -70,13 +71,13 @@ impl Routing {
         if let Some(destination) = self.running.get(name) {
             destination.send(command());
         } else if target.cloudwatch.enabled {
-            // A last report of a target whose destination was removed.
+            // The destination was removed, and this is a late report of one of its targets.
             let dropped = &self.with.metrics.sink_dropped;
             dropped.with_label_values(&[SINK]).inc();
         }
     }
 
-    /// Reports to all destinations whether the prober itself is in trouble.
+    /// Sets for all destinations whether the prober itself is impaired.
     pub(super) fn trouble(&mut self, trouble: bool) {
         self.trouble = trouble;
         for destination in self.running.values() {
@@ -84,7 +85,8 @@ impl Routing {
         }
     }
 
-    /// Opens, rewrites or (`None`) closes a group incident in all destinations.
+    /// Sets the annotation of a group incident in all destinations, or closes the incident
+    /// (`None`).
     pub(super) fn group(&mut self, annotation: Option<Annotation>) {
         for destination in self.running.values() {
             destination.group(annotation.clone());
@@ -92,7 +94,8 @@ impl Routing {
         self.group = annotation;
     }
 
-    /// Removes all destinations, running and removed ones, so that they can end.
+    /// Removes and returns all destinations, running and removed ones, so that the caller can
+    /// wait for their end.
     pub(super) fn end(&mut self) -> (Vec<Destination>, Vec<Removed>) {
         let running = std::mem::take(&mut self.running).into_values();
         let removed = std::mem::take(&mut self.removed).into_values();

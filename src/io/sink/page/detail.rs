@@ -17,7 +17,7 @@ use super::status_board::{ProbeSample, StatusBoard, TargetView};
 /// Maximum number of incidents shown, newest first; the API returns the rest.
 const MAX_INCIDENTS: usize = 10;
 
-/// One target's page as HTML; `None` if no such target is configured.
+/// Renders the page of one target as HTML; `None` if no such target is configured.
 #[must_use]
 pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String> {
     let (view, recent) = board.target(name)?;
@@ -166,7 +166,8 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     }
 }
 
-/// The evidence for the shown cause: the open incident's, or else the last probe's.
+/// The evidence for the shown cause: that of the open incident, or else that of the last
+/// probe.
 fn known(report: &Report) -> &[Evidence] {
     match &report.incident {
         Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {

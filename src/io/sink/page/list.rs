@@ -39,7 +39,7 @@ pub fn list(board: &StatusBoard, now: Timestamp) -> String {
     components::frame(&title, &board.location(), now, &main).into_string()
 }
 
-/// The sort key: down, degraded, failing but not yet down, unknown, up.
+/// The sort key of a target: down, degraded, failing but not yet down, unknown, up.
 fn urgency(view: &TargetView) -> u8 {
     match view.health() {
         HealthState::Down => 0,
@@ -90,7 +90,7 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
     }
 }
 
-/// The text shown instead of a last probe.
+/// The text shown for a target without a last probe.
 const fn unprobed(view: &TargetView) -> &'static str {
     if view.resumed.is_some() {
         "not probed since the restart"
@@ -99,7 +99,8 @@ const fn unprobed(view: &TargetView) -> &'static str {
     }
 }
 
-/// The incident's subject. The prober and a group of targets have no page.
+/// The subject of an incident as HTML: a link to the target, or text for the prober and for
+/// groups, which have no page.
 fn subject(incident: &Incident) -> Markup {
     html! {
         @match &incident.scope {

@@ -1,7 +1,8 @@
 //! Keeps the current state of every target, its recent results and the incidents.
 //!
-//! In memory only and bounded; monitoring does not depend on it. Bodies and headers are not
-//! kept, because those of ten thousand targets exceed the memory budget and could be private.
+//! The state is kept in memory only and is bounded; monitoring does not depend on it. Bodies
+//! and headers are not kept, because those of ten thousand targets exceed the memory budget
+//! and may be private.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,7 +50,7 @@ pub struct ProbeSample {
     pub outcome: Outcome,
     /// The probe's duration.
     pub duration: Duration,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub status: Option<u16>,
     /// The diagnosed cause.
     pub cause: Option<CauseId>,
@@ -91,21 +92,22 @@ struct State {
     targets: BTreeMap<TargetName, Entry>,
     /// Open incidents of the prober and of groups, which belong to no single target.
     declared: BTreeMap<Scope, Arc<Incident>>,
-    /// Newest first.
+    /// The resolved incidents, newest first.
     resolved: VecDeque<Arc<Incident>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     view: TargetView,
-    /// Oldest first.
+    /// The recent probes, oldest first.
     recent: VecDeque<ProbeSample>,
 }
 
-/// Results kept per target: an hour at the default interval.
+/// Maximum number of results kept per target: an hour at the default interval.
 const MAX_RECENT: usize = 60;
 
-/// Resolved incidents kept: as many as in a bad week, a few hundred kilobytes.
+/// Maximum number of resolved incidents kept: as many as occur in a bad week, a few hundred
+/// kilobytes.
 const MAX_RESOLVED: usize = 500;
 
 impl StatusBoard {
@@ -138,8 +140,8 @@ impl StatusBoard {
         Arc::clone(&self.lock().causes)
     }
 
-    /// Records a probe's report. Of a target that is no longer configured, only the end of its
-    /// incident is recorded.
+    /// Records a probe's report. For a target that is no longer configured, only the end of
+    /// its incident is recorded.
     pub fn publish(&self, report: &Report) {
         let mut state = self.lock();
         if let Some(IncidentEvent::Resolved(incident)) = &report.event {

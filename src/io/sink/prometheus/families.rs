@@ -16,12 +16,12 @@ use super::series::{LatestProbe, PROCESSING_BUCKETS, TargetSeries};
 pub struct Family {
     /// The metric's name.
     pub name: &'static str,
-    /// Its type.
+    /// The metric's type.
     pub kind: Kind,
-    /// Labels in addition to `target`, `location` and the configured ones; all labels if the
-    /// family does not belong to a target.
+    /// The labels in addition to `target`, `location` and the configured ones. For a family
+    /// that does not belong to targets, all of its labels.
     pub labels: &'static [&'static str],
-    /// One line of help.
+    /// The metric's help text, one line.
     pub help: &'static str,
     pub(super) body: Body,
 }
@@ -40,9 +40,9 @@ pub enum Kind {
 /// The source of a family's samples.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
-    /// One call per target.
+    /// A function that is called once per target.
     Target(fn(&mut SampleWriter<'_>, &TargetSeries)),
-    /// One call per cause.
+    /// A function that is called once per cause.
     Causes(fn(&mut SampleWriter<'_>, &CauseInfo)),
 }
 
@@ -116,12 +116,12 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         "probe_http_status_code",
-        "HTTP status code of the latest answer; 0 without an answer.",
+        "HTTP status code of the latest response; 0 without a response.",
         |writer, series| latest(writer, series, |probe| Some(f64::from(probe.status))),
     ),
     gauge(
         "probe_http_version",
-        "HTTP version of the latest answer; 0 without an answer.",
+        "HTTP version of the latest response; 0 without a response.",
         |writer, series| latest(writer, series, |probe| Some(probe.version)),
     ),
     gauge(
@@ -136,7 +136,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         "probe_http_content_length",
-        "Content-Length of the latest answer; -1 if the header is missing, 0 without an answer.",
+        "Content-Length of the latest response; -1 if the header is missing, 0 without a response.",
         |writer, series| latest(writer, series, |probe| Some(probe.content_length)),
     ),
     gauge(
@@ -237,7 +237,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "probecause_processing_seconds",
         Kind::Histogram,
         &["le"],
-        "Time from sending the request to the first byte of the answer.",
+        "Time from sending the request to the first byte of the response.",
         processing,
     ),
 ];

@@ -1,6 +1,6 @@
 //! The values kept for one target between two scrapes.
 //!
-//! Values and not reports, so that bodies and certificate chains do not stay in memory.
+//! It keeps values, not reports, so that bodies and certificate chains do not stay in memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::domain::report::{MissedReason, Report};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::observation::Phases;
 
-/// Upper bounds of the processing histogram in seconds, without the implicit `+Inf`. Gateways
-/// answer by themselves in up to a quarter of a second; the last bound is below the 29 s and 30
-/// s at which they give up waiting.
+/// Upper bounds of the processing histogram in seconds, without the implicit `+Inf`. A gateway
+/// that responds without its backend does so within a quarter of a second; the last bound is
+/// below the 29 s and 30 s after which gateways time out.
 pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (0.05, "0.05"),
     (0.1, "0.1"),
@@ -44,20 +44,21 @@ pub(super) struct TargetSeries {
     pub(super) latest: Option<LatestProbe>,
 }
 
-/// The latest probe.
+/// The values of a target's latest probe.
 #[derive(Debug)]
 pub(super) struct LatestProbe {
     pub(super) at: Timestamp,
     pub(super) success: bool,
     pub(super) duration: Duration,
     pub(super) phases: Phases,
-    /// Zero without an answer, as in `blackbox_exporter`.
+    /// The HTTP status; zero without a response, as in `blackbox_exporter`.
     pub(super) status: u16,
-    /// Zero without an answer.
+    /// The HTTP version; zero without a response.
     pub(super) version: f64,
     pub(super) ssl: bool,
     pub(super) redirects: u32,
-    /// −1 if the answer had no Content-Length, zero without an answer.
+    /// The Content-Length in bytes; −1 if the response does not have the header, zero without
+    /// a response.
     pub(super) content_length: i128,
     pub(super) expiry: Option<Timestamp>,
     pub(super) tls_version: Option<String>,
@@ -74,7 +75,7 @@ pub(super) struct ProcessingHistogram {
 }
 
 impl TargetSeries {
-    /// The values of a target without a probe.
+    /// Creates the values of a target that has not been probed.
     pub(super) fn new(labels: Box<str>, interval: Duration) -> Self {
         Self {
             labels,
@@ -91,7 +92,7 @@ impl TargetSeries {
         }
     }
 
-    /// The same values with new labels and interval.
+    /// Returns the same values with new labels and interval.
     pub(super) fn reconfigured(self, labels: Box<str>, interval: Duration) -> Self {
         Self {
             labels,
@@ -119,12 +120,12 @@ impl TargetSeries {
         }
     }
 
-    /// Sets the cause to show.
+    /// Sets the probable cause to export; `None` clears it.
     pub(super) fn show(&mut self, verdict: Option<&Verdict>) {
         self.showing = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
     }
 
-    /// Records a report.
+    /// Records the values of a report.
     pub(super) fn observe(&mut self, report: &Report) {
         if report.diagnosis.outcome == Outcome::Failed {
             self.failed += 1;

@@ -25,7 +25,7 @@ use crate::model::target::{CloudWatchMetric, MissingData, Target, TargetName};
 /// Datapoints that are sent before their window closes.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Immediate {
-    /// Datapoints that raise an alarm, so the alarm must name the cause first.
+    /// Datapoints that raise an alarm. They are sent once the alarm names the cause.
     pub(super) breaching: Vec<Datapoint>,
     /// All other datapoints.
     pub(super) other: Vec<Datapoint>,
@@ -38,7 +38,7 @@ pub(super) struct Aggregation {
     open: BTreeMap<(Timestamp, Series), Window>,
     /// The last value of `Down` per target.
     down: HashMap<TargetName, bool>,
-    /// The cause per target whose own series last had the value 1.
+    /// Per target, the cause whose own series last had the value 1.
     cause: HashMap<TargetName, CauseId>,
     /// The start of the period of the last heartbeat.
     heartbeat: Option<Timestamp>,
@@ -90,8 +90,8 @@ impl Aggregation {
         immediate
     }
 
-    /// Records a better cause of a target that is down, and returns the datapoints that
-    /// announce it.
+    /// Records a revised cause of a target that is down, and returns the datapoints that
+    /// publish it.
     pub(super) fn revise(&mut self, target: &Target, cause: &CauseId, at: Timestamp) -> Immediate {
         let mut immediate = Immediate::default();
         if self.is_down(&target.name) && self.cause.get(&target.name) != Some(cause) {
@@ -100,7 +100,7 @@ impl Aggregation {
         immediate
     }
 
-    /// Returns one heartbeat per period.
+    /// Returns a heartbeat datapoint, once per period.
     pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
         let current = Some(window_start(now, resolution));
         let before = std::mem::replace(&mut self.heartbeat, current);
@@ -120,7 +120,7 @@ impl Aggregation {
         datapoints(std::mem::take(&mut self.open))
     }
 
-    /// The datapoints of open windows that are not saved; marks them as pending.
+    /// Returns the datapoints of open windows that are not saved, and marks them as pending.
     pub(super) fn unsaved(&mut self) -> Vec<Datapoint> {
         let unsaved = self
             .open
@@ -151,7 +151,7 @@ impl Aggregation {
         self.down.get(target).copied().unwrap_or(false)
     }
 
-    /// Drops the state of targets that are not known any more.
+    /// Drops the state of targets that are no longer known.
     pub(super) fn retain_targets(&mut self, known: impl Fn(&TargetName) -> bool) {
         self.down.retain(|target, _| known(target));
         self.cause.retain(|target, _| known(target));

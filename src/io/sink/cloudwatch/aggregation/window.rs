@@ -15,7 +15,7 @@ pub(super) struct Window {
     pub(super) saved: Saved,
 }
 
-/// CloudWatch accepts at most this many distinct values per datapoint. Further values are
+/// Maximum number of distinct values that CloudWatch accepts per datapoint. Further values are
 /// counted under the nearest value that the window already has.
 pub(super) const MAX_VALUES: usize = 150;
 

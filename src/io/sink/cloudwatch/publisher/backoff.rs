@@ -1,4 +1,4 @@
-//! How long the publisher waits after requests that failed.
+//! Computes how long the publisher waits after failed requests.
 
 use std::time::Duration;
 
@@ -6,15 +6,16 @@ use tokio::time::Instant;
 
 use crate::domain::retry::Backoff;
 
-/// The consecutive failures of requests, and the pause after them.
+/// Counts consecutive failed requests and delays the next one.
 #[derive(Debug, Default)]
 pub(super) struct SendBackoff {
     failures_in_a_row: u32,
     not_before: Option<Instant>,
 }
 
-/// The longest wait is short enough for a recovery to be noticed well before the heartbeat
-/// alarm fires after three minutes.
+/// Delay of the next request after consecutive failures: from 500 ms to 30 s. The maximum is
+/// short enough for a recovery to be noticed well before the heartbeat alarm fires after three
+/// minutes.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 impl SendBackoff {

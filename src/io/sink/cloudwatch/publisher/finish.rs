@@ -1,6 +1,7 @@
 //! Handles the outcome of a request.
 //!
-//! Its datapoints have arrived, or wait for another attempt, or are dropped and counted.
+//! The datapoints of the request are removed if they have arrived, or else queued for another
+//! attempt, or dropped and counted.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -45,13 +46,13 @@ impl Publisher {
         self.series.extend(series);
     }
 
-    /// Lets a batch wait for another attempt. A rejected batch is halved until the one
-    /// datapoint that CloudWatch rejects is found, which is dropped. A batch without a
-    /// response is halved too, since CloudWatch may be too slow for all of it.
+    /// Queues a failed batch for another attempt. A rejected batch is halved until the single
+    /// datapoint that CloudWatch rejects is found and dropped. A batch without a response is
+    /// halved too, since CloudWatch may be too slow for all of it.
     fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
         let rejected = failure.kind == FailureKind::Refused;
         if !rejected || batch.len() <= 1 {
-            // The error of a larger rejected batch does not say which datapoint is wrong.
+            // The error of a rejected batch does not say which of its datapoints is wrong.
             self.connection.failed(failure);
         }
         if rejected && batch.len() <= 1 {

@@ -50,9 +50,9 @@ pub(super) struct Publisher {
 
 struct LaneState {
     request: Option<InProgress<Outcome>>,
-    /// The earliest time of the next request.
+    /// The earliest time of the lane's next request.
     due: Instant,
-    /// The most datapoints in the next request; lower after a rejected batch.
+    /// Maximum number of datapoints in the lane's next request; lower after a rejected batch.
     limit: usize,
 }
 
@@ -66,19 +66,20 @@ pub(super) enum Event {
 /// together share a request.
 const LINGER: Duration = Duration::from_millis(100);
 
-/// The time between two requests of the backlog. Four a second send a day of 1,000 targets
-/// in six minutes, and leave most of CloudWatch's quota of 500 a second to other callers.
+/// Minimum time between two requests of the backlog. Four requests a second send a day of
+/// datapoints of 1,000 targets in six minutes, and leave most of CloudWatch's quota of 500
+/// requests a second to other callers.
 const BACKLOG_SPACING: Duration = Duration::from_millis(250);
 
-/// While CloudWatch accepts nothing, saved datapoints older than this move from memory to
-/// the spool. Younger ones are sent first when CloudWatch recovers.
+/// Minimum age of saved datapoints that move from memory to the spool while CloudWatch accepts
+/// nothing. Younger ones are sent first when CloudWatch recovers.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
-/// CloudWatch bills a metric by the hour.
+/// The period in which CloudWatch bills a metric once, in seconds.
 const HOUR: i64 = 3600;
 
 impl Publisher {
-    /// `key` identifies the destination's rows in the store.
+    /// Creates a publisher. `key` identifies the destination's rows in the store.
     pub(super) fn new(
         connection: Arc<Connection>,
         settings: Arc<DestinationView>,
@@ -116,8 +117,8 @@ impl Publisher {
         self.drop_surplus(&dropped);
     }
 
-    /// Takes a datapoint that must not be sent before [`Publisher::resume`]. Until then it
-    /// is saved but not counted as waiting.
+    /// Adds a datapoint that must not be sent before [`Publisher::resume`]. Until then it is
+    /// saved but not counted as waiting.
     pub(super) fn hold(&mut self, datapoint: Datapoint) {
         self.queue.hold(datapoint);
     }
@@ -161,8 +162,8 @@ impl Publisher {
         }
     }
 
-    /// Takes the next batch of a lane and sends it. The backlog in the spool goes first: it
-    /// is older than the backlog in memory, which stays there only until it is saved.
+    /// Sends the next batch of a lane. The backlog in the spool is sent before the backlog in
+    /// memory, because it is older: datapoints stay in memory only until they are saved.
     fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
         let limit = self.lanes[lane as usize].limit;
         if lane == Lane::Backlog && self.spool.has_backlog() {
@@ -200,14 +201,15 @@ impl Publisher {
         })
     }
 
-    /// When [`Publisher::start_requests`] must be called next; `None` if only after an event.
+    /// The time at which [`Publisher::start_requests`] must be called next; `None` if only an
+    /// event requires a call.
     pub(super) fn next(&self) -> Option<Instant> {
         let lanes = [Lane::Fresh, Lane::Backlog].into_iter();
         lanes.filter_map(|lane| self.next_request(lane)).min()
     }
 
-    /// When the next request of a lane may start; `None` if the lane has nothing to send or
-    /// a request in progress. While requests fail, the next attempt is made with fresh
+    /// The earliest start of a lane's next request; `None` if the lane has nothing to send or
+    /// a request is in progress. While requests fail, the next attempt is made with fresh
     /// datapoints, or with the backlog if there are none.
     fn next_request(&self, lane: Lane) -> Option<Instant> {
         let can_start = match lane {
@@ -261,8 +263,8 @@ impl Publisher {
         self.lanes[Lane::Fresh as usize].due = Instant::now();
     }
 
-    /// Whether shutdown can end: everything is sent, or the rest is left to a usable store.
-    /// Fresh datapoints are left only if CloudWatch accepts nothing.
+    /// Whether shutdown can end: everything is sent, or a usable store keeps the rest. Fresh
+    /// datapoints are left unsent only if CloudWatch accepts nothing.
     pub(super) fn is_done(&self) -> bool {
         let is_idle = self.lanes[Lane::Fresh as usize].request.is_none();
         let has_nothing = !self.queue.has(Lane::Fresh) && !self.queue.has(Lane::Backlog);
@@ -284,7 +286,7 @@ impl Publisher {
         self.gauges.set(0, 0);
     }
 
-    /// Logs and counts datapoints that are dropped.
+    /// Logs and counts dropped datapoints.
     fn count_dropped(&self, count: u64, reason: &str) {
         if count > 0 {
             warn!(count, reason, "cloudwatch: datapoints dropped");
@@ -293,7 +295,7 @@ impl Publisher {
         }
     }
 
-    /// Drops the datapoints that a full queue returned.
+    /// Marks the datapoints that a full queue returned as dropped.
     fn drop_surplus(&mut self, dropped: &[Datapoint]) {
         if !dropped.is_empty() {
             self.spool.forget(dropped);

@@ -17,7 +17,7 @@ pub(super) struct Queue {
     /// The waiting datapoints of each [`Lane`].
     waiting: [BTreeMap<u64, Datapoint>; 2],
     taken: BTreeMap<u64, Datapoint>,
-    /// The most datapoints that may wait.
+    /// Maximum number of datapoints that may wait.
     capacity: usize,
 }
 
@@ -29,14 +29,15 @@ pub(super) enum Lane {
     Backlog,
 }
 
-/// The most datapoints in memory while CloudWatch is unreachable and no spool is usable:
-/// one and a half hours of 1,000 targets, at about 200 bytes each.
+/// Maximum number of datapoints in memory while CloudWatch is unreachable and no spool is
+/// usable: those of 1,000 targets in one and a half hours, at about 200 bytes each.
 pub(super) const CAPACITY: usize = 100_000;
 
-/// CloudWatch accepts at most this many metrics in one request.
+/// Maximum number of metrics that CloudWatch accepts in one request.
 pub(super) const MAX_BATCH: usize = 1000;
 
-/// CloudWatch accepts requests up to 1 MB; the margin covers the rough estimate of sizes.
+/// Maximum estimated size of a request in bytes. CloudWatch accepts 1 MB; the margin covers
+/// the rough estimate.
 const MAX_BATCH_BYTES: usize = 900_000;
 
 impl Queue {
@@ -74,7 +75,7 @@ impl Queue {
         self.taken.insert(datapoint.row, datapoint);
     }
 
-    /// Takes the next batch of a lane, oldest first.
+    /// Marks the next batch of a lane as taken and returns it, oldest first.
     pub(super) fn take(&mut self, lane: Lane, limit: usize, location: &str) -> Vec<Datapoint> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -92,8 +93,8 @@ impl Queue {
         batch
     }
 
-    /// Lets taken datapoints wait in a lane; returns the oldest ones, dropped to make room.
-    /// `maybe_arrived`: whether CloudWatch may have the datapoints already.
+    /// Moves taken datapoints back to a lane. Returns the oldest ones, which are dropped to
+    /// make room. `maybe_arrived`: whether CloudWatch may already have the datapoints.
     pub(super) fn put_back(
         &mut self,
         rows: impl IntoIterator<Item = u64>,
@@ -116,7 +117,7 @@ impl Queue {
         }
     }
 
-    /// The datapoints that are not saved; marks them as pending.
+    /// Returns the datapoints that are not saved, and marks them as pending.
     pub(super) fn unsaved(&mut self) -> Vec<Datapoint> {
         let unsaved = self.all().filter(|point| point.saved == Saved::No);
         unsaved

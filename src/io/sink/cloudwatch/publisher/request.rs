@@ -8,7 +8,7 @@ use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::datapoint::Datapoint;
 use crate::io::sink::cloudwatch::publisher::queue::Lane;
 
-/// The outcome of a request.
+/// The outcome of a request, with the datapoints that it contained.
 pub(in crate::io::sink::cloudwatch) struct Outcome {
     pub(super) lane: Lane,
     pub(super) batch: Vec<Datapoint>,
@@ -22,7 +22,7 @@ pub(in crate::io::sink::cloudwatch) struct Outcome {
 /// An operation in progress.
 pub(super) type InProgress<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Sends a batch.
+/// Sends a batch of datapoints in one `PutMetricData` request.
 pub(super) async fn put(
     connection: &Connection,
     settings: &DestinationView,
@@ -41,7 +41,7 @@ pub(super) async fn put(
     api.settle("PutMetricData", request.send().await).map(drop)
 }
 
-/// Waits for the operation in progress; forever if there is none.
+/// Waits for an operation to complete; waits forever if there is none.
 pub(super) async fn completed<T>(operation: &mut Option<InProgress<T>>) -> T {
     match operation {
         Some(future) => {

@@ -16,11 +16,12 @@ use crate::io::store::Store;
 /// The spool of one destination.
 pub(super) struct Spool {
     store: Store,
-    /// Identifies the rows of this location and destination.
+    /// The key of this location's and destination's rows in the store.
     key: Arc<str>,
     /// The write in progress.
     saving: Option<InProgress<Answer>>,
-    /// The query in progress. Separate, because under load there is always a write.
+    /// The query in progress. It is separate from the write, because under load a write is
+    /// always in progress.
     query: Option<InProgress<Answer>>,
     /// The number of datapoints in the backlog, exact at the last [`Answer::Trimmed`].
     backlog: u64,
@@ -42,10 +43,11 @@ pub(in crate::io::sink::cloudwatch) enum Answer {
     },
 }
 
-/// The most datapoints in a destination's backlog: a day of 3,500 series, or a gigabyte.
+/// Maximum number of datapoints in a destination's backlog: a day of 3,500 series, about a
+/// gigabyte.
 const MOST: u64 = 5_000_000;
 
-/// How often the backlog is trimmed and counted.
+/// Interval at which the backlog is trimmed and counted.
 const TRIM_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 impl Spool {
@@ -71,7 +73,7 @@ impl Spool {
         self.saving.is_none() && self.is_well()
     }
 
-    /// Starts to save datapoints; [`Answer::Saved`] follows.
+    /// Starts to save copies of datapoints; [`Answer::Saved`] follows.
     pub(super) fn save(&mut self, datapoints: &[Datapoint]) {
         if !datapoints.is_empty() {
             let saved = self.write(datapoints);
@@ -102,8 +104,8 @@ impl Spool {
         is_well && !was_well
     }
 
-    /// Moves all rows except `known` to the backlog. While it was unusable, the store did
-    /// not learn which datapoints were sent.
+    /// Moves all rows except `known` to the backlog after the store has recovered. While the
+    /// store was unusable, it was not told which datapoints were sent.
     pub(super) fn reconcile(&mut self, known: Vec<u64>) {
         self.store.reconcile_datapoints(&self.key, known);
         self.recount();
@@ -128,7 +130,7 @@ impl Spool {
         }));
     }
 
-    /// Waits for the next answer of the store; forever if none is due.
+    /// Waits for the next result of the store; waits forever if no operation is in progress.
     pub(super) async fn answer(&mut self) -> Answer {
         tokio::select! {
             answer = completed(&mut self.saving) => answer,
@@ -146,7 +148,7 @@ impl Spool {
         self.backlog > 0 && self.is_well()
     }
 
-    /// Takes the size of the backlog from [`Answer::Trimmed`].
+    /// Sets the size of the backlog to that of [`Answer::Trimmed`].
     pub(super) fn set_backlog(&mut self, left: Option<u64>) {
         match left {
             Some(left) => self.backlog = left,
@@ -160,8 +162,8 @@ impl Spool {
         self.backlog = 0;
     }
 
-    /// Reads the oldest datapoints of the backlog, and the ids of rows that this release
-    /// cannot read. Marks the datapoints as being sent.
+    /// Reads the oldest datapoints of the backlog and marks them as being sent. Also returns
+    /// the ids of rows that this release cannot read.
     pub(super) fn take_oldest(
         &self,
         limit: usize,
@@ -187,7 +189,7 @@ impl Spool {
         }
     }
 
-    /// Marks datapoints as being sent: if the process ends now, they may have arrived.
+    /// Marks datapoints as being sent. If the process ends now, they may have arrived.
     pub(super) fn mark_sending(&self, batch: &[Datapoint]) {
         self.store.mark_datapoints_sending(rows(batch));
     }
@@ -212,8 +214,8 @@ impl Spool {
         self.put_back(&other, false);
     }
 
-    /// Leaves datapoints in the backlog after a request that failed. `maybe_arrived`:
-    /// whether CloudWatch may have them already.
+    /// Returns datapoints to the backlog after a failed request. `maybe_arrived`: whether
+    /// CloudWatch may already have them.
     pub(super) fn put_back(&self, batch: &[Datapoint], maybe_arrived: bool) {
         self.store
             .return_datapoints_to_backlog(rows(batch), maybe_arrived);
@@ -238,7 +240,7 @@ mod tests {
         let mut spool = Spool::new(store, "here/".into());
         let now = Timestamp::now();
         for row in 0..3 {
-            // New datapoints to save each time.
+            // Each attempt needs new datapoints to save.
             if spool.can_save() {
                 spool.save(&[Datapoint::new(row, Series::Heartbeat, now, 1.0)]);
             }
