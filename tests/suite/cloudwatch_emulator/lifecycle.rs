@@ -35,7 +35,7 @@ async fn start_daemon(location: &str, endpoint: &str, gateway: std::net::SocketA
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn the_target_alarm_names_a_new_cause_and_clears_on_recovery() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let location = format!("life-{}", std::process::id());
     let (gateway, behavior) = gateway().await;
@@ -79,7 +79,7 @@ async fn the_target_alarm_names_a_new_cause_and_clears_on_recovery() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn a_killed_daemon_fires_only_its_heartbeat_alarm() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let location = format!("killed-{}", std::process::id());
     let (gateway, _behavior) = gateway().await;
     let endpoint = format!("http://{}", emulator.address);

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn an_alarm_fires_with_its_cause_and_recovers() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     // A name that is unique to this run, since an emulator may keep alarms of earlier runs.
     let name = &format!("fires-{}", std::process::id());
@@ -96,7 +96,7 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn the_alarm_of_a_removed_target_is_disabled_until_the_target_is_added_again() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let location = &format!("removed-{}", std::process::id());
     let endpoint = format!("http://{}", emulator.address);
     let with_target = Arc::new(settings(
@@ -122,7 +122,7 @@ async fn the_alarm_of_a_removed_target_is_disabled_until_the_target_is_added_aga
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn a_second_apply_writes_nothing_and_foreign_alarms_stay_unchanged() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let location = &format!("twice-{}", std::process::id());
     let orders = Arc::new(target("orders"));

@@ -81,7 +81,7 @@ async fn until(what: &str, test: impl AsyncFn() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn what_was_changed_by_hand_is_mended_or_left_by_apply() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let here = &format!("drift-{}", std::process::id());
     let mend = with(here, &proxy.url(), DriftPolicy::Mend);
@@ -159,7 +159,7 @@ async fn check_routes(emulator: &Emulator, alarm: &str) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn the_daemon_mends_what_was_changed_by_hand_without_reading_tags_again() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let here = &format!("mends-{}", std::process::id());
     let settings = Arc::new(with(here, &proxy.url(), DriftPolicy::Mend));
@@ -194,7 +194,7 @@ async fn the_daemon_mends_what_was_changed_by_hand_without_reading_tags_again() 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn the_daemon_leaves_what_was_changed_by_hand_and_still_names_the_cause() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let here = &format!("leaves-{}", std::process::id());
     let configured = with(here, &proxy.url(), DriftPolicy::Leave);
@@ -248,7 +248,7 @@ async fn the_daemon_leaves_what_was_changed_by_hand_and_still_names_the_cause() 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn a_group_incident_is_written_once_and_targets_say_the_rest_afterwards() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let here = &format!("group-{}", std::process::id());
     let endpoint = format!("http://{}", emulator.address);
     let settings = Arc::new(with(here, &endpoint, DriftPolicy::Mend));

@@ -114,7 +114,7 @@ fn three_destinations(location: &str, endpoint: &str) -> Settings {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
-    let emulator = Emulator::get().await;
+    let emulator = Emulator::shared().await;
     let location = &format!("regions-{}", std::process::id());
     let settings = Arc::new(three_destinations(
         location,

@@ -2,7 +2,7 @@
 //!
 //! Ignored by default; `tests/run` sets up the emulator and runs these tests.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::config::Credentials;
@@ -12,7 +12,7 @@ use probecause::io::evidence::{EvidenceCollector, FIRST_LOG_SEARCH};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::Settings;
 use probecause::model::target::{AwsDeclarations, Target};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 use crate::support::cloudwatch::emulator;
 use crate::support::cloudwatch::evidence;
@@ -27,20 +27,6 @@ use telemetry::Telemetry;
 
 /// Time limit of a wait. The emulator answers within a second on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The emulator that concurrent tests share, because it starts slowly. It stops when the last
-/// of them drops it.
-#[cfg(test)]
-async fn emulator() -> Arc<Emulator> {
-    static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
-    let mut shared = SHARED.lock().await;
-    if let Some(emulator) = shared.upgrade() {
-        return emulator;
-    }
-    let emulator = Arc::new(Emulator::get().await);
-    *shared = Arc::downgrade(&emulator);
-    emulator
-}
 
 /// A name that is unique to this call, since an emulator may keep data of earlier runs.
 #[cfg(test)]
@@ -99,7 +85,7 @@ async fn settled_window(
     declare: impl FnOnce(&mut AwsDeclarations),
     datapoints: &[Datapoint<'_>],
 ) -> MetricWindow {
-    let emulator = emulator().await;
+    let emulator = Emulator::shared().await;
     let telemetry = Telemetry::new(emulator.address);
     let target = target("orders", |target| {
         target.aws.function_timeout = Some(Duration::from_secs(3));
@@ -211,7 +197,7 @@ async fn the_metrics_of_a_rest_api_are_read_by_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn a_late_series_appears_in_a_later_update() {
-    let emulator = emulator().await;
+    let emulator = Emulator::shared().await;
     let telemetry = Telemetry::new(emulator.address);
     let function = &unique("late");
     let target = target("late", |target| {
@@ -252,7 +238,7 @@ async fn log_finding(
     declare: impl FnOnce(&mut Target, String),
     lines: &[&str],
 ) -> Option<LogFinding> {
-    let emulator = emulator().await;
+    let emulator = Emulator::shared().await;
     let group = unique("/test/log");
     let target = target("logged", |target| declare(target, group.clone()));
     let request = request(&target, Some(id), minutes(14) + Duration::from_secs(45));
@@ -312,7 +298,7 @@ async fn the_execution_log_of_a_rest_api_is_found_by_its_request_id() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn a_role_is_assumed_before_the_first_request() {
-    let emulator = emulator().await;
+    let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let target = target("role", |target| {
         target.aws.function = Some(unique("role"));

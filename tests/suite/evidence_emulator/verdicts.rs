@@ -13,6 +13,7 @@ use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::support::cloudwatch::emulator::Emulator;
 use crate::support::cloudwatch::telemetry::Telemetry;
 use crate::support::loopback::serve;
 use crate::support::process::Daemon;
@@ -238,7 +239,7 @@ async fn put_metrics(telemetry: &Telemetry, row: &Row, at: Timestamp) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
 async fn late_metrics_revise_each_verdict_without_overstating_its_certainty() {
-    let emulator = crate::evidence_emulator::emulator().await;
+    let emulator = Emulator::shared().await;
     let daemon = Daemon::start(&config(gateway().await, emulator.address)).await;
     let first = incidents(&daemon, |_| true).await;
     for row in &ROWS {

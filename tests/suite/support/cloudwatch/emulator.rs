@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, StateValue, Statistic};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::support::cloudwatch::sdk;
@@ -20,39 +22,75 @@ pub(crate) use sdk::config;
 pub(crate) struct Emulator {
     pub(crate) address: SocketAddr,
     client: Client,
-    _child: Option<Child>,
+    child: Option<Child>,
 }
 
 /// Time limit for a cold start on a loaded machine.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(300);
+
+/// Attempts to start: another process may take the port before the emulator binds it.
+const ATTEMPTS: usize = 3;
 
 impl Emulator {
-    /// Connects to the emulator, or starts one, and waits until it answers.
+    /// The emulator that concurrent tests share, because it starts slowly. It stops when the
+    /// last of them drops it.
+    pub(crate) async fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(emulator) = shared.upgrade() {
+            return emulator;
+        }
+        let emulator = Arc::new(Self::get().await);
+        *shared = Arc::downgrade(&emulator);
+        emulator
+    }
+
+    /// Connects to the emulator of `PROBECAUSE_EMULATOR`, or starts one of the caller's own.
     pub(crate) async fn get() -> Self {
-        let (address, child) = match std::env::var("PROBECAUSE_EMULATOR") {
-            Ok(address) => (
-                address.parse().expect("PROBECAUSE_EMULATOR is host:port"),
-                None,
-            ),
-            Err(_) => start(),
-        };
+        if let Ok(address) = std::env::var("PROBECAUSE_EMULATOR") {
+            let address = address.parse().expect("PROBECAUSE_EMULATOR is host:port");
+            let mut emulator = Self::new(address, None);
+            assert!(emulator.answers().await);
+            return emulator;
+        }
+        for _ in 0..ATTEMPTS {
+            let (address, child) = start();
+            let mut emulator = Self::new(address, Some(child));
+            if emulator.answers().await {
+                return emulator;
+            }
+        }
+        panic!("the emulator did not start in {ATTEMPTS} attempts");
+    }
+
+    fn new(address: SocketAddr, child: Option<Child>) -> Self {
         let settings = aws_sdk_cloudwatch::config::Builder::from(&config())
             .endpoint_url(format!("http://{address}"))
             .build();
-        let emulator = Self {
+        Self {
             address,
             client: Client::from_conf(settings),
-            _child: child,
-        };
+            child,
+        }
+    }
+
+    /// Waits until the emulator answers; returns false if its process has ended.
+    async fn answers(&mut self) -> bool {
         let started = Instant::now();
-        while emulator.client.describe_alarms().send().await.is_err() {
+        while self.client.describe_alarms().send().await.is_err() {
+            if let Some(child) = &mut self.child
+                && child.try_wait().unwrap().is_some()
+            {
+                return false;
+            }
             assert!(
                 started.elapsed() < START,
-                "the emulator does not answer at {address}"
+                "the emulator does not answer at {}",
+                self.address
             );
             sleep(Duration::from_millis(500)).await;
         }
-        emulator
+        true
     }
 
     /// The definition and state of an alarm; panics if there is none.
@@ -181,7 +219,7 @@ impl Emulator {
     }
 }
 
-fn start() -> (SocketAddr, Option<Child>) {
+fn start() -> (SocketAddr, Child) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let setup = std::process::Command::new(root.join("tests/cloudwatch/setup"))
         .output()
@@ -218,5 +256,5 @@ fn start() -> (SocketAddr, Option<Child>) {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    (address, Some(child))
+    (address, child)
 }
