@@ -152,7 +152,7 @@ async fn a_denied_destination_does_not_hide_the_others() {
     insta::assert_snapshot!("one_destination_denied", text);
     let error = result.unwrap_err();
     assert!(
-        error.contains("allow `cloudwatch:DescribeAlarms`"),
+        error.contains("grant `cloudwatch:DescribeAlarms`"),
         "{error}"
     );
     let (text, _) = print(&plan(true), &settings, &places).await;

@@ -19,7 +19,7 @@ where
         // shorter timeout, which the SDK reports as a dispatch failure.
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(_) => broke_after_connecting(error),
-        // Either never sent, or a response came.
+        // The request was never sent, or AWS responded.
         _ => false,
     }
 }

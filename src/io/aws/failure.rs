@@ -9,7 +9,7 @@ use crate::io::aws::arrival::may_have_arrived;
 use crate::io::aws::clock_skew::describe_clock_skew;
 use crate::io::aws::denial::Denial;
 
-/// A failed call.
+/// A failed AWS call.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation}: {text}")]
 pub struct CallError {
@@ -107,8 +107,8 @@ where
     }
 }
 
-/// How to fix a denied call. `action` is the IAM action of the operation, named if AWS does
-/// not say which permission is missing.
+/// Says how to fix a denied call. `action` is the IAM action of the operation, which the text names
+/// if AWS does not say which permission is missing.
 fn denied(action: &str, code: &str, message: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew(code, message) {
         return clock_skew;
@@ -118,7 +118,7 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
     let message = summary(message);
     if NOT_ALLOWED.iter().any(|known| code.contains(known)) {
-        format!("access denied: allow `{action}` to the daemon's role ({message})")
+        format!("access denied: grant `{action}` to the daemon's role ({message})")
     } else if code.contains("ExpiredToken") {
         format!(
             "the AWS credentials have expired: renew them, or give the daemon a role, whose \
@@ -132,7 +132,7 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
 }
 
-/// The messages of an error and its sources, down to one like `Connection refused`. A source
+/// Joins the messages of an error and its sources, down to one like `Connection refused`. A source
 /// whose message is already contained is left out.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -148,7 +148,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The message without the debug output that the SDK appends in parentheses.
+/// Returns the message without the debug output that the SDK appends in parentheses.
 pub(super) fn summary(message: &str) -> &str {
     message.split(" (").next().unwrap_or_default()
 }
@@ -227,13 +227,13 @@ mod tests {
             (
                 "AccessDeniedException",
                 "Access Denied",
-                "access denied: allow `cloudwatch:PutMetricAlarm` to the daemon's role (Access Denied)",
+                "access denied: grant `cloudwatch:PutMetricAlarm` to the daemon's role (Access Denied)",
             ),
             (
                 "AccessDenied",
                 "User: arn:aws:iam::1:user/a is not authorized to perform: cloudwatch:TagResource \
                  because no identity-based policy allows the cloudwatch:TagResource action",
-                "access denied: allow `cloudwatch:TagResource` to arn:aws:iam::1:user/a",
+                "access denied: grant `cloudwatch:TagResource` to arn:aws:iam::1:user/a",
             ),
             (
                 // github.com/aws/aws-sdk-ruby/issues/3162
@@ -253,7 +253,7 @@ mod tests {
                 "",
                 "dispatch failure: other: Error { message: \"User: arn:aws:iam::1:user/a is not \
                  authorized to perform: sts:AssumeRole on resource: arn:aws:iam::2:role/b\" }",
-                "access denied: allow `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
+                "access denied: grant `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
                  arn:aws:iam::1:user/a",
             ),
         ] {

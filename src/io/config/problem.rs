@@ -100,9 +100,9 @@ impl Problems {
         self.errors.borrow().len()
     }
 
-    /// All errors and all warnings, each once although a value of `[defaults]` is read for every
-    /// target. Sorted by the position of their file in `files`, then by line; problems of other
-    /// files are sorted like those of the first file.
+    /// Returns all errors and all warnings. Each appears once, although a value of `[defaults]` is
+    /// read for every target. They are sorted by the position of their file in `files`, then by
+    /// line; problems of other files are sorted like those of the first file.
     pub(super) fn into_sorted(self, files: &[&Path]) -> (Vec<Problem>, Vec<Problem>) {
         let order = |problem: &Problem| {
             let position = files.iter().position(|file| *file == problem.file);

@@ -71,7 +71,8 @@ impl Default for HttpTable {
     }
 }
 
-/// The headers that the format allows. Others could undo the page's own security policy.
+/// Names of the response headers that the format allows. Others could undo the page's own security
+/// policy.
 const HEADERS: [&str; 5] = [
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -80,6 +81,7 @@ const HEADERS: [&str; 5] = [
     "X-XSS-Protection",
 ];
 
+/// Maximum size in bytes of the web configuration file and of each PEM file that it names.
 /// Certificates and keys have a few kilobytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -269,7 +271,8 @@ impl Reader<'_> {
         ClientAuth::None
     }
 
-    /// A required PEM text, written in the file itself or in another one.
+    /// Reads a required PEM text, which is written in the web configuration or in a file named
+    /// there.
     fn pem(&mut self, key: &str, text: Option<&String>, file: Option<&String>) -> Option<Vec<u8>> {
         if text.is_none() && file.is_none() {
             let key = format!("tls_server_config.{key}_file");

@@ -36,7 +36,7 @@ pub(super) fn wrong_type(found: &str, expected: &str) -> String {
     format!("a value of the wrong type ({found}); write {remedy}")
 }
 
-/// The words as a list: `a, b or c`.
+/// Formats the words as a list: `a, b or c`.
 pub(super) fn alternatives(words: impl Iterator<Item = String>) -> String {
     let mut words: Vec<String> = words.collect();
     match words.pop() {

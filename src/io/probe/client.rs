@@ -52,8 +52,9 @@ struct ClientKey {
     allowed: Vec<IpAddr>,
 }
 
-/// Clients kept before unused ones are dropped. Far more than a configuration needs, because a
-/// dropped client must be rebuilt; it bounds memory when reloads keep changing TLS files.
+/// Maximum number of clients kept before unused ones are dropped. It is far more than a
+/// configuration needs, because a dropped client must be rebuilt; it bounds memory when reloads
+/// keep changing TLS files.
 const MAX_CLIENTS: usize = 1024;
 
 impl Clients {

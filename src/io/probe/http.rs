@@ -132,7 +132,10 @@ async fn prepare(
 fn add_configured_headers(target: &Target, headers: &mut HeaderMap) -> Result<(), Fault> {
     for (name, text) in &target.request.headers {
         let bad = || {
-            let detail = format!("the header `{name}` contains characters that HTTP forbids");
+            let detail = format!(
+                "the header `{name}` contains a character that is not allowed in a header, such \
+                 as a line break; remove it"
+            );
             fault(Phase::Processing, FaultKind::Local, detail)
         };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
@@ -207,7 +210,7 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// The headers as text: names are already lower case, invalid UTF-8 is replaced.
+/// Converts the headers to text. Names are already lowercase; invalid UTF-8 is replaced.
 fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -31,7 +31,7 @@ pub(super) enum RedirectError {
     Scheme(String),
 }
 
-/// Whether the status is a redirect that is followed; 300 and 304 to 306 are not.
+/// Whether the status is a redirect that the probe follows; 300 and 304 to 306 are not.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

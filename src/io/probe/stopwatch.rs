@@ -43,7 +43,7 @@ struct State {
 struct Running {
     phase: Phase,
     since: Instant,
-    /// A hop has begun but no hook has run yet. The time counts for the first phase that is
+    /// Whether a hop has begun but no hook has run yet. The time counts for the first phase that is
     /// entered, or for processing if the connection is reused.
     provisional: bool,
 }

@@ -31,7 +31,7 @@ pub(super) enum TlsSetupError {
     Ca(String),
     #[error("`tls.cert_file` or `tls.key_file` is unusable: {0}; use a matching pair of PEM files")]
     Identity(String),
-    #[error("the TLS library rejected the settings: {0}")]
+    #[error("the TLS settings are unusable: {0}; correct `tls` of the target")]
     Library(String),
 }
 
@@ -64,8 +64,8 @@ pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsS
     Ok(config)
 }
 
-/// The library's defaults, but with AES-128 and SHA-256 first, as browsers do: processors
-/// accelerate SHA-256, and mostly not SHA-384. The server still chooses.
+/// Returns the library's default provider, but with AES-128 and SHA-256 first, as in browsers:
+/// processors accelerate SHA-256, and mostly not SHA-384. The server still chooses.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let first = CipherSuite::TLS13_AES_128_GCM_SHA256;

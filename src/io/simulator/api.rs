@@ -1,6 +1,6 @@
 //! Defines the two simulated API types and the response of each to an outcome.
 //!
-//! HTTP APIs and REST APIs answer the same five faults with different statuses, bodies and
+//! HTTP APIs and REST APIs respond to the same five faults with different statuses, bodies and
 //! headers, and each makes different faults look alike. All responses are from captures unless a
 //! comment says otherwise. Timing and counting are left to `gateway`.
 
@@ -56,7 +56,7 @@ const INTERNAL: Option<&str> = Some("InternalServerErrorException");
 const REST_SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
 impl ApiType {
-    /// Both types.
+    /// Both API types.
     pub const ALL: [Self; 2] = [Self::HttpApi, Self::RestApi];
 
     /// The API's id, in the format of real ids.

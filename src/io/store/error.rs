@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusqlite::ErrorCode;
 
-/// Why the database cannot be used. Displayed with the fix.
+/// The error that the database cannot be used. Its text says how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoreError {
     pub(super) kind: StoreErrorKind,
@@ -76,7 +76,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Newer => {
                 "the database is of a later release; start that release, or move the file away"
             }
-            StoreErrorKind::Other => "the database cannot be used",
+            StoreErrorKind::Other => "the database cannot be used; check the state directory",
         };
         write!(f, "{problem} ({})", self.text)
     }

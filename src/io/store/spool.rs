@@ -83,8 +83,8 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// Moves every datapoint of a destination that is not in `known` to the backlog. Whether it
-/// was sent is not known, so it may have arrived.
+/// Moves every datapoint of a destination that is not in `known` to the backlog. It is unknown
+/// whether they were sent, so each is marked as possibly arrived.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,
@@ -118,7 +118,7 @@ pub(super) fn trim(
             ORDER BY at DESC LIMIT -1 OFFSET ?2)",
         params![destination, i64::try_from(most).unwrap_or(i64::MAX)],
     )?;
-    // Returns the space that a long outage took to the file system, a part at a time.
+    // Returns to the file system, a part at a time, the space that a long outage used.
     let mut vacuum = transaction.prepare("PRAGMA incremental_vacuum(256)")?;
     let mut freed = vacuum.query([])?;
     while freed.next()?.is_some() {}

@@ -213,7 +213,7 @@ async fn jobs_are_executed_but_not_awaited_while_the_disk_is_unresponsive() {
     let directory = tempfile::tempdir().unwrap();
     let metrics = store_metrics();
     let (store, _) = Store::open(directory.path(), metrics.clone()).await;
-    // As if a job had just taken too long.
+    // Simulates that a job has just taken too long.
     store.unresponsive.store(true, Ordering::Relaxed);
     assert!(!store.is_healthy());
     let kept = vec![incident("orders", 100, None)];

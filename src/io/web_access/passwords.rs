@@ -19,7 +19,7 @@ pub struct Passwords {
     /// unchecked.
     pending: Semaphore,
     hashing: Mutex<()>,
-    /// Hashes of user names with their correct passwords, keyed by `hash_keys`.
+    /// Hashes of the pairs of user name and correct password, keyed by `hash_keys`.
     verified: std::sync::Mutex<HashSet<u64>>,
     hash_keys: RandomState,
 }

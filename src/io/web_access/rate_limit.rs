@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::model::settings::web::RateLimit;
 
-/// A token bucket.
+/// A token bucket, shared by all clients.
 #[derive(Debug)]
 pub struct TokenBucket {
     limit: RateLimit,
-    /// When the bucket was, or would have been, empty. It has gained one token per interval
-    /// since.
+    /// The time at which the bucket was, or would have been, empty. Since then it has gained one
+    /// token per interval.
     empty_at: Mutex<Instant>,
 }
 
@@ -67,7 +67,7 @@ mod tests {
             [true, true, true, false]
         );
         assert_eq!([taken(500), taken(1000), taken(1001)], [false, true, false]);
-        // After any pause, the burst is three.
+        // However long the pause, the burst is three.
         let later = 3_600_000;
         assert_eq!([taken(later); 1], [true]);
         assert_eq!(

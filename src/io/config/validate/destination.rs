@@ -21,13 +21,15 @@ const KEYS: [&str; 6] = [
     "actions_enabled",
 ];
 
-/// A name is part of log lines and of keys in the state directory.
+/// Maximum length of a destination's name in characters. The name is part of log lines and of keys
+/// in the state directory.
 const MAX_NAME: usize = 64;
 
 /// The name of the destination that `[cloudwatch]` itself describes.
 const MAIN: &str = "main";
 
-/// Reads all destinations, after the other keys of `[cloudwatch]`, which are their defaults.
+/// Reads all destinations. Must be called after the other keys of `[cloudwatch]` have been read,
+/// because those are the defaults.
 pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
     for (name, value) in destinations.entries() {
         value.place.check(check_name(name));
@@ -141,7 +143,7 @@ fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{name:?} is not a destination name; use up to {MAX_NAME} lower-case letters, digits and \
+        "{name:?} is not a destination name; use up to {MAX_NAME} lowercase letters, digits and \
          hyphens, and do not start with a hyphen"
     ))
 }

@@ -6,7 +6,7 @@ use crate::io::config::value::text::Arn;
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// Reads a list of ARNs.
+/// Reads a list of alarm actions, each an ARN.
 pub(super) fn actions(list: &Value<'_>) -> Vec<String> {
     let items = list.items();
     if items.len() > MAX_ACTIONS {
@@ -31,7 +31,7 @@ pub(super) fn region_of<'a>(
     }
 }
 
-/// Reports topics in another region than the alarm, which PutMetricAlarm refuses.
+/// Reports topics in another region than the alarm, which PutMetricAlarm would reject.
 pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     for item in list.items() {
         if let Some(topic) = item.text()
@@ -45,7 +45,7 @@ pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     }
 }
 
-/// The region of a topic and the required region, if they differ.
+/// Returns the region of a topic and the required region, if they differ.
 pub(super) fn other_region<'a>(
     topic: &'a str,
     region: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! What an answer must be: status ranges, patterns, JSON paths and JSON values.
+//! Values of `[target.expect]`: status ranges, patterns, JSON paths and JSON values.
 
 use regex::Regex;
 use toml::Value;
@@ -62,7 +62,7 @@ fn pattern(source: &str) -> Result<Pattern, String> {
     })
 }
 
-/// The path that a key of `expect.body.json` stands for.
+/// Parses a key of `expect.body.json` into the path that it stands for.
 pub(in crate::io::config) fn json_path(source: &str) -> Result<JsonPath, String> {
     let whole = if source.starts_with('$') {
         source.to_owned()

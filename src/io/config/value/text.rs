@@ -9,11 +9,11 @@ use crate::model::settings::{DriftPolicy, LogFormat};
 use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
 
 checked! {
-    /// A location. Together with a target's name it fits into an alarm name of 255
+    /// The name of a location. Together with a target's name it fits into an alarm name of 255
     /// characters.
     Location(String) from String, |text| name(text, 64);
 
-    /// A target's name. Names in parentheses, such as `(heartbeat)`, are not targets.
+    /// A target's name. Names in parentheses, such as `(heartbeat)`, are reserved.
     TargetNameText(String) from String, |text: String| {
         if text.starts_with('(') {
             let message = "starts with a parenthesis, which is reserved; choose another name";
@@ -22,10 +22,10 @@ checked! {
         name(text, 128)
     };
 
-    /// A maintenance window's name, which the page shows.
+    /// The name of a maintenance window. The page shows it.
     WindowName(String) from String, |text| name(text, 128);
 
-    /// Any identifier of AWS.
+    /// An identifier of AWS, such as an API id, a function's name or a log group.
     Identifier(String) from String, |text| name(text, 1024);
 
     /// The user name of basic authentication. By RFC 7617 the first colon ends it.
@@ -58,10 +58,10 @@ checked! {
     /// An `http` or `https` URL.
     HttpUrl(Url) from String, |text: String| http_url(&text);
 
-    /// An `http` or `https` URL, kept as written.
+    /// An `http` or `https` URL, kept as the text that was written.
     EndpointUrl(String) from String, |text: String| http_url(&text).map(|_| text);
 
-    /// A CloudWatch namespace: at most 255 ASCII characters, not one of AWS's own.
+    /// A CloudWatch namespace: at most 255 ASCII characters, without the prefix reserved by AWS.
     Namespace(String) from String, |text| {
         let text = name(text, 255)?;
         if text.starts_with("AWS/") || text.starts_with(':') || !text.is_ascii() {
@@ -110,33 +110,33 @@ checked! {
         }
     };
 
-    /// `request.ip`.
+    /// The value of `request.ip`.
     IpVersionWord(IpVersion) from String, |text: String| choice(&text, &[
         ("any", IpVersion::Any),
         ("4", IpVersion::V4),
         ("6", IpVersion::V6),
     ]);
 
-    /// `log.format`.
+    /// The value of `log.format`.
     LogFormatWord(LogFormat) from String, |text: String| choice(&text, &[
         ("human", LogFormat::Human),
         ("json", LogFormat::Json),
     ]);
 
-    /// `cloudwatch.drift`.
+    /// The value of `cloudwatch.drift`.
     DriftWord(DriftPolicy) from String, |text: String| choice(&text, &[
         ("mend", DriftPolicy::Mend),
         ("leave", DriftPolicy::Leave),
     ]);
 
-    /// `aws.integration`.
+    /// The value of `aws.integration`.
     IntegrationWord(Integration) from String, |text: String| choice(&text, &[
         ("lambda", Integration::Lambda),
         ("http", Integration::Http),
         ("vpc-link", Integration::VpcLink),
     ]);
 
-    /// `aws.authorizer`.
+    /// The value of `aws.authorizer`.
     AuthorizerWord(Authorizer) from String, |text: String| choice(&text, &[
         ("none", Authorizer::None),
         ("lambda", Authorizer::Lambda),
@@ -144,7 +144,7 @@ checked! {
         ("iam", Authorizer::Iam),
     ]);
 
-    /// `alarm.missing`.
+    /// The value of `alarm.missing`.
     MissingDataWord(MissingData) from String, |text: String| choice(&text, &[
         ("ignore", MissingData::Ignore),
         ("breaching", MissingData::Breaching),
@@ -158,7 +158,7 @@ checked! {
     };
 }
 
-/// Labels that the metrics use themselves.
+/// Names of labels that the metrics use themselves.
 const RESERVED_LABELS: [&str; 12] = [
     "target",
     "location",
@@ -174,7 +174,7 @@ const RESERVED_LABELS: [&str; 12] = [
     "version",
 ];
 
-/// Checks the key of a Prometheus label.
+/// Checks the name of a Prometheus label.
 pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     if RESERVED_LABELS.contains(&label) || label.starts_with("__") {
         return Err(format!(
@@ -192,7 +192,7 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks the key of an HTTP header.
+/// Checks the name of an HTTP header.
 pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), String> {
     match http::HeaderName::from_bytes(header.as_bytes()) {
         Ok(_) => Ok(()),
@@ -200,8 +200,8 @@ pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), Strin
     }
 }
 
-/// A text of 1 to `most` characters, without control characters and without whitespace at
-/// either end. The error does not quote it.
+/// Checks that a text has 1 to `most` characters, no control characters, and no whitespace at
+/// either end. The error does not quote the text.
 fn name(text: String, most: usize) -> Result<String, String> {
     let length = text.chars().count();
     if length == 0 {
@@ -230,7 +230,7 @@ fn is_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
-/// An `http` or `https` URL without credentials. The error never quotes the URL, which could
+/// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could
 /// contain a password.
 fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| {

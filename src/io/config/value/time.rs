@@ -17,7 +17,8 @@ pub(in crate::io::config) struct BoundedDuration<const MIN: u64, const MAX: u64>
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// Keeps sums of times and durations far from the limits of the clock.
+/// A year in seconds: the maximum of most durations. It keeps sums of times and durations far from
+/// the limits of the clock.
 const YEAR: u64 = 365 * DAY;
 
 /// A duration, possibly zero.
@@ -26,15 +27,16 @@ pub(in crate::io::config) type AnyDuration = BoundedDuration<0, YEAR>;
 /// A duration other than zero.
 pub(in crate::io::config) type PositiveDuration = BoundedDuration<1, YEAR>;
 
-/// Time between two probes. Shorter is load rather than monitoring; longer could never raise
-/// an alarm, which looks back at most a day.
+/// The time between two probes of a target, from a second to a day. Shorter is load rather than
+/// monitoring; longer could never raise an alarm, which looks back at most a day.
 pub(in crate::io::config) type Interval = BoundedDuration<1_000_000_000, DAY>;
 
-/// Time until evidence is read. CloudWatch keeps one-minute values for fifteen days, and a
-/// request is held in memory meanwhile, so a longer wait has no use.
+/// The time until evidence is read, at most a day. CloudWatch keeps one-minute values for fifteen
+/// days, and a request is held in memory meanwhile, so a longer wait has no use.
 pub(in crate::io::config) type EvidenceWait = BoundedDuration<1, DAY>;
 
-/// The length of a weekly maintenance window. A longer one would overlap with itself.
+/// The length of a weekly maintenance window, at most a week. A longer window would overlap with
+/// itself.
 pub(in crate::io::config) type WindowLength = BoundedDuration<1, { 7 * DAY }>;
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for BoundedDuration<MIN, MAX> {
@@ -79,7 +81,7 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
     }
 }
 
-/// A bound in its largest unit.
+/// Formats a bound in its largest unit.
 fn shown(bound: Duration) -> String {
     match bound.as_secs() {
         seconds if seconds % DAY == 0 => format!("{}d", seconds / DAY),
@@ -88,7 +90,7 @@ fn shown(bound: Duration) -> String {
     }
 }
 
-/// A TOML date or time, or text.
+/// A time written as a TOML date or time, or as text.
 #[derive(Debug)]
 struct TimeText(String);
 
@@ -106,7 +108,7 @@ impl<'de> Deserialize<'de> for TimeText {
 }
 
 checked! {
-    /// How long datapoints are kept.
+    /// The value of `cloudwatch.backlog`: how long unsent datapoints are kept.
     Backlog(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
         if (Duration::from_secs(HOUR)..=Duration::from_secs(13 * DAY)).contains(&duration) {
             return Ok(duration);
@@ -118,7 +120,7 @@ checked! {
         ))
     };
 
-    /// The period of CloudWatch's metrics.
+    /// The value of `cloudwatch.resolution`: the period of the metrics in CloudWatch.
     Resolution(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
         if [10, 60].map(Duration::from_secs).contains(&duration) {
             return Ok(duration);
@@ -136,7 +138,7 @@ checked! {
 
     /// A time of day.
     TimeOfDay(Time) from TimeText, |TimeText(text): TimeText| {
-        // The parser would accept a date in front and drop it.
+        // The parser would accept and ignore a date before the time.
         let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
         time.ok_or_else(|| format!("{text:?} is not a time of day; write \"22:00\""))
     };

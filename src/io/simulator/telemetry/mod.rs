@@ -35,11 +35,11 @@ struct State {
     metrics: MetricStore,
 }
 
-/// One answered request.
+/// What is known about one handled request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestRecord<'a> {
     pub(super) api: ApiType,
-    /// The path of the route that it reached.
+    /// The path of the route that the request reached; `None` if there was none.
     pub(super) route: Option<&'a str>,
     /// The request id in the response.
     pub(super) request_id: &'a str,
@@ -83,7 +83,7 @@ impl RequestRecord<'_> {
     }
 }
 
-/// A route's key: `GET /orders`, or `$default` as it is.
+/// Returns a route's key: `GET /orders` for `/orders`, and `$default` unchanged.
 pub(super) fn route_key(route: &str) -> String {
     if route.starts_with('/') {
         format!("GET {route}")
@@ -120,7 +120,7 @@ fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     );
 }
 
-/// The dimension sets under which API Gateway publishes its metrics.
+/// Returns the dimension sets under which API Gateway publishes its metrics.
 fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
     let api = record.api;
     let stage = ("Stage", api.stage().to_owned());
