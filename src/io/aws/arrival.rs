@@ -53,7 +53,7 @@ mod tests {
 
     use crate::io::aws::{CallError, classify};
 
-    /// Calls `endpoint` and classifies the failure.
+    /// Sends a request to `endpoint` and classifies the failure.
     async fn call(endpoint: String, with_credentials: bool) -> CallError {
         let limits = TimeoutConfig::builder()
             .connect_timeout(Duration::from_millis(200))

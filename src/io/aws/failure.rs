@@ -13,7 +13,7 @@ use crate::io::aws::denial::Denial;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation}: {text}")]
 pub struct CallError {
-    /// The operation, such as `PutMetricData`.
+    /// The operation that was called, such as `PutMetricData`.
     pub operation: &'static str,
     /// The class of the failure.
     pub kind: FailureKind,
@@ -24,15 +24,16 @@ pub struct CallError {
 /// The class of a failed call, which decides whether it may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// Too many calls. Retry later.
+    /// AWS throttled the call. Retry later.
     Throttled,
-    /// No valid credentials, or a missing permission. Retry later; somebody has to act.
+    /// The credentials are missing or invalid, or a permission is missing. Retry later; somebody
+    /// must fix it.
     Denied,
-    /// AWS rejected the request itself. Sending it again fails again.
+    /// AWS rejected the request itself. The same request would be rejected again.
     Refused,
-    /// Any other failure of a request that was certainly not executed. Retry later.
+    /// The request failed in another way and was certainly not executed. Retry later.
     Failed,
-    /// No complete response to a request that may have been sent. Retry later; the request
+    /// The request may have been sent, but no complete response came back. Retry later; the request
     /// may then be executed twice.
     Lost,
 }
@@ -45,8 +46,8 @@ impl CallError {
     /// timed out, or the connection broke after it was established. If it is sent again,
     /// its content may arrive twice.
     ///
-    /// False if it was certainly not executed: there were no credentials, no connection was
-    /// established, or AWS responded with an error.
+    /// False if the request was certainly not executed: there were no credentials, no connection
+    /// was established, or AWS responded with an error.
     #[must_use]
     pub const fn response_lost(&self) -> bool {
         matches!(self.kind, FailureKind::Lost)

@@ -47,8 +47,8 @@ pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>
         None => {
             let mut loader = aws_config::defaults(BehaviorVersion::latest());
             if let Some(region) = region {
-                // Set before loading: otherwise the chain may ask the instance metadata
-                // service for a region.
+                // The region is set before loading. Otherwise the SDK's chain may ask the instance
+                // metadata service for one.
                 loader = loader.region(region);
             }
             loader.load().await

@@ -89,7 +89,7 @@ impl SourceFile {
 }
 
 impl<'a> Document<'a> {
-    /// The place of the whole file.
+    /// The place of the whole file, for problems that concern no single key.
     pub(super) const fn place(&self, problems: &'a Problems) -> Place<'a> {
         Place {
             source: self.source,
@@ -101,7 +101,8 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The place of a key in this table. Without [`at`](Self::at) it has the line of the table.
+    /// The place of a key in the table at this place. Without [`at`](Self::at) it has the line of
+    /// the table.
     pub(super) fn key(&self, name: &str) -> Self {
         let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let dot = if self.key.is_empty() { "" } else { "." };
@@ -113,7 +114,8 @@ impl<'a> Place<'a> {
         Self { key, ..*self }
     }
 
-    /// The place of a list item, shown as its `name` if it has one, else as its number.
+    /// The place of an item of the list at this place, shown as the item's `name` if it has one,
+    /// else as its number.
     pub(super) fn item(&self, index: usize, item: &Spanned<DeValue<'_>>) -> Self {
         let table = item.get_ref().as_table();
         let name = table.and_then(|table| table.get("name")?.get_ref().as_str());

@@ -29,7 +29,7 @@ pub struct LoadedRules {
 /// Reads a directory of custom rules. Blocks on I/O.
 ///
 /// # Errors
-/// All problems of all files, or a single one if there is no such directory.
+/// All problems of all files. A missing directory is a single problem.
 pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     if !directory.is_dir() {
         return Err(Problem::of_file(directory, NO_FOLDER).into());

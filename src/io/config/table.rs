@@ -20,7 +20,7 @@ pub(super) struct Table<'a> {
     defaults: Option<Part<'a>>,
 }
 
-/// One table of one file.
+/// One table of one file, without a fallback.
 #[derive(Clone, Debug)]
 struct Part<'a> {
     /// The keys and values; `None` if the table is absent.
@@ -28,7 +28,7 @@ struct Part<'a> {
     place: Place<'a>,
 }
 
-/// A value with its place.
+/// A value of the file with its place.
 #[derive(Clone, Debug)]
 pub(super) struct Value<'a> {
     pub(super) place: Place<'a>,
@@ -36,7 +36,7 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The top level of a file. Reports keys other than `keys`, with `hint` added.
+    /// Creates the top-level table of a file. Reports keys other than `keys`, with `hint` added.
     pub(super) fn root(
         document: &'a Document<'a>,
         keys: &[&str],
@@ -71,7 +71,7 @@ impl<'a> Table<'a> {
         table
     }
 
-    /// The table at `key`, empty if it is absent. Reports keys other than `keys`.
+    /// Returns the table at `key`, empty if it is absent. Reports keys other than `keys`.
     pub(super) fn table(&self, key: &str, keys: &[&str]) -> Self {
         let part = |part: &Part<'a>| {
             let below = part.value(key).and_then(|value| value.part(keys));
@@ -113,7 +113,7 @@ impl<'a> Table<'a> {
         self.parts().filter_map(|part| part.value(key)).collect()
     }
 
-    /// Reads a key; `None` if it is absent or wrong.
+    /// Reads a key as `T`; `None` if it is absent or wrong.
     pub(super) fn get<T: Checked>(&self, key: &str) -> Option<T::Inner> {
         self.parts().filter_map(|part| part.get::<T>(key)).last()
     }
@@ -174,7 +174,7 @@ impl<'a> Part<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads the value as `T`.
+    /// Reads the value as `T`; `None` if it is wrong.
     pub(super) fn read<T: Checked>(&self) -> Option<T::Inner> {
         match T::deserialize(ValueDeserializer::from(self.value.clone())) {
             Ok(value) => Some(value.into_inner()),
@@ -190,7 +190,7 @@ impl<'a> Value<'a> {
         self.value.get_ref().as_str()
     }
 
-    /// Whether this is an empty list or table.
+    /// Whether the value is an empty list or an empty table.
     pub(super) fn is_empty(&self) -> bool {
         match self.value.get_ref() {
             DeValue::Array(items) => items.is_empty(),

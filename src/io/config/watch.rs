@@ -14,7 +14,7 @@ use super::problem::Problems;
 use super::table::Table;
 use super::validate::MAIN_KEYS;
 
-/// Watches the files of one configuration.
+/// Detects changes to the files of one configuration.
 #[derive(Debug)]
 pub struct Watch {
     path: PathBuf,
@@ -25,16 +25,16 @@ pub struct Watch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    /// Device, inode, length, and time of the last change; `None` if the file is missing.
+    /// Device, inode, length in bytes, and time of the last change; `None` if the file is missing.
     metadata: Option<(u64, u64, u64, i64, i64)>,
 }
 
-/// Time between two polls. A Kubernetes node takes up to two minutes to update a `ConfigMap`
-/// anyway.
+/// Time between two polls of the files. A Kubernetes node takes up to two minutes to update a
+/// `ConfigMap` anyway.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Watch {
-    /// Starts from the current state of the files. Blocks on I/O.
+    /// Creates a watch that starts from the current state of the files. Blocks on I/O.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self {

@@ -176,7 +176,7 @@ impl Reader<'_> {
 
     fn rate(&self, table: &RateTable) -> Option<RateLimit> {
         match humantime::parse_duration(&table.interval) {
-            // In this format, zero means no limit.
+            // In this format, an interval of zero means no limit.
             Ok(Duration::ZERO) => None,
             Ok(interval) if table.burst > 0 => Some(RateLimit {
                 interval,
@@ -311,7 +311,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports a certificate, key and authorities that do not fit together.
+    /// Reports a certificate, key and client authorities from which no TLS configuration can be
+    /// built.
     fn check_tls(&self, settings: &WebSettings) {
         if let Some(tls) = &settings.tls
             && let Err(error) = server_config(tls, settings.http2)

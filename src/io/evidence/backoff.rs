@@ -31,10 +31,10 @@ pub(super) struct OperationBackoff {
     logged: HashSet<(OperationKey, FailureKind)>,
 }
 
-/// An operation whose last call failed.
+/// An operation whose last call failed, with its next retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FailingOperation {
-    /// How the last call failed.
+    /// The class of the last failure.
     pub(super) kind: FailureKind,
     /// The time from which the operation may be called again.
     pub(super) retry_at: Timestamp,
@@ -50,7 +50,7 @@ const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_s
 /// short in case credentials were only briefly unavailable.
 const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
 
-/// Whether a failure may pass within minutes without anybody acting.
+/// Whether a failure of this class may pass within minutes without anybody acting.
 pub(super) const fn is_transient(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
@@ -95,7 +95,8 @@ impl OperationBackoff {
         retry_at
     }
 
-    /// Records a success: the operation may be called again, and its next failure is logged.
+    /// Records a successful call: the operation may be called again, and its next failure is
+    /// logged.
     pub(super) fn record_success(&mut self, key: &OperationKey) {
         if self.failing.remove(key).is_none() {
             return;
@@ -116,7 +117,8 @@ impl OperationBackoff {
     fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
         let mut key = key.clone();
         if failure.kind == FailureKind::Denied {
-            // A missing permission concerns every log group; a missing group only itself.
+            // A missing permission concerns every log group. A missing log group concerns only
+            // itself.
             key.log_group = None;
         }
         if self.logged.contains(&(key.clone(), failure.kind)) {

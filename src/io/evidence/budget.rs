@@ -24,7 +24,7 @@ pub(super) struct Budget {
     refused: bool,
 }
 
-/// Whether metrics may be read.
+/// The decision whether metrics may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Permit {
     Granted,
@@ -81,7 +81,7 @@ impl CallPacer {
         self.next
     }
 
-    /// Records that a call starts now. The next may start after `interval`.
+    /// Records that a call starts now. The next call may start after `interval`.
     pub(super) fn record_call(&mut self, interval: Duration) {
         self.next = Instant::now() + interval;
     }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_budget_is_limited_per_day_and_refilled_at_midnight_utc() {
         let mut budget = Budget::default();
-        // One cent buys a thousand metrics: two calls of 500.
+        // Two calls of 500 metrics cost one cent.
         let day = at("2026-05-01T10:00:00Z");
         assert_eq!(budget.spend(500, 0.0101, day), Permit::Granted);
         assert_eq!(budget.spend(500, 0.0101, day), Permit::Granted);

@@ -18,10 +18,10 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{Series, SeriesValues};
 use crate::model::target::TargetName;
 
-/// Identifies a lookup: the target, and when its request began.
+/// The id of a lookup: its target and the time at which its request began.
 pub(super) type LookupId = (TargetName, Timestamp);
 
-/// One call to AWS.
+/// One call to AWS and the lookups that it serves.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct AwsCall {
     pub(super) scope: AwsScope,
@@ -68,7 +68,7 @@ impl AwsCall {
     }
 }
 
-/// The metric reads that one call can serve.
+/// The metric reads that are combined into one call.
 #[derive(Default)]
 pub(super) struct MetricBatch {
     series: BTreeSet<Series>,
@@ -88,7 +88,7 @@ impl MetricBatch {
         self.series.len() + added <= MAX_SERIES && range <= MAX_RANGE
     }
 
-    /// Adds a lookup, whose metrics are in flight from now on.
+    /// Adds a lookup to the batch and marks its metrics as in flight.
     pub(super) fn add(&mut self, lookup: &mut Lookup) {
         lookup.metrics = lookup.metrics.started();
         self.series.extend(lookup.series.iter().cloned());

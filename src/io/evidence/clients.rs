@@ -17,7 +17,7 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 
-/// The clients of one scope. Cheap to clone.
+/// The AWS clients of one scope. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct ScopeClients {
     pub(super) metrics: aws_sdk_cloudwatch::Client,
@@ -123,7 +123,7 @@ impl ClientCache {
         })
     }
 
-    /// Counts the outcome of a call and classifies its failure.
+    /// Counts the outcome of a call in the metrics and classifies its failure.
     pub(super) fn record_outcome<T, E>(
         &self,
         scope: &AwsScope,

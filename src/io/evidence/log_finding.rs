@@ -16,7 +16,7 @@ pub(super) fn log_finding(source: LogSource, lines: &[String], id: &str) -> Opti
             .filter_map(|line| read_access_line(line))
             .find_map(|(request, finding)| (request == id).then_some(finding)),
         LogSource::ExecutionLog => {
-            // Each line begins with the id of its request in parentheses.
+            // Each line of an execution log begins with the id of its request in parentheses.
             let prefix = format!("({id})");
             let own: Vec<&str> = lines
                 .iter()

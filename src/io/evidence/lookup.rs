@@ -25,7 +25,7 @@ pub(super) struct Lookup {
     pub(super) scope: AwsScope,
     /// The first minute of the window, inclusive, and the end of the window, exclusive.
     pub(super) window: (Timestamp, Timestamp),
-    /// The series to read; may be empty.
+    /// The metric series to read; may be empty.
     pub(super) series: Vec<Series>,
     pub(super) metrics: FetchState,
     /// The log groups to search, at most two.
@@ -49,11 +49,11 @@ pub(super) enum FetchState {
     Scheduled { at: Timestamp, failures: u32 },
     /// A call is queued or running.
     InFlight { failures: u32 },
-    /// No further call follows.
+    /// The part needs no further call.
     Done,
 }
 
-/// The search of one log group.
+/// The search of one log group, with its progress and result.
 #[derive(Debug)]
 pub(super) struct LogSearch {
     pub(super) source: LogSource,
@@ -168,8 +168,8 @@ impl Lookup {
         self.metrics.is_due(now) || (early && self.metrics.is_due(now + MAX_LEAD))
     }
 
-    /// Applies the values of a metric read that started at `read_at`, and schedules the next
-    /// read, if any is left.
+    /// Applies the values of a metric read that started at `read_at`, and schedules the next read
+    /// if one is left.
     pub(super) fn apply_metrics(&mut self, values: &SeriesValues, read_at: Timestamp) {
         let (from, to) = self.window;
         let window = WindowAggregator { values, from, to };
@@ -188,8 +188,8 @@ impl Lookup {
         self.metrics = FetchState::scheduled_or_done(next);
     }
 
-    /// Applies the result of a log search that started at `searched_at`, and schedules the
-    /// next unless the line was found.
+    /// Applies the result of a log search that started at `searched_at`, and schedules the next
+    /// search unless the line was found.
     pub(super) fn apply_log(
         &mut self,
         source: LogSource,
@@ -202,7 +202,8 @@ impl Lookup {
             let mut later = times.into_iter().filter(|_| finding.is_none());
             log.state = FetchState::scheduled_or_done(later.find(|time| *time > searched_at));
         }
-        // The two logs may differ in detail. An unknown line does not replace a known one.
+        // Both logs may contain a line of the request. An unknown line does not replace a known
+        // one.
         let known = |finding: &LogFinding| finding.template != LogTemplate::Unknown;
         if finding.is_some() && !self.evidence.log.as_ref().is_some_and(known) {
             self.evidence.log = finding.cloned();
@@ -244,7 +245,7 @@ impl FetchState {
         }
     }
 
-    /// Whether a call is scheduled for `time` or earlier.
+    /// Whether the part has a call that is scheduled for `time` or earlier.
     pub(super) fn is_due(self, time: Timestamp) -> bool {
         matches!(self, Self::Scheduled { at, .. } if at <= time)
     }

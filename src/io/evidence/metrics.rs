@@ -112,7 +112,7 @@ fn add_result(
             points.insert(minute, *value);
         }
     }
-    // `PartialData` only means that more pages follow; the token covers that.
+    // `PartialData` only means that more pages follow, which the page token already says.
     let incomplete = matches!(
         result.status_code(),
         Some(StatusCode::InternalError | StatusCode::Forbidden)

@@ -95,7 +95,8 @@ impl EvidenceCollector {
             let request = refused.into_inner();
             let dropped = &self.metrics.evidence_dropped;
             dropped.with_label_values(&["queue-full"]).inc();
-            // A full update channel means that the monitor is behind as well.
+            // The update is lost if its channel is full, which means that the monitor is overloaded
+            // as well.
             let _ = self.updates.try_send(pending::empty_update(&request));
         }
     }

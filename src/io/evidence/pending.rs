@@ -78,12 +78,12 @@ impl PendingLookups {
         lookups.any(|id| self.lookups.contains_key(id))
     }
 
-    /// When the next call is due; `None` while none is scheduled.
+    /// The time of the next call; `None` while none is scheduled.
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         self.lookups.values().filter_map(Lookup::next_call).min()
     }
 
-    /// The calls that are due. Their parts are in flight until a result is reported.
+    /// Returns the calls that are due. Their parts are in flight until a result is reported.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<AwsCall> {
         let mut calls = self.due_log_searches(now);
         let mut due: BTreeMap<AwsScope, Vec<&mut Lookup>> = BTreeMap::new();
@@ -93,7 +93,7 @@ impl PendingLookups {
             }
         }
         for (scope, mut lookups) in due {
-            // A read that may run early shares a call but does not cause one.
+            // A read that may run early joins a call of another lookup but does not cause a call.
             if !lookups.iter().any(|lookup| lookup.metrics.is_due(now)) {
                 continue;
             }
@@ -216,7 +216,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A request for evidence about a probe that ended at this second.
+    /// Creates an evidence request about a probe that ended at this second.
     fn request(
         name: &str,
         ended: i64,

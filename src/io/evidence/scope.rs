@@ -8,7 +8,7 @@ use std::fmt;
 use crate::model::settings::{Role, Settings};
 use crate::model::target::Target;
 
-/// A region and a role. Targets in one scope share clients and calls.
+/// A region and a role. Targets in the same scope share clients and calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AwsScope {
     /// The region; `None` for that of the SDK's default chain.

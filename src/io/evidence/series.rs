@@ -95,7 +95,8 @@ impl AwsMetric {
         }
     }
 
-    /// Whether the statistic is the maximum, as for times and concurrency. Counts are summed.
+    /// Whether the metric's statistic is the maximum, as for times and concurrency. Counts are
+    /// summed.
     pub(super) const fn is_maximum(self) -> bool {
         matches!(
             self,
@@ -134,7 +135,7 @@ type ApiDimensions = (Coverage, ApiType, Vec<(&'static str, String)>);
 ///
 /// A route has series of its own only if detailed metrics are enabled, so both are read.
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
-    // A REST API has an id too, but its metrics are identified by its name.
+    // A REST API has an id too, but its metrics are identified by the API's name.
     let (api_type, id) = match (&aws.api_name, &aws.api_id) {
         (Some(name), _) => (ApiType::Rest, ("ApiName", name.clone())),
         (None, Some(id)) => (ApiType::Http, ("ApiId", id.clone())),

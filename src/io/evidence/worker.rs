@@ -36,7 +36,7 @@ use crate::model::target::TargetName;
 /// A command to the evidence task.
 #[derive(Debug)]
 pub(super) enum WorkerCommand {
-    /// Drops the lookups of a target.
+    /// Drops the lookups of this target.
     Forget(TargetName),
     Stop,
 }
@@ -184,7 +184,8 @@ impl Worker {
         }
     }
 
-    /// Whether backoff and budget permit a call now. Otherwise it is postponed or given up.
+    /// Whether backoff and budget permit a call now. A call that is not permitted is postponed or
+    /// given up.
     fn is_permitted(&mut self, call: &AwsCall, now: Timestamp) -> bool {
         if let Some(failing) = self.backoff.blocked(&call.operation_key(), now) {
             let retry_at = is_transient(failing.kind).then_some(failing.retry_at);
@@ -250,7 +251,7 @@ impl Worker {
         let previous = std::mem::replace(&mut self.settings, Arc::clone(&settings));
         if previous.evidence != settings.evidence || previous.cloudwatch != settings.cloudwatch {
             self.clients = Arc::new(self.clients.with_settings(&settings));
-            // The change may have fixed what failed.
+            // The new configuration may have fixed the cause of the failures.
             self.backoff = OperationBackoff::default();
         }
         self.pending.retain(|request| {

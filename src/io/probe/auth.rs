@@ -102,7 +102,9 @@ fn sign_v4(
     headers: &mut HeaderMap,
     body: &[u8],
 ) -> Result<(), String> {
-    let refused = |error: &dyn std::error::Error| format!("the request cannot be signed: {error}");
+    let refused = |error: &dyn std::error::Error| {
+        format!("the request cannot be signed: {error}; correct `auth.sigv4` and `url`")
+    };
     let identity = credentials.into();
     let mut settings = SigningSettings::default();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;

@@ -17,10 +17,10 @@ use super::{Shared, address, certificate};
 use crate::model::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
 use crate::model::target::{Target, shown_url};
 
-/// Minimum of the read limit, in decompressed bytes: enough to time a transfer, and small enough
-/// to make a decompression bomb harmless.
+/// Minimum of the read limit in decompressed bytes. It is large enough to time a transfer, and
+/// small enough to make a decompression bomb harmless.
 const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
-/// The read limit is also at least this many times the number of body bytes kept.
+/// Minimum ratio of the read limit to the maximum number of body bytes kept.
 const READ_LIMIT_FACTOR: u64 = 16;
 
 /// Runs one probe, hop by hop.
@@ -78,7 +78,7 @@ fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
 fn first_hop(target: &Target) -> Result<Hop, Fault> {
     let method = Method::from_bytes(target.request.method.as_bytes());
     let method = method.map_err(|error| {
-        let detail = format!("invalid method: {error}");
+        let detail = format!("invalid method: {error}; correct `request.method`");
         fault(Phase::Processing, FaultKind::Local, detail)
     })?;
     Ok(Hop {

@@ -65,7 +65,7 @@ impl Prober {
     /// Creates a prober that signs requests with credentials from `provider`.
     ///
     /// # Errors
-    /// As [`Prober::new`].
+    /// No servers are configured and the system's resolver configuration is unusable.
     pub fn with_credentials(
         settings: &ResolverSettings,
         provider: SharedCredentialsProvider,
@@ -87,7 +87,7 @@ impl Prober {
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
-        // Boxed, because a daemon holds thousands of these futures at once, most of them idle.
+        // The future is boxed, because a daemon holds thousands of them at once, most of them idle.
         let run = Box::pin(http::run(
             &self.shared,
             client,

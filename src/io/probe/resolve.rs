@@ -21,7 +21,7 @@ use crate::model::observation::Phase;
 use crate::model::settings::ResolverSettings;
 use crate::model::target::IpVersion;
 
-/// One resolver per IP version setting.
+/// The DNS resolvers, one per IP version setting.
 #[derive(Clone)]
 pub(super) struct Resolvers {
     any: TokioResolver,
@@ -92,7 +92,7 @@ fn allowed_addresses(
     let mut kept = Vec::new();
     for address in found {
         match check_allowed(address, allowed) {
-            // Port 0: reqwest replaces it by the URL's port.
+            // reqwest replaces port 0 with the URL's port.
             Ok(()) => kept.push(SocketAddr::new(address, 0)),
             Err(error) => refused = Some(error),
         }

@@ -55,7 +55,8 @@ impl Stopwatch {
         Self::default()
     }
 
-    /// The current phase and its time in this hop; `None` before the request and after its end.
+    /// The current phase and its time so far in this hop; `None` before the request and after its
+    /// end.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
         let running = self.with(|state| state.running)?;
@@ -111,7 +112,7 @@ impl Stopwatch {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// The time of every completed phase.
+    /// The times of all completed phases.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }

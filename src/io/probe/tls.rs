@@ -22,7 +22,7 @@ use super::stopwatch::with_current;
 use crate::model::observation::Phase;
 use crate::model::target::TlsSettings;
 
-/// An error in the TLS settings.
+/// An error in a target's TLS settings.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsSetupError {
     #[error("no trusted root certificate found; install ca-certificates or set `tls.ca_file`")]
@@ -35,7 +35,7 @@ pub(super) enum TlsSetupError {
     Library(String),
 }
 
-/// Builds the configuration: platform roots, extra roots, client certificate, ALPN.
+/// Builds the TLS client configuration: platform roots, extra roots, client certificate, ALPN.
 pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsSetupError> {
     let provider = Arc::new(provider());
     let roots = Arc::new(roots(settings)?);
@@ -102,7 +102,7 @@ fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// Records the presented chain, then delegates to the real verifier.
+/// A verifier that records the presented chain, then delegates to the real verifier.
 #[derive(Debug)]
 struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,

@@ -86,8 +86,8 @@ impl ApiType {
         }
     }
 
-    /// The log group: an HTTP API's access log, or a REST API's execution log, whose name AWS
-    /// chooses.
+    /// The name of the log group: that of an HTTP API's access log, or that of a REST API's
+    /// execution log, which AWS chooses.
     #[must_use]
     pub const fn log_group(self) -> &'static str {
         match self {
@@ -135,7 +135,7 @@ impl ApiType {
         }
     }
 
-    /// This API type's response to an outcome.
+    /// Returns this API type's response to an outcome.
     pub(super) const fn response_to(self, outcome: Outcome) -> GatewayResponse {
         match self {
             Self::HttpApi => match outcome {
@@ -168,7 +168,7 @@ impl ApiType {
 }
 
 impl Outcome {
-    /// Whether the function ran.
+    /// Whether the function ran in a request with this outcome.
     pub(super) const fn invoked(self) -> bool {
         match self {
             Self::Response(..) | Self::TimedOut | Self::Malformed | Self::FunctionError => true,

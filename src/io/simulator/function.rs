@@ -28,7 +28,7 @@ pub(super) enum Reply {
     Response(u16, &'static str),
     /// A payload that is not a response.
     Malformed,
-    /// An error raised by the function (`FunctionError`).
+    /// The function raised an error (`FunctionError`).
     Error,
 }
 
@@ -54,7 +54,7 @@ const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration
 /// Lambda's maximum function timeout, 15 minutes: longer than every integration timeout.
 pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
-/// Runs the function once.
+/// Runs the function once and returns its reply.
 pub(super) async fn run(behavior: Behavior, rng: &SeededRng) -> Reply {
     let (min, spread) = match behavior {
         Behavior::Healthy | Behavior::Degraded => QUICK,

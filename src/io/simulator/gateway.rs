@@ -40,7 +40,7 @@ pub(super) struct Answer {
 struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
-    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
+    /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
     integration: Option<Duration>,
     /// An additional header set by the function.
     header: Option<(&'static str, &'static str)>,

@@ -91,7 +91,8 @@ pub enum RouteFault {
 pub enum DefaultRoute {
     /// The function returns a byte-for-byte copy of the gateway's 404.
     LookAlike,
-    /// The same copy with an additional header, as most frameworks add.
+    /// The function returns the copy of [`Self::LookAlike`] with an additional header, as most
+    /// frameworks add.
     LookAlikeWithHeader,
 }
 
@@ -153,7 +154,7 @@ impl Simulator {
             Arc::new(Gateway::new(api, telemetry, faults, timeout, seed))
         };
         let http = gateway(ApiType::HttpApi, options.integration_timeout, options.seed);
-        // Another seed, so that the request ids of the two APIs differ.
+        // The REST API gets another seed, so that the request ids of the two APIs differ.
         let rest = gateway(ApiType::RestApi, options.rest_timeout, !options.seed);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let refused = TcpSocket::new_v4()?;

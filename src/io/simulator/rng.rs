@@ -63,7 +63,8 @@ impl SeededRng {
 
     /// Returns a duration between `min` and `min + spread`.
     pub(super) fn between(&self, min: Duration, spread: Duration) -> Duration {
-        // 1,024 steps are finer than a timer's millisecond for every spread used here.
+        // There are 1,024 steps, which are finer than a timer's millisecond for every spread used
+        // here.
         let step = u32::try_from(self.draw() >> 54).unwrap_or(0);
         min + spread * step / 1024
     }

@@ -17,7 +17,7 @@ use crate::io::store::row::{StoredBaseline, StoredIncident};
 use crate::io::store::{DATABASE_FILE, MAX_RESTORED_RESOLVED, RestoredState};
 use crate::model::target::TargetName;
 
-/// An open database.
+/// An open and locked database.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,

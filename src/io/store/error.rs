@@ -12,18 +12,18 @@ pub(super) struct StoreError {
     pub(super) text: String,
 }
 
-/// The class of a [`StoreError`].
+/// The class of a [`StoreError`], which decides how it is handled and fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoreErrorKind {
-    /// No space on the disk, or the database has reached its maximum size.
+    /// The disk has no space, or the database has reached its maximum size.
     Full,
-    /// No permission to write.
+    /// The daemon has no permission to write.
     ReadOnly,
     /// Another process has locked the database.
     Locked,
     /// The file is damaged or not a database.
     Corrupt,
-    /// The schema is that of a later release.
+    /// The schema of the database is that of a later release.
     Newer,
     Other,
 }

@@ -33,7 +33,7 @@ use crate::model::target::TargetName;
 /// and returns soon, even if the disk does not respond.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// `None` if there is no state directory.
+    /// The queue of the thread; `None` if there is no state directory.
     jobs: Option<SyncSender<Job>>,
     ids: Arc<AtomicU64>,
     metrics: StoreMetrics,
@@ -85,7 +85,7 @@ const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 
 impl Store {
-    /// A store without a state directory. It saves nothing.
+    /// Creates a store without a state directory. It saves nothing.
     #[must_use]
     pub fn disabled(metrics: StoreMetrics) -> Self {
         let (_, ended) = watch::channel(());
@@ -107,7 +107,7 @@ impl Store {
         Self::open_limited(directory, metrics, database::MAX_BYTES).await
     }
 
-    /// [`Store::open`] with a maximum size of the database.
+    /// Opens the store like [`Store::open`], with a maximum size of the database in bytes.
     async fn open_limited(
         directory: &Path,
         metrics: StoreMetrics,
@@ -193,8 +193,8 @@ impl Store {
         }
     }
 
-    /// Saves datapoints; a row with a known id replaces the earlier one. Returns whether they
-    /// are on disk.
+    /// Saves datapoints. A row with a known id replaces the earlier one. Returns whether all of
+    /// them are on disk.
     pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }

@@ -14,9 +14,9 @@ use crate::model::target::TargetName;
 pub struct StoredIncident {
     /// The location of the daemon. A daemon does not resume incidents of another location.
     pub location: Arc<str>,
-    /// The incident.
+    /// The saved incident.
     pub incident: Arc<Incident>,
-    /// The health of the target.
+    /// The health of the incident's target.
     pub health: HealthState,
     /// The time since which the target has had that health.
     pub since: Timestamp,
@@ -30,14 +30,14 @@ pub struct StoredBaseline {
     /// A hash of the settings that the baseline was learned with. The baseline is not valid for
     /// other settings.
     pub settings: u64,
-    /// The learned values.
+    /// The learned values of the baseline.
     pub learned: BaselineSnapshot,
 }
 
 /// A datapoint that CloudWatch has not confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpoolRow {
-    /// Unique id, from [`super::Store::ids`].
+    /// The unique id of the row, from [`super::Store::ids`].
     pub id: u64,
     /// The name of the destination, an account and region, in the configuration.
     pub destination: Arc<str>,

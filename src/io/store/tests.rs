@@ -69,7 +69,8 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
     }
 }
 
-/// The time from which datapoints count their seconds: new enough for CloudWatch.
+/// The Unix second from which the datapoints of the tests count. It is recent enough for
+/// CloudWatch.
 static BASE: LazyLock<i64> = LazyLock::new(|| Timestamp::now().as_second() - 3600);
 
 fn next_id(store: &Store) -> u64 {

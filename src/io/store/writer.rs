@@ -50,7 +50,7 @@ pub(super) struct Writer {
     max_bytes: u64,
     /// The first id of this process. Earlier processes wrote the rows with lower ids.
     first_id: u64,
-    /// `None` while the database cannot be used.
+    /// The open database; `None` while it cannot be used.
     database: Option<Database>,
     /// The kind of the last logged error; `None` after a commit.
     logged: Option<StoreErrorKind>,
@@ -86,10 +86,10 @@ impl Writer {
         }
     }
 
-    /// Runs until a [`Job::Close`] arrives or every handle is dropped.
+    /// Runs the thread until a [`Job::Close`] arrives or every handle is dropped.
     pub(super) fn run(mut self, queue: &Receiver<Job>, restored: oneshot::Sender<RestoredState>) {
         let state = self.open().unwrap_or_default();
-        // Fails if opening took too long and the daemon started without this state.
+        // Sending fails if opening took too long and the daemon started without this state.
         let _ = restored.send(state);
         loop {
             let first = match queue.recv_timeout(REOPEN_INTERVAL) {
@@ -107,7 +107,7 @@ impl Writer {
             self.execute(jobs);
             if let Some(Job::Close(done)) = rest.and_then(|jobs| jobs.into_iter().next()) {
                 self.database = None;
-                // Fails if the caller's time limit has passed.
+                // Sending fails if the caller's time limit has passed.
                 let _ = done.send(());
                 return;
             }
@@ -156,7 +156,7 @@ impl Writer {
         self.try_open()
     }
 
-    /// Executes jobs in one transaction.
+    /// Executes a group of jobs in one transaction.
     fn execute(&mut self, jobs: Vec<Job>) {
         self.open();
         let Some(database) = &mut self.database else {
@@ -222,7 +222,7 @@ fn free_space(database: &mut Database, jobs: Vec<Job>) {
     let jobs: Vec<_> = jobs.into_iter().filter(frees).collect();
     let counts = commit(database, &jobs).unwrap_or_default();
     for (job, count) in jobs.into_iter().zip(counts) {
-        // The error of the whole group is reported already.
+        // An error here is ignored, because the error of the whole group is logged already.
         let _ = reply(database, job, count);
     }
 }

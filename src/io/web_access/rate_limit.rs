@@ -14,8 +14,8 @@ pub struct TokenBucket {
     empty_at: Mutex<Instant>,
 }
 
-/// The default limit: far above what ten scrapers, dashboards and users need, and low enough
-/// that a flood of requests does not delay probes.
+/// The default limit: far above what ten scrapers, dashboards and users need, and low enough that a
+/// flood of requests does not delay probes.
 const DEFAULT_LIMIT: RateLimit = RateLimit {
     interval: Duration::from_millis(10),
     burst: 200,
@@ -58,7 +58,8 @@ mod tests {
             interval: Duration::from_secs(1),
             burst: 3,
         }));
-        // An hour after now, so that earlier instants exist even just after the machine's start.
+        // The start is an hour from now, so that earlier instants exist even just after the
+        // machine's start.
         let start = Instant::now() + Duration::from_secs(3600);
         let at = |millis| start + Duration::from_millis(millis);
         let taken = |millis: u64| bucket.take(at(millis));

@@ -15,7 +15,7 @@ use rustls::{
 use crate::io::probe::certificate::ip_address;
 use crate::model::settings::web::{ClientAuth, ServerTls};
 
-/// An error in the TLS settings.
+/// An error in the TLS settings of the endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The server certificate or its key is unusable.
@@ -29,7 +29,7 @@ pub enum TlsError {
     Library(String),
 }
 
-/// Builds the TLS server configuration.
+/// Builds the TLS server configuration of the endpoint. With `http2`, ALPN offers HTTP/2.
 ///
 /// # Errors
 /// Which part of the settings is unusable.

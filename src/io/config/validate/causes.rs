@@ -24,7 +24,7 @@ use crate::model::target::{CauseAlarm, Target};
 #[derive(Debug)]
 pub(in crate::io::config) struct KnownCauses(BTreeMap<String, Owner>);
 
-/// The entries of all action tables, and which of them are used.
+/// The entries of all action tables, and whether an alarm uses each of them.
 #[derive(Debug, Default)]
 pub(super) struct Routes<'a> {
     /// The entries, by file and key path.
@@ -168,7 +168,7 @@ pub(super) fn report_clashes<'p, 'a: 'p>(
             seen.insert(spec.name, spec.key);
             continue;
         };
-        // Two targets of the same name are reported elsewhere.
+        // Two targets of the same name are reported by `report_duplicates`.
         let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
         | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.key)
         else {

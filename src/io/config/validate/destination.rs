@@ -25,7 +25,7 @@ const KEYS: [&str; 6] = [
 /// in the state directory.
 const MAX_NAME: usize = 64;
 
-/// The name of the destination that `[cloudwatch]` itself describes.
+/// The reserved name of the destination that `[cloudwatch]` itself describes.
 const MAIN: &str = "main";
 
 /// Reads all destinations. Must be called after the other keys of `[cloudwatch]` have been read,
@@ -38,7 +38,8 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         };
         let errors = value.place.problems().error_count();
         let destination = destination(&table, settings);
-        // A destination with an error may only seem to be the same as another one.
+        // The default values that replace wrong ones can make this destination equal to another
+        // one.
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
@@ -49,7 +50,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
     }
 }
 
-/// Reads the destination of a target's metrics and alarms.
+/// Reads the name of the destination of a target's metrics and alarms.
 pub(super) fn choose(
     table: &Table<'_>,
     target: &mut TargetCloudWatch,
@@ -61,7 +62,7 @@ pub(super) fn choose(
     if cloudwatch.destinations.contains_key(&name) {
         target.destination = Some(name);
     } else if name == MAIN {
-        // A target can override the destination of [defaults].
+        // A target writes "main" to override a destination of [defaults].
         target.destination = None;
     } else {
         let names = cloudwatch.destinations.keys().map(String::as_str);

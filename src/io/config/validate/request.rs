@@ -61,8 +61,8 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     }
 }
 
-/// Reads the headers of the defaults, then the target's own, which replace those of the same
-/// name.
+/// Reads the headers of the defaults, then those of the target, which replace default headers of
+/// the same name.
 fn headers(table: &Table<'_>, request: &mut RequestSettings) {
     for headers in table.find_all("headers") {
         for (name, value) in headers.entries() {

@@ -14,7 +14,7 @@ use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// The keys of a target. `[defaults]` has all of them except the first two.
+/// The keys of `[[target]]`. `[defaults]` has all of them except the first two.
 pub(super) const KEYS: [&str; 14] = [
     "name",
     "url",

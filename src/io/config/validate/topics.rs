@@ -50,7 +50,8 @@ pub(super) fn other_region<'a>(
     topic: &'a str,
     region: Option<&'a str>,
 ) -> Option<(&'a str, &'a str)> {
-    // arn:partition:sns:region:account:topic; actions of other services may be elsewhere.
+    // The form is arn:partition:sns:region:account:topic. Actions of other services may be in
+    // another region.
     let mut parts = topic.split(':').skip(2);
     let (service, theirs) = (parts.next()?, parts.next()?);
     let ours = region?;

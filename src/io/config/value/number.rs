@@ -43,7 +43,7 @@ impl<const MIN: u32, const MAX: u32> Checked for Bounded<MIN, MAX> {
 const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 checked! {
-    /// US dollars per day, zero included.
+    /// An amount in US dollars per day, zero included.
     DollarsPerDay(f64) from f64, |dollars: f64| {
         if dollars.is_finite() && dollars >= 0.0 {
             return Ok(dollars);

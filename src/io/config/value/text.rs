@@ -28,7 +28,8 @@ checked! {
     /// An identifier of AWS, such as an API id, a function's name or a log group.
     Identifier(String) from String, |text| name(text, 1024);
 
-    /// The user name of basic authentication. By RFC 7617 the first colon ends it.
+    /// The user name of basic authentication. It contains no colon, because the first colon ends it
+    /// (RFC 7617).
     UserName(String) from Identifier, |Identifier(text)| {
         if text.contains(':') {
             return Err("a user name for basic authentication cannot contain a colon; remove it");
@@ -36,7 +37,7 @@ checked! {
         Ok(text)
     };
 
-    /// An AWS region code.
+    /// An AWS region code, such as `eu-west-1`.
     Region(String) from String, |text: String| {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let valid = text.contains('-') && text.chars().all(allowed);
@@ -55,7 +56,7 @@ checked! {
         valid_or(is_arn(&text), text, "an ARN", example)
     };
 
-    /// An `http` or `https` URL.
+    /// An `http` or `https` URL, parsed.
     HttpUrl(Url) from String, |text: String| http_url(&text);
 
     /// An `http` or `https` URL, kept as the text that was written.
@@ -73,14 +74,14 @@ checked! {
         Ok(text)
     };
 
-    /// A `tracing` filter.
+    /// A `tracing` filter, such as `info,probecause=debug`.
     LogFilter(String) from String, |text: String| {
         let parsed = tracing_subscriber::EnvFilter::builder().parse(&text);
         let valid = parsed.is_ok() && !text.trim().is_empty();
         valid_or(valid, text, "a log filter", "\"info\" or \"info,probecause=debug\"")
     };
 
-    /// A route key of API Gateway.
+    /// A route key of API Gateway, such as `GET /orders` or `$default`.
     Route(String) from String, |text: String| {
         let keyed = text.split_once(' ').is_some_and(|(method, path)| {
             method.chars().all(|c| c.is_ascii_uppercase()) && path.starts_with('/')
@@ -88,7 +89,7 @@ checked! {
         valid_or(keyed || text == "$default", text, "a route", "\"GET /orders\" or \"$default\"")
     };
 
-    /// The absolute path of control requests.
+    /// The absolute path to which control requests are sent.
     ControlPath(String) from String, |text: String| {
         // A URL treats a backslash as a slash, and two leading slashes name another host.
         let refused = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
@@ -97,7 +98,7 @@ checked! {
         valid_or(valid, text, "an absolute path on the target's host", example)
     };
 
-    /// An HTTP method in upper case.
+    /// An HTTP method in upper case, other than CONNECT.
     HttpMethod(String) from String, |text: String| {
         let upper = text.to_ascii_uppercase();
         match Method::from_bytes(text.as_bytes()) {
@@ -152,7 +153,7 @@ checked! {
         ("missing", MissingData::Missing),
     ]);
 
-    /// An item of `cloudwatch.metrics`.
+    /// The name of a metric: an item of `cloudwatch.metrics`.
     MetricWord(CloudWatchMetric) from String, |text: String| {
         choice(&text, &CloudWatchMetric::ALL.map(|metric| (metric.as_str(), metric)))
     };
@@ -224,7 +225,7 @@ fn valid_or(valid: bool, text: String, kind: &str, example: &str) -> Result<Stri
     Err(format!("{text:?} is not {kind}; write {example}"))
 }
 
-/// Whether the text is `arn:partition:service:region:account:resource`.
+/// Whether the text has the form `arn:partition:service:region:account:resource`.
 fn is_arn(text: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()

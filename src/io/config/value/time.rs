@@ -114,8 +114,8 @@ checked! {
             return Ok(duration);
         }
         Err(format!(
-            "{} is not between \"1h\" and \"13d\"; CloudWatch refuses datapoints older than two \
-             weeks",
+            "{} is out of range; write a duration from \"1h\" to \"13d\", because CloudWatch rejects \
+             datapoints older than two weeks",
             humantime::format_duration(duration)
         ))
     };
@@ -131,19 +131,19 @@ checked! {
         ))
     };
 
-    /// A point in time, with its offset from UTC.
+    /// A point in time, written with its offset from UTC.
     PointInTime(Timestamp) from TimeText, |TimeText(text)| text.parse().map_err(|_| format!(
         "{text:?} is not a point in time; write it with its offset, such as 2026-05-01T22:00:00Z"
     ));
 
-    /// A time of day.
+    /// A time of day, without a date.
     TimeOfDay(Time) from TimeText, |TimeText(text): TimeText| {
         // The parser would accept and ignore a date before the time.
         let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
         time.ok_or_else(|| format!("{text:?} is not a time of day; write \"22:00\""))
     };
 
-    /// A time zone of the IANA database.
+    /// The name of a time zone in the IANA database.
     ZoneName(TimeZone) from String, |text: String| TimeZone::get(&text).map_err(|_| format!(
         "{text:?} is not a time zone; write \"Europe/Berlin\" or \"UTC\""
     ));

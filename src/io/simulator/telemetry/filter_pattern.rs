@@ -69,7 +69,8 @@ impl FilterPattern {
     }
 }
 
-/// Splits off a term, which is quoted or ends at the next blank.
+/// Splits off the first term, which is quoted or ends at the next blank. Returns the term and the
+/// rest.
 fn word(text: &str) -> Result<(&str, &str), String> {
     if let Some(quoted) = text.strip_prefix('"') {
         return quoted
@@ -85,7 +86,7 @@ fn word(text: &str) -> Result<(&str, &str), String> {
     Ok((term, after))
 }
 
-/// Parses one `$.key = "value"`.
+/// Parses one comparison `$.key = "value"` into the path and the value.
 fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     let unknown = || {
         format!(

@@ -54,7 +54,7 @@ impl LogEvents {
     /// Handles one FilterLogEvents request and returns the response.
     ///
     /// # Errors
-    /// An unknown group, or an unsupported pattern or parameter.
+    /// The group is unknown, or the pattern or a parameter is not supported.
     pub(super) fn filter(&self, request: &Value) -> Result<Value, ApiError> {
         let text = |key: &str| request.get(key).and_then(Value::as_str);
         let number = |key: &str| request.get(key).and_then(Value::as_i64);

@@ -63,15 +63,15 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: a REST API's text; the status is Lambda's own for a throttle.
+        // UNVERIFIED: the text is that of a REST API; the status is Lambda's own for a throttle.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
-        // UNVERIFIED: a REST API's text.
+        // UNVERIFIED: the text is that of a REST API.
         Outcome::Malformed => {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: a REST API's text. The integration's request id comes with Lambda's
-        // response, for which the gateway did not wait, so it is unset here.
+        // UNVERIFIED: the text is that of a REST API. The integration's request id comes with
+        // Lambda's response, for which the gateway did not wait, so it is unset here.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }

@@ -49,7 +49,7 @@ pub(super) struct RequestRecord<'a> {
     pub(super) status: u16,
     pub(super) body_length: usize,
     pub(super) began: Timestamp,
-    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
+    /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
     pub(super) integration: Option<Duration>,
     /// Time from the request to its response.
     pub(super) took: Duration,
@@ -59,7 +59,7 @@ pub(super) struct RequestRecord<'a> {
 type Dimensions = Vec<(&'static str, String)>;
 
 impl Telemetry {
-    /// Records one request.
+    /// Records one request in the logs and metrics.
     pub(super) fn record(&self, record: &RequestRecord<'_>) {
         let mut state = self.lock();
         let ended = Timestamp::now();
@@ -77,7 +77,7 @@ impl Telemetry {
 }
 
 impl RequestRecord<'_> {
-    /// The route key. Simulated routes are requested with GET.
+    /// Returns the key of the route. Simulated routes are requested with GET.
     fn route_key(&self) -> Option<String> {
         self.route.map(route_key)
     }
