@@ -92,7 +92,7 @@ async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<Place>) {
 fn deny(place: &mut Place) {
     let name = place.view.name.as_deref().unwrap_or("main");
     place.found = Err(format!(
-        "DescribeAlarms: destination `{name}`: access denied: allow \
+        "DescribeAlarms: destination `{name}`: access denied: grant \
          `cloudwatch:DescribeAlarms` to arn:aws:iam::2:role/probecause"
     ));
 }
