@@ -321,9 +321,9 @@ fn an_alarm_of_a_cause_has_the_actions_of_the_cause_or_else_of_its_owner() {
         warnings,
         [
             "tests/fixtures/config/good/causes.toml:8: defaults.alarm.cause_actions.dns-failure: no \
-             alarm of a cause uses this entry; add its cause to `causes`, or remove the entry",
+             per-cause alarm uses this entry; add its cause to `causes`, or remove the entry",
             "tests/fixtures/config/good/causes.toml:12: defaults.alarm.owner_actions.network: no \
-             alarm of a cause uses this entry; add its cause to `causes`, or remove the entry (a \
+             per-cause alarm uses this entry; add its cause to `causes`, or remove the entry (a \
              cause with its own actions does not use those of its owner)",
         ]
     );

@@ -204,8 +204,8 @@ async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
     warnings.sort();
     assert_eq!(warnings.len(), 2, "{warnings:#?}");
     let all = warnings.join("\n");
-    assert!(all.contains("allow `cloudwatch:GetMetricData`"), "{all}");
-    assert!(all.contains("allow `logs:FilterLogEvents`"), "{all}");
+    assert!(all.contains("grant `cloudwatch:GetMetricData`"), "{all}");
+    assert!(all.contains("grant `logs:FilterLogEvents`"), "{all}");
     // After the first denial, nothing is requested for the later targets.
     assert_eq!(server.calls().len(), 2);
     let requests = &metrics.evidence_requests;
@@ -235,7 +235,7 @@ async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
     let warnings = log.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(
-        warnings[0].contains("allow `sts:AssumeRole`"),
+        warnings[0].contains("grant `sts:AssumeRole`"),
         "{warnings:?}"
     );
     assert!(!warnings[0].contains("hunter2"), "{warnings:?}");

@@ -92,7 +92,7 @@ async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<Place>) {
 fn deny(place: &mut Place) {
     let name = place.view.name.as_deref().unwrap_or("main");
     place.found = Err(format!(
-        "DescribeAlarms: destination `{name}`: access denied: allow \
+        "DescribeAlarms: destination `{name}`: access denied: grant \
          `cloudwatch:DescribeAlarms` to arn:aws:iam::2:role/probecause"
     ));
 }
@@ -152,7 +152,7 @@ async fn a_denied_destination_does_not_hide_the_others() {
     insta::assert_snapshot!("one_destination_denied", text);
     let error = result.unwrap_err();
     assert!(
-        error.contains("allow `cloudwatch:DescribeAlarms`"),
+        error.contains("grant `cloudwatch:DescribeAlarms`"),
         "{error}"
     );
     let (text, _) = print(&plan(true), &settings, &places).await;

@@ -19,7 +19,7 @@ where
         // shorter timeout, which the SDK reports as a dispatch failure.
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(_) => broke_after_connecting(error),
-        // Either never sent, or a response came.
+        // The request was never sent, or AWS responded.
         _ => false,
     }
 }
@@ -53,7 +53,7 @@ mod tests {
 
     use crate::io::aws::{CallError, classify};
 
-    /// Calls `endpoint` and classifies the failure.
+    /// Sends a request to `endpoint` and classifies the failure.
     async fn call(endpoint: String, with_credentials: bool) -> CallError {
         let limits = TimeoutConfig::builder()
             .connect_timeout(Duration::from_millis(200))

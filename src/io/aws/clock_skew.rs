@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-/// Describes a wrong clock if an error of this code and message is caused by one; `None`
+/// Describes the wrong clock of this host if it caused the error with this code and message; `None`
 /// if the call failed for another reason.
 ///
 /// AWS's messages are "Signature expired: OURS is now earlier than LIMIT (THEIRS - 5 min.)", "Signature not
@@ -35,7 +35,7 @@ pub(super) fn describe_clock_skew(code: &str, message: &str) -> Option<String> {
     ))
 }
 
-/// The seconds by which this host's clock is ahead of AWS's; negative if it is behind.
+/// Returns the seconds by which this host's clock is ahead of AWS's; negative if it is behind.
 fn seconds_ahead(rest: &str) -> Option<i64> {
     let ours: Timestamp = rest.split_whitespace().next()?.parse().ok()?;
     let (_, theirs) = rest.split_once('(')?;

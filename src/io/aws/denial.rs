@@ -13,7 +13,7 @@ use std::fmt;
 /// docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Denial<'a> {
-    /// Such as `cloudwatch:TagResource`.
+    /// The IAM action that is denied, such as `cloudwatch:TagResource`.
     pub(super) action: &'a str,
     resource: Option<&'a str>,
     principal: Option<&'a str>,
@@ -23,9 +23,9 @@ pub(super) struct Denial<'a> {
 /// Why the action is denied, with the type of policy if AWS named one.
 #[derive(Debug, PartialEq, Eq)]
 enum Reason<'a> {
-    /// No policy of this type allows it.
+    /// No policy of this type allows the action.
     NotAllowed(Option<&'a str>),
-    /// A policy of this type denies it explicitly.
+    /// A policy of this type denies the action explicitly.
     Denied(Option<&'a str>),
 }
 
@@ -62,22 +62,22 @@ impl fmt::Display for Denial<'_> {
         };
         match &self.reason {
             Reason::NotAllowed(None | Some("identity-based policy")) => {
-                write!(f, "access denied: allow {action} to {principal}")
+                write!(f, "access denied: grant {action} to {principal}")
             }
-            // "When an SCP denies access, the error message always includes the phrase" of
-            // an explicit deny, even if the SCP only fails to allow: so neither is claimed.
+            // "When an SCP denies access, the error message always includes the phrase" of an
+            // explicit deny, even if the SCP only fails to allow. The text fits both cases.
             Reason::NotAllowed(Some(kind)) | Reason::Denied(Some(kind))
                 if is_organization(kind) =>
             {
                 write!(
                     f,
                     "access denied by a {kind}: ask the administrator of the AWS organization to \
-                     allow {action} to {principal}"
+                     grant {action} to {principal}"
                 )
             }
             Reason::NotAllowed(Some(kind)) => write!(
                 f,
-                "access denied: no {kind} allows {action} to {principal}: allow it there too"
+                "access denied: no {kind} allows {action} for {principal}: allow it there too"
             ),
             Reason::Denied(kind) => write!(
                 f,
@@ -127,7 +127,8 @@ fn is_organization(kind: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The messages are from AWS, as recorded in the pages and threads named beside them.
+    /// Compares the text about a message. The messages are from AWS, as recorded in the pages and
+    /// threads named in the tests.
     fn check(message: &str, expected: &str) {
         let denial = Denial::parse(message).map(|denial| denial.to_string());
         assert_eq!(denial.as_deref(), Some(expected), "{message}");
@@ -141,7 +142,7 @@ mod tests {
              authorized to perform: cloudwatch:TagResource on resource: \
              arn:aws:cloudwatch:us-east-1:123456789012:alarm:probecause eu orders because no \
              identity-based policy allows the cloudwatch:TagResource action",
-            "access denied: allow `cloudwatch:TagResource` on \
+            "access denied: grant `cloudwatch:TagResource` on \
              `arn:aws:cloudwatch:us-east-1:123456789012:alarm:probecause eu orders` to \
              arn:aws:sts::123456789012:assumed-role/ProvisionAccount/admin",
         );
@@ -149,7 +150,7 @@ mod tests {
         check(
             "User: arn:aws:sts::085108115628:assumed-role/lambda/main is not authorized to \
              perform: cloudwatch:GetMetricStatistics",
-            "access denied: allow `cloudwatch:GetMetricStatistics` to \
+            "access denied: grant `cloudwatch:GetMetricStatistics` to \
              arn:aws:sts::085108115628:assumed-role/lambda/main",
         );
     }
@@ -175,7 +176,7 @@ mod tests {
             "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: \
              cloudwatch:PutMetricData because no permissions boundary allows the \
              cloudwatch:PutMetricData action",
-            "access denied: no permissions boundary allows `cloudwatch:PutMetricData` to \
+            "access denied: no permissions boundary allows `cloudwatch:PutMetricData` for \
              arn:aws:sts::1:assumed-role/a/b: allow it there too",
         );
     }
@@ -211,7 +212,7 @@ mod tests {
             "User: arn:aws:iam::777788889999:user/JohnDoe is not authorized to perform: \
              codecommit:ListRepositories with an explicit deny in a service control policy",
             "access denied by a service control policy: ask the administrator of the AWS \
-             organization to allow `codecommit:ListRepositories` to \
+             organization to grant `codecommit:ListRepositories` to \
              arn:aws:iam::777788889999:user/JohnDoe",
         );
     }

@@ -9,11 +9,11 @@ use crate::io::aws::arrival::may_have_arrived;
 use crate::io::aws::clock_skew::describe_clock_skew;
 use crate::io::aws::denial::Denial;
 
-/// A failed call.
+/// A failed AWS call.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation}: {text}")]
 pub struct CallError {
-    /// The operation, such as `PutMetricData`.
+    /// The operation that was called, such as `PutMetricData`.
     pub operation: &'static str,
     /// The class of the failure.
     pub kind: FailureKind,
@@ -24,15 +24,16 @@ pub struct CallError {
 /// The class of a failed call, which decides whether it may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// Too many calls. Retry later.
+    /// AWS throttled the call. Retry later.
     Throttled,
-    /// No valid credentials, or a missing permission. Retry later; somebody has to act.
+    /// The credentials are missing or invalid, or a permission is missing. Retry later; somebody
+    /// must fix it.
     Denied,
-    /// AWS rejected the request itself. Sending it again fails again.
+    /// AWS rejected the request itself. The same request would be rejected again.
     Refused,
-    /// Any other failure of a request that was certainly not executed. Retry later.
+    /// The request failed in another way and was certainly not executed. Retry later.
     Failed,
-    /// No complete response to a request that may have been sent. Retry later; the request
+    /// The request may have been sent, but no complete response came back. Retry later; the request
     /// may then be executed twice.
     Lost,
 }
@@ -45,8 +46,8 @@ impl CallError {
     /// timed out, or the connection broke after it was established. If it is sent again,
     /// its content may arrive twice.
     ///
-    /// False if it was certainly not executed: there were no credentials, no connection was
-    /// established, or AWS responded with an error.
+    /// False if the request was certainly not executed: there were no credentials, no connection
+    /// was established, or AWS responded with an error.
     #[must_use]
     pub const fn response_lost(&self) -> bool {
         matches!(self.kind, FailureKind::Lost)
@@ -107,8 +108,8 @@ where
     }
 }
 
-/// How to fix a denied call. `action` is the IAM action of the operation, named if AWS does
-/// not say which permission is missing.
+/// Says how to fix a denied call. `action` is the IAM action of the operation, which the text names
+/// if AWS does not say which permission is missing.
 fn denied(action: &str, code: &str, message: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew(code, message) {
         return clock_skew;
@@ -118,7 +119,7 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
     let message = summary(message);
     if NOT_ALLOWED.iter().any(|known| code.contains(known)) {
-        format!("access denied: allow `{action}` to the daemon's role ({message})")
+        format!("access denied: grant `{action}` to the daemon's role ({message})")
     } else if code.contains("ExpiredToken") {
         format!(
             "the AWS credentials have expired: renew them, or give the daemon a role, whose \
@@ -132,7 +133,7 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
 }
 
-/// The messages of an error and its sources, down to one like `Connection refused`. A source
+/// Joins the messages of an error and its sources, down to one like `Connection refused`. A source
 /// whose message is already contained is left out.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -148,7 +149,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The message without the debug output that the SDK appends in parentheses.
+/// Returns the message without the debug output that the SDK appends in parentheses.
 pub(super) fn summary(message: &str) -> &str {
     message.split(" (").next().unwrap_or_default()
 }
@@ -227,13 +228,13 @@ mod tests {
             (
                 "AccessDeniedException",
                 "Access Denied",
-                "access denied: allow `cloudwatch:PutMetricAlarm` to the daemon's role (Access Denied)",
+                "access denied: grant `cloudwatch:PutMetricAlarm` to the daemon's role (Access Denied)",
             ),
             (
                 "AccessDenied",
                 "User: arn:aws:iam::1:user/a is not authorized to perform: cloudwatch:TagResource \
                  because no identity-based policy allows the cloudwatch:TagResource action",
-                "access denied: allow `cloudwatch:TagResource` to arn:aws:iam::1:user/a",
+                "access denied: grant `cloudwatch:TagResource` to arn:aws:iam::1:user/a",
             ),
             (
                 // github.com/aws/aws-sdk-ruby/issues/3162
@@ -253,7 +254,7 @@ mod tests {
                 "",
                 "dispatch failure: other: Error { message: \"User: arn:aws:iam::1:user/a is not \
                  authorized to perform: sts:AssumeRole on resource: arn:aws:iam::2:role/b\" }",
-                "access denied: allow `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
+                "access denied: grant `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
                  arn:aws:iam::1:user/a",
             ),
         ] {

@@ -1,8 +1,8 @@
-//! What all AWS clients share: SDK configuration, time limits, assumed roles, and the
+//! Shared parts of all AWS clients: SDK configuration, time limits, assumed roles, and the
 //! classification of failed calls by what to do about them.
 //!
-//! It knows no service: alarms and datapoints are in `sink::cloudwatch`, evidence in
-//! `evidence`. It does not retry: each caller has a queue that does.
+//! Nothing here depends on a service: alarms and datapoints are in `sink::cloudwatch`, evidence in
+//! `evidence`. Calls are not retried here: each caller has a queue that retries.
 
 mod arrival;
 mod clock_skew;
@@ -19,15 +19,15 @@ pub(crate) use failure::classify;
 pub use failure::{CallError, FailureKind};
 pub(crate) use role::{assume, explain_role_failure};
 
-/// The longest duration of one attempt of a call. After this time a batch is better sent
-/// again than waited for.
+/// Maximum duration of one attempt of a call. After this time it is better to send a batch again
+/// than to wait for it.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest time to connect. Within a region it takes milliseconds, so a host that takes
-/// this long does not answer.
+/// Maximum time to connect. Within a region connecting takes milliseconds, so a host that takes
+/// this long is not responding.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time limits of one attempt.
+/// Returns the time limits of one attempt of a call.
 pub(crate) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -35,7 +35,7 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// An SDK configuration: `base` if there is one, else that of the SDK's default chain.
+/// Returns an SDK configuration: `base` if there is one, else that of the SDK's default chain.
 /// `region` overrides the region of both.
 pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>) -> SdkConfig {
     let region = region.map(|region| Region::new(region.to_owned()));
@@ -47,8 +47,8 @@ pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>
         None => {
             let mut loader = aws_config::defaults(BehaviorVersion::latest());
             if let Some(region) = region {
-                // Set before loading: otherwise the chain may ask the instance metadata
-                // service for a region.
+                // The region is set before loading. Otherwise the SDK's chain may ask the instance
+                // metadata service for one.
                 loader = loader.region(region);
             }
             loader.load().await

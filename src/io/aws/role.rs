@@ -17,11 +17,11 @@ use crate::model::settings::Role;
 /// The session name, shown in CloudTrail events of an assumed role.
 const SESSION: &str = "probecause";
 
-/// The SDK's prefix for the reason why there are no credentials.
+/// The text before the reason in the SDK's error about missing credentials.
 const LOADING: &str = "loading credentials: ";
 
-/// A configuration with the credentials of a role, which the credentials of `config` assume.
-/// Clients built from it share one session of the role.
+/// Returns `config` with the credentials of a role, which the original credentials assume. Clients
+/// built from it share one session of the role.
 pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
     let mut provider = AssumeRoleProvider::builder(&role.arn)
         .session_name(SESSION)
@@ -46,7 +46,7 @@ pub(crate) fn explain_role_failure<E>(
 where
     E: std::error::Error + 'static,
 {
-    // If the service responded, the role had been assumed.
+    // If the service responded, the role was assumed successfully.
     let unsent = error.raw_response().is_none();
     match role.filter(|_| unsent && failure.kind == FailureKind::Denied) {
         Some(role) => CallError {
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// Why a role could not be assumed and how to fix it, from the full text of the SDK's error.
+/// Says why a role could not be assumed and how to fix it, from the full text of the SDK's error.
 fn explain(arn: &str, error: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew("", error) {
         return format!("cannot assume {arn}: {clock_skew}");
@@ -70,7 +70,7 @@ fn explain(arn: &str, error: &str) -> String {
     }
     let reason = error.split(LOADING).last().unwrap_or_default();
     format!(
-        "cannot assume {arn} ({}): allow `sts:AssumeRole` on it to the daemon's own credentials, \
+        "cannot assume {arn} ({}): grant `sts:AssumeRole` on it to the daemon's own credentials, \
          and allow them (and the external id) in its trust policy",
         summary(reason)
     )
@@ -95,7 +95,7 @@ mod tests {
              error (DispatchFailure(… Error { code: \"AccessDenied\", message: \"User: \
              arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: \
              arn:aws:iam::2:role/b\" }",
-            ": access denied: allow `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
+            ": access denied: grant `sts:AssumeRole` on `arn:aws:iam::2:role/b` to \
              arn:aws:iam::1:user/a; the role's trust policy must also allow that principal (and \
              the external id)",
         );
@@ -106,7 +106,7 @@ mod tests {
         check(
             "dispatch failure: other: an error occurred while loading credentials: no providers \
              in chain provided credentials (DispatchFailure(…",
-            " (no providers in chain provided credentials): allow `sts:AssumeRole` on it to the \
+            " (no providers in chain provided credentials): grant `sts:AssumeRole` on it to the \
              daemon's own credentials, and allow them (and the external id) in its trust policy",
         );
     }

@@ -28,7 +28,7 @@ pub(super) struct Document<'a> {
     pub(super) values: DeTable<'a>,
 }
 
-/// The place of a key or value, where problems are reported.
+/// The place of a key or value in a file, at which problems are reported.
 #[derive(Clone, Debug)]
 pub(super) struct Place<'a> {
     source: &'a SourceFile,
@@ -39,14 +39,16 @@ pub(super) struct Place<'a> {
     offset: Option<usize>,
 }
 
-/// A longer target name would hide the rest of the key path; its number is shown instead.
+/// Maximum length of a target name in a key path, in bytes. A longer name would hide the rest of
+/// the path, so the target's number is shown instead.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// A hundred thousand targets fit; an endless device file does not exhaust the memory.
+/// Maximum size of a configuration file in bytes. A hundred thousand targets fit into it, and an
+/// endless device file does not exhaust the memory.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 impl SourceFile {
-    /// Reads a file. Blocks on I/O.
+    /// Reads a configuration file without parsing it. Blocks on I/O.
     pub(super) fn read(path: &Path) -> Result<Self, Problem> {
         let text = read_text(path).map_err(|message| Problem::of_file(path, message))?;
         Ok(Self {
@@ -73,7 +75,7 @@ impl SourceFile {
         }
     }
 
-    /// A path that is relative to the directory of this file.
+    /// Returns the path of `name`, relative to the directory of this file.
     pub(super) fn relative(&self, name: &str) -> PathBuf {
         self.path
             .parent()
@@ -87,7 +89,7 @@ impl SourceFile {
 }
 
 impl<'a> Document<'a> {
-    /// The place of the whole file.
+    /// The place of the whole file, for problems that concern no single key.
     pub(super) const fn place(&self, problems: &'a Problems) -> Place<'a> {
         Place {
             source: self.source,
@@ -99,7 +101,8 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The place of a key in this table. Without [`at`](Self::at) it has the line of the table.
+    /// The place of a key in the table at this place. Without [`at`](Self::at) it has the line of
+    /// the table.
     pub(super) fn key(&self, name: &str) -> Self {
         let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let dot = if self.key.is_empty() { "" } else { "." };
@@ -111,7 +114,8 @@ impl<'a> Place<'a> {
         Self { key, ..*self }
     }
 
-    /// The place of a list item, shown as its `name` if it has one, else as its number.
+    /// The place of an item of the list at this place, shown as the item's `name` if it has one,
+    /// else as its number.
     pub(super) fn item(&self, index: usize, item: &Spanned<DeValue<'_>>) -> Self {
         let table = item.get_ref().as_table();
         let name = table.and_then(|table| table.get("name")?.get_ref().as_str());
@@ -123,7 +127,7 @@ impl<'a> Place<'a> {
         Self { key, ..*self }.at(item.span())
     }
 
-    /// The same key path at a position in the text.
+    /// Returns the same key path at the position `span` of the text.
     pub(super) fn at(self, span: Range<usize>) -> Self {
         Self {
             offset: Some(span.start),
@@ -131,32 +135,32 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A path that is relative to the directory of the file.
+    /// Returns the path of `name`, relative to the directory of this file.
     pub(super) fn relative(&self, name: &str) -> PathBuf {
         self.source.relative(name)
     }
 
-    /// Where problems at this place are collected.
+    /// The collector of the problems at this place.
     pub(super) const fn problems(&self) -> &'a Problems {
         self.problems
     }
 
-    /// Reports an error here.
+    /// Reports an error at this place.
     pub(super) fn error(&self, message: impl Into<String>) {
         self.problems.error(self.problem(message));
     }
 
-    /// Reports a warning here.
+    /// Reports a warning at this place.
     pub(super) fn warn(&self, message: impl Into<String>) {
         self.problems.warn(self.problem(message));
     }
 
-    /// Reports the error, if it is one; returns the value otherwise.
+    /// Returns the value, or reports the error at this place.
     pub(super) fn check<T>(&self, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.error(message)).ok()
     }
 
-    /// A problem here, without reporting it.
+    /// Creates a problem at this place without reporting it.
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {
         Problem {
             file: self.source.path.clone(),
@@ -166,7 +170,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// `file:line`, for references from one place to another.
+    /// Formats this place as `file:line`, for references from other places.
     pub(super) fn file_and_line(&self) -> String {
         let file = self.source.path.display();
         match self.line() {
@@ -195,7 +199,7 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
         std::io::ErrorKind::PermissionDenied => {
             "permission denied; make the file readable for this user".to_owned()
         }
-        _ => format!("cannot be read: {error}"),
+        _ => format!("cannot be read ({error}); check the path and the file system"),
     })?;
     if bytes.len() as u64 > MAX_FILE {
         return Err("is larger than 64 MB; split it with `include`".to_owned());

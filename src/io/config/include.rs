@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use wildmatch::WildMatch;
 
-/// The files that match the glob, relative to `directory` and sorted. A directory that cannot be
-/// read contains no match.
+/// Returns the files that match the glob, relative to `directory` and sorted. A directory that
+/// cannot be read contains no match.
 pub(super) fn matching(directory: &Path, glob: &str) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     if !Path::new(glob).has_root() {

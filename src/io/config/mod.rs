@@ -39,16 +39,17 @@ pub use watch::Watch;
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
-    /// The settings.
+    /// The validated settings.
     pub settings: Settings,
-    /// Valid but probably unintended parts.
+    /// Warnings about valid but probably unintended parts of the configuration.
     pub warnings: Vec<Problem>,
-    /// Remarks about the operator's rules.
+    /// Notes on which built-in rules the custom rules replace or outweigh.
     pub notes: Vec<Problem>,
 }
 
 impl Loaded {
-    /// A copy that shares no memory with this one, except what targets share.
+    /// Returns a copy that shares no memory with this one, except what its targets share with each
+    /// other.
     fn deep_copy(&self) -> Self {
         let mut copy = self.clone();
         for target in &mut copy.settings.targets {
@@ -58,20 +59,20 @@ impl Loaded {
     }
 }
 
-/// What an empty file could contain.
+/// The error about an empty file, with the smallest valid configuration.
 const EMPTY_FILE: &str = "the file is empty; start with these three lines:\n\
     [[target]]\n\
     name = \"example\"\n\
     url = \"https://example.com/\"";
 
-/// Added to the message about an unknown key of an included file.
+/// Added to the error about an unknown key of an included file.
 const INCLUDED_HINT: &str =
     "; an included file holds only these, move other tables to the main file";
 
 /// Reads a configuration with all files that it includes. Blocks on I/O.
 ///
 /// # Errors
-/// All problems found. A main file that cannot be read or is not TOML is the only one.
+/// All problems found. If the main file cannot be read or is not TOML, that is the only problem.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     scratch_thread::read(|| read(path), Loaded::deep_copy)
 }
@@ -134,18 +135,18 @@ fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The values of the results, in order; the problems are reported.
+/// Returns the values of the successful results, in order. Reports the problems of the others.
 fn valid<T>(results: impl Iterator<Item = Result<T, Problem>>, problems: &Problems) -> Vec<T> {
     let valid = results.filter_map(|result| result.map_err(|error| problems.error(error)).ok());
     valid.collect()
 }
 
-/// The rules in the directory that `rules_dir` names.
+/// The custom rules in the directory that `rules_dir` names.
 #[derive(Debug, Default)]
 struct Rules {
     files: Arc<[RuleFile]>,
-    /// These rules together with the built-in ones. `None` if there are only built-in rules,
-    /// or the operator's are not valid.
+    /// The custom rules together with the built-in ones. `None` if there are no custom rules or
+    /// they are not valid.
     rulebook: Option<Rulebook>,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -159,7 +160,7 @@ impl Rules {
         };
         let place = main.place_of("rules_dir");
         let directory = place.relative(&name);
-        // A problem of the directory itself is reported where the directory is named.
+        // A problem of the directory itself is reported at the key that names the directory.
         let at_key = |problem: Problem| {
             if problem.file == directory {
                 place.problem(format!("{}: {}", directory.display(), problem.message))
@@ -182,8 +183,8 @@ impl Rules {
         }
     }
 
-    /// The causes that alarms may name; `None` if the rules are not valid, since any cause
-    /// may be one of theirs.
+    /// Returns the causes that alarms may name. `None` if the custom rules are not valid, because
+    /// any unknown cause may be one of theirs.
     fn causes(&self) -> Option<KnownCauses> {
         let all = self.rulebook.as_ref().map(KnownCauses::of);
         let embedded = || Rulebook::embedded().ok().as_ref().map(KnownCauses::of);

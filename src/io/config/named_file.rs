@@ -1,12 +1,12 @@
 //! Reads the files that a configuration names: bodies, secrets, certificates.
 //!
-//! Only regular files up to a given size, so that a wrong path neither blocks the daemon
-//! nor exhausts its memory.
+//! Reads only regular files up to a given size, so that a wrong path neither blocks the daemon nor
+//! exhausts its memory.
 
 use std::io::Read;
 use std::path::Path;
 
-/// The bytes of a file of at most `most` bytes. The error says what is wrong and what to do.
+/// Reads a regular file of at most `most` bytes. The error says what is wrong and what to do.
 pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let shown = path.display();
     if !path.is_file() {

@@ -17,11 +17,11 @@ pub struct Problem {
     pub line: Option<usize>,
     /// The key path, such as `target[orders].request.method`; empty for the whole file.
     pub key: String,
-    /// What is wrong and what to write instead. Never contains a secret.
+    /// The text of the problem: what is wrong and what to write instead. Never contains a secret.
     pub message: String,
 }
 
-/// A configuration that cannot be used; holds at least one problem.
+/// The error that a configuration cannot be used. Contains at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// All problems, in the order of the files and lines.
@@ -38,7 +38,7 @@ pub(super) struct Problems {
 }
 
 impl Problem {
-    /// A problem of a whole file.
+    /// Creates a problem that concerns a whole file.
     pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
         Self {
             file: file.to_owned(),
@@ -85,12 +85,12 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Problems {
-    /// Adds an error.
+    /// Adds an error to the collection.
     pub(super) fn error(&self, problem: Problem) {
         self.errors.borrow_mut().push(problem);
     }
 
-    /// Adds a warning.
+    /// Adds a warning to the collection.
     pub(super) fn warn(&self, problem: Problem) {
         self.warnings.borrow_mut().push(problem);
     }
@@ -100,9 +100,9 @@ impl Problems {
         self.errors.borrow().len()
     }
 
-    /// All errors and all warnings, each once although a value of `[defaults]` is read for every
-    /// target. Sorted by the position of their file in `files`, then by line; problems of other
-    /// files are sorted like those of the first file.
+    /// Returns all errors and all warnings. Each appears once, although a value of `[defaults]` is
+    /// read for every target. They are sorted by the position of their file in `files`, then by
+    /// line; problems of other files are sorted like those of the first file.
     pub(super) fn into_sorted(self, files: &[&Path]) -> (Vec<Problem>, Vec<Problem>) {
         let order = |problem: &Problem| {
             let position = files.iter().position(|file| *file == problem.file);

@@ -1,4 +1,4 @@
-//! Reads the operator's own rules: every `*.toml` file of a directory, sorted by name.
+//! Reads the custom rules: every `*.toml` file of a directory, sorted by name.
 //!
 //! Only finds and reads the files. `domain::diagnosis` parses and checks the rules.
 
@@ -13,29 +13,29 @@ use crate::domain::diagnosis::rule::RuleProblem;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::model::settings::RuleFile;
 
-/// The operator's rules, valid and ready for use.
+/// The custom rules of a directory, valid and ready for use.
 #[derive(Clone, Debug)]
 pub struct LoadedRules {
-    /// Their files, sorted by name.
+    /// The files of the rules, sorted by name.
     pub files: Arc<[RuleFile]>,
-    /// These rules together with the built-in ones.
+    /// The custom rules together with the built-in ones.
     pub rulebook: Rulebook,
-    /// Valid but probably unintended parts.
+    /// Warnings about valid but probably unintended parts of the rules.
     pub warnings: Vec<Problem>,
-    /// Which built-in rules they replace or outweigh.
+    /// Notes on which built-in rules the custom rules replace or outweigh.
     pub notes: Vec<Problem>,
 }
 
-/// Reads a directory of rules. Blocks on I/O.
+/// Reads a directory of custom rules. Blocks on I/O.
 ///
 /// # Errors
-/// All problems of all files, or a single one if there is no such directory.
+/// All problems of all files. A missing directory is a single problem.
 pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     if !directory.is_dir() {
         return Err(Problem::of_file(directory, NO_FOLDER).into());
     }
     let paths = include::matching(directory, "*.toml");
-    // A warning, as for an `include` that matches nothing, so that the last rule can be removed.
+    // An empty directory is only a warning, so that the last rule can be removed.
     let empty = paths
         .is_empty()
         .then(|| Problem::of_file(directory, NO_RULES));

@@ -20,7 +20,7 @@ pub(super) fn read<T: Send, E: Send>(
         let reader = Builder::new()
             .name("configuration".to_owned())
             .spawn_scoped(threads, move || {
-                // The caller waits for the result, so sending fails only if it panicked.
+                // The caller waits for the result, so sending fails only if the caller panicked.
                 let _ = result_sender.send(read());
                 let _ = original.recv();
             });
@@ -37,7 +37,7 @@ pub(super) fn read<T: Send, E: Send>(
             Ok(Err(error)) => Err(error),
             Err(_) => match reader.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
-                // Not reached: the thread sends a result before it ends.
+                // This is unreachable: the thread sends a result before it ends.
                 Ok(()) => read(),
             },
         }

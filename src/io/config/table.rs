@@ -13,22 +13,22 @@ use super::problem::Problems;
 use super::value::Checked;
 use super::wording::{alternatives, without_values, wrong_type};
 
-/// A table as written, with the same table of `[defaults]` as fallback.
+/// A table of a target, with the same table of `[defaults]` as its fallback.
 #[derive(Clone, Debug)]
 pub(super) struct Table<'a> {
     own: Part<'a>,
     defaults: Option<Part<'a>>,
 }
 
-/// One table of one file.
+/// One table of one file, without a fallback.
 #[derive(Clone, Debug)]
 struct Part<'a> {
-    /// `None`: the table is absent.
+    /// The keys and values; `None` if the table is absent.
     values: Option<&'a DeTable<'a>>,
     place: Place<'a>,
 }
 
-/// A value with its place.
+/// A value of the file with its place.
 #[derive(Clone, Debug)]
 pub(super) struct Value<'a> {
     pub(super) place: Place<'a>,
@@ -36,7 +36,7 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The top level of a file. Reports keys other than `keys`, with `hint` added.
+    /// Creates the top-level table of a file. Reports keys other than `keys`, with `hint` added.
     pub(super) fn root(
         document: &'a Document<'a>,
         keys: &[&str],
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// This table with another one as fallback.
+    /// Returns this table with another one as its fallback.
     pub(super) fn with_defaults(self, defaults: &Self) -> Self {
         Self {
             defaults: Some(defaults.own.clone()),
@@ -62,7 +62,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The table without its fallback if it has one of these keys itself.
+    /// Returns this table, without its fallback if the table itself has one of these keys.
     pub(super) fn without_defaults_if_own(&self, keys: &[&str]) -> Self {
         let mut table = self.clone();
         if keys.iter().any(|key| self.own.entry(key).is_some()) {
@@ -71,7 +71,7 @@ impl<'a> Table<'a> {
         table
     }
 
-    /// The table at `key`, empty if it is absent. Reports keys other than `keys`.
+    /// Returns the table at `key`, empty if it is absent. Reports keys other than `keys`.
     pub(super) fn table(&self, key: &str, keys: &[&str]) -> Self {
         let part = |part: &Part<'a>| {
             let below = part.value(key).and_then(|value| value.part(keys));
@@ -91,7 +91,7 @@ impl<'a> Table<'a> {
         &self.own.place
     }
 
-    /// The place where a key is written, or else where it could be.
+    /// The place of a key. If the key is absent, the place where this table could contain it.
     pub(super) fn place_of(&self, key: &str) -> Place<'a> {
         let value = self.find(key);
         value.map_or_else(|| self.own.place.key(key), |value| value.place)
@@ -102,30 +102,30 @@ impl<'a> Table<'a> {
         self.parts().any(|part| part.entry(key).is_some())
     }
 
-    /// The value of a key: the table's own, else the fallback's.
+    /// Returns the value of a key: the table's own value, else the fallback's.
     pub(super) fn find(&self, key: &str) -> Option<Value<'a>> {
         self.find_all(key).pop()
     }
 
-    /// The fallback's value of a key, then the table's own; for tables whose entries are
-    /// merged by name.
+    /// Returns the fallback's value of a key, then the table's own. Used for tables whose entries
+    /// are merged by name.
     pub(super) fn find_all(&self, key: &str) -> Vec<Value<'a>> {
         self.parts().filter_map(|part| part.value(key)).collect()
     }
 
-    /// Reads a key; `None` if it is absent or wrong.
+    /// Reads a key as `T`; `None` if it is absent or wrong.
     pub(super) fn get<T: Checked>(&self, key: &str) -> Option<T::Inner> {
         self.parts().filter_map(|part| part.get::<T>(key)).last()
     }
 
-    /// Reads a key into `slot`, which keeps its value if the key is absent or wrong.
+    /// Reads a key into `slot`. If the key is absent or wrong, `slot` keeps its value.
     pub(super) fn set<T: Checked>(&self, key: &str, slot: &mut impl From<T::Inner>) {
         if let Some(value) = self.get::<T>(key) {
             *slot = value.into();
         }
     }
 
-    /// Reads a key that must be present; `example` is what to add if it is not.
+    /// Reads a required key. The error about an absent key says to add `example`.
     pub(super) fn required<T: Checked>(&self, key: &str, example: &str) -> Option<T::Inner> {
         if !self.has(key) {
             let place = self.own.place.key(key);
@@ -134,7 +134,7 @@ impl<'a> Table<'a> {
         self.get::<T>(key)
     }
 
-    /// The items of a list, none if it is absent.
+    /// Returns the items of a list; none if the key is absent.
     pub(super) fn items(&self, key: &str) -> Vec<Value<'a>> {
         self.find(key).map_or_else(Vec::new, |value| value.items())
     }
@@ -174,7 +174,7 @@ impl<'a> Part<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads the value as `T`.
+    /// Reads the value as `T`; `None` if it is wrong.
     pub(super) fn read<T: Checked>(&self) -> Option<T::Inner> {
         match T::deserialize(ValueDeserializer::from(self.value.clone())) {
             Ok(value) => Some(value.into_inner()),
@@ -185,12 +185,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The text as written, if it is one. Reports nothing.
+    /// Returns the value if it is a text. Reports nothing.
     pub(super) fn text(&self) -> Option<&'a str> {
         self.value.get_ref().as_str()
     }
 
-    /// Whether this is an empty list or table.
+    /// Whether the value is an empty list or an empty table.
     pub(super) fn is_empty(&self) -> bool {
         match self.value.get_ref() {
             DeValue::Array(items) => items.is_empty(),
@@ -199,7 +199,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The items of a list.
+    /// Returns the items of a list.
     pub(super) fn items(&self) -> Vec<Self> {
         let DeValue::Array(items) = self.value.get_ref() else {
             self.place.error(wrong_type(self.kind(), "a sequence"));
@@ -214,13 +214,13 @@ impl<'a> Value<'a> {
             .collect()
     }
 
-    /// The items of a list, each read as `T`; wrong ones are left out.
+    /// Reads each item of a list as `T`. Leaves out the wrong ones.
     pub(super) fn read_items<T: Checked>(&self) -> Vec<T::Inner> {
         let items = self.items().into_iter();
         items.filter_map(|item| item.read::<T>()).collect()
     }
 
-    /// The entries of a table whose keys are not fixed.
+    /// Returns the entries of a table whose keys are not fixed.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
         let entries = self.values().into_iter().flatten();
         entries
@@ -232,7 +232,7 @@ impl<'a> Value<'a> {
             .collect()
     }
 
-    /// The value as a table without fallback. Reports keys other than `keys`.
+    /// Returns the value as a table without fallback. Reports keys other than `keys`.
     pub(super) fn table(&self, keys: &[&str]) -> Option<Table<'a>> {
         Some(Table {
             own: self.part(keys)?,

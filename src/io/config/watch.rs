@@ -2,7 +2,7 @@
 //!
 //! File events would miss what a Kubernetes node does to a mounted `ConfigMap` (it creates a
 //! new directory and swaps the symbolic link `..data`), and network file systems send none.
-//! Reports that something changed; what changed is for the reload to find out.
+//! This module reports only that something changed; the reload finds out what.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -14,27 +14,27 @@ use super::problem::Problems;
 use super::table::Table;
 use super::validate::MAIN_KEYS;
 
-/// Watches the files of one configuration.
+/// Detects changes to the files of one configuration.
 #[derive(Debug)]
 pub struct Watch {
     path: PathBuf,
     seen: Vec<FileState>,
 }
 
-/// The state of a file, as far as it is known without reading it.
+/// The metadata of a file by which a change is detected without reading the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    /// Device, inode, length, and time of the last change; `None` if the file is missing.
+    /// Device, inode, length in bytes, and time of the last change; `None` if the file is missing.
     metadata: Option<(u64, u64, u64, i64, i64)>,
 }
 
-/// Time between two polls. A Kubernetes node takes up to two minutes to update a `ConfigMap`
-/// anyway.
+/// Time between two polls of the files. A Kubernetes node takes up to two minutes to update a
+/// `ConfigMap` anyway.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Watch {
-    /// Starts from the current state of the files. Blocks on I/O.
+    /// Creates a watch that starts from the current state of the files. Blocks on I/O.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self {
@@ -43,9 +43,9 @@ impl Watch {
         }
     }
 
-    /// Returns when the files differ from the last time and have not changed since the
-    /// previous poll, so that several files can be copied without a reload in between.
-    /// Cancel safe: the next call starts again.
+    /// Waits until the files differ from those at the previous return and have not changed since
+    /// the previous poll, so that several files can be copied without a reload in between. Cancel
+    /// safe: the next call starts again.
     pub async fn changed(&mut self) {
         let mut before = self.seen.clone();
         loop {
@@ -77,7 +77,7 @@ fn states(path: &Path) -> Vec<FileState> {
         .collect()
 }
 
-/// The files of the configuration, as far as they can be determined.
+/// Returns the files of the configuration, as far as they can be determined.
 fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
     let Ok(source) = SourceFile::read(path) else {
@@ -96,7 +96,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
         files.extend(include::matching(&source.relative(&rules), "*.toml"));
     }
     if let Some(web) = main.table("server", &[]).get::<String>("web_config") {
-        // Includes the certificates, which change more often than the rest.
+        // The certificates are included because they change more often than the rest.
         let web = super::web::read(&source.relative(&web), &problems);
         files.extend(web.files);
     }
@@ -130,7 +130,8 @@ mod tests {
         std::fs::write(version.join("targets.d/a.toml"), target).unwrap();
     }
 
-    /// Updates it as a node does: a new directory, and the link is replaced atomically.
+    /// Updates the mounted directory as a node does: creates a new directory and replaces the link
+    /// atomically.
     fn swap(directory: &Path, version: &str) {
         put(directory, version, version);
         symlink(version, directory.join("..tmp")).unwrap();

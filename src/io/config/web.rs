@@ -71,7 +71,8 @@ impl Default for HttpTable {
     }
 }
 
-/// The headers that the format allows. Others could undo the page's own security policy.
+/// Names of the response headers that the format allows. Others could undo the page's own security
+/// policy.
 const HEADERS: [&str; 5] = [
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -80,6 +81,7 @@ const HEADERS: [&str; 5] = [
     "X-XSS-Protection",
 ];
 
+/// Maximum size in bytes of the web configuration file and of each PEM file that it names.
 /// Certificates and keys have a few kilobytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -174,7 +176,7 @@ impl Reader<'_> {
 
     fn rate(&self, table: &RateTable) -> Option<RateLimit> {
         match humantime::parse_duration(&table.interval) {
-            // In this format, zero means no limit.
+            // In this format, an interval of zero means no limit.
             Ok(Duration::ZERO) => None,
             Ok(interval) if table.burst > 0 => Some(RateLimit {
                 interval,
@@ -269,7 +271,8 @@ impl Reader<'_> {
         ClientAuth::None
     }
 
-    /// A required PEM text, written in the file itself or in another one.
+    /// Reads a required PEM text, which is written in the web configuration or in a file named
+    /// there.
     fn pem(&mut self, key: &str, text: Option<&String>, file: Option<&String>) -> Option<Vec<u8>> {
         if text.is_none() && file.is_none() {
             let key = format!("tls_server_config.{key}_file");
@@ -308,7 +311,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports a certificate, key and authorities that do not fit together.
+    /// Reports a certificate, key and client authorities from which no TLS configuration can be
+    /// built.
     fn check_tls(&self, settings: &WebSettings) {
         if let Some(tls) = &settings.tls
             && let Err(error) = server_config(tls, settings.http2)

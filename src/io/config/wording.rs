@@ -3,8 +3,8 @@
 //! The deserializer quotes the value, which could be a secret in the wrong place, and names
 //! Rust types.
 
-/// Rewrites a message without the value and without Rust types. Messages of our own types
-/// are returned unchanged.
+/// Rewrites a message of the deserializer without the value and without Rust types. Other messages
+/// are only put on one line.
 pub(super) fn without_values(message: &str) -> String {
     let message = message.replace('\n', " ");
     let unexpected = ["invalid type: ", "invalid value: "];
@@ -36,7 +36,7 @@ pub(super) fn wrong_type(found: &str, expected: &str) -> String {
     format!("a value of the wrong type ({found}); write {remedy}")
 }
 
-/// The words as a list: `a, b or c`.
+/// Formats the words as a list: `a, b or c`.
 pub(super) fn alternatives(words: impl Iterator<Item = String>) -> String {
     let mut words: Vec<String> = words.collect();
     match words.pop() {

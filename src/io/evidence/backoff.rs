@@ -1,8 +1,8 @@
 //! Backoff and logging of failed AWS calls, per operation.
 //!
-//! A daemon without a permission must neither fill its log nor keep calling; one that is
-//! throttled must leave capacity to others. A failure is logged once, and again only after
-//! the operation has worked in between.
+//! A daemon without a permission must neither fill its log nor keep calling; a throttled daemon
+//! must leave capacity to other callers. A failure is logged once, and again only after the
+//! operation has succeeded in between.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::io::aws::{CallError, FailureKind};
 use crate::io::evidence::clients::Operation;
 use crate::io::evidence::scope::AwsScope;
 
-/// What fails or works independently of the rest: an operation in a region and role, and,
-/// for log searches, on a log group.
+/// An operation that is backed off separately: an AWS operation in a region and role and, for log
+/// searches, on a log group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OperationKey {
     pub(super) scope: AwsScope,
@@ -24,33 +24,33 @@ pub(super) struct OperationKey {
     pub(super) log_group: Option<String>,
 }
 
-/// The operations that failed last, and which failures were logged.
+/// The operations whose last call failed, and the failures that were logged.
 #[derive(Debug, Default)]
 pub(super) struct OperationBackoff {
     failing: HashMap<OperationKey, FailingOperation>,
     logged: HashSet<(OperationKey, FailureKind)>,
 }
 
-/// An operation whose last call failed.
+/// An operation whose last call failed, with its next retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FailingOperation {
-    /// How the last call failed.
+    /// The class of the last failure.
     pub(super) kind: FailureKind,
-    /// When the operation may be called again.
+    /// The time from which the operation may be called again.
     pub(super) retry_at: Timestamp,
-    /// Consecutive failures of this kind.
+    /// The number of consecutive failures of this kind.
     failures: u32,
 }
 
-/// Throttling and faults usually pass within seconds. After five minutes evidence no longer
-/// helps with the incident.
+/// The backoff of failures that usually pass within seconds, such as throttling. After five minutes
+/// evidence no longer helps with the incident.
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 
-/// Permissions are granted by people. The first delay is short in case credentials were
-/// only briefly unavailable.
+/// The backoff of failures that people must fix, such as missing permissions. The first delay is
+/// short in case credentials were only briefly unavailable.
 const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
 
-/// Whether a failure may pass within minutes without anybody acting.
+/// Whether a failure of this class may pass within minutes without anybody acting.
 pub(super) const fn is_transient(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
@@ -59,14 +59,14 @@ pub(super) const fn is_transient(kind: FailureKind) -> bool {
 }
 
 impl OperationBackoff {
-    /// The failure for which an operation must not be called now, if any.
+    /// Returns the failure because of which an operation must not be called now, if any.
     pub(super) fn blocked(&self, key: &OperationKey, now: Timestamp) -> Option<FailingOperation> {
         let failing = self.failing.get(key).copied();
         failing.filter(|failing| now < failing.retry_at)
     }
 
-    /// Records a failure, logs it if it is new, and returns when to retry. `jitter` is
-    /// between 0 and 1.
+    /// Records a failure, logs it if it is new, and returns when to retry. `jitter` is between 0
+    /// and 1.
     pub(super) fn record_failure(
         &mut self,
         key: &OperationKey,
@@ -95,7 +95,8 @@ impl OperationBackoff {
         retry_at
     }
 
-    /// Records a success: the operation may be called again, and its next failure is logged.
+    /// Records a successful call: the operation may be called again, and its next failure is
+    /// logged.
     pub(super) fn record_success(&mut self, key: &OperationKey) {
         if self.failing.remove(key).is_none() {
             return;
@@ -116,7 +117,8 @@ impl OperationBackoff {
     fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
         let mut key = key.clone();
         if failure.kind == FailureKind::Denied {
-            // A missing permission concerns every log group; a missing group only itself.
+            // A missing permission concerns every log group. A missing log group concerns only
+            // itself.
             key.log_group = None;
         }
         if self.logged.contains(&(key.clone(), failure.kind)) {
@@ -158,7 +160,7 @@ mod tests {
         }
     }
 
-    /// The delays in seconds after consecutive failures, each retried as soon as allowed.
+    /// Compares the delays in seconds after consecutive failures, each retried as soon as allowed.
     #[track_caller]
     fn check(kind: FailureKind, expected: &[i64]) {
         let (mut backoff, mut now, mut delays) = (OperationBackoff::default(), at(0), Vec::new());

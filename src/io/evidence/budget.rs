@@ -15,29 +15,29 @@ use tokio::time::Instant;
 /// From third-party summaries of CloudWatch's prices (2026); AWS's own page was not read.
 const DOLLARS_PER_METRIC: f64 = 0.01 / 1000.0;
 
-/// The money spent today (UTC).
+/// The money spent on metric reads today (UTC).
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     day: Option<Date>,
-    /// In US dollars.
+    /// The money spent on that day, in US dollars.
     spent: f64,
     refused: bool,
 }
 
-/// Whether metrics may be read.
+/// The decision whether metrics may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Permit {
     Granted,
-    /// The daily limit is reached.
+    /// The daily cost limit is reached.
     Refused {
-        /// True once a day, so that the limit is logged once.
+        /// Whether this is the first refusal of the day, so that the limit is logged once.
         first_today: bool,
     },
 }
 
 impl Budget {
     /// Requests a permit to read this many metrics, and spends their price if it is granted.
-    /// `limit` is the most to spend in a day, in US dollars.
+    /// `limit` is the maximum cost per day, in US dollars.
     pub(super) fn spend(&mut self, metrics: usize, limit: f64, now: Timestamp) -> Permit {
         let today = now.to_zoned(TimeZone::UTC).date();
         if self.day != Some(today) {
@@ -57,13 +57,13 @@ impl Budget {
     }
 }
 
-/// The price of reading this many metrics, in US dollars.
+/// Returns the price of reading this many metrics, in US dollars.
 pub(super) fn price(metrics: usize) -> f64 {
     // A call reads at most 500 metrics, which an `f64` holds exactly.
     f64::from(u32::try_from(metrics).unwrap_or(u32::MAX)) * DOLLARS_PER_METRIC
 }
 
-/// Spaces calls evenly.
+/// Spaces AWS calls evenly in time.
 #[derive(Debug)]
 pub(super) struct CallPacer {
     next: Instant,
@@ -76,12 +76,12 @@ impl CallPacer {
         }
     }
 
-    /// When the next call may start.
+    /// The earliest time at which the next call may start.
     pub(super) const fn next(&self) -> Instant {
         self.next
     }
 
-    /// Records that a call starts now. The next may start after `interval`.
+    /// Records that a call starts now. The next call may start after `interval`.
     pub(super) fn record_call(&mut self, interval: Duration) {
         self.next = Instant::now() + interval;
     }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_budget_is_limited_per_day_and_refilled_at_midnight_utc() {
         let mut budget = Budget::default();
-        // One cent buys a thousand metrics: two calls of 500.
+        // Two calls of 500 metrics cost one cent.
         let day = at("2026-05-01T10:00:00Z");
         assert_eq!(budget.spend(500, 0.0101, day), Permit::Granted);
         assert_eq!(budget.spend(500, 0.0101, day), Permit::Granted);

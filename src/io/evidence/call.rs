@@ -18,43 +18,43 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{Series, SeriesValues};
 use crate::model::target::TargetName;
 
-/// Identifies a lookup: the target, and when its request began.
+/// The id of a lookup: its target and the time at which its request began.
 pub(super) type LookupId = (TargetName, Timestamp);
 
-/// One call to AWS.
+/// One call to AWS and the lookups that it serves.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct AwsCall {
     pub(super) scope: AwsScope,
     pub(super) query: Query,
-    /// The lookups that the call serves.
+    /// The ids of the lookups that the call serves.
     pub(super) lookups: Vec<LookupId>,
 }
 
-/// What a call reads.
+/// The data that a call reads.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Query {
     Metrics {
         series: Vec<Series>,
-        /// Inclusive.
+        /// Start of the time range, inclusive.
         from: Timestamp,
-        /// Exclusive.
+        /// End of the time range, exclusive.
         to: Timestamp,
     },
     Log(LogSource, LogQuery),
 }
 
-/// What a call returned.
+/// The data that a successful call returned.
 pub(super) enum CallOutput {
     Metrics(SeriesValues),
-    /// `None` if no line belongs to the request.
+    /// A log and what it says about the request; `None` if no line belongs to the request.
     Log(LogSource, Option<LogFinding>),
 }
 
-/// The longest range of one call in seconds: 500 series over an hour fit on one page.
+/// Maximum time range of one metric read in seconds: 500 series over an hour fit on one page.
 const MAX_RANGE: i64 = 3600;
 
 impl AwsCall {
-    /// What the call is backed off and logged by.
+    /// The key under which failures of the call are backed off and logged.
     pub(super) fn operation_key(&self) -> OperationKey {
         let (operation, log_group) = match &self.query {
             Query::Metrics { .. } => (Operation::GetMetricData, None),
@@ -68,7 +68,7 @@ impl AwsCall {
     }
 }
 
-/// The metric reads that one call can serve.
+/// The metric reads that are combined into one call.
 #[derive(Default)]
 pub(super) struct MetricBatch {
     series: BTreeSet<Series>,
@@ -77,7 +77,7 @@ pub(super) struct MetricBatch {
 }
 
 impl MetricBatch {
-    /// Whether a lookup fits within CloudWatch's limits. An empty batch takes any.
+    /// Whether a lookup fits within CloudWatch's limits. An empty batch accepts any lookup.
     pub(super) fn has_room_for(&self, lookup: &Lookup) -> bool {
         let Some((from, to)) = self.range else {
             return true;
@@ -88,7 +88,7 @@ impl MetricBatch {
         self.series.len() + added <= MAX_SERIES && range <= MAX_RANGE
     }
 
-    /// Adds a lookup, whose metrics are in flight from now on.
+    /// Adds a lookup to the batch and marks its metrics as in flight.
     pub(super) fn add(&mut self, lookup: &mut Lookup) {
         lookup.metrics = lookup.metrics.started();
         self.series.extend(lookup.series.iter().cloned());
@@ -98,7 +98,7 @@ impl MetricBatch {
         self.range = Some((from.min(lookup.window.0), to.max(lookup.window.1)));
     }
 
-    /// The call for this batch; `None` if it is empty.
+    /// Returns the call for this batch; `None` if the batch is empty.
     pub(super) fn into_call(self, scope: &AwsScope) -> Option<AwsCall> {
         let (from, to) = self.range?;
         let series = self.series.into_iter().collect();

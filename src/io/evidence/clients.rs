@@ -17,7 +17,7 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 
-/// The clients of one scope. Cheap to clone.
+/// The AWS clients of one scope. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct ScopeClients {
     pub(super) metrics: aws_sdk_cloudwatch::Client,
@@ -40,7 +40,7 @@ pub(super) struct ClientCache {
     clients: tokio::sync::Mutex<HashMap<AwsScope, ScopeClients>>,
 }
 
-/// A whole operation: fetching credentials, then one attempt of the call.
+/// Maximum duration of an operation: fetching credentials, then one attempt of the call.
 const OPERATION_TIMEOUT: Duration = CALL_TIMEOUT.saturating_mul(2);
 
 impl Operation {
@@ -51,7 +51,7 @@ impl Operation {
         }
     }
 
-    /// The service's prefix in IAM action names.
+    /// The prefix of the service in IAM action names.
     const fn service(self) -> &'static str {
         match self {
             Self::GetMetricData => "cloudwatch",
@@ -61,8 +61,8 @@ impl Operation {
 }
 
 impl ClientCache {
-    /// An empty cache. `base` is an existing SDK configuration; without it the SDK's default
-    /// chain supplies credentials and region.
+    /// Creates an empty cache. `base` is an existing SDK configuration; without it the SDK's
+    /// default chain supplies credentials and region.
     pub(super) fn new(
         settings: &Settings,
         base: Option<SdkConfig>,
@@ -77,12 +77,12 @@ impl ClientCache {
         }
     }
 
-    /// An empty cache for other settings.
+    /// Creates an empty cache for new settings, with the same base configuration.
     pub(super) fn with_settings(&self, settings: &Settings) -> Self {
         Self::new(settings, self.base.clone(), self.metrics.clone())
     }
 
-    /// The clients of a scope.
+    /// Returns the clients of a scope, and builds them on first use.
     pub(super) async fn get(&self, scope: &AwsScope) -> Result<ScopeClients, CallError> {
         let mut clients = self.clients.lock().await;
         if let Some(cached) = clients.get(scope) {
@@ -123,7 +123,7 @@ impl ClientCache {
         })
     }
 
-    /// Counts the outcome of a call and classifies its failure.
+    /// Counts the outcome of a call in the metrics and classifies its failure.
     pub(super) fn record_outcome<T, E>(
         &self,
         scope: &AwsScope,

@@ -1,12 +1,12 @@
-//! Selects the log lines of one request and has them interpreted.
+//! Selects the log lines of one request and has `domain` interpret them.
 //!
-//! Log text ends here: only the finding is passed on, because a line may contain an
-//! exception's message.
+//! Log text does not leave this module: only the finding is passed on, because a line may contain
+//! an exception's message.
 
 use crate::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
 use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 
-/// What these lines say about the request with this id; `None` if no line belongs to it.
+/// Returns what these lines say about the request with this id; `None` if no line belongs to it.
 pub(super) fn log_finding(source: LogSource, lines: &[String], id: &str) -> Option<LogFinding> {
     match source {
         // The search also matches lines of other requests that contain the id, for instance
@@ -16,7 +16,7 @@ pub(super) fn log_finding(source: LogSource, lines: &[String], id: &str) -> Opti
             .filter_map(|line| read_access_line(line))
             .find_map(|(request, finding)| (request == id).then_some(finding)),
         LogSource::ExecutionLog => {
-            // Each line begins with the id of its request in parentheses.
+            // Each line of an execution log begins with the id of its request in parentheses.
             let prefix = format!("({id})");
             let own: Vec<&str> = lines
                 .iter()

@@ -13,7 +13,7 @@ use crate::io::evidence::clients::{ClientCache, Operation};
 use crate::io::evidence::scope::AwsScope;
 use crate::model::observation::is_request_id;
 
-/// Which lines to search for, and where.
+/// A search of one log group for the lines of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LogQuery {
     /// Name or ARN of the log group.
@@ -26,14 +26,16 @@ pub(super) struct LogQuery {
     pub(super) to: Timestamp,
 }
 
-/// The most pages to read in one search. CloudWatch Logs returns empty pages while it
+/// Maximum number of pages to read in one search. CloudWatch Logs returns empty pages while it
 /// searches. The range is a few minutes, so an id that is not found by then is not there.
 const MAX_PAGES: usize = 10;
 
-/// The most lines to keep: a full execution log of a REST API has about thirty a request.
+/// Maximum number of lines to keep. A full execution log of a REST API has about thirty lines per
+/// request.
 const MAX_LINES: usize = 200;
 
-/// Shorter ids would match lines of other requests. API Gateway's ids have 16 characters.
+/// Minimum length of a searchable id in bytes. Shorter ids would match lines of other requests. API
+/// Gateway's ids have 16 characters.
 const MIN_ID_LENGTH: usize = 8;
 
 /// Whether an id can be searched for safely: it consists of the characters of UUIDs and
@@ -42,7 +44,8 @@ pub(super) fn is_searchable(id: &str) -> bool {
     id.len() >= MIN_ID_LENGTH && is_request_id(id)
 }
 
-/// The lines that contain the id, ordered by time. `interval` is the time between two pages.
+/// Returns the lines that contain the id, ordered by time. `interval` is the time between two
+/// pages.
 pub(super) async fn search(
     clients: &ClientCache,
     scope: &AwsScope,

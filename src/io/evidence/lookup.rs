@@ -1,4 +1,4 @@
-//! One request for evidence in progress: what to read, when, and what was found so far.
+//! One evidence request in progress: what to read, when, and what was found so far.
 //!
 //! Pure; the current time is an argument. Metrics are read twice while datapoints arrive and
 //! once when the window has settled. A log is searched until the request's line is found or
@@ -18,25 +18,26 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{Series, SeriesValues, WindowAggregator, declared_series};
 use crate::model::settings::Settings;
 
-/// An accepted request for evidence.
+/// An accepted evidence request and the progress of its calls.
 #[derive(Debug)]
 pub(super) struct Lookup {
     pub(super) request: EvidenceRequest,
     pub(super) scope: AwsScope,
-    /// First minute of the window, inclusive, and its end, exclusive.
+    /// The first minute of the window, inclusive, and the end of the window, exclusive.
     pub(super) window: (Timestamp, Timestamp),
-    /// The series to read; may be empty.
+    /// The metric series to read; may be empty.
     pub(super) series: Vec<Series>,
     pub(super) metrics: FetchState,
     /// The log groups to search, at most two.
     pub(super) logs: Vec<LogSearch>,
-    /// When a log is first searched, counted from the end of the request.
+    /// Time from the end of the request to the first search of a log.
     first_log_search: Duration,
     /// Times of the metric reads before the final one, ascending. In these reads a present
     /// datapoint counts and a missing one does not.
     early_reads: [Timestamp; 2],
     final_read: Timestamp,
-    /// From when on a missing datapoint means that there is none; `None`: never.
+    /// The time from which a missing datapoint means that there is none; `None` if that never
+    /// holds.
     settled_at: Option<Timestamp>,
     pub(super) evidence: AwsEvidence,
 }
@@ -44,15 +45,15 @@ pub(super) struct Lookup {
 /// The progress of one part of a lookup: the metrics, or one log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FetchState {
-    /// To be called at `at`, after this many consecutive failures.
+    /// A call is scheduled for `at`, after this many consecutive failures.
     Scheduled { at: Timestamp, failures: u32 },
     /// A call is queued or running.
     InFlight { failures: u32 },
-    /// No further call follows.
+    /// The part needs no further call.
     Done,
 }
 
-/// The search of one log group.
+/// The search of one log group, with its progress and result.
 #[derive(Debug)]
 pub(super) struct LogSearch {
     pub(super) source: LogSource,
@@ -60,27 +61,29 @@ pub(super) struct LogSearch {
     pub(super) state: FetchState,
 }
 
-/// The times of log searches after the end of the request, as multiples of the first. With
-/// the usual 15 s the last is after a quarter of an hour, when the line is no longer useful.
+/// Times of the log searches after the end of the request, as multiples of the time to the first
+/// search. With the usual 15 s the last is after a quarter of an hour, when the line is no longer
+/// useful.
 const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
 
-/// How far a log search extends beyond the request on both sides. Events carry times of
-/// AWS's clock, which may differ from ours, and an access log line is written at the end.
+/// Time by which a log search extends beyond the request on both sides. Events carry times of AWS's
+/// clock, which may differ from this host's, and an access log line is written at the end.
 const LOG_MARGIN: Duration = Duration::from_secs(120);
 
-/// Final reads are rounded up to a multiple of this many seconds, so that targets that
+/// The time of a final read is rounded up to a multiple of this many seconds, so that targets that
 /// failed together share a call.
 const FINAL_READ_STEP: i64 = 10;
 
-/// Consecutive failures after which a part is given up. With the delays of `backoff` that is
-/// after about five minutes.
+/// Maximum number of consecutive failures of a part, after which it is given up. With the delays of
+/// `backoff` that is after about five minutes.
 const MAX_FAILURES: u32 = 6;
 
-/// How much earlier than scheduled a metric read may run to share a call with another.
+/// Maximum time by which a metric read may precede its scheduled time to share a call with another.
 pub(super) const MAX_LEAD: Duration = Duration::from_secs(20);
 
 impl Lookup {
-    /// Plans the lookup of a request. If there is nothing to read, it is done already.
+    /// Plans the lookup of a request. If there is nothing to read, the lookup is done from the
+    /// start.
     pub(super) fn new(
         request: EvidenceRequest,
         settings: &Settings,
@@ -129,12 +132,12 @@ impl Lookup {
         }
     }
 
-    /// Whether every part is done.
+    /// Whether every part of the lookup is done.
     pub(super) fn is_done(&self) -> bool {
         self.states().all(|state| state == FetchState::Done)
     }
 
-    /// When the next call is due; `None` while none is scheduled.
+    /// The time of the next call; `None` while none is scheduled.
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         let times = self.states().filter_map(|state| match state {
             FetchState::Scheduled { at, .. } => Some(at),
@@ -148,7 +151,7 @@ impl Lookup {
         logs.chain([self.metrics])
     }
 
-    /// What was found so far.
+    /// Returns the evidence found so far, as an update for the monitor.
     pub(super) fn update(&self) -> EvidenceUpdate {
         EvidenceUpdate {
             target: self.request.target.name.clone(),
@@ -158,15 +161,15 @@ impl Lookup {
         }
     }
 
-    /// Whether the metrics are due at `now`, or may be read now to share another's call.
-    /// Only an early read may: the final one must not run before the window has settled.
+    /// Whether the metrics are due at `now`, or may be read early to share another lookup's call.
+    /// The final read is never early, because it must not run before the window has settled.
     pub(super) fn may_read_metrics(&self, now: Timestamp) -> bool {
         let early = now < self.final_read && self.early_reads.iter().any(|read| *read >= now);
         self.metrics.is_due(now) || (early && self.metrics.is_due(now + MAX_LEAD))
     }
 
-    /// Applies the values of a metric read that started at `read_at`, and schedules the next
-    /// read, if any is left.
+    /// Applies the values of a metric read that started at `read_at`, and schedules the next read
+    /// if one is left.
     pub(super) fn apply_metrics(&mut self, values: &SeriesValues, read_at: Timestamp) {
         let (from, to) = self.window;
         let window = WindowAggregator { values, from, to };
@@ -185,8 +188,8 @@ impl Lookup {
         self.metrics = FetchState::scheduled_or_done(next);
     }
 
-    /// Applies the result of a log search that started at `searched_at`, and schedules the
-    /// next unless the line was found.
+    /// Applies the result of a log search that started at `searched_at`, and schedules the next
+    /// search unless the line was found.
     pub(super) fn apply_log(
         &mut self,
         source: LogSource,
@@ -199,7 +202,8 @@ impl Lookup {
             let mut later = times.into_iter().filter(|_| finding.is_none());
             log.state = FetchState::scheduled_or_done(later.find(|time| *time > searched_at));
         }
-        // The two logs may differ in detail. An unknown line does not replace a known one.
+        // Both logs may contain a line of the request. An unknown line does not replace a known
+        // one.
         let known = |finding: &LogFinding| finding.template != LogTemplate::Unknown;
         if finding.is_some() && !self.evidence.log.as_ref().is_some_and(known) {
             self.evidence.log = finding.cloned();
@@ -217,7 +221,7 @@ impl FetchState {
         at.map_or(Self::Done, |at| Self::Scheduled { at, failures: 0 })
     }
 
-    /// The state after a failed or postponed call: scheduled for `at`, or done if it failed
+    /// Returns the state after a failed or postponed call: scheduled for `at`, or done if it failed
     /// too often.
     pub(super) const fn postponed(self, at: Timestamp) -> Self {
         match self {
@@ -233,7 +237,7 @@ impl FetchState {
         }
     }
 
-    /// The state while a call is queued or running.
+    /// Returns the state while a call is queued or running.
     pub(super) const fn started(self) -> Self {
         match self {
             Self::Scheduled { failures, .. } => Self::InFlight { failures },
@@ -241,7 +245,7 @@ impl FetchState {
         }
     }
 
-    /// Whether a call is scheduled for `time` or earlier.
+    /// Whether the part has a call that is scheduled for `time` or earlier.
     pub(super) fn is_due(self, time: Timestamp) -> bool {
         matches!(self, Self::Scheduled { at, .. } if at <= time)
     }

@@ -1,8 +1,7 @@
 //! Reads metrics from CloudWatch: one GetMetricData call for the series of many lookups.
 //!
-//! Datapoints have a period of one minute, so one time range serves every window within it.
-//! A series that CloudWatch could not read completely is left out: a partial sum would look
-//! like a low one.
+//! Datapoints have a period of one minute, so one time range serves every window within it. A
+//! series that CloudWatch could not read completely is left out, because its sum would be too low.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
@@ -15,17 +14,17 @@ use crate::io::evidence::clients::{ClientCache, Operation};
 use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{Series, SeriesValues};
 
-/// CloudWatch's limit of queries in one call (API_GetMetricData).
+/// Maximum number of series in one call: CloudWatch's limit of queries (API_GetMetricData).
 pub(super) const MAX_SERIES: usize = 500;
 
 /// Period of the datapoints in seconds: Lambda and API Gateway publish once a minute.
 const PERIOD: i32 = 60;
 
-/// The most pages to read in one call. 500 series over an hour are 30,000 values, less than
-/// a third of what CloudWatch puts on one page; a longer response is not a valid one.
+/// Maximum number of pages to read in one call. 500 series over an hour are 30,000 values, less
+/// than a third of what CloudWatch puts on one page; a longer response is not a valid one.
 const MAX_PAGES: usize = 5;
 
-/// Reads every series from `from` (inclusive) to `to` (exclusive).
+/// Reads every series from `from` (inclusive) to `to` (exclusive) in one call.
 pub(super) async fn read(
     clients: &ClientCache,
     scope: &AwsScope,
@@ -98,7 +97,7 @@ fn query(index: usize, series: &Series) -> MetricDataQuery {
         .build()
 }
 
-/// Adds the values of one result. Returns the index of the series if they are incomplete.
+/// Adds the values of one result. Returns the index of its series if the values are incomplete.
 fn add_result(
     result: &MetricDataResult,
     series: &[Series],
@@ -113,7 +112,7 @@ fn add_result(
             points.insert(minute, *value);
         }
     }
-    // `PartialData` only means that more pages follow; the token covers that.
+    // `PartialData` only means that more pages follow, which the page token already says.
     let incomplete = matches!(
         result.status_code(),
         Some(StatusCode::InternalError | StatusCode::Forbidden)

@@ -42,12 +42,12 @@ pub struct EvidenceCollector {
     metrics: DaemonMetrics,
 }
 
-/// When a log is first searched, counted from the end of the request. Lines usually appear
-/// within seconds; AWS does not guarantee a time.
+/// Time from the end of a request to the first search of a log. Lines usually appear within
+/// seconds; AWS does not guarantee a time.
 pub const FIRST_LOG_SEARCH: Duration = Duration::from_secs(15);
 
-/// Requests that may wait for the task, which never blocks on AWS: two for each of about a
-/// hundred targets that fail at once.
+/// Capacity of the request queue: two requests for each of about a hundred targets that fail at
+/// once. The task never blocks on AWS, so the queue empties soon.
 const QUEUE: usize = 256;
 
 impl EvidenceCollector {
@@ -67,7 +67,8 @@ impl EvidenceCollector {
         first_log_search: Duration,
     ) -> Self {
         let (requests, requested) = mpsc::channel(QUEUE);
-        // Unbounded because no command may be lost; there is one per resolved incident.
+        // Unbounded because no command may be lost; there is about one command per resolved
+        // incident.
         let (commands, commanded) = mpsc::unbounded_channel();
         let (settings, new_settings) = watch::channel(Arc::new(settings.clone()));
         let worker = Worker::new(
@@ -87,22 +88,23 @@ impl EvidenceCollector {
         }
     }
 
-    /// Requests evidence, without blocking. If the queue is full the request is counted as
-    /// dropped and gets an empty update, provided that the update channel has room.
+    /// Requests evidence, without blocking. If the queue is full, the request is counted as dropped
+    /// and gets an empty update, provided that the update channel has room.
     pub fn ask(&self, request: EvidenceRequest) {
         if let Err(refused) = self.requests.try_send(request) {
             let request = refused.into_inner();
             let dropped = &self.metrics.evidence_dropped;
             dropped.with_label_values(&["queue-full"]).inc();
-            // A full update channel means that the monitor is behind as well.
+            // The update is lost if its channel is full, which means that the monitor is overloaded
+            // as well.
             let _ = self.updates.try_send(pending::empty_update(&request));
         }
     }
 
-    /// Drops every request about a target, without an update: its incident is resolved, or
-    /// the target was removed.
+    /// Drops every request about a target, without an update. To be called when the target's
+    /// incident is resolved or the target is removed.
     pub fn forget(&self, target: &TargetName) {
-        // Fails only if the task has ended, and its requests with it.
+        // Fails only if the task has ended; then no request is left to drop.
         let _ = self.commands.send(WorkerCommand::Forget(target.clone()));
     }
 
@@ -118,14 +120,14 @@ impl EvidenceCollector {
         });
     }
 
-    /// Resolves when the task has ended. Before [`EvidenceCollector::shutdown`] that is a
-    /// bug, or the receiver of updates was dropped.
+    /// Resolves when the task has ended. If that happens before [`EvidenceCollector::shutdown`], it
+    /// is a bug, or the receiver of updates was dropped.
     pub async fn ended(&self) {
         self.requests.closed().await;
     }
 
-    /// Ends the task, and waits for that no longer than `within`. Running calls are aborted,
-    /// and pending requests get no update.
+    /// Ends the task and waits for its end, at most for `within`. Running calls are aborted, and
+    /// pending requests get no update.
     pub async fn shutdown(&self, within: Duration) {
         let _ = self.commands.send(WorkerCommand::Stop);
         let _ = tokio::time::timeout(within, self.requests.closed()).await;

@@ -1,4 +1,4 @@
-//! The lookups in progress: which AWS calls are due, and what their results mean for each.
+//! The lookups in progress: which AWS calls are due, and what their results mean for each lookup.
 //!
 //! Pure; the current time is an argument. One call serves as many lookups as possible. What
 //! the evidence means for a diagnosis is decided in `domain`.
@@ -15,16 +15,16 @@ use crate::io::evidence::lookup::{FetchState, Lookup};
 use crate::io::evidence::scope::AwsScope;
 use crate::model::settings::Settings;
 
-/// Every lookup that is not done.
+/// All lookups that are not done.
 #[derive(Debug)]
 pub(super) struct PendingLookups {
     lookups: BTreeMap<LookupId, Lookup>,
-    /// When a log is first searched, counted from the end of the request.
+    /// Time from the end of a request to the first search of a log.
     first_log_search: Duration,
 }
 
-/// The most lookups at a time. The monitor requests at most two per target, so this covers
-/// about a thousand targets that fail together, at a few kilobytes each.
+/// Maximum number of lookups in progress. The monitor requests at most two per target, so this
+/// covers about a thousand targets that fail together, at a few kilobytes each.
 const MAX_LOOKUPS: usize = 2048;
 
 impl PendingLookups {
@@ -35,8 +35,8 @@ impl PendingLookups {
         }
     }
 
-    /// Adds a request. Returns its only update if there is nothing to look up, or as `Err`
-    /// if too many lookups are pending.
+    /// Adds a request. Returns its only update if there is nothing to look up, or an empty update
+    /// as `Err` if too many lookups are pending.
     pub(super) fn add(
         &mut self,
         request: EvidenceRequest,
@@ -72,18 +72,18 @@ impl PendingLookups {
         lookups.into_values().map(last_update).collect()
     }
 
-    /// Whether a lookup that a call serves is still pending.
+    /// Whether a lookup that the call serves is still pending.
     pub(super) fn needs(&self, call: &AwsCall) -> bool {
         let mut lookups = call.lookups.iter();
         lookups.any(|id| self.lookups.contains_key(id))
     }
 
-    /// When the next call is due; `None` while none is scheduled.
+    /// The time of the next call; `None` while none is scheduled.
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         self.lookups.values().filter_map(Lookup::next_call).min()
     }
 
-    /// The calls that are due. Their parts are in flight until a result is reported.
+    /// Returns the calls that are due. Their parts are in flight until a result is reported.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<AwsCall> {
         let mut calls = self.due_log_searches(now);
         let mut due: BTreeMap<AwsScope, Vec<&mut Lookup>> = BTreeMap::new();
@@ -93,7 +93,7 @@ impl PendingLookups {
             }
         }
         for (scope, mut lookups) in due {
-            // A read that may run early shares a call but does not cause one.
+            // A read that may run early joins a call of another lookup but does not cause a call.
             if !lookups.iter().any(|lookup| lookup.metrics.is_due(now)) {
                 continue;
             }
@@ -125,8 +125,7 @@ impl PendingLookups {
         calls
     }
 
-    /// Applies the output of a call that started at `started`. Returns the updates that
-    /// follow.
+    /// Applies the output of a call that started at `started`. Returns the updates to send.
     pub(super) fn apply(
         &mut self,
         ids: &[LookupId],
@@ -147,8 +146,8 @@ impl PendingLookups {
         self.updates(ids, !matches!(output, CallOutput::Log(_, None)))
     }
 
-    /// Reschedules a call that failed or was not made for `retry_at`; `None` gives it up.
-    /// Returns the updates that follow, and how many parts of lookups were given up.
+    /// Reschedules a call that failed or was not made for `retry_at`; `None` gives it up. Returns
+    /// the updates to send, and how many parts of lookups were given up.
     pub(super) fn postpone(
         &mut self,
         call: &AwsCall,
@@ -174,8 +173,8 @@ impl PendingLookups {
         (self.updates(&call.lookups, false), given_up)
     }
 
-    /// Updates for those of these lookups that have `news` or are done; done ones are
-    /// removed.
+    /// Returns the updates to send after a call for these lookups: one for each if there is `news`,
+    /// else only for those that are done. Removes the done ones.
     fn updates(&mut self, ids: &[LookupId], news: bool) -> Vec<EvidenceUpdate> {
         let mut updates = Vec::new();
         for id in ids {
@@ -194,7 +193,7 @@ impl PendingLookups {
     }
 }
 
-/// The last update for a request that is not looked up.
+/// Returns the last update for a request that is not looked up.
 pub(super) fn empty_update(request: &EvidenceRequest) -> EvidenceUpdate {
     EvidenceUpdate {
         target: request.target.name.clone(),
@@ -217,7 +216,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A request for evidence about a probe that ended at this second.
+    /// Creates an evidence request about a probe that ended at this second.
     fn request(
         name: &str,
         ended: i64,
@@ -248,7 +247,7 @@ mod tests {
         pending
     }
 
-    /// Takes the calls due at a second and compares their numbers of series and lookups.
+    /// Starts the calls due at a second and compares their numbers of series and lookups.
     #[track_caller]
     fn check_calls(
         pending: &mut PendingLookups,

@@ -1,24 +1,24 @@
 //! The region and role through which a target's AWS evidence is read.
 //!
-//! A declared region wins; next comes the region in a host name assigned by AWS; last the
-//! daemon's own. A host name that only resembles one of AWS's gives no region.
+//! A declared region has precedence, then the region in a host name assigned by AWS, then the
+//! daemon's own. A host name that only resembles one of AWS gives no region.
 
 use std::fmt;
 
 use crate::model::settings::{Role, Settings};
 use crate::model::target::Target;
 
-/// A region and a role. Targets in one scope share clients and calls.
+/// A region and a role. Targets in the same scope share clients and calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AwsScope {
-    /// `None`: the region of the SDK's default chain.
+    /// The region; `None` for that of the SDK's default chain.
     pub(super) region: Option<String>,
-    /// `None`: the daemon's own credentials.
+    /// The assumed role; `None` for the daemon's own credentials.
     pub(super) role: Option<Role>,
 }
 
 impl AwsScope {
-    /// The scope of a target's evidence.
+    /// Returns the scope of a target's evidence.
     pub(super) fn of(target: &Target, settings: &Settings) -> Self {
         let aws = &target.aws;
         let from_host = || target.url.host_str().and_then(region_in);
@@ -33,7 +33,8 @@ impl AwsScope {
     }
 }
 
-/// Region and role for a log line. The external id is left out: it is treated as a secret.
+/// Formats region and role for a log line. The external id is left out, because it is treated as a
+/// secret.
 impl fmt::Display for AwsScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.region.as_deref().unwrap_or("the default region"))?;
@@ -44,7 +45,7 @@ impl fmt::Display for AwsScope {
     }
 }
 
-/// The region in the host name of an API, function URL or load balancer (AWS's endpoint
+/// Returns the region in the host name of an API, function URL or load balancer (AWS's endpoint
 /// pages: `ID.execute-api.REGION.amazonaws.com`, `ID.lambda-url.REGION.on.aws`,
 /// `NAME.REGION.elb.amazonaws.com`, `NAME.elb.REGION.amazonaws.com`).
 fn region_in(host: &str) -> Option<String> {

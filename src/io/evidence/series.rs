@@ -16,7 +16,7 @@ use crate::model::target::AwsDeclarations;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Series {
     pub(super) metric: AwsMetric,
-    /// Names and values.
+    /// The dimensions of the metric: names and values.
     pub(super) dimensions: Vec<(&'static str, String)>,
 }
 
@@ -46,17 +46,17 @@ pub(super) enum Coverage {
     Route,
 }
 
-/// The type of an API. HTTP and REST APIs have different names for one metric.
+/// The type of an API. HTTP and REST APIs have different names for the same metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum ApiType {
     Http,
     Rest,
 }
 
-/// The values of a series by the start of their minute.
+/// The values of one series, by the start of their minute.
 pub(super) type Points = BTreeMap<Timestamp, f64>;
 
-/// The series that were read. A series without datapoints is present and empty.
+/// The values of the series that were read. A series without datapoints is present and empty.
 pub(super) type SeriesValues = HashMap<Series, Points>;
 
 const LAMBDA: [AwsMetric; 5] = [
@@ -95,7 +95,8 @@ impl AwsMetric {
         }
     }
 
-    /// Whether the statistic is the maximum, as for times and concurrency. Counts are summed.
+    /// Whether the metric's statistic is the maximum, as for times and concurrency. Counts are
+    /// summed.
     pub(super) const fn is_maximum(self) -> bool {
         matches!(
             self,
@@ -106,7 +107,7 @@ impl AwsMetric {
     }
 }
 
-/// The series of a target's declared function and API. Empty if it declares neither.
+/// Returns the series of a target's declared function and API. Empty if it declares neither.
 pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<Series> {
     let mut all = Vec::new();
     if let Some(function) = &aws.function {
@@ -130,11 +131,11 @@ pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<Series> {
 
 type ApiDimensions = (Coverage, ApiType, Vec<(&'static str, String)>);
 
-/// The dimensions of the stage's series and, if a route is declared, of the route's.
+/// Returns the dimensions of the stage's series and, if a route is declared, of the route's.
 ///
 /// A route has series of its own only if detailed metrics are enabled, so both are read.
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
-    // A REST API has an id too, but its metrics are identified by its name.
+    // A REST API has an id too, but its metrics are identified by the API's name.
     let (api_type, id) = match (&aws.api_name, &aws.api_id) {
         (Some(name), _) => (ApiType::Rest, ("ApiName", name.clone())),
         (None, Some(id)) => (ApiType::Http, ("ApiId", id.clone())),
@@ -168,7 +169,7 @@ pub(super) struct WindowAggregator<'a> {
 }
 
 impl WindowAggregator<'_> {
-    /// The metrics of the function; `None` unless all of its series were read.
+    /// Returns the metrics of the function; `None` unless all of its series were read.
     pub(super) fn lambda(&self, series: &[Series]) -> Option<LambdaMetrics> {
         let value = |metric| {
             let series = series.iter().find(|series| series.metric == metric)?;
@@ -184,7 +185,7 @@ impl WindowAggregator<'_> {
         })
     }
 
-    /// The metrics of the route if it has datapoints, else of the stage; `None` unless all
+    /// Returns the metrics of the route if it has datapoints, else of the stage; `None` unless all
     /// of the stage's series were read.
     pub(super) fn api(&self, series: &[Series]) -> Option<ApiMetrics> {
         self.api_part(series, Coverage::Route)
@@ -217,7 +218,7 @@ impl WindowAggregator<'_> {
     }
 }
 
-/// Lambda and API Gateway publish times in milliseconds.
+/// Converts a time in milliseconds, the unit in which Lambda and API Gateway publish times.
 fn milliseconds(value: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(value / 1000.0).ok()
 }

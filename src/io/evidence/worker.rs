@@ -1,4 +1,4 @@
-//! The task that collects evidence: it takes requests, makes the AWS calls that are due, and
+//! The task that collects evidence: it receives requests, makes the AWS calls that are due, and
 //! sends updates to the monitor.
 //!
 //! A few calls run concurrently, and the task never blocks on one. Calls start no faster
@@ -33,15 +33,15 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-/// A command to the task.
+/// A command to the evidence task.
 #[derive(Debug)]
 pub(super) enum WorkerCommand {
-    /// Drops the lookups of a target.
+    /// Drops the lookups of this target.
     Forget(TargetName),
     Stop,
 }
 
-/// The state of the task.
+/// The state of the evidence task.
 pub(super) struct Worker {
     new_settings: watch::Receiver<Arc<Settings>>,
     settings: Arc<Settings>,
@@ -59,14 +59,16 @@ pub(super) struct Worker {
     outbox: VecDeque<EvidenceUpdate>,
 }
 
-/// A call, when it started, and its result.
+/// A finished call, the time when it started, and its result.
 type FinishedCall = (AwsCall, Timestamp, Result<CallOutput, CallError>);
 type RunningCall = Pin<Box<dyn Future<Output = FinishedCall> + Send>>;
 
-/// Concurrent calls: one that hangs must not delay the others.
+/// Maximum number of concurrent calls. Several are allowed so that one that hangs does not delay
+/// the others.
 const MAX_IN_FLIGHT: usize = 4;
 
-/// The longest sleep, so that a change of the wall clock takes effect within this time.
+/// Maximum time between two wake-ups, so that a change of the wall clock takes effect within this
+/// time.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
 
 impl Worker {
@@ -95,7 +97,7 @@ impl Worker {
         }
     }
 
-    /// Runs until it is stopped, its handle is dropped, or the receiver of updates is
+    /// Runs the task until it is stopped, its handle is dropped, or the receiver of updates is
     /// dropped.
     pub(super) async fn run(
         mut self,
@@ -153,7 +155,7 @@ impl Worker {
         }
     }
 
-    /// When the next call may start or is due, at most [`MAX_SLEEP`] from now.
+    /// Returns when the next call may start or is due, at most [`MAX_SLEEP`] from now.
     fn next_wake(&self, now: Timestamp) -> Instant {
         let latest = Instant::now() + MAX_SLEEP;
         if !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT {
@@ -182,7 +184,8 @@ impl Worker {
         }
     }
 
-    /// Whether backoff and budget permit a call now. Otherwise it is postponed or given up.
+    /// Whether backoff and budget permit a call now. A call that is not permitted is postponed or
+    /// given up.
     fn is_permitted(&mut self, call: &AwsCall, now: Timestamp) -> bool {
         if let Some(failing) = self.backoff.blocked(&call.operation_key(), now) {
             let retry_at = is_transient(failing.kind).then_some(failing.retry_at);
@@ -248,7 +251,7 @@ impl Worker {
         let previous = std::mem::replace(&mut self.settings, Arc::clone(&settings));
         if previous.evidence != settings.evidence || previous.cloudwatch != settings.cloudwatch {
             self.clients = Arc::new(self.clients.with_settings(&settings));
-            // The change may have fixed what failed.
+            // The new configuration may have fixed the cause of the failures.
             self.backoff = OperationBackoff::default();
         }
         self.pending.retain(|request| {
@@ -265,7 +268,7 @@ impl Worker {
     }
 }
 
-/// Makes a call. `interval` is the time between two pages of a log search.
+/// Makes an AWS call. `interval` is the time between two pages of a log search.
 async fn run_call(
     clients: Arc<ClientCache>,
     call: AwsCall,

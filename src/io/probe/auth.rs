@@ -66,9 +66,11 @@ impl Credentials {
             .provider
             .get_or_try_init(|| async {
                 let config = Box::pin(aws_config::load_defaults(BehaviorVersion::latest())).await;
-                config
-                    .credentials_provider()
-                    .ok_or_else(|| "the AWS configuration has no credentials provider".to_owned())
+                config.credentials_provider().ok_or_else(|| {
+                    "no AWS credentials to sign with; set AWS_PROFILE, the AWS_* variables or an \
+                     instance role"
+                        .to_owned()
+                })
             })
             .await?;
         provider.provide_credentials().await.map_err(|error| {
@@ -83,8 +85,11 @@ impl Credentials {
 }
 
 fn insert_secret(headers: &mut HeaderMap, text: &str) -> Result<(), String> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| "the credentials contain characters that HTTP forbids".to_owned())?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        "the credentials contain a character that is not allowed in a header, such as a line \
+         break; use a secret of one line"
+            .to_owned()
+    })?;
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     Ok(())
@@ -97,7 +102,9 @@ fn sign_v4(
     headers: &mut HeaderMap,
     body: &[u8],
 ) -> Result<(), String> {
-    let refused = |error: &dyn std::error::Error| format!("the request cannot be signed: {error}");
+    let refused = |error: &dyn std::error::Error| {
+        format!("the request cannot be signed: {error}; correct `auth.sigv4` and `url`")
+    };
     let identity = credentials.into();
     let mut settings = SigningSettings::default();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;

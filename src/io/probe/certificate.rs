@@ -11,7 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Certificate, TlsFacts};
 
-/// The TLS facts of a handshake.
+/// Extracts the TLS facts of a handshake for the observation.
 pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     TlsFacts {
         version: handshake.version.map(str::to_owned),
@@ -58,7 +58,8 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// The IP address in a subject alternative name; `None` if it has neither 4 nor 16 octets.
+/// Converts the octets of a subject alternative name to an IP address; `None` if there are neither
+/// 4 nor 16.
 #[must_use]
 pub fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(octets) {

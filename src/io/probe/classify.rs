@@ -40,7 +40,8 @@ pub(super) fn classify(error: &reqwest::Error, phase: Phase, proxied: bool) -> F
     }
 }
 
-/// Every error of the chain, including those wrapped in an `io::Error`, which `source` skips.
+/// Returns every error of the chain, including those wrapped in an `io::Error`, which `source`
+/// skips.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut links = Vec::new();
     let mut next = Some(error);
@@ -78,7 +79,7 @@ fn describe(chain: &[&(dyn Error + 'static)]) -> String {
     }
 }
 
-/// The phase to report for a fault kind. A TLS 1.3 client finishes the handshake before the
+/// Returns the phase to report for a fault kind. A TLS 1.3 client finishes the handshake before the
 /// server has checked the client certificate, so the alert can arrive in the processing phase.
 fn fault_phase(kind: FaultKind, phase: Phase) -> Phase {
     match kind {

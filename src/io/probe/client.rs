@@ -22,7 +22,7 @@ use crate::model::target::{IpVersion, Target, TlsSettings};
 
 /// The user agent of a probe.
 const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
-/// Maximum number of response headers, to bound memory.
+/// Maximum number of response headers, which bounds memory.
 const MAX_HEADERS: usize = 200;
 /// Maximum size of an HTTP/2 header list, in bytes.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
@@ -42,7 +42,7 @@ pub(super) struct SharedClient {
     handshakes: Option<Mutex<HashMap<String, TlsFacts>>>,
 }
 
-/// The settings that determine a client.
+/// The settings that determine a client. Targets with equal settings share a client.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ClientKey {
     tls: TlsSettings,
@@ -52,8 +52,9 @@ struct ClientKey {
     allowed: Vec<IpAddr>,
 }
 
-/// Clients kept before unused ones are dropped. Far more than a configuration needs, because a
-/// dropped client must be rebuilt; it bounds memory when reloads keep changing TLS files.
+/// Maximum number of clients kept before unused ones are dropped. It is far more than a
+/// configuration needs, because a dropped client must be rebuilt; it bounds memory when reloads
+/// keep changing TLS files.
 const MAX_CLIENTS: usize = 1024;
 
 impl Clients {

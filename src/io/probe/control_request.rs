@@ -1,4 +1,4 @@
-//! Sends control requests, which the front door answers without its backend, to measure the
+//! Sends control requests, to which the front door responds without its backend, to measure the
 //! front door's minimum response time.
 //!
 //! A control request uses the probe's origin, addresses, proxy and TLS settings over a new
@@ -18,12 +18,12 @@ use crate::model::target::{HeaderText, RequestSettings, Target};
 /// The user agent of a control request.
 const USER_AGENT: &str = concat!("probecause-control/", env!("CARGO_PKG_VERSION"));
 
-/// Front doors respond by themselves within milliseconds; a slower response is not usable as
-/// a minimum response time.
+/// Maximum duration of a control request. Front doors respond by themselves within milliseconds; a
+/// slower response is not usable as a minimum response time.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Body bytes kept. The longest expected body has 42 bytes; a longer one must stay recognizable
-/// as longer.
+/// Maximum number of body bytes kept. The longest expected body has 42 bytes; a longer one must
+/// stay recognizable as longer.
 const BODY_LIMIT: usize = 1024;
 
 impl Prober {
@@ -35,7 +35,7 @@ impl Prober {
     }
 }
 
-/// The control request as a target that can be probed.
+/// Returns a target whose probe is the control request; `None` if there is no control path.
 fn as_target(target: &Target) -> Option<Target> {
     let url = control_url(target)?;
     let mut control = Target::with_defaults(target.name.as_str(), url);
@@ -53,7 +53,7 @@ fn as_target(target: &Target) -> Option<Target> {
     Some(control)
 }
 
-/// The control path on the target's origin, without user, password and fragment.
+/// Returns the URL of the control path on the target's origin, without user, password and fragment.
 fn control_url(target: &Target) -> Option<Url> {
     let path = target.aws.control_path.as_deref()?;
     let mut url = target.url.join(path).ok()?;
@@ -63,8 +63,8 @@ fn control_url(target: &Target) -> Option<Url> {
     (url.origin() == target.url.origin()).then_some(url)
 }
 
-/// The control request's user agent and the target's own `Host` header, which selects the API
-/// where several share one address.
+/// Returns the headers of a control request: its user agent and the target's own `Host` header,
+/// which selects the API where several share one address.
 fn headers(target: &Target) -> Vec<(String, HeaderText)> {
     let plain = |(name, text): &(String, HeaderText)| match text {
         HeaderText::Plain(_) if name.eq_ignore_ascii_case("host") => {

@@ -17,10 +17,10 @@ use super::{Shared, address, certificate};
 use crate::model::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
 use crate::model::target::{Target, shown_url};
 
-/// Minimum of the read limit, in decompressed bytes: enough to time a transfer, and small enough
-/// to make a decompression bomb harmless.
+/// Minimum of the read limit in decompressed bytes. It is large enough to time a transfer, and
+/// small enough to make a decompression bomb harmless.
 const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
-/// The read limit is also at least this many times the number of body bytes kept.
+/// Minimum ratio of the read limit to the maximum number of body bytes kept.
 const READ_LIMIT_FACTOR: u64 = 16;
 
 /// Runs one probe, hop by hop.
@@ -78,7 +78,7 @@ fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
 fn first_hop(target: &Target) -> Result<Hop, Fault> {
     let method = Method::from_bytes(target.request.method.as_bytes());
     let method = method.map_err(|error| {
-        let detail = format!("invalid method: {error}");
+        let detail = format!("invalid method: {error}; correct `request.method`");
         fault(Phase::Processing, FaultKind::Local, detail)
     })?;
     Ok(Hop {
@@ -132,7 +132,10 @@ async fn prepare(
 fn add_configured_headers(target: &Target, headers: &mut HeaderMap) -> Result<(), Fault> {
     for (name, text) in &target.request.headers {
         let bad = || {
-            let detail = format!("the header `{name}` contains characters that HTTP forbids");
+            let detail = format!(
+                "the header `{name}` contains a character that is not allowed in a header, such \
+                 as a line break; remove it"
+            );
             fault(Phase::Processing, FaultKind::Local, detail)
         };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
@@ -207,7 +210,7 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// The headers as text: names are already lower case, invalid UTF-8 is replaced.
+/// Converts the headers to text. Names are already lowercase; invalid UTF-8 is replaced.
 fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

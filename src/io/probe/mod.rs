@@ -42,7 +42,7 @@ pub struct Prober {
     shared: Arc<Shared>,
 }
 
-/// The system's resolver configuration is unusable.
+/// The error that the system's resolver configuration is unusable.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's resolver configuration cannot be used: {0}; set `resolver.servers`")]
 pub struct ProberError(String);
@@ -65,7 +65,7 @@ impl Prober {
     /// Creates a prober that signs requests with credentials from `provider`.
     ///
     /// # Errors
-    /// As [`Prober::new`].
+    /// No servers are configured and the system's resolver configuration is unusable.
     pub fn with_credentials(
         settings: &ResolverSettings,
         provider: SharedCredentialsProvider,
@@ -78,15 +78,16 @@ impl Prober {
         self.probe_with(target, &Arc::new(Stopwatch::new())).await
     }
 
-    /// As [`Prober::probe`]; the caller can read the current phase from `watch`.
+    /// Probes a target once, within its timeout. The caller can read the current phase from
+    /// `watch`.
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
-        // Before the clock starts: building a new client reads the platform's root certificates,
-        // which must not count as time of the endpoint.
+        // This happens before the clock starts: building a new client reads the platform's root
+        // certificates, which must not count as time of the endpoint.
         let client = self.shared.clients.get(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
-        // Boxed, because a daemon holds thousands of these futures at once, most of them idle.
+        // The future is boxed, because a daemon holds thousands of them at once, most of them idle.
         let run = Box::pin(http::run(
             &self.shared,
             client,

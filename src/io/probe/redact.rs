@@ -15,10 +15,11 @@ use crate::model::target::{Auth, Target};
 #[derive(Default)]
 pub(super) struct SentSecrets(Vec<Vec<u8>>);
 
-/// Shorter secrets are not redacted: they occur by chance, and redacting them would reveal them.
+/// Minimum length of a redacted secret in bytes. Shorter secrets occur by chance, and redacting
+/// them would reveal them.
 const MIN_LENGTH: usize = 6;
 
-/// The replacement for a secret.
+/// The text that replaces a secret.
 const REPLACEMENT: &str = "[secret]";
 
 impl SentSecrets {

@@ -7,7 +7,7 @@
 use http::{Method, StatusCode};
 use url::Url;
 
-/// One request of a probe.
+/// One hop of a probe: a request and what may be sent with it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hop {
     /// The URL to request.
@@ -20,7 +20,7 @@ pub(super) struct Hop {
     pub(super) with_body: bool,
 }
 
-/// A redirect that cannot be followed.
+/// The reason why a redirect cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
     #[error("the redirect has no Location header")]
@@ -31,7 +31,7 @@ pub(super) enum RedirectError {
     Scheme(String),
 }
 
-/// Whether the status is a redirect that is followed; 300 and 304 to 306 are not.
+/// Whether the status is a redirect that the probe follows; 300 and 304 to 306 are not.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

@@ -21,7 +21,7 @@ use crate::model::observation::Phase;
 use crate::model::settings::ResolverSettings;
 use crate::model::target::IpVersion;
 
-/// One resolver per IP version setting.
+/// The DNS resolvers, one per IP version setting.
 #[derive(Clone)]
 pub(super) struct Resolvers {
     any: TokioResolver,
@@ -37,7 +37,7 @@ pub(super) struct FilteringResolver {
     pub(super) allowed: Arc<[IpAddr]>,
 }
 
-/// The name exists but has no address of the requested IP version.
+/// The error that a name exists but has no address of the requested IP version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name has no address of the requested IP version")]
 pub(super) struct NoAddress;
@@ -58,7 +58,7 @@ impl Resolvers {
         })
     }
 
-    /// The resolver for an IP version setting.
+    /// Returns the resolver for an IP version setting.
     pub(super) fn for_version(&self, ip: IpVersion) -> TokioResolver {
         match ip {
             IpVersion::Any => self.any.clone(),
@@ -83,7 +83,7 @@ impl Resolve for FilteringResolver {
     }
 }
 
-/// Drops restricted addresses; an error only if no address is left.
+/// Drops restricted addresses. Returns an error only if no address is left.
 fn allowed_addresses(
     found: impl Iterator<Item = IpAddr>,
     allowed: &[IpAddr],
@@ -92,7 +92,7 @@ fn allowed_addresses(
     let mut kept = Vec::new();
     for address in found {
         match check_allowed(address, allowed) {
-            // Port 0: reqwest replaces it by the URL's port.
+            // reqwest replaces port 0 with the URL's port.
             Ok(()) => kept.push(SocketAddr::new(address, 0)),
             Err(error) => refused = Some(error),
         }

@@ -43,7 +43,7 @@ struct State {
 struct Running {
     phase: Phase,
     since: Instant,
-    /// A hop has begun but no hook has run yet. The time counts for the first phase that is
+    /// Whether a hop has begun but no hook has run yet. The time counts for the first phase that is
     /// entered, or for processing if the connection is reused.
     provisional: bool,
 }
@@ -55,7 +55,8 @@ impl Stopwatch {
         Self::default()
     }
 
-    /// The current phase and its time in this hop; `None` before the request and after its end.
+    /// The current phase and its time so far in this hop; `None` before the request and after its
+    /// end.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
         let running = self.with(|state| state.running)?;
@@ -111,7 +112,7 @@ impl Stopwatch {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// The time of every completed phase.
+    /// The times of all completed phases.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }

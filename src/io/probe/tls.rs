@@ -22,7 +22,7 @@ use super::stopwatch::with_current;
 use crate::model::observation::Phase;
 use crate::model::target::TlsSettings;
 
-/// An error in the TLS settings.
+/// An error in a target's TLS settings.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsSetupError {
     #[error("no trusted root certificate found; install ca-certificates or set `tls.ca_file`")]
@@ -31,11 +31,11 @@ pub(super) enum TlsSetupError {
     Ca(String),
     #[error("`tls.cert_file` or `tls.key_file` is unusable: {0}; use a matching pair of PEM files")]
     Identity(String),
-    #[error("the TLS library rejected the settings: {0}")]
+    #[error("the TLS settings are unusable: {0}; correct `tls` of the target")]
     Library(String),
 }
 
-/// Builds the configuration: platform roots, extra roots, client certificate, ALPN.
+/// Builds the TLS client configuration: platform roots, extra roots, client certificate, ALPN.
 pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsSetupError> {
     let provider = Arc::new(provider());
     let roots = Arc::new(roots(settings)?);
@@ -64,8 +64,8 @@ pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsS
     Ok(config)
 }
 
-/// The library's defaults, but with AES-128 and SHA-256 first, as browsers do: processors
-/// accelerate SHA-256, and mostly not SHA-384. The server still chooses.
+/// Returns the library's default provider, but with AES-128 and SHA-256 first, as in browsers:
+/// processors accelerate SHA-256, and mostly not SHA-384. The server still chooses.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
@@ -102,7 +102,7 @@ fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// Records the presented chain, then delegates to the real verifier.
+/// A verifier that records the presented chain, then delegates to the real verifier.
 #[derive(Debug)]
 struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,

@@ -1,6 +1,6 @@
 //! Defines the two simulated API types and the response of each to an outcome.
 //!
-//! HTTP APIs and REST APIs answer the same five faults with different statuses, bodies and
+//! HTTP APIs and REST APIs respond to the same five faults with different statuses, bodies and
 //! headers, and each makes different faults look alike. All responses are from captures unless a
 //! comment says otherwise. Timing and counting are left to `gateway`.
 
@@ -56,7 +56,7 @@ const INTERNAL: Option<&str> = Some("InternalServerErrorException");
 const REST_SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
 impl ApiType {
-    /// Both types.
+    /// Both API types.
     pub const ALL: [Self; 2] = [Self::HttpApi, Self::RestApi];
 
     /// The API's id, in the format of real ids.
@@ -86,8 +86,8 @@ impl ApiType {
         }
     }
 
-    /// The log group: an HTTP API's access log, or a REST API's execution log, whose name AWS
-    /// chooses.
+    /// The name of the log group: that of an HTTP API's access log, or that of a REST API's
+    /// execution log, which AWS chooses.
     #[must_use]
     pub const fn log_group(self) -> &'static str {
         match self {
@@ -135,7 +135,7 @@ impl ApiType {
         }
     }
 
-    /// This API type's response to an outcome.
+    /// Returns this API type's response to an outcome.
     pub(super) const fn response_to(self, outcome: Outcome) -> GatewayResponse {
         match self {
             Self::HttpApi => match outcome {
@@ -168,7 +168,7 @@ impl ApiType {
 }
 
 impl Outcome {
-    /// Whether the function ran.
+    /// Whether the function ran in a request with this outcome.
     pub(super) const fn invoked(self) -> bool {
         match self {
             Self::Response(..) | Self::TimedOut | Self::Malformed | Self::FunctionError => true,

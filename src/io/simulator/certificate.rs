@@ -16,24 +16,26 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 /// The listeners' TLS configurations and the root that clients must trust.
 #[derive(Debug)]
 pub(super) struct Certificates {
-    /// The root certificate, PEM.
+    /// The root certificate in PEM.
     pub(super) ca_pem: String,
-    /// A server with a valid certificate.
+    /// The TLS configuration of a server with a valid certificate.
     pub(super) valid: Arc<ServerConfig>,
-    /// A server with a certificate that expired a month ago.
+    /// The TLS configuration of a server with a certificate that expired a month ago.
     pub(super) expired: Arc<ServerConfig>,
 }
 
 /// First and last day of validity, in days from today.
 type Days = (i64, i64);
 
-/// Ninety days, as most public authorities issue: longer than every expiry warning.
+/// Validity of the valid leaf: ninety days, as most public authorities issue, which is longer than
+/// every expiry warning.
 const VALID: Days = (-1, 90);
 
-/// Expired for a month, so that no clock skew makes it valid.
+/// Validity of the expired leaf. It has been expired for a month, so that no clock skew makes it
+/// valid.
 const EXPIRED: Days = (-120, -30);
 
-/// The root must be valid longer than every leaf, including the expired leaf's first day.
+/// Validity of the root. It must include that of every leaf, also the expired leaf's first day.
 const ROOT: Days = (-400, 3650);
 
 /// ALPN protocol names, preferred first.
@@ -109,7 +111,7 @@ fn params(
     Ok(params)
 }
 
-/// Year, month and day at `from_today` days from today.
+/// Returns year, month and day at `from_today` days from today.
 fn calendar(today: &Zoned, from_today: i64) -> io::Result<(i32, u8, u8)> {
     let span = Span::new().try_days(from_today).map_err(io::Error::other)?;
     let date = today.checked_add(span).map_err(io::Error::other)?.date();

@@ -28,7 +28,7 @@ pub(super) enum Reply {
     Response(u16, &'static str),
     /// A payload that is not a response.
     Malformed,
-    /// An error raised by the function (`FunctionError`).
+    /// The function raised an error (`FunctionError`).
     Error,
 }
 
@@ -42,18 +42,19 @@ const DEGRADED_BODY: &str = r#"{"status":"degraded","orders":0}"#;
 /// The duration of a warm function that does one lookup: minimum and spread.
 const QUICK: (Duration, Duration) = (Duration::from_millis(12), Duration::from_millis(8));
 
-/// The duration before a malformed response. The captured one took 213 ms longer than the same
-/// gateway's throttle response, which is the function's own time.
+/// The duration before a malformed response: minimum and spread. The captured response took 213 ms
+/// longer than the same gateway's throttle response, which is the function's own time.
 const BEFORE_MALFORMED: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_millis(25));
 
-/// The duration before an error. The captured one took 233 ms longer than the throttle response.
+/// The duration before an error: minimum and spread. The captured error took 233 ms longer than the
+/// throttle response.
 const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration::from_millis(25));
 
 /// Lambda's maximum function timeout, 15 minutes: longer than every integration timeout.
 pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
-/// Runs the function once.
+/// Runs the function once and returns its reply.
 pub(super) async fn run(behavior: Behavior, rng: &SeededRng) -> Reply {
     let (min, spread) = match behavior {
         Behavior::Healthy | Behavior::Degraded => QUICK,

@@ -32,7 +32,7 @@ pub(super) struct Gateway {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: &'static str,
-    /// Headers after date, content type and length, in order.
+    /// The headers after date, content type and length, in order.
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Answer {
 struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
-    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
+    /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
     integration: Option<Duration>,
     /// An additional header set by the function.
     header: Option<(&'static str, &'static str)>,
@@ -48,7 +48,7 @@ struct RoutedRequest<'a> {
 
 #[derive(Debug)]
 struct State {
-    /// Routes by path.
+    /// The routes by path.
     routes: BTreeMap<String, Route>,
     default_route: Option<DefaultRoute>,
 }
@@ -60,11 +60,12 @@ struct Route {
     invocations: u64,
 }
 
-/// The gateway's own response time, including the trip to Lambda's front end. Real gateways take
-/// a little longer, which would only slow the tests.
+/// The gateway's own response time, including the trip to Lambda's front end: minimum and spread.
+/// Real gateways take a little longer, which would only slow the tests.
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
-/// Time from the integration timeout to the response; the captured one took 30.163 s in all.
+/// Time from the integration timeout to the response: minimum and spread. The captured response
+/// took 30.163 s in all.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
 
 impl Gateway {
@@ -102,19 +103,19 @@ impl Gateway {
         self.lock().default_route = default_route;
     }
 
-    /// Requests that reached a route; zero if there is no such route.
+    /// Returns the number of requests that reached a route; zero if there is no such route.
     pub(super) fn requests(&self, path: &str) -> u64 {
         let state = self.lock();
         state.routes.get(path).map_or(0, |route| route.requests)
     }
 
-    /// Invocations of the function behind a route.
+    /// Returns the number of invocations of the function behind a route.
     pub(super) fn invocations(&self, path: &str) -> u64 {
         let state = self.lock();
         state.routes.get(path).map_or(0, |route| route.invocations)
     }
 
-    /// Answers one request.
+    /// Handles one request and returns the response.
     pub(super) async fn answer(&self, path: &str) -> Answer {
         let (began, clock) = (Timestamp::now(), Instant::now());
         let request_id = self.rng.request_id();
@@ -146,7 +147,7 @@ impl Gateway {
         }
     }
 
-    /// The headers of this API type; the first one is the request id.
+    /// Returns the headers of this API type; the first one is the request id.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
         match self.api {
             ApiType::HttpApi => vec![("apigw-requestid", short_id)],
@@ -170,7 +171,7 @@ impl Gateway {
             return self.run_default_route(called).await;
         };
         let outcome = self.invoke(path, fault).await;
-        // Refused calls make the trip to Lambda's front end as well.
+        // Rejected calls make the trip to Lambda's front end as well.
         let from = if outcome.invoked() { called } else { arrived };
         RoutedRequest {
             route: Some(path),
@@ -245,7 +246,7 @@ impl Route {
 }
 
 impl RoutedRequest<'_> {
-    /// The gateway answers by itself; no function was called.
+    /// Creates the result of a request to which the gateway responds by itself, without a function.
     const fn unrouted(outcome: Outcome) -> Self {
         Self {
             route: None,

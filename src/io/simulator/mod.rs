@@ -43,8 +43,8 @@ pub struct Simulator {
     rest_address: SocketAddr,
     telemetry_address: SocketAddr,
     expired_address: SocketAddr,
-    /// Bound but not listening: the kernel resets connections, and no other process can take the
-    /// port.
+    /// A socket that is bound but not listening: the kernel resets connections, and no other
+    /// process can take the port.
     refused: TcpSocket,
     ca_pem: String,
     listeners: JoinSet<()>,
@@ -69,7 +69,7 @@ const REGION: &str = "eu-west-1";
 /// The fault of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RouteFault {
-    /// None: 200 and a healthy body.
+    /// No fault: 200 and a healthy body.
     None,
     /// The function runs longer than the integration timeout: 503 after the timeout.
     Timeout,
@@ -81,17 +81,18 @@ pub enum RouteFault {
     Permission,
     /// The function raises an error: 500 after it ran.
     FunctionError,
-    /// 200, but the body reports a degraded service.
+    /// The body reports a degraded service, with status 200.
     WrongBody,
 }
 
-/// A `$default` route, whose function receives every request that matches no other route.
-/// Without one, the gateway answers such a request with its own 404.
+/// A `$default` route, whose function receives every request that matches no other route. Without
+/// one, the gateway responds to such a request with its own 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultRoute {
     /// The function returns a byte-for-byte copy of the gateway's 404.
     LookAlike,
-    /// The same copy with an additional header, as most frameworks add.
+    /// The function returns the copy of [`Self::LookAlike`] with an additional header, as most
+    /// frameworks add.
     LookAlikeWithHeader,
 }
 
@@ -153,7 +154,7 @@ impl Simulator {
             Arc::new(Gateway::new(api, telemetry, faults, timeout, seed))
         };
         let http = gateway(ApiType::HttpApi, options.integration_timeout, options.seed);
-        // Another seed, so that the request ids of the two APIs differ.
+        // The REST API gets another seed, so that the request ids of the two APIs differ.
         let rest = gateway(ApiType::RestApi, options.rest_timeout, !options.seed);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let refused = TcpSocket::new_v4()?;
@@ -187,20 +188,20 @@ impl Simulator {
         })
     }
 
-    /// The HTTP API's address: `https`, valid for `localhost`, 127.0.0.1 and ::1.
+    /// The address of the HTTP API: `https`, valid for `localhost`, 127.0.0.1 and ::1.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The REST API's address, with the same certificate; its routes are below `/prod`.
+    /// The address of the REST API, with the same certificate. The routes are below `/prod`.
     #[must_use]
     pub const fn rest_address(&self) -> SocketAddr {
         self.rest_address
     }
 
-    /// The endpoint URL of the simulated CloudWatch and CloudWatch Logs: plain HTTP, accepts all
-    /// credentials, without delay.
+    /// The endpoint URL of the simulated CloudWatch and CloudWatch Logs, which use plain HTTP,
+    /// accept all credentials and publish data without delay.
     fn telemetry_endpoint(&self) -> String {
         format!("http://{}", self.telemetry_address)
     }
@@ -244,7 +245,7 @@ impl Simulator {
         }
     }
 
-    /// The HTTP API's address with a certificate that expired a month ago.
+    /// An address of the HTTP API with a certificate that expired a month ago.
     #[must_use]
     pub const fn expired_address(&self) -> SocketAddr {
         self.expired_address
@@ -258,7 +259,7 @@ impl Simulator {
         self.refused.local_addr()
     }
 
-    /// The root certificate that clients must trust, PEM.
+    /// The root certificate in PEM, which clients must trust.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
@@ -275,19 +276,19 @@ impl Simulator {
         self.gateway.set_default_route(default_route);
     }
 
-    /// Requests that reached a route of the HTTP API, through any listener.
+    /// Returns the number of requests that reached a route of the HTTP API, through any listener.
     #[must_use]
     pub fn requests(&self, route: &str) -> u64 {
         self.gateway.requests(route)
     }
 
-    /// Invocations of the function behind a route of the HTTP API.
+    /// Returns the number of invocations of the function behind a route of the HTTP API.
     #[must_use]
     pub fn invocations(&self, route: &str) -> u64 {
         self.gateway.invocations(route)
     }
 
-    /// Invocations of the function behind a route of the REST API.
+    /// Returns the number of invocations of the function behind a route of the REST API.
     #[must_use]
     pub fn rest_invocations(&self, route: &str) -> u64 {
         self.rest.invocations(route)

@@ -17,7 +17,8 @@ pub(super) struct SeededRng {
 /// in about half of their bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Bytes of an HTTP API's request id: 11 bytes encode to 15 letters and one `=`, as captured.
+/// Number of bytes in an HTTP API's request id: 11 bytes encode to 15 letters and one `=`, as
+/// captured.
 const ID_BYTES: u32 = 11;
 
 /// The URL-safe base64 alphabet, as in the captured ids.
@@ -31,8 +32,8 @@ impl SeededRng {
         }
     }
 
-    /// A request id in the format of `K2ZEDjwtIAMEcig=`. Ids are unique, because the mixing is a
-    /// bijection.
+    /// Returns a request id in the format of `K2ZEDjwtIAMEcig=`. Ids are unique, because the mixing
+    /// is a bijection.
     pub(super) fn request_id(&self) -> String {
         let unique = self.draw();
         let rest = mix(unique) >> 40;
@@ -47,7 +48,7 @@ impl SeededRng {
         id
     }
 
-    /// An id in the format of a version 4 UUID, as REST APIs and Lambda use for requests.
+    /// Returns an id in the format of a version 4 UUID, as REST APIs and Lambda use for requests.
     pub(super) fn uuid(&self) -> String {
         let (high, low) = (self.draw(), self.draw());
         format!(
@@ -60,9 +61,10 @@ impl SeededRng {
         )
     }
 
-    /// A duration between `min` and `min + spread`.
+    /// Returns a duration between `min` and `min + spread`.
     pub(super) fn between(&self, min: Duration, spread: Duration) -> Duration {
-        // 1,024 steps are finer than a timer's millisecond for every spread used here.
+        // There are 1,024 steps, which are finer than a timer's millisecond for every spread used
+        // here.
         let step = u32::try_from(self.draw() >> 54).unwrap_or(0);
         min + spread * step / 1024
     }

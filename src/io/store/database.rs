@@ -17,7 +17,7 @@ use crate::io::store::row::{StoredBaseline, StoredIncident};
 use crate::io::store::{DATABASE_FILE, MAX_RESTORED_RESOLVED, RestoredState};
 use crate::model::target::TargetName;
 
-/// An open database.
+/// An open and locked database.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,
@@ -32,20 +32,20 @@ const PAGE_BYTES: u64 = 4096;
 /// Version of the schema, stored in the file. A release that changes the tables raises it.
 const SCHEMA_VERSION: i64 = 1;
 
-/// How long to wait for the lock of a previous process that is just ending.
+/// Maximum time to wait for the lock of a previous process that is just ending.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A file of up to this many bytes is checked for damage when it is opened, which takes a
+/// Maximum size in bytes of a file that is checked for damage when it is opened. The check takes a
 /// fraction of a second. Damage in a larger file is found when the damaged page is read.
 const MAX_CHECKED_BYTES: u64 = 64 << 20;
 
-/// How long resolved incidents are kept.
+/// Time for which resolved incidents are kept.
 const INCIDENT_RETENTION: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 
-/// The most resolved incidents to keep: about ten megabytes.
+/// Maximum number of resolved incidents to keep: about ten megabytes.
 const MAX_RESOLVED_INCIDENTS: i64 = 10_000;
 
-/// CloudWatch rejects datapoints older than this.
+/// Maximum age of a stored datapoint. CloudWatch rejects older ones.
 const MAX_DATAPOINT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
 const SCHEMA: &str = "
@@ -83,7 +83,7 @@ impl Database {
         let size = std::fs::metadata(&path).map_or(0, |file| file.len());
         let connection = Connection::open(&path)?;
         connection.busy_timeout(LOCK_TIMEOUT)?;
-        // Must precede the first read: reading a write-ahead log takes the lock already.
+        // This must precede the first read: reading a write-ahead log takes the lock already.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -132,9 +132,9 @@ impl Database {
         Ok(aside)
     }
 
-    /// Deletes what is too old and reads what earlier processes saved. Their datapoints,
-    /// whose ids are below `first_id`, become the backlog; those that were being sent may
-    /// have arrived.
+    /// Deletes expired rows and reads the state that earlier processes saved. Datapoints of earlier
+    /// processes, whose ids are below `first_id`, become the backlog; those that were being sent
+    /// may have arrived.
     pub(super) fn restore(
         &mut self,
         first_id: u64,
@@ -184,7 +184,7 @@ impl Database {
         Ok(result)
     }
 
-    /// The connection, for reading.
+    /// Returns the connection, for reading.
     pub(super) const fn reader(&self) -> &Connection {
         &self.connection
     }
@@ -284,7 +284,7 @@ pub(super) fn delete_baselines(
     Ok(())
 }
 
-/// Reads an unsigned number, which is stored bit by bit as SQLite's signed integer.
+/// Reads an unsigned number, which is stored as the SQLite signed integer with the same bits.
 pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
     row.get(0).map(i64::cast_unsigned)
 }

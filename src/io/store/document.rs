@@ -58,7 +58,7 @@ struct RevisionDocument {
     note: String,
 }
 
-/// Tagged, so that a text that looks like a number remains a text.
+/// A value of a fact, tagged with its type so that a text that looks like a number remains a text.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum ValueDocument {
@@ -66,7 +66,8 @@ enum ValueDocument {
     Number(f64),
 }
 
-/// Times are in microseconds to keep the document short: it has sixty of them per target.
+/// A baseline as JSON. Times are in microseconds to keep the document short: it has sixty of them
+/// per target.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]
@@ -126,7 +127,7 @@ impl From<&Verdict> for VerdictDocument {
 }
 
 impl IncidentDocument {
-    /// The incident; `None` if it has a value that this release does not know.
+    /// Returns the incident; `None` if it has a value that this release does not know.
     pub(super) fn into_kept(self) -> Option<StoredIncident> {
         let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
         let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {

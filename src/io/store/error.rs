@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusqlite::ErrorCode;
 
-/// Why the database cannot be used. Displayed with the fix.
+/// The error that the database cannot be used. Its text says how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoreError {
     pub(super) kind: StoreErrorKind,
@@ -12,18 +12,18 @@ pub(super) struct StoreError {
     pub(super) text: String,
 }
 
-/// The class of a [`StoreError`].
+/// The class of a [`StoreError`], which decides how it is handled and fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoreErrorKind {
-    /// No space on the disk, or the database has reached its maximum size.
+    /// The disk has no space, or the database has reached its maximum size.
     Full,
-    /// No permission to write.
+    /// The daemon has no permission to write.
     ReadOnly,
     /// Another process has locked the database.
     Locked,
     /// The file is damaged or not a database.
     Corrupt,
-    /// The schema is that of a later release.
+    /// The schema of the database is that of a later release.
     Newer,
     Other,
 }
@@ -76,7 +76,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Newer => {
                 "the database is of a later release; start that release, or move the file away"
             }
-            StoreErrorKind::Other => "the database cannot be used",
+            StoreErrorKind::Other => "the database cannot be used; check the state directory",
         };
         write!(f, "{problem} ({})", self.text)
     }

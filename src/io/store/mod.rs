@@ -1,11 +1,11 @@
 //! The state directory: saves incidents, baselines and unsent datapoints in SQLite, and
 //! restores them at startup.
 //!
-//! This file is the handle; `writer` is the thread behind it; `row` and `document` are the
-//! records and their JSON; `database` and `spool` hold the SQL; `error` classifies errors.
-//! Persistence is optional: without a usable directory the daemon keeps monitoring, the
-//! problem is logged once, and callers learn that nothing was saved. The meaning of a record
-//! is left to the code that saves it.
+//! This file is the handle; `writer` is the thread behind it; `row` and `document` are the records
+//! and their JSON; `database` and `spool` contain the SQL; `error` classifies errors. Persistence
+//! is optional: without a usable directory the daemon keeps monitoring, the problem is logged once,
+//! and the methods report that nothing was saved. The code that saves a record decides what it
+//! means.
 
 mod database;
 mod document;
@@ -33,23 +33,23 @@ use crate::model::target::TargetName;
 /// and returns soon, even if the disk does not respond.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// `None` if there is no state directory.
+    /// The queue of the thread; `None` if there is no state directory.
     jobs: Option<SyncSender<Job>>,
     ids: Arc<AtomicU64>,
     metrics: StoreMetrics,
-    /// Whether a job took too long and none has been committed since.
+    /// Whether a job took too long and no job has been committed since.
     unresponsive: Arc<AtomicBool>,
     ended: watch::Receiver<()>,
 }
 
-/// What earlier processes saved.
+/// The state that earlier processes saved.
 #[derive(Debug, Default)]
 pub struct RestoredState {
     /// Incidents that were open when the previous process ended, oldest first.
     pub open: Vec<StoredIncident>,
     /// Resolved incidents, newest first; at most 500.
     pub resolved: Vec<StoredIncident>,
-    /// Baselines of targets.
+    /// Baselines of targets, in no particular order.
     pub baselines: Vec<StoredBaseline>,
     /// The number of datapoints that CloudWatch has not confirmed.
     pub datapoints: u64,
@@ -58,34 +58,34 @@ pub struct RestoredState {
 /// The metrics that show the health of the store. Clones share their values.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    /// 1 while data is saved, 0 while it is not.
+    /// 1 while data can be saved, 0 while it cannot.
     pub up: IntGauge,
-    /// Jobs that failed.
+    /// The number of jobs that failed.
     pub failures: IntCounter,
 }
 
 /// The name of the database file in the state directory.
 pub const DATABASE_FILE: &str = "probecause.db";
 
-/// The most resolved incidents to restore.
+/// Maximum number of resolved incidents to restore.
 const MAX_RESTORED_RESOLVED: usize = 500;
 
-/// The most queued jobs. Each holds the data of one second or one request, so the queue fills
-/// when the disk hangs for minutes; further jobs then fail.
+/// Capacity of the job queue. Each job holds the data of one second or one request, so the queue
+/// fills when the disk hangs for minutes; further jobs then fail.
 const QUEUE: usize = 1024;
 
-/// How long a caller waits for a job. A commit takes far less than a millisecond, and a disk
-/// that takes this long must not delay probes.
+/// Maximum time that a caller waits for a job. A commit takes far less than a millisecond, and a
+/// disk that takes this long must not delay probes.
 const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
-/// How long [`Store::close`] waits for the queued jobs.
+/// Maximum time that [`Store::close`] waits for the queued jobs.
 const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// How long startup waits for the saved state: the first probe is due within five seconds.
+/// Maximum time that startup waits for the saved state: the first probe is due within five seconds.
 const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 
 impl Store {
-    /// A store without a state directory. It saves nothing.
+    /// Creates a store without a state directory. It saves nothing.
     #[must_use]
     pub fn disabled(metrics: StoreMetrics) -> Self {
         let (_, ended) = watch::channel(());
@@ -107,7 +107,7 @@ impl Store {
         Self::open_limited(directory, metrics, database::MAX_BYTES).await
     }
 
-    /// [`Store::open`] with a maximum size of the database.
+    /// Opens the store like [`Store::open`], with a maximum size of the database in bytes.
     async fn open_limited(
         directory: &Path,
         metrics: StoreMetrics,
@@ -158,7 +158,7 @@ impl Store {
         self.jobs.is_some()
     }
 
-    /// Whether data is saved at present.
+    /// Whether data can be saved at present.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.is_enabled()
@@ -172,8 +172,8 @@ impl Store {
         Arc::clone(&self.ids)
     }
 
-    /// Saves incidents, replacing earlier versions. Returns whether they are on disk, after
-    /// at most half a second. Await this before an incident is shown to anybody.
+    /// Saves incidents, replacing earlier versions. Returns whether they are on disk, after at most
+    /// half a second. To be awaited before an incident is shown or reported.
     pub async fn save_incidents(&self, incidents: Vec<StoredIncident>) -> bool {
         incidents.is_empty()
             || self.run(|done| Job::SaveIncidents(incidents, done)).await == Some(true)
@@ -193,14 +193,14 @@ impl Store {
         }
     }
 
-    /// Saves datapoints; a row with a known id replaces the earlier one. Returns whether they
-    /// are on disk.
+    /// Saves datapoints. A row with a known id replaces the earlier one. Returns whether all of
+    /// them are on disk.
     pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }
 
-    /// Marks datapoints as being sent. If the process ends before
-    /// [`Store::delete_datapoints`], they are restored as having maybe arrived.
+    /// Marks datapoints as being sent. If the process ends before [`Store::delete_datapoints`], the
+    /// next process treats them as datapoints that may have arrived.
     pub fn mark_datapoints_sending(&self, ids: Vec<u64>) {
         self.enqueue(Job::MarkSending(ids));
     }
@@ -212,22 +212,21 @@ impl Store {
         }
     }
 
-    /// Moves datapoints to the backlog. `maybe_arrived`: the response to the request that
-    /// sent them was lost.
+    /// Moves datapoints to the backlog. `maybe_arrived` says whether the response to the request
+    /// that sent them was lost.
     pub fn return_datapoints_to_backlog(&self, ids: Vec<u64>, maybe_arrived: bool) {
         if !ids.is_empty() {
             self.enqueue(Job::ReturnToBacklog(ids, maybe_arrived));
         }
     }
 
-    /// Moves a destination's datapoints to the backlog, except those with `known` ids. Used
-    /// when the store has recovered: jobs that failed may have left rows that no memory
-    /// holds.
+    /// Moves a destination's datapoints to the backlog, except those with `known` ids. Used when
+    /// the store has recovered: failed jobs may have left rows that are no longer in memory.
     pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
         self.enqueue(Job::Reconcile(destination.to_owned(), known));
     }
 
-    /// The oldest datapoints of a destination's backlog, at most `limit`; `None` if they
+    /// Returns the oldest datapoints of a destination's backlog, at most `limit`; `None` if they
     /// cannot be read.
     pub async fn oldest_datapoints(
         &self,
@@ -239,7 +238,7 @@ impl Store {
             .await
     }
 
-    /// The number of datapoints in a destination's backlog; `None` if it cannot be read.
+    /// Returns the number of datapoints in a destination's backlog; `None` if it cannot be read.
     pub async fn count_datapoints(&self, destination: &str) -> Option<u64> {
         let destination = destination.to_owned();
         self.run(|done| Job::CountBacklog(destination, done)).await
@@ -258,8 +257,8 @@ impl Store {
             .await
     }
 
-    /// Resolves when the thread has ended, which before [`Store::close`] is a bug. Never
-    /// resolves if there is no state directory.
+    /// Resolves when the thread has ended, which is a bug before [`Store::close`]. Never resolves
+    /// if there is no state directory.
     pub async fn ended(&self) {
         if !self.is_enabled() {
             return std::future::pending().await;

@@ -14,38 +14,40 @@ use crate::model::target::TargetName;
 pub struct StoredIncident {
     /// The location of the daemon. A daemon does not resume incidents of another location.
     pub location: Arc<str>,
-    /// The incident.
+    /// The saved incident.
     pub incident: Arc<Incident>,
-    /// The health of the target.
+    /// The health of the incident's target.
     pub health: HealthState,
-    /// When the target entered that health.
+    /// The time since which the target has had that health.
     pub since: Timestamp,
 }
 
 /// The baseline of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredBaseline {
-    /// The probed target.
+    /// The target of the baseline.
     pub target: TargetName,
-    /// A hash of the settings that the baseline was learned with. It is not valid for others.
+    /// A hash of the settings that the baseline was learned with. The baseline is not valid for
+    /// other settings.
     pub settings: u64,
-    /// The learned values.
+    /// The learned values of the baseline.
     pub learned: BaselineSnapshot,
 }
 
 /// A datapoint that CloudWatch has not confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpoolRow {
-    /// Unique id, from [`super::Store::ids`].
+    /// The unique id of the row, from [`super::Store::ids`].
     pub id: u64,
-    /// The account and region to send to, by its name in the configuration.
+    /// The name of the destination, an account and region, in the configuration.
     pub destination: Arc<str>,
-    /// The series, in the sender's encoding.
+    /// The series of the datapoint, as the publisher encodes it.
     pub series: String,
     /// The timestamp of the datapoint.
     pub at: Timestamp,
-    /// Distinct values and their counts.
+    /// The distinct values of the datapoint and their counts.
     pub values: Vec<(f64, f64)>,
-    /// Whether it may have arrived: the response to a request that contained it was lost.
+    /// Whether the datapoint may have arrived: the response to a request that contained it was
+    /// lost.
     pub maybe_arrived: bool,
 }

@@ -13,14 +13,14 @@ use crate::io::store::database::unsigned;
 use crate::io::store::error::StoreError;
 use crate::io::store::row::SpoolRow;
 
-// Statements for `for_each`.
+// These statements are executed with `for_each`, which binds an id.
 pub(super) const MARK_SENDING: &str = "UPDATE spool SET sending = 1 WHERE id = ?1";
 pub(super) const DELETE: &str = "DELETE FROM spool WHERE id = ?1";
 pub(super) const TO_BACKLOG: &str = "UPDATE spool SET backlog = 1, sending = 0 WHERE id = ?1";
 pub(super) const TO_BACKLOG_MAYBE_ARRIVED: &str =
     "UPDATE spool SET backlog = 1, sending = 0, maybe_arrived = 1 WHERE id = ?1";
 
-/// Reads the oldest datapoints of a backlog, at most `limit`.
+/// Reads the oldest datapoints of a destination's backlog, at most `limit`.
 pub(super) fn oldest(
     connection: &Connection,
     destination: &str,
@@ -45,14 +45,14 @@ pub(super) fn oldest(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Counts the datapoints of a backlog.
+/// Counts the datapoints of a destination's backlog.
 pub(super) fn count(connection: &Connection, destination: &str) -> Result<u64, StoreError> {
     let sql = "SELECT count(*) FROM spool WHERE destination = ?1 AND backlog = 1";
     let mut statement = connection.prepare(sql)?;
     Ok(statement.query_row([destination], unsigned)?)
 }
 
-/// Inserts datapoints. An existing id gets the new time and values.
+/// Inserts datapoints. If an id exists, its row gets the new time and values.
 pub(super) fn save(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(), StoreError> {
     let mut statement = transaction.prepare(
         "INSERT INTO spool (id, destination, series, at, points) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -83,8 +83,8 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// Moves every datapoint of a destination that is not in `known` to the backlog. Whether it
-/// was sent is not known, so it may have arrived.
+/// Moves every datapoint of a destination that is not in `known` to the backlog. It is unknown
+/// whether they were sent, so each is marked as possibly arrived.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,
@@ -100,8 +100,8 @@ pub(super) fn reconcile(
     for_each(transaction, TO_BACKLOG_MAYBE_ARRIVED, &lost)
 }
 
-/// Deletes datapoints of a backlog that are older than `before`, and the oldest beyond the
-/// newest `most`. Returns how many were deleted.
+/// Deletes datapoints of a destination's backlog that are older than `before`, and the oldest
+/// beyond the newest `most`. Returns how many were deleted.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
     destination: &str,
@@ -118,7 +118,7 @@ pub(super) fn trim(
             ORDER BY at DESC LIMIT -1 OFFSET ?2)",
         params![destination, i64::try_from(most).unwrap_or(i64::MAX)],
     )?;
-    // Returns the space that a long outage took to the file system, a part at a time.
+    // Returns to the file system, a part at a time, the space that a long outage used.
     let mut vacuum = transaction.prepare("PRAGMA incremental_vacuum(256)")?;
     let mut freed = vacuum.query([])?;
     while freed.next()?.is_some() {}

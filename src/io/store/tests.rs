@@ -69,7 +69,8 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
     }
 }
 
-/// The time from which datapoints count their seconds: new enough for CloudWatch.
+/// The Unix second from which the datapoints of the tests count. It is recent enough for
+/// CloudWatch.
 static BASE: LazyLock<i64> = LazyLock::new(|| Timestamp::now().as_second() - 3600);
 
 fn next_id(store: &Store) -> u64 {
@@ -213,7 +214,7 @@ async fn jobs_are_executed_but_not_awaited_while_the_disk_is_unresponsive() {
     let directory = tempfile::tempdir().unwrap();
     let metrics = store_metrics();
     let (store, _) = Store::open(directory.path(), metrics.clone()).await;
-    // As if a job had just taken too long.
+    // Simulates that a job has just taken too long.
     store.unresponsive.store(true, Ordering::Relaxed);
     assert!(!store.is_healthy());
     let kept = vec![incident("orders", 100, None)];

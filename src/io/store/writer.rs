@@ -32,7 +32,7 @@ pub(super) enum Job {
     SaveDatapoints(Vec<SpoolRow>, oneshot::Sender<bool>),
     MarkSending(Vec<u64>),
     DeleteDatapoints(Vec<u64>),
-    /// Moves datapoints to the backlog; true: they may have arrived.
+    /// Moves datapoints to the backlog. The flag says whether they may have arrived.
     ReturnToBacklog(Vec<u64>, bool),
     /// Moves a destination's datapoints to the backlog, except those with these ids.
     Reconcile(String, Vec<u64>),
@@ -42,17 +42,17 @@ pub(super) enum Job {
     Close(oneshot::Sender<()>),
 }
 
-/// The state of the thread.
+/// The state of the store's thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     directory: PathBuf,
     metrics: StoreMetrics,
     max_bytes: u64,
-    /// Rows with lower ids were written by earlier processes.
+    /// The first id of this process. Earlier processes wrote the rows with lower ids.
     first_id: u64,
-    /// `None` while the database cannot be used.
+    /// The open database; `None` while it cannot be used.
     database: Option<Database>,
-    /// The kind of the present error, once it was logged.
+    /// The kind of the last logged error; `None` after a commit.
     logged: Option<StoreErrorKind>,
     reopen_at: Instant,
     /// Set by the handle when a job took too long; cleared after the next commit.
@@ -63,7 +63,7 @@ pub(super) struct Writer {
 /// effect soon.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The most jobs in one commit, so that commits stay short on a slow disk.
+/// Maximum number of jobs in one commit, so that commits stay short on a slow disk.
 const MAX_GROUP: usize = 256;
 
 impl Writer {
@@ -86,10 +86,10 @@ impl Writer {
         }
     }
 
-    /// Runs until a [`Job::Close`] arrives or every handle is dropped.
+    /// Runs the thread until a [`Job::Close`] arrives or every handle is dropped.
     pub(super) fn run(mut self, queue: &Receiver<Job>, restored: oneshot::Sender<RestoredState>) {
         let state = self.open().unwrap_or_default();
-        // Fails if opening took too long and the daemon started without this state.
+        // Sending fails if opening took too long and the daemon started without this state.
         let _ = restored.send(state);
         loop {
             let first = match queue.recv_timeout(REOPEN_INTERVAL) {
@@ -107,15 +107,15 @@ impl Writer {
             self.execute(jobs);
             if let Some(Job::Close(done)) = rest.and_then(|jobs| jobs.into_iter().next()) {
                 self.database = None;
-                // Fails if the caller's time limit has passed.
+                // Sending fails if the caller's time limit has passed.
                 let _ = done.send(());
                 return;
             }
         }
     }
 
-    /// Opens the database unless it is open or an attempt just failed. Returns the saved
-    /// state, which is of use at startup only.
+    /// Opens the database unless it is open or an attempt just failed. Returns the saved state,
+    /// which is used at startup only.
     fn open(&mut self) -> Option<RestoredState> {
         if self.database.is_some() || Instant::now() < self.reopen_at {
             return None;
@@ -156,11 +156,11 @@ impl Writer {
         self.try_open()
     }
 
-    /// Executes jobs in one transaction.
+    /// Executes a group of jobs in one transaction.
     fn execute(&mut self, jobs: Vec<Job>) {
         self.open();
         let Some(database) = &mut self.database else {
-            // Dropping the jobs tells their callers.
+            // Dropping the jobs drops their result channels, so their callers learn of the failure.
             self.metrics.failures.inc_by(jobs.len() as u64);
             return;
         };
@@ -171,7 +171,7 @@ impl Writer {
                 .try_for_each(|(job, count)| reply(database, job, count)),
             Err(error) => {
                 self.metrics.failures.inc_by(jobs.len() as u64);
-                // Before the jobs are dropped, which tells their callers.
+                // Set before the jobs are dropped, because their callers then read it.
                 self.metrics.up.set(0);
                 if error.kind == StoreErrorKind::Full {
                     free_space(database, jobs);
@@ -190,8 +190,8 @@ impl Writer {
             self.record_error(&error);
             return;
         }
-        // Logged after a commit and not after opening: a database on a full disk can be
-        // opened, and would be reported again each time.
+        // Logged after a commit and not after opening: a database on a full disk can be opened, and
+        // its recovery would be logged each time.
         if self.logged.take().is_some() {
             tracing::info!(directory = %self.directory.display(), "store: recovered");
         }
@@ -201,7 +201,7 @@ impl Writer {
         }
     }
 
-    /// Marks the store as down, and logs the error unless one of its kind was the last.
+    /// Marks the store as down. Logs the error unless the last logged one was of the same kind.
     fn record_error(&mut self, error: &StoreError) {
         self.metrics.up.set(0);
         if self.logged != Some(error.kind) {
@@ -215,19 +215,20 @@ impl Writer {
     }
 }
 
-/// Executes those jobs of a group that free space, after the group as a whole did not fit:
-/// old rows must go to make room for new ones.
+/// Executes only the jobs of a group that free space, because the group as a whole did not fit. Old
+/// rows must be deleted to make room for new ones.
 fn free_space(database: &mut Database, jobs: Vec<Job>) {
     let frees = |job: &Job| matches!(job, Job::DeleteDatapoints(_) | Job::TrimBacklog(..));
     let jobs: Vec<_> = jobs.into_iter().filter(frees).collect();
     let counts = commit(database, &jobs).unwrap_or_default();
     for (job, count) in jobs.into_iter().zip(counts) {
-        // The error of the whole group is reported already.
+        // An error here is ignored, because the error of the whole group is logged already.
         let _ = reply(database, job, count);
     }
 }
 
-/// Executes the writing parts of jobs in one transaction. Returns the count of each.
+/// Executes the writing parts of jobs in one transaction. Returns the number of deleted rows of
+/// each.
 fn commit(database: &mut Database, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
     database.write(|transaction| jobs.iter().map(|job| write(transaction, job)).collect())
 }

@@ -15,11 +15,11 @@ use crate::model::secret::Secret;
 #[derive(Debug)]
 pub struct Passwords {
     users: BTreeMap<String, Secret>,
-    /// Permits for running and waiting checks; without a permit, a request is rejected
-    /// unchecked.
+    /// Permits for running and waiting checks. Without a permit, a request is rejected without a
+    /// check.
     pending: Semaphore,
     hashing: Mutex<()>,
-    /// Hashes of user names with their correct passwords, keyed by `hash_keys`.
+    /// Hashes of the pairs of user name and correct password, keyed by `hash_keys`.
     verified: std::sync::Mutex<HashSet<u64>>,
     hash_keys: RandomState,
 }
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_correct_password_of_a_known_user_is_accepted() {
-        // The minimum cost, to keep the test fast.
+        // The hash has the minimum cost, to keep the test fast.
         let hash = bcrypt::hash("hunter2", 4).unwrap();
         let users = [("alice".to_owned(), Secret::new(hash))].into();
         let passwords = Arc::new(Passwords::new(users));

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use crate::model::settings::web::RateLimit;
 
-/// A token bucket.
+/// A token bucket, shared by all clients.
 #[derive(Debug)]
 pub struct TokenBucket {
     limit: RateLimit,
-    /// When the bucket was, or would have been, empty. It has gained one token per interval
-    /// since.
+    /// The time at which the bucket was, or would have been, empty. Since then it has gained one
+    /// token per interval.
     empty_at: Mutex<Instant>,
 }
 
-/// The default limit: far above what ten scrapers, dashboards and users need, and low enough
-/// that a flood of requests does not delay probes.
+/// The default limit: far above what ten scrapers, dashboards and users need, and low enough that a
+/// flood of requests does not delay probes.
 const DEFAULT_LIMIT: RateLimit = RateLimit {
     interval: Duration::from_millis(10),
     burst: 200,
@@ -58,7 +58,8 @@ mod tests {
             interval: Duration::from_secs(1),
             burst: 3,
         }));
-        // An hour after now, so that earlier instants exist even just after the machine's start.
+        // The start is an hour from now, so that earlier instants exist even just after the
+        // machine's start.
         let start = Instant::now() + Duration::from_secs(3600);
         let at = |millis| start + Duration::from_millis(millis);
         let taken = |millis: u64| bucket.take(at(millis));
@@ -67,7 +68,7 @@ mod tests {
             [true, true, true, false]
         );
         assert_eq!([taken(500), taken(1000), taken(1001)], [false, true, false]);
-        // After any pause, the burst is three.
+        // However long the pause, the burst is three.
         let later = 3_600_000;
         assert_eq!([taken(later); 1], [true]);
         assert_eq!(

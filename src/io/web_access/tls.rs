@@ -15,24 +15,24 @@ use rustls::{
 use crate::io::probe::certificate::ip_address;
 use crate::model::settings::web::{ClientAuth, ServerTls};
 
-/// An error in the TLS settings.
+/// An error in the TLS settings of the endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The server certificate or its key.
+    /// The server certificate or its key is unusable.
     #[error("the certificate or its key is unusable: {0}; use a matching pair of PEM files")]
     Identity(String),
-    /// The certificate authorities of clients.
+    /// The certificate authorities of clients are unusable.
     #[error("the client CA certificates are unusable: {0}; use PEM certificates")]
     Clients(String),
-    /// Anything else that the TLS library rejects.
-    #[error("the TLS library rejected the settings: {0}")]
+    /// The TLS library rejects the settings for another reason.
+    #[error("the TLS settings are unusable: {0}; correct `tls_server_config`")]
     Library(String),
 }
 
-/// Builds the TLS server configuration.
+/// Builds the TLS server configuration of the endpoint. With `http2`, ALPN offers HTTP/2.
 ///
 /// # Errors
-/// The part of the settings that is unusable.
+/// Which part of the settings is unusable.
 pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
@@ -102,8 +102,8 @@ fn verifier(
     }))
 }
 
-/// A verifier that also requires one of the allowed subject alternative names
-/// (`client_allowed_sans`).
+/// A verifier that also requires one of the allowed subject alternative names of the client
+/// certificate (`client_allowed_sans`).
 #[derive(Debug)]
 struct AllowedNamesVerifier {
     inner: Arc<dyn ClientCertVerifier>,
@@ -157,7 +157,7 @@ impl ClientCertVerifier for AllowedNamesVerifier {
     }
 }
 
-/// The DNS names, IP addresses, mail addresses and URIs of a certificate.
+/// Returns the DNS names, IP addresses, mail addresses and URIs of a certificate.
 fn alternative_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     use x509_parser::extensions::GeneralName;
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {

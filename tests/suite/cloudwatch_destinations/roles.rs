@@ -141,7 +141,7 @@ async fn an_error_about_a_role_that_cannot_be_assumed_names_the_missing_action()
     assert_eq!(
         result.unwrap_err(),
         "DescribeAlarms: destination `payments`: cannot assume \
-         arn:aws:iam::222222222222:role/probecause: access denied: allow `sts:AssumeRole` on \
+         arn:aws:iam::222222222222:role/probecause: access denied: grant `sts:AssumeRole` on \
          `arn:aws:iam::222222222222:role/probecause` to arn:aws:iam::111111111111:user/daemon; \
          the role's trust policy must also allow that principal (and the external id)"
     );

@@ -224,7 +224,7 @@ async fn a_missing_permission_is_named_and_loses_nothing() {
                    the cloudwatch:PutMetricData action";
     check(Row {
         answers: vec![Answer::fault(403, "AccessDeniedException", message); 2],
-        told: "access denied: allow `cloudwatch:PutMetricData` to \
+        told: "access denied: grant `cloudwatch:PutMetricData` to \
                arn:aws:sts::123456789012:assumed-role/probecause/i-1",
         outcome: "denied",
         failed: 2,

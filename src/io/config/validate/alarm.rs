@@ -25,18 +25,19 @@ const KEYS: [&str; 8] = [
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The longest time over which CloudWatch evaluates an alarm, period times evaluation
-/// periods. With periods of an hour or more it is [`MAX_SPAN_OF_HOURS`] (reference of
-/// PutMetricAlarm).
+/// Maximum time over which CloudWatch evaluates an alarm with periods below an hour: period times
+/// evaluation periods (reference of PutMetricAlarm).
 const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// See [`MAX_SPAN`].
+/// Maximum time over which CloudWatch evaluates an alarm with periods of an hour or more (reference
+/// of PutMetricAlarm).
 const MAX_SPAN_OF_HOURS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The shortest period of standard metrics is a minute, which gives this many in a day.
+/// Maximum number of evaluation periods: a day of one-minute periods, the shortest periods of
+/// standard metrics.
 const MAX_PERIODS: u32 = 1440;
 
-/// Reads both tables.
+/// Reads the `alarm` and `cloudwatch` tables of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, target: &mut Target, cloudwatch: &CloudWatchSettings) {
     let alarm = alarm_table(table);
     settings(&alarm, &mut target.alarm);
@@ -67,12 +68,12 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target, cloudwatch: &CloudWat
     }
 }
 
-/// The table of the alarm, with every key of it.
+/// Returns the `alarm` table of a target or of the defaults. Reports unknown keys.
 pub(super) fn alarm_table<'a>(table: &Table<'a>) -> Table<'a> {
     table.table("alarm", &KEYS)
 }
 
-/// Whether a target or the defaults configure alarms of single causes.
+/// Whether a target or the defaults configure per-cause alarms.
 pub(super) fn names_causes(table: &Table<'_>) -> bool {
     let alarm = alarm_table(table);
     let keys = ["causes", "cause_actions", "owner_actions"].into_iter();

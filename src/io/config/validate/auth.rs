@@ -6,7 +6,8 @@ use crate::io::config::value::secret::SecretText;
 use crate::io::config::value::text::{Identifier, UserName};
 use crate::model::target::Auth;
 
-/// Reads the table. A target's own table replaces the default one.
+/// Reads the `auth` table of a target or of the defaults. A target's own table replaces the default
+/// one.
 pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
     let table = auth.table(&["bearer", "basic", "sigv4"])?;
     match (

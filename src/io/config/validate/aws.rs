@@ -8,7 +8,7 @@ use crate::io::config::value::text::{
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::AwsDeclarations;
 
-/// The keys of the table.
+/// The keys of `[target.aws]`.
 pub(super) const KEYS: [&str; 17] = [
     "region",
     "role_arn",
@@ -29,7 +29,7 @@ pub(super) const KEYS: [&str; 17] = [
     "control_path",
 ];
 
-/// Reads the table.
+/// Reads the `aws` table of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, aws: &mut AwsDeclarations) {
     table.set::<Region>("region", &mut aws.region);
     table.set::<RoleArn>("role_arn", &mut aws.role_arn);

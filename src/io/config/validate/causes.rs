@@ -1,8 +1,8 @@
-//! Reads the alarms of single causes: which causes, and the actions of each.
+//! Reads the settings of per-cause alarms: which causes have one, and the actions of each.
 //!
-//! Causes and their owners are those of the rulebook, including the operator's own rules.
-//! The actions of each alarm are settled here. Entries of an action table that no alarm uses
-//! are reported after all targets have been read.
+//! Causes and their owners are those of the rulebook, including the custom rules. This module also
+//! decides which actions each alarm has. Entries of an action table that no alarm uses are reported
+//! after all targets have been read.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,17 +24,17 @@ use crate::model::target::{CauseAlarm, Target};
 #[derive(Debug)]
 pub(in crate::io::config) struct KnownCauses(BTreeMap<String, Owner>);
 
-/// The entries of all action tables, and which of them are used.
+/// The entries of all action tables, and whether an alarm uses each of them.
 #[derive(Debug, Default)]
 pub(super) struct Routes<'a> {
-    /// By file and key path.
+    /// The entries, by file and key path.
     entries: BTreeMap<(PathBuf, String), Route<'a>>,
 }
 
 #[derive(Debug)]
 struct Route<'a> {
     place: Place<'a>,
-    /// The warning if no alarm uses it.
+    /// The warning to report if no alarm uses the entry.
     unused: Problem,
     used: bool,
 }
@@ -43,15 +43,16 @@ struct Route<'a> {
 struct ActionEntry<'a> {
     list: Value<'a>,
     actions: Vec<String>,
-    /// Its key in [`Routes::entries`].
+    /// The key of the entry in [`Routes::entries`].
     route: (PathBuf, String),
 }
 
-/// Why an entry for an owner may be unused although one of its causes is listed.
+/// Added to the warning about an unused entry for an owner: why it may be unused although one of
+/// the owner's causes is listed.
 const CAUSES_FIRST: &str = " (a cause with its own actions does not use those of its owner)";
 
 impl KnownCauses {
-    /// The causes of a rulebook.
+    /// Collects the causes of a rulebook.
     pub(in crate::io::config) fn of(rulebook: &Rulebook) -> Self {
         let rules = rulebook.causes();
         let mut known: BTreeMap<_, _> = rules
@@ -114,7 +115,7 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// The entries of an action table, the target's own over those of the defaults.
+    /// Returns the entries of an action table. A target's own entry replaces that of the defaults.
     fn entries(
         &mut self,
         table: &Table<'a>,
@@ -133,7 +134,7 @@ impl<'a> Routes<'a> {
                 continue;
             }
             let unused = list.place.problem(format!(
-                "no alarm of a cause uses this entry; add its cause to `causes`, or remove the \
+                "no per-cause alarm uses this entry; add its cause to `causes`, or remove the \
                  entry{hint}"
             ));
             let route = (unused.file.clone(), unused.key.clone());
@@ -156,7 +157,7 @@ impl<'a> Routes<'a> {
     }
 }
 
-/// Reports alarms that would have the same name. `place` returns where a target is named.
+/// Reports alarms that would have the same name. `place` returns the place of a target's name.
 pub(super) fn report_clashes<'p, 'a: 'p>(
     settings: &Settings,
     place: impl Fn(&str) -> Option<&'p Place<'a>>,
@@ -167,7 +168,7 @@ pub(super) fn report_clashes<'p, 'a: 'p>(
             seen.insert(spec.name, spec.key);
             continue;
         };
-        // Two targets of the same name are reported elsewhere.
+        // Two targets of the same name are reported by `report_duplicates`.
         let ((AlarmKey::Target(name), AlarmKey::Cause { target, cause, .. })
         | (AlarmKey::Cause { target, cause, .. }, AlarmKey::Target(name))) = (first, &spec.key)
         else {

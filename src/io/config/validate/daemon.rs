@@ -11,13 +11,15 @@ use crate::io::config::value::time::{AnyDuration, Backlog, PositiveDuration, Res
 use crate::io::config::web;
 use crate::model::settings::{CloudWatchSettings, ResolverSettings, ServerSettings, Settings};
 
-/// Limits the sockets that probes hold; a larger number is a typing error.
+/// Maximum number of probes in flight. Each probe holds a socket; a larger number is a typing
+/// error.
 const MAX_IN_FLIGHT: u32 = 100_000;
 
-/// More attempts outlast the deadline of any probe.
+/// Maximum number of attempts per DNS lookup. More attempts would outlast the deadline of any
+/// probe.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// Reads everything except targets and maintenance windows.
+/// Reads the main file into the settings, except targets and maintenance windows.
 pub(super) fn read(root: &Table<'_>, settings: &mut Settings) {
     root.set::<Location>("location", &mut settings.location);
     let keys = ["listen", "allow_reload", "web_config"];

@@ -21,13 +21,15 @@ const KEYS: [&str; 6] = [
     "actions_enabled",
 ];
 
-/// A name is part of log lines and of keys in the state directory.
+/// Maximum length of a destination's name in characters. The name is part of log lines and of keys
+/// in the state directory.
 const MAX_NAME: usize = 64;
 
-/// The name of the destination that `[cloudwatch]` itself describes.
+/// The reserved name of the destination that `[cloudwatch]` itself describes.
 const MAIN: &str = "main";
 
-/// Reads all destinations, after the other keys of `[cloudwatch]`, which are their defaults.
+/// Reads all destinations. Must be called after the other keys of `[cloudwatch]` have been read,
+/// because those are the defaults.
 pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
     for (name, value) in destinations.entries() {
         value.place.check(check_name(name));
@@ -36,7 +38,8 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         };
         let errors = value.place.problems().error_count();
         let destination = destination(&table, settings);
-        // A destination with an error may only seem to be the same as another one.
+        // The default values that replace wrong ones can make this destination equal to another
+        // one.
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
@@ -47,7 +50,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
     }
 }
 
-/// Reads the destination of a target's metrics and alarms.
+/// Reads the name of the destination of a target's metrics and alarms.
 pub(super) fn choose(
     table: &Table<'_>,
     target: &mut TargetCloudWatch,
@@ -59,7 +62,7 @@ pub(super) fn choose(
     if cloudwatch.destinations.contains_key(&name) {
         target.destination = Some(name);
     } else if name == MAIN {
-        // A target can override the destination of [defaults].
+        // A target writes "main" to override a destination of [defaults].
         target.destination = None;
     } else {
         let names = cloudwatch.destinations.keys().map(String::as_str);
@@ -141,7 +144,7 @@ fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{name:?} is not a destination name; use up to {MAX_NAME} lower-case letters, digits and \
+        "{name:?} is not a destination name; use up to {MAX_NAME} lowercase letters, digits and \
          hyphens, and do not start with a hyphen"
     ))
 }

@@ -1,5 +1,4 @@
-//! Reads `[evidence]`: when AWS is queried about failed requests, how often, and for how
-//! much money.
+//! Reads `[evidence]`: when to query AWS about failed requests, how often, and up to which cost.
 
 use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, DollarsPerDay};
@@ -7,7 +6,7 @@ use crate::io::config::value::text::EndpointUrl;
 use crate::io::config::value::time::EvidenceWait;
 use crate::model::settings::EvidenceSettings;
 
-/// The keys of the table.
+/// The keys of `[evidence]`.
 pub(super) const KEYS: [&str; 6] = [
     "enabled",
     "first_look",
@@ -17,11 +16,11 @@ pub(super) const KEYS: [&str; 6] = [
     "endpoint_url",
 ];
 
-/// CloudWatch accepts 50 GetMetricData calls a second in a region (its quota page), and
-/// dashboards and other tools share that quota.
+/// Maximum number of evidence requests to AWS per second. CloudWatch accepts 50 GetMetricData calls
+/// a second in a region (its quota page), and dashboards and other tools share that quota.
 const MAX_REQUESTS_PER_SECOND: u32 = 50;
 
-/// Reads the table.
+/// Reads the `evidence` table of the main file.
 pub(super) fn read(table: &Table<'_>, settings: &mut EvidenceSettings) {
     table.set::<bool>("enabled", &mut settings.enabled);
     table.set::<EvidenceWait>("first_look", &mut settings.first_look);

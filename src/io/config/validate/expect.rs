@@ -7,7 +7,7 @@ use crate::io::config::value::text::check_header_name;
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::{BodyMatch, Expectations};
 
-/// The keys of the table.
+/// The keys of `[target.expect]`.
 pub(super) const KEYS: [&str; 5] = [
     "status",
     "headers",
@@ -16,10 +16,10 @@ pub(super) const KEYS: [&str; 5] = [
     "certificate_days",
 ];
 
-/// Ten years: no authority issues certificates for longer.
+/// Maximum of `certificate_days`: ten years, in days. No authority issues certificates for longer.
 const MAX_CERTIFICATE_DAYS: u32 = 3650;
 
-/// Reads the table.
+/// Reads the `expect` table of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, expect: &mut Expectations) {
     if let Some(list) = table.find("status") {
         expect.status = list.read_items::<StatusRange>();

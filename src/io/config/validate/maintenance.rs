@@ -14,7 +14,7 @@ const KEYS: [&str; 8] = [
     "name", "targets", "from", "until", "days", "at", "lasting", "timezone",
 ];
 
-/// Reads a window. A pattern that matches no target is reported as a warning.
+/// Reads one `[[maintenance]]` table. A pattern that matches no target is reported as a warning.
 pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceWindow> {
     let table = item.table(&KEYS)?;
     let name = table.required::<WindowName>("name", "name = \"deployment\"");

@@ -30,7 +30,7 @@ use crate::model::target::Target;
 
 pub(super) use causes::KnownCauses;
 
-/// The keys of the main file.
+/// The keys at the top level of the main file.
 pub(super) const MAIN_KEYS: [&str; 13] = [
     "location",
     "include",
@@ -47,15 +47,15 @@ pub(super) const MAIN_KEYS: [&str; 13] = [
     "maintenance",
 ];
 
-/// The keys of an included file.
+/// The keys at the top level of an included file.
 pub(super) const INCLUDED_KEYS: [&str; 2] = ["target", "maintenance"];
 
 const NO_TARGET: &str =
     "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
 
-/// Reads the main file and the included ones. `known` returns the causes of the rulebook, or
-/// `None` if the rules cannot be read; it is called only if a target has alarms for single
-/// causes, since loading the rules takes time.
+/// Reads the main file and the included ones. `known` returns the causes of the rulebook, or `None`
+/// if the rules cannot be read. It is called only if a target has per-cause alarms, since loading
+/// the rules takes time.
 pub(super) fn settings(
     main: &Table<'_>,
     included: &[Table<'_>],
@@ -74,7 +74,7 @@ pub(super) fn settings(
         if !may_lack_targets {
             main.place().error(NO_TARGET);
         }
-        // Reports what is wrong with [defaults], which otherwise happens for each target.
+        // Without targets, nothing else would report what is wrong with [defaults].
         target::read_defaults(&defaults, &settings.cloudwatch);
     }
     report_duplicates(&tables);

@@ -14,7 +14,7 @@ use crate::io::config::value::secret::{HeaderText as WrittenHeader, HeaderValue,
 use crate::io::config::value::text::{HttpMethod, HttpUrl, IpVersionWord, check_header_name};
 use crate::model::target::{HeaderText, RequestSettings};
 
-/// The keys of the table.
+/// The keys of `[target.request]`.
 pub(super) const KEYS: [&str; 10] = [
     "method",
     "headers",
@@ -28,13 +28,14 @@ pub(super) const KEYS: [&str; 10] = [
     "allow_addresses",
 ];
 
-/// The limit of browsers.
+/// Maximum number of redirects to follow, as in browsers.
 const MAX_REDIRECTS: u32 = 20;
 
-/// Each target holds its body in memory: enough for any JSON, too little for a wrong file.
+/// Maximum size of a request body in bytes. Each target holds its body in memory: enough for any
+/// JSON, too little for a wrong file.
 const MAX_BODY: u64 = 1024 * 1024;
 
-/// Headers that the HTTP library sets.
+/// Names of headers that the HTTP library sets itself.
 const FRAMING: [&str; 4] = [
     "connection",
     "content-length",
@@ -42,10 +43,10 @@ const FRAMING: [&str; 4] = [
     "upgrade",
 ];
 
-/// Headers whose value is always a credential.
+/// Names of headers whose value is always a credential.
 const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "x-api-key"];
 
-/// Reads the table.
+/// Reads the `request` table of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<HttpMethod>("method", &mut request.method);
     headers(table, request);
@@ -60,8 +61,8 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     }
 }
 
-/// Reads the headers of the defaults, then the target's own, which replace those of the same
-/// name.
+/// Reads the headers of the defaults, then those of the target, which replace default headers of
+/// the same name.
 fn headers(table: &Table<'_>, request: &mut RequestSettings) {
     for headers in table.find_all("headers") {
         for (name, value) in headers.entries() {
@@ -100,7 +101,7 @@ fn header(name: &str, value: &Value<'_>) -> Option<HeaderText> {
     value.place.check(text)
 }
 
-/// Reads `body` or `body_file`. Either one replaces both of the defaults.
+/// Reads `body` or `body_file`. Each of these keys replaces both keys of the defaults.
 fn body(table: &Table<'_>, request: &mut RequestSettings) {
     let table = table.without_defaults_if_own(&["body", "body_file"]);
     let Some(file) = table.find("body_file") else {

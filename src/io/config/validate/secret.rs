@@ -10,13 +10,15 @@ use crate::io::config::named_file::read_file;
 use crate::io::config::value::secret::SecretSource;
 use crate::model::secret::Secret;
 
-/// Longer than any token or password; a larger file is the wrong file.
+/// Maximum size of a secret file in bytes. No token or password is this long, so a larger file is
+/// the wrong one.
 const MAX_SECRET: u64 = 64 * 1024;
 
-/// Names of variables are shorter than this, whereas tokens are often longer.
+/// Maximum length of a variable's name that messages show, in bytes. A longer text may be a token
+/// that was written in the wrong place.
 const MAX_SHOWN_NAME: usize = 40;
 
-/// Reads a secret, without the line break that editors leave at the end.
+/// Reads a secret from its source, without the line break that editors add at the end of a file.
 pub(super) fn read(source: &SecretSource, place: &Place<'_>) -> Result<Secret, String> {
     let (text, shown) = match source {
         SecretSource::File(file) => file_text(&place.relative(file))?,
@@ -30,7 +32,7 @@ pub(super) fn read(source: &SecretSource, place: &Place<'_>) -> Result<Secret, S
     Ok(Secret::new(text.to_owned()))
 }
 
-/// Reads a secret that is sent in a header.
+/// Reads a secret that is sent in a header. Its characters must be allowed there.
 pub(super) fn for_header(source: &SecretSource, place: &Place<'_>) -> Result<Secret, String> {
     let secret = read(source, place)?;
     if http::HeaderValue::from_str(secret.expose()).is_err() {
@@ -43,7 +45,7 @@ pub(super) fn for_header(source: &SecretSource, place: &Place<'_>) -> Result<Sec
     Ok(secret)
 }
 
-/// The text of a file, and how to call the file in messages.
+/// Returns the text of a file, and the words that name the file in messages.
 fn file_text(path: &Path) -> Result<(String, String), String> {
     let bytes = read_file(path, MAX_SECRET)?;
     let shown = path.display().to_string();
@@ -52,8 +54,8 @@ fn file_text(path: &Path) -> Result<(String, String), String> {
     Ok((text, shown))
 }
 
-/// The file of a credential. The name is never shown, since it could be the secret itself,
-/// written in the wrong place.
+/// Returns the path of a credential's file. Messages never show the name, because it could be the
+/// secret itself, written in the wrong place.
 fn credential(name: &str) -> Result<PathBuf, String> {
     let mut parts = Path::new(name).components();
     let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();

@@ -7,14 +7,14 @@ use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, IndexValue, ShardIndexValue};
 use crate::model::settings::{ShardIndex, ShardSettings};
 
-/// The keys of the table.
+/// The keys of `[shard]`.
 pub(super) const KEYS: [&str; 3] = ["total", "index", "replicas_per_target"];
 
-/// Every daemon ranks all shards for each target when it reads its configuration, and one
-/// daemon handles ten thousand targets; a larger number is a typing error.
+/// Maximum number of shards. Every daemon ranks all shards for each target when it reads its
+/// configuration, and one daemon handles ten thousand targets; a larger number is a typing error.
 const MAX_SHARDS: u32 = 1000;
 
-/// Reads the table.
+/// Reads the `shard` table of the main file.
 pub(super) fn read(table: &Table<'_>, settings: &mut ShardSettings) {
     table.set::<Bounded<1, MAX_SHARDS>>("total", &mut settings.total);
     let total = settings.total;

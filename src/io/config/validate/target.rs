@@ -1,6 +1,6 @@
 //! Reads a `[[target]]`: its name, URL, labels, times and thresholds, and its tables.
 //!
-//! Starts from `Target::with_defaults`. Also contains the rules that compare two times.
+//! Starts from `Target::with_defaults`. Also checks the rules that compare two times.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// The keys of a target. `[defaults]` has all of them except the first two.
+/// The keys of `[[target]]`. `[defaults]` has all of them except the first two.
 pub(super) const KEYS: [&str; 14] = [
     "name",
     "url",
@@ -32,11 +32,12 @@ pub(super) const KEYS: [&str; 14] = [
     "cloudwatch",
 ];
 
-/// More failures in a row than this would hide an outage.
+/// Maximum number of consecutive failures or successes that change the health of a target. More
+/// would hide an outage.
 const MAX_THRESHOLD: u32 = 100;
 
-/// What a probe needs in addition to the gateway's own limit: DNS, connection, TLS, and the
-/// way back.
+/// The time that a probe needs in addition to the gateway's own timeout: for DNS, connection, TLS,
+/// and the transfer of the response.
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The keys of `[defaults]`.
@@ -44,7 +45,8 @@ pub(super) fn default_keys() -> &'static [&'static str] {
     KEYS.get(2..).unwrap_or_default()
 }
 
-/// Reads a target. Returns one even if there were errors, so that others can refer to it.
+/// Reads a `[[target]]` table. Returns a target even if there were errors, so that other tables can
+/// refer to it by name.
 pub(super) fn read(table: &Table<'_>, cloudwatch: &CloudWatchSettings) -> Option<Target> {
     let name = table.required::<TargetNameText>("name", "name = \"orders\"");
     let url = table.required::<HttpUrl>("url", "url = \"https://example.com/\"");
@@ -65,14 +67,14 @@ pub(super) fn read(table: &Table<'_>, cloudwatch: &CloudWatchSettings) -> Option
     )
 }
 
-/// Reports what is wrong with `[defaults]` where no target uses them.
+/// Reports what is wrong with `[defaults]` if there are no targets.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     if let Some(url) = any_url() {
         read_tables(defaults, Target::with_defaults("?", url), cloudwatch);
     }
 }
 
-/// A URL for a target whose own is missing or wrong; that target is never used.
+/// Returns a placeholder for the missing or wrong URL of a target, which is then never probed.
 fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }

@@ -1,7 +1,6 @@
 //! Reads `[target.tls]`: certificates and keys in PEM files.
 //!
-//! Only the format is checked here. Whether a certificate is trusted or has expired is for
-//! the probe to find out.
+//! Only the format is checked here. The probe detects untrusted and expired certificates.
 
 use std::sync::Arc;
 
@@ -13,13 +12,14 @@ use crate::io::config::table::{Table, Value};
 use crate::model::secret::Secret;
 use crate::model::target::{TlsIdentity, TlsSettings};
 
-/// The keys of the table.
+/// The keys of `[target.tls]`.
 pub(super) const KEYS: [&str; 3] = ["ca_file", "cert_file", "key_file"];
 
-/// Four times the bundle of all root certificates of a platform.
+/// Maximum size of a PEM file in bytes: four times the bundle of all root certificates of a
+/// platform.
 const MAX_PEM: u64 = 1024 * 1024;
 
-/// Reads the table.
+/// Reads the `tls` table of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
     tls.ca = table
         .find("ca_file")
@@ -41,7 +41,7 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
     }
 }
 
-/// Reads a PEM file; `parse` returns what the file should contain if it does not.
+/// Reads a PEM file with `parse`, whose error says what the file contains instead and what to name.
 fn pem<T>(file: &Value<'_>, parse: fn(Vec<u8>) -> Result<T, &'static str>) -> Option<T> {
     let path = file.place.relative(&file.read::<String>()?);
     let parsed = read_file(&path, MAX_PEM).and_then(|bytes| {

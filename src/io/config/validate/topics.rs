@@ -6,7 +6,7 @@ use crate::io::config::value::text::Arn;
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// Reads a list of ARNs.
+/// Reads a list of alarm actions, each an ARN.
 pub(super) fn actions(list: &Value<'_>) -> Vec<String> {
     let items = list.items();
     if items.len() > MAX_ACTIONS {
@@ -31,7 +31,7 @@ pub(super) fn region_of<'a>(
     }
 }
 
-/// Reports topics in another region than the alarm, which PutMetricAlarm refuses.
+/// Reports topics in another region than the alarm, which PutMetricAlarm would reject.
 pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     for item in list.items() {
         if let Some(topic) = item.text()
@@ -45,12 +45,13 @@ pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     }
 }
 
-/// The region of a topic and the required region, if they differ.
+/// Returns the region of a topic and the required region, if they differ.
 pub(super) fn other_region<'a>(
     topic: &'a str,
     region: Option<&'a str>,
 ) -> Option<(&'a str, &'a str)> {
-    // arn:partition:sns:region:account:topic; actions of other services may be elsewhere.
+    // The form is arn:partition:sns:region:account:topic. Actions of other services may be in
+    // another region.
     let mut parts = topic.split(':').skip(2);
     let (service, theirs) = (parts.next()?, parts.next()?);
     let ours = region?;

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use super::checked;
 
 checked! {
-    /// An address to listen on.
+    /// An IP address with a port, to listen on.
     Listen(SocketAddr) from String, |text: String| text.parse().map_err(|_| format!(
         "{text:?} is not an address with a port; write \"127.0.0.1:9853\" or \"[::1]:9853\""
     ));
 
-    /// A DNS server; port 53 if none is written.
+    /// The IP address of a DNS server; port 53 if none is written.
     NameServer(SocketAddr) from String, |text: String| {
         let without_port = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
         text.parse().or_else(|_| without_port()).map_err(|_| {
@@ -18,7 +18,7 @@ checked! {
         })
     };
 
-    /// An address without a port.
+    /// An IP address without a port.
     Address(IpAddr) from String, |text: String| text.parse().map_err(|_| {
         format!("{text:?} is not an IP address; write \"169.254.1.1\" or \"fe80::1\"")
     });

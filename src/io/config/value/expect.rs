@@ -1,4 +1,4 @@
-//! What an answer must be: status ranges, patterns, JSON paths and JSON values.
+//! Values of `[target.expect]`: status ranges, patterns, JSON paths and JSON values.
 
 use regex::Regex;
 use toml::Value;
@@ -8,15 +8,15 @@ use super::secret::single_text;
 use crate::model::target::{JsonPath, Pattern, TextMatch};
 
 checked! {
-    /// An inclusive range of status codes.
+    /// An inclusive range of HTTP status codes.
     StatusRange((u16, u16)) from Value, |value: Value| status_range(&value).ok_or(
         "not a status from 100 to 599; write 200, \"2xx\" or \"200-204\""
     );
 
-    /// A regular expression.
+    /// A regular expression, checked by compiling it.
     PatternText(Pattern) from String, |source: String| pattern(&source);
 
-    /// A test on a text.
+    /// A test on a text: equality, a contained part or a regular expression.
     TextTest(TextMatch) from Value, |value| match value {
         Value::String(text) => Ok(TextMatch::Equals(text)),
         value => match single_text(value) {
@@ -62,7 +62,7 @@ fn pattern(source: &str) -> Result<Pattern, String> {
     })
 }
 
-/// The path that a key of `expect.body.json` stands for.
+/// Parses a key of `expect.body.json` into the path that it stands for.
 pub(in crate::io::config) fn json_path(source: &str) -> Result<JsonPath, String> {
     let whole = if source.starts_with('$') {
         source.to_owned()

@@ -1,9 +1,9 @@
 //! Types of single values, which check themselves while they are deserialized.
 //!
-//! Each type holds what the settings need of a value: a [`time::PositiveDuration`] a
-//! [`Duration`](std::time::Duration), a [`text::Arn`] a `String`. An error says what is
-//! wrong with the value and what to write; the caller adds the place. Rules that need more
-//! than one value are in `validate`.
+//! Each type holds a value in the form that the settings use: a [`time::PositiveDuration`] holds a
+//! [`Duration`](std::time::Duration), a [`text::Arn`] holds a `String`. An error says what is wrong
+//! with the value and what to write; the caller adds the place. Rules that need more than one value
+//! are in `validate`.
 
 pub(super) mod address;
 pub(super) mod expect;
@@ -14,12 +14,12 @@ pub(super) mod time;
 
 use serde::de::DeserializeOwned;
 
-/// A value that is valid once it is deserialized.
+/// A type that checks its value while it is deserialized.
 pub(super) trait Checked: DeserializeOwned {
-    /// What the settings hold.
+    /// The type of the value in the settings.
     type Inner;
 
-    /// The valid value.
+    /// Returns the checked value.
     fn into_inner(self) -> Self::Inner;
 }
 
@@ -39,8 +39,8 @@ impl Checked for String {
     }
 }
 
-/// Defines types that deserialize one type and convert it with a function that may refuse
-/// it: `Name(Inner) from Written, function;`.
+/// Defines types that deserialize one type and convert it with a function that may reject it:
+/// `Name(Inner) from Written, function;`.
 macro_rules! checked {
     ($($(#[$doc:meta])* $name:ident($inner:ty) from $written:ty, $check:expr;)+) => {$(
         $(#[$doc])*

@@ -9,12 +9,12 @@ use super::{Checked, checked};
 #[derive(Debug)]
 pub(in crate::io::config) struct Bounded<const MIN: u32, const MAX: u32>(u32);
 
-/// A shard index as written.
+/// The value of `shard.index`, as written.
 #[derive(Debug)]
 pub(in crate::io::config) enum IndexValue {
-    /// The index.
+    /// A fixed index.
     Number(i64),
-    /// `"auto"`.
+    /// The text `"auto"`: the daemon determines its own index.
     Auto,
 }
 
@@ -39,11 +39,11 @@ impl<const MIN: u32, const MAX: u32> Checked for Bounded<MIN, MAX> {
     }
 }
 
-/// The largest body that can be kept. The bodies of all probes in flight share the memory.
+/// Maximum of `body_limit` in bytes. The bodies of all probes in flight share the memory.
 const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 checked! {
-    /// US dollars per day, zero included.
+    /// An amount in US dollars per day, zero included.
     DollarsPerDay(f64) from f64, |dollars: f64| {
         if dollars.is_finite() && dollars >= 0.0 {
             return Ok(dollars);
@@ -54,7 +54,7 @@ checked! {
         ))
     };
 
-    /// The bytes of a body to keep, with a unit.
+    /// The number of bytes of a response body to keep, written with a unit.
     BodyLimit(usize) from Value, |value| {
         let text = match value {
             Value::String(text) => text,
@@ -72,7 +72,7 @@ checked! {
         Ok(bytes)
     };
 
-    /// `shard.index`.
+    /// The value of `shard.index`.
     ShardIndexValue(IndexValue) from Value, |value| match value {
         Value::Integer(number) => Ok(IndexValue::Number(number)),
         Value::String(text) if text == "auto" => Ok(IndexValue::Auto),
@@ -80,8 +80,8 @@ checked! {
     };
 }
 
-/// The bytes of a size. Decimal and binary units both mean powers of 1024, as is usual for
-/// memory.
+/// Parses a size into bytes; `None` if it is not a size. Decimal and binary units both mean powers
+/// of 1024, as is usual for memory.
 fn size(text: &str) -> Option<usize> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

@@ -1,38 +1,38 @@
-//! Where a secret is read from, and header values, which may be secrets.
+//! Sources of secrets, and header values, which may be secrets.
 
 use toml::Value;
 
 use super::checked;
 
-/// Where a secret is read from.
+/// The source from which a secret is read.
 #[derive(Clone, Debug)]
 pub(in crate::io::config) enum SecretSource {
-    /// A file.
+    /// The path of a file.
     File(String),
-    /// An environment variable.
+    /// The name of an environment variable.
     Env(String),
-    /// A name in the service manager's `CREDENTIALS_DIRECTORY`.
+    /// The name of a file in the service manager's `CREDENTIALS_DIRECTORY`.
     Credential(String),
 }
 
 /// A header value: plain text, or a secret.
 #[derive(Clone, Debug)]
 pub(in crate::io::config) enum HeaderValue {
-    /// As written.
+    /// Plain text, sent as written.
     Plain(String),
-    /// Read from elsewhere.
+    /// A secret, read from this source.
     Secret(SecretSource),
 }
 
-/// The message about a secret that is written in the configuration.
+/// The error about a secret that is written in the configuration.
 pub(in crate::io::config) const SECRET_FORM: &str = "secrets cannot be written here; use \
      { file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";
 
 checked! {
-    /// A secret, which cannot be written in place.
+    /// The source of a secret. The secret itself must not be written in the configuration.
     SecretText(SecretSource) from Value, secret_source;
 
-    /// A header value.
+    /// A header value: plain text, or the source of a secret.
     HeaderText(HeaderValue) from Value, |value| match value {
         Value::String(text) => Ok(HeaderValue::Plain(text)),
         table @ Value::Table(_) => secret_source(table).map(HeaderValue::Secret),
@@ -52,7 +52,7 @@ fn secret_source(value: Value) -> Result<SecretSource, &'static str> {
     }
 }
 
-/// The key and text of a table that has one key with a text; `None` for any other value.
+/// Returns the key and text of a table that has one key with a text; `None` for any other value.
 pub(super) fn single_text(value: Value) -> Option<(String, String)> {
     let Value::Table(table) = value else {
         return None;

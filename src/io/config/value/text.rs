@@ -9,11 +9,11 @@ use crate::model::settings::{DriftPolicy, LogFormat};
 use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
 
 checked! {
-    /// A location. Together with a target's name it fits into an alarm name of 255
+    /// The name of a location. Together with a target's name it fits into an alarm name of 255
     /// characters.
     Location(String) from String, |text| name(text, 64);
 
-    /// A target's name. Names in parentheses, such as `(heartbeat)`, are not targets.
+    /// A target's name. Names in parentheses, such as `(heartbeat)`, are reserved.
     TargetNameText(String) from String, |text: String| {
         if text.starts_with('(') {
             let message = "starts with a parenthesis, which is reserved; choose another name";
@@ -22,13 +22,14 @@ checked! {
         name(text, 128)
     };
 
-    /// A maintenance window's name, which the page shows.
+    /// The name of a maintenance window. The page shows it.
     WindowName(String) from String, |text| name(text, 128);
 
-    /// Any identifier of AWS.
+    /// An identifier of AWS, such as an API id, a function's name or a log group.
     Identifier(String) from String, |text| name(text, 1024);
 
-    /// The user name of basic authentication. By RFC 7617 the first colon ends it.
+    /// The user name of basic authentication. It contains no colon, because the first colon ends it
+    /// (RFC 7617).
     UserName(String) from Identifier, |Identifier(text)| {
         if text.contains(':') {
             return Err("a user name for basic authentication cannot contain a colon; remove it");
@@ -36,7 +37,7 @@ checked! {
         Ok(text)
     };
 
-    /// An AWS region code.
+    /// An AWS region code, such as `eu-west-1`.
     Region(String) from String, |text: String| {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let valid = text.contains('-') && text.chars().all(allowed);
@@ -55,13 +56,13 @@ checked! {
         valid_or(is_arn(&text), text, "an ARN", example)
     };
 
-    /// An `http` or `https` URL.
+    /// An `http` or `https` URL, parsed.
     HttpUrl(Url) from String, |text: String| http_url(&text);
 
-    /// An `http` or `https` URL, kept as written.
+    /// An `http` or `https` URL, kept as the text that was written.
     EndpointUrl(String) from String, |text: String| http_url(&text).map(|_| text);
 
-    /// A CloudWatch namespace: at most 255 ASCII characters, not one of AWS's own.
+    /// A CloudWatch namespace: at most 255 ASCII characters, without the prefix reserved by AWS.
     Namespace(String) from String, |text| {
         let text = name(text, 255)?;
         if text.starts_with("AWS/") || text.starts_with(':') || !text.is_ascii() {
@@ -73,14 +74,14 @@ checked! {
         Ok(text)
     };
 
-    /// A `tracing` filter.
+    /// A `tracing` filter, such as `info,probecause=debug`.
     LogFilter(String) from String, |text: String| {
         let parsed = tracing_subscriber::EnvFilter::builder().parse(&text);
         let valid = parsed.is_ok() && !text.trim().is_empty();
         valid_or(valid, text, "a log filter", "\"info\" or \"info,probecause=debug\"")
     };
 
-    /// A route key of API Gateway.
+    /// A route key of API Gateway, such as `GET /orders` or `$default`.
     Route(String) from String, |text: String| {
         let keyed = text.split_once(' ').is_some_and(|(method, path)| {
             method.chars().all(|c| c.is_ascii_uppercase()) && path.starts_with('/')
@@ -88,7 +89,7 @@ checked! {
         valid_or(keyed || text == "$default", text, "a route", "\"GET /orders\" or \"$default\"")
     };
 
-    /// The absolute path of control requests.
+    /// The absolute path to which control requests are sent.
     ControlPath(String) from String, |text: String| {
         // A URL treats a backslash as a slash, and two leading slashes name another host.
         let refused = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
@@ -97,7 +98,7 @@ checked! {
         valid_or(valid, text, "an absolute path on the target's host", example)
     };
 
-    /// An HTTP method in upper case.
+    /// An HTTP method in upper case, other than CONNECT.
     HttpMethod(String) from String, |text: String| {
         let upper = text.to_ascii_uppercase();
         match Method::from_bytes(text.as_bytes()) {
@@ -110,33 +111,33 @@ checked! {
         }
     };
 
-    /// `request.ip`.
+    /// The value of `request.ip`.
     IpVersionWord(IpVersion) from String, |text: String| choice(&text, &[
         ("any", IpVersion::Any),
         ("4", IpVersion::V4),
         ("6", IpVersion::V6),
     ]);
 
-    /// `log.format`.
+    /// The value of `log.format`.
     LogFormatWord(LogFormat) from String, |text: String| choice(&text, &[
         ("human", LogFormat::Human),
         ("json", LogFormat::Json),
     ]);
 
-    /// `cloudwatch.drift`.
+    /// The value of `cloudwatch.drift`.
     DriftWord(DriftPolicy) from String, |text: String| choice(&text, &[
         ("mend", DriftPolicy::Mend),
         ("leave", DriftPolicy::Leave),
     ]);
 
-    /// `aws.integration`.
+    /// The value of `aws.integration`.
     IntegrationWord(Integration) from String, |text: String| choice(&text, &[
         ("lambda", Integration::Lambda),
         ("http", Integration::Http),
         ("vpc-link", Integration::VpcLink),
     ]);
 
-    /// `aws.authorizer`.
+    /// The value of `aws.authorizer`.
     AuthorizerWord(Authorizer) from String, |text: String| choice(&text, &[
         ("none", Authorizer::None),
         ("lambda", Authorizer::Lambda),
@@ -144,7 +145,7 @@ checked! {
         ("iam", Authorizer::Iam),
     ]);
 
-    /// `alarm.missing`.
+    /// The value of `alarm.missing`.
     MissingDataWord(MissingData) from String, |text: String| choice(&text, &[
         ("ignore", MissingData::Ignore),
         ("breaching", MissingData::Breaching),
@@ -152,13 +153,13 @@ checked! {
         ("missing", MissingData::Missing),
     ]);
 
-    /// An item of `cloudwatch.metrics`.
+    /// The name of a metric: an item of `cloudwatch.metrics`.
     MetricWord(CloudWatchMetric) from String, |text: String| {
         choice(&text, &CloudWatchMetric::ALL.map(|metric| (metric.as_str(), metric)))
     };
 }
 
-/// Labels that the metrics use themselves.
+/// Names of labels that the metrics use themselves.
 const RESERVED_LABELS: [&str; 12] = [
     "target",
     "location",
@@ -174,7 +175,7 @@ const RESERVED_LABELS: [&str; 12] = [
     "version",
 ];
 
-/// Checks the key of a Prometheus label.
+/// Checks the name of a Prometheus label.
 pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     if RESERVED_LABELS.contains(&label) || label.starts_with("__") {
         return Err(format!(
@@ -192,7 +193,7 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks the key of an HTTP header.
+/// Checks the name of an HTTP header.
 pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), String> {
     match http::HeaderName::from_bytes(header.as_bytes()) {
         Ok(_) => Ok(()),
@@ -200,8 +201,8 @@ pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), Strin
     }
 }
 
-/// A text of 1 to `most` characters, without control characters and without whitespace at
-/// either end. The error does not quote it.
+/// Checks that a text has 1 to `most` characters, no control characters, and no whitespace at
+/// either end. The error does not quote the text.
 fn name(text: String, most: usize) -> Result<String, String> {
     let length = text.chars().count();
     if length == 0 {
@@ -224,13 +225,13 @@ fn valid_or(valid: bool, text: String, kind: &str, example: &str) -> Result<Stri
     Err(format!("{text:?} is not {kind}; write {example}"))
 }
 
-/// Whether the text is `arn:partition:service:region:account:resource`.
+/// Whether the text has the form `arn:partition:service:region:account:resource`.
 fn is_arn(text: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
-/// An `http` or `https` URL without credentials. The error never quotes the URL, which could
+/// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could
 /// contain a password.
 fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| {

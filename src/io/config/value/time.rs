@@ -17,7 +17,8 @@ pub(in crate::io::config) struct BoundedDuration<const MIN: u64, const MAX: u64>
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// Keeps sums of times and durations far from the limits of the clock.
+/// A year in seconds: the maximum of most durations. It keeps sums of times and durations far from
+/// the limits of the clock.
 const YEAR: u64 = 365 * DAY;
 
 /// A duration, possibly zero.
@@ -26,15 +27,16 @@ pub(in crate::io::config) type AnyDuration = BoundedDuration<0, YEAR>;
 /// A duration other than zero.
 pub(in crate::io::config) type PositiveDuration = BoundedDuration<1, YEAR>;
 
-/// Time between two probes. Shorter is load rather than monitoring; longer could never raise
-/// an alarm, which looks back at most a day.
+/// The time between two probes of a target, from a second to a day. Shorter is load rather than
+/// monitoring; longer could never raise an alarm, which looks back at most a day.
 pub(in crate::io::config) type Interval = BoundedDuration<1_000_000_000, DAY>;
 
-/// Time until evidence is read. CloudWatch keeps one-minute values for fifteen days, and a
-/// request is held in memory meanwhile, so a longer wait has no use.
+/// The time until evidence is read, at most a day. CloudWatch keeps one-minute values for fifteen
+/// days, and a request is held in memory meanwhile, so a longer wait has no use.
 pub(in crate::io::config) type EvidenceWait = BoundedDuration<1, DAY>;
 
-/// The length of a weekly maintenance window. A longer one would overlap with itself.
+/// The length of a weekly maintenance window, at most a week. A longer window would overlap with
+/// itself.
 pub(in crate::io::config) type WindowLength = BoundedDuration<1, { 7 * DAY }>;
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for BoundedDuration<MIN, MAX> {
@@ -79,7 +81,7 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
     }
 }
 
-/// A bound in its largest unit.
+/// Formats a bound in its largest unit.
 fn shown(bound: Duration) -> String {
     match bound.as_secs() {
         seconds if seconds % DAY == 0 => format!("{}d", seconds / DAY),
@@ -88,7 +90,7 @@ fn shown(bound: Duration) -> String {
     }
 }
 
-/// A TOML date or time, or text.
+/// A time written as a TOML date or time, or as text.
 #[derive(Debug)]
 struct TimeText(String);
 
@@ -106,19 +108,19 @@ impl<'de> Deserialize<'de> for TimeText {
 }
 
 checked! {
-    /// How long datapoints are kept.
+    /// The value of `cloudwatch.backlog`: how long unsent datapoints are kept.
     Backlog(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
         if (Duration::from_secs(HOUR)..=Duration::from_secs(13 * DAY)).contains(&duration) {
             return Ok(duration);
         }
         Err(format!(
-            "{} is not between \"1h\" and \"13d\"; CloudWatch refuses datapoints older than two \
-             weeks",
+            "{} is out of range; write a duration from \"1h\" to \"13d\", because CloudWatch rejects \
+             datapoints older than two weeks",
             humantime::format_duration(duration)
         ))
     };
 
-    /// The period of CloudWatch's metrics.
+    /// The value of `cloudwatch.resolution`: the period of the metrics in CloudWatch.
     Resolution(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
         if [10, 60].map(Duration::from_secs).contains(&duration) {
             return Ok(duration);
@@ -129,19 +131,19 @@ checked! {
         ))
     };
 
-    /// A point in time, with its offset from UTC.
+    /// A point in time, written with its offset from UTC.
     PointInTime(Timestamp) from TimeText, |TimeText(text)| text.parse().map_err(|_| format!(
         "{text:?} is not a point in time; write it with its offset, such as 2026-05-01T22:00:00Z"
     ));
 
-    /// A time of day.
+    /// A time of day, without a date.
     TimeOfDay(Time) from TimeText, |TimeText(text): TimeText| {
-        // The parser would accept a date in front and drop it.
+        // The parser would accept and ignore a date before the time.
         let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
         time.ok_or_else(|| format!("{text:?} is not a time of day; write \"22:00\""))
     };
 
-    /// A time zone of the IANA database.
+    /// The name of a time zone in the IANA database.
     ZoneName(TimeZone) from String, |text: String| TimeZone::get(&text).map_err(|_| format!(
         "{text:?} is not a time zone; write \"Europe/Berlin\" or \"UTC\""
     ));

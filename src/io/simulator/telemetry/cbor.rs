@@ -11,7 +11,7 @@ use aws_smithy_types::DateTime;
 use super::metrics::MetricKey;
 use super::query::{MetricDataQuery, MetricDataRequest, MetricDataResult};
 
-/// Decodes a request.
+/// Decodes a GetMetricData request.
 ///
 /// # Errors
 /// The codec's error if the body is not a valid request.
@@ -34,7 +34,7 @@ pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, Deserialize
     Ok(request)
 }
 
-/// Encodes the results.
+/// Encodes the results as the body of a response.
 pub(super) fn write_results(results: &[MetricDataResult]) -> Vec<u8> {
     let mut out = Encoder::new(Vec::new());
     out.map(2).str("Messages").array(0);
@@ -55,7 +55,7 @@ pub(super) fn write_results(results: &[MetricDataResult]) -> Vec<u8> {
     out.into_writer()
 }
 
-/// Encodes an error.
+/// Encodes an error as the body of a response.
 pub(super) fn write_error(code: &str, message: &str) -> Vec<u8> {
     let mut out = Encoder::new(Vec::new());
     out.map(2).str("__type").str(code);

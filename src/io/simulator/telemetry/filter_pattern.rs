@@ -1,12 +1,12 @@
 //! The subset of CloudWatch Logs filter patterns that lookups by request id need.
 //!
-//! Supports terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one key
-//! of a JSON line (`{ $.requestId = "…" }`, joined by `||`). Every other pattern is refused, so
-//! that no test relies on an unsupported one.
+//! Supports terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one key of a
+//! JSON line (`{ $.requestId = "…" }`, joined by `||`). Every other pattern is rejected, so that no
+//! test relies on an unsupported one.
 
 use serde_json::Value;
 
-/// A parsed pattern.
+/// A parsed filter pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FilterPattern {
     /// Lines that contain all terms of `all`, any of `any` (unless empty) and none of `none`.
@@ -20,7 +20,7 @@ pub(super) enum FilterPattern {
 }
 
 impl FilterPattern {
-    /// Parses a pattern; an empty one matches every line.
+    /// Parses a pattern. An empty pattern matches every line.
     ///
     /// # Errors
     /// A message that says what is not supported.
@@ -28,7 +28,7 @@ impl FilterPattern {
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('{') {
             let inner = inner.strip_suffix('}');
-            let inner = inner.ok_or("a JSON pattern ends with }")?;
+            let inner = inner.ok_or("the JSON pattern does not end with `}`; add it")?;
             let keys: Result<Vec<_>, String> = inner.split("||").map(comparison).collect();
             return Ok(Self::Keys(keys?));
         }
@@ -49,7 +49,7 @@ impl FilterPattern {
         Ok(Self::Terms { all, any, none })
     }
 
-    /// Whether a line matches.
+    /// Whether a line matches the pattern.
     pub(super) fn matches(&self, line: &str) -> bool {
         match self {
             Self::Terms { all, any, none } => {
@@ -69,12 +69,13 @@ impl FilterPattern {
     }
 }
 
-/// Splits off a term, which is quoted or ends at the next blank.
+/// Splits off the first term, which is quoted or ends at the next blank. Returns the term and the
+/// rest.
 fn word(text: &str) -> Result<(&str, &str), String> {
     if let Some(quoted) = text.strip_prefix('"') {
         return quoted
             .split_once('"')
-            .ok_or_else(|| "a quoted term has no end".to_owned());
+            .ok_or_else(|| "a quoted term does not end with a quote; add it".to_owned());
     }
     let plain = |c: char| c.is_alphanumeric() || c == '_';
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
@@ -85,7 +86,7 @@ fn word(text: &str) -> Result<(&str, &str), String> {
     Ok((term, after))
 }
 
-/// Parses one `$.key = "value"`.
+/// Parses one comparison `$.key = "value"` into the path and the value.
 fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     let unknown = || {
         format!(

@@ -1,4 +1,4 @@
-//! Stores the events of every log group and answers FilterLogEvents.
+//! Stores the events of every log group and handles FilterLogEvents.
 //!
 //! Requests and responses are JSON values of the `awsJson1_1` protocol; `service` handles HTTP.
 //! The oldest events are dropped beyond a limit.
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::super::api::ApiType;
 use super::filter_pattern::FilterPattern;
 
-/// An error: AWS's error code and a message.
+/// The error of a request: AWS's error code and a message.
 pub(super) type ApiError = (&'static str, String);
 
-/// The stored events, oldest first.
+/// The stored events of all log groups, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct LogEvents {
     events: VecDeque<LogEvent>,
@@ -24,20 +24,20 @@ pub(super) struct LogEvents {
 #[derive(Debug)]
 struct LogEvent {
     group: &'static str,
-    /// Milliseconds since 1970.
+    /// Time of the event, in milliseconds since 1970.
     at: i64,
     number: u64,
     message: String,
 }
 
-/// Events kept: half an hour of the demo, at half a kilobyte per event.
+/// Maximum number of events kept: half an hour of the demo, at half a kilobyte per event.
 const EVENTS_KEPT: usize = 5_000;
 
 /// Maximum and default number of events per page, from AWS's documentation.
 const MAX_PAGE: usize = 10_000;
 
 impl LogEvents {
-    /// Adds an event.
+    /// Adds an event to a log group. Drops the oldest event beyond the limit.
     pub(super) fn add(&mut self, group: &'static str, at: Timestamp, message: String) {
         self.written += 1;
         self.events.push_back(LogEvent {
@@ -51,10 +51,10 @@ impl LogEvents {
         }
     }
 
-    /// Answers one FilterLogEvents request.
+    /// Handles one FilterLogEvents request and returns the response.
     ///
     /// # Errors
-    /// An unknown group, or an unsupported pattern or parameter.
+    /// The group is unknown, or the pattern or a parameter is not supported.
     pub(super) fn filter(&self, request: &Value) -> Result<Value, ApiError> {
         let text = |key: &str| request.get(key).and_then(Value::as_str);
         let number = |key: &str| request.get(key).and_then(Value::as_i64);

@@ -12,10 +12,10 @@ use serde_json::json;
 use super::RequestRecord;
 use crate::io::simulator::api::{ApiType, Outcome};
 
-/// The rendering of an unset variable.
+/// The text that stands for an unset `$context` variable.
 const UNSET: &str = "-";
 
-/// The lines of one request, in order.
+/// Returns the log lines of one request, in order.
 pub(super) fn lines(record: &RequestRecord<'_>) -> Vec<String> {
     match record.api {
         ApiType::HttpApi => vec![access(record)],
@@ -23,7 +23,7 @@ pub(super) fn lines(record: &RequestRecord<'_>) -> Vec<String> {
     }
 }
 
-/// An HTTP API's access-log line, with `$context` names in the camel case of AWS's sample
+/// Renders an HTTP API's access-log line, with `$context` names in the camel case of AWS's sample
 /// formats. Every value is a string, as in a format with quoted variables.
 fn access(record: &RequestRecord<'_>) -> String {
     let route = record.route_key();
@@ -45,8 +45,8 @@ fn access(record: &RequestRecord<'_>) -> String {
     .to_string()
 }
 
-/// The integration's error message, the status that the Lambda service gave the API, and whether
-/// the integration's request id is set.
+/// Returns the integration's error message, the status that the Lambda service gave the API, and
+/// whether the integration's request id is set.
 fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
     let error = |text: &str| {
         format!(
@@ -63,21 +63,21 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: a REST API's text; the status is Lambda's own for a throttle.
+        // UNVERIFIED: the text is that of a REST API; the status is Lambda's own for a throttle.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
-        // UNVERIFIED: a REST API's text.
+        // UNVERIFIED: the text is that of a REST API.
         Outcome::Malformed => {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: a REST API's text. The integration's request id comes with Lambda's
-        // response, for which the gateway did not wait, so it is unset here.
+        // UNVERIFIED: the text is that of a REST API. The integration's request id comes with
+        // Lambda's response, for which the gateway did not wait, so it is unset here.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }
 }
 
-/// A REST API's execution-log lines, each with the request's id as its prefix.
+/// Renders a REST API's execution-log lines, each with the request's id as its prefix.
 fn execution(record: &RequestRecord<'_>) -> Vec<String> {
     let configuration = "Execution failed due to configuration error:";
     let own = record.invocation_id;
@@ -110,7 +110,7 @@ fn millis(time: Option<Duration>) -> String {
     time.map_or_else(|| UNSET.to_owned(), |time| time.as_millis().to_string())
 }
 
-/// `$context.requestTime`, in the common log format.
+/// Formats `$context.requestTime`, in the common log format.
 fn clf_time(at: Timestamp) -> String {
     at.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }

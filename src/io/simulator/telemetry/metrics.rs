@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 pub(super) struct MetricKey {
     pub(super) namespace: String,
     pub(super) name: String,
-    /// Sorted by name, so that the order in a request does not matter.
+    /// The dimensions, sorted by name so that the order in a request does not matter.
     pub(super) dimensions: BTreeMap<String, String>,
 }
 
-/// Computes a statistic of a period.
+/// A function that computes a statistic of a period.
 pub(super) type Statistic = fn(&PeriodStatistics) -> f64;
 
 /// The stored metrics. Times are Unix seconds.
@@ -32,11 +32,11 @@ pub(super) struct PeriodStatistics {
     max: f64,
 }
 
-/// Seconds per minute.
+/// The number of seconds in a minute.
 pub(super) const MINUTE: i64 = 60;
 
-/// Minutes kept per metric. Evidence looks back at most half an hour; three hours of all metrics
-/// of two APIs take some hundred kilobytes.
+/// Maximum number of minutes kept per metric. Evidence looks back at most half an hour; three hours
+/// of all metrics of two APIs take some hundred kilobytes.
 const MINUTES_KEPT: usize = 180;
 
 /// Looks up a statistic by its CloudWatch name; `None` if it is not supported.
@@ -64,8 +64,8 @@ impl MetricStore {
         }
     }
 
-    /// The datapoints of a metric from `from` (inclusive) to `to` (exclusive), oldest first, in
-    /// periods of `period` seconds aligned to the Unix epoch.
+    /// Returns the datapoints of a metric from `from` (inclusive) to `to` (exclusive), oldest
+    /// first, in periods of `period` seconds aligned to the Unix epoch.
     pub(super) fn read(
         &self,
         metric: &MetricKey,

@@ -35,11 +35,11 @@ struct State {
     metrics: MetricStore,
 }
 
-/// One answered request.
+/// What is known about one handled request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestRecord<'a> {
     pub(super) api: ApiType,
-    /// The path of the route that it reached.
+    /// The path of the route that the request reached; `None` if there was none.
     pub(super) route: Option<&'a str>,
     /// The request id in the response.
     pub(super) request_id: &'a str,
@@ -49,7 +49,7 @@ pub(super) struct RequestRecord<'a> {
     pub(super) status: u16,
     pub(super) body_length: usize,
     pub(super) began: Timestamp,
-    /// How long the gateway waited for Lambda; `None` if it did not call Lambda.
+    /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
     pub(super) integration: Option<Duration>,
     /// Time from the request to its response.
     pub(super) took: Duration,
@@ -59,7 +59,7 @@ pub(super) struct RequestRecord<'a> {
 type Dimensions = Vec<(&'static str, String)>;
 
 impl Telemetry {
-    /// Records one request.
+    /// Records one request in the logs and metrics.
     pub(super) fn record(&self, record: &RequestRecord<'_>) {
         let mut state = self.lock();
         let ended = Timestamp::now();
@@ -77,13 +77,13 @@ impl Telemetry {
 }
 
 impl RequestRecord<'_> {
-    /// The route key. Simulated routes are requested with GET.
+    /// Returns the key of the route. Simulated routes are requested with GET.
     fn route_key(&self) -> Option<String> {
         self.route.map(route_key)
     }
 }
 
-/// A route's key: `GET /orders`, or `$default` as it is.
+/// Returns a route's key: `GET /orders` for `/orders`, and `$default` unchanged.
 pub(super) fn route_key(route: &str) -> String {
     if route.starts_with('/') {
         format!("GET {route}")
@@ -120,7 +120,7 @@ fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     );
 }
 
-/// The dimension sets under which API Gateway publishes its metrics.
+/// Returns the dimension sets under which API Gateway publishes its metrics.
 fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
     let api = record.api;
     let stage = ("Stage", api.stage().to_owned());

@@ -1,7 +1,7 @@
-//! Answers GetMetricData from the stored metrics.
+//! Handles GetMetricData with the stored metrics.
 //!
 //! Supports statistics of single metrics. An expression, a percentile or a period that is not a
-//! whole number of minutes is refused rather than approximated.
+//! whole number of minutes is rejected rather than approximated.
 
 use super::metrics::{self, MINUTE, MetricKey, MetricStore};
 
@@ -11,7 +11,7 @@ pub(super) struct MetricDataRequest {
     pub(super) queries: Vec<MetricDataQuery>,
     pub(super) start: Option<i64>,
     pub(super) end: Option<i64>,
-    /// `ScanBy` is `TimestampAscending`; otherwise the newest datapoints come first.
+    /// Whether `ScanBy` is `TimestampAscending`; otherwise the newest datapoints come first.
     pub(super) oldest_first: bool,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct MetricDataQuery {
     pub(super) stat: String,
     pub(super) period: i64,
     pub(super) expression: bool,
-    /// `ReturnData` is false: the query only feeds expressions.
+    /// Whether `ReturnData` is false: the query only feeds expressions.
     pub(super) hidden: bool,
 }
 
@@ -33,14 +33,14 @@ pub(super) struct MetricDataQuery {
 pub(super) struct MetricDataResult {
     pub(super) id: String,
     pub(super) label: String,
-    /// Unix seconds and values.
+    /// The datapoints: Unix seconds and values.
     pub(super) points: Vec<(i64, f64)>,
 }
 
 /// Maximum number of queries per request, from AWS's documentation.
 const MAX_QUERIES: usize = 500;
 
-/// Answers a request.
+/// Handles a request and returns one result per visible query.
 ///
 /// # Errors
 /// A message that says what is invalid or unsupported.

@@ -1,8 +1,8 @@
 //! Serves CloudWatch and CloudWatch Logs on one loopback port, as far as evidence needs them.
 //!
-//! Answers GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`; every other
-//! operation gets an error in the format of its protocol. Plain HTTP without authentication,
-//! because nothing here is secret.
+//! Handles GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`; every other operation
+//! gets an error in the format of its protocol. Uses plain HTTP without authentication, because
+//! nothing here is secret.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -37,10 +37,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CBOR: &str = "application/cbor";
 const JSON: &str = "application/x-amz-json-1.1";
 
-/// The largest accepted request body: CloudWatch's own limit, 1 MB.
+/// Maximum size of a request body in bytes: CloudWatch's own limit, 1 MB.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// Serves the telemetry until it is aborted.
+/// Serves the telemetry until the task is aborted.
 pub(in crate::io::simulator) async fn serve(listener: TcpListener, telemetry: Arc<Telemetry>) {
     accept(listener, |stream| {
         serve_connection(stream, Arc::clone(&telemetry))
