@@ -1,4 +1,5 @@
-//! A whole daemon against the emulator, which then dies under it.
+//! A daemon against the emulator, which stops while the daemon runs. The daemon must keep its
+//! probe schedule and log the failure once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,28 +16,30 @@ use crate::support::cloudwatch::proxy::Proxy;
 use crate::support::loopback::serve;
 use crate::support::process::{Daemon, sum};
 
-/// Probed each second: enough slots in a few seconds to compare lags.
+/// Number of targets. Each is probed once per second, which gives enough probes in a few seconds to
+/// compare the lag of two daemons.
 const TARGETS: usize = 30;
 
-/// How long the schedule is watched after the emulator has stopped.
-const WATCHED: Duration = Duration::from_secs(15);
+/// How long the test measures the schedule after the emulator has stopped.
+const MEASURED_FOR: Duration = Duration::from_secs(15);
 
-/// How long the daemon may take to write the alarms of all targets: the emulator answers
-/// slowly on a loaded machine.
-const APPLIED_WITHIN: Duration = Duration::from_secs(60);
+/// Time limit for the daemon to write the alarms of all targets. The emulator responds slowly on a
+/// loaded machine.
+const APPLY_LIMIT: Duration = Duration::from_secs(60);
 
-/// A gateway in the words of the captures, throttled.
+/// Serves the response that API Gateway sends for a throttled function, as captured from AWS.
 async fn gateway() -> std::net::SocketAddr {
     let headers = [
         ("content-type", "application/json"),
         ("apigw-requestid", "K2ZRZgLwoAMEbag="),
     ];
     let body = r#"{"message":"Service Unavailable"}"#;
-    let answer = (StatusCode::SERVICE_UNAVAILABLE, headers, body);
-    let router = axum::Router::new().fallback(get(move || async move { answer }));
+    let response = (StatusCode::SERVICE_UNAVAILABLE, headers, body);
+    let router = axum::Router::new().fallback(get(move || async move { response }));
     serve(router).await
 }
 
+/// A configuration with all targets behind a gateway.
 fn config(location: &str, cloudwatch: &str, gateway: std::net::SocketAddr) -> String {
     let targets: String = (0..TARGETS)
         .map(|index| {
@@ -51,7 +54,8 @@ fn config(location: &str, cloudwatch: &str, gateway: std::net::SocketAddr) -> St
     )
 }
 
-/// Probes started and how late: the cumulative buckets of the lag.
+/// The cumulative buckets of the schedule lag: the number of started probes by upper bound in
+/// seconds.
 fn lag(metrics: &str) -> BTreeMap<String, f64> {
     let lines = metrics.lines().filter_map(|line| {
         let rest = line.strip_prefix("probecause_schedule_lag_seconds_bucket{le=\"")?;
@@ -61,22 +65,22 @@ fn lag(metrics: &str) -> BTreeMap<String, f64> {
     lines.collect()
 }
 
-/// Slots of all targets since the start: probes that started and probes that were missed.
-fn all_slots(metrics: &str) -> f64 {
+/// Number of scheduled probes since the start: started and missed ones.
+fn scheduled_probes(metrics: &str) -> f64 {
     lag(metrics)["+Inf"] + sum(metrics, "probecause_missed_total{")
 }
 
-/// The share of probes between two scrapes that started within 10 ms.
+/// The share of probes between two scrapes that started within 10 ms of their scheduled time.
 fn punctual(before: &str, after: &str) -> f64 {
     let (before, after) = (lag(before), lag(after));
     let between = |bound: &str| after[bound] - before[bound];
     between("0.01") / between("+Inf")
 }
 
-/// What the daemon applies is what the command line would: in the end nothing is left to do.
-/// The first alarm may fire while the daemon still writes those of its other targets.
-async fn plan_until_nothing_to_do(daemon: &Daemon) -> String {
-    let deadline = Instant::now() + APPLIED_WITHIN;
+/// Runs `alarms plan` until it finds no changes, and returns its output. The daemon applies the same
+/// plan as the command line, but the first alarm may fire before it has written all alarms.
+async fn plan_until_no_changes(daemon: &Daemon) -> String {
+    let deadline = Instant::now() + APPLY_LIMIT;
     loop {
         let plan = Command::new(env!("CARGO_BIN_EXE_probecause"))
             .args(["alarms", "plan", "--detailed-exitcode", "--config"])
@@ -86,18 +90,21 @@ async fn plan_until_nothing_to_do(daemon: &Daemon) -> String {
             .output()
             .await
             .unwrap();
-        let shown = String::from_utf8_lossy(&plan.stdout).into_owned();
+        let stdout = String::from_utf8_lossy(&plan.stdout).into_owned();
         if plan.status.code() == Some(0) {
-            return shown;
+            return stdout;
         }
-        assert!(Instant::now() < deadline, "still to do:\n{shown}");
+        assert!(
+            Instant::now() < deadline,
+            "timed out with pending changes:\n{stdout}"
+        );
         sleep(Duration::from_secs(1)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn a_daemon_keeps_its_schedule_when_cloudwatch_dies() {
+async fn a_daemon_keeps_its_schedule_while_cloudwatch_is_unreachable() {
     let emulator = Emulator::get().await;
     let proxy = Proxy::start(emulator.address).await;
     let location = format!("daemon-{}", std::process::id());
@@ -107,36 +114,45 @@ async fn a_daemon_keeps_its_schedule_when_cloudwatch_dies() {
     emulator
         .until(&alarm, StateValue::Alarm, Duration::from_secs(120), || {})
         .await;
-    // All targets fail at once, and CloudWatch accepts three alarm writes a second. A
-    // datapoint waits two seconds for its cause, so an alarm may fire before it names it.
+    // All targets fail at the same time, and CloudWatch accepts three alarm writes per second. A
+    // datapoint waits two seconds for its cause, so an alarm may fire before it names the cause.
     until_named(&emulator, &alarm, "lambda-throttled").await;
     let tags = emulator.tags(&alarm).await;
     assert_eq!(tags["probecause:target"], "t0", "{tags:?}");
 
-    let plan = plan_until_nothing_to_do(&daemon).await;
+    let plan = plan_until_no_changes(&daemon).await;
     assert!(plan.contains("0 to create"), "{plan}");
 
-    // Beside a daemon without CloudWatch: whatever else this machine does delays both.
+    // A second daemon without CloudWatch is the control: load on this machine delays both.
     let text = config("control", "http://127.0.0.1:9", gateway().await);
     let control = Daemon::start(&text.replace("enabled = true", "enabled = false")).await;
-    let all = |text: &str| lag(text)["+Inf"] >= TARGETS as f64;
+    let all_probed = |text: &str| lag(text)["+Inf"] >= TARGETS as f64;
     drop(emulator);
-    let began = (
-        daemon.metrics_until(all).await,
-        control.metrics_until(all).await,
+    let before = (
+        daemon.metrics_until(all_probed).await,
+        control.metrics_until(all_probed).await,
     );
-    sleep(WATCHED).await;
-    let ended = (daemon.get("/metrics").await, control.get("/metrics").await);
-    let (own, other) = (punctual(&began.0, &ended.0), punctual(&began.1, &ended.1));
-    println!("within 10 ms of their slot: {own:.4}, without CloudWatch {other:.4}");
-    assert!(own >= other - 0.1, "CloudWatch delays the schedule");
-    // Both saw as many slots, with a probe or without; the scrapes are moments apart.
-    let slots = |(began, ended): (&str, &str)| all_slots(ended) - all_slots(began);
-    let (own, other) = (slots((&began.0, &ended.0)), slots((&began.1, &ended.1)));
-    let apart = 3.0 * TARGETS as f64;
+    sleep(MEASURED_FOR).await;
+    let after = (daemon.get("/metrics").await, control.get("/metrics").await);
+    let (measured, baseline) = (punctual(&before.0, &after.0), punctual(&before.1, &after.1));
+    println!(
+        "probes within 10 ms of the schedule: {measured:.4}, without CloudWatch: {baseline:.4}"
+    );
     assert!(
-        (own - other).abs() <= apart,
-        "{own} slots, without CloudWatch {other}"
+        measured >= baseline - 0.1,
+        "the CloudWatch failure delays the schedule"
+    );
+    // Both scheduled about the same number of probes; the scrapes are not simultaneous.
+    let scheduled =
+        |(before, after): (&str, &str)| scheduled_probes(after) - scheduled_probes(before);
+    let (measured, baseline) = (
+        scheduled((&before.0, &after.0)),
+        scheduled((&before.1, &after.1)),
+    );
+    let tolerance = 3.0 * TARGETS as f64;
+    assert!(
+        (measured - baseline).abs() <= tolerance,
+        "{measured} scheduled probes, without CloudWatch: {baseline}"
     );
 
     assert_eq!(daemon.terminate().await, Some(0));
@@ -145,12 +161,12 @@ async fn a_daemon_keeps_its_schedule_when_cloudwatch_dies() {
         log.push_str(&line);
         log.push('\n');
     }
-    let said = log
+    let errors = log
         .lines()
         .filter(|line| line.contains("ERROR") && line.contains("PutMetricData"));
     assert_eq!(
-        said.count(),
+        errors.count(),
         1,
-        "that CloudWatch is gone is said once:\n{log}"
+        "the failure of PutMetricData must be logged once:\n{log}"
     );
 }

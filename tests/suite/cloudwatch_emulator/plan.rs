@@ -1,7 +1,7 @@
-//! Alarms of single causes, and alarms that somebody changed or deleted by hand.
+//! Per-cause alarms, and alarms that were changed or deleted by hand (drift).
 //!
-//! By the command line and by the daemon, each under both policies. The daemon looks at
-//! its alarms each second here instead of every ten minutes.
+//! Tests the command line and the daemon, each with both drift policies. The daemon checks its
+//! alarms every second here instead of every ten minutes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,8 @@ use crate::support::cloudwatch::reports::{failed, passed, settings, target};
 
 const THROTTLED: &str = "lambda-throttled";
 
-/// A target whose throttling has an alarm of its own.
-fn routed(name: &str) -> Arc<Target> {
+/// A target with per-cause alarms for two causes.
+fn target_with_cause_alarms(name: &str) -> Arc<Target> {
     let mut target = target(name);
     target.alarm.causes = [(THROTTLED, "capacity"), ("forbidden", "platform")]
         .map(|(cause, topic)| CauseAlarm {
@@ -38,13 +38,14 @@ fn routed(name: &str) -> Arc<Target> {
     Arc::new(target)
 }
 
-fn with(location: &str, endpoint: &str, drift: DriftPolicy) -> Settings {
-    let mut settings = settings(location, endpoint, vec![routed("orders")]);
+/// Settings with one target, `orders`, and a drift policy.
+fn settings_with(location: &str, endpoint: &str, drift: DriftPolicy) -> Settings {
+    let mut settings = settings(location, endpoint, vec![target_with_cause_alarms("orders")]);
     settings.cloudwatch.drift = drift;
     settings
 }
 
-/// A sink that looks at its alarms each second.
+/// Starts a sink that checks its alarms every second.
 fn start(settings: Arc<Settings>, metrics: &DaemonMetrics) -> CloudWatchSink {
     let store = Store::disabled(metrics.store_metrics());
     let base = Some(emulator::config());
@@ -57,35 +58,36 @@ fn start(settings: Arc<Settings>, metrics: &DaemonMetrics) -> CloudWatchSink {
     )
 }
 
-/// The names of the alarms of `orders` and of its two causes.
+/// The names of the alarm of `orders` and of its two per-cause alarms.
 fn names(location: &str) -> [String; 3] {
-    let of_cause = |cause| {
+    let cause_alarm = |cause| {
         let cause = CauseId::new(cause).unwrap();
         alarm::cause_alarm_name(location, "orders", &cause)
     };
     [
         alarm::target_alarm_name(location, "orders"),
-        of_cause(THROTTLED),
-        of_cause("forbidden"),
+        cause_alarm(THROTTLED),
+        cause_alarm("forbidden"),
     ]
 }
 
-async fn until(what: &str, test: impl AsyncFn() -> bool) {
-    let begun = Instant::now();
-    while !test().await {
-        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+/// Waits until a condition holds; panics with `what` after [`PATIENCE`].
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "timed out waiting for {what}");
         sleep(Duration::from_millis(300)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn what_was_changed_by_hand_is_mended_or_left_by_apply() {
+async fn apply_reverts_or_keeps_manual_changes_as_the_drift_policy_says() {
     let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let here = &format!("drift-{}", std::process::id());
-    let mend = with(here, &proxy.url(), DriftPolicy::Mend);
-    let leave = with(here, &proxy.url(), DriftPolicy::Leave);
+    let revert = settings_with(here, &proxy.url(), DriftPolicy::Mend);
+    let keep = settings_with(here, &proxy.url(), DriftPolicy::Leave);
     let [orders, throttled, forbidden] = names(here);
     let apply = Action::Apply { common: common() };
     let plan = Action::Plan {
@@ -93,7 +95,7 @@ async fn what_was_changed_by_hand_is_mended_or_left_by_apply() {
         detailed_exitcode: true,
     };
 
-    let (exit, text) = act(&apply, &mend).await;
+    let (exit, text) = act(&apply, &revert).await;
     assert_eq!(exit, Exit::Fine);
     assert_eq!(
         text,
@@ -103,35 +105,38 @@ async fn what_was_changed_by_hand_is_mended_or_left_by_apply() {
         )
     );
     assert_eq!(proxy.writes(), 4);
-    assert_eq!(act(&apply, &mend).await.1, "nothing to do\n");
-    check_routes(&emulator, &throttled).await;
+    assert_eq!(act(&apply, &revert).await.1, "nothing to do\n");
+    check_cause_alarm(&emulator, &throttled).await;
 
-    emulator.silence(&throttled).await;
-    let (exit, text) = act(&plan, &leave).await;
-    assert_eq!(exit, Exit::Fine, "nothing that apply would do");
+    emulator.disable_actions(&throttled).await;
+    let (exit, text) = act(&plan, &keep).await;
+    assert_eq!(exit, Exit::Fine, "apply would change nothing");
     assert!(
         text.starts_with(&format!("= {throttled} (changed by hand")),
         "{text}"
     );
-    assert_eq!(act(&apply, &leave).await.1, "nothing to do\n");
-    assert_eq!(proxy.writes(), 4, "somebody's change was written over");
+    assert_eq!(act(&apply, &keep).await.1, "nothing to do\n");
+    assert_eq!(proxy.writes(), 4, "apply overwrote the manual change");
 
-    let (exit, text) = act(&plan, &mend).await;
+    let (exit, text) = act(&plan, &revert).await;
     assert_eq!(exit, Exit::Bad);
     assert!(
         text.starts_with(&format!("~ {throttled} (changed by hand")),
         "{text}"
     );
-    assert_eq!(act(&apply, &mend).await.1, format!("update {throttled}\n"));
-    assert_eq!(act(&apply, &mend).await.1, "nothing to do\n");
+    assert_eq!(
+        act(&apply, &revert).await.1,
+        format!("update {throttled}\n")
+    );
+    assert_eq!(act(&apply, &revert).await.1, "nothing to do\n");
     assert_eq!(
         emulator.describe(&throttled).await.actions_enabled,
         Some(true)
     );
 
-    // A cause taken from the list: its alarm is pruned, and no other.
+    // One cause is removed from the configuration. Only its alarm is pruned.
     let mut fewer = target("orders");
-    fewer.alarm.causes = mend.targets[0].alarm.causes[..1].to_vec();
+    fewer.alarm.causes = revert.targets[0].alarm.causes[..1].to_vec();
     let fewer = settings(here, &proxy.url(), vec![Arc::new(fewer)]);
     let prune = Action::Prune {
         common: common(),
@@ -141,72 +146,78 @@ async fn what_was_changed_by_hand_is_mended_or_left_by_apply() {
     assert_eq!(text, format!("- {forbidden}\n1 removed\n"));
 }
 
-/// The alarm of one cause, as it was applied.
-async fn check_routes(emulator: &Emulator, alarm: &str) {
-    let one = emulator.describe(alarm).await;
-    let dimensions = one.dimensions().iter().filter_map(|d| d.name());
+/// Checks the dimensions, missing-data treatment and actions of a per-cause alarm.
+async fn check_cause_alarm(emulator: &Emulator, alarm: &str) {
+    let described = emulator.describe(alarm).await;
+    let dimensions = described.dimensions().iter().filter_map(|d| d.name());
     assert_eq!(
         dimensions.collect::<Vec<_>>(),
         ["Target", "Location", "Cause"]
     );
-    assert_eq!(one.treat_missing_data(), Some("notBreaching"));
+    assert_eq!(described.treat_missing_data(), Some("notBreaching"));
     assert_eq!(
-        one.alarm_actions(),
+        described.alarm_actions(),
         ["arn:aws:sns:eu-west-1:000000000000:capacity"]
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn the_daemon_mends_what_was_changed_by_hand_without_reading_tags_again() {
+async fn the_daemon_reverts_manual_changes_without_reading_tags_again() {
     let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let here = &format!("mends-{}", std::process::id());
-    let settings = Arc::new(with(here, &proxy.url(), DriftPolicy::Mend));
+    let settings = Arc::new(settings_with(here, &proxy.url(), DriftPolicy::Mend));
     let metrics = DaemonMetrics::new().unwrap();
     let sink = start(settings, &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
     sleep(Duration::from_secs(2)).await;
-    let reads = |proxy: &Proxy| {
+    let tag_reads = |proxy: &Proxy| {
         let calls = proxy.calls().into_iter();
         calls
             .filter(|c| c.operation == "ListTagsForResource")
             .count()
     };
-    let before = reads(&proxy);
+    let before = tag_reads(&proxy);
     sleep(Duration::from_secs(4)).await;
     assert_eq!(
-        reads(&proxy),
+        tag_reads(&proxy),
         before,
         "tags of known alarms were read again"
     );
 
-    emulator.silence(&throttled).await;
+    emulator.disable_actions(&throttled).await;
     emulator.until_actions(&throttled, true, PATIENCE).await;
     emulator.delete(&orders).await;
     emulator.until_actions(&orders, true, PATIENCE).await;
-    until("mended", async || metrics.alarms_drifted.get() == 0).await;
+    until("the changes to be reverted", async || {
+        metrics.alarms_drifted.get() == 0
+    })
+    .await;
     assert_eq!(emulator.tags(&orders).await["probecause:cause"], "none");
     sink.shutdown(Duration::from_secs(5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn the_daemon_leaves_what_was_changed_by_hand_and_still_names_the_cause() {
+async fn the_daemon_keeps_manual_changes_and_still_names_the_cause() {
     let emulator = Emulator::shared().await;
     let proxy = Proxy::start(emulator.address).await;
     let here = &format!("leaves-{}", std::process::id());
-    let configured = with(here, &proxy.url(), DriftPolicy::Leave);
+    let configured = settings_with(here, &proxy.url(), DriftPolicy::Leave);
     let settings = Arc::new(configured);
     let target = Arc::clone(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
     let sink = start(Arc::clone(&settings), &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
-    emulator.silence(&orders).await;
+    emulator.disable_actions(&orders).await;
     emulator.delete(&forbidden).await;
-    until("found", async || metrics.alarms_drifted.get() == 2).await;
+    until("the drift to be detected", async || {
+        metrics.alarms_drifted.get() == 2
+    })
+    .await;
 
     sink.publish(&passed(&target, here));
     sink.publish(&failed(&target, here, 2, THROTTLED));
@@ -223,19 +234,23 @@ async fn the_daemon_leaves_what_was_changed_by_hand_and_still_names_the_cause() 
             .contains("orders: The function had no capacity")
     })
     .await;
-    let now = emulator.describe(&orders).await;
+    let described = emulator.describe(&orders).await;
     assert_eq!(
-        now.actions_enabled,
+        described.actions_enabled,
         Some(false),
-        "somebody's change is gone"
+        "the daemon reverted the manual change"
     );
-    assert!(now.alarm_description.unwrap().contains(THROTTLED));
+    assert!(described.alarm_description.unwrap().contains(THROTTLED));
     let tags = emulator.tags(&throttled).await;
     assert_eq!(tags["probecause:target"], "orders");
-    assert!(!emulator.exists(&forbidden).await, "it was made again");
+    assert!(
+        !emulator.exists(&forbidden).await,
+        "the daemon recreated the deleted alarm"
+    );
     assert_eq!(metrics.alarms_drifted.get(), 2);
 
-    // A removed target's alarm, silenced by us, is no change by hand when it is back.
+    // The daemon disables the alarms of a removed target. This does not count as a manual change
+    // when the target is added again.
     let mut without = (*settings).clone();
     without.targets.clear();
     sink.configure(Arc::new(without));
@@ -247,11 +262,11 @@ async fn the_daemon_leaves_what_was_changed_by_hand_and_still_names_the_cause() 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the CloudWatch emulator: run by tests/run"]
-async fn a_group_incident_is_written_once_and_targets_say_the_rest_afterwards() {
+async fn target_alarms_name_the_cause_only_after_the_group_incident_ends() {
     let emulator = Emulator::shared().await;
     let here = &format!("group-{}", std::process::id());
     let endpoint = format!("http://{}", emulator.address);
-    let settings = Arc::new(with(here, &endpoint, DriftPolicy::Mend));
+    let settings = Arc::new(settings_with(here, &endpoint, DriftPolicy::Mend));
     let target = Arc::clone(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
     let sink = start(settings, &metrics);
@@ -268,19 +283,34 @@ async fn a_group_incident_is_written_once_and_targets_say_the_rest_afterwards() 
     sink.publish(&report);
     let heartbeat = alarm::heartbeat_name(here, 0);
     let cause = async |alarm: &str| emulator.tags(alarm).await["probecause:cause"].clone();
-    until("the group", async || cause(&heartbeat).await == THROTTLED).await;
-    until("its description", async || {
-        let said = emulator.describe(&heartbeat).await.alarm_description;
-        said.unwrap()
+    until("the cause of the group", async || {
+        cause(&heartbeat).await == THROTTLED
+    })
+    .await;
+    until("the description of the group", async || {
+        let description = emulator.describe(&heartbeat).await.alarm_description;
+        description
+            .unwrap()
             .starts_with("All targets fail: The function had no capacity")
     })
     .await;
     sleep(Duration::from_secs(3)).await;
-    assert_eq!(cause(&orders).await, "none", "its words rest");
-    assert_eq!(metrics.alarm_updates_late.get(), 0, "resting is not late");
+    assert_eq!(
+        cause(&orders).await,
+        "none",
+        "the update is suppressed during the group incident"
+    );
+    assert_eq!(
+        metrics.alarm_updates_late.get(),
+        0,
+        "a suppressed update is not late"
+    );
 
     sink.group(None);
-    until("the target", async || cause(&throttled).await == THROTTLED).await;
+    until("the cause of the target", async || {
+        cause(&throttled).await == THROTTLED
+    })
+    .await;
     assert_eq!(cause(&orders).await, THROTTLED);
     assert_eq!(cause(&heartbeat).await, "none");
     assert_eq!(cause(&forbidden).await, "none");

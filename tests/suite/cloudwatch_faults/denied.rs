@@ -1,5 +1,4 @@
-//! One alarm that may not be written, or one call that is not allowed, holds back nothing
-//! else.
+//! AWS denies writes to one alarm, or one operation. The updates of all other alarms stay on time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,32 +11,33 @@ use crate::cloudwatch_faults::config;
 use crate::cloudwatch_faults::server::{Server, arn};
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
 
-/// Waits for something that is to come soon.
-/// How long a test waits for what must happen, however slow the machine is.
+/// Time limit of a wait. It is much longer than any expected wait, for a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for a condition.
-pub(crate) async fn until(what: &str, wanted: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !wanted() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+/// Waits until a condition holds; panics with `what` after [`PATIENCE`].
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "timed out waiting for {what}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-pub(crate) fn says(server: &Server, alarm: &str, cause: &str) -> bool {
-    let said = server.said.lock().unwrap();
-    said.get(alarm).is_some_and(|text| text.contains(cause))
+/// Whether an alarm exists and its description contains a text.
+pub(crate) fn description_contains(server: &Server, alarm: &str, text: &str) -> bool {
+    let descriptions = server.descriptions.lock().unwrap();
+    let description = descriptions.get(alarm);
+    description.is_some_and(|description| description.contains(text))
 }
 
 #[tokio::test]
-async fn an_alarm_that_is_denied_keeps_no_other_from_naming_its_cause_in_time() {
+async fn a_denied_alarm_does_not_delay_the_causes_of_other_alarms() {
     let server = Server {
         denied: Some("forbidden"),
         ..Server::default()
     };
     let endpoint = server.clone().start().await;
-    // In the order of the configuration the forbidden one comes first.
+    // The forbidden target comes first in the configuration.
     let names = ["forbidden", "orders", "payments"];
     let targets: Vec<_> = names.map(|name| Arc::new(target(name))).into();
     let settings = Arc::new(settings("here", &endpoint, targets.clone()));
@@ -46,22 +46,25 @@ async fn an_alarm_that_is_denied_keeps_no_other_from_naming_its_cause_in_time() 
     for target in &targets {
         sink.publish(&passed(target, "here"));
     }
-    until("the alarms of the others", || {
-        server.said.lock().unwrap().len() == 3
+    until("the other alarms and the heartbeat alarm", || {
+        server.descriptions.lock().unwrap().len() == 3
     })
     .await;
 
-    // The forbidden one fails first, and then the others.
+    // The forbidden target fails first, then the others.
     for target in &targets {
         sink.publish(&failed(target, "here", 2, "lambda-throttled").again());
     }
     for alarm in ["probecause here orders", "probecause here payments"] {
-        until(alarm, || says(&server, alarm, "lambda-throttled")).await;
+        until(alarm, || {
+            description_contains(&server, alarm, "lambda-throttled")
+        })
+        .await;
     }
     let late = metrics.alarm_updates_late.get();
-    assert_eq!(late, 1, "the forbidden one alone is late");
+    assert_eq!(late, 1, "only the update of the forbidden alarm is late");
 
-    // A recovery, which is not urgent, is written as well.
+    // The sink still accepts the recoveries and shuts down.
     for target in &targets {
         sink.publish(&passed(target, "here").again());
     }
@@ -69,7 +72,7 @@ async fn an_alarm_that_is_denied_keeps_no_other_from_naming_its_cause_in_time() 
 }
 
 #[tokio::test]
-async fn alarms_that_cannot_be_silenced_keep_no_other_from_naming_its_cause() {
+async fn a_denied_disable_call_does_not_delay_the_causes_of_other_alarms() {
     let server = Server {
         denied: Some("DisableAlarmActions"),
         ..Server::default()
@@ -80,25 +83,28 @@ async fn alarms_that_cannot_be_silenced_keep_no_other_from_naming_its_cause() {
     let one = settings("here", &endpoint, vec![Arc::clone(&orders)]);
     let metrics = DaemonMetrics::new().unwrap();
     let sink = CloudWatchSink::start_with(Arc::new(both), metrics.clone(), Some(config()));
-    until("both alarms", || server.said.lock().unwrap().len() == 3).await;
+    until("both target alarms and the heartbeat alarm", || {
+        server.descriptions.lock().unwrap().len() == 3
+    })
+    .await;
     sink.configure(Arc::new(one));
-    let asked = metrics
+    let denied_calls = metrics
         .cloudwatch_requests
         .with_label_values(&["DisableAlarmActions", "denied"]);
-    until("the denied call", || asked.get() == 1).await;
+    until("the denied call", || denied_calls.get() == 1).await;
     sink.publish(&passed(&orders, "here"));
     sink.publish(&failed(&orders, "here", 2, "lambda-throttled").again());
     until("the cause", || {
-        says(&server, "probecause here orders", "lambda-throttled")
+        description_contains(&server, "probecause here orders", "lambda-throttled")
     })
     .await;
-    assert_eq!(asked.get(), 1, "asked for again and again");
+    assert_eq!(denied_calls.get(), 1, "the denied call is repeated");
     sink.shutdown(Duration::from_secs(3)).await;
 }
 
-/// An alarm whose writing was cut off may have been made all the same.
+/// A write whose response is lost may still have created the alarm.
 #[tokio::test]
-async fn an_alarm_that_was_never_read_is_silenced_if_it_proves_to_be_ours() {
+async fn an_unread_alarm_is_disabled_only_if_its_tags_show_that_the_daemon_owns_it() {
     let server = Server {
         denied: Some("PutMetricAlarm"),
         ..Server::default()
@@ -108,7 +114,11 @@ async fn an_alarm_that_was_never_read_is_silenced_if_it_proves_to_be_ours() {
         let tags = [(tag.to_owned(), "true".into())];
         let tags = tags.into_iter().collect();
         server.tags.lock().unwrap().insert(arn(&alarm), tags);
-        server.said.lock().unwrap().insert(alarm, String::new());
+        server
+            .descriptions
+            .lock()
+            .unwrap()
+            .insert(alarm, String::new());
     }
     let endpoint = server.clone().start().await;
     let names = ["ours", "foreign", "missing"];
@@ -122,14 +132,14 @@ async fn an_alarm_that_was_never_read_is_silenced_if_it_proves_to_be_ours() {
         .with_label_values(&["PutMetricAlarm", "denied"]);
     until("the denied writes", || puts.get() > 0).await;
     sink.configure(Arc::new(none));
-    until("a silenced alarm", || {
-        !server.silenced.lock().unwrap().is_empty()
+    until("an alarm with disabled actions", || {
+        !server.disabled.lock().unwrap().is_empty()
     })
     .await;
     sink.shutdown(Duration::from_secs(3)).await;
-    let silenced = server.silenced.lock().unwrap();
+    let disabled = server.disabled.lock().unwrap();
     assert_eq!(
-        silenced.iter().collect::<Vec<_>>(),
+        disabled.iter().collect::<Vec<_>>(),
         ["probecause here ours"]
     );
 }

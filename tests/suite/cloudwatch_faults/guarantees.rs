@@ -1,8 +1,8 @@
-//! Two guarantees about urgent alarm updates that every change of the code must keep.
+//! Two guarantees about urgent alarm updates.
 //!
-//! An update of an alarm that is about to fire never waits for a full read of the account.
-//! A datapoint waits at most two seconds for its cause, and not at all for a failing call.
-//! Both hold here against a server whose calls never end, so no speed is measured.
+//! The update of an alarm that is about to fire never waits for a full read of the account. A
+//! datapoint waits at most two seconds for its cause, and does not wait for a failed call. The
+//! server hangs or fails these calls, so the tests do not depend on its speed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,12 +12,12 @@ use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 
 use crate::cloudwatch_faults::config;
-use crate::cloudwatch_faults::denied::{says, until};
-use crate::cloudwatch_faults::server::{Answer, Server};
+use crate::cloudwatch_faults::denied::{description_contains, until};
+use crate::cloudwatch_faults::server::{Reply, Server};
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
 
 #[tokio::test]
-async fn an_urgent_update_never_waits_for_a_full_read() {
+async fn an_urgent_update_does_not_wait_for_a_full_read() {
     let server = Server::default();
     let endpoint = server.clone().start().await;
     let target = Arc::new(target("orders"));
@@ -26,9 +26,12 @@ async fn an_urgent_update_never_waits_for_a_full_read() {
     second.cloudwatch.namespace = "Other".to_owned();
     let metrics = DaemonMetrics::new().unwrap();
     let sink = CloudWatchSink::start_with(Arc::new(first), metrics.clone(), Some(config()));
-    until("the alarm", || says(&server, "probecause here orders", "")).await;
+    until("the alarm", || {
+        description_contains(&server, "probecause here orders", "")
+    })
+    .await;
 
-    // A reload has the account read again, and this read never ends.
+    // A reload starts another full read of the account, and the server never responds to it.
     server.full_reads_hang.store(true, Ordering::Relaxed);
     let before = server.full_reads.load(Ordering::Relaxed);
     sink.configure(Arc::new(second));
@@ -39,7 +42,7 @@ async fn an_urgent_update_never_waits_for_a_full_read() {
     sink.publish(&passed(&target, "here"));
     sink.publish(&failed(&target, "here", 2, "lambda-throttled").again());
     until("the cause", || {
-        says(&server, "probecause here orders", "lambda-throttled")
+        description_contains(&server, "probecause here orders", "lambda-throttled")
     })
     .await;
     until("the datapoint", || down(&server, "orders")).await;
@@ -47,14 +50,14 @@ async fn an_urgent_update_never_waits_for_a_full_read() {
 }
 
 #[tokio::test]
-async fn a_datapoint_is_sent_although_its_cause_cannot_be_written() {
-    for alarms in [
-        Answer::Hang,
-        Answer::fault(403, "AccessDeniedException", "no"),
-        Answer::fault(500, "InternalServiceFault", "oops"),
+async fn a_datapoint_is_sent_even_if_its_cause_cannot_be_written() {
+    for alarm_reply in [
+        Reply::Hang,
+        Reply::fault(403, "AccessDeniedException", "no"),
+        Reply::fault(500, "InternalServiceFault", "oops"),
     ] {
         let server = Server {
-            alarms: Some(alarms),
+            alarm_reply: Some(alarm_reply),
             ..Server::default()
         };
         let endpoint = server.clone().start().await;
@@ -64,16 +67,16 @@ async fn a_datapoint_is_sent_although_its_cause_cannot_be_written() {
         let sink = CloudWatchSink::start_with(Arc::new(settings), metrics.clone(), Some(config()));
         sink.publish(&failed(&target, "here", 2, "lambda-throttled"));
         until("the datapoint", || down(&server, "orders")).await;
-        assert_eq!(metrics.alarm_updates_late.get(), 1, "{alarms:?}");
+        assert_eq!(metrics.alarm_updates_late.get(), 1, "{alarm_reply:?}");
         sink.shutdown(Duration::from_secs(3)).await;
     }
 }
 
-/// Whether CloudWatch has received a 1 for `Down` of a target.
+/// Whether the server has received the value 1 for the metric `Down` of a target.
 fn down(server: &Server, target: &str) -> bool {
-    let taken = server.taken.lock().unwrap();
-    let mut points = taken.keys();
-    points.any(|(name, datum)| {
+    let datapoints = server.datapoints.lock().unwrap();
+    let mut keys = datapoints.keys();
+    keys.any(|(name, datum)| {
         name == target && datum.contains("\"Down\"") && datum.contains("\"Value\":1")
     })
 }

@@ -1,7 +1,7 @@
-//! The CloudWatch sink when CloudWatch misbehaves: throttling, 500s, silence, refusals.
+//! The CloudWatch sink against a server that throttles, fails, does not respond or denies calls.
 //!
-//! An in-process server stands in only to fail in ways that an emulator cannot; what
-//! works is shown against the emulator.
+//! The server runs in the test process and injects faults that the emulator does not have.
+//! `cloudwatch_emulator` tests the sink without faults.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,17 +20,17 @@ mod server;
 mod table;
 
 use denied::{PATIENCE, until};
-use server::{Answer, Server};
+use server::{Reply, Server};
 
 use reports::{Again as _, failed, passed, settings, target};
 use sdk::config;
 
-/// A target goes down under the given faults; returns the metrics once everything was sent.
+/// Publishes one passed and one failed probe to a faulty server, waits until all datapoints are
+/// sent, and returns the metrics.
 ///
-/// Server and sink share one thread, so a `publish` that waited for the server would never
-/// return.
+/// Server and sink share one thread, so a `publish` that waits for the server never returns.
 #[cfg(test)]
-async fn check(server: Server) -> DaemonMetrics {
+async fn publish_a_failure(server: Server) -> DaemonMetrics {
     let endpoint = server.start().await;
     let target = Arc::new(target("orders"));
     let settings = Arc::new(settings("here", &endpoint, vec![Arc::clone(&target)]));
@@ -38,7 +38,7 @@ async fn check(server: Server) -> DaemonMetrics {
     let sink = CloudWatchSink::start_with(settings, metrics.clone(), Some(config()));
     sink.publish(&passed(&target, "here"));
     sink.publish(&failed(&target, "here", 2, "lambda-throttled").again());
-    until("everything is sent", || {
+    until("all datapoints to be sent", || {
         count(&metrics, "PutMetricData", "ok") > 0 && metrics.spool_datapoints.get() == 0
     })
     .await;
@@ -47,6 +47,7 @@ async fn check(server: Server) -> DaemonMetrics {
     metrics
 }
 
+/// Number of CloudWatch requests by operation and outcome.
 #[cfg(test)]
 fn count(metrics: &DaemonMetrics, operation: &str, outcome: &str) -> u64 {
     metrics
@@ -55,28 +56,28 @@ fn count(metrics: &DaemonMetrics, operation: &str, outcome: &str) -> u64 {
         .get()
 }
 
-/// The number of datapoints of a metric that the server has received.
+/// Number of datapoints of a metric that the server has received, including repeated ones.
 #[cfg(test)]
 fn received(server: &Server, metric: &str) -> usize {
     let metric = format!("\"{metric}\"");
-    let taken = server.taken.lock().unwrap();
-    let of_metric = taken
+    let datapoints = server.datapoints.lock().unwrap();
+    let of_metric = datapoints
         .iter()
         .filter(|((_, datum), _)| datum.contains(&metric));
-    of_metric.map(|(_, times)| times).sum()
+    of_metric.map(|(_, count)| count).sum()
 }
 
 #[tokio::test]
-async fn throttling_and_faults_are_tried_again_and_lose_nothing() {
+async fn throttled_and_failed_requests_are_retried_without_loss() {
     let faults = [
-        Answer::fault(400, "ThrottlingException", "Rate exceeded"),
-        Answer::fault(500, "InternalServiceFault", ""),
+        Reply::fault(400, "ThrottlingException", "Rate exceeded"),
+        Reply::fault(500, "InternalServiceFault", ""),
     ];
     let server = Server {
-        data: Arc::new(Mutex::new(faults.into())),
+        data_replies: Arc::new(Mutex::new(faults.into())),
         ..Server::default()
     };
-    let metrics = check(server).await;
+    let metrics = publish_a_failure(server).await;
     assert_eq!(count(&metrics, "PutMetricData", "throttled"), 1);
     assert_eq!(count(&metrics, "PutMetricData", "failed"), 1);
     assert_eq!(
@@ -89,21 +90,21 @@ async fn throttling_and_faults_are_tried_again_and_lose_nothing() {
 }
 
 #[tokio::test]
-async fn failing_alarm_calls_do_not_hold_the_datapoint_back() {
+async fn a_datapoint_is_sent_even_if_alarm_calls_fail() {
     let server = Server {
-        alarms: Some(Answer::fault(403, "AccessDeniedException", "no")),
+        alarm_reply: Some(Reply::fault(403, "AccessDeniedException", "no")),
         ..Server::default()
     };
-    // That it is not held back at all is tested in virtual time, beside the sink.
-    let metrics = check(server).await;
+    // The unit tests of the sink check in virtual time that the datapoint is not delayed.
+    let metrics = publish_a_failure(server).await;
     assert!(count(&metrics, "DescribeAlarms", "denied") >= 1);
     assert_eq!(metrics.alarm_updates_late.get(), 1);
 }
 
 #[tokio::test]
-async fn hanging_alarm_calls_hold_the_datapoint_for_two_seconds_at_most() {
+async fn a_datapoint_waits_two_seconds_for_alarm_calls_that_hang() {
     let server = Server {
-        alarms: Some(Answer::Hang),
+        alarm_reply: Some(Reply::Hang),
         ..Server::default()
     };
     let endpoint = server.clone().start().await;
@@ -111,22 +112,22 @@ async fn hanging_alarm_calls_hold_the_datapoint_for_two_seconds_at_most() {
     let settings = Arc::new(settings("here", &endpoint, vec![Arc::clone(&target)]));
     let metrics = DaemonMetrics::new().unwrap();
     let sink = CloudWatchSink::start_with(settings, metrics.clone(), Some(config()));
-    let begun = Instant::now();
+    let started = Instant::now();
     sink.publish(&failed(&target, "here", 2, "lambda-throttled"));
-    until("the datapoint is released", || {
+    until("the datapoint to be released", || {
         metrics.alarm_updates_late.get() > 0
     })
     .await;
-    assert!(begun.elapsed() >= Duration::from_millis(1900));
+    assert!(started.elapsed() >= Duration::from_millis(1900));
     sink.shutdown(Duration::from_secs(3)).await;
     assert!(count(&metrics, "PutMetricData", "ok") >= 1);
 }
 
 #[tokio::test]
-async fn shutdown_keeps_its_deadline_when_cloudwatch_is_silent() {
-    let silent = vec![Answer::Hang; 10];
+async fn shutdown_keeps_its_deadline_if_cloudwatch_does_not_respond() {
+    let hanging = vec![Reply::Hang; 10];
     let server = Server {
-        data: Arc::new(Mutex::new(silent.into())),
+        data_replies: Arc::new(Mutex::new(hanging.into())),
         ..Server::default()
     };
     let endpoint = server.start().await;
@@ -136,25 +137,25 @@ async fn shutdown_keeps_its_deadline_when_cloudwatch_is_silent() {
     let sink = CloudWatchSink::start_with(settings, metrics.clone(), Some(config()));
     sink.publish(&passed(&target, "here"));
     sink.shutdown(Duration::from_millis(500)).await;
-    // It ended before the hanging request reached its time limit.
+    // Shutdown ended before the hanging request timed out.
     assert_eq!(count(&metrics, "PutMetricData", "failed"), 0);
 }
 
 #[tokio::test]
-async fn the_heartbeat_stops_while_the_prober_itself_is_in_trouble() {
+async fn the_heartbeat_stops_while_the_prober_has_a_local_problem() {
     let server = Server::default();
     let endpoint = server.clone().start().await;
     let orders = Arc::new(target("orders"));
     let mut settings = settings("here", &endpoint, vec![Arc::clone(&orders)]);
-    // A heartbeat each second, so that its absence shows soon.
+    // One heartbeat per second, so that a missing one shows soon.
     settings.cloudwatch.resolution = Duration::from_secs(1);
     let metrics = DaemonMetrics::new().unwrap();
     let sink = CloudWatchSink::start_with(Arc::new(settings), metrics.clone(), Some(config()));
     let heartbeats = || received(&server, "Heartbeat");
     until("two heartbeats", || heartbeats() >= 2).await;
     sink.trouble(true);
-    // Three datapoints of a target, each of a second of its own: the first may have been
-    // preceded by a heartbeat that was already queued.
+    // Three datapoints of a target, each in a different second. A heartbeat that was already
+    // queued may arrive before the first one, so heartbeats are counted after it.
     let mut before = 0;
     for number in 1..=3 {
         let sent = received(&server, "Down");
@@ -167,14 +168,18 @@ async fn the_heartbeat_stops_while_the_prober_itself_is_in_trouble() {
             before = heartbeats();
         }
     }
-    assert_eq!(heartbeats(), before, "a heartbeat in spite of the trouble");
+    assert_eq!(
+        heartbeats(),
+        before,
+        "a heartbeat arrived during the local problem"
+    );
     sink.trouble(false);
     until("a heartbeat", || heartbeats() > before).await;
     sink.shutdown(Duration::from_secs(3)).await;
 }
 
 #[tokio::test]
-async fn a_thousand_targets_fit_into_few_requests_which_are_compressed() {
+async fn a_thousand_targets_fit_into_a_few_compressed_requests() {
     let server = Server::default();
     let endpoint = server.clone().start().await;
     let targets: Vec<_> = (0..999)
@@ -187,16 +192,16 @@ async fn a_thousand_targets_fit_into_few_requests_which_are_compressed() {
         sink.publish(&passed(target, "here"));
     }
     sink.shutdown(Duration::from_secs(5)).await;
-    let taken = server.taken.lock().unwrap().len();
-    assert!(taken >= 999, "{taken} datapoints");
+    let datapoints = server.datapoints.lock().unwrap().len();
+    assert!(datapoints >= 999, "{datapoints} datapoints");
     let calls = server.calls.lock().unwrap().clone();
-    let data: Vec<_> = calls
+    let data_calls: Vec<_> = calls
         .into_iter()
         .filter(|(operation, ..)| operation == "PutMetricData")
         .collect();
-    // One for a heartbeat that came alone, one for the rest, one for a window's end.
-    assert!(data.len() <= 3, "{data:?}");
-    let (_, encoding, bytes) = data.iter().max_by_key(|(.., bytes)| bytes).unwrap();
+    // One request for a heartbeat alone, one for the rest, and one at the end of a window.
+    assert!(data_calls.len() <= 3, "{data_calls:?}");
+    let (_, encoding, bytes) = data_calls.iter().max_by_key(|(.., bytes)| bytes).unwrap();
     assert_eq!(encoding.as_deref(), Some("gzip"));
     assert!(*bytes < 100_000, "{bytes} bytes");
 }

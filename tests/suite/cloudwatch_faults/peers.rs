@@ -1,4 +1,4 @@
-//! Two daemons that hold the same targets, where CloudWatch or one of them fails.
+//! Two replicas that probe the same targets, with a denied call or a failure that only one sees.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use probecause::model::settings::ShardSettings;
 use probecause::model::target::{Target, TargetName};
 
 use crate::cloudwatch_faults::config;
-use crate::cloudwatch_faults::denied::{says, until};
+use crate::cloudwatch_faults::denied::{description_contains, until};
 use crate::cloudwatch_faults::server::Server;
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
 
-/// Both daemons hold everything; this is `own`.
+/// Settings of shard `own` of two. Both shards probe all targets.
 fn shards(own: u32) -> ShardSettings {
     ShardSettings {
         total: 2,
@@ -24,7 +24,7 @@ fn shards(own: u32) -> ShardSettings {
     }
 }
 
-/// A target whose alarm is a shard's to manage.
+/// A target whose alarm a shard manages.
 fn managed_by(shard: u32) -> Arc<Target> {
     let names = (0..).map(|number| format!("orders-{number}"));
     let first = |name: &String| holders(&shards(0), &TargetName::new(name))[0];
@@ -32,7 +32,7 @@ fn managed_by(shard: u32) -> Arc<Target> {
     Arc::new(target(&name))
 }
 
-/// The sink of one of the two.
+/// The sink and the metrics of one replica.
 fn daemon(own: u32, endpoint: &str, targets: &[Arc<Target>]) -> (CloudWatchSink, DaemonMetrics) {
     let mut settings = settings("here", endpoint, targets.to_vec());
     settings.shards = shards(own);
@@ -41,75 +41,79 @@ fn daemon(own: u32, endpoint: &str, targets: &[Arc<Target>]) -> (CloudWatchSink,
     (sink, metrics)
 }
 
+/// The name of the alarm of a target.
 fn alarm(target: &Target) -> String {
     probecause::domain::alarm::target_alarm_name("here", target.name.as_str())
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_cannot_be_looked_at_holds_back_no_alarm() {
+async fn a_denied_read_of_a_heartbeat_alarm_does_not_delay_other_alarms() {
     let server = Server {
-        unseen: Some("probecause here (heartbeat)"),
+        describe_denied: Some("probecause here (heartbeat)"),
         ..Server::default()
     };
     let endpoint = server.clone().start().await;
-    let (theirs, mine) = (managed_by(0), managed_by(1));
-    let (sink, metrics) = daemon(1, &endpoint, &[theirs, Arc::clone(&mine)]);
-    let looks = &metrics.cloudwatch_requests;
-    let denied = looks.with_label_values(&["DescribeAlarms", "denied"]);
-    until("a look that is denied", || denied.get() > 0).await;
-    until("the alarm that is ours", || {
-        says(&server, &alarm(&mine), "")
+    let (foreign, own) = (managed_by(0), managed_by(1));
+    let (sink, metrics) = daemon(1, &endpoint, &[foreign, Arc::clone(&own)]);
+    let requests = &metrics.cloudwatch_requests;
+    let denied = requests.with_label_values(&["DescribeAlarms", "denied"]);
+    until("a denied read", || denied.get() > 0).await;
+    until("the alarm of this replica", || {
+        description_contains(&server, &alarm(&own), "")
     })
     .await;
 
-    sink.publish(&passed(&mine, "here"));
-    sink.publish(&failed(&mine, "here", 2, "lambda-throttled").again());
-    until("its cause", || {
-        says(&server, &alarm(&mine), "lambda-throttled")
+    sink.publish(&passed(&own, "here"));
+    sink.publish(&failed(&own, "here", 2, "lambda-throttled").again());
+    until("the cause", || {
+        description_contains(&server, &alarm(&own), "lambda-throttled")
     })
     .await;
     assert_eq!(metrics.alarm_updates_late.get(), 0);
-    assert_eq!(denied.get(), 1, "looked at again before its time");
+    assert_eq!(denied.get(), 1, "the read was repeated too early");
     sink.shutdown(Duration::from_secs(3)).await;
 }
 
-/// A failure that only the second holder of a target sees: the first one's daemon stands
-/// elsewhere in the network.
+/// Only the second replica sees the failure, since the first has another network path.
 #[tokio::test]
-async fn a_cause_that_was_written_for_another_daemon_is_taken_back_with_the_failure() {
+async fn a_replica_that_does_not_manage_the_alarm_removes_the_cause_after_recovery() {
     let server = Server::default();
     let endpoint = server.clone().start().await;
     let targets = [managed_by(0)];
     let target = &targets[0];
     let name = alarm(target);
-    let says = |cause: &str| says(&server, &name, cause);
+    let alarm_contains = |text: &str| description_contains(&server, &name, text);
     let (first, _) = daemon(0, &endpoint, &targets);
-    until("the alarm", || says("")).await;
+    until("the alarm", || alarm_contains("")).await;
     let (second, metrics) = daemon(1, &endpoint, &targets);
-    let looked = &metrics.cloudwatch_requests;
-    let looked = looked.with_label_values(&["DescribeAlarms", "ok"]);
-    until("its look at the first one", || looked.get() >= 2).await;
+    let requests = &metrics.cloudwatch_requests;
+    let reads = requests.with_label_values(&["DescribeAlarms", "ok"]);
+    until(
+        "the read of the heartbeat alarm of the first replica",
+        || reads.get() >= 2,
+    )
+    .await;
 
     second.publish(&passed(target, "here"));
     second.publish(&failed(target, "here", 2, "lambda-throttled").again());
-    until("the cause", || says("lambda-throttled")).await;
+    until("the cause", || alarm_contains("lambda-throttled")).await;
     server.firing.lock().unwrap().insert(name.clone());
-    // It is another one while the alarm fires, which tips nothing any more.
+    // The cause changes while the alarm fires, so its update is not urgent.
     second.publish(&failed(target, "here", 3, "lambda-timeout").again());
-    until("the better cause", || says("lambda-timeout")).await;
+    until("the new cause", || alarm_contains("lambda-timeout")).await;
     assert_eq!(metrics.alarm_updates_late.get(), 0);
 
     second.publish(&passed(target, "here").again());
     server.firing.lock().unwrap().clear();
-    until("that all is well", || says("No failure is known")).await;
+    until("the recovery", || alarm_contains("No failure is known")).await;
     let cause = {
         let tags = server.tags.lock().unwrap();
         let mut tags = tags.iter();
-        let (_, ours) = tags.find(|(arn, _)| arn.ends_with(&name)).unwrap();
-        ours["probecause:cause"].clone()
+        let (_, alarm_tags) = tags.find(|(arn, _)| arn.ends_with(&name)).unwrap();
+        alarm_tags["probecause:cause"].clone()
     };
     assert_eq!(cause, "none");
-    for daemon in [first, second] {
-        daemon.shutdown(Duration::from_secs(3)).await;
+    for sink in [first, second] {
+        sink.shutdown(Duration::from_secs(3)).await;
     }
 }

@@ -1,4 +1,5 @@
-//! A CloudWatch that fails as told, and remembers what it took.
+//! A server that stands in for CloudWatch, injects the configured faults, and records requests,
+//! datapoints and alarms.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,101 +16,103 @@ use serde_json::{Map, Value, json};
 use crate::support::cloudwatch::answers;
 use crate::support::cloudwatch::cbor;
 
-/// How the server answers one request.
+/// How the server replies to one request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Reply {
+    /// An error with its status, code and message.
     Fault(u16, &'static str, &'static str),
-    /// Takes what it is given, this much later.
+    /// Accepts the request after a delay.
     Slow(Duration),
-    /// Takes what it is given, and never says so: the connection breaks.
+    /// Accepts the request, then breaks the connection during the response.
     Broken,
-    /// Says nothing.
+    /// Never responds.
     Hang,
 }
 
-impl Answer {
-    /// An error with its code and message.
+impl Reply {
+    /// An error with its status, code and message.
     pub(crate) const fn fault(status: u16, code: &'static str, message: &'static str) -> Self {
         Self::Fault(status, code, message)
     }
 }
 
-/// An operation, and the encoding and bytes of its body.
+/// An operation, the content encoding of its body, and the size of the body in bytes.
 pub(crate) type Call = (String, Option<String>, usize);
 
-/// The server. Clones share everything.
+/// The faults to inject and the recorded state. Clones share the state.
 #[derive(Clone, Default)]
 pub(crate) struct Server {
-    /// Answers to `PutMetricData`, in turn; then always well.
-    pub(crate) data: Arc<Mutex<VecDeque<Answer>>>,
-    /// The answer to every other operation; `None`: an empty one.
-    pub(crate) alarms: Option<Answer>,
-    /// Writes to an alarm with this in its name, or this operation, are denied.
+    /// Replies to `PutMetricData`, in order. The server accepts all further requests.
+    pub(crate) data_replies: Arc<Mutex<VecDeque<Reply>>>,
+    /// The reply to every other operation. If `None`, the server stores alarms as CloudWatch does.
+    pub(crate) alarm_reply: Option<Reply>,
+    /// Denies this operation, and writes to alarms with this text in their name.
     pub(crate) denied: Option<&'static str>,
-    /// Looks at the alarm of this name alone are denied.
-    pub(crate) unseen: Option<&'static str>,
-    /// A batch with a datapoint of this target is refused as a whole.
-    pub(crate) poison: Option<&'static str>,
-    /// How often each point came: of which target, when, with which value.
-    pub(crate) taken: Arc<Mutex<BTreeMap<(String, String), usize>>>,
-    /// What each alarm that was put says, by its name.
-    pub(crate) said: Arc<Mutex<BTreeMap<String, String>>>,
-    /// Its tags, by its ARN.
+    /// Denies calls that list the alarm of this name in `AlarmNames`.
+    pub(crate) describe_denied: Option<&'static str>,
+    /// Rejects every batch that contains a datapoint of this target.
+    pub(crate) rejected_target: Option<&'static str>,
+    /// How often each datapoint arrived, by target (or metric name) and datum as JSON.
+    pub(crate) datapoints: Arc<Mutex<BTreeMap<(String, String), usize>>>,
+    /// The description of each stored alarm, by alarm name.
+    pub(crate) descriptions: Arc<Mutex<BTreeMap<String, String>>>,
+    /// The tags of each alarm, by alarm ARN.
     pub(crate) tags: Arc<Mutex<BTreeMap<String, Map<String, Value>>>>,
-    /// Alarms whose actions were disabled.
-    pub(crate) silenced: Arc<Mutex<BTreeSet<String>>>,
-    /// Alarms in state ALARM; all others are OK.
+    /// The names of alarms with disabled actions.
+    pub(crate) disabled: Arc<Mutex<BTreeSet<String>>>,
+    /// The names of alarms in state ALARM. All others are in state OK.
     pub(crate) firing: Arc<Mutex<BTreeSet<String>>>,
+    /// All requests in the order of arrival.
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
-    /// Reads of all alarms so far.
+    /// Number of reads of all alarms.
     pub(crate) full_reads: Arc<AtomicUsize>,
-    /// Reads of all alarms never end.
+    /// Whether the server never responds to a read of all alarms.
     pub(crate) full_reads_hang: Arc<AtomicBool>,
 }
 
 impl Server {
-    /// Listens on a free port; returns where.
+    /// Serves on a free port and returns the URL.
     pub(crate) async fn start(self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.start_on(listener)
     }
 
-    /// Listens there.
+    /// Serves on a listener and returns the URL.
     pub(crate) fn start_on(self, listener: tokio::net::TcpListener) -> String {
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(answer).with_state(self);
+        let app = Router::new().fallback(respond).with_state(self);
         tokio::spawn(async move { axum::serve(listener, app).await });
         url
     }
 
-    /// Keeps what an alarm says; answers as an account whose alarms can be asked for by
-    /// name alone.
-    fn keep(&self, request: &Value, uri: &Uri) -> Response {
+    /// Stores the alarm and its tags, and responds as CloudWatch does. Finds alarms by name only,
+    /// not by prefix.
+    fn alarm_operation(&self, request: &Value, uri: &Uri) -> Response {
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
         let mut tags = self.tags.lock().unwrap();
-        let answer = match uri.path().rsplit('/').next().unwrap_or_default() {
+        let value = match uri.path().rsplit('/').next().unwrap_or_default() {
             "PutMetricAlarm" => {
-                let mut said = self.said.lock().unwrap();
-                let before = said.insert(text("AlarmName"), text("AlarmDescription"));
-                if before.is_none() {
+                let mut descriptions = self.descriptions.lock().unwrap();
+                let previous = descriptions.insert(text("AlarmName"), text("AlarmDescription"));
+                if previous.is_none() {
                     tags.insert(arn(&text("AlarmName")), pairs(&request["Tags"]));
                 }
                 json!({})
             }
             "TagResource" => {
-                let kept = tags.entry(text("ResourceARN")).or_default();
-                kept.extend(pairs(&request["Tags"]));
+                let stored = tags.entry(text("ResourceARN")).or_default();
+                stored.extend(pairs(&request["Tags"]));
                 json!({})
             }
             "ListTagsForResource" => {
-                let kept = tags.get(&text("ResourceARN")).into_iter().flatten();
+                let stored = tags.get(&text("ResourceARN")).into_iter().flatten();
                 let pair = |(key, value): (&String, &Value)| json!({"Key": key, "Value": value});
-                json!({"Tags": kept.map(pair).collect::<Vec<_>>()})
+                json!({"Tags": stored.map(pair).collect::<Vec<_>>()})
             }
             "DisableAlarmActions" => {
                 let names = request["AlarmNames"].as_array().into_iter().flatten();
                 let names = names.filter_map(|name| Some(name.as_str()?.to_owned()));
-                self.silenced.lock().unwrap().extend(names);
+                self.disabled.lock().unwrap().extend(names);
                 json!({})
             }
             _ => {
@@ -118,38 +121,40 @@ impl Server {
                 json!({"MetricAlarms": found.collect::<Vec<_>>()})
             }
         };
-        answers::answer(&answer)
+        answers::answer(&value)
     }
 
+    /// A stored alarm as `DescribeAlarms` returns it.
     fn alarm(&self, name: &str) -> Option<Value> {
-        let said = self.said.lock().unwrap().get(name)?.clone();
+        let description = self.descriptions.lock().unwrap().get(name)?.clone();
         let firing = self.firing.lock().unwrap().contains(name);
         let state = if firing { "ALARM" } else { "OK" };
         Some(json!({
             "AlarmName": name,
             "AlarmArn": arn(name),
-            "AlarmDescription": said,
+            "AlarmDescription": description,
             "StateValue": state,
         }))
     }
 
-    /// Notes the datapoints of a request; false: it is refused.
-    fn take(&self, request: &Value) -> bool {
+    /// Records the datapoints of a request. Returns false if the server rejects the request.
+    fn record(&self, request: &Value) -> bool {
         let points = request["MetricData"].as_array().unwrap();
         let points: Vec<_> = points.iter().map(point).collect();
-        let poisoned = |(target, _): &(String, String)| Some(target.as_str()) == self.poison;
-        if points.iter().any(poisoned) {
+        let rejected =
+            |(target, _): &(String, String)| Some(target.as_str()) == self.rejected_target;
+        if points.iter().any(rejected) {
             return false;
         }
-        let mut taken = self.taken.lock().unwrap();
+        let mut datapoints = self.datapoints.lock().unwrap();
         for point in points {
-            *taken.entry(point).or_default() += 1;
+            *datapoints.entry(point).or_default() += 1;
         }
         true
     }
 }
 
-/// Of which target (or the metric, where there is none), and everything else.
+/// The target of a datum (or its metric name if it has no target), and the datum as JSON.
 fn point(datum: &Value) -> (String, String) {
     let dimensions = datum["Dimensions"].as_array().unwrap();
     let target = dimensions.iter().find(|one| one["Name"] == "Target");
@@ -157,18 +162,18 @@ fn point(datum: &Value) -> (String, String) {
     (name.as_str().unwrap().to_owned(), datum.to_string())
 }
 
-async fn answer(
+async fn respond(
     State(server): State<Server>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let operation = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
-    let data = operation == "PutMetricData";
-    let answer = if data {
-        server.data.lock().unwrap().pop_front()
+    let is_data = operation == "PutMetricData";
+    let reply = if is_data {
+        server.data_replies.lock().unwrap().pop_front()
     } else {
-        server.alarms
+        server.alarm_reply
     };
     let encoding = headers.get("content-encoding");
     let encoding = encoding.map(|encoding| encoding.to_str().unwrap().to_owned());
@@ -177,9 +182,9 @@ async fn answer(
         let name = request["AlarmName"].as_str().unwrap_or_default();
         operation == denied || name.contains(denied)
     });
-    let looked_at = request["AlarmNames"].as_array().into_iter().flatten();
-    let mut looked_at = looked_at.filter_map(Value::as_str);
-    let denied = denied || looked_at.any(|name| server.unseen == Some(name));
+    let alarm_names = request["AlarmNames"].as_array().into_iter().flatten();
+    let mut alarm_names = alarm_names.filter_map(Value::as_str);
+    let denied = denied || alarm_names.any(|name| server.describe_denied == Some(name));
     let call = (operation, encoding, body.len());
     server.calls.lock().unwrap().push(call);
     if denied {
@@ -191,44 +196,46 @@ async fn answer(
             return std::future::pending().await;
         }
     }
-    if !data && server.alarms.is_none() {
-        return server.keep(&request, &uri);
+    if !is_data && server.alarm_reply.is_none() {
+        return server.alarm_operation(&request, &uri);
     }
-    match answer {
-        Some(Answer::Hang) => return std::future::pending().await,
-        Some(Answer::Fault(status, code, message)) => return fault(status, code, message),
-        Some(Answer::Slow(time)) => tokio::time::sleep(time).await,
-        Some(Answer::Broken) | None => {}
+    match reply {
+        Some(Reply::Hang) => return std::future::pending().await,
+        Some(Reply::Fault(status, code, message)) => return fault(status, code, message),
+        Some(Reply::Slow(time)) => tokio::time::sleep(time).await,
+        Some(Reply::Broken) | None => {}
     }
-    if data && !server.take(&request) {
+    if is_data && !server.record(&request) {
         return fault(
             400,
             "InvalidParameterValue",
             "The value NaN is not supported.",
         );
     }
-    if let Some(Answer::Broken) = answer {
+    if let Some(Reply::Broken) = reply {
         let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        let pieces = [Ok(Bytes::from_static(&[0xa0])), Err(broken)];
+        let chunks = [Ok(Bytes::from_static(&[0xa0])), Err(broken)];
         return (
             answers::CBOR,
-            Body::from_stream(futures_util::stream::iter(pieces)),
+            Body::from_stream(futures_util::stream::iter(chunks)),
         )
             .into_response();
     }
     answers::answer(&json!({}))
 }
 
+/// An error response with its status, code and message.
 fn fault(status: u16, code: &str, message: &str) -> Response {
     let body = answers::answer(&json!({"__type": code, "message": message}));
     (StatusCode::from_u16(status).unwrap(), body).into_response()
 }
 
+/// The ARN of an alarm.
 pub(crate) fn arn(alarm: &str) -> String {
     format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{alarm}")
 }
 
-/// Tags as AWS writes them.
+/// Converts tags from the list of the AWS API to a map.
 fn pairs(tags: &Value) -> Map<String, Value> {
     let tags = tags.as_array().into_iter().flatten();
     tags.map(|tag| {

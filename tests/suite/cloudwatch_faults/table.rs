@@ -1,8 +1,8 @@
-//! Fault → what the user sees → what is lost: each row was written before it was run.
+//! The log message, the lost datapoints and the duplicates of each fault of `PutMetricData`.
 //!
-//! Three targets have something to say at once. The fault comes first; then CloudWatch is
-//! well. Told is what the log says, once, however often it failed; lost is what never
-//! arrived, and it must be what the daemon itself counts.
+//! In each case three targets publish one datapoint each. The fault occurs first, then CloudWatch
+//! works. The error must be logged once, no matter how many requests fail, and the daemon's count
+//! of lost datapoints must match those that did not arrive.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -16,33 +16,38 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::{Instant, sleep};
 
 use crate::cloudwatch_faults::denied::PATIENCE;
-use crate::cloudwatch_faults::server::{Answer, Server};
+use crate::cloudwatch_faults::server::{Reply, Server};
 use crate::support::cloudwatch::reports::{passed, settings, target};
 
-/// A fault and what is expected of it.
+/// A fault and its expected effects.
 #[derive(Default)]
-struct Row {
-    answers: Vec<Answer>,
-    poison: Option<&'static str>,
-    /// CloudWatch cannot be connected to for so long at first.
-    away: Duration,
-    /// Its name cannot be resolved meanwhile.
+struct FaultCase {
+    /// The first replies to `PutMetricData`.
+    replies: Vec<Reply>,
+    /// The server rejects every batch that contains a datapoint of this target.
+    rejected_target: Option<&'static str>,
+    /// How long the server refuses connections at first.
+    unreachable_for: Duration,
+    /// Whether the endpoint's host name does not resolve during that time.
     unresolved: bool,
-    /// The beginning of what the log says.
-    told: &'static str,
-    /// Requests that failed, by the outcome that `/metrics` shows; at least.
+    /// A text in the logged error; empty if the log is not checked.
+    logged: &'static str,
+    /// The outcome of the failed requests in `/metrics`.
     outcome: &'static str,
+    /// Minimum number of requests with that outcome.
     failed: u64,
-    /// Datapoints that never arrive.
+    /// Number of datapoints that never arrive.
     lost: u64,
-    /// Whether all others arrive twice.
-    twice: bool,
-    /// Whether the daemon has to count them as such: it cannot know what was taken.
-    doubt: bool,
+    /// Whether all datapoints arrive twice.
+    duplicated: bool,
+    /// Whether the daemon counts possible duplicates, since it does not know whether CloudWatch
+    /// accepted a request.
+    maybe_duplicates: bool,
 }
 
 const TARGETS: [&str; 3] = ["orders", "payments", "search"];
 
+/// The captured log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -59,8 +64,8 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Keeps what this thread logs, as long as the guard lives.
-    fn kept() -> (Self, tracing::subscriber::DefaultGuard) {
+    /// Captures the log of this thread until the guard is dropped.
+    fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -71,7 +76,7 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The lines of errors so far.
+    /// The error lines so far.
     fn errors(&self) -> Vec<String> {
         let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let errors = log.lines().filter(|line| line.starts_with("ERROR"));
@@ -79,7 +84,7 @@ impl Log {
     }
 }
 
-/// A port where nobody listens yet.
+/// Binds a free port that does not accept connections yet.
 fn reserve() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -87,36 +92,37 @@ fn reserve() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-async fn check(row: Row) {
-    let (log, _guard) = Log::kept();
+/// Runs a case and compares its effects with the expected ones.
+async fn check(case: FaultCase) {
+    let (log, _guard) = Log::capture();
     let server = Server {
-        data: Arc::new(Mutex::new(row.answers.clone().into())),
-        poison: row.poison,
+        data_replies: Arc::new(Mutex::new(case.replies.clone().into())),
+        rejected_target: case.rejected_target,
         ..Server::default()
     };
     let (socket, address) = reserve();
     let targets: Vec<_> = TARGETS.map(|name| Arc::new(target(name))).into();
-    let good = Arc::new(settings(
+    let working = Arc::new(settings(
         "here",
         &format!("http://{address}"),
         targets.clone(),
     ));
-    let mut first = (*good).clone();
-    if row.unresolved {
+    let mut first = (*working).clone();
+    if case.unresolved {
         // A name that never resolves (RFC 6761).
         first.cloudwatch.endpoint_url = Some("http://monitoring.invalid".to_owned());
     }
-    let listening = server.clone();
+    let listening_server = server.clone();
     let listen = move || {
         let listener: TcpListener = socket.listen(64).unwrap();
-        listening.start_on(listener);
+        listening_server.start_on(listener);
     };
-    if row.away.is_zero() {
-        // Before the sink connects, which would otherwise be refused now and then.
+    if case.unreachable_for.is_zero() {
+        // Listen before the sink connects, so that no connection is refused.
         listen();
     } else {
         tokio::spawn(async move {
-            sleep(row.away).await;
+            sleep(case.unreachable_for).await;
             listen();
         });
     }
@@ -134,189 +140,200 @@ async fn check(row: Row) {
     for target in &targets {
         sink.publish(&passed(target, "here"));
     }
-    sleep(row.away).await;
-    sink.configure(good);
-    let begun = Instant::now();
+    sleep(case.unreachable_for).await;
+    sink.configure(working);
+    let started = Instant::now();
     let settled = || {
-        let faults_left = server.data.lock().unwrap().len();
-        let arrived = TARGETS.iter().filter(|name| times(&server, name) > 0);
+        let faults_left = server.data_replies.lock().unwrap().len();
+        let arrived = TARGETS.iter().filter(|name| arrivals(&server, name) > 0);
         let arrived = arrived.count() as u64;
-        faults_left == 0 && arrived == 3 - row.lost && metrics.spool_datapoints.get() == 0
+        faults_left == 0 && arrived == 3 - case.lost && metrics.spool_datapoints.get() == 0
     };
     while !settled() {
-        let taken = server.taken.lock().unwrap().clone();
-        assert!(begun.elapsed() < PATIENCE, "{taken:#?}");
+        let datapoints = server.datapoints.lock().unwrap().clone();
+        assert!(started.elapsed() < PATIENCE, "timed out: {datapoints:#?}");
         sleep(Duration::from_millis(20)).await;
     }
     sink.shutdown(PATIENCE).await;
     store.close().await;
 
-    compare(&row, &log.errors(), &server, &metrics);
+    compare(&case, &log.errors(), &server, &metrics);
 }
 
-/// Holds what was told, counted and taken against the row.
-fn compare(row: &Row, errors: &[String], server: &Server, metrics: &DaemonMetrics) {
-    let told = |line: &&String| line.contains(row.told) && line.contains("PutMetricData");
-    let told = errors.iter().filter(told).count();
-    assert!(row.told.is_empty() || told == 1, "{errors:#?}");
+/// Compares the logged errors, the metrics and the received datapoints with the case.
+fn compare(case: &FaultCase, errors: &[String], server: &Server, metrics: &DaemonMetrics) {
+    let matches = |line: &&String| line.contains(case.logged) && line.contains("PutMetricData");
+    let logged = errors.iter().filter(matches).count();
+    assert!(case.logged.is_empty() || logged == 1, "{errors:#?}");
     let calls = &metrics.cloudwatch_requests;
-    let failed = calls.with_label_values(&["PutMetricData", row.outcome]);
-    assert!(row.failed == 0 || failed.get() >= row.failed, "{errors:#?}");
+    let failed = calls.with_label_values(&["PutMetricData", case.outcome]);
+    assert!(
+        case.failed == 0 || failed.get() >= case.failed,
+        "{errors:#?}"
+    );
     let dropped = &metrics.sink_dropped;
     let dropped = dropped.with_label_values(&["cloudwatch"]).get();
-    assert_eq!(dropped, row.lost, "counted as lost");
-    let twice = TARGETS.iter().filter(|name| times(server, name) > 1);
-    let twice = twice.count() as u64;
-    assert_eq!(twice, if row.twice { 3 } else { 0 }, "arrived twice");
+    assert_eq!(dropped, case.lost, "number of datapoints counted as lost");
+    let duplicated = TARGETS.iter().filter(|name| arrivals(server, name) > 1);
+    let duplicated = duplicated.count() as u64;
+    assert_eq!(
+        duplicated,
+        if case.duplicated { 3 } else { 0 },
+        "number of datapoints that arrived twice"
+    );
     let counted = metrics.cloudwatch_maybe_duplicates.get();
-    assert_eq!(counted > 0, row.doubt, "counted as duplicates: {counted}");
-    assert!(counted >= twice);
+    assert_eq!(
+        counted > 0,
+        case.maybe_duplicates,
+        "{counted} datapoints counted as possible duplicates"
+    );
+    assert!(counted >= duplicated);
 }
 
-/// How often the first datapoint of a target arrived.
-fn times(server: &Server, target: &str) -> usize {
-    let taken = server.taken.lock().unwrap();
-    let mut points = taken.iter().filter(|((name, _), _)| name == target);
-    points.next().map_or(0, |(_, times)| *times)
+/// Number of arrivals of the first datapoint of a target.
+fn arrivals(server: &Server, target: &str) -> usize {
+    let datapoints = server.datapoints.lock().unwrap();
+    let mut of_target = datapoints.iter().filter(|((name, _), _)| name == target);
+    of_target.next().map_or(0, |(_, count)| *count)
 }
 
 #[tokio::test]
-async fn throttled_it_waits_and_loses_nothing() {
-    check(Row {
-        answers: vec![Answer::fault(400, "Throttling", "Rate exceeded"); 3],
-        told: "Throttling: Rate exceeded; the daemon continues and retries",
+async fn throttling_delays_datapoints_without_loss() {
+    check(FaultCase {
+        replies: vec![Reply::fault(400, "Throttling", "Rate exceeded"); 3],
+        logged: "Throttling: Rate exceeded; the daemon continues and retries",
         outcome: "throttled",
         failed: 3,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn faults_of_cloudwatch_are_waited_for_and_lose_nothing() {
-    check(Row {
-        answers: vec![Answer::fault(500, "InternalServiceError", "oops"); 3],
-        told: "InternalServiceError: oops; the daemon continues and retries",
+async fn server_errors_of_cloudwatch_delay_datapoints_without_loss() {
+    check(FaultCase {
+        replies: vec![Reply::fault(500, "InternalServiceError", "oops"); 3],
+        logged: "InternalServiceError: oops; the daemon continues and retries",
         outcome: "failed",
         failed: 3,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn expired_credentials_are_named_and_lose_nothing() {
+async fn expired_credentials_are_logged_without_loss() {
     let message = "The security token included in the request is expired";
-    check(Row {
-        answers: vec![Answer::fault(403, "ExpiredTokenException", message); 2],
-        told: "the AWS credentials have expired: renew them, or give the daemon a role",
+    check(FaultCase {
+        replies: vec![Reply::fault(403, "ExpiredTokenException", message); 2],
+        logged: "the AWS credentials have expired: renew them, or give the daemon a role",
         outcome: "denied",
         failed: 2,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_missing_permission_is_named_and_loses_nothing() {
+async fn a_missing_permission_is_logged_without_loss() {
     let message = "User: arn:aws:sts::123456789012:assumed-role/probecause/i-1 is not authorized \
                    to perform: cloudwatch:PutMetricData because no identity-based policy allows \
                    the cloudwatch:PutMetricData action";
-    check(Row {
-        answers: vec![Answer::fault(403, "AccessDeniedException", message); 2],
-        told: "access denied: grant `cloudwatch:PutMetricData` to \
+    check(FaultCase {
+        replies: vec![Reply::fault(403, "AccessDeniedException", message); 2],
+        logged: "access denied: grant `cloudwatch:PutMetricData` to \
                arn:aws:sts::123456789012:assumed-role/probecause/i-1",
         outcome: "denied",
         failed: 2,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_named_and_loses_nothing() {
+async fn a_wrong_clock_is_logged_without_loss() {
     let message = "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z \
                    (20260101T001500Z - 5 min.)";
-    check(Row {
-        answers: vec![Answer::fault(403, "SignatureDoesNotMatch", message); 2],
-        told: "this host's clock is 15 min 0 s behind AWS's: synchronize it (NTP)",
+    check(FaultCase {
+        replies: vec![Reply::fault(403, "SignatureDoesNotMatch", message); 2],
+        logged: "this host's clock is 15 min 0 s behind AWS's: synchronize it (NTP)",
         outcome: "denied",
         failed: 2,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn slow_answers_are_waited_for_and_told_to_nobody() {
-    check(Row {
-        answers: vec![Answer::Slow(Duration::from_secs(3)); 2],
-        ..Row::default()
+async fn slow_responses_cause_no_loss_and_no_duplicates() {
+    check(FaultCase {
+        replies: vec![Reply::Slow(Duration::from_secs(3)); 2],
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_silent_cloudwatch_is_given_ten_seconds_and_counts_as_doubt() {
-    check(Row {
-        answers: vec![Answer::Hang],
-        told: "PutMetricData",
+async fn a_request_that_times_out_counts_as_a_possible_duplicate() {
+    check(FaultCase {
+        replies: vec![Reply::Hang],
+        logged: "PutMetricData",
         outcome: "failed",
         failed: 1,
-        doubt: true,
-        ..Row::default()
+        maybe_duplicates: true,
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_lost_answer_makes_duplicates_which_are_counted() {
-    check(Row {
-        answers: vec![Answer::Broken],
-        told: "PutMetricData",
+async fn a_lost_response_causes_duplicates_that_are_counted() {
+    check(FaultCase {
+        replies: vec![Reply::Broken],
+        logged: "PutMetricData",
         outcome: "failed",
         failed: 1,
-        twice: true,
-        doubt: true,
-        ..Row::default()
+        duplicated: true,
+        maybe_duplicates: true,
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn of_a_batch_that_is_refused_only_the_culprit_is_lost() {
-    check(Row {
-        poison: Some("payments"),
-        told: "InvalidParameterValue: The value NaN is not supported.",
+async fn a_rejected_batch_loses_only_the_invalid_datapoint() {
+    check(FaultCase {
+        rejected_target: Some("payments"),
+        logged: "InvalidParameterValue: The value NaN is not supported.",
         outcome: "failed",
         failed: 2,
         lost: 1,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_endpoint_that_nobody_serves_is_waited_for_and_loses_nothing() {
-    check(Row {
-        away: Duration::from_secs(3),
-        told: "Connection refused",
+async fn refused_connections_delay_datapoints_without_loss() {
+    check(FaultCase {
+        unreachable_for: Duration::from_secs(3),
+        logged: "Connection refused",
         outcome: "failed",
         failed: 2,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_waited_for_and_loses_nothing() {
-    check(Row {
+async fn an_endpoint_name_that_does_not_resolve_delays_datapoints_without_loss() {
+    check(FaultCase {
         unresolved: true,
-        away: Duration::from_secs(3),
-        told: "dns error",
+        unreachable_for: Duration::from_secs(3),
+        logged: "dns error",
         outcome: "failed",
         failed: 1,
-        ..Row::default()
+        ..FaultCase::default()
     })
     .await;
 }

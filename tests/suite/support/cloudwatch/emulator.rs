@@ -184,7 +184,7 @@ impl Emulator {
     }
 
     /// Disables the actions of an alarm, like an operator in the console.
-    pub(crate) async fn silence(&self, alarm: &str) {
+    pub(crate) async fn disable_actions(&self, alarm: &str) {
         let request = self.client.disable_alarm_actions().alarm_names(alarm);
         request.send().await.unwrap();
     }
