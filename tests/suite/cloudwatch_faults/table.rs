@@ -92,6 +92,23 @@ fn reserve() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
+/// Accepts connections after a delay; without one before this returns, so that the sink's
+/// first connection is not refused.
+fn listen(server: Server, socket: TcpSocket, delay: Duration) {
+    let listen = move || {
+        let listener: TcpListener = socket.listen(64).unwrap();
+        server.start_on(listener);
+    };
+    if delay.is_zero() {
+        listen();
+    } else {
+        tokio::spawn(async move {
+            sleep(delay).await;
+            listen();
+        });
+    }
+}
+
 /// Runs a case and compares its effects with the expected ones.
 async fn check(case: FaultCase) {
     let (log, _guard) = Log::capture();
@@ -112,20 +129,7 @@ async fn check(case: FaultCase) {
         // A name that never resolves (RFC 6761).
         first.cloudwatch.endpoint_url = Some("http://monitoring.invalid".to_owned());
     }
-    let listening_server = server.clone();
-    let listen = move || {
-        let listener: TcpListener = socket.listen(64).unwrap();
-        listening_server.start_on(listener);
-    };
-    if case.unreachable_for.is_zero() {
-        // Listen before the sink connects, so that no connection is refused.
-        listen();
-    } else {
-        tokio::spawn(async move {
-            sleep(case.unreachable_for).await;
-            listen();
-        });
-    }
+    listen(server.clone(), socket, case.unreachable_for);
     let directory = tempfile::tempdir().unwrap();
     let metrics = DaemonMetrics::new().unwrap();
     let (store, _) = Store::open(directory.path(), metrics.store_metrics()).await;
