@@ -168,17 +168,17 @@ fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (
             "Probecause".to_owned(),
-            "No daemon watches its targets from here.",
+            "No daemon probes its targets from this location.",
         ),
         Some(shard) => (
             format!("shard {shard} of Probecause"),
-            "Only targets that other shards probe too are still watched from here.",
+            "Only targets that other shards probe too are still probed from this location.",
         ),
     };
     format!(
-        "No heartbeat came from {who} at this location: the daemon is down, cannot reach \
-         CloudWatch, or cannot reach nearly all of its targets at once (prober-local). {watched} \
-         Look at the daemon's log and page, then at its credentials and network."
+        "No heartbeat from {who} at this location. The daemon is down, cannot reach CloudWatch, or \
+         nearly all of its targets fail at the same time (prober-local). {watched} Check the \
+         daemon's log and page, then its credentials and network."
     )
 }
 
@@ -372,7 +372,7 @@ mod tests {
         };
         let alone = texts(&settings);
         assert!(alone[0].contains("from Probecause at this location"));
-        assert!(alone[0].contains("No daemon watches its targets"));
+        assert!(alone[0].contains("No daemon probes its targets"));
         assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
         settings.shards.total = 4;

@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// The holders of `orders` among three, first to last.
+    /// The shards that probe `orders`, of three shards, by precedence.
     fn order() -> Vec<u32> {
         holders(&shards(0), &TargetName::new("orders"))
     }
