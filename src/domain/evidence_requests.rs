@@ -1,4 +1,4 @@
-//! Decides for which failed probes evidence is requested from AWS.
+//! Decides for which failed probes the daemon makes evidence requests to AWS.
 //!
 //! Requests cost money and evidence arrives minutes later, so only a few requests are pending
 //! per target, and none is made for a proven cause. Keeps the facts of each pending probe, so
@@ -48,7 +48,8 @@ impl EvidenceRequests {
         self.sent.push_back(began);
     }
 
-    /// The request to make for a failed probe; `None` if no evidence is needed or available.
+    /// Returns the evidence request for a failed probe; `None` if no evidence is needed or
+    /// available.
     pub fn ask(
         &mut self,
         target: &Arc<Target>,

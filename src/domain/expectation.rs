@@ -23,15 +23,15 @@ text_enum! {
     /// The kinds of expectation, most severe first.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum UnmetKind {
-        /// The status code.
+        /// The status code is not expected.
         Status = "status",
-        /// A header.
+        /// A header does not meet its condition.
         Header = "header",
-        /// The body.
+        /// The body does not meet its condition.
         Body = "body",
-        /// The duration. Degrades the probe instead of failing it.
+        /// The probe took too long. Degrades the probe instead of failing it.
         TooSlow = "too-slow",
-        /// Days left on the certificate. Degrades the probe instead of failing it.
+        /// The certificate expires too soon. Degrades the probe instead of failing it.
         CertificateExpiring = "certificate-expiring",
     }
 }
@@ -39,7 +39,7 @@ text_enum! {
 /// The expected statuses of a target without `status`.
 const DEFAULT_STATUS: &[(u16, u16)] = &[(200, 299)];
 
-/// Seconds per day.
+/// Number of seconds per day.
 const DAY: i64 = 86_400;
 
 impl UnmetKind {

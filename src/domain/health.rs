@@ -39,9 +39,9 @@ pub struct Health {
     settings: HealthSettings,
     state: HealthState,
     since: Timestamp,
-    /// The outcome of the most recent results and how many of them have it in a row.
+    /// The outcome of the most recent results, and the number of consecutive results with it.
     streak: Option<(Outcome, u32)>,
-    /// Number of most recent results in a row that were degraded or failed.
+    /// Number of consecutive most recent results that were degraded or failed.
     not_passed: u32,
 }
 
@@ -82,7 +82,7 @@ impl Health {
         self.since
     }
 
-    /// Number of most recent results in a row that failed.
+    /// Number of consecutive most recent results that failed.
     #[must_use]
     pub const fn consecutive_failures(&self) -> u32 {
         match self.streak {

@@ -46,23 +46,23 @@ pub struct GroupSummary {
     pub causes: Vec<(CauseId, usize)>,
 }
 
-/// Incidents that form a group. Updating as many alarms takes more than half a minute (two
-/// calls for each, three calls per second), and these are too many pages to read.
+/// Minimum number of incidents that form a group. Updating as many alarms takes more than half a
+/// minute (two calls for each, three calls per second), and these are too many pages to read.
 const MIN_OPENED: usize = 100;
 
 /// The period within which the incidents must open. A common cause affects all targets within
 /// one interval and a confirming probe; targets with a longer interval join the open group.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
-/// With fewer members the group dissolves. Half of [`MIN_OPENED`], so that a group does not
-/// flap; as many alarms are updated within a quarter of a minute.
+/// Minimum number of members; with fewer the group dissolves. Half of [`MIN_OPENED`], so that a
+/// group does not flap; as many alarms are updated within a quarter of a minute.
 const MIN_MEMBERS: usize = MIN_OPENED / 2;
 
-/// Maximum duration of a group. After it, the group's alarm says nothing new, and it must not
-/// hide unrelated targets that fail meanwhile.
+/// Maximum duration of a group. A longer group would hide unrelated targets that fail in the
+/// meantime.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(1);
 
-/// Causes named in the text of a summary; the others are only counted.
+/// Maximum number of causes named in a summary; the others are only counted.
 const MAX_NAMED: usize = 3;
 
 impl MassFailure {

@@ -21,9 +21,10 @@ pub struct ProberHealth {
     targets: usize,
     /// The newest result of each target, oldest first.
     newest: VecDeque<TargetResult>,
-    /// The phase in which failures are currently attributed to the prober.
+    /// The phase in which failures are currently attributed to the prober; `None` if it has no
+    /// problem.
     trouble: Option<Phase>,
-    /// The problem was detected before a restart, and too few results are known to end it.
+    /// Whether the problem was detected before a restart and too few results are known to end it.
     unconfirmed: bool,
 }
 
@@ -43,9 +44,9 @@ pub struct ProbeCounts {
     pub phase: Phase,
     /// Number of targets that failed in that phase.
     pub failing: usize,
-    /// Number of unrelated sites among them.
+    /// Number of unrelated sites of those targets.
     pub sites: usize,
-    /// Number of targets considered.
+    /// Number of targets whose results were considered.
     pub of: usize,
 }
 
@@ -58,7 +59,7 @@ struct TargetResult {
     expires: Timestamp,
 }
 
-/// The phases before a server responds by HTTP.
+/// The phases of a request before a server responds by HTTP.
 const PHASES: [Phase; 3] = [Phase::Resolve, Phase::Connect, Phase::Tls];
 
 /// Minimum number of failing targets; fewer may be a coincidence.
@@ -67,9 +68,10 @@ const MIN_FAILING: usize = 5;
 /// Minimum number of unrelated sites; fewer may share a network or a provider.
 const MIN_SITES: usize = 3;
 
-/// Bounds of the number of results considered. It is a tenth of the number of targets, so that
-/// a problem is detected within a tenth of the interval, before the first failure is confirmed.
-/// At least 20, to exclude coincidences; at most 200, to bound the work per result.
+/// Minimum and maximum number of results considered. The number is a tenth of the number of
+/// targets, so that a problem is detected within a tenth of the interval, before the first
+/// failure is confirmed. At least 20, to exclude coincidences; at most 200, to bound the work per
+/// result.
 const WINDOW: (usize, usize) = (20, 200);
 
 impl ProberHealth {
@@ -132,8 +134,8 @@ impl ProberHealth {
     fn transition(&mut self) -> Option<ProberTransition> {
         if let Some(phase) = self.trouble {
             let counts = self.counts(phase);
-            // More than half of the probes succeed, or too few fail to tell: the remaining
-            // failures belong to the targets.
+            // More than half of the probes succeed, or the failures are too few to attribute them
+            // to the prober: they are attributed to the targets.
             let few = counts.failing < MIN_FAILING || counts.sites < MIN_SITES;
             return (few || counts.failing * 2 < counts.of).then(|| {
                 self.trouble = None;

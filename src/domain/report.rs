@@ -1,4 +1,4 @@
-//! What the monitor sends to the sinks: probe results, updates and missed probes.
+//! The events that the monitor sends to the sinks: probe results, updates and missed probes.
 //!
 //! Plain data, shared between sinks. What a sink does with it is left to the sink.
 
@@ -23,13 +23,13 @@ pub struct Report {
     pub location: Arc<str>,
     /// When the result was processed.
     pub at: Timestamp,
-    /// The observation.
+    /// The observation of the probe.
     pub observation: Arc<Observation>,
     /// The diagnosis of the observation.
     pub diagnosis: Arc<Diagnosis>,
-    /// The health after the probe.
+    /// The target's health after the probe.
     pub health: HealthState,
-    /// When that health state started.
+    /// When the target's health last changed.
     pub since: Timestamp,
     /// The change of health caused by this probe.
     pub transition: Option<Transition>,
@@ -38,14 +38,14 @@ pub struct Report {
     /// The response time without invoking the function that the diagnosis was based on, in
     /// seconds; measured or estimated.
     pub floor: Option<f64>,
-    /// The open incident; that of the prober itself if `own_trouble` is set.
+    /// The open incident of the target, or of the prober itself if `own_trouble` is set.
     pub incident: Option<Arc<Incident>>,
     /// The change of the incident caused by this probe.
     pub event: Option<IncidentEvent>,
     /// Whether the target is in a maintenance window.
     pub maintenance: bool,
-    /// The failure is attributed to the prober itself. The target's health and alarm are
-    /// unchanged.
+    /// Whether the failure is attributed to the prober itself. The target's health and alarm are
+    /// then unchanged.
     pub own_trouble: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Report {
 /// counted as one.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// The target.
+    /// The target of the incident.
     pub target: Arc<Target>,
     /// When the evidence was applied.
     pub at: Timestamp,
@@ -70,9 +70,9 @@ pub struct Update {
 /// A scheduled probe that did not run.
 #[derive(Clone, Debug)]
 pub struct Missed {
-    /// The target.
+    /// The target that was not probed.
     pub target: Arc<Target>,
-    /// Why it did not run.
+    /// The reason why the probe did not run.
     pub reason: MissedReason,
 }
 
@@ -92,14 +92,14 @@ text_enum! {
 /// A cause of the rule book, as published by the sinks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CauseInfo {
-    /// The id.
+    /// The id of the cause.
     pub cause: CauseId,
-    /// Who acts on the cause.
+    /// The owner: the team that acts on the cause.
     pub owner: Owner,
-    /// The meaning, in one sentence without a period.
+    /// The title: the meaning of the cause in one sentence without a period.
     pub title: String,
-    /// Next steps, most useful first.
+    /// The next steps, the most useful first.
     pub next: Vec<String>,
-    /// URL of the official documentation.
+    /// The URL of the official documentation.
     pub see: String,
 }

@@ -38,7 +38,7 @@ struct Entry {
     target: Arc<Target>,
     /// When the next slot is due.
     due: Duration,
-    /// Whether a probe is running.
+    /// Whether a probe of the target is running.
     running: bool,
     /// A missed slot to make up for, as soon as the running probe ends or capacity is free.
     overdue: Option<Duration>,
@@ -46,8 +46,8 @@ struct Entry {
     waiting: bool,
 }
 
-/// With few targets, all first probes start within this time, so that they end within the
-/// documented 5 s.
+/// Maximum time until all first probes have started, if there are few targets, so that the probes
+/// end within the documented 5 s.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
 /// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With

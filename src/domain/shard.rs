@@ -9,13 +9,14 @@ use crate::model::hash::{fnv1a, mix};
 use crate::model::settings::{Settings, ShardIndex, ShardSettings};
 use crate::model::target::TargetName;
 
-/// The index of this shard cannot be determined. The message says why and what to do.
+/// The error if the index of this shard cannot be determined. The message contains the reason and
+/// the correction.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(String);
 
-/// The shards that hold a target, by descending weight. The first one that is alive manages
-/// the target's alarms.
+/// The shards that probe a target, by descending weight. The first running one manages the
+/// target's alarms.
 #[must_use]
 pub fn holders(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
     let name = fnv1a(target.as_str());
@@ -26,8 +27,8 @@ pub fn holders(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
     all
 }
 
-/// The settings of one shard. It probes the targets that it holds; the others are listed in
-/// `elsewhere`, so that their alarms are not taken for alarms of removed targets.
+/// The settings of one shard. Targets that only other shards probe are moved to `elsewhere`, so
+/// that their alarms do not count as alarms of removed targets.
 #[must_use]
 pub fn share(settings: Settings, index: u32) -> Settings {
     if settings.shards.total <= 1 {
@@ -91,7 +92,8 @@ pub fn index(
 const POD_NAME_VARIABLES: [&str; 2] = ["POD_NAME", "HOSTNAME"];
 
 fn weight(name: u64, index: u32) -> u64 {
-    // Mixed before and after combining, because shard indexes and names are often sequential.
+    // Both hashes are mixed before they are combined, because shard indexes and names are often
+    // sequential.
     mix(name ^ mix(u64::from(index) + 1))
 }
 

@@ -1,8 +1,8 @@
 //! Cause ids, owners and certainties.
 //!
-//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rule book defines
-//! the causes and when they apply; no cause but `unexplained` is known here, so that an
-//! operator's own rules can add more.
+//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rule book defines the
+//! causes and when they apply. Only `unexplained` is known here, so that custom rules can add
+//! causes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use crate::model::text_enum::text_enum;
 pub struct CauseId(Arc<str>);
 
 text_enum! {
-    /// Who acts on a cause.
+    /// The team that acts on a cause.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Owner {
-        /// Owners of the service behind the endpoint.
+        /// The team of the service behind the endpoint.
         Service = "service",
-        /// Owners of the platform: gateway, permissions, quotas.
+        /// The team of the platform: gateway, permissions, quotas.
         Platform = "platform",
-        /// Owners of name resolution, routing and firewalls.
+        /// The team of the network: name resolution, routing and firewalls.
         Network = "network",
-        /// Senders of the request: it is wrong or lacks credentials.
+        /// The team that sends the request: the request is wrong or lacks credentials.
         Client = "client",
-        /// Operators of this prober.
+        /// The operators of this prober.
         Prober = "prober",
     }
 }
@@ -37,7 +37,7 @@ text_enum! {
     pub enum Certainty {
         /// Several causes are consistent with the probe.
         Possible = "possible",
-        /// Inferred from the probe alone; the leading cause has a share of at least 0.9.
+        /// Inferred from the probe alone; the most probable cause has a share of at least 0.9.
         Likely = "likely",
         /// Confirmed by the platform's own metrics for a complete time window.
         Corroborated = "corroborated",
@@ -49,11 +49,11 @@ text_enum! {
 /// The error for a text that is not a cause id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a cause id: use 2 to 64 lower-case letters, digits and single hyphens, starting with a letter"
+    "`{0}` is not a cause id: use 2 to 64 lowercase letters, digits and single hyphens, starting with a letter"
 )]
 pub struct InvalidCauseId(String);
 
-/// Maximum length of a cause id, which becomes a label value and an alarm tag.
+/// Maximum length of a cause id in characters. The id becomes a label value and an alarm tag.
 const MAX_CAUSE_ID: usize = 64;
 
 impl CauseId {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::model::text_enum::text_enum;
 
-/// What was observed of one request.
+/// The observation of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// When the request started, by the wall clock. Durations come from a monotonic clock.
@@ -20,8 +20,8 @@ pub struct Observation {
     pub duration: Duration,
     /// Time per phase, summed over redirect hops.
     pub phases: Phases,
-    /// How late this process was scheduled during the request. Times may be too long by this
-    /// much. Zero: negligible, or unknown (a transcript).
+    /// The scheduling delay of this process during the request. Times may be too long by up to
+    /// this. Zero if negligible or unknown (a transcript).
     pub own_lag: Duration,
     /// The error that prevented a complete response, if any.
     pub fault: Option<Fault>,
@@ -41,15 +41,15 @@ pub struct Observation {
 /// address in the URL, plain HTTP) or not known (a transcript).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// Name resolution.
+    /// Time of name resolution.
     pub resolve: Option<Duration>,
-    /// TCP connect, to the proxy if there is one.
+    /// Time of the TCP connect, to the proxy if there is one.
     pub connect: Option<Duration>,
-    /// TLS handshake.
+    /// Time of the TLS handshake.
     pub tls: Option<Duration>,
-    /// From the sent request to the first byte of the response.
+    /// Time from the sent request to the first byte of the response.
     pub processing: Option<Duration>,
-    /// From the first to the last byte of the response.
+    /// Time from the first to the last byte of the response.
     pub transfer: Option<Duration>,
 }
 
@@ -57,15 +57,15 @@ text_enum! {
     /// The phases of a request in order, with the names that `blackbox_exporter` uses.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Phase {
-        /// Name resolution.
+        /// Resolving the host name.
         Resolve = "resolve",
-        /// TCP connect.
+        /// Establishing the TCP connection.
         Connect = "connect",
-        /// TLS handshake.
+        /// Performing the TLS handshake.
         Tls = "tls",
-        /// From the sent request to the first byte of the response.
+        /// Waiting from the sent request to the first byte of the response.
         Processing = "processing",
-        /// From the first to the last byte of the response.
+        /// Receiving the response from its first to its last byte.
         Transfer = "transfer",
     }
 }
@@ -137,20 +137,20 @@ pub struct Response {
     pub status: u16,
     /// The protocol version.
     pub version: HttpVersion,
-    /// Headers in the order received, with lower-case names; bounded.
+    /// Headers in the order received, with lowercase names; their number is bounded.
     pub headers: Vec<(String, String)>,
     /// The decompressed body, up to the target's limit.
     pub body: Vec<u8>,
     /// Whether the body was longer than `body`.
     pub body_truncated: bool,
-    /// Bytes received of the decompressed body.
+    /// Size of the received and decompressed body in bytes, including the part that is not kept.
     pub body_bytes: u64,
-    /// The `content-length` header: the length before decompression.
+    /// The value of the `content-length` header: the length before decompression, in bytes.
     pub content_length: Option<u64>,
 }
 
 text_enum! {
-    /// HTTP versions.
+    /// The version of the HTTP protocol.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum HttpVersion {
         /// HTTP/1.0.
@@ -162,7 +162,7 @@ text_enum! {
     }
 }
 
-/// What the TLS handshake revealed, also if verification failed.
+/// What was learned from the TLS handshake, even if verification failed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsFacts {
     /// The version, such as `TLSv1.3`; `None` if the handshake did not complete.
@@ -180,9 +180,9 @@ pub struct Certificate {
     pub issuer: String,
     /// The DNS names and IP addresses of `subjectAltName`.
     pub names: Vec<String>,
-    /// Start of validity.
+    /// The start of the certificate's validity.
     pub not_before: Timestamp,
-    /// End of validity.
+    /// The end of the certificate's validity.
     pub not_after: Timestamp,
 }
 
@@ -225,7 +225,7 @@ impl HttpVersion {
 }
 
 impl Response {
-    /// The first value of a header, by lower-case name.
+    /// The first value of a header, by lowercase name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -297,10 +297,12 @@ impl Observation {
     }
 }
 
-/// A delay of this process of at least a quarter of the deadline may have caused a timeout.
+/// Divisor of the deadline. A delay of this process of at least that part of the deadline may
+/// have caused a timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
-/// Maximum length of a request id. CloudFront's ids, the longest of AWS, have 56 characters.
+/// Maximum length of a request id in bytes. CloudFront's ids, the longest of AWS, have 56
+/// characters.
 const MAX_REQUEST_ID: usize = 128;
 
 /// Whether a text may be an AWS request id: a UUID, or base64 in any alphabet.

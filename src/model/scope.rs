@@ -1,4 +1,4 @@
-//! What an incident is about: one target, the prober itself, or a group of targets.
+//! The scope of an incident: one target, the prober itself, or a group of targets.
 //!
 //! The two scopes that are not targets appear as `(prober)` and `(group)` in JSON, in the
 //! store and on the page. The configuration rejects target names that start with `(`.
@@ -7,10 +7,10 @@ use std::fmt;
 
 use crate::model::target::TargetName;
 
-/// What an incident is about.
+/// The scope of an incident.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// One target.
+    /// A single target.
     Target(TargetName),
     /// Very many targets that fail at the same time.
     Group,

@@ -21,21 +21,21 @@ use self::web::WebSettings;
 /// A validated configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Label and CloudWatch dimension of everything that is published.
+    /// The location of this daemon: a label and a CloudWatch dimension of all published metrics.
     pub location: String,
-    /// The daemon's own HTTP endpoint.
+    /// Settings of the daemon's own HTTP endpoint.
     pub server: ServerSettings,
-    /// Limits of the scheduler.
+    /// Limits on concurrent probes and on the time to shut down.
     pub scheduler: SchedulerSettings,
-    /// Name resolution.
+    /// Settings of name resolution.
     pub resolver: ResolverSettings,
-    /// Logging.
+    /// Settings of logging.
     pub log: LogSettings,
-    /// Metrics and alarms in CloudWatch.
+    /// Settings of metrics and alarms in CloudWatch.
     pub cloudwatch: CloudWatchSettings,
-    /// Queries to AWS about failed requests.
+    /// Settings of evidence requests to AWS.
     pub evidence: EvidenceSettings,
-    /// Files with the operator's own rules, sorted by name.
+    /// Files with custom rules, sorted by name.
     pub rules: Arc<[RuleFile]>,
     /// Which part of the targets this daemon probes.
     pub shards: ShardSettings,
@@ -43,16 +43,16 @@ pub struct Settings {
     pub targets: Vec<Arc<Target>>,
     /// Targets of this location that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,
-    /// Times in which probes continue but nobody is notified.
+    /// Windows in which probes continue but no notification is sent.
     pub maintenance: Vec<MaintenanceWindow>,
 }
 
-/// A valid file of the operator's own rules.
+/// A valid file of custom rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFile {
-    /// Its path, as named by the user.
+    /// The path of the file, as specified by the user.
     pub name: String,
-    /// Its content.
+    /// The content of the file.
     pub text: String,
 }
 
@@ -78,7 +78,7 @@ pub enum ShardIndex {
     Auto,
 }
 
-/// The daemon's own HTTP endpoint.
+/// Settings of the daemon's own HTTP endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Address to listen on; loopback by default.
@@ -108,18 +108,18 @@ pub struct SchedulerSettings {
     pub shutdown_grace: Duration,
 }
 
-/// Name resolution.
+/// Settings of name resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolverSettings {
     /// DNS servers; empty: those of the system.
     pub servers: Vec<SocketAddr>,
-    /// Timeout of one query.
+    /// Timeout of one DNS query.
     pub timeout: Duration,
-    /// Attempts per query.
+    /// Maximum number of attempts per DNS query.
     pub attempts: usize,
 }
 
-/// Logging.
+/// Settings of logging.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
     /// Format of a line.
@@ -142,15 +142,15 @@ pub enum LogFormat {
 pub struct CloudWatchSettings {
     /// Whether metrics and alarms are published; off by default, since they cost money.
     pub enabled: bool,
-    /// Region; `None`: from the default chain of the AWS SDK.
+    /// AWS region; `None`: from the default chain of the AWS SDK.
     pub region: Option<String>,
-    /// Endpoint of an emulator.
+    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
     /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
     pub role: Option<Role>,
     /// Further accounts or regions, by name.
     pub destinations: BTreeMap<String, DestinationSettings>,
-    /// Metric namespace.
+    /// Namespace of the metrics.
     pub namespace: String,
     /// ARNs notified by the alarms of all targets and by the heartbeat alarm.
     pub alarm_actions: Vec<String>,
@@ -169,11 +169,11 @@ pub struct CloudWatchSettings {
 /// those of [`CloudWatchSettings`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DestinationSettings {
-    /// Region; `None`: from the default chain of the AWS SDK.
+    /// AWS region; `None`: from the default chain of the AWS SDK.
     pub region: Option<String>,
     /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
     pub role: Option<Role>,
-    /// Endpoint of an emulator.
+    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
     /// ARNs notified by the alarms of its targets and by its heartbeat alarm.
     pub alarm_actions: Vec<String>,
@@ -184,24 +184,24 @@ pub struct DestinationSettings {
 /// An IAM role to assume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Role {
-    /// Its ARN.
+    /// The role's ARN.
     pub arn: String,
-    /// External id that its trust policy may require.
+    /// The external id that the role's trust policy may require.
     pub external_id: Option<String>,
 }
 
 /// What happens to an alarm of this daemon that was changed or deleted by hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DriftPolicy {
-    /// It is written again as configured.
+    /// The alarm is written again as configured.
     #[default]
     Mend,
-    /// It is reported and not changed.
+    /// The change is reported and the alarm is left unchanged.
     Leave,
 }
 
-/// Queries to AWS about failed requests. There are none for a target whose declarations name
-/// no API, function or log group.
+/// Settings of evidence requests to AWS about failed probes. A target whose declarations name
+/// no API, function or log group has none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceSettings {
     /// Whether AWS is queried; on by default, since a target opts in by its declarations.
@@ -213,16 +213,16 @@ pub struct EvidenceSettings {
     /// Maximum estimated cost of metric queries per day (UTC), in US dollars; zero: no metric
     /// queries.
     pub max_daily_cost: f64,
-    /// Maximum requests per second to AWS, over all regions and roles; at least 1.
+    /// Maximum number of requests to AWS per second, over all regions and roles; at least 1.
     pub max_requests_per_second: u32,
-    /// Endpoint of an emulator; `None`: the one of CloudWatch.
+    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
 }
 
-/// A time in which probes continue but no incident opens and nobody is notified.
+/// A window in which probes continue but no incident opens and no notification is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaintenanceWindow {
-    /// Name, shown on the page.
+    /// Name of the window, shown on the page.
     pub name: String,
     /// Globs for target names (`*` matches any characters); empty: all targets.
     pub targets: Vec<String>,
@@ -233,20 +233,20 @@ pub struct MaintenanceWindow {
 /// When a maintenance window is open.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MaintenanceTime {
-    /// Once.
+    /// The window opens once.
     Once {
-        /// Start, inclusive.
+        /// Start of the window, inclusive.
         from: Timestamp,
-        /// End, exclusive.
+        /// End of the window, exclusive.
         until: Timestamp,
     },
-    /// Every week.
+    /// The window opens every week.
     Weekly {
         /// Days on which the window opens.
         days: Vec<Weekday>,
-        /// Local time at which it opens.
+        /// Local time at which the window opens.
         at: Time,
-        /// Its length; at most a week.
+        /// Length of the window; at most a week.
         lasting: Duration,
         /// The time zone of `at`.
         zone: TimeZone,
@@ -336,8 +336,8 @@ impl Default for CloudWatchSettings {
             resolution: Duration::from_secs(60),
             backlog: Duration::from_secs(24 * 60 * 60),
             drift: DriftPolicy::Mend,
-            // A reading of a thousand alarms is ten calls; an alarm silenced by mistake
-            // is found within a coffee break, not at the next restart.
+            // A review of a thousand alarms takes ten calls, so a disabled alarm is found within
+            // minutes, not at the next restart.
         }
     }
 }

@@ -83,16 +83,16 @@ pub struct RequestSettings {
 /// The value of a configured header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeaderText {
-    /// Written in the configuration; not a secret.
+    /// A value written in the configuration; not a secret.
     Plain(String),
-    /// Read from a file or an environment variable.
+    /// A secret value, read from a file or an environment variable.
     Secret(Secret),
 }
 
 /// Which IP versions a probe may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum IpVersion {
-    /// Both, raced as in browsers (Happy Eyeballs).
+    /// Both IP versions, raced as in browsers (Happy Eyeballs).
     #[default]
     Any,
     /// IPv4 only.
@@ -104,7 +104,7 @@ pub enum IpVersion {
 /// TLS settings, with the files already read. Targets with equal settings share a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsSettings {
-    /// Additional trusted roots, PEM.
+    /// Additional trusted root certificates, in PEM.
     pub ca: Option<Arc<[u8]>>,
     /// Client certificate for mutual TLS.
     pub identity: Option<TlsIdentity>,
@@ -113,9 +113,9 @@ pub struct TlsSettings {
 /// A client certificate with its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsIdentity {
-    /// Certificate chain, PEM.
+    /// The certificate with its chain, in PEM.
     pub chain: Arc<[u8]>,
-    /// Private key, PEM.
+    /// The private key, in PEM.
     pub key: Secret,
 }
 
@@ -124,7 +124,7 @@ pub struct TlsIdentity {
 pub struct Expectations {
     /// Inclusive ranges of status codes; the status must be in one of them.
     pub status: Vec<(u16, u16)>,
-    /// Conditions on headers, by lower-case name.
+    /// Conditions on headers, by lowercase name.
     pub headers: Vec<(String, TextMatch)>,
     /// Conditions on the body.
     pub body: Vec<BodyMatch>,
@@ -174,7 +174,7 @@ pub struct JsonPath {
     pub path: serde_json_path::JsonPath,
 }
 
-/// Thresholds of the health.
+/// The numbers of consecutive results that change the health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthSettings {
     /// Consecutive failures until `down`, or degraded results until `degraded`; at least 1.
@@ -186,14 +186,14 @@ pub struct HealthSettings {
 /// Credentials for the endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Auth {
-    /// `Authorization: Basic`.
+    /// The header `Authorization: Basic`.
     Basic {
         /// The user's name.
         username: String,
-        /// The password.
+        /// The user's password.
         password: Secret,
     },
-    /// `Authorization: Bearer`.
+    /// The header `Authorization: Bearer` with this token.
     Bearer(Secret),
     /// AWS Signature Version 4, with the SDK's default credential chain.
     SigV4 {
@@ -231,7 +231,7 @@ impl std::borrow::Borrow<str> for TargetName {
 }
 
 impl HeaderText {
-    /// The value to send.
+    /// The header value to send, in plain text.
     #[must_use]
     pub fn expose(&self) -> &str {
         match self {

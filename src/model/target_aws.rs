@@ -1,4 +1,4 @@
-//! What the user declares about the AWS resources behind a target.
+//! The user's declarations about the AWS resources behind a target.
 //!
 //! Every declaration is optional; an absent one means "unknown", not "no". Declarations rule
 //! out causes. They are not verified.
@@ -14,9 +14,9 @@ pub struct AwsDeclarations {
     pub role_arn: Option<String>,
     /// External id for `role_arn`.
     pub external_id: Option<String>,
-    /// HTTP API id.
+    /// Id of the HTTP API.
     pub api_id: Option<String>,
-    /// REST API name, which identifies its metrics.
+    /// Name of the REST API, which identifies its metrics.
     pub api_name: Option<String>,
     /// Stage of the API.
     pub stage: Option<String>,
@@ -26,13 +26,13 @@ pub struct AwsDeclarations {
     pub function: Option<String>,
     /// Version or alias of the function.
     pub qualifier: Option<String>,
-    /// Type of the integration behind the route.
+    /// Kind of the integration behind the route.
     pub integration: Option<Integration>,
     /// Integration timeout of the API.
     pub integration_timeout: Option<Duration>,
     /// Timeout of the function.
     pub function_timeout: Option<Duration>,
-    /// What authorizes callers.
+    /// Authorizer that checks callers before the integration is reached.
     pub authorizer: Option<Authorizer>,
     /// Whether the function also serves traffic other than the probes; default true.
     pub shared: bool,
@@ -55,16 +55,16 @@ pub enum Integration {
     VpcLink,
 }
 
-/// What authorizes callers before the integration is reached.
+/// The kind of authorizer that checks callers before the integration is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorizer {
-    /// Nothing.
+    /// There is no authorizer.
     None,
     /// A Lambda authorizer.
     Lambda,
     /// A JWT authorizer.
     Jwt,
-    /// IAM (SigV4).
+    /// IAM authorization (SigV4).
     Iam,
 }
 

@@ -7,20 +7,20 @@ use std::collections::BTreeSet;
 use crate::model::cause::{CauseId, Owner};
 use crate::model::text_enum::text_enum;
 
-/// The alarm of a target, and its additional alarms for single causes.
+/// Settings of a target's alarm and its per-cause alarms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSettings {
     /// Whether this target has an alarm.
     pub enabled: bool,
-    /// Evaluation periods (N of "M of N"); ≥ 1.
+    /// Number of periods that are evaluated (N of "M of N"); at least 1.
     pub periods: u32,
-    /// Datapoints that must breach (M); 1 to `periods`.
+    /// Number of datapoints that must breach (M of "M of N"); 1 to `periods`.
     pub datapoints: u32,
     /// How missing datapoints are treated.
     pub missing: MissingData,
     /// ARNs that replace the global actions; an empty list means no actions.
     pub actions: Option<Vec<String>>,
-    /// Alarms for single causes, at most one per cause.
+    /// Per-cause alarms, at most one per cause.
     pub causes: Vec<CauseAlarm>,
 }
 
@@ -28,11 +28,11 @@ pub struct AlarmSettings {
 /// this cause, in addition to the target's alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CauseAlarm {
-    /// A cause from the rule book.
+    /// The id of a cause in the rule book.
     pub cause: CauseId,
     /// The owner of the cause, from the rule book.
     pub owner: Owner,
-    /// ARNs to notify: those of the cause, else those of its owner, else none.
+    /// ARNs to notify: the actions of the cause, or else of its owner, or else none.
     pub actions: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ pub enum MissingData {
     Missing,
 }
 
-/// What is published to CloudWatch for a target.
+/// The CloudWatch metrics that are published for a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetCloudWatch {
     /// Whether metrics are published for this target.

@@ -141,7 +141,7 @@ mod tests {
             "Throttled!",
             &[],
             Err(
-                "target a: label injected: `Throttled!` is not a cause id: use 2 to 64 lower-case \
+                "target a: label injected: `Throttled!` is not a cause id: use 2 to 64 lowercase \
                  letters, digits and single hyphens, starting with a letter",
             ),
         );

@@ -12,47 +12,47 @@ use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Evidence, Verdict};
 use crate::model::cause::Certainty;
 
-/// What an alarm says about a cause.
+/// The texts on an alarm: the tags that name the cause, and the description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
-    /// `probecause:cause`.
+    /// The value of the tag `probecause:cause`: a cause id, or `none`.
     pub cause: String,
-    /// `probecause:certainty`.
+    /// The value of the tag `probecause:certainty`, or `none`.
     pub certainty: String,
-    /// `probecause:owner`.
+    /// The value of the tag `probecause:owner`, or `none`.
     pub owner: String,
-    /// At most 1,024 characters.
+    /// The alarm's description; at most 1,024 characters.
     pub description: String,
 }
 
-/// The tag of managed alarms; an alarm without it is never changed.
+/// The tag key of managed alarms. An alarm without this tag is never changed.
 pub const MANAGED_TAG: &str = "probecause:managed";
-/// The tag that holds [`AlarmSpec::fingerprint`].
+/// The tag key under which [`AlarmSpec::fingerprint`] is stored.
 pub const DEFINITION_TAG: &str = "probecause:definition";
-/// The tag that names the target.
+/// The tag key for the target's name.
 pub const TARGET_TAG: &str = "probecause:target";
-/// The tag that names the probable cause.
+/// The tag key for the probable cause.
 pub const CAUSE_TAG: &str = "probecause:cause";
-/// The tag that holds the certainty of the cause.
+/// The tag key for the certainty of the cause.
 pub const CERTAINTY_TAG: &str = "probecause:certainty";
-/// The tag that names the team that acts.
+/// The tag key for the owner: the team that acts on the cause.
 pub const OWNER_TAG: &str = "probecause:owner";
 
-/// The value of the cause's tags while no failure is known.
+/// The value of the tags for cause, certainty and owner while no failure is known.
 const NONE: &str = "none";
 
-/// Characters that CloudWatch accepts in a description.
+/// Maximum length of an alarm description in characters (CloudWatch's limit).
 const MAX_DESCRIPTION: usize = 1024;
 
-/// Characters that AWS accepts in a tag's value.
+/// Maximum length of a tag value in characters (AWS's limit).
 const MAX_TAG_VALUE: usize = 256;
 
-/// Characters of one fact's text in a description: a header can be long, and the next steps
-/// after it matter more.
+/// Maximum length of one fact's text in a description, in characters. A header can be long, and
+/// the next steps after it matter more.
 const MAX_FACT: usize = 80;
 
 impl Annotation {
-    /// The annotation while no failure is known.
+    /// The annotation of an alarm while no failure is known.
     #[must_use]
     pub fn healthy(spec: &AlarmSpec) -> Self {
         let description = match &spec.key {
@@ -87,9 +87,10 @@ impl Annotation {
         Self::of(verdict, &describe(target, verdict, evidence))
     }
 
-    /// The annotation of the heartbeat alarm during a group incident, which is written once
-    /// instead of to each target's alarm. `summary` says how many targets failed and since
-    /// when, without a full stop. `names` lists the targets, as far as they fit.
+    /// The annotation of the heartbeat alarm during a group incident. It is written once, instead
+    /// of an annotation on each target's alarm. `summary` is one sentence without a period: how
+    /// many targets failed and since when. `names` are the names of the targets; those that do
+    /// not fit are cut.
     #[must_use]
     pub fn group(verdict: &Verdict, summary: &str, names: &[&str]) -> Self {
         let mut text = format!(
@@ -111,13 +112,14 @@ impl Annotation {
         }
     }
 
-    /// Whether a cause is named.
+    /// Whether the annotation names a cause.
     #[must_use]
     pub fn names_cause(&self) -> bool {
         self.cause != NONE
     }
 
-    /// The annotation that an alarm has, so that a new definition keeps it.
+    /// Reads the annotation from the tags and the description of an existing alarm, so that a new
+    /// definition keeps it.
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
         let healthy = Self::healthy(spec);
@@ -126,7 +128,7 @@ impl Annotation {
             cause: tag(CAUSE_TAG, healthy.cause),
             certainty: tag(CERTAINTY_TAG, healthy.certainty),
             owner: tag(OWNER_TAG, healthy.owner),
-            // A text that names no cause may be an older release's. It is replaced.
+            // A description without a cause may be from an older release, so it is replaced.
             description: match tags.get(CAUSE_TAG) {
                 Some(cause) if cause != NONE && !description.is_empty() => description.to_owned(),
                 _ => healthy.description,
@@ -134,7 +136,7 @@ impl Annotation {
         }
     }
 
-    /// Every tag of the alarm, sorted by key.
+    /// Every tag of the alarm `spec` with this annotation, sorted by key.
     #[must_use]
     pub fn tags(&self, spec: &AlarmSpec) -> Vec<(&'static str, String)> {
         let target = spec.key.target();
@@ -161,22 +163,22 @@ pub fn tag_value(text: &str) -> String {
         .collect()
 }
 
-/// The description of a heartbeat alarm.
+/// The description of the heartbeat alarm of a shard; `None`: of a single daemon.
 fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (
             "Probecause".to_owned(),
-            "No daemon watches its targets from here.",
+            "No daemon probes its targets from this location.",
         ),
         Some(shard) => (
             format!("shard {shard} of Probecause"),
-            "Only targets that other shards probe too are still watched from here.",
+            "Only targets that other shards probe too are still probed from this location.",
         ),
     };
     format!(
-        "No heartbeat came from {who} at this location: the daemon is down, cannot reach \
-         CloudWatch, or cannot reach nearly all of its targets at once (prober-local). {watched} \
-         Look at the daemon's log and page, then at its credentials and network."
+        "No heartbeat from {who} at this location. The daemon is down, cannot reach CloudWatch, or \
+         nearly all of its targets fail at the same time (prober-local). {watched} Check the \
+         daemon's log and page, then its credentials and network."
     )
 }
 
@@ -370,7 +372,7 @@ mod tests {
         };
         let alone = texts(&settings);
         assert!(alone[0].contains("from Probecause at this location"));
-        assert!(alone[0].contains("No daemon watches its targets"));
+        assert!(alone[0].contains("No daemon probes its targets"));
         assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
         settings.shards.total = 4;

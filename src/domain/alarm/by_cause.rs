@@ -1,5 +1,4 @@
-//! Values of the series behind alarms of single causes: the metric `Down` with the dimension
-//! `Cause`.
+//! Values of the series behind per-cause alarms: the metric `Down` with the dimension `Cause`.
 //!
 //! A series has the value 1 while its target is down for the cause, one 0 when that ends,
 //! and no datapoints otherwise, because a series costs money for each hour in which it has
@@ -9,7 +8,7 @@ use crate::domain::alarm::has_alarm;
 use crate::model::cause::CauseId;
 use crate::model::target::Target;
 
-/// The values to publish to the series of a target's causes.
+/// Returns the values to publish to the per-cause series of one target.
 ///
 /// `before` is the cause whose series had the value 1 last. `now` is the probable cause
 /// while the target is down, and `None` otherwise. The result holds a 0 for a cause that

@@ -7,37 +7,38 @@
 use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
 use crate::model::target::MissingData;
 
-/// The fields that CloudWatch returns.
+/// The definition of an alarm: the fields that CloudWatch returns.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Definition {
-    /// The metric.
+    /// The metric that the alarm watches; `None` if the alarm does not watch a single metric.
     pub metric: Option<MetricId>,
-    /// Such as `Maximum`.
+    /// The statistic, such as `Maximum`.
     pub statistic: String,
-    /// Such as `GreaterThanOrEqualToThreshold`.
+    /// The comparison operator, such as `GreaterThanOrEqualToThreshold`.
     pub comparison: String,
-    /// The threshold.
+    /// The value that the statistic is compared with.
     pub threshold: f64,
-    /// Seconds.
+    /// The length of a period in seconds.
     pub period: u32,
-    /// N of "M of N".
+    /// The number of periods that are evaluated: N of "M of N".
     pub evaluation_periods: u32,
-    /// M of "M of N"; zero: not set, which means N.
+    /// The number of breaching datapoints that fire the alarm: M of "M of N". Zero if not set,
+    /// which means N.
     pub datapoints_to_alarm: u32,
-    /// Such as `ignore`.
+    /// How missing datapoints are treated, such as `ignore`.
     pub missing: String,
     /// ARNs notified on ALARM.
     pub alarm_actions: Vec<String>,
     /// ARNs notified on OK.
     pub ok_actions: Vec<String>,
-    /// Whether the actions run.
+    /// Whether the alarm's actions run.
     pub actions_enabled: bool,
-    /// Whether notifications carry the tags; `None`: not returned.
+    /// Whether notifications contain the alarm's tags; `None` if CloudWatch did not return it.
     pub propagates_tags: Option<bool>,
 }
 
 impl Definition {
-    /// The fields that CloudWatch returns once a definition was written.
+    /// The fields that CloudWatch returns after `spec` has been written.
     #[must_use]
     pub fn of(spec: &AlarmSpec) -> Self {
         Self {
@@ -90,7 +91,7 @@ impl Definition {
 }
 
 impl Condition {
-    /// CloudWatch's comparison operator.
+    /// CloudWatch's name of the comparison operator.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! Which alarms a configuration asks for: one per target, one per configured cause of a
-//! target, and one on the heartbeat of each shard.
+//! Computes the alarms that a configuration requires: one per target, one per configured cause of
+//! a target, and one on the heartbeat of each shard.
 //!
 //! The alarms are a function of the settings alone. Comparing them with the account is up to
 //! `plan`.
@@ -17,35 +17,35 @@ use crate::model::target::{CauseAlarm, CloudWatchMetric, MissingData, Target};
 /// The metric of the daemon's heartbeat; its dimension is `Location`.
 pub const HEARTBEAT_METRIC: &str = "Heartbeat";
 
-/// The dimension of the series of one cause.
+/// The name of the dimension of a per-cause series.
 const CAUSE: &str = "Cause";
 
-/// Actions that CloudWatch accepts per alarm state.
+/// Maximum number of actions per alarm state (CloudWatch's limit).
 pub const MAX_ACTIONS: usize = 5;
 
-/// Missed heartbeats before the heartbeat alarm fires: one lost request or a restart must
-/// not page.
+/// Number of missed heartbeats before the heartbeat alarm fires. One lost request or a restart
+/// must not page.
 const HEARTBEATS_MISSED: u32 = 3;
 
-/// Seconds of the heartbeat's period with high-resolution metrics: three of them outlast a
-/// restart, which three times 10 s would not.
+/// Period of the heartbeat alarm with high-resolution metrics, in seconds. Three such periods are
+/// longer than a restart; three periods of 10 s would not be.
 const FAST_HEARTBEAT_PERIOD: u32 = 30;
 
-/// Every alarm of a configuration, whatever its destination, as [`alarms_of`] orders them.
+/// Every alarm of a configuration, for all destinations together, in the order of [`alarms_of`].
 #[must_use]
 pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
     alarms_of(&DestinationView::of_all(settings))
 }
 
-/// The alarms that a destination asks for: the heartbeat of this shard (of every shard
-/// where the view is not one shard's), then one per target in the order of the
-/// configuration, each followed by those of its causes. Empty while the view is inactive.
+/// The alarms that a destination requires: the heartbeat alarm of this shard (or of every shard,
+/// if the view is not limited to one), then one alarm per target in the order of the
+/// configuration, each followed by its per-cause alarms. Empty if the view is inactive.
 #[must_use]
 pub fn alarms_of(view: &DestinationView) -> Vec<AlarmSpec> {
     alarms_where(view, |_| true)
 }
 
-/// As [`alarms_of`], for the targets that pass the test.
+/// The alarms of [`alarms_of`], limited to the targets for which `test` returns true.
 #[must_use]
 pub fn alarms_where(view: &DestinationView, test: impl Fn(&Target) -> bool) -> Vec<AlarmSpec> {
     let heartbeats = match view.shards.own {
@@ -55,7 +55,7 @@ pub fn alarms_where(view: &DestinationView, test: impl Fn(&Target) -> bool) -> V
     alarms(view, heartbeats, view.targets.iter(), test)
 }
 
-/// As [`alarms_of`], for all shards of the location.
+/// The alarms that a destination requires for all shards of the location.
 #[must_use]
 pub fn alarms_of_location(view: &DestinationView) -> Vec<AlarmSpec> {
     let targets = view.targets.iter().chain(&view.elsewhere);
@@ -81,8 +81,8 @@ fn alarms<'a>(
         .collect()
 }
 
-/// Whether a target has an alarm: the target is published, with the metric that the alarm
-/// watches.
+/// Whether a target has an alarm: its alarm is enabled, and the metric that the alarm watches is
+/// published.
 #[must_use]
 pub fn has_alarm(target: &Target) -> bool {
     target.alarm.enabled
@@ -90,8 +90,8 @@ pub fn has_alarm(target: &Target) -> bool {
         && target.cloudwatch.metrics.contains(&CloudWatchMetric::Down)
 }
 
-/// The shortest alarm period in seconds that contains a probe: 10, 20 or 30 s where metrics
-/// have that resolution, else whole minutes.
+/// The shortest alarm period in seconds that contains a probe: 10, 20 or 30 s if metrics have
+/// that resolution, otherwise a multiple of 60 s.
 #[must_use]
 pub fn period(interval: Duration, resolution: Duration) -> u32 {
     let seconds = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
@@ -113,8 +113,8 @@ pub fn heartbeat_period(cloudwatch: &CloudWatchSettings) -> u32 {
     }
 }
 
-/// The dimensions of a shard's heartbeat. The first shard has the location alone, so that
-/// its alarm stays the same when a second shard is added.
+/// The dimensions of a shard's heartbeat metric. For the first shard this is the location alone,
+/// so that its alarm stays the same when a second shard is added.
 #[must_use]
 pub fn heartbeat_dimensions(location: &str, shard: u32) -> Vec<(String, String)> {
     let location = (LOCATION.to_owned(), location.to_owned());
@@ -143,7 +143,7 @@ fn heartbeat_alarm(view: &DestinationView, shard: u32) -> AlarmSpec {
     }
 }
 
-/// The target's alarm, then those of its causes. All have the same periods.
+/// The alarm of a target, then its per-cause alarms. All have the same period.
 fn of_target(view: &DestinationView, target: &Target) -> Vec<AlarmSpec> {
     let first = target_alarm(view, target);
     let causes = target.alarm.causes.iter();

@@ -16,25 +16,25 @@ pub const MAIN: &str = "";
 /// The part of the settings that one destination uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DestinationView {
-    /// The name of the destination; `None`: the main destination.
+    /// The name of the destination; `None` for the main destination.
     pub name: Option<String>,
     /// Whether metrics and alarms are written. False while CloudWatch is disabled, while no
     /// target is published to a further destination, and once a destination is removed.
     pub active: bool,
-    /// The location of the daemon.
+    /// The location of the daemon, such as a region or a site.
     pub location: String,
-    /// The shards of the location.
+    /// How the targets of the location are divided among shards.
     pub shards: ShardSettings,
     /// CloudWatch settings, with the account, region and actions of this destination.
     pub cloudwatch: CloudWatchSettings,
-    /// Targets that this daemon probes.
+    /// The targets of this destination that this daemon probes.
     pub targets: Vec<Arc<Target>>,
-    /// Targets that only other shards probe.
+    /// The targets of this destination that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,
 }
 
 impl DestinationView {
-    /// All targets, as if every one belonged to the main destination.
+    /// A view in which all targets belong to the main destination.
     #[must_use]
     pub fn of_all(settings: &Settings) -> Self {
         Self {
@@ -48,13 +48,13 @@ impl DestinationView {
         }
     }
 
-    /// The view of the named destination; `None`: of the main one.
+    /// The view of the named destination; `None` selects the main destination.
     fn of(settings: &Settings, name: Option<&str>) -> Self {
         let mut view = Self::of_all(settings);
         let is_here = |target: &Arc<Target>| target.cloudwatch.destination.as_deref() == name;
         view.targets.retain(is_here);
         view.elsewhere.retain(is_here);
-        // A change of another destination is no change of this one.
+        // A change of another destination must not count as a change of this one.
         view.cloudwatch.destinations.clear();
         let Some(name) = name else { return view };
         view.name = Some(name.to_owned());
@@ -72,7 +72,7 @@ impl DestinationView {
         view
     }
 
-    /// The view of a destination that was removed: no alarm is desired.
+    /// The view of this destination after its removal: no alarm is desired.
     #[must_use]
     pub fn removed(&self) -> Self {
         Self {
@@ -81,8 +81,8 @@ impl DestinationView {
         }
     }
 
-    /// The destination for people: its name, region and role. The external id is left out,
-    /// because it is half a secret.
+    /// A title of the destination for display: its name, region and role. The external id is
+    /// omitted, because it may be confidential.
     #[must_use]
     pub fn title(&self) -> String {
         let name = self.name.as_deref().unwrap_or("main");
@@ -94,8 +94,8 @@ impl DestinationView {
         }
     }
 
-    /// Whether `after` is another account or region, so that the alarms of `self` must not
-    /// notify any more. Places that cannot be compared, such as a region given by the
+    /// Whether `after` is another account or region, so that the alarms of `self` must not notify
+    /// any more. Destinations that cannot be compared, such as one with a region from the
     /// environment, count as the same: alarms that are still in use must not be disabled.
     #[must_use]
     pub fn moves_to(&self, after: &Self) -> bool {
@@ -109,8 +109,8 @@ impl DestinationView {
     }
 }
 
-/// The view of each destination to run, by its name, [`MAIN`] first. The main destination
-/// always runs; another runs while CloudWatch is enabled and a target is published there.
+/// The views of the destinations to run, by name, [`MAIN`] first. The main destination always
+/// runs; another runs while CloudWatch is enabled and a target is published there.
 #[must_use]
 pub fn running(settings: &Settings) -> BTreeMap<String, DestinationView> {
     let views = configured(settings).into_iter();
@@ -131,7 +131,7 @@ pub fn configured(settings: &Settings) -> Vec<DestinationView> {
         .collect()
 }
 
-/// The account number, as far as the role names it.
+/// The account number in the role's ARN; `None` without a role.
 fn account(cloudwatch: &CloudWatchSettings) -> Option<&str> {
     // arn:partition:iam::account:role/name
     cloudwatch.role.as_ref()?.arn.split(':').nth(4)

@@ -1,4 +1,5 @@
-//! The CloudWatch alarms that a configuration asks for, and how an account is brought there.
+//! The CloudWatch alarms that a configuration requires, and how an account is brought to that
+//! state.
 //!
 //! Reading order: `spec` (keys and definitions), `desired` (which alarms), `destination`
 //! (in which account and region), `name`, `definition` (in CloudWatch's fields),

@@ -6,7 +6,7 @@
 use crate::model::cause::CauseId;
 use crate::model::hash::fnv1a;
 
-/// Characters that CloudWatch accepts in an alarm's name.
+/// Maximum length of an alarm name in characters (CloudWatch's limit).
 const MAX_NAME: usize = 255;
 
 /// The prefix of the names of all alarms of a location.
@@ -24,14 +24,15 @@ pub fn target_alarm_name(location: &str, target: &str) -> String {
     bounded_name(&format!("{}{target}", name_prefix(location)))
 }
 
-/// The name of the alarm of a target's cause at a location.
+/// The name of the alarm for one cause of a target, at a location.
 #[must_use]
 pub fn cause_alarm_name(location: &str, target: &str, cause: &CauseId) -> String {
     bounded_name(&format!("{}{target} ({cause})", name_prefix(location)))
 }
 
-/// The name of the alarm of a shard's heartbeat. The first shard's is named after the
-/// location alone. No target's name begins with a parenthesis.
+/// The name of the heartbeat alarm of a shard. The name of the first shard's alarm contains only
+/// the location. It cannot equal a target's alarm name, because no target name begins with a
+/// parenthesis.
 #[must_use]
 pub fn heartbeat_name(location: &str, shard: u32) -> String {
     let prefix = name_prefix(location);
@@ -41,7 +42,7 @@ pub fn heartbeat_name(location: &str, shard: u32) -> String {
     })
 }
 
-/// The shard of a heartbeat alarm, by the alarm's name; `None`: it is no heartbeat alarm.
+/// The shard of a heartbeat alarm, parsed from the alarm's name; `None` for any other alarm.
 #[must_use]
 pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
     let prefix = name_prefix(location);
@@ -56,7 +57,8 @@ pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
     (heartbeat_name(location, shard) == name).then_some(shard)
 }
 
-/// Shortens a name that is too long, and adds a hash of the whole so that it stays unique.
+/// Shortens a name to the maximum length, and appends a hash of the whole name so that it stays
+/// unique.
 fn bounded_name(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     if name.chars().count() <= MAX_NAME {

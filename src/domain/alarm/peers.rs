@@ -1,11 +1,10 @@
-//! Decides which of several daemons manages a target's alarms: the first of its holders that
-//! is running.
+//! Decides which of several daemons manages a target's alarms: the first running one among the
+//! shards that probe the target.
 //!
-//! A daemon is running while its heartbeat alarm is in state OK. No clocks are compared, and
-//! no sign of life but the heartbeat is written. A daemon that runs but cannot see its
-//! targets counts as gone, because it stops its heartbeat. Two daemons may manage the same
-//! alarm for a moment, which is harmless, as both write the same. Times are durations since
-//! this daemon started.
+//! A daemon counts as running while its heartbeat alarm is in state OK. Clocks are not compared,
+//! and daemons share no other state. A daemon that cannot reach its targets stops its heartbeat,
+//! so it counts as stopped. Two daemons may manage the same alarm for a moment, which is
+//! harmless, because both write the same values. Times are durations since this daemon started.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,34 +17,36 @@ use crate::model::target::TargetName;
 /// The state of another daemon's heartbeat alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatState {
-    /// OK: the daemon runs.
+    /// OK: the daemon is running.
     Ok,
-    /// ALARM: no heartbeat arrived.
+    /// ALARM: heartbeats are missing.
     Alarm,
-    /// There is no alarm yet, or it was not evaluated yet.
+    /// The alarm does not exist yet or has not been evaluated yet.
     Unknown,
 }
 
 /// The other daemons of a location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
-    /// Shards that may be gone, with the state of their heartbeat alarm and since when.
+    /// Shards that may have stopped: the state of each heartbeat alarm, and since when it has
+    /// that state.
     suspected: BTreeMap<u32, (HeartbeatState, Duration)>,
     gone: BTreeSet<u32>,
 }
 
-/// How long a heartbeat alarm must fire until its daemon counts as gone. A new alarm may
-/// fire for a moment before its first heartbeat is counted. This takes two reads, which are
-/// one heartbeat period apart.
+/// How long a heartbeat alarm must fire until its daemon counts as stopped. A new alarm may fire
+/// for a moment before its first heartbeat is counted. Two reads, one heartbeat period apart,
+/// must see it firing.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 
-/// How long a daemon with an unknown heartbeat state counts as running: daemons that start
-/// together create their alarms within a minute, and CloudWatch takes a few more minutes to
+/// How long a daemon with an unknown heartbeat state counts as running. Daemons that start
+/// together create their alarms within a minute, and CloudWatch needs a few more minutes to
 /// evaluate them.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
 impl Peers {
-    /// Takes the states of other daemons; true if one started or stopped.
+    /// Records the heartbeat states of other daemons. Returns whether a daemon started or
+    /// stopped.
     pub fn observe(&mut self, states: &[(u32, HeartbeatState)], now: Duration) -> bool {
         let before = self.gone.clone();
         for (index, state) in states {
@@ -69,13 +70,13 @@ impl Peers {
         self.gone != before
     }
 
-    /// The shards that are gone.
+    /// The shards whose daemons have stopped.
     #[must_use]
     pub const fn gone(&self) -> &BTreeSet<u32> {
         &self.gone
     }
 
-    /// Whether this daemon manages the alarms of a target. The command line, which is no
+    /// Whether this daemon manages the alarms of a target. The command line, which is not a
     /// shard, manages all alarms.
     #[must_use]
     pub fn manages(&self, shards: &ShardSettings, target: &TargetName) -> bool {
@@ -85,8 +86,8 @@ impl Peers {
     }
 }
 
-/// The shards that come before this one among the holders of a target that it probes. Only
-/// these decide what it manages.
+/// The shards that take precedence over this one for at least one target that it probes. Only
+/// these affect which alarms it manages.
 #[must_use]
 pub fn before_us(settings: &DestinationView) -> BTreeSet<u32> {
     let Some(own) = settings.shards.own else {
@@ -118,7 +119,7 @@ mod tests {
         }
     }
 
-    /// The holders of `orders` among three, first to last.
+    /// The shards that probe `orders`, of three shards, by precedence.
     fn order() -> Vec<u32> {
         holders(&shards(0), &TargetName::new("orders"))
     }

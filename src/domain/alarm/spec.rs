@@ -1,8 +1,8 @@
 //! Keys and definitions of alarms.
 //!
-//! A key says what an alarm is about. A definition holds every field that is compared and
-//! written, except the text and tags that name a cause (see `annotation`). How CloudWatch
-//! writes the fields is in `definition`.
+//! A key identifies what an alarm watches. A definition holds every field that is compared and
+//! written, except the text and tags that name a cause (see `annotation`). `definition` converts
+//! the fields to CloudWatch's names and values.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use crate::model::cause::{CauseId, Owner};
 use crate::model::hash::fnv1a;
 use crate::model::target::{MissingData, TargetName};
 
-/// What an alarm is about.
+/// The subject of an alarm, which identifies it within a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AlarmKey {
     /// The daemon itself. The alarm fires when no datapoint arrives from this location.
     Heartbeat,
-    /// One target.
+    /// A target. The alarm fires while the target is down.
     Target(TargetName),
     /// One cause of one target. The alarm fires while the target is down for this cause.
     Cause {
-        /// The target.
+        /// The target whose cause is watched.
         target: TargetName,
-        /// The cause.
+        /// The cause that the alarm watches.
         cause: CauseId,
         /// The team that acts on the cause.
         owner: Owner,
@@ -31,43 +31,43 @@ pub enum AlarmKey {
 /// The definition of one alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSpec {
-    /// Unique in the account and region; 1 to 255 characters.
+    /// The alarm's name, unique in the account and region; 1 to 255 characters.
     pub name: String,
-    /// What the alarm is about.
+    /// The subject of the alarm.
     pub key: AlarmKey,
-    /// The shard whose heartbeat this is, or the first holder of the target; `None`: a
-    /// single daemon watches all targets.
+    /// The shard whose heartbeat the alarm watches, or the first shard that probes the target;
+    /// `None` if a single daemon probes all targets.
     pub shard: Option<u32>,
-    /// The metric watched.
+    /// The metric that the alarm watches.
     pub metric: MetricId,
-    /// When a datapoint breaches.
+    /// The condition under which a datapoint breaches.
     pub condition: Condition,
-    /// Seconds per datapoint: 10, 20, 30 or a multiple of 60.
+    /// The length of a period in seconds: 10, 20, 30 or a multiple of 60.
     pub period: u32,
-    /// N of "M of N".
+    /// The number of periods that are evaluated: N of "M of N".
     pub evaluation_periods: u32,
-    /// M of "M of N".
+    /// The number of breaching datapoints that fire the alarm: M of "M of N".
     pub datapoints_to_alarm: u32,
     /// How missing datapoints are treated.
     pub missing: MissingData,
     /// ARNs notified on ALARM and OK.
     pub actions: Vec<String>,
-    /// Whether the actions run.
+    /// Whether the alarm's actions run.
     pub actions_enabled: bool,
 }
 
 /// A metric in CloudWatch, without its statistic (always the maximum).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MetricId {
-    /// Namespace.
+    /// The namespace of the metric, such as `Probecause`.
     pub namespace: String,
-    /// Metric name.
+    /// The name of the metric.
     pub name: String,
-    /// Dimensions, in the order in which they are written.
+    /// The dimensions as pairs of name and value, in the order in which they are written.
     pub dimensions: Vec<(String, String)>,
 }
 
-/// When the maximum of a period breaches.
+/// The condition under which the maximum of a period breaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// At least 1: the target is down.
@@ -77,11 +77,11 @@ pub enum Condition {
     LessThanOne,
 }
 
-/// The dimension that every metric has.
+/// The name of the dimension that every metric has: the daemon's location.
 pub(super) const LOCATION: &str = "Location";
 
 impl AlarmKey {
-    /// The target's name; `None` for the heartbeat.
+    /// The name of the alarm's target; `None` for the heartbeat alarm.
     #[must_use]
     pub const fn target(&self) -> Option<&TargetName> {
         match self {
@@ -102,7 +102,7 @@ impl fmt::Display for AlarmKey {
 }
 
 impl AlarmSpec {
-    /// A hash that changes whenever the definition does. It is stored as a tag, because
+    /// A hash that changes whenever the definition changes. It is stored as a tag, because
     /// CloudWatch does not return every field that is written.
     #[must_use]
     pub fn fingerprint(&self) -> String {
@@ -123,7 +123,7 @@ impl AlarmSpec {
         format!("{:016x}", fnv1a(&text))
     }
 
-    /// The location of the alarm's metric.
+    /// The location in the dimensions of the alarm's metric.
     #[must_use]
     pub fn location(&self) -> &str {
         let mut dimensions = self.metric.dimensions.iter();

@@ -31,7 +31,7 @@ const HTTP_API: (u16, &[u8]) = (404, br#"{"message":"Not Found"}"#);
 /// response types").
 const REST_API: (u16, &[u8]) = (403, br#"{"message":"Missing Authentication Token"}"#);
 
-/// The value of `x-amzn-errortype` in that response.
+/// The value of `x-amzn-errortype` in a REST API's response to an unknown resource.
 const REST_API_ERROR: &str = "MissingAuthenticationTokenException";
 
 /// Headers of an HTTP API's own responses, from captures, and the hop-by-hop headers of
@@ -45,7 +45,7 @@ const HTTP_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// The same for a REST API.
+/// Headers of a REST API's own responses, from captures, and the hop-by-hop headers of HTTP/1.1.
 const REST_API_HEADERS: &[&str] = &[
     "date",
     "content-type",
@@ -129,7 +129,7 @@ mod tests {
     const NOT_FOUND: &str = r#"{"message":"Not Found"}"#;
     const NO_TOKEN: &str = r#"{"message":"Missing Authentication Token"}"#;
 
-    /// A response after 20 ms, with a round trip of 10 ms.
+    /// An observation of a response after 20 ms, with a round trip of 10 ms.
     fn observed(status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/none");
         observation.phases.connect = Some(Duration::from_millis(10));

@@ -13,11 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::baseline::control::ControlResult;
 use crate::domain::diagnosis::context::Floor;
 
-/// The latest control requests, oldest first.
+/// The results of the latest control requests, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ControlSamples {
     attempts: VecDeque<Attempt>,
-    /// When the control path was last answered by something other than the gateway.
+    /// When something other than the gateway last responded on the control path.
     elsewhere: Option<Timestamp>,
 }
 
@@ -32,14 +32,16 @@ struct Attempt {
 const MIN_SAMPLES: usize = 3;
 
 /// Maximum number of control requests at the start of an incident: three, and two more if the
-/// three give no floor. Each costs the user a request and counts in the API's 4xx metric.
+/// three give no floor. Each request costs the user money and counts in the API's 4xx metric.
 const MAX_INITIAL: usize = 5;
 
-/// Maximum number of attempts kept, so that the floor follows the network.
+/// Maximum number of control requests whose results are kept, so that the floor follows the
+/// network.
 const MAX_ATTEMPTS: usize = MAX_INITIAL;
 
-/// Time between two control requests: long enough that one burst of packet loss does not affect
-/// both, short enough that three see the same network as the failing probe before them.
+/// Time between two control requests at the start of an incident. It is long enough that one
+/// burst of packet loss does not affect both, and short enough that three requests see the same
+/// network as the failing probe before them.
 const SPACING: Duration = Duration::from_secs(2);
 
 /// Time between control requests later in an incident, to follow changes of the network. A
@@ -83,7 +85,7 @@ impl ControlSamples {
             ControlResult::Measured(time) => Some(time),
             ControlResult::Inconclusive => None,
             ControlResult::NotGateway => {
-                // Earlier responses may not have been the gateway's either.
+                // Earlier responses may not have come from the gateway either.
                 self.attempts.clear();
                 self.elsewhere = Some(now);
                 return;
@@ -106,7 +108,8 @@ impl ControlSamples {
         })
     }
 
-    /// How soon another control request is wanted in an incident that opened at `since`.
+    /// The wait before the next control request in an incident that opened at `since`; `None` if
+    /// no request is wanted.
     pub(super) fn wants(
         &self,
         since: Timestamp,
@@ -130,8 +133,9 @@ impl ControlSamples {
             .then_some(Duration::ZERO)
     }
 
-    /// The lowest and highest time and their number, of the faster two thirds of the samples
-    /// (at least three), so that one lost packet does not prevent a floor.
+    /// The lowest and highest time of the faster two thirds of the samples (at least three), and
+    /// the number of those samples. Slower samples are ignored, so that one lost packet does not
+    /// prevent a floor.
     fn interval(&self, now: Timestamp) -> Option<(Duration, Duration, usize)> {
         let is_fresh = |attempt: &&Attempt| now.duration_since(attempt.at) <= MAX_AGE;
         let fresh = self.attempts.iter().filter(is_fresh);

@@ -1,7 +1,7 @@
 //! Response times of a target while it is healthy.
 //!
-//! Only responses from behind the front door count: not the gateway's own, not cached ones, and
-//! none that took several hops. The history keeps times, no contents.
+//! Only responses from behind the front door count. The gateway's own responses, cached responses
+//! and responses after redirects do not. The history keeps times, no contents.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,30 +14,30 @@ use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::domain::diagnosis::gateway_made::GatewayMade;
 use crate::model::observation::{Observation, Response};
 
-/// The latest times of healthy responses, oldest first.
+/// The latest response times of a healthy target, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     samples: VecDeque<Sample>,
     newest: Option<Timestamp>,
 }
 
-/// Times in microseconds, up to 71 minutes; half the size of two `Duration`s.
+/// The times of one response in microseconds, up to 71 minutes; half the size of two `Duration`s.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     processing: u32,
     connect: Option<u32>,
 }
 
-/// Maximum number of samples: an hour at the default interval, so that the fastest is not an
-/// outlier of last week, and less than 1 KB per target.
+/// Maximum number of samples per target: an hour at the default interval, and less than 1 KB.
+/// More would let the fastest sample be an old outlier.
 const MAX_SAMPLES: usize = 64;
 
-/// Minimum number of samples. If control requests were answered by a function as fast as this
-/// one, three of them would all be faster than sixteen healthy responses with a probability of
-/// 1 in 969 (3! 16! / 19!), which is low enough to use the comparison as evidence.
+/// Minimum number of samples. If control requests reached a function as fast as this one, three
+/// of them would all be faster than sixteen healthy responses with a probability of 1 in 969 (3!
+/// 16! / 19!), which is low enough to use the comparison as evidence.
 const MIN_SAMPLES: usize = 16;
 
-/// Maximum age of the newest sample. After it, deployment and network may have changed.
+/// Maximum age of the newest sample. An older one may be from another deployment or network.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl History {

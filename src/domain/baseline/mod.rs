@@ -1,10 +1,10 @@
 //! The response times of one target: while healthy, without its function, and while failing.
 //!
 //! `history` holds the times of healthy responses. A control request asks for a path that does
-//! not reach the function: `control` decides which of its responses count, `floor` derives the
-//! time without the function from them. `plateau` detects a timeout that failures have in
-//! common. Too few, too old or too scattered data yields no value. Bounded, because a daemon
-//! holds ten thousand baselines. Pure: the current time is an argument.
+//! not reach the function: `control` decides which of its responses count, and `floor` derives
+//! the time without the function from them. `plateau` detects a timeout that failures have in
+//! common. Data that is too old, too scattered or insufficient gives no value. The size is
+//! bounded, because a daemon holds ten thousand baselines. Pure: the current time is an argument.
 
 mod control;
 mod floor;
@@ -40,12 +40,12 @@ pub struct BaselineSnapshot {
     pub newest: Option<Timestamp>,
     /// Control requests, oldest first, with the response time if the response counts.
     pub controls: Vec<(Timestamp, Option<Duration>)>,
-    /// When the control path was last answered by something other than the gateway.
+    /// When something other than the gateway last responded on the control path.
     pub elsewhere: Option<Timestamp>,
 }
 
-/// If this process was delayed by this much, times are excluded from the baseline. A denied
-/// call and one that reaches the function may differ by no more.
+/// Maximum delay of this process in a probe whose times count for the baseline. The times of a
+/// denied call and of one that reaches the function may differ by no more than this.
 const MAX_OWN_LAG: Duration = Duration::from_millis(25);
 
 impl Baseline {
@@ -77,7 +77,7 @@ impl Baseline {
     pub fn observe(&mut self, observation: &Observation, diagnosis: &Diagnosis, now: Timestamp) {
         let exact = observation.own_lag < MAX_OWN_LAG;
         match diagnosis.outcome {
-            // A slow response, or one with an expiring certificate, is from the function too.
+            // A degraded response, such as a slow one, is from the function too.
             Outcome::Passed | Outcome::Degraded => {
                 if exact {
                     self.healthy.add(observation, now);
@@ -95,8 +95,8 @@ impl Baseline {
         self.controls.add(control::measure(observation, host), now);
     }
 
-    /// Whether and how soon another control request is wanted. Must be called after each probe
-    /// and each response to a control request.
+    /// Returns the wait before the next control request; `None` if none is wanted. Must be called
+    /// after each probe and each response to a control request.
     ///
     /// `incident_open_since` is when the current incident opened; without one no control request
     /// is wanted. `failing` means that the newest probe failed with a response, which can be
@@ -112,7 +112,7 @@ impl Baseline {
         self.controls.wants(since, self.fastest(now), now)
     }
 
-    /// What is known for the diagnosis of the next response.
+    /// The context for the diagnosis of the next response.
     #[must_use]
     pub fn context(&self, now: Timestamp) -> Context {
         Context {

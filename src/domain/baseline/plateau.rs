@@ -1,7 +1,8 @@
-//! Detects a timeout that nobody declared, from failures that take the same time.
+//! Detects an undeclared timeout from failures that take the same time.
 //!
-//! If failures take the same time again and again, something times out. The time does not show
-//! what, so a learned timeout only changes the ranking of causes. Fast failures are ignored.
+//! Failures that repeatedly take the same time indicate a timeout. The time does not show which
+//! component timed out, so a learned timeout only changes the ranking of causes. Fast failures
+//! are ignored.
 
 use std::time::Duration;
 
@@ -17,17 +18,17 @@ pub(super) struct FailingTimes {
     count: u32,
 }
 
-/// Minimum length of a run. Times spread evenly over half a second are this close together four
-/// times in a row with a probability of less than 1 in 200 (4 x³ for x = 0.1).
+/// Minimum number of failures in a run. Times spread evenly over half a second are this close
+/// together four times in a row with a probability of less than 1 in 200 (4 x³ for x = 0.1).
 const MIN_COUNT: u32 = 4;
 
-/// Minimum duration of a timeout. Timeouts are configured in seconds, and the times of denied
+/// Minimum timeout that is detected. Timeouts are configured in seconds, and the times of denied
 /// calls are also steady.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl FailingTimes {
-    /// Adds a failure. A response with another status or time than those before it starts a new
-    /// run; a failure without a response ends the run.
+    /// Adds a failure. A response whose status or time differs from the run starts a new run; a
+    /// failure without a response ends the run.
     pub(super) fn add(&mut self, observation: &Observation) {
         let (Some(response), Some(time), 0) = (
             &observation.response,
@@ -59,7 +60,7 @@ impl FailingTimes {
         };
     }
 
-    /// Ends the run.
+    /// Ends the run of failures.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

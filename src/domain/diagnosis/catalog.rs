@@ -8,11 +8,11 @@ use FactType::{Number, Text, Word};
 /// The type of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactType {
-    /// Any text.
+    /// The value is any text.
     Text,
-    /// One of the listed words.
+    /// The value is one of the listed words.
     Word(&'static [&'static str]),
-    /// A number.
+    /// The value is a number; times are in seconds.
     Number,
 }
 
@@ -21,11 +21,11 @@ pub enum FactType {
 pub struct FactInfo {
     /// The name; a trailing `*` matches any suffix.
     pub name: &'static str,
-    /// The type.
+    /// The type of the fact's value.
     pub kind: FactType,
     /// The value if nothing else is known; `None`: the fact is absent then.
     pub default: Option<&'static str>,
-    /// The meaning, as documentation for authors of rules.
+    /// A description of the fact for authors of rules.
     pub meaning: &'static str,
 }
 
@@ -118,7 +118,7 @@ const TEMPLATES: &[&str] = &[
     "unknown",
 ];
 
-/// Every fact.
+/// The definitions of all facts.
 pub const CATALOG: &[FactInfo] = facts! {
     // Observed from outside, or declared in the configuration.
     "phase": Word(&["resolve", "connect", "tls", "processing", "transfer", "expect", "degraded"]) =>
@@ -146,7 +146,7 @@ pub const CATALOG: &[FactInfo] = facts! {
         "whether the body is a JSON object, another JSON value, or not valid JSON";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; above 0, the response belongs to an earlier request and the times of this request say nothing about it";
-    "header.*": Text => "first value of a response header, by its lower-case name";
+    "header.*": Text => "first value of a response header, by its lowercase name";
     "phase.resolve": Number => "seconds of name resolution";
     "phase.connect": Number => "seconds of the TCP connection attempt";
     "phase.tls": Number => "seconds of the TLS handshake";

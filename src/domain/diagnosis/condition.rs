@@ -13,7 +13,7 @@ use crate::domain::diagnosis::fact::{FactValue, Facts};
 pub struct Condition {
     /// The fact's name in the catalog.
     pub fact: String,
-    /// The test.
+    /// The test that the fact's value must pass.
     pub test: Test,
 }
 

@@ -11,9 +11,9 @@ use crate::domain::diagnosis::catalog::{CATALOG, info};
 /// The value of a fact.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FactValue {
-    /// Text.
+    /// A text value.
     Text(String),
-    /// A number; a time is in seconds.
+    /// A numeric value; times are in seconds.
     Number(f64),
 }
 
@@ -21,12 +21,12 @@ pub enum FactValue {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     values: BTreeMap<String, FactValue>,
-    /// One line of text: the fault, or the most severe unmet expectation.
+    /// The error in one line of text: the fault, or the most severe unmet expectation.
     pub error: Option<String>,
 }
 
 impl Facts {
-    /// Only the default values of the catalog.
+    /// Creates facts with only the default values of the catalog.
     #[must_use]
     pub fn defaults() -> Self {
         let mut facts = Self::default();

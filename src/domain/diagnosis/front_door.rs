@@ -20,9 +20,9 @@ text_enum! {
         RestApi = "rest-api",
         /// Lambda function URL.
         FunctionUrl = "function-url",
-        /// Application Load Balancer, with its own error page or a fixed response.
+        /// An Application Load Balancer, recognized by its own error page or a fixed response.
         Alb = "alb",
-        /// CloudFront, with its own error page.
+        /// CloudFront, recognized by its own error page.
         CloudFront = "cloudfront",
         /// None of these is recognized.
         Unknown = "unknown",

@@ -14,7 +14,7 @@ text_enum! {
     /// The texts are the values of the fact `gateway_made`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GatewayMade {
-        /// The gateway generated it: the exact body, and no foreign header.
+        /// The gateway generated the response: the body is known, and no header is foreign.
         Yes = "yes",
         /// There is no foreign header, but the body is unknown or empty.
         Unclear = "unclear",
@@ -96,7 +96,7 @@ const GATEWAY_HEADERS: &[&str] = &[
     "alt-svc",
 ];
 
-/// Prefixes of such headers: the gateway handles CORS, and AWS sets `x-amz…`.
+/// Prefixes of headers that a gateway adds: it handles CORS, and AWS sets `x-amz…`.
 const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-"];
 
 impl GatewayMade {

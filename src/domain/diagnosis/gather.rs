@@ -12,10 +12,10 @@ use crate::domain::expectation;
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
-/// The longest text of a header or body fact, in characters: rules test short values.
+/// Maximum length of a header or body fact in characters; rules test short values.
 const MAX_TEXT: usize = 256;
 
-/// The largest number of header facts, for responses with an excessive number of headers.
+/// Maximum number of header facts, for responses with an excessive number of headers.
 const MAX_HEADERS: usize = 64;
 
 /// Headers that contain secrets and never become facts.
@@ -44,7 +44,8 @@ impl Facts {
                 facts.add_response(response, door);
                 door
             });
-        // A cached response was made for an earlier request, so its time says nothing.
+        // A cached response was generated for an earlier request, so its time is not that of the
+        // function.
         if facts.get("age").is_none() {
             facts.add_timing(target, observation, context, door);
         }

@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use crate::domain::diagnosis::context::Floor;
 
-/// Up to this much above a floor that was drawn from a single time, nothing suggests that
-/// the function ran. Such a floor has no known spread: an estimate is off by the assumed
-/// overhead and the jitter of one connect, and the total time of another response by the
-/// jitter of name resolution and two round trips. The trip of a denied call to Lambda's
-/// front end is added to either.
+/// Maximum excess over a single-time floor at which the function probably did not run. Such a
+/// floor has no known spread: an estimate is off by the assumed overhead and the jitter of one
+/// connect, and the total time of another response by the jitter of name resolution and two round
+/// trips. The trip of a denied call to Lambda's front end is added to either.
 const NOT_INVOKED_BELOW_POINT: Duration = Duration::from_millis(50);
 
-/// The same above a measured interval, which includes the gateway's overhead, was measured
-/// over the same network, and has a known spread. What remains is the trip to Lambda's front
-/// end, which denied and throttled calls make but control requests do not. In the captures,
-/// pairs of such calls are 5 ms (168 and 173) and 2 ms (103 and 105) apart. A fast function
-/// of 2 to 25 ms is hidden below this value, so `no` is only a hint.
+/// Maximum excess over a measured floor at which the function probably did not run. Such a floor
+/// includes the gateway's overhead, was measured over the same network, and has a known spread.
+/// What remains is the trip to Lambda's front end, which denied and throttled calls make but
+/// control requests do not. In the captures, pairs of such calls are 5 ms (168 and 173) and 2 ms
+/// (103 and 105) apart. A fast function of 2 to 25 ms is hidden below this value, so `no` is only
+/// a hint.
 const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
 
-/// From this much above the floor, the function probably ran: the captured responses of
-/// functions that ran are 213 and 233 ms (HTTP API), 283 and 408 ms (REST API) above it.
-/// Cold gateway configuration alone adds 50 ms or more, so the range between is `unclear`.
+/// Minimum excess over the floor at which the function probably ran. The captured responses of
+/// functions that ran are 213 and 233 ms (HTTP API), 283 and 408 ms (REST API) above it. Cold
+/// gateway configuration alone adds 50 ms or more, so the range between is `unclear`.
 const INVOKED_FROM: Duration = Duration::from_millis(150);
 
 /// Whether the function probably ran.

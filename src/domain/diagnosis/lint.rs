@@ -1,8 +1,8 @@
-//! Checks parsed rules: runs their examples and finds rules that can never lead.
+//! Checks parsed rules: runs their examples and finds rules that can never determine the cause.
 //!
-//! Examples and counterexamples are run against all rules. A rule can never lead if its
-//! conditions, compared fact by fact, imply those of another rule that weighs as much. This
-//! does not find a rule that only several others together keep from leading, nor facts that
+//! Examples and counterexamples are run against all rules. A rule can never determine the cause
+//! if its conditions, compared fact by fact, imply those of another rule that weighs as much. The
+//! check does not find a rule that is outweighed only by several others together, nor facts that
 //! never occur together, so a check without findings is no proof.
 
 use crate::domain::diagnosis::fact::Facts;
@@ -24,17 +24,17 @@ pub enum Level {
 /// A finding about a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The severity.
+    /// The severity of the finding.
     pub level: Level,
     /// The problem, its position, and the correction.
     pub problem: RuleProblem,
 }
 
-/// The largest difference between two shares that counts as a tie.
+/// Maximum difference between two shares that counts as a tie.
 const TIE: f64 = 1e-9;
 
-/// Checks the operator's rules in `book`, in the order of the files. `built_in` holds the
-/// built-in rules, to find those that are replaced.
+/// Checks the custom rules in `book`, in the order of the files. `built_in` holds the built-in
+/// rules, to find those that are replaced.
 #[must_use]
 pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
     let rules: Vec<&Rule> = book.rules().collect();
@@ -58,7 +58,8 @@ fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// Warns if the rule can never lead because another one leads wherever it matches.
+/// Warns if the rule can never determine the cause because another rule outranks it wherever it
+/// matches.
 fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let (_, other) = rules
@@ -72,13 +73,13 @@ fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
         format!("raise its `weight` above {least}, change its conditions, or remove it")
     };
     let message = format!(
-        "rule `{}` never leads: `{}` ({}) matches the same facts and weighs at least as much; {correction}",
+        "rule `{}` can never determine the cause: `{}` ({}) matches the same facts and weighs at least as much; {correction}",
         rule.id, other.id, other.origin
     );
     Some(finding(Level::Warning, rule, rule.origin.line, message))
 }
 
-/// Notes that the rule keeps built-in rules from ever leading, which may be intended.
+/// Notes that the rule outranks built-in rules wherever they match, which may be intended.
 fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let outweighed: Vec<String> = rules
@@ -91,14 +92,15 @@ fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
         return None;
     }
     let message = format!(
-        "rule `{}` matches whenever these built-in rules do and weighs more, so they never lead: {}",
+        "rule `{}` matches whenever these built-in rules do and weighs more, so they can never determine the cause: {}",
         rule.id,
         outweighed.join(", ")
     );
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// Whether the rule at index `above` leads whenever the rule at index `below` matches.
+/// Whether the rule at index `above` outranks the rule at index `below` wherever the latter
+/// matches.
 fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
     let (first, second) = (rules[above], rules[below]);
     let matches_too = first
@@ -201,7 +203,7 @@ fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// The rule by which the facts are diagnosed, as the rest of a sentence.
+/// Describes the rule that determines the cause of the facts, as the end of a sentence.
 fn leader(book: &Rulebook, facts: &Facts) -> String {
     let leader = book.leader(facts);
     leader.map_or_else(String::new, |rule| {
@@ -255,7 +257,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
 
     #[test]
     fn the_built_in_rules_have_no_findings() {
-        // Loaded like an operator's files, so that they are checked.
+        // The built-in files are loaded like custom rules, so that they are checked.
         let book = Rulebook::from_files(FILES.iter().copied()).unwrap();
         let none = Rulebook::from_files([]).unwrap();
         assert_eq!(lint(&book, &none), []);
@@ -268,10 +270,11 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
         check(
             &[broad.clone(), rule("narrow", when, "cause = \"broad\"")],
             &[
-                "Warning t.toml:11: rule `narrow` never leads: `broad` (t.toml:1) matches the same facts and weighs at least as much; raise its `weight` above 1, change its conditions, or remove it",
+                "Warning t.toml:11: rule `narrow` can never determine the cause: `broad` (t.toml:1) matches the same facts and weighs at least as much; raise its `weight` above 1, change its conditions, or remove it",
             ],
         );
-        // A rule may lead if it ties with another cause, comes earlier, or is sometimes heavier.
+        // A rule may determine the cause if it ties with another cause, comes earlier, or is
+        // sometimes heavier.
         check(&[broad.clone(), rule("narrow", when, "")], &[]);
         check(&[rule("narrow", "status = 503", ""), broad], &[]);
         let lighter = "weigh = [{ when = { invoked = \"yes\" }, factor = 0.5 }]";
@@ -292,7 +295,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
                 rule("last", "status = 503", "fallback = true\nweight = 9"),
             ],
             &[
-                "Warning t.toml:11: rule `last` never leads: `broad` (t.toml:1) matches the same facts and weighs at least as much; a fallback is used only if no ordinary rule matches",
+                "Warning t.toml:11: rule `last` can never determine the cause: `broad` (t.toml:1) matches the same facts and weighs at least as much; a fallback is used only if no ordinary rule matches",
                 "Error t.toml:20: this example is diagnosed as `broad` by rule `broad` (t.toml:1), and `last` has a share of only 0 %; raise `weight` or add conditions",
             ],
         );

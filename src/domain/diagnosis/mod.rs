@@ -48,35 +48,35 @@ pub struct Diagnosis {
     pub outcome: Outcome,
     /// The probable cause; `None` if the outcome is [`Outcome::Passed`].
     pub verdict: Option<Arc<Verdict>>,
-    /// The facts that the leading rule and its rivals test, in the order tested.
+    /// The facts that the rules of the most probable causes test, in the order tested.
     pub evidence: Vec<Evidence>,
-    /// One line of text: the fault, or the unmet expectation.
+    /// The error in one line of text: the fault, or the unmet expectation.
     pub error: Option<String>,
 }
 
 /// A probable cause with its rivals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// The leading candidate.
+    /// The most probable cause.
     pub cause: CauseId,
     /// The meaning of the cause, in one sentence without a period.
     pub title: String,
-    /// Who has to act.
+    /// The team that has to act.
     pub owner: Owner,
-    /// How certain the leading candidate is.
+    /// How certain the most probable cause is.
     pub certainty: Certainty,
     /// Every matching cause, the most probable first; the shares add up to 1.
     pub candidates: Vec<Candidate>,
-    /// The next steps for the leading cause.
+    /// The next steps for the most probable cause.
     pub next: Vec<String>,
 }
 
 /// A cause that matches, and its share of the probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// The cause.
+    /// The id of the cause.
     pub cause: CauseId,
-    /// The share, between 0 and 1.
+    /// The share of the probability, between 0 and 1.
     pub share: f64,
 }
 
@@ -101,7 +101,7 @@ impl Diagnosis {
         }
     }
 
-    /// The leading cause; `None` if the probe passed.
+    /// The most probable cause; `None` if the probe passed.
     #[must_use]
     pub fn cause(&self) -> Option<&CauseId> {
         self.verdict.as_ref().map(|verdict| &verdict.cause)

@@ -3,7 +3,7 @@
 /// The known word with the smallest edit distance; `None` if no word is close enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // More than a third of the letters wrong means another word, not a typo.
+    // If more than a third of the letters differ, it is another word, not a typo.
     let most = (word.chars().count() / 3).max(1);
     known
         .map(|candidate| (distance(candidate, word), candidate))

@@ -1,9 +1,9 @@
 //! Parses rule files.
 //!
-//! Operators write rules too, so the parser rejects every unknown key, fact, and value with
-//! the line and the correction, and reports all problems of a file at once. It walks the
-//! document manually, because only this keeps the position of every key. The caller
-//! reads the files, and `lint` runs the examples.
+//! Users write rules too, so the parser rejects every unknown key, fact, and value with the line
+//! and the correction, and reports all problems of a file at once. It walks the document
+//! manually, because only this keeps the position of every key. The caller reads the files, and
+//! `lint` runs the examples.
 
 mod conditions;
 mod examples;
@@ -47,7 +47,7 @@ const RULE_KEYS: &[&str] = &[
 ];
 
 impl<'a> Parser<'a> {
-    /// Returns every rule, or every problem.
+    /// Parses the file into its rules.
     fn parse(file: &'a str, text: &'a str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
         let mut parser = Self {
             file,

@@ -55,21 +55,21 @@ pub(super) const HTTP_API_LIMIT: Duration = Duration::from_secs(30);
 pub(super) const REST_API_LIMIT: Duration = Duration::from_secs(29);
 /// The default origin response timeout of CloudFront.
 const CLOUDFRONT_LIMIT: Duration = Duration::from_secs(30);
-/// A response may appear this much early: the prober's clock starts when the request is
-/// written, the gateway's may start with the first byte of it.
+/// Maximum time by which a response that hits a limit may seem early. The prober's clock starts
+/// when the request is written, the gateway's may start with the first byte of it.
 const EARLY: Duration = Duration::from_millis(20);
-/// A response may be this much late: four times the 230 ms of the later capture covers name
-/// resolution and handshakes on a link with a latency of 250 ms.
+/// Maximum time by which a response that hits a limit may be late: four times the 230 ms of the
+/// later capture covers name resolution and handshakes on a link with a latency of 250 ms.
 const LATE: Duration = Duration::from_secs(1);
-/// A short limit has a smaller tolerance, a tenth of the limit, so that not every response
-/// matches it; this is the minimum: the later capture plus jitter.
+/// Minimum tolerance for late responses. A short limit has a tolerance of a tenth of the limit,
+/// so that not every response matches it, but at least this: the later capture plus jitter.
 const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 
-/// Responses that hit the same limit differ by at most this much, plus [`SPREAD_PART`]: the
+/// Maximum difference between responses that hit the same limit, without [`SPREAD_PART`]: the
 /// jitter of a round trip and the granularity of the timer that fires.
 const SPREAD: Duration = Duration::from_millis(50);
-/// One part in this many of the limit is added to [`SPREAD`]. Times around 30 s may differ
-/// by 200 ms in total, which covers connection setup and retries inside the front door.
+/// Divisor of the limit; the quotient is added to [`SPREAD`]. Times around 30 s may differ by 200
+/// ms in total, which covers connection setup and retries inside the front door.
 const SPREAD_PART: u32 = 200;
 
 impl Plateau {

@@ -12,7 +12,7 @@ use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::model::cause::Certainty;
 
-/// The share from which a leading candidate is more than `possible` (design: nine tenths).
+/// Minimum share with which the most probable cause may be more certain than `possible`.
 const LIKELY_FROM: f64 = 0.9;
 
 /// Pairs of derived facts and the facts that they are derived from.
@@ -118,7 +118,7 @@ pub(super) fn verdict(leader: &Match<'_>, ranked: &[Match<'_>]) -> Verdict {
     leader.rule.verdict(certainty, candidates)
 }
 
-/// The facts that the leader and its rivals test, in the order tested, followed by the facts
+/// The facts that the first rule and its rivals test, in the order tested, followed by the facts
 /// from which those are derived.
 pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
     let tested = ranked.iter().flat_map(|one| {

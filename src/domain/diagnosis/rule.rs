@@ -14,16 +14,16 @@ use crate::model::cause::{CauseId, Certainty, Owner};
 /// The facts that indicate one cause, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The rule's unique name, and its cause unless the rule names another one.
+    /// The rule's unique id, and its cause unless the rule names another one.
     pub id: CauseId,
     /// The cause. Several rules may name the same cause; [`Rulebook::causes`] picks the one
     /// whose title represents it.
     ///
     /// [`Rulebook::causes`]: super::rulebook::Rulebook::causes
     pub cause: CauseId,
-    /// One sentence without a period, at most 80 characters.
+    /// The title: one sentence without a period, at most 80 characters.
     pub title: String,
-    /// Who has to act.
+    /// The team that has to act.
     pub owner: Owner,
     /// The highest certainty that this rule can reach.
     pub certainty: Certainty,
@@ -67,16 +67,16 @@ pub struct Origin {
 pub struct Factor {
     /// The factor applies if all of these hold.
     pub when: Vec<Condition>,
-    /// Multiplies the weight; greater than 0.
+    /// The factor by which the weight is multiplied; greater than 0.
     pub factor: f64,
 }
 
 /// Facts that must not be diagnosed as the rule's cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counterexample {
-    /// The facts.
+    /// The facts of the counterexample.
     pub given: Facts,
-    /// Why the cause is another one.
+    /// The reason why the cause is another one.
     pub because: String,
 }
 

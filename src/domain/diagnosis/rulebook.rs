@@ -1,8 +1,8 @@
 //! All rules, and the diagnosis that they give.
 //!
-//! Loads the built-in rules and those of the operator, and turns facts into a diagnosis.
-//! `ranking` ranks the matching rules. A failure that no rule matches is `unexplained`,
-//! never a wrong cause. The same facts always give the same diagnosis.
+//! Loads the built-in and the custom rules, and turns facts into a diagnosis. `ranking` ranks the
+//! matching rules. A failure that no rule matches is `unexplained`, never a wrong cause. The same
+//! facts always give the same diagnosis.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ const UNEXPLAINED_NEXT: &[&str] = &[
     "If you find the cause, write a rule for it: `probecause explain --facts` lists the facts that it may test.",
 ];
 
-/// The evidence of `unexplained`, where no rule tests a fact.
+/// The names of the facts that are the evidence of `unexplained`, where no rule tests a fact.
 const UNEXPLAINED_FACTS: &[&str] = &[
     "phase",
     "fault",
@@ -55,11 +55,11 @@ impl Rulebook {
         Self::with(&[])
     }
 
-    /// The operator's rules followed by the built-in ones, so that the operator's rules win
-    /// ties. An operator's rule replaces a built-in rule with the same id.
+    /// The custom rules followed by the built-in ones, so that custom rules win ties. A custom
+    /// rule replaces a built-in rule with the same id.
     ///
     /// # Errors
-    /// Every problem of the operator's files.
+    /// Every problem of the files with custom rules.
     pub fn with(operators: &[RuleFile]) -> Result<Self, RulebookError> {
         let files = operators
             .iter()
@@ -74,8 +74,8 @@ impl Rulebook {
         Ok(book)
     }
 
-    /// The rules of several files, given as pairs of name and text. An earlier file wins
-    /// ties.
+    /// Parses the rules of several files, given as pairs of name and text. Rules of an earlier
+    /// file win ties.
     ///
     /// # Errors
     /// Every problem of every file, and every duplicate id.
@@ -122,8 +122,9 @@ impl Rulebook {
         })
     }
 
-    /// A verdict for a cause that several failures share although it leads none of them;
-    /// its certainty is always `possible`. `None` if no rule names the cause.
+    /// The verdict for a cause that several failures have in common although it is the most
+    /// probable cause of none of them. Its certainty is always `possible`. `None` if no rule
+    /// names the cause.
     #[must_use]
     pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
         let rule = self.causes().find(|rule| rule.cause == *cause)?;

@@ -21,8 +21,8 @@ use crate::model::target::{Authorizer, Target};
 /// `invoked` more often `unclear`.
 const GATEWAY_OVERHEAD: Duration = Duration::from_millis(20);
 
-/// Headers that a CDN on the path adds. The connect time then ends at the CDN's edge while
-/// the response comes from behind it, so the connect time says nothing about the floor.
+/// Headers that a CDN on the path adds. The connect time then ends at the CDN's edge while the
+/// response comes from behind it, so the floor cannot be estimated from the connect time.
 const INTERMEDIARY_HEADERS: &[&str] = &["via", "x-amz-cf-id", "x-cache"];
 
 impl Facts {

@@ -1,10 +1,9 @@
 //! Chooses the cause that explains an incident's failures best.
 //!
-//! One root cause may produce different answers (a function without concurrency: 503 from
-//! one front door, 500 from another), so no single failure decides. Each of the most recent
-//! failures contributes the share it gives a cause as a likelihood. A cause that a failure
-//! does not allow keeps a small likelihood, because no rule is perfect. Bounded and
-//! deterministic.
+//! One root cause may produce different responses (a function without concurrency: 503 from one
+//! front door, 500 from another), so no single failure decides. Each of the most recent failures
+//! contributes the share it gives a cause as a likelihood. A cause that a failure does not allow
+//! keeps a small likelihood, because no rule is perfect. Bounded and deterministic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,15 +13,15 @@ use jiff::Timestamp;
 use crate::domain::diagnosis::{Candidate, Verdict};
 use crate::model::cause::{CauseId, Certainty};
 
-/// The most recent failures of one scope, newest first.
+/// The most recent failures of one incident scope, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attribution {
     failures: VecDeque<Failure>,
-    /// What AWS reported about a failure, and the signature of that failure. Other failures
-    /// with the same signature get the same verdict.
+    /// The signature of a failure about which AWS gave evidence, and the verdict with that
+    /// evidence. Other failures with the same signature get the same verdict.
     known: Option<(Signature, Arc<Verdict>)>,
-    /// What AWS reported before a restart. The signature of that failure is not stored; the
-    /// first new failure that allows the cause provides it.
+    /// The verdict with evidence from AWS before a restart. The signature of its failure is not
+    /// stored; the first new failure that allows the cause provides it.
     before: Option<Arc<Verdict>>,
 }
 
@@ -36,18 +35,20 @@ struct Failure {
 /// The causes that a failure allows, judged without evidence from AWS.
 type Signature = Vec<CauseId>;
 
-/// Failures taken into account. The eighth has 3 % of the newest one's weight.
+/// Maximum number of failures that are considered. The eighth has 3 % of the newest one's weight.
 const MAX_FAILURES: usize = 8;
 
-/// Weight of a failure relative to the one after it. After a long run of one cause, one
-/// deviating failure does not outweigh it (1 against 1.5), two in a row do (1.6 against 0.9).
+/// Weight of a failure relative to the next newer one. After a long run of one cause, a single
+/// deviating failure does not outweigh the run (1 against 1.5), but two in a row do (1.6 against
+/// 0.9).
 const DECAY: f64 = 0.6;
 
-/// Likelihood of a cause that a failure's rules do not allow. It must cost clearly more than
+/// Likelihood of a cause that the rules of a failure do not allow. It must cost clearly more than
 /// a share of one in ten without excluding the cause.
 const NOT_ALLOWED: f64 = 0.02;
 
-/// Evidence from AWS about one request outweighs several failures seen only from outside.
+/// The weight of a failure by the certainty of its verdict. Evidence from AWS about one request
+/// outweighs several failures that were only observed from outside.
 const fn weight_of(certainty: Certainty) -> f64 {
     match certainty {
         Certainty::Proven => 10.0,
@@ -57,7 +58,7 @@ const fn weight_of(certainty: Certainty) -> f64 {
 }
 
 impl Attribution {
-    /// Resumes an incident that was open before a restart.
+    /// Resumes the attribution of an incident that was open before a restart, with its verdict.
     pub(super) fn resumed(verdict: &Arc<Verdict>) -> Self {
         let from_aws = verdict.certainty >= Certainty::Corroborated;
         Self {
@@ -66,7 +67,7 @@ impl Attribution {
         }
     }
 
-    /// Adds a failure.
+    /// Adds a failed probe that began at `began`, with its verdict.
     pub(super) fn add(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         self.failures.truncate(MAX_FAILURES - 1);
         let candidates = verdict.candidates.iter();
@@ -84,7 +85,7 @@ impl Attribution {
         });
     }
 
-    /// Replaces the verdict of a failure that was added before.
+    /// Replaces the verdict of the failure that began at `began`.
     pub(super) fn replace(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         let mut failures = self.failures.iter_mut();
         let Some(failure) = failures.find(|failure| failure.began == began) else {
@@ -101,8 +102,8 @@ impl Attribution {
         *self = Self::default();
     }
 
-    /// Every cause that some failure allows with its share, highest first; the shares sum
-    /// to 1. Equal shares keep the order of the newest failure that allows the cause.
+    /// The causes that at least one failure allows, with their shares, highest first; the shares
+    /// sum to 1. Equal shares keep the order of the newest failure that allows the cause.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut scored: Vec<(&CauseId, f64)> = Vec::new();
         for cause in self.causes() {
@@ -139,7 +140,7 @@ impl Attribution {
         best.map(|(cause, _)| cause)
     }
 
-    /// The newest verdict that names this cause, if any.
+    /// The newest verdict that names this cause; `None` if there is none.
     pub(super) fn verdict_of(&self, cause: &CauseId) -> Option<&Arc<Verdict>> {
         let mut verdicts = self.failures.iter().map(|failure| self.effective(failure));
         verdicts.find(|verdict| verdict.cause == *cause)

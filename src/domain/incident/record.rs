@@ -1,7 +1,7 @@
 //! One incident and its history.
 //!
-//! Keeps the record consistent: every change of the verdict adds a revision, and the
-//! history is bounded. When to change it is decided in `tracker`.
+//! Keeps the record consistent: every change of the verdict adds a revision, and the history is
+//! bounded. `tracker` decides when the record changes.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::model::scope::Scope;
 /// One outage of a target, of the prober itself, or of a group of targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
-    /// Identifier.
+    /// The incident's identifier.
     pub id: IncidentId,
     /// What the incident is about.
     pub scope: Scope,
-    /// The probable cause as currently known.
+    /// The verdict with the current probable cause.
     pub verdict: Arc<Verdict>,
     /// The facts that support the verdict.
     pub evidence: Arc<[Evidence]>,
@@ -41,9 +41,9 @@ pub struct Revision {
     pub at: Timestamp,
     /// The cause after the change.
     pub cause: CauseId,
-    /// The certainty after the change.
+    /// The certainty of the cause after the change.
     pub certainty: Certainty,
-    /// What changed, in one line.
+    /// A description of the change, in one line.
     pub note: String,
 }
 
@@ -52,13 +52,14 @@ pub struct Revision {
 pub enum IncidentEvent {
     /// The incident opened.
     Opened(Arc<Incident>),
-    /// Its cause or certainty changed.
+    /// The cause or certainty of the incident changed.
     Updated(Arc<Incident>),
     /// The incident was resolved.
     Resolved(Arc<Incident>),
 }
 
-/// Revisions kept per incident, so that a day of changing causes stays readable.
+/// Maximum number of revisions kept per incident, so that the history of a day with many changes
+/// stays readable.
 pub(super) const MAX_HISTORY: usize = 100;
 
 impl IncidentEvent {
@@ -102,7 +103,7 @@ impl Incident {
         }
     }
 
-    /// Replaces the verdict and adds the change to the history.
+    /// Replaces the verdict and adds a revision.
     pub(super) fn revise(
         &mut self,
         verdict: &Arc<Verdict>,
@@ -121,7 +122,8 @@ impl Incident {
         self.push(now, note);
     }
 
-    /// Adds a revision. The first one is never dropped: readers look for it first.
+    /// Adds a revision, and drops the oldest one except the first if there are too many. The
+    /// first revision shows how the incident began.
     fn push(&mut self, now: Timestamp, note: String) {
         if self.history.len() >= MAX_HISTORY {
             self.history.remove(1);

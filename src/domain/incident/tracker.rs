@@ -1,9 +1,9 @@
 //! Opens, revises and resolves the incidents of one target.
 //!
-//! An incident opens when the target's health is `down` or `degraded`, and resolves when
-//! the target is up again. Its cause is the one that explains the recent failures best
+//! An incident opens when the target's health is `down` or `degraded`, and resolves when the
+//! target is up again. Its cause is the one that explains the recent failures best
 //! (`attribution`), so a single deviating probe does not change it. Incidents of the prober
-//! itself and of a group have no health of their own: the caller declares and closes them.
+//! itself and of a group have no health: the caller opens and closes them.
 
 use std::sync::Arc;
 
@@ -22,34 +22,35 @@ use crate::model::target::TargetName;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Incidents {
     open: Option<Arc<Incident>>,
-    /// The recent failures, including those before the incident opened.
+    /// The causes of the recent failures, including those before the incident opened.
     attribution: Attribution,
-    /// A cause that explains the failures better than the open incident's, and for how many
-    /// failures in a row it has done so.
+    /// A cause that explains the failures better than the cause of the open incident, and the
+    /// number of consecutive failures for which it has done so.
     rival: Option<(CauseId, u32)>,
 }
 
-/// The result of one probe, as far as incidents depend on it.
+/// The fields of a probe result that incidents depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct ProbeOutcome<'a> {
     /// The probed target.
     pub target: &'a TargetName,
-    /// When the probe started. Later evidence refers to the probe by this time.
+    /// When the probe started. Later evidence identifies the probe by this time.
     pub began: Timestamp,
     /// The diagnosis of the probe.
     pub diagnosis: &'a Diagnosis,
     /// The target's health after the probe.
     pub health: HealthState,
-    /// The target is in a maintenance window: no incident opens; an open one continues.
+    /// Whether the target is in a maintenance window: no incident opens, and an open one
+    /// continues.
     pub suppressed: bool,
 }
 
-/// Consecutive failures for which another cause must explain the failures better before it
-/// replaces the incident's cause. Two different answers may alternate during one outage.
+/// Number of consecutive failures for which another cause must explain the failures better before
+/// it replaces the incident's cause. Two different responses may alternate during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
 impl<'a> ProbeOutcome<'a> {
-    /// The probe's evidence if the probe itself names the verdict's cause, else nothing.
+    /// The evidence of the probe if the probe itself names the verdict's cause; otherwise empty.
     fn evidence_for(&self, verdict: &Verdict) -> &'a [Evidence] {
         if self.diagnosis.cause() == Some(&verdict.cause) {
             &self.diagnosis.evidence
@@ -60,8 +61,8 @@ impl<'a> ProbeOutcome<'a> {
 }
 
 impl Incidents {
-    /// Resumes an incident that was open before a restart. Its earlier failures are not
-    /// known any more, so its verdict stands until new failures outweigh it.
+    /// Resumes an incident that was open before a restart. Its earlier failures are not known, so
+    /// its verdict is kept until new failures outweigh it.
     #[must_use]
     pub fn resumed(incident: Arc<Incident>) -> Self {
         Self {
@@ -71,13 +72,13 @@ impl Incidents {
         }
     }
 
-    /// The open incident, if any.
+    /// The open incident; `None` if there is none.
     #[must_use]
     pub const fn open(&self) -> Option<&Arc<Incident>> {
         self.open.as_ref()
     }
 
-    /// Applies the result of one probe.
+    /// Applies the result of one probe. Returns the change of the incident, if any.
     pub fn apply(
         &mut self,
         outcome: ProbeOutcome<'_>,
@@ -108,8 +109,8 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
-    /// Applies evidence from AWS, described by `summary`, about the probe that started at `began`.
-    /// Such evidence concerns that very request or the metrics around it, so it revises the
+    /// Applies evidence from AWS, described by `summary`, about the probe that started at
+    /// `began`. Such evidence concerns that request or the metrics around it, so it revises the
     /// incident at once.
     pub fn revise_with(
         &mut self,
@@ -122,7 +123,7 @@ impl Incidents {
         self.attribution.replace(began, verdict);
         let incident = self.open.as_mut()?;
         let known = &incident.verdict;
-        // Evidence about one request is not withdrawn when another request stays ambiguous.
+        // A corroborated cause is kept if the evidence about another request is less certain.
         let weaker =
             known.certainty >= Certainty::Corroborated && verdict.certainty < known.certainty;
         if is_same(known, verdict) || weaker {
@@ -136,8 +137,8 @@ impl Incidents {
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
-    /// Opens an incident that does not follow from one target's health. Returns `None` if
-    /// one is already open.
+    /// Opens an incident that does not follow from the health of a single target. Returns `None`
+    /// if an incident is already open.
     pub fn declare(
         &mut self,
         scope: Scope,
@@ -188,7 +189,8 @@ impl Incidents {
     /// The verdict with the cause that explains the failures best.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.attribution.leader()?;
-        // A cause may fit all failures best without leading any of them.
+        // A cause may fit all failures best although it is the most probable cause of none of
+        // them.
         let named = || {
             rulebook
                 .verdict_of(cause, self.attribution.candidates())
@@ -242,7 +244,7 @@ fn is_same(known: &Verdict, verdict: &Verdict) -> bool {
     known.cause == verdict.cause && known.certainty == verdict.certainty
 }
 
-/// What a revision changes, in one line.
+/// Describes in one line what changes between two verdicts.
 fn difference(known: &Verdict, verdict: &Verdict) -> String {
     let certainty = format!("{} → {}", known.certainty, verdict.certainty);
     if known.cause == verdict.cause {

@@ -16,7 +16,7 @@ use crate::model::target::redacted_url;
 /// A request and its response, as far as they are parsed.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
-    /// The total time, if the text has it.
+    /// The total time of the request; `None` if the text does not contain it.
     pub(super) duration: Option<Duration>,
     url: Option<Url>,
     host: Option<String>,
@@ -92,7 +92,7 @@ impl Exchange {
         }
     }
 
-    /// Handles an error message of curl.
+    /// Records an error message of curl.
     pub(super) fn failed(&mut self, code: u32, message: &str, line: usize) {
         let answered = self.response.is_some();
         // Newer versions print only "Couldn't connect" here and the reason in a line before.
@@ -106,7 +106,7 @@ impl Exchange {
         self.section = Section::After;
     }
 
-    /// Handles any other line.
+    /// Parses a line that is neither a command nor an error message of curl.
     pub(super) fn line(&mut self, line: &str, number: usize) {
         if let Some(rest) = line.strip_prefix('*') {
             self.information(rest.trim());
@@ -171,7 +171,7 @@ impl Exchange {
             .map(redacted_url)
     }
 
-    /// Handles an information line (`*`).
+    /// Parses an information line (`*`).
     fn information(&mut self, text: &str) {
         let lower = text.to_lowercase();
         if lower.contains("port 443") || lower.starts_with("ssl connection") {

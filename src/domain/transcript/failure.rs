@@ -13,9 +13,9 @@ pub(super) fn curl_error(line: &str) -> Option<(u32, &str)> {
     Some((code.parse().ok()?, message.trim()))
 }
 
-/// The phase and kind of the fault for an exit code and message. `answered`: response headers
-/// were received. `None` if the error does not concern the request (usage, files) or is
-/// unknown.
+/// Maps an exit code and message to the phase and kind of the fault. `answered` is whether
+/// response headers were received. Returns `None` if the error does not concern the request
+/// (usage, files) or is unknown.
 pub(super) fn classify(code: u32, message: &str, answered: bool) -> Option<(Phase, FaultKind)> {
     let lower = message.to_lowercase();
     let says = |part: &str| lower.contains(part);

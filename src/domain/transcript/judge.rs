@@ -16,10 +16,10 @@ use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::timing::answer_time;
 use crate::model::target::Target;
 
-/// Causes of responses that were sent at once, without invoking the function.
+/// Causes of responses that were sent immediately, without invoking the function.
 const NOT_INVOKED: &[&str] = &["lambda-throttled", "route-not-found", "api-throttled"];
 
-/// Maximum time of a response that serves as a floor; a slower one was not immediate.
+/// Maximum time of a response that serves as a floor; a slower response was not immediate.
 const FLOOR_BELOW: Duration = Duration::from_secs(2);
 
 /// Diagnoses every transcript of one text, in order.
@@ -60,7 +60,7 @@ fn floor_for(
             (NOT_INVOKED.contains(&cause) && clock == own_clock && time < FLOOR_BELOW).then(|| {
                 (
                     time,
-                    format!("answer {} of the same host: {cause}", other + 1),
+                    format!("response {} of the same host: {cause}", other + 1),
                 )
             })
         })

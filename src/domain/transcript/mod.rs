@@ -27,7 +27,7 @@ pub struct Transcript {
     pub dated: bool,
     /// Whether `observation.duration` is known; it is zero otherwise.
     pub timed: bool,
-    /// The line on which it starts, counted from 1.
+    /// The line on which the response or failure starts, counted from 1.
     pub line: usize,
 }
 

@@ -21,11 +21,11 @@ pub struct WebSettings {
     pub headers: Vec<(String, String)>,
     /// Whether HTTP/2 is offered with TLS.
     pub http2: bool,
-    /// The files it was read from, starting with the web configuration file.
+    /// The files that were read, starting with the web configuration file.
     pub files: Vec<PathBuf>,
 }
 
-/// TLS of the endpoint.
+/// TLS settings of the daemon's endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
     /// The certificate with its chain, in PEM.
@@ -54,9 +54,9 @@ pub enum ClientAuth {
 /// A token bucket that gains one token per `interval` and holds at most `burst`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Greater than zero.
+    /// Time in which the bucket gains one token; greater than zero.
     pub interval: Duration,
-    /// At least 1.
+    /// Maximum number of tokens in the bucket; at least 1.
     pub burst: u32,
 }
 

@@ -18,52 +18,52 @@ use crate::model::target::{CloudWatchMetric, Target};
 pub use page::PageTimes;
 pub use traffic::Traffic;
 
-/// An estimate for one configuration.
+/// The estimated monthly cost of one configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// Alarms with periods of a minute or more, including those of single causes.
+    /// Number of alarms with periods of a minute or more, including per-cause alarms.
     pub standard_alarms: usize,
-    /// Alarms with shorter periods, including those of single causes.
+    /// Number of alarms with shorter periods, including per-cause alarms.
     pub high_resolution_alarms: usize,
-    /// Alarms of single causes.
+    /// Number of per-cause alarms.
     pub cause_alarms: usize,
-    /// Metric series that always have datapoints, including heartbeats.
+    /// Number of metric series that always have datapoints, including heartbeats.
     pub series: usize,
-    /// Targets with an additional series for each cause while it occurs.
+    /// Number of targets with an additional series for each cause while it occurs.
     pub targets_with_causes: usize,
-    /// PutMetricData requests a month, without those sent for a change of state.
+    /// Number of PutMetricData requests a month, without those sent for a change of state.
     pub requests: f64,
-    /// Dollars a month for alarms, series and requests, without series per cause.
+    /// Cost of alarms, series and requests in dollars a month, without per-cause series.
     pub dollars: f64,
-    /// The most that requests for evidence can cost, in dollars a month.
+    /// Maximum cost of evidence requests to AWS, in dollars a month.
     pub evidence: f64,
-    /// Probes a month, and what they cost the owner of the API.
+    /// Number of probes a month, by what they call.
     pub traffic: Traffic,
     /// The longest time from an outage to the page, per target with an alarm.
     pub time_to_page: PageTimes,
 }
 
-/// A month of thirty days.
+/// The length of a month in the estimate: thirty days.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Days in [`MONTH`].
+/// Number of days in [`MONTH`].
 const DAYS: f64 = 30.0;
 
-/// Dollars a month for an alarm with standard resolution.
+/// Price of an alarm with standard resolution, in dollars a month.
 const STANDARD_ALARM: f64 = 0.10;
-/// Dollars a month for an alarm with periods under a minute.
+/// Price of an alarm with periods under a minute, in dollars a month.
 const HIGH_RESOLUTION_ALARM: f64 = 0.30;
-/// Dollars a month for each of the first ten thousand custom metrics.
+/// Price of a metric series, in dollars a month: the tier of the first ten thousand custom
+/// metrics.
 const SERIES: f64 = 0.30;
-/// Dollars per PutMetricData request.
+/// Price of one PutMetricData request, in dollars.
 const REQUEST: f64 = 0.01 / 1000.0;
 
-/// Series that one PutMetricData request accepts (API reference).
+/// Maximum number of series in one PutMetricData request (API reference).
 const SERIES_PER_REQUEST: usize = 1000;
 
 impl Estimate {
-    /// The estimate for one destination. It has no alarms and series while the destination is
-    /// inactive.
+    /// Estimates the cost of one destination. An inactive destination has no alarms and series.
     #[must_use]
     pub fn new(view: &DestinationView, evidence: &EvidenceSettings) -> Self {
         let alarms = alarm::alarms_of(view);
@@ -91,8 +91,8 @@ impl Estimate {
         }
     }
 
-    /// The estimate for all destinations of a configuration. Evidence and probes are counted
-    /// once, since they do not depend on where the alarms are.
+    /// Estimates the cost of all destinations of a configuration. Evidence and probes are counted
+    /// once, since they do not depend on the destinations.
     #[must_use]
     pub fn total(settings: &Settings, views: &[DestinationView]) -> Self {
         let evidence = &settings.evidence;
@@ -110,7 +110,7 @@ impl Estimate {
         total
     }
 
-    /// The cost in CloudWatch, as text.
+    /// Formats the cost of alarms, series and requests in CloudWatch.
     #[must_use]
     pub fn of_alarms(&self) -> String {
         let mut text = format!(
@@ -175,9 +175,9 @@ fn series(view: &DestinationView) -> usize {
     heartbeats as usize + published(view).map(always).sum::<usize>()
 }
 
-/// PutMetricData requests a month. Every series has a datapoint in each window, and a request
-/// carries as many as it accepts. Each shard sends its own requests, and every holder of a
-/// target sends the target's series.
+/// Number of PutMetricData requests a month. Every series has a datapoint in each window, and a
+/// request holds up to [`SERIES_PER_REQUEST`] series. Each shard sends its own requests, and
+/// every shard that probes a target sends the target's series.
 fn requests(view: &DestinationView, series: usize) -> f64 {
     let windows = MONTH.as_secs_f64() / view.cloudwatch.resolution.as_secs_f64().max(1.0);
     let shards = view.shards;
@@ -214,7 +214,7 @@ fn grouped_count(number: usize) -> String {
     in_thousands(&number.to_string())
 }
 
-/// Separates thousands by commas.
+/// Inserts a comma before each group of three digits.
 fn in_thousands(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

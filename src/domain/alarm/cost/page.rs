@@ -22,17 +22,18 @@ pub struct PageTimes(pub Vec<(TargetName, Duration)>);
 /// once a minute.
 const EVALUATION: Duration = Duration::from_secs(60);
 
-/// The same for a high-resolution alarm, which is evaluated every 10 s.
+/// Time until CloudWatch evaluates a high-resolution alarm after the end of a period: it
+/// evaluates every 10 s.
 const FAST_EVALUATION: Duration = Duration::from_secs(10);
 
-/// Times that are printed, longest first. Use `--json` for the full list.
+/// Maximum number of times that are printed, longest first. Use `--json` for the full list.
 const MOST_TIMES: usize = 10;
 
-/// Targets that are named per time.
+/// Maximum number of targets that are named per time.
 const MOST_NAMES: usize = 3;
 
 impl PageTimes {
-    /// The times for a destination with these alarms.
+    /// Computes the times to page for a destination with the given alarms.
     #[must_use]
     pub fn new(view: &DestinationView, alarms: &[AlarmSpec]) -> Self {
         let targets = view.targets.iter();
@@ -42,7 +43,7 @@ impl PageTimes {
                 let target = targets.get(name)?;
                 Some((name.clone(), time_to_page(target, spec)))
             }
-            // The alarm of a cause never fires before the target's.
+            // A per-cause alarm never fires before the target's alarm.
             AlarmKey::Heartbeat | AlarmKey::Cause { .. } => None,
         });
         Self(times.collect())
@@ -73,9 +74,9 @@ impl fmt::Display for PageTimes {
     }
 }
 
-/// The time for an outage that begins right after a successful probe: the wait for the next
-/// probe, the failing probes with their full timeouts and the waits between them, the
-/// datapoints of the alarm, and CloudWatch's evaluation.
+/// The longest time to page for an outage that begins right after a successful probe: the wait
+/// for the next probe, the failing probes with their full timeouts and the waits between them,
+/// the datapoints of the alarm, and CloudWatch's evaluation.
 fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     let failures = target.health.consecutive_failures;
     let confirm = match target.confirm_after {

@@ -11,26 +11,26 @@ use crate::domain::alarm::cost::{MONTH, dollars_text, grouped};
 use crate::domain::alarm::destination::DestinationView;
 use crate::model::target::{Integration, Target};
 
-/// Probes a month, by what they call.
+/// Number of probes a month, by the AWS service that they call.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Traffic {
-    /// All probes.
+    /// Number of all probes.
     pub probes: f64,
-    /// Requests to HTTP APIs.
+    /// Number of requests to HTTP APIs.
     pub http_api: f64,
-    /// Requests to REST APIs.
+    /// Number of requests to REST APIs.
     pub rest_api: f64,
-    /// Requests to APIs whose type is not declared.
+    /// Number of requests to APIs whose type is not declared.
     pub some_api: f64,
-    /// Invocations of Lambda functions that are declared or called by their URL.
+    /// Number of invocations of Lambda functions that are declared or called by their URL.
     pub lambda: f64,
 }
 
-/// Dollars per request to an HTTP API, from third-party summaries of the price list.
+/// Price of a request to an HTTP API in dollars, from third-party summaries of the price list.
 const HTTP_API: f64 = 1.00 / 1_000_000.0;
-/// Dollars per request to a REST API.
+/// Price of a request to a REST API in dollars.
 const REST_API: f64 = 3.50 / 1_000_000.0;
-/// Dollars per invocation of a Lambda function, without its run time.
+/// Price of an invocation of a Lambda function in dollars, without its run time.
 const LAMBDA: f64 = 0.20 / 1_000_000.0;
 
 impl Traffic {
@@ -56,8 +56,8 @@ impl Traffic {
         traffic
     }
 
-    /// The least and the most dollars a month, without the run time of functions. An API
-    /// whose type is not declared may be of either type.
+    /// The minimum and maximum cost in dollars a month, without the run time of functions. They
+    /// differ if the type of an API is not declared.
     #[must_use]
     pub fn dollars(&self) -> (f64, f64) {
         let sure = self.http_api * HTTP_API + self.rest_api * REST_API + self.lambda * LAMBDA;

@@ -18,19 +18,19 @@ use crate::model::settings::DriftPolicy;
 /// An alarm as it is in the account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActualAlarm {
-    /// Its name.
+    /// The alarm's name.
     pub name: String,
-    /// Its ARN, which tags refer to.
+    /// The alarm's ARN, which tag requests need.
     pub arn: String,
-    /// Its description.
+    /// The alarm's description.
     pub description: String,
-    /// Its tags.
+    /// The alarm's tags, by key.
     pub tags: BTreeMap<String, String>,
-    /// Its definition; `None`: a composite alarm.
+    /// The alarm's definition; `None` for a composite alarm.
     pub definition: Option<Definition>,
 }
 
-/// A step for each alarm.
+/// The difference between desired and actual alarms: one step for each alarm.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Plan {
     /// Desired alarms in the order of the configuration, then orphans by name.
@@ -42,11 +42,11 @@ pub struct Plan {
 pub enum Step {
     /// The alarm does not exist.
     Create(AlarmSpec),
-    /// The alarm differs.
+    /// The alarm differs from its definition and is written.
     Update {
         /// The desired alarm.
         spec: AlarmSpec,
-        /// The actual alarm; its annotation is kept.
+        /// The actual alarm, whose annotation is kept.
         actual: ActualAlarm,
         /// The fields that differ.
         changes: Vec<FieldDiff>,
@@ -71,24 +71,24 @@ pub enum Step {
     },
     /// An alarm of this name exists without the managed tag.
     Conflict(AlarmSpec),
-    /// A managed alarm of this location whose target or cause is not configured any more.
+    /// A managed alarm of this location whose target or cause is no longer configured.
     Orphan(ActualAlarm),
 }
 
-/// One field that differs.
+/// One field whose actual and desired values differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldDiff {
     /// CloudWatch's name of the field.
     pub field: &'static str,
-    /// The actual value.
+    /// The actual value, as text.
     pub from: String,
-    /// The desired value.
+    /// The desired value, as text.
     pub to: String,
 }
 
 impl Plan {
-    /// Compares desired and actual alarms of a location. Managed alarms of the location that
-    /// are not desired are orphans. A missing alarm is created, even if it was deleted by
+    /// Compares the desired and actual alarms of a location. Managed alarms of the location that
+    /// are not desired become orphans. A missing alarm is created, even if it was deleted by
     /// hand.
     #[must_use]
     pub fn new(
@@ -111,7 +111,7 @@ impl Plan {
         Self { steps }
     }
 
-    /// Whether applying it would write anything.
+    /// Whether applying the plan would write anything.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.changes().next().is_some()
@@ -142,7 +142,7 @@ impl Plan {
 }
 
 impl Step {
-    /// The alarm's name.
+    /// The name of the step's alarm.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -155,7 +155,7 @@ impl Step {
         }
     }
 
-    /// What is done, in one word; part of the JSON output.
+    /// The action of the step in one word; part of the JSON output.
     #[must_use]
     pub const fn action(&self) -> &'static str {
         match self {
@@ -168,7 +168,7 @@ impl Step {
         }
     }
 
-    /// The fields that were changed by hand; `None`: the alarm was not changed by hand.
+    /// The fields that were changed by hand; `None` if the alarm was not changed by hand.
     #[must_use]
     pub fn drift(&self) -> Option<&[FieldDiff]> {
         match self {
@@ -190,7 +190,7 @@ impl ActualAlarm {
         self.tags.contains_key(MANAGED_TAG)
     }
 
-    /// Whether its metric belongs to this location. Names do not distinguish the locations
+    /// Whether the alarm's metric belongs to `location`. Names do not distinguish the locations
     /// `eu` and `eu west`.
     fn is_at(&self, location: &str) -> bool {
         self.definition

@@ -10,10 +10,10 @@ use crate::domain::alarm::annotation::MANAGED_TAG;
 use crate::domain::alarm::definition::Definition;
 use crate::domain::alarm::plan::{FieldDiff, Plan, Step};
 
-/// Follows the name of an alarm that was changed by hand and is updated.
+/// The suffix for an alarm that was changed by hand and is updated.
 const OVERWRITTEN: &str = " (changed by hand; will be overwritten)";
 
-/// Follows the name of an alarm that was changed by hand and is left.
+/// The suffix for an alarm that was changed by hand and is left unchanged.
 const LEFT: &str = " (changed by hand; left, because `cloudwatch.drift` is \"leave\")";
 
 impl fmt::Display for Plan {

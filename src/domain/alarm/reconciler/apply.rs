@@ -1,8 +1,8 @@
-//! Writes of single alarms: a step of the plan, a new annotation, or both at once.
+//! Writes single alarms: a step of the plan, a new annotation, or both at once.
 //!
-//! Tags are written before the description, because notifications are routed by them.
-//! Nothing is written that is there already: an account accepts three alarm writes a second.
-//! One write is under way at a time. A target's alarm is written before those of its causes.
+//! Tags are written before the description, because notifications are routed by them. Values that
+//! are already present are not written again: an account accepts three alarm writes a second. At
+//! most one write is in progress. A target's alarm is written before its per-cause alarms.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,8 +36,8 @@ impl Reconciler {
         self.begin_write(spec, annotation, Some(update), now);
     }
 
-    /// Begins the next planned step whose alarm is not in quarantine; false: there is none.
-    /// A pending update of the alarm is written with it.
+    /// Begins the next planned step whose alarm is not in quarantine, together with a pending
+    /// update of that alarm. Returns whether there was such a step.
     pub(super) fn begin_step(&mut self, now: Duration) -> bool {
         let mut steps = self.planned.iter();
         let next = steps.position(|step| !self.quarantine.holds(step.name(), now));
@@ -66,7 +66,7 @@ impl Reconciler {
         true
     }
 
-    /// Begins to write one alarm, with the planned step for it if there is one.
+    /// Begins to write one alarm, together with its planned step, if any.
     fn begin_write(
         &mut self,
         spec: AlarmSpec,
@@ -98,8 +98,8 @@ impl Reconciler {
         }
     }
 
-    /// The write that annotates an alarm; `None`: the alarm has this annotation already, or
-    /// must not be written.
+    /// Returns the write that annotates an alarm; `None` if the alarm already has this annotation
+    /// or must not be written.
     fn write_of_annotation(&self, spec: &AlarmSpec, annotation: &Annotation) -> Option<Write> {
         let arn = match self.known.get(&spec.name) {
             Some(KnownAlarm::Foreign | KnownAlarm::Deleted { .. }) => return None,
@@ -127,7 +127,7 @@ impl Reconciler {
         })
     }
 
-    /// Takes the result of a write.
+    /// Handles the result of a write.
     pub(super) fn written(
         &mut self,
         mut writing: Writing,
@@ -166,8 +166,8 @@ impl Reconciler {
         self.write_next_cause(writing, now);
     }
 
-    /// Writes the annotation to the alarm of the cause that the target names, and requests that
-    /// alarms of its other causes are reset once they had time to fire.
+    /// Writes the annotation to the per-cause alarm of the cause that the target names, and
+    /// schedules a reset of the target's other per-cause alarms after they had time to fire.
     fn write_next_cause(&mut self, writing: Writing, now: Duration) {
         let annotation = writing.annotation;
         let Some(mut update) = writing.update else {
@@ -186,9 +186,9 @@ impl Reconciler {
             }
             let known = self.known.annotation(&spec.name);
             if known.is_some_and(Annotation::names_cause) {
-                // A cause that occurred for less than a period fires its alarm when the
-                // period is over. The alarm must name the cause then. After a recovery that
-                // time has passed.
+                // A cause that occurred for less than a period fires its alarm only at the end of
+                // the period, and the alarm must still name the cause then. After a recovery,
+                // that time has already passed.
                 let period = Duration::from_secs(u64::from(update.period));
                 let wait = if annotation.names_cause() {
                     period * 2
@@ -201,7 +201,7 @@ impl Reconciler {
         self.updates.finish(update.update, UpdateResult::Written);
     }
 
-    /// Takes a failed write: the step and the update are tried again later.
+    /// Handles a failed write: schedules the step and the update for another attempt.
     fn alarm_not_written(&mut self, mut writing: Writing, failed: &WriteFailure, now: Duration) {
         let (name, key) = (writing.spec.name.clone(), writing.spec.key.clone());
         let is_own = writing
@@ -216,7 +216,7 @@ impl Reconciler {
             }
         }
         let goes_on = if failed.missing {
-            // It was deleted by hand. The next read decides what to do.
+            // The alarm was deleted by hand. The next read decides what to do.
             self.known.is_missing(&name);
             self.reading.is_stale = true;
             true
@@ -229,7 +229,7 @@ impl Reconciler {
             }
             return;
         }
-        // The target's alarm was written. It does not wait for the one of its cause.
+        // The target's alarm was written, so its update does not wait for the per-cause alarm.
         self.updates.add(key, Some(writing.annotation.clone()), now);
         if goes_on {
             self.write_next_cause(writing, now);
@@ -238,8 +238,8 @@ impl Reconciler {
         }
     }
 
-    /// Puts an alarm in quarantine that cannot be written; false: the failure concerns the
-    /// whole account, and all writes wait.
+    /// Puts an alarm that cannot be written in quarantine. Returns whether it did; if not, the
+    /// failure concerns the whole account, and all writes wait.
     pub(super) fn write_failed(
         &mut self,
         name: &str,
@@ -250,14 +250,15 @@ impl Reconciler {
             self.back_off(Some(failure), now);
             return false;
         }
-        // What is known of the account is wrong. A refused definition would be refused again.
+        // The known state of the account is wrong, so it is read again. A refused definition is
+        // not: it would be refused again.
         let is_refused = failure.kind == CallFailureKind::Refused;
         self.reading.is_stale |= is_refused && failure.operation != "PutMetricAlarm";
         true
     }
 
-    /// The first annotation of a new alarm. A deleted alarm gets its last one back, and the
-    /// alarm of a cause gets the one of its target if the target names that cause.
+    /// The first annotation of a new alarm. A deleted alarm gets its last annotation back. A
+    /// per-cause alarm gets the annotation of its target if the target names that cause.
     fn first_annotation(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(annotation) = self.known.annotation(&spec.name) {
             return annotation.clone();
@@ -275,7 +276,7 @@ impl Reconciler {
 }
 
 impl Write {
-    /// The write of a planned step; `None`: the step writes nothing.
+    /// Returns the write of a planned step; `None` if the step writes nothing.
     #[must_use]
     pub fn of_step(step: &Step, annotation: &Annotation) -> Option<Self> {
         match step {
@@ -285,8 +286,8 @@ impl Write {
                 operations: vec![put(spec, annotation)],
             }),
             Step::Update { spec, actual, .. } => {
-                // The cause is written first, and the fingerprint last: a definition that was
-                // not written must not look as if it had been, and then changed by hand.
+                // The cause is written first and the fingerprint last. With the fingerprint
+                // first, a failed write of the definition would look like a change by hand.
                 let all = annotation.tags(spec);
                 let mut first = all.clone();
                 first.retain(|(key, value)| {

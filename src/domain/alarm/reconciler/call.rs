@@ -1,5 +1,5 @@
-//! The values that the reconciler exchanges with its executor: calls to make, their
-//! outcomes, and what is to be logged or reported besides.
+//! The values that the reconciler exchanges with its executor: calls to make, their outcomes, and
+//! events to log or report.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,62 +10,63 @@ use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
-/// One call to make. A call may take several requests; the executor makes them in order and
+/// One call to AWS. The executor may need several requests for it; it makes them in order and
 /// stops at the first that fails.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// Read the alarms of a location.
     ReadAlarms {
-        /// Returned with the outcome.
+        /// The id of the read, returned with the outcome.
         read: ReadId,
         /// The location whose alarm names are listed.
         location: String,
         /// Which of these alarms to return.
         scope: ReadScope,
-        /// Whether to read their tags too: one request per alarm.
+        /// Whether to read the alarms' tags too, which takes one request per alarm.
         with_tags: bool,
     },
     /// Read the tags of alarms that were just read.
     ReadTags {
-        /// Returned with the outcome.
+        /// The id of the read, returned with the outcome.
         read: ReadId,
-        /// The alarms, without tags.
+        /// The alarms whose tags are read, as returned without tags.
         alarms: Vec<ActualAlarm>,
     },
     /// Read the named alarms with their tags, as far as they exist.
     ReadNamed {
-        /// Returned with the outcome.
+        /// The id of the read, returned with the outcome.
         read: ReadId,
-        /// The names.
+        /// The names of the alarms to read.
         names: Vec<String>,
     },
     /// Read the states of the named alarms, as far as they exist.
     ReadStates {
-        /// Returned with the outcome.
+        /// The id of the read, returned with the outcome.
         read: ReadId,
-        /// The names.
+        /// The names of the alarms whose states are read.
         names: Vec<String>,
     },
     /// Read one alarm that another daemon manages.
     Inspect {
-        /// The name.
+        /// The name of the alarm to read.
         name: String,
     },
     /// Write one alarm.
     Write(Write),
     /// Disable the actions of alarms, at most [`NAMES_PER_CALL`].
     DisableActions {
-        /// The names.
+        /// The names of the alarms whose actions are disabled.
         names: Vec<String>,
     },
     /// Delete alarms, at most [`NAMES_PER_CALL`].
     Delete {
-        /// The names.
+        /// The names of the alarms to delete.
         names: Vec<String>,
     },
 }
 
-/// Names that CloudWatch accepts in one request that disables or deletes alarms.
+/// Maximum number of alarm names in one request that disables or deletes alarms (CloudWatch's
+/// limit).
 pub const NAMES_PER_CALL: usize = 100;
 
 /// Identifies a read, so that the outcome of an outdated one is ignored.
@@ -75,11 +76,11 @@ pub struct ReadId(pub u64);
 /// Which alarms of a location a read returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadScope {
-    /// All.
+    /// All alarms of the location.
     All,
-    /// The named ones.
+    /// The alarms with these names.
     Named(HashSet<String>),
-    /// The named ones, and heartbeats of shards from this number on.
+    /// The alarms with these names, and the heartbeat alarms of shards from this number on.
     NamedAndShardsFrom(HashSet<String>, u32),
 }
 
@@ -88,9 +89,9 @@ pub enum ReadScope {
 pub struct Write {
     /// The name of the alarm.
     pub alarm: String,
-    /// Its ARN, which tags refer to; `None`: the executor looks it up when it needs it.
+    /// The ARN of the alarm, which tag requests need; `None` if the executor has to look it up.
     pub arn: Option<String>,
-    /// What to write.
+    /// The operations, in the order in which they are made.
     pub operations: Vec<WriteOperation>,
 }
 
@@ -100,65 +101,65 @@ pub enum WriteOperation {
     /// Create the alarm with its tags, or overwrite its definition and description.
     /// CloudWatch ignores the tags where the alarm exists.
     PutDefinition(Box<(AlarmSpec, Annotation)>),
-    /// Overwrite the description and keep every other field, as it is at that time.
+    /// Overwrite the description and keep the current values of all other fields.
     PutDescription(String),
-    /// Write these tags and keep others.
+    /// Write these tags and keep all other tags.
     Tag(Vec<(&'static str, String)>),
 }
 
-/// How a call ended.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Of any read but [`Call::Inspect`].
+    /// The result of a read other than [`Call::Inspect`].
     Read {
-        /// The read.
+        /// The id of the read.
         read: ReadId,
-        /// What was found.
+        /// What the read found, or why it failed.
         result: Result<Found, CallFailure>,
     },
-    /// Of [`Call::Inspect`]; `None`: there is no such alarm.
+    /// The result of [`Call::Inspect`]; `None` if the alarm does not exist.
     Inspected(Result<Option<PeerAlarm>, CallFailure>),
-    /// Of [`Call::Write`], with the ARN as far as it is known.
+    /// The result of [`Call::Write`], with the alarm's ARN if it is known.
     Written(Result<Option<String>, WriteFailure>),
-    /// Of [`Call::DisableActions`].
+    /// The result of [`Call::DisableActions`].
     Disabled(Result<(), CallFailure>),
-    /// Of [`Call::Delete`].
+    /// The result of [`Call::Delete`].
     Deleted(Result<(), CallFailure>),
 }
 
 /// What a read found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// Alarms, with or without tags as asked for.
+    /// The alarms, with or without tags as requested.
     Alarms(Vec<ActualAlarm>),
-    /// States by alarm name.
+    /// The heartbeat states by alarm name.
     States(BTreeMap<String, HeartbeatState>),
 }
 
 /// An alarm that another daemon manages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerAlarm {
-    /// Its ARN.
+    /// The alarm's ARN.
     pub arn: String,
-    /// Its tags.
+    /// The alarm's tags, by key.
     pub tags: BTreeMap<String, String>,
-    /// Whether it is in state ALARM.
+    /// Whether the alarm is in state ALARM.
     pub firing: bool,
 }
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallFailure {
-    /// The operation, such as `PutMetricAlarm`.
+    /// The AWS operation, such as `PutMetricAlarm`.
     pub operation: &'static str,
-    /// What to do about it.
+    /// The kind of failure, which decides what happens next.
     pub kind: CallFailureKind,
 }
 
-/// Failed calls by what to do about them.
+/// The kinds of failed calls, by what happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailureKind {
-    /// The daemon may not make this call for this alarm.
+    /// The daemon's role does not allow this call for this alarm.
     Denied,
     /// CloudWatch rejects the request; the same request would fail again.
     Refused,
@@ -169,24 +170,24 @@ pub enum CallFailureKind {
 /// A write that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteFailure {
-    /// Why.
+    /// The call that failed and the kind of failure.
     pub failure: CallFailure,
-    /// Operations that succeeded before.
+    /// The number of operations that succeeded before the failure.
     pub completed: usize,
-    /// The alarm does not exist.
+    /// Whether the write failed because the alarm does not exist.
     pub missing: bool,
 }
 
-/// What the executor has to do after a step.
+/// One thing that the executor has to do after a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Make a call, and report its outcome.
     Call(Call),
-    /// Resolve a ticket.
+    /// Report the result of an update to the request with this ticket.
     Settled(Ticket, UpdateResult),
-    /// Add to the number of alarms that were changed by hand.
+    /// Add this number to the count of alarms that were changed by hand.
     Drifted(i64),
-    /// Log a notice.
+    /// Log an event.
     Log(Notice),
 }
 
@@ -194,7 +195,7 @@ pub enum Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
-/// What became of an urgent update.
+/// The result of an urgent update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateResult {
     /// The alarm names the cause.
@@ -205,31 +206,32 @@ pub enum UpdateResult {
     Failed,
 }
 
-/// Something to log.
+/// An event of the reconciler that the executor logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The account was read; so many writes are planned.
+    /// The account was read, and this number of writes is planned.
     Planned(usize),
-    /// An alarm was created and names this cause.
+    /// An alarm was created: its name, and the cause that it names.
     Created(String, String),
-    /// An alarm was updated and names this cause.
+    /// An alarm was updated: its name, and the cause that it names.
     Updated(String, String),
-    /// An alarm names a new cause.
+    /// An alarm was annotated: its name, and the new annotation.
     Annotated(String, Annotation),
-    /// The actions of these alarms were disabled.
+    /// The actions of the alarms with these names were disabled.
     ActionsDisabled(Vec<String>),
-    /// An alarm of this name exists and is not managed by Probecause.
+    /// An alarm with the name of a desired alarm exists and is not managed by Probecause.
     Conflict(String),
-    /// An alarm was changed by hand, and how.
+    /// An alarm was changed by hand: its name, the difference, and the policy that applies.
     ChangedByHand(String, String, DriftPolicy),
-    /// An alarm that was changed by hand is as configured again.
+    /// The alarm of this name was changed by hand and is as configured again.
     AsConfigured(String),
-    /// These shards are gone now; the alarms of their targets change hands.
+    /// The set of stopped shards changed to these; the alarms of their targets are managed by
+    /// other daemons.
     PeersChanged(Vec<u32>),
 }
 
 impl UpdateResult {
-    /// Whether a notification that is sent now contains the cause that it should.
+    /// Whether a notification that is sent now contains the expected cause.
     #[must_use]
     pub const fn is_in_time(self) -> bool {
         matches!(self, Self::Written | Self::Suppressed)
@@ -237,7 +239,7 @@ impl UpdateResult {
 }
 
 impl ReadScope {
-    /// Whether an alarm of a location is returned.
+    /// Whether the read returns the alarm `name` of a location.
     #[must_use]
     pub fn includes(&self, location: &str, name: &str) -> bool {
         match self {
@@ -252,8 +254,7 @@ impl ReadScope {
 }
 
 impl CallFailure {
-    /// Whether the failure says something about the alarm in question, not about the
-    /// account as a whole.
+    /// Whether the failure concerns the alarm of the call, not the account as a whole.
     #[must_use]
     pub fn concerns_one_alarm(&self) -> bool {
         self.kind != CallFailureKind::Transient

@@ -1,9 +1,9 @@
-//! Alarms whose actions are to be disabled because their targets were removed.
+//! Disables the actions of alarms whose targets were removed.
 //!
-//! Alarms known as managed are disabled at once, a hundred per call. An unknown one is read
-//! first and not changed without the managed tag: the account may not have been read yet, or
-//! the outcome of its creation was lost. Each disabled alarm is then marked as disabled by
-//! Probecause; otherwise a target that returns would find its alarm changed by hand.
+//! Alarms known as managed are disabled at once, a hundred per call. An unknown alarm is read
+//! first and never changed without the managed tag: the account may not have been read yet, or
+//! the result of the alarm's creation was lost. Each disabled alarm is then marked as disabled by
+//! Probecause. Without the mark, the alarm of a target that returns would look changed by hand.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -13,33 +13,33 @@ use crate::domain::alarm::reconciler::call::{
     CallFailure, CallFailureKind, Found, NAMES_PER_CALL, ReadId, Write, WriteOperation,
 };
 
-/// Stored in place of a fingerprint: the actions were disabled by Probecause, so the next
-/// plan writes the alarm whatever the drift policy is.
+/// The value of the fingerprint tag of an alarm whose actions Probecause disabled. The next plan
+/// writes such an alarm regardless of the drift policy.
 pub(super) const DISABLED: &str = "silenced";
 
-/// An alarm by name, with its ARN as far as it is known.
+/// The name of an alarm, and its ARN if it is known.
 #[derive(Debug)]
 pub(super) struct AlarmRef {
     pub(super) name: String,
     pub(super) arn: Option<String>,
 }
 
-/// Alarms to disable and to mark.
+/// The alarms to disable and the alarms to mark as disabled.
 #[derive(Debug)]
 pub(super) struct DisableActions {
     enabled: VecDeque<AlarmRef>,
-    /// Alarms that may not exist or may not be managed.
+    /// The names of alarms that may not exist or may not be managed.
     unknown: Vec<String>,
-    /// The unknown alarms that are being read.
+    /// The read of unknown alarms in progress: its id, and the names of the alarms.
     lookup: Option<(ReadId, Vec<String>)>,
     unmarked: Vec<AlarmRef>,
-    /// Names in the next call: one after a call for many was refused.
+    /// Maximum number of names in the next call: one after a call for several names was refused.
     batch: usize,
-    /// When a denied or refused call may be made again.
+    /// The earliest time of the next call after a denied or refused one.
     not_before: Duration,
 }
 
-/// Wait after a denied or refused call.
+/// The delay after a denied or refused call.
 const RETRY: Duration = Duration::from_secs(60);
 
 impl Default for DisableActions {
@@ -56,7 +56,7 @@ impl Default for DisableActions {
 }
 
 impl DisableActions {
-    /// Adds managed alarms.
+    /// Adds managed alarms whose actions are to be disabled.
     pub(super) fn add(&mut self, alarms: impl IntoIterator<Item = AlarmRef>) {
         let before = self.enabled.len();
         self.enabled.extend(alarms);
@@ -70,8 +70,8 @@ impl DisableActions {
         self.unknown.push(name);
     }
 
-    /// Records that an alarm was just written. If it is unknown here, its target was removed
-    /// meanwhile, and now it is known to exist.
+    /// Records that an alarm was just written. If the alarm is unknown here, its target was
+    /// removed in the meantime, and the alarm is now known to exist.
     pub(super) fn wrote(&mut self, name: &str, arn: Option<&String>) {
         let unknown = self.unknown.iter().position(|unknown| unknown == name);
         if let Some(index) = unknown {
@@ -104,13 +104,13 @@ impl DisableActions {
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())
     }
 
-    /// When a failed call is made again; `None`: none is waiting.
+    /// When a failed call is retried; `None` if no call waits for a retry.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let waits = !self.enabled.is_empty() || !self.unknown.is_empty();
         (waits && self.not_before > now).then_some(self.not_before)
     }
 
-    /// The names of the next call; empty: none may be made now.
+    /// The names of the alarms to disable in the next call; empty if no call may be made now.
     pub(super) fn names(&self, now: Duration) -> Vec<String> {
         if now < self.not_before {
             return Vec::new();
@@ -119,7 +119,7 @@ impl DisableActions {
         some.map(|alarm| alarm.name.clone()).collect()
     }
 
-    /// Begins to read unknown alarms; empty: none may be read now.
+    /// Begins to read unknown alarms and returns their names; empty if no read may begin now.
     pub(super) fn begin_lookup(&mut self, read: ReadId, now: Duration) -> Vec<String> {
         if now < self.not_before || self.unknown.is_empty() || self.lookup.is_some() {
             return Vec::new();
@@ -130,8 +130,8 @@ impl DisableActions {
         names
     }
 
-    /// Takes what the lookup found. `None`: it is another read's result. False: the failure
-    /// is about the account as a whole.
+    /// Handles the result of the lookup. Returns `None` if it belongs to another read, and
+    /// `Some(false)` if the failure concerns the account as a whole.
     pub(super) fn found(
         &mut self,
         read: ReadId,
@@ -162,8 +162,8 @@ impl DisableActions {
         Some(true)
     }
 
-    /// Records that the actions of these alarms are disabled. One that is desired again by
-    /// now is marked too, so that the next plan enables its actions.
+    /// Records that the actions of these alarms are disabled. An alarm that is desired again in
+    /// the meantime is marked too, so that the next plan enables its actions.
     pub(super) fn disabled(&mut self, names: Vec<String>) {
         for name in names {
             let known = self.enabled.iter().position(|alarm| alarm.name == name);
@@ -181,7 +181,7 @@ impl DisableActions {
             self.batch = 1;
             return;
         }
-        // The name that fails is tried after the others.
+        // Moves the name that fails behind the others.
         if let Some(first) = self
             .enabled
             .pop_front_if(|first| names.contains(&first.name))
@@ -191,7 +191,8 @@ impl DisableActions {
         self.not_before = now + RETRY;
     }
 
-    /// The write that marks the next alarm as disabled.
+    /// Returns the write that marks the next alarm as disabled; `None` if no alarm is to be
+    /// marked.
     pub(super) fn mark(&self) -> Option<Write> {
         let alarm = self.unmarked.last()?;
         let tag = (DEFINITION_TAG, DISABLED.to_owned());
@@ -202,7 +203,7 @@ impl DisableActions {
         })
     }
 
-    /// Removes the alarm that was marked, or that cannot be.
+    /// Removes the alarm whose mark was written or cannot be written.
     pub(super) fn marked(&mut self) {
         self.unmarked.pop();
     }

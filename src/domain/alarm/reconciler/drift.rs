@@ -1,8 +1,9 @@
-//! Reads of the account, and alarms that differ from what was written.
+//! Reads the account, and detects alarms that differ from what was written.
 //!
-//! At start, after a reload and when the known state proved wrong, the alarms are read with
-//! their tags and a new plan is made. In between, they are reviewed without tags,
-//! since tags take one request per alarm. A change by hand is reported once, counted, and
+//! At start, after a reload and when the known state is wrong, the alarms are read with their
+//! tags and a new plan is made. In between, they are reviewed without tags, since reading tags
+//! takes one request per alarm. A change by hand is reported once, counted, and overwritten or
+//! left as the drift policy says.
 //! overwritten or left as the drift policy says.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,32 +22,34 @@ use crate::domain::alarm::reconciler::schedule::BACKOFF;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
-/// The read under way, and when the next begins.
+/// The read of the account in progress, and the time of the next one.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// Everything has to be read, tags included.
+    /// Whether the next read must be a full one, with tags.
     pub(super) is_stale: bool,
     under_way: Option<(ReadId, Phase)>,
     review_at: Duration,
-    /// Full reads that failed in a row.
+    /// Number of consecutive full reads that failed.
     failures: u32,
     retry_at: Duration,
 }
 
-/// What the read under way is.
+/// The kind of the read in progress.
 #[derive(Debug)]
 enum Phase {
-    /// Alarms with tags, at once.
+    /// Reads the alarms with their tags.
     Full,
-    /// Alarms without tags.
+    /// Reads the alarms without tags.
     Review,
-    /// Tags of alarms that a review found and that were not known; the known ones wait here.
+    /// Reads the tags of unknown alarms that a review found. The field holds the known alarms of
+    /// that review.
     Unknown(Vec<ActualAlarm>),
-    /// Tags of alarms that seem to have changed; the others wait here.
+    /// Reads the tags of alarms that seem to have changed. The field holds the other alarms of
+    /// that review.
     Changed(Vec<ActualAlarm>),
 }
 
-/// Reported as the difference of an alarm that does not exist any more.
+/// The difference that is reported for an alarm that does not exist any more.
 const DELETED: &str = "deleted";
 
 impl Reading {
@@ -60,7 +63,7 @@ impl Reading {
         }
     }
 
-    /// Drops the read under way: its result does not apply any more.
+    /// Discards the read in progress, because its result does not apply any more.
     pub(super) fn restart(&mut self) {
         self.is_stale = true;
         self.under_way = None;
@@ -68,12 +71,13 @@ impl Reading {
         self.retry_at = Duration::ZERO;
     }
 
-    /// Whether alarms that are not known cannot be read at present.
+    /// Whether the full reads fail at present, so that unknown alarms cannot be read.
     pub(super) const fn is_failing(&self) -> bool {
         self.is_stale && self.failures > 0
     }
 
-    /// When a read begins next.
+    /// When the next read begins; `None` before the read in progress ends. A full read does not
+    /// wait for a review.
     pub(super) fn next(&self) -> Option<Duration> {
         let full = matches!(self.under_way, Some((_, Phase::Full)));
         match (self.is_stale, &self.under_way) {
@@ -100,7 +104,7 @@ impl Reconciler {
     /// Begins to read the account without tags, if that is due.
     pub(super) fn begin_review(&mut self, now: Duration) {
         let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
-        // A review of alarms that are still being created would find them missing.
+        // A review would report alarms that are still being created as missing.
         let mut steps = self.planned.iter();
         if is_due && steps.all(|step| self.quarantine.holds(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());
@@ -121,8 +125,8 @@ impl Reconciler {
         });
     }
 
-    /// Takes the result of the read under way. A failed review is repeated when the next one
-    /// is due: nothing waits for it.
+    /// Handles the result of the read in progress. A failed review is not retried before the next
+    /// one is due, because no other work depends on it.
     pub(super) fn alarms_read(
         &mut self,
         read: ReadId,
@@ -167,8 +171,8 @@ impl Reconciler {
         }
     }
 
-    /// Compares a review with what is desired. Alarms that are not known as managed have
-    /// their tags read first.
+    /// Compares the alarms of a review with the desired ones. The tags of alarms that are not
+    /// known as managed are read first.
     fn compare(&mut self, found: Vec<ActualAlarm>) {
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for mut alarm in found {
@@ -185,8 +189,8 @@ impl Reconciler {
         }
     }
 
-    /// Reads the tags of alarms that seem to have changed. One may be a foreign alarm of the
-    /// same name, created after the managed one was deleted, and must not be overwritten.
+    /// Reads the tags of alarms that seem to have changed. Such an alarm may be a foreign one of
+    /// the same name, created after the managed one was deleted, and must not be overwritten.
     fn check_changed(&mut self, actual: Vec<ActualAlarm>) {
         let plan = self.plan(&actual);
         let changed = plan.steps.iter().filter(|step| step.drift().is_some());
@@ -212,13 +216,13 @@ impl Reconciler {
         Plan::new(&self.managed_alarms(), actual, &self.view.location, drift)
     }
 
-    /// Takes a plan over: what is known of the account, and what is to be written.
+    /// Adopts a plan: stores the known alarms and the steps to carry out.
     fn adopt(&mut self, plan: Plan) {
         self.planned.clear();
         let mut known = HashMap::new();
         let mut drifted = BTreeMap::new();
         for step in plan.steps {
-            // The read may have seen the alarm before it was written.
+            // The read may have been made before the write in progress.
             let is_writing = self
                 .task
                 .as_ref()
@@ -259,7 +263,8 @@ impl Reconciler {
         self.set_drifted(drifted);
     }
 
-    /// Records which alarms differ from what was written, and reports each change once.
+    /// Records the alarms that differ from what was written, by name, with the difference.
+    /// Reports each change once.
     pub(super) fn set_drifted(&mut self, drifted: BTreeMap<String, String>) {
         let policy = self.view.cloudwatch.drift;
         for (alarm, differs) in &drifted {
@@ -285,8 +290,8 @@ impl Reconciler {
         }
     }
 
-    /// Disables the heartbeat alarm of a shard that is not configured any more, from the
-    /// first shard alone. Alarms of removed targets are left to `alarms prune`.
+    /// Disables the actions of the heartbeat alarm of a shard that is no longer configured. Only
+    /// the first shard does this. Alarms of removed targets are left to `alarms prune`.
     fn disable_heartbeat(&mut self, alarm: &ActualAlarm) {
         let shards = &self.view.shards;
         let is_first = shards.own.is_none_or(|own| own == 0);
@@ -311,7 +316,7 @@ impl Reconciler {
     }
 }
 
-/// Such as `Period 300 instead of 60`.
+/// Formats differences, such as `Period 300 instead of 60`.
 fn describe(changes: &[FieldDiff]) -> String {
     let changes: Vec<_> = changes
         .iter()

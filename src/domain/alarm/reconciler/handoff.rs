@@ -1,8 +1,9 @@
 //! Urgent updates of alarms that another daemon manages.
 //!
-//! That daemon may probe a minute later, not see the failure, or be gone, so this one names
-//! the cause before it lets the alarm fire. It also updates that cause until the alarm names
-//! another: then the other daemon has taken over. The definition stays as it is.
+//! The other daemon may probe a minute later, not see the failure, or have stopped, so this
+//! daemon names the cause before it lets the alarm fire. It updates that cause until the alarm
+//! names another cause, because then the other daemon has taken over. The definition is not
+//! changed.
 
 use std::time::Duration;
 
@@ -18,23 +19,23 @@ use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 /// What to do with an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
-    /// Write it.
+    /// Write the update.
     Write,
     /// The alarm names this cause already.
     Unchanged,
-    /// Write it when the alarm does not fire any more.
+    /// Write the update once the alarm does not fire any more.
     Wait,
     /// Leave the alarm to its own daemon.
     Yield,
 }
 
-/// The alarm as it is.
+/// The current content of another daemon's alarm.
 #[derive(Clone, Copy, Debug)]
 struct Current<'a> {
-    /// The cause that it names.
+    /// The cause that the alarm names; `None` if it names none.
     cause: Option<&'a str>,
     firing: bool,
-    /// The cause that this daemon wrote last.
+    /// The cause that this daemon wrote to the alarm last.
     handed: Option<&'a str>,
 }
 
@@ -56,7 +57,7 @@ impl Reconciler {
         self.call(Call::Inspect { name });
     }
 
-    /// Takes the alarm as it is, and writes the update, waits or yields.
+    /// Handles the read of another daemon's alarm: writes the update, waits or yields.
     pub(super) fn inspected(
         &mut self,
         mut handoff: Handoff,
@@ -108,7 +109,7 @@ impl Reconciler {
         }
     }
 
-    /// Takes the result of writing the update.
+    /// Handles the result of writing an update to another daemon's alarm.
     pub(super) fn handoff_written(
         &mut self,
         handoff: Handoff,
@@ -143,8 +144,8 @@ impl Reconciler {
         self.write_failed(&handoff.spec.name, failure, now);
     }
 
-    /// Remembers which cause this daemon named on an alarm; while there is one, updates of
-    /// the target are not suppressed.
+    /// Records the cause that this daemon named on another daemon's alarm. While a cause is
+    /// recorded, updates of the target are not suppressed.
     fn set_handed(&mut self, spec: &AlarmSpec, cause: Option<String>) {
         let target = spec.key.target();
         let Some(target) = target.filter(|name| !self.ownership.manages(&self.view, name)) else {
@@ -159,7 +160,7 @@ impl Reconciler {
 }
 
 impl Current<'_> {
-    /// What to do with an annotation (`None`: the failure is over).
+    /// Decides what to do with an annotation; `None` means that the failure is over.
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
         let is_ours = self.handed.is_some() && self.handed == self.cause;
         match annotation {

@@ -1,7 +1,8 @@
-//! What is known of the alarms in the account.
+//! The known state of the alarms in the account.
 //!
-//! It holds what the last read found and what was written since. Alarms that were written
-//! after a read began are not judged by that read, which may have seen them before.
+//! It combines the result of the last read with the writes since then. Alarms that were written
+//! after a read began keep their known state, because the read may have seen them before the
+//! write.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,20 +12,21 @@ use crate::domain::alarm::annotation::{
 use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::spec::AlarmSpec;
 
-/// What is known of one alarm.
+/// The known state of one alarm.
 #[derive(Clone, Debug)]
 pub(super) enum KnownAlarm {
-    /// Not managed by Probecause; never written.
+    /// The alarm is not managed by Probecause and is never written.
     Foreign,
-    /// Managed.
+    /// The alarm is managed by Probecause.
     Managed {
-        /// Known once the alarm was read; creating it does not return it.
+        /// The alarm's ARN; `None` until the alarm is read, because its creation does not return
+        /// the ARN.
         arn: Option<String>,
         annotation: Annotation,
-        /// Of the definition that was written last.
+        /// The fingerprint of the definition that was written last.
         fingerprint: String,
     },
-    /// Managed until it was deleted by hand, with its last annotation.
+    /// The alarm was managed until it was deleted by hand. Holds its last annotation.
     Deleted {
         annotation: Annotation,
         fingerprint: String,
@@ -35,11 +37,12 @@ pub(super) enum KnownAlarm {
 #[derive(Debug, Default)]
 pub(super) struct KnownAlarms {
     by_name: HashMap<String, KnownAlarm>,
-    /// Written since the read under way began.
+    /// Names of alarms that were written after the read in progress began.
     written: HashSet<String>,
-    /// Annotated since the read under way began; the definitions were kept.
+    /// Annotations that were written after the read in progress began, by alarm name. The
+    /// definitions were not changed.
     annotated: HashMap<String, Annotation>,
-    /// Not found since the last read.
+    /// Names of alarms that a write since the last read did not find.
     missing: HashSet<String>,
 }
 
@@ -91,7 +94,8 @@ impl KnownAlarms {
         self.by_name.insert(name.to_owned(), known);
     }
 
-    /// What a read found of a managed alarm, with a newer annotation if there is one.
+    /// The known state of a managed alarm that a read found, with the newer annotation if one was
+    /// written since the read began.
     pub(super) fn read(&self, spec: &AlarmSpec, actual: &ActualAlarm) -> KnownAlarm {
         let newer = self.annotated.get(&spec.name).cloned();
         let found = || Annotation::kept(spec, &actual.tags, &actual.description);
@@ -103,8 +107,8 @@ impl KnownAlarms {
         }
     }
 
-    /// Records that a managed alarm was not found when it was written. It is not written
-    /// again before the next read; until then it may still have to be disabled.
+    /// Records that a write did not find a managed alarm. The alarm is not written again before
+    /// the next read; until then it may still have to be disabled.
     pub(super) fn is_missing(&mut self, name: &str) {
         self.missing.insert(name.to_owned());
     }
@@ -115,7 +119,7 @@ impl KnownAlarms {
         self.annotated.clear();
     }
 
-    /// Whether an alarm was written after the read under way began.
+    /// Whether an alarm was written after the read in progress began.
     pub(super) fn is_newer(&self, name: &str) -> bool {
         self.written.contains(name)
     }
@@ -124,7 +128,7 @@ impl KnownAlarms {
         self.by_name.remove_entry(name)
     }
 
-    /// Replaces everything by what a read found.
+    /// Replaces the known state of all alarms by the result of a read.
     pub(super) fn replace(&mut self, by_name: HashMap<String, KnownAlarm>) {
         self.by_name = by_name;
         self.written.clear();
@@ -132,7 +136,8 @@ impl KnownAlarms {
         self.missing.clear();
     }
 
-    /// A missing alarm that existed before, with the definition that is desired.
+    /// The state of a missing alarm that existed before, if its desired definition has not
+    /// changed.
     pub(super) fn deleted_by_hand(&self, spec: &AlarmSpec) -> Option<KnownAlarm> {
         match self.get(&spec.name)? {
             KnownAlarm::Managed {
@@ -151,7 +156,8 @@ impl KnownAlarms {
         }
     }
 
-    /// Gives an alarm the tags that it is known to have; false: it is not known as managed.
+    /// Adds the known tags to an alarm that was read without tags. Returns whether the alarm is
+    /// known as managed.
     pub(super) fn add_tags(&self, alarm: &mut ActualAlarm) -> bool {
         let Some(KnownAlarm::Managed {
             annotation,

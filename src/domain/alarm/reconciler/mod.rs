@@ -1,11 +1,11 @@
 //! Brings the alarms of one destination to the desired state, as a pure state machine.
 //!
-//! [`Reconciler::step`] takes an event and returns what the executor has to do: calls to
-//! make, results of updates, notices to log. It owns the known and the desired state. Order
+//! [`Reconciler::step`] handles an event and returns the outputs for the executor: calls to make,
+//! results of updates, events to log. The reconciler owns the known and the desired state. Order
 //! of work: disable the actions of alarms of removed targets, write alarms that are about to
-//! fire, carry out the plan, write other updates, review the account. At most one write is
-//! under way. Reads run beside it, so that an urgent update never waits for them. Times are
-//! durations since the daemon started.
+//! fire, carry out the plan, write other updates, review the account. At most one write is in
+//! progress. Reads run concurrently with it, so that an urgent update never waits for them. Times
+//! are durations since the daemon started.
 //!
 //! `schedule` picks the next work; `pending` holds updates; `apply` writes alarms; `drift`
 //! reads and plans; `known` holds the known alarms; `disable_actions` and `quarantine` hold
@@ -51,32 +51,32 @@ use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 use crate::model::target::TargetName;
 
-/// The alarms of one destination.
+/// The state machine that manages the alarms of one destination.
 #[derive(Debug)]
 pub struct Reconciler {
     view: Arc<DestinationView>,
     review_every: Duration,
     updates: PendingUpdates,
-    /// Desired alarms that this daemon manages.
+    /// The desired alarms that this daemon manages.
     managed: Specs,
-    /// Desired alarms of every target that this daemon probes.
+    /// The desired alarms of every target that this daemon probes.
     held: Specs,
     ownership: Ownership,
-    /// Targets whose alarms are managed by another daemon and name a cause that this daemon
-    /// wrote, with that cause.
+    /// Causes that this daemon wrote to alarms of other daemons and that those alarms still name,
+    /// by target.
     handed: HashMap<TargetName, String>,
     known: KnownAlarms,
     reading: Reading,
-    /// Alarms that differ from what was written, and how.
+    /// The alarms that differ from what was written, by name, with the difference.
     drifted: BTreeMap<String, String>,
     /// Steps of the plan that are not carried out yet.
     planned: VecDeque<Step>,
     quarantine: Quarantine,
     disable: DisableActions,
-    /// What the write under way belongs to.
+    /// The write in progress, and what it belongs to.
     task: Option<Task>,
     failures: u32,
-    /// No call is made before this time.
+    /// The earliest time of the next call.
     not_before: Duration,
     last_read: u64,
     outputs: Vec<Output>,
@@ -89,21 +89,21 @@ pub enum Event {
     Configured(Arc<DestinationView>),
     /// An annotation of a target's alarm was requested.
     Requested {
-        /// The target.
+        /// The target whose alarm is annotated.
         target: TargetName,
         /// The annotation; `None`: no failure is known.
         annotation: Option<Annotation>,
         /// The earliest time to write it.
         not_before: Duration,
     },
-    /// A target's alarm is about to fire; the ticket is settled with its update's result.
+    /// A target's alarm is about to fire. The ticket receives the result of the alarm's update.
     Hurried {
-        /// The target.
+        /// The target whose alarm is about to fire.
         target: TargetName,
-        /// The ticket.
+        /// The ticket that receives the result.
         ticket: Ticket,
     },
-    /// A group incident opened, changed or (`None`) closed.
+    /// A group incident opened or changed, or closed (`None`).
     Group(Option<Annotation>),
     /// A call ended.
     Finished(Outcome),
@@ -111,17 +111,17 @@ pub enum Event {
     Timer,
 }
 
-/// Desired alarms by key.
+/// Desired alarms, by key.
 #[derive(Debug, Default)]
 struct Specs {
     by_key: HashMap<AlarmKey, AlarmSpec>,
-    /// The alarms of each target's causes.
+    /// The keys of the per-cause alarms of each target.
     causes: HashMap<TargetName, Vec<AlarmKey>>,
 }
 
 impl Reconciler {
-    /// A reconciler that knows nothing of the account yet. It reviews the account for
-    /// changes by hand at the given interval.
+    /// A reconciler that does not know the account yet. It reviews the account for changes by
+    /// hand every `review_every`.
     #[must_use]
     pub fn new(view: Arc<DestinationView>, review_every: Duration) -> Self {
         let mut reconciler = Self {
@@ -148,7 +148,8 @@ impl Reconciler {
         reconciler
     }
 
-    /// Takes an event at a time since the start, and returns what to do.
+    /// Handles one event and returns the outputs for the executor. `now` is the time since the
+    /// daemon started.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Output> {
         let mut only_added = false;
         match event {
@@ -160,7 +161,7 @@ impl Reconciler {
             } => {
                 let key = AlarmKey::Target(target);
                 self.updates.add(key, annotation, not_before);
-                // Nothing can begin before the write under way ends.
+                // No other write can begin before the write in progress ends.
                 only_added = self.task.is_some();
             }
             Event::Hurried { target, ticket } => self.hurry(&target, ticket),
@@ -177,7 +178,7 @@ impl Reconciler {
         std::mem::take(&mut self.outputs)
     }
 
-    /// When [`Event::Timer`] is due; `None`: nothing is due until another event.
+    /// When [`Event::Timer`] is due; `None` if nothing is due before another event.
     #[must_use]
     pub fn next_wakeup(&self, now: Duration) -> Option<Duration> {
         if self.is_done() {
@@ -226,7 +227,7 @@ impl Reconciler {
         }
     }
 
-    /// Disables the actions of alarms that are not desired any more.
+    /// Disables the actions of the named alarms, which are no longer desired.
     fn disable_removed(&mut self, removed: impl Iterator<Item = String>) {
         let managed = self.managed_names();
         for name in removed {
@@ -235,7 +236,7 @@ impl Reconciler {
                     let arn = arn.clone();
                     self.disable.add([AlarmRef { name, arn }]);
                 }
-                // It may be just being created.
+                // The creation of this alarm may be in progress.
                 Some(KnownAlarm::Deleted { .. }) => self.disable.add_unknown(name),
                 None if managed.contains(&name) => self.disable.add_unknown(name),
                 Some(KnownAlarm::Foreign) | None => {}
@@ -251,7 +252,7 @@ impl Reconciler {
         let task = self.task.as_mut();
         match task.and_then(|task| task.update_of(&key)) {
             Some(update) => update.wait(ticket),
-            // It was written before.
+            // The update was written before.
             None => self.updates.settle_now(ticket, UpdateResult::Written),
         }
     }
@@ -310,7 +311,7 @@ impl Reconciler {
         }
     }
 
-    /// Takes the result of marking an alarm. A mark that is denied or refused is given up:
+    /// Handles the result of marking an alarm. A mark that is denied or refused is not retried:
     /// the alarm was deleted, or the permission is missing.
     fn marked(&mut self, failed: Option<WriteFailure>, now: Duration) {
         match failed {

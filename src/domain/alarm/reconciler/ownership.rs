@@ -1,7 +1,7 @@
-//! Which alarms this daemon manages among the daemons that hold the same targets.
+//! Decides which alarms this daemon manages if several daemons probe the same targets.
 //!
-//! Once per heartbeat period it reads the states of the heartbeat alarms of the daemons that
-//! come before it for a target, and only where targets have several holders.
+//! Once per heartbeat period it reads the states of the heartbeat alarms of the daemons that take
+//! precedence over this one, if targets are probed by several daemons.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::domain::alarm::spec::AlarmSpec;
 use crate::domain::alarm::{alarms_of, alarms_where, heartbeat_name, heartbeat_period};
 use crate::model::target::TargetName;
 
-/// The daemons before this one.
+/// The daemons that take precedence over this one, and their heartbeat states.
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     peers: Peers,
-    /// Shards whose coming and going changes what this daemon manages.
+    /// The shards whose start or stop changes what this daemon manages.
     before_us: Vec<u32>,
     read_at: Duration,
     under_way: Option<ReadId>,
@@ -30,7 +30,8 @@ impl Ownership {
         self.peers.manages(&view.shards, target)
     }
 
-    /// When the states are read next; `None`: no daemon comes before this one.
+    /// When the heartbeat states are read next; `None` if no daemon takes precedence over this
+    /// one.
     pub(super) fn next(&self) -> Option<Duration> {
         let waits = !self.before_us.is_empty() && self.under_way.is_none();
         waits.then_some(self.read_at)
@@ -43,7 +44,7 @@ impl Ownership {
             .collect()
     }
 
-    /// Takes states by alarm name; true: a daemon came or went.
+    /// Records the heartbeat states by alarm name. Returns whether a daemon started or stopped.
     fn observe(
         &mut self,
         location: &str,
@@ -59,14 +60,15 @@ impl Ownership {
 }
 
 impl Reconciler {
-    /// Decides which alarms this daemon manages. Updates of the others are suppressed.
+    /// Determines which alarms this daemon manages, and suppresses the updates of the others.
     pub(super) fn assign_alarms(&mut self) {
         self.ownership.before_us = before_us(&self.view).into_iter().collect();
         self.ownership.under_way = None;
         let all = self.view.targets.iter().map(|target| &target.name);
         let others = all.filter(|name| !self.ownership.manages(&self.view, name));
         let mut others: HashSet<_> = others.cloned().collect();
-        // Causes that were named for another daemon are updated until it names one itself.
+        // A cause that this daemon wrote to another daemon's alarm is updated until that daemon
+        // writes one itself.
         self.handed.retain(|target, _| others.remove(target));
         self.updates.suppress_elsewhere(others);
         self.managed = Specs::new(self.managed_alarms());
@@ -93,7 +95,7 @@ impl Reconciler {
         self.call(Call::ReadStates { read, names });
     }
 
-    /// Takes the states of heartbeats. A failed read changes nothing.
+    /// Handles the result of a read of heartbeat states. A failed read changes nothing.
     pub(super) fn states_read(
         &mut self,
         read: ReadId,

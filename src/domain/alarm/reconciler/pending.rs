@@ -1,8 +1,8 @@
-//! Updates that wait to be written to alarms.
+//! Updates that have yet to be written to alarms.
 //!
-//! There is one update per alarm: a newer one replaces an older one, so a slow CloudWatch
-//! never builds up a queue. While a group incident is open the updates of targets are
-//! suppressed, because the heartbeat's alarm speaks for all of them.
+//! There is one update per alarm: a newer one replaces an older one, so a slow CloudWatch never
+//! builds up a queue. While a group incident is open, the updates of targets are suppressed,
+//! because the heartbeat alarm names the cause of the group.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,16 +12,17 @@ use crate::domain::alarm::reconciler::call::{Ticket, UpdateResult};
 use crate::domain::alarm::spec::AlarmKey;
 use crate::model::target::TargetName;
 
-/// The updates that wait.
+/// The pending updates by alarm, and which of them are suppressed.
 #[derive(Debug, Default)]
 pub(super) struct PendingUpdates {
     updates: HashMap<AlarmKey, AlarmUpdate>,
-    /// A group incident is open: only the heartbeat's update is written.
+    /// Whether a group incident is open; then only the update of the heartbeat alarm is written.
     group_open: bool,
-    /// Targets whose alarms another daemon manages: their updates are suppressed unless they
+    /// The targets whose alarms another daemon manages. Their updates are suppressed unless they
     /// are urgent.
     elsewhere: HashSet<TargetName>,
-    /// Counts updates, to write them in the order in which they became urgent.
+    /// The sequence number of the next update. Updates are written in the order in which they
+    /// became urgent.
     next_order: u64,
     settled: Vec<(Ticket, UpdateResult)>,
 }
@@ -29,11 +30,11 @@ pub(super) struct PendingUpdates {
 /// A requested annotation of one alarm.
 #[derive(Debug)]
 pub(super) struct AlarmUpdate {
-    /// `None`: no failure is known.
+    /// The annotation to write; `None` if no failure is known.
     pub(super) annotation: Option<Annotation>,
-    /// The alarm is about to fire.
+    /// Whether the alarm is about to fire.
     pub(super) urgent: bool,
-    /// The earliest time to write it.
+    /// The earliest time to write the update.
     pub(super) not_before: Duration,
     order: u64,
     waiting: Vec<Ticket>,
@@ -59,16 +60,17 @@ impl PendingUpdates {
         }
     }
 
-    /// Opens, rewrites or (`None`) closes a group incident. The heartbeat's alarm names it
-    /// before anything else is written. Updates of targets are kept until it is closed.
+    /// Opens, changes or (`None`) closes a group incident. The heartbeat alarm is annotated
+    /// before anything else is written. Updates of targets are kept until the group incident is
+    /// closed.
     pub(super) fn group(&mut self, annotation: Option<Annotation>, now: Duration) {
         self.group_open = annotation.is_some();
         self.settle_suppressed();
         self.add(AlarmKey::Heartbeat, annotation, now);
     }
 
-    /// Moves a target's update before those that are not urgent, and settles the ticket with
-    /// its result. False: no such update is pending.
+    /// Moves a target's update before those that are not urgent, and settles the ticket with the
+    /// update's result. Returns whether such an update is pending.
     pub(super) fn hurry(&mut self, target: &TargetName, ticket: Ticket) -> bool {
         let order = self.order();
         let key = AlarmKey::Target(target.clone());
@@ -84,8 +86,8 @@ impl PendingUpdates {
         true
     }
 
-    /// Takes the next update of the given urgency that may be written now, out of the alarms
-    /// that can be written. The heartbeat's comes first.
+    /// Removes and returns the next update of the given urgency that may be written now, among
+    /// the alarms that can be written. The update of the heartbeat alarm comes first.
     pub(super) fn take(
         &mut self,
         urgent: bool,
@@ -103,14 +105,14 @@ impl PendingUpdates {
         self.updates.remove_entry(&key)
     }
 
-    /// Takes the update of an alarm that is written anyway, if it may be written now, even
-    /// if it is suppressed.
+    /// Removes and returns the update of an alarm that is being written for another reason, if
+    /// the update may be written now. Suppressed updates are included.
     pub(super) fn take_of(&mut self, key: &AlarmKey, now: Duration) -> Option<AlarmUpdate> {
         let is_due = self.updates.get(key)?.not_before <= now;
         is_due.then(|| self.updates.remove(key)).flatten()
     }
 
-    /// Removes the update of an alarm to which something newer is being written.
+    /// Removes the pending update of an alarm, because a newer annotation is being written.
     pub(super) fn discard(&mut self, key: &AlarmKey) {
         if let Some(update) = self.updates.remove(key) {
             self.finish(update, UpdateResult::Written);
@@ -123,12 +125,13 @@ impl PendingUpdates {
         self.updates.entry(key).or_insert(update);
     }
 
-    /// Ends an update.
+    /// Completes an update and settles its tickets with the result.
     pub(super) fn finish(&mut self, mut update: AlarmUpdate, result: UpdateResult) {
         self.settle(&mut update, result);
     }
 
-    /// Settles tickets of updates that cannot be written at present. The updates are kept.
+    /// Settles the tickets of updates that cannot be written at present as failed. The updates
+    /// are kept.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
             if !update.waiting.is_empty() && cannot(key) {
@@ -139,12 +142,12 @@ impl PendingUpdates {
         }
     }
 
-    /// Settles a ticket whose update is neither pending nor under way.
+    /// Settles a ticket whose update is neither pending nor in progress.
     pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
         self.settled.push((ticket, result));
     }
 
-    /// Tickets that were settled since the last call.
+    /// Removes and returns the tickets that were settled, with their results.
     pub(super) fn take_settled(&mut self) -> Vec<(Ticket, UpdateResult)> {
         std::mem::take(&mut self.settled)
     }
@@ -165,7 +168,7 @@ impl PendingUpdates {
         self.settle_suppressed();
     }
 
-    /// Suppresses the updates of a target that another daemon manages, or stops doing so.
+    /// Starts or stops suppressing the updates of a target that another daemon manages.
     pub(super) fn suppress(&mut self, target: &TargetName, suppress: bool) {
         if suppress {
             self.elsewhere.insert(target.clone());
@@ -203,7 +206,7 @@ impl PendingUpdates {
 }
 
 impl AlarmUpdate {
-    /// Settles a ticket with the result of this update.
+    /// Registers a ticket that receives the result of this update.
     pub(super) fn wait(&mut self, ticket: Ticket) {
         self.waiting.push(ticket);
     }

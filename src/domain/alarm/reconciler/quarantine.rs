@@ -1,7 +1,7 @@
 //! Alarms that cannot be written.
 //!
-//! Each is left out for a while and then tried again, so that one forbidden topic does not
-//! hold back other alarms.
+//! Each such alarm is skipped for a while and then tried again, so that one forbidden topic does
+//! not delay other alarms.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::domain::retry::Backoff;
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
     by_name: HashMap<String, Entry>,
-    /// Alarms added since one was last written.
+    /// Number of alarms that were added since one was last written.
     in_a_row: u32,
 }
 
@@ -22,18 +22,20 @@ struct Entry {
     failures: u32,
 }
 
-/// First wait; it doubles from there. Permissions that were just granted take effect
-/// within a minute.
+/// The first wait of an alarm; it doubles with each failure. Permissions that were just granted
+/// take effect within a minute.
 const FIRST: Duration = Duration::from_secs(30);
 
-/// Longest wait.
+/// The longest wait of an alarm.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// With this many failures in a row the account is the problem, not single alarms.
+/// Number of consecutive failures from which the account is considered the problem, not single
+/// alarms.
 const ALL: u32 = 10;
 
 impl Quarantine {
-    /// Adds an alarm; false: so many failed in a row that all writes are likely to fail.
+    /// Adds an alarm. Returns false if so many alarms failed in a row that all writes are likely
+    /// to fail.
     pub(super) fn add(&mut self, name: &str, now: Duration) -> bool {
         let entry = self.by_name.entry(name.to_owned()).or_insert(Entry {
             until: now,
@@ -51,7 +53,7 @@ impl Quarantine {
         self.in_a_row = 0;
     }
 
-    /// Whether an alarm is not to be tried yet.
+    /// Whether an alarm is in quarantine at `now`.
     pub(super) fn holds(&self, name: &str, now: Duration) -> bool {
         self.by_name
             .get(name)
@@ -63,13 +65,13 @@ impl Quarantine {
         self.by_name.is_empty()
     }
 
-    /// When the next alarm may be tried again after `now`.
+    /// When the next alarm leaves quarantine after `now`; `None` if there is none.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let times = self.by_name.values().map(|entry| entry.until);
         times.filter(|until| *until > now).min()
     }
 
-    /// Removes all: another configuration may be allowed what this one was not.
+    /// Removes all alarms, because a new configuration may have other permissions.
     pub(super) fn clear(&mut self) {
         self.by_name.clear();
         self.in_a_row = 0;

@@ -9,7 +9,7 @@
 //! | drift during an incident | `drift_during_an_incident_keeps_the_cause` |
 //! | deletion by hand during an incident | `an_alarm_deleted_during_an_incident_is_created_with_its_cause` |
 //! | takeover by another daemon | `a_daemon_takes_over_the_alarms_of_one_that_is_gone` |
-//! | reload while an update is under way | `a_reload_during_an_update_plans_after_it` |
+//! | reload while an update is in progress | `a_reload_during_an_update_plans_after_it` |
 //! | reload and an urgent update during the read | `a_reload_writes_the_new_definition_after_an_urgent_update` |
 //! | removal while an alarm is being created | `a_target_removed_during_its_creation_is_disabled` |
 //! | removal and return | `a_target_that_returns_while_it_is_disabled_notifies_again` |

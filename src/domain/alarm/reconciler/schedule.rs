@@ -1,4 +1,4 @@
-//! Which work begins when: the order of work and the waits after failures.
+//! Decides which work begins when: the order of work and the waits after failures.
 
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ impl Reconciler {
             }
             return;
         }
-        // A write under way may be of the previous configuration; a full read begins after it.
+        // A write in progress may belong to the previous configuration; a full read begins after
+        // it.
         if self.task.is_none() {
             self.begin_full_read(now);
         }
@@ -77,7 +78,7 @@ impl Reconciler {
         }
     }
 
-    /// Begins what is not urgent: marks, the plan, other updates.
+    /// Begins work that is not urgent: marks, the plan, other updates.
     fn begin_other(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             self.begin_mark();
@@ -111,8 +112,8 @@ impl Reconciler {
         self.updates = updates;
     }
 
-    /// Whether an alarm may be written now: it is not in quarantine, and while the account is
-    /// being read it is known as managed.
+    /// Whether an alarm may be written now: it is not in quarantine, and it is known as managed
+    /// if the account is still being read.
     fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
         match self.managed.by_key.get(key) {
             Some(spec) => {
@@ -132,7 +133,7 @@ impl Reconciler {
     /// Waits before the next call, because of a failure that concerns the whole account.
     pub(super) fn back_off(&mut self, failure: Option<&CallFailure>, now: Duration) {
         if failure.is_some_and(|failure| failure.kind == CallFailureKind::Refused) {
-            // What is known of the account is wrong.
+            // The known state of the account is wrong.
             self.reading.restart();
             self.planned.clear();
         }

@@ -1,4 +1,4 @@
-//! The write that is under way, and what belongs to it.
+//! The write in progress, and the step or update that it belongs to.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 
-/// What the call under way belongs to.
+/// The task that the write in progress belongs to.
 #[derive(Debug)]
 pub(super) enum Task {
     Write(Box<Writing>),
@@ -24,9 +24,9 @@ pub(super) enum Task {
 pub(super) struct Writing {
     pub(super) spec: AlarmSpec,
     pub(super) annotation: Annotation,
-    /// The planned step that is carried out with it.
+    /// The planned step that this write carries out, if any.
     pub(super) step: Option<Step>,
-    /// Without a step, whether the definition is written with the annotation.
+    /// Whether the definition is written with the annotation although there is no planned step.
     pub(super) puts_definition: bool,
     pub(super) update: Option<UpdateWrite>,
 }
@@ -36,9 +36,9 @@ pub(super) struct Writing {
 pub(super) struct UpdateWrite {
     pub(super) key: AlarmKey,
     pub(super) update: AlarmUpdate,
-    /// Seconds of the target's alarm.
+    /// The period of the target's alarm in seconds.
     pub(super) period: u32,
-    /// Alarms of the target's causes that are still to be written.
+    /// The target's per-cause alarms that are still to be written.
     pub(super) causes: VecDeque<AlarmKey>,
 }
 
@@ -48,17 +48,17 @@ pub(super) struct Handoff {
     pub(super) key: AlarmKey,
     pub(super) spec: AlarmSpec,
     pub(super) update: AlarmUpdate,
-    /// Decided once the alarm was read.
+    /// The annotation to write; decided once the alarm was read.
     pub(super) annotation: Option<Annotation>,
 }
 
 impl Task {
-    /// Whether it writes the alarm of this name.
+    /// Whether this task writes the alarm `name`.
     pub(super) fn writes(&self, name: &str) -> bool {
         matches!(self, Self::Write(writing) if writing.spec.name == name)
     }
 
-    /// The update of this alarm, if it is under way.
+    /// The update of this alarm, if this task writes it.
     pub(super) fn update_of(&mut self, key: &AlarmKey) -> Option<&mut AlarmUpdate> {
         match self {
             Self::Write(writing) => {

@@ -4,7 +4,7 @@ use super::world::{REVIEW, World, view};
 use super::*;
 use crate::model::settings::DriftPolicy;
 
-/// What a review finds to be changed by hand, and what is written then.
+/// Changes the account by hand, then compares the reported changes and the writes that follow.
 fn check(policy: DriftPolicy, change: impl FnOnce(&mut World), expected: &[&str]) -> World {
     let mut world = World::applied(view(|settings| settings.cloudwatch.drift = policy));
     change(&mut world);

@@ -16,18 +16,18 @@ use crate::model::settings::Settings;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const REVIEW: Duration = Duration::from_secs(600);
 
-/// A daemon and its account.
+/// A reconciler with its account and its open calls.
 pub(super) struct World {
     pub(super) reconciler: Reconciler,
     pub(super) now: Duration,
     pub(super) account: BTreeMap<String, ActualAlarm>,
-    /// Heartbeat alarms that are in state ALARM; others that exist are OK.
+    /// Names of heartbeat alarms in state ALARM; all other existing ones are in state OK.
     pub(super) stopped: BTreeSet<String>,
-    /// Calls that have not ended.
+    /// Calls in progress.
     pub(super) open: Vec<Call>,
     /// Operations whose calls never end.
     pub(super) held: Vec<&'static str>,
-    /// Operations whose calls fail, with an alarm's name or for all.
+    /// Calls that fail: operation, alarm name (empty: all alarms) and kind of failure.
     pub(super) failing: Vec<(&'static str, &'static str, CallFailureKind)>,
     /// Every call that ended, such as `Tag orders`.
     pub(super) made: Vec<String>,
@@ -80,7 +80,7 @@ impl World {
         world
     }
 
-    /// Takes an event, without ending any call.
+    /// Handles one event without ending any call.
     pub(super) fn step(&mut self, event: Event) {
         for output in self.reconciler.step(event, self.now) {
             match output {
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// Ends every call that is not held, and those that follow, in no time.
+    /// Ends every call that is not held, and the calls that follow, without advancing the time.
     pub(super) fn run(&mut self) {
         while let Some(index) = self.open.iter().position(|call| !self.is_held(call)) {
             let call = self.open.remove(index);
@@ -101,7 +101,7 @@ impl World {
         }
     }
 
-    /// Lets time pass, with every timer and call that falls into it.
+    /// Advances the time and runs every timer and call that is due.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         self.run();
@@ -117,7 +117,8 @@ impl World {
         self.now = end;
     }
 
-    /// The target fails, and its alarm is about to fire; the ticket is its update's.
+    /// Lets a target fail with a cause, and requests its update with a ticket, as if its alarm
+    /// were about to fire.
     pub(super) fn fail(&mut self, target: &str, name: &str, ticket: u64) {
         self.request(target, cause(name));
         self.step(Event::Hurried {
@@ -134,7 +135,7 @@ impl World {
         });
     }
 
-    /// The cause that the alarm of a target names; empty: there is no such alarm.
+    /// The cause that the alarm of a target names; empty if the alarm does not exist.
     pub(super) fn named(&self, target: &str) -> &str {
         let alarm = self.account.get(&format!("probecause local {target}"));
         let named = alarm.and_then(|alarm| alarm.tags.get(CAUSE_TAG));
@@ -187,7 +188,7 @@ impl World {
         }
     }
 
-    /// Records a call; the failure that it ends with, if it does.
+    /// Records a call. Returns the failure with which it ends, if any.
     fn record(&mut self, call: &Call) -> Option<CallFailure> {
         let name = match call {
             Call::Write(write) => write.alarm.clone(),
@@ -304,7 +305,7 @@ const fn kind(call: &Call) -> &'static str {
     }
 }
 
-/// Somebody else's alarm of this name.
+/// A foreign alarm with this name, which is not managed by Probecause.
 pub(super) fn foreign(name: &str) -> (String, ActualAlarm) {
     let mut theirs = applied(&desired(&settings(|_, _| {}))).remove(1);
     theirs.name = format!("probecause local {name}");

@@ -14,12 +14,12 @@ use std::time::Duration;
 use self::fields::Fields;
 use crate::domain::diagnosis::aws::{LogFinding, LogSource, LogTemplate};
 
-/// From this wait on, an empty integration request id has no meaning: the id comes with the
-/// integration's response, so a call that timed out has none either. A call that Lambda
-/// rejects takes a fraction of this (less than 0.2 s in all captures).
+/// If the API waited at least this long, a missing integration request id does not show that
+/// Lambda was not called: the id is set when the integration responds, so a call that timed out
+/// has none. Lambda rejects a call in a fraction of this time (less than 0.2 s in all captures).
 const CALLED_FROM: Duration = Duration::from_secs(1);
 
-/// The first character of an execution log event, before the request id.
+/// The character at the start of an execution log event, before the request id.
 const EXECUTION_LINE: char = '(';
 
 /// Parses a JSON line of an access log into the request id and the finding. Keys are the

@@ -45,10 +45,10 @@ pub(super) struct Limits {
     pub(super) shared: bool,
 }
 
-/// A limit also fires slightly late by AWS's own clock: Lambda reports a run that it ends at
-/// 3 s with a few milliseconds more. Declared timeouts rarely differ by less than this.
+/// Maximum time by which a run that hits a limit may exceed it. Lambda reports a run that it ends
+/// at 3 s with a few milliseconds more. Declared timeouts rarely differ by less than this.
 const LATE: Duration = Duration::from_secs(1);
-/// A reported duration may be rounded down by this much.
+/// Maximum time by which a run that hits a limit may fall below it, because of rounding.
 const EARLY: Duration = Duration::from_millis(20);
 
 impl InvocationOutcome {

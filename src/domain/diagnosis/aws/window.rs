@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 /// The period of these CloudWatch metrics, in seconds.
 const MINUTE: i64 = 60;
 
-/// The largest expected difference between AWS's clock and the prober's, both kept by NTP. A
+/// Maximum expected difference between AWS's clock and the prober's, both synchronized by NTP. A
 /// margin of whole minutes would only add requests of others.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 

@@ -11,7 +11,7 @@ use crate::model::cause::CauseId;
 /// A value with its position in the text.
 pub(in crate::domain::diagnosis::parser) type Value<'i> = Spanned<DeValue<'i>>;
 
-/// The longest title in characters, so that it fits a terminal and an alarm description.
+/// Maximum length of a title in characters, so that it fits a terminal and an alarm description.
 const MAX_TITLE: usize = 80;
 
 impl Parser<'_> {

@@ -1,16 +1,15 @@
 //! The fields of a JSON access log line, with normalized names.
 //!
-//! Users define the log format: dotted `$context` names, camel case, or nested objects. All
-//! names become lower case without `$context.`. The dots remain, because
-//! `integration.status` and `integrationStatus` are different variables. Values are not
-//! interpreted here.
+//! Users define the log format: dotted `$context` names, camel case, or nested objects. All names
+//! are converted to lowercase without `$context.`. The dots remain, because `integration.status`
+//! and `integrationStatus` are different variables. Values are not interpreted here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// The deepest nesting that is read; no practical format is deeper.
+/// Maximum nesting depth of a line that is read. Practical formats are not deeper.
 const MAX_DEPTH: usize = 4;
 
 /// The text that AWS writes for an unset variable.

@@ -13,7 +13,7 @@ const HTTP_WRAPPER_END: &str = ". Check your Lambda function code and try again.
 /// The text before an exception's message, REST API (captured). A status and
 /// [`REST_WRAPPER_MIDDLE`] follow.
 const REST_WRAPPER: &str = "Lambda execution failed with status ";
-/// The text between that status and the exception's message, REST API.
+/// The text between the status and the exception's message, REST API (captured).
 const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
 /// The text after an exception's message, REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
