@@ -238,8 +238,8 @@ impl Reconciler {
         }
     }
 
-    /// Puts an alarm that cannot be written in quarantine. Returns whether it did; if not, the
-    /// failure concerns the whole account, and all writes wait.
+    /// Handles a failed write of an alarm. Returns whether the failure concerns only this alarm,
+    /// which is then in quarantine. Otherwise all writes wait.
     pub(super) fn write_failed(
         &mut self,
         name: &str,
@@ -250,8 +250,8 @@ impl Reconciler {
             self.back_off(Some(failure), now);
             return false;
         }
-        // The known state of the account is wrong, so it is read again. A refused definition is
-        // not: it would be refused again.
+        // A refused call shows that the known state is wrong, so the account is read again. A
+        // refused definition does not: it would be refused again after the read.
         let is_refused = failure.kind == CallFailureKind::Refused;
         self.reading.is_stale |= is_refused && failure.operation != "PutMetricAlarm";
         true
