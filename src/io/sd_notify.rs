@@ -103,10 +103,10 @@ impl SdNotify {
         self.send(&status_line(text));
     }
 
-    fn send(&self, message: &str) {
+    fn send(&self, notification: &str) {
         let Some(socket) = &self.socket else { return };
-        if let Err(error) = socket.send(message.as_bytes()) {
-            tracing::warn!(message, %error, "could not notify the service manager");
+        if let Err(error) = socket.send(notification.as_bytes()) {
+            tracing::warn!(notification, %error, "could not notify the service manager");
         }
     }
 }

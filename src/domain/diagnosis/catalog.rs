@@ -145,7 +145,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "body.json": Word(&["object", "other", "no"]) =>
         "whether the body is a JSON object, another JSON value, or not valid JSON";
     "age": Number =>
-        "seconds that the response spent in a cache, from its `age` header; above 0, the response belongs to an earlier request and the times of this request say nothing about it";
+        "seconds that the response spent in a cache, from its `age` header; above 0, the response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";
     "phase.resolve": Number => "seconds of name resolution";
     "phase.connect": Number => "seconds of the TCP connection attempt";
@@ -158,7 +158,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "clock": Word(&["processing", "total"]) =>
         "clock of `answer_time`: `processing` or the `total` duration";
     "floor": Number =>
-        "seconds that this front door needs to respond without the function, on the same clock; the upper end of the interval";
+        "seconds that this front door needs to respond without invoking the function, measured by the clock in `clock`; equal to `floor.high`";
     "floor.low": Number =>
         "lower end of the floor: seconds of the fastest response without the function";
     "floor.high": Number =>
@@ -211,7 +211,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "lambda.duration_max": Number => "maximum of `Duration`, in seconds";
     "lambda.concurrent_max": Number => "maximum of `ConcurrentExecutions`";
     "api.seen": Word(&["server-errors", "single-error", "none"]) =>
-        "5xx responses that the API counted in the window: `single-error` is exactly one among several requests";
+        "whether the API counted 5xx responses in the window; `single-error`: exactly one among several requests";
     "api.waited": Word(YES_NO) =>
         "whether the API's longest wait for the integration matches its limit";
     "api.count": Number => "sum of the API's `Count`";

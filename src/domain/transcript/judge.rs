@@ -39,8 +39,9 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
         .collect()
 }
 
-/// The fastest response of the same host, measured by the same clock, that did not invoke the
-/// function.
+/// Returns the time and the source of the fastest other response from the host of transcript
+/// `index`, measured by the same clock, for which the function was not invoked. `None` if there
+/// is no such response.
 fn floor_for(
     index: usize,
     transcripts: &[Transcript],

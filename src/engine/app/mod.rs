@@ -68,7 +68,7 @@ pub enum StartError {
     #[error("{0}")]
     Rulebook(#[from] RulebookError),
     /// Two metrics have the same name: a bug.
-    #[error("cannot register the metrics: {0}")]
+    #[error("cannot register the metrics: {0}; this is a bug, please report it")]
     Metrics(#[from] prometheus::Error),
     /// The prober could not be created.
     #[error("{0}")]

@@ -68,7 +68,10 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = match self.kind {
             StoreErrorKind::Full => "the disk is full; free some space",
-            StoreErrorKind::ReadOnly => "no write access; give the daemon's user its own directory",
+            StoreErrorKind::ReadOnly => {
+                "cannot write to the state directory; make it writable for the daemon's user, or \
+                 choose another one with --state"
+            }
             StoreErrorKind::Locked => {
                 "another process uses the database; give each daemon its own state directory"
             }

@@ -28,7 +28,8 @@ pub(super) struct AlarmRef {
 #[derive(Debug)]
 pub(super) struct DisableActions {
     enabled: VecDeque<AlarmRef>,
-    /// The names of alarms that may not exist or may not be managed.
+    /// The names of alarms that have not been read yet, so it is not known whether they exist
+    /// and are managed by Probecause.
     unknown: Vec<String>,
     /// The read of unknown alarms in progress: its id, and the names of the alarms.
     lookup: Option<(ReadId, Vec<String>)>,

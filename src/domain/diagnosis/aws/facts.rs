@@ -1,9 +1,9 @@
 //! Turns the evidence from AWS into facts that rules may test.
 //!
-//! The rules combine these facts with the response as in this table. If others use the
-//! function too, no row proves what happened to the prober's request:
+//! The rules combine these facts with the response as in this table. If the function also
+//! serves other traffic, no row proves what happened to the prober's request:
 //!
-//! | response | settled `lambda.seen` | cause of the rule | at most |
+//! | response | settled `lambda.seen`, unless named otherwise | cause | maximum certainty |
 //! | --- | --- | --- | --- |
 //! | immediate 503 (HTTP), 500 (REST) | throttled | throttled | corroborated |
 //! | immediate 503 (HTTP) | mixed, including throttles | throttled | corroborated |
@@ -13,10 +13,10 @@
 //! | 500 (HTTP, REST) | not-invoked | permission denied; rivals: authorizer and others | likely |
 //! | 503, 504 at the limit | outlasted-api, or `api.waited` | integration timeout | corroborated |
 //! | any of these | as above, confirmed by `window.every` | the same | proven |
-//! | any 5xx | the API counted none | outside this stage | possible |
+//! | any 5xx | `api.seen` is `none` | outside this stage | possible |
 //!
 //! A fact with the value `no` means that a settled window shows that something did not
-//! occur; rules lower the causes that require it. An absent number was not requested, was
+//! occur; rules lower the weight of causes that require it. An absent number was not requested, was
 //! denied, or may still arrive.
 
 use crate::domain::diagnosis::aws::sums::{self, InvocationOutcome, Limits};

@@ -92,10 +92,12 @@ pub fn read_execution_lines(lines: &[&str]) -> Option<LogFinding> {
     })
 }
 
-/// The status of the Lambda service, by the names in both of AWS's tables.
+/// Names of the field with the status of the Lambda service, in AWS's lists of `$context`
+/// variables for HTTP APIs and for REST APIs.
 const SERVICE_STATUS: &[&str] = &["integrationstatus", "integration.integrationstatus"];
-/// The status that the function's code or the backend returned. AWS's two tables disagree on
-/// whether it equals [`SERVICE_STATUS`], so nothing is inferred from it alone.
+/// Names of the field with the status that the function's code or the backend returned. The
+/// two lists disagree on whether it equals [`SERVICE_STATUS`], so nothing is inferred from it
+/// alone.
 const CODE_STATUS: &[&str] = &["integration.status"];
 /// AWS's description of an integration error, under its various names.
 const INTEGRATION_ERROR: &[&str] = &[
