@@ -1,10 +1,10 @@
 //! `probecause alarms`: plans, applies and prunes the CloudWatch alarms of a configuration.
 //!
 //! The daemon writes causes into alarms, and this command keeps them. Each destination is
-//! handled separately (`place`), so that an unreachable one does not hide the results of the
+//! handled separately (`destinations`), so that an unreachable one does not hide the results of the
 //! others. `show` prints the output.
 
-mod place;
+mod destinations;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use aws_config::SdkConfig;
 use clap::Subcommand;
 use serde_json::json;
 
-use self::place::{Found, Place};
+use self::destinations::{AccountPlan, DestinationState};
 use self::show::Printer;
 use super::{Exit, Terminal};
 use crate::domain::alarm::annotation::{Annotation, MANAGED_TAG};
@@ -101,26 +101,26 @@ pub async fn carry_out(
     if !settings.cloudwatch.enabled {
         return Err("`cloudwatch.enabled` is false; set it to true to use alarms".to_owned());
     }
-    let places = place::read(settings, base).await;
-    place::refuse_same_place(&places)?;
-    everywhere(action, settings, &places, out).await
+    let states = destinations::read(settings, base).await;
+    destinations::refuse_same_account(&states)?;
+    everywhere(action, settings, &states, out).await
 }
 
 async fn everywhere(
     action: &Action,
     settings: &Settings,
-    places: &[Place],
+    states: &[DestinationState],
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, String> {
     let json = action.common().json;
-    let several = places.len() > 1;
-    let spared = place::desired_elsewhere(places);
+    let several = states.len() > 1;
+    let spared = destinations::desired_elsewhere(states);
     let mut exit = Exit::Fine;
     let mut faults = Vec::new();
-    for place in places {
-        let mut printer = Printer::new((place, &settings.evidence), several, json, out);
+    for state in states {
+        let mut printer = Printer::new((state, &settings.evidence), several, json, out);
         printer.heading()?;
-        let result = match &place.found {
+        let result = match &state.found {
             Ok(found) => here(action, found, &spared, &mut printer).await,
             Err(error) => Err(error.clone()),
         };
@@ -130,7 +130,7 @@ async fn everywhere(
             Err(error) => {
                 printer.failed(&error)?;
                 // Errors of further destinations name the destination already.
-                let unnamed = several && place.view.name.is_none();
+                let unnamed = several && state.view.name.is_none();
                 let prefix = if unnamed { "destination `main`: " } else { "" };
                 faults.push(format!("{prefix}{error}"));
             }
@@ -139,8 +139,8 @@ async fn everywhere(
     if let Action::Plan { .. } = action
         && several
     {
-        let views: Vec<_> = places.iter().map(|place| place.view.clone()).collect();
-        show::total(places, &Estimate::total(settings, &views), json, out)?;
+        let views: Vec<_> = states.iter().map(|state| state.view.clone()).collect();
+        show::total(states, &Estimate::total(settings, &views), json, out)?;
     }
     if faults.is_empty() {
         Ok(exit)
@@ -152,7 +152,7 @@ async fn everywhere(
 /// Runs an action in one destination.
 async fn here(
     action: &Action,
-    found: &Found,
+    found: &AccountPlan,
     spared: &BTreeSet<String>,
     printer: &mut Printer<'_>,
 ) -> Result<Exit, String> {
@@ -184,8 +184,8 @@ fn load(path: &Path) -> Result<Settings, String> {
     Ok(loaded.settings)
 }
 
-async fn apply(found: &Found, printer: &mut Printer<'_>) -> Result<Exit, String> {
-    let Found { api, plan, .. } = found;
+async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, String> {
+    let AccountPlan { api, plan, .. } = found;
     let pace = Pace::default();
     for step in plan.changes() {
         let annotation = match step {
@@ -227,7 +227,7 @@ async fn apply(found: &Found, printer: &mut Printer<'_>) -> Result<Exit, String>
 }
 
 async fn prune(
-    found: &Found,
+    found: &AccountPlan,
     spared: &BTreeSet<String>,
     yes: bool,
     printer: &mut Printer<'_>,

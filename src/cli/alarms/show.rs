@@ -7,14 +7,14 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::destinations::DestinationState;
 use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::{Plan, Step};
 use crate::model::settings::EvidenceSettings;
 
 /// Prints the output of one destination.
 pub(super) struct Printer<'a> {
-    place: &'a Place,
+    state: &'a DestinationState,
     evidence: &'a EvidenceSettings,
     several: bool,
     pub(super) json: bool,
@@ -23,13 +23,13 @@ pub(super) struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     pub(super) fn new(
-        (place, evidence): (&'a Place, &'a EvidenceSettings),
+        (state, evidence): (&'a DestinationState, &'a EvidenceSettings),
         several: bool,
         json: bool,
         out: &'a mut (dyn Write + Send),
     ) -> Self {
         Self {
-            place,
+            state,
             evidence,
             several,
             json,
@@ -40,7 +40,7 @@ impl<'a> Printer<'a> {
     /// Prints the destination's name if there are several destinations and the output is text.
     pub(super) fn heading(&mut self) -> Result<(), String> {
         if self.several {
-            let view = &self.place.view;
+            let view = &self.state.view;
             let space = if view.name.is_some() { "\n" } else { "" };
             let title = view.title();
             self.text(&format!("{space}destination {title}:\n"))?;
@@ -60,7 +60,7 @@ impl<'a> Printer<'a> {
 
     /// Prints a plan with its cost.
     pub(super) fn plan(&mut self, plan: &Plan) -> Result<(), String> {
-        let estimate = Estimate::new(&self.place.view, self.evidence);
+        let estimate = Estimate::new(&self.state.view, self.evidence);
         if self.several {
             self.text(&format!("{plan}{}", estimate.of_alarms()))?;
         } else {
@@ -92,14 +92,14 @@ impl<'a> Printer<'a> {
         if !self.json {
             return Ok(());
         }
-        value["destination"] = json!(self.place.view.name);
+        value["destination"] = json!(self.state.view.name);
         print(self.out, &format!("{value}\n"))
     }
 }
 
 /// Prints the cost of all destinations, and the time until an alarm pages.
 pub(super) fn total(
-    places: &[Place],
+    states: &[DestinationState],
     estimate: &Estimate,
     json: bool,
     out: &mut (dyn Write + Send),
@@ -107,10 +107,10 @@ pub(super) fn total(
     if !json {
         return print(out, &format!("\nall destinations:\n{estimate}"));
     }
-    let plans = places.iter().filter_map(|place| place.found.as_ref().ok());
+    let plans = states.iter().filter_map(|state| state.found.as_ref().ok());
     let changes = plans.map(|found| found.plan.changes().count()).sum();
     let mut value = costs(changes, estimate);
-    let names = places.iter().map(|place| &place.view.name);
+    let names = states.iter().map(|state| &state.view.name);
     value["destinations"] = json!(names.collect::<Vec<_>>());
     print(out, &format!("{value}\n"))
 }

@@ -14,23 +14,23 @@ use crate::model::settings::DriftPolicy;
 use crate::model::target::CauseAlarm;
 
 /// A destination with an account that was read.
-async fn found(view: &DestinationView, actual: &[ActualAlarm]) -> Found {
+async fn found(view: &DestinationView, actual: &[ActualAlarm]) -> AccountPlan {
     let base = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .build();
     let anywhere = DestinationView::of_all(&Settings::default());
     let api = Box::pin(Api::connect(&anywhere, Some(&base), None)).await;
-    Found::new(api.unwrap(), view, actual)
+    AccountPlan::new(api.unwrap(), view, actual)
 }
 
 async fn print(
     action: &Action,
     settings: &Settings,
-    places: &[Place],
+    states: &[DestinationState],
 ) -> (String, Result<Exit, String>) {
     let mut out = Vec::new();
-    let result = everywhere(action, settings, places, &mut out).await;
+    let result = everywhere(action, settings, states, &mut out).await;
     (String::from_utf8(out).unwrap(), result)
 }
 
@@ -63,35 +63,35 @@ async fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)
     let view = DestinationView::of_all(&settings);
     let mut actual = applied(&alarm::alarms_of(&view));
     change(&mut actual);
-    let place = Place {
+    let state = DestinationState {
         found: Ok(found(&view, &actual).await),
         view,
     };
-    let (text, result) = print(&plan(json), &settings, &[place]).await;
+    let (text, result) = print(&plan(json), &settings, &[state]).await;
     result.unwrap();
     text
 }
 
 /// Two destinations. Every alarm was applied, and those of `payments` were then changed.
-async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<Place>) {
+async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<DestinationState>) {
     let settings = two();
-    let mut places = Vec::new();
+    let mut states = Vec::new();
     for view in configured(&settings) {
         let mut actual = applied(&alarm::alarms_of(&view));
         if view.name.is_some() {
             payments(&mut actual);
         }
-        places.push(Place {
+        states.push(DestinationState {
             found: Ok(found(&view, &actual).await),
             view,
         });
     }
-    (settings, places)
+    (settings, states)
 }
 
-fn deny(place: &mut Place) {
-    let name = place.view.name.as_deref().unwrap_or("main");
-    place.found = Err(format!(
+fn deny(state: &mut DestinationState) {
+    let name = state.view.name.as_deref().unwrap_or("main");
+    state.found = Err(format!(
         "DescribeAlarms: destination `{name}`: access denied: grant \
          `cloudwatch:DescribeAlarms` to arn:aws:iam::2:role/probecause"
     ));
@@ -136,26 +136,26 @@ async fn a_plan_is_printed_with_cost_and_page_times() {
 
 #[tokio::test]
 async fn each_destination_has_a_heading_and_the_sum_is_printed_last() {
-    let (settings, places) = of_two(|actual| drop(actual.remove(1))).await;
-    let (text, result) = print(&plan(false), &settings, &places).await;
+    let (settings, states) = of_two(|actual| drop(actual.remove(1))).await;
+    let (text, result) = print(&plan(false), &settings, &states).await;
     assert_eq!(result, Ok(Exit::Bad));
     insta::assert_snapshot!("two_destinations", text);
-    let (text, _) = print(&plan(true), &settings, &places).await;
+    let (text, _) = print(&plan(true), &settings, &states).await;
     insta::assert_snapshot!("two_destinations_json", text);
 }
 
 #[tokio::test]
 async fn a_denied_destination_does_not_hide_the_others() {
-    let (settings, mut places) = of_two(|_| {}).await;
-    deny(&mut places[1]);
-    let (text, result) = print(&plan(false), &settings, &places).await;
+    let (settings, mut states) = of_two(|_| {}).await;
+    deny(&mut states[1]);
+    let (text, result) = print(&plan(false), &settings, &states).await;
     insta::assert_snapshot!("one_destination_denied", text);
     let error = result.unwrap_err();
     assert!(
         error.contains("grant `cloudwatch:DescribeAlarms`"),
         "{error}"
     );
-    let (text, _) = print(&plan(true), &settings, &places).await;
+    let (text, _) = print(&plan(true), &settings, &states).await;
     let line = text
         .lines()
         .find(|line| line.contains(r#""action":"failed""#));
@@ -169,26 +169,26 @@ async fn prune_keeps_alarms_that_an_unread_destination_may_desire() {
         common: common(false),
         yes: false,
     };
-    let (settings, mut places) = of_two(|_| {}).await;
+    let (settings, mut states) = of_two(|_| {}).await;
     // Both destinations are the same account and region.
     let all = configured(&settings).into_iter();
     let all: Vec<_> = all
         .flat_map(|view| applied(&alarm::alarms_of(&view)))
         .collect();
-    places[0].found = Ok(found(&places[0].view, &all).await);
-    let (text, _) = print(&prune, &settings, &places).await;
+    states[0].found = Ok(found(&states[0].view, &all).await);
+    let (text, _) = print(&prune, &settings, &states).await;
     assert!(text.contains("- probecause local refunds"), "{text}");
-    deny(&mut places[1]);
-    let (text, _) = print(&prune, &settings, &places).await;
+    deny(&mut states[1]);
+    let (text, _) = print(&prune, &settings, &states).await;
     assert!(!text.contains("- probecause local refunds"), "{text}");
 }
 
 #[tokio::test]
 async fn two_destinations_that_see_the_same_alarm_are_refused() {
-    let (_, places) = of_two(|actual| actual[0].arn.push_str(":elsewhere")).await;
-    let error = place::refuse_same_place(&places).err();
+    let (_, states) = of_two(|actual| actual[0].arn.push_str(":elsewhere")).await;
+    let error = destinations::refuse_same_account(&states).err();
     assert_eq!(error, None, "each sees its own alarms");
-    let (_, places) = of_two(|_| {}).await;
-    let error = place::refuse_same_place(&places).unwrap_err();
+    let (_, states) = of_two(|_| {}).await;
+    let error = destinations::refuse_same_account(&states).unwrap_err();
     assert!(error.contains("main (eu-west-1) and payments"), "{error}");
 }

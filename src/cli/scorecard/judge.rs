@@ -31,12 +31,12 @@ pub(super) struct NamedCause {
     /// The facts of the last probe that the diagnosis uses.
     pub(super) evidence: Vec<Evidence>,
     /// The revisions of the incident, oldest first.
-    pub(super) path: Vec<Step>,
+    pub(super) path: Vec<VerdictStep>,
 }
 
 /// One revision of an incident.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
+pub(super) struct VerdictStep {
     pub(super) at: Timestamp,
     pub(super) cause: CauseId,
     pub(super) certainty: Certainty,
@@ -121,7 +121,7 @@ impl NamedCause {
         let incident = report.incident.as_deref();
         let evidence = incident.map_or(&report.diagnosis.evidence[..], |one| &one.evidence);
         let revisions = incident.map_or(&[][..], |incident| &incident.history);
-        let path = revisions.iter().map(|revision| Step {
+        let path = revisions.iter().map(|revision| VerdictStep {
             at: revision.at,
             cause: revision.cause.clone(),
             certainty: revision.certainty,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::judge::{Card, Mark, NamedCause, Step};
+use super::judge::{Card, Mark, NamedCause, VerdictStep};
 use super::truth::{NONE, Truth};
 use crate::cli::candidate_shares;
 use crate::io::json;
@@ -92,7 +92,7 @@ fn card_json(card: &Card) -> Value {
     })
 }
 
-fn step_json(step: &Step) -> Value {
+fn step_json(step: &VerdictStep) -> Value {
     json!({
         "time": json::time(step.at),
         "cause": step.cause.as_str(),
@@ -105,7 +105,7 @@ fn step_json(step: &Step) -> Value {
 fn history(out: &mut String, card: &Card, named: &NamedCause) {
     let _infallible = writeln!(out, "\n{}:", card.target);
     for step in &named.path {
-        let Step {
+        let VerdictStep {
             cause, certainty, ..
         } = step;
         let at = step.at.strftime("%H:%M:%SZ");
@@ -171,7 +171,7 @@ mod tests {
         );
         if let Some(named) = &mut proven.named {
             named.path = [Certainty::Likely, Certainty::Proven]
-                .map(|certainty| Step {
+                .map(|certainty| VerdictStep {
                     at: Timestamp::UNIX_EPOCH,
                     cause: CauseId::new("lambda-throttled").unwrap(),
                     certainty,

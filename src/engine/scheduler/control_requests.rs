@@ -34,13 +34,13 @@ pub struct ControlRequests {
 type Request = (Arc<Target>, Duration);
 
 /// The result of a control request, with its target.
-type ControlResult = (Arc<Target>, Observation);
+type ControlObservation = (Arc<Target>, Observation);
 
 struct Runner<P> {
     prober: P,
-    results: mpsc::Sender<ControlResult>,
+    results: mpsc::Sender<ControlObservation>,
     limit: usize,
-    running: JoinSet<Option<ControlResult>>,
+    running: JoinSet<Option<ControlObservation>>,
     names: HashMap<Id, TargetName>,
 }
 
@@ -50,7 +50,7 @@ impl ControlRequests {
     #[must_use]
     pub fn start<P: ControlProber>(
         prober: P,
-        results: mpsc::Sender<ControlResult>,
+        results: mpsc::Sender<ControlObservation>,
         limit: usize,
         dropped: IntCounter,
     ) -> Self {
@@ -155,7 +155,7 @@ mod tests {
         Arc::new(target)
     }
 
-    fn start(limit: usize) -> (ControlRequests, mpsc::Receiver<ControlResult>) {
+    fn start(limit: usize) -> (ControlRequests, mpsc::Receiver<ControlObservation>) {
         let (sender, results) = mpsc::channel(8);
         let dropped = IntCounter::new("dropped", "Dropped requests.").unwrap();
         (
@@ -165,7 +165,7 @@ mod tests {
     }
 
     /// Returns the results of the next `seconds` seconds, as `target second`.
-    async fn within(seconds: u64, results: &mut mpsc::Receiver<ControlResult>) -> Vec<String> {
+    async fn within(seconds: u64, results: &mut mpsc::Receiver<ControlObservation>) -> Vec<String> {
         let started = Instant::now();
         let end = started + Duration::from_secs(seconds);
         let mut seen = Vec::new();

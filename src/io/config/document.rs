@@ -1,6 +1,6 @@
 //! One configuration file: its text, its TOML values, and places in it.
 //!
-//! The parser keeps the position of every key and value. A [`Place`] turns such a position
+//! The parser keeps the position of every key and value. A [`KeyLocation`] turns such a position
 //! into the file, line and key path of a problem, only when there is one to report.
 
 use std::io::Read;
@@ -30,7 +30,7 @@ pub(super) struct Document<'a> {
 
 /// The place of a key or value in a file, at which problems are reported.
 #[derive(Clone, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct KeyLocation<'a> {
     source: &'a SourceFile,
     problems: &'a Problems,
     /// The key path, as shown to the user.
@@ -90,8 +90,8 @@ impl SourceFile {
 
 impl<'a> Document<'a> {
     /// The place of the whole file, for problems that concern no single key.
-    pub(super) const fn place(&self, problems: &'a Problems) -> Place<'a> {
-        Place {
+    pub(super) const fn place(&self, problems: &'a Problems) -> KeyLocation<'a> {
+        KeyLocation {
             source: self.source,
             problems,
             key: String::new(),
@@ -100,7 +100,7 @@ impl<'a> Document<'a> {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> KeyLocation<'a> {
     /// The place of a key in the table at this place. Without [`at`](Self::at) it has the line of
     /// the table.
     pub(super) fn key(&self, name: &str) -> Self {

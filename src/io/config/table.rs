@@ -8,7 +8,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::document::{Document, Place};
+use super::document::{Document, KeyLocation};
 use super::problem::Problems;
 use super::value::Checked;
 use super::wording::{alternatives, without_values, wrong_type};
@@ -25,13 +25,13 @@ pub(super) struct Table<'a> {
 struct Part<'a> {
     /// The keys and values; `None` if the table is absent.
     values: Option<&'a DeTable<'a>>,
-    place: Place<'a>,
+    place: KeyLocation<'a>,
 }
 
 /// A value of the file with its place.
 #[derive(Clone, Debug)]
 pub(super) struct Value<'a> {
-    pub(super) place: Place<'a>,
+    pub(super) place: KeyLocation<'a>,
     value: &'a Spanned<DeValue<'a>>,
 }
 
@@ -87,12 +87,12 @@ impl<'a> Table<'a> {
     }
 
     /// The place of the table itself, not of its fallback.
-    pub(super) const fn place(&self) -> &Place<'a> {
+    pub(super) const fn place(&self) -> &KeyLocation<'a> {
         &self.own.place
     }
 
     /// The place of a key. If the key is absent, the place where this table could contain it.
-    pub(super) fn place_of(&self, key: &str) -> Place<'a> {
+    pub(super) fn place_of(&self, key: &str) -> KeyLocation<'a> {
         let value = self.find(key);
         value.map_or_else(|| self.own.place.key(key), |value| value.place)
     }
@@ -145,7 +145,7 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn entry(&self, key: &str) -> Option<(Place<'a>, &'a Spanned<DeValue<'a>>)> {
+    fn entry(&self, key: &str) -> Option<(KeyLocation<'a>, &'a Spanned<DeValue<'a>>)> {
         let (written, value) = self.values?.get_key_value(key)?;
         Some((self.place.key(key).at(written.span()), value))
     }

@@ -15,7 +15,7 @@ use crate::io::evidence::logs::LogQuery;
 use crate::io::evidence::lookup::Lookup;
 use crate::io::evidence::metrics::MAX_SERIES;
 use crate::io::evidence::scope::AwsScope;
-use crate::io::evidence::series::{Series, SeriesValues};
+use crate::io::evidence::series::{MetricSeries, SeriesValues};
 use crate::model::target::TargetName;
 
 /// The id of a lookup: its target and the time at which its request began.
@@ -34,7 +34,7 @@ pub(super) struct AwsCall {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Query {
     Metrics {
-        series: Vec<Series>,
+        series: Vec<MetricSeries>,
         /// Start of the time range, inclusive.
         from: Timestamp,
         /// End of the time range, exclusive.
@@ -71,7 +71,7 @@ impl AwsCall {
 /// The metric reads that are combined into one call.
 #[derive(Default)]
 pub(super) struct MetricBatch {
-    series: BTreeSet<Series>,
+    series: BTreeSet<MetricSeries>,
     lookups: Vec<LookupId>,
     range: Option<(Timestamp, Timestamp)>,
 }
@@ -82,7 +82,7 @@ impl MetricBatch {
         let Some((from, to)) = self.range else {
             return true;
         };
-        let is_new = |series: &&Series| !self.series.contains(*series);
+        let is_new = |series: &&MetricSeries| !self.series.contains(*series);
         let added = lookup.series.iter().filter(is_new).count();
         let range = lookup.window.1.max(to).as_second() - lookup.window.0.min(from).as_second();
         self.series.len() + added <= MAX_SERIES && range <= MAX_RANGE

@@ -15,7 +15,7 @@ use crate::domain::diagnosis::aws::{
 };
 use crate::io::evidence::logs::{LogQuery, is_searchable};
 use crate::io::evidence::scope::AwsScope;
-use crate::io::evidence::series::{Series, SeriesValues, WindowAggregator, declared_series};
+use crate::io::evidence::series::{MetricSeries, SeriesValues, WindowAggregator, declared_series};
 use crate::model::settings::Settings;
 
 /// An accepted evidence request and the progress of its calls.
@@ -26,7 +26,7 @@ pub(super) struct Lookup {
     /// The first minute of the window, inclusive, and the end of the window, exclusive.
     pub(super) window: (Timestamp, Timestamp),
     /// The metric series to read; may be empty.
-    pub(super) series: Vec<Series>,
+    pub(super) series: Vec<MetricSeries>,
     pub(super) metrics: FetchState,
     /// The log groups to search, at most two.
     pub(super) logs: Vec<LogSearch>,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::io::aws::CallError;
 use crate::io::evidence::clients::{ClientCache, Operation};
 use crate::io::evidence::scope::AwsScope;
-use crate::io::evidence::series::{Series, SeriesValues};
+use crate::io::evidence::series::{MetricSeries, SeriesValues};
 
 /// Maximum number of series in one call: CloudWatch's limit of queries (API_GetMetricData).
 pub(super) const MAX_SERIES: usize = 500;
@@ -28,7 +28,7 @@ const MAX_PAGES: usize = 5;
 pub(super) async fn read(
     clients: &ClientCache,
     scope: &AwsScope,
-    series: &[Series],
+    series: &[MetricSeries],
     from: Timestamp,
     to: Timestamp,
 ) -> Result<SeriesValues, CallError> {
@@ -69,7 +69,7 @@ pub(super) async fn read(
     Ok(values)
 }
 
-fn query(index: usize, series: &Series) -> MetricDataQuery {
+fn query(index: usize, series: &MetricSeries) -> MetricDataQuery {
     let dimensions = series
         .dimensions
         .iter()
@@ -100,7 +100,7 @@ fn query(index: usize, series: &Series) -> MetricDataQuery {
 /// Adds the values of one result. Returns the index of its series if the values are incomplete.
 fn add_result(
     result: &MetricDataResult,
-    series: &[Series],
+    series: &[MetricSeries],
     values: &mut SeriesValues,
 ) -> Option<usize> {
     let index: usize = result.id()?.strip_prefix('m')?.parse().ok()?;
@@ -126,7 +126,7 @@ mod tests {
     use crate::io::evidence::series;
     use crate::model::target::AwsDeclarations;
 
-    fn series() -> Vec<Series> {
+    fn series() -> Vec<MetricSeries> {
         series::declared_series(&AwsDeclarations {
             function: Some("orders".to_owned()),
             ..AwsDeclarations::default()

@@ -14,7 +14,7 @@ use crate::model::target::AwsDeclarations;
 
 /// One CloudWatch metric with its dimensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Series {
+pub(super) struct MetricSeries {
     pub(super) metric: AwsMetric,
     /// The dimensions of the metric: names and values.
     pub(super) dimensions: Vec<(&'static str, String)>,
@@ -28,7 +28,7 @@ pub(super) enum AwsMetric {
     Throttles,
     Duration,
     ConcurrentExecutions,
-    Api(ApiMetric, Coverage, ApiType),
+    Api(ApiMetric, Coverage, GatewayType),
 }
 
 /// A metric of API Gateway.
@@ -48,7 +48,7 @@ pub(super) enum Coverage {
 
 /// The type of an API. HTTP and REST APIs have different names for the same metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum ApiType {
+pub(super) enum GatewayType {
     Http,
     Rest,
 }
@@ -57,7 +57,7 @@ pub(super) enum ApiType {
 pub(super) type Points = BTreeMap<Timestamp, f64>;
 
 /// The values of the series that were read. A series without datapoints is present and empty.
-pub(super) type SeriesValues = HashMap<Series, Points>;
+pub(super) type SeriesValues = HashMap<MetricSeries, Points>;
 
 const LAMBDA: [AwsMetric; 5] = [
     AwsMetric::Invocations,
@@ -89,8 +89,8 @@ impl AwsMetric {
             Self::Duration => "Duration",
             Self::ConcurrentExecutions => "ConcurrentExecutions",
             Self::Api(ApiMetric::Count, ..) => "Count",
-            Self::Api(ApiMetric::ServerErrors, _, ApiType::Http) => "5xx",
-            Self::Api(ApiMetric::ServerErrors, _, ApiType::Rest) => "5XXError",
+            Self::Api(ApiMetric::ServerErrors, _, GatewayType::Http) => "5xx",
+            Self::Api(ApiMetric::ServerErrors, _, GatewayType::Rest) => "5XXError",
             Self::Api(ApiMetric::IntegrationLatency, ..) => "IntegrationLatency",
         }
     }
@@ -108,20 +108,20 @@ impl AwsMetric {
 }
 
 /// Returns the series of a target's declared function and API. Empty if it declares neither.
-pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<Series> {
+pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<MetricSeries> {
     let mut all = Vec::new();
     if let Some(function) = &aws.function {
         let mut dimensions = vec![("FunctionName", function.clone())];
         if let Some(qualifier) = &aws.qualifier {
             dimensions.push(("Resource", format!("{function}:{qualifier}")));
         }
-        all.extend(LAMBDA.map(|metric| Series {
+        all.extend(LAMBDA.map(|metric| MetricSeries {
             metric,
             dimensions: dimensions.clone(),
         }));
     }
     for (coverage, api_type, dimensions) in api_dimensions(aws) {
-        all.extend(API.map(|metric| Series {
+        all.extend(API.map(|metric| MetricSeries {
             metric: AwsMetric::Api(metric, coverage, api_type),
             dimensions: dimensions.clone(),
         }));
@@ -129,7 +129,7 @@ pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<Series> {
     all
 }
 
-type ApiDimensions = (Coverage, ApiType, Vec<(&'static str, String)>);
+type ApiDimensions = (Coverage, GatewayType, Vec<(&'static str, String)>);
 
 /// Returns the dimensions of the stage's series and, if a route is declared, of the route's.
 ///
@@ -137,8 +137,8 @@ type ApiDimensions = (Coverage, ApiType, Vec<(&'static str, String)>);
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
     // A REST API has an id too, but its metrics are identified by the API's name.
     let (api_type, id) = match (&aws.api_name, &aws.api_id) {
-        (Some(name), _) => (ApiType::Rest, ("ApiName", name.clone())),
-        (None, Some(id)) => (ApiType::Http, ("ApiId", id.clone())),
+        (Some(name), _) => (GatewayType::Rest, ("ApiName", name.clone())),
+        (None, Some(id)) => (GatewayType::Http, ("ApiId", id.clone())),
         (None, None) => return Vec::new(),
     };
     let mut stage = vec![id];
@@ -146,13 +146,13 @@ fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
     let mut all = vec![(Coverage::Stage, api_type, stage.clone())];
     if let (Some(route), Some(_)) = (&aws.route, &aws.stage) {
         let own = match (api_type, route.split_once(' ')) {
-            (ApiType::Http, _) => vec![("Route", route.clone())],
-            (ApiType::Rest, Some((method, resource))) => vec![
+            (GatewayType::Http, _) => vec![("Route", route.clone())],
+            (GatewayType::Rest, Some((method, resource))) => vec![
                 ("Method", method.to_owned()),
                 ("Resource", resource.to_owned()),
             ],
             // Only an HTTP API has a route without a method, `$default`.
-            (ApiType::Rest, None) => return all,
+            (GatewayType::Rest, None) => return all,
         };
         all.push((Coverage::Route, api_type, [stage, own].concat()));
     }
@@ -170,7 +170,7 @@ pub(super) struct WindowAggregator<'a> {
 
 impl WindowAggregator<'_> {
     /// Returns the metrics of the function; `None` unless all of its series were read.
-    pub(super) fn lambda(&self, series: &[Series]) -> Option<LambdaMetrics> {
+    pub(super) fn lambda(&self, series: &[MetricSeries]) -> Option<LambdaMetrics> {
         let value = |metric| {
             let series = series.iter().find(|series| series.metric == metric)?;
             let points = self.values.get(series)?;
@@ -187,13 +187,13 @@ impl WindowAggregator<'_> {
 
     /// Returns the metrics of the route if it has datapoints, else of the stage; `None` unless all
     /// of the stage's series were read.
-    pub(super) fn api(&self, series: &[Series]) -> Option<ApiMetrics> {
+    pub(super) fn api(&self, series: &[MetricSeries]) -> Option<ApiMetrics> {
         self.api_part(series, Coverage::Route)
             .filter(|route| route.count.is_some())
             .or_else(|| self.api_part(series, Coverage::Stage))
     }
 
-    fn api_part(&self, series: &[Series], coverage: Coverage) -> Option<ApiMetrics> {
+    fn api_part(&self, series: &[MetricSeries], coverage: Coverage) -> Option<ApiMetrics> {
         let value = |metric| {
             let series = series.iter().find(|series| {
                 matches!(series.metric, AwsMetric::Api(m, c, _) if m == metric && c == coverage)
@@ -236,7 +236,7 @@ mod tests {
     /// Compares the declared series, each as `namespace metric {dimensions}`.
     #[track_caller]
     fn check(aws: &AwsDeclarations, expected: &[&str]) {
-        let line = |series: &Series| {
+        let line = |series: &MetricSeries| {
             let dimensions: Vec<String> = series
                 .dimensions
                 .iter()

@@ -29,7 +29,7 @@ pub(super) struct Gateway {
 
 /// The response to the client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct GatewayResponse {
     pub(super) status: u16,
     pub(super) body: &'static str,
     /// The headers after date, content type and length, in order.
@@ -116,7 +116,7 @@ impl Gateway {
     }
 
     /// Handles one request and returns the response.
-    pub(super) async fn answer(&self, path: &str) -> Answer {
+    pub(super) async fn answer(&self, path: &str) -> GatewayResponse {
         let (began, clock) = (Timestamp::now(), Instant::now());
         let request_id = self.rng.request_id();
         let (min, spread) = OVERHEAD;
@@ -140,7 +140,7 @@ impl Gateway {
             took: clock.elapsed(),
         });
         headers.extend(routed.header.map(|(name, value)| (name, value.to_owned())));
-        Answer {
+        GatewayResponse {
             status,
             body,
             headers,

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::accept::accept;
-use super::gateway::{Answer, Gateway};
+use super::gateway::{Gateway, GatewayResponse};
 
 /// Serves a gateway over TLS until it is aborted.
 pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
@@ -53,7 +53,7 @@ async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc
     drop(served.await);
 }
 
-fn response(answer: &Answer, now: Timestamp) -> Response<Full<Bytes>> {
+fn response(answer: &GatewayResponse, now: Timestamp) -> Response<Full<Bytes>> {
     let mut headers = HeaderMap::with_capacity(6);
     let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
     if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {

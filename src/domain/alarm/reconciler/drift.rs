@@ -27,7 +27,7 @@ use crate::model::settings::DriftPolicy;
 pub(super) struct Reading {
     /// Whether the next read must be a full one, with tags.
     pub(super) is_stale: bool,
-    under_way: Option<(ReadId, Phase)>,
+    under_way: Option<(ReadId, ReadStage)>,
     review_at: Duration,
     /// Number of consecutive full reads that failed.
     failures: u32,
@@ -36,7 +36,7 @@ pub(super) struct Reading {
 
 /// The kind of the read in progress.
 #[derive(Debug)]
-enum Phase {
+enum ReadStage {
     /// Reads the alarms with their tags.
     Full,
     /// Reads the alarms without tags.
@@ -79,7 +79,7 @@ impl Reading {
     /// When the next read begins; `None` before the read in progress ends. A full read does not
     /// wait for a review.
     pub(super) fn next(&self) -> Option<Duration> {
-        let full = matches!(self.under_way, Some((_, Phase::Full)));
+        let full = matches!(self.under_way, Some((_, ReadStage::Full)));
         match (self.is_stale, &self.under_way) {
             (true, _) if full => None,
             (true, _) => Some(self.retry_at),
@@ -98,7 +98,7 @@ impl Reconciler {
         }
         let shards = self.view.shards.total;
         let scope = ReadScope::NamedAndShardsFrom(self.managed_names(), shards);
-        self.begin_read(scope, Phase::Full);
+        self.begin_read(scope, ReadStage::Full);
     }
 
     /// Begins to read the account without tags, if that is due.
@@ -108,14 +108,14 @@ impl Reconciler {
         let mut steps = self.planned.iter();
         if is_due && steps.all(|step| self.quarantine.holds(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());
-            self.begin_read(scope, Phase::Review);
+            self.begin_read(scope, ReadStage::Review);
         }
     }
 
-    fn begin_read(&mut self, scope: ReadScope, phase: Phase) {
+    fn begin_read(&mut self, scope: ReadScope, phase: ReadStage) {
         self.known.read_begins();
         let read = self.next_read();
-        let with_tags = matches!(phase, Phase::Full);
+        let with_tags = matches!(phase, ReadStage::Full);
         self.reading.under_way = Some((read, phase));
         self.call(Call::ReadAlarms {
             read,
@@ -133,7 +133,7 @@ impl Reconciler {
         result: Result<Found, CallFailure>,
         now: Duration,
     ) {
-        let is_current = |(current, _): &mut (ReadId, Phase)| *current == read;
+        let is_current = |(current, _): &mut (ReadId, ReadStage)| *current == read;
         let Some((_, phase)) = self.reading.under_way.take_if(is_current) else {
             return;
         };
@@ -142,7 +142,7 @@ impl Reconciler {
             Ok(Found::Alarms(found)) => found,
             Ok(Found::States(_)) => return,
             Err(_) => {
-                if matches!(phase, Phase::Full) {
+                if matches!(phase, ReadStage::Full) {
                     let wait = BACKOFF.delay(self.reading.failures);
                     self.reading.retry_at = now + wait;
                     self.reading.failures = self.reading.failures.saturating_add(1);
@@ -151,19 +151,19 @@ impl Reconciler {
             }
         };
         match phase {
-            Phase::Full => {
+            ReadStage::Full => {
                 let plan = self.plan(&found);
                 self.adopt(plan);
                 self.reading.is_stale = false;
                 self.reading.failures = 0;
                 self.log(Notice::Planned(self.planned.len()));
             }
-            Phase::Review => self.compare(found),
-            Phase::Unknown(mut known) => {
+            ReadStage::Review => self.compare(found),
+            ReadStage::Unknown(mut known) => {
                 known.extend(found);
                 self.check_changed(known);
             }
-            Phase::Changed(mut others) => {
+            ReadStage::Changed(mut others) => {
                 others.extend(found);
                 let plan = self.plan(&others);
                 self.adopt(plan);
@@ -185,7 +185,7 @@ impl Reconciler {
         if unknown.is_empty() {
             self.check_changed(known);
         } else {
-            self.read_tags(unknown, Phase::Unknown(known));
+            self.read_tags(unknown, ReadStage::Unknown(known));
         }
     }
 
@@ -202,10 +202,10 @@ impl Reconciler {
         }
         let is_changed = |alarm: &ActualAlarm| changed.contains(alarm.name.as_str());
         let (changed, others) = actual.into_iter().partition(is_changed);
-        self.read_tags(changed, Phase::Changed(others));
+        self.read_tags(changed, ReadStage::Changed(others));
     }
 
-    fn read_tags(&mut self, alarms: Vec<ActualAlarm>, phase: Phase) {
+    fn read_tags(&mut self, alarms: Vec<ActualAlarm>, phase: ReadStage) {
         let read = self.next_read();
         self.reading.under_way = Some((read, phase));
         self.call(Call::ReadTags { read, alarms });

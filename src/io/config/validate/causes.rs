@@ -12,7 +12,7 @@ use super::topics::{actions, check_region};
 use crate::domain::alarm::{self, AlarmKey};
 use crate::domain::diagnosis::nearest::nearest;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
-use crate::io::config::document::Place;
+use crate::io::config::document::KeyLocation;
 use crate::io::config::problem::Problem;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::wording::alternatives;
@@ -33,7 +33,7 @@ pub(super) struct Routes<'a> {
 
 #[derive(Debug)]
 struct Route<'a> {
-    place: Place<'a>,
+    place: KeyLocation<'a>,
     /// The warning to report if no alarm uses the entry.
     unused: Problem,
     used: bool,
@@ -160,7 +160,7 @@ impl<'a> Routes<'a> {
 /// Reports alarms that would have the same name. `place` returns the place of a target's name.
 pub(super) fn report_clashes<'p, 'a: 'p>(
     settings: &Settings,
-    place: impl Fn(&str) -> Option<&'p Place<'a>>,
+    place: impl Fn(&str) -> Option<&'p KeyLocation<'a>>,
 ) {
     let mut seen = BTreeMap::new();
     for spec in alarm::desired(settings) {

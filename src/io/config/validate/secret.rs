@@ -5,7 +5,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::io::config::document::Place;
+use crate::io::config::document::KeyLocation;
 use crate::io::config::named_file::read_file;
 use crate::io::config::value::secret::SecretSource;
 use crate::model::secret::Secret;
@@ -19,7 +19,7 @@ const MAX_SECRET: u64 = 64 * 1024;
 const MAX_SHOWN_NAME: usize = 40;
 
 /// Reads a secret from its source, without the line break that editors add at the end of a file.
-pub(super) fn read(source: &SecretSource, place: &Place<'_>) -> Result<Secret, String> {
+pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
     let (text, shown) = match source {
         SecretSource::File(file) => file_text(&place.relative(file))?,
         SecretSource::Env(name) => (variable(name)?, format!("the variable {name}")),
@@ -33,7 +33,7 @@ pub(super) fn read(source: &SecretSource, place: &Place<'_>) -> Result<Secret, S
 }
 
 /// Reads a secret that is sent in a header. Its characters must be allowed there.
-pub(super) fn for_header(source: &SecretSource, place: &Place<'_>) -> Result<Secret, String> {
+pub(super) fn for_header(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
     let secret = read(source, place)?;
     if http::HeaderValue::from_str(secret.expose()).is_err() {
         return Err(

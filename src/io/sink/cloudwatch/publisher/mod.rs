@@ -24,7 +24,7 @@ use tracing::warn;
 use self::backoff::SendBackoff;
 use self::queue::{CAPACITY, Lane, MAX_BATCH, Queue};
 use self::request::{InProgress, Outcome, completed, put};
-use self::spool::{Answer, Spool};
+use self::spool::{Spool, SpoolResult};
 use crate::domain::alarm::destination::DestinationView;
 use crate::io::cloudwatch::connection::Connection;
 use crate::io::sink::cloudwatch::aggregation::Aggregation;
@@ -59,7 +59,7 @@ struct LaneState {
 /// A completed operation.
 pub(super) enum Event {
     Request(Outcome),
-    Store(Answer),
+    Store(SpoolResult),
 }
 
 /// How long the first fresh datapoint waits for others, so that targets that change state
@@ -245,11 +245,11 @@ impl Publisher {
     pub(super) fn handle(&mut self, event: Event, aggregation: &mut Aggregation) {
         match event {
             Event::Request(outcome) => self.finish(outcome),
-            Event::Store(Answer::Saved(saved)) => {
+            Event::Store(SpoolResult::Saved(saved)) => {
                 aggregation.settle(saved);
                 self.queue.settle(saved);
             }
-            Event::Store(Answer::Trimmed { removed, left }) => {
+            Event::Store(SpoolResult::Trimmed { removed, left }) => {
                 self.count_dropped(removed.unwrap_or_default(), "older than cloudwatch.backlog");
                 self.spool.set_backlog(left);
             }

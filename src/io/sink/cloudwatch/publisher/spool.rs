@@ -19,11 +19,11 @@ pub(super) struct Spool {
     /// The key of this location's and destination's rows in the store.
     key: Arc<str>,
     /// The write in progress.
-    saving: Option<InProgress<Answer>>,
+    saving: Option<InProgress<SpoolResult>>,
     /// The query in progress. It is separate from the write, because under load a write is
     /// always in progress.
-    query: Option<InProgress<Answer>>,
-    /// The number of datapoints in the backlog, exact at the last [`Answer::Trimmed`].
+    query: Option<InProgress<SpoolResult>>,
+    /// The number of datapoints in the backlog, exact at the last [`SpoolResult::Trimmed`].
     backlog: u64,
     /// When the backlog was last trimmed and counted; `None` if that is due.
     trimmed: Option<Timestamp>,
@@ -32,7 +32,7 @@ pub(super) struct Spool {
 }
 
 /// The result of an operation of the store.
-pub(in crate::io::sink::cloudwatch) enum Answer {
+pub(in crate::io::sink::cloudwatch) enum SpoolResult {
     /// Whether the datapoints of the last [`Spool::save`] were saved.
     Saved(bool),
     /// How many datapoints were removed from the backlog, and how many are left; `None` if
@@ -73,11 +73,11 @@ impl Spool {
         self.saving.is_none() && self.is_well()
     }
 
-    /// Starts to save copies of datapoints; [`Answer::Saved`] follows.
+    /// Starts to save copies of datapoints; [`SpoolResult::Saved`] follows.
     pub(super) fn save(&mut self, datapoints: &[Datapoint]) {
         if !datapoints.is_empty() {
             let saved = self.write(datapoints);
-            self.saving = Some(Box::pin(async { Answer::Saved(saved.await) }));
+            self.saving = Some(Box::pin(async { SpoolResult::Saved(saved.await) }));
         }
     }
 
@@ -85,7 +85,7 @@ impl Spool {
     /// result to `unsaved`, and saves what that returns. Returns whether all is saved.
     pub(super) async fn save_last(&mut self, unsaved: impl FnOnce(bool) -> Vec<Datapoint>) -> bool {
         let saved = match self.saving.take() {
-            Some(saving) => matches!(saving.await, Answer::Saved(true)),
+            Some(saving) => matches!(saving.await, SpoolResult::Saved(true)),
             None => true,
         };
         self.write(&unsaved(saved)).await
@@ -112,7 +112,7 @@ impl Spool {
     }
 
     /// Removes datapoints older than `max_age` from the backlog and counts the rest, at
-    /// start and each minute; [`Answer::Trimmed`] follows.
+    /// start and each minute; [`SpoolResult::Trimmed`] follows.
     pub(super) fn maintain(&mut self, now: Timestamp, max_age: Duration) {
         let is_due = |last: Timestamp| now.duration_since(last) >= TRIM_EVERY;
         if self.query.is_some() || !self.is_well() || !self.trimmed.is_none_or(is_due) {
@@ -123,7 +123,7 @@ impl Spool {
         let age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
         let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
         self.query = Some(Box::pin(async move {
-            Answer::Trimmed {
+            SpoolResult::Trimmed {
                 removed: store.trim_datapoints(&key, before, MOST).await,
                 left: store.count_datapoints(&key).await,
             }
@@ -131,7 +131,7 @@ impl Spool {
     }
 
     /// Waits for the next result of the store; waits forever if no operation is in progress.
-    pub(super) async fn answer(&mut self) -> Answer {
+    pub(super) async fn answer(&mut self) -> SpoolResult {
         tokio::select! {
             answer = completed(&mut self.saving) => answer,
             answer = completed(&mut self.query) => answer,
@@ -148,7 +148,7 @@ impl Spool {
         self.backlog > 0 && self.is_well()
     }
 
-    /// Sets the size of the backlog to that of [`Answer::Trimmed`].
+    /// Sets the size of the backlog to that of [`SpoolResult::Trimmed`].
     pub(super) fn set_backlog(&mut self, left: Option<u64>) {
         match left {
             Some(left) => self.backlog = left,
@@ -246,7 +246,7 @@ mod tests {
             }
             spool.maintain(now, Duration::from_secs(3600));
             for _ in 0..2 {
-                if let Answer::Trimmed { left, .. } = spool.answer().await {
+                if let SpoolResult::Trimmed { left, .. } = spool.answer().await {
                     assert_eq!(left, Some(0));
                     return;
                 }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::domain::alarm;
 use crate::domain::alarm::destination::{self, DestinationView};
 use crate::domain::alarm::plan::{ActualAlarm, Plan};
-use crate::domain::alarm::reconciler::call::{Call, Found as Read, ReadId, ReadScope};
+use crate::domain::alarm::reconciler::call::{Call, Found, ReadId, ReadScope};
 use crate::io::alarms::account::Pace;
 use crate::io::alarms::calls;
 use crate::io::aws::CallError;
@@ -16,15 +16,15 @@ use crate::io::cloudwatch::client::Api;
 use crate::model::settings::Settings;
 
 /// A destination and the result of reading its account.
-pub(super) struct Place {
+pub(super) struct DestinationState {
     /// The settings of the destination.
     pub(super) view: DestinationView,
     /// The connection and the plan, or the reason why the account could not be read.
-    pub(super) found: Result<Found, String>,
+    pub(super) found: Result<AccountPlan, String>,
 }
 
 /// The connection to an account that was read, and the plan for it.
-pub(super) struct Found {
+pub(super) struct AccountPlan {
     /// The clients of the account.
     pub(super) api: Api,
     /// The changes that the alarms of the account need.
@@ -34,13 +34,13 @@ pub(super) struct Found {
 }
 
 /// Reads every configured destination concurrently.
-pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<Place> {
+pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<DestinationState> {
     let views = destination::configured(settings).into_iter();
-    let places = views.map(async |view| Place {
+    let states = views.map(async |view| DestinationState {
         found: find(&view, base).await.map_err(|error| error.to_string()),
         view,
     });
-    join_all(places).await
+    join_all(states).await
 }
 
 /// Rejects two destinations that are the same account and region, because each would treat the
@@ -48,23 +48,23 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<P
 ///
 /// # Errors
 /// Returns a message that names both destinations.
-pub(super) fn refuse_same_place(places: &[Place]) -> Result<(), String> {
-    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
-    // Emulators return the same ARNs for different places.
-    let real = places
+pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), String> {
+    let mut seen: BTreeMap<&str, &DestinationState> = BTreeMap::new();
+    // Emulators return the same ARNs for different destinations.
+    let real = states
         .iter()
-        .filter(|place| place.view.cloudwatch.endpoint_url.is_none());
-    for place in real {
-        let Ok(found) = &place.found else {
+        .filter(|state| state.view.cloudwatch.endpoint_url.is_none());
+    for state in real {
+        let Ok(found) = &state.found else {
             continue;
         };
         for arn in &found.arns {
-            if let Some(other) = seen.insert(arn, place) {
+            if let Some(other) = seen.insert(arn, state) {
                 return Err(format!(
                     "the destinations {} and {} are the same account and region: both contain \
                      `{arn}`; remove one of them",
                     other.view.title(),
-                    place.view.title(),
+                    state.view.title(),
                 ));
             }
         }
@@ -75,15 +75,15 @@ pub(super) fn refuse_same_place(places: &[Place]) -> Result<(), String> {
 /// The names of alarms that are desired in destinations that could not be read. Such a
 /// destination may be the same account and region as another one, in which its alarms must not
 /// count as orphans.
-pub(super) fn desired_elsewhere(places: &[Place]) -> BTreeSet<String> {
-    let unknown = places.iter().filter(|place| place.found.is_err());
+pub(super) fn desired_elsewhere(states: &[DestinationState]) -> BTreeSet<String> {
+    let unknown = states.iter().filter(|state| state.found.is_err());
     unknown
-        .flat_map(|place| alarm::alarms_of(&place.view))
+        .flat_map(|state| alarm::alarms_of(&state.view))
         .map(|spec| spec.name)
         .collect()
 }
 
-impl Found {
+impl AccountPlan {
     /// Compares the desired alarms with those of the account and plans the changes.
     pub(super) fn new(api: Api, view: &DestinationView, actual: &[ActualAlarm]) -> Self {
         let desired = alarm::alarms_of(view);
@@ -95,7 +95,7 @@ impl Found {
     }
 }
 
-async fn find(view: &DestinationView, base: Option<&SdkConfig>) -> Result<Found, CallError> {
+async fn find(view: &DestinationView, base: Option<&SdkConfig>) -> Result<AccountPlan, CallError> {
     let api = Api::connect(view, base, None).await?;
     let read = Call::ReadAlarms {
         read: ReadId::default(),
@@ -105,8 +105,8 @@ async fn find(view: &DestinationView, base: Option<&SdkConfig>) -> Result<Found,
     };
     let performed = calls::perform(Ok(api.clone()), &Pace::default(), read).await;
     let actual = match performed.found()? {
-        Read::Alarms(actual) => actual,
-        Read::States(_) => Vec::new(),
+        Found::Alarms(actual) => actual,
+        Found::States(_) => Vec::new(),
     };
-    Ok(Found::new(api, view, &actual))
+    Ok(AccountPlan::new(api, view, &actual))
 }
