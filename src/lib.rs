@@ -8,7 +8,7 @@
 //! # Layers
 //!
 //! Each folder is a layer. A layer imports only from the layers below it;
-//! `tests/architecture.rs` checks this.
+//! `tests/architecture` checks this.
 //!
 //! | layer | contents | may import |
 //! | --- | --- | --- |
