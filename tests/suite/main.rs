@@ -85,4 +85,6 @@ mod supply;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod test_script;
+#[cfg(test)]
 mod transcripts;
