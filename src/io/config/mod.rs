@@ -8,11 +8,15 @@
 //! names; messages never contain a secret.
 
 mod document;
+mod foreign;
+mod habits;
 mod include;
 mod named_file;
 mod problem;
 mod rules;
+mod schema;
 mod scratch_thread;
+mod syntax;
 mod table;
 mod validate;
 mod value;
@@ -79,17 +83,22 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
 
 fn read(path: &Path) -> Result<Loaded, ConfigError> {
     let source = SourceFile::read(path)?;
-    let document = source.parse()?;
+    let document = source
+        .parse()
+        .map_err(|problems| ConfigError { problems })?;
     let problems = Problems::default();
     if document.values.is_empty() {
         return Err(document.place(&problems).problem(EMPTY_FILE).into());
     }
-    let main = Table::root(&document, &validate::MAIN_KEYS, "", &problems);
+    let main = Table::root(&document, schema::MAIN, "", &problems);
     let paths = included_paths(&main, path);
     let sources = valid(paths.iter().map(|path| SourceFile::read(path)), &problems);
-    let documents = valid(sources.iter().map(SourceFile::parse), &problems);
+    let documents = sources.iter().map(SourceFile::parse);
+    let documents: Vec<_> = documents
+        .filter_map(|result| well_formed(result, &problems))
+        .collect();
     let included = |document| {
-        let keys = &validate::INCLUDED_KEYS;
+        let keys = schema::INCLUDED;
         Table::root(document, keys, INCLUDED_HINT, &problems)
     };
     let included: Vec<Table<'_>> = documents.iter().map(included).collect();
@@ -139,6 +148,12 @@ fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
 fn valid<T>(results: impl Iterator<Item = Result<T, Problem>>, problems: &Problems) -> Vec<T> {
     let valid = results.filter_map(|result| result.map_err(|error| problems.error(error)).ok());
     valid.collect()
+}
+
+/// Returns the value of a successful result. Reports the problems of another one.
+fn well_formed<T>(result: Result<T, Vec<Problem>>, problems: &Problems) -> Option<T> {
+    let report = |list: Vec<Problem>| list.into_iter().for_each(|problem| problems.error(problem));
+    result.map_err(report).ok()
 }
 
 /// The custom rules in the directory that `rules_dir` names.

@@ -1,20 +1,13 @@
 //! Reads `[target.expect]`: what a healthy response looks like.
 
+use crate::io::config::habits;
+use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::expect::{JsonValue, PatternText, StatusRange, TextTest, json_path};
 use crate::io::config::value::number::Bounded;
 use crate::io::config::value::text::check_header_name;
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::{BodyMatch, Expectations};
-
-/// The keys of `[target.expect]`.
-pub(super) const KEYS: [&str; 5] = [
-    "status",
-    "headers",
-    "body",
-    "slower_than",
-    "certificate_days",
-];
 
 /// Maximum of `certificate_days`: ten years, in days. No authority issues certificates for longer.
 const MAX_CERTIFICATE_DAYS: u32 = 3650;
@@ -46,8 +39,13 @@ pub(super) fn read(table: &Table<'_>, expect: &mut Expectations) {
 }
 
 fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
-    let table = value.table(&["json", "contains", "regex"])?;
+    let errors = value.place.problems().error_count();
+    let table = value.table(schema::BODY)?;
+    let has_unknown_key = value.place.problems().error_count() > errors;
     let mut tests = Vec::new();
+    if let Some(pattern) = table.find("regex") {
+        warn_about_slashes(&pattern);
+    }
     tests.extend(table.get::<String>("contains").map(BodyMatch::Contains));
     tests.extend(table.get::<PatternText>("regex").map(BodyMatch::Regex));
     let json = table.find("json");
@@ -58,10 +56,25 @@ fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
         }
     }
     let has_json = json.is_some_and(|json| !json.is_empty());
-    if !has_json && !table.has("contains") && !table.has("regex") {
+    let tests_nothing = !has_json && !table.has("contains") && !table.has("regex");
+    if tests_nothing && !has_unknown_key {
         value
             .place
             .error("tests nothing; add contains, regex or json");
     }
     Some(tests)
+}
+
+/// Warns about `/pattern/`, which is valid but rarely meant.
+fn warn_about_slashes(pattern: &Value<'_>) {
+    let text = pattern.text().unwrap_or_default();
+    let bare = text
+        .strip_prefix('/')
+        .and_then(|text| text.strip_suffix('/'));
+    if let Some(bare) = bare.filter(|bare| !bare.is_empty() && !bare.contains('/')) {
+        pattern.place.warn(format!(
+            "the slashes are part of the pattern; write {} if they are delimiters",
+            habits::quoted(bare)
+        ));
+    }
 }

@@ -24,31 +24,13 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::table::Table;
+use super::habits;
+use super::schema;
+use super::table::{Table, Value};
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
 pub(super) use causes::KnownCauses;
-
-/// The keys at the top level of the main file.
-pub(super) const MAIN_KEYS: [&str; 13] = [
-    "location",
-    "include",
-    "rules_dir",
-    "server",
-    "scheduler",
-    "shard",
-    "resolver",
-    "log",
-    "cloudwatch",
-    "evidence",
-    "defaults",
-    "target",
-    "maintenance",
-];
-
-/// The keys at the top level of an included file.
-pub(super) const INCLUDED_KEYS: [&str; 2] = ["target", "maintenance"];
 
 const NO_TARGET: &str =
     "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
@@ -65,10 +47,13 @@ pub(super) fn settings(
     let mut settings = Settings::default();
     daemon::read(main, &mut settings);
 
-    let defaults = main.table("defaults", target::default_keys());
+    let defaults = main.table("defaults", schema::defaults());
     let files = || std::iter::once(main).chain(included);
     let items = files().flat_map(|file| file.items("target"));
-    let tables = items.filter_map(|item| item.table(&target::KEYS));
+    for misnamed in files().flat_map(misnamed_targets) {
+        target::check(&misnamed, &defaults, &settings.cloudwatch);
+    }
+    let tables = items.filter_map(|item| item.table(schema::TARGET));
     let tables: Vec<_> = tables.map(|table| table.with_defaults(&defaults)).collect();
     if tables.is_empty() {
         if !may_lack_targets {
@@ -102,6 +87,17 @@ pub(super) fn settings(
         .filter_map(|item| maintenance::read(&item, &targets))
         .collect();
     settings
+}
+
+/// Returns the targets of a file that are written in another form, such as `[target]`,
+/// `[[targets]]` or `[targets.orders]`. The form itself is reported elsewhere.
+fn misnamed_targets<'a>(file: &Table<'a>) -> Vec<Value<'a>> {
+    let others = file.others(schema::MAIN).into_iter();
+    let misnamed = others.filter(|(key, _)| habits::names_targets(key));
+    let mut tables: Vec<Value<'a>> = misnamed.flat_map(|(_, value)| value.tables()).collect();
+    let single = file.find("target").filter(Value::is_table);
+    tables.extend(single.iter().flat_map(Value::tables));
+    tables
 }
 
 /// Reports both places of a target name that is used twice.

@@ -7,30 +7,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::{alarm, auth, aws, expect, request, tls};
-use crate::io::config::table::Table;
+use crate::io::config::schema;
+use crate::io::config::table::{Table, Value};
 use crate::io::config::value::number::Bounded;
-use crate::io::config::value::text::{HttpUrl, TargetNameText, check_label};
+use crate::io::config::value::text::{HttpUrl, LabelText, TargetNameText, check_label};
 use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
-
-/// The keys of `[[target]]`. `[defaults]` has all of them except the first two.
-pub(super) const KEYS: [&str; 14] = [
-    "name",
-    "url",
-    "labels",
-    "interval",
-    "timeout",
-    "confirm_after",
-    "request",
-    "tls",
-    "expect",
-    "health",
-    "auth",
-    "aws",
-    "alarm",
-    "cloudwatch",
-];
 
 /// Maximum number of consecutive failures or successes that change the health of a target. More
 /// would hide an outage.
@@ -39,11 +22,6 @@ const MAX_THRESHOLD: u32 = 100;
 /// The time that a probe needs in addition to the gateway's own timeout: for DNS, connection, TLS,
 /// and the transfer of the response.
 const MARGIN: Duration = Duration::from_secs(5);
-
-/// The keys of `[defaults]`.
-pub(super) fn default_keys() -> &'static [&'static str] {
-    KEYS.get(2..).unwrap_or_default()
-}
 
 /// Reads a `[[target]]` table. Returns a target even if there were errors, so that other tables can
 /// refer to it by name.
@@ -67,6 +45,16 @@ pub(super) fn read(table: &Table<'_>, cloudwatch: &CloudWatchSettings) -> Option
     )
 }
 
+/// Reports what is wrong with a target that is written in another form than `[[target]]`.
+pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
+    let Some(table) = value.table(schema::TARGET) else {
+        return;
+    };
+    table.get::<TargetNameText>("name");
+    table.get::<HttpUrl>("url");
+    read_defaults(&table.with_defaults(defaults), cloudwatch);
+}
+
 /// Reports what is wrong with `[defaults]` if there are no targets.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
     if let Some(url) = any_url() {
@@ -88,12 +76,15 @@ fn read_tables(
     table.set::<Interval>("interval", &mut target.interval);
     table.set::<PositiveDuration>("timeout", &mut target.timeout);
     table.set::<AnyDuration>("confirm_after", &mut target.confirm_after);
-    request::read(&table.table("request", &request::KEYS), &mut target.request);
-    tls::read(&table.table("tls", &tls::KEYS), &mut target.tls);
-    expect::read(&table.table("expect", &expect::KEYS), &mut target.expect);
+    request::read(
+        &table.table("request", schema::REQUEST),
+        &mut target.request,
+    );
+    tls::read(&table.table("tls", schema::TLS), &mut target.tls);
+    expect::read(&table.table("expect", schema::EXPECT), &mut target.expect);
     health(table, &mut target);
     target.auth = table.find("auth").and_then(|value| auth::read(&value));
-    aws::read(&table.table("aws", &aws::KEYS), &mut target.aws);
+    aws::read(&table.table("aws", schema::AWS), &mut target.aws);
     alarm::read(table, &mut target, cloudwatch);
     compare_times(table, &target);
     Some(target)
@@ -103,7 +94,7 @@ fn labels(table: &Table<'_>, target: &mut Target) {
     for labels in table.find_all("labels") {
         for (label, value) in labels.entries() {
             let valid = value.place.check(check_label(label));
-            if let (Some(()), Some(text)) = (valid, value.read::<String>()) {
+            if let (Some(()), Some(text)) = (valid, value.read::<LabelText>()) {
                 target.labels.insert(label.to_owned(), text);
             }
         }
@@ -111,12 +102,14 @@ fn labels(table: &Table<'_>, target: &mut Target) {
 }
 
 fn health(table: &Table<'_>, target: &mut Target) {
-    const FAILURES: &str = "consecutive_failures";
-    const SUCCESSES: &str = "consecutive_successes";
-    let table = table.table("health", &[FAILURES, SUCCESSES]);
+    let table = table.table("health", schema::HEALTH);
     let health = &mut target.health;
-    table.set::<Bounded<1, MAX_THRESHOLD>>(FAILURES, &mut health.consecutive_failures);
-    table.set::<Bounded<1, MAX_THRESHOLD>>(SUCCESSES, &mut health.consecutive_successes);
+    table
+        .set::<Bounded<1, MAX_THRESHOLD>>("consecutive_failures", &mut health.consecutive_failures);
+    table.set::<Bounded<1, MAX_THRESHOLD>>(
+        "consecutive_successes",
+        &mut health.consecutive_successes,
+    );
 }
 
 fn compare_times(table: &Table<'_>, target: &Target) {

@@ -5,13 +5,23 @@ use toml::Value;
 
 use super::checked;
 use super::secret::single_text;
+use crate::io::config::habits;
 use crate::model::target::{JsonPath, Pattern, TextMatch};
 
 checked! {
     /// An inclusive range of HTTP status codes.
-    StatusRange((u16, u16)) from Value, |value: Value| status_range(&value).ok_or(
-        "not a status from 100 to 599; write 200, \"2xx\" or \"200-204\""
-    );
+    StatusRange((u16, u16)) from Value, |value: Value| status_range(&value).ok_or_else(|| {
+        let plain = serde_json::to_value(&value).unwrap_or_default();
+        match habits::statuses(&plain) {
+            Some(list) => format!(
+                "not one status code or range; write {} as items of the list",
+                list.trim_matches(['[', ']'])
+            ),
+            None => {
+                "not a status from 100 to 599; write 200, \"2xx\" or \"200-204\"".to_owned()
+            }
+        }
+    });
 
     /// A regular expression, checked by compiling it.
     PatternText(Pattern) from String, |source: String| pattern(&source);
@@ -33,6 +43,11 @@ checked! {
     JsonValue(serde_json::Value) from Value, json_value;
 }
 
+/// Flags of patterns between slashes. Other texts after a slash are parts of a path.
+const FLAGS: [&str; 15] = [
+    "i", "g", "m", "s", "x", "u", "gi", "ig", "gm", "im", "mi", "is", "si", "iu", "ims",
+];
+
 fn status_range(value: &Value) -> Option<(u16, u16)> {
     let text = match value {
         Value::Integer(code) => code.to_string(),
@@ -53,13 +68,48 @@ fn status_range(value: &Value) -> Option<(u16, u16)> {
 }
 
 fn pattern(source: &str) -> Result<Pattern, String> {
+    if let Some(bare) = delimited(source) {
+        return Err(format!(
+            "a pattern has no delimiters, so the slashes would be part of it; write {bare}"
+        ));
+    }
     Regex::new(source).map(Pattern).map_err(|error| {
         // The library prints the pattern over several lines; the reason is on the last one.
         let printed = error.to_string();
         let reason = printed.lines().last().unwrap_or_default().trim();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        if reason.starts_with("look-around") {
+            return format!(
+                "not a regular expression of this program ({reason}); write a pattern without it"
+            );
+        }
+        if source.starts_with('*') {
+            let part = habits::quoted(source.trim_matches('*'));
+            return format!(
+                "not a regular expression ({reason}); write {}, or contains = {part}",
+                habits::quoted(&source.replace('*', ".*"))
+            );
+        }
         format!("not a regular expression ({reason}); correct it, or use contains for plain text")
     })
+}
+
+/// The pattern of `/pattern/flags` as this program writes it; `None` for other texts.
+fn delimited(source: &str) -> Option<String> {
+    let (pattern, flags) = source.strip_prefix('/')?.rsplit_once('/')?;
+    let pattern = pattern.replace("\\/", "\0");
+    if pattern.is_empty() || pattern.contains('/') || !FLAGS.contains(&flags) {
+        return None;
+    }
+    let pattern = pattern.replace('\0', "/");
+    let flags: String = flags
+        .chars()
+        .filter(|flag| "imsx".contains(*flag))
+        .collect();
+    Some(habits::quoted(&match flags.as_str() {
+        "" => pattern,
+        flags => format!("(?{flags}){pattern}"),
+    }))
 }
 
 /// Parses a key of `expect.body.json` into the path that it stands for.

@@ -1,9 +1,11 @@
 //! Text: names, URLs, AWS identifiers and words of a fixed set.
 
 use http::Method;
+use toml::Value;
 use url::Url;
 
 use super::checked;
+use crate::io::config::habits;
 use crate::io::config::wording::alternatives;
 use crate::model::settings::{DriftPolicy, LogFormat};
 use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
@@ -20,6 +22,15 @@ checked! {
             return Err(message.to_owned());
         }
         name(text, 128)
+    };
+
+    /// The value of a label.
+    LabelText(String) from Value, |value| match value {
+        Value::String(text) => Ok(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Err(format!(
+            "the value of a label is text; write \"{value}\""
+        )),
+        _ => Err("the value of a label is text; write \"text\"".to_owned()),
     };
 
     /// The name of a maintenance window. The page shows it.
@@ -112,11 +123,19 @@ checked! {
     };
 
     /// The value of `request.ip`.
-    IpVersionWord(IpVersion) from String, |text: String| choice(&text, &[
-        ("any", IpVersion::Any),
-        ("4", IpVersion::V4),
-        ("6", IpVersion::V6),
-    ]);
+    IpVersionWord(IpVersion) from Value, |value: Value| {
+        let plain = serde_json::to_value(&value).unwrap_or_default();
+        let text = value.as_str().unwrap_or_default();
+        choice(text, &[
+            ("any", IpVersion::Any),
+            ("4", IpVersion::V4),
+            ("6", IpVersion::V6),
+        ])
+        .map_err(|message| match habits::ip_version(&plain) {
+            Some(version) => format!("not a version of IP; write \"{version}\""),
+            None => message,
+        })
+    };
 
     /// The value of `log.format`.
     LogFormatWord(LogFormat) from String, |text: String| choice(&text, &[
@@ -189,7 +208,8 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     }
     Err(format!(
         "{label:?} is not a Prometheus label; use letters, digits and underscores, and do not \
-         start with a digit"
+         start with a digit, such as {}",
+        habits::label_name(label)
     ))
 }
 
@@ -234,14 +254,32 @@ fn is_arn(text: &str) -> bool {
 /// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could
 /// contain a password.
 fn http_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| {
-        format!("not a URL ({error}); write the full URL, such as \"https://example.com/health\"")
-    })?;
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            // A host without a scheme is a relative URL.
+            let suggested = match error {
+                url::ParseError::RelativeUrlWithoutBase => habits::url(&text.into()),
+                _ => "\"https://example.com/health\"".to_owned(),
+            };
+            return Err(format!(
+                "not a URL ({error}); write the full URL, such as {suggested}"
+            ));
+        }
+    };
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!(
-            "unsupported scheme {:?}; use http or https",
-            url.scheme()
-        ));
+        // The host is taken for a scheme in `localhost:8080`.
+        let is_host = !text.contains("://")
+            && text
+                .split(':')
+                .nth(1)
+                .is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
+        let suggested = habits::url(&text.into());
+        return Err(if is_host {
+            format!("not a URL (it has no scheme); write {suggested}")
+        } else {
+            format!("unsupported scheme {:?}; use http or https", url.scheme())
+        });
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
