@@ -50,6 +50,7 @@ pub(super) const REQUEST: &[&str] = &[
     "max_redirects",
     "ip",
     "reuse_connection",
+    "cookies",
     "proxy",
     "body_limit",
     "allow_addresses",

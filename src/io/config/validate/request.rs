@@ -40,6 +40,7 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<Bounded<0, MAX_REDIRECTS>>("max_redirects", &mut request.max_redirects);
     table.set::<IpVersionWord>("ip", &mut request.ip);
     table.set::<bool>("reuse_connection", &mut request.reuse_connection);
+    table.set::<bool>("cookies", &mut request.cookies);
     table.set::<HttpUrl>("proxy", &mut request.proxy);
     table.set::<BodyLimit>("body_limit", &mut request.body_limit);
     if let Some(list) = table.find("allow_addresses") {
