@@ -78,15 +78,23 @@ const INCLUDED_HINT: &str =
 /// # Errors
 /// All problems found. If the main file cannot be read or is not TOML, that is the only problem.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    scratch_thread::read(|| read(path), Loaded::deep_copy)
+    scratch_thread::read(|| read(path, Problems::default()), Loaded::deep_copy)
 }
 
-fn read(path: &Path) -> Result<Loaded, ConfigError> {
+/// Reads a configuration on a machine without its secrets. The sources of secrets are checked but
+/// not read, so the settings cannot be used for probes. Blocks on I/O.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_without_secrets(path: &Path) -> Result<Loaded, ConfigError> {
+    read(path, Problems::without_secrets())
+}
+
+fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
     let source = SourceFile::read(path)?;
     let document = source
         .parse()
         .map_err(|problems| ConfigError { problems })?;
-    let problems = Problems::default();
     if document.values.is_empty() {
         return Err(document.place(&problems).problem(EMPTY_FILE).into());
     }

@@ -23,10 +23,11 @@ pub(super) const MAIN: &[&str] = &[
 /// The keys of the top level of an included file.
 pub(super) const INCLUDED: &[&str] = &["target", "maintenance"];
 
-/// The keys of `[[target]]`. `[defaults]` has all of them except the first two.
+/// The keys of `[[target]]`. `[defaults]` has all of them except the first three.
 pub(super) const TARGET: &[&str] = &[
     "name",
     "url",
+    "urls",
     "labels",
     "interval",
     "timeout",
@@ -162,7 +163,7 @@ pub(super) const PUBLISHED: &[&str] = &["enabled", "metrics", "destination"];
 pub(super) const HEALTH: &[&str] = &["consecutive_failures", "consecutive_successes"];
 
 /// The keys of `[target.expect.body]`.
-pub(super) const BODY: &[&str] = &["json", "contains", "regex"];
+pub(super) const BODY: &[&str] = &["json", "contains", "not_contains", "regex", "not_regex"];
 
 /// The keys of `[target.auth]`.
 pub(super) const AUTH: &[&str] = &["bearer", "basic", "sigv4"];
@@ -173,9 +174,9 @@ pub(super) const BASIC: &[&str] = &["username", "password"];
 /// The keys of `[target.auth.sigv4]`.
 pub(super) const SIGV4: &[&str] = &["service", "region"];
 
-/// The keys of `[defaults]`: those of a target except the first two.
+/// The keys of `[defaults]`: those of a target except the first three.
 pub(super) fn defaults() -> &'static [&'static str] {
-    TARGET.get(2..).unwrap_or_default()
+    TARGET.get(3..).unwrap_or_default()
 }
 
 /// The tables of a target, which `[defaults]` has too, with their keys.

@@ -211,6 +211,11 @@ impl<'a> Value<'a> {
         self.value.get_ref().as_str()
     }
 
+    /// Whether the value is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     /// Whether the value is a table.
     pub(super) fn is_table(&self) -> bool {
         self.value.get_ref().is_table()

@@ -56,7 +56,9 @@ fn translate(condition: &str) -> Option<String> {
         }
         "[CONNECTED]" => Some("nothing for [CONNECTED], which every probe checks".to_owned()),
         "[BODY]" => body(operator, right),
-        _ => json(left, operator, right),
+        _ => length(left, operator, right)
+            .or_else(|| presence(left, operator, right))
+            .or_else(|| json(left, operator, right)),
     }
 }
 
@@ -75,6 +77,9 @@ fn body(operator: &str, right: &str) -> Option<String> {
                 quoted(&format!("(?s){}", parts.join(".*")))
             ))
         }
+        ("!=", Some(part)) if !part.contains('*') => {
+            Some(format!("body = {{ not_contains = {} }}", quoted(part)))
+        }
         ("==", None) => {
             let whole = format!("^{}$", regex::escape(right));
             Some(format!("body = {{ regex = {} }}", quoted(&whole)))
@@ -89,7 +94,58 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
         .strip_prefix("[BODY]")
         .map(|path| path.trim_start_matches('.'))?;
     let value = literal(right);
-    (operator == "==").then(|| format!("body = {{ json = {{ {} = {value} }} }}", quoted(path)))
+    let test = match operator {
+        "==" => value,
+        operator => format!("{{ \"{operator}\" = {value} }}"),
+    };
+    Some(format!(
+        "body = {{ json = {{ {} = {test} }} }}",
+        quoted(path)
+    ))
+}
+
+/// Translates `len([BODY].data) > 0`.
+fn length(left: &str, operator: &str, right: &str) -> Option<String> {
+    let path = left.strip_prefix("len([BODY].")?.strip_suffix(')')?;
+    let (parent, name) = path
+        .rsplit_once('.')
+        .map_or(("$", path), |(parent, name)| (parent, name));
+    let parent = if parent == "$" {
+        "$".to_owned()
+    } else {
+        format!("$.{parent}")
+    };
+    let count: u64 = right.parse().ok()?;
+    // A filter selects the children of a node, so it needs a parent.
+    match (operator, count) {
+        (">", count) => exists(path, count),
+        (">=", count) => exists(path, count.checked_sub(1)?),
+        _ => {
+            let filter = format!("{parent}[?length(@.{name}) {operator} {count}]");
+            Some(format!(
+                "body = {{ json = {{ {} = {{ exists = true }} }} }}",
+                quoted(&filter)
+            ))
+        }
+    }
+}
+
+/// The test that a list has an item with this index.
+fn exists(path: &str, index: u64) -> Option<String> {
+    let path = quoted(&format!("{path}[{index}]"));
+    Some(format!(
+        "body = {{ json = {{ {path} = {{ exists = true }} }} }}"
+    ))
+}
+
+/// Translates `has([BODY].data) == true`.
+fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
+    let path = left.strip_prefix("has([BODY].")?.strip_suffix(')')?;
+    let is_present = (operator == "==") == (right == "true");
+    Some(format!(
+        "body = {{ json = {{ {} = {{ exists = {is_present} }} }} }}",
+        quoted(path)
+    ))
 }
 
 /// A number, a truth value or a text, as TOML.

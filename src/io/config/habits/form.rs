@@ -313,3 +313,13 @@ pub(super) fn basic(value: &Json) -> String {
     let name = quoted(name.unwrap_or("USER"));
     format!("{{ username = {name}, password = {password} }}")
 }
+
+/// A test that a pattern does not match the body.
+pub(super) fn body_not_regex(value: &Json) -> String {
+    format!("{{ not_regex = {} }}", pattern(value))
+}
+
+/// A test that the body does not contain a text.
+pub(super) fn body_not_contains(value: &Json) -> String {
+    format!("{{ not_contains = {} }}", text(value))
+}

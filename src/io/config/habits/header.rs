@@ -49,6 +49,11 @@ pub(in crate::io::config) fn tests(value: &Json) -> String {
     )
 }
 
+/// The table of the headers that must not have a value.
+pub(super) fn negated_tests(value: &Json) -> String {
+    tests(value).replace("\"regex\" =", "\"not_regex\" =")
+}
+
 fn is_secret(lower: &str) -> bool {
     let words = [
         "auth",

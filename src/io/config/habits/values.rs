@@ -29,6 +29,9 @@ pub(in crate::io::config) fn retyped(
             };
             Some(number.to_string())
         }
+        "a string" if value.is_array() && section.ends_with("url") => {
+            Some("urls = [\"https://…\", \"https://…\"]".to_owned())
+        }
         "f64" => {
             let number: f64 = value
                 .as_str()?
@@ -101,7 +104,9 @@ pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Opti
     };
     let name = &found.variable;
     let remedy = if ["url", "urls"].contains(&key) {
-        "write the host itself, or generate this file, for example with envsubst".to_owned()
+        format!(
+            "write the host itself, or url = {{ env = {name:?} }} with the whole URL in the variable"
+        )
     } else if section.ends_with("headers.authorization")
         || section.ends_with("headers.Authorization")
     {

@@ -1,4 +1,4 @@
-//! Reads a `[[target]]`: its name, URL, labels, times and thresholds, and its tables.
+//! Reads a `[[target]]`: its labels, times and thresholds, and its tables.
 //!
 //! Starts from `Target::with_defaults`. Also checks the rules that compare two times.
 
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{alarm, auth, aws, expect, request, tls};
+use super::{alarm, auth, aws, endpoint, expect, request, tls};
 use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::number::Bounded;
-use crate::io::config::value::text::{HttpUrl, LabelText, TargetNameText, check_label};
+use crate::io::config::value::text::{LabelText, TargetNameText, check_label};
 use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
@@ -23,26 +23,14 @@ const MAX_THRESHOLD: u32 = 100;
 /// and the transfer of the response.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// Reads a `[[target]]` table. Returns a target even if there were errors, so that other tables can
-/// refer to it by name.
-pub(super) fn read(table: &Table<'_>, cloudwatch: &CloudWatchSettings) -> Option<Target> {
-    let name = table.required::<TargetNameText>("name", "name = \"orders\"");
-    let url = table.required::<HttpUrl>("url", "url = \"https://example.com/\"");
-    if let Some(name) = &name
-        && cloudwatch.enabled
-        && (!name.is_ascii() || name.starts_with(':'))
-    {
-        table.place_of("name").error(
-            "CloudWatch accepts only ASCII without a leading colon as a dimension; rename the \
-             target",
-        );
-    }
-    let name = name.as_deref().unwrap_or("?");
-    read_tables(
-        table,
-        Target::with_defaults(name, url.or_else(any_url)?),
-        cloudwatch,
-    )
+/// Reads the tables of a `[[target]]` with this name and URL.
+pub(super) fn read(
+    table: &Table<'_>,
+    name: &str,
+    url: Url,
+    cloudwatch: &CloudWatchSettings,
+) -> Target {
+    read_tables(table, Target::with_defaults(name, url), cloudwatch)
 }
 
 /// Reports what is wrong with a target that is written in another form than `[[target]]`.
@@ -51,27 +39,25 @@ pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudW
         return;
     };
     table.get::<TargetNameText>("name");
-    table.get::<HttpUrl>("url");
+    let urls = table.find("urls");
+    let urls = urls
+        .iter()
+        .filter(|urls| urls.is_list())
+        .flat_map(Value::items);
+    for url in table.find("url").into_iter().chain(urls) {
+        endpoint::url_of(&url);
+    }
     read_defaults(&table.with_defaults(defaults), cloudwatch);
 }
 
 /// Reports what is wrong with `[defaults]` if there are no targets.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
-    if let Some(url) = any_url() {
+    if let Some(url) = endpoint::any_url() {
         read_tables(defaults, Target::with_defaults("?", url), cloudwatch);
     }
 }
 
-/// Returns a placeholder for the missing or wrong URL of a target, which is then never probed.
-fn any_url() -> Option<Url> {
-    Url::parse("http://localhost/").ok()
-}
-
-fn read_tables(
-    table: &Table<'_>,
-    mut target: Target,
-    cloudwatch: &CloudWatchSettings,
-) -> Option<Target> {
+fn read_tables(table: &Table<'_>, mut target: Target, cloudwatch: &CloudWatchSettings) -> Target {
     labels(table, &mut target);
     table.set::<Interval>("interval", &mut target.interval);
     table.set::<PositiveDuration>("timeout", &mut target.timeout);
@@ -87,7 +73,7 @@ fn read_tables(
     aws::read(&table.table("aws", schema::AWS), &mut target.aws);
     alarm::read(table, &mut target, cloudwatch);
     compare_times(table, &target);
-    Some(target)
+    target
 }
 
 fn labels(table: &Table<'_>, target: &mut Target) {

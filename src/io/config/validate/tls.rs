@@ -22,6 +22,11 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
         .find("ca_file")
         .and_then(|file| pem(&file, certificates));
     match (table.find("cert_file"), table.find("key_file")) {
+        // The key is a secret.
+        (Some(cert), Some(key)) if key.place.problems().skips_secrets() => {
+            pem(&cert, certificates);
+            key.read::<String>();
+        }
         (Some(cert), Some(key)) => {
             let (chain, key) = (pem(&cert, certificates), pem(&key, private_key));
             if let (Some(chain), Some(key)) = (chain, key) {

@@ -6,7 +6,8 @@ use toml::Value;
 use super::checked;
 use super::secret::single_text;
 use crate::io::config::habits;
-use crate::model::target::{JsonPath, Pattern, TextMatch};
+use crate::io::config::wording::alternatives;
+use crate::model::target::{Comparison, JsonPath, JsonTest, Pattern, TextMatch};
 
 checked! {
     /// An inclusive range of HTTP status codes.
@@ -29,18 +30,117 @@ checked! {
     /// A test on a text: equality, a contained part or a regular expression.
     TextTest(TextMatch) from Value, |value| match value {
         Value::String(text) => Ok(TextMatch::Equals(text)),
-        value => match single_text(value) {
-            Some((key, text)) if key == "contains" => Ok(TextMatch::Contains(text)),
-            Some((key, text)) if key == "regex" => pattern(&text).map(TextMatch::Regex),
-            _ => Err(
-                "not a test on a text; write \"text\" for equality, { contains = \"part\" } or \
-                 { regex = \"pattern\" }".to_owned()
-            ),
-        },
+        value => text_test(value),
     };
 
-    /// A value to compare with a part of a JSON body.
-    JsonValue(serde_json::Value) from Value, json_value;
+    /// The conditions on a part of a JSON body: an expected value, or a table of operators.
+    JsonTests(Vec<JsonTest>) from Value, json_tests;
+}
+
+const TEXT_TEST: &str = "not a test on a text; write \"text\" for equality, \
+     { contains = \"part\" }, { regex = \"pattern\" }, { not_contains = \"part\" }, \
+     { not_regex = \"pattern\" }, { \"!=\" = \"text\" } or { exists = false }";
+
+fn text_test(value: Value) -> Result<TextMatch, String> {
+    if let Value::Table(table) = &value
+        && let (1, Some(Value::Boolean(exists))) = (table.len(), table.get("exists"))
+    {
+        return Ok(TextMatch::Exists(*exists));
+    }
+    let Some((key, text)) = single_text(value) else {
+        return Err(TEXT_TEST.to_owned());
+    };
+    match key.as_str() {
+        "==" => Ok(TextMatch::Equals(text)),
+        "!=" => Ok(TextMatch::Differs(text)),
+        "contains" => Ok(TextMatch::Contains(text)),
+        "not_contains" => Ok(TextMatch::Lacks(text)),
+        "regex" => pattern(&text).map(TextMatch::Regex),
+        "not_regex" => pattern(&text).map(TextMatch::NoMatch),
+        _ => Err(TEXT_TEST.to_owned()),
+    }
+}
+
+/// The operators on a value of a JSON body.
+const OPERATORS: [&str; 9] = [
+    "==", "!=", "<=", ">=", "<", ">", "contains", "regex", "exists",
+];
+
+fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
+    let Value::Table(table) = value else {
+        if let Value::String(text) = &value
+            && let Some(remedy) = written_comparison(text)
+        {
+            return Err(remedy);
+        }
+        return json_value(value).map(|value| vec![JsonTest::Equals(value)]);
+    };
+    let is_operator = |key: &String| OPERATORS.contains(&key.as_str());
+    if table.is_empty() || !table.keys().any(is_operator) {
+        return json_value(Value::Table(table)).map(|value| vec![JsonTest::Equals(value)]);
+    }
+    if let Some(key) = table.keys().find(|key| !is_operator(key)) {
+        return Err(format!(
+            "{key:?} is no operator; write only {}, or {{ \"==\" = {{ … }} }} for a whole object",
+            alternatives(OPERATORS.iter().map(|operator| format!("{operator:?}")))
+        ));
+    }
+    let tests = table.into_iter();
+    tests.map(|(key, value)| json_test(&key, value)).collect()
+}
+
+fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
+    let comparison = match operator {
+        "==" => return json_value(value).map(JsonTest::Equals),
+        "!=" => return json_value(value).map(JsonTest::Differs),
+        "<" => Comparison::Less,
+        "<=" => Comparison::AtMost,
+        ">" => Comparison::Greater,
+        ">=" => Comparison::AtLeast,
+        "exists" => {
+            let exists = value.as_bool().map(JsonTest::Exists);
+            return exists.ok_or_else(|| "`exists` is true or false; write one of them".to_owned());
+        }
+        text_test => {
+            let text = value.as_str();
+            let text = text.ok_or_else(|| format!("`{text_test}` needs text in quotes; add it"))?;
+            return match text_test {
+                "contains" => Ok(JsonTest::Contains(text.to_owned())),
+                _ => pattern(text).map(JsonTest::Regex),
+            };
+        }
+    };
+    let number = match value {
+        Value::Integer(number) => Some(number as f64),
+        Value::Float(number) if number.is_finite() => Some(number),
+        _ => None,
+    };
+    number
+        .map(|number| JsonTest::Compares(comparison, number))
+        .ok_or_else(|| format!("{operator:?} compares numbers; write {{ {operator:?} = 5 }}"))
+}
+
+/// What to write for a text such as `> 0`, which would be compared for equality.
+fn written_comparison(text: &str) -> Option<String> {
+    let operator = OPERATORS[..6]
+        .iter()
+        .find(|operator| text.starts_with(**operator))?;
+    let rest = text.get(operator.len()..)?.trim();
+    let is_bare = rest.parse::<f64>().is_ok() || ["true", "false"].contains(&rest);
+    let is_equality = ["==", "!="].contains(operator);
+    if rest.is_empty() || !is_bare && !is_equality {
+        return None;
+    }
+    let operand = if is_bare {
+        rest.to_owned()
+    } else {
+        habits::quoted(rest.trim_matches('"'))
+    };
+    Some(format!(
+        "a text is compared for equality; write {{ {operator:?} = {operand} }}, or \
+         {{ \"==\" = {} }} for this text",
+        habits::quoted(text)
+    ))
 }
 
 /// Flags of patterns between slashes. Other texts after a slash are parts of a path.

@@ -16,13 +16,7 @@ checked! {
     Location(String) from String, |text| name(text, 64);
 
     /// A target's name. Names in parentheses, such as `(heartbeat)`, are reserved.
-    TargetNameText(String) from String, |text: String| {
-        if text.starts_with('(') {
-            let message = "starts with a parenthesis, which is reserved; choose another name";
-            return Err(message.to_owned());
-        }
-        name(text, 128)
-    };
+    TargetNameText(String) from String, check_target_name;
 
     /// The value of a label.
     LabelText(String) from Value, |value| match value {
@@ -68,10 +62,10 @@ checked! {
     };
 
     /// An `http` or `https` URL, parsed.
-    HttpUrl(Url) from String, |text: String| http_url(&text);
+    HttpUrl(Url) from String, |text: String| parse_url(&text);
 
     /// An `http` or `https` URL, kept as the text that was written.
-    EndpointUrl(String) from String, |text: String| http_url(&text).map(|_| text);
+    EndpointUrl(String) from String, |text: String| parse_url(&text).map(|_| text);
 
     /// A CloudWatch namespace: at most 255 ASCII characters, without the prefix reserved by AWS.
     Namespace(String) from String, |text| {
@@ -251,9 +245,18 @@ fn is_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
+/// Checks a target's name.
+pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, String> {
+    if text.starts_with('(') {
+        let message = "starts with a parenthesis, which is reserved; choose another name";
+        return Err(message.to_owned());
+    }
+    name(text, 128)
+}
+
 /// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could
 /// contain a password.
-fn http_url(text: &str) -> Result<Url, String> {
+pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(error) => {
@@ -322,7 +325,7 @@ mod tests {
             "https://shop:hunter2@exa mple/",
             "shop:hunter2@example.com",
         ] {
-            let error = http_url(wrong).expect_err(wrong);
+            let error = parse_url(wrong).expect_err(wrong);
             assert!(!error.contains("hunter2"), "{error}");
         }
     }

@@ -28,9 +28,9 @@ pub(in crate::io::config) type AnyDuration = BoundedDuration<0, YEAR>;
 /// A duration other than zero.
 pub(in crate::io::config) type PositiveDuration = BoundedDuration<1, YEAR>;
 
-/// The time between two probes of a target, from a second to a day. Shorter is load rather than
+/// The time between two probes of a target, from 100 ms to a day. Shorter is load rather than
 /// monitoring; longer could never raise an alarm, which looks back at most a day.
-pub(in crate::io::config) type Interval = BoundedDuration<1_000_000_000, DAY>;
+pub(in crate::io::config) type Interval = BoundedDuration<100_000_000, DAY>;
 
 /// The time until evidence is read, at most a day. CloudWatch keeps one-minute values for fifteen
 /// days, and a request is held in memory meanwhile, so a longer wait has no use.
@@ -105,6 +105,7 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
 /// Formats a bound in its largest unit.
 fn shown(bound: Duration) -> String {
     match bound.as_secs() {
+        0 => habits::shown(bound),
         seconds if seconds % DAY == 0 => format!("{}d", seconds / DAY),
         seconds if seconds % HOUR == 0 => format!("{}h", seconds / HOUR),
         seconds => format!("{seconds}s"),

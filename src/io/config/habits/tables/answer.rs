@@ -115,11 +115,31 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
         "body",
         form::body_contains,
     ),
+    key(
+        "failifbodymatchesregexp invertedregex bodynotmatches reversecontentmatch forbiddenregex \
+         notregexp notmatches",
+        "expect",
+        "body",
+        form::body_not_regex,
+    ),
+    key(
+        "notkeyword invertkeyword notcontain doesnotcontain bodynotcontains excludes forbidden \
+         absent notcontaining",
+        "expect",
+        "body",
+        form::body_not_contains,
+    ),
+    key(
+        "failifheadermatches forbiddenheaders",
+        "expect",
+        "headers",
+        header::negated_tests,
+    ),
     text(
         "jsonpath jsonquery expectedvalue failifbodyjsonmatchescel \
          failifbodyjsonnotmatchescel jmespath",
         "write `body = { json = { \"PATH\" = VALUE } }` in [{t}.expect], such as \
-         `{ \"items[0].status\" = \"UP\" }`",
+         `{ \"items[0].status\" = \"UP\" }` or `{ \"count\" = { \">\" = 0 } }`",
     ),
     key(
         "failifheadernotmatches expectedheaders responseheaders expectheaders \
