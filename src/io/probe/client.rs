@@ -21,7 +21,7 @@ use crate::model::observation::{Phase, TlsFacts};
 use crate::model::target::{IpVersion, Target, TlsSettings};
 
 /// The user agent of a probe.
-const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
 /// Maximum number of response headers, which bounds memory.
 const MAX_HEADERS: usize = 200;
 /// Maximum size of an HTTP/2 header list, in bytes.

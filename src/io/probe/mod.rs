@@ -2,8 +2,8 @@
 //!
 //! Reading order: `http` (the hops of a probe), `stopwatch` (time per phase), `client` and `tls`
 //! (shared clients that record handshakes), `resolve` and `address` (allowed addresses),
-//! `redirect`, `auth`, `redact` (removes echoed credentials), `classify` (fault kinds) and
-//! `control_request`. A probe always returns an observation; errors are part of it. `domain`
+//! `redirect`, `auth`, `redact` (removes echoed credentials), `classify` (fault kinds),
+//! `control_request` and `follow_up` (requests beside the probes). A probe always returns an observation; errors are part of it. `domain`
 //! decides whether a response meets the expectations.
 
 mod address;
@@ -12,6 +12,7 @@ pub mod certificate;
 mod classify;
 mod client;
 mod control_request;
+mod follow_up;
 mod http;
 mod redact;
 mod redirect;
