@@ -35,6 +35,31 @@ pub struct Observation {
     pub remote: Option<SocketAddr>,
     /// TLS details of the last hop that reached the handshake.
     pub tls: Option<TlsFacts>,
+    /// TLS details of the hops before the last one, in order.
+    pub earlier_tls: Vec<EarlierTls>,
+    /// Addresses that did not accept a connection although another address of the name did.
+    pub dead_addresses: Vec<DeadAddress>,
+    /// Number of reused connections that ended before the response began, after which the request
+    /// was sent again on a new connection.
+    pub replaced_connections: u32,
+}
+
+/// TLS details of a redirect hop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarlierTls {
+    /// The host that the hop connected to.
+    pub host: String,
+    /// The details of its handshake.
+    pub tls: TlsFacts,
+}
+
+/// An address that did not accept a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadAddress {
+    /// The address and port.
+    pub address: SocketAddr,
+    /// The error, or the time without an answer.
+    pub reason: String,
 }
 
 /// Time per phase. `None`: the phase was not reached, not needed (reused connection, IP
@@ -85,7 +110,7 @@ text_enum! {
     /// Kinds of fault, distinguished by error type and not by message.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum FaultKind {
-        /// NXDOMAIN, or the name has no address record of a usable type.
+        /// NXDOMAIN: the name, or the name that it is an alias of, does not exist.
         NameNotFound = "name-not-found",
         /// The resolver failed: SERVFAIL, REFUSED or no response.
         ResolverFailure = "resolver-failure",
@@ -107,7 +132,7 @@ text_enum! {
         CertificateNameMismatch = "certificate-name-mismatch",
         /// The certificate has no chain to a trusted root.
         CertificateUntrusted = "certificate-untrusted",
-        /// Any other handshake failure, such as an alert or no common version.
+        /// Any other handshake failure, such as an alert without a kind of its own.
         TlsHandshake = "tls-handshake",
         /// The body ended before its announced length.
         Truncated = "truncated",
@@ -127,6 +152,18 @@ text_enum! {
         Credentials = "credentials",
         /// A local error: no file descriptor, port or memory, or a panic.
         Local = "local",
+        /// Client and server support no common TLS version or cipher.
+        TlsVersion = "tls-version",
+        /// The server requires a client certificate and got none, or not an acceptable one.
+        ClientCertificateRequired = "client-certificate-required",
+        /// The server answered the TLS handshake in plain HTTP.
+        PlainHttp = "plain-http",
+        /// The certificate has been revoked.
+        CertificateRevoked = "certificate-revoked",
+        /// The name exists, but has no address record of a usable type.
+        NoAddress = "no-address",
+        /// No server of the resolver could be reached.
+        ResolverUnreachable = "resolver-unreachable",
     }
 }
 
@@ -169,6 +206,10 @@ pub struct TlsFacts {
     pub version: Option<String>,
     /// The presented chain, leaf first.
     pub chain: Vec<Certificate>,
+    /// When the verified path to a trusted root expires, the root included; `None` if
+    /// verification failed or is unknown. The chain may contain certificates that the path does
+    /// not need.
+    pub path_expiry: Option<Timestamp>,
 }
 
 /// One certificate of the presented chain.
@@ -212,6 +253,16 @@ impl Phases {
     }
 }
 
+impl TlsFacts {
+    /// When a client stops accepting the server: when the verified path expires or, if it is
+    /// unknown, the first certificate of the presented chain.
+    #[must_use]
+    pub fn expiry(&self) -> Option<Timestamp> {
+        let presented = self.chain.iter().map(|certificate| certificate.not_after);
+        self.path_expiry.or_else(|| presented.min())
+    }
+}
+
 impl HttpVersion {
     /// The version as a number, as `probe_http_version` gives it.
     #[must_use]
@@ -250,6 +301,9 @@ impl Observation {
             final_url: url.to_owned(),
             remote: None,
             tls: None,
+            earlier_tls: Vec::new(),
+            dead_addresses: Vec::new(),
+            replaced_connections: 0,
         }
     }
 
@@ -289,7 +343,7 @@ impl Observation {
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
-    /// When the first certificate of the chain expires.
+    /// When the first certificate of the presented chain of the last hop expires.
     #[must_use]
     pub fn earliest_expiry(&self) -> Option<Timestamp> {
         let chain = &self.tls.as_ref()?.chain;

@@ -67,7 +67,8 @@ pub struct Target {
 pub struct RequestSettings {
     /// The HTTP method.
     pub method: String,
-    /// Headers, sent on the first hop and on redirects within the same origin.
+    /// Headers, sent on the first hop and on redirects within the same origin. A redirect to
+    /// another origin gets only those without a secret.
     pub headers: Vec<(String, HeaderText)>,
     /// The body; may be empty.
     pub body: Arc<[u8]>,
@@ -77,6 +78,8 @@ pub struct RequestSettings {
     pub ip: IpVersion,
     /// Whether to reuse the connection for the next probe instead of opening a new one.
     pub reuse_connection: bool,
+    /// Whether redirects of one probe get the cookies that its earlier responses have set.
+    pub cookies: bool,
     /// URL of an `http` or `https` proxy.
     pub proxy: Option<Url>,
     /// Maximum size of the decompressed body that is kept, in bytes. The rest is read and
@@ -320,6 +323,7 @@ impl Default for RequestSettings {
             max_redirects: 5,
             ip: IpVersion::Any,
             reuse_connection: false,
+            cookies: true,
             proxy: None,
             body_limit: 64 * 1024,
             allow_addresses: Vec::new(),

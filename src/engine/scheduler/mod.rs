@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::lateness::Lateness;
@@ -62,9 +62,17 @@ pub struct Scheduler<P> {
     lateness: Arc<Lateness>,
     schedule: Schedule,
     running: JoinSet<()>,
-    /// The target and start time of each running task, to report its end or its panic.
-    probes: HashMap<Id, (Arc<Target>, Timestamp)>,
+    /// The running tasks, to report their end or their panic.
+    probes: HashMap<Id, RunningProbe>,
     max_in_flight: usize,
+}
+
+/// A running probe.
+#[derive(Debug)]
+struct RunningProbe {
+    target: Arc<Target>,
+    started: Timestamp,
+    task: AbortHandle,
 }
 
 /// Maximum time for which the scheduler sleeps, if no probe is scheduled.
@@ -100,6 +108,7 @@ impl<P: Probe> Scheduler<P> {
                 command = commands.recv() => match command {
                     Some(Command::Configure(targets, max_in_flight)) => {
                         self.max_in_flight = max_in_flight;
+                        self.abort_moved(&targets);
                         let now = self.now();
                         self.schedule.configure(&targets, now);
                     }
@@ -126,6 +135,24 @@ impl<P: Probe> Scheduler<P> {
 
     fn now(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    /// Aborts running probes of URLs that are no longer configured: a probe that waits for the old
+    /// URL would delay the first probe of the new one.
+    fn abort_moved(&self, targets: &[Arc<Target>]) {
+        if self.probes.is_empty() {
+            return;
+        }
+        let urls: HashMap<_, _> = targets
+            .iter()
+            .map(|target| (&target.name, &target.url))
+            .collect();
+        for running in self.probes.values() {
+            let url = urls.get(&running.target.name);
+            if url.is_some_and(|url| **url != running.target.url) {
+                running.task.abort();
+            }
+        }
     }
 
     /// Starts the probes that are due. Fails if the receiver of events was dropped.
@@ -166,7 +193,14 @@ impl<P: Probe> Scheduler<P> {
             // Fails only while the daemon stops.
             let _ = emissions.send(observed).await;
         });
-        self.probes.insert(task.id(), (target, Timestamp::now()));
+        let id = task.id();
+        let started = Timestamp::now();
+        let running = RunningProbe {
+            target,
+            started,
+            task,
+        };
+        self.probes.insert(id, running);
         self.count_in_flight();
     }
 
@@ -176,7 +210,10 @@ impl<P: Probe> Scheduler<P> {
             Err(error) => error.id(),
         };
         self.count_in_flight();
-        let Some((target, started)) = self.probes.remove(&id) else {
+        let Some(RunningProbe {
+            target, started, ..
+        }) = self.probes.remove(&id)
+        else {
             return;
         };
         let now = self.now();
@@ -335,6 +372,19 @@ mod tests {
         let again = Command::LookAgain(TargetName::new("a"), Duration::from_secs(10));
         running.commands.send(again).await.unwrap();
         assert_eq!(running.within(12).await, ["a ok"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_url_is_probed_at_once_although_a_probe_of_the_old_one_runs() {
+        let old = target("a", 600);
+        let mut running = start(&[Arc::clone(&old)], 100, 1).await;
+        assert!(running.within(10).await.is_empty());
+        let mut new = Target::clone(&old);
+        new.url = "http://localhost/new".parse().unwrap();
+        let configure = Command::Configure(vec![Arc::new(new)], 1);
+        running.commands.send(configure).await.unwrap();
+        assert_eq!(running.within(102).await, ["a ok"]);
+        assert!(running.within(300).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,8 +4,7 @@
 //! They differ from a probe in a suffix of the user agent, so that access logs can tell them
 //! apart, and use a new connection. What a response means is left to `domain::follow_up`.
 
-use super::Prober;
-use super::client::USER_AGENT;
+use super::{Prober, USER_AGENT};
 use crate::domain::follow_up::{FollowUp, FollowUpKind, ask};
 use crate::model::observation::Observation;
 use crate::model::secret::Secret;

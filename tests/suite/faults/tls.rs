@@ -121,7 +121,7 @@ async fn frames() -> Vec<FaultCase> {
         // DATA on stream 0 is forbidden.
         (
             "HTTP/2: a forbidden frame",
-            "unexplained",
+            "response-malformed",
             &[0, 0, 1, 0, 0, 0, 0, 0, 0, 65],
         ),
         ("HTTP/2: closed without an answer", "connection-reset", &[]),

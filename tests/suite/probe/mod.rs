@@ -1,5 +1,12 @@
 //! Tests the probe against loopback sockets that fail in every way it must distinguish.
 
+mod addresses;
+mod bodies;
+mod certificates;
 mod faults;
 mod http;
+mod names;
+mod proxies;
+mod redirects;
+mod reuse;
 mod tls;

@@ -147,6 +147,14 @@ pub(super) const FAMILIES: &[Family] = &[
             latest(writer, series, expiry);
         },
     ),
+    gauge(
+        "probe_ssl_last_chain_expiry_timestamp_seconds",
+        "Expiry of the verified certificate path that is valid longest, as a Unix timestamp.",
+        |writer, series| {
+            let expiry = |probe: &LatestProbe| probe.path_expiry.map(|at| at.as_second());
+            latest(writer, series, expiry);
+        },
+    ),
     family(
         "probe_tls_version_info",
         Kind::Gauge,
@@ -175,6 +183,13 @@ pub(super) const FAMILIES: &[Family] = &[
         &["cause"],
         "Failed probes by probable cause, each probe diagnosed on its own.",
         failures,
+    ),
+    family(
+        "probecause_replaced_connections_total",
+        Kind::Counter,
+        &[],
+        "Reused connections that ended before a response began and were replaced by new ones.",
+        |writer, series| writer.sample(series.labels(), series.replaced_connections),
     ),
     family(
         "probecause_missed_total",
