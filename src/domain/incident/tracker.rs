@@ -183,7 +183,10 @@ impl Incidents {
         let revises = match (is_layer_cause(&known.cause), by_layers) {
             (true, true) => moved || verdict.certainty > known.certainty,
             (true, false) => true,
-            (false, true) if is_layer_cause(&verdict.cause) => known.certainty < Certainty::Likely,
+            (false, true) if is_layer_cause(&verdict.cause) => {
+                // A request to the front door may have made another cause likely meanwhile.
+                known.cause == outside.cause || known.certainty < Certainty::Likely
+            }
             (false, true) => !is_same(&known, verdict) && !is_weaker(&known, verdict),
             (false, false) => false,
         };

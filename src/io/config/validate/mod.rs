@@ -12,6 +12,7 @@ mod daemon;
 mod destination;
 mod evidence;
 mod expect;
+mod layer;
 mod maintenance;
 mod request;
 mod secret;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{alarm, auth, aws, expect, request, tls};
+use super::{alarm, auth, aws, expect, layer, request, tls};
 use crate::io::config::table::Table;
 use crate::io::config::value::number::Bounded;
 use crate::io::config::value::text::{HttpUrl, TargetNameText, check_label};
@@ -15,7 +15,7 @@ use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
 /// The keys of `[[target]]`. `[defaults]` has all of them except the first two.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "url",
     "labels",
@@ -30,6 +30,8 @@ pub(super) const KEYS: [&str; 14] = [
     "aws",
     "alarm",
     "cloudwatch",
+    "layer",
+    "ask_for_cause",
 ];
 
 /// Maximum number of consecutive failures or successes that change the health of a target. More
@@ -95,6 +97,8 @@ fn read_tables(
     target.auth = table.find("auth").and_then(|value| auth::read(&value));
     aws::read(&table.table("aws", &aws::KEYS), &mut target.aws);
     alarm::read(table, &mut target, cloudwatch);
+    layer::read(table, &mut target);
+    table.set::<bool>("ask_for_cause", &mut target.ask_for_cause);
     compare_times(table, &target);
     Some(target)
 }
