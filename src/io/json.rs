@@ -62,6 +62,8 @@ struct ResultObject<'a> {
     url: Cow<'a, str>,
     remote: Option<String>,
     own_lag_seconds: Option<f64>,
+    layers: Vec<Value>,
+    broken_layer: Option<&'a str>,
 }
 
 /// A target of the API: the result object of its latest probe, then the target's state.
@@ -120,6 +122,11 @@ impl<'a> ResultObject<'a> {
         self.next = &verdict.next;
         self.title = Some(&verdict.title);
     }
+
+    fn set_layers(&mut self, incident: &'a Incident) {
+        self.layers = layers(incident);
+        self.broken_layer = broken_layer(incident);
+    }
 }
 
 /// The result object of one probe or transcript.
@@ -148,6 +155,7 @@ pub fn target(report: &Report) -> Value {
         && report.diagnosis.outcome != Outcome::Passed
     {
         result.set_verdict(&incident.verdict);
+        result.set_layers(incident);
         if !incident.evidence.is_empty() {
             result.evidence = incident.evidence.iter().map(evidence).collect();
         }
@@ -183,6 +191,7 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident
         object.result.set_verdict(&incident.verdict);
         object.result.evidence = incident.evidence.iter().map(evidence).collect();
         object.result.incident_id = Some(incident.id.as_str());
+        object.result.set_layers(incident);
         object.health = kept.health.as_str();
         object.since = Some(time(kept.since));
         object.probable_cause = Some(incident.verdict.cause.as_str());
@@ -219,7 +228,28 @@ pub fn incident(incident: &Incident) -> Value {
         "also": incident.also.iter().map(CauseId::as_str).collect::<Vec<_>>(),
         "evidence": incident.evidence.iter().map(evidence).collect::<Vec<_>>(),
         "next": incident.verdict.next,
+        "layers": layers(incident),
+        "broken_layer": broken_layer(incident),
     })
+}
+
+/// The states of the layers, outermost first; empty if no request was made through one.
+fn layers(incident: &Incident) -> Vec<Value> {
+    let results = incident.layers.iter().flat_map(|found| &found.results);
+    results
+        .map(|one| {
+            json!({
+                "name": one.name,
+                "state": one.state.as_str(),
+                "detail": one.detail,
+            })
+        })
+        .collect()
+}
+
+/// The layer at which requests fail; `None` if it is unknown.
+fn broken_layer(incident: &Incident) -> Option<&str> {
+    Some(incident.layers.as_deref()?.broken()?.name)
 }
 
 fn candidates(verdict: &Verdict) -> Vec<Value> {

@@ -4,6 +4,7 @@
 
 pub mod cause;
 pub mod hash;
+pub mod host_port;
 pub mod observation;
 pub mod scope;
 pub mod secret;

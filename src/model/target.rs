@@ -12,6 +12,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::model::hash::fnv1a;
+use crate::model::host_port::{HostPort, Layer};
 use crate::model::secret::Secret;
 
 pub use super::target_aws::{Authorizer, AwsDeclarations, Integration};
@@ -57,6 +58,11 @@ pub struct Target {
     pub alarm: AlarmSettings,
     /// The CloudWatch metrics of this target.
     pub cloudwatch: TargetCloudWatch,
+    /// Ways past the outer hops, the outermost first.
+    pub layers: Vec<Layer>,
+    /// Whether a confirmed failure may be followed by one request that asks the front door for
+    /// the cause.
+    pub ask_for_cause: bool,
 }
 
 /// The request of a probe.
@@ -84,6 +90,9 @@ pub struct RequestSettings {
     pub body_limit: usize,
     /// Link-local and metadata addresses that this target is allowed to connect to.
     pub allow_addresses: Vec<IpAddr>,
+    /// Where TCP connections lead instead of to the host and port of the URL. Redirects to
+    /// another host or port are not affected.
+    pub connect_to: Option<HostPort>,
 }
 
 /// The value of a configured header.
@@ -220,6 +229,8 @@ impl Target {
             aws: AwsDeclarations::default(),
             alarm: AlarmSettings::default(),
             cloudwatch: TargetCloudWatch::default(),
+            layers: Vec::new(),
+            ask_for_cause: true,
         }
     }
 
@@ -230,7 +241,13 @@ impl Target {
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;
         let sent = (&request.method, &request.headers, &request.proxy);
-        let connection = (request.max_redirects, request.ip, request.reuse_connection);
+        let way = request.connect_to.as_ref().map(ToString::to_string);
+        let connection = (
+            request.max_redirects,
+            request.ip,
+            request.reuse_connection,
+            way,
+        );
         // Secrets are redacted in `Debug`, so a new password does not change the fingerprint.
         let all = (sent, connection, &self.auth, &self.aws);
         let Self { url, timeout, .. } = self;
@@ -252,6 +269,7 @@ impl Default for RequestSettings {
             proxy: None,
             body_limit: 64 * 1024,
             allow_addresses: Vec::new(),
+            connect_to: None,
         }
     }
 }

@@ -59,6 +59,8 @@ mod front_doors;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod metrics_promtool;

@@ -228,6 +228,22 @@ pub const CATALOG: &[FactInfo] = facts! {
     "api.count": Number => "sum of the API's `Count`";
     "api.server_errors": Number => "sum of `5xx` or `5XXError`";
     "api.integration_latency_max": Number => "maximum of `IntegrationLatency`, in seconds";
+    // Learned from requests that followed a confirmed failure.
+    "layer.broken": Text =>
+        "name of the outermost layer that fails while the next one in answers, or else of the innermost layer if all fail; absent if the requests through the layers show neither";
+    "layer.next": Word(&["ok", "none"]) =>
+        "what is behind `layer.broken`: a layer that answers (`ok`), or none, because it is the innermost";
+    "layer.repeated": Word(YES_NO) =>
+        "whether each request through a layer was made twice, with the same result";
+    "layer.*": Word(&["ok", "failing", "not-testable"]) =>
+        "result of the requests through a layer, by its name; `layer.front` is the way through the target's own URL";
+    "asked.answered": Word(&["yes"]) =>
+        "`yes` if the facts are those of a request that asked the front door for the cause";
+    "asked.error_code": Text => "error code that Cloudflare gave when asked";
+    "asked.error_category": Text => "category of the error that Cloudflare gave when asked";
+    "asked.azure_error": Text => "error that Azure Front Door gave when asked";
+    "asked.azure_origin_status": Text =>
+        "status that Azure Front Door got from the origin, when asked";
 };
 
 /// The definition of the fact with this name; `None` if there is none.

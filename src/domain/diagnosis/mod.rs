@@ -12,6 +12,7 @@ pub mod condition;
 pub mod context;
 mod embedded;
 pub mod fact;
+mod follow_up;
 pub mod front_door;
 pub mod gateway_made;
 mod gather;

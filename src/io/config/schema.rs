@@ -40,7 +40,12 @@ pub(super) const TARGET: &[&str] = &[
     "aws",
     "alarm",
     "cloudwatch",
+    "layer",
+    "ask_for_cause",
 ];
+
+/// The keys of `[[target.layer]]`.
+pub(super) const LAYER: &[&str] = &["name", "connect_to"];
 
 /// The keys of `[target.request]`.
 pub(super) const REQUEST: &[&str] = &[

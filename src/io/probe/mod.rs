@@ -3,7 +3,8 @@
 //! Reading order: `http` (the hops of a probe), `exchange` (one request), `connection` (opens and
 //! keeps connections), `stopwatch` (time per phase), `request`, `redirect`, `cookies`, `auth`,
 //! `coding` (decodes bodies), `proxy_answer`, `redact` (removes echoed credentials), `classify`
-//! (fault kinds) and `control_request`. A probe always returns an observation; errors are part of it. `domain`
+//! (fault kinds), `control_request` and `follow_up` (requests beside the probes). A probe always
+//! returns an observation; errors are part of it. `domain`
 //! decides whether a response meets the expectations.
 
 mod auth;
@@ -14,6 +15,7 @@ mod connection;
 mod control_request;
 mod cookies;
 mod exchange;
+mod follow_up;
 mod http;
 mod proxy_answer;
 mod redact;

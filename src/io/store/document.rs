@@ -14,6 +14,7 @@ use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
 use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::scope::Scope;
@@ -34,6 +35,16 @@ pub(super) struct IncidentDocument {
     history: Vec<RevisionDocument>,
     health: String,
     since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layers: Option<LayersDocument>,
+}
+
+/// What the layers of a target showed; each layer as its name, state and detail.
+#[derive(Serialize, Deserialize)]
+struct LayersDocument {
+    at: Timestamp,
+    results: Vec<(String, String, String)>,
+    repeated: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,7 +117,40 @@ impl From<&StoredIncident> for IncidentDocument {
             history: history.collect(),
             health: kept.health.as_str().to_owned(),
             since: kept.since,
+            layers: incident.layers.as_deref().map(LayersDocument::from),
         }
+    }
+}
+
+impl From<&LayerFindings> for LayersDocument {
+    fn from(findings: &LayerFindings) -> Self {
+        let results = findings.results.iter().map(|one| {
+            let state = one.state.as_str().to_owned();
+            (one.name.clone(), state, one.detail.clone())
+        });
+        Self {
+            at: findings.at,
+            results: results.collect(),
+            repeated: findings.repeated,
+        }
+    }
+}
+
+impl LayersDocument {
+    fn into_findings(self) -> Option<LayerFindings> {
+        let results = self.results.into_iter().map(|(name, state, detail)| {
+            let state = LayerState::parse(&state)?;
+            Some(LayerResult {
+                name,
+                state,
+                detail,
+            })
+        });
+        Some(LayerFindings {
+            at: self.at,
+            results: results.collect::<Option<_>>()?,
+            repeated: self.repeated,
+        })
     }
 }
 
@@ -150,6 +194,10 @@ impl IncidentDocument {
             opened: self.opened,
             resolved: self.resolved,
             history: history.collect::<Option<_>>()?,
+            layers: self
+                .layers
+                .and_then(LayersDocument::into_findings)
+                .map(Arc::new),
         };
         Some(StoredIncident {
             location: self.location.into(),

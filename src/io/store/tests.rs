@@ -8,6 +8,7 @@ use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
@@ -60,6 +61,15 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
             certainty: Certainty::Possible,
             note: "opened".to_owned(),
         }],
+        layers: Some(Arc::new(LayerFindings {
+            at: at(opened),
+            results: vec![LayerResult {
+                name: "front".to_owned(),
+                state: LayerState::Failing,
+                detail: "status 503".to_owned(),
+            }],
+            repeated: true,
+        })),
     };
     StoredIncident {
         location: "eu-west-1".into(),

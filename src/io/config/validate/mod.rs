@@ -13,6 +13,7 @@ mod destination;
 mod endpoint;
 mod evidence;
 mod expect;
+mod layer;
 mod maintenance;
 mod request;
 mod secret;

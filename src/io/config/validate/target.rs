@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{alarm, auth, aws, endpoint, expect, request, tls};
+use super::{alarm, auth, aws, endpoint, expect, layer, request, tls};
 use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::number::Bounded;
@@ -72,6 +72,8 @@ fn read_tables(table: &Table<'_>, mut target: Target, cloudwatch: &CloudWatchSet
     target.auth = table.find("auth").and_then(|value| auth::read(&value));
     aws::read(&table.table("aws", schema::AWS), &mut target.aws);
     alarm::read(table, &mut target, cloudwatch);
+    layer::read(table, &mut target);
+    table.set::<bool>("ask_for_cause", &mut target.ask_for_cause);
     compare_times(table, &target);
     target
 }

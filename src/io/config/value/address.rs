@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::checked;
+use crate::model::host_port::HostPort;
 
 checked! {
     /// An IP address with a port, to listen on.
@@ -17,6 +18,9 @@ checked! {
             format!("{text:?} is not an IP address; write \"1.1.1.1\" or \"1.1.1.1:53\"")
         })
     };
+
+    /// A host, by name or address, with a port.
+    ConnectTo(HostPort) from String, |text: String| HostPort::parse(&text);
 
     /// An IP address without a port.
     Address(IpAddr) from String, |text: String| text.parse().map_err(|_| {

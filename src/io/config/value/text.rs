@@ -7,6 +7,7 @@ use url::Url;
 use super::checked;
 use crate::io::config::habits;
 use crate::io::config::wording::alternatives;
+use crate::model::host_port::FRONT;
 use crate::model::settings::{DriftPolicy, LogFormat};
 use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
 
@@ -25,6 +26,18 @@ checked! {
             "the value of a label is text; write \"{value}\""
         )),
         _ => Err("the value of a label is text; write \"text\"".to_owned()),
+    };
+
+    /// The name of a layer: a part of a fact's name.
+    LayerName(String) from String, |text: String| {
+        let text = name(text, 32)?;
+        if RESERVED_LAYERS.contains(&text.as_str()) {
+            return Err(format!("the layer name {text:?} is reserved; choose another name"));
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let valid = text.chars().all(allowed);
+        let example = "letters, digits, hyphens and underscores, such as \"origin\"";
+        valid_or(valid, text, "a layer name", example)
     };
 
     /// The name of a maintenance window. The page shows it.
@@ -171,6 +184,9 @@ checked! {
         choice(&text, &CloudWatchMetric::ALL.map(|metric| (metric.as_str(), metric)))
     };
 }
+
+/// Names that the facts about layers use themselves.
+const RESERVED_LAYERS: [&str; 4] = [FRONT, "broken", "next", "repeated"];
 
 /// Names of labels that the metrics use themselves.
 const RESERVED_LABELS: [&str; 12] = [

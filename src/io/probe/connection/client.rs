@@ -11,18 +11,20 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
-use url::Url;
+use url::{Host, Url};
 
+use super::Connection;
+use super::connect_to::{self, ConnectTo, endpoint};
 use super::pool::Pool;
 use super::proxy::Proxy;
 use super::race;
 use super::resolve::Resolvers;
 use super::stream::{ByteStream, RecordedStream};
 use super::tls::{Alpn, TlsClient};
-use super::{Connection, address};
 use crate::io::probe::classify;
 use crate::io::probe::stopwatch::Stopwatch;
-use crate::model::observation::{Fault, Phase};
+use crate::model::host_port::HostPort;
+use crate::model::observation::{Fault, FaultKind, Phase};
 use crate::model::target::{IpVersion, Target, TlsSettings};
 
 /// The clients built so far, at most [`MAX_CLIENTS`] of them unless all are in use.
@@ -37,6 +39,7 @@ pub(in super::super) struct Client {
     proxy: Option<Proxy>,
     ip: IpVersion,
     allowed: Vec<IpAddr>,
+    connect_to: Option<ConnectTo>,
     /// Idle connections; `None` if connections are not reused.
     pool: Option<Pool>,
 }
@@ -49,6 +52,7 @@ struct ClientKey {
     ip: IpVersion,
     reuse: bool,
     allowed: Vec<IpAddr>,
+    connect_to: Option<ConnectTo>,
 }
 
 /// Maximum number of clients kept before unused ones are dropped. It is far more than a
@@ -75,6 +79,7 @@ impl Clients {
             ip: request.ip,
             reuse: request.reuse_connection,
             allowed: request.allow_addresses.clone(),
+            connect_to: ConnectTo::of(target),
         };
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = built.get(&key) {
@@ -88,6 +93,7 @@ impl Clients {
             proxy: key.proxy.as_ref().map(Proxy::new),
             ip: key.ip,
             allowed: key.allowed.clone(),
+            connect_to: key.connect_to.clone(),
             pool: key.reuse.then(Pool::default),
         });
         built.insert(key, Arc::clone(&client));
@@ -128,7 +134,13 @@ impl Client {
         resolvers: &Resolvers,
         watch: &Arc<Stopwatch>,
     ) -> Result<Connection, Fault> {
-        let first = self.proxy.as_ref().map_or(url, |proxy| &proxy.url);
+        let no_host =
+            || classify::resolve(FaultKind::Local, "the URL has no host".to_owned(), false);
+        let endpoint = endpoint(url, self.connect_to.as_ref()).ok_or_else(no_host)?;
+        let first = match &self.proxy {
+            Some(proxy) => connect_to::endpoint(&proxy.url, None).ok_or_else(no_host)?,
+            None => endpoint.clone(),
+        };
         let stream = self.dial(first, resolvers, watch).await?;
         let remote = stream.peer_addr();
         let remote = remote.map_err(|error| classify::connect(&error, self.is_proxied()))?;
@@ -143,7 +155,7 @@ impl Client {
                 stream = Box::new(secured);
             }
             if url.scheme() == "https" {
-                stream = proxy.open_tunnel(stream, &authority(url)).await?;
+                stream = proxy.open_tunnel(stream, &endpoint.to_string()).await?;
             }
         }
         let mut is_http2 = false;
@@ -166,26 +178,26 @@ impl Client {
             .map_err(|error| classify::exchange(&error, Phase::Processing, &record.evidence()))
     }
 
-    /// Opens the TCP connection to a URL's host.
+    /// Opens a TCP connection to a host.
     async fn dial(
         &self,
-        url: &Url,
+        to: HostPort,
         resolvers: &Resolvers,
         watch: &Stopwatch,
     ) -> Result<TcpStream, Fault> {
         let proxied = self.is_proxied();
-        let addresses = match address::literal_address(url) {
-            Some(literal) => vec![literal],
-            None => {
+        let addresses = match to.host {
+            Host::Ipv4(literal) => vec![literal.into()],
+            Host::Ipv6(literal) => vec![literal.into()],
+            Host::Domain(host) => {
                 watch.enter(Phase::Resolve);
-                let host = url.host_str().unwrap_or_default();
-                let found = resolvers.addresses(host, self.ip, &self.allowed).await;
+                let found = resolvers.addresses(&host, self.ip, &self.allowed).await;
                 found
                     .map_err(|error| classify::resolve(error.kind(), error.to_string(), proxied))?
             }
         };
         watch.enter(Phase::Connect);
-        let port = url.port_or_known_default().unwrap_or_default();
+        let port = to.port;
         let addresses: Vec<_> = addresses
             .into_iter()
             .map(|address| SocketAddr::new(address, port))
@@ -212,10 +224,4 @@ fn bare_host(url: &Url) -> &str {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
     bare.unwrap_or(host)
-}
-
-/// The host and port of a URL, as in a request for a tunnel.
-fn authority(url: &Url) -> String {
-    let port = url.port_or_known_default().unwrap_or_default();
-    format!("{}:{port}", url.host_str().unwrap_or_default())
 }

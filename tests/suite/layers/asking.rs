@@ -1,0 +1,1 @@
+//! Asks a front door for the cause.
