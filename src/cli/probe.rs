@@ -20,6 +20,7 @@ use crate::domain::diagnosis::{Diagnosis, Outcome};
 use crate::io::config;
 use crate::io::json;
 use crate::io::probe::{Prober, Stopwatch};
+use crate::model::host_port::HostPort;
 use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::{HeaderText, Target};
@@ -48,6 +49,9 @@ pub struct Args {
     /// The HTTP method, instead of GET.
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
+    /// Connect to this host and port. Host, server name of TLS and path stay those of the URL.
+    #[arg(long, value_name = "HOST:PORT", value_parser = HostPort::parse)]
+    connect_to: Option<HostPort>,
     /// Send this header. May be repeated.
     #[arg(long = "header", value_name = "K: V", value_parser = header)]
     headers: Vec<(String, String)>,
@@ -144,13 +148,16 @@ fn configured_target(args: &Args) -> Result<(Target, Settings), String> {
     Ok((target, settings))
 }
 
-/// Applies `--timeout`, `--method` and `--header` to a target.
+/// Applies `--timeout`, `--method`, `--connect-to` and `--header` to a target.
 fn apply_options(target: &mut Target, args: &Args) {
     if let Some(timeout) = args.timeout {
         target.timeout = timeout;
     }
     if let Some(method) = &args.method {
         target.request.method.clone_from(method);
+    }
+    if let Some(connect_to) = &args.connect_to {
+        target.request.connect_to = Some(connect_to.clone());
     }
     let headers = args.headers.iter().cloned();
     let headers = headers.map(|(name, value)| (name, HeaderText::Plain(value)));

@@ -76,6 +76,8 @@ struct TargetObject<'a> {
     maintenance: Option<bool>,
     probable_cause: Option<&'a str>,
     labels: &'a BTreeMap<String, String>,
+    /// Whether the probe verifies the certificate of the endpoint.
+    tls_verify: bool,
 }
 
 impl<'a> ResultObject<'a> {
@@ -168,6 +170,7 @@ pub fn target(report: &Report) -> Value {
         maintenance: Some(report.maintenance),
         probable_cause: shown.map(|verdict| verdict.cause.as_str()),
         labels: &report.target.labels,
+        tls_verify: !report.target.tls.accept_any_certificate,
     })
 }
 
@@ -184,6 +187,7 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident
         maintenance: None,
         probable_cause: None,
         labels: &target.labels,
+        tls_verify: !target.tls.accept_any_certificate,
     };
     object.result.location = Some(location);
     if let Some(kept) = resumed {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,8 +83,17 @@ pub struct RequestSettings {
     pub reuse_connection: bool,
     /// Whether redirects of one probe get the cookies that its earlier responses have set.
     pub cookies: bool,
-    /// URL of an `http` or `https` proxy.
+    /// The version of HTTP to use.
+    pub http: HttpChoice,
+    /// The server name of TLS (SNI, and the name to verify) for the URL's own host; `None`: the
+    /// host.
+    pub server_name: Option<String>,
+    /// DNS servers; empty: those of the daemon.
+    pub resolver: Vec<SocketAddr>,
+    /// URL of a proxy: `http`, `https`, `socks5` or `socks5h`, without credentials.
     pub proxy: Option<Url>,
+    /// Credentials for the proxy.
+    pub proxy_auth: Option<ProxyAuth>,
     /// Maximum size of the decompressed body that is kept, in bytes. The rest is read and
     /// counted until the deadline.
     pub body_limit: usize,
@@ -102,6 +111,27 @@ pub enum HeaderText {
     Plain(String),
     /// A secret value, read from a file or an environment variable.
     Secret(Secret),
+}
+
+/// Which versions of HTTP a probe may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HttpChoice {
+    /// HTTP/2 if the server offers it in the TLS handshake, else HTTP/1.1.
+    #[default]
+    Any,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; without TLS with prior knowledge.
+    Http2,
+}
+
+/// Credentials for a proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProxyAuth {
+    /// The user's name.
+    pub username: String,
+    /// The user's password.
+    pub password: Secret,
 }
 
 /// Which IP versions a probe may use.
@@ -123,6 +153,8 @@ pub struct TlsSettings {
     pub ca: Option<Arc<[u8]>>,
     /// Client certificate for mutual TLS.
     pub identity: Option<TlsIdentity>,
+    /// Whether any certificate is accepted, which makes the endpoint's identity unknown.
+    pub accept_any_certificate: bool,
 }
 
 /// A client certificate with its private key.
@@ -247,6 +279,7 @@ impl Target {
             request.ip,
             request.reuse_connection,
             way,
+            (request.http, &request.server_name, &request.resolver),
         );
         // Secrets are redacted in `Debug`, so a new password does not change the fingerprint.
         let all = (sent, connection, &self.auth, &self.aws);
@@ -266,7 +299,11 @@ impl Default for RequestSettings {
             ip: IpVersion::Any,
             reuse_connection: false,
             cookies: true,
+            http: HttpChoice::Any,
+            server_name: None,
+            resolver: Vec::new(),
             proxy: None,
+            proxy_auth: None,
             body_limit: 64 * 1024,
             allow_addresses: Vec::new(),
             connect_to: None,

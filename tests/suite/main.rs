@@ -17,6 +17,8 @@ mod cloudwatch_replicas;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod config_habits;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 mod dashboards;

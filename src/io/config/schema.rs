@@ -57,13 +57,19 @@ pub(super) const REQUEST: &[&str] = &[
     "ip",
     "reuse_connection",
     "cookies",
+    "connect_to",
+    "host",
+    "server_name",
+    "http",
+    "resolver",
     "proxy",
+    "proxy_auth",
     "body_limit",
     "allow_addresses",
 ];
 
 /// The keys of `[target.tls]`.
-pub(super) const TLS: &[&str] = &["ca_file", "cert_file", "key_file"];
+pub(super) const TLS: &[&str] = &["verify", "ca_file", "cert_file", "key_file"];
 
 /// The keys of `[target.expect]`.
 pub(super) const EXPECT: &[&str] = &[
@@ -207,6 +213,7 @@ pub(super) fn keys(section: &str) -> Option<&'static [&'static str]> {
     match first {
         "" => Some(MAIN),
         "maintenance" => Some(MAINTENANCE),
+        "defaults" if rest.is_empty() => Some(defaults()),
         "target" | "defaults" => {
             let found = OF_TARGET.iter().find(|(table, _)| *table == rest);
             found.map(|(_, keys)| *keys)

@@ -94,7 +94,7 @@ impl Prober {
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
         // This happens before the clock starts: building a new client reads the platform's root
         // certificates, which must not count as time of the endpoint.
-        let client = self.shared.clients.get(target);
+        let client = self.shared.clients.get(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
@@ -111,7 +111,7 @@ impl Prober {
         let fault = match ended {
             Ok(Ok(())) => None,
             Ok(Err(fault)) => Some(fault),
-            Err(_) => Some(self.timed_out(target.timeout, running, watch)),
+            Err(_) => Some(self.timed_out(target, running, watch)),
         };
         // A successful hop has already recorded its handshake.
         if let Some(handshake) = watch.handshake().filter(|_| fault.is_some()) {
@@ -128,11 +128,11 @@ impl Prober {
 
     fn timed_out(
         &self,
-        timeout: Duration,
+        target: &Target,
         running: Option<(Phase, Duration)>,
         watch: &Stopwatch,
     ) -> Fault {
-        let mut detail = format!("timed out after {:.3} s", timeout.as_secs_f64());
+        let mut detail = format!("timed out after {:.3} s", target.timeout.as_secs_f64());
         match running {
             None => detail.push_str(" before the request was sent"),
             Some((phase, time)) => {
@@ -143,7 +143,10 @@ impl Prober {
         let phase = running.map_or(Phase::Resolve, |(phase, _)| phase);
         match phase {
             Phase::Resolve if running.is_some() => {
-                let servers = self.shared.resolvers.servers();
+                let servers = match target.request.resolver.first() {
+                    Some(own) => own.to_string(),
+                    None => self.shared.resolvers.servers(),
+                };
                 detail.push_str(&format!("; the resolver ({servers}) did not answer"));
             }
             Phase::Connect => {

@@ -10,3 +10,4 @@ mod proxies;
 mod redirects;
 mod reuse;
 mod tls;
+mod ways;

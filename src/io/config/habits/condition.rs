@@ -68,21 +68,21 @@ fn body(operator: &str, right: &str) -> Option<String> {
         .and_then(|text| text.strip_suffix(')'));
     match (operator, pattern.map(|pattern| pattern.trim_matches('*'))) {
         ("==", Some(part)) if !part.contains('*') => {
-            Some(format!("body = {{ contains = {} }}", quoted(part)))
+            Some(format!("body.contains = {}", quoted(part)))
         }
         ("==", Some(part)) => {
             let parts: Vec<String> = part.split('*').map(regex::escape).collect();
             Some(format!(
-                "body = {{ regex = {} }}",
+                "body.regex = {}",
                 quoted(&format!("(?s){}", parts.join(".*")))
             ))
         }
         ("!=", Some(part)) if !part.contains('*') => {
-            Some(format!("body = {{ not_contains = {} }}", quoted(part)))
+            Some(format!("body.not_contains = {}", quoted(part)))
         }
         ("==", None) => {
             let whole = format!("^{}$", regex::escape(right));
-            Some(format!("body = {{ regex = {} }}", quoted(&whole)))
+            Some(format!("body.regex = {}", quoted(&whole)))
         }
         _ => None,
     }
@@ -98,10 +98,7 @@ fn json(left: &str, operator: &str, right: &str) -> Option<String> {
         "==" => value,
         operator => format!("{{ \"{operator}\" = {value} }}"),
     };
-    Some(format!(
-        "body = {{ json = {{ {} = {test} }} }}",
-        quoted(path)
-    ))
+    Some(format!("body.json.{} = {test}", quoted(path)))
 }
 
 /// Translates `len([BODY].data) > 0`.
@@ -123,7 +120,7 @@ fn length(left: &str, operator: &str, right: &str) -> Option<String> {
         _ => {
             let filter = format!("{parent}[?length(@.{name}) {operator} {count}]");
             Some(format!(
-                "body = {{ json = {{ {} = {{ exists = true }} }} }}",
+                "body.json.{} = {{ exists = true }}",
                 quoted(&filter)
             ))
         }
@@ -133,9 +130,7 @@ fn length(left: &str, operator: &str, right: &str) -> Option<String> {
 /// The test that a list has an item with this index.
 fn exists(path: &str, index: u64) -> Option<String> {
     let path = quoted(&format!("{path}[{index}]"));
-    Some(format!(
-        "body = {{ json = {{ {path} = {{ exists = true }} }} }}"
-    ))
+    Some(format!("body.json.{path} = {{ exists = true }}"))
 }
 
 /// Translates `has([BODY].data) == true`.
@@ -143,7 +138,7 @@ fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
     let path = left.strip_prefix("has([BODY].")?.strip_suffix(')')?;
     let is_present = (operator == "==") == (right == "true");
     Some(format!(
-        "body = {{ json = {{ {} = {{ exists = {is_present} }} }} }}",
+        "body.json.{} = {{ exists = {is_present} }}",
         quoted(path)
     ))
 }
@@ -175,19 +170,27 @@ mod tests {
             ),
             (
                 "[BODY] == pat(*<h1>Example*)",
-                Some("body = { contains = \"<h1>Example\" }"),
+                Some("body.contains = \"<h1>Example\""),
+            ),
+            ("[BODY] == pat(*a*b*)", Some("body.regex = \"(?s)a.*b\"")),
+            ("[BODY].status == UP", Some("body.json.\"status\" = \"UP\"")),
+            ("[BODY].count == 3", Some("body.json.\"count\" = 3")),
+            ("[BODY].id != 0", Some("body.json.\"id\" = { \"!=\" = 0 }")),
+            (
+                "len([BODY].data) > 0",
+                Some("body.json.\"data[0]\" = { exists = true }"),
             ),
             (
-                "[BODY] == pat(*a*b*)",
-                Some("body = { regex = \"(?s)a.*b\" }"),
+                "len([BODY].data) < 5",
+                Some("body.json.\"$[?length(@.data) < 5]\" = { exists = true }"),
             ),
             (
-                "[BODY].status == UP",
-                Some("body = { json = { \"status\" = \"UP\" } }"),
+                "has([BODY].data) == false",
+                Some("body.json.\"data\" = { exists = false }"),
             ),
             (
-                "[BODY].count == 3",
-                Some("body = { json = { \"count\" = 3 } }"),
+                "[BODY] != pat(*error*)",
+                Some("body.not_contains = \"error\""),
             ),
             ("[DNS_RCODE] == NOERROR", None),
             ("nonsense", None),

@@ -323,3 +323,39 @@ pub(super) fn body_not_regex(value: &Json) -> String {
 pub(super) fn body_not_contains(value: &Json) -> String {
     format!("{{ not_contains = {} }}", text(value))
 }
+
+/// The value of `http` for a version, a list of versions or a switch of HTTP/2.
+pub(super) fn http(value: &Json) -> String {
+    let texts: Vec<String> = match value {
+        Json::Array(items) => items.iter().map(Json::to_string).collect(),
+        Json::Bool(truth) => vec![if *truth { "any" } else { "1.1" }.to_owned()],
+        other => vec![other.to_string()],
+    };
+    let has = |part: &str| texts.iter().any(|text| text.contains(part));
+    quoted(match (has("1.") || has("http1"), has("2")) {
+        (true, false) => "1.1",
+        (false, true) => "2",
+        _ => "any",
+    })
+}
+
+/// A list of DNS servers.
+pub(super) fn dns_servers(value: &Json) -> String {
+    let texts: Vec<&str> = match value {
+        Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),
+        Json::String(text) => text.split([',', ' ']).collect(),
+        _ => Vec::new(),
+    };
+    let bare = texts
+        .iter()
+        .map(|text| text.split("://").last().unwrap_or(text));
+    let is_address = |text: &&str| {
+        text.parse::<std::net::SocketAddr>().is_ok() || text.parse::<std::net::IpAddr>().is_ok()
+    };
+    let servers: Vec<String> = bare.filter(is_address).map(quoted).collect();
+    if servers.is_empty() {
+        "[\"1.1.1.1\"]".to_owned()
+    } else {
+        format!("[{}]", servers.join(", "))
+    }
+}

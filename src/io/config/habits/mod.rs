@@ -233,16 +233,9 @@ fn misplaced(written: Written<'_>) -> Option<String> {
         });
         match tables.as_slice() {
             [] => {}
-            [table] => {
-                let value = match written.value {
-                    Json::String(_) if !is_public(written.key) => "…".to_owned(),
-                    value => form::same(value),
-                };
-                return Some(match value.as_str() {
-                    "…" => format!("move it to {}", written.table(table)),
-                    value => written.instruction(table, written.key, value),
-                });
-            }
+            // A table of another tool has a name like a key here.
+            [table] if is_other_table(written, table) => return None,
+            [table] => return Some(moved(written, table)),
             _ if ["headers", "body"].contains(&written.key) => {
                 let value = if written.key == "body" {
                     form::body(written.value)
@@ -268,7 +261,55 @@ fn misplaced(written: Written<'_>) -> Option<String> {
         .then(|| format!("move it to {}", alternatives(tables.into_iter())))
 }
 
+/// What to do about a key that belongs in another table of the target. Its value is repeated if it
+/// cannot be a secret.
+fn moved(written: Written<'_>, table: &str) -> String {
+    if written.key == "url" {
+        return written.instruction(table, "url", &url(written.value));
+    }
+    let path = [written.owner(), table, written.key];
+    let path: Vec<&str> = path.into_iter().filter(|part| !part.is_empty()).collect();
+    let path = path.join(".");
+    if schema::keys(&path).is_some() {
+        return format!("write the table [{path}]");
+    }
+    let is_shown = match written.value {
+        Json::Object(_) => false,
+        Json::String(_) => is_public(written.key),
+        Json::Array(_) => ["status", "resolver"].contains(&written.key),
+        _ => true,
+    };
+    if is_shown {
+        written.instruction(table, written.key, &form::same(written.value))
+    } else {
+        format!("move it to {}", written.table(table))
+    }
+}
+
+/// Whether the value is a table of another tool, which has the name of a key here.
+fn is_other_table(written: Written<'_>, table: &str) -> bool {
+    let key = written.key;
+    let is_table_here = schema::OF_TARGET
+        .iter()
+        .any(|(name, _)| *name == key && table.is_empty());
+    if is_table_here || !written.value.is_object() {
+        return false;
+    }
+    let habit = find(tables::REQUEST, &normal(key)).or_else(|| find(tables::ANSWER, &normal(key)));
+    habit.is_some_and(|habit| matches!(habit.advice, Advice::Table(_)))
+}
+
 /// Whether a text in a key of this name is never a secret.
 fn is_public(key: &str) -> bool {
-    is_duration(key) || ["method", "ip", "body_limit"].contains(&key)
+    let others = [
+        "method",
+        "ip",
+        "body_limit",
+        "connect_to",
+        "host",
+        "server_name",
+        "http",
+        "name",
+    ];
+    is_duration(key) || others.contains(&key)
 }

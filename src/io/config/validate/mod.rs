@@ -53,14 +53,16 @@ pub(super) fn settings(
 
     let defaults = main.table("defaults", schema::defaults());
     let files = || std::iter::once(main).chain(included);
-    let items = files().flat_map(|file| file.items("target"));
+    let errors = main.place().problems().error_count();
+    let items: Vec<Value<'_>> = files().flat_map(|file| file.items("target")).collect();
+    let is_malformed = main.place().problems().error_count() > errors;
     for misnamed in files().flat_map(misnamed_targets) {
         target::check(&misnamed, &defaults, &settings.cloudwatch);
     }
-    let tables = items.filter_map(|item| item.table(schema::TARGET));
+    let tables = items.iter().filter_map(|item| item.table(schema::TARGET));
     let tables: Vec<_> = tables.map(|table| table.with_defaults(&defaults)).collect();
     if tables.is_empty() {
-        if !may_lack_targets {
+        if !may_lack_targets && !is_malformed {
             main.place().error(NO_TARGET);
         }
         // Without targets, nothing else would report what is wrong with [defaults].

@@ -7,12 +7,18 @@ use std::sync::Arc;
 
 use super::secret;
 use crate::io::config::named_file::read_file;
+use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
-use crate::io::config::value::address::Address;
+use crate::io::config::value::address::{Address, ConnectTo, NameServer};
 use crate::io::config::value::number::{BodyLimit, Bounded};
-use crate::io::config::value::secret::{HeaderText as WrittenHeader, HeaderValue, SECRET_FORM};
-use crate::io::config::value::text::{HttpMethod, HttpUrl, IpVersionWord, check_header_name};
-use crate::model::target::{HeaderText, RequestSettings};
+use crate::io::config::value::secret::{
+    HeaderText as WrittenHeader, HeaderValue, SECRET_FORM, SecretText,
+};
+use crate::io::config::value::text::{
+    HostText, HttpMethod, HttpWord, IpVersionWord, ProxyUrl, ServerNameText, UserName,
+    check_header_name,
+};
+use crate::model::target::{HeaderText, ProxyAuth, RequestSettings};
 
 /// Maximum number of redirects to follow, as in browsers.
 const MAX_REDIRECTS: u32 = 20;
@@ -20,6 +26,9 @@ const MAX_REDIRECTS: u32 = 20;
 /// Maximum size of a request body in bytes. Each target holds its body in memory: enough for any
 /// JSON, too little for a wrong file.
 const MAX_BODY: u64 = 1024 * 1024;
+
+/// Maximum length of a user name and a password of a SOCKS proxy in bytes (RFC 1929).
+const MAX_SOCKS_TEXT: usize = 255;
 
 /// Names of headers that the HTTP library sets itself.
 const FRAMING: [&str; 4] = [
@@ -41,7 +50,14 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<IpVersionWord>("ip", &mut request.ip);
     table.set::<bool>("reuse_connection", &mut request.reuse_connection);
     table.set::<bool>("cookies", &mut request.cookies);
-    table.set::<HttpUrl>("proxy", &mut request.proxy);
+    table.set::<HttpWord>("http", &mut request.http);
+    table.set::<ConnectTo>("connect_to", &mut request.connect_to);
+    table.set::<ServerNameText>("server_name", &mut request.server_name);
+    if let Some(servers) = table.find("resolver") {
+        request.resolver = servers.read_items::<NameServer>();
+    }
+    proxy(table, request);
+    host(table, request);
     table.set::<BodyLimit>("body_limit", &mut request.body_limit);
     if let Some(list) = table.find("allow_addresses") {
         request.allow_addresses = list.read_items::<Address>();
@@ -87,6 +103,47 @@ fn header(name: &str, value: &Value<'_>) -> Option<HeaderText> {
         }
     };
     value.place.check(text)
+}
+
+/// Reads `host`: the `Host` header, which is also the authority of HTTP/2.
+fn host(table: &Table<'_>, request: &mut RequestSettings) {
+    let is_host = |(name, _): &(String, HeaderText)| name.eq_ignore_ascii_case("host");
+    let Some(host) = table.get::<HostText>("host") else {
+        return;
+    };
+    if request.headers.iter().any(is_host) {
+        let message = "is also in `headers`; remove it there";
+        table.place_of("host").error(message);
+    }
+    request
+        .headers
+        .push(("Host".to_owned(), HeaderText::Plain(host)));
+}
+
+/// Reads `proxy` and the credentials for it.
+fn proxy(table: &Table<'_>, request: &mut RequestSettings) {
+    table.set::<ProxyUrl>("proxy", &mut request.proxy);
+    let Some(auth) = table.find("proxy_auth") else {
+        return;
+    };
+    let Some(auth_table) = auth.table(schema::BASIC) else {
+        return;
+    };
+    let username = auth_table.required::<UserName>("username", "username = \"probe\"");
+    let source = auth_table.required::<SecretText>("password", "password = { file = \"PATH\" }");
+    let place = auth_table.place_of("password");
+    let password = source.and_then(|source| place.check(secret::read(&source, &place)));
+    if let (Some(username), Some(password)) = (username, password) {
+        let longest = username.len().max(password.expose().len());
+        if longest > MAX_SOCKS_TEXT {
+            auth.place
+                .error("user or password is longer than 255 bytes; use shorter ones");
+        }
+        request.proxy_auth = Some(ProxyAuth { username, password });
+    }
+    if !table.has("proxy") {
+        auth.place.error("has no proxy; add `proxy`");
+    }
 }
 
 /// Reads `body` or `body_file`. Each of these keys replaces both keys of the defaults.

@@ -1,4 +1,4 @@
-//! Reads `[target.tls]`: certificates and keys in PEM files.
+//! Reads `[target.tls]`: whether certificates are verified, and certificates and keys in PEM files.
 //!
 //! Only the format is checked here. The probe detects untrusted and expired certificates.
 
@@ -18,6 +18,15 @@ const MAX_PEM: u64 = 1024 * 1024;
 
 /// Reads the `tls` table of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
+    if let Some(verify) = table.get::<bool>("verify") {
+        tls.accept_any_certificate = !verify;
+    }
+    if tls.accept_any_certificate {
+        table.place_of("verify").warn(
+            "any certificate is accepted, so the response may come from anybody; trust the right \
+             root with `ca_file` instead",
+        );
+    }
     tls.ca = table
         .find("ca_file")
         .and_then(|file| pem(&file, certificates));

@@ -9,7 +9,9 @@ use crate::io::config::habits;
 use crate::io::config::wording::alternatives;
 use crate::model::host_port::FRONT;
 use crate::model::settings::{DriftPolicy, LogFormat};
-use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
+use crate::model::target::{
+    Authorizer, CloudWatchMetric, HttpChoice, Integration, IpVersion, MissingData,
+};
 
 checked! {
     /// The name of a location. Together with a target's name it fits into an alarm name of 255
@@ -76,6 +78,39 @@ checked! {
 
     /// An `http` or `https` URL, parsed.
     HttpUrl(Url) from String, |text: String| parse_url(&text);
+
+    /// The URL of a proxy.
+    ProxyUrl(Url) from String, |text: String| proxy_url(&text);
+
+    /// The server name of TLS: a host name or an IP address.
+    ServerNameText(String) from String, |text: String| {
+        let valid = rustls_pki_types::ServerName::try_from(text.as_str()).is_ok();
+        valid_or(valid, text, "a server name", "a host name, such as \"example.com\"")
+    };
+
+    /// The value of `request.host`: a host name, possibly with a port.
+    HostText(String) from String, |text: String| {
+        let parsed = Url::parse(&format!("http://{text}/")).ok();
+        let plain = !text.contains(['/', '?', '#', '@']) && http::HeaderValue::from_str(&text).is_ok();
+        let valid = plain && parsed.is_some();
+        valid_or(valid, text, "a host", "a host name, such as \"example.com\"")
+    };
+
+    /// The value of `request.http`.
+    HttpWord(HttpChoice) from Value, |value: Value| {
+        let text = match &value {
+            Value::String(text) => text.to_ascii_lowercase(),
+            other => other.to_string(),
+        };
+        match text.trim_start_matches("http/").trim_start_matches("http") {
+            "any" if value.is_str() => Ok(HttpChoice::Any),
+            "1.1" if text == "1.1" && value.is_str() => Ok(HttpChoice::Http1),
+            "2" if text == "2" && value.is_str() => Ok(HttpChoice::Http2),
+            "1" | "1.1" => Err("not a version of HTTP; write \"1.1\""),
+            "2" | "2.0" => Err("not a version of HTTP; write \"2\""),
+            _ => Err("not a version of HTTP that can be probed; write \"any\", \"1.1\" or \"2\""),
+        }
+    };
 
     /// An `http` or `https` URL, kept as the text that was written.
     EndpointUrl(String) from String, |text: String| parse_url(&text).map(|_| text);
@@ -268,6 +303,33 @@ pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, S
         return Err(message.to_owned());
     }
     name(text, 128)
+}
+
+/// Parses the URL of a proxy. The error never quotes it.
+fn proxy_url(text: &str) -> Result<Url, String> {
+    let refused = |reason: &str| {
+        Err(format!(
+            "{reason}; write \"http://HOST:PORT\", \"https://HOST:PORT\", \"socks5://HOST:PORT\" or, if \
+             the proxy resolves names, \"socks5h://HOST:PORT\""
+        ))
+    };
+    let Ok(url) = Url::parse(text) else {
+        return refused("not the URL of a proxy");
+    };
+    if !["http", "https", "socks5", "socks5h"].contains(&url.scheme()) || !url.has_host() {
+        return refused("not the URL of a proxy that is supported");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "contains credentials; write proxy_auth = { username = \"USER\", password = { env = \
+             \"NAME\" } }"
+                .to_owned(),
+        );
+    }
+    if url.scheme().starts_with("socks") && url.port().is_none() {
+        return refused("has no port");
+    }
+    Ok(url)
 }
 
 /// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could

@@ -37,7 +37,11 @@ pub(super) fn endpoint(url: &Url, connect_to: Option<&ConnectTo>) -> Option<Host
 
 fn of_url(url: &Url) -> Option<HostPort> {
     let host = match url.host()? {
-        Host::Domain(name) => Host::Domain(name.to_owned()),
+        // The URL of a SOCKS proxy keeps an IPv4 address as text.
+        Host::Domain(name) => match name.parse() {
+            Ok(address) => Host::Ipv4(address),
+            Err(_) => Host::Domain(name.to_owned()),
+        },
         Host::Ipv4(address) => Host::Ipv4(address),
         Host::Ipv6(address) => Host::Ipv6(address),
     };

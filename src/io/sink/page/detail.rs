@@ -64,6 +64,7 @@ fn head(view: &TargetView, now: Timestamp) -> Markup {
         }
         p.quiet.url {
             (target.request.method) " " (shown_url(&target.url)) " · every " (humantime::format_duration(target.interval))
+            @if target.tls.accept_any_certificate { " " span.tag { "certificate not verified" } }
             @for (name, value) in &target.labels { " " span.tag { (name) "=" (value) } }
         }
     }

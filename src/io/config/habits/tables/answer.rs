@@ -3,16 +3,39 @@
 use super::{Advice, Habit, key, table, text};
 use crate::io::config::habits::{condition, form, header, status, times};
 
-const BEARER: &str = "write `bearer = { env = \"NAME\" }` or `bearer = { file = \"PATH\" }` in \
-     [{t}.auth], with the token in that variable or file";
-const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"NAME\" } }` or \
-     `password = { file = \"PATH\" }` in [{t}.auth]";
-const SECRET_HEADER: &str = "write `headers = { \"X-Api-Key\" = { env = \"NAME\" } }` or \
-     `{ file = \"PATH\" }` in [{t}.request]";
+const BEARER: &str = "write `bearer = { env = \"NAME\" }` in [{t}.auth] with the token in that \
+     variable, or `bearer = { file = \"PATH\" }`";
+const BASIC: &str = "write `basic = { username = \"USER\", password = { env = \"NAME\" } }` in \
+     [{t}.auth], or a `password = { file = \"PATH\" }`";
+const SECRET_HEADER: &str = "write `headers = { \"X-Api-Key\" = { env = \"NAME\" } }` in \
+     [{t}.request], or `{ file = \"PATH\" }`";
 
 /// Habits of the TLS settings, credentials and expectations of a target.
 pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     // TLS.
+    key(
+        "insecureskipverify insecure ignoretls skipssl skipsslverify skiptlsverify noverify \
+         disablesslvalidation allowinsecure skipverify ignoressl sslnoverify nocheckcertificate k \
+         ignorecertificate ignoresslerrors tlsinsecure allowunsafessl",
+        "tls",
+        "verify",
+        form::inverse,
+    ),
+    key(
+        "verifyssl sslverify verifytls tlsverify verification sslverification rejectunauthorized \
+         verifycertificate certificateverification checkcertificate verifypeer verificationmode \
+         validatecertificate sslcertificateverification",
+        "tls",
+        "verify",
+        form::switch,
+    ),
+    key(
+        "servername sni tlsservername hostnameoverride servernameoverride sslservername \
+         tlshostname",
+        "request",
+        "server_name",
+        form::same,
+    ),
     table(
         "tlsconfig ssl tlsoptions transport certificate",
         "its keys belong in [{t}.tls]",
@@ -173,7 +196,7 @@ pub(in crate::io::config::habits) const ANSWER: &[Habit] = &[
     text(
         "alerts alerting notify notifications notification alertchannels alertsettings \
          receivers contacts webhook slack email alertmanager notificationids",
-        "alert on the Prometheus metrics (see deploy/prometheus), or write \
-         `enabled = true` and `alarm_actions = [\"arn:…\"]` in [cloudwatch]",
+        "alert on the Prometheus metrics (see deploy/prometheus), or on CloudWatch alarms: write the \
+         table [cloudwatch] with `enabled` and `alarm_actions`",
     ),
 ];

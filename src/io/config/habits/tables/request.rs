@@ -16,7 +16,7 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         form::url,
     ),
     text(
-        "host port path scheme metricspath queryparameters params query",
+        "port path scheme metricspath queryparameters params query",
         "write the whole URL, such as `url = \"https://example.com:8443/health?full=1\"`, in \
          [[target]]",
     ),
@@ -189,6 +189,47 @@ pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
         form::ip6,
     ),
     key("ipprotocolfallback", "request", "ip", form::ip_fallback),
+    key(
+        "hostheader vhost virtualhost httphost headerhost authority",
+        "request",
+        "host",
+        form::same,
+    ),
+    key(
+        "httpversion httpversions validhttpversions enablehttp2 http2 http11 http1 forcehttp2 alpn \
+         httpprotocol nohttp2 disablehttp2 http2only http20",
+        "request",
+        "http",
+        form::http,
+    ),
+    text(
+        "http3 enablehttp3 quic http3only",
+        "HTTP/3 cannot be probed; write `http = \"2\"` or `http = \"1.1\"` in [{t}.request], or \
+         remove it",
+    ),
+    text(
+        "resolve connectto connecthost connectip resolveto ipaddress targetip dial overrideip",
+        "write `connect_to = \"HOST:PORT\"` in [{t}.request]; Host, server name and path stay those \
+         of the URL",
+    ),
+    key(
+        "dnsresolver dnsserver dnsservers nameserver nameservers dns dnsresolveserver resolvers \
+         dnsresolvers",
+        "request",
+        "resolver",
+        form::dns_servers,
+    ),
+    text(
+        "socks socksproxy socks5 socks5h socks5hostname socks4 proxysocks5",
+        "write `proxy = \"socks5://HOST:PORT\"`, or `socks5h://` if the proxy resolves names, in \
+         [{t}.request]",
+    ),
+    text(
+        "proxyuser proxypassword proxyusername proxyuserpwd proxypass proxyauthorization \
+         proxycredentials",
+        "write `proxy_auth = { username = \"USER\", password = { env = \"NAME\" } }` in \
+         [{t}.request]",
+    ),
     key(
         "proxyurl httpproxy httpsproxy proxyserver proxyhost",
         "request",
