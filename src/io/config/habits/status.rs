@@ -115,7 +115,7 @@ fn comparison(text: &str) -> Option<Vec<String>> {
 fn range(from: u16, to: u16) -> String {
     if from == to {
         from.to_string()
-    } else if from % 100 == 0 && to == from + 99 {
+    } else if from.is_multiple_of(100) && to == from + 99 {
         format!("\"{}xx\"", from / 100)
     } else {
         format!("\"{from}-{to}\"")
