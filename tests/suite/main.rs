@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod accuracy;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod cloudwatch_destinations;
 #[cfg(test)]
 mod cloudwatch_emulator;
