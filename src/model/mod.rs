@@ -11,5 +11,6 @@ pub mod secret;
 pub mod settings;
 pub mod target;
 mod target_aws;
+mod target_expect;
 mod target_publish;
 pub(crate) mod text_enum;

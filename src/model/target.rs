@@ -16,6 +16,9 @@ use crate::model::host_port::{HostPort, Layer};
 use crate::model::secret::Secret;
 
 pub use super::target_aws::{Authorizer, AwsDeclarations, Integration};
+pub use super::target_expect::{
+    BodyMatch, Comparison, Expectations, JsonPath, JsonTest, Pattern, TextMatch,
+};
 pub use super::target_publish::{
     AlarmSettings, CauseAlarm, CloudWatchMetric, MissingData, TargetCloudWatch,
 };
@@ -33,7 +36,7 @@ pub struct Target {
     pub url: Url,
     /// Additional Prometheus labels; their names are valid and not reserved.
     pub labels: BTreeMap<String, String>,
-    /// Time between two probes; at least one second.
+    /// Time between two probes; at least 100 ms.
     pub interval: Duration,
     /// Deadline of a probe, including all phases and redirect hops.
     pub timeout: Duration,
@@ -131,61 +134,6 @@ pub struct TlsIdentity {
     pub key: Secret,
 }
 
-/// What a healthy response must satisfy; all conditions apply.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Expectations {
-    /// Inclusive ranges of status codes; the status must be in one of them.
-    pub status: Vec<(u16, u16)>,
-    /// Conditions on headers, by lowercase name.
-    pub headers: Vec<(String, TextMatch)>,
-    /// Conditions on the body.
-    pub body: Vec<BodyMatch>,
-    /// A probe that takes longer is degraded (`too-slow`), not failed.
-    pub slower_than: Option<Duration>,
-    /// A certificate with fewer days left makes the probe degraded (`certificate-expiring`).
-    pub certificate_days: Option<u32>,
-}
-
-/// A condition on a header value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TextMatch {
-    /// The value is equal to this text.
-    Equals(String),
-    /// The value contains this text.
-    Contains(String),
-    /// The pattern matches anywhere in the value.
-    Regex(Pattern),
-}
-
-/// A condition on the body.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BodyMatch {
-    /// The body contains this text.
-    Contains(String),
-    /// The pattern matches anywhere in the body.
-    Regex(Pattern),
-    /// A node that the path selects is equal to the value.
-    Json {
-        /// The RFC 9535 path.
-        path: JsonPath,
-        /// The expected value.
-        value: serde_json::Value,
-    },
-}
-
-/// A compiled regular expression. Two are equal if their sources are.
-#[derive(Clone, Debug)]
-pub struct Pattern(pub regex::Regex);
-
-/// A compiled JSON path.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JsonPath {
-    /// The path as written in the configuration, with or without the leading `$.`.
-    pub source: String,
-    /// The compiled path.
-    pub path: serde_json_path::JsonPath,
-}
-
 /// The numbers of consecutive results that change the health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthSettings {
@@ -250,12 +198,6 @@ impl HeaderText {
             Self::Plain(text) => text,
             Self::Secret(secret) => secret.expose(),
         }
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
     }
 }
 

@@ -4,8 +4,9 @@
 //! Rust types.
 
 /// Rewrites a message of the deserializer without the value and without Rust types. Other messages
-/// are only put on one line.
-pub(super) fn without_values(message: &str) -> String {
+/// are only put on one line. `remedy` returns what to write for a type, or nothing for the general
+/// example.
+pub(super) fn without_values(message: &str, remedy: impl Fn(&str) -> Option<String>) -> String {
     let message = message.replace('\n', " ");
     let unexpected = ["invalid type: ", "invalid value: "];
     let Some(rest) = unexpected
@@ -18,7 +19,10 @@ pub(super) fn without_values(message: &str) -> String {
         return "a value of the wrong type".to_owned();
     };
     let kind = found.split([' ', '`', '"']).next().unwrap_or("value");
-    wrong_type(kind, expected)
+    match remedy(expected) {
+        Some(remedy) => format!("a value of the wrong type ({kind}); write {remedy}"),
+        None => wrong_type(kind, expected),
+    }
 }
 
 /// Says that a value has the type `found`, and how to write the type `expected`, which is
@@ -50,7 +54,7 @@ mod tests {
     use super::*;
 
     fn check(serde: &str, ours: &str) {
-        assert_eq!(without_values(serde), ours);
+        assert_eq!(without_values(serde, |_| None), ours);
     }
 
     #[test]

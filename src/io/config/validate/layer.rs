@@ -1,13 +1,11 @@
 //! Reads `[[target.layer]]`: ways past the outer hops of a target.
 
+use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::address::ConnectTo;
 use crate::io::config::value::text::LayerName;
 use crate::model::host_port::Layer;
 use crate::model::target::Target;
-
-/// The keys of `[[target.layer]]`.
-const KEYS: [&str; 2] = ["name", "connect_to"];
 
 /// Maximum number of layers of a target. Each is requested twice in an incident.
 const MAX_LAYERS: usize = 8;
@@ -41,7 +39,7 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target) {
 }
 
 fn layer(item: &Value<'_>) -> Option<Layer> {
-    let table = item.table(&KEYS)?;
+    let table = item.table(schema::LAYER)?;
     let name = table.required::<LayerName>("name", "name = \"origin\"");
     let example = "connect_to = \"origin.internal:443\"";
     let connect_to = table.required::<ConnectTo>("connect_to", example);

@@ -14,21 +14,6 @@ use crate::io::config::value::secret::{HeaderText as WrittenHeader, HeaderValue,
 use crate::io::config::value::text::{HttpMethod, HttpUrl, IpVersionWord, check_header_name};
 use crate::model::target::{HeaderText, RequestSettings};
 
-/// The keys of `[target.request]`.
-pub(super) const KEYS: [&str; 11] = [
-    "method",
-    "headers",
-    "body",
-    "body_file",
-    "max_redirects",
-    "ip",
-    "reuse_connection",
-    "cookies",
-    "proxy",
-    "body_limit",
-    "allow_addresses",
-];
-
 /// Maximum number of redirects to follow, as in browsers.
 const MAX_REDIRECTS: u32 = 20;
 
@@ -78,8 +63,9 @@ fn headers(table: &Table<'_>, request: &mut RequestSettings) {
 }
 
 fn header(name: &str, value: &Value<'_>) -> Option<HeaderText> {
+    let valid = value.place.check(check_header_name(name));
     let written = value.read::<WrittenHeader>()?;
-    value.place.check(check_header_name(name))?;
+    valid?;
     let lower = name.to_ascii_lowercase();
     if FRAMING.contains(&lower.as_str()) {
         let message = "this header is set by the HTTP library; remove it";
@@ -115,7 +101,8 @@ fn body(table: &Table<'_>, request: &mut RequestSettings) {
     if table.has("body") {
         file.place
             .error("cannot be combined with `body`; remove one of them");
-    } else if let Some(name) = file.read::<String>() {
+    }
+    if let Some(name) = file.read::<String>() {
         let bytes = read_file(&file.place.relative(&name), MAX_BODY);
         if let Some(bytes) = file.place.check(bytes) {
             request.body = Arc::from(bytes);

@@ -7,9 +7,6 @@ use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, IndexValue, ShardIndexValue};
 use crate::model::settings::{ShardIndex, ShardSettings};
 
-/// The keys of `[shard]`.
-pub(super) const KEYS: [&str; 3] = ["total", "index", "replicas_per_target"];
-
 /// Maximum number of shards. Every daemon ranks all shards for each target when it reads its
 /// configuration, and one daemon handles ten thousand targets; a larger number is a typing error.
 const MAX_SHARDS: u32 = 1000;

@@ -12,9 +12,6 @@ use crate::io::config::table::{Table, Value};
 use crate::model::secret::Secret;
 use crate::model::target::{TlsIdentity, TlsSettings};
 
-/// The keys of `[target.tls]`.
-pub(super) const KEYS: [&str; 3] = ["ca_file", "cert_file", "key_file"];
-
 /// Maximum size of a PEM file in bytes: four times the bundle of all root certificates of a
 /// platform.
 const MAX_PEM: u64 = 1024 * 1024;
@@ -25,18 +22,27 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
         .find("ca_file")
         .and_then(|file| pem(&file, certificates));
     match (table.find("cert_file"), table.find("key_file")) {
+        // The key is a secret.
+        (Some(cert), Some(key)) if key.place.problems().skips_secrets() => {
+            pem(&cert, certificates);
+            key.read::<String>();
+        }
         (Some(cert), Some(key)) => {
             let (chain, key) = (pem(&cert, certificates), pem(&key, private_key));
             if let (Some(chain), Some(key)) = (chain, key) {
                 tls.identity = Some(TlsIdentity { chain, key });
             }
         }
-        (Some(cert), None) => cert
-            .place
-            .error("a certificate needs its key; add key_file"),
-        (None, Some(key)) => key
-            .place
-            .error("a key needs its certificate; add cert_file"),
+        (Some(cert), None) => {
+            pem(&cert, certificates);
+            cert.place
+                .error("a certificate needs its key; add key_file");
+        }
+        (None, Some(key)) => {
+            pem(&key, private_key);
+            key.place
+                .error("a key needs its certificate; add cert_file");
+        }
         (None, None) => {}
     }
 }

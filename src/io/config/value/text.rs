@@ -1,9 +1,11 @@
 //! Text: names, URLs, AWS identifiers and words of a fixed set.
 
 use http::Method;
+use toml::Value;
 use url::Url;
 
 use super::checked;
+use crate::io::config::habits;
 use crate::io::config::wording::alternatives;
 use crate::model::host_port::FRONT;
 use crate::model::settings::{DriftPolicy, LogFormat};
@@ -15,12 +17,15 @@ checked! {
     Location(String) from String, |text| name(text, 64);
 
     /// A target's name. Names in parentheses, such as `(heartbeat)`, are reserved.
-    TargetNameText(String) from String, |text: String| {
-        if text.starts_with('(') {
-            let message = "starts with a parenthesis, which is reserved; choose another name";
-            return Err(message.to_owned());
-        }
-        name(text, 128)
+    TargetNameText(String) from String, check_target_name;
+
+    /// The value of a label.
+    LabelText(String) from Value, |value| match value {
+        Value::String(text) => Ok(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Err(format!(
+            "the value of a label is text; write \"{value}\""
+        )),
+        _ => Err("the value of a label is text; write \"text\"".to_owned()),
     };
 
     /// The name of a layer: a part of a fact's name.
@@ -70,10 +75,10 @@ checked! {
     };
 
     /// An `http` or `https` URL, parsed.
-    HttpUrl(Url) from String, |text: String| http_url(&text);
+    HttpUrl(Url) from String, |text: String| parse_url(&text);
 
     /// An `http` or `https` URL, kept as the text that was written.
-    EndpointUrl(String) from String, |text: String| http_url(&text).map(|_| text);
+    EndpointUrl(String) from String, |text: String| parse_url(&text).map(|_| text);
 
     /// A CloudWatch namespace: at most 255 ASCII characters, without the prefix reserved by AWS.
     Namespace(String) from String, |text| {
@@ -125,11 +130,19 @@ checked! {
     };
 
     /// The value of `request.ip`.
-    IpVersionWord(IpVersion) from String, |text: String| choice(&text, &[
-        ("any", IpVersion::Any),
-        ("4", IpVersion::V4),
-        ("6", IpVersion::V6),
-    ]);
+    IpVersionWord(IpVersion) from Value, |value: Value| {
+        let plain = serde_json::to_value(&value).unwrap_or_default();
+        let text = value.as_str().unwrap_or_default();
+        choice(text, &[
+            ("any", IpVersion::Any),
+            ("4", IpVersion::V4),
+            ("6", IpVersion::V6),
+        ])
+        .map_err(|message| match habits::ip_version(&plain) {
+            Some(version) => format!("not a version of IP; write \"{version}\""),
+            None => message,
+        })
+    };
 
     /// The value of `log.format`.
     LogFormatWord(LogFormat) from String, |text: String| choice(&text, &[
@@ -205,7 +218,8 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     }
     Err(format!(
         "{label:?} is not a Prometheus label; use letters, digits and underscores, and do not \
-         start with a digit"
+         start with a digit, such as {}",
+        habits::label_name(label)
     ))
 }
 
@@ -247,17 +261,44 @@ fn is_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
+/// Checks a target's name.
+pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, String> {
+    if text.starts_with('(') {
+        let message = "starts with a parenthesis, which is reserved; choose another name";
+        return Err(message.to_owned());
+    }
+    name(text, 128)
+}
+
 /// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could
 /// contain a password.
-fn http_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| {
-        format!("not a URL ({error}); write the full URL, such as \"https://example.com/health\"")
-    })?;
+pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            // A host without a scheme is a relative URL.
+            let suggested = match error {
+                url::ParseError::RelativeUrlWithoutBase => habits::url(&text.into()),
+                _ => "\"https://example.com/health\"".to_owned(),
+            };
+            return Err(format!(
+                "not a URL ({error}); write the full URL, such as {suggested}"
+            ));
+        }
+    };
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!(
-            "unsupported scheme {:?}; use http or https",
-            url.scheme()
-        ));
+        // The host is taken for a scheme in `localhost:8080`.
+        let is_host = !text.contains("://")
+            && text
+                .split(':')
+                .nth(1)
+                .is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
+        let suggested = habits::url(&text.into());
+        return Err(if is_host {
+            format!("not a URL (it has no scheme); write {suggested}")
+        } else {
+            format!("unsupported scheme {:?}; use http or https", url.scheme())
+        });
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
@@ -300,7 +341,7 @@ mod tests {
             "https://shop:hunter2@exa mple/",
             "shop:hunter2@example.com",
         ] {
-            let error = http_url(wrong).expect_err(wrong);
+            let error = parse_url(wrong).expect_err(wrong);
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
