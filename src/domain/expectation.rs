@@ -332,6 +332,7 @@ mod tests {
             chain: vec![Certificate {
                 subject: String::new(),
                 issuer: String::new(),
+                serial: String::new(),
                 names: Vec::new(),
                 not_before: Timestamp::UNIX_EPOCH,
                 not_after: Timestamp::from_second(3 * 86_400 + 5).unwrap(),

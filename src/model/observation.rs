@@ -39,6 +39,8 @@ pub struct Observation {
     pub earlier_tls: Vec<EarlierTls>,
     /// Addresses that did not accept a connection although another address of the name did.
     pub dead_addresses: Vec<DeadAddress>,
+    /// Addresses to which a connection was attempted, if none succeeded.
+    pub attempted: Vec<SocketAddr>,
     /// Number of reused connections that ended before the response began, after which the request
     /// was sent again on a new connection.
     pub replaced_connections: u32,
@@ -219,6 +221,8 @@ pub struct Certificate {
     pub subject: String,
     /// The issuer in the style of RFC 4514.
     pub issuer: String,
+    /// The serial number, unique per issuer, in hexadecimal digits.
+    pub serial: String,
     /// The DNS names and IP addresses of `subjectAltName`.
     pub names: Vec<String>,
     /// The start of the certificate's validity.
@@ -303,6 +307,7 @@ impl Observation {
             tls: None,
             earlier_tls: Vec::new(),
             dead_addresses: Vec::new(),
+            attempted: Vec::new(),
             replaced_connections: 0,
         }
     }

@@ -18,7 +18,8 @@ const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission
     dns-name-not-found dns-failure connection-refused connect-timeout connection-reset \
     certificate-expired certificate-name-mismatch certificate-untrusted tls-handshake-failed \
     response-timeout response-truncated too-many-redirects unexpected-status unexpected-body \
-    too-slow certificate-expiring prober-local unexplained dns-no-address response-malformed";
+    too-slow certificate-expiring prober-local unexplained dns-no-address response-malformed \
+    layer-failing innermost-layer-failing";
 
 fn rulebook() -> Rulebook {
     Rulebook::embedded().unwrap_or_else(|error| panic!("{error}"))

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod accuracy;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod cloudwatch_destinations;
 #[cfg(test)]
 mod cloudwatch_emulator;
@@ -14,6 +16,8 @@ mod cloudwatch_emulator;
 mod cloudwatch_faults;
 #[cfg(test)]
 mod cloudwatch_replicas;
+#[cfg(test)]
+mod compare;
 #[cfg(test)]
 mod config;
 #[cfg(test)]

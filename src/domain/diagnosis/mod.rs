@@ -8,6 +8,7 @@
 
 pub mod aws;
 pub mod catalog;
+pub mod changes;
 pub mod condition;
 pub mod context;
 mod embedded;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Failure;
-use crate::domain::diagnosis::fact::Facts;
-use crate::domain::diagnosis::{Diagnosis, Verdict};
+use crate::domain::diagnosis::fact::{FactValue, Facts};
+use crate::domain::diagnosis::{Evidence, Verdict};
 use crate::model::cause::Certainty;
 use crate::model::observation::Observation;
 use crate::model::target::Target;
@@ -78,29 +78,27 @@ impl Question {
         })
     }
 
-    /// Adds the facts with which the front door answered the question to the facts of the answer.
-    /// Returns whether the answer is about the same failure: it has the same status.
+    /// Returns what the front door told in its answer, and adds it to the facts of the answer.
+    /// `None` if the answer is not about the same failure: it has another status.
     #[must_use]
-    pub fn is_answered_by(&self, observation: &Observation, facts: &mut Facts) -> bool {
+    pub fn told_by(&self, observation: &Observation, facts: &mut Facts) -> Option<Vec<Evidence>> {
         let response = observation.response.as_ref();
         let same = response.is_some_and(|response| response.status == self.status);
-        if same && observation.fault.is_none() && facts.text("phase").is_some() {
-            facts.set_text("asked.answered", "yes");
-            for (fact, kept) in KEPT {
-                if let Some(value) = facts.get(fact) {
-                    let text = value.to_string();
-                    facts.set_text(kept, &text);
-                }
-            }
-            return true;
+        if !same || observation.fault.is_some() || facts.text("phase").is_none() {
+            return None;
         }
-        false
-    }
-
-    /// Whether the diagnosis of the answer says more than that of the failed probe.
-    #[must_use]
-    pub fn is_outdone_by(&self, diagnosis: &Diagnosis) -> bool {
-        let verdict = diagnosis.verdict.as_ref();
-        verdict.is_some_and(|verdict| verdict.certainty > self.verdict.certainty)
+        facts.set_text("asked.answered", "yes");
+        let mut told = Vec::new();
+        for (fact, kept) in KEPT {
+            if let Some(value) = facts.get(fact) {
+                let value = FactValue::Text(value.to_string());
+                facts.set(kept, value.clone());
+                told.push(Evidence {
+                    fact: kept.to_owned(),
+                    value,
+                });
+            }
+        }
+        Some(told)
     }
 }

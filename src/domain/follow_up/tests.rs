@@ -294,19 +294,24 @@ fn an_answer_counts_once_and_only_if_it_is_about_the_same_failure() {
         let question = following.ups.answered(at(0)).unwrap();
         assert!(following.ups.answered(at(0)).is_none());
         let mut facts = Facts::gather(&following.target, seen, &Context::at(at(2)));
-        let counts = question.is_answered_by(seen, &mut facts);
-        (counts, facts)
+        let told = question.told_by(seen, &mut facts);
+        (told, facts)
     };
-    let told = [("x-azure-externalerror", "0x830c1011, unfamiliar")];
-    let (counts, facts) = ask(&answer(530, &told, 2));
-    assert!(counts);
+    let headers = [("x-azure-externalerror", "0x830c1011, unfamiliar")];
+    let (told, facts) = ask(&answer(530, &headers, 2));
+    assert_eq!(told.unwrap()[0].fact, "asked.azure_error");
     assert_eq!(facts.text("asked.answered"), Some("yes"));
     assert_eq!(
         facts.text("asked.azure_error"),
         Some("0x830c1011, unfamiliar")
     );
-    for other in [answer(502, &told, 2), answer(200, &told, 2), timeout(2)] {
-        let (counts, facts) = ask(&other);
-        assert!(!counts && facts.get("asked.answered").is_none());
+    assert_eq!(ask(&answer(530, &[], 2)).0, Some(Vec::new()));
+    for other in [
+        answer(502, &headers, 2),
+        answer(200, &headers, 2),
+        timeout(2),
+    ] {
+        let (told, facts) = ask(&other);
+        assert!(told.is_none() && facts.get("asked.answered").is_none());
     }
 }

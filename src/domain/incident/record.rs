@@ -120,6 +120,15 @@ impl Incident {
         self.push(now, note);
     }
 
+    /// Adds facts to the evidence, in place of those with the same names, and a revision with
+    /// `note`.
+    pub(super) fn add_evidence(&mut self, added: &[Evidence], note: String, now: Timestamp) {
+        let is_kept = |known: &&Evidence| added.iter().all(|one| one.fact != known.fact);
+        let kept = self.evidence.iter().filter(is_kept);
+        self.evidence = kept.chain(added).cloned().collect();
+        self.push(now, note);
+    }
+
     /// Adds what the layers showed, and a revision with `note`.
     pub(super) fn add_layers(
         &mut self,

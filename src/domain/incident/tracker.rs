@@ -61,6 +61,9 @@ pub struct LayerDiagnosis {
 /// it replaces the incident's cause. Two different responses may alternate during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
+/// The note of a revision by the answer to a question.
+const ASKED: &str = "the front door was asked for the cause and answered";
+
 impl<'a> ProbeOutcome<'a> {
     /// The evidence of the probe if the probe itself names the verdict's cause; otherwise empty.
     fn evidence_for(&self, verdict: &Verdict) -> &'a [Evidence] {
@@ -147,21 +150,29 @@ impl Incidents {
     }
 
     /// Applies the answer of a front door that was asked for the cause of the failed probe that
-    /// started at `began` and had the verdict `asked_about`. Failures of the same kind then have
-    /// the same cause.
+    /// started at `began` and had the verdict `asked_about`. If its diagnosis is more certain,
+    /// failures of the same kind get the same cause; otherwise `told`, the facts that the front
+    /// door told, become evidence.
     pub fn revise_with_answer(
         &mut self,
-        began: Timestamp,
-        asked_about: &Verdict,
+        (began, asked_about): (Timestamp, &Verdict),
         diagnosis: &Diagnosis,
+        told: &[Evidence],
         now: Timestamp,
     ) -> Option<IncidentEvent> {
         let verdict = diagnosis.verdict.as_ref()?;
-        if is_weaker(&self.open.as_ref()?.verdict, verdict) {
+        let incident = self.open.as_mut()?;
+        let known = &incident.verdict;
+        let is_better = verdict.certainty > asked_about.certainty;
+        if is_better && !is_weaker(known, verdict) && !is_same(known, verdict) {
+            self.attribution.learn(asked_about, verdict);
+            return self.revise_with(began, diagnosis, ASKED, now);
+        }
+        if told.is_empty() {
             return None;
         }
-        self.attribution.learn(asked_about, verdict);
-        self.revise_with(began, diagnosis, "the front door was asked", now)
+        Arc::make_mut(incident).add_evidence(told, ASKED.to_owned(), now);
+        Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
     /// Applies what the layers of the target showed. If they did not decide the verdict, the cause

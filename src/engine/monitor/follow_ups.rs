@@ -100,17 +100,15 @@ impl Monitor {
             return;
         };
         let mut facts = Facts::gather(target, observation, &state.baseline.context(now));
-        if !question.is_answered_by(observation, &mut facts) {
+        let Some(told) = question.told_by(observation, &mut facts) else {
             return;
-        }
+        };
         let mut diagnosis = self.rulebook.diagnose(&facts);
         verdict::add_evidence(&mut diagnosis, &facts);
-        if question.is_outdone_by(&diagnosis) {
-            let asked_about = &question.verdict;
-            let incidents = &mut state.incidents;
-            let event = incidents.revise_with_answer(began, asked_about, &diagnosis, now);
-            self.publish_revision(target, event, (began, diagnosis), now);
-        }
+        let asked_about = (began, &*question.verdict);
+        let incidents = &mut state.incidents;
+        let event = incidents.revise_with_answer(asked_about, &diagnosis, &told, now);
+        self.publish_revision(target, event, (began, diagnosis), now);
     }
 
     /// Revises an incident with what the layers of its target showed.

@@ -236,6 +236,7 @@ impl Monitor {
         if own_trouble {
             facts.set_text("vantage", "suspect");
         }
+        state.baseline.add_changes(&observation, &mut facts);
         let diagnosis = self.rulebook.diagnose(&facts);
         state.evidence_requests.record_sent(observation.started);
         // A failure of the prober itself is not counted for the target.

@@ -119,6 +119,10 @@ impl Prober {
         }
         seen.remote = watch.remote();
         seen.dead_addresses = dead_addresses(watch.attempts());
+        if seen.remote.is_none() {
+            let attempts = watch.attempts().into_iter();
+            seen.attempted = attempts.map(|attempt| attempt.address).collect();
+        }
         seen.fault = fault;
         sent.redact(&mut seen);
         seen.phases = watch.phases();

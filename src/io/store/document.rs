@@ -15,6 +15,7 @@ use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
 use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
+use crate::io::store::good_document::GoodDocument;
 use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::scope::Scope;
@@ -87,6 +88,8 @@ pub(super) struct BaselineDocument {
     #[serde(default)]
     controls: Vec<(Timestamp, Option<u64>)>,
     elsewhere: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "GoodDocument::is_empty")]
+    good: GoodDocument,
 }
 
 impl From<&StoredIncident> for IncidentDocument {
@@ -245,6 +248,7 @@ impl From<&BaselineSnapshot> for BaselineDocument {
             newest: learned.newest,
             controls: controls.map(|(at, time)| (*at, time.map(micros))).collect(),
             elsewhere: learned.elsewhere,
+            good: (&learned.good).into(),
         }
     }
 }
@@ -259,6 +263,7 @@ impl From<BaselineDocument> for BaselineSnapshot {
                 .map(|(at, time)| (at, time.map(Duration::from_micros)))
                 .collect(),
             elsewhere: document.elsewhere,
+            good: document.good.into(),
         }
     }
 }
