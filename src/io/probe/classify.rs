@@ -287,3 +287,86 @@ fn hyper_fault(error: &hyper::Error, phase: Phase) -> Option<FaultKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_told_apart() {
+        for (code, kind) in [
+            (24, FaultKind::Local),
+            (23, FaultKind::Local),
+            (12, FaultKind::Local),
+            (105, FaultKind::Local),
+            (99, FaultKind::Local),
+            (113, FaultKind::Unreachable),
+            (101, FaultKind::Unreachable),
+            (111, FaultKind::ConnectionRefused),
+            (110, FaultKind::Timeout),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(connect(&error, false).kind, kind, "{error}");
+            let proxied = connect(&error, true).kind;
+            assert_eq!(
+                proxied == FaultKind::Local,
+                kind == FaultKind::Local,
+                "{error}"
+            );
+            assert!(
+                matches!(proxied, FaultKind::Local | FaultKind::Proxy),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_fault_of_an_early_end_depends_on_the_phase() {
+        let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+        for (phase, kind) in [
+            (Phase::Processing, FaultKind::ConnectionClosed),
+            (Phase::Transfer, FaultKind::Truncated),
+        ] {
+            assert_eq!(io_fault(&error, phase), Some(kind));
+        }
+        let seen = Handshake::default();
+        assert_eq!(handshake(&error, &seen, b"").kind, FaultKind::TlsHandshake);
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let error = io::Error::new(io::ErrorKind::InvalidData, expired);
+        let seen = Handshake::default();
+        let fault = handshake(&error, &seen, &[0x16, 3, 3]);
+        assert_eq!(fault.kind, FaultKind::CertificateExpired);
+    }
+
+    #[test]
+    fn an_alert_about_a_certificate_is_about_the_one_that_was_requested() {
+        use AlertDescription as A;
+        for (alert, requested, kind) in [
+            (
+                A::HandshakeFailure,
+                true,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (
+                A::BadCertificate,
+                true,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (A::UnknownCA, true, FaultKind::ClientCertificateRequired),
+            (
+                A::CertificateRequired,
+                false,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (A::BadCertificate, false, FaultKind::TlsHandshake),
+            (A::InternalError, true, FaultKind::TlsHandshake),
+            (A::ProtocolVersion, true, FaultKind::TlsVersion),
+        ] {
+            assert_eq!(alert_fault(alert, requested), kind, "{alert:?} {requested}");
+        }
+    }
+}

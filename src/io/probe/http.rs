@@ -67,7 +67,7 @@ pub(super) async fn run(
         if client.plain_proxy(&hop.url).is_some() {
             proxy_answer::check(target, seen.response.as_ref())?;
         }
-        let Some(next) = next_hop(target, &hop, status, location, seen)? else {
+        let Some(next) = next_hop(target, &hop, status, location.as_deref(), seen)? else {
             return Ok(());
         };
         if let Some(tls) = seen.tls.take() {
@@ -85,7 +85,7 @@ fn next_hop(
     target: &Target,
     hop: &Hop,
     status: StatusCode,
-    location: Option<String>,
+    location: Option<&str>,
     seen: &Observation,
 ) -> Result<Option<Hop>, Fault> {
     let limit = target.request.max_redirects;
@@ -100,7 +100,7 @@ fn next_hop(
         let detail = format!("more than {limit} redirects");
         return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
     }
-    redirect::next_hop(hop, status, location.as_deref())
+    redirect::next_hop(hop, status, location)
         .map(Some)
         .map_err(|error| fault(Phase::Transfer, FaultKind::BadRedirect, error.to_string()))
 }
