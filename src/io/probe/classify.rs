@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 
 use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
@@ -76,7 +76,7 @@ pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fa
             }
             error => tls_fault(error, requested),
         };
-        return fault(Phase::Tls, kind, error.to_string());
+        return fault(Phase::Tls, kind, tls_message(error));
     }
     let kind = match io_fault(error, Phase::Tls) {
         Some(FaultKind::ConnectionClosed) | None => FaultKind::TlsHandshake,
@@ -92,7 +92,7 @@ pub(super) fn exchange(error: &hyper::Error, phase: Phase, received: &Received) 
     // so the alert can arrive in the processing phase.
     if let Some(error) = &received.tls_error {
         let kind = tls_fault(error, received.client_certificate_requested);
-        return fault(Phase::Tls, kind, error.to_string());
+        return fault(Phase::Tls, kind, tls_message(error));
     }
     let chain = chain(error);
     let found = chain.iter().rev().find_map(|link| fault_kind(*link, phase));
@@ -194,6 +194,16 @@ fn tls_fault(error: &rustls::Error, requested: bool) -> FaultKind {
             | PeerIncompatible::NoSignatureSchemesInCommon,
         ) => FaultKind::TlsVersion,
         _ => FaultKind::TlsHandshake,
+    }
+}
+
+/// The message of a TLS error. The library shows errors of the verification only by their names.
+fn tls_message(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
+            format!("invalid peer certificate: {cause}")
+        }
+        error => error.to_string(),
     }
 }
 

@@ -156,17 +156,34 @@ impl Stopwatch {
         });
     }
 
-    /// Records that an address answered. All other pending attempts are given up.
+    /// Records that an address answered. All other pending attempts are given up; those that began
+    /// later had less time to answer, so nothing is known about their addresses.
     pub(super) fn win_attempt(&self, address: SocketAddr) {
         self.with(|state| {
             state.remote = Some(address);
-            for attempt in state.pending() {
-                attempt.state = if attempt.address == address {
-                    AttemptState::Connected
-                } else {
-                    AttemptState::Overtaken(attempt.began.elapsed())
-                };
-            }
+            let mut has_won = false;
+            state.attempts.retain_mut(|attempt| {
+                if attempt.state != AttemptState::Pending {
+                    return true;
+                }
+                if attempt.address == address {
+                    attempt.state = AttemptState::Connected;
+                    has_won = true;
+                } else if !has_won {
+                    attempt.state = AttemptState::Overtaken(attempt.began.elapsed());
+                }
+                attempt.state != AttemptState::Pending
+            });
+        });
+    }
+
+    /// Forgets a pending attempt that says nothing about its address.
+    pub(super) fn forget_attempt(&self, address: SocketAddr) {
+        self.with(|state| {
+            let is_it = |attempt: &Attempt| {
+                attempt.address == address && attempt.state == AttemptState::Pending
+            };
+            state.attempts.retain(|attempt| !is_it(attempt));
         });
     }
 
@@ -220,11 +237,12 @@ mod tests {
     async fn an_attempt_that_another_one_overtakes_keeps_its_time() {
         let stopwatch = Stopwatch::new();
         let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        for port in 1..=3 {
+        for port in 1..=5 {
             stopwatch.begin_attempt(address(port));
             tokio::time::advance(Duration::from_millis(100)).await;
         }
         stopwatch.fail_attempt(address(2), "refused");
+        stopwatch.forget_attempt(address(5));
         stopwatch.win_attempt(address(3));
         let states: Vec<_> = stopwatch
             .attempts()
@@ -234,7 +252,7 @@ mod tests {
         assert_eq!(
             states,
             [
-                AttemptState::Overtaken(Duration::from_millis(300)),
+                AttemptState::Overtaken(Duration::from_millis(500)),
                 AttemptState::Failed("refused".to_owned()),
                 AttemptState::Connected,
             ]

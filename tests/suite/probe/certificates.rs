@@ -151,6 +151,50 @@ async fn an_expired_intermediate_without_another_path_is_an_expired_certificate(
 }
 
 #[tokio::test]
+async fn a_self_signed_certificate_that_is_configured_is_trusted_while_it_is_valid() {
+    use FaultKind::{CertificateExpired, CertificateNameMismatch, CertificateNotYetValid};
+    for (name, years, fault) in [
+        ("127.0.0.1", (2020, 2100), None),
+        (
+            "127.0.0.1",
+            (2010, 2020),
+            Some((CertificateExpired, Phase::Tls)),
+        ),
+        (
+            "127.0.0.1",
+            (2090, 2100),
+            Some((CertificateNotYetValid, Phase::Tls)),
+        ),
+        (
+            "other.test",
+            (2020, 2100),
+            Some((CertificateNameMismatch, Phase::Tls)),
+        ),
+    ] {
+        for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+            let mut params = leaf(name, years);
+            params.is_ca = is_ca;
+            let key = KeyPair::generate().unwrap();
+            let certificate = params.self_signed(&key).unwrap();
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+            let provider = rustls::crypto::aws_lc_rs::default_provider();
+            let mut config = rustls::ServerConfig::builder_with_provider(provider.into())
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.der().clone()], key)
+                .unwrap();
+            config.alpn_protocols = vec![b"h2".to_vec()];
+            let server = serve_with(config, http2).await;
+            let mut target = trusting(&server, &ca());
+            assert!(probe(&target).await.fault.is_some(), "not configured");
+            target.tls.ca = Some(certificate.pem().into_bytes().into());
+            check(&probe(&target).await, fault);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_certificate_of_every_hop_is_judged_with_its_host() {
     let ca = ca();
     let last = serve(Some(&ca), valid(), None, http2).await;
