@@ -48,9 +48,9 @@ impl TargetState {
             return;
         };
         let (observation, diagnosis) = (&report.observation, &report.diagnosis);
-        let request = self
-            .evidence_requests
-            .ask(target, observation, facts, diagnosis, incident);
+        let request =
+            self.evidence_requests
+                .request(target, observation, facts, diagnosis, incident);
         if let Some(request) = request {
             outbox.evidence.ask(request);
         }
@@ -66,7 +66,7 @@ impl TargetState {
 
     fn schedule_control(&self, failing: bool, outbox: &Outbox, now: Timestamp) {
         let opened = self.incidents.open().map(|incident| incident.opened);
-        if let Some(after) = self.baseline.wants_control(opened, failing, now) {
+        if let Some(after) = self.baseline.next_control_request(opened, failing, now) {
             let target = Arc::clone(&self.target);
             outbox.control_requests.request(target, after);
         }
@@ -85,7 +85,7 @@ impl Monitor {
             return;
         };
         let host = target.url.host_str().unwrap_or_default();
-        state.baseline.control(observation, host, now);
+        state.baseline.observe_control(observation, host, now);
         state.learned.changed = true;
         let failing = state.health.consecutive_failures() > 0;
         state.schedule_control(failing, &self.outbox, now);

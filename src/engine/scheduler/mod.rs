@@ -105,7 +105,7 @@ impl<P: Probe> Scheduler<P> {
                     }
                     Some(Command::LookAgain(name, after)) => {
                         let at = self.now() + after;
-                        self.schedule.look_again(&name, at);
+                        self.schedule.schedule_confirmation(&name, at);
                     }
                     Some(Command::Stop(grace)) => return self.stop(grace).await,
                     None => return self.stop(Duration::ZERO).await,

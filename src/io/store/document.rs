@@ -196,7 +196,7 @@ impl From<&BaselineSnapshot> for BaselineDocument {
             healthy: learned.healthy.clone(),
             newest: learned.newest,
             controls: controls.map(|(at, time)| (*at, time.map(micros))).collect(),
-            elsewhere: learned.elsewhere,
+            elsewhere: learned.not_gateway_at,
         }
     }
 }
@@ -210,7 +210,7 @@ impl From<BaselineDocument> for BaselineSnapshot {
             controls: controls
                 .map(|(at, time)| (at, time.map(Duration::from_micros)))
                 .collect(),
-            elsewhere: document.elsewhere,
+            not_gateway_at: document.elsewhere,
         }
     }
 }

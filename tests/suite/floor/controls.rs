@@ -166,12 +166,14 @@ async fn an_identical_answer_of_a_default_route_yields_no_measured_floor() {
 async fn one_answer_of_a_function_stops_the_control_requests() {
     let mut fixture = Fixture::new(Some("/no-such-route")).await;
     let (open, now) = (Some(Timestamp::now()), Timestamp::now());
-    let first = fixture.baseline.wants_control(open, true, now);
+    let first = fixture.baseline.next_control_request(open, true, now);
     assert_eq!(first, Some(Duration::ZERO));
     let route = Some(DefaultRoute::LookAlikeWithHeader);
     fixture.simulator.set_default_route(route);
     fixture.control().await;
-    let next = fixture.baseline.wants_control(open, true, Timestamp::now());
+    let next = fixture
+        .baseline
+        .next_control_request(open, true, Timestamp::now());
     assert_eq!(next, None);
     fixture.simulator.stop().await;
 }
