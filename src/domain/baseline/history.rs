@@ -99,7 +99,7 @@ impl History {
             .collect();
         connects.sort_unstable();
         Some(HealthyTimes {
-            quickest: duration(fastest),
+            fastest: duration(fastest),
             connect: connects.get(connects.len() / 2).copied().map(duration),
         })
     }
@@ -153,7 +153,7 @@ mod tests {
         }
         history.add(last, at(0));
         let times = history.times(at(1)).unwrap();
-        assert_eq!(times.quickest.as_millis(), expected);
+        assert_eq!(times.fastest.as_millis(), expected);
         assert_eq!(times.connect, Some(Duration::from_millis(10)));
     }
 
@@ -208,7 +208,7 @@ mod tests {
             history.add(&observation(50, 200, &[], "ok"), at(0));
         }
         assert_eq!(history.samples.len(), MAX_SAMPLES);
-        let fastest = history.times(at(0)).map(|times| times.quickest.as_millis());
+        let fastest = history.times(at(0)).map(|times| times.fastest.as_millis());
         assert_eq!(fastest, Some(50));
     }
 }

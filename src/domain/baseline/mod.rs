@@ -127,7 +127,7 @@ impl Baseline {
     }
 
     fn fastest(&self, now: Timestamp) -> Option<Duration> {
-        self.healthy.times(now).map(|healthy| healthy.quickest)
+        self.healthy.times(now).map(|healthy| healthy.fastest)
     }
 }
 
@@ -261,7 +261,7 @@ mod tests {
     fn failures_do_not_count_as_healthy_responses() {
         let mut baseline = healthy();
         baseline.observe(&from_api(5, 500, "no"), &failed(), at(1));
-        let fastest = baseline.context(at(1)).healthy.map(|times| times.quickest);
+        let fastest = baseline.context(at(1)).healthy.map(|times| times.fastest);
         assert_eq!(fastest, Some(Duration::from_millis(60)));
     }
 }

@@ -1,4 +1,4 @@
-//! The part of the parser that reads facts and conditions.
+//! The part of the parser that parses facts and conditions.
 
 use toml::de::{DeTable, DeValue};
 
@@ -35,7 +35,7 @@ impl Parser<'_> {
         facts
     }
 
-    /// Parses a table of conditions; `what` is its key.
+    /// Parses a table of conditions; `what` is the table's key in messages.
     pub(super) fn conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<Condition> {
         let placed = self.placed(value, what).into_iter();
         placed.map(|(_, condition)| condition).collect()
@@ -51,18 +51,23 @@ impl Parser<'_> {
             return Vec::new();
         };
         let mut conditions = Vec::new();
-        self.walk("", table, &mut conditions);
+        self.collect_conditions("", table, &mut conditions);
         conditions
     }
 
     /// Collects the conditions of a table. A fact may be written as `header.server`, as
     /// `"header.server"`, or as nested tables.
-    fn walk(&mut self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<(usize, Condition)>) {
+    fn collect_conditions(
+        &mut self,
+        prefix: &str,
+        table: &DeTable<'_>,
+        into: &mut Vec<(usize, Condition)>,
+    ) {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
             match value.get_ref() {
                 DeValue::Table(inner) if !is_test(inner) => {
-                    self.walk(&format!("{name}."), inner, into);
+                    self.collect_conditions(&format!("{name}."), inner, into);
                 }
                 _ => {
                     let condition = self.condition(&name, value);
@@ -72,7 +77,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Parses one condition; `None` if it has a problem.
+    /// Parses one condition. Reports a problem and returns `None` if it is invalid.
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
         let Some(info) = catalog::info(name) else {
@@ -107,10 +112,10 @@ impl Parser<'_> {
 
     fn test(&mut self, at: usize, name: &str, kind: FactType, table: &DeTable<'_>) -> Option<Test> {
         if table.contains_key("present") {
-            self.only(table, &["present"]);
-            return self.truth(table, "present").map(Test::Present);
+            self.check_keys(table, &["present"]);
+            return self.boolean(table, "present").map(Test::Present);
         }
-        self.only(table, &["at_least", "below"]);
+        self.check_keys(table, &["at_least", "below"]);
         if kind != FactType::Number {
             self.problem(
                 at,

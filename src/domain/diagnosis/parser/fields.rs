@@ -1,4 +1,4 @@
-//! The part of the parser that reads single keys: text, enumerated values, numbers, lists.
+//! The part of the parser that parses single keys: text, enumerated values, numbers, lists.
 //!
 //! Each function parses one key and reports a problem with the position of its value.
 
@@ -20,7 +20,6 @@ impl Parser<'_> {
         let text = self.required(at, table, key)?;
         let at = position(table, key, at);
         match CauseId::new(&text) {
-            // The id is reserved for failures that no rule matches.
             Ok(id) if id == CauseId::unexplained() => {
                 self.problem(
                     at,
@@ -84,7 +83,7 @@ impl Parser<'_> {
     }
 
     /// Parses an optional boolean.
-    pub(super) fn truth(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
         let value = table.get(key)?;
         let found = value.get_ref().as_bool();
         if found.is_none() {
@@ -163,7 +162,7 @@ impl Parser<'_> {
     }
 
     /// Reports every key of a table that is not in `known`.
-    pub(super) fn only(&mut self, table: &DeTable<'_>, known: &[&str]) {
+    pub(super) fn check_keys(&mut self, table: &DeTable<'_>, known: &[&str]) {
         for key in table.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let message = format!(
@@ -177,12 +176,12 @@ impl Parser<'_> {
     }
 }
 
-/// The position of a key's value, or `at` if the key is missing.
+/// Returns the position of a key's value, or `at` if the key is missing.
 fn position(table: &DeTable<'_>, key: &str, at: usize) -> usize {
     table.get(key).map_or(at, |value| value.span().start)
 }
 
-/// The number of a TOML value; `None` if it is not a finite number.
+/// Returns the number of a TOML value; `None` if it is not a finite number.
 pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     let text = match value {
         DeValue::Integer(number) => number.as_str(),
