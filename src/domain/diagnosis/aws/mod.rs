@@ -19,23 +19,23 @@ use jiff::Timestamp;
 use crate::model::target::{Target, TargetName};
 use crate::model::text_enum::text_enum;
 
-/// A failed request for which evidence is requested from AWS.
+/// A request for evidence from AWS about a failed probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceRequest {
     /// The probed target; its declarations name the AWS resources to query.
     pub target: Arc<Target>,
     /// The request id in the response; `None` without a response or without an id.
     pub request_id: Option<String>,
-    /// When the probe began. Together with the target's name, it identifies the request.
+    /// When the probe began. The target's name and this time identify the evidence request.
     pub began: Timestamp,
     /// When the probe ended.
     pub ended: Timestamp,
-    /// The start times of the prober's recent requests to this target, including this one,
-    /// the oldest first. They show whether a window holds only own requests.
-    pub ours: Vec<Timestamp>,
+    /// The start times of the prober's recent requests to this target, including the failed one,
+    /// the oldest first. They show whether a metric window contains only the prober's own requests.
+    pub own_requests: Vec<Timestamp>,
 }
 
-/// The evidence found so far for one request. A later update replaces an earlier one.
+/// The evidence found so far for one evidence request. A later update replaces an earlier one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceUpdate {
     /// The probed target.
@@ -48,12 +48,12 @@ pub struct EvidenceUpdate {
     pub last: bool,
 }
 
-/// All evidence from AWS about one request.
+/// All evidence from AWS about one failed probe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AwsEvidence {
-    /// The finding from the request's own log line.
+    /// The content of the request's own log line; `None` if no line was found.
     pub log: Option<LogFinding>,
-    /// The metrics of the minutes around the request.
+    /// The metrics of the minutes around the request; `None` if they are not available.
     pub window: Option<MetricWindow>,
 }
 
@@ -64,13 +64,14 @@ pub struct LogFinding {
     pub source: LogSource,
     /// The meaning of the line.
     pub template: LogTemplate,
-    /// The status that the API returned.
+    /// The status that the API returned; `None` if the line does not contain it.
     pub status: Option<u16>,
-    /// The status that the Lambda service or the backend returned to the API.
+    /// The status that the Lambda service or the backend returned to the API; `None` if the line
+    /// does not contain it.
     pub integration_status: Option<u16>,
     /// Whether the integration was called; `None` if the line does not show it.
     pub invoked: Option<bool>,
-    /// The time that the API waited for the integration.
+    /// The time that the API waited for the integration; `None` if the line does not contain it.
     pub integration_latency: Option<Duration>,
 }
 
@@ -116,14 +117,15 @@ text_enum! {
 /// The metrics of the minutes around a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricWindow {
-    /// Start of the first minute (inclusive).
+    /// The start of the first minute of the window (inclusive).
     pub from: Timestamp,
-    /// End of the last minute (exclusive).
+    /// The end of the last minute of the window (exclusive).
     pub to: Timestamp,
-    /// Whether every datapoint must have arrived, so that a missing one means zero.
+    /// Whether all datapoints of the window must have arrived, so that a missing datapoint means
+    /// zero.
     pub settled: bool,
-    /// The number of the prober's own requests that began in the window.
-    pub ours: u32,
+    /// The number of the prober's own requests to the target that began in the window.
+    pub own_requests: u32,
     /// Lambda's metrics of the function; `None` if not requested or denied.
     pub lambda: Option<LambdaMetrics>,
     /// API Gateway's metrics of the API, stage, and route; `None` if not requested or denied.

@@ -49,7 +49,8 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
     ),
 ];
 
-/// The meaning of an exception's message; `None` if the text is not AWS's wrapper.
+/// Returns the meaning of the exception's message inside AWS's wrapper; `None` if the text is not
+/// wrapped.
 pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     let message = match text.strip_prefix(HTTP_WRAPPER) {
@@ -63,12 +64,12 @@ pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
     })
 }
 
-/// Whether a text contains AWS's wrapper around an exception, at any place.
-pub(super) fn holds_wrapper(text: &str) -> bool {
+/// Returns whether a text contains AWS's wrapper around an exception, at any place.
+pub(super) fn contains_wrapper(text: &str) -> bool {
     text.contains(HTTP_WRAPPER.trim_end()) || text.contains(REST_WRAPPER_MIDDLE)
 }
 
-/// The meaning of the API's message about its integration.
+/// Returns the meaning of the API's message about its integration; `None` without a known phrase.
 pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     if invocation_failed(text) == Some(429) {
@@ -81,8 +82,8 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
         .map(|(_, template)| *template)
 }
 
-/// The meaning of the API's message about its authorizer. A message of the authorizer itself
-/// is an ordinary denial and has no template.
+/// Returns the meaning of the API's message about its authorizer. A message of the authorizer
+/// itself is an ordinary denial and has no template.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     // The source of this phrase is a translated page. It begins like the phrase about the
     // integration, whose English text is captured.
@@ -91,7 +92,7 @@ pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
         .then_some(LogTemplate::AuthorizerFailure)
 }
 
-/// The meaning of a gateway response type (`$context.error.responseType`); `None` for types
+/// Returns the meaning of a gateway response type (`$context.error.responseType`); `None` for types
 /// with several meanings.
 pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     match text.trim() {
@@ -104,7 +105,7 @@ pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     }
 }
 
-/// The meaning of an execution log message, and the status of the Lambda service in it.
+/// Returns the meaning of an execution log message, and the status of the Lambda service in it.
 pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     let line = line.trim();
     if let Some(template) = of_function(line) {
@@ -115,7 +116,7 @@ pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     own.then(|| Some((of_gateway(line)?, invocation_failed(line))))?
 }
 
-/// The status and the exception's message inside a REST API's wrapper.
+/// Returns the status and the exception's message inside a REST API's wrapper.
 fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
     let (status, message) = text
         .strip_prefix(REST_WRAPPER)?
@@ -130,9 +131,9 @@ fn invocation_failed(text: &str) -> Option<u16> {
     super::leading_status(text.strip_prefix(INVOCATION_FAILED)?)
 }
 
-/// Whether a message has the form `RequestId: <uuid> Error: Task timed out after 5.00
-/// seconds`, or the older form with a timestamp before the id. An exception may contain the
-/// same words, but not this id before them.
+/// Returns whether a message has the form
+/// `RequestId: <uuid> Error: Task timed out after 5.00 seconds`, or the older form with a timestamp
+/// before the id. An exception may contain the same words, but not this id before them.
 fn is_timeout(message: &str) -> bool {
     let Some((before, after)) = message.trim().split_once(TIMED_OUT) else {
         return false;
