@@ -1,7 +1,7 @@
 //! Decides for which failed probes the daemon requests evidence from AWS.
 //!
 //! Requests cost money and evidence arrives minutes later, so only a few requests are pending per
-//! target, and none is made for a proven cause. Keeps the facts of each probe with a pending
+//! target, and no request is made for a proven cause. Keeps the facts of each probe with a pending
 //! request, so that they can be diagnosed again with the evidence. `io::evidence` performs the
 //! requests.
 
@@ -62,7 +62,7 @@ impl EvidenceRequests {
         incident: &Incident,
     ) -> Option<EvidenceRequest> {
         let verdict = diagnosis.verdict.as_ref()?;
-        // A proven cause needs no further evidence, unless it does not explain this failure.
+        // A proven cause needs no further evidence, unless the cause does not explain this failure.
         let explained = verdict
             .candidates
             .iter()

@@ -15,7 +15,8 @@ use crate::model::text_enum::text_enum;
 pub struct Unmet {
     /// The kind of the unmet expectation.
     pub kind: UnmetKind,
-    /// What was expected and what was received, as text. Never contains a part of the body.
+    /// The text that says what was expected and what was received. It never contains a part of the
+    /// body.
     pub detail: String,
 }
 

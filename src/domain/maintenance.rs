@@ -1,7 +1,7 @@
 //! Decides whether a target is in a maintenance window at a given time.
 //!
-//! During a window no incident opens and the target does not page. Probes continue, so that
-//! the status page shows when the target works again. Pure: the current time is an argument.
+//! During a window, no incident opens and the target's failures do not page. Probes continue, so
+//! that the status page shows when the target works again. Pure: the current time is an argument.
 
 use std::time::Duration;
 

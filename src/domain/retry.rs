@@ -40,8 +40,8 @@ impl Backoff {
     }
 }
 
-/// Returns a jitter in 0..1, derived from the nanoseconds of the current time. They are random
-/// enough to spread the retries of several daemons and need no random number generator.
+/// Returns a jitter in 0..1, derived from the nanoseconds of the current time. The nanoseconds are
+/// random enough to spread the retries of several daemons and need no random number generator.
 #[must_use]
 pub fn jitter(now: Timestamp) -> f64 {
     f64::from(now.subsec_nanosecond().rem_euclid(1000)) / 1000.0

@@ -43,7 +43,7 @@ struct Entry {
     /// The due time of a missed slot. It is probed as soon as the running probe ends or capacity is
     /// free.
     overdue: Option<Duration>,
-    /// Whether the target is in `waiting`.
+    /// Whether the target is in [`Schedule::waiting`].
     waiting: bool,
 }
 
@@ -185,8 +185,8 @@ impl Entry {
         let mut passed = Vec::new();
         let mut last = due;
         let mut next = slot_after(&self.target, due);
-        // A first or confirming probe is not on the grid. Skip a slot shortly after it, which
-        // would only repeat the probe.
+        // A first or confirming probe is not on the grid. Skips a slot shortly after such a probe,
+        // because it would only repeat the probe.
         if next - due < interval / 2 && !is_slot(&self.target, due) {
             next += interval;
         }

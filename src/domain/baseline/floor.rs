@@ -22,7 +22,7 @@ pub(super) struct ControlSamples {
     not_gateway_at: Option<Timestamp>,
 }
 
-/// One control request.
+/// The result of one control request.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     /// When the result was recorded.

@@ -32,7 +32,7 @@ pub struct Baseline {
     failing: FailingTimes,
 }
 
-/// The part of a baseline that is kept over a restart. The current run of failures is not.
+/// The part of a baseline that is kept over a restart. The current run of failures is not kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BaselineSnapshot {
     /// Processing and connect times of healthy responses, in microseconds, the oldest first.

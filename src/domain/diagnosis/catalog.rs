@@ -1,4 +1,5 @@
-//! The closed vocabulary shared by code and rules: the name, type, and meaning of every fact.
+//! Defines the closed vocabulary that code and rules share: the name, type, and meaning of every
+//! fact.
 //!
 //! The parser checks rules against it, so that a rule with a misspelled fact or value is
 //! rejected instead of silently never matching.
@@ -23,7 +24,7 @@ pub struct FactInfo {
     pub name: &'static str,
     /// The type of the fact's value.
     pub kind: FactType,
-    /// The fact's value if nothing else is known; `None` if the fact is absent then.
+    /// The fact's value if nothing else is known; `None` if the fact is absent in that case.
     pub default: Option<&'static str>,
     /// A description of the fact for authors of rules.
     pub meaning: &'static str,

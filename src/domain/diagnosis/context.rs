@@ -19,7 +19,8 @@ pub struct Context {
     /// A measured floor, on the same clock as the response time and without redirects. If it is
     /// `None`, the floor is estimated from the connect time.
     pub floor: Option<Floor>,
-    /// Response times of the target while it was healthy; `None` if there are too few.
+    /// The response times of the target while it was healthy; `None` if there are too few
+    /// responses.
     pub healthy: Option<HealthyTimes>,
     /// An undeclared time limit that the times of recent failures match; `None` if there is none.
     pub learned: Option<Duration>,
@@ -44,7 +45,7 @@ pub struct Floor {
 pub struct HealthyTimes {
     /// The time of the fastest response from behind the front door.
     pub fastest: Duration,
-    /// The median connect time of those responses; `None` if connections were reused.
+    /// The median connect time of the healthy responses; `None` if connections were reused.
     pub connect: Option<Duration>,
 }
 

@@ -14,11 +14,11 @@ text_enum! {
     /// The texts are the values of the fact `front_door`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum FrontDoor {
-        /// API Gateway HTTP API.
+        /// An HTTP API of API Gateway.
         HttpApi = "http-api",
-        /// API Gateway REST API.
+        /// A REST API of API Gateway.
         RestApi = "rest-api",
-        /// Lambda function URL.
+        /// A Lambda function URL.
         FunctionUrl = "function-url",
         /// An Application Load Balancer, recognized by its own error page or a fixed response.
         Alb = "alb",

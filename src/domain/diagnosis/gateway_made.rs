@@ -9,14 +9,15 @@ use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// Whether a gateway generated a response itself, or relayed it.
+    /// The decision whether a gateway generated a response itself or relayed it.
     ///
     /// The texts are the values of the fact `gateway_made`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GatewayMade {
-        /// The gateway generated the response: the body is known, and gateways add every header.
+        /// The gateway generated the response: the body is a known one, and every header is one
+        /// that gateways add.
         Yes = "yes",
-        /// Gateways add every header, but the body is unknown or empty.
+        /// Every header is one that gateways add, but the body is unknown or empty.
         Unclear = "unclear",
         /// The backend generated the response, or the front door is unknown.
         No = "no",
@@ -116,7 +117,7 @@ impl GatewayMade {
             // A listener's fixed response has the same `server` header; only the page differs.
             FrontDoor::Alb if is_load_balancer_page(response) => return Self::Yes,
             FrontDoor::Alb => return Self::Unclear,
-            // The front door was recognized by its page.
+            // CloudFront is recognized only by its own error page.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
         };

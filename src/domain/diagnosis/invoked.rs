@@ -1,8 +1,8 @@
 //! Decides whether the response time suggests that the function ran.
 //!
 //! Compares the time with the floor and with the fastest healthy response. The result only ranks
-//! candidates and never proves one: a fast function responds within milliseconds of the floor, and
-//! a denied call travels to Lambda as well. If in doubt, the result is `unclear`.
+//! candidates and never proves a cause: a fast function responds within milliseconds of the floor,
+//! and a denied call travels to Lambda as well. If in doubt, the result is `unclear`.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub struct Finding {
     pub problem: RuleProblem,
 }
 
-/// Maximum difference between two shares that counts as a tie.
+/// Maximum difference between two shares (0 to 1) that counts as a tie.
 const TIE: f64 = 1e-9;
 
 /// Checks the custom rules in `book`, in the order of the files. `built_in` holds the built-in
@@ -51,7 +51,7 @@ pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
     findings
 }
 
-/// Notes that the rule replaces a built-in one.
+/// Returns a note if the rule replaces a built-in rule.
 fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
     let replaced = built_in.rules().find(|other| other.id == rule.id)?;
     let message = format!(
@@ -61,8 +61,8 @@ fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// Warns if the rule can never determine the cause because another rule outranks it wherever it
-/// matches.
+/// Returns a warning if the rule can never determine the cause, because another rule outranks it
+/// wherever it matches.
 fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let (_, other) = rules
@@ -82,7 +82,7 @@ fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     Some(finding(Level::Warning, rule, rule.origin.line, message))
 }
 
-/// Notes that the rule outranks built-in rules wherever they match, which may be intended.
+/// Returns a note if the rule outranks built-in rules wherever they match, which may be intended.
 fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let outweighed: Vec<String> = rules
@@ -139,7 +139,7 @@ fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     })
 }
 
-/// Reports the examples that are not diagnosed as the rule's cause.
+/// Returns an error for each example that is not diagnosed as the rule's cause.
 fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.examples.iter();
     rule.examples
@@ -186,7 +186,7 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
 /// The message about an example without the fact `phase`.
 const NO_PHASE: &str = "this example has no `phase`, so nothing failed; add one, such as phase = \"expect\", or set it once for the whole file";
 
-/// Reports the counterexamples that are diagnosed as the rule's cause.
+/// Returns an error for each counterexample that is diagnosed as the rule's cause.
 fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.counterexamples.iter();
     rule.counterexamples

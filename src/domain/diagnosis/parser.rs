@@ -15,7 +15,7 @@ use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::rule::{Factor, Origin, Rule, RuleProblem};
 use crate::model::cause::{Certainty, Owner};
 
-/// Parses the rules of one file; `file` is its name in messages.
+/// Parses the rules of one file; `file` is the name of the file in messages.
 ///
 /// # Errors
 /// Returns every problem of the file, or only the syntax error if the file is not valid TOML.
@@ -187,7 +187,10 @@ impl<'a> Parser<'a> {
                 let when = self.conditions(when, "when");
                 factors.push(Factor { when, factor });
             } else {
-                self.problem(at, "`weigh` requires `when` and `factor`".to_owned());
+                self.problem(
+                    at,
+                    "`weigh` requires `when` and `factor`; add both".to_owned(),
+                );
             }
         }
         factors
@@ -268,7 +271,7 @@ because = "The service itself responded"
         check(
             "status = 503\n",
             "fault = { below = 2 }\n",
-            &["r.toml:9: `fault` is text; a range requires a numeric fact"],
+            &["r.toml:9: `fault` is text; a range requires a numeric fact; use a text instead"],
         );
     }
 
@@ -303,7 +306,7 @@ because = "The service itself responded"
         check(
             "because = \"The service itself responded\"\n",
             "",
-            &["r.toml:14: a counterexample requires `because`, which an example must not have"],
+            &["r.toml:14: a counterexample requires `because`; add why the cause is another one"],
         );
     }
 }

@@ -26,7 +26,7 @@ text_enum! {
         CloudFront = "cloudfront",
         /// The prober's own timeout.
         Client = "client",
-        /// A limit that is not declared but that repeated failures match.
+        /// An undeclared limit that the times of repeated failures match.
         Learned = "learned",
         /// The response time matches no known limit.
         None = "none",
@@ -67,8 +67,8 @@ const LATE: Duration = Duration::from_secs(1);
 /// least this value.
 const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 
-/// Maximum difference between the times of responses that hit the same limit, without the part that
-/// [`SPREAD_PART`] adds: the jitter of a round trip and the granularity of the timer that fires.
+/// Maximum difference between the times of responses that hit the same limit, not counting the
+/// share that [`SPREAD_PART`] adds: the jitter of a round trip and the granularity of the timer.
 const SPREAD: Duration = Duration::from_millis(50);
 /// Divisor of the limit; the quotient is added to [`SPREAD`] to get the maximum difference. Times
 /// around 30 s may differ by 200 ms in total, which covers connection setup and retries inside the
@@ -78,11 +78,11 @@ const SPREAD_PART: u32 = 200;
 impl Plateau {
     /// Finds the limit that a response time matches.
     ///
-    /// If several limits match, the status decides first: an API that times out returns
-    /// another status than one that relays a function timeout. Then the highest limit wins,
-    /// because no limit fires early and the response is least late for it. Of equal limits,
-    /// the outer one wins, because its clock started first. A learned limit comes last: a
-    /// declared one explains the same time and has a known owner.
+    /// If several limits match, the status decides first: an API that times out returns another
+    /// status than one that relays a function timeout. Then the highest limit wins, because no
+    /// limit fires early and the response is least late for it. Of equal limits, the outer one
+    /// wins, because its clock started first. A learned limit comes last, because a declared limit
+    /// explains the same time and has a known owner.
     #[must_use]
     pub fn find(door: FrontDoor, declared: &AwsDeclarations, response: ResponseTime) -> Self {
         if response.prober_timed_out {

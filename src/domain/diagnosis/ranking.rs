@@ -15,7 +15,7 @@ use crate::model::cause::Certainty;
 /// Minimum share (0 to 1) of the most probable cause for a certainty above `possible`.
 const LIKELY_FROM: f64 = 0.9;
 
-/// Pairs of derived facts and the facts that they are derived from.
+/// Pairs of lists: derived facts, and the facts from which they are derived.
 const DERIVED_FROM: &[(&[&str], &[&str])] = &[
     (
         &["invoked"],

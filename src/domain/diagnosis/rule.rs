@@ -1,4 +1,5 @@
-//! A rule: the facts that indicate a cause, its owner, its next steps and its tests.
+//! Defines a rule: the facts that indicate a cause, the cause's owner and next steps, and the
+//! rule's tests.
 //!
 //! Plain data that `parser` reads from TOML. Every fact that a `Rule` names is in the
 //! catalog. `ranking` ranks the matching rules.
@@ -27,7 +28,7 @@ pub struct Rule {
     pub owner: Owner,
     /// The highest certainty that a diagnosis by this rule can have.
     pub certainty: Certainty,
-    /// The weight among rivals before `weigh` applies; greater than 0.
+    /// The weight of the rule compared with its rivals, before `weigh` applies; greater than 0.
     pub weight: f64,
     /// Whether the rule is used only if no ordinary rule matches.
     pub fallback: bool,
@@ -39,9 +40,9 @@ pub struct Rule {
     pub when: Vec<Condition>,
     /// Factors on the weight, by which timing and declarations change the ranking.
     pub weigh: Vec<Factor>,
-    /// Facts that must be diagnosed as this rule's cause.
+    /// Sets of facts that must be diagnosed as this rule's cause.
     pub examples: Vec<Facts>,
-    /// Facts that must be diagnosed as another cause.
+    /// Sets of facts that must not be diagnosed as this rule's cause.
     pub counterexamples: Vec<Counterexample>,
     /// Where the rule is defined.
     pub origin: Origin,

@@ -70,7 +70,7 @@ impl Facts {
     ) {
         let estimate = || estimated_floor(target, observation);
         let floor = context.floor.clone().or_else(estimate);
-        // The prober's own delay is not charged to the target.
+        // Subtracts the prober's own delay, which is not part of the target's response time.
         let least = time.saturating_sub(observation.own_lag);
         if let Some(floor) = &floor {
             self.set_number("floor", floor.high.as_secs_f64());

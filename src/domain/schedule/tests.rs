@@ -99,7 +99,7 @@ fn slots_are_one_interval_apart() {
     for (at, _) in &starts[1..] {
         assert_eq!((*at - offset).as_nanos() % seconds(10.0).as_nanos(), 0);
     }
-    // The slot after the first probe is not shortly after it.
+    // The second probe does not start shortly after the first one.
     assert!(starts[1].0 - starts[0].0 >= seconds(5.0));
     assert!((9..=11).contains(&starts.len()));
 }

@@ -1,4 +1,5 @@
-//! Evidence from AWS about a failed request: its log line and the metrics around it.
+//! Interprets the evidence from AWS about a failed request: the request's log line and the metrics
+//! of the minutes around it.
 //!
 //! `io::evidence` queries AWS; this module holds the plain data and interprets it.
 //! `log_line` parses a line, `window` selects the minutes to query, `sums` interprets the
@@ -24,7 +25,7 @@ use crate::model::text_enum::text_enum;
 pub struct EvidenceRequest {
     /// The probed target; its declarations name the AWS resources to query.
     pub target: Arc<Target>,
-    /// The request id in the response; `None` without a response or without an id.
+    /// The request id in the response; `None` if the response has none.
     pub request_id: Option<String>,
     /// When the probe began. The target's name and this time identify the evidence request.
     pub began: Timestamp,
@@ -38,9 +39,9 @@ pub struct EvidenceRequest {
 /// The evidence found so far for one evidence request. A later update replaces an earlier one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceUpdate {
-    /// The probed target.
+    /// The name of the probed target.
     pub target: TargetName,
-    /// The `began` of the [`EvidenceRequest`].
+    /// When the probe began, as in the [`EvidenceRequest`].
     pub began: Timestamp,
     /// All evidence found so far.
     pub evidence: Arc<AwsEvidence>,
@@ -126,35 +127,37 @@ pub struct MetricWindow {
     pub settled: bool,
     /// The number of the prober's own requests to the target that began in the window.
     pub own_requests: u32,
-    /// Lambda's metrics of the function; `None` if not requested or denied.
+    /// Lambda's metrics of the function; `None` if they were not requested or the request was
+    /// denied.
     pub lambda: Option<LambdaMetrics>,
-    /// API Gateway's metrics of the API, stage, and route; `None` if not requested or denied.
+    /// API Gateway's metrics of the API, stage, and route; `None` if they were not requested or the
+    /// request was denied.
     pub api: Option<ApiMetrics>,
 }
 
-/// Lambda's metrics of a window; `None` means no datapoint.
+/// Lambda's metrics of a window. A metric is `None` if it has no datapoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LambdaMetrics {
-    /// Sum of `Invocations`.
+    /// The sum of the metric `Invocations`.
     pub invocations: Option<f64>,
-    /// Sum of `Errors`.
+    /// The sum of the metric `Errors`.
     pub errors: Option<f64>,
-    /// Sum of `Throttles`.
+    /// The sum of the metric `Throttles`.
     pub throttles: Option<f64>,
-    /// Maximum of `Duration`.
+    /// The maximum of the metric `Duration`.
     pub duration_max: Option<Duration>,
-    /// Maximum of `ConcurrentExecutions`.
+    /// The maximum of the metric `ConcurrentExecutions`.
     pub concurrent_max: Option<f64>,
 }
 
-/// API Gateway's metrics of a window; `None` means no datapoint.
+/// API Gateway's metrics of a window. A metric is `None` if it has no datapoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ApiMetrics {
-    /// Sum of `Count`.
+    /// The sum of the metric `Count`.
     pub count: Option<f64>,
-    /// Sum of `5xx` (HTTP API) or `5XXError` (REST API).
+    /// The sum of the metric `5xx` (HTTP API) or `5XXError` (REST API).
     pub server_errors: Option<f64>,
-    /// Maximum of `IntegrationLatency`.
+    /// The maximum of the metric `IntegrationLatency`.
     pub integration_latency_max: Option<Duration>,
     /// Whether the metrics are of the probed route only, not of the whole stage or API.
     pub of_route: bool,

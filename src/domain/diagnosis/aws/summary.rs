@@ -9,7 +9,7 @@ use crate::domain::diagnosis::aws::{
 };
 
 /// Summarizes the evidence, for example `Throttles 14, Invocations 0 (settled window)` or
-/// `access log: permission denied`; empty if there is none.
+/// `access log: permission denied`; empty if there is no evidence.
 #[must_use]
 pub fn summary(evidence: &AwsEvidence) -> String {
     let log = evidence.log.as_ref().map(log_summary);

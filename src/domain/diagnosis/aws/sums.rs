@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::domain::diagnosis::aws::{ApiMetrics, LambdaMetrics, MetricWindow};
 
-/// What happened to the invocations of a function, by its metrics.
+/// The outcome of a function's invocations, according to its metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InvocationOutcome {
     Throttled,
@@ -37,11 +37,11 @@ pub(super) enum InvocationOutcome {
 /// The declarations and limits that the metrics are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The API's integration timeout: declared, or the documented default.
+    /// The API's integration timeout: the declared one, or else the documented default.
     pub(super) integration: Option<Duration>,
     /// The function's declared timeout.
     pub(super) function: Option<Duration>,
-    /// Whether others use the function, as declared.
+    /// Whether other callers use the function too, as declared in the configuration.
     pub(super) shared: bool,
 }
 

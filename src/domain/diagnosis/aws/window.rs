@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The period of these CloudWatch metrics, in seconds.
+/// The period of the requested CloudWatch metrics, in seconds.
 const MINUTE: i64 = 60;
 
 /// Maximum expected difference between AWS's clock and the prober's, both synchronized by NTP. A

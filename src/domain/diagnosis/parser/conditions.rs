@@ -1,4 +1,4 @@
-//! The part of the parser that parses facts and conditions.
+//! Parses the facts and conditions of rules, as a part of the parser.
 
 use toml::de::{DeTable, DeValue};
 
@@ -46,7 +46,7 @@ impl Parser<'_> {
         let Some(table) = value.get_ref().as_table() else {
             self.problem(
                 value.span().start,
-                format!("`{what}` must be a table of facts"),
+                format!("`{what}` must be a table of facts, such as {{ status = 503 }}"),
             );
             return Vec::new();
         };
@@ -119,7 +119,7 @@ impl Parser<'_> {
         if kind != FactType::Number {
             self.problem(
                 at,
-                format!("`{name}` is text; a range requires a numeric fact"),
+                format!("`{name}` is text; a range requires a numeric fact; use a text instead"),
             );
             return None;
         }
@@ -128,7 +128,7 @@ impl Parser<'_> {
             && low >= high
         {
             let message = format!(
-                "the range of `{name}` is empty: {low} is not less than {high}; swap the bounds"
+                "the range of `{name}` is empty: {low} is not less than {high}; lower `at_least` or raise `below`"
             );
             self.problem(at, message);
         }

@@ -1,4 +1,4 @@
-//! The part of the parser that parses a rule's examples and counterexamples.
+//! Parses a rule's examples and counterexamples, as a part of the parser.
 //!
 //! Examples and counterexamples are the tests of a rule; `lint` runs them against all rules.
 
@@ -66,9 +66,14 @@ impl Parser<'_> {
                 into.counterexamples.push(Counterexample { given, because });
                 into.counterexample_lines.push(self.line(at));
             }
+            ("example", Some(_)) => self.problem(
+                at,
+                "an example must not have `because`; remove it, or use [[rule.counterexample]]"
+                    .to_owned(),
+            ),
             _ => self.problem(
                 at,
-                "a counterexample requires `because`, which an example must not have".to_owned(),
+                "a counterexample requires `because`; add why the cause is another one".to_owned(),
             ),
         }
     }

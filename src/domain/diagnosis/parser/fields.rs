@@ -1,4 +1,4 @@
-//! The part of the parser that parses single keys: text, enumerated values, numbers, lists.
+//! Parses single keys of rules, as a part of the parser: text, enumerated values, numbers, lists.
 //!
 //! Each function parses one key and reports a problem with the position of its value.
 
@@ -11,11 +11,12 @@ use crate::model::cause::CauseId;
 /// A value with its position in the text.
 pub(in crate::domain::diagnosis::parser) type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Maximum length of a title in characters, so that it fits a terminal and an alarm description.
+/// Maximum length of a title in characters. A longer title does not fit a terminal or an alarm
+/// description.
 const MAX_TITLE: usize = 80;
 
 impl Parser<'_> {
-    /// Parses an id or a cause.
+    /// Parses a cause id, the value of `id` or `cause`.
     pub(super) fn cause(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<CauseId> {
         let text = self.required(at, table, key)?;
         let at = position(table, key, at);
@@ -56,7 +57,10 @@ impl Parser<'_> {
         let see = self.required(at, table, "see")?;
         if !see.starts_with("https://") {
             let at = position(table, "see", at);
-            self.problem(at, "`see` must be an https URL".to_owned());
+            self.problem(
+                at,
+                "`see` must be a URL that starts with https://".to_owned(),
+            );
         }
         Some(see)
     }

@@ -1,4 +1,4 @@
-//! The fields of a JSON access log line, with normalized names.
+//! Parses a JSON access log line into fields with normalized names.
 //!
 //! Users define the log format: dotted `$context` names, camel case, or nested objects. All names
 //! are converted to lowercase without `$context.`. The dots remain, because `integration.status`

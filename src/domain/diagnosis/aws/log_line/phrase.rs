@@ -1,4 +1,4 @@
-//! The phrases that AWS writes, and the places in a text where they count.
+//! Recognizes the phrases that AWS writes in log lines, at the places where they count.
 //!
 //! Every phrase has a source, and counts only where AWS writes it: at the start of the text,
 //! after a known prefix. The wrapper around an exception is checked first. Of the exception's
@@ -6,25 +6,26 @@
 
 use crate::domain::diagnosis::aws::LogTemplate;
 
-/// The text before an exception's message, HTTP API (troubleshooting page, captured).
+/// The text before an exception's message in the log of an HTTP API (troubleshooting page and
+/// captures).
 const HTTP_WRAPPER: &str = "The Lambda function returned the following error: ";
-/// The text after an exception's message, HTTP API.
+/// The text after an exception's message in the log of an HTTP API.
 const HTTP_WRAPPER_END: &str = ". Check your Lambda function code and try again.";
-/// The text before an exception's message, REST API (captured). A status and
-/// [`REST_WRAPPER_MIDDLE`] follow.
+/// The text before the status and an exception's message in the log of a REST API (captured).
 const REST_WRAPPER: &str = "Lambda execution failed with status ";
-/// The text between the status and the exception's message, REST API (captured).
+/// The text between the status and an exception's message in the log of a REST API (captured).
 const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
-/// The text after an exception's message, REST API (captured).
+/// The text after an exception's message in the log of a REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
 /// The start of Lambda's message about a function timeout.
 const TIMED_OUT: &str = "Task timed out after ";
-/// The text before the reason of a configuration error, REST API (captured).
+/// The text before the reason of a configuration error in the log of a REST API (captured).
 const CONFIGURATION: &str = "Execution failed due to configuration error: ";
-/// The text before the status of a rejected invocation, REST API (captured).
+/// The text before the status of a rejected invocation in the log of a REST API (captured).
 const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 
-/// The API's phrases for a failed call or an unusable response; each is the start of a text.
+/// The API's phrases for a failed call or an unusable response. Each one counts only at the start
+/// of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
     (
         "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration",
