@@ -70,9 +70,9 @@ impl EvidenceRequests {
         let settled = explained && incident.verdict.certainty == Certainty::Proven;
         // Without a response there is no request id, and the request may not have reached a
         // gateway.
-        let answered = observation.response.is_some();
+        let has_response = observation.response.is_some();
         if settled
-            || !answered
+            || !has_response
             || verdict.certainty == Certainty::Proven
             || !target.aws.names_evidence()
             || self.pending.len() >= MAX_PENDING

@@ -15,8 +15,8 @@ impl Parser<'_> {
         let mut facts = Facts::defaults();
         let start = given.span().start;
         let phase = phase.cloned().map(|condition| (start, condition));
-        let placed = self.placed(given, "given");
-        for (at, condition) in phase.into_iter().chain(placed) {
+        let positioned = self.positioned_conditions(given, "given");
+        for (at, condition) in phase.into_iter().chain(positioned) {
             match condition.test {
                 Test::OneOf(values) if values.len() == 1 => {
                     for value in values {
@@ -37,12 +37,12 @@ impl Parser<'_> {
 
     /// Parses a table of conditions; `what` is the table's key in messages.
     pub(super) fn conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<Condition> {
-        let placed = self.placed(value, what).into_iter();
-        placed.map(|(_, condition)| condition).collect()
+        let positioned = self.positioned_conditions(value, what).into_iter();
+        positioned.map(|(_, condition)| condition).collect()
     }
 
     /// Parses a table of conditions, each with its position in the text.
-    fn placed(&mut self, value: &Value<'_>, what: &str) -> Vec<(usize, Condition)> {
+    fn positioned_conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<(usize, Condition)> {
         let Some(table) = value.get_ref().as_table() else {
             self.problem(
                 value.span().start,
