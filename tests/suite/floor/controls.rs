@@ -72,7 +72,7 @@ impl Fixture {
     async fn control(&mut self) {
         if let Some(observation) = Box::pin(self.prober.control_request(&self.target)).await {
             self.baseline
-                .control(&observation, "127.0.0.1", Timestamp::now());
+                .observe_control(&observation, "127.0.0.1", Timestamp::now());
         }
     }
 
