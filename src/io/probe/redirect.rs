@@ -1,8 +1,8 @@
-//! Plans the next hop of a redirect and what may be sent to it.
+//! Plans the next hop of a redirect, and what may be sent in it.
 //!
-//! Headers, credentials and body belong to the target's own origin. Once a redirect leaves that
-//! origin, they are not sent again, even if a later redirect leads back. Sending is left to
-//! `http`.
+//! Configured headers, credentials and body are for the origin of the target only. Once a redirect
+//! leaves that origin, they are not sent again, even if a later redirect returns to it. `http`
+//! sends the requests.
 
 use http::{Method, StatusCode};
 use url::Url;
@@ -10,9 +10,9 @@ use url::Url;
 /// One hop of a probe: a request and what may be sent with it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hop {
-    /// The URL to request.
+    /// The URL of the request.
     pub(super) url: Url,
-    /// The HTTP method.
+    /// The HTTP method of the request.
     pub(super) method: Method,
     /// Whether the configured headers and credentials are sent.
     pub(super) trusted: bool,
@@ -31,7 +31,8 @@ pub(super) enum RedirectError {
     Scheme(String),
 }
 
-/// Whether the status is a redirect that the probe follows; 300 and 304 to 306 are not.
+/// Returns whether a probe follows a response with this status. It does not follow 300 and 304 to
+/// 306.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
