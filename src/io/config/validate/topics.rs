@@ -35,11 +35,11 @@ pub(super) fn region_of<'a>(
 pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     for item in list.items() {
         if let Some(topic) = item.text()
-            && let Some((topic_region, region)) = other_region(topic, region)
+            && let Some((topic_region, alarm_region)) = other_region(topic, region)
         {
             item.place.error(format!(
-                "{topic:?} is in {topic_region}, but an alarm in {region} can only notify topics \
-                 in {region}; name a topic in that region"
+                "{topic:?} is in {topic_region}, but an alarm in {alarm_region} can only notify \
+                 topics in {alarm_region}; name a topic there"
             ));
         }
     }
@@ -54,6 +54,6 @@ pub(super) fn other_region<'a>(
     // another region.
     let mut parts = topic.split(':').skip(2);
     let (service, topic_region) = (parts.next()?, parts.next()?);
-    let region = region?;
-    (service == "sns" && topic_region != region).then_some((topic_region, region))
+    let alarm_region = region?;
+    (service == "sns" && topic_region != alarm_region).then_some((topic_region, alarm_region))
 }
