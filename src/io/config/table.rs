@@ -121,8 +121,8 @@ impl<'a> Table<'a> {
         self.parts().filter_map(|part| part.get::<T>(key)).last()
     }
 
-    /// Reads the value of a key into `slot`. If the key is absent or its value is wrong, `slot` does
-    /// not change.
+    /// Reads the value of a key into `slot`. Does not change `slot` if the key is absent or its
+    /// value is wrong.
     pub(super) fn set<T: Checked>(&self, key: &str, slot: &mut impl From<T::Inner>) {
         if let Some(value) = self.get::<T>(key) {
             *slot = value.into();

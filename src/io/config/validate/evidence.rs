@@ -1,5 +1,5 @@
-//! Reads `[evidence]`: when the daemon queries AWS about failed requests, how often, and up to which
-//! cost.
+//! Reads `[evidence]`: when and how often the daemon queries AWS about failed requests, and the
+//! maximum cost.
 
 use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, DollarsPerDay};

@@ -23,8 +23,8 @@ checked! {
             Some((key, text)) if key == "contains" => Ok(TextMatch::Contains(text)),
             Some((key, text)) if key == "regex" => pattern(&text).map(TextMatch::Regex),
             _ => Err(
-                "not a condition on a text; write \"text\" for equality, { contains = \"part\" } or \
-                 { regex = \"pattern\" }".to_owned()
+                "not a condition on a text; write \"text\" for equality, \
+                 { contains = \"part\" } or { regex = \"pattern\" }".to_owned()
             ),
         },
     };
