@@ -40,8 +40,8 @@ pub(super) struct KeyLocation<'a> {
     offset: Option<usize>,
 }
 
-/// Maximum length of a target name in a key path, in bytes. A longer name would hide the rest of
-/// the path, so the target's number is shown instead.
+/// Maximum length in bytes of the name of a list item in a key path. A longer name would hide the
+/// rest of the path, so the number of the item is shown instead.
 const MAX_SHOWN_NAME: usize = 64;
 
 /// Maximum size of a configuration file in bytes. A hundred thousand targets fit into a file of
@@ -156,7 +156,7 @@ impl<'a> KeyLocation<'a> {
         self.problems.warn(self.problem(message));
     }
 
-    /// Returns the value of `result`. Reports an error at this place and returns `None`.
+    /// Returns the value of `result`, or reports its error at this place and returns `None`.
     pub(super) fn check<T>(&self, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.error(message)).ok()
     }

@@ -71,7 +71,8 @@ const INCLUDED_HINT: &str =
 /// Reads a configuration with all files that it includes. Blocks on I/O.
 ///
 /// # Errors
-/// All problems found. If the main file cannot be read or is not TOML, that is the only problem.
+/// Returns all problems found. If the main file cannot be read or is not TOML, that is the only
+/// problem.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     scratch_thread::read(|| read(path), Loaded::deep_copy)
 }

@@ -149,7 +149,10 @@ impl Reader<'_> {
             let key = format!("http_server_config.headers.{name}");
             if !HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 let known = alternatives(HEADERS.map(str::to_owned).into_iter());
-                self.error(&key, format!("cannot be set; remove it or use {known}"));
+                self.error(
+                    &key,
+                    format!("this header cannot be set; remove it or use {known}"),
+                );
             } else if http::HeaderValue::from_str(value).is_err() {
                 self.error(&key, "is not a valid header value; remove line breaks");
             }

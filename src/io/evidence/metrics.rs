@@ -23,7 +23,7 @@ pub(super) const MAX_SERIES: usize = 500;
 const PERIOD: i32 = 60;
 
 /// Maximum number of pages of a response to read. 500 series over an hour have 30,000 values, less
-/// than a third of a page of CloudWatch, so an endless response is not valid.
+/// than a third of a page of CloudWatch, so a response with more pages is not valid.
 const MAX_PAGES: usize = 5;
 
 /// Reads the values of all series from `from` (inclusive) to `to` (exclusive). Leaves out series

@@ -2,7 +2,8 @@
 //!
 //! Building a client takes as much CPU time as eight HTTPS probes, so clients are reused.
 //! Redirects, retries, TLS resumption and the `Referer` header of `reqwest` are off, so that a
-//! probe sends one request per hop. Connections are reused only if the target is configured so.
+//! probe sends one request per hop. Connections are reused only if `request.reuse_connection` is
+//! set.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -17,10 +17,12 @@ use super::{Shared, address, certificate};
 use crate::model::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
 use crate::model::target::{Target, shown_url};
 
-/// Minimum of the number of body bytes to read, after decompression. It is large enough to time a
-/// transfer, and small enough to make a decompression bomb harmless.
+/// Minimum value of the read limit: the number of bytes of a decompressed body after which a probe
+/// stops reading. It is large enough to time a transfer, and small enough to make a decompression
+/// bomb harmless.
 const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
-/// Minimum ratio of the number of body bytes to read to the number of body bytes to keep.
+/// Ratio of the read limit to `body_limit`, the number of body bytes to keep. Does not apply below
+/// [`MIN_READ_LIMIT`].
 const READ_LIMIT_FACTOR: u64 = 16;
 
 /// Runs one probe, hop by hop.
@@ -56,7 +58,10 @@ pub(super) async fn run(
             return Ok(());
         }
         if seen.redirects >= target.request.max_redirects {
-            let detail = format!("more than {} redirects", target.request.max_redirects);
+            let detail = format!(
+                "more than {} redirects; correct the endpoint or raise `request.max_redirects`",
+                target.request.max_redirects
+            );
             return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
         }
         let location = location.as_ref().and_then(|value| value.to_str().ok());
@@ -158,7 +163,8 @@ async fn send(
     })
 }
 
-/// Records the head of the response, then reads its body up to the maximum number of bytes.
+/// Records the head of the response, then reads its body up to the read limit (see
+/// [`MIN_READ_LIMIT`]).
 async fn read_response(
     mut response: reqwest::Response,
     target: &Target,

@@ -14,18 +14,18 @@ pub(super) struct Hop {
     pub(super) url: Url,
     /// The HTTP method of the request.
     pub(super) method: Method,
-    /// Whether the configured headers and credentials are sent.
+    /// Whether the configured headers and credentials are sent in this hop.
     pub(super) trusted: bool,
-    /// Whether the configured body is sent.
+    /// Whether the configured body is sent in this hop.
     pub(super) with_body: bool,
 }
 
 /// The reason why a redirect cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
-    #[error("the redirect has no Location header")]
+    #[error("the redirect has no Location header; correct the endpoint")]
     Missing,
-    #[error("the redirect's Location is not a URL: {0}")]
+    #[error("the Location header of the redirect is not a URL ({0}); correct the endpoint")]
     Malformed(url::ParseError),
     #[error("the redirect leads to the scheme `{0}`; only http and https are followed")]
     Scheme(String),

@@ -133,7 +133,7 @@ impl Stopwatch {
         self.with(|state| state.handshake.clone())
     }
 
-    /// Runs a future as the stopwatch's task: hooks in the future report to this stopwatch.
+    /// Runs a future. The hooks that it calls report to this stopwatch.
     pub(super) async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }

@@ -32,7 +32,7 @@ pub(super) enum Outcome {
     FunctionError,
     /// No route matches the path.
     NoRoute,
-    /// The path names no stage of this API.
+    /// The path does not start with the stage of this API.
     NoStage,
 }
 

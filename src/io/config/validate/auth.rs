@@ -49,5 +49,5 @@ pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
     }
 }
 
-/// What to write for a missing password.
+/// The forms of a password in the configuration, for the error about a missing one.
 const PASSWORD: &str = "{ file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";

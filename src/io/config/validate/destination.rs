@@ -21,8 +21,8 @@ const KEYS: [&str; 6] = [
     "actions_enabled",
 ];
 
-/// Maximum length of a destination's name in characters. The name is part of log lines and of keys
-/// in the state directory.
+/// Maximum length of a destination's name in characters. It keeps log lines and the keys in the
+/// state directory, which contain the name, short.
 const MAX_NAME: usize = 64;
 
 /// The reserved name of the destination that `[cloudwatch]` itself describes.

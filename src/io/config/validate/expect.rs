@@ -62,7 +62,7 @@ fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
     if !has_json && !table.has("contains") && !table.has("regex") {
         value
             .place
-            .error("tests nothing; add contains, regex or json");
+            .error("has no condition; add contains, regex or json");
     }
     Some(tests)
 }

@@ -75,8 +75,8 @@ pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSetting
     }
 }
 
-/// Returns a placeholder for a missing or wrong URL. It is never probed, because the error about
-/// the URL makes the configuration unusable.
+/// Returns a placeholder for a missing or wrong URL. The placeholder is never probed, because the
+/// settings are not used after an error.
 fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }

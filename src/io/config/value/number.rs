@@ -12,7 +12,7 @@ pub(in crate::io::config) struct Bounded<const MIN: u32, const MAX: u32>(u32);
 /// The value of `shard.index` as it is written: a number or the text `"auto"`.
 #[derive(Debug)]
 pub(in crate::io::config) enum IndexValue {
-    /// A fixed index.
+    /// The index of the daemon's shard, from 0.
     Number(i64),
     /// The text `"auto"`: the daemon determines its own index.
     Auto,

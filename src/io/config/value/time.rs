@@ -116,8 +116,8 @@ checked! {
             return Ok(duration);
         }
         Err(format!(
-            "{} is out of range; write a duration from \"1h\" to \"13d\", because CloudWatch rejects \
-             datapoints older than two weeks",
+            "{} is out of range; write a duration from \"1h\" to \"13d\", because CloudWatch \
+             rejects datapoints older than two weeks",
             humantime::format_duration(duration)
         ))
     };

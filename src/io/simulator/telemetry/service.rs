@@ -2,7 +2,7 @@
 //! port.
 //!
 //! Handles GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`. Responds to other
-//! operations with an error. Uses plain HTTP without authentication, because the data is not secret.
+//! operations with an error. Uses plain HTTP without authentication: the data is not secret.
 
 use std::convert::Infallible;
 use std::sync::Arc;
