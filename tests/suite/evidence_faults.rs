@@ -195,7 +195,7 @@ async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
     let targets = ["a", "b", "c"].map(|name| target(name, with_function_and_log));
     let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
     for target in &targets {
-        collector.ask(request(target, ID, AN_HOUR));
+        collector.request(request(target, ID, AN_HOUR));
         let (update, before) = last_update(&mut updates, PATIENCE).await;
         assert_eq!(update.target, target.name);
         assert_eq!((&*update.evidence, before), (&AwsEvidence::default(), 0));
@@ -229,7 +229,7 @@ async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
     });
     let (collector, mut updates, _) =
         start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
-    collector.ask(request(&target, None, AN_HOUR));
+    collector.request(request(&target, None, AN_HOUR));
     let (update, _) = last_update(&mut updates, PATIENCE).await;
     assert_eq!(*update.evidence, AwsEvidence::default());
     let warnings = log.warnings();
@@ -250,7 +250,7 @@ async fn a_throttled_or_unreadable_response_is_retried() {
         let target = with_function("a");
         let (collector, mut updates, _) =
             start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
-        collector.ask(request(&target, None, AN_HOUR));
+        collector.request(request(&target, None, AN_HOUR));
         let (update, _) = last_update(&mut updates, PATIENCE).await;
         assert!(update.evidence.window.is_some(), "{fault:?}");
         assert_eq!(server.calls().len(), 2);
@@ -269,11 +269,11 @@ async fn a_hanging_call_does_not_delay_the_next_one() {
         }),
     ];
     let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
-    collector.ask(request(&targets[0], None, AN_HOUR));
+    collector.request(request(&targets[0], None, AN_HOUR));
     while server.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    collector.ask(request(&targets[1], ID, AN_HOUR));
+    collector.request(request(&targets[1], ID, AN_HOUR));
     let first = next_update(&mut updates, PATIENCE).await;
     assert_eq!(first.target, targets[1].name);
     // The shutdown waits neither until the hanging call reaches its timeout nor until its own
@@ -295,7 +295,7 @@ async fn the_daily_cost_limit_is_logged_once_and_logs_are_still_searched() {
     settings.evidence.max_daily_cost = 0.000_07;
     let (collector, mut updates, metrics) = start(&settings).await;
     for target in &targets {
-        collector.ask(request(target, ID, AN_HOUR));
+        collector.request(request(target, ID, AN_HOUR));
         last_update(&mut updates, PATIENCE).await;
     }
     let calls = server.calls();
@@ -317,7 +317,7 @@ async fn one_call_reads_the_metrics_of_targets_that_share_a_function() {
     let targets = ["a", "b", "c"].map(with_function);
     let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
     for target in &targets {
-        collector.ask(request(target, None, AN_HOUR));
+        collector.request(request(target, None, AN_HOUR));
     }
     for _ in &targets {
         last_update(&mut updates, PATIENCE).await;
@@ -338,13 +338,13 @@ async fn a_request_that_cannot_be_made_gets_one_empty_update_immediately() {
     let targets = [undeclared, quote_in_id, declared];
     let mut settings = settings(&server.start().await, &targets);
     let (collector, mut updates, _) = start(&settings).await;
-    collector.ask(request(&targets[0], ID, AN_HOUR));
+    collector.request(request(&targets[0], ID, AN_HOUR));
     assert!(next_update(&mut updates, PATIENCE).await.last);
-    collector.ask(request(&targets[1], Some("\" ?\"ERROR"), AN_HOUR));
+    collector.request(request(&targets[1], Some("\" ?\"ERROR"), AN_HOUR));
     assert!(next_update(&mut updates, PATIENCE).await.last);
     settings.evidence.enabled = false;
     collector.configure(&settings);
-    collector.ask(request(&targets[2], ID, AN_HOUR));
+    collector.request(request(&targets[2], ID, AN_HOUR));
     // The collector may see the request before the configuration. Both orders give one last update.
     assert!(next_update(&mut updates, PATIENCE).await.last);
     assert!(server.calls().len() <= 1);
@@ -357,7 +357,7 @@ async fn a_cancelled_request_is_not_sent_and_gets_no_update() {
     let mut settings = settings(&server.start().await, &[Arc::clone(&target)]);
     settings.evidence.first_look = Duration::from_secs(2);
     let (collector, mut updates, _) = start(&settings).await;
-    collector.ask(request(&target, None, Duration::ZERO));
+    collector.request(request(&target, None, Duration::ZERO));
     tokio::time::sleep(Duration::from_millis(100)).await;
     collector.forget(&target.name);
     let result = tokio::time::timeout(Duration::from_secs(3), updates.recv()).await;
@@ -373,7 +373,7 @@ async fn a_full_queue_drops_the_request_and_counts_it() {
         start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
     // The collector's task cannot run between these calls.
     for _ in 0..300 {
-        collector.ask(request(&target, None, AN_HOUR));
+        collector.request(request(&target, None, AN_HOUR));
     }
     let dropped = metrics.evidence_dropped.with_label_values(&["queue-full"]);
     assert!(dropped.get() > 0);

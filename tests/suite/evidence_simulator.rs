@@ -69,7 +69,7 @@ async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
     let base = Some(simulator.telemetry_config().await);
     let evidence = EvidenceCollector::start(&settings, metrics, sender, base, FIRST_LOG_SEARCH);
     for (target, observation, _) in &probed {
-        evidence.ask(EvidenceRequest {
+        evidence.request(EvidenceRequest {
             target: Arc::clone(target),
             request_id: request_id(observation),
             began: observation.started,

@@ -52,7 +52,7 @@ impl TargetState {
             self.evidence_requests
                 .request(target, observation, facts, diagnosis, incident);
         if let Some(request) = request {
-            outbox.evidence.ask(request);
+            outbox.evidence.request(request);
         }
     }
 
