@@ -162,7 +162,7 @@ impl Schedule {
     }
 
     /// Schedules a probe before the next slot, to confirm a first failure.
-    pub fn look_again(&mut self, name: &TargetName, at: Duration) {
+    pub fn confirm(&mut self, name: &TargetName, at: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };

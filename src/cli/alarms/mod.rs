@@ -83,7 +83,7 @@ pub struct Common {
 /// Returns a message about the configuration or the calls to CloudWatch that failed.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let settings = load(&args.action.common().config)?;
-    carry_out(&args.action, &settings, None, &mut std::io::stdout()).await
+    run_action(&args.action, &settings, None, &mut std::io::stdout()).await
 }
 
 /// Runs an action with loaded settings. Credentials come from `base`, or else from the SDK's
@@ -92,7 +92,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
 /// # Errors
 /// Returns a message about each destination in which the action failed, after running it in
 /// every destination.
-pub async fn carry_out(
+pub async fn run_action(
     action: &Action,
     settings: &Settings,
     base: Option<&SdkConfig>,
@@ -103,10 +103,10 @@ pub async fn carry_out(
     }
     let states = destinations::read(settings, base).await;
     destinations::refuse_same_account(&states)?;
-    everywhere(action, settings, &states, out).await
+    run_in_each(action, settings, &states, out).await
 }
 
-async fn everywhere(
+async fn run_in_each(
     action: &Action,
     settings: &Settings,
     states: &[DestinationState],
@@ -114,14 +114,14 @@ async fn everywhere(
 ) -> Result<Exit, String> {
     let json = action.common().json;
     let several = states.len() > 1;
-    let spared = destinations::desired_elsewhere(states);
+    let protected = destinations::desired_elsewhere(states);
     let mut exit = Exit::Fine;
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for state in states {
         let mut printer = Printer::new((state, &settings.evidence), several, json, out);
         printer.heading()?;
         let result = match &state.found {
-            Ok(found) => here(action, found, &spared, &mut printer).await,
+            Ok(found) => run_in_one(action, found, &protected, &mut printer).await,
             Err(error) => Err(error.clone()),
         };
         match result {
@@ -132,7 +132,7 @@ async fn everywhere(
                 // Errors of further destinations name the destination already.
                 let unnamed = several && state.view.name.is_none();
                 let prefix = if unnamed { "destination `main`: " } else { "" };
-                faults.push(format!("{prefix}{error}"));
+                errors.push(format!("{prefix}{error}"));
             }
         }
     }
@@ -142,18 +142,18 @@ async fn everywhere(
         let views: Vec<_> = states.iter().map(|state| state.view.clone()).collect();
         show::total(states, &Estimate::total(settings, &views), json, out)?;
     }
-    if faults.is_empty() {
+    if errors.is_empty() {
         Ok(exit)
     } else {
-        Err(faults.join("\nerror: "))
+        Err(errors.join("\nerror: "))
     }
 }
 
 /// Runs an action in one destination.
-async fn here(
+async fn run_in_one(
     action: &Action,
     found: &AccountPlan,
-    spared: &BTreeSet<String>,
+    protected: &BTreeSet<String>,
     printer: &mut Printer<'_>,
 ) -> Result<Exit, String> {
     match action {
@@ -165,7 +165,7 @@ async fn here(
             Ok(if bad { Exit::Bad } else { Exit::Fine })
         }
         Action::Apply { .. } => apply(found, printer).await,
-        Action::Prune { yes, .. } => prune(found, spared, *yes, printer).await,
+        Action::Prune { yes, .. } => prune(found, protected, *yes, printer).await,
     }
 }
 
@@ -228,12 +228,12 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
 
 async fn prune(
     found: &AccountPlan,
-    spared: &BTreeSet<String>,
+    protected: &BTreeSet<String>,
     yes: bool,
     printer: &mut Printer<'_>,
 ) -> Result<Exit, String> {
     let orphans = found.plan.orphans().map(|alarm| alarm.name.clone());
-    let names: Vec<_> = orphans.filter(|name| !spared.contains(name)).collect();
+    let names: Vec<_> = orphans.filter(|name| !protected.contains(name)).collect();
     for name in &names {
         printer.text(&format!("- {name}\n"))?;
         printer.line(json!({"action": "prune", "alarm": name, "removed": yes}))?;

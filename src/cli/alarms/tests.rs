@@ -30,7 +30,7 @@ async fn print(
     states: &[DestinationState],
 ) -> (String, Result<Exit, String>) {
     let mut out = Vec::new();
-    let result = everywhere(action, settings, states, &mut out).await;
+    let result = run_in_each(action, settings, states, &mut out).await;
     (String::from_utf8(out).unwrap(), result)
 }
 

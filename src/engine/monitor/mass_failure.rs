@@ -40,20 +40,20 @@ impl Monitor {
         facts.set_text("phase", counts.phase.as_str());
         facts.set_text("vantage", "suspect");
         let diagnosis = self.rulebook.diagnose(&facts);
-        let (own, note) = (&mut self.own_incident, counts.to_string());
+        let (own, note) = (&mut self.prober_incident, counts.to_string());
         let event = own.declare(Scope::Prober, &diagnosis, &note, now);
         if let Some(event) = event {
             self.declare(event);
-            self.batch.notify(Notification::Trouble(true));
+            self.batch.notify(Notification::ProberProblem(true));
             self.publish_annotation();
         }
     }
 
     fn close_prober_incident(&mut self, counts: &ProbeCounts, now: Timestamp) {
         let note = format!("resolved: {counts}");
-        if let Some(event) = self.own_incident.close(now, &note) {
+        if let Some(event) = self.prober_incident.close(now, &note) {
             self.declare(event);
-            self.batch.notify(Notification::Trouble(false));
+            self.batch.notify(Notification::ProberProblem(false));
             self.publish_annotation();
         }
     }
@@ -152,7 +152,7 @@ impl Monitor {
     /// The annotation of the prober or of the group. A problem of the prober takes precedence,
     /// since its results about the targets are then unreliable.
     fn annotation(&self) -> Option<Annotation> {
-        if let Some(own) = self.own_incident.open() {
+        if let Some(own) = self.prober_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
             let summary = opened.strip_prefix("opened: ").unwrap_or(opened);
             let since = own.opened.strftime("%Y-%m-%d %H:%M:%SZ");
@@ -177,13 +177,13 @@ impl Monitor {
         let incident = &kept.incident;
         let resumed = Incidents::resumed(Arc::clone(incident));
         match incident.scope {
-            Scope::Prober if self.own_incident.open().is_none() => {
+            Scope::Prober if self.prober_incident.open().is_none() => {
                 let Some(phase) = phase_of(incident) else {
                     return false;
                 };
                 self.prober_health = ProberHealth::resumed(phase);
-                self.own_incident = resumed;
-                self.batch.notify(Notification::Trouble(true));
+                self.prober_incident = resumed;
+                self.batch.notify(Notification::ProberProblem(true));
             }
             Scope::Group if self.group_incident.open().is_none() => {
                 let states = self.targets.iter();

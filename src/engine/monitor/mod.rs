@@ -104,7 +104,7 @@ pub struct Monitor {
     elsewhere: HashSet<TargetName>,
     prober_health: ProberHealth,
     /// The incident of the prober itself.
-    own_incident: Incidents,
+    prober_incident: Incidents,
     mass_failure: MassFailure,
     /// The incident of a group of targets that fail at the same time.
     group_incident: Incidents,
@@ -136,7 +136,7 @@ impl Monitor {
             targets: HashMap::new(),
             elsewhere: HashSet::new(),
             prober_health: ProberHealth::default(),
-            own_incident: Incidents::default(),
+            prober_incident: Incidents::default(),
             mass_failure: MassFailure::default(),
             group_incident: Incidents::default(),
             published_annotation: None,
@@ -151,8 +151,8 @@ impl Monitor {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let every = self.outbox.sd_notify.heartbeat().unwrap_or(TICK);
-        let mut beats = interval_at(Instant::now() + every, every);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut keep_alives = interval_at(Instant::now() + every, every);
+        keep_alives.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut status = String::new();
         loop {
             tokio::select! {
@@ -161,13 +161,13 @@ impl Monitor {
                     None => break,
                 },
                 _ = ticks.tick() => self.tick(Timestamp::now()),
-                _ = beats.tick() => self.beat(&mut status),
+                _ = keep_alives.tick() => self.send_keep_alive(&mut status),
             }
             for _ in 1..BATCH {
                 let Some(event) = inbox.try_next() else { break };
                 self.handle(event, Timestamp::now());
             }
-            self.settle().await;
+            self.flush_batch().await;
         }
         let targets = self.targets.values_mut();
         self.persistence
@@ -175,7 +175,7 @@ impl Monitor {
     }
 
     /// Saves the batch's incidents, then delivers its notifications.
-    async fn settle(&mut self) {
+    async fn flush_batch(&mut self) {
         let incidents = self.batch.take_incidents();
         self.persistence.save_incidents(incidents).await;
         self.batch.deliver(&self.outbox.sinks);
@@ -189,7 +189,7 @@ impl Monitor {
 
     /// Sends the keep-alive to the service manager, and the status if it has changed. Sent
     /// only from this loop, so a stalled loop trips the watchdog.
-    fn beat(&self, sent: &mut String) {
+    fn send_keep_alive(&self, sent: &mut String) {
         self.outbox.sd_notify.alive();
         let status = self.outbox.sinks.board.summary();
         if status != *sent {
@@ -226,26 +226,26 @@ impl Monitor {
             state = again;
         }
         // A target with an open incident keeps its incident and cause.
-        let own_trouble =
+        let prober_fault =
             self.prober_health.explains(&observation) && state.incidents.open().is_none();
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
 
         let mut facts = Facts::gather(target, &observation, &state.baseline.context(now));
-        if own_trouble {
+        if prober_fault {
             facts.set_text("vantage", "suspect");
         }
         let diagnosis = self.rulebook.diagnose(&facts);
         state.evidence_requests.record_sent(observation.started);
         // A failure of the prober itself is not counted for the target.
-        let (transition, event) = if own_trouble {
+        let (transition, event) = if prober_fault {
             (None, None)
         } else {
             let rulebook = &self.rulebook;
             state.apply(&observation, &diagnosis, rulebook, maintenance, now)
         };
         state.show(&diagnosis);
-        let incidents = if own_trouble {
-            &self.own_incident
+        let incidents = if prober_fault {
+            &self.prober_incident
         } else {
             &state.incidents
         };
@@ -263,9 +263,9 @@ impl Monitor {
             incident: incidents.open().cloned(),
             event,
             maintenance,
-            own_trouble,
+            prober_fault,
         };
-        if !own_trouble {
+        if !prober_fault {
             state.confirm(&self.outbox);
             state.request_evidence(&report, &facts, &self.outbox);
             state.control(&report, &self.outbox, now);

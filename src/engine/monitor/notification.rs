@@ -31,7 +31,7 @@ pub(super) enum Notification {
     /// Resolved incidents restored from the previous run, newest first.
     RestoredResolved(Vec<Arc<Incident>>),
     /// Whether the prober itself has a problem.
-    Trouble(bool),
+    ProberProblem(bool),
     /// The annotation that replaces those of a failing group's alarms; `None`: the alarms show
     /// their own again.
     Group(Option<Annotation>),
@@ -76,7 +76,7 @@ impl Notification {
                     sinks.board.resolved(incident);
                 }
             }
-            Self::Trouble(trouble) => sinks.cloudwatch.trouble(trouble),
+            Self::ProberProblem(has_problem) => sinks.cloudwatch.trouble(has_problem),
             Self::Group(annotation) => sinks.cloudwatch.group(annotation),
             Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),

@@ -118,7 +118,7 @@ mod tests {
                 incident: incidents.open().cloned(),
                 event,
                 maintenance: false,
-                own_trouble: false,
+                prober_fault: false,
             });
             let saved = batch.take_incidents().into_iter();
             let texts = saved.map(|kept| match kept.incident.resolved {

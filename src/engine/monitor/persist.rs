@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::target_state::{Learned, TargetState};
+use super::target_state::{SaveState, TargetState};
 use crate::domain::incident::IncidentId;
 use crate::io::store::{Store, StoredBaseline, StoredIncident};
 
@@ -66,7 +66,7 @@ impl Persistence {
         now: Timestamp,
     ) {
         if self.store.is_healthy() {
-            let due = targets.filter(|state| state.learned.is_due(now));
+            let due = targets.filter(|state| state.save_state.is_due(now));
             self.save_baselines(due.take(BASELINES_PER_TICK), now);
         }
     }
@@ -77,7 +77,7 @@ impl Persistence {
         targets: impl Iterator<Item = &'a mut TargetState>,
         now: Timestamp,
     ) {
-        self.save_baselines(targets.filter(|state| state.learned.changed), now);
+        self.save_baselines(targets.filter(|state| state.save_state.changed), now);
     }
 
     fn save_baselines<'a>(
@@ -86,10 +86,10 @@ impl Persistence {
         now: Timestamp,
     ) {
         let baselines = targets.map(|state| {
-            state.learned = Learned::saved(now);
+            state.save_state = SaveState::saved(now);
             StoredBaseline {
                 target: state.target.name.clone(),
-                settings: state.settings,
+                settings: state.fingerprint,
                 learned: state.baseline.snapshot(),
             }
         });

@@ -28,7 +28,7 @@ impl TargetState {
     pub(super) fn confirm(&self, outbox: &Outbox) {
         let (name, after) = (&self.target.name, self.target.confirm_after);
         if self.health.wants_confirmation() && after > Duration::ZERO {
-            let command = Command::LookAgain(name.clone(), after);
+            let command = Command::Confirm(name.clone(), after);
             // If the queue is full, the probe of the next slot confirms.
             if outbox.scheduler.try_send(command).is_err() {
                 tracing::warn!(target = %name, "confirming probe skipped, the scheduler's queue is full");
@@ -60,8 +60,8 @@ impl TargetState {
     /// response counts as failing, since its time can be compared.
     pub(super) fn control(&self, report: &Report, outbox: &Outbox, now: Timestamp) {
         let failed = report.diagnosis.outcome == Outcome::Failed;
-        let answered = report.observation.response.is_some();
-        self.schedule_control(failed && answered, outbox, now);
+        let has_response = report.observation.response.is_some();
+        self.schedule_control(failed && has_response, outbox, now);
     }
 
     fn schedule_control(&self, failing: bool, outbox: &Outbox, now: Timestamp) {
@@ -86,7 +86,7 @@ impl Monitor {
         };
         let host = target.url.host_str().unwrap_or_default();
         state.baseline.control(observation, host, now);
-        state.learned.changed = true;
+        state.save_state.changed = true;
         let failing = state.health.consecutive_failures() > 0;
         state.schedule_control(failing, &self.outbox, now);
     }

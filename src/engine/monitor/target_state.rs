@@ -21,10 +21,10 @@ pub(super) struct TargetState {
     pub(super) target: Arc<Target>,
     pub(super) health: Health,
     /// The fingerprint of the settings that the baseline was learned with.
-    pub(super) settings: u64,
+    pub(super) fingerprint: u64,
     pub(super) baseline: Baseline,
     /// Whether the stored copy of the baseline is current.
-    pub(super) learned: Learned,
+    pub(super) save_state: SaveState,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
     /// The probable cause that is published, if any.
@@ -33,7 +33,7 @@ pub(super) struct TargetState {
 
 /// Whether the stored baseline of a target is current.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Learned {
+pub(super) struct SaveState {
     /// The baseline has changed since it was saved.
     pub(super) changed: bool,
     /// When the baseline was saved; `None`: never.
@@ -50,10 +50,10 @@ impl TargetState {
     pub(super) fn new(target: Arc<Target>, now: Timestamp) -> Self {
         Self {
             health: Health::new(target.health, now),
-            settings: target.fingerprint(),
+            fingerprint: target.fingerprint(),
             target,
             baseline: Baseline::default(),
-            learned: Learned::default(),
+            save_state: SaveState::default(),
             incidents: Incidents::default(),
             evidence_requests: EvidenceRequests::default(),
             showing: None,
@@ -70,10 +70,10 @@ impl TargetState {
     /// Restores the baseline of the previous run if it was learned with the same settings;
     /// returns whether it was.
     pub(super) fn restore_baseline(&mut self, kept: &StoredBaseline, now: Timestamp) -> bool {
-        let same = kept.settings == self.settings;
+        let same = kept.settings == self.fingerprint;
         if same {
             self.baseline = Baseline::resumed(&kept.learned);
-            self.learned = Learned::saved(now);
+            self.save_state = SaveState::saved(now);
         }
         same
     }
@@ -84,11 +84,11 @@ impl TargetState {
         self.health.configure(target.health);
         self.target = Arc::clone(target);
         self.evidence_requests = EvidenceRequests::default();
-        let settings = target.fingerprint();
-        if settings != self.settings {
-            self.settings = settings;
+        let fingerprint = target.fingerprint();
+        if fingerprint != self.fingerprint {
+            self.fingerprint = fingerprint;
             self.baseline = Baseline::default();
-            self.learned = Learned::default();
+            self.save_state = SaveState::default();
         }
     }
 
@@ -102,7 +102,7 @@ impl TargetState {
         now: Timestamp,
     ) -> (Option<Transition>, Option<IncidentEvent>) {
         self.baseline.observe(observation, diagnosis, now);
-        self.learned.changed |= diagnosis.outcome != Outcome::Failed;
+        self.save_state.changed |= diagnosis.outcome != Outcome::Failed;
         let transition = self.health.observe(diagnosis.outcome, now);
         let outcome = ProbeOutcome {
             target: &self.target.name,
@@ -129,7 +129,7 @@ impl TargetState {
     }
 }
 
-impl Learned {
+impl SaveState {
     /// Returns the state of a baseline that was saved at `now`.
     pub(super) const fn saved(now: Timestamp) -> Self {
         Self {
@@ -162,14 +162,14 @@ mod tests {
     #[test]
     fn a_baseline_is_saved_at_once_the_first_time_and_every_ten_minutes_later() {
         let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-        let mut learned = Learned::default();
-        assert!(!learned.is_due(at(0)), "nothing was learned");
-        learned.changed = true;
-        assert!(learned.is_due(at(0)));
-        learned = Learned::saved(at(0));
-        assert!(!learned.is_due(at(60)), "nothing has changed");
-        learned.changed = true;
-        assert!(!learned.is_due(at(9)));
-        assert!(learned.is_due(at(10)));
+        let mut save_state = SaveState::default();
+        assert!(!save_state.is_due(at(0)), "nothing was learned");
+        save_state.changed = true;
+        assert!(save_state.is_due(at(0)));
+        save_state = SaveState::saved(at(0));
+        assert!(!save_state.is_due(at(60)), "nothing has changed");
+        save_state.changed = true;
+        assert!(!save_state.is_due(at(9)));
+        assert!(save_state.is_due(at(10)));
     }
 }

@@ -31,7 +31,7 @@ pub enum Command {
     /// Sets the targets, and how many probes may run at the same time.
     Configure(Vec<Arc<Target>>, usize),
     /// Probes a target again after this time, ahead of its next slot.
-    LookAgain(TargetName, Duration),
+    Confirm(TargetName, Duration),
     /// Stops: no further probe starts, and running probes may finish within this time.
     Stop(Duration),
 }
@@ -103,9 +103,9 @@ impl<P: Probe> Scheduler<P> {
                         let now = self.now();
                         self.schedule.configure(&targets, now);
                     }
-                    Some(Command::LookAgain(name, after)) => {
+                    Some(Command::Confirm(name, after)) => {
                         let at = self.now() + after;
-                        self.schedule.look_again(&name, at);
+                        self.schedule.confirm(&name, at);
                     }
                     Some(Command::Stop(grace)) => return self.stop(grace).await,
                     None => return self.stop(Duration::ZERO).await,
@@ -332,8 +332,8 @@ mod tests {
     async fn a_confirming_probe_runs_before_the_next_slot() {
         let mut running = start(&[target("a", 600)], 1, 1).await;
         assert_eq!(running.within(10).await, ["a ok"]);
-        let again = Command::LookAgain(TargetName::new("a"), Duration::from_secs(10));
-        running.commands.send(again).await.unwrap();
+        let confirm = Command::Confirm(TargetName::new("a"), Duration::from_secs(10));
+        running.commands.send(confirm).await.unwrap();
         assert_eq!(running.within(12).await, ["a ok"]);
     }
 

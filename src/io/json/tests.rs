@@ -119,7 +119,7 @@ fn report(diagnosis: Diagnosis, incident: Option<Arc<Incident>>) -> Report {
         incident,
         event: None,
         maintenance: true,
-        own_trouble: false,
+        prober_fault: false,
         diagnosis,
     }
 }
