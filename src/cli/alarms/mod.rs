@@ -1,8 +1,8 @@
 //! `probecause alarms`: plans, applies and prunes the CloudWatch alarms of a configuration.
 //!
-//! The daemon writes causes into alarms, and this command keeps them. Each destination is
-//! handled separately (`destinations`), so that an unreachable one does not hide the results of the
-//! others. `show` prints the output.
+//! The daemon writes causes into alarms, and `apply` keeps these causes. Each destination
+//! is handled separately (`destinations`), so that an unreachable one does not hide the results
+//! of the others. `show` prints the output.
 
 mod destinations;
 mod show;
@@ -37,10 +37,10 @@ pub struct Args {
     pub action: Action,
 }
 
-/// The actions on alarms.
+/// The actions of `probecause alarms`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Action {
-    /// Show what `apply` would do, the monthly cost, and the time until a page.
+    /// Show the changes that `apply` would make, the monthly cost, and the time until a page.
     Plan {
         /// Options of every action.
         #[command(flatten)]
@@ -129,7 +129,7 @@ async fn run_in_each(
             Ok(other) => exit = other,
             Err(error) => {
                 printer.failed(&error)?;
-                // Errors of further destinations name the destination already.
+                // Errors of named destinations already contain the name.
                 let unnamed = several && state.view.name.is_none();
                 let prefix = if unnamed { "destination `main`: " } else { "" };
                 errors.push(format!("{prefix}{error}"));
@@ -149,7 +149,7 @@ async fn run_in_each(
     }
 }
 
-/// Runs an action in one destination.
+/// Runs an action in one destination. `prune` does not delete the alarms in `protected`.
 async fn run_in_one(
     action: &Action,
     found: &AccountPlan,
@@ -210,15 +210,15 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     let left = plan.steps.iter().filter(|step| step.action() == "drift");
     for step in left {
         eprintln!(
-            "warning: the alarm `{}` was changed by hand and left unchanged; `alarms plan` shows the \
-             differences",
+            "warning: the alarm `{}` was changed by hand and was left as it is; to see the \
+             differences, run `probecause alarms plan`",
             step.name()
         );
     }
     for spec in plan.conflicts() {
         eprintln!(
-            "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left unchanged; \
-             rename or delete it",
+            "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left \
+             unchanged; rename or delete that alarm",
             spec.name
         );
     }
