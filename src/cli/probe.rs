@@ -107,7 +107,8 @@ fn select_target(args: &Args) -> Result<(Target, Settings), String> {
         .map_err(|error| format!("`{url}`: invalid URL: {error}; use `https://host/path`"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!(
-            "`{url}`: the URL must have the scheme http or https and a host; use `https://host/path`"
+            "`{url}`: the URL must have the scheme http or https and a host; \
+             use `https://host/path`"
         ));
     }
     // The output contains the URL as the target's name, so credentials are removed from it.

@@ -108,8 +108,8 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
         .map_err(|error| format!("cannot write to standard output: {error}"))
 }
 
-/// Returns the default address if its port is free, otherwise an address with a free port. If another process takes the
-/// address before the daemon binds it, the daemon's start fails with an error.
+/// Returns the default address if its port is free, otherwise an address with a free port. If
+/// another process takes the port before the daemon binds it, the daemon fails to start.
 fn free_address() -> SocketAddr {
     let default = ServerSettings::default().listen;
     match std::net::TcpListener::bind(default) {

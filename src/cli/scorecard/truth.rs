@@ -53,7 +53,8 @@ impl Truths {
             let name = TargetName::new(name);
             if !settings.targets.iter().any(|target| target.name == name) {
                 return Err(format!(
-                    "--expect {name}: the target is not configured; use a name from the configuration"
+                    "--expect {name}: the target is not configured; \
+                     use a name from the configuration"
                 ));
             }
             truths.insert(name, truth.clone());
