@@ -49,7 +49,8 @@ text_enum! {
 /// The error for a text that is not a cause id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a cause id: use 2 to 64 lowercase letters, digits and single hyphens, starting with a letter"
+    "`{0}` is not a cause id: use 2 to 64 lowercase letters, digits and single hyphens, \
+     starting with a letter"
 )]
 pub struct InvalidCauseId(String);
 

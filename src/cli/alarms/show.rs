@@ -122,6 +122,7 @@ fn costs(changes: usize, estimate: &Estimate) -> Value {
         .collect();
     let traffic = &estimate.traffic;
     let (least, most) = traffic.dollars();
+    let api_requests = traffic.http_api + traffic.rest_api + traffic.some_api;
     json!({
         "changes": changes,
         "dollars_per_month": estimate.dollars,
@@ -132,7 +133,7 @@ fn costs(changes: usize, estimate: &Estimate) -> Value {
         "metric_requests_per_month": estimate.requests.round(),
         "evidence_dollars_per_month_at_most": estimate.evidence,
         "probes_per_month": traffic.probes.round(),
-        "api_gateway_requests_per_month": (traffic.http_api + traffic.rest_api + traffic.some_api).round(),
+        "api_gateway_requests_per_month": api_requests.round(),
         "lambda_invocations_per_month": traffic.lambda.round(),
         "api_dollars_per_month": [least, most],
         "time_to_page": pages,

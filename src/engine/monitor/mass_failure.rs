@@ -1,8 +1,8 @@
 //! Opens one incident for all targets when many of them fail at the same time.
 //!
 //! If the prober itself has a problem (`prober-local`), the failures are not counted for any
-//! target. If a group of targets fails, each target keeps its own incident, and one annotation
-//! replaces those of their alarms.
+//! target. If a group of targets fails, each target keeps its own incident, and the annotation of
+//! the group replaces the annotations of the targets' alarms.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use crate::model::observation::Phase;
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// Maximum number of target names in a group's annotation, which is more than fit in an
-/// alarm's description.
+/// Maximum number of target names in a group's annotation. More names do not fit in the
+/// description of an alarm.
 const MAX_NAMES: usize = 100;
 
 impl Monitor {
@@ -58,7 +58,8 @@ impl Monitor {
         }
     }
 
-    /// Counts opened and resolved incidents. Many that open at the same time form a group.
+    /// Counts the incident that a report opened or resolved. Many incidents that open at the same
+    /// time form a group.
     pub(super) fn count_incident(&mut self, report: &Report, now: Timestamp) {
         let target = &report.target.name;
         match &report.event {
@@ -71,13 +72,13 @@ impl Monitor {
         }
     }
 
-    /// Removes a target whose incident was resolved from the group.
+    /// Removes a target from the group after its incident was resolved.
     pub(super) fn leave_group(&mut self, target: &TargetName, now: Timestamp) {
         let change = self.mass_failure.resolved(target);
         self.apply_group_transition(change, now);
     }
 
-    /// Updates the group's incident and annotation.
+    /// Updates the incident and the annotation of the group.
     pub(super) fn update_group(&mut self, now: Timestamp) {
         let change = self.mass_failure.expire(now);
         self.apply_group_transition(change, now);
@@ -132,7 +133,7 @@ impl Monitor {
         )
     }
 
-    /// Sends the annotation that replaces those of the targets' alarms, if it has changed.
+    /// Publishes the annotation of the prober or of the group if the annotation has changed.
     pub(super) fn publish_annotation(&mut self) {
         let annotation = self.annotation();
         if annotation != self.published_annotation {
@@ -141,16 +142,16 @@ impl Monitor {
         }
     }
 
-    /// Sends the annotation even if it has not changed, because the heartbeat alarm may still
-    /// show the annotation of the previous run.
+    /// Publishes the annotation even if it has not changed, because the heartbeat alarm may still
+    /// contain the annotation of the previous run.
     pub(super) fn publish_initial_annotation(&mut self) {
         self.published_annotation = self.annotation();
         let annotation = self.published_annotation.clone();
         self.batch.notify(Notification::Group(annotation));
     }
 
-    /// The annotation of the prober or of the group. A problem of the prober takes precedence,
-    /// since its results about the targets are then unreliable.
+    /// Returns the annotation of the prober or of the group, if one of them has an open incident.
+    /// The prober takes precedence, since its results about the targets are then unreliable.
     fn annotation(&self) -> Option<Annotation> {
         if let Some(own) = self.prober_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
@@ -201,7 +202,7 @@ impl Monitor {
     }
 }
 
-/// The phase in which probes fail during an incident of the prober.
+/// Returns the phase in which probes fail during an incident of the prober.
 fn phase_of(incident: &Incident) -> Option<Phase> {
     let phase = incident
         .evidence

@@ -9,7 +9,7 @@ use crate::domain::report::Report;
 use crate::io::sink::Sinks;
 use crate::io::store::StoredIncident;
 
-/// Collects output while a batch of events is handled.
+/// The output of a batch of events, which is collected while the events are handled.
 #[derive(Debug, Default)]
 pub(super) struct OutputBatch {
     incidents: Vec<StoredIncident>,

@@ -1,6 +1,6 @@
-//! Saves incidents before they are published, and baselines from time to time.
+//! Saves incidents before they are published, and baselines periodically.
 //!
-//! An incident that a user has seen is still there after a crash. A failing state directory
+//! An incident that a user has seen therefore survives a crash. A failing state directory
 //! does not delay the monitor: unsaved incidents are kept in memory and saved once the
 //! directory works again.
 
@@ -20,12 +20,12 @@ pub(super) struct Persistence {
     unsaved: HashMap<IncidentId, StoredIncident>,
 }
 
-/// Number of unsaved incidents above which resolved ones are dropped; about as many as the
-/// store keeps.
+/// Maximum number of unsaved incidents in memory, about as many as the store keeps. Above it,
+/// resolved incidents are dropped.
 const MAX_UNSAVED: usize = 10_000;
 
-/// Maximum number of baselines saved per tick. Collecting them delays a result by at most one
-/// or two milliseconds, and ten thousand targets are saved within ten minutes.
+/// Maximum number of baselines that are saved per tick. Collecting them delays a result by at most
+/// two milliseconds, and the baselines of ten thousand targets are saved within ten minutes.
 const BASELINES_PER_TICK: usize = 200;
 
 impl Persistence {
@@ -36,8 +36,8 @@ impl Persistence {
         }
     }
 
-    /// Saves incidents, together with those that could not be saved before. Returns once
-    /// they are on disk or the store has failed.
+    /// Saves incidents, together with earlier ones that could not be saved. Returns once they are
+    /// on disk or the store has failed.
     pub(super) async fn save_incidents(&mut self, incidents: Vec<StoredIncident>) {
         if !self.store.is_enabled() {
             return;
@@ -48,7 +48,7 @@ impl Persistence {
         if self.unsaved.is_empty() {
             return;
         }
-        // A failing store is skipped: each call could block until its timeout.
+        // A failing store is not called, since each call could block until its timeout.
         let healthy = self.store.is_healthy();
         let unsaved = || self.unsaved.values().cloned().collect();
         if healthy && self.store.save_incidents(unsaved()).await {
@@ -71,7 +71,7 @@ impl Persistence {
         }
     }
 
-    /// Saves every changed baseline, at shutdown.
+    /// Saves every changed baseline. Called at shutdown.
     pub(super) fn save_all_baselines<'a>(
         &self,
         targets: impl Iterator<Item = &'a mut TargetState>,

@@ -23,7 +23,7 @@ pub(super) struct TargetState {
     /// The fingerprint of the settings that the baseline was learned with.
     pub(super) fingerprint: u64,
     pub(super) baseline: Baseline,
-    /// Whether the stored copy of the baseline is current.
+    /// Whether the baseline must be saved.
     pub(super) save_state: SaveState,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
@@ -31,18 +31,18 @@ pub(super) struct TargetState {
     pub(super) showing: Option<Arc<Verdict>>,
 }
 
-/// Whether the stored baseline of a target is current.
+/// The state of a target's baseline in the store.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SaveState {
-    /// The baseline has changed since it was saved.
+    /// Whether the baseline has changed since it was saved.
     pub(super) changed: bool,
-    /// When the baseline was saved; `None`: never.
+    /// When the baseline was last saved; `None` if it was never saved.
     saved: Option<Timestamp>,
 }
 
-/// Minimum time between two saves of a changed baseline. A baseline is about 1 KB: saving it
-/// every minute would write some 15 GB a day for ten thousand targets, and the few newest of
-/// its sixty samples change little.
+/// Minimum time between two saves of a changed baseline. A baseline is about 1 KB, so saving it
+/// every minute would write about 15 GB per day for ten thousand targets. The few newest of its
+/// sixty samples change it little.
 const SAVE_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 
 impl TargetState {
@@ -67,8 +67,8 @@ impl TargetState {
         self.incidents = Incidents::resumed(Arc::clone(&kept.incident));
     }
 
-    /// Restores the baseline of the previous run if it was learned with the same settings;
-    /// returns whether it was.
+    /// Restores the baseline of the previous run if it was learned with the same settings. Returns
+    /// whether it was restored.
     pub(super) fn restore_baseline(&mut self, kept: &StoredBaseline, now: Timestamp) -> bool {
         let same = kept.settings == self.fingerprint;
         if same {
@@ -78,8 +78,8 @@ impl TargetState {
         same
     }
 
-    /// Changes the target's settings. An open incident stays open. Pending evidence requests
-    /// are dropped, and so is the baseline if it was learned with a different request.
+    /// Changes the target's settings. An open incident stays open. Pending evidence requests are
+    /// dropped. The baseline is dropped if settings changed that the response time depends on.
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
         self.target = Arc::clone(target);
@@ -114,9 +114,9 @@ impl TargetState {
         (transition, self.incidents.apply(outcome, rulebook, now))
     }
 
-    /// Updates the published cause. A cause is published from the first failed probe until
-    /// the target is up again: that of the open incident, which a single deviating probe
-    /// does not change, or else that of the newest failure.
+    /// Updates the published cause. From the first failed probe until the target is up again, the
+    /// published cause is the cause of the open incident, which a single deviating probe does not
+    /// change. Without an open incident, it is the cause of the newest failure.
     pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let incident = self.incidents.open().map(|incident| &incident.verdict);
         match diagnosis.outcome {
@@ -138,7 +138,7 @@ impl SaveState {
         }
     }
 
-    /// Whether the baseline has changed and was not saved within [`SAVE_INTERVAL`].
+    /// Returns whether the baseline has changed and was not saved within [`SAVE_INTERVAL`].
     pub(super) fn is_due(self, now: Timestamp) -> bool {
         let outdated = |saved| now.duration_since(saved) >= SAVE_INTERVAL;
         self.changed && self.saved.is_none_or(outdated)

@@ -1,4 +1,4 @@
-//! Every published object in full, key order included.
+//! Tests that every JSON object is published in full and with its keys in order.
 
 use std::sync::Arc;
 
