@@ -25,8 +25,8 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the command. Returns [`Exit::Usage`] if the check found a problem. Warnings and notes
-/// are not problems.
+/// Runs `probecause check`. Returns [`Exit::Usage`] if the check found a problem. Warnings and
+/// notes are not problems.
 ///
 /// # Errors
 /// Returns an error if standard output cannot be written.

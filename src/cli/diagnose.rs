@@ -25,8 +25,8 @@ pub struct Args {
     rules: RulesArgs,
 }
 
-/// Runs the command. Returns [`Exit::Usage`] if a file cannot be read or contains no response,
-/// and otherwise [`Exit::Fine`], whatever the causes.
+/// Runs `probecause diagnose`. Returns [`Exit::Usage`] if a file cannot be read or contains no
+/// response, and otherwise [`Exit::Fine`], whatever the causes.
 ///
 /// # Errors
 /// Returns an error if the custom rules are invalid or standard output cannot be written.

@@ -31,7 +31,8 @@ pub struct Args {
 /// within milliseconds, so a slower one is reported as not healthy.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs the command. Returns [`Exit::Bad`] if the daemon is unreachable or not healthy.
+/// Runs `probecause healthcheck`. Returns [`Exit::Bad`] if the daemon is unreachable or not
+/// healthy.
 ///
 /// # Errors
 /// Returns an error if standard output cannot be written.

@@ -22,7 +22,7 @@ pub struct Args {
 /// The shells for which `--output` writes completions: those in common use.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
-/// Runs the command.
+/// Runs `probecause manual`.
 ///
 /// # Errors
 /// Returns an error if a file or standard output cannot be written.

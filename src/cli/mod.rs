@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::domain::diagnosis::Candidate;
 
-/// Synthetic monitoring that names the probable cause.
+/// Synthetic monitoring that names the probable cause of a failure.
 #[derive(Debug, Parser)]
 #[command(name = "probecause", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -59,11 +59,11 @@ pub enum Command {
 /// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: success.
+    /// Exit code 0: the command succeeded.
     Fine,
-    /// 1: the command ran, and its result is negative, such as a failed probe.
+    /// Exit code 1: the command ran, and its result is negative, such as a failed probe.
     Bad,
-    /// 2: the command line or the configuration is invalid.
+    /// Exit code 2: the command could not run, such as with an invalid configuration.
     Usage,
 }
 
@@ -133,7 +133,7 @@ fn print(text: &str) -> Result<(), String> {
 }
 
 impl Cli {
-    /// Runs the command.
+    /// Runs the command that the user specified.
     ///
     /// # Errors
     /// Returns a message for the user, such as for an invalid configuration or a file that cannot

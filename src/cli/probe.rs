@@ -57,7 +57,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the command. Returns [`Exit::Bad`] if the probe failed.
+/// Runs `probecause probe`. Returns [`Exit::Bad`] if the probe failed.
 ///
 /// # Errors
 /// Returns an error if the URL or the configuration is invalid, the prober cannot be created, or

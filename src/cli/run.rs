@@ -15,7 +15,7 @@ use crate::io::sd_notify::SdNotify;
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file.
+    /// The daemon's configuration file.
     #[arg(long, short, value_name = "FILE")]
     pub config: PathBuf,
 
@@ -38,7 +38,7 @@ struct Signals {
     changes: mpsc::Receiver<()>,
 }
 
-/// Runs until SIGTERM or SIGINT (exit code 0), or until a task of the daemon exits
+/// Runs the daemon until SIGTERM or SIGINT (exit code 0), or until a task of the daemon exits
 /// unexpectedly (exit code 1, so that a service manager restarts the daemon).
 ///
 /// # Errors

@@ -27,7 +27,7 @@ pub enum LoggingError {
     Init(#[from] TryInitError),
 }
 
-/// Sets up logging for the whole process.
+/// Sets up logging for the whole process. `color` enables colors in human-readable lines.
 ///
 /// # Errors
 /// Returns an error if the filter is invalid or logging is already set up.

@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_full_socket_does_not_block() {
         let (manager, sd_notify, _folder) = with_manager(&[]);
-        // More messages than a socket's queue holds.
+        // The test sends more messages than the queue of a socket holds.
         for _ in 0..10_000 {
             sd_notify.alive();
         }

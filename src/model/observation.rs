@@ -73,9 +73,9 @@ text_enum! {
 /// An error that prevented a complete response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The phase that failed; for [`FaultKind::Timeout`] the one that ran at the deadline.
+    /// The phase that failed. For [`FaultKind::Timeout`], the phase that ran at the deadline.
     pub phase: Phase,
-    /// The kind of error.
+    /// The kind of the fault.
     pub kind: FaultKind,
     /// The message of the underlying error, without secrets.
     pub detail: String,
@@ -133,9 +133,9 @@ text_enum! {
 /// An HTTP response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
-    /// The status code.
+    /// The HTTP status code of the response.
     pub status: u16,
-    /// The protocol version.
+    /// The HTTP version of the response.
     pub version: HttpVersion,
     /// Headers in the order received, with lowercase names. The prober limits their number.
     pub headers: Vec<(String, String)>,
@@ -189,7 +189,7 @@ pub struct Certificate {
 }
 
 impl Phases {
-    /// Returns the time of a phase; `None` as described at [`Phases`].
+    /// Returns the time of a phase, if it is known.
     #[must_use]
     pub const fn get(&self, phase: Phase) -> Option<Duration> {
         match phase {
@@ -304,8 +304,8 @@ impl Observation {
 /// may have caused the timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
-/// Maximum length of a request id in bytes. The longest ids of AWS, those of CloudFront, have 56
-/// characters, so a longer value is not an id.
+/// Maximum length of a request id in bytes: about twice the length of CloudFront's ids, the longest
+/// ids of AWS.
 const MAX_REQUEST_ID: usize = 128;
 
 /// Returns whether a text may be an AWS request id: a UUID, or base64 in any alphabet.

@@ -52,7 +52,7 @@ pub struct Settings {
 pub struct RuleFile {
     /// The path of the file, as specified by the user.
     pub name: String,
-    /// The content of the file.
+    /// The content of the file, in TOML.
     pub text: String,
 }
 
@@ -132,7 +132,7 @@ pub struct LogSettings {
 /// Format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text for people.
+    /// Text for people, one event per line.
     Human,
     /// One JSON object per line.
     Json,
@@ -143,11 +143,11 @@ pub enum LogFormat {
 pub struct CloudWatchSettings {
     /// Whether metrics and alarms are published; off by default, since they cost money.
     pub enabled: bool,
-    /// AWS region; `None`: from the default chain of the AWS SDK.
+    /// AWS region; `None` means the region of the AWS SDK's default chain.
     pub region: Option<String>,
-    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
+    /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
-    /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
+    /// Role to assume; `None` means the credentials of the AWS SDK's default chain.
     pub role: Option<Role>,
     /// Further accounts or regions, by the name of the destination.
     pub destinations: BTreeMap<String, DestinationSettings>,
@@ -155,7 +155,7 @@ pub struct CloudWatchSettings {
     pub namespace: String,
     /// ARNs notified by the alarms of all targets and by the heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// Whether alarms notify; if not, alarms and tags are still written.
+    /// Whether alarms notify. If not, alarms and tags are still written.
     pub actions_enabled: bool,
     /// Period of metrics: 60 s, or 10 s for high-resolution metrics and alarms, which cost
     /// more.
@@ -170,15 +170,15 @@ pub struct CloudWatchSettings {
 /// are taken from [`CloudWatchSettings`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DestinationSettings {
-    /// AWS region; `None`: from the default chain of the AWS SDK.
+    /// AWS region; `None` means the region of the AWS SDK's default chain.
     pub region: Option<String>,
-    /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
+    /// Role to assume; `None` means the credentials of the AWS SDK's default chain.
     pub role: Option<Role>,
-    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
+    /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
     /// ARNs notified by the alarms of the destination's targets and by its heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// Whether alarms notify; if not, alarms and tags are still written.
+    /// Whether alarms notify. If not, alarms and tags are still written.
     pub actions_enabled: bool,
 }
 
@@ -217,7 +217,7 @@ pub struct EvidenceSettings {
     pub max_daily_cost: f64,
     /// Maximum number of requests to AWS per second, over all regions and roles; at least 1.
     pub max_requests_per_second: u32,
-    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
+    /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
 }
 

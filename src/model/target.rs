@@ -1,7 +1,7 @@
 //! A target: one endpoint with its settings.
 //!
-//! Plain data that the configuration layer has validated; nothing checks it again. A reload
-//! compares targets to find the changed ones, so every field takes part in equality.
+//! A target is plain data that the configuration layer has validated; nothing checks it again. A
+//! reload compares targets to find the changed ones, so equality includes every field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -113,9 +113,9 @@ pub struct TlsSettings {
 /// A client certificate with its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsIdentity {
-    /// The certificate with its chain, in PEM.
+    /// The client certificate with its chain, in PEM.
     pub chain: Arc<[u8]>,
-    /// The private key, in PEM.
+    /// The client's private key, in PEM.
     pub key: Secret,
 }
 
@@ -153,11 +153,11 @@ pub enum BodyMatch {
     Contains(String),
     /// The pattern matches anywhere in the body.
     Regex(Pattern),
-    /// A node that the path selects is equal to the value.
+    /// At least one node that the path selects is equal to the value.
     Json {
         /// The JSON path (RFC 9535) of the nodes to compare.
         path: JsonPath,
-        /// The value that a selected node must have.
+        /// The value with which the nodes are compared.
         value: serde_json::Value,
     },
 }
@@ -171,7 +171,7 @@ pub struct Pattern(pub regex::Regex);
 pub struct JsonPath {
     /// The path as written in the configuration, with or without the leading `$.`.
     pub source: String,
-    /// The compiled path.
+    /// The compiled form of the path.
     pub path: serde_json_path::JsonPath,
 }
 
@@ -189,9 +189,9 @@ pub struct HealthSettings {
 pub enum Auth {
     /// The header `Authorization: Basic`.
     Basic {
-        /// The user's name.
+        /// The user name to send.
         username: String,
-        /// The user's password.
+        /// The password to send.
         password: Secret,
     },
     /// The header `Authorization: Bearer` with this token.
@@ -200,7 +200,7 @@ pub enum Auth {
     SigV4 {
         /// Signing name of the service, such as `execute-api` or `lambda`.
         service: String,
-        /// Region of the service.
+        /// AWS region of the service.
         region: String,
     },
 }

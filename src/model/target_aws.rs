@@ -1,7 +1,7 @@
 //! The user's declarations about the AWS resources behind a target.
 //!
-//! Every declaration is optional; an absent one means "unknown", not "no". Declarations rule
-//! out causes. They are not verified.
+//! Every declaration is optional; an absent declaration means "unknown", not "no". Declarations
+//! rule out causes. The declarations are not verified.
 
 use std::time::Duration;
 

@@ -6,8 +6,8 @@
 
 /// Declares an enum with `ALL`, `as_str`, `parse` and `Display`.
 ///
-/// Each variant is written as `Variant = "text"`. Derives are left to the caller; `Clone`
-/// and `Copy` are required.
+/// Each variant is written as `Variant = "text"`. The caller specifies the derives,
+/// which must include `Clone` and `Copy`.
 macro_rules! text_enum {
     (
         $(#[$attribute:meta])*

@@ -50,7 +50,8 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<D
 /// Returns a message that names both destinations.
 pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), String> {
     let mut seen: BTreeMap<&str, &DestinationState> = BTreeMap::new();
-    // Emulators return the same ARNs for different destinations.
+    // Destinations on an emulator are not compared, since an emulator returns the same ARNs for
+    // different destinations.
     let real = states
         .iter()
         .filter(|state| state.view.cloudwatch.endpoint_url.is_none());

@@ -42,7 +42,7 @@ pub struct Args {
 pub enum Action {
     /// Show the changes that `apply` would make, the monthly cost, and the time until a page.
     Plan {
-        /// Options of every action.
+        /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
         /// Exit with 1 if there are changes to apply.
@@ -51,13 +51,13 @@ pub enum Action {
     },
     /// Create and update the alarms of the configuration.
     Apply {
-        /// Options of every action.
+        /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
     },
     /// Delete managed alarms of this location whose targets are no longer configured.
     Prune {
-        /// Options of every action.
+        /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
         /// Delete the alarms; without this option they are only listed.
@@ -66,18 +66,18 @@ pub enum Action {
     },
 }
 
-/// Options of every action.
+/// Options that all actions of `alarms` share.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Print JSON Lines.
+    /// Print JSON Lines instead of text.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Runs the command.
+/// Runs `probecause alarms`.
 ///
 /// # Errors
 /// Returns a message about the configuration or the calls to CloudWatch that failed.

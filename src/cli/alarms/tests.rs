@@ -1,4 +1,4 @@
-//! Tests of what `probecause alarms` prints.
+//! Tests the output of `probecause alarms`.
 
 use aws_config::{BehaviorVersion, Region};
 

@@ -37,7 +37,7 @@ pub struct Args {
     /// [default: 127.0.0.1:9853, or a free port if it is in use]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Print changes and the results as JSON Lines.
+    /// Print the changes and the results as JSON Lines.
     #[arg(long)]
     json: bool,
 }
@@ -46,10 +46,10 @@ pub struct Args {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     target: TargetName,
-    /// Whether a probe has completed.
+    /// Whether a probe of the target has completed.
     probed: bool,
     health: HealthState,
-    /// When the health last changed.
+    /// When the target's health last changed.
     since: Timestamp,
     /// The probable cause; `None` if no cause is named.
     cause: Option<CauseId>,
@@ -59,7 +59,7 @@ struct Row {
     phases: Phases,
 }
 
-/// Runs the command. Returns [`Exit::Bad`] if a route's cause is missing or wrong.
+/// Runs `probecause demo`. Returns [`Exit::Bad`] if a route's cause is missing or wrong.
 ///
 /// # Errors
 /// Returns an error if a port is not available, the daemon cannot start, or standard output

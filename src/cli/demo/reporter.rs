@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Row, plan, view};
 use crate::cli::Exit;
 
-/// The output format.
+/// The output format of the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// A table redrawn in place.
@@ -20,7 +20,7 @@ pub(super) enum Style {
         /// Whether the table is colored.
         color: bool,
     },
-    /// A line per change.
+    /// A line of text per change.
     Lines,
     /// A JSON object per change.
     Json,
@@ -31,7 +31,7 @@ pub(super) enum Style {
 pub(super) struct Reporter<W> {
     out: W,
     style: Style,
-    /// The rows printed last.
+    /// The rows that were printed last.
     printed: Vec<Row>,
     /// The number of lines of the table on the screen.
     table_lines: usize,

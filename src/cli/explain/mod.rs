@@ -33,7 +33,7 @@ pub struct Args {
     rules: RulesArgs,
 }
 
-/// Runs the command.
+/// Runs `probecause explain`.
 ///
 /// # Errors
 /// Returns an error if the cause is unknown, the custom rules are invalid, or standard output

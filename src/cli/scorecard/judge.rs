@@ -16,7 +16,7 @@ use crate::model::target::TargetName;
 pub(super) struct Card {
     pub(super) target: TargetName,
     pub(super) injected: Truth,
-    /// Whether a probe has completed.
+    /// Whether a probe of the target has completed.
     pub(super) probed: bool,
     pub(super) named: Option<NamedCause>,
 }
@@ -30,7 +30,7 @@ pub(super) struct NamedCause {
     pub(super) candidates: Vec<Candidate>,
     /// The facts of the last probe that the diagnosis uses.
     pub(super) evidence: Vec<Evidence>,
-    /// The revisions of the incident, oldest first.
+    /// The revisions of the target's incident, oldest first.
     pub(super) path: Vec<VerdictStep>,
 }
 
@@ -73,7 +73,7 @@ impl Card {
         }
     }
 
-    /// Returns the mark of the card: compares the named cause with the injected one.
+    /// Returns the mark of the card by comparing the named cause with the injected one.
     pub(super) fn mark(&self) -> Mark {
         match (&self.injected, &self.named) {
             _ if !self.probed => Mark::Unprobed,
@@ -93,7 +93,7 @@ impl Card {
 }
 
 impl Mark {
-    /// All marks, best first.
+    /// All marks, the best first.
     pub(super) const ALL: [Self; 5] = [
         Self::Right,
         Self::Candidate,

@@ -64,7 +64,7 @@ const AWS_DURATION: Duration = Duration::from_secs(120);
 /// in the log.
 const SIMULATED_DURATION: Duration = Duration::from_secs(60);
 
-/// Runs the command. Returns [`Exit::Bad`] if the card of a target does not pass.
+/// Runs `probecause scorecard`. Returns [`Exit::Bad`] if the card of a target does not pass.
 ///
 /// # Errors
 /// Returns an error if the configuration is invalid, no target has a known cause, `--expect`

@@ -79,13 +79,13 @@ pub enum StartError {
          stop the other process or choose another address"
     )]
     Listen {
-        /// The configured address.
+        /// The configured address of the HTTP server.
         address: SocketAddr,
-        /// The error of the operating system.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The TLS settings of the daemon's HTTP server are invalid. Loading the configuration
-    /// reports this first.
+    /// reports this error first.
     #[error("[server] web_config: {0}")]
     Tls(#[from] TlsError),
     /// The index of this daemon's shard is not known.
@@ -130,11 +130,12 @@ const MAX_CONTROLS: usize = 64;
 /// request that may be queued.
 const EVIDENCE_QUEUE: usize = 256;
 
-/// Time limit for the sinks to flush at shutdown, in addition to the grace period of the
-/// probes.
+/// Time limit for the sinks to flush at shutdown, in addition to the grace period of the probes.
+/// With the default grace period, a shutdown takes much less than the 30 s of Kubernetes.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time limit for open connections of the HTTP server to finish at shutdown.
+/// Time limit for open connections of the HTTP server to finish at shutdown. It is short, since
+/// clients can repeat their requests.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl App {

@@ -144,7 +144,7 @@ mod tests {
         let gauges = DaemonMetrics::new().unwrap().store_metrics();
         let (store, _) = Store::open(file.path(), gauges).await;
         let mut persistence = Persistence::new(store);
-        // In paused time the clock moves only if something waits for a timer.
+        // With paused time, the clock advances only if a task waits for a timer.
         tokio::time::pause();
         let started = Instant::now();
         for _ in 0..100 {

@@ -165,7 +165,7 @@ impl<P: Probe> Scheduler<P> {
                 observation.record_lag(lag, probed.timeout);
             }
             let observed = Emission::Observed(probed, Box::new(observation));
-            // Fails only while the daemon stops.
+            // The send fails only while the daemon stops.
             let _ = emissions.send(observed).await;
         });
         self.probes.insert(task.id(), (target, Timestamp::now()));
@@ -187,7 +187,7 @@ impl<P: Probe> Scheduler<P> {
             && error.is_panic()
         {
             let observation = panicked(&target, started);
-            // Fails only while the daemon stops.
+            // The send fails only while the daemon stops.
             let _ = self
                 .emissions
                 .send(Emission::Observed(target, Box::new(observation)))

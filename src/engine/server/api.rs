@@ -100,7 +100,8 @@ pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap)
 
 /// The response to a reload request if every host that reaches the server could send such a
 /// request without a password.
-const RELOAD_FORBIDDEN: &str = "reload rejected: the server is reachable from other hosts and requires no password; \
+const RELOAD_FORBIDDEN: &str = "reload rejected: \
+     the server is reachable from other hosts and requires no password; \
      set `server.allow_reload = true`, add users to a web configuration file, or send SIGHUP\n";
 
 /// Renders a response on a blocking thread. With thousands of targets, rendering would delay

@@ -24,7 +24,7 @@ use crate::model::settings::ServerSettings;
 
 /// The checks that a request must pass before it reaches a route.
 pub(super) struct AccessControl {
-    /// Accepts TLS connections; `None`: the server uses plain HTTP.
+    /// Accepts TLS connections; `None` if the server uses plain HTTP.
     pub(super) tls: Option<TlsAcceptor>,
     /// Whether `POST /-/reload` is allowed.
     pub(super) may_reload: bool,

@@ -75,7 +75,7 @@ pub(super) async fn serve(
     drop(listener);
     drop(close);
     closing.send_replace(true);
-    // Each connection holds a receiver until it is closed.
+    // Wait for all connections: each holds a receiver of this channel until it is closed.
     closing.closed().await;
 }
 

@@ -56,6 +56,6 @@ pub(super) async fn not_allowed(uri: Uri) -> Response {
     } else {
         "GET"
     };
-    let text = format!("{} accepts only {allowed}\n", uri.path());
+    let text = format!("{} accepts only {allowed} requests\n", uri.path());
     (StatusCode::METHOD_NOT_ALLOWED, text).into_response()
 }

@@ -68,7 +68,7 @@ mod tests {
             [true, true, true, false]
         );
         assert_eq!([taken(500), taken(1000), taken(1001)], [false, true, false]);
-        // However long the pause, the burst is three.
+        // The burst is three requests even after a long pause.
         let later = 3_600_000;
         assert_eq!([taken(later); 1], [true]);
         assert_eq!(

@@ -30,7 +30,7 @@ pub struct WebSettings {
 pub struct ServerTls {
     /// The server's certificate with its chain, in PEM.
     pub chain: Arc<[u8]>,
-    /// The private key, in PEM.
+    /// The server's private key, in PEM.
     pub key: Secret,
     /// Whether clients may or must present a certificate.
     pub clients: ClientAuth,
