@@ -1,9 +1,8 @@
 //! The JSON objects of the command line and the HTTP API, defined in one place.
 //!
 //! The domain types do not implement serialization; this module maps them to the published
-//! objects. Keys may be added but are
-//! never removed, and keep their order. A missing value is `null`, seconds
-//! are numbers, and times are RFC 3339 with milliseconds.
+//! objects. Keys may be added but are never removed, and they keep their order. A missing value is
+//! `null`, seconds are numbers, and times are RFC 3339 with milliseconds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -146,7 +146,7 @@ impl App {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let settings = Arc::new(shard::restrict(options.settings)?);
         let metrics = DaemonMetrics::new()?;
-        let (store, memory) = open_store(options.state.as_deref(), &metrics).await;
+        let (store, restored) = open_store(options.state.as_deref(), &metrics).await;
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
@@ -188,7 +188,7 @@ impl App {
             server: server.clone(),
             outbox: outbox.clone(),
         };
-        let monitor = Monitor::new(rulebook, outbox.clone(), store.clone(), memory);
+        let monitor = Monitor::new(rulebook, outbox.clone(), store.clone(), restored);
         let scheduler = probe_runtime::spawn(&settings, scheduler.run(commands));
         Ok(Self {
             address,

@@ -39,8 +39,8 @@ impl Monitor {
         let elsewhere = settings.elsewhere.iter().map(|target| target.name.clone());
         self.elsewhere = elsewhere.collect();
         self.remove(removed, now);
-        if let Some(memory) = self.memory.take() {
-            self.restore(memory, now);
+        if let Some(restored) = self.restored.take() {
+            self.restore(restored, now);
         }
         self.prober_health.configure(settings.targets.iter());
         self.batch.notify(Notification::Changed(change, reply));
@@ -102,17 +102,17 @@ impl Monitor {
     }
 
     /// Restores the state of the previous run.
-    fn restore(&mut self, memory: RestoredState, now: Timestamp) {
-        let (incidents, datapoints) = (memory.open.len(), memory.datapoints);
+    fn restore(&mut self, restored: RestoredState, now: Timestamp) {
+        let (incidents, datapoints) = (restored.open.len(), restored.datapoints);
         tracing::debug!(incidents, datapoints, "state restored");
-        self.restore_baselines(&memory.baselines, now);
+        self.restore_baselines(&restored.baselines, now);
         let same_location = |kept: &StoredIncident| kept.location == self.location;
-        let resolved = memory.resolved.iter().filter(|kept| same_location(kept));
+        let resolved = restored.resolved.iter().filter(|kept| same_location(kept));
         let resolved = resolved.map(|kept| Arc::clone(&kept.incident)).collect();
         self.batch.notify(Notification::RestoredResolved(resolved));
         // The newest incidents come first: if a disk failure left two open incidents of one
         // target, the newer one is resumed.
-        let mut open = memory.open;
+        let mut open = restored.open;
         open.sort_by_key(|kept| std::cmp::Reverse(kept.incident.opened));
         // Incidents of targets come before those of a group, which counts the open incidents of
         // its members.

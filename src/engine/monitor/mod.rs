@@ -111,7 +111,7 @@ pub struct Monitor {
     /// The annotation last sent for the group or the prober.
     published_annotation: Option<Annotation>,
     /// The state of the previous run; `None` once the first configuration is applied.
-    memory: Option<RestoredState>,
+    restored: Option<RestoredState>,
     persistence: Persistence,
     batch: OutputBatch,
 }
@@ -125,9 +125,9 @@ const BATCH: usize = 64;
 const TICK: Duration = Duration::from_secs(10);
 
 impl Monitor {
-    /// Creates a monitor without targets. `memory` is the state of the previous run.
+    /// Creates a monitor without targets. `restored` is the state of the previous run.
     #[must_use]
-    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: RestoredState) -> Self {
+    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, restored: RestoredState) -> Self {
         Self {
             rulebook,
             rules: None,
@@ -141,7 +141,7 @@ impl Monitor {
             mass_failure: MassFailure::default(),
             group_incident: Incidents::default(),
             published_annotation: None,
-            memory: Some(memory),
+            restored: Some(restored),
             persistence: Persistence::new(store),
             batch: OutputBatch::default(),
         }
