@@ -162,7 +162,7 @@ fn bench_rendering(criterion: &mut Criterion) -> Outcome {
                 incident: None,
                 event: None,
                 maintenance: false,
-                own_trouble: false,
+                prober_fault: false,
             });
         }
         criterion.bench_function(&format!("render/{size}"), |run| run.iter(|| sink.render()));

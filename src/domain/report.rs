@@ -38,7 +38,7 @@ pub struct Report {
     /// The response time without invoking the function that the diagnosis was based on, in
     /// seconds; measured or estimated.
     pub floor: Option<f64>,
-    /// The open incident of the target, or of the prober itself if `own_trouble` is set.
+    /// The open incident of the target, or of the prober itself if `prober_fault` is set.
     pub incident: Option<Arc<Incident>>,
     /// The change of the incident caused by this probe.
     pub event: Option<IncidentEvent>,
@@ -46,7 +46,7 @@ pub struct Report {
     pub maintenance: bool,
     /// Whether the failure is attributed to the prober itself. The target's health and alarm are
     /// then unchanged.
-    pub own_trouble: bool,
+    pub prober_fault: bool,
 }
 
 /// A change of an open incident by later evidence. It is not a probe result and is not

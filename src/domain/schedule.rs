@@ -163,9 +163,8 @@ impl Schedule {
         !self.waiting.is_empty()
     }
 
-    /// Schedules a probe at the given time, unless the next slot is earlier. The probe confirms a
-    /// first failure.
-    pub fn schedule_confirmation(&mut self, name: &TargetName, at: Duration) {
+    /// Schedules a probe before the next slot, to confirm a first failure.
+    pub fn confirm(&mut self, name: &TargetName, at: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };

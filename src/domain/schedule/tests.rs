@@ -156,7 +156,7 @@ fn a_confirming_probe_does_not_move_the_grid() {
     schedule.finished(&name, first);
     let slot = schedule.next_due().unwrap();
     let confirmation = first + seconds(10.0);
-    schedule.schedule_confirmation(&name, confirmation);
+    schedule.confirm(&name, confirmation);
     assert_eq!(schedule.next_due(), Some(confirmation));
     assert_eq!(schedule.due(confirmation, 1).len(), 1);
     let next = schedule.next_due().unwrap();
@@ -171,7 +171,7 @@ fn a_confirming_probe_does_not_move_the_grid() {
 fn a_confirming_probe_does_not_delay_a_slot() {
     let mut schedule = configured(&[target("orders", 60)]);
     let first = schedule.next_due().unwrap();
-    schedule.schedule_confirmation(&TargetName::new("orders"), first + seconds(10.0));
+    schedule.confirm(&TargetName::new("orders"), first + seconds(10.0));
     assert_eq!(schedule.next_due(), Some(first));
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
 use probecause::cli::Exit;
-use probecause::cli::alarms::{Action, Common, carry_out};
+use probecause::cli::alarms::{Action, Common, run_action};
 use probecause::domain::alarm;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
@@ -239,7 +239,7 @@ fn common() -> Common {
 #[cfg(test)]
 async fn act(action: &Action, settings: &probecause::model::settings::Settings) -> (Exit, String) {
     let mut out = Vec::new();
-    let exit = carry_out(action, settings, Some(&emulator::config()), &mut out)
+    let exit = run_action(action, settings, Some(&emulator::config()), &mut out)
         .await
         .unwrap();
     (exit, String::from_utf8(out).unwrap())

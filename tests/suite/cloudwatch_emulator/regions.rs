@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::Credentials;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
 use probecause::cli::Exit;
-use probecause::cli::alarms::{Action, carry_out};
+use probecause::cli::alarms::{Action, run_action};
 use probecause::domain::alarm;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
@@ -176,7 +176,7 @@ async fn check_plan(settings: &Settings) {
         detailed_exitcode: true,
     };
     let mut out = Vec::new();
-    let exit = carry_out(&plan, settings, Some(&sdk_config().await), &mut out).await;
+    let exit = run_action(&plan, settings, Some(&sdk_config().await), &mut out).await;
     let text = String::from_utf8(out).unwrap();
     assert_eq!(exit, Ok(Exit::Fine), "{text}");
     assert_eq!(text.matches("2 as desired").count(), 3, "{text}");

@@ -151,7 +151,7 @@ impl Aggregator {
         let was_down = self.aggregation.is_down(&report.target.name);
         // While the prober is impaired, a failed probe is no evidence of a problem of the
         // target.
-        if has_alarm(&report.target) && !report.own_trouble {
+        if has_alarm(&report.target) && !report.prober_fault {
             self.annotate_after(report, was_down);
         }
         let resolution = self.current.cloudwatch.resolution;

@@ -53,7 +53,7 @@ fn down(target: &Arc<Target>) -> Report {
         incident: None,
         event: None,
         maintenance: false,
-        own_trouble: false,
+        prober_fault: false,
     }
 }
 

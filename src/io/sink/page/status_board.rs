@@ -254,7 +254,7 @@ impl StatusBoard {
             .targets
             .values()
             .filter_map(|entry| entry.view.report.as_ref())
-            .filter(|report| !report.own_trouble);
+            .filter(|report| !report.prober_fault);
         let views = state.targets.values().map(|entry| &entry.view);
         let resumed = views.filter_map(|view| view.resumed.as_ref());
         let resumed = resumed.map(|kept| Arc::clone(&kept.incident));
