@@ -36,7 +36,7 @@ pub(super) enum Command {
     Report(Box<Report>),
     Update(Box<Update>),
     /// Whether the prober itself is impaired.
-    Trouble(bool),
+    ProberImpaired(bool),
     /// Requests that the waiting datapoints are sent and the aggregator ends before this
     /// deadline.
     Shutdown(Instant),
@@ -57,7 +57,7 @@ pub(super) struct Aggregator {
     held: FuturesUnordered<Held>,
     /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages
     /// for all targets.
-    impaired: bool,
+    prober_impaired: bool,
     /// When the aggregator must have ended; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
 }
@@ -102,7 +102,7 @@ impl Aggregator {
             publisher,
             requested: HashMap::new(),
             held: FuturesUnordered::new(),
-            impaired: false,
+            prober_impaired: false,
             deadline: None,
         }
     }
@@ -127,7 +127,7 @@ impl Aggregator {
                 command = queue.recv(), if self.deadline.is_none() => match command {
                     Some(Command::Report(report)) => self.report(&report),
                     Some(Command::Update(update)) => self.update(&update),
-                    Some(Command::Trouble(impaired)) => self.impaired = impaired,
+                    Some(Command::ProberImpaired(impaired)) => self.prober_impaired = impaired,
                     Some(Command::Shutdown(deadline)) => self.shut_down(deadline),
                     None => return,
                 },
@@ -246,7 +246,7 @@ impl Aggregator {
         for datapoint in self.aggregation.close(now, resolution) {
             self.publisher.push(datapoint);
         }
-        if !self.impaired
+        if !self.prober_impaired
             && let Some(heartbeat) = self.aggregation.heartbeat(now, resolution)
         {
             self.publisher.push(heartbeat);

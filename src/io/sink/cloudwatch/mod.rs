@@ -102,8 +102,8 @@ impl CloudWatchSink {
     /// Sets whether the prober itself is impaired. While it is, failures do not change the
     /// alarms of targets. The heartbeats stop instead, so that the heartbeat alarm of each
     /// account pages.
-    pub fn trouble(&self, trouble: bool) {
-        self.routing().trouble(trouble);
+    pub fn set_prober_impaired(&self, impaired: bool) {
+        self.routing().set_prober_impaired(impaired);
     }
 
     /// Sets the annotation of a group incident ([`Annotation::group`]), or closes the incident

@@ -21,7 +21,7 @@ pub(super) struct Routing {
     running: BTreeMap<String, Destination>,
     removed: BTreeMap<String, Removed>,
     /// Whether the prober is impaired, for destinations that start later.
-    trouble: bool,
+    prober_impaired: bool,
     group: Option<Annotation>,
 }
 
@@ -32,7 +32,7 @@ impl Routing {
             with,
             running: BTreeMap::new(),
             removed: BTreeMap::new(),
-            trouble: false,
+            prober_impaired: false,
             group: None,
         }
     }
@@ -78,10 +78,10 @@ impl Routing {
     }
 
     /// Sets for all destinations whether the prober itself is impaired.
-    pub(super) fn trouble(&mut self, trouble: bool) {
-        self.trouble = trouble;
+    pub(super) fn set_prober_impaired(&mut self, impaired: bool) {
+        self.prober_impaired = impaired;
         for destination in self.running.values() {
-            destination.send(Command::Trouble(trouble));
+            destination.send(Command::ProberImpaired(impaired));
         }
     }
 
@@ -104,8 +104,8 @@ impl Routing {
 
     fn start(&mut self, name: String, view: DestinationView) {
         let destination = Destination::start(&self.with, view, self.removed.remove(&name));
-        if self.trouble {
-            destination.send(Command::Trouble(true));
+        if self.prober_impaired {
+            destination.send(Command::ProberImpaired(true));
         }
         if self.group.is_some() {
             destination.group(self.group.clone());
