@@ -26,8 +26,8 @@ pub struct CallError {
 pub enum FailureKind {
     /// AWS throttled the call. Retry later.
     Throttled,
-    /// The credentials are missing or invalid, or a permission is missing. Retry later; somebody
-    /// must fix it.
+    /// The credentials are missing or invalid, or a permission is missing. Retry later, because
+    /// somebody must fix it first.
     Denied,
     /// AWS rejected the request itself. The same request would be rejected again.
     Refused,
@@ -38,16 +38,16 @@ pub enum FailureKind {
     Lost,
 }
 
-/// Error codes (or parts of them) of an authenticated request without permission.
+/// Parts of the codes of errors that AWS returns to an authenticated caller without permission.
 const NOT_ALLOWED: [&str; 3] = ["AccessDenied", "NotAuthorized", "UnauthorizedOperation"];
 
 impl CallError {
-    /// Whether the request may have been executed although its response never came: it
-    /// timed out, or the connection broke after it was established. If it is sent again,
-    /// its content may arrive twice.
+    /// Returns whether the request may have been executed although no response came: it timed out,
+    /// or the connection broke after it was established. If the request is sent again, its content
+    /// may arrive twice.
     ///
-    /// False if the request was certainly not executed: there were no credentials, no connection
-    /// was established, or AWS responded with an error.
+    /// Returns false if the request was certainly not executed: there were no credentials, no
+    /// connection was established, or AWS responded with an error.
     #[must_use]
     pub const fn response_lost(&self) -> bool {
         matches!(self.kind, FailureKind::Lost)
@@ -55,7 +55,7 @@ impl CallError {
 }
 
 impl FailureKind {
-    /// The value of the metric label `outcome`.
+    /// Returns the value of the metric label `outcome`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -133,8 +133,8 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
 }
 
-/// Joins the messages of an error and its sources, down to one like `Connection refused`. A source
-/// whose message is already contained is left out.
+/// Joins the messages of an error and its sources, because only the last source names the reason,
+/// such as `Connection refused`. Omits a message that the text already contains.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -3,9 +3,8 @@
 //!
 //! This file is the handle; `writer` is the thread behind it; `row` and `document` are the records
 //! and their JSON; `database` and `spool` contain the SQL; `error` classifies errors. Persistence
-//! is optional: without a usable directory the daemon keeps monitoring, the problem is logged once,
-//! and the methods report that nothing was saved. The code that saves a record decides what it
-//! means.
+//! is optional: without a usable directory the daemon keeps monitoring, the error is logged once,
+//! and the methods report that nothing was saved. This module does not interpret the records.
 
 mod database;
 mod document;
@@ -58,7 +57,7 @@ pub struct RestoredState {
 /// The metrics that show the health of the store. Clones share their values.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    /// 1 while data can be saved, 0 while it cannot.
+    /// Whether data can be saved (1) or not (0).
     pub up: IntGauge,
     /// The number of jobs that failed.
     pub failures: IntCounter,
@@ -70,8 +69,8 @@ pub const DATABASE_FILE: &str = "probecause.db";
 /// Maximum number of resolved incidents to restore.
 const MAX_RESTORED_RESOLVED: usize = 500;
 
-/// Capacity of the job queue. Each job holds the data of one second or one request, so the queue
-/// fills when the disk hangs for minutes; further jobs then fail.
+/// Capacity of the queue in jobs. Each job holds the data of one second or one request, so the
+/// queue fills when the disk hangs for minutes; further jobs then fail.
 const QUEUE: usize = 1024;
 
 /// Maximum time that a caller waits for a job. A commit takes far less than a millisecond, and a
@@ -132,7 +131,10 @@ impl Store {
                 drop(alive);
             });
         if let Err(error) = spawned {
-            tracing::error!(%error, "store: could not start its thread; continuing without persistence");
+            tracing::error!(
+                %error,
+                "store: thread not started; continuing without persistence"
+            );
             return (Self::disabled(metrics), RestoredState::default());
         }
         let state = match tokio::time::timeout(MAX_OPEN_WAIT, restoring).await {
@@ -152,13 +154,13 @@ impl Store {
         (store, state)
     }
 
-    /// Whether there is a state directory, usable or not.
+    /// Returns whether a state directory is configured, usable or not.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
         self.jobs.is_some()
     }
 
-    /// Whether data can be saved at present.
+    /// Returns whether data can be saved at present.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.is_enabled()
@@ -166,14 +168,14 @@ impl Store {
             && self.metrics.up.get() == 1
     }
 
-    /// The source of ids for new rows. They are unique across restarts.
+    /// Returns the source of ids for new rows. They are unique across restarts.
     #[must_use]
     pub fn ids(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.ids)
     }
 
-    /// Saves incidents, replacing earlier versions. Returns whether they are on disk, after at most
-    /// half a second. To be awaited before an incident is shown or reported.
+    /// Saves incidents and replaces their earlier versions. Returns whether they are on disk, after
+    /// at most half a second. Callers await the result before they show or report an incident.
     pub async fn save_incidents(&self, incidents: Vec<StoredIncident>) -> bool {
         incidents.is_empty()
             || self.run(|done| Job::SaveIncidents(incidents, done)).await == Some(true)
@@ -193,8 +195,8 @@ impl Store {
         }
     }
 
-    /// Saves datapoints. A row with a known id replaces the earlier one. Returns whether all of
-    /// them are on disk.
+    /// Saves datapoints. A row with a known id replaces the earlier row. Returns whether all
+    /// datapoints are on disk.
     pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }
@@ -205,7 +207,7 @@ impl Store {
         self.enqueue(Job::MarkSending(ids));
     }
 
-    /// Deletes datapoints that have arrived or are given up.
+    /// Deletes datapoints that have arrived or are not sent again.
     pub fn delete_datapoints(&self, ids: Vec<u64>) {
         if !ids.is_empty() {
             self.enqueue(Job::DeleteDatapoints(ids));
@@ -257,8 +259,8 @@ impl Store {
             .await
     }
 
-    /// Resolves when the thread has ended, which is a bug before [`Store::close`]. Never resolves
-    /// if there is no state directory.
+    /// Resolves when the store's thread has ended. Before [`Store::close`], the end of the thread
+    /// is a bug. Never resolves if there is no state directory.
     pub async fn ended(&self) {
         if !self.is_enabled() {
             return std::future::pending().await;
@@ -296,7 +298,8 @@ impl Store {
         result.ok()
     }
 
-    /// Queues a job. Returns false if the queue is full or the thread has ended.
+    /// Queues a job. Returns whether it was queued: false if the queue is full, the thread has
+    /// ended or there is no state directory.
     fn enqueue(&self, job: Job) -> bool {
         let Some(jobs) = &self.jobs else { return false };
         let queued = jobs.try_send(job).is_ok();
@@ -307,7 +310,7 @@ impl Store {
     }
 }
 
-/// The first id of this process: its start in milliseconds, followed by twenty bits for
+/// Returns the first id of this process: its start in milliseconds, followed by twenty bits for
 /// rows. Ids are unique across processes without reading the last one from the disk, which
 /// may be unavailable.
 fn first_id() -> u64 {

@@ -1,4 +1,4 @@
-//! The records that the store saves. Their meaning is up to the code that saves them.
+//! The records that the store saves and restores. The store does not interpret them.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct StoredIncident {
     pub incident: Arc<Incident>,
     /// The health of the incident's target.
     pub health: HealthState,
-    /// The time since which the target has had that health.
+    /// The time at which the target's health last changed.
     pub since: Timestamp,
 }
 

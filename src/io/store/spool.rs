@@ -1,8 +1,7 @@
 //! SQL statements on unsent datapoints.
 //!
-//! The backlog consists of the rows that were returned to it or left by an earlier process.
-//! A row that this process also holds in memory is not part of it, so that no row is sent
-//! twice.
+//! The backlog consists of the rows that were returned to it or left by an earlier process. A row
+//! that this process also holds in memory is not part of the backlog, so that no row is sent twice.
 
 use std::collections::HashSet;
 
@@ -70,7 +69,7 @@ pub(super) fn save(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(
     Ok(())
 }
 
-/// Executes a statement for each of these ids.
+/// Executes a statement once for each of these ids.
 pub(super) fn for_each(
     transaction: &Transaction<'_>,
     sql: &str,
@@ -83,8 +82,8 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// Moves every datapoint of a destination that is not in `known` to the backlog. It is unknown
-/// whether they were sent, so each is marked as possibly arrived.
+/// Moves every datapoint of a destination that is not in `known` to the backlog. Such datapoints
+/// may have been sent, so they are marked as possibly arrived.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,
@@ -118,7 +117,7 @@ pub(super) fn trim(
             ORDER BY at DESC LIMIT -1 OFFSET ?2)",
         params![destination, i64::try_from(most).unwrap_or(i64::MAX)],
     )?;
-    // Returns to the file system, a part at a time, the space that a long outage used.
+    // Returns up to 256 free pages to the file system, because a long outage makes the file large.
     let mut vacuum = transaction.prepare("PRAGMA incremental_vacuum(256)")?;
     let mut freed = vacuum.query([])?;
     while freed.next()?.is_some() {}

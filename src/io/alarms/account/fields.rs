@@ -1,7 +1,7 @@
 //! Translates alarms between the types of the SDK and of `domain`.
 //!
-//! Writing only an alarm's description keeps every other field that CloudWatch accepts.
-//! `domain::alarm` decides what is written.
+//! A write of a description keeps every other field that CloudWatch accepts. `domain::alarm`
+//! decides what is written.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
 use crate::io::alarms::account::dimension;
 
-/// Fills a `PutMetricAlarm` request with an alarm's definition; the caller adds description
-/// and tags.
+/// Fills a `PutMetricAlarm` request with an alarm's definition. The caller adds the description and
+/// the tags.
 pub(super) fn of_spec(
     request: PutMetricAlarmFluentBuilder,
     spec: &AlarmSpec,
@@ -43,9 +43,9 @@ pub(super) fn of_spec(
         .action_configuration(propagating())
 }
 
-/// Fills a `PutMetricAlarm` request with the fields of an existing alarm; the caller adds the
-/// description. Turns tag propagation on if CloudWatch does not return the setting, because
-/// without propagated tags no notification names a cause.
+/// Fills a `PutMetricAlarm` request with the fields of an existing alarm. The caller adds the
+/// description. Turns tag propagation on if CloudWatch does not return the setting, because without
+/// propagated tags no notification names a cause.
 pub(super) fn of_alarm(
     request: PutMetricAlarmFluentBuilder,
     alarm: &MetricAlarm,

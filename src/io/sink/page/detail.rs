@@ -158,7 +158,7 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
                     tr { th { "certificate" } td { "until " (components::timestamp(expiry)) } }
                 }
                 @if !seen.own_lag.is_zero() {
-                    tr { th { "prober delay" } td { "up to " (components::duration(seen.own_lag)) " of the measured times" } }
+                    tr { th { "prober delay" } td { "measured times may be up to " (components::duration(seen.own_lag)) " too long" } }
                 }
                 @if let Some(error) = &report.diagnosis.error { tr { th { "error" } td.error { (error) } } }
             } }
@@ -166,8 +166,8 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     }
 }
 
-/// The evidence for the shown cause: that of the open incident, or else that of the last
-/// probe.
+/// Returns the evidence for the displayed cause: the evidence of the open incident, or else the
+/// evidence of the last probe.
 fn known(report: &Report) -> &[Evidence] {
     match &report.incident {
         Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {
