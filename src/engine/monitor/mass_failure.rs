@@ -44,7 +44,7 @@ impl Monitor {
         let event = own.declare(Scope::Prober, &diagnosis, &note, now);
         if let Some(event) = event {
             self.declare(event);
-            self.batch.notify(Notification::ProberImpaired(true));
+            self.batch.notify(Notification::Trouble(true));
             self.publish_annotation();
         }
     }
@@ -53,7 +53,7 @@ impl Monitor {
         let note = format!("resolved: {counts}");
         if let Some(event) = self.own_incident.close(now, &note) {
             self.declare(event);
-            self.batch.notify(Notification::ProberImpaired(false));
+            self.batch.notify(Notification::Trouble(false));
             self.publish_annotation();
         }
     }
@@ -183,7 +183,7 @@ impl Monitor {
                 };
                 self.prober_health = ProberHealth::resumed(phase);
                 self.own_incident = resumed;
-                self.batch.notify(Notification::ProberImpaired(true));
+                self.batch.notify(Notification::Trouble(true));
             }
             Scope::Group if self.group_incident.open().is_none() => {
                 let states = self.targets.iter();

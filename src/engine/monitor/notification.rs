@@ -30,8 +30,8 @@ pub(super) enum Notification {
     Resumed(StoredIncident),
     /// Resolved incidents restored from the previous run, newest first.
     RestoredResolved(Vec<Arc<Incident>>),
-    /// Whether the prober itself is impaired.
-    ProberImpaired(bool),
+    /// Whether the prober itself has a problem.
+    Trouble(bool),
     /// The annotation that replaces those of a failing group's alarms; `None`: the alarms show
     /// their own again.
     Group(Option<Annotation>),
@@ -76,7 +76,7 @@ impl Notification {
                     sinks.board.resolved(incident);
                 }
             }
-            Self::ProberImpaired(impaired) => sinks.cloudwatch.set_prober_impaired(impaired),
+            Self::Trouble(trouble) => sinks.cloudwatch.set_prober_impaired(trouble),
             Self::Group(annotation) => sinks.cloudwatch.group(annotation),
             Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),

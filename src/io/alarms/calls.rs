@@ -237,7 +237,7 @@ fn classify(error: &CallError) -> CallFailure {
             // A failed connection is not the fault of an alarm, so the call is repeated.
             _ if error.operation == "connect" => CallFailureKind::Transient,
             FailureKind::Denied => CallFailureKind::Denied,
-            FailureKind::Refused => CallFailureKind::Refused,
+            FailureKind::Rejected => CallFailureKind::Refused,
             FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => {
                 CallFailureKind::Transient
             }

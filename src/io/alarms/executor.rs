@@ -124,7 +124,7 @@ impl Executor {
                 annotation,
                 not_before: not_before.saturating_duration_since(self.started),
             },
-            Request::Hurry { target, result } => {
+            Request::MarkUrgent { target, result } => {
                 self.last_ticket += 1;
                 let ticket = Ticket(self.last_ticket);
                 self.tickets.insert(ticket, result);

@@ -26,8 +26,8 @@ pub(super) enum Request {
         annotation: Option<Annotation>,
         not_before: Instant,
     },
-    /// Makes the pending update of a target urgent; see [`AlarmUpdates::hurry`].
-    Hurry {
+    /// Makes the pending update of a target urgent; see [`AlarmUpdates::mark_urgent`].
+    MarkUrgent {
         target: TargetName,
         result: oneshot::Sender<UpdateResult>,
     },
@@ -67,9 +67,9 @@ impl AlarmUpdates {
     /// target's alarm is about to fire. The returned receiver gets the result, or is closed if the
     /// executor has ended.
     #[must_use]
-    pub fn hurry(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
+    pub fn mark_urgent(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();
-        self.send(Request::Hurry {
+        self.send(Request::MarkUrgent {
             target: target.clone(),
             result,
         });
@@ -93,9 +93,9 @@ impl AlarmUpdates {
 impl Requests {
     /// Replies to the next urgent update with a failure, as the executor does while its calls
     /// fail.
-    pub(crate) async fn fail_hurried(&mut self) {
+    pub(crate) async fn fail_urgent(&mut self) {
         while let Some(request) = self.0.recv().await {
-            if let Request::Hurry { result, .. } = request {
+            if let Request::MarkUrgent { result, .. } = request {
                 result.send(UpdateResult::Failed).unwrap();
                 return;
             }

@@ -30,7 +30,7 @@ pub enum FailureKind {
     /// somebody must fix it first.
     Denied,
     /// AWS rejected the request itself. The same request would be rejected again.
-    Refused,
+    Rejected,
     /// The request failed in another way and was certainly not executed. Retry later.
     Failed,
     /// The request may have been sent, but no complete response came back. Retry later; the request
@@ -61,7 +61,7 @@ impl FailureKind {
         match self {
             Self::Throttled => "throttled",
             Self::Denied => "denied",
-            Self::Refused | Self::Failed | Self::Lost => "failed",
+            Self::Rejected | Self::Failed | Self::Lost => "failed",
         }
     }
 }
@@ -184,7 +184,7 @@ fn kind_of(code: &str, status: Option<u16>, full_text: &str) -> FailureKind {
         "LimitExceeded",
     ]) || status == Some(413)
     {
-        FailureKind::Refused
+        FailureKind::Rejected
     } else {
         FailureKind::Failed
     }
@@ -209,8 +209,13 @@ mod tests {
                 "no providers in chain provided credentials",
                 FailureKind::Denied,
             ),
-            ("InvalidParameterValue", Some(400), "", FailureKind::Refused),
-            ("", Some(413), "", FailureKind::Refused),
+            (
+                "InvalidParameterValue",
+                Some(400),
+                "",
+                FailureKind::Rejected,
+            ),
+            ("", Some(413), "", FailureKind::Rejected),
             ("InternalServiceFault", Some(500), "", FailureKind::Failed),
             ("", None, "dispatch failure", FailureKind::Failed),
         ] {

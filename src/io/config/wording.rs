@@ -49,8 +49,8 @@ pub(super) fn alternatives(words: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
 
-    fn check(serde: &str, expected: &str) {
-        assert_eq!(without_values(serde), expected);
+    fn check(serde: &str, ours: &str) {
+        assert_eq!(without_values(serde), ours);
     }
 
     #[test]

@@ -162,12 +162,12 @@ impl Reconciler {
 impl Current<'_> {
     /// Decides what to do with an annotation; `None` means that the failure is over.
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
-        let is_own = self.handed.is_some() && self.handed == self.cause;
+        let is_ours = self.handed.is_some() && self.handed == self.cause;
         match annotation {
             Some(annotation) if self.cause == Some(&annotation.cause) => Decision::Unchanged,
-            Some(_) if urgent || is_own => Decision::Write,
-            None if is_own && self.firing => Decision::Wait,
-            None if is_own => Decision::Write,
+            Some(_) if urgent || is_ours => Decision::Write,
+            None if is_ours && self.firing => Decision::Wait,
+            None if is_ours => Decision::Write,
             _ => Decision::Yield,
         }
     }
@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn only_the_daemon_that_named_the_cause_updates_it() {
         use Decision::{Write, Yield};
-        let own = ("timeout", true, Some("timeout"));
-        check(own, (Some("refused"), false), Write);
+        let ours = ("timeout", true, Some("timeout"));
+        check(ours, (Some("refused"), false), Write);
         let theirs = ("throttled", true, Some("timeout"));
         check(theirs, (Some("refused"), false), Yield);
         check(theirs, (None, false), Yield);

@@ -111,11 +111,11 @@ fn role(table: &Table<'_>) -> Option<Role> {
 fn check_inherited(table: &Table<'_>, settings: &DestinationSettings) {
     let mut topics = settings.alarm_actions.iter();
     let wrong = topics.find_map(|topic| other_region(topic, settings.region.as_deref()));
-    if let Some((topic_region, alarm_region)) = wrong {
+    if let Some((theirs, ours)) = wrong {
         table.place().error(format!(
-            "inherits alarm_actions from [cloudwatch] with topics in {topic_region}, but an \
-             alarm in {alarm_region} can only notify topics in {alarm_region}; add \
-             alarm_actions with topics in {alarm_region}, or [] to notify nobody"
+            "inherits alarm_actions from [cloudwatch] with topics in {theirs}, but an alarm in \
+             {ours} can only notify topics in {ours}; add alarm_actions with topics in {ours}, \
+             or [] to notify nobody"
         ));
     }
 }

@@ -35,11 +35,11 @@ pub(super) fn region_of<'a>(
 pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     for item in list.items() {
         if let Some(topic) = item.text()
-            && let Some((topic_region, alarm_region)) = other_region(topic, region)
+            && let Some((theirs, ours)) = other_region(topic, region)
         {
             item.place.error(format!(
-                "{topic:?} is in {topic_region}, but an alarm in {alarm_region} can only notify \
-                 topics in {alarm_region}; name a topic there"
+                "{topic:?} is in {theirs}, but an alarm in {ours} can only notify topics in \
+                 {ours}; name a topic there"
             ));
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn other_region<'a>(
     // The form is arn:partition:sns:region:account:topic. Actions of other services may be in
     // another region.
     let mut parts = topic.split(':').skip(2);
-    let (service, topic_region) = (parts.next()?, parts.next()?);
-    let alarm_region = region?;
-    (service == "sns" && topic_region != alarm_region).then_some((topic_region, alarm_region))
+    let (service, theirs) = (parts.next()?, parts.next()?);
+    let ours = region?;
+    (service == "sns" && theirs != ours).then_some((theirs, ours))
 }

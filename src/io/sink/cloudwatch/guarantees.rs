@@ -91,7 +91,7 @@ async fn a_datapoint_waits_two_seconds_for_its_cause_and_no_longer() {
 #[tokio::test(start_paused = true)]
 async fn a_datapoint_never_waits_for_a_failing_call() {
     let (mut requests, metrics, _commands) = failing().await;
-    requests.fail_hurried().await;
+    requests.fail_urgent().await;
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(metrics.alarm_updates_late.get(), 1);
 }

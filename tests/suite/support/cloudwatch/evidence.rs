@@ -39,7 +39,7 @@ pub(crate) fn request(target: &Arc<Target>, id: Option<&str>, age: Duration) -> 
         request_id: id.map(str::to_owned),
         began,
         ended,
-        own_request_times: vec![began],
+        ours: vec![began],
     }
 }
 

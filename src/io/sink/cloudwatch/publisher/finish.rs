@@ -51,7 +51,7 @@ impl Publisher {
     /// datapoint that CloudWatch rejects is found and dropped. A batch without a response is halved
     /// too, because it may be too large for CloudWatch to respond in time.
     fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
-        let rejected = failure.kind == FailureKind::Refused;
+        let rejected = failure.kind == FailureKind::Rejected;
         if !rejected || batch.len() <= 1 {
             // The error of a rejected batch does not say which of its datapoints is wrong.
             self.connection.failed(failure);

@@ -59,7 +59,7 @@ async fn a_rejected_datapoint_is_found_and_only_it_is_dropped() {
         let rows = send(&mut publisher, |rows| {
             rejected = rows.contains(&13);
             if rejected {
-                Err(failure(FailureKind::Refused))
+                Err(failure(FailureKind::Rejected))
             } else {
                 Ok(())
             }
