@@ -53,8 +53,9 @@ type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Sen
 pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 impl Executor {
-    /// Creates an executor for the destination whose settings `views` provides. It reviews the
-    /// account every `review_every` and adds the number of alarms that differ to `drifted`.
+    /// Creates an executor for the destination whose settings `views` provides. The executor
+    /// reviews the alarms every `review_every` and adds the number of alarms that were changed by
+    /// hand to `drifted`.
     #[must_use]
     pub fn new(
         connection: Arc<Connection>,

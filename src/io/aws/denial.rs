@@ -32,7 +32,7 @@ enum Reason<'a> {
 const PERFORM: &str = " is not authorized to perform: ";
 
 impl<'a> Denial<'a> {
-    /// Parses a message; `None` if it has a different wording.
+    /// Parses a message. Returns `None` if the message has a different wording.
     pub(super) fn parse(message: &'a str) -> Option<Self> {
         let (before, rest) = message.split_once(PERFORM)?;
         let rest = rest.trim_start();

@@ -111,8 +111,8 @@ daemon_metrics! {
     );
 }
 
-/// Upper bounds of the lag histograms in seconds. The goal is a lag below 10 ms at the 99th
-/// percentile.
+/// Upper bounds of the buckets of the lag histograms in seconds. The goal is a lag below 10 ms at
+/// the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
 /// Label names of the metrics that count requests. The values of `outcome` are `ok`, `throttled`,
@@ -163,7 +163,7 @@ impl DaemonMetrics {
         }
     }
 
-    /// Appends every metric in the text exposition format.
+    /// Appends every metric to `out` in the text exposition format.
     ///
     /// # Errors
     /// Returns the error of the encoder.

@@ -45,7 +45,7 @@ const INCIDENT_RETENTION: jiff::SignedDuration = jiff::SignedDuration::from_hour
 /// Maximum number of resolved incidents to keep. They take about ten megabytes.
 const MAX_RESOLVED_INCIDENTS: i64 = 10_000;
 
-/// Maximum age of a stored datapoint. CloudWatch rejects older ones.
+/// Maximum age of a stored datapoint. CloudWatch rejects datapoints older than two weeks.
 const MAX_DATAPOINT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
 /// The statements that create the tables of a new database.
@@ -76,8 +76,8 @@ const SCHEMA: &str = "
 ";
 
 impl Database {
-    /// Opens the database of a directory, and creates both if they are missing. The database
-    /// grows to at most `max_bytes`.
+    /// Opens the database of a directory, and creates the directory and the database if they are
+    /// missing. The database grows to at most `max_bytes`.
     pub(super) fn open(directory: &Path, max_bytes: u64) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory)?;
         let path = directory.join(DATABASE_FILE);

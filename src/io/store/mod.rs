@@ -66,7 +66,7 @@ pub struct StoreMetrics {
 /// The name of the database file in the state directory.
 pub const DATABASE_FILE: &str = "probecause.db";
 
-/// Maximum number of resolved incidents to restore.
+/// Maximum number of resolved incidents to restore: as many as the pages show.
 const MAX_RESTORED_RESOLVED: usize = 500;
 
 /// Capacity of the queue in jobs. Each job holds the data of one second or one request, so the
@@ -77,10 +77,11 @@ const QUEUE: usize = 1024;
 /// disk that takes this long must not delay probes.
 const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
-/// Maximum time that [`Store::close`] waits for the queued jobs.
+/// Maximum time that [`Store::close`] waits for the queued jobs, so that a hanging disk does not
+/// hold up the shutdown.
 const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// Maximum time that startup waits for the saved state: the first probe is due within five seconds.
+/// Maximum time that startup waits for the saved state. The first probe is due within five seconds.
 const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 
 impl Store {
@@ -100,8 +101,8 @@ impl Store {
 
     /// Opens or creates the database of a state directory, and restores the saved state.
     ///
-    /// Never fails: if the directory cannot be used, the error is logged and opening is
-    /// retried regularly. A corrupt database is moved aside and replaced.
+    /// Does not fail: if the directory cannot be used, the error is logged and opening is retried
+    /// regularly. A corrupt database is moved aside and replaced.
     pub async fn open(directory: &Path, metrics: StoreMetrics) -> (Self, RestoredState) {
         Self::open_limited(directory, metrics, database::MAX_BYTES).await
     }
@@ -140,7 +141,9 @@ impl Store {
         let state = match tokio::time::timeout(MAX_OPEN_WAIT, restoring).await {
             Ok(Ok(state)) => state,
             _ => {
-                tracing::error!("store: opening took too long; starting without the saved state");
+                tracing::error!(
+                    "store: opening the database took too long; starting without the saved state"
+                );
                 RestoredState::default()
             }
         };
@@ -168,7 +171,7 @@ impl Store {
             && self.metrics.up.get() == 1
     }
 
-    /// Returns the source of ids for new rows. They are unique across restarts.
+    /// Returns the source of ids for new rows. The ids are unique across restarts.
     #[must_use]
     pub fn ids(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.ids)

@@ -23,7 +23,7 @@ use crate::domain::alarm::{self, AlarmSpec};
 use crate::io::aws::CallError;
 use crate::io::cloudwatch::client::Api;
 
-/// Limits alarm writes to three a second, CloudWatch's limit per account.
+/// A rate limiter for alarm writes. It allows three a second, CloudWatch's limit per account.
 #[derive(Debug, Default)]
 pub struct Pace {
     next: Mutex<Option<Instant>>,

@@ -1,4 +1,4 @@
-//! Datapoints and the series they belong to.
+//! Datapoints and the series that they belong to.
 //!
 //! Converts a datapoint to a CloudWatch `MetricDatum`, and to and from a row of the spool
 //! in the state directory.

@@ -1,4 +1,4 @@
-//! What one destination contributes to the gauges that all destinations share.
+//! Tracks how much one destination contributes to the gauges that all destinations share.
 
 use prometheus::IntGauge;
 

@@ -14,10 +14,10 @@ use crate::model::target::shown_url;
 use super::components;
 use super::status_board::{ProbeSample, StatusBoard, TargetView};
 
-/// Maximum number of incidents shown, newest first; the API returns the rest.
+/// Maximum number of incidents shown on the page, the newest first. The API returns the rest.
 const MAX_INCIDENTS: usize = 10;
 
-/// Renders the page of one target as HTML; `None` if no such target is configured.
+/// Renders the page of one target as HTML. Returns `None` if no such target is configured.
 #[must_use]
 pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String> {
     let (view, recent) = board.target(name)?;

@@ -104,11 +104,11 @@ struct Entry {
     recent: VecDeque<ProbeSample>,
 }
 
-/// Maximum number of results kept per target: an hour at the default interval.
+/// Maximum number of results kept per target: those of an hour at the default interval.
 const MAX_RECENT: usize = 60;
 
-/// Maximum number of resolved incidents kept: as many as occur in a bad week, a few hundred
-/// kilobytes.
+/// Maximum number of resolved incidents kept: as many as occur in a bad week. They take a few
+/// hundred kilobytes.
 const MAX_RESOLVED: usize = 500;
 
 impl StatusBoard {
@@ -180,8 +180,8 @@ impl StatusBoard {
         }
     }
 
-    /// Records the end of an incident without a report: its target was removed, or the prober
-    /// recovered.
+    /// Records the end of an incident that no report contains, because its target was removed or
+    /// the prober recovered.
     pub fn resolved(&self, incident: &Arc<Incident>) {
         self.lock().resolve(incident);
     }
@@ -237,7 +237,8 @@ impl StatusBoard {
         views.collect()
     }
 
-    /// Returns one target with its recent results, oldest first; `None` if it is not configured.
+    /// Returns one target with its recent results, the oldest first; `None` if the target is not
+    /// configured.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<(TargetView, Vec<ProbeSample>)> {
         let state = self.lock();
@@ -245,7 +246,7 @@ impl StatusBoard {
         Some((entry.view.clone(), entry.recent.iter().cloned().collect()))
     }
 
-    /// Returns every known incident: open ones, then resolved ones, each newest first.
+    /// Returns every known incident: the open ones, then the resolved ones, each the newest first.
     #[must_use]
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         let state = self.lock();

@@ -110,7 +110,7 @@ impl PrometheusSink {
         }
     }
 
-    /// Renders everything in the text exposition format, the daemon's own metrics last.
+    /// Renders all metrics in the text exposition format, the daemon's own metrics last.
     ///
     /// The lock is taken per family, so that a scrape of many targets delays a report by at most
     /// a few milliseconds.

@@ -13,9 +13,9 @@ use crate::domain::report::{MissedReason, Report};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::observation::Phases;
 
-/// Upper bounds of the processing histogram in seconds, without the implicit `+Inf`. A gateway
-/// that responds without its backend does so within a quarter of a second; the last bound is
-/// below the 29 s and 30 s after which gateways time out.
+/// Upper bounds of the buckets of the processing histogram in seconds, without the implicit `+Inf`.
+/// A gateway that responds without its backend does so within a quarter of a second. The last bound
+/// is below the 29 s and 30 s after which gateways time out.
 pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (0.05, "0.05"),
     (0.1, "0.1"),

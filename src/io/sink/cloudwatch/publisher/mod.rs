@@ -47,6 +47,7 @@ pub(super) struct Publisher {
     series: HashMap<Series, i64>,
 }
 
+/// The state of one lane.
 struct LaneState {
     /// The lane's request in progress.
     request: Option<InProgress<Outcome>>,
@@ -72,7 +73,7 @@ const LINGER: Duration = Duration::from_millis(100);
 const BACKLOG_SPACING: Duration = Duration::from_millis(250);
 
 /// Minimum age of saved datapoints that move from memory to the spool while CloudWatch accepts
-/// nothing. Younger ones are sent first when CloudWatch recovers.
+/// nothing. Younger datapoints are sent first when CloudWatch recovers.
 const MIN_RELEASE_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The period in which CloudWatch bills a metric once, in seconds.

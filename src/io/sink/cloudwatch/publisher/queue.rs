@@ -1,9 +1,9 @@
 //! The datapoints in memory on their way to CloudWatch.
 //!
-//! Each datapoint is fresh, in the backlog, or taken. A taken datapoint is part of a
-//! request, or held until its alarm names the cause. The queue is bounded and returns the
-//! datapoints that it drops, so that the caller can count them. It records which
-//! datapoints the state directory has a copy of, but neither sends nor saves any.
+//! Each datapoint is fresh, in the backlog, or taken. A taken datapoint is part of a request, or
+//! held until its alarm names the cause. The queue is bounded and returns the datapoints that it
+//! drops, so that the caller can count them. It records which datapoints have a copy in the state
+//! directory, but neither sends nor saves datapoints.
 
 use std::collections::BTreeMap;
 

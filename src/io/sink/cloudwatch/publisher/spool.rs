@@ -106,7 +106,7 @@ impl Spool {
     }
 
     /// Moves all rows except `known` to the backlog after the store has recovered. While the store
-    /// was unusable, it could not record which datapoints were sent.
+    /// was unusable, the store could not record which datapoints were sent.
     pub(super) fn reconcile(&mut self, known: Vec<u64>) {
         self.store.reconcile_datapoints(&self.key, known);
         self.recount();
@@ -192,8 +192,8 @@ impl Spool {
         }
     }
 
-    /// Marks datapoints as being sent. If the process ends before they are forgotten, the next
-    /// process treats them as possibly arrived.
+    /// Marks datapoints as being sent. If the process ends before [`Spool::forget`], the next
+    /// process treats the datapoints as possibly arrived.
     pub(super) fn mark_sending(&self, batch: &[Datapoint]) {
         self.store.mark_datapoints_sending(rows(batch));
     }
