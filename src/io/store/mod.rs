@@ -218,15 +218,16 @@ impl Store {
     }
 
     /// Moves datapoints to the backlog. `maybe_arrived` says whether the response to the request
-    /// that sent them was lost.
+    /// that contained the datapoints was lost.
     pub fn return_datapoints_to_backlog(&self, ids: Vec<u64>, maybe_arrived: bool) {
         if !ids.is_empty() {
             self.enqueue(Job::ReturnToBacklog(ids, maybe_arrived));
         }
     }
 
-    /// Moves a destination's datapoints to the backlog, except those with `known` ids. Used when
-    /// the store has recovered: failed jobs may have left rows that are no longer in memory.
+    /// Moves a destination's datapoints to the backlog, except the datapoints with `known` ids.
+    /// Used when the store has recovered: failed jobs may have left rows that are no longer in
+    /// memory.
     pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
         self.enqueue(Job::Reconcile(destination.to_owned(), known));
     }
@@ -249,16 +250,16 @@ impl Store {
         self.run(|done| Job::CountBacklog(destination, done)).await
     }
 
-    /// Deletes datapoints of a destination's backlog that are older than `before`, and the
-    /// oldest beyond the newest `most`. Returns how many were deleted; `None` on failure.
+    /// Deletes datapoints of a destination's backlog that are older than `before`, and the oldest
+    /// datapoints beyond `max_count`. Returns the number of deleted datapoints; `None` on failure.
     pub async fn trim_datapoints(
         &self,
         destination: &str,
         before: Timestamp,
-        most: u64,
+        max_count: u64,
     ) -> Option<u64> {
         let destination = destination.to_owned();
-        self.run(|done| Job::TrimBacklog(destination, before, most, done))
+        self.run(|done| Job::TrimBacklog(destination, before, max_count, done))
             .await
     }
 
@@ -281,7 +282,7 @@ impl Store {
         }
     }
 
-    /// Runs a job and returns its result; `None` if it failed or took too long.
+    /// Runs a job and returns its result; `None` if the job failed or took too long.
     ///
     /// While the disk is unresponsive the job is still queued, but its result is not awaited:
     /// a caller that runs a job each second would otherwise spend most of its time waiting.

@@ -39,7 +39,8 @@ pub struct StoredBaseline {
 pub struct SpoolRow {
     /// The unique id of the row, from [`super::Store::ids`].
     pub id: u64,
-    /// The name of the destination, an account and region, in the configuration.
+    /// The key of the location and the destination that the datapoint belongs to:
+    /// `LOCATION/DESTINATION`, where the main destination has an empty name.
     pub destination: Arc<str>,
     /// The series of the datapoint, as the publisher encodes it.
     pub series: String,
@@ -47,7 +48,7 @@ pub struct SpoolRow {
     pub at: Timestamp,
     /// The distinct values of the datapoint and their counts.
     pub values: Vec<(f64, f64)>,
-    /// Whether the datapoint may have arrived: the response to a request that contained it was
-    /// lost.
+    /// Whether the datapoint may have arrived, because the response to a request that contained it
+    /// was lost.
     pub maybe_arrived: bool,
 }

@@ -100,12 +100,12 @@ pub(super) fn reconcile(
 }
 
 /// Deletes datapoints of a destination's backlog that are older than `before`, and the oldest
-/// beyond the newest `most`. Returns how many were deleted.
+/// datapoints beyond `max_count`. Returns the number of deleted datapoints.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
     destination: &str,
     before: Timestamp,
-    most: u64,
+    max_count: u64,
 ) -> Result<u64, StoreError> {
     let aged = transaction.execute(
         "DELETE FROM spool WHERE destination = ?1 AND backlog = 1 AND at < ?2",
@@ -115,7 +115,7 @@ pub(super) fn trim(
         "DELETE FROM spool WHERE id IN (
             SELECT id FROM spool WHERE destination = ?1 AND backlog = 1
             ORDER BY at DESC LIMIT -1 OFFSET ?2)",
-        params![destination, i64::try_from(most).unwrap_or(i64::MAX)],
+        params![destination, i64::try_from(max_count).unwrap_or(i64::MAX)],
     )?;
     // Returns up to 256 free pages to the file system, because a long outage makes the file large.
     let mut vacuum = transaction.prepare("PRAGMA incremental_vacuum(256)")?;

@@ -1,4 +1,4 @@
-//! The store's thread: it executes queued jobs, commits them in groups, and reopens the
+//! The thread of the store. It executes queued jobs, commits them in groups, and reopens the
 //! database after an error.
 //!
 //! Jobs that arrive while the disk is busy are committed together, so that a thousand
@@ -22,8 +22,8 @@ use crate::io::store::spool;
 use crate::io::store::{RestoredState, StoreMetrics};
 use crate::model::target::TargetName;
 
-/// A read or write of the database, with the channel for its result. If a job fails, its
-/// channel is dropped.
+/// A read or write of the database, with the channel for its result. If a job fails, its channel is
+/// closed without a result.
 #[derive(Debug)]
 pub(super) enum Job {
     SaveIncidents(Vec<StoredIncident>, oneshot::Sender<bool>),
@@ -237,7 +237,8 @@ fn commit(database: &mut Database, jobs: &[Job]) -> Result<Vec<u64>, StoreError>
     database.write(|transaction| jobs.iter().map(|job| write(transaction, job)).collect())
 }
 
-/// Executes the writing part of a job. Returns how many rows a trim deleted.
+/// Executes the writing part of a job. Returns the number of rows that a trim deleted, and 0 for
+/// other jobs.
 fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
     match job {
         Job::SaveIncidents(incidents, _) => database::save_incidents(transaction, incidents)?,
@@ -251,8 +252,8 @@ fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
         }
         Job::ReturnToBacklog(ids, false) => spool::for_each(transaction, spool::TO_BACKLOG, ids)?,
         Job::Reconcile(destination, known) => spool::reconcile(transaction, destination, known)?,
-        Job::TrimBacklog(destination, before, most, _) => {
-            return spool::trim(transaction, destination, *before, *most);
+        Job::TrimBacklog(destination, before, max_count, _) => {
+            return spool::trim(transaction, destination, *before, *max_count);
         }
         Job::ReadOldest(..) | Job::CountBacklog(..) | Job::Close(_) => {}
     }
