@@ -196,8 +196,8 @@ fn log(notice: Notice) {
         ),
         Notice::Conflict(alarm) => error!(
             alarm,
-            "cloudwatch: alarm left unchanged, because it does not have the tag \
-             `probecause:managed`; rename or delete it, or add the tag"
+            "cloudwatch: alarm of the same name lacks the tag `probecause:managed` and was left \
+             unchanged; rename or delete it, or add the tag"
         ),
         Notice::ChangedByHand(alarm, differs, policy) => {
             let action = match policy {

@@ -197,7 +197,7 @@ impl Writer {
         // The recovery is logged after a commit and not after opening: a database on a full disk
         // can be opened, and its recovery would be logged each time.
         if self.logged.take().is_some() {
-            tracing::info!(directory = %self.directory.display(), "store: recovered");
+            tracing::info!(directory = %self.directory.display(), "store: persistence resumed");
         }
         if self.unresponsive.swap(false, Ordering::Relaxed) {
             self.metrics.up.set(1);

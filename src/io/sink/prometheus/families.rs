@@ -202,7 +202,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "probecause_health",
         Kind::Gauge,
         &["state"],
-        "Health of the target after its thresholds: 1 for the current state, 0 for the others.",
+        "Health of the target according to its thresholds: 1 for the current state, 0 for the others.",
         health,
     ),
     gauge(
@@ -325,7 +325,7 @@ fn processing(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "milliseconds since the epoch fit 52 bits for many thousand years"
+    reason = "milliseconds since the epoch fit in 52 bits for many thousand years"
 )]
 fn unix(at: jiff::Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1000.0
