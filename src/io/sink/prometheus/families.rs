@@ -202,7 +202,8 @@ pub(super) const FAMILIES: &[Family] = &[
         "probecause_health",
         Kind::Gauge,
         &["state"],
-        "Health of the target according to its thresholds: 1 for the current state, 0 for the others.",
+        "Health of the target according to its thresholds: 1 for the current state, 0 for the \
+         others.",
         health,
     ),
     gauge(
