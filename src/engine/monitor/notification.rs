@@ -76,7 +76,7 @@ impl Notification {
                     sinks.board.resolved(incident);
                 }
             }
-            Self::ProberProblem(has_problem) => sinks.cloudwatch.trouble(has_problem),
+            Self::ProberProblem(has_problem) => sinks.cloudwatch.set_prober_impaired(has_problem),
             Self::Group(annotation) => sinks.cloudwatch.group(annotation),
             Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),

@@ -54,7 +54,7 @@ const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from
 pub(super) const fn is_transient(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
-        FailureKind::Denied | FailureKind::Refused => false,
+        FailureKind::Denied | FailureKind::Rejected => false,
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
     fn a_missing_log_group_does_not_block_another() {
         let mut backoff = OperationBackoff::default();
         let missing = key(Some("a"));
-        backoff.record_failure(&missing, &failure(FailureKind::Refused), at(0), 1.0);
+        backoff.record_failure(&missing, &failure(FailureKind::Rejected), at(0), 1.0);
         assert!(backoff.blocked(&missing, at(1)).is_some());
         assert!(backoff.blocked(&key(Some("b")), at(1)).is_none());
         backoff.record_success(&missing);

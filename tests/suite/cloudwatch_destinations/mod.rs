@@ -293,7 +293,7 @@ async fn an_added_destination_gets_the_current_trouble_of_the_prober() {
         owner: "prober".to_owned(),
         description: "the prober cannot see its targets".to_owned(),
     };
-    accounts.sink.trouble(true);
+    accounts.sink.set_prober_impaired(true);
     accounts.sink.group(Some(annotation));
     accounts
         .main
