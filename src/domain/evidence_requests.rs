@@ -85,7 +85,7 @@ impl EvidenceRequests {
             request_id: observation.request_id().map(str::to_owned),
             began: observation.started,
             ended: observation.started + took,
-            ours: self.sent.iter().copied().collect(),
+            own_requests: self.sent.iter().copied().collect(),
         })
     }
 
@@ -105,7 +105,7 @@ impl EvidenceRequests {
                 .sent
                 .iter()
                 .filter(|began| (window.from..window.to).contains(began));
-            window.ours = u32::try_from(within.count()).unwrap_or(u32::MAX);
+            window.own_requests = u32::try_from(within.count()).unwrap_or(u32::MAX);
         }
         Some((facts, evidence))
     }
@@ -203,7 +203,10 @@ mod tests {
         let request = Asking::of(target(Some("orders"))).fail(&ambiguous(at(60)));
         let request = request.unwrap();
         assert_eq!(request.request_id.as_deref(), Some("K2ZEDjwtIAMEcig="));
-        assert_eq!((request.began, request.ours), (at(60), vec![at(60)]));
+        assert_eq!(
+            (request.began, request.own_requests),
+            (at(60), vec![at(60)])
+        );
         assert_eq!(request.ended, at(60) + Duration::from_millis(400));
         assert_eq!(Asking::of(target(None)).fail(&ambiguous(at(60))), None);
     }
@@ -244,7 +247,7 @@ mod tests {
             from: at(60),
             to: at(120),
             settled: true,
-            ours: 1,
+            own_requests: 1,
             lambda: None,
             api: None,
         };
@@ -259,7 +262,7 @@ mod tests {
         };
         let (facts, evidence) = asking.requests.apply(&update).unwrap();
         assert_eq!(facts.number("status"), Some(500.0));
-        assert_eq!(evidence.window.unwrap().ours, 3);
+        assert_eq!(evidence.window.unwrap().own_requests, 3);
     }
 
     #[test]

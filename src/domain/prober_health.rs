@@ -23,7 +23,7 @@ pub struct ProberHealth {
     newest: VecDeque<TargetResult>,
     /// The phase in which failures are currently attributed to the prober; `None` if it has no
     /// problem.
-    trouble: Option<Phase>,
+    failing_phase: Option<Phase>,
     /// Whether the problem was detected before a restart and too few results are known to end it.
     unconfirmed: bool,
 }
@@ -80,7 +80,7 @@ impl ProberHealth {
     #[must_use]
     pub fn resumed(phase: Phase) -> Self {
         Self {
-            trouble: Some(phase),
+            failing_phase: Some(phase),
             unconfirmed: true,
             ..Self::default()
         }
@@ -98,7 +98,7 @@ impl ProberHealth {
     #[must_use]
     pub fn explains(&self, observation: &Observation) -> bool {
         let fault = observation.fault.as_ref();
-        fault.is_some_and(|fault| self.trouble == Some(fault.phase))
+        fault.is_some_and(|fault| self.failing_phase == Some(fault.phase))
     }
 
     /// Adds the result of one probe. Returns the change of the prober's health, if any.
@@ -132,13 +132,13 @@ impl ProberHealth {
     }
 
     fn transition(&mut self) -> Option<ProberTransition> {
-        if let Some(phase) = self.trouble {
+        if let Some(phase) = self.failing_phase {
             let counts = self.counts(phase);
             // More than half of the probes succeed, or the failures are too few to attribute them
             // to the prober: they are attributed to the targets.
             let few = counts.failing < MIN_FAILING || counts.sites < MIN_SITES;
             return (few || counts.failing * 2 < counts.of).then(|| {
-                self.trouble = None;
+                self.failing_phase = None;
                 ProberTransition::Ended(counts)
             });
         }
@@ -150,7 +150,7 @@ impl ProberHealth {
             && counts.sites >= MIN_SITES
             && counts.failing * 10 >= counts.of * 9;
         suspect.then(|| {
-            self.trouble = Some(counts.phase);
+            self.failing_phase = Some(counts.phase);
             ProberTransition::Started(counts)
         })
     }
@@ -281,14 +281,14 @@ mod tests {
             world.round(|_| None),
             ["ended: 5 of 12 recently probed targets fail in phase connect, on 5 unrelated sites"]
         );
-        assert_eq!(world.health.trouble, None);
+        assert_eq!(world.health.failing_phase, None);
     }
 
     #[test]
     fn the_problem_ends_if_a_reload_leaves_too_few_targets() {
         let mut world = World::of(&unrelated(9));
         world.round(|_| CONNECT);
-        assert_eq!(world.health.trouble, CONNECT);
+        assert_eq!(world.health.failing_phase, CONNECT);
         world.targets.truncate(3);
         world.health.configure(world.targets.iter());
         let changes = world.round(|_| CONNECT);

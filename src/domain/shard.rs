@@ -18,7 +18,7 @@ pub struct IndexError(String);
 /// The shards that probe a target, by descending weight. The first running one manages the
 /// target's alarms.
 #[must_use]
-pub fn holders(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
+pub fn assigned_shards(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
     let name = fnv1a(target.as_str());
     let mut all: Vec<u32> = (0..shards.total).collect();
     // Equal weights are very unlikely; the lower index then wins on every shard.
@@ -40,7 +40,7 @@ pub fn share(settings: Settings, index: u32) -> Settings {
     };
     let all = settings.targets.into_iter();
     let (targets, elsewhere) =
-        all.partition(|target| holders(&shards, &target.name).contains(&index));
+        all.partition(|target| assigned_shards(&shards, &target.name).contains(&index));
     Settings {
         shards,
         targets,
@@ -117,27 +117,27 @@ mod tests {
         (0..10_000).map(|number| TargetName::new(&format!("orders-{number}")))
     }
 
-    /// Number of targets held by each shard, of ten thousand.
+    /// The number of targets assigned to each shard, of ten thousand targets.
     fn loads(shards: &ShardSettings) -> BTreeMap<u32, usize> {
         let mut loads = BTreeMap::new();
-        for holder in names().flat_map(|name| holders(shards, &name)) {
-            *loads.entry(holder).or_default() += 1;
+        for shard in names().flat_map(|name| assigned_shards(shards, &name)) {
+            *loads.entry(shard).or_default() += 1;
         }
         loads
     }
 
     #[test]
-    fn each_target_has_the_configured_number_of_different_holders() {
+    fn each_target_has_the_configured_number_of_different_shards() {
         for total in 1..=20 {
             for replicas in [1, 2, 3, total] {
                 let shards = shards(total, replicas.min(total));
                 for name in names() {
-                    let mut held = holders(&shards, &name);
-                    assert!(held.iter().all(|index| *index < total));
-                    held.sort_unstable();
-                    held.dedup();
+                    let mut assigned = assigned_shards(&shards, &name);
+                    assert!(assigned.iter().all(|index| *index < total));
+                    assigned.sort_unstable();
+                    assigned.dedup();
                     let expected = shards.replicas_per_target as usize;
-                    assert_eq!(held.len(), expected, "{name:?} of {total}");
+                    assert_eq!(assigned.len(), expected, "{name:?} of {total}");
                 }
             }
         }
@@ -151,7 +151,10 @@ mod tests {
             for (index, load) in &loads {
                 let off = (f64::from(u32::try_from(*load).unwrap()) - fair).abs();
                 // Five standard deviations of a uniform distribution.
-                assert!(off < 5.0 * fair.sqrt(), "{index} of {total} holds {load}");
+                assert!(
+                    off < 5.0 * fair.sqrt(),
+                    "shard {index} of {total} has {load} targets"
+                );
             }
             println!("targets per shard, {total} shards: {:?}", loads.values());
         }
@@ -163,7 +166,10 @@ mod tests {
             let (before, after) = (shards(total, 1), shards(total + 1, 1));
             let mut moved = 0_u32;
             for name in names() {
-                let (old, new) = (holders(&before, &name), holders(&after, &name));
+                let (old, new) = (
+                    assigned_shards(&before, &name),
+                    assigned_shards(&after, &name),
+                );
                 if old != new {
                     assert_eq!(new, [total], "{name:?} moved between old shards");
                     moved += 1;
@@ -179,18 +185,21 @@ mod tests {
     }
 
     #[test]
-    fn adding_a_replica_keeps_the_first_holder() {
+    fn adding_a_replica_keeps_the_first_shard() {
         for name in names().step_by(11) {
-            let (one, two) = (holders(&shards(5, 1), &name), holders(&shards(5, 2), &name));
+            let (one, two) = (
+                assigned_shards(&shards(5, 1), &name),
+                assigned_shards(&shards(5, 2), &name),
+            );
             assert_eq!(one[0], two[0]);
         }
     }
 
     #[test]
-    fn the_holders_of_a_target_are_the_same_in_all_releases() {
-        let held = |name: &str| holders(&shards(4, 2), &TargetName::new(name));
+    fn the_shards_of_a_target_are_the_same_in_all_releases() {
+        let assigned = |name: &str| assigned_shards(&shards(4, 2), &TargetName::new(name));
         assert_eq!(
-            [held("orders"), held("payments"), held("search")],
+            [assigned("orders"), assigned("payments"), assigned("search")],
             [[2, 1], [0, 3], [0, 3]].map(Vec::from)
         );
     }
@@ -206,7 +215,7 @@ mod tests {
         assert_eq!(
             share(whole.clone(), 0),
             whole,
-            "a single shard holds all targets"
+            "a single shard probes all targets"
         );
         whole.shards.total = 3;
         let parts: Vec<_> = (0..3).map(|index| share(whole.clone(), index)).collect();

@@ -74,7 +74,7 @@ async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
             request_id: request_id(observation),
             began: observation.started,
             ended: Timestamp::now() - AGO,
-            ours: vec![observation.started],
+            own_requests: vec![observation.started],
         });
     }
     let rulebook = Rulebook::embedded().unwrap();

@@ -132,7 +132,7 @@ fn costs(changes: usize, estimate: &Estimate) -> Value {
         "metric_requests_per_month": estimate.requests.round(),
         "evidence_dollars_per_month_at_most": estimate.evidence,
         "probes_per_month": traffic.probes.round(),
-        "api_gateway_requests_per_month": (traffic.http_api + traffic.rest_api + traffic.some_api).round(),
+        "api_gateway_requests_per_month": (traffic.http_api + traffic.rest_api + traffic.untyped_api).round(),
         "lambda_invocations_per_month": traffic.lambda.round(),
         "api_dollars_per_month": [least, most],
         "time_to_page": pages,

@@ -250,7 +250,7 @@ mod tests {
     use crate::domain::alarm::desired;
     use crate::domain::alarm::plan::tests::settings;
     use crate::domain::diagnosis::Candidate;
-    use crate::domain::shard::holders;
+    use crate::domain::shard::assigned_shards;
     use crate::model::cause::{CauseId, Owner};
     use crate::model::settings::Settings;
 
@@ -376,8 +376,8 @@ mod tests {
         assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
         settings.shards.total = 4;
-        let holder = holders(&settings.shards, &settings.targets[0].name)[0];
-        assert_eq!(holder, 2);
+        let first = assigned_shards(&settings.shards, &settings.targets[0].name)[0];
+        assert_eq!(first, 2);
         let shared = texts(&settings);
         assert_eq!(shared.len(), 5, "four heartbeats and a target");
         assert!(shared[2].contains("from shard 2 of Probecause at this location"));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::name::{cause_alarm_name, heartbeat_name, target_alarm_name};
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec, Condition, LOCATION, MetricId};
-use crate::domain::shard::holders;
+use crate::domain::shard::assigned_shards;
 use crate::model::settings::{CloudWatchSettings, Settings, ShardSettings};
 use crate::model::target::{CauseAlarm, CloudWatchMetric, MissingData, Target};
 
@@ -157,7 +157,7 @@ fn target_alarm(view: &DestinationView, target: &Target) -> AlarmSpec {
     AlarmSpec {
         name: target_alarm_name(&view.location, target.name.as_str()),
         key: AlarmKey::Target(target.name.clone()),
-        shard: first_holder(&view.shards, target),
+        shard: first_assigned_shard(&view.shards, target),
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
             name: CloudWatchMetric::Down.as_str().to_owned(),
@@ -176,8 +176,8 @@ fn target_alarm(view: &DestinationView, target: &Target) -> AlarmSpec {
     }
 }
 
-fn first_holder(shards: &ShardSettings, target: &Target) -> Option<u32> {
-    let several = (shards.total > 1).then(|| holders(shards, &target.name));
+fn first_assigned_shard(shards: &ShardSettings, target: &Target) -> Option<u32> {
+    let several = (shards.total > 1).then(|| assigned_shards(shards, &target.name));
     several?.first().copied()
 }
 

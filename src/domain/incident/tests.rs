@@ -243,18 +243,18 @@ fn ids_sort_by_time_and_differ_by_scope() {
 }
 
 #[test]
-fn a_declared_incident_is_restated_only_if_cause_or_certainty_differ() {
+fn a_declared_incident_is_updated_only_if_cause_or_certainty_differ() {
     let mut incidents = Incidents::default();
     let throttled = failed("lambda-throttled", Certainty::Likely);
     incidents.declare(Scope::Group, &throttled, "100 targets fail", at(1));
-    let mut restate = |diagnosis: &Diagnosis| {
+    let mut update_cause = |diagnosis: &Diagnosis| {
         let verdict = diagnosis.verdict.as_ref().unwrap();
-        let event = incidents.restate(verdict, "90 targets fail", at(2))?;
+        let event = incidents.update_cause(verdict, "90 targets fail", at(2))?;
         Some(event.incident().history.last()?.note.clone())
     };
-    assert_eq!(restate(&throttled), None);
+    assert_eq!(update_cause(&throttled), None);
     // The new majority may be less certain than the previous one.
     let weaker = failed("dns-failure", Certainty::Possible);
     let note = "lambda-throttled → dns-failure (likely → possible): 90 targets fail";
-    assert_eq!(restate(&weaker).as_deref(), Some(note));
+    assert_eq!(update_cause(&weaker).as_deref(), Some(note));
 }

@@ -157,7 +157,7 @@ impl Incidents {
 
     /// Changes the cause of a declared incident. Returns `None` if the cause and certainty
     /// stay the same or no incident is open.
-    pub fn restate(
+    pub fn update_cause(
         &mut self,
         verdict: &Arc<Verdict>,
         note: &str,

@@ -105,8 +105,8 @@ impl Monitor {
         let (incidents, datapoints) = (memory.open.len(), memory.datapoints);
         tracing::debug!(incidents, datapoints, "state restored");
         self.restore_baselines(&memory.baselines, now);
-        let ours = |kept: &StoredIncident| kept.location == self.location;
-        let resolved = memory.resolved.iter().filter(|kept| ours(kept));
+        let is_local = |kept: &StoredIncident| kept.location == self.location;
+        let resolved = memory.resolved.iter().filter(|kept| is_local(kept));
         let resolved = resolved.map(|kept| Arc::clone(&kept.incident)).collect();
         self.batch.notify(Notification::RestoredResolved(resolved));
         // Newest first: if a disk failure left two open incidents of one target, the newer

@@ -1,7 +1,7 @@
 //! Makes one call of the alarm reconciler, for the daemon and for `probecause alarms`.
 
 use crate::domain::alarm::reconciler::call::{
-    Call, CallFailure, CallFailureKind, Found, Outcome, PeerAlarm, Write, WriteFailure,
+    Call, CallFailure, CallFailureKind, Outcome, PeerAlarm, ReadData, Write, WriteFailure,
     WriteOperation,
 };
 use crate::io::alarms::account::{self, Pace};
@@ -85,7 +85,7 @@ impl Performed {
     ///
     /// # Errors
     /// Returns the error of the failed call.
-    pub fn found(self) -> Result<Found, CallError> {
+    pub fn found(self) -> Result<ReadData, CallError> {
         match (self.failure, self.outcome) {
             (Some(error), _) => Err(error),
             (
@@ -94,7 +94,7 @@ impl Performed {
                     result: Ok(found), ..
                 },
             ) => Ok(found),
-            (None, _) => Ok(Found::Alarms(Vec::new())),
+            (None, _) => Ok(ReadData::Alarms(Vec::new())),
         }
     }
 
@@ -107,7 +107,7 @@ impl Performed {
     }
 }
 
-async fn read(api: Result<Api, CallError>, call: Call) -> Result<Found, CallError> {
+async fn read(api: Result<Api, CallError>, call: Call) -> Result<ReadData, CallError> {
     let api = api?;
     let alarms = match call {
         Call::ReadAlarms {
@@ -127,11 +127,11 @@ async fn read(api: Result<Api, CallError>, call: Call) -> Result<Found, CallErro
         Call::ReadTags { alarms, .. } => account::with_tags(&api, alarms).await?,
         Call::ReadNamed { names, .. } => account::named(&api, &names).await?,
         Call::ReadStates { names, .. } => {
-            return account::states(&api, &names).await.map(Found::States);
+            return account::states(&api, &names).await.map(ReadData::States);
         }
         _ => Vec::new(),
     };
-    Ok(Found::Alarms(alarms))
+    Ok(ReadData::Alarms(alarms))
 }
 
 async fn inspect(api: Result<Api, CallError>, name: &str) -> Result<Option<PeerAlarm>, CallError> {
@@ -235,7 +235,7 @@ fn classify(error: &CallError) -> CallFailure {
             // Without a connection no alarm can be written.
             _ if error.operation == "connect" => CallFailureKind::Transient,
             FailureKind::Denied => CallFailureKind::Denied,
-            FailureKind::Refused => CallFailureKind::Refused,
+            FailureKind::Refused => CallFailureKind::Rejected,
             FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => {
                 CallFailureKind::Transient
             }

@@ -122,11 +122,11 @@ impl Executor {
                 annotation,
                 not_before: not_before.saturating_duration_since(self.started),
             },
-            Request::Hurry { target, result } => {
+            Request::MarkUrgent { target, result } => {
                 self.last_ticket += 1;
                 let ticket = Ticket(self.last_ticket);
                 self.tickets.insert(ticket, result);
-                Event::Hurried { target, ticket }
+                Event::BecameUrgent { target, ticket }
             }
             Request::Group(annotation) => Event::Group(annotation),
         };

@@ -25,7 +25,7 @@ pub(super) enum Request {
         annotation: Option<Annotation>,
         not_before: Instant,
     },
-    Hurry {
+    MarkUrgent {
         target: TargetName,
         result: oneshot::Sender<UpdateResult>,
     },
@@ -64,9 +64,9 @@ impl AlarmUpdates {
     /// alarm is about to fire. The returned receiver gets the result, or is closed if the
     /// executor has ended.
     #[must_use]
-    pub fn hurry(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
+    pub fn mark_urgent(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();
-        self.send(Request::Hurry {
+        self.send(Request::MarkUrgent {
             target: target.clone(),
             result,
         });
@@ -92,7 +92,7 @@ impl Requests {
     /// fail.
     pub(crate) async fn fail_hurried(&mut self) {
         while let Some(request) = self.0.recv().await {
-            if let Request::Hurry { result, .. } = request {
+            if let Request::MarkUrgent { result, .. } = request {
                 result.send(UpdateResult::Failed).unwrap();
                 return;
             }

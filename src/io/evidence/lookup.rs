@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::diagnosis::aws::window::{ours_in, settled_at, window_for};
+use crate::domain::diagnosis::aws::window::{count_own_requests, settled_at, window_for};
 use crate::domain::diagnosis::aws::{
     AwsEvidence, EvidenceRequest, EvidenceUpdate, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
@@ -177,7 +177,7 @@ impl Lookup {
             from,
             to,
             settled: self.settled_at.is_some_and(|settled| read_at >= settled),
-            ours: ours_in(&self.request.ours, from, to),
+            own_requests: count_own_requests(&self.request.own_requests, from, to),
             lambda: window.lambda(&self.series),
             api: window.api(&self.series),
         });
@@ -268,7 +268,7 @@ mod tests {
             request_id: Some("K2ZEDjwtIAMEcig=".to_owned()),
             began: at(970),
             ended: at(1000),
-            ours: vec![at(970)],
+            own_requests: vec![at(970)],
         };
         Lookup::new(request, &Settings::default(), Duration::from_secs(15))
     }

@@ -230,7 +230,7 @@ mod tests {
             request_id: Some(ID.to_owned()),
             began: at(ended) - Duration::from_millis(200),
             ended: at(ended),
-            ours: vec![at(ended - 600), at(ended - 1)],
+            own_requests: vec![at(ended - 600), at(ended - 1)],
         }
     }
 
@@ -323,7 +323,10 @@ mod tests {
             };
             let window = update.evidence.window.as_ref().unwrap();
             assert_eq!((window.settled, update.last), (settled, settled));
-            assert_eq!(window.ours, 1, "our other request was before the window");
+            assert_eq!(
+                window.own_requests, 1,
+                "our other request was before the window"
+            );
         }
         assert_eq!(pending.next_call(), None);
     }

@@ -108,7 +108,7 @@ async fn settled_window(
     assert_eq!(ok.get(), 1);
     assert!(metrics.evidence_cost.get() > 0.0);
     let window = update.evidence.window.clone().unwrap();
-    assert!(window.settled && window.ours == 1, "{window:?}");
+    assert!(window.settled && window.own_requests == 1, "{window:?}");
     window
 }
 

@@ -21,7 +21,7 @@ pub struct Traffic {
     /// Number of requests to REST APIs.
     pub rest_api: f64,
     /// Number of requests to APIs whose type is not declared.
-    pub some_api: f64,
+    pub untyped_api: f64,
     /// Number of invocations of Lambda functions that are declared or called by their URL.
     pub lambda: f64,
 }
@@ -38,16 +38,16 @@ impl Traffic {
     #[must_use]
     pub fn new(view: &DestinationView) -> Self {
         let mut traffic = Self::default();
-        let holders = f64::from(view.shards.replicas_per_target);
+        let replicas = f64::from(view.shards.replicas_per_target);
         for target in &view.targets {
-            let probes = holders * MONTH.as_secs_f64() / target.interval.as_secs_f64();
+            let probes = replicas * MONTH.as_secs_f64() / target.interval.as_secs_f64();
             traffic.probes += probes;
             if target.aws.api_name.is_some() {
                 traffic.rest_api += probes;
             } else if target.aws.api_id.is_some() {
                 traffic.http_api += probes;
             } else if host_has(target, ".execute-api.", ".amazonaws.com") {
-                traffic.some_api += probes;
+                traffic.untyped_api += probes;
             }
             if runs_a_function(target) {
                 traffic.lambda += probes;
@@ -62,8 +62,8 @@ impl Traffic {
     pub fn dollars(&self) -> (f64, f64) {
         let sure = self.http_api * HTTP_API + self.rest_api * REST_API + self.lambda * LAMBDA;
         (
-            sure + self.some_api * HTTP_API,
-            sure + self.some_api * REST_API,
+            sure + self.untyped_api * HTTP_API,
+            sure + self.untyped_api * REST_API,
         )
     }
 }
@@ -71,7 +71,7 @@ impl Traffic {
 impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} probes a month", grouped(self.probes))?;
-        let requests = self.http_api + self.rest_api + self.some_api;
+        let requests = self.http_api + self.rest_api + self.untyped_api;
         if requests + self.lambda > 0.0 {
             let (least, most) = self.dollars();
             let least = dollars_text(least);

@@ -40,7 +40,7 @@ impl Reconciler {
     /// update of that alarm. Returns whether there was such a step.
     pub(super) fn begin_step(&mut self, now: Duration) -> bool {
         let mut steps = self.planned.iter();
-        let next = steps.position(|step| !self.quarantine.holds(step.name(), now));
+        let next = steps.position(|step| !self.quarantine.contains(step.name(), now));
         let Some(step) = next.and_then(|index| self.planned.remove(index)) else {
             return false;
         };
@@ -252,8 +252,8 @@ impl Reconciler {
         }
         // A refused call shows that the known state is wrong, so the account is read again. A
         // refused definition does not: it would be refused again after the read.
-        let is_refused = failure.kind == CallFailureKind::Refused;
-        self.reading.is_stale |= is_refused && failure.operation != "PutMetricAlarm";
+        let is_rejected = failure.kind == CallFailureKind::Rejected;
+        self.reading.is_stale |= is_rejected && failure.operation != "PutMetricAlarm";
         true
     }
 

@@ -115,7 +115,7 @@ pub enum Outcome {
         /// The id of the read.
         read: ReadId,
         /// What the read found, or why it failed.
-        result: Result<Found, CallFailure>,
+        result: Result<ReadData, CallFailure>,
     },
     /// The result of [`Call::Inspect`]; `None` if the alarm does not exist.
     Inspected(Result<Option<PeerAlarm>, CallFailure>),
@@ -129,7 +129,7 @@ pub enum Outcome {
 
 /// What a read found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum ReadData {
     /// The alarms, with or without tags as requested.
     Alarms(Vec<ActualAlarm>),
     /// The heartbeat states by alarm name.
@@ -162,7 +162,7 @@ pub enum CallFailureKind {
     /// The daemon's role does not allow this call for this alarm.
     Denied,
     /// CloudWatch rejects the request; the same request would fail again.
-    Refused,
+    Rejected,
     /// The call may succeed later: throttled, failed, or no connection.
     Transient,
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::domain::alarm::annotation::DEFINITION_TAG;
 use crate::domain::alarm::reconciler::call::{
-    CallFailure, CallFailureKind, Found, NAMES_PER_CALL, ReadId, Write, WriteOperation,
+    CallFailure, CallFailureKind, NAMES_PER_CALL, ReadData, ReadId, Write, WriteOperation,
 };
 
 /// The value of the fingerprint tag of an alarm whose actions Probecause disabled. The next plan
@@ -136,12 +136,12 @@ impl DisableActions {
     pub(super) fn found(
         &mut self,
         read: ReadId,
-        result: &Result<Found, CallFailure>,
+        result: &Result<ReadData, CallFailure>,
         now: Duration,
     ) -> Option<bool> {
         let (_, names) = self.lookup.take_if(|(lookup, _)| *lookup == read)?;
         match result {
-            Ok(Found::Alarms(found)) => {
+            Ok(ReadData::Alarms(found)) => {
                 let managed = found
                     .iter()
                     .filter(|alarm| alarm.is_managed() && names.contains(&alarm.name));
@@ -151,7 +151,7 @@ impl DisableActions {
                 });
                 self.add(managed.collect::<Vec<_>>());
             }
-            Ok(Found::States(_)) => {}
+            Ok(ReadData::States(_)) => {}
             Err(failure) => {
                 self.unknown.extend(names);
                 if !failure.concerns_one_alarm() {
@@ -178,7 +178,7 @@ impl DisableActions {
 
     /// Records that a call was denied, or refused because of one of its names.
     pub(super) fn failed(&mut self, kind: CallFailureKind, names: &[String], now: Duration) {
-        if kind == CallFailureKind::Refused && names.len() > 1 {
+        if kind == CallFailureKind::Rejected && names.len() > 1 {
             self.batch = 1;
             return;
         }
@@ -242,9 +242,9 @@ mod tests {
     #[test]
     fn a_refused_name_is_found_and_tried_after_the_others() {
         let mut disable = disable(&["bad", "a", "b"]);
-        disable.failed(CallFailureKind::Refused, &disable.names(NOW), NOW);
+        disable.failed(CallFailureKind::Rejected, &disable.names(NOW), NOW);
         assert_eq!(disable.names(NOW), ["bad"]);
-        disable.failed(CallFailureKind::Refused, &disable.names(NOW), NOW);
+        disable.failed(CallFailureKind::Rejected, &disable.names(NOW), NOW);
         let later = NOW + RETRY;
         assert_eq!(disable.names(later), ["a"]);
         disable.disabled(disable.names(later));

@@ -14,7 +14,7 @@ use crate::domain::alarm::heartbeat_shard;
 use crate::domain::alarm::plan::{ActualAlarm, FieldDiff, Plan, Step};
 use crate::domain::alarm::reconciler::Reconciler;
 use crate::domain::alarm::reconciler::call::{
-    Call, CallFailure, Found, Notice, Output, ReadId, ReadScope,
+    Call, CallFailure, Notice, Output, ReadData, ReadId, ReadScope,
 };
 use crate::domain::alarm::reconciler::disable_actions::{AlarmRef, DISABLED};
 use crate::domain::alarm::reconciler::known::KnownAlarm;
@@ -106,7 +106,7 @@ impl Reconciler {
         let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
         // A review would report alarms that are still being created as missing.
         let mut steps = self.planned.iter();
-        if is_due && steps.all(|step| self.quarantine.holds(step.name(), now)) {
+        if is_due && steps.all(|step| self.quarantine.contains(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());
             self.begin_read(scope, ReadStage::Review);
         }
@@ -130,7 +130,7 @@ impl Reconciler {
     pub(super) fn alarms_read(
         &mut self,
         read: ReadId,
-        result: Result<Found, CallFailure>,
+        result: Result<ReadData, CallFailure>,
         now: Duration,
     ) {
         let is_current = |(current, _): &mut (ReadId, ReadStage)| *current == read;
@@ -139,8 +139,8 @@ impl Reconciler {
         };
         self.reading.review_at = now + self.review_every;
         let found = match result {
-            Ok(Found::Alarms(found)) => found,
-            Ok(Found::States(_)) => return,
+            Ok(ReadData::Alarms(found)) => found,
+            Ok(ReadData::States(_)) => return,
             Err(_) => {
                 if matches!(phase, ReadStage::Full) {
                     let wait = BACKOFF.delay(self.reading.failures);

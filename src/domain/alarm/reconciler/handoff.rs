@@ -42,7 +42,7 @@ struct Current<'a> {
 impl Reconciler {
     /// Begins an update of an alarm that this daemon does not manage.
     pub(super) fn begin_handoff(&mut self, key: AlarmKey, update: AlarmUpdate) {
-        let Some(spec) = self.held.by_key.get(&key).cloned() else {
+        let Some(spec) = self.probed.by_key.get(&key).cloned() else {
             // The target was removed.
             self.updates.finish(update, UpdateResult::Failed);
             return;
@@ -162,12 +162,12 @@ impl Reconciler {
 impl Current<'_> {
     /// Decides what to do with an annotation; `None` means that the failure is over.
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
-        let is_ours = self.handed.is_some() && self.handed == self.cause;
+        let is_own_cause = self.handed.is_some() && self.handed == self.cause;
         match annotation {
             Some(annotation) if self.cause == Some(&annotation.cause) => Decision::Unchanged,
-            Some(_) if urgent || is_ours => Decision::Write,
-            None if is_ours && self.firing => Decision::Wait,
-            None if is_ours => Decision::Write,
+            Some(_) if urgent || is_own_cause => Decision::Write,
+            None if is_own_cause && self.firing => Decision::Wait,
+            None if is_own_cause => Decision::Write,
             _ => Decision::Yield,
         }
     }
@@ -207,11 +207,11 @@ mod tests {
     #[test]
     fn only_the_daemon_that_named_the_cause_updates_it() {
         use Decision::{Write, Yield};
-        let ours = ("timeout", true, Some("timeout"));
-        check(ours, (Some("refused"), false), Write);
-        let theirs = ("throttled", true, Some("timeout"));
-        check(theirs, (Some("refused"), false), Yield);
-        check(theirs, (None, false), Yield);
+        let own = ("timeout", true, Some("timeout"));
+        check(own, (Some("refused"), false), Write);
+        let other = ("throttled", true, Some("timeout"));
+        check(other, (Some("refused"), false), Yield);
+        check(other, (None, false), Yield);
         check(("timeout", false, None), (None, false), Yield);
         check(("none", false, Some("timeout")), (None, false), Yield);
     }

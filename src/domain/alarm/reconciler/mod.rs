@@ -60,7 +60,7 @@ pub struct Reconciler {
     /// The desired alarms that this daemon manages.
     managed: Specs,
     /// The desired alarms of every target that this daemon probes.
-    held: Specs,
+    probed: Specs,
     ownership: Ownership,
     /// Causes that this daemon wrote to alarms of other daemons and that those alarms still name,
     /// by target.
@@ -97,7 +97,7 @@ pub enum Event {
         not_before: Duration,
     },
     /// A target's alarm is about to fire. The ticket receives the result of the alarm's update.
-    Hurried {
+    BecameUrgent {
         /// The target whose alarm is about to fire.
         target: TargetName,
         /// The ticket that receives the result.
@@ -129,7 +129,7 @@ impl Reconciler {
             review_every,
             updates: PendingUpdates::default(),
             managed: Specs::default(),
-            held: Specs::default(),
+            probed: Specs::default(),
             ownership: Ownership::default(),
             handed: HashMap::new(),
             known: KnownAlarms::default(),
@@ -164,7 +164,7 @@ impl Reconciler {
                 // No other write can begin before the write in progress ends.
                 only_added = self.task.is_some();
             }
-            Event::Hurried { target, ticket } => self.hurry(&target, ticket),
+            Event::BecameUrgent { target, ticket } => self.mark_urgent(&target, ticket),
             Event::Group(annotation) => self.updates.group(annotation, now),
             Event::Finished(outcome) => self.finish(outcome, now),
             Event::Timer => {}
@@ -244,9 +244,9 @@ impl Reconciler {
         }
     }
 
-    fn hurry(&mut self, target: &TargetName, ticket: Ticket) {
+    fn mark_urgent(&mut self, target: &TargetName, ticket: Ticket) {
         let key = AlarmKey::Target(target.clone());
-        if self.updates.hurry(target, ticket) {
+        if self.updates.mark_urgent(target, ticket) {
             return;
         }
         let task = self.task.as_mut();

@@ -71,7 +71,7 @@ impl PendingUpdates {
 
     /// Moves a target's update before those that are not urgent, and settles the ticket with the
     /// update's result. Returns whether such an update is pending.
-    pub(super) fn hurry(&mut self, target: &TargetName, ticket: Ticket) -> bool {
+    pub(super) fn mark_urgent(&mut self, target: &TargetName, ticket: Ticket) -> bool {
         let order = self.order();
         let key = AlarmKey::Target(target.clone());
         let Some(update) = self.updates.get_mut(&key) else {
@@ -256,8 +256,8 @@ mod tests {
     #[test]
     fn the_heartbeat_is_first_and_urgent_updates_follow_in_order() {
         let mut updates = pending(&["a", "b", "c", "d"]);
-        updates.hurry(&name("c"), ONE);
-        updates.hurry(&name("b"), ONE);
+        updates.mark_urgent(&name("c"), ONE);
+        updates.mark_urgent(&name("b"), ONE);
         updates.group(None, Duration::ZERO);
         assert_eq!(taken(&mut updates), "heartbeat c b a d");
     }
@@ -265,14 +265,14 @@ mod tests {
     #[test]
     fn updates_of_targets_are_suppressed_while_a_group_is_open_and_written_afterwards() {
         let mut updates = pending(&["a"]);
-        updates.hurry(&name("a"), ONE);
+        updates.mark_urgent(&name("a"), ONE);
         updates.group(cause("prober-local"), Duration::ZERO);
         updates.add(
             AlarmKey::Target(name("b")),
             cause("dns-failure"),
             Duration::ZERO,
         );
-        updates.hurry(&name("b"), Ticket(2));
+        updates.mark_urgent(&name("b"), Ticket(2));
         let suppressed = [ONE, Ticket(2)].map(|ticket| (ticket, UpdateResult::Suppressed));
         assert_eq!(updates.take_settled(), suppressed);
         assert_eq!(taken(&mut updates), "heartbeat");
@@ -293,7 +293,7 @@ mod tests {
     fn an_urgent_update_for_another_daemons_alarm_is_written() {
         let mut updates = pending(&["a"]);
         updates.suppress_elsewhere([name("a")].into());
-        updates.hurry(&name("a"), ONE);
+        updates.mark_urgent(&name("a"), ONE);
         assert_eq!(updates.take_settled(), [], "no daemon has written it yet");
         assert_eq!(taken(&mut updates), "a");
     }
@@ -301,8 +301,8 @@ mod tests {
     #[test]
     fn an_alarm_that_cannot_be_written_settles_its_ticket_at_once() {
         let mut updates = pending(&["a", "b"]);
-        updates.hurry(&name("a"), ONE);
-        updates.hurry(&name("b"), Ticket(2));
+        updates.mark_urgent(&name("a"), ONE);
+        updates.mark_urgent(&name("b"), Ticket(2));
         let is_a = |key: &AlarmKey| key.target() == Some(&name("a"));
         updates.fail_where(is_a);
         assert_eq!(updates.take_settled(), [(ONE, UpdateResult::Failed)]);

@@ -54,7 +54,7 @@ impl Quarantine {
     }
 
     /// Whether an alarm is in quarantine at `now`.
-    pub(super) fn holds(&self, name: &str, now: Duration) -> bool {
+    pub(super) fn contains(&self, name: &str, now: Duration) -> bool {
         self.by_name
             .get(name)
             .is_some_and(|entry| entry.until > now)
@@ -87,15 +87,15 @@ mod tests {
         let now = Duration::from_secs(7);
         let mut quarantine = Quarantine::default();
         assert!(quarantine.add("a", now));
-        assert!(quarantine.holds("a", now + FIRST - Duration::from_secs(1)));
-        assert!(!quarantine.holds("a", now + FIRST));
-        assert!(!quarantine.holds("b", now));
+        assert!(quarantine.contains("a", now + FIRST - Duration::from_secs(1)));
+        assert!(!quarantine.contains("a", now + FIRST));
+        assert!(!quarantine.contains("b", now));
         quarantine.add("a", now);
-        assert!(quarantine.holds("a", now + FIRST));
+        assert!(quarantine.contains("a", now + FIRST));
         for _ in 0..5 {
             quarantine.add("a", now);
         }
-        assert!(!quarantine.holds("a", now + LONGEST));
+        assert!(!quarantine.contains("a", now + LONGEST));
         assert_eq!(quarantine.next(now), Some(now + LONGEST));
         quarantine.remove("a");
         assert_eq!(quarantine.next(now), None);

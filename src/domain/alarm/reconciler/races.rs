@@ -20,7 +20,7 @@
 use super::call::CallFailureKind;
 use super::world::{REVIEW, SECOND, World, account_of, cause, foreign, view};
 use super::*;
-use crate::domain::shard::{holders, share};
+use crate::domain::shard::{assigned_shards, share};
 use crate::model::settings::{DriftPolicy, Settings, ShardSettings};
 use crate::model::target::Target;
 
@@ -133,7 +133,7 @@ fn replica(first: bool) -> (Arc<DestinationView>, u32) {
         replicas_per_target: 2,
         ..ShardSettings::default()
     };
-    let order = holders(&shards, &TargetName::new("orders"));
+    let order = assigned_shards(&shards, &TargetName::new("orders"));
     let (own, other) = if first { (0, 1) } else { (1, 0) };
     let mut whole = crate::domain::alarm::plan::tests::settings(|_, _| {});
     whole.shards = shards;
@@ -150,7 +150,7 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     world.request("orders", cause("dns-failure"));
     world.run();
     assert_eq!(world.named("orders"), "none", "the first daemon names it");
-    world.step(Event::Hurried {
+    world.step(Event::BecameUrgent {
         target: TargetName::new("orders"),
         ticket: Ticket(1),
     });

@@ -118,7 +118,7 @@ impl Reconciler {
         match self.managed.by_key.get(key) {
             Some(spec) => {
                 let known = !self.reading.is_stale || self.known.is_managed(&spec.name);
-                known && !self.quarantine.holds(&spec.name, now)
+                known && !self.quarantine.contains(&spec.name, now)
             }
             // Another daemon's alarm is read before it is written.
             None => !self.is_quarantined(key, now),
@@ -126,13 +126,13 @@ impl Reconciler {
     }
 
     fn is_quarantined(&self, key: &AlarmKey, now: Duration) -> bool {
-        let spec = self.held.by_key.get(key);
-        spec.is_some_and(|spec| self.quarantine.holds(&spec.name, now))
+        let spec = self.probed.by_key.get(key);
+        spec.is_some_and(|spec| self.quarantine.contains(&spec.name, now))
     }
 
     /// Waits before the next call, because of a failure that concerns the whole account.
     pub(super) fn back_off(&mut self, failure: Option<&CallFailure>, now: Duration) {
-        if failure.is_some_and(|failure| failure.kind == CallFailureKind::Refused) {
+        if failure.is_some_and(|failure| failure.kind == CallFailureKind::Rejected) {
             // The known state of the account is wrong.
             self.reading.restart();
             self.planned.clear();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::call::{CallFailureKind, Found, PeerAlarm, Write, WriteFailure, WriteOperation};
+use super::call::{CallFailureKind, PeerAlarm, ReadData, Write, WriteFailure, WriteOperation};
 use super::*;
 use crate::domain::alarm::annotation::{CAUSE_TAG, MANAGED_TAG};
 use crate::domain::alarm::definition::Definition;
@@ -121,7 +121,7 @@ impl World {
     /// were about to fire.
     pub(super) fn fail(&mut self, target: &str, name: &str, ticket: u64) {
         self.request(target, cause(name));
-        self.step(Event::Hurried {
+        self.step(Event::BecameUrgent {
             target: TargetName::new(target),
             ticket: Ticket(ticket),
         });
@@ -208,7 +208,7 @@ impl World {
         })
     }
 
-    fn read(&self, call: Call) -> Found {
+    fn read(&self, call: Call) -> ReadData {
         match call {
             Call::ReadAlarms {
                 scope,
@@ -222,13 +222,13 @@ impl World {
                 if !with_tags {
                     found.iter_mut().for_each(|alarm| alarm.tags.clear());
                 }
-                Found::Alarms(found)
+                ReadData::Alarms(found)
             }
             Call::ReadTags { alarms, .. } => {
                 let names = alarms.iter().map(|alarm| alarm.name.clone());
-                Found::Alarms(self.find(&names.collect::<Vec<_>>()))
+                ReadData::Alarms(self.find(&names.collect::<Vec<_>>()))
             }
-            Call::ReadNamed { names, .. } => Found::Alarms(self.find(&names)),
+            Call::ReadNamed { names, .. } => ReadData::Alarms(self.find(&names)),
             Call::ReadStates { names, .. } => {
                 let existing = names
                     .into_iter()
@@ -241,7 +241,7 @@ impl World {
                     };
                     (name, state)
                 };
-                Found::States(existing.map(state).collect())
+                ReadData::States(existing.map(state).collect())
             }
             other => panic!("no read: {other:?}"),
         }

@@ -78,8 +78,11 @@ impl Facts {
             "window.state",
             if window.settled { "settled" } else { "open" },
         );
-        self.set_number("window.requests", f64::from(window.ours));
-        self.set_known("window.ours", sums::ours_alone(window, limits.shared));
+        self.set_number("window.requests", f64::from(window.own_requests));
+        self.set_known(
+            "window.ours",
+            sums::only_own_requests(window, limits.shared),
+        );
         self.set_known("window.shared", Some(limits.shared));
         if let Some(every) = InvocationOutcome::of_every_failure(window, limits) {
             self.set_text("window.every", every.as_str());
@@ -114,7 +117,7 @@ impl Facts {
     fn add_api(&mut self, api: &ApiMetrics, window: &MetricWindow, limits: &Limits) {
         let settled = window.settled;
         if let Some(occurred) = sums::occurred(settled, api.server_errors) {
-            let seen = match (occurred, sums::single_error(api, window.ours)) {
+            let seen = match (occurred, sums::single_error(api, window.own_requests)) {
                 (false, _) => "none",
                 (true, false) => "server-errors",
                 (true, true) => "single-error",

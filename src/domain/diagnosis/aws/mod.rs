@@ -32,7 +32,7 @@ pub struct EvidenceRequest {
     pub ended: Timestamp,
     /// The start times of the prober's recent requests to this target, including this one,
     /// the oldest first. They show whether a window holds only own requests.
-    pub ours: Vec<Timestamp>,
+    pub own_requests: Vec<Timestamp>,
 }
 
 /// The evidence found so far for one request. A later update replaces an earlier one.
@@ -123,7 +123,7 @@ pub struct MetricWindow {
     /// Whether every datapoint must have arrived, so that a missing one means zero.
     pub settled: bool,
     /// The number of the prober's own requests that began in the window.
-    pub ours: u32,
+    pub own_requests: u32,
     /// Lambda's metrics of the function; `None` if not requested or denied.
     pub lambda: Option<LambdaMetrics>,
     /// API Gateway's metrics of the API, stage, and route; `None` if not requested or denied.

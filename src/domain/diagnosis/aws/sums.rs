@@ -68,7 +68,7 @@ impl InvocationOutcome {
     /// were not requested or may still change.
     pub(super) fn of(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         let lambda = window.lambda?;
-        let own_requests = f64::from(window.ours);
+        let own_requests = f64::from(window.own_requests);
         let (throttles, invocations) = (sum(lambda.throttles), sum(lambda.invocations));
         let errors = sum(lambda.errors);
         if outlasted(&lambda, limits) {
@@ -105,13 +105,14 @@ impl InvocationOutcome {
     /// requests. `None` if the sums do not account for each of them, or if the window may
     /// hold requests of others.
     pub(super) fn of_every_failure(window: &MetricWindow, limits: &Limits) -> Option<Self> {
-        if ours_alone(window, limits.shared) != Some(true) {
+        if only_own_requests(window, limits.shared) != Some(true) {
             return None;
         }
         let (lambda, api) = (window.lambda?, window.api?);
         let failed = api.server_errors.filter(|failed| *failed > 0.0)?;
         let (throttles, errors) = (sum(lambda.throttles), sum(lambda.errors));
-        let all_ran = throttles == 0.0 && same(sum(lambda.invocations), f64::from(window.ours));
+        let all_ran =
+            throttles == 0.0 && same(sum(lambda.invocations), f64::from(window.own_requests));
         let seen = Self::of(window, limits)?;
         if same(throttles, failed) && errors == 0.0 && seen != Self::OutlastedApi {
             return Some(Self::Throttled);
@@ -128,7 +129,7 @@ impl InvocationOutcome {
         }
         // A single failure without an error may be a transient fault inside the gateway that
         // no metric shows. Several failures without a success are not transient.
-        let all_failed = same(failed, f64::from(window.ours));
+        let all_failed = same(failed, f64::from(window.own_requests));
         match seen {
             Self::RanWithoutErrors if all_ran && all_failed && failed > 1.0 => Some(seen),
             Self::OutlastedApi if all_ran && all_failed && waited(&api, limits) => Some(seen),
@@ -139,9 +140,9 @@ impl InvocationOutcome {
 
 /// Whether the window counts only the prober's own requests: API Gateway counted as many
 /// requests on the route as the prober sent, and Lambda no more. `None` if unknown.
-pub(super) fn ours_alone(window: &MetricWindow, shared: bool) -> Option<bool> {
+pub(super) fn only_own_requests(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
-    let own_requests = f64::from(window.ours);
+    let own_requests = f64::from(window.own_requests);
     if shared || counted.is_some_and(|count| count > own_requests) {
         return Some(false);
     }
@@ -150,7 +151,7 @@ pub(super) fn ours_alone(window: &MetricWindow, shared: bool) -> Option<bool> {
     if calls > own_requests {
         return Some(false);
     }
-    let whole = window.settled && api.of_route && window.ours > 0;
+    let whole = window.settled && api.of_route && window.own_requests > 0;
     (whole && counted.is_some_and(|count| same(count, own_requests))).then_some(true)
 }
 

@@ -44,8 +44,10 @@ pub fn settled_at(
 
 /// The number of the prober's own requests that began in the window.
 #[must_use]
-pub fn ours_in(ours: &[Timestamp], from: Timestamp, to: Timestamp) -> u32 {
-    let count = ours.iter().filter(|began| (from..to).contains(began));
+pub fn count_own_requests(own_requests: &[Timestamp], from: Timestamp, to: Timestamp) -> u32 {
+    let count = own_requests
+        .iter()
+        .filter(|began| (from..to).contains(began));
     u32::try_from(count.count()).unwrap_or(u32::MAX)
 }
 
@@ -99,12 +101,15 @@ mod tests {
 
     #[test]
     fn own_requests_are_counted_by_their_start() {
-        let ours = [
+        let own_requests = [
             at("04:43:59"),
             at("04:44:00"),
             at("04:44:59"),
             at("04:45:00"),
         ];
-        assert_eq!(ours_in(&ours, at("04:44:00"), at("04:45:00")), 2);
+        assert_eq!(
+            count_own_requests(&own_requests, at("04:44:00"), at("04:45:00")),
+            2
+        );
     }
 }

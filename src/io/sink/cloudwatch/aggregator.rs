@@ -226,7 +226,7 @@ impl Aggregator {
             self.publisher.push(datapoint);
             return;
         }
-        let result = self.updates.hurry(target);
+        let result = self.updates.mark_urgent(target);
         let row = datapoint.row;
         self.publisher.hold(datapoint);
         self.held.push(Box::pin(async move {
