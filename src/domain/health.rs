@@ -46,7 +46,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// The health of a target that has not been probed.
+    /// Returns the health of a target that has not been probed.
     #[must_use]
     pub const fn new(settings: HealthSettings, now: Timestamp) -> Self {
         Self {
@@ -70,19 +70,19 @@ impl Health {
         }
     }
 
-    /// The current state.
+    /// Returns the current state.
     #[must_use]
     pub const fn state(&self) -> HealthState {
         self.state
     }
 
-    /// When the current state started.
+    /// Returns when the current state started.
     #[must_use]
     pub const fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// Number of consecutive most recent results that failed.
+    /// Returns the number of consecutive most recent results that failed.
     #[must_use]
     pub const fn consecutive_failures(&self) -> u32 {
         match self.streak {
@@ -91,7 +91,8 @@ impl Health {
         }
     }
 
-    /// Whether the newest result is the first bad one in a row and needs a confirming probe.
+    /// Returns whether the newest result is the first bad one in a row and needs a confirming
+    /// probe.
     #[must_use]
     pub const fn wants_confirmation(&self) -> bool {
         self.not_passed == 1 && self.settings.consecutive_failures > 1

@@ -80,12 +80,12 @@ impl MassFailure {
         }
     }
 
-    /// The targets of the open group, in no order; empty if there is none.
+    /// Returns the targets of the open group, in no order; empty if there is none.
     pub fn members(&self) -> impl Iterator<Item = &TargetName> {
         self.group.iter().flat_map(|(_, members)| members)
     }
 
-    /// When the open group formed.
+    /// Returns when the open group formed.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         self.group.as_ref().map(|(since, _)| *since)
@@ -177,7 +177,7 @@ impl fmt::Display for GroupSummary {
         let others = self.causes.iter().skip(MAX_NAMED).map(|(_, count)| count);
         match others.sum::<usize>() {
             0 => f.write_str(")"),
-            others => write!(f, ", {others} others)"),
+            others => write!(f, ", {others} with other causes)"),
         }
     }
 }
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(
             summary.to_string(),
             "96 targets failing since 2026-09-21 14:13:20Z (81 lambda-throttled, 12 dns-failure, \
-             1 lambda-timeout, 2 others)"
+             1 lambda-timeout, 2 with other causes)"
         );
         assert_eq!(GroupSummary::of(at(0), [].iter()), None);
     }

@@ -94,7 +94,7 @@ impl ProberHealth {
         self.newest.retain(|result| known.contains(&result.target));
     }
 
-    /// Whether this failure is attributed to the prober itself.
+    /// Returns whether this failure is attributed to the prober itself.
     #[must_use]
     pub fn explains(&self, observation: &Observation) -> bool {
         let fault = observation.fault.as_ref();
@@ -185,9 +185,9 @@ impl std::fmt::Display for ProbeCounts {
     }
 }
 
-/// The site of a URL; hosts of one site may fail together. It is the registered domain,
-/// approximated by the last two labels, or three below a short second-level domain such as
-/// `co.uk`. All hosts of one AWS service and region are one site, as is each IP address.
+/// Returns the site of a URL; hosts of one site may fail together. It is the registered domain,
+/// approximated by the last two labels, or three below a short second-level domain such as `co.uk`.
+/// All hosts of one AWS service and region are one site, as is each IP address.
 fn site(url: &Url) -> String {
     let host = match url.host() {
         Some(Host::Domain(domain)) => domain.to_ascii_lowercase(),

@@ -15,7 +15,7 @@ use crate::model::target::TargetName;
 #[error("{0}")]
 pub struct IndexError(String);
 
-/// The shards that probe a target, by descending weight. The first running one manages the
+/// Returns the shards that probe a target, by descending weight. The first running one manages the
 /// target's alarms.
 #[must_use]
 pub fn assigned_shards(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
@@ -27,8 +27,8 @@ pub fn assigned_shards(shards: &ShardSettings, target: &TargetName) -> Vec<u32> 
     all
 }
 
-/// The settings of one shard. Targets that only other shards probe are moved to `elsewhere`, so
-/// that their alarms do not count as alarms of removed targets.
+/// Returns the settings of one shard. Targets that only other shards probe are moved to
+/// `elsewhere`, so that their alarms do not count as alarms of removed targets.
 #[must_use]
 pub fn share(settings: Settings, index: u32) -> Settings {
     if settings.shards.total <= 1 {
@@ -49,8 +49,8 @@ pub fn share(settings: Settings, index: u32) -> Settings {
     }
 }
 
-/// The index of this process: the configured one, or its ordinal in a StatefulSet. `variable`
-/// looks up an environment variable.
+/// Returns the index of this process: the configured one, or its ordinal in a StatefulSet.
+/// `variable` looks up an environment variable.
 ///
 /// # Errors
 /// [`IndexError`] if the index is automatic and the name of the pod has no ordinal, or if the
@@ -117,7 +117,7 @@ mod tests {
         (0..10_000).map(|number| TargetName::new(&format!("orders-{number}")))
     }
 
-    /// The number of targets assigned to each shard, of ten thousand targets.
+    /// Returns the number of targets assigned to each shard, of ten thousand targets.
     fn loads(shards: &ShardSettings) -> BTreeMap<u32, usize> {
         let mut loads = BTreeMap::new();
         for shard in names().flat_map(|name| assigned_shards(shards, &name)) {

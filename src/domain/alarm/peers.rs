@@ -17,15 +17,15 @@ use crate::model::target::TargetName;
 /// The state of another daemon's heartbeat alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatState {
-    /// OK: the daemon is running.
+    /// The alarm is in state OK: the daemon is running.
     Ok,
-    /// ALARM: heartbeats are missing.
+    /// The alarm is in state ALARM: heartbeats are missing.
     Alarm,
     /// The alarm does not exist yet or has not been evaluated yet.
     Unknown,
 }
 
-/// The other daemons of a location.
+/// The states of the other daemons of a location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
     /// Shards that may have stopped: the state of each heartbeat alarm, and since when it has
@@ -34,14 +34,14 @@ pub struct Peers {
     stopped: BTreeSet<u32>,
 }
 
-/// How long a heartbeat alarm must fire until its daemon counts as stopped. A new alarm may fire
-/// for a moment before its first heartbeat is counted. Two reads, one heartbeat period apart,
-/// must see it firing.
+/// Minimum time for which a heartbeat alarm must fire before its daemon counts as stopped. A new
+/// alarm may fire for a moment before CloudWatch counts its first heartbeat. The time is less than
+/// the shortest heartbeat period (30 s), so two consecutive reads must find the alarm firing.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 
-/// How long a daemon with an unknown heartbeat state counts as running. Daemons that start
-/// together create their alarms within a minute, and CloudWatch needs a few more minutes to
-/// evaluate them.
+/// Maximum time for which a daemon with an unknown heartbeat state counts as running. Daemons that
+/// start together create their alarms within a minute, and CloudWatch needs a few more minutes to
+/// evaluate these.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
 impl Peers {
@@ -70,13 +70,13 @@ impl Peers {
         self.stopped != before
     }
 
-    /// The shards whose daemons have stopped.
+    /// Returns the shards whose daemons count as stopped.
     #[must_use]
     pub const fn stopped(&self) -> &BTreeSet<u32> {
         &self.stopped
     }
 
-    /// Whether this daemon manages the alarms of a target. The command line, which is not a
+    /// Returns whether this daemon manages the alarms of a target. The command line, which is not a
     /// shard, manages all alarms.
     #[must_use]
     pub fn manages(&self, shards: &ShardSettings, target: &TargetName) -> bool {
@@ -86,8 +86,8 @@ impl Peers {
     }
 }
 
-/// The shards that take precedence over this one for at least one target that it probes. Only
-/// these affect which alarms it manages.
+/// Returns the shards that take precedence over this one for at least one target of this shard.
+/// Only these shards affect which alarms this shard manages.
 #[must_use]
 pub fn preceding_shards(settings: &DestinationView) -> BTreeSet<u32> {
     let Some(own) = settings.shards.own else {
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// The shards that probe `orders`, of three shards, by precedence.
+    /// Returns the shards that probe `orders`, of three shards, by precedence.
     fn order() -> Vec<u32> {
         assigned_shards(&shards(0), &TargetName::new("orders"))
     }

@@ -47,8 +47,8 @@ const DECAY: f64 = 0.6;
 /// a share of one in ten without excluding the cause.
 const NOT_ALLOWED: f64 = 0.02;
 
-/// The weight of a failure by the certainty of its verdict. Evidence from AWS about one request
-/// outweighs several failures that were only observed from outside.
+/// Returns the weight of a failure by the certainty of its verdict. Evidence from AWS about one
+/// request outweighs several failures that were only observed from outside.
 const fn weight_of(certainty: Certainty) -> f64 {
     match certainty {
         Certainty::Proven => 10.0,
@@ -102,8 +102,8 @@ impl Attribution {
         *self = Self::default();
     }
 
-    /// The causes that at least one failure allows, with their shares, highest first; the shares
-    /// sum to 1. Equal shares keep the order of the newest failure that allows the cause.
+    /// Returns the causes that at least one failure allows, with their shares, highest first; the
+    /// shares sum to 1. Equal shares keep the order of the newest failure that allows the cause.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut scored: Vec<(&CauseId, f64)> = Vec::new();
         for cause in self.causes() {
@@ -126,8 +126,8 @@ impl Attribution {
         candidates
     }
 
-    /// The cause that explains the failures best. Ties keep the order of the newest failure.
-    /// `None` if there are no failures.
+    /// Returns the cause that explains the failures best. Ties keep the order of the newest
+    /// failure. `None` if there are no failures.
     pub(super) fn leader(&self) -> Option<&CauseId> {
         let mut best: Option<(&CauseId, f64)> = None;
         for cause in self.causes() {
@@ -140,14 +140,14 @@ impl Attribution {
         best.map(|(cause, _)| cause)
     }
 
-    /// The newest verdict that names this cause; `None` if there is none.
+    /// Returns the newest verdict that names this cause; `None` if there is none.
     pub(super) fn verdict_of(&self, cause: &CauseId) -> Option<&Arc<Verdict>> {
         let mut verdicts = self.failures.iter().map(|failure| self.effective(failure));
         verdicts.find(|verdict| verdict.cause == *cause)
     }
 
-    /// The verdict that counts for a failure: its own, or the one that AWS gave for a failure
-    /// with the same signature.
+    /// Returns the verdict that counts for a failure: its own, or the one that AWS gave for a
+    /// failure with the same signature.
     fn effective<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
         match &self.known {
             Some((signature, verdict))
@@ -160,7 +160,7 @@ impl Attribution {
         }
     }
 
-    /// The causes named by failures that `cause` does not explain, newest first.
+    /// Returns the causes named by failures that `cause` does not explain, newest first.
     pub(super) fn unexplained_by(&self, cause: &CauseId) -> Vec<CauseId> {
         let mut others: Vec<CauseId> = Vec::new();
         for failure in &self.failures {
@@ -179,7 +179,7 @@ impl Attribution {
             .map(|candidate| &candidate.cause)
     }
 
-    /// The logarithm of the weighted likelihood of all failures under one cause.
+    /// Returns the logarithm of the weighted likelihood of all failures under one cause.
     fn score(&self, cause: &CauseId) -> f64 {
         let mut decay = 1.0;
         let mut score = 0.0;

@@ -63,7 +63,7 @@ pub enum IncidentEvent {
 pub(super) const MAX_HISTORY: usize = 100;
 
 impl IncidentEvent {
-    /// The incident as it is after the event.
+    /// Returns the incident as it is after the event.
     #[must_use]
     pub const fn incident(&self) -> &Arc<Incident> {
         match self {
@@ -71,7 +71,7 @@ impl IncidentEvent {
         }
     }
 
-    /// The event's name in logs.
+    /// Returns the event's name in logs.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {

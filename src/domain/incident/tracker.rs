@@ -50,7 +50,8 @@ pub struct ProbeOutcome<'a> {
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
 impl<'a> ProbeOutcome<'a> {
-    /// The evidence of the probe if the probe itself names the verdict's cause; otherwise empty.
+    /// Returns the evidence of the probe if the probe itself names the verdict's cause; otherwise
+    /// empty.
     fn evidence_for(&self, verdict: &Verdict) -> &'a [Evidence] {
         if self.diagnosis.cause() == Some(&verdict.cause) {
             &self.diagnosis.evidence
@@ -72,7 +73,7 @@ impl Incidents {
         }
     }
 
-    /// The open incident; `None` if there is none.
+    /// Returns the open incident; `None` if there is none.
     #[must_use]
     pub const fn open(&self) -> Option<&Arc<Incident>> {
         self.open.as_ref()
@@ -186,7 +187,7 @@ impl Incidents {
         incident
     }
 
-    /// The verdict with the cause that explains the failures best.
+    /// Returns the verdict with the cause that explains the failures best.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.attribution.leader()?;
         // A cause may fit all failures best although it is the most probable cause of none of

@@ -257,8 +257,8 @@ impl Reconciler {
         true
     }
 
-    /// The first annotation of a new alarm. A deleted alarm gets its last annotation back. A
-    /// per-cause alarm gets the annotation of its target if the target names that cause.
+    /// Returns the first annotation of a new alarm. A deleted alarm gets its last annotation back.
+    /// A per-cause alarm gets the annotation of its target if the target names that cause.
     fn first_annotation(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(annotation) = self.known.annotation(&spec.name) {
             return annotation.clone();

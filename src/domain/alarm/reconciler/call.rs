@@ -231,7 +231,7 @@ pub enum Notice {
 }
 
 impl UpdateResult {
-    /// Whether a notification that is sent now contains the expected cause.
+    /// Returns whether a notification that is sent now contains the expected cause.
     #[must_use]
     pub const fn is_in_time(self) -> bool {
         matches!(self, Self::Written | Self::Suppressed)
@@ -239,7 +239,7 @@ impl UpdateResult {
 }
 
 impl ReadScope {
-    /// Whether the read returns the alarm `name` of a location.
+    /// Returns whether the read returns the alarm `name` of a location.
     #[must_use]
     pub fn includes(&self, location: &str, name: &str) -> bool {
         match self {
@@ -254,7 +254,7 @@ impl ReadScope {
 }
 
 impl CallFailure {
-    /// Whether the failure concerns the alarm of the call, not the account as a whole.
+    /// Returns whether the failure concerns the alarm of the call, not the account as a whole.
     #[must_use]
     pub fn concerns_one_alarm(&self) -> bool {
         self.kind != CallFailureKind::Transient

@@ -91,7 +91,7 @@ impl DisableActions {
         }
     }
 
-    /// Whether nothing is left to do.
+    /// Returns whether nothing is left to do.
     pub(super) fn is_done(&self) -> bool {
         self.enabled.is_empty()
             && self.unknown.is_empty()
@@ -99,19 +99,20 @@ impl DisableActions {
             && self.unmarked.is_empty()
     }
 
-    /// Whether a call could be made now, so that a read of the account should wait.
+    /// Returns whether a call could be made now, so that a read of the account should wait.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
         let waits = now < self.not_before;
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())
     }
 
-    /// When a failed call is retried; `None` if no call waits for a retry.
+    /// Returns when a failed call is retried; `None` if no call waits for a retry.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let waits = !self.enabled.is_empty() || !self.unknown.is_empty();
         (waits && self.not_before > now).then_some(self.not_before)
     }
 
-    /// The names of the alarms to disable in the next call; empty if no call may be made now.
+    /// Returns the names of the alarms to disable in the next call; empty if no call may be made
+    /// now.
     pub(super) fn names(&self, now: Duration) -> Vec<String> {
         if now < self.not_before {
             return Vec::new();

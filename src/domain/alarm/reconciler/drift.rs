@@ -71,13 +71,13 @@ impl Reading {
         self.retry_at = Duration::ZERO;
     }
 
-    /// Whether the full reads fail at present, so that unknown alarms cannot be read.
+    /// Returns whether the full reads fail at present, so that unknown alarms cannot be read.
     pub(super) const fn is_failing(&self) -> bool {
         self.is_stale && self.failures > 0
     }
 
-    /// When the next read begins; `None` before the read in progress ends. A full read does not
-    /// wait for a review.
+    /// Returns when the next read begins; `None` before the read in progress ends. A full read does
+    /// not wait for a review.
     pub(super) fn next(&self) -> Option<Duration> {
         let full = matches!(self.under_way, Some((_, ReadStage::Full)));
         match (self.is_stale, &self.under_way) {

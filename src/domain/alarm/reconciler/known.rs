@@ -51,13 +51,13 @@ impl KnownAlarms {
         self.by_name.get(name)
     }
 
-    /// Whether an alarm is known to exist and to be managed.
+    /// Returns whether an alarm is known to exist and to be managed.
     pub(super) fn is_managed(&self, name: &str) -> bool {
         let managed = matches!(self.get(name), Some(KnownAlarm::Managed { .. }));
         managed && !self.missing.contains(name)
     }
 
-    /// The annotation of a managed alarm, or the last one of a deleted alarm.
+    /// Returns the annotation of a managed alarm, or the last one of a deleted alarm.
     pub(super) fn annotation(&self, name: &str) -> Option<&Annotation> {
         match self.get(name)? {
             KnownAlarm::Foreign => None,
@@ -94,8 +94,8 @@ impl KnownAlarms {
         self.by_name.insert(name.to_owned(), known);
     }
 
-    /// The known state of a managed alarm that a read found, with the newer annotation if one was
-    /// written since the read began.
+    /// Returns the known state of a managed alarm that a read found, with the newer annotation if
+    /// one was written since the read began.
     pub(super) fn read(&self, spec: &AlarmSpec, actual: &ActualAlarm) -> KnownAlarm {
         let newer = self.annotated.get(&spec.name).cloned();
         let found = || Annotation::kept(spec, &actual.tags, &actual.description);
@@ -119,7 +119,7 @@ impl KnownAlarms {
         self.annotated.clear();
     }
 
-    /// Whether an alarm was written after the read in progress began.
+    /// Returns whether an alarm was written after the read in progress began.
     pub(super) fn is_newer(&self, name: &str) -> bool {
         self.written.contains(name)
     }
@@ -136,7 +136,7 @@ impl KnownAlarms {
         self.missing.clear();
     }
 
-    /// The state of a missing alarm that existed before, if its desired definition has not
+    /// Returns the state of a missing alarm that existed before, if its desired definition has not
     /// changed.
     pub(super) fn deleted_by_hand(&self, spec: &AlarmSpec) -> Option<KnownAlarm> {
         match self.get(&spec.name)? {

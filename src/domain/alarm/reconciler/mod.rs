@@ -120,8 +120,8 @@ struct Specs {
 }
 
 impl Reconciler {
-    /// A reconciler that does not know the account yet. It reviews the account for changes by
-    /// hand every `review_every`.
+    /// Returns a reconciler that does not know the account yet. It reviews the account for changes
+    /// by hand every `review_every`.
     #[must_use]
     pub fn new(view: Arc<DestinationView>, review_every: Duration) -> Self {
         let mut reconciler = Self {
@@ -178,7 +178,7 @@ impl Reconciler {
         std::mem::take(&mut self.outputs)
     }
 
-    /// When [`Event::Timer`] is due; `None` if nothing is due before another event.
+    /// Returns when [`Event::Timer`] is due; `None` if nothing is due before another event.
     #[must_use]
     pub fn next_wakeup(&self, now: Duration) -> Option<Duration> {
         if self.is_done() {
@@ -201,7 +201,7 @@ impl Reconciler {
         times.into_iter().flatten().filter(|at| *at > now).min()
     }
 
-    /// Whether the destination is inactive and the actions of all its alarms are disabled.
+    /// Returns whether the destination is inactive and the actions of all its alarms are disabled.
     #[must_use]
     pub fn is_done(&self) -> bool {
         !self.view.active && self.disable.is_done() && self.task.is_none()

@@ -25,13 +25,13 @@ pub(super) struct Ownership {
 }
 
 impl Ownership {
-    /// Whether this daemon manages the alarms of a target.
+    /// Returns whether this daemon manages the alarms of a target.
     pub(super) fn manages(&self, view: &DestinationView, target: &TargetName) -> bool {
         self.peers.manages(&view.shards, target)
     }
 
-    /// When the heartbeat states are read next; `None` if no daemon takes precedence over this
-    /// one.
+    /// Returns when the heartbeat states are read next; `None` if no daemon takes precedence over
+    /// this one.
     pub(super) fn next(&self) -> Option<Duration> {
         let waits = !self.preceding_shards.is_empty() && self.under_way.is_none();
         waits.then_some(self.read_at)
@@ -75,7 +75,7 @@ impl Reconciler {
         self.probed = Specs::new(alarms_of(&self.view));
     }
 
-    /// The desired alarms that this daemon manages.
+    /// Returns the desired alarms that this daemon manages.
     pub(super) fn managed_alarms(&self) -> Vec<AlarmSpec> {
         alarms_where(&self.view, |target| {
             self.ownership.manages(&self.view, &target.name)

@@ -152,7 +152,7 @@ impl PendingUpdates {
         std::mem::take(&mut self.settled)
     }
 
-    /// When the next update becomes due after `now`.
+    /// Returns when the next update becomes due after `now`.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let updates = self.updates.iter();
         updates
@@ -238,7 +238,7 @@ mod tests {
         updates
     }
 
-    /// Every update in the order in which they are written.
+    /// Returns every update in the order in which they are written.
     fn taken(updates: &mut PendingUpdates) -> String {
         let mut keys = Vec::new();
         let any = |_: &AlarmKey| true;

@@ -53,19 +53,19 @@ impl Quarantine {
         self.in_a_row = 0;
     }
 
-    /// Whether an alarm is in quarantine at `now`.
+    /// Returns whether an alarm is in quarantine at `now`.
     pub(super) fn contains(&self, name: &str, now: Duration) -> bool {
         self.by_name
             .get(name)
             .is_some_and(|entry| entry.until > now)
     }
 
-    /// Whether no alarm is in quarantine.
+    /// Returns whether no alarm is in quarantine.
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// When the next alarm leaves quarantine after `now`; `None` if there is none.
+    /// Returns when the next alarm leaves quarantine after `now`; `None` if there is none.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let times = self.by_name.values().map(|entry| entry.until);
         times.filter(|until| *until > now).min()

@@ -112,8 +112,8 @@ impl Reconciler {
         self.updates = updates;
     }
 
-    /// Whether an alarm may be written now: it is not in quarantine, and it is known as managed
-    /// if the account is still being read.
+    /// Returns whether an alarm may be written now: it is not in quarantine, and it is known as
+    /// managed if the account is still being read.
     fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
         match self.managed.by_key.get(key) {
             Some(spec) => {

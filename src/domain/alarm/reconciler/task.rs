@@ -53,12 +53,12 @@ pub(super) struct Handoff {
 }
 
 impl Task {
-    /// Whether this task writes the alarm `name`.
+    /// Returns whether this task writes the alarm `name`.
     pub(super) fn writes(&self, name: &str) -> bool {
         matches!(self, Self::Write(writing) if writing.spec.name == name)
     }
 
-    /// The update of this alarm, if this task writes it.
+    /// Returns the update of this alarm, if this task writes it.
     pub(super) fn update_of(&mut self, key: &AlarmKey) -> Option<&mut AlarmUpdate> {
         match self {
             Self::Write(writing) => {

@@ -36,7 +36,7 @@ pub(super) struct World {
     pub(super) drifted: i64,
 }
 
-/// A view with one target `orders`.
+/// Returns a view with one target `orders`.
 pub(super) fn view(change: impl FnOnce(&mut Settings)) -> Arc<DestinationView> {
     let mut settings = settings(|_, _| {});
     change(&mut settings);
@@ -53,7 +53,7 @@ pub(super) fn cause(cause: &str) -> Option<Annotation> {
 }
 
 impl World {
-    /// A daemon that has just started, with an empty account.
+    /// Returns a daemon that has just started, with an empty account.
     pub(super) fn start(view: Arc<DestinationView>) -> Self {
         let mut world = Self {
             reconciler: Reconciler::new(view, REVIEW),
@@ -72,7 +72,7 @@ impl World {
         world
     }
 
-    /// A daemon that has created all its alarms.
+    /// Returns a daemon that has created all its alarms.
     pub(super) fn applied(view: Arc<DestinationView>) -> Self {
         let mut world = Self::start(view);
         world.run();
@@ -135,7 +135,7 @@ impl World {
         });
     }
 
-    /// The cause that the alarm of a target names; empty if the alarm does not exist.
+    /// Returns the cause that the alarm of a target names; empty if the alarm does not exist.
     pub(super) fn named(&self, target: &str) -> &str {
         let alarm = self.account.get(&format!("probecause local {target}"));
         let named = alarm.and_then(|alarm| alarm.tags.get(CAUSE_TAG));
@@ -305,7 +305,7 @@ const fn kind(call: &Call) -> &'static str {
     }
 }
 
-/// A foreign alarm with this name, which is not managed by Probecause.
+/// Returns a foreign alarm with this name, which is not managed by Probecause.
 pub(super) fn foreign(name: &str) -> (String, ActualAlarm) {
     let mut theirs = applied(&desired(&settings(|_, _| {}))).remove(1);
     theirs.name = format!("probecause local {name}");
@@ -313,7 +313,7 @@ pub(super) fn foreign(name: &str) -> (String, ActualAlarm) {
     (theirs.name.clone(), theirs)
 }
 
-/// All alarms of a location, as an account holds them.
+/// Returns all alarms of a location, as an account holds them.
 pub(super) fn account_of(view: &DestinationView) -> BTreeMap<String, ActualAlarm> {
     let alarms = applied(&alarms_of_location(view)).into_iter();
     alarms.map(|alarm| (alarm.name.clone(), alarm)).collect()
