@@ -57,9 +57,9 @@ impl Annotation {
     pub fn healthy(spec: &AlarmSpec) -> Self {
         let description = match &spec.key {
             AlarmKey::Target(name) => format!(
-                "Probecause probes {name}. No failure is known. While the target is down, this text \
-                 and the tags name the probable cause. If many targets fail at the same time, the \
-                 alarm `{}` names the common cause instead.",
+                "Probecause probes {name}. No failure is known. While the target is down, this \
+                 text and the tags name the probable cause. If many targets fail at the same time, \
+                 the alarm `{}` names the common cause instead.",
                 heartbeat_name(spec.location(), spec.shard.unwrap_or(0))
             ),
             AlarmKey::Cause {
@@ -67,8 +67,8 @@ impl Annotation {
                 cause,
                 owner,
             } => format!(
-                "This alarm fires while {target} is down and {cause} is the probable cause ({owner} \
-                 acts). The alarm `{}` fires while the target is down, for any cause.",
+                "This alarm fires while {target} is down and {cause} is the probable cause \
+                 ({owner} acts). The alarm `{}` fires while the target is down, for any cause.",
                 target_alarm_name(spec.location(), target.as_str())
             ),
             AlarmKey::Heartbeat => no_heartbeat(spec.shard),

@@ -126,7 +126,8 @@ impl Estimate {
         );
         if self.targets_with_causes > 0 {
             text.push_str(&format!(
-                "  and {} for each per-cause series of {} targets, for the hours in which the cause occurs\n",
+                "  and {} for each per-cause series of {} targets, for the hours in which the \
+                 cause occurs\n",
                 dollars_text(SERIES),
                 grouped_count(self.targets_with_causes)
             ));
@@ -148,7 +149,8 @@ impl fmt::Display for Estimate {
         self.traffic.fmt(f)?;
         writeln!(
             f,
-            "prices are third-party figures for the first tier, without the free tier; check AWS's price page"
+            "prices are third-party figures for the first tier, without the free tier; check \
+             AWS's price page"
         )?;
         self.time_to_page.fmt(f)
     }
