@@ -1,8 +1,8 @@
 //! The known state of the alarms in the account.
 //!
-//! It combines the result of the last read with the writes since then. Alarms that were written
-//! after a read began keep their known state, because the read may have seen them before the
-//! write.
+//! The state combines the result of the last read with the writes since then. Alarms that were
+//! written after a read began keep their known state, because the read may have seen them before
+//! the write.
 
 use std::collections::{HashMap, HashSet};
 
@@ -57,7 +57,7 @@ impl KnownAlarms {
         managed && !self.missing.contains(name)
     }
 
-    /// Returns the annotation of a managed alarm, or the last one of a deleted alarm.
+    /// Returns the annotation of a managed alarm, or the last annotation of a deleted alarm.
     pub(super) fn annotation(&self, name: &str) -> Option<&Annotation> {
         match self.get(name)? {
             KnownAlarm::Foreign => None,
@@ -107,9 +107,9 @@ impl KnownAlarms {
         }
     }
 
-    /// Records that a write did not find a managed alarm. The alarm is not written again before
-    /// the next read; until then it may still have to be disabled.
-    pub(super) fn is_missing(&mut self, name: &str) {
+    /// Records that a write did not find a managed alarm. The alarm is not written again before the
+    /// next read, but its actions may still have to be disabled.
+    pub(super) fn record_missing(&mut self, name: &str) {
         self.missing.insert(name.to_owned());
     }
 
@@ -136,8 +136,8 @@ impl KnownAlarms {
         self.missing.clear();
     }
 
-    /// Returns the state of a missing alarm that existed before, if its desired definition has not
-    /// changed.
+    /// Returns the state of an alarm that was deleted by hand: it was known before, and its desired
+    /// definition has not changed. Returns `None` for any other alarm.
     pub(super) fn deleted_by_hand(&self, spec: &AlarmSpec) -> Option<KnownAlarm> {
         match self.get(&spec.name)? {
             KnownAlarm::Managed {

@@ -73,7 +73,7 @@ pub struct Reconciler {
     planned: VecDeque<Step>,
     quarantine: Quarantine,
     disable: DisableActions,
-    /// The write in progress, and what it belongs to.
+    /// The write in progress, with the step or update that it belongs to.
     task: Option<Task>,
     failures: u32,
     /// The earliest time of the next call.
@@ -91,27 +91,29 @@ pub enum Event {
     Requested {
         /// The target whose alarm is annotated.
         target: TargetName,
-        /// The annotation; `None`: no failure is known.
+        /// The annotation to write; `None` if no failure is known.
         annotation: Option<Annotation>,
         /// The earliest time to write it.
         not_before: Duration,
     },
-    /// A target's alarm is about to fire. The ticket receives the result of the alarm's update.
+    /// The update of a target's alarm became urgent, because the alarm is about to fire. The ticket
+    /// receives the result of the update.
     BecameUrgent {
         /// The target whose alarm is about to fire.
         target: TargetName,
         /// The ticket that receives the result.
         ticket: Ticket,
     },
-    /// A group incident opened or changed, or closed (`None`).
+    /// A group incident opened or changed, with the annotation of the heartbeat alarm, or closed
+    /// (`None`).
     Group(Option<Annotation>),
-    /// A call ended.
+    /// A call ended with this outcome.
     Finished(Outcome),
     /// The time of [`Reconciler::next_wakeup`] was reached.
     Timer,
 }
 
-/// Desired alarms, by key.
+/// The definitions of desired alarms, by key.
 #[derive(Debug, Default)]
 struct Specs {
     by_key: HashMap<AlarmKey, AlarmSpec>,
@@ -120,7 +122,7 @@ struct Specs {
 }
 
 impl Reconciler {
-    /// Returns a reconciler that does not know the account yet. It reviews the account for changes
+    /// Creates a reconciler that has not read the account yet. It reviews the account for changes
     /// by hand every `review_every`.
     #[must_use]
     pub fn new(view: Arc<DestinationView>, review_every: Duration) -> Self {
@@ -252,7 +254,7 @@ impl Reconciler {
         let task = self.task.as_mut();
         match task.and_then(|task| task.update_of(&key)) {
             Some(update) => update.wait(ticket),
-            // The update was written before.
+            // The update has already been written.
             None => self.updates.settle_now(ticket, UpdateResult::Written),
         }
     }
@@ -311,8 +313,8 @@ impl Reconciler {
         }
     }
 
-    /// Handles the result of marking an alarm. A mark that is denied or refused is not retried:
-    /// the alarm was deleted, or the permission is missing.
+    /// Handles the result of marking an alarm as disabled. A denied or rejected mark is not
+    /// retried: the alarm was deleted, or the permission is missing.
     fn marked(&mut self, failed: Option<WriteFailure>, now: Duration) {
         match failed {
             Some(failed) if !failed.missing && !failed.failure.concerns_one_alarm() => {

@@ -1,7 +1,7 @@
 //! Decides which alarms this daemon manages if several daemons probe the same targets.
 //!
-//! Once per heartbeat period it reads the states of the heartbeat alarms of the daemons that take
-//! precedence over this one, if targets are probed by several daemons.
+//! If so, the reconciler reads the states of the heartbeat alarms of the daemons that take
+//! precedence over this one, once per heartbeat period.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::model::target::TargetName;
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     peers: Peers,
-    /// The shards whose start or stop changes what this daemon manages.
+    /// The shards whose start or stop changes which alarms this daemon manages.
     preceding_shards: Vec<u32>,
     read_at: Duration,
     under_way: Option<ReadId>,
@@ -44,7 +44,8 @@ impl Ownership {
             .collect()
     }
 
-    /// Records the heartbeat states by alarm name. Returns whether a daemon started or stopped.
+    /// Records the states of the heartbeat alarms, by alarm name. Returns whether a daemon started
+    /// or stopped.
     fn observe(
         &mut self,
         location: &str,
@@ -67,8 +68,8 @@ impl Reconciler {
         let all = self.view.targets.iter().map(|target| &target.name);
         let others = all.filter(|name| !self.ownership.manages(&self.view, name));
         let mut others: HashSet<_> = others.cloned().collect();
-        // A cause that this daemon wrote to another daemon's alarm is updated until that daemon
-        // writes one itself.
+        // This daemon keeps updating a cause that it wrote to another daemon's alarm, until the
+        // other daemon writes a cause itself.
         self.handed.retain(|target, _| others.remove(target));
         self.updates.suppress_elsewhere(others);
         self.managed = Specs::new(self.managed_alarms());
@@ -82,7 +83,7 @@ impl Reconciler {
         })
     }
 
-    /// Begins to read the heartbeats of other daemons, if that is due.
+    /// Begins to read the states of other daemons' heartbeat alarms, if that is due.
     pub(super) fn begin_peer_read(&mut self, now: Duration) {
         if self.ownership.next().is_none_or(|at| at > now) {
             return;

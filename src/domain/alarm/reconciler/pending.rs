@@ -1,7 +1,7 @@
 //! Updates that have yet to be written to alarms.
 //!
-//! There is one update per alarm: a newer one replaces an older one, so a slow CloudWatch never
-//! builds up a queue. While a group incident is open, the updates of targets are suppressed,
+//! There is one update per alarm: a newer one replaces an older one, so no queue builds up while
+//! CloudWatch is slow. While a group incident is open, the updates of targets are suppressed,
 //! because the heartbeat alarm names the cause of the group.
 
 use std::collections::{HashMap, HashSet};
@@ -41,7 +41,7 @@ pub(super) struct AlarmUpdate {
 }
 
 impl PendingUpdates {
-    /// Adds an update, in place of an older one of the same alarm.
+    /// Adds an update of an alarm and drops an older update of the same alarm.
     pub(super) fn add(
         &mut self,
         key: AlarmKey,
@@ -60,17 +60,17 @@ impl PendingUpdates {
         }
     }
 
-    /// Opens, changes or (`None`) closes a group incident. The heartbeat alarm is annotated
-    /// before anything else is written. Updates of targets are kept until the group incident is
-    /// closed.
+    /// Handles a group incident that opened or changed, or closed (`None`). The heartbeat alarm is
+    /// annotated before anything else is written. Updates of targets are kept until the group
+    /// incident is closed.
     pub(super) fn group(&mut self, annotation: Option<Annotation>, now: Duration) {
         self.group_open = annotation.is_some();
         self.settle_suppressed();
         self.add(AlarmKey::Heartbeat, annotation, now);
     }
 
-    /// Moves a target's update before those that are not urgent, and settles the ticket with the
-    /// update's result. Returns whether such an update is pending.
+    /// Moves the pending update of a target ahead of updates that are not urgent. The ticket
+    /// receives the update's result. Returns whether such an update is pending.
     pub(super) fn mark_urgent(&mut self, target: &TargetName, ticket: Ticket) -> bool {
         let order = self.order();
         let key = AlarmKey::Target(target.clone());
@@ -86,8 +86,8 @@ impl PendingUpdates {
         true
     }
 
-    /// Removes and returns the next update of the given urgency that may be written now, among
-    /// the alarms that can be written. The update of the heartbeat alarm comes first.
+    /// Removes and returns the next update of the given urgency that may be written now, among the
+    /// alarms for which `can_write` returns true. The update of the heartbeat alarm comes first.
     pub(super) fn take(
         &mut self,
         urgent: bool,
@@ -142,7 +142,7 @@ impl PendingUpdates {
         }
     }
 
-    /// Settles a ticket whose update is neither pending nor in progress.
+    /// Settles a ticket whose alarm has neither a pending update nor one in progress.
     pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
         self.settled.push((ticket, result));
     }
@@ -152,7 +152,7 @@ impl PendingUpdates {
         std::mem::take(&mut self.settled)
     }
 
-    /// Returns when the next update becomes due after `now`.
+    /// Returns when the next update becomes due after `now`; `None` if no other update is pending.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let updates = self.updates.iter();
         updates
@@ -238,7 +238,7 @@ mod tests {
         updates
     }
 
-    /// Returns every update in the order in which they are written.
+    /// Takes every update. Returns the alarms in the order in which they are written.
     fn taken(updates: &mut PendingUpdates) -> String {
         let mut keys = Vec::new();
         let any = |_: &AlarmKey| true;

@@ -126,7 +126,8 @@ fn an_alarm_deleted_during_an_incident_is_created_with_its_cause() {
     assert_eq!(world.named("orders"), "dns-failure");
 }
 
-/// Returns the view of one of two daemons that both probe `orders`, and the number of the other.
+/// Returns the view of one of two daemons that both probe `orders`, and the index of the other
+/// shard.
 fn replica(first: bool) -> (Arc<DestinationView>, u32) {
     let shards = ShardSettings {
         total: 2,

@@ -1,4 +1,4 @@
-//! Decides which work begins when: the order of work and the waits after failures.
+//! Decides when which work begins: the order of work, and the waits after failures.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::domain::alarm::reconciler::task::Task;
 use crate::domain::alarm::spec::AlarmKey;
 use crate::domain::retry::Backoff;
 
-/// Delays after failures that concern the account. Permissions that were just granted take
-/// effect within a minute.
+/// Delays after consecutive failures that concern the account as a whole, from a second to a
+/// minute. Permissions that were just granted take effect within a minute.
 pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 impl Reconciler {
@@ -29,7 +29,7 @@ impl Reconciler {
             }
             return;
         }
-        // A write in progress may belong to the previous configuration; a full read begins after
+        // A write in progress may belong to the previous configuration, so a full read begins after
         // it.
         if self.task.is_none() {
             self.begin_full_read(now);
@@ -68,7 +68,7 @@ impl Reconciler {
         }
     }
 
-    /// Begins the next urgent update. It waits neither for a read nor for the plan.
+    /// Begins the next urgent update. Urgent updates wait neither for a read nor for the plan.
     fn begin_urgent(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             let Some((key, update)) = self.take_update(true, now) else {
@@ -99,7 +99,7 @@ impl Reconciler {
         taken
     }
 
-    /// Settles the tickets of updates that cannot be written at present.
+    /// Settles the tickets of updates that cannot be written at present as failed.
     fn fail_impossible(&mut self, now: Duration) {
         if self.quarantine.is_empty() && !self.reading.is_failing() {
             return;

@@ -7,7 +7,7 @@ use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 
-/// The task that the write in progress belongs to.
+/// The work that the write in progress belongs to.
 #[derive(Debug)]
 pub(super) enum Task {
     Write(Box<Writing>),
@@ -19,7 +19,7 @@ pub(super) enum Task {
     Mark,
 }
 
-/// The write of an alarm.
+/// The write in progress of an alarm that this daemon manages.
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) spec: AlarmSpec,
@@ -48,7 +48,7 @@ pub(super) struct Handoff {
     pub(super) key: AlarmKey,
     pub(super) spec: AlarmSpec,
     pub(super) update: AlarmUpdate,
-    /// The annotation to write; decided once the alarm was read.
+    /// The annotation to write; `None` until the alarm has been read.
     pub(super) annotation: Option<Annotation>,
 }
 

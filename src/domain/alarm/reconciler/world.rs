@@ -21,7 +21,7 @@ pub(super) struct World {
     pub(super) reconciler: Reconciler,
     pub(super) now: Duration,
     pub(super) account: BTreeMap<String, ActualAlarm>,
-    /// Names of heartbeat alarms in state ALARM; all other existing ones are in state OK.
+    /// Names of heartbeat alarms in state ALARM; all other existing alarms are in state OK.
     pub(super) stopped: BTreeSet<String>,
     /// Calls in progress.
     pub(super) open: Vec<Call>,
@@ -53,7 +53,7 @@ pub(super) fn cause(cause: &str) -> Option<Annotation> {
 }
 
 impl World {
-    /// Returns a daemon that has just started, with an empty account.
+    /// Creates the world of a daemon that has just started, with an empty account.
     pub(super) fn start(view: Arc<DestinationView>) -> Self {
         let mut world = Self {
             reconciler: Reconciler::new(view, REVIEW),
@@ -72,7 +72,7 @@ impl World {
         world
     }
 
-    /// Returns a daemon that has created all its alarms.
+    /// Creates the world of a daemon that has created all its alarms.
     pub(super) fn applied(view: Arc<DestinationView>) -> Self {
         let mut world = Self::start(view);
         world.run();
@@ -117,8 +117,8 @@ impl World {
         self.now = end;
     }
 
-    /// Lets a target fail with a cause, and requests its update with a ticket, as if its alarm
-    /// were about to fire.
+    /// Requests the update of a failing target's alarm with a cause, and makes it urgent with a
+    /// ticket.
     pub(super) fn fail(&mut self, target: &str, name: &str, ticket: u64) {
         self.request(target, cause(name));
         self.step(Event::BecameUrgent {
@@ -305,7 +305,7 @@ const fn kind(call: &Call) -> &'static str {
     }
 }
 
-/// Returns a foreign alarm with this name, which is not managed by Probecause.
+/// Returns an alarm with this name that Probecause does not manage.
 pub(super) fn foreign(name: &str) -> (String, ActualAlarm) {
     let mut theirs = applied(&desired(&settings(|_, _| {}))).remove(1);
     theirs.name = format!("probecause local {name}");
