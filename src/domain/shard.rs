@@ -1,34 +1,34 @@
 //! Assigns targets to shards, the daemons that share a location.
 //!
-//! Uses rendezvous hashing (Thaler and Ravishankar, 1998): every shard has a weight for every
-//! target, and the shards with the highest weights hold it. The shards do not need to
-//! communicate, and a new shard takes over its share of the targets without moving others.
-//! Pure.
+//! The assignment uses rendezvous hashing (Thaler and Ravishankar, 1998): every shard has a weight
+//! for every target, and the shards with the highest weights probe the target. The shards do not
+//! need to communicate, and a new shard takes over its share of the targets without moving others.
 
 use crate::model::hash::{fnv1a, mix};
 use crate::model::settings::{Settings, ShardIndex, ShardSettings};
 use crate::model::target::TargetName;
 
-/// The error if the index of this shard cannot be determined. The message contains the reason and
-/// the correction.
+/// The index of this shard cannot be determined. The message contains the reason and the
+/// correction.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(String);
 
-/// Returns the shards that probe a target, by descending weight. The first running one manages the
-/// target's alarms.
+/// Returns the indexes of the shards that probe a target, by descending weight. The first running
+/// shard among them manages the target's alarms.
 #[must_use]
 pub fn assigned_shards(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
     let name = fnv1a(target.as_str());
     let mut all: Vec<u32> = (0..shards.total).collect();
-    // Equal weights are very unlikely; the lower index then wins on every shard.
+    // Equal weights are very unlikely. With equal weights, the lower index comes first on every
+    // shard.
     all.sort_by_key(|index| (std::cmp::Reverse(weight(name, *index)), *index));
     all.truncate(shards.replicas_per_target as usize);
     all
 }
 
-/// Returns the settings of one shard. Targets that only other shards probe are moved to
-/// `elsewhere`, so that their alarms do not count as alarms of removed targets.
+/// Returns the settings of the shard with this index. Targets that only other shards probe are
+/// moved to `elsewhere`, so that their alarms do not count as alarms of removed targets.
 #[must_use]
 pub fn share(settings: Settings, index: u32) -> Settings {
     if settings.shards.total <= 1 {
@@ -49,8 +49,8 @@ pub fn share(settings: Settings, index: u32) -> Settings {
     }
 }
 
-/// Returns the index of this process: the configured one, or its ordinal in a StatefulSet.
-/// `variable` looks up an environment variable.
+/// Returns the shard index of this process: the configured index, or the ordinal of its pod in a
+/// StatefulSet. `variable` looks up an environment variable.
 ///
 /// # Errors
 /// [`IndexError`] if the index is automatic and the name of the pod has no ordinal, or if the
@@ -86,9 +86,9 @@ pub fn index(
     }
 }
 
-/// Environment variables with the name of a StatefulSet's pod: one that the pod's
-/// specification sets, else the host name, which is the name of the pod by default (Kubernetes
-/// documentation, "`StatefulSets`", stable network ID).
+/// Environment variables with the name of a StatefulSet's pod, in order of precedence: `POD_NAME`,
+/// which the pod's specification sets, and `HOSTNAME`, which is the name of the pod by default
+/// (Kubernetes documentation, "`StatefulSets`", stable network ID).
 const POD_NAME_VARIABLES: [&str; 2] = ["POD_NAME", "HOSTNAME"];
 
 fn weight(name: u64, index: u32) -> u64 {

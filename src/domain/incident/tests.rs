@@ -1,4 +1,4 @@
-//! How incidents open, change and resolve, told as sequences of probes.
+//! Tests of how incidents open, change and resolve, as sequences of probes.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,9 +1,9 @@
 //! Opens, revises and resolves the incidents of one target.
 //!
-//! An incident opens when the target's health is `down` or `degraded`, and resolves when the
-//! target is up again. Its cause is the one that explains the recent failures best
-//! (`attribution`), so a single deviating probe does not change it. Incidents of the prober
-//! itself and of a group have no health: the caller opens and closes them.
+//! An incident opens when the target's health is `down` or `degraded`, and resolves when the target
+//! is up again. Its cause is the one that explains the recent failures best (`attribution`), so a
+//! single deviating probe does not change it. The prober itself and a group have no health, so the
+//! caller opens and closes their incidents.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct Incidents {
     /// The causes of the recent failures, including those before the incident opened.
     attribution: Attribution,
     /// A cause that explains the failures better than the cause of the open incident, and the
-    /// number of consecutive failures for which it has done so.
+    /// number of consecutive failures after which it did.
     rival: Option<(CauseId, u32)>,
 }
 
@@ -40,13 +40,14 @@ pub struct ProbeOutcome<'a> {
     pub diagnosis: &'a Diagnosis,
     /// The target's health after the probe.
     pub health: HealthState,
-    /// Whether the target is in a maintenance window: no incident opens, and an open one
-    /// continues.
+    /// Whether the target is in a maintenance window, in which no incident opens and an open
+    /// incident continues.
     pub suppressed: bool,
 }
 
 /// Number of consecutive failures for which another cause must explain the failures better before
-/// it replaces the incident's cause. Two different responses may alternate during one outage.
+/// it replaces the incident's cause. One is too few, because two different responses may alternate
+/// during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
 impl<'a> ProbeOutcome<'a> {
@@ -73,7 +74,7 @@ impl Incidents {
         }
     }
 
-    /// Returns the open incident; `None` if there is none.
+    /// Returns the open incident; `None` if no incident is open.
     #[must_use]
     pub const fn open(&self) -> Option<&Arc<Incident>> {
         self.open.as_ref()
@@ -110,9 +111,9 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
-    /// Applies evidence from AWS, described by `summary`, about the probe that started at
-    /// `began`. Such evidence concerns that request or the metrics around it, so it revises the
-    /// incident at once.
+    /// Applies evidence from AWS, described by `summary`, about the probe that started at `began`.
+    /// Such evidence concerns that request or the metrics around it, so it revises the incident at
+    /// once. Returns the change of the incident, if any.
     pub fn revise_with(
         &mut self,
         began: Timestamp,
@@ -156,8 +157,8 @@ impl Incidents {
         Some(IncidentEvent::Opened(self.keep_open(incident.into())))
     }
 
-    /// Changes the cause of a declared incident. Returns `None` if the cause and certainty
-    /// stay the same or no incident is open.
+    /// Changes the cause of an incident that was opened by [`Self::declare`]. Returns `None` if the
+    /// cause and certainty stay the same or no incident is open.
     pub fn update_cause(
         &mut self,
         verdict: &Arc<Verdict>,
@@ -190,8 +191,8 @@ impl Incidents {
     /// Returns the verdict with the cause that explains the failures best.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.attribution.leader()?;
-        // A cause may fit all failures best although it is the most probable cause of none of
-        // them.
+        // A cause may explain all failures best although it is not the most probable cause of any
+        // of them.
         let named = || {
             rulebook
                 .verdict_of(cause, self.attribution.candidates())
