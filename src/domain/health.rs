@@ -11,7 +11,7 @@ use crate::model::target::HealthSettings;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// The health of a target, which changes only at its thresholds.
+    /// The health of a target. It changes only when a threshold of consecutive results is reached.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum HealthState {
         /// The target responds as expected.
@@ -40,9 +40,9 @@ pub struct Health {
     settings: HealthSettings,
     state: HealthState,
     since: Timestamp,
-    /// The outcome of the most recent results, and the number of consecutive results with it.
+    /// The outcome of the newest result, and the number of consecutive results with this outcome.
     streak: Option<(Outcome, u32)>,
-    /// Number of consecutive most recent results that were degraded or failed.
+    /// Number of consecutive results, up to the newest, that were degraded or failed.
     not_passed: u32,
 }
 

@@ -34,10 +34,10 @@ pub enum GroupTransition {
     Ended(usize),
 }
 
-/// The causes of a group's incidents.
+/// A summary of the causes of a group's incidents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupSummary {
-    /// Number of open incidents.
+    /// Number of open incidents in the group.
     pub failing: usize,
     /// When the group formed.
     pub since: Timestamp,

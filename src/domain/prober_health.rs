@@ -43,9 +43,9 @@ pub enum ProberTransition {
 pub struct ProbeCounts {
     /// The phase in which the probes failed.
     pub phase: Phase,
-    /// Number of targets that failed in that phase.
+    /// Number of targets whose newest probe failed in this phase.
     pub failing: usize,
-    /// Number of unrelated sites of those targets.
+    /// Number of unrelated sites of the failing targets.
     pub sites: usize,
     /// Number of targets whose results were considered.
     pub of: usize,
@@ -188,9 +188,9 @@ impl std::fmt::Display for ProbeCounts {
     }
 }
 
-/// Returns the site of a URL; hosts of one site may fail together. It is the registered domain,
-/// approximated by the last two labels, or three below a short second-level domain such as `co.uk`.
-/// All hosts of one AWS service and region are one site, as is each IP address.
+/// Returns the site of a URL. Hosts of one site may fail together. The site is the registered
+/// domain, approximated by the last two labels, or three below a short second-level domain such as
+/// `co.uk`. All hosts of one AWS service and region are one site, as is each IP address.
 fn site(url: &Url) -> String {
     let host = match url.host() {
         Some(Host::Domain(domain)) => domain.to_ascii_lowercase(),

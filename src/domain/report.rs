@@ -33,7 +33,8 @@ pub struct Report {
     pub since: Timestamp,
     /// The change of the target's health caused by this probe, if any.
     pub transition: Option<Transition>,
-    /// The cause to display, from the first failed probe until the target is up again.
+    /// The verdict with the cause to display, from the first failed probe until the target is up
+    /// again.
     pub showing: Option<Arc<Verdict>>,
     /// The floor that the diagnosis used, in seconds: the measured or estimated response time of a
     /// request that invokes no function.

@@ -8,8 +8,8 @@ use crate::model::hash::{fnv1a, mix};
 use crate::model::settings::{Settings, ShardIndex, ShardSettings};
 use crate::model::target::TargetName;
 
-/// The index of this shard cannot be determined. The message contains the reason and the
-/// correction.
+/// The error of [`index`] if the index of this shard cannot be determined. The message contains the
+/// reason and the correction.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(String);

@@ -81,7 +81,7 @@ impl Annotation {
         }
     }
 
-    /// Returns the annotation of a failing target.
+    /// Returns the annotation of a failing target's alarm: the probable cause, with its evidence.
     #[must_use]
     pub fn failing(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> Self {
         Self::of(verdict, &describe(target, verdict, evidence))
@@ -118,8 +118,8 @@ impl Annotation {
         self.cause != NONE
     }
 
-    /// Reads the annotation from the tags and the description of an existing alarm, so that a new
-    /// definition keeps it.
+    /// Reads the annotation from the tags and the description of an existing alarm, so that it
+    /// stays the same when the alarm's definition is overwritten.
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
         let healthy = Self::healthy(spec);

@@ -1,5 +1,5 @@
-//! The fields of an alarm as CloudWatch returns them, in which definitions are compared and
-//! printed.
+//! The fields of an alarm as CloudWatch returns them. Definitions are compared and printed in this
+//! form.
 //!
 //! Fields that CloudWatch does not return are covered by the fingerprint, which is stored as
 //! a tag of the alarm.
@@ -25,15 +25,16 @@ pub struct Definition {
     /// The number of breaching datapoints that fire the alarm: M of "M of N". Zero if not set,
     /// which means N.
     pub datapoints_to_alarm: u32,
-    /// How missing datapoints are treated, such as `ignore`.
+    /// The treatment of missing datapoints, such as `ignore`.
     pub missing: String,
     /// ARNs notified when the alarm changes to ALARM.
     pub alarm_actions: Vec<String>,
     /// ARNs notified when the alarm changes to OK.
     pub ok_actions: Vec<String>,
-    /// Whether the alarm's actions run.
+    /// Whether the alarm runs its actions when its state changes.
     pub actions_enabled: bool,
-    /// Whether notifications contain the alarm's tags; `None` if CloudWatch did not return it.
+    /// Whether notifications contain the alarm's tags; `None` if CloudWatch does not return this
+    /// setting.
     pub propagates_tags: Option<bool>,
 }
 

@@ -23,7 +23,7 @@ pub struct DestinationView {
     pub active: bool,
     /// The location of the daemon, such as a region or a site.
     pub location: String,
-    /// How the targets of the location are divided among shards.
+    /// The settings that divide the targets of the location among shards.
     pub shards: ShardSettings,
     /// CloudWatch settings, with the account, region and actions of this destination.
     pub cloudwatch: CloudWatchSettings,
@@ -54,11 +54,11 @@ impl DestinationView {
         let is_here = |target: &Arc<Target>| target.cloudwatch.destination.as_deref() == name;
         view.targets.retain(is_here);
         view.elsewhere.retain(is_here);
-        // A change of another destination must not count as a change of this one.
+        // Without the other destinations, a change of one of them is not a change of this view.
         view.cloudwatch.destinations.clear();
         let Some(name) = name else { return view };
         view.name = Some(name.to_owned());
-        // Targets of other shards count too: their alarms are not orphans.
+        // A target that only another shard probes counts too, because its alarm is not an orphan.
         let mut all = view.targets.iter().chain(&view.elsewhere);
         view.active &= all.any(|target| target.cloudwatch.enabled);
         if let Some(own) = settings.cloudwatch.destinations.get(name).cloned() {
@@ -94,9 +94,9 @@ impl DestinationView {
         }
     }
 
-    /// Returns whether `after` is another account or region, so that the alarms of `self` must not
-    /// notify any more. Destinations that cannot be compared, such as one with a region from the
-    /// environment, count as the same: alarms that are still in use must not be disabled.
+    /// Returns whether `after` is in another account or region, so that the alarms of `self` must
+    /// not notify any more. Destinations that cannot be compared, such as one with a region from
+    /// the environment, count as the same: alarms that are still in use must not be disabled.
     #[must_use]
     pub fn moves_to(&self, after: &Self) -> bool {
         let differ = |one: Option<&str>, other: Option<&str>| match (one, other) {
@@ -133,7 +133,7 @@ pub fn configured(settings: &Settings) -> Vec<DestinationView> {
 
 /// Returns the account number in the role's ARN; `None` without a role.
 fn account(cloudwatch: &CloudWatchSettings) -> Option<&str> {
-    // arn:partition:iam::account:role/name
+    // A role's ARN has the form `arn:partition:iam::account:role/name`.
     cloudwatch.role.as_ref()?.arn.split(':').nth(4)
 }
 

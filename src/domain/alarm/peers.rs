@@ -28,8 +28,8 @@ pub enum HeartbeatState {
 /// The states of the other daemons of a location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
-    /// Shards that may have stopped: the state of each heartbeat alarm, and since when it has
-    /// that state.
+    /// The shards that may have stopped, with the state of their heartbeat alarm and the time at
+    /// which the alarm changed to that state.
     suspected: BTreeMap<u32, (HeartbeatState, Duration)>,
     stopped: BTreeSet<u32>,
 }
@@ -172,7 +172,7 @@ mod tests {
         assert!(!manages(&peers, second));
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 2 * MINUTE);
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 3 * MINUTE);
-        // The alarm was deleted by hand, which does not bring the daemon back.
+        // The alarm was deleted by hand, which does not show that the daemon runs again.
         peers.observe(&unknown, GRACE + 4 * MINUTE);
         assert!(manages(&peers, second));
     }

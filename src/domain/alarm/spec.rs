@@ -28,7 +28,7 @@ pub enum AlarmKey {
     },
 }
 
-/// The definition of one alarm.
+/// The desired definition of one alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSpec {
     /// The alarm's name, unique in the account and region; 1 to 255 characters.
@@ -48,11 +48,11 @@ pub struct AlarmSpec {
     pub evaluation_periods: u32,
     /// The number of breaching datapoints that fire the alarm: M of "M of N".
     pub datapoints_to_alarm: u32,
-    /// How missing datapoints are treated.
+    /// The treatment of missing datapoints.
     pub missing: MissingData,
     /// ARNs notified when the alarm changes to ALARM or OK.
     pub actions: Vec<String>,
-    /// Whether the alarm's actions run.
+    /// Whether the alarm runs its actions when its state changes.
     pub actions_enabled: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct AlarmSpec {
 pub struct MetricId {
     /// The namespace of the metric, such as `Probecause`.
     pub namespace: String,
-    /// The name of the metric.
+    /// The name of the metric, such as `Down`.
     pub name: String,
     /// The dimensions as pairs of name and value, in the order in which they are written.
     pub dimensions: Vec<(String, String)>,

@@ -71,7 +71,7 @@ impl IncidentEvent {
         }
     }
 
-    /// Returns the event's name in logs.
+    /// Returns the name of the event for logs.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -34,7 +34,7 @@ fn failed(cause: &str, certainty: Certainty) -> Diagnosis {
     }
 }
 
-/// Parsed once, because parsing takes longer than the tests.
+/// The embedded rules, parsed once for all tests because parsing takes longer than the tests.
 static RULES: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::embedded().unwrap());
 
 fn apply(
@@ -218,7 +218,7 @@ fn a_cause_proven_before_a_restart_survives_it() {
     before.revise_with(at(1), &revised, "access log", at(2));
     let mut after = Incidents::resumed(Arc::clone(before.open().unwrap()));
     assert_eq!(after.open(), before.open());
-    // The failures that follow allow both causes, as the proven one did.
+    // The following failures allow both causes, as the failure with the proven cause did.
     let both = ["lambda-function-error", "lambda-malformed-response"];
     revised = guess;
     Arc::make_mut(revised.verdict.as_mut().unwrap()).candidates = both

@@ -18,14 +18,14 @@ use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// The incidents of one scope: at most one is open.
+/// The incidents of one scope, of which at most one is open.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Incidents {
     open: Option<Arc<Incident>>,
     /// The causes of the recent failures, including those before the incident opened.
     attribution: Attribution,
     /// A cause that explains the failures better than the cause of the open incident, and the
-    /// number of consecutive failures after which it did.
+    /// number of consecutive failures for which it has done so.
     rival: Option<(CauseId, u32)>,
 }
 
@@ -233,7 +233,7 @@ impl Incidents {
             let (note, evidence) = (difference(&known, &best), outcome.evidence_for(&best));
             Arc::make_mut(incident).revise(&best, evidence, note, now);
         }
-        // The unexplained causes change with each probe; that alone is not an update.
+        // The unexplained causes may change with each probe. Such a change alone is not an update.
         let also = self.attribution.unexplained_by(&incident.verdict.cause);
         if incident.also != also {
             Arc::make_mut(incident).also = also;

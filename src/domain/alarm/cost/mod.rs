@@ -23,7 +23,7 @@ pub use traffic::Traffic;
 pub struct Estimate {
     /// Number of alarms with periods of a minute or more, including per-cause alarms.
     pub standard_alarms: usize,
-    /// Number of alarms with shorter periods, including per-cause alarms.
+    /// Number of alarms with periods of less than a minute, including per-cause alarms.
     pub high_resolution_alarms: usize,
     /// Number of per-cause alarms.
     pub cause_alarms: usize,

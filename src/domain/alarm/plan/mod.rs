@@ -44,11 +44,11 @@ pub enum Step {
     Create(AlarmSpec),
     /// Writes an alarm that differs from its desired definition.
     Update {
-        /// The desired alarm.
+        /// The alarm as the configuration requires it.
         spec: AlarmSpec,
-        /// The actual alarm, whose annotation is kept.
+        /// The alarm as it exists in the account. Its annotation is kept.
         actual: ActualAlarm,
-        /// The fields that differ.
+        /// The fields in which the existing alarm differs from the required one.
         changes: Vec<FieldDiff>,
         /// Whether the alarm was changed by hand: its configuration has not changed since the last
         /// write.
@@ -56,18 +56,18 @@ pub enum Step {
     },
     /// Leaves an alarm that was changed by hand, because the drift policy is to leave such alarms.
     Drift {
-        /// The desired alarm.
+        /// The alarm as the configuration requires it.
         spec: AlarmSpec,
-        /// The actual alarm.
+        /// The alarm as it exists in the account.
         actual: ActualAlarm,
-        /// The fields that differ.
+        /// The fields in which the existing alarm differs from the required one.
         changes: Vec<FieldDiff>,
     },
     /// Writes nothing, because the alarm is as desired.
     Unchanged {
-        /// The desired alarm.
+        /// The alarm as the configuration requires it.
         spec: AlarmSpec,
-        /// The actual alarm.
+        /// The alarm as it exists in the account.
         actual: ActualAlarm,
     },
     /// Writes nothing, because an alarm with this name exists without the managed tag.
@@ -191,8 +191,8 @@ impl ActualAlarm {
         self.tags.contains_key(MANAGED_TAG)
     }
 
-    /// Returns whether the alarm's metric belongs to `location`. Names do not distinguish the
-    /// locations `eu` and `eu west`.
+    /// Returns whether the alarm's metric belongs to `location`. The alarm's name does not show
+    /// this: `probecause eu west orders` may belong to the location `eu` or `eu west`.
     fn is_at(&self, location: &str) -> bool {
         self.definition
             .as_ref()
@@ -271,7 +271,7 @@ pub(crate) mod tests {
     use crate::model::settings::Settings;
     use crate::model::target::{CauseAlarm, Target};
 
-    /// Settings with one target, `orders`, whose alarm has an action.
+    /// Returns settings with one target, `orders`, whose alarm has an action.
     pub(crate) fn settings(change: impl FnOnce(&mut Settings, &mut Target)) -> Settings {
         let url = "https://orders.example/".parse().unwrap();
         let mut target = Target::with_defaults("orders", url);
@@ -304,9 +304,9 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Plans for `wanted` in an account to which `orders` with the alarm of a cause was applied
-    /// and then changed. Compares the actions of all steps but `leave`; `!` marks a change by
-    /// hand.
+    /// Plans for `wanted` in an account to which `orders` with a per-cause alarm was applied and
+    /// which `change` then changed. Compares the actions of all steps except `leave`; `!` marks a
+    /// change by hand.
     fn check(
         wanted: impl FnOnce(&mut Settings, &mut Target),
         change: impl FnOnce(&mut Vec<ActualAlarm>),

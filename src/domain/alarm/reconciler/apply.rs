@@ -230,7 +230,7 @@ impl Reconciler {
             }
             return;
         }
-        // The target's alarm was written, so its update does not wait for the per-cause alarm.
+        // The target's alarm was written, so only the per-cause alarm needs another attempt.
         self.updates.add(key, Some(writing.annotation.clone()), now);
         if goes_on {
             self.write_next_cause(writing, now);

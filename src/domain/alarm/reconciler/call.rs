@@ -10,8 +10,8 @@ use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
-/// One call to AWS. The executor may need several requests for it; it makes them in order and
-/// stops at the first that fails.
+/// One call to AWS. If the call needs several requests, the executor makes them in order and stops
+/// at the first failure.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// Reads the alarms of a location.
@@ -73,18 +73,19 @@ pub const NAMES_PER_CALL: usize = 100;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadId(pub u64);
 
-/// Which alarms of a location a read returns.
+/// The part of a location's alarms that a read returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadScope {
     /// All alarms of the location.
     All,
     /// The alarms with these names.
     Named(HashSet<String>),
-    /// The alarms with these names, and the heartbeat alarms of shards from this number on.
+    /// The alarms with these names, and the heartbeat alarms of shards with this index or a higher
+    /// one.
     NamedAndShardsFrom(HashSet<String>, u32),
 }
 
-/// The operations that write one alarm, in order.
+/// The write of one alarm: a sequence of operations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
     /// The name of the alarm.
@@ -95,7 +96,7 @@ pub struct Write {
     pub operations: Vec<WriteOperation>,
 }
 
-/// One operation on an alarm.
+/// One operation of the write of an alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteOperation {
     /// Creates the alarm with its tags, or overwrites the definition and description of an existing
@@ -107,12 +108,12 @@ pub enum WriteOperation {
     Tag(Vec<(&'static str, String)>),
 }
 
-/// The result of a call.
+/// The result of a [`Call`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The result of a read other than [`Call::Inspect`].
     Read {
-        /// The id of the read.
+        /// The id of the read, as given in the call.
         read: ReadId,
         /// The data that the read found, or the failure.
         result: Result<ReadData, CallFailure>,
@@ -187,7 +188,7 @@ pub enum Output {
     Settled(Ticket, UpdateResult),
     /// Add this number to the count of alarms that were changed by hand.
     Drifted(i64),
-    /// Log an event.
+    /// Log this event.
     Log(Notice),
 }
 

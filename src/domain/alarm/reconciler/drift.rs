@@ -221,7 +221,8 @@ impl Reconciler {
         let mut known = HashMap::new();
         let mut drifted = BTreeMap::new();
         for step in plan.steps {
-            // The read may have been made before the write in progress.
+            // The read may have seen the alarm before the write in progress, so its known state is
+            // kept.
             let is_writing = self
                 .task
                 .as_ref()

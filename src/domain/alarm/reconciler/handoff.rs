@@ -18,13 +18,13 @@ use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 /// The decision about an update of another daemon's alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
-    /// Writes the update.
+    /// The update is written now.
     Write,
-    /// Writes nothing, because the alarm already names this cause.
+    /// Nothing is written, because the alarm already names this cause.
     Unchanged,
-    /// Writes the update once the alarm does not fire any more.
+    /// The update is written once the alarm does not fire any more.
     Wait,
-    /// Leaves the alarm to the daemon that manages it.
+    /// The alarm is left to the daemon that manages it.
     Yield,
 }
 
@@ -42,7 +42,7 @@ impl Reconciler {
     /// Begins an update of an alarm that this daemon does not manage.
     pub(super) fn begin_handoff(&mut self, key: AlarmKey, update: AlarmUpdate) {
         let Some(spec) = self.probed.by_key.get(&key).cloned() else {
-            // The target was removed.
+            // The target was removed, so there is no alarm to update.
             self.updates.finish(update, UpdateResult::Failed);
             return;
         };

@@ -26,7 +26,8 @@ pub(super) enum KnownAlarm {
         /// The fingerprint of the definition that was written last.
         fingerprint: String,
     },
-    /// The alarm was managed until it was deleted by hand. Holds its last annotation.
+    /// The alarm was managed until it was deleted by hand. The fields are the last ones before the
+    /// deletion.
     Deleted {
         annotation: Annotation,
         fingerprint: String,

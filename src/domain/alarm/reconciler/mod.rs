@@ -76,7 +76,7 @@ pub struct Reconciler {
     /// The write in progress, with the step or update that it belongs to.
     task: Option<Task>,
     failures: u32,
-    /// The earliest time of the next call.
+    /// The earliest time of the next call; in the future after a failure that concerns the account.
     not_before: Duration,
     last_read: u64,
     outputs: Vec<Output>,
@@ -93,7 +93,7 @@ pub enum Event {
         target: TargetName,
         /// The annotation to write; `None` if no failure is known.
         annotation: Option<Annotation>,
-        /// The earliest time to write it.
+        /// The earliest time to write the annotation.
         not_before: Duration,
     },
     /// The update of a target's alarm became urgent, because the alarm is about to fire. The ticket
@@ -101,7 +101,7 @@ pub enum Event {
     BecameUrgent {
         /// The target whose alarm is about to fire.
         target: TargetName,
-        /// The ticket that receives the result.
+        /// The ticket that receives the result of the update.
         ticket: Ticket,
     },
     /// A group incident opened or changed, with the annotation of the heartbeat alarm, or closed

@@ -1,6 +1,6 @@
 //! Decides which alarms this daemon manages if several daemons probe the same targets.
 //!
-//! If so, the reconciler reads the states of the heartbeat alarms of the daemons that take
+//! For this, the reconciler reads the states of the heartbeat alarms of the daemons that take
 //! precedence over this one, once per heartbeat period.
 
 use std::collections::{BTreeMap, HashSet};
@@ -61,7 +61,7 @@ impl Ownership {
 }
 
 impl Reconciler {
-    /// Determines which alarms this daemon manages, and suppresses the updates of the others.
+    /// Determines which alarms this daemon manages, and suppresses the updates of all other alarms.
     pub(super) fn assign_alarms(&mut self) {
         self.ownership.preceding_shards = preceding_shards(&self.view).into_iter().collect();
         self.ownership.under_way = None;

@@ -16,14 +16,15 @@ use crate::model::target::TargetName;
 #[derive(Debug, Default)]
 pub(super) struct PendingUpdates {
     updates: HashMap<AlarmKey, AlarmUpdate>,
-    /// Whether a group incident is open; then only the update of the heartbeat alarm is written.
+    /// Whether a group incident is open, during which only the update of the heartbeat alarm is
+    /// written.
     group_open: bool,
-    /// The targets whose alarms another daemon manages. Their updates are suppressed unless they
-    /// are urgent.
+    /// The targets whose alarms another daemon manages. Updates of these targets are suppressed
+    /// unless they are urgent.
     elsewhere: HashSet<TargetName>,
-    /// The sequence number of the next update. Updates are written in the order in which they
-    /// became urgent.
-    next_order: u64,
+    /// The sequence number of the newest update. An update gets a new number when it becomes
+    /// urgent, and updates are written in the order of their numbers.
+    last_order: u64,
     settled: Vec<(Ticket, UpdateResult)>,
 }
 
@@ -130,8 +131,8 @@ impl PendingUpdates {
         self.settle(&mut update, result);
     }
 
-    /// Settles the tickets of updates that cannot be written at present as failed. The updates
-    /// are kept.
+    /// Settles as failed the tickets of updates that cannot be written at present. The updates are
+    /// kept.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
             if !update.waiting.is_empty() && cannot(key) {
@@ -200,8 +201,8 @@ impl PendingUpdates {
     }
 
     fn order(&mut self) -> u64 {
-        self.next_order += 1;
-        self.next_order
+        self.last_order += 1;
+        self.last_order
     }
 }
 

@@ -48,7 +48,7 @@ impl Quarantine {
         self.in_a_row < ACCOUNT_FAILS
     }
 
-    /// Removes an alarm that was written.
+    /// Removes an alarm that was written, and restarts the count of failed writes.
     pub(super) fn remove(&mut self, name: &str) {
         self.by_name.remove(name);
         self.in_a_row = 0;
@@ -61,7 +61,7 @@ impl Quarantine {
             .is_some_and(|entry| entry.until > now)
     }
 
-    /// Returns whether no alarm is in quarantine.
+    /// Returns whether no alarm is in quarantine or waits for another attempt.
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

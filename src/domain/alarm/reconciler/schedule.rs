@@ -1,4 +1,4 @@
-//! Decides when which work begins: the order of work, and the waits after failures.
+//! Decides the order of work, and the waits after failures.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ impl Reconciler {
         taken
     }
 
-    /// Settles the tickets of updates that cannot be written at present as failed.
+    /// Settles as failed the tickets of updates that cannot be written at present.
     fn fail_impossible(&mut self, now: Duration) {
         if self.quarantine.is_empty() && !self.reading.is_failing() {
             return;
@@ -133,7 +133,7 @@ impl Reconciler {
     /// Waits before the next call, because of a failure that concerns the whole account.
     pub(super) fn back_off(&mut self, failure: Option<&CallFailure>, now: Duration) {
         if failure.is_some_and(|failure| failure.kind == CallFailureKind::Rejected) {
-            // The known state of the account is wrong.
+            // A rejected call shows that the known state of the account is wrong.
             self.reading.restart();
             self.planned.clear();
         }

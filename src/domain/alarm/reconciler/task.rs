@@ -1,4 +1,4 @@
-//! The write in progress, and the step or update that it belongs to.
+//! The task in progress, and the step or update that it belongs to.
 
 use std::collections::VecDeque;
 
@@ -7,11 +7,14 @@ use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 
-/// The work that the write in progress belongs to.
+/// The task in progress: a write, or the read that precedes the write to another daemon's alarm.
 #[derive(Debug)]
 pub(super) enum Task {
+    /// Writes an alarm that this daemon manages.
     Write(Box<Writing>),
+    /// Reads an alarm that another daemon manages.
     Inspect(Box<Handoff>),
+    /// Writes an update to an alarm that another daemon manages.
     Handoff(Box<Handoff>),
     /// Disables the actions of these alarms.
     Disable(Vec<String>),

@@ -25,11 +25,11 @@ pub(super) struct World {
     pub(super) stopped: BTreeSet<String>,
     /// Calls in progress.
     pub(super) open: Vec<Call>,
-    /// Operations whose calls never end.
+    /// The kinds of calls that stay in progress while they are listed here.
     pub(super) held: Vec<&'static str>,
     /// Calls that fail: operation, alarm name (empty: all alarms) and kind of failure.
     pub(super) failing: Vec<(&'static str, &'static str, CallFailureKind)>,
-    /// Every call that ended, such as `Tag orders`.
+    /// The calls that ended, such as `Write orders`.
     pub(super) made: Vec<String>,
     pub(super) settled: Vec<(u64, UpdateResult)>,
     pub(super) notices: Vec<Notice>,
