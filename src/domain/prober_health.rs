@@ -338,7 +338,10 @@ mod tests {
         let mut mixed = one_region[..20].to_vec();
         mixed.extend(unrelated(10));
         let changes = World::of(&mixed).round(|index| CONNECT.filter(|_| index < 20));
-        assert!(changes.is_empty(), "other sites are fine: {changes:?}");
+        assert!(
+            changes.is_empty(),
+            "the probes of other sites succeed: {changes:?}"
+        );
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub struct CauseInfo {
     pub cause: CauseId,
     /// The owner: the team that acts on the cause.
     pub owner: Owner,
-    /// The title: a sentence without a period that says what the cause means.
+    /// The title: the meaning of the cause, as one sentence without a period.
     pub title: String,
     /// The next steps for the owner, the most useful first.
     pub next: Vec<String>,

@@ -168,7 +168,7 @@ fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (
             "Probecause".to_owned(),
-            "No daemon probes its targets from this location.",
+            "No daemon probes the targets from this location.",
         ),
         Some(shard) => (
             format!("shard {shard} of Probecause"),
@@ -315,7 +315,7 @@ mod tests {
         let whole = annotation.description.trim_end_matches('…');
         assert!(
             step.contains(whole.rsplit(' ').next().unwrap()),
-            "cut inside a word"
+            "the text ends inside a word"
         );
     }
 
@@ -372,7 +372,7 @@ mod tests {
         };
         let alone = texts(&settings);
         assert!(alone[0].contains("from Probecause at this location"));
-        assert!(alone[0].contains("No daemon probes its targets"));
+        assert!(alone[0].contains("No daemon probes the targets"));
         assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
         settings.shards.total = 4;
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(
             texts(&settings)[1],
             shared[4],
-            "daemon and command line agree"
+            "the daemon and the command line write the same text"
         );
     }
 

@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(values.join(" "), expected, "{before} to {now}");
         target.alarm.enabled = false;
         let values = cause_values(&target, cause(before).as_ref(), cause(now).as_ref());
-        assert!(values.is_empty(), "no alarm, no series");
+        assert!(values.is_empty(), "a target without an alarm has no series");
     }
 
     #[test]

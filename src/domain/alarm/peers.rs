@@ -140,12 +140,15 @@ mod tests {
         assert!(!peers.observe(&[(first, HeartbeatState::Ok)], MINUTE));
         assert!(!manages(&peers, second));
         assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 2 * MINUTE));
-        assert!(!manages(&peers, second), "it may have started just now");
+        assert!(
+            !manages(&peers, second),
+            "the first daemon may have started just now"
+        );
         assert!(peers.observe(&[(first, HeartbeatState::Alarm)], 3 * MINUTE));
         assert!(manages(&peers, second));
         assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 4 * MINUTE));
         assert!(peers.observe(&[(first, HeartbeatState::Ok)], 5 * MINUTE));
-        assert!(!manages(&peers, second), "it runs again");
+        assert!(!manages(&peers, second), "the first daemon runs again");
     }
 
     #[test]

@@ -203,7 +203,10 @@ fn a_proven_cause_survives_later_ambiguous_failures() {
     assert_eq!(event, None);
     let open = incidents.open().unwrap();
     assert_eq!(open.verdict.cause.as_str(), "lambda-throttled");
-    assert!(open.also.is_empty(), "they look like the proven failure");
+    assert!(
+        open.also.is_empty(),
+        "the failures have the signature of the proven failure"
+    );
     apply(&mut incidents, &failed("too-slow", Likely), Down, 22);
     let open = incidents.open().unwrap();
     assert_eq!(open.also[0].as_str(), "too-slow");

@@ -295,7 +295,11 @@ mod tests {
         let mut updates = pending(&["a"]);
         updates.suppress_elsewhere([name("a")].into());
         updates.mark_urgent(&name("a"), ONE);
-        assert_eq!(updates.take_settled(), [], "no daemon has written it yet");
+        assert_eq!(
+            updates.take_settled(),
+            [],
+            "the update has not been written yet"
+        );
         assert_eq!(taken(&mut updates), "a");
     }
 

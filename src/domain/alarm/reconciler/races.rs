@@ -46,7 +46,11 @@ fn an_urgent_update_is_written_during_a_full_read() {
     assert_eq!(world.named("orders"), "dns-failure");
     world.held.clear();
     world.run();
-    assert_eq!(world.named("orders"), "dns-failure", "the read undid it");
+    assert_eq!(
+        world.named("orders"),
+        "dns-failure",
+        "the read overwrote the cause"
+    );
 }
 
 #[test]
@@ -93,7 +97,11 @@ fn a_foreign_alarm_of_the_same_name_is_never_written() {
     let conflict = Notice::Conflict(name.to_owned());
     let reported = world.notices.iter().filter(|notice| **notice == conflict);
     assert_eq!(reported.count(), 1);
-    assert_eq!(world.settled, [(1, Written)], "no datapoint waits for it");
+    assert_eq!(
+        world.settled,
+        [(1, Written)],
+        "the ticket is not kept waiting"
+    );
 }
 
 #[test]
@@ -121,8 +129,15 @@ fn an_alarm_deleted_during_an_incident_is_created_with_its_cause() {
     world.fail("orders", "dns-failure", 1);
     world.run();
     let calls = ["Write orders", "ReadAll", "Write orders"];
-    assert_eq!(world.made, calls, "found missing, read, created");
-    assert_eq!(world.settled, [(1, Failed)], "the datapoint did not wait");
+    assert_eq!(
+        world.made, calls,
+        "the alarm is missing, the account is read, the alarm is created"
+    );
+    assert_eq!(
+        world.settled,
+        [(1, Failed)],
+        "the ticket is not kept waiting"
+    );
     assert_eq!(world.named("orders"), "dns-failure");
 }
 
@@ -150,7 +165,11 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     world.pass(SECOND);
     world.request("orders", cause("dns-failure"));
     world.run();
-    assert_eq!(world.named("orders"), "none", "the first daemon names it");
+    assert_eq!(
+        world.named("orders"),
+        "none",
+        "the first daemon names the cause"
+    );
     world.step(Event::BecameUrgent {
         target: TargetName::new("orders"),
         ticket: Ticket(1),
@@ -159,7 +178,7 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     assert_eq!(
         world.named("orders"),
         "dns-failure",
-        "an urgent one is written"
+        "an urgent update is written"
     );
     assert_eq!(world.settled, [(1, Written)]);
 
@@ -176,7 +195,11 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     assert!(world.notices.contains(&Notice::PeersChanged(Vec::new())));
     world.request("orders", cause("dns-failure"));
     world.run();
-    assert_eq!(world.named("orders"), "certificate-expired", "handed back");
+    assert_eq!(
+        world.named("orders"),
+        "certificate-expired",
+        "the first daemon manages the alarm again"
+    );
 }
 
 #[test]
@@ -231,7 +254,7 @@ fn a_target_removed_during_its_creation_is_disabled() {
     assert_eq!(
         world.open.len(),
         1,
-        "nothing is looked up while it is created"
+        "no alarm is read while an alarm is being created"
     );
     world.run();
     let alarm = world.alarm("orders").definition.clone().unwrap();
@@ -253,7 +276,7 @@ fn a_target_that_returns_while_it_is_disabled_notifies_again() {
         world.run();
         let alarm = world.alarm("orders").definition.clone().unwrap();
         assert!(alarm.actions_enabled, "{policy:?}");
-        assert_eq!(world.drifted, 0, "no person changed it");
+        assert_eq!(world.drifted, 0, "the alarm was not changed by hand");
     }
 }
 
@@ -269,7 +292,11 @@ fn a_denied_alarm_delays_no_other() {
     assert_eq!(world.settled, [(1, Failed), (2, Written)]);
     world.failing.clear();
     world.pass(SECOND * 31);
-    assert_eq!(world.named("bad"), "dns-failure", "it is tried again");
+    assert_eq!(
+        world.named("bad"),
+        "dns-failure",
+        "the write is tried again"
+    );
 }
 
 #[test]
