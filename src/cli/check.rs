@@ -113,8 +113,8 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     }
     let mut counts = vec![0_usize; total as usize];
     for target in &settings.targets {
-        for holder in shard::holders(&settings.shards, &target.name) {
-            counts[holder as usize] += 1;
+        for index in shard::assigned_shards(&settings.shards, &target.name) {
+            counts[index as usize] += 1;
         }
     }
     match shard::index(&settings.shards, |name| std::env::var(name).ok()) {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::domain::alarm;
 use crate::domain::alarm::destination::{self, DestinationView};
 use crate::domain::alarm::plan::{ActualAlarm, Plan};
-use crate::domain::alarm::reconciler::call::{Call, Found, ReadId, ReadScope};
+use crate::domain::alarm::reconciler::call::{Call, ReadData, ReadId, ReadScope};
 use crate::io::alarms::account::Pace;
 use crate::io::alarms::calls;
 use crate::io::aws::CallError;
@@ -106,8 +106,8 @@ async fn find(view: &DestinationView, base: Option<&SdkConfig>) -> Result<Accoun
     };
     let performed = calls::perform(Ok(api.clone()), &Pace::default(), read).await;
     let actual = match performed.found()? {
-        Found::Alarms(actual) => actual,
-        Found::States(_) => Vec::new(),
+        ReadData::Alarms(actual) => actual,
+        ReadData::States(_) => Vec::new(),
     };
     Ok(AccountPlan::new(api, view, &actual))
 }

@@ -84,7 +84,7 @@ impl Monitor {
         self.apply_group_transition(change, now);
         if let Some(summary) = self.group_summary() {
             let (leading, note) = (&summary.leading, summary.to_string());
-            if let Some(event) = self.group_incident.restate(leading, &note, now) {
+            if let Some(event) = self.group_incident.update_cause(leading, &note, now) {
                 self.declare(event);
             }
         }

@@ -1,7 +1,7 @@
 //! Makes one call for the alarm reconciler, in the daemon and in `probecause alarms`.
 
 use crate::domain::alarm::reconciler::call::{
-    Call, CallFailure, CallFailureKind, Found, Outcome, PeerAlarm, Write, WriteFailure,
+    Call, CallFailure, CallFailureKind, Outcome, PeerAlarm, ReadData, Write, WriteFailure,
     WriteOperation,
 };
 use crate::io::alarms::account::{self, Pace};
@@ -87,7 +87,7 @@ impl Performed {
     ///
     /// # Errors
     /// Returns the error of the failed call.
-    pub fn found(self) -> Result<Found, CallError> {
+    pub fn found(self) -> Result<ReadData, CallError> {
         match (self.failure, self.outcome) {
             (Some(error), _) => Err(error),
             (
@@ -96,7 +96,7 @@ impl Performed {
                     result: Ok(found), ..
                 },
             ) => Ok(found),
-            (None, _) => Ok(Found::Alarms(Vec::new())),
+            (None, _) => Ok(ReadData::Alarms(Vec::new())),
         }
     }
 
@@ -109,7 +109,7 @@ impl Performed {
     }
 }
 
-async fn read(api: Result<Api, CallError>, call: Call) -> Result<Found, CallError> {
+async fn read(api: Result<Api, CallError>, call: Call) -> Result<ReadData, CallError> {
     let api = api?;
     let alarms = match call {
         Call::ReadAlarms {
@@ -129,11 +129,11 @@ async fn read(api: Result<Api, CallError>, call: Call) -> Result<Found, CallErro
         Call::ReadTags { alarms, .. } => account::with_tags(&api, alarms).await?,
         Call::ReadNamed { names, .. } => account::named(&api, &names).await?,
         Call::ReadStates { names, .. } => {
-            return account::states(&api, &names).await.map(Found::States);
+            return account::states(&api, &names).await.map(ReadData::States);
         }
         _ => Vec::new(),
     };
-    Ok(Found::Alarms(alarms))
+    Ok(ReadData::Alarms(alarms))
 }
 
 async fn inspect(api: Result<Api, CallError>, name: &str) -> Result<Option<PeerAlarm>, CallError> {
@@ -237,7 +237,7 @@ fn classify(error: &CallError) -> CallFailure {
             // A failed connection is not the fault of an alarm, so the call is repeated.
             _ if error.operation == "connect" => CallFailureKind::Transient,
             FailureKind::Denied => CallFailureKind::Denied,
-            FailureKind::Rejected => CallFailureKind::Refused,
+            FailureKind::Rejected => CallFailureKind::Rejected,
             FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => {
                 CallFailureKind::Transient
             }

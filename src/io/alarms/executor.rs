@@ -129,7 +129,7 @@ impl Executor {
                 self.last_ticket += 1;
                 let ticket = Ticket(self.last_ticket);
                 self.tickets.insert(ticket, result);
-                Event::Hurried { target, ticket }
+                Event::BecameUrgent { target, ticket }
             }
             Request::Group(annotation) => Event::Group(annotation),
         };

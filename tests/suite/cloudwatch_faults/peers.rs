@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::domain::shard::holders;
+use probecause::domain::shard::assigned_shards;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::ShardSettings;
@@ -27,7 +27,7 @@ fn shards(own: u32) -> ShardSettings {
 /// A target whose alarm a shard manages.
 fn managed_by(shard: u32) -> Arc<Target> {
     let names = (0..).map(|number| format!("orders-{number}"));
-    let first = |name: &String| holders(&shards(0), &TargetName::new(name))[0];
+    let first = |name: &String| assigned_shards(&shards(0), &TargetName::new(name))[0];
     let name = names.into_iter().find(|name| first(name) == shard).unwrap();
     Arc::new(target(&name))
 }
