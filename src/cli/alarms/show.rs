@@ -122,7 +122,7 @@ fn costs(changes: usize, estimate: &Estimate) -> Value {
         .collect();
     let traffic = &estimate.traffic;
     let (least, most) = traffic.dollars();
-    let api_requests = traffic.http_api + traffic.rest_api + traffic.some_api;
+    let api_requests = traffic.http_api + traffic.rest_api + traffic.untyped_api;
     json!({
         "changes": changes,
         "dollars_per_month": estimate.dollars,
