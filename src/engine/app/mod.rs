@@ -31,7 +31,7 @@ use crate::io::evidence::EvidenceCollector;
 use crate::io::probe::{Prober, ProberError};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
-use crate::io::sink::cloudwatch::{CloudWatchSink, REVIEW_EVERY};
+use crate::io::sink::cloudwatch::{CloudWatchSink, Timing};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
@@ -306,7 +306,7 @@ fn start_sinks(
         metrics.clone(),
         aws,
         store,
-        REVIEW_EVERY,
+        Timing::default(),
     );
     Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),

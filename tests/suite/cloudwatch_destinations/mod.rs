@@ -207,6 +207,11 @@ async fn when_a_target_moves_its_old_alarm_and_the_heartbeat_of_the_empty_accoun
         .payments
         .wait_for("PutMetricAlarm", "site-a refunds")
         .await;
+    // The failure is urgent, so the target's alarm may be created before the heartbeat's.
+    accounts
+        .payments
+        .wait_for("PutMetricAlarm", "site-a (heartbeat)")
+        .await;
     let mut moved = Target::clone(&accounts.refunds);
     moved.cloudwatch.destination = None;
     let moved = Arc::new(moved);

@@ -13,6 +13,7 @@ use crate::cloudwatch_faults::config;
 use crate::cloudwatch_faults::denied::{description_contains, until};
 use crate::cloudwatch_faults::server::Server;
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
+use crate::support::cloudwatch::sink;
 
 /// Settings of shard `own` of two. Both shards probe all targets.
 fn shards(own: u32) -> ShardSettings {
@@ -37,9 +38,12 @@ fn daemon(own: u32, endpoint: &str, targets: &[Arc<Target>]) -> (CloudWatchSink,
     let mut settings = settings("here", endpoint, targets.to_vec());
     settings.shards = shards(own);
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(Arc::new(settings), metrics.clone(), Some(config()));
+    let sink = sink::patient(&Arc::new(settings), &metrics, config(), REVIEW_EVERY);
     (sink, metrics)
 }
+
+/// Interval at which the sinks review their alarms: as long as in the daemon.
+const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 /// The name of the alarm of a target.
 fn alarm(target: &Target) -> String {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use probecause::io::sink::cloudwatch::{CloudWatchSink, REVIEW_EVERY};
+use probecause::io::sink::cloudwatch::{CloudWatchSink, Timing};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::store::Store;
 use tokio::net::{TcpListener, TcpSocket};
@@ -139,7 +139,7 @@ async fn check(case: FaultCase) {
         metrics.clone(),
         base,
         store.clone(),
-        REVIEW_EVERY,
+        Timing::default(),
     );
     for target in &targets {
         sink.publish(&passed(target, "here"));

@@ -262,6 +262,37 @@ fn a_target_removed_during_its_creation_is_disabled() {
 }
 
 #[test]
+fn an_urgent_update_is_written_before_the_heartbeat_is_created() {
+    let mut world = World::start(view(|_| {}));
+    world.fail("orders", "dns-failure", 1);
+    world.run();
+    let writes = world.made.iter().filter(|call| call.starts_with("Write"));
+    let writes: Vec<_> = writes.map(String::as_str).collect();
+    assert_eq!(writes, ["Write orders", "Write (heartbeat)"]);
+}
+
+#[test]
+fn a_heartbeat_created_during_the_removal_of_its_destination_is_disabled() {
+    let running = view(|_| {});
+    let mut world = World::start(Arc::clone(&running));
+    world.held = vec!["Write"];
+    world.run();
+    let call = &world.open[0];
+    assert!(matches!(call, Call::Write(write) if write.alarm.ends_with("(heartbeat)")));
+    world.step(Event::Configured(Arc::new(running.removed())));
+    world.held.clear();
+    world.run();
+    let heartbeat = world.alarm("(heartbeat)").definition.clone().unwrap();
+    assert!(!heartbeat.actions_enabled);
+    assert_eq!(
+        world.account.len(),
+        1,
+        "the alarm of `orders` is not created"
+    );
+    assert!(world.reconciler.is_done());
+}
+
+#[test]
 fn a_target_that_returns_while_it_is_disabled_notifies_again() {
     for policy in [DriftPolicy::Mend, DriftPolicy::Leave] {
         let with = move |settings: &mut Settings| settings.cloudwatch.drift = policy;

@@ -54,6 +54,8 @@ pub(super) struct Aggregator {
     requested: HashMap<TargetName, Option<(CauseId, Certainty)>>,
     /// Datapoints that wait for the annotation of an alarm.
     held: FuturesUnordered<Held>,
+    /// Maximum time for which a datapoint is held.
+    update_wait: Duration,
     /// Whether the prober is impaired. No heartbeat is then sent, so that the heartbeat alarm pages
     /// for all targets.
     prober_impaired: bool,
@@ -67,20 +69,22 @@ type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
 /// Maximum time for which a datapoint is held, and thus the maximum delay of a page. Updating an
 /// alarm takes less, unless AWS is slow or throttles the calls.
-const HOLD: Duration = Duration::from_secs(2);
+pub(super) const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
 /// Interval at which ended windows are closed and new datapoints are saved. A window is sent at
 /// most this late, and a process that is killed loses about the newest values of one interval.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Aggregator {
-    /// Creates an aggregator. `destination` is the destination's name, empty for the main one.
+    /// Creates an aggregator. `destination` is the destination's name, empty for the main one. A
+    /// datapoint is held for at most `update_wait`.
     pub(super) fn new(
         connection: Arc<Connection>,
         updates: AlarmUpdates,
         mut settings: watch::Receiver<Arc<DestinationView>>,
         metrics: DaemonMetrics,
         (store, destination): (Store, &str),
+        update_wait: Duration,
     ) -> Self {
         let current = settings.borrow_and_update().clone();
         // The key contains the location, because datapoints of another location must not be
@@ -103,6 +107,7 @@ impl Aggregator {
             publisher,
             requested: HashMap::new(),
             held: FuturesUnordered::new(),
+            update_wait,
             prober_impaired: false,
             deadline: None,
         }
@@ -229,11 +234,11 @@ impl Aggregator {
             return;
         }
         let result = self.updates.mark_urgent(target);
-        let row = datapoint.row;
+        let (row, wait) = (datapoint.row, self.update_wait);
         self.publisher.hold(datapoint);
         self.held.push(Box::pin(async move {
             let in_time = matches!(
-                timeout(HOLD, result).await,
+                timeout(wait, result).await,
                 Ok(Ok(result)) if result.is_in_time()
             );
             (row, in_time)

@@ -19,12 +19,23 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::destination::MAIN;
 use crate::io::alarms::executor::Executor;
+use crate::io::alarms::executor::REVIEW_EVERY;
 use crate::io::alarms::updates::{self, AlarmUpdates};
 use crate::io::cloudwatch::connection::Connection;
+use crate::io::sink::cloudwatch::aggregator::UPDATE_WAIT;
 use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command};
 use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
+
+/// The intervals and waits of the sink. The default is that of the daemon.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Interval at which the alarms are reviewed for changes by hand.
+    pub review_every: Duration,
+    /// Maximum time for which a datapoint waits until its alarm names the cause.
+    pub update_wait: Duration,
+}
 
 /// The components and settings that all destinations share.
 #[derive(Debug)]
@@ -33,8 +44,7 @@ pub(super) struct DestinationContext {
     pub(super) base: Option<SdkConfig>,
     pub(super) metrics: DaemonMetrics,
     pub(super) store: Store,
-    /// Interval at which alarms are reviewed for changes by hand.
-    pub(super) review_every: Duration,
+    pub(super) timing: Timing,
     /// The channel that is set to `true` when a task panics.
     pub(super) failed: watch::Sender<bool>,
 }
@@ -89,6 +99,15 @@ const DISABLE: Duration = Duration::from_secs(600);
 /// mark more alarms.
 const HANDOVER: Duration = Duration::from_secs(30);
 
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            review_every: REVIEW_EVERY,
+            update_wait: UPDATE_WAIT,
+        }
+    }
+}
+
 impl Destination {
     /// Starts a destination. Its task first waits until `before` has ended.
     pub(super) fn start(
@@ -107,7 +126,7 @@ impl Destination {
             Arc::clone(&connection),
             requests,
             watching.clone(),
-            context.review_every,
+            context.timing.review_every,
             metrics.alarms_drifted.clone(),
         );
         let key = name.as_deref().unwrap_or(MAIN);
@@ -117,6 +136,7 @@ impl Destination {
             watching.clone(),
             metrics.clone(),
             (context.store.clone(), key),
+            context.timing.update_wait,
         );
         let work = Work {
             aggregator,

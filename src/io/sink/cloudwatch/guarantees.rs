@@ -15,7 +15,7 @@ use crate::domain::health::HealthState;
 use crate::domain::report::Report;
 use crate::io::alarms::updates::{self, Requests};
 use crate::io::cloudwatch::connection::Connection;
-use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command};
+use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command, UPDATE_WAIT};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::cause::{CauseId, Certainty, Owner};
@@ -68,7 +68,14 @@ async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let (updates, requests) = updates::channel();
     let store = Store::disabled(metrics.store_metrics());
     let connection = Connection::new(None, metrics.cloudwatch_requests.clone());
-    let aggregator = Aggregator::new(connection, updates, watching, metrics.clone(), (store, ""));
+    let aggregator = Aggregator::new(
+        connection,
+        updates,
+        watching,
+        metrics.clone(),
+        (store, ""),
+        UPDATE_WAIT,
+    );
     let (commands, queue) = mpsc::channel(1);
     tokio::spawn(aggregator.run(queue));
     commands

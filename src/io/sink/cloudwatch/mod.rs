@@ -32,7 +32,7 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::settings::Settings;
 
-pub use crate::io::alarms::executor::REVIEW_EVERY;
+pub use crate::io::sink::cloudwatch::destination::Timing;
 
 /// The handle of the sink, which publishes reports to CloudWatch. Dropping the handle ends the
 /// tasks of the sink without sending queued datapoints.
@@ -57,11 +57,10 @@ impl CloudWatchSink {
         base: Option<SdkConfig>,
     ) -> Self {
         let store = Store::disabled(metrics.store_metrics());
-        Self::start_on(settings, metrics, base, store, REVIEW_EVERY)
+        Self::start_on(settings, metrics, base, store, Timing::default())
     }
 
-    /// Starts the sink. Datapoints that CloudWatch has not accepted are kept in `store`. Alarms are
-    /// reviewed for changes by hand every `review_every`.
+    /// Starts the sink. Datapoints that CloudWatch has not accepted are kept in `store`.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
@@ -72,14 +71,14 @@ impl CloudWatchSink {
         metrics: DaemonMetrics,
         base: Option<SdkConfig>,
         store: Store,
-        review_every: Duration,
+        timing: Timing,
     ) -> Self {
         let (ended, _) = watch::channel(false);
         let mut routing = Routing::new(DestinationContext {
             base,
             metrics,
             store,
-            review_every,
+            timing,
             failed: ended.clone(),
         });
         routing.configure(&settings);
