@@ -6,7 +6,6 @@
 #![cfg(test)]
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,10 +21,10 @@ use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::Settings;
 use probecause::model::target::Target;
 use tokio::sync::mpsc;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::cloudwatch::answers;
 use crate::support::cloudwatch::evidence;
+use crate::support::log::Log;
 use crate::support::loopback;
 
 use evidence::{last_update, next_update, request, settings, target};
@@ -103,47 +102,6 @@ async fn answer(State(server): State<Server>, uri: Uri, headers: HeaderMap) -> R
     }
 }
 
-/// Collects log output.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Captures the log output of this thread until the guard is dropped.
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::INFO)
-            .with_ansi(false)
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().filter(|line| line.contains("evidence: "));
-        lines.map(str::to_owned).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 async fn start(
     settings: &Settings,
 ) -> (
@@ -189,8 +147,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     let server = Server::with(&[Fault::Error(403, "AccessDeniedException")], true);
     let targets = ["a", "b", "c"].map(|name| target(name, with_function_and_log));
     let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
@@ -200,7 +157,7 @@ async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
         assert_eq!(update.target, target.name);
         assert_eq!((&*update.evidence, before), (&AwsEvidence::default(), 0));
     }
-    let mut warnings = log.warnings();
+    let mut warnings = log.lines_with("evidence: ");
     warnings.sort();
     assert_eq!(warnings.len(), 2, "{warnings:#?}");
     let all = warnings.join("\n");
@@ -219,8 +176,7 @@ async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
 
 #[tokio::test]
 async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     let server = Server::with(&[Fault::Error(403, "AccessDenied")], true);
     let target = target("role", |target| {
         with_function_and_log(target);
@@ -232,7 +188,7 @@ async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
     collector.request(request(&target, None, AN_HOUR));
     let (update, _) = last_update(&mut updates, PATIENCE).await;
     assert_eq!(*update.evidence, AwsEvidence::default());
-    let warnings = log.warnings();
+    let warnings = log.lines_with("evidence: ");
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(
         warnings[0].contains("grant `sts:AssumeRole`"),
@@ -243,8 +199,7 @@ async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
 
 #[tokio::test]
 async fn a_throttled_or_unreadable_response_is_retried() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     for fault in [Fault::Error(400, "ThrottlingException"), Fault::Garbage] {
         let server = Server::with(&[fault], false);
         let target = with_function("a");
@@ -255,7 +210,7 @@ async fn a_throttled_or_unreadable_response_is_retried() {
         assert!(update.evidence.window.is_some(), "{fault:?}");
         assert_eq!(server.calls().len(), 2);
     }
-    let logged = log.warnings().join("\n");
+    let logged = log.lines_with("evidence: ").join("\n");
     assert!(!logged.contains("hunter2"), "{logged}");
 }
 
@@ -286,8 +241,7 @@ async fn a_hanging_call_does_not_delay_the_next_one() {
 
 #[tokio::test]
 async fn the_daily_cost_limit_is_logged_once_and_logs_are_still_searched() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     let server = Server::default();
     let targets = ["a", "b", "c"].map(|name| target(name, with_function_and_log));
     let mut settings = settings(&server.start().await, &targets);
@@ -308,7 +262,12 @@ async fn the_daily_cost_limit_is_logged_once_and_logs_are_still_searched() {
             .get(),
         2
     );
-    assert_eq!(log.warnings().len(), 1, "{:#?}", log.warnings());
+    assert_eq!(
+        log.lines_with("evidence: ").len(),
+        1,
+        "{:#?}",
+        log.lines_with("evidence: ")
+    );
 }
 
 #[tokio::test]
