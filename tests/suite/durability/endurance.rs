@@ -52,7 +52,7 @@ fn config(endpoint: &str, probed: SocketAddr, targets: usize, version: usize) ->
     let mut text = format!(
         "location = \"long\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\nendpoint_url = \"{endpoint}\"\n\
-         [defaults]\ninterval = \"{INTERVAL}s\"\ntimeout = \"4s\"\n"
+         [defaults]\ninterval = \"{INTERVAL}s\"\ntimeout = \"60s\"\n"
     );
     for number in 0..targets {
         write!(
