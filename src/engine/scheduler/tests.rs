@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::report::MissedReason;
 
-/// A prober that takes a fixed time and panics for a target named `crash`.
+/// A prober whose probes take a fixed time, and that panics for a target named `crash`.
 #[derive(Clone)]
 struct Slow(Duration);
 
@@ -108,8 +108,8 @@ async fn a_slot_above_the_limit_is_missed_and_its_target_is_probed_later() {
 async fn a_confirming_probe_runs_before_the_next_slot() {
     let mut running = start(&[target("a", 600)], 1, 1).await;
     assert_eq!(running.within(10).await, ["a ok"]);
-    let again = Command::LookAgain(TargetName::new("a"), Duration::from_secs(10));
-    running.commands.send(again).await.unwrap();
+    let confirm = Command::Confirm(TargetName::new("a"), Duration::from_secs(10));
+    running.commands.send(confirm).await.unwrap();
     assert_eq!(running.within(12).await, ["a ok"]);
 }
 

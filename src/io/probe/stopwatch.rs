@@ -18,12 +18,12 @@ pub struct Stopwatch {
     state: Mutex<State>,
 }
 
-/// The TLS handshake of the current hop, unparsed.
+/// The facts of the TLS handshake of the current hop, not parsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
     /// The presented certificate chain in DER, leaf first.
     pub(super) chain: Vec<Vec<u8>>,
-    /// The protocol version; known once the peer has signed with its key.
+    /// The TLS version. `None` until the server has signed with its key.
     pub(super) version: Option<&'static str>,
     /// When the verified path expires, in seconds since the Unix epoch; `None` if verification
     /// failed.
@@ -66,14 +66,14 @@ struct State {
 }
 
 impl Stopwatch {
-    /// Creates a stopwatch at zero.
+    /// Creates a stopwatch that has not measured any phase.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The current phase and its time so far in this hop; `None` before the request and after its
-    /// end.
+    /// Returns the current phase and its time so far in this hop. Returns `None` before the request
+    /// begins and after it ends.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
         let (phase, since) = self.with(|state| state.running)?;
@@ -89,7 +89,7 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the current phase and starts another at the same instant.
+    /// Ends the current phase and starts `phase` at the same instant.
     pub(super) fn enter(&self, phase: Phase) {
         self.with(|state| {
             let now = Instant::now();
@@ -98,12 +98,13 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the current phase and returns it with its time.
+    /// Ends the current phase and returns the phase with its time. Returns `None` if no phase is
+    /// running.
     pub(super) fn stop(&self) -> Option<(Phase, Duration)> {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// The times of all completed phases.
+    /// Returns the times of all phases that have ended.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }
