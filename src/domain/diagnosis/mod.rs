@@ -9,6 +9,7 @@
 pub mod aws;
 pub mod catalog;
 pub mod condition;
+mod connections;
 pub mod context;
 mod embedded;
 pub mod fact;
