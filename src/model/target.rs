@@ -1,7 +1,7 @@
 //! A target: one endpoint with its settings.
 //!
-//! Plain data that the configuration layer has validated; nothing checks it again. A reload
-//! compares targets to find the changed ones, so every field takes part in equality.
+//! A target is plain data that the configuration layer has validated; nothing checks it again. A
+//! reload compares targets to find the changed ones, so equality includes every field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,14 +23,14 @@ pub use super::target_publish::{
     AlarmSettings, CauseAlarm, CloudWatchMetric, MissingData, TargetCloudWatch,
 };
 
-/// The unique name of a target. Cheap to clone.
+/// The unique name of a target. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetName(Arc<str>);
 
 /// One endpoint to probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// The name, unique among all targets.
+    /// The target's name, unique among all targets.
     pub name: TargetName,
     /// The URL to probe: `http` or `https`, with a host.
     pub url: Url,
@@ -38,7 +38,7 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// Time between two probes; at least 100 ms.
     pub interval: Duration,
-    /// Deadline of a probe, including all phases and redirect hops.
+    /// Time limit of a probe, including all phases and redirect hops.
     pub timeout: Duration,
     /// Delay of the confirming probe after a first failure; zero disables it.
     pub confirm_after: Duration,
@@ -46,15 +46,15 @@ pub struct Target {
     pub request: RequestSettings,
     /// Trusted roots and the client certificate.
     pub tls: TlsSettings,
-    /// What a healthy response must satisfy.
+    /// The conditions that a healthy response must satisfy.
     pub expect: Expectations,
-    /// How many consecutive results change the health.
+    /// The numbers of consecutive results that change the health.
     pub health: HealthSettings,
-    /// Credentials sent with the request.
+    /// Credentials sent with the request; `None` if it needs none.
     pub auth: Option<Auth>,
     /// The AWS resources behind the endpoint, as declared by the user.
     pub aws: AwsDeclarations,
-    /// The CloudWatch alarm of this target.
+    /// The CloudWatch alarms of this target.
     pub alarm: AlarmSettings,
     /// The CloudWatch metrics of this target.
     pub cloudwatch: TargetCloudWatch,
@@ -68,14 +68,14 @@ pub struct Target {
 /// The request of a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestSettings {
-    /// The HTTP method.
+    /// The HTTP method of the request.
     pub method: String,
-    /// Headers, sent on the first hop and on redirects within the same origin. A redirect to
-    /// another origin gets only those without a secret.
+    /// Request headers, sent on the first hop and on redirects within the same origin. A redirect
+    /// to another origin gets only those without a secret.
     pub headers: Vec<(String, HeaderText)>,
-    /// The body; may be empty.
+    /// The request body; may be empty.
     pub body: Arc<[u8]>,
-    /// Maximum number of redirects to follow; zero: a redirect is the final response.
+    /// Maximum number of redirects to follow. With zero, a redirect is the final response.
     pub max_redirects: u32,
     /// IP versions of the addresses to try.
     pub ip: IpVersion,
@@ -94,8 +94,8 @@ pub struct RequestSettings {
     pub proxy: Option<Url>,
     /// Credentials for the proxy.
     pub proxy_auth: Option<ProxyAuth>,
-    /// Maximum size of the decompressed body that is kept, in bytes. The rest is read and
-    /// counted until the deadline.
+    /// Maximum size of the decompressed body that is kept, in bytes. The rest of the body is read
+    /// and counted until the deadline.
     pub body_limit: usize,
     /// Link-local and metadata addresses that this target is allowed to connect to.
     pub allow_addresses: Vec<IpAddr>,
@@ -160,9 +160,9 @@ pub struct TlsSettings {
 /// A client certificate with its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsIdentity {
-    /// The certificate with its chain, in PEM.
+    /// The client certificate with its chain, in PEM.
     pub chain: Arc<[u8]>,
-    /// The private key, in PEM.
+    /// The client's private key, in PEM.
     pub key: Secret,
 }
 
@@ -180,9 +180,9 @@ pub struct HealthSettings {
 pub enum Auth {
     /// The header `Authorization: Basic`.
     Basic {
-        /// The user's name.
+        /// The user name to send.
         username: String,
-        /// The user's password.
+        /// The password to send.
         password: Secret,
     },
     /// The header `Authorization: Bearer` with this token.
@@ -191,19 +191,19 @@ pub enum Auth {
     SigV4 {
         /// Signing name of the service, such as `execute-api` or `lambda`.
         service: String,
-        /// Region of the service.
+        /// AWS region of the service.
         region: String,
     },
 }
 
 impl TargetName {
-    /// Wraps a validated name.
+    /// Creates a target name from a validated text.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(name.into())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -223,7 +223,7 @@ impl std::borrow::Borrow<str> for TargetName {
 }
 
 impl HeaderText {
-    /// The header value to send, in plain text.
+    /// Returns the header value in plain text, for the code that sends it.
     #[must_use]
     pub fn expose(&self) -> &str {
         match self {
@@ -234,8 +234,8 @@ impl HeaderText {
 }
 
 impl Target {
-    /// A target with the defaults of the configuration reference. The command line uses it to
-    /// probe a bare URL.
+    /// Creates a target with the defaults of the configuration reference. The command line uses
+    /// such a target to probe a bare URL.
     #[must_use]
     pub fn with_defaults(name: &str, url: Url) -> Self {
         Self {
@@ -243,7 +243,7 @@ impl Target {
             url,
             labels: BTreeMap::new(),
             interval: Duration::from_secs(60),
-            // API Gateway times out after 30 s; a longer timeout shows its response.
+            // API Gateway times out after 30 s. A longer timeout receives the gateway's response.
             timeout: Duration::from_secs(35),
             confirm_after: Duration::from_secs(10),
             request: RequestSettings::default(),
@@ -266,9 +266,9 @@ impl Target {
         }
     }
 
-    /// A hash of all settings that the response time depends on. A baseline is valid only for
-    /// the fingerprint it was learned with. The value is stable across restarts of one release;
-    /// another release may change it.
+    /// Returns a hash of all settings that the response time depends on. A baseline is valid only
+    /// for the fingerprint with which it was learned. The hash is stable across restarts of one
+    /// release, but another release may change it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;
@@ -311,7 +311,7 @@ impl Default for RequestSettings {
     }
 }
 
-/// A URL without user information, query and fragment, which may contain secrets.
+/// Returns a URL without user information, query and fragment, which may contain secrets.
 #[must_use]
 pub fn redacted_url(mut url: Url) -> Url {
     // Both calls fail only for URLs without a host, which have no user information.
@@ -322,7 +322,7 @@ pub fn redacted_url(mut url: Url) -> Url {
     url
 }
 
-/// A redacted URL for display. A removed query is shown as `?…`.
+/// Returns the redacted URL for display. A removed query is shown as `?…`.
 #[must_use]
 pub fn shown_url(url: &Url) -> String {
     let query = url.query().map_or("", |_| "?…");

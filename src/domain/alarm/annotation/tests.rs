@@ -5,7 +5,7 @@ use crate::domain::alarm::desired;
 use crate::domain::alarm::plan::tests::settings;
 use crate::domain::diagnosis::Candidate;
 use crate::domain::layers::{LayerResult, LayerState};
-use crate::domain::shard::holders;
+use crate::domain::shard::assigned_shards;
 use crate::model::cause::{CauseId, Owner};
 use crate::model::settings::Settings;
 
@@ -136,7 +136,7 @@ fn on_shards_each_alarm_names_its_daemon() {
     assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
     settings.shards.total = 4;
-    let holder = holders(&settings.shards, &settings.targets[0].name)[0];
+    let holder = assigned_shards(&settings.shards, &settings.targets[0].name)[0];
     assert_eq!(holder, 2);
     let shared = texts(&settings);
     assert_eq!(shared.len(), 5, "four heartbeats and a target");

@@ -1,4 +1,4 @@
-//! Reads `[target.expect]`: what a healthy response looks like.
+//! Reads `[target.expect]`: the conditions that a healthy response meets.
 
 use crate::io::config::habits;
 use crate::io::config::schema;
@@ -9,7 +9,8 @@ use crate::io::config::value::text::check_header_name;
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::{BodyMatch, Expectations};
 
-/// Maximum of `certificate_days`: ten years, in days. No authority issues certificates for longer.
+/// Maximum value of `certificate_days`: ten years in days. Public authorities issue certificates
+/// only for shorter times.
 const MAX_CERTIFICATE_DAYS: u32 = 3650;
 
 /// Reads the `expect` table of a target or of the defaults.
@@ -73,7 +74,7 @@ fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
     if !schema::BODY.iter().any(has_test) && !has_unknown_key {
         value
             .place
-            .error("tests nothing; add contains, not_contains, regex, not_regex or json");
+            .error("has no condition; add contains, not_contains, regex, not_regex or json");
     }
     Some(tests)
 }

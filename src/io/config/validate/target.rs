@@ -1,6 +1,7 @@
-//! Reads a `[[target]]`: its labels, times and thresholds, and its tables.
+//! Reads a `[[target]]`: the labels, times, thresholds and subtables of a target.
 //!
-//! Starts from `Target::with_defaults`. Also checks the rules that compare two times.
+//! `Target::with_defaults` provides the values of absent keys. This module also checks the rules
+//! that compare two times.
 
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
 
-/// Maximum number of consecutive failures or successes that change the health of a target. More
-/// would hide an outage.
+/// Maximum number of consecutive failures or successes that change the health of a target. A higher
+/// threshold would hide an outage.
 const MAX_THRESHOLD: u32 = 100;
 
-/// The time that a probe needs in addition to the gateway's own timeout: for DNS, connection, TLS,
-/// and the transfer of the response.
+/// The time that a suggested probe timeout adds to the integration timeout of the gateway, for DNS,
+/// connection, TLS and the transfer of the response.
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// Reads the tables of a `[[target]]` with this name and URL.
