@@ -17,6 +17,8 @@ mod cloudwatch_faults;
 #[cfg(test)]
 mod cloudwatch_replicas;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod daemon;

@@ -18,8 +18,15 @@ pub struct GoodAnswers {
     pub known: BTreeMap<Property, KnownValues>,
     /// The sizes of the bodies.
     pub sizes: Option<BodySizes>,
-    /// When the first probe failed since the last good answer.
-    first_failure: Option<Timestamp>,
+    /// The first failed probe since the last good answer.
+    first_failure: Option<FirstFailure>,
+}
+
+/// The first failed probe after a good answer.
+#[derive(Clone, Debug, PartialEq)]
+struct FirstFailure {
+    began: Timestamp,
+    values: Vec<(Property, String)>,
 }
 
 /// The latest values of one property.
@@ -90,20 +97,19 @@ impl GoodAnswers {
 
     /// Records a failed probe.
     pub(super) fn observe_failure(&mut self, observation: &Observation) {
-        self.first_failure.get_or_insert(observation.started);
+        if self.first_failure.is_none() {
+            self.first_failure = Some(FirstFailure {
+                began: observation.started,
+                values: self.values(observation),
+            });
+        }
     }
 
     /// Compares a failed probe with the good answers before it.
     pub(super) fn compare(&self, observation: &Observation) -> Vec<(Property, Comparison)> {
         let mut compared = Vec::new();
-        let addresses = self.known.get(&Property::Address);
-        let is_known = |address: &str| {
-            let mut known = addresses.iter().flat_map(|known| &known.values);
-            known.any(|one| one.value == address)
-        };
-        for (property, value) in values(observation, is_known) {
-            let known = self.known.get(&property);
-            let comparison = known.and_then(|known| self.judge(known, value, observation));
+        for (property, value) in self.values(observation) {
+            let comparison = self.judge(property, value, observation);
             compared.extend(comparison.map(|comparison| (property, comparison)));
         }
         let size = self.compare_size(observation);
@@ -111,24 +117,37 @@ impl GoodAnswers {
         compared
     }
 
+    /// The values of a failed probe. Of several attempted addresses, a known one counts.
+    fn values(&self, observation: &Observation) -> Vec<(Property, String)> {
+        let addresses = self.known.get(&Property::Address);
+        let is_known = |address: &str| {
+            let mut known = addresses.iter().flat_map(|known| &known.values);
+            known.any(|one| one.value == address)
+        };
+        values(observation, is_known)
+    }
+
     fn judge(
         &self,
-        known: &KnownValues,
+        property: Property,
         value: String,
         observation: &Observation,
     ) -> Option<Comparison> {
-        let first_failure = self.first_failure.unwrap_or(observation.started);
+        let known = self.known.get(&property)?;
+        let first = self.first_failure.as_ref();
+        let first_failure = first.map_or(observation.started, |first| first.began);
         let unstable = |at| first_failure.duration_since(at) < UNSTABLE;
         if known.overflowed.is_some_and(unstable) {
             return None;
         }
         let newest = known.values.iter().max_by_key(|one| one.last)?;
         let Some(current) = known.values.iter().find(|one| one.value == value) else {
-            let is_first = self.first_failure.is_none();
+            let is_same = |one: &(Property, String)| one.0 == property && one.1 == value;
+            let from_first = first.is_none_or(|first| first.values.iter().any(is_same));
             return Some(Comparison::Changed {
                 was: newest.value.clone(),
                 now: value,
-                seconds_before: is_first.then_some(0.0),
+                seconds_before: from_first.then_some(0.0),
             });
         };
         let before = first_failure.duration_since(current.first);

@@ -71,8 +71,17 @@ fn a_value_that_no_good_answer_had_is_a_change_with_the_first_failure() {
     check(&[(1, 0), (1, 60)], None, (2, 120), Some(&expected));
     check(&[(1, 0)], None, (1, 60), Some(&Comparison::Same));
     check(&[], None, (1, 60), None);
+    check(
+        &[(1, 0)],
+        Some(60),
+        (2, 120),
+        Some(&changed("192.0.2.1", "192.0.2.2", Some(0.0))),
+    );
+    let mut good = good(&[(1, 0)]);
+    good.observe_failure(&answer(1, 60));
+    let compared = good.compare(&answer(2, 120));
     let after = changed("192.0.2.1", "192.0.2.2", None);
-    check(&[(1, 0)], Some(60), (2, 120), Some(&after));
+    assert_eq!(of(&compared, Property::Address), Some(&after));
 }
 
 #[test]
