@@ -1,8 +1,9 @@
 //! The bottom layer: plain data types that every other layer uses.
 //!
-//! Imports nothing from this crate, performs no I/O and reads no clock.
+//! This layer imports no other layer, performs no I/O and reads no clock.
 
 pub mod cause;
+mod connection;
 pub mod hash;
 pub mod host_port;
 pub mod observation;

@@ -12,13 +12,14 @@ use crate::domain::expectation;
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
-/// Maximum length of a header or body fact in characters; rules test short values.
+/// Maximum length of a header or body fact in characters. Rules test only short values, so longer
+/// ones are truncated.
 const MAX_TEXT: usize = 256;
 
-/// Maximum number of header facts, for responses with an excessive number of headers.
+/// Maximum number of header facts per response; further headers are ignored.
 const MAX_HEADERS: usize = 64;
 
-/// Headers that contain secrets and never become facts.
+/// Headers that may contain secrets; they never become facts.
 const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
 
 impl Facts {
@@ -103,24 +104,11 @@ impl Facts {
                 self.set_number(&format!("phase.{}", phase.as_str()), time.as_secs_f64());
             }
         }
-        // Zero means that a transcript contains no time: unknown, not instantaneous.
+        // A duration of zero means that a transcript contains no time.
         if !observation.duration.is_zero() {
             self.set_number("duration", observation.duration.as_secs_f64());
         }
         self.set_number("redirects", f64::from(observation.redirects));
-    }
-
-    fn add_connections(&mut self, observation: &Observation) {
-        if observation.replaced_connections > 0 {
-            let count = f64::from(observation.replaced_connections);
-            self.set_number("replaced_connections", count);
-        }
-        let dead = observation.dead_addresses.iter();
-        let dead = dead.map(|dead| format!("{} ({})", dead.address, dead.reason));
-        let dead: Vec<_> = dead.collect();
-        if !dead.is_empty() {
-            self.set_text("dead_addresses", &truncated(&dead.join(", ")));
-        }
     }
 
     fn add_response(&mut self, response: &Response, door: FrontDoor) {

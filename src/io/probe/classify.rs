@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 
 use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
@@ -76,7 +76,7 @@ pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fa
             }
             error => tls_fault(error, requested),
         };
-        return fault(Phase::Tls, kind, error.to_string());
+        return fault(Phase::Tls, kind, tls_message(error));
     }
     let kind = match io_fault(error, Phase::Tls) {
         Some(FaultKind::ConnectionClosed) | None => FaultKind::TlsHandshake,
@@ -92,7 +92,7 @@ pub(super) fn exchange(error: &hyper::Error, phase: Phase, received: &Received) 
     // so the alert can arrive in the processing phase.
     if let Some(error) = &received.tls_error {
         let kind = tls_fault(error, received.client_certificate_requested);
-        return fault(Phase::Tls, kind, error.to_string());
+        return fault(Phase::Tls, kind, tls_message(error));
     }
     let chain = chain(error);
     let found = chain.iter().rev().find_map(|link| fault_kind(*link, phase));
@@ -197,6 +197,16 @@ fn tls_fault(error: &rustls::Error, requested: bool) -> FaultKind {
     }
 }
 
+/// The message of a TLS error. The library shows errors of the verification only by their names.
+fn tls_message(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
+            format!("invalid peer certificate: {cause}")
+        }
+        error => error.to_string(),
+    }
+}
+
 fn certificate_fault(problem: &CertificateError) -> FaultKind {
     match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -285,5 +295,88 @@ fn hyper_fault(error: &hyper::Error, phase: Phase) -> Option<FaultKind> {
         Phase::Transfer if cut || error.is_closed() => Some(FaultKind::Truncated),
         _ if cut || error.is_closed() || error.is_canceled() => Some(FaultKind::ConnectionClosed),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_are_told_apart() {
+        for (code, kind) in [
+            (24, FaultKind::Local),
+            (23, FaultKind::Local),
+            (12, FaultKind::Local),
+            (105, FaultKind::Local),
+            (99, FaultKind::Local),
+            (113, FaultKind::Unreachable),
+            (101, FaultKind::Unreachable),
+            (111, FaultKind::ConnectionRefused),
+            (110, FaultKind::Timeout),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(connect(&error, false).kind, kind, "{error}");
+            let proxied = connect(&error, true).kind;
+            assert_eq!(
+                proxied == FaultKind::Local,
+                kind == FaultKind::Local,
+                "{error}"
+            );
+            assert!(
+                matches!(proxied, FaultKind::Local | FaultKind::Proxy),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_fault_of_an_early_end_depends_on_the_phase() {
+        let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+        for (phase, kind) in [
+            (Phase::Processing, FaultKind::ConnectionClosed),
+            (Phase::Transfer, FaultKind::Truncated),
+        ] {
+            assert_eq!(io_fault(&error, phase), Some(kind));
+        }
+        let seen = Handshake::default();
+        assert_eq!(handshake(&error, &seen, b"").kind, FaultKind::TlsHandshake);
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let error = io::Error::new(io::ErrorKind::InvalidData, expired);
+        let seen = Handshake::default();
+        let fault = handshake(&error, &seen, &[0x16, 3, 3]);
+        assert_eq!(fault.kind, FaultKind::CertificateExpired);
+    }
+
+    #[test]
+    fn an_alert_about_a_certificate_is_about_the_one_that_was_requested() {
+        use AlertDescription as A;
+        for (alert, requested, kind) in [
+            (
+                A::HandshakeFailure,
+                true,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (
+                A::BadCertificate,
+                true,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (A::UnknownCA, true, FaultKind::ClientCertificateRequired),
+            (
+                A::CertificateRequired,
+                false,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (A::BadCertificate, false, FaultKind::TlsHandshake),
+            (A::InternalError, true, FaultKind::TlsHandshake),
+            (A::ProtocolVersion, true, FaultKind::TlsVersion),
+        ] {
+            assert_eq!(alert_fault(alert, requested), kind, "{alert:?} {requested}");
+        }
     }
 }

@@ -40,8 +40,8 @@ pub(super) async fn send(
         watch.enter(Phase::Processing);
         match send_on(client, connection, request).await {
             Err(Failed { fault, is_lost }) if !is_lost => return Err(fault),
-            Ok(answer) => return Ok(answer),
-            Err(_) => {
+            Ok(answer) if !is_idle_timeout(&answer.response) => return Ok(answer),
+            _ => {
                 *replaced += 1;
                 watch.begin_connection();
             }
@@ -50,6 +50,14 @@ pub(super) async fn send(
     let connection = client.connect(&request.url, resolvers, watch).await?;
     let sent = send_on(client, connection, request).await;
     sent.map_err(|failed| failed.fault)
+}
+
+/// Whether a response on a reused connection is the server's message that the connection was idle
+/// for too long, which some servers send before they close it.
+fn is_idle_timeout(response: &http::Response<Incoming>) -> bool {
+    let connection = response.headers().get(http::header::CONNECTION);
+    let closes = connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    response.status() == http::StatusCode::REQUEST_TIMEOUT && closes
 }
 
 /// A request without a response.

@@ -1,6 +1,6 @@
 //! Runs the hops of one probe: sends the request, reads the response, follows redirects.
 //!
-//! Results are written to the observation as they arrive, so that a timeout loses nothing.
+//! Results are written to the observation as they arrive, so that they are kept after a timeout.
 
 use std::sync::Arc;
 
@@ -24,20 +24,22 @@ use crate::model::observation::{
 };
 use crate::model::target::{Target, shown_url};
 
-/// Minimum of the read limit in decompressed bytes. It is large enough to time a transfer, and
-/// small enough to make a decompression bomb harmless.
+/// Minimum value of the read limit: the number of bytes of a decompressed body after which a probe
+/// stops reading. It is large enough to time a transfer, and small enough to make a decompression
+/// bomb harmless.
 const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
-/// Minimum ratio of the read limit to the maximum number of body bytes kept.
+/// Ratio of the read limit to `body_limit`, the number of body bytes to keep. Does not apply below
+/// [`MIN_READ_LIMIT`].
 const READ_LIMIT_FACTOR: u64 = 16;
 /// Maximum number of response headers that are kept, which bounds memory.
 const MAX_KEPT_HEADERS: usize = 200;
 
 /// Runs one probe, hop by hop.
 ///
-/// `seen` collects the observation and `sent` the secrets that were sent.
+/// Writes the results to `seen` and the secrets that were sent to `sent`.
 ///
 /// # Errors
-/// The fault that ended the probe; `seen` then holds everything observed before it.
+/// Returns the fault that ended the probe; `seen` contains the results before the fault.
 pub(super) async fn run(
     shared: &Shared,
     client: Result<Arc<Client>, String>,
@@ -67,7 +69,7 @@ pub(super) async fn run(
         if client.plain_proxy(&hop.url).is_some() {
             proxy_answer::check(target, seen.response.as_ref())?;
         }
-        let Some(next) = next_hop(target, &hop, status, location, seen)? else {
+        let Some(next) = next_hop(target, &hop, status, location.as_deref(), seen)? else {
             return Ok(());
         };
         if let Some(tls) = seen.tls.take() {
@@ -85,7 +87,7 @@ fn next_hop(
     target: &Target,
     hop: &Hop,
     status: StatusCode,
-    location: Option<String>,
+    location: Option<&str>,
     seen: &Observation,
 ) -> Result<Option<Hop>, Fault> {
     let limit = target.request.max_redirects;
@@ -97,10 +99,12 @@ fn next_hop(
         return Ok(None);
     }
     if seen.redirects >= limit {
-        let detail = format!("more than {limit} redirects");
+        let detail = format!(
+            "more than {limit} redirects; correct the endpoint or raise `request.max_redirects`"
+        );
         return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
     }
-    redirect::next_hop(hop, status, location.as_deref())
+    redirect::next_hop(hop, status, location)
         .map(Some)
         .map_err(|error| fault(Phase::Transfer, FaultKind::BadRedirect, error.to_string()))
 }
@@ -219,7 +223,7 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// Converts the headers to text. Names are already lowercase; invalid UTF-8 is replaced.
+/// Converts the headers to text. The names are already lowercase. Replaces invalid UTF-8.
 fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

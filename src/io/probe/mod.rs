@@ -1,11 +1,10 @@
-//! Probes one target: from its URL to an [`Observation`].
+//! Probes a target: sends its request and returns an [`Observation`], which also contains errors.
 //!
-//! Reading order: `http` (the hops of a probe), `exchange` (one request), `connection` (opens and
-//! keeps connections), `stopwatch` (time per phase), `request`, `redirect`, `cookies`, `auth`,
-//! `coding` (decodes bodies), `proxy_answer`, `redact` (removes echoed credentials), `classify`
-//! (fault kinds), `control_request` and `follow_up` (requests beside the probes). A probe always
-//! returns an observation; errors are part of it. `domain`
-//! decides whether a response meets the expectations.
+//! `http` runs the hops of a probe, `request` and `auth` build the request of a hop, `exchange`
+//! sends it, `connection` opens and keeps connections, `stopwatch` measures the phases, `redirect`
+//! plans the next hop, `cookies` keeps cookies for it, `coding` decodes bodies, `proxy_answer`
+//! recognizes responses of a proxy, `redact` removes echoed credentials, `classify` determines the
+//! kind of a fault, and `control_request` and `follow_up` send requests that are no probes. `domain` decides whether a response meets the expectations.
 
 mod auth;
 pub mod certificate;
@@ -47,13 +46,13 @@ const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
 /// Maximum number of addresses that a message names.
 const MAX_NAMED_ADDRESSES: usize = 4;
 
-/// Probes targets. Cheap to clone; clones share their HTTP clients.
+/// Probes targets. A clone is cheap and shares the HTTP clients.
 #[derive(Clone)]
 pub struct Prober {
     shared: Arc<Shared>,
 }
 
-/// The error that the system's resolver configuration is unusable.
+/// The error about a resolver that cannot be created from the system's configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's resolver configuration cannot be used: {0}; set `resolver.servers`")]
 pub struct ProberError(String);
@@ -68,7 +67,7 @@ impl Prober {
     /// Creates a prober that signs requests with the AWS SDK's default credential chain.
     ///
     /// # Errors
-    /// No servers are configured and the system's resolver configuration is unusable.
+    /// Returns an error if the DNS resolver cannot be created.
     pub fn new(settings: &ResolverSettings) -> Result<Self, ProberError> {
         Self::assemble(settings, Credentials::default())
     }
@@ -76,7 +75,7 @@ impl Prober {
     /// Creates a prober that signs requests with credentials from `provider`.
     ///
     /// # Errors
-    /// No servers are configured and the system's resolver configuration is unusable.
+    /// Returns an error if the DNS resolver cannot be created.
     pub fn with_credentials(
         settings: &ResolverSettings,
         provider: SharedCredentialsProvider,
@@ -92,13 +91,13 @@ impl Prober {
     /// Probes a target once, within its timeout. The caller can read the current phase from
     /// `watch`.
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
-        // This happens before the clock starts: building a new client reads the platform's root
-        // certificates, which must not count as time of the endpoint.
+        // Get the client before the time measurement starts: building a client reads the root
+        // certificates of the platform, which is not time of the endpoint.
         let client = self.shared.clients.get(target);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
-        // The future is boxed, because a daemon holds thousands of them at once, most of them idle.
+        // The future is boxed to keep the tasks small: a daemon has thousands of them.
         let run = Box::pin(http::run(
             &self.shared,
             client,

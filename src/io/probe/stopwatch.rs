@@ -18,12 +18,12 @@ pub struct Stopwatch {
     state: Mutex<State>,
 }
 
-/// The TLS handshake of the current hop, unparsed.
+/// The facts of the TLS handshake of the current hop, not parsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
     /// The presented certificate chain in DER, leaf first.
     pub(super) chain: Vec<Vec<u8>>,
-    /// The protocol version; known once the peer has signed with its key.
+    /// The TLS version. `None` until the server has signed with its key.
     pub(super) version: Option<&'static str>,
     /// When the verified path expires, in seconds since the Unix epoch; `None` if verification
     /// failed.
@@ -66,14 +66,14 @@ struct State {
 }
 
 impl Stopwatch {
-    /// Creates a stopwatch at zero.
+    /// Creates a stopwatch that has not measured any phase.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The current phase and its time so far in this hop; `None` before the request and after its
-    /// end.
+    /// Returns the current phase and its time so far in this hop. Returns `None` before the request
+    /// begins and after it ends.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
         let (phase, since) = self.with(|state| state.running)?;
@@ -89,7 +89,7 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the current phase and starts another at the same instant.
+    /// Ends the current phase and starts `phase` at the same instant.
     pub(super) fn enter(&self, phase: Phase) {
         self.with(|state| {
             let now = Instant::now();
@@ -98,12 +98,13 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the current phase and returns it with its time.
+    /// Ends the current phase and returns the phase with its time. Returns `None` if no phase is
+    /// running.
     pub(super) fn stop(&self) -> Option<(Phase, Duration)> {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// The times of all completed phases.
+    /// Returns the times of all phases that have ended.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }
@@ -156,17 +157,34 @@ impl Stopwatch {
         });
     }
 
-    /// Records that an address answered. All other pending attempts are given up.
+    /// Records that an address answered. All other pending attempts are given up; those that began
+    /// later had less time to answer, so nothing is known about their addresses.
     pub(super) fn win_attempt(&self, address: SocketAddr) {
         self.with(|state| {
             state.remote = Some(address);
-            for attempt in state.pending() {
-                attempt.state = if attempt.address == address {
-                    AttemptState::Connected
-                } else {
-                    AttemptState::Overtaken(attempt.began.elapsed())
-                };
-            }
+            let mut has_won = false;
+            state.attempts.retain_mut(|attempt| {
+                if attempt.state != AttemptState::Pending {
+                    return true;
+                }
+                if attempt.address == address {
+                    attempt.state = AttemptState::Connected;
+                    has_won = true;
+                } else if !has_won {
+                    attempt.state = AttemptState::Overtaken(attempt.began.elapsed());
+                }
+                attempt.state != AttemptState::Pending
+            });
+        });
+    }
+
+    /// Forgets a pending attempt that says nothing about its address.
+    pub(super) fn forget_attempt(&self, address: SocketAddr) {
+        self.with(|state| {
+            let is_it = |attempt: &Attempt| {
+                attempt.address == address && attempt.state == AttemptState::Pending
+            };
+            state.attempts.retain(|attempt| !is_it(attempt));
         });
     }
 
@@ -220,11 +238,12 @@ mod tests {
     async fn an_attempt_that_another_one_overtakes_keeps_its_time() {
         let stopwatch = Stopwatch::new();
         let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        for port in 1..=3 {
+        for port in 1..=5 {
             stopwatch.begin_attempt(address(port));
             tokio::time::advance(Duration::from_millis(100)).await;
         }
         stopwatch.fail_attempt(address(2), "refused");
+        stopwatch.forget_attempt(address(5));
         stopwatch.win_attempt(address(3));
         let states: Vec<_> = stopwatch
             .attempts()
@@ -234,7 +253,7 @@ mod tests {
         assert_eq!(
             states,
             [
-                AttemptState::Overtaken(Duration::from_millis(300)),
+                AttemptState::Overtaken(Duration::from_millis(500)),
                 AttemptState::Failed("refused".to_owned()),
                 AttemptState::Connected,
             ]

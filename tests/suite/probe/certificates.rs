@@ -32,7 +32,7 @@ fn root(name: &str, years: (i32, i32)) -> Ca {
 /// A server whose certificate `issuer` has signed, followed by further certificates.
 async fn serve_chain(
     issuer: &Ca,
-    params: CertificateParams,
+    params: &CertificateParams,
     further: Vec<CertificateDer<'static>>,
 ) -> TlsServer {
     let mut config = configuration(issuer, params, further);
@@ -43,7 +43,7 @@ async fn serve_chain(
 /// The configuration of a server without HTTP/2.
 fn configuration(
     issuer: &Ca,
-    params: CertificateParams,
+    params: &CertificateParams,
     further: Vec<CertificateDer<'static>>,
 ) -> rustls::ServerConfig {
     let key = KeyPair::generate().unwrap();
@@ -86,7 +86,7 @@ async fn an_expired_cross_signature_of_a_trusted_root_is_not_judged() {
     let cross = authority("trusted root", (2010, 2021))
         .signed_by(trusted.key(), &old)
         .unwrap();
-    let server = serve_chain(&trusted, valid(), vec![cross.der().clone()]).await;
+    let server = serve_chain(&trusted, &valid(), vec![cross.der().clone()]).await;
     check_years(&trusting(&server, &trusted), 2100, 2021).await;
 }
 
@@ -96,7 +96,7 @@ async fn a_certificate_that_belongs_to_no_path_is_not_judged() {
         root("trusted root", (2010, 2110)),
         root("other", (2000, 2005)),
     );
-    let server = serve_chain(&trusted, valid(), vec![other.der().clone()]).await;
+    let server = serve_chain(&trusted, &valid(), vec![other.der().clone()]).await;
     check_years(&trusting(&server, &trusted), 2100, 2005).await;
 }
 
@@ -108,10 +108,10 @@ async fn an_intermediate_or_root_that_expires_first_limits_the_path() {
         CertifiedIssuer::signed_by(authority("intermediate", years), key, &trusted).unwrap()
     };
     let short: Ca = intermediate((2010, 2050));
-    let server = serve_chain(&short, valid(), vec![short.der().clone()]).await;
+    let server = serve_chain(&short, &valid(), vec![short.der().clone()]).await;
     check_years(&trusting(&server, &trusted), 2050, 2050).await;
     let brief = root("brief root", (2010, 2060));
-    let server = serve_chain(&brief, valid(), Vec::new()).await;
+    let server = serve_chain(&brief, &valid(), Vec::new()).await;
     check_years(&trusting(&server, &brief), 2060, 2100).await;
 }
 
@@ -134,7 +134,7 @@ async fn of_several_paths_the_one_that_is_valid_longest_counts() {
     )
     .unwrap();
     for further in [vec![short.clone(), long.clone()], vec![long, short]] {
-        let server = serve_chain(&issuer, valid(), further).await;
+        let server = serve_chain(&issuer, &valid(), further).await;
         check_years(&trusting(&server, &trusted), 2090, 2040).await;
     }
 }
@@ -145,9 +145,53 @@ async fn an_expired_intermediate_without_another_path_is_an_expired_certificate(
     let key = KeyPair::generate().unwrap();
     let expired: Ca =
         CertifiedIssuer::signed_by(authority("intermediate", (2010, 2020)), key, &trusted).unwrap();
-    let server = serve_chain(&expired, valid(), vec![expired.der().clone()]).await;
+    let server = serve_chain(&expired, &valid(), vec![expired.der().clone()]).await;
     let fault = (FaultKind::CertificateExpired, Phase::Tls);
     check(&probe(&trusting(&server, &trusted)).await, Some(fault));
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_configured_is_trusted_while_it_is_valid() {
+    use FaultKind::{CertificateExpired, CertificateNameMismatch, CertificateNotYetValid};
+    for (name, years, fault) in [
+        ("127.0.0.1", (2020, 2100), None),
+        (
+            "127.0.0.1",
+            (2010, 2020),
+            Some((CertificateExpired, Phase::Tls)),
+        ),
+        (
+            "127.0.0.1",
+            (2090, 2100),
+            Some((CertificateNotYetValid, Phase::Tls)),
+        ),
+        (
+            "other.test",
+            (2020, 2100),
+            Some((CertificateNameMismatch, Phase::Tls)),
+        ),
+    ] {
+        for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+            let mut params = leaf(name, years);
+            params.is_ca = is_ca;
+            let key = KeyPair::generate().unwrap();
+            let certificate = params.self_signed(&key).unwrap();
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+            let provider = rustls::crypto::aws_lc_rs::default_provider();
+            let mut config = rustls::ServerConfig::builder_with_provider(provider.into())
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.der().clone()], key)
+                .unwrap();
+            config.alpn_protocols = vec![b"h2".to_vec()];
+            let server = serve_with(config, http2).await;
+            let mut target = trusting(&server, &ca());
+            assert!(probe(&target).await.fault.is_some(), "not configured");
+            target.tls.ca = Some(certificate.pem().into_bytes().into());
+            check(&probe(&target).await, fault);
+        }
+    }
 }
 
 #[tokio::test]
@@ -155,19 +199,23 @@ async fn the_certificate_of_every_hop_is_judged_with_its_host() {
     let ca = ca();
     let last = serve(Some(&ca), valid(), None, http2).await;
     let location = format!("https://{}/", last.address);
-    // Within two weeks of its end, whatever the date.
+    // Five and a half days before its end, whatever the date.
     let mut params = leaf("localhost", (2020, 2100));
     params.not_after =
-        (std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 86_400)).into();
-    let first = serve_with(configuration(&ca, params, Vec::new()), move |mut stream| {
-        let location = location.clone();
-        async move {
-            read_request(&mut stream).await;
-            let head =
-                format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-            let _ = stream.write_all(head.as_bytes()).await;
-        }
-    })
+        (std::time::SystemTime::now() + std::time::Duration::from_secs(11 * 43_200)).into();
+    let first = serve_with(
+        configuration(&ca, &params, Vec::new()),
+        move |mut stream| {
+            let location = location.clone();
+            async move {
+                read_request(&mut stream).await;
+                let head = format!(
+                    "HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
+                );
+                let _ = stream.write_all(head.as_bytes()).await;
+            }
+        },
+    )
     .await;
     let mut target = trusting(&first, &ca);
     target.url = format!("https://localhost:{}/", first.address.port())
@@ -181,7 +229,7 @@ async fn the_certificate_of_every_hop_is_judged_with_its_host() {
     let details: Vec<_> = unmet.iter().map(|unmet| unmet.detail.as_str()).collect();
     assert_eq!(
         details,
-        ["the certificate chain of `localhost` expires in 4 days, less than 14 days"]
+        ["the certificate chain of `localhost` expires in 5 days, less than 14 days"]
     );
     // The metrics describe the last hop, as in blackbox_exporter.
     assert_eq!(year_of(seen.earliest_expiry().unwrap()), 2100);

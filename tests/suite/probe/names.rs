@@ -149,75 +149,61 @@ async fn a_name_with_unusual_characters_is_resolved() {
     }
 }
 
-#[tokio::test]
-async fn each_failure_of_name_resolution_has_its_own_name() {
+/// Zones, the IP versions to resolve with, and the expected fault with a part of its message.
+fn failing_zones() -> Vec<(Zone, IpVersion, FaultKind, &'static str)> {
     use FaultKind::{NameNotFound, NoAddress, ResolverFailure};
-    let local = Ipv4Addr::LOCALHOST.octets();
-    let table: Vec<(Zone, IpVersion, FaultKind, &str)> = vec![
-        (
-            Zone::default(),
-            IpVersion::Any,
-            NameNotFound,
-            "`name.test` does not exist",
-        ),
-        (
-            Zone::default().with("name.test", 16, b"\x01x"),
-            IpVersion::Any,
+    let zone = Zone::default;
+    let case = |zone, kind, text| (zone, IpVersion::Any, kind, text);
+    // A TXT record: the name exists.
+    let exists = |name| zone().with(name, 16, b"\x01x");
+    let only_v4 = zone().with("name.test", A, &Ipv4Addr::LOCALHOST.octets());
+    let alias = |target| zone().alias("name.test", target);
+    vec![
+        case(zone(), NameNotFound, "`name.test` does not exist"),
+        case(
+            exists("name.test"),
             NoAddress,
             "exists, but has no address record",
         ),
-        (
-            Zone::default().with("name.test", A, &local),
-            IpVersion::V6,
-            NoAddress,
-            "of a usable IP version",
-        ),
-        (
-            Zone::default().alias("name.test", "gone.test"),
-            IpVersion::Any,
+        (only_v4, IpVersion::V6, NoAddress, "of a usable IP version"),
+        case(
+            alias("gone.test"),
             NameNotFound,
             "`name.test` is an alias of `gone.test`, which does not exist",
         ),
-        (
-            Zone::default()
-                .alias("name.test", "b.test")
-                .with("b.test", 16, b"\x01x"),
-            IpVersion::Any,
+        case(
+            exists("b.test").alias("name.test", "b.test"),
             NoAddress,
             "has no address record",
         ),
-        (
-            Zone::default().alias("name.test", "name.test"),
-            IpVersion::Any,
+        case(
+            alias("name.test"),
             ResolverFailure,
             "form a loop: name.test → name.test",
         ),
-        (
-            Zone::default()
-                .alias("name.test", "b.test")
-                .alias("b.test", "name.test"),
-            IpVersion::Any,
+        case(
+            alias("b.test").alias("b.test", "name.test"),
             ResolverFailure,
             "form a loop: name.test → b.test → name.test",
         ),
-        (
-            Zone::default()
-                .with("name.test", 16, b"\x01x")
-                .failing("name.test", AAAA, 2),
-            IpVersion::Any,
+        case(
+            exists("name.test").failing("name.test", AAAA, 2),
             ResolverFailure,
             "could not be resolved",
         ),
-        (
-            Zone::default()
+        case(
+            zone()
                 .failing("name.test", A, 5)
                 .failing("name.test", AAAA, 5),
-            IpVersion::Any,
             ResolverFailure,
             "could not be resolved",
         ),
-    ];
-    for (zone, ip, kind, text) in table {
+    ]
+}
+
+#[tokio::test]
+async fn each_failure_of_name_resolution_has_its_own_name() {
+    for (zone, ip, kind, text) in failing_zones() {
         let shown = format!("{zone:?} {ip:?}");
         let seen = probe(zone.serve().await, "http://name.test/", ip).await;
         check(&seen, Some((kind, Phase::Resolve)));

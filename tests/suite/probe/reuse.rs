@@ -134,6 +134,36 @@ async fn a_response_that_has_begun_is_not_requested_again() {
     assert_eq!((seen.replaced_connections, server.seen().len()), (0, 2));
 }
 
+#[tokio::test]
+async fn a_message_that_the_connection_was_idle_is_not_a_response() {
+    const IDLE: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
+                        content-length: 0\r\n\r\n";
+    let server = serve(|mut stream, record| async move {
+        for reply in [OK, IDLE] {
+            let request = read_request(&mut stream).await;
+            record.lock().unwrap().push(request);
+            stream.write_all(reply.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let (mut target, prober) = (reusing(&server), prober());
+    check(&probe(&prober, &target).await, None);
+    let seen = probe(&prober, &target).await;
+    check(&seen, None);
+    assert_eq!(
+        (seen.response.unwrap().status, seen.replaced_connections),
+        (200, 1)
+    );
+    // On a new connection, the endpoint itself has responded so.
+    let always = crate::support::probe::answer(IDLE).await;
+    target.url = always.url("/").parse().unwrap();
+    let seen = probe(&prober, &target).await;
+    assert_eq!(
+        (seen.response.unwrap().status, seen.replaced_connections),
+        (408, 0)
+    );
+}
+
 /// A server that redirects `/` to `/end`, and ends the connection after each redirect.
 async fn redirecting(how: End, announced: bool) -> Server {
     serve(move |mut stream, record| async move {

@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
+use crate::io::probe::classify::is_local;
 use crate::io::probe::stopwatch::Stopwatch;
 
 /// Time after which the next address is tried, unless an attempt fails earlier. RFC 8305,
@@ -44,7 +45,11 @@ pub(super) async fn connect(addresses: &[SocketAddr], watch: &Stopwatch) -> io::
                     return Ok(stream);
                 }
                 Some((address, Err(error))) => {
-                    watch.fail_attempt(address, &error.to_string());
+                    if is_own(&error) {
+                        watch.forget_attempt(address);
+                    } else {
+                        watch.fail_attempt(address, &error.to_string());
+                    }
                     worst = Some(more_telling(worst, error));
                     if waiting.len() > 0 {
                         break;
@@ -74,6 +79,11 @@ fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 
 fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to")
+}
+
+/// Whether an error comes from this host, such as one without an IPv6 route.
+fn is_own(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NetworkUnreachable || is_local(error)
 }
 
 /// Returns the error that says more about the peer: a refusal comes from the peer itself, an

@@ -171,7 +171,7 @@ fn trust(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Trust, Tls
     if let Some(pem) = &settings.ca {
         for root in pem_chain(pem).map_err(TlsSetupError::Ca)? {
             trust
-                .add(&root)
+                .add_configured(root)
                 .map_err(|error| TlsSetupError::Ca(error.to_string()))?;
         }
     }

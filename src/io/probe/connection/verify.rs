@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
+use super::ocsp;
 use crate::io::probe::certificate;
 use crate::io::probe::stopwatch::Stopwatch;
 
@@ -22,6 +23,8 @@ pub(super) struct Trust {
     anchors: Vec<TrustAnchor<'static>>,
     /// The expiry of each anchor in seconds since the Unix epoch, in the order of `anchors`.
     expiries: Vec<i64>,
+    /// Certificates that a server may present as its own.
+    own: Vec<CertificateDer<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -31,6 +34,7 @@ impl Trust {
         Self {
             anchors: Vec::new(),
             expiries: Vec::new(),
+            own: Vec::new(),
             algorithms,
         }
     }
@@ -43,6 +47,20 @@ impl Trust {
         self.anchors
             .push(anchor_from_trusted_cert(root)?.to_owned());
         self.expiries.push(expiry(root));
+        Ok(())
+    }
+
+    /// Trusts a configured certificate, as a root and as a server's own certificate. As in curl, a
+    /// self-signed certificate may be both.
+    ///
+    /// # Errors
+    /// The certificate cannot be parsed.
+    pub(super) fn add_configured(
+        &mut self,
+        certificate: CertificateDer<'static>,
+    ) -> Result<(), webpki::Error> {
+        self.add(&certificate)?;
+        self.own.push(certificate);
         Ok(())
     }
 
@@ -62,6 +80,11 @@ impl Trust {
     ) -> Result<i64, webpki::Error> {
         let certificate = EndEntityCert::try_from(end_entity)?;
         let own_expiry = expiry(end_entity);
+        if self.own.contains(end_entity) {
+            check_validity(end_entity, now)?;
+            certificate.verify_is_valid_for_subject_name(name)?;
+            return Ok(own_expiry);
+        }
         let best: Cell<Option<i64>> = Cell::new(None);
         // A path that outlives the server's own certificate cannot be improved. Any other path is
         // noted and rejected, so that the search goes on.
@@ -109,6 +132,29 @@ fn expiry(der: &CertificateDer<'_>) -> i64 {
     certificate::expiry(der).map_or(i64::MAX, |at| at.as_second())
 }
 
+/// Checks the dates of a certificate that is trusted by itself.
+fn check_validity(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), webpki::Error> {
+    let parsed = certificate::parse(der).ok_or(webpki::Error::BadDer)?;
+    let time = |at: jiff::Timestamp| {
+        let seconds = u64::try_from(at.as_second()).unwrap_or_default();
+        UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+    };
+    let (not_before, not_after) = (time(parsed.not_before), time(parsed.not_after));
+    if now < not_before {
+        return Err(webpki::Error::CertNotValidYet {
+            time: now,
+            not_before,
+        });
+    }
+    if now > not_after {
+        return Err(webpki::Error::CertExpired {
+            time: now,
+            not_after,
+        });
+    }
+    Ok(())
+}
+
 /// A verifier for one connection, which records what it sees.
 #[derive(Debug)]
 pub(super) struct RecordingVerifier {
@@ -122,7 +168,7 @@ impl ServerCertVerifier for RecordingVerifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
+        ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         // The chain is recorded first, so that it is known even if verification fails.
@@ -133,6 +179,9 @@ impl ServerCertVerifier for RecordingVerifier {
             .trust
             .verify(end_entity, intermediates, server_name, now)
             .map_err(tls_error)?;
+        if ocsp::is_revoked(ocsp_response, end_entity) {
+            return Err(tls_error(webpki::Error::CertRevoked));
+        }
         self.watch
             .record_handshake(|seen| seen.path_expiry = Some(expires));
         Ok(ServerCertVerified::assertion())
