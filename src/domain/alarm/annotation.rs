@@ -83,7 +83,7 @@ impl Annotation {
     }
 
     /// Returns the annotation of a failing target's alarm: the probable cause, with its evidence and
-    /// what requests through its layers showed.
+    /// what requests through the target's layers showed.
     #[must_use]
     pub fn failing(
         target: &str,

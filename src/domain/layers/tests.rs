@@ -126,9 +126,12 @@ fn findings(states: &[LayerState]) -> LayerFindings {
     }
 }
 
+/// The states of the layers, and the name of the broken one and whether it is the innermost.
+type Case<'a> = (&'a [LayerState], Option<(&'a str, bool)>);
+
 #[test]
 fn the_outermost_layer_that_fails_while_the_next_one_answers_is_broken() {
-    let cases: &[(&[LayerState], Option<(&str, bool)>)] = &[
+    let cases: &[Case<'_>] = &[
         (&[Failing, Ok, Ok], Some((FRONT, false))),
         (&[Failing, Failing, Ok], Some(("balancer", false))),
         (&[Failing, Failing, Failing], Some(("application", true))),

@@ -123,7 +123,7 @@ const EMISSION_QUEUE: usize = 1024;
 const COMMAND_QUEUE: usize = 4096;
 
 /// Maximum number of control and follow-up requests that run or wait for their delay: a few per
-/// incident, for as many incidents as a person can look at.
+/// incident, for as many incidents as people can handle at the same time.
 const MAX_FOLLOW_UPS: usize = 64;
 
 /// Capacity of the queue of evidence updates for the monitor: one update for each evidence

@@ -61,7 +61,7 @@ impl TargetState {
 
 impl Monitor {
     /// Applies the result of a follow-up request.
-    pub(super) fn followed_up(&mut self, result: FollowUpResult, now: Timestamp) {
+    pub(super) fn followed_up(&mut self, result: &FollowUpResult, now: Timestamp) {
         let (target, observation) = (&result.target, result.observation.as_deref());
         match (result.kind, observation) {
             (FollowUpKind::Control, Some(observation)) => {

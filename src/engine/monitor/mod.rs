@@ -209,7 +209,7 @@ impl Monitor {
                 self.observed(&target, *observation, now);
             }
             Event::Probing(Emission::Missed(missed)) => self.missed(missed),
-            Event::FollowedUp(result) => self.followed_up(result, now),
+            Event::FollowedUp(result) => self.followed_up(&result, now),
             Event::Evidence(update) => self.apply_evidence(&update, now),
             Event::Configure(settings, done) => self.configure(&settings, done, now),
         }

@@ -81,8 +81,8 @@ impl TargetState {
         same
     }
 
-    /// Changes the target's settings. An open incident stays open. Pending evidence requests are
-    /// dropped. The baseline is dropped if settings changed that the response time depends on.
+    /// Changes the target's settings. An open incident stays open. Pending evidence and
+    /// follow-up requests are dropped. The baseline is dropped if settings changed that the response time depends on.
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
         self.target = Arc::clone(target);

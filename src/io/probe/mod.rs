@@ -3,8 +3,9 @@
 //! `http` runs the hops of a probe, `request` and `auth` build the request of a hop, `exchange`
 //! sends it, `connection` opens and keeps connections, `stopwatch` measures the phases, `redirect`
 //! plans the next hop, `cookies` keeps cookies for it, `coding` decodes bodies, `proxy_answer`
-//! recognizes responses of a proxy, `redact` removes echoed credentials, `classify` determines
-//! the kind of a fault, and `control_request` and `follow_up` send requests beside the probes. `domain` decides whether a response meets the expectations.
+//! recognizes responses of a proxy, `redact` removes echoed credentials, `classify` determines the
+//! kind of a fault, and `control_request` and `follow_up` send requests that are no probes.
+//! `domain` decides whether a response meets the expectations.
 
 mod auth;
 pub mod certificate;

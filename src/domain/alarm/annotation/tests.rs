@@ -75,7 +75,7 @@ fn a_long_description_ends_after_a_word_within_the_limit() {
     let whole = annotation.description.trim_end_matches('…');
     assert!(
         step.contains(whole.rsplit(' ').next().unwrap()),
-        "cut inside a word"
+        "the text ends inside a word"
     );
 }
 
@@ -132,12 +132,12 @@ fn on_shards_each_alarm_names_its_daemon() {
     };
     let alone = texts(&settings);
     assert!(alone[0].contains("from Probecause at this location"));
-    assert!(alone[0].contains("No daemon probes its targets"));
+    assert!(alone[0].contains("No daemon probes the targets"));
     assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
     settings.shards.total = 4;
-    let holder = assigned_shards(&settings.shards, &settings.targets[0].name)[0];
-    assert_eq!(holder, 2);
+    let first = assigned_shards(&settings.shards, &settings.targets[0].name)[0];
+    assert_eq!(first, 2);
     let shared = texts(&settings);
     assert_eq!(shared.len(), 5, "four heartbeats and a target");
     assert!(shared[2].contains("from shard 2 of Probecause at this location"));
@@ -147,7 +147,7 @@ fn on_shards_each_alarm_names_its_daemon() {
     assert_eq!(
         texts(&settings)[1],
         shared[4],
-        "daemon and command line agree"
+        "the daemon and the command line write the same text"
     );
 }
 
