@@ -624,6 +624,10 @@ const FILES: &[(&str, &str)] = &[
     ("verify = False\n", "write `verify = false`"),
     ("verify = yes\n", "write `verify = true`"),
     ("token = hunter2\n", "write `token = \"TEXT\"`"),
+    (
+        "proxy = http://a:hunter2@b.example:3128\n",
+        "write `proxy = \"https://HOST/PATH\"`",
+    ),
     ("proxy = null\n", "remove the key \"proxy\""),
     ("status = 2xx\n", "write `status = [\"2xx\"]`"),
     ("status = 200, 201\n", "write `status = [200, 201]`"),
@@ -671,6 +675,10 @@ const FILES: &[(&str, &str)] = &[
         "`verify = false` in [defaults.tls]",
     ),
     ("scrape_configs:\n  - job_name: x\n", "this is YAML"),
+    (
+        "endpoints:\n  - url: https://a:hunter2@b.example/\n    headers: { X-Custom: hunter2 }\n    password: hunter2\n    auth: hunter2\n    body: hunter2\n",
+        "headers = { \"X-Custom\" = \"VALUE\" }",
+    ),
     ("---\nx: [1\n", "this is YAML"),
     ("- name: a\n  url: https://a.example/\n", "this is YAML"),
     (

@@ -35,7 +35,7 @@ pub(super) fn problems(path: &Path, text: &str) -> Option<Vec<Problem>> {
     let mut report = Report {
         path,
         lines: text.lines().collect(),
-        next_line: line - 1,
+        after: (line - 1, 0),
         found: Vec::new(),
     };
     report.walk("", &tree, 0);
@@ -113,8 +113,8 @@ fn first_target(tree: &Json, depth: usize) -> Option<&Json> {
 struct Report<'a> {
     path: &'a Path,
     lines: Vec<&'a str>,
-    /// Index of the line at which the search for the next key starts.
-    next_line: usize,
+    /// The index of a line and the position in it where the search for the next key starts.
+    after: (usize, usize),
     found: Vec<Problem>,
 }
 
@@ -140,7 +140,6 @@ impl Report<'_> {
         if depth > MAX_DEPTH || self.found.len() >= MAX_KEYS {
             return;
         }
-        let line = self.line_of(key);
         let written = Written {
             section,
             key,
@@ -155,7 +154,7 @@ impl Report<'_> {
             if schema::keys(&inner).is_some() {
                 self.walk(&inner, value, depth + 1);
             } else {
-                self.report(line, key, &written.instruction_here());
+                self.report(key, &written.instruction_here());
             }
             return;
         }
@@ -167,7 +166,7 @@ impl Report<'_> {
         match habits::remedy(written) {
             Some(remedy) => {
                 let is_container = remedy.is_table || section.is_empty();
-                self.report(line, key, &remedy.text);
+                self.report(key, &remedy.text);
                 if is_container {
                     self.walk(inner, value, depth + 1);
                 }
@@ -176,7 +175,8 @@ impl Report<'_> {
         }
     }
 
-    fn report(&mut self, line: Option<usize>, key: &str, message: &str) {
+    fn report(&mut self, key: &str, message: &str) {
+        let line = self.line_of(key);
         self.found.push(Problem {
             line,
             key: key.to_owned(),
@@ -184,20 +184,89 @@ impl Report<'_> {
         });
     }
 
-    /// The number of the next line with this key.
+    /// The number of the line with this key, after the last key that was found. Keys are reported in
+    /// the order of the file.
     fn line_of(&mut self, key: &str) -> Option<usize> {
-        let has_key = |line: &str| {
-            let mut found = line.match_indices(key);
-            found.any(|(start, _)| {
-                let before = line[..start].chars().next_back();
-                let after = line[start + key.len()..].trim_start_matches(['"', '\'']);
-                let is_start = before.is_none_or(|c| " \t-{,\"'".contains(c));
-                is_start && after.trim_start().starts_with(':')
-            })
-        };
-        let rest = self.lines.iter().skip(self.next_line);
-        let index = self.next_line + rest.into_iter().position(|line| has_key(line))?;
-        self.next_line = index;
-        Some(index + 1)
+        let (first, mut start) = self.after;
+        for (index, line) in self.lines.iter().enumerate().skip(first) {
+            if let Some(end) = end_of_key(line, start, key) {
+                self.after = (index, end);
+                return Some(index + 1);
+            }
+            start = 0;
+        }
+        None
+    }
+}
+
+/// The position after a key in a line, searched for from `start`.
+fn end_of_key(line: &str, start: usize, key: &str) -> Option<usize> {
+    let mut found = line.get(start..)?.match_indices(key);
+    found.find_map(|(place, _)| {
+        let place = start + place;
+        let end = place + key.len();
+        let before = line[..place].chars().next_back();
+        let after = line[end..].trim_start_matches(['"', '\'']).trim_start();
+        let is_key = before.is_none_or(|c| " \t-{,\"'".contains(c)) && after.starts_with(':');
+        is_key.then_some(end)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[(Option<usize>, &str)]) {
+        let problems = problems(Path::new("c.yml"), text).unwrap();
+        let found: Vec<(Option<usize>, &str)> = problems
+            .iter()
+            .skip(1)
+            .map(|problem| (problem.line, problem.key.as_str()))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn keys_are_reported_with_their_lines() {
+        check(
+            "# comment\n- url: https://a.example/\n- url: https://b.example/\n",
+            &[(Some(2), "url"), (Some(3), "url")],
+        );
+        check(
+            "target:\n  - { name: a, url: https://a.example/ }\n  - { name: b, interval: 30 }\n",
+            &[
+                (Some(2), "name"),
+                (Some(2), "url"),
+                (Some(3), "name"),
+                (Some(3), "interval"),
+            ],
+        );
+        check(
+            r#"{"a": {"method": "GET"}, "ignoreTls": true}"#,
+            &[(Some(1), "method"), (Some(1), "ignoreTls")],
+        );
+    }
+
+    #[test]
+    fn a_large_file_is_reported_by_its_first_keys() {
+        let text = format!("x:\n{}", "  - name: a\n    other: b\n".repeat(2_000));
+        let found = problems(Path::new("c.yml"), &text).unwrap();
+        assert_eq!(found.len(), 1 + MAX_KEYS);
+        let line = format!("{{\"x\": [{}1]}}", "{\"other\": 1}, ".repeat(2_000));
+        assert_eq!(problems(Path::new("c.json"), &line).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn toml_is_not_taken_for_another_format() {
+        for text in [
+            "",
+            "# only: a comment",
+            "a = \"b: c\"",
+            "[defaults]\nx: 1",
+            "a.b = { c = 1 }",
+            "url = https://a",
+        ] {
+            assert_eq!(problems(Path::new("c.toml"), text), None, "{text}");
+        }
     }
 }

@@ -180,7 +180,7 @@ fn assignment(key: &str, value: &str) -> String {
         "true" | "yes" | "on" => "true".to_owned(),
         "false" | "no" | "off" => "false".to_owned(),
         _ if lower.parse::<f64>().is_ok() => lower.clone(),
-        _ if name == "url" => habits::url(&plain),
+        _ if name == "url" || value.contains("://") || value.contains('@') => habits::url(&plain),
         _ if value.starts_with(['"', '\'']) && value.len() > 1 && !habits::is_secret_name(name) => {
             value.to_owned()
         }

@@ -7,9 +7,10 @@ use crate::io::config::table::Table;
 use crate::io::config::value::address::{Listen, NameServer};
 use crate::io::config::value::number::Bounded;
 use crate::io::config::value::text::{
-    DriftWord, EndpointUrl, Location, LogFilter, LogFormatWord, Namespace, Region,
+    DriftWord, Location, LogFilter, LogFormatWord, Namespace, Region,
 };
 use crate::io::config::value::time::{AnyDuration, Backlog, PositiveDuration, Resolution};
+use crate::io::config::value::url::EndpointUrl;
 use crate::io::config::web;
 use crate::model::settings::{CloudWatchSettings, ResolverSettings, ServerSettings, Settings};
 

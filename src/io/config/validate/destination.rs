@@ -8,7 +8,8 @@
 use super::topics::{actions, check_region, other_region};
 use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
-use crate::io::config::value::text::{EndpointUrl, Identifier, Region, RoleArn};
+use crate::io::config::value::text::{Identifier, Region, RoleArn};
+use crate::io::config::value::url::EndpointUrl;
 use crate::io::config::wording::alternatives;
 use crate::model::settings::{CloudWatchSettings, DestinationSettings, Role};
 use crate::model::target::TargetCloudWatch;

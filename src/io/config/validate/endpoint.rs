@@ -11,7 +11,8 @@ use super::secret;
 use crate::io::config::document::KeyLocation;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::secret::SecretText;
-use crate::io::config::value::text::{HttpUrl, TargetNameText, check_target_name, parse_url};
+use crate::io::config::value::text::{TargetNameText, check_target_name};
+use crate::io::config::value::url::{HttpUrl, parse_url};
 use crate::model::settings::CloudWatchSettings;
 
 /// An endpoint with the place that gave it its name.

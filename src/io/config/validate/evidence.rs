@@ -3,8 +3,8 @@
 
 use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, DollarsPerDay};
-use crate::io::config::value::text::EndpointUrl;
 use crate::io::config::value::time::EvidenceWait;
+use crate::io::config::value::url::EndpointUrl;
 use crate::model::settings::EvidenceSettings;
 
 /// Maximum number of evidence requests to AWS per second. The quota of CloudWatch is 50 calls of

@@ -15,9 +15,9 @@ use crate::io::config::value::secret::{
     HeaderText as WrittenHeader, HeaderValue, SECRET_FORM, SecretText,
 };
 use crate::io::config::value::text::{
-    HostText, HttpMethod, HttpWord, IpVersionWord, ProxyUrl, ServerNameText, UserName,
-    check_header_name,
+    HttpMethod, HttpWord, IpVersionWord, UserName, check_header_name,
 };
+use crate::io::config::value::url::{HostText, ProxyUrl, ServerNameText};
 use crate::model::target::{HeaderText, ProxyAuth, RequestSettings};
 
 /// Maximum number of redirects that a probe follows, as in browsers.

@@ -11,6 +11,7 @@ pub(super) mod number;
 pub(super) mod secret;
 pub(super) mod text;
 pub(super) mod time;
+pub(super) mod url;
 
 use serde::de::DeserializeOwned;
 

@@ -38,6 +38,25 @@ pub(in super::super) fn check_allowed(
     }
 }
 
+/// Drops restricted addresses. Returns an error only if no address is left.
+pub(super) fn allowed_addresses(
+    found: Vec<IpAddr>,
+    allowed: &[IpAddr],
+) -> Result<Vec<IpAddr>, AddressRefused> {
+    let mut refused: Option<AddressRefused> = None;
+    let mut kept = Vec::new();
+    for address in found {
+        match check_allowed(address, allowed) {
+            Ok(()) => kept.push(address),
+            Err(error) => refused = Some(error),
+        }
+    }
+    match refused {
+        Some(error) if kept.is_empty() => Err(error),
+        _ => Ok(kept),
+    }
+}
+
 /// Returns the IP address in a URL, or `None` if the host of the URL is a name.
 pub(in super::super) fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {

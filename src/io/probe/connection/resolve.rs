@@ -16,7 +16,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 
-use super::address::{AddressRefused, check_allowed};
+use super::address::{AddressRefused, allowed_addresses};
 use super::resolver_check;
 use crate::io::probe::classify::is_local;
 use crate::model::observation::FaultKind;
@@ -309,25 +309,6 @@ fn no_address(name: &Name) -> String {
         "the name `{}` exists, but has no address record of a usable IP version (NODATA)",
         shown(name)
     )
-}
-
-/// Drops restricted addresses. Returns an error only if no address is left.
-fn allowed_addresses(
-    found: Vec<IpAddr>,
-    allowed: &[IpAddr],
-) -> Result<Vec<IpAddr>, AddressRefused> {
-    let mut refused: Option<AddressRefused> = None;
-    let mut kept = Vec::new();
-    for address in found {
-        match check_allowed(address, allowed) {
-            Ok(()) => kept.push(address),
-            Err(error) => refused = Some(error),
-        }
-    }
-    match refused {
-        Some(error) if kept.is_empty() => Err(error),
-        _ => Ok(kept),
-    }
 }
 
 fn build(
