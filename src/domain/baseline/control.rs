@@ -92,7 +92,7 @@ pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
 }
 
 fn is_from_gateway(response: &Response, host: &str) -> bool {
-    let ((status, body), headers) = match FrontDoor::recognize(response, host) {
+    let ((status, body), headers) = match FrontDoor::of_aws(response, host) {
         FrontDoor::HttpApi => (HTTP_API, HTTP_API_HEADERS),
         FrontDoor::RestApi => (REST_API, REST_API_HEADERS),
         _ => return false,
@@ -137,6 +137,7 @@ mod tests {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         observation.response = Some(Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: headers.iter().map(pair).collect(),
             body: body.as_bytes().to_vec(),

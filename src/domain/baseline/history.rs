@@ -112,7 +112,7 @@ impl History {
 fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    let door = FrontDoor::recognize(response, host);
+    let door = FrontDoor::of_aws(response, host);
     is_cached(response) || GatewayMade::judge(door, response) == GatewayMade::Yes
 }
 
@@ -143,6 +143,7 @@ mod tests {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         observation.response = Some(Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: headers.iter().map(pair).collect(),
             body: body.as_bytes().to_vec(),

@@ -4,7 +4,9 @@
 //! customized gateway response therefore counts as `unclear`, or as not the gateway's own.
 //! `front_door` recognizes which front door it is.
 
+use crate::domain::diagnosis::error_page;
 use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::domain::diagnosis::gather::body;
 use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
 
@@ -69,11 +71,12 @@ const THROTTLE: (&str, &str) = (
 );
 
 /// The text before, between, and after the two occurrences of status and reason in a load
-/// balancer's page (captured for 502 and 503).
+/// balancer's page (captured for 502 and 503), without the last line end. A transcript may
+/// have LF for CRLF.
 const LOAD_BALANCER_PAGE: [&str; 3] = [
-    "<html>\r\n<head><title>",
-    "</title></head>\r\n<body>\r\n<center><h1>",
-    "</h1></center>\r\n</body>\r\n</html>\r\n",
+    "<html>\n<head><title>",
+    "</title></head>\n<body>\n<center><h1>",
+    "</h1></center>\n</body>\n</html>",
 ];
 
 /// The header with which REST APIs and function URLs mark their own errors.
@@ -94,10 +97,22 @@ const GATEWAY_HEADERS: &[&str] = &[
     "age",
     "x-cache",
     "alt-svc",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
+    "server-timing",
 ];
 
 /// Prefixes of headers that a gateway adds: it handles CORS, and AWS sets `x-amz…`.
-const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-"];
+const GATEWAY_HEADER_PREFIXES: &[&str] = &["access-control-", "x-amzn-", "x-amz-", "cf-"];
+
+/// Values of `server` that the platform sets: API Gateway in the partition of China, and CDNs
+/// in front of an API, which pass on no other value.
+const PLATFORM_SERVERS: &[&str] = &["Server", "CloudFront", "cloudflare"];
+
+/// Maximum length of a reformatted body as a multiple of the original; JSON of one member
+/// printed with line breaks is hardly longer.
+const MAX_REFORMATTED: usize = 3;
 
 impl GatewayMade {
     /// Decides whether `door` generated the response that came through it.
@@ -118,12 +133,12 @@ impl GatewayMade {
             // The front door was recognized by its page.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
+            // The other front doors add headers of their own, so that headers tell nothing.
+            _ if error_page::author(response) == Some(door) => return Self::Yes,
+            _ => return Self::Unclear,
         };
-        if !response
-            .headers
-            .iter()
-            .all(|(name, _)| is_gateway_header(name))
-        {
+        let mut headers = response.headers.iter();
+        if !headers.all(|(name, value)| is_gateway_header(name, value)) {
             Self::No
         } else if exact && !response.body_truncated {
             Self::Yes
@@ -134,9 +149,26 @@ impl GatewayMade {
 }
 
 fn is_one_of(bodies: &[(u16, &str)], response: &Response) -> bool {
-    bodies.iter().any(|(status, body)| {
-        *status == response.status && body.as_bytes() == response.body.as_slice()
+    let mut of_status = bodies
+        .iter()
+        .filter(|(status, _)| *status == response.status);
+    of_status.any(|(_, body)| {
+        body.as_bytes() == response.body.as_slice() || is_reformatted(body, response)
     })
+}
+
+/// Whether the body is another form of the same JSON, while the announced length is that of
+/// `body`: some clients print JSON with line breaks.
+fn is_reformatted(body: &str, response: &Response) -> bool {
+    let length = u64::try_from(body.len()).ok();
+    let without_space = |text: &[u8]| -> Vec<u8> {
+        let bytes = text.iter().copied();
+        bytes.filter(|byte| !byte.is_ascii_whitespace()).collect()
+    };
+    response.content_length == length
+        && body.starts_with('{')
+        && response.body.len() < MAX_REFORMATTED * body.len()
+        && without_space(body.as_bytes()) == without_space(&response.body)
 }
 
 /// Whether the response is the throttle of a function URL, with any single word as reason.
@@ -153,10 +185,11 @@ fn is_throttle(response: &Response) -> bool {
 /// is accepted, because only some of them are captured.
 fn is_load_balancer_page(response: &Response) -> bool {
     let [before, between, after] = LOAD_BALANCER_PAGE;
-    let names = std::str::from_utf8(&response.body)
-        .ok()
-        .and_then(|text| text.strip_prefix(before)?.strip_suffix(after))
-        .and_then(|text| text.split_once(between));
+    let page = body::text(&response.body);
+    let content = page.strip_prefix(before);
+    let names = content
+        .and_then(|content| content.strip_suffix(after))
+        .and_then(|content| content.split_once(between));
     let reason = names
         .filter(|(title, heading)| title == heading)
         .and_then(|(title, _)| title.strip_prefix(&format!("{} ", response.status)));
@@ -164,8 +197,9 @@ fn is_load_balancer_page(response: &Response) -> bool {
         && reason.is_some_and(|reason| !reason.is_empty() && !reason.contains('<'))
 }
 
-fn is_gateway_header(header: &str) -> bool {
+fn is_gateway_header(header: &str, value: &str) -> bool {
     GATEWAY_HEADERS.contains(&header)
+        || (header == "server" && PLATFORM_SERVERS.contains(&value))
         || GATEWAY_HEADER_PREFIXES
             .iter()
             .any(|prefix| header.starts_with(prefix))
@@ -194,6 +228,7 @@ mod tests {
     ) {
         let response = Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: headers
                 .iter()
@@ -269,8 +304,47 @@ mod tests {
             503,
             &[("server", "nginx")],
             "",
-            (FrontDoor::Unknown, GatewayMade::No),
+            (FrontDoor::Nginx, GatewayMade::Unclear),
         );
+        check(503, &[], "", (FrontDoor::Unknown, GatewayMade::No));
+    }
+
+    #[test]
+    fn a_header_of_the_platform_is_not_the_functions() {
+        let body = r#"{"message":"Service Unavailable"}"#;
+        for (name, value, made) in [
+            ("server", "Server", GatewayMade::Yes),
+            ("server", "cloudflare", GatewayMade::Yes),
+            ("cf-ray", "94033c2c2a5b9e5d-SJC", GatewayMade::Yes),
+            ("server", "gunicorn", GatewayMade::No),
+            ("server", "server", GatewayMade::No),
+        ] {
+            let mut headers = CAPTURED.to_vec();
+            headers.push((name, value));
+            check(503, &headers, body, (FrontDoor::HttpApi, made));
+        }
+    }
+
+    #[test]
+    fn json_that_a_client_reformatted_is_the_gateways() {
+        let body = "{\n    \"message\": \"Service Unavailable\"\n}";
+        let mut response = Response {
+            status: 503,
+            reason: None,
+            version: HttpVersion::Http11,
+            headers: vec![("apigw-requestid".to_owned(), "K=".to_owned())],
+            body: body.as_bytes().to_vec(),
+            body_truncated: false,
+            body_bytes: body.len() as u64,
+            content_length: Some(33),
+        };
+        let judge = |response: &Response| GatewayMade::judge(FrontDoor::HttpApi, response);
+        assert_eq!(judge(&response), GatewayMade::Yes);
+        response.content_length = Some(34);
+        assert_eq!(judge(&response), GatewayMade::Unclear);
+        response.content_length = Some(33);
+        response.body = b"{\"message\": \"Service\n unavailable\"}".to_vec();
+        assert_eq!(judge(&response), GatewayMade::Unclear);
     }
 
     #[test]
@@ -305,7 +379,9 @@ mod tests {
         for (status, body, made) in [
             (502, bad_gateway.as_str(), GatewayMade::Yes),
             (503, &bad_gateway, GatewayMade::Unclear),
-            (502, bad_gateway.trim_end(), GatewayMade::Unclear),
+            (502, bad_gateway.trim_end(), GatewayMade::Yes),
+            (502, &bad_gateway.replace("\r\n", "\n"), GatewayMade::Yes),
+            (502, &bad_gateway.replace("\r\n", ""), GatewayMade::Unclear),
             (502, &page("502 Bad Gateway", "502"), GatewayMade::Unclear),
             (502, &page("502 ", "502 "), GatewayMade::Unclear),
             (502, &page("502 <b>", "502 <b>"), GatewayMade::Unclear),

@@ -173,11 +173,23 @@ async fn heads() -> Vec<FaultCase> {
             processing,
             target(&endless.url("/")),
         ),
-        answered("five thousand headers", "unexplained", processing, many).await,
-        answered("a header of a megabyte", "unexplained", processing, long).await,
+        answered(
+            "five thousand headers",
+            "response-malformed",
+            processing,
+            many,
+        )
+        .await,
+        answered(
+            "a header of a megabyte",
+            "response-malformed",
+            processing,
+            long,
+        )
+        .await,
         answered(
             "an answer that is not HTTP",
-            "unexplained",
+            "response-malformed",
             processing,
             "SSH-2.0-OpenSSH_9.2\r\n\r\n",
         )

@@ -168,7 +168,7 @@ async fn a_403_of_a_rest_api_is_diagnosed_by_its_text() {
 
 #[tokio::test]
 async fn a_backend_or_customized_response_is_not_the_gateways_own() {
-    let expected = "likely unexpected-status";
+    let expected = "possible unexpected-status";
     for response in [
         rest(502, "", INTERNAL),
         rest(500, "InternalServerErrorException", r#"{"error":"oops"}"#),
@@ -242,7 +242,7 @@ async fn a_200_with_an_unexpected_body_names_its_possible_causes() {
         API,
         http_api(200, "<p>"),
         expects_ok,
-        "likely unexpected-body",
+        "possible unexpected-body",
     )
     .await;
 }
@@ -295,7 +295,7 @@ async fn a_function_url_shows_why_lambda_rejected_the_call() {
         "shop.example",
         elsewhere,
         unchanged,
-        "likely unexpected-status",
+        "possible unexpected-status",
     )
     .await;
     let denied = url(
