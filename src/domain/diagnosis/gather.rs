@@ -279,6 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn the_response_of_a_passing_probe_is_not_read() {
+        let facts = |status| {
+            let seen = response_after(status, 0.1);
+            let facts = Facts::gather(&target(), &seen, &Context::at(Timestamp::UNIX_EPOCH));
+            let read = facts.iter().map(|(name, _)| name.to_owned());
+            read.filter(|name| name.starts_with("body.") || name.starts_with("header."))
+                .count()
+        };
+        assert_eq!(facts(200), 0);
+        assert!(facts(500) > 0);
+    }
+
+    #[test]
     fn a_fault_sets_the_phase_and_the_probers_timeout_the_plateau() {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/");
         observation.duration = Duration::from_secs(35);

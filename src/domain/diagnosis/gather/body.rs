@@ -95,7 +95,7 @@ impl Facts {
             };
             match value {
                 Value::Object(members) => {
-                    members.iter().for_each(|(key, value)| inside(key, value))
+                    members.iter().for_each(|(key, value)| inside(key, value));
                 }
                 Value::Array(items) => {
                     let items = items.iter().take(MAX_MEMBERS).enumerate();
