@@ -117,6 +117,8 @@ const ERROR_PAGES: &[&str] = &[
     "azure-application-gateway",
     "app-service",
     "gke-ingress",
+    "traefik",
+    "apigee",
 ];
 
 const PLATEAUS: &[&str] = &[

@@ -4,7 +4,7 @@
 //! that rules need no arithmetic. Facts state what was observed or declared, or what follows
 //! from it; the rules name the cause.
 
-pub(in crate::domain::diagnosis) mod body;
+mod body;
 mod markup;
 mod proxy_status;
 
