@@ -8,7 +8,7 @@ use std::io::Read as _;
 
 use super::rules::RulesArgs;
 use super::{Exit, Terminal, candidate_shares, print};
-use crate::domain::diagnosis::Diagnosis;
+use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::transcript::{self, Transcript, judge};
 use crate::io::json;
 
@@ -112,8 +112,12 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
     }
     let _ = writeln!(
         text,
-        "  cause:      {} ({}), owner: {}\n              {}",
-        verdict.cause, verdict.certainty, verdict.owner, verdict.title
+        "  cause:      {} ({}), owner: {}{}\n              {}",
+        verdict.cause,
+        verdict.certainty,
+        verdict.owner,
+        hop(verdict),
+        verdict.title
     );
     if verdict.candidates.len() > 1 {
         let shares = candidate_shares(&verdict.candidates);
@@ -126,6 +130,12 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
         let _ = writeln!(text, "  next:       {step}");
     }
     text
+}
+
+/// The hop at which the request failed, as a continuation of the line that names the cause.
+fn hop(verdict: &Verdict) -> String {
+    let hop = verdict.hop.map(|hop| format!(", hop: {hop}"));
+    hop.unwrap_or_default()
 }
 
 fn url(transcript: &Transcript) -> &str {

@@ -107,7 +107,7 @@ text_enum! {
         CertificateNameMismatch = "certificate-name-mismatch",
         /// The certificate has no chain to a trusted root.
         CertificateUntrusted = "certificate-untrusted",
-        /// Any other handshake failure, such as an alert or no common version.
+        /// Any other handshake failure, such as an alert without a kind of its own.
         TlsHandshake = "tls-handshake",
         /// The body ended before its announced length.
         Truncated = "truncated",
@@ -127,6 +127,14 @@ text_enum! {
         Credentials = "credentials",
         /// A local error: no file descriptor, port or memory, or a panic.
         Local = "local",
+        /// Client and server support no common TLS version or cipher.
+        TlsVersion = "tls-version",
+        /// The server requires a client certificate and got none, or not an acceptable one.
+        ClientCertificateRequired = "client-certificate-required",
+        /// The server answered the TLS handshake in plain HTTP.
+        PlainHttp = "plain-http",
+        /// The certificate has been revoked.
+        CertificateRevoked = "certificate-revoked",
     }
 }
 
@@ -135,7 +143,9 @@ text_enum! {
 pub struct Response {
     /// The HTTP status code of the response.
     pub status: u16,
-    /// The HTTP version of the response.
+    /// The reason phrase of the status line; `None` if unknown, and in HTTP/2, which has none.
+    pub reason: Option<String>,
+    /// The protocol version.
     pub version: HttpVersion,
     /// Headers in the order received, with lowercase names. The prober limits their number.
     pub headers: Vec<(String, String)>,

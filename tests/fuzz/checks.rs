@@ -189,6 +189,7 @@ fn parse_response(data: &[u8]) -> Option<(Target, Observation)> {
     let headers = lines.filter_map(|line| line.split_once(": "));
     seen.response = Some(Response {
         status,
+        reason: None,
         version: HttpVersion::Http11,
         headers: headers
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))

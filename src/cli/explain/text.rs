@@ -1,12 +1,12 @@
 //! Formats causes and facts as text for a terminal of 80 columns.
 
-use super::summary::{CauseSummary, basis, describe_owner, non_default};
+use super::summary::{CauseSummary, basis, describe_hop, describe_owner, non_default};
 use super::wrap::{NO_BREAK_SPACE, wrapped};
 use crate::domain::diagnosis::catalog::{CATALOG, FactInfo, FactType};
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
-use crate::model::cause::Owner;
+use crate::model::cause::{Hop, Owner};
 
 /// Lists every cause with its title, grouped by owner.
 pub(super) fn list(summaries: &[CauseSummary<'_>]) -> String {
@@ -44,6 +44,12 @@ pub(super) fn cause(summary: &CauseSummary<'_>) -> String {
         "owner      ",
         &format!("{}, {}", summary.owner, describe_owner(summary.owner)),
     ));
+    if let Some(hop) = summary.hop {
+        text.push_str(&wrapped(
+            "hop        ",
+            &format!("{hop}, {}", describe_hop(hop)),
+        ));
+    }
     text.push_str(&wrapped(
         "certainty  ",
         &format!("up to {}", summary.certainty),
@@ -87,6 +93,7 @@ fn kind(info: &FactInfo) -> String {
     let kind = match info.kind {
         FactType::Text => "any text".to_owned(),
         FactType::Number => "a number".to_owned(),
+        FactType::Scalar => "any text or number".to_owned(),
         FactType::Word(words) => format!("one of {}", words.join(", ")),
     };
     match info.default {
@@ -110,6 +117,10 @@ fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
     }
     if rule.owner != summary.owner {
         text.push_str(&wrapped("    owner    ", rule.owner.as_str()));
+    }
+    if rule.hop != summary.hop {
+        let hop = rule.hop.map_or("not known", Hop::as_str);
+        text.push_str(&wrapped("    hop      ", hop));
     }
     if rule.fallback {
         text.push_str(&wrapped(

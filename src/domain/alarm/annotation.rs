@@ -263,6 +263,7 @@ mod tests {
             cause: CauseId::new("lambda-function-error").unwrap(),
             title: "The function failed".to_owned(),
             owner: Owner::Service,
+            hop: None,
             certainty,
             candidates: vec![
                 candidate("lambda-function-error", 0.6),

@@ -20,6 +20,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "function-url.toml",
     "alb.toml",
     "cloudfront.toml",
+    "aws-error-type.toml",
     "prober.toml",
     "aws-log.toml",
     "aws-metrics.toml",

@@ -263,6 +263,7 @@ impl RawResponse {
         }
         Response {
             status: self.status,
+            reason: None,
             version: self.version,
             headers: self.headers,
             body_bytes: text.len() as u64,
