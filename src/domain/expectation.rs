@@ -4,7 +4,12 @@
 //! severe. Returns the unmet expectations, the most severe first. `diagnosis` finds the cause.
 //! Pure: the current time is an argument.
 
+mod certificate;
+mod json;
+
 use jiff::Timestamp;
+
+pub use self::certificate::days as certificate_days;
 
 use crate::model::observation::{Observation, Response};
 use crate::model::target::{BodyMatch, Expectations, TextMatch};
@@ -15,8 +20,8 @@ use crate::model::text_enum::text_enum;
 pub struct Unmet {
     /// The kind of the unmet expectation.
     pub kind: UnmetKind,
-    /// The text that says what was expected and what was received. It never contains a part of the
-    /// body.
+    /// The text that says what was expected and what was received. Of the body it contains only
+    /// the JSON value at a configured path, shortened.
     pub detail: String,
 }
 
@@ -40,9 +45,6 @@ text_enum! {
 
 /// The expected status codes of a target that sets no `status`, as inclusive ranges.
 const DEFAULT_STATUS: &[(u16, u16)] = &[(200, 299)];
-
-/// Number of seconds per day.
-const DAY: i64 = 86_400;
 
 impl UnmetKind {
     /// Returns whether this kind of unmet expectation degrades the probe instead of failing it.
@@ -79,16 +81,21 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
             ),
         });
     }
-    unmet.extend(check_certificate(expectations, observation, now));
+    unmet.extend(certificate::check(expectations, observation, now));
     unmet
 }
 
-/// Returns the number of days until the first certificate of the chain expires, rounded down;
-/// negative if it has expired. `None` if there is no certificate chain.
+/// Returns whether a status code meets the expectation.
 #[must_use]
-pub fn certificate_days(observation: &Observation, now: Timestamp) -> Option<i64> {
-    let expiry = observation.earliest_expiry()?;
-    Some((expiry.as_second() - now.as_second()).div_euclid(DAY))
+pub fn is_expected_status(expectations: &Expectations, status: u16) -> bool {
+    check_status(&expectations.status, status).is_none()
+}
+
+/// Whether the body does not meet an expectation.
+#[must_use]
+pub fn body_is_unmet(expectations: &Expectations, response: &Response) -> bool {
+    let mut expected = expectations.body.iter();
+    expected.any(|expected| check_body(expected, response).is_some())
 }
 
 fn check_status(expected: &[(u16, u16)], status: u16) -> Option<Unmet> {
@@ -163,33 +170,8 @@ fn body_problem(expected: &BodyMatch, text: &str) -> Option<String> {
         }
         BodyMatch::Regex(pattern) => (!pattern.0.is_match(text))
             .then(|| format!("body does not match `{}`", pattern.0.as_str())),
-        BodyMatch::Json { path, value } => {
-            let Ok(document) = serde_json::from_str::<serde_json::Value>(text) else {
-                return Some(format!("body is not JSON, so it has no `{}`", path.source));
-            };
-            let nodes = path.path.query(&document);
-            if nodes.is_empty() {
-                return Some(format!("body has no value at `{}`", path.source));
-            }
-            (!nodes.iter().any(|node| *node == value))
-                .then(|| format!("body does not have the value {value} at `{}`", path.source))
-        }
+        BodyMatch::Json { path, value } => json::problem(path, value, text),
     }
-}
-
-fn check_certificate(
-    expectations: &Expectations,
-    observation: &Observation,
-    now: Timestamp,
-) -> Option<Unmet> {
-    let wanted = expectations.certificate_days?;
-    let left = certificate_days(observation, now)?;
-    (left < i64::from(wanted)).then(|| Unmet {
-        kind: UnmetKind::CertificateExpiring,
-        detail: format!(
-            "a certificate of the chain expires in {left} days, less than {wanted} days"
-        ),
-    })
 }
 
 fn matches(expected: &TextMatch, text: &str) -> bool {
@@ -283,7 +265,7 @@ mod tests {
                 "header `x-none` is missing",
                 "body does not contain `yes`",
                 "body does not match `^ok`",
-                "body does not have the value \"ok\" at `status`",
+                "body has \"bad\" instead of \"ok\" at `status`",
                 "body has no value at `missing`",
             ],
         );
@@ -321,15 +303,16 @@ mod tests {
                 issuer: String::new(),
                 names: Vec::new(),
                 not_before: Timestamp::UNIX_EPOCH,
-                not_after: Timestamp::from_second(3 * DAY + 5).unwrap(),
+                not_after: Timestamp::from_second(3 * 86_400 + 5).unwrap(),
             }],
+            path_expiry: None,
         });
         check_one(
             &expect,
             &observation,
             &[
                 "took 2.500 s, more than 2.000 s",
-                "a certificate of the chain expires in 3 days, less than 14 days",
+                "the certificate chain of `x` expires in 3 days, less than 14 days",
             ],
         );
         assert!(

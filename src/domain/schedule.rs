@@ -51,27 +51,43 @@ struct Entry {
 /// leaves one second for these probes to end within the documented 5 s.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
+/// Maximum time until the first probe of a target's new URL has started.
+const MOVED_PROBES_WITHIN: Duration = Duration::from_secs(1);
+
 /// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With
 /// more targets, first probes wait for their slots, because thousands of handshakes within
 /// seconds would distort each other's times.
 const MAX_TARGETS_AT_ONCE: usize = 1000;
 
 impl Schedule {
-    /// Applies a configuration. A target with the same interval keeps its slots; a new target, or
-    /// one with another interval, is probed soon; a removed target is dropped. The caller must
-    /// discard the results of probes that are still running for removed targets.
+    /// Applies a configuration. A target with the same interval and URL keeps its slots; a target
+    /// with another URL is probed at once; a new target, or one with another interval, is probed
+    /// soon; a removed target is dropped. The caller must discard the results of probes that are
+    /// still running for removed targets and old URLs.
     pub fn configure(&mut self, targets: &[Arc<Target>], now: Duration) {
         let mut old = std::mem::take(&mut self.entries);
         self.due.clear();
-        let soon = targets.len() <= MAX_TARGETS_AT_ONCE;
+        let within = |limit| (targets.len() <= MAX_TARGETS_AT_ONCE).then_some(limit);
+        let moved = |target: &&Arc<Target>| {
+            let known = old.get(&target.name);
+            known.is_some_and(|entry| entry.target.url != target.url)
+        };
+        let few_moved = targets.iter().filter(moved).count() <= MAX_TARGETS_AT_ONCE;
         for target in targets {
             let entry = match old.remove(&target.name) {
+                Some(moved) if moved.target.url != target.url && few_moved => Entry {
+                    due: first_due(target, now, Some(MOVED_PROBES_WITHIN)),
+                    running: moved.running,
+                    target: Arc::clone(target),
+                    overdue: None,
+                    waiting: false,
+                },
                 Some(kept) if kept.target.interval == target.interval => Entry {
                     target: Arc::clone(target),
                     ..kept
                 },
                 changed => Entry {
-                    due: first_due(target, now, soon),
+                    due: first_due(target, now, within(FIRST_PROBES_WITHIN)),
                     running: changed.is_some_and(|entry| entry.running),
                     target: Arc::clone(target),
                     overdue: None,
@@ -207,9 +223,10 @@ pub fn offset(name: &TargetName, interval: Duration) -> Duration {
     Duration::from_nanos(hash.checked_rem(nanos).unwrap_or(0))
 }
 
-fn first_due(target: &Target, now: Duration, soon: bool) -> Duration {
-    if soon {
-        now + offset(&target.name, target.interval.min(FIRST_PROBES_WITHIN))
+/// When a target is probed first: within a limit, or in its next slot.
+fn first_due(target: &Target, now: Duration, within: Option<Duration>) -> Duration {
+    if let Some(limit) = within {
+        now + offset(&target.name, target.interval.min(limit))
     } else if is_slot(target, now) {
         now
     } else {

@@ -3,6 +3,7 @@
 //! This layer imports no other layer, performs no I/O and reads no clock.
 
 pub mod cause;
+mod connection;
 pub mod hash;
 pub mod observation;
 pub mod scope;

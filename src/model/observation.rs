@@ -11,6 +11,8 @@ use jiff::Timestamp;
 
 use crate::model::text_enum::text_enum;
 
+pub use super::connection::{Certificate, DeadAddress, EarlierTls, TlsFacts};
+
 /// The observation of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
@@ -35,6 +37,13 @@ pub struct Observation {
     pub remote: Option<SocketAddr>,
     /// TLS details of the last hop that reached the handshake.
     pub tls: Option<TlsFacts>,
+    /// TLS details of the hops before the last one, in order.
+    pub earlier_tls: Vec<EarlierTls>,
+    /// Addresses that did not accept a connection although another address of the name did.
+    pub dead_addresses: Vec<DeadAddress>,
+    /// Number of reused connections that ended before the response began, after which the request
+    /// was sent again on a new connection.
+    pub replaced_connections: u32,
 }
 
 /// Time per phase. `None` means that the phase was not reached, was not needed (reused
@@ -85,7 +94,7 @@ text_enum! {
     /// Kinds of fault, distinguished by error type and not by message.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum FaultKind {
-        /// NXDOMAIN, or the name has no address record of a usable type.
+        /// NXDOMAIN: the name, or the name that it is an alias of, does not exist.
         NameNotFound = "name-not-found",
         /// The resolver failed: SERVFAIL, REFUSED or no response.
         ResolverFailure = "resolver-failure",
@@ -135,6 +144,10 @@ text_enum! {
         PlainHttp = "plain-http",
         /// The certificate has been revoked.
         CertificateRevoked = "certificate-revoked",
+        /// The name exists, but has no address record of a usable type.
+        NoAddress = "no-address",
+        /// No server of the resolver could be reached.
+        ResolverUnreachable = "resolver-unreachable",
     }
 }
 
@@ -172,30 +185,6 @@ text_enum! {
         /// HTTP/2.
         Http2 = "2",
     }
-}
-
-/// Facts from the TLS handshake. They are also set if verification failed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TlsFacts {
-    /// The TLS version, such as `TLSv1.3`; `None` if the handshake did not complete.
-    pub version: Option<String>,
-    /// The chain of certificates that the server presented, leaf first.
-    pub chain: Vec<Certificate>,
-}
-
-/// One certificate of the chain that a server presented.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Certificate {
-    /// The certificate's subject in the style of RFC 4514.
-    pub subject: String,
-    /// The certificate's issuer in the style of RFC 4514.
-    pub issuer: String,
-    /// The DNS names and IP addresses of `subjectAltName`.
-    pub names: Vec<String>,
-    /// The start of the certificate's validity.
-    pub not_before: Timestamp,
-    /// The end of the certificate's validity.
-    pub not_after: Timestamp,
 }
 
 impl Phases {
@@ -262,6 +251,9 @@ impl Observation {
             final_url: url.to_owned(),
             remote: None,
             tls: None,
+            earlier_tls: Vec::new(),
+            dead_addresses: Vec::new(),
+            replaced_connections: 0,
         }
     }
 
@@ -302,7 +294,7 @@ impl Observation {
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
-    /// Returns the earliest expiry of the certificates in the chain.
+    /// Returns the earliest expiry of the certificates that the last hop presented.
     #[must_use]
     pub fn earliest_expiry(&self) -> Option<Timestamp> {
         let chain = &self.tls.as_ref()?.chain;

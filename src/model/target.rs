@@ -61,7 +61,8 @@ pub struct Target {
 pub struct RequestSettings {
     /// The HTTP method of the request.
     pub method: String,
-    /// Request headers, sent on the first hop and on redirects within the same origin.
+    /// Request headers, sent on the first hop and on redirects within the same origin. A redirect
+    /// to another origin gets only those without a secret.
     pub headers: Vec<(String, HeaderText)>,
     /// The request body; may be empty.
     pub body: Arc<[u8]>,
@@ -71,6 +72,8 @@ pub struct RequestSettings {
     pub ip: IpVersion,
     /// Whether to reuse the connection for the next probe instead of opening a new one.
     pub reuse_connection: bool,
+    /// Whether redirects of one probe get the cookies that its earlier responses have set.
+    pub cookies: bool,
     /// URL of an `http` or `https` proxy; `None` means a direct connection.
     pub proxy: Option<Url>,
     /// Maximum size of the decompressed body that is kept, in bytes. The rest of the body is read
@@ -304,6 +307,7 @@ impl Default for RequestSettings {
             max_redirects: 5,
             ip: IpVersion::Any,
             reuse_connection: false,
+            cookies: true,
             proxy: None,
             body_limit: 64 * 1024,
             allow_addresses: Vec::new(),

@@ -227,6 +227,7 @@ pub(crate) fn certificate(data: &[u8]) {
     seen.tls = Some(probecause::model::observation::TlsFacts {
         version: None,
         chain: vec![parsed],
+        path_expiry: None,
     });
     let target = Target::with_defaults("fuzzed", "https://fuzz.example/".parse().unwrap());
     let facts = Facts::gather(&target, &seen, &Context::at(Timestamp::UNIX_EPOCH));

@@ -72,6 +72,8 @@ const FAULTS: &[&str] = &[
     "client-certificate-required",
     "plain-http",
     "certificate-revoked",
+    "no-address",
+    "resolver-unreachable",
 ];
 
 const FRONT_DOORS: &[&str] = &[
@@ -236,7 +238,12 @@ pub const CATALOG: &[FactInfo] = facts! {
         "whether the time above the floor and the history of healthy responses suggest that the function ran: a hint for ranking, never proof; `unclear` behind a declared authorizer";
     "plateau": Word(PLATEAUS), default "none" =>
         "time limit that `answer_time` matches: a declared or documented one, the prober's own timeout (`client`), or an undeclared one that repeated failures match (`learned`, which only affects the ranking)";
-    "certificate_days": Number => "days until the first certificate in the chain expires";
+    "certificate_days": Number =>
+        "days until the first verified certificate path of the hops expires; the first presented certificate if none was verified";
+    "dead_addresses": Text =>
+        "addresses that did not accept a connection although another address of the name did, with the reason; added to the evidence of every result";
+    "replaced_connections": Number =>
+        "number of reused connections that ended before the response began and were replaced by new ones; absent if there are none; added to the evidence of every result";
     "integration": Word(&["lambda", "http", "vpc-link", "unknown"]), default "unknown" =>
         "declared integration behind the route";
     "authorizer": Word(&["none", "lambda", "jwt", "iam", "unknown"]), default "unknown" =>

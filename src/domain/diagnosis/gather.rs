@@ -41,6 +41,7 @@ impl Facts {
             return facts;
         }
         facts.add_phase_times(observation);
+        facts.add_connections(observation);
         let host = host_of(target, observation);
         facts.set_text("host", &host);
         facts.set_text("method", &target.request.method);
@@ -119,6 +120,19 @@ impl Facts {
             self.set_number("duration", observation.duration.as_secs_f64());
         }
         self.set_number("redirects", f64::from(observation.redirects));
+    }
+
+    fn add_connections(&mut self, observation: &Observation) {
+        if observation.replaced_connections > 0 {
+            let count = f64::from(observation.replaced_connections);
+            self.set_number("replaced_connections", count);
+        }
+        let dead = observation.dead_addresses.iter();
+        let dead = dead.map(|dead| format!("{} ({})", dead.address, dead.reason));
+        let dead: Vec<_> = dead.collect();
+        if !dead.is_empty() {
+            self.set_text("dead_addresses", &truncated(&dead.join(", ")));
+        }
     }
 
     fn add_response(&mut self, response: &Response, door: FrontDoor) {

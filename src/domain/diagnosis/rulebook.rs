@@ -47,6 +47,9 @@ const UNEXPLAINED_FACTS: &[&str] = &[
     "answer_time",
 ];
 
+/// The names of the facts that are evidence of every result, also of a probe that passed.
+const NOTICES: &[&str] = &["dead_addresses", "replaced_connections"];
+
 impl Rulebook {
     /// Loads the rules that are built into the program.
     ///
@@ -144,15 +147,25 @@ impl Rulebook {
     #[must_use]
     pub fn diagnose(&self, facts: &Facts) -> Diagnosis {
         let outcome = match facts.text("phase") {
-            None => return Diagnosis::passed(),
+            None => {
+                return Diagnosis {
+                    evidence: known(NOTICES, facts),
+                    ..Diagnosis::passed()
+                };
+            }
             Some("degraded") => Outcome::Degraded,
             Some(_) => Outcome::Failed,
         };
         let ranked = rank(&self.rules, facts);
-        let (verdict, evidence) = match ranked.first() {
-            Some(leader) => (verdict(leader, &ranked, facts), evidence(&ranked, facts)),
+        let (verdict, mut evidence) = match ranked.first() {
+            Some(first) => (verdict(first, &ranked, facts), evidence(&ranked, facts)),
             None => (unexplained(), known(UNEXPLAINED_FACTS, facts)),
         };
+        for notice in known(NOTICES, facts) {
+            if !evidence.contains(&notice) {
+                evidence.push(notice);
+            }
+        }
         Diagnosis {
             outcome,
             verdict: Some(Arc::new(verdict)),

@@ -207,3 +207,19 @@ fn a_target_with_a_changed_interval_is_not_probed_twice_at_once() {
     schedule.finished(&TargetName::new("orders"), first + seconds(11.0));
     assert!(schedule.has_waiting());
 }
+
+#[test]
+fn a_target_with_another_url_is_probed_at_once() {
+    let kept = target("kept", 600);
+    let moving = target("moving", 600);
+    let mut schedule = configured(&[Arc::clone(&kept), Arc::clone(&moving)]);
+    play(&mut schedule, seconds(10.0), seconds(1.0), 10);
+    let mut moved = Target::clone(&moving);
+    moved.url = "http://localhost/elsewhere".parse().unwrap();
+    schedule.configure(&[kept, Arc::new(moved)], seconds(20.0));
+    let (starts, misses) = play(&mut schedule, seconds(25.0), seconds(1.0), 10);
+    let names: Vec<_> = starts.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["moving"]);
+    assert!(starts[0].0 <= seconds(21.0), "{starts:?}");
+    assert!(misses.is_empty());
+}

@@ -1,8 +1,8 @@
 //! Applies a configuration to the monitor, and restores the state of the previous run.
 //!
-//! Targets that stay configured keep their state. The incidents of removed targets are closed on
-//! the status board and in the store. A restart neither opens nor closes an incident of a target
-//! that is still configured.
+//! Targets that stay configured keep their state unless their URL changes. The incidents of removed
+//! targets and of old URLs are closed on the status board and in the store. A restart neither opens
+//! nor closes an incident of a target that is still configured.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ impl Monitor {
         self.batch.notify(Notification::Changed(change, reply));
     }
 
-    /// Replaces the targets by the configured ones and returns the removed ones.
+    /// Replaces the targets by the configured ones and returns the removed ones, with those that
+    /// start anew because their URL changed.
     fn replace_targets(
         &mut self,
         settings: &Settings,
@@ -54,6 +55,7 @@ impl Monitor {
     ) -> (ConfigChange, HashMap<TargetName, TargetState>) {
         let mut change = ConfigChange::default();
         let mut old = std::mem::take(&mut self.targets);
+        let mut moved = HashMap::new();
         for target in &settings.targets {
             let state = match old.remove(&target.name) {
                 Some(kept) if kept.target == *target => TargetState {
@@ -61,6 +63,11 @@ impl Monitor {
                     target: Arc::clone(target),
                     ..kept
                 },
+                Some(changed) if changed.target.url != target.url => {
+                    change.changed += 1;
+                    moved.insert(target.name.clone(), changed);
+                    TargetState::new(Arc::clone(target), now)
+                }
                 Some(mut changed) => {
                     change.changed += 1;
                     changed.change(target);
@@ -74,10 +81,11 @@ impl Monitor {
             self.targets.insert(target.name.clone(), state);
         }
         change.removed = old.len();
+        old.extend(moved);
         (change, old)
     }
 
-    /// Closes the incidents of removed targets and deletes their stored baselines.
+    /// Closes the incidents of removed targets and old URLs, and deletes their stored baselines.
     fn remove(&mut self, removed: HashMap<TargetName, TargetState>, now: Timestamp) {
         let names = removed.keys().cloned().collect();
         self.persistence.store.delete_baselines(names);
@@ -94,7 +102,9 @@ impl Monitor {
     /// Returns the reason why this daemon no longer probes a target, for the note of the closed
     /// incident.
     fn removal_reason(&self, target: &TargetName) -> &'static str {
-        if self.elsewhere.contains(target) {
+        if self.targets.contains_key(target) {
+            "the target's URL changed"
+        } else if self.elsewhere.contains(target) {
             "target moved to another shard"
         } else {
             "target removed"

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::lateness::Lateness;
@@ -63,9 +63,17 @@ pub struct Scheduler<P> {
     lateness: Arc<Lateness>,
     schedule: Schedule,
     running: JoinSet<()>,
-    /// The target and start time of each running task, to report its end or its panic.
-    probes: HashMap<Id, (Arc<Target>, Timestamp)>,
+    /// The running tasks, to report their end or their panic.
+    probes: HashMap<Id, RunningProbe>,
     max_in_flight: usize,
+}
+
+/// A running probe.
+#[derive(Debug)]
+struct RunningProbe {
+    target: Arc<Target>,
+    started: Timestamp,
+    task: AbortHandle,
 }
 
 /// Time for which the scheduler sleeps if no probe is scheduled. A command wakes it earlier, so any
@@ -102,6 +110,7 @@ impl<P: Probe> Scheduler<P> {
                 command = commands.recv() => match command {
                     Some(Command::Configure(targets, max_in_flight)) => {
                         self.max_in_flight = max_in_flight;
+                        self.abort_moved(&targets);
                         let now = self.now();
                         self.schedule.configure(&targets, now);
                     }
@@ -128,6 +137,24 @@ impl<P: Probe> Scheduler<P> {
 
     fn now(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    /// Aborts running probes of URLs that are no longer configured: a probe that waits for the old
+    /// URL would delay the first probe of the new one.
+    fn abort_moved(&self, targets: &[Arc<Target>]) {
+        if self.probes.is_empty() {
+            return;
+        }
+        let urls: HashMap<_, _> = targets
+            .iter()
+            .map(|target| (&target.name, &target.url))
+            .collect();
+        for running in self.probes.values() {
+            let url = urls.get(&running.target.name);
+            if url.is_some_and(|url| **url != running.target.url) {
+                running.task.abort();
+            }
+        }
     }
 
     /// Starts the probes that are due. Returns an error if the receiver of events was dropped.
@@ -168,7 +195,14 @@ impl<P: Probe> Scheduler<P> {
             // The send fails only while the daemon stops.
             let _ = emissions.send(observed).await;
         });
-        self.probes.insert(task.id(), (target, Timestamp::now()));
+        let id = task.id();
+        let started = Timestamp::now();
+        let running = RunningProbe {
+            target,
+            started,
+            task,
+        };
+        self.probes.insert(id, running);
         self.count_in_flight();
     }
 
@@ -178,7 +212,10 @@ impl<P: Probe> Scheduler<P> {
             Err(error) => error.id(),
         };
         self.count_in_flight();
-        let Some((target, started)) = self.probes.remove(&id) else {
+        let Some(RunningProbe {
+            target, started, ..
+        }) = self.probes.remove(&id)
+        else {
             return;
         };
         let now = self.now();
@@ -225,140 +262,4 @@ fn panicked(target: &Target, started: Timestamp) -> Observation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::report::MissedReason;
-
-    /// A prober whose probes take a fixed time, and that panics for a target named `crash`.
-    #[derive(Clone)]
-    struct Slow(Duration);
-
-    impl Probe for Slow {
-        async fn probe(&self, target: &Target) -> Observation {
-            assert!(target.name.as_str() != "crash", "expected by the test");
-            tokio::time::sleep(self.0).await;
-            Observation::begun(Timestamp::UNIX_EPOCH, target.url.as_str())
-        }
-    }
-
-    fn target(name: &str, interval: u64) -> Arc<Target> {
-        let mut target = Target::with_defaults(name, "http://localhost/".parse().unwrap());
-        target.interval = Duration::from_secs(interval);
-        Arc::new(target)
-    }
-
-    struct Running {
-        commands: mpsc::Sender<Command>,
-        events: mpsc::Receiver<Emission>,
-        task: tokio::task::JoinHandle<()>,
-        metrics: DaemonMetrics,
-    }
-
-    /// Starts a scheduler whose probes take `seconds`.
-    async fn start(targets: &[Arc<Target>], seconds: u64, max_in_flight: usize) -> Running {
-        let (event_sender, events) = mpsc::channel(64);
-        let (commands, receiver) = mpsc::channel(64);
-        let metrics = DaemonMetrics::new().unwrap();
-        let prober = Slow(Duration::from_secs(seconds));
-        let scheduler = Scheduler::new(prober, event_sender, metrics.clone());
-        let task = tokio::spawn(scheduler.run(receiver));
-        let configure = Command::Configure(targets.to_vec(), max_in_flight);
-        commands.send(configure).await.unwrap();
-        Running {
-            commands,
-            events,
-            task,
-            metrics,
-        }
-    }
-
-    impl Running {
-        /// Returns the events of the next `seconds` seconds, as text.
-        async fn within(&mut self, seconds: u64) -> Vec<String> {
-            let end = Instant::now() + Duration::from_secs(seconds);
-            let mut seen = Vec::new();
-            while let Ok(Some(event)) = tokio::time::timeout_at(end, self.events.recv()).await {
-                seen.push(match event {
-                    Emission::Observed(target, observation) => {
-                        let fault = observation.fault.map_or("ok", |fault| fault.kind.as_str());
-                        format!("{} {fault}", target.name)
-                    }
-                    Emission::Missed(missed) => {
-                        format!("{} missed {}", missed.target.name, missed.reason.as_str())
-                    }
-                });
-            }
-            seen
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn probes_run_at_their_interval() {
-        let mut running = start(&[target("a", 10)], 1, 10).await;
-        let seen = running.within(60).await;
-        assert!((6..=7).contains(&seen.len()), "{seen:?}");
-        assert!(seen.iter().all(|event| event == "a ok"));
-        assert_eq!(
-            running.metrics.schedule_lag.get_sample_count(),
-            seen.len() as u64
-        );
-        assert!(running.metrics.schedule_lag.get_sample_sum() < 0.1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_panic_is_a_failed_probe_and_other_probes_continue() {
-        let mut running = start(&[target("crash", 10), target("b", 10)], 1, 10).await;
-        let seen = running.within(30).await;
-        assert!(seen.iter().filter(|event| *event == "crash local").count() >= 3);
-        assert!(seen.iter().filter(|event| *event == "b ok").count() >= 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slot_above_the_limit_is_missed_and_its_target_is_probed_later() {
-        let mut running = start(&[target("a", 60), target("b", 60)], 20, 1).await;
-        let seen = running.within(50).await;
-        let expected = format!("missed {}", MissedReason::NoCapacity.as_str());
-        assert_eq!(
-            seen.iter()
-                .filter(|event| event.ends_with(&expected))
-                .count(),
-            1
-        );
-        assert_eq!(
-            seen.iter().filter(|event| event.ends_with(" ok")).count(),
-            2
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_confirming_probe_runs_before_the_next_slot() {
-        let mut running = start(&[target("a", 600)], 1, 1).await;
-        assert_eq!(running.within(10).await, ["a ok"]);
-        let confirm = Command::Confirm(TargetName::new("a"), Duration::from_secs(10));
-        running.commands.send(confirm).await.unwrap();
-        assert_eq!(running.within(12).await, ["a ok"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn stopping_waits_for_running_probes_within_the_grace_period() {
-        for (seconds, grace, finished) in [(3, 10, 1), (30, 10, 0)] {
-            let mut running = start(&[target("a", 600)], seconds, 1).await;
-            while running.metrics.in_flight.get() == 0 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            let begun = Instant::now();
-            let stop = Command::Stop(Duration::from_secs(grace));
-            running.commands.send(stop).await.unwrap();
-            running.task.await.unwrap();
-            assert!(begun.elapsed() <= Duration::from_secs(grace) + Duration::from_millis(100));
-            let mut seen = 0;
-            while running.events.recv().await.is_some() {
-                seen += 1;
-            }
-            assert_eq!(
-                seen, finished,
-                "a probe of {seconds} s with {grace} s of grace"
-            );
-        }
-    }
-}
+mod tests;

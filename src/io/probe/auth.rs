@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::OnceCell;
+use url::Url;
 
 use super::redirect::Hop;
 use crate::model::target::Auth;
@@ -50,8 +51,9 @@ impl Credentials {
     ) -> Result<(), String> {
         match auth {
             Auth::Basic { username, password } => {
-                let pair = format!("{username}:{}", password.expose());
-                insert_secret(headers, &format!("Basic {}", STANDARD.encode(pair)))
+                let value = basic(username.as_bytes(), password.expose().as_bytes());
+                headers.insert(AUTHORIZATION, value);
+                Ok(())
             }
             Auth::Bearer(token) => insert_secret(headers, &format!("Bearer {}", token.expose())),
             Auth::SigV4 { service, region } => {
@@ -83,6 +85,47 @@ impl Credentials {
             )
         })
     }
+}
+
+/// The value of a header for basic authentication.
+pub(super) fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
+    let mut text = "Basic ".to_owned();
+    STANDARD.encode_string([user, password].join(&b':'), &mut text);
+    // Base64 has only characters that are allowed in a header.
+    let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Basic"));
+    value.set_sensitive(true);
+    value
+}
+
+/// The value of a header for the user and password of a URL; `None` if it contains neither.
+pub(super) fn of_url(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let user = percent_decoded(url.username());
+    let password = percent_decoded(url.password().unwrap_or_default());
+    Some(basic(&user, &password))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let pair = (digit(bytes.get(at + 1)), digit(bytes.get(at + 2)));
+        match (byte, pair) {
+            (b'%', (Some(high), Some(low))) => {
+                decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
 }
 
 fn insert_secret(headers: &mut HeaderMap, text: &str) -> Result<(), String> {
@@ -134,4 +177,32 @@ fn sign_v4(
         headers.insert(name, value);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_encoding_is_decoded() {
+        for (text, expected) in [
+            ("a%40b", "a@b"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz%20", "%zz "),
+        ] {
+            assert_eq!(percent_decoded(text), expected.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_credentials_of_a_url_become_a_header() {
+        let header = |url: &str| of_url(&url.parse().unwrap());
+        assert_eq!(header("https://a.example/"), None);
+        assert_eq!(
+            header("https://u:p%40@a.example/").unwrap(),
+            "Basic dTpwQA=="
+        );
+        assert_eq!(header("https://u@a.example/").unwrap(), "Basic dTo=");
+    }
 }

@@ -20,7 +20,16 @@ pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
             .iter()
             .filter_map(|der| parse(der))
             .collect(),
+        path_expiry: handshake
+            .path_expiry
+            .and_then(|seconds| Timestamp::from_second(seconds).ok()),
     }
+}
+
+/// Returns when a certificate in DER expires, or `None` if it is not a valid X.509 certificate.
+pub(super) fn expiry(der: &[u8]) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
 /// Parses one certificate in DER. Returns `None` if it is not a valid X.509 certificate.

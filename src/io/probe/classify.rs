@@ -1,47 +1,147 @@
-//! Maps a chain of library errors to one kind of fault.
+//! Maps library errors to one kind of fault.
 //!
-//! The types of the errors decide, never their texts, because texts change between releases.
-//! Where two kinds are possible, the current phase decides: an unexpected end of file means a
-//! failed handshake in one phase and a truncated body in another.
+//! Decides by the types in a chain of errors and by the bytes that the peer sent, never by the
+//! text of an error, because texts change between releases. Where two kinds are possible, the
+//! current phase decides: an unexpected end of file is a closed connection in one phase and a
+//! truncated body in another.
 
 use std::error::Error;
 use std::io;
 
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 
-use super::address::AddressRefused;
-use super::resolve::NoAddress;
+use super::stopwatch::Handshake;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// Classifies a failed request. If `proxied`, a fault of name resolution or connecting is a fault
-/// of the proxy.
-pub(super) fn classify(error: &reqwest::Error, phase: Phase, proxied: bool) -> Fault {
+/// What a connection received since the request was sent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Received {
+    /// The first bytes.
+    pub(super) first: Vec<u8>,
+    /// The TLS error that ended the connection, if any.
+    pub(super) tls_error: Option<rustls::Error>,
+    /// Whether the server requested a client certificate.
+    pub(super) client_certificate_requested: bool,
+}
+
+/// Classifies a name that was not resolved; with `proxied` it is the name of the proxy.
+pub(super) fn resolve(kind: FaultKind, detail: String, proxied: bool) -> Fault {
+    let is_own = matches!(kind, FaultKind::Local | FaultKind::AddressRefused);
+    if proxied && !is_own {
+        return proxy_fault(Phase::Resolve, detail);
+    }
+    fault(Phase::Resolve, kind, detail)
+}
+
+/// Classifies a failed TCP connection; with `proxied` it is the one to the proxy.
+pub(super) fn connect(error: &io::Error, proxied: bool) -> Fault {
+    let kind = io_fault(error, Phase::Connect).unwrap_or(FaultKind::Unreachable);
+    let detail = error.to_string();
+    if proxied && kind != FaultKind::Local {
+        return proxy_fault(Phase::Connect, detail);
+    }
+    fault(Phase::Connect, kind, detail)
+}
+
+/// A fault of the proxy.
+pub(super) const fn proxy_fault(phase: Phase, detail: String) -> Fault {
+    fault(phase, FaultKind::Proxy, detail)
+}
+
+/// Classifies a host for which no handshake is possible.
+pub(super) fn bad_server_name(host: &str, error: &dyn Error) -> Fault {
+    let detail = format!("`{host}` cannot be the name of a TLS server: {error}");
+    fault(Phase::Tls, FaultKind::TlsHandshake, detail)
+}
+
+/// Classifies a failed TLS handshake, with what the server had sent until then.
+pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fault {
+    if let Some(text) = other_protocol(first) {
+        let kind = match is_http(first) {
+            true => FaultKind::PlainHttp,
+            false => FaultKind::TlsHandshake,
+        };
+        let detail = format!("the server answered the TLS handshake without TLS: {text:?}");
+        return fault(Phase::Tls, kind, detail);
+    }
+    let inner = error.get_ref();
+    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        let requested = seen.client_certificate_requested;
+        // Before its certificate, a server has not found anything in common yet.
+        let kind = match error {
+            rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)
+                if seen.chain.is_empty() && !requested =>
+            {
+                FaultKind::TlsVersion
+            }
+            error => tls_fault(error, requested),
+        };
+        return fault(Phase::Tls, kind, tls_message(error));
+    }
+    let kind = match io_fault(error, Phase::Tls) {
+        Some(FaultKind::ConnectionClosed) | None => FaultKind::TlsHandshake,
+        Some(kind) => kind,
+    };
+    fault(Phase::Tls, kind, error.to_string())
+}
+
+/// Classifies a failed request or response.
+pub(super) fn exchange(error: &hyper::Error, phase: Phase, received: &Received) -> Fault {
+    // HTTP/2 keeps only the kind of its transport's error, so the stream keeps the error itself. A
+    // TLS 1.3 client finishes the handshake before the server has checked the client certificate,
+    // so the alert can arrive in the processing phase.
+    if let Some(error) = &received.tls_error {
+        let kind = tls_fault(error, received.client_certificate_requested);
+        return fault(Phase::Tls, kind, tls_message(error));
+    }
     let chain = chain(error);
     let found = chain.iter().rev().find_map(|link| fault_kind(*link, phase));
-    let mut kind = found.unwrap_or(match phase {
-        _ if error.is_decode() => FaultKind::Decode,
-        Phase::Tls => FaultKind::TlsHandshake,
-        Phase::Resolve => FaultKind::ResolverFailure,
-        Phase::Connect if proxied => FaultKind::Proxy,
-        Phase::Connect => FaultKind::Unreachable,
-        Phase::Processing | Phase::Transfer => FaultKind::Protocol,
-    });
-    let before_peer = matches!(phase, Phase::Resolve | Phase::Connect);
-    let at_proxy = !matches!(kind, FaultKind::Local | FaultKind::AddressRefused);
-    if proxied && before_peer && at_proxy {
-        kind = FaultKind::Proxy;
+    let kind = found.unwrap_or(FaultKind::Protocol);
+    let mut detail = describe(&chain);
+    if kind == FaultKind::Protocol && phase == Phase::Processing {
+        if received.first.starts_with(&[0x15, 3]) {
+            detail.push_str("; the server answered with a TLS alert: use `https` in the URL");
+        } else if let Some(text) = other_protocol(&received.first) {
+            detail.push_str(&format!("; the response begins with {text:?}"));
+        }
     }
+    fault(phase, kind, detail)
+}
+
+const fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
     Fault {
-        phase: fault_phase(kind, phase),
+        phase,
         kind,
-        detail: describe(&chain),
+        detail,
     }
 }
 
-/// Returns an error and all its sources, outermost first. Includes errors wrapped in an
-/// `io::Error`, which `source` skips.
+/// The first line of what a peer sent if it is text, and so neither TLS nor HTTP/2.
+fn other_protocol(first: &[u8]) -> Option<String> {
+    let text: Vec<u8> = first
+        .iter()
+        .copied()
+        .take_while(|byte| *byte != b'\n')
+        .collect();
+    let is_text = text
+        .iter()
+        .all(|byte| matches!(byte, b'\t' | b'\r' | 0x20..=0x7e));
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    (is_text && !text.is_empty()).then_some(text)
+}
+
+/// Whether a response is HTTP, perhaps a page without a head as in HTTP/0.9.
+fn is_http(first: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(first)
+        .trim_start()
+        .to_ascii_lowercase();
+    ["http/", "<!doctype html", "<html"]
+        .iter()
+        .any(|start| text.starts_with(start))
+}
+
+/// Returns every error of the chain, including those wrapped in an `io::Error`, which `source`
+/// skips.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut links = Vec::new();
     let mut next = Some(error);
@@ -58,58 +158,19 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)>
     links
 }
 
-/// Joins the messages of the errors, outermost first. Leaves out the messages of `reqwest`, which
-/// contain the URL and add only "error sending request".
+/// Joins the libraries' messages, outermost first.
 fn describe(chain: &[&(dyn Error + 'static)]) -> String {
     let mut messages: Vec<String> = Vec::new();
-    for link in chain.iter().skip(1) {
-        if link.is::<reqwest::Error>() {
-            continue;
-        }
+    for link in chain {
         let text = link.to_string();
-        if messages.last().is_some_and(|last| last.contains(&text)) {
-            continue;
+        if !messages.last().is_some_and(|last| last.contains(&text)) {
+            messages.push(text);
         }
-        messages.push(text);
     }
-    if messages.is_empty() {
-        "the request failed".to_owned()
-    } else {
-        messages.join(": ")
-    }
-}
-
-/// Returns the phase to report for a fault kind. A TLS 1.3 client finishes the handshake before the
-/// server has checked the client certificate, so the alert can arrive in the processing phase.
-fn fault_phase(kind: FaultKind, phase: Phase) -> Phase {
-    match kind {
-        FaultKind::CertificateExpired
-        | FaultKind::CertificateNotYetValid
-        | FaultKind::CertificateNameMismatch
-        | FaultKind::CertificateUntrusted
-        | FaultKind::CertificateRevoked
-        | FaultKind::ClientCertificateRequired
-        | FaultKind::PlainHttp
-        | FaultKind::TlsVersion
-        | FaultKind::TlsHandshake => Phase::Tls,
-        FaultKind::AddressRefused | FaultKind::NameNotFound => Phase::Resolve,
-        _ => phase,
-    }
+    messages.join(": ")
 }
 
 fn fault_kind(link: &(dyn Error + 'static), phase: Phase) -> Option<FaultKind> {
-    if link.is::<AddressRefused>() {
-        return Some(FaultKind::AddressRefused);
-    }
-    if link.is::<NoAddress>() {
-        return Some(FaultKind::NameNotFound);
-    }
-    if let Some(error) = link.downcast_ref::<NetError>() {
-        return Some(resolver_fault(error));
-    }
-    if let Some(error) = link.downcast_ref::<rustls::Error>() {
-        return Some(tls_fault(error));
-    }
     if let Some(error) = link.downcast_ref::<io::Error>() {
         return io_fault(error, phase);
     }
@@ -120,22 +181,33 @@ fn fault_kind(link: &(dyn Error + 'static), phase: Phase) -> Option<FaultKind> {
         .and_then(|error| hyper_fault(error, phase))
 }
 
-fn resolver_fault(error: &NetError) -> FaultKind {
+fn tls_fault(error: &rustls::Error, requested: bool) -> FaultKind {
+    use rustls::Error as E;
     match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain | ResponseCode::NoError => FaultKind::NameNotFound,
-            _ => FaultKind::ResolverFailure,
-        },
-        NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => FaultKind::NameNotFound,
-        NetError::Io(error) if is_local(error) => FaultKind::Local,
-        _ => FaultKind::ResolverFailure,
+        E::InvalidCertificate(problem) => certificate_fault(problem),
+        E::AlertReceived(alert) => alert_fault(*alert, requested),
+        E::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::NoCipherSuitesInCommon
+            | PeerIncompatible::NoKxGroupsInCommon
+            | PeerIncompatible::NoSignatureSchemesInCommon,
+        ) => FaultKind::TlsVersion,
+        _ => FaultKind::TlsHandshake,
     }
 }
 
-fn tls_fault(error: &rustls::Error) -> FaultKind {
-    let rustls::Error::InvalidCertificate(problem) = error else {
-        return FaultKind::TlsHandshake;
-    };
+/// The message of a TLS error. The library shows errors of the verification only by their names.
+fn tls_message(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
+            format!("invalid peer certificate: {cause}")
+        }
+        error => error.to_string(),
+    }
+}
+
+fn certificate_fault(problem: &CertificateError) -> FaultKind {
     match problem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             FaultKind::CertificateExpired
@@ -146,7 +218,33 @@ fn tls_fault(error: &rustls::Error) -> FaultKind {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             FaultKind::CertificateNameMismatch
         }
+        CertificateError::Revoked => FaultKind::CertificateRevoked,
         _ => FaultKind::CertificateUntrusted,
+    }
+}
+
+/// Classifies an alert of the server. After it requested a client certificate, an alert about a
+/// certificate or signature is about that one, and `handshake_failure` means that it was missing.
+fn alert_fault(alert: AlertDescription, requested: bool) -> FaultKind {
+    use AlertDescription as A;
+    match alert {
+        A::ProtocolVersion | A::InsufficientSecurity => FaultKind::TlsVersion,
+        A::CertificateRequired => FaultKind::ClientCertificateRequired,
+        A::HandshakeFailure
+        | A::NoCertificate
+        | A::BadCertificate
+        | A::UnsupportedCertificate
+        | A::CertificateRevoked
+        | A::CertificateExpired
+        | A::CertificateUnknown
+        | A::UnknownCA
+        | A::AccessDenied
+        | A::DecryptError
+            if requested =>
+        {
+            FaultKind::ClientCertificateRequired
+        }
+        _ => FaultKind::TlsHandshake,
     }
 }
 
@@ -163,23 +261,15 @@ fn io_fault(error: &io::Error, phase: Phase) -> Option<FaultKind> {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => Some(FaultKind::ConnectionReset),
         io::ErrorKind::TimedOut => Some(FaultKind::Timeout),
-        // The HTTP/2 library keeps the kind of a transport error but not its type. In the
-        // processing phase, only a TLS alert about the client certificate has this kind.
-        io::ErrorKind::InvalidData if phase == Phase::Processing => Some(FaultKind::TlsHandshake),
-        io::ErrorKind::UnexpectedEof => match phase {
-            Phase::Tls => Some(FaultKind::TlsHandshake),
-            // A decoder that runs out of input reports the same kind. Only a transport error,
-            // which is another error of the chain, means a truncated body.
-            Phase::Transfer => None,
-            _ => Some(FaultKind::ConnectionClosed),
-        },
+        io::ErrorKind::UnexpectedEof if phase == Phase::Transfer => Some(FaultKind::Truncated),
+        io::ErrorKind::UnexpectedEof => Some(FaultKind::ConnectionClosed),
         _ => None,
     }
 }
 
-/// Returns whether this host ran out of file descriptors, ports or memory. The numbers are EMFILE,
-/// ENFILE, ENOMEM and ENOBUFS of Linux, which have no stable `ErrorKind`.
-fn is_local(error: &io::Error) -> bool {
+/// Whether this host ran out of descriptors, ports or memory. The raw numbers are Linux's
+/// EMFILE, ENFILE, ENOMEM and ENOBUFS, which have no stable `ErrorKind`.
+pub(super) fn is_local(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 12 | 105))
         || matches!(
             error.kind(),
@@ -201,51 +291,41 @@ fn hyper_fault(error: &hyper::Error, phase: Phase) -> Option<FaultKind> {
         return Some(FaultKind::Protocol);
     }
     let cut = error.is_incomplete_message() || error.is_body_write_aborted();
-    let ended = source_is_eof(error);
     match phase {
-        Phase::Transfer if cut || ended || error.is_closed() => Some(FaultKind::Truncated),
-        _ if cut || ended || error.is_closed() || error.is_canceled() => {
-            Some(FaultKind::ConnectionClosed)
-        }
+        Phase::Transfer if cut || error.is_closed() => Some(FaultKind::Truncated),
+        _ if cut || error.is_closed() || error.is_canceled() => Some(FaultKind::ConnectionClosed),
         _ => None,
     }
-}
-
-fn source_is_eof(error: &hyper::Error) -> bool {
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .is_some_and(|source| source.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(error: &io::Error, phase: Phase, want: Option<FaultKind>) {
-        assert_eq!(io_fault(error, phase), want, "{error} in {phase:?}");
-    }
-
     #[test]
-    fn exhausted_local_resources_are_a_local_fault() {
-        for code in [24, 23, 12, 105, 99] {
-            let error = io::Error::from_raw_os_error(code);
-            check(&error, Phase::Connect, Some(FaultKind::Local));
-        }
-    }
-
-    #[test]
-    fn an_unreachable_host_differs_from_one_that_refuses() {
+    fn errors_of_the_system_are_told_apart() {
         for (code, kind) in [
+            (24, FaultKind::Local),
+            (23, FaultKind::Local),
+            (12, FaultKind::Local),
+            (105, FaultKind::Local),
+            (99, FaultKind::Local),
             (113, FaultKind::Unreachable),
             (101, FaultKind::Unreachable),
             (111, FaultKind::ConnectionRefused),
             (110, FaultKind::Timeout),
         ] {
-            check(
-                &io::Error::from_raw_os_error(code),
-                Phase::Connect,
-                Some(kind),
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(connect(&error, false).kind, kind, "{error}");
+            let proxied = connect(&error, true).kind;
+            assert_eq!(
+                proxied == FaultKind::Local,
+                kind == FaultKind::Local,
+                "{error}"
+            );
+            assert!(
+                matches!(proxied, FaultKind::Local | FaultKind::Proxy),
+                "{error}"
             );
         }
     }
@@ -253,22 +333,50 @@ mod tests {
     #[test]
     fn the_fault_of_an_early_end_depends_on_the_phase() {
         let error = io::Error::from(io::ErrorKind::UnexpectedEof);
-        check(&error, Phase::Tls, Some(FaultKind::TlsHandshake));
-        check(&error, Phase::Processing, Some(FaultKind::ConnectionClosed));
-        check(&error, Phase::Transfer, None);
+        for (phase, kind) in [
+            (Phase::Processing, FaultKind::ConnectionClosed),
+            (Phase::Transfer, FaultKind::Truncated),
+        ] {
+            assert_eq!(io_fault(&error, phase), Some(kind));
+        }
+        let seen = Handshake::default();
+        assert_eq!(handshake(&error, &seen, b"").kind, FaultKind::TlsHandshake);
     }
 
     #[test]
     fn an_error_inside_an_io_error_is_found() {
         let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
         let error = io::Error::new(io::ErrorKind::InvalidData, expired);
-        let links = chain(&error);
-        assert_eq!(
-            links
-                .iter()
-                .rev()
-                .find_map(|link| fault_kind(*link, Phase::Tls)),
-            Some(FaultKind::CertificateExpired)
-        );
+        let seen = Handshake::default();
+        let fault = handshake(&error, &seen, &[0x16, 3, 3]);
+        assert_eq!(fault.kind, FaultKind::CertificateExpired);
+    }
+
+    #[test]
+    fn an_alert_about_a_certificate_is_about_the_one_that_was_requested() {
+        use AlertDescription as A;
+        for (alert, requested, kind) in [
+            (
+                A::HandshakeFailure,
+                true,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (
+                A::BadCertificate,
+                true,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (A::UnknownCA, true, FaultKind::ClientCertificateRequired),
+            (
+                A::CertificateRequired,
+                false,
+                FaultKind::ClientCertificateRequired,
+            ),
+            (A::BadCertificate, false, FaultKind::TlsHandshake),
+            (A::InternalError, true, FaultKind::TlsHandshake),
+            (A::ProtocolVersion, true, FaultKind::TlsVersion),
+        ] {
+            assert_eq!(alert_fault(alert, requested), kind, "{alert:?} {requested}");
+        }
     }
 }

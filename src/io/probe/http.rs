@@ -1,20 +1,27 @@
 //! Runs the hops of one probe: sends the request, reads the response, follows redirects.
 //!
 //! Results are written to the observation as they arrive, so that they are kept after a timeout.
-//! This module follows redirects itself, because the HTTP client does not know which headers must
-//! not be sent to another origin.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use jiff::Timestamp;
 
-use super::classify::classify;
-use super::client::SharedClient;
+use super::coding::BodyDecoder;
+use super::connection::{Client, Connection};
+use super::cookies::Jar;
+use super::exchange::{self, Answer};
 use super::redact::SentSecrets;
 use super::redirect::{self, Hop};
+use super::request::HopRequest;
 use super::stopwatch::Stopwatch;
-use super::{Shared, address, certificate};
-use crate::model::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
+use super::{Shared, certificate, classify, proxy_answer};
+use crate::domain::expectation;
+use crate::model::observation::{
+    EarlierTls, Fault, FaultKind, HttpVersion, Observation, Phase, Response,
+};
 use crate::model::target::{Target, shown_url};
 
 /// Minimum value of the read limit: the number of bytes of a decompressed body after which a probe
@@ -24,6 +31,8 @@ const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
 /// Ratio of the read limit to `body_limit`, the number of body bytes to keep. Does not apply below
 /// [`MIN_READ_LIMIT`].
 const READ_LIMIT_FACTOR: u64 = 16;
+/// Maximum number of response headers that are kept, which bounds memory.
+const MAX_KEPT_HEADERS: usize = 200;
 
 /// Runs one probe, hop by hop.
 ///
@@ -33,46 +42,74 @@ const READ_LIMIT_FACTOR: u64 = 16;
 /// Returns the fault that ended the probe; `seen` contains the results before the fault.
 pub(super) async fn run(
     shared: &Shared,
-    client: Result<Arc<SharedClient>, String>,
+    client: Result<Arc<Client>, String>,
     target: &Target,
     watch: &Arc<Stopwatch>,
     (seen, sent): (&mut Observation, &mut SentSecrets),
 ) -> Result<(), Fault> {
     let client = client.map_err(|detail| fault(Phase::Connect, FaultKind::Local, detail))?;
+    let mut jar = Jar::new(target.request.cookies);
     let mut hop = first_hop(target)?;
     loop {
         seen.final_url = shown_url(&hop.url);
-        let request = prepare(shared, target, &client, &hop).await?;
-        sent.record(target, request.headers());
-        watch.begin_hop();
-        let response = send(target, &client, request, watch).await?;
+        let request = HopRequest::prepare(shared, target, &hop, &jar).await?;
+        sent.record(target, &request.headers);
+        let resolvers = &shared.resolvers;
+        let replaced = &mut seen.replaced_connections;
+        let answer = exchange::send(&client, resolvers, &request, watch, replaced).await?;
         watch.enter(Phase::Transfer);
-        seen.remote = response.remote_addr();
-        let fresh = watch.handshake().map(|seen| certificate::facts(&seen));
-        seen.tls = client.tls_facts(&hop.url, fresh);
-        let status = response.status();
-        let follow = target.request.max_redirects > 0 && redirect::is_redirect(status);
-        let location = response.headers().get(http::header::LOCATION).cloned();
-        read_response(response, target, watch, seen).await?;
-        if !follow {
+        let handshake = answer.connection.handshake.as_ref();
+        seen.tls = handshake.map(certificate::facts);
+        let status = answer.response.status();
+        let location = redirect::location(answer.response.headers());
+        jar.store(&hop.url, answer.response.headers(), Timestamp::now());
+        if let Some(connection) = read_response(answer, target, watch, seen).await? {
+            client.keep(&hop.url, connection);
+        }
+        if client.plain_proxy(&hop.url).is_some() {
+            proxy_answer::check(target, seen.response.as_ref())?;
+        }
+        let Some(next) = next_hop(target, &hop, status, location.as_deref(), seen)? else {
             return Ok(());
+        };
+        if let Some(tls) = seen.tls.take() {
+            let host = hop.url.host_str().unwrap_or_default().to_owned();
+            seen.earlier_tls.push(EarlierTls { host, tls });
         }
-        if seen.redirects >= target.request.max_redirects {
-            let detail = format!(
-                "more than {} redirects; correct the endpoint or raise `request.max_redirects`",
-                target.request.max_redirects
-            );
-            return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
-        }
-        let location = location.as_ref().and_then(|value| value.to_str().ok());
-        hop = redirect::next_hop(&hop, status, location)
-            .map_err(|error| fault(Phase::Transfer, FaultKind::BadRedirect, error.to_string()))?;
+        hop = next;
         seen.redirects += 1;
         seen.response = None;
     }
 }
 
-fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
+/// Plans the hop after a response; `None` if the response is the last one.
+fn next_hop(
+    target: &Target,
+    hop: &Hop,
+    status: StatusCode,
+    location: Option<&str>,
+    seen: &Observation,
+) -> Result<Option<Hop>, Fault> {
+    let limit = target.request.max_redirects;
+    if limit == 0 || !redirect::is_redirect(status) {
+        return Ok(None);
+    }
+    let is_expected = expectation::is_expected_status(&target.expect, status.as_u16());
+    if location.is_none() && is_expected {
+        return Ok(None);
+    }
+    if seen.redirects >= limit {
+        let detail = format!(
+            "more than {limit} redirects; correct the endpoint or raise `request.max_redirects`"
+        );
+        return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
+    }
+    redirect::next_hop(hop, status, location)
+        .map(Some)
+        .map_err(|error| fault(Phase::Transfer, FaultKind::BadRedirect, error.to_string()))
+}
+
+const fn fault(phase: Phase, kind: FaultKind, detail: String) -> Fault {
     Fault {
         phase,
         kind,
@@ -94,128 +131,98 @@ fn first_hop(target: &Target) -> Result<Hop, Fault> {
     })
 }
 
-/// Builds the request of a hop after checking that its address is allowed.
-async fn prepare(
-    shared: &Shared,
-    target: &Target,
-    client: &SharedClient,
-    hop: &Hop,
-) -> Result<reqwest::Request, Fault> {
-    if let Some(literal) = address::literal_address(&hop.url) {
-        let is_target_address = address::literal_address(&target.url) == Some(literal);
-        if !is_target_address {
-            address::check_allowed(literal, &target.request.allow_addresses).map_err(|error| {
-                fault(Phase::Connect, FaultKind::AddressRefused, error.to_string())
-            })?;
-        }
-    }
-    let body: &[u8] = if hop.with_body {
-        &target.request.body
-    } else {
-        &[]
-    };
-    let mut headers = HeaderMap::new();
-    if hop.trusted {
-        add_configured_headers(target, &mut headers)?;
-        if let Some(auth) = &target.auth {
-            let signed = shared.credentials.apply(auth, hop, &mut headers, body);
-            Box::pin(signed)
-                .await
-                .map_err(|detail| fault(Phase::Processing, FaultKind::Credentials, detail))?;
-        }
-    }
-    let mut builder = client.http.request(hop.method.clone(), hop.url.clone());
-    if !body.is_empty() {
-        builder = builder.body(body.to_vec());
-    }
-    builder.headers(headers).build().map_err(|error| {
-        let detail = error.without_url().to_string();
-        fault(Phase::Processing, FaultKind::Local, detail)
-    })
-}
-
-fn add_configured_headers(target: &Target, headers: &mut HeaderMap) -> Result<(), Fault> {
-    for (name, text) in &target.request.headers {
-        let bad = || {
-            let detail = format!(
-                "the header `{name}` contains a character that is not allowed in a header, such \
-                 as a line break; remove it"
-            );
-            fault(Phase::Processing, FaultKind::Local, detail)
-        };
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
-        let mut value = HeaderValue::from_str(text.expose()).map_err(|_| bad())?;
-        value.set_sensitive(matches!(text, crate::model::target::HeaderText::Secret(_)));
-        headers.append(key, value);
-    }
-    Ok(())
-}
-
-async fn send(
-    target: &Target,
-    client: &SharedClient,
-    request: reqwest::Request,
-    watch: &Stopwatch,
-) -> Result<reqwest::Response, Fault> {
-    client.http.execute(request).await.map_err(|error| {
-        let phase = watch.stop().map_or(Phase::Processing, |(phase, _)| phase);
-        classify(&error, phase, target.request.proxy.is_some())
-    })
-}
-
-/// Records the head of the response, then reads its body up to the read limit (see
-/// [`MIN_READ_LIMIT`]).
+/// Records the response's head, then reads its body up to the read limit. Returns the connection
+/// if the body was read completely, so that it can be used again.
 async fn read_response(
-    mut response: reqwest::Response,
+    answer: Answer,
     target: &Target,
     watch: &Stopwatch,
     seen: &mut Observation,
-) -> Result<(), Fault> {
-    let limit = target.request.body_limit;
-    let max_bytes = MIN_READ_LIMIT.max(READ_LIMIT_FACTOR.saturating_mul(limit as u64));
+) -> Result<Option<Connection>, Fault> {
+    let Answer {
+        response,
+        connection,
+    } = answer;
+    let (head, mut body) = response.into_parts();
     let recorded = seen.response.insert(Response {
-        status: response.status().as_u16(),
-        reason: reason(&response),
-        version: version(response.version()),
-        headers: header_pairs(response.headers()),
+        status: head.status.as_u16(),
+        reason: reason(&head),
+        version: version(head.version),
+        headers: header_pairs(&head.headers),
         body: Vec::new(),
         body_truncated: false,
         body_bytes: 0,
-        content_length: content_length(&response),
+        content_length: content_length(&head.headers),
     });
-    loop {
-        let chunk = response.chunk().await.map_err(|error| {
-            let phase = watch.stop().map_or(Phase::Transfer, |(phase, _)| phase);
-            classify(&error, phase, target.request.proxy.is_some())
-        })?;
-        let Some(chunk) = chunk else {
-            return Ok(());
+    let limit = target.request.body_limit;
+    let max_bytes = MIN_READ_LIMIT.max(READ_LIMIT_FACTOR.saturating_mul(limit as u64));
+    let mut decoder = BodyDecoder::new(&head.headers, limit, max_bytes);
+    let is_complete = loop {
+        let Some(chunk) = next_chunk(&mut body, &connection, watch).await? else {
+            break true;
         };
-        recorded.body_bytes += chunk.len() as u64;
-        let room = limit - recorded.body.len();
-        recorded
-            .body
-            .extend_from_slice(&chunk[..chunk.len().min(room)]);
-        recorded.body_truncated |= chunk.len() > room;
-        if recorded.body_bytes >= max_bytes {
-            recorded.body_truncated = true;
-            return Ok(());
+        let went_on = decoder.write(&chunk);
+        let (bytes, count) = decoder.take();
+        recorded.body.extend_from_slice(&bytes);
+        recorded.body_bytes += count;
+        if !went_on.map_err(|error| undecodable(error.to_string()))? {
+            break false;
         }
+    };
+    if is_complete {
+        let finished = decoder.finish();
+        let (bytes, count) = decoder.take();
+        recorded.body.extend_from_slice(&bytes);
+        recorded.body_bytes += count;
+        finished.map_err(|error| undecodable(error.to_string()))?;
     }
+    recorded.body_truncated = !is_complete || recorded.body_bytes > recorded.body.len() as u64;
+    if let Some(codings) = decoder.undecoded()
+        && expectation::body_is_unmet(&target.expect, recorded)
+    {
+        return Err(undecodable(format!(
+            "the body has the content coding `{codings}`, which is not supported, so it was \
+             compared in encoded form"
+        )));
+    }
+    Ok(is_complete.then_some(connection))
 }
 
-/// The reason phrase of an HTTP/1 response. hyper keeps it only if it is not the usual one.
-fn reason(response: &reqwest::Response) -> Option<String> {
-    if response.version() > Version::HTTP_11 {
+/// Returns the reason phrase of an HTTP/1 response. hyper keeps it only if it is not the usual one.
+fn reason(head: &http::response::Parts) -> Option<String> {
+    if head.version > Version::HTTP_11 {
         return None;
     }
-    let kept = response.extensions().get::<hyper::ext::ReasonPhrase>();
+    let kept = head.extensions.get::<hyper::ext::ReasonPhrase>();
     let kept = kept.map(|phrase| String::from_utf8_lossy(phrase.as_bytes()).into_owned());
-    kept.or_else(|| response.status().canonical_reason().map(str::to_owned))
+    kept.or_else(|| head.status.canonical_reason().map(str::to_owned))
 }
 
-fn content_length(response: &reqwest::Response) -> Option<u64> {
-    let header = response.headers().get(http::header::CONTENT_LENGTH);
+fn undecodable(detail: String) -> Fault {
+    fault(Phase::Transfer, FaultKind::Decode, detail)
+}
+
+/// Reads the next part of a body; `None` at its end.
+async fn next_chunk(
+    body: &mut Incoming,
+    connection: &Connection,
+    watch: &Stopwatch,
+) -> Result<Option<bytes::Bytes>, Fault> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            watch.stop();
+            classify::exchange(&error, Phase::Transfer, &connection.received())
+        })?;
+        // Trailers are ignored.
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let header = headers.get(http::header::CONTENT_LENGTH);
     header?.to_str().ok()?.parse().ok()
 }
 
@@ -233,5 +240,5 @@ fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
     };
-    headers.iter().map(pair).collect()
+    headers.iter().take(MAX_KEPT_HEADERS).map(pair).collect()
 }

@@ -1,23 +1,25 @@
 //! Probes a target: sends its request and returns an [`Observation`], which also contains errors.
 //!
-//! `http` runs the hops of a probe, `stopwatch` measures the phases, `client` and `tls` build
-//! shared clients that record handshakes, `resolve` and `address` decide where to connect,
-//! `redirect` plans the next hop, `auth` adds credentials, `redact` removes echoed credentials, and
-//! `classify` determines the kind of a fault. `domain` decides whether a response meets the
-//! expectations.
+//! `http` runs the hops of a probe, `request` and `auth` build the request of a hop, `exchange`
+//! sends it, `connection` opens and keeps connections, `stopwatch` measures the phases, `redirect`
+//! plans the next hop, `cookies` keeps cookies for it, `coding` decodes bodies, `proxy_answer`
+//! recognizes responses of a proxy, `redact` removes echoed credentials, and `classify` determines
+//! the kind of a fault. `domain` decides whether a response meets the expectations.
 
-mod address;
 mod auth;
 pub mod certificate;
 mod classify;
-mod client;
+mod coding;
+mod connection;
 mod control_request;
+mod cookies;
+mod exchange;
 mod http;
+mod proxy_answer;
 mod redact;
 mod redirect;
-mod resolve;
+mod request;
 mod stopwatch;
-mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,12 +31,19 @@ use tokio::time::Instant;
 pub use self::stopwatch::Stopwatch;
 
 use self::auth::Credentials;
-use self::client::Clients;
+use self::connection::Clients;
+use self::connection::resolve::Resolvers;
 use self::redact::SentSecrets;
-use self::resolve::Resolvers;
-use crate::model::observation::{Fault, FaultKind, Observation, Phase};
+use self::stopwatch::{Attempt, AttemptState};
+use crate::model::observation::{DeadAddress, Fault, FaultKind, Observation, Phase};
 use crate::model::settings::ResolverSettings;
 use crate::model::target::{Target, shown_url};
+
+/// The user agent of a probe.
+const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
+
+/// Maximum number of addresses that a message names.
+const MAX_NAMED_ADDRESSES: usize = 4;
 
 /// Probes targets. A clone is cheap and shares the HTTP clients.
 #[derive(Clone)]
@@ -83,7 +92,7 @@ impl Prober {
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
         // Get the client before the time measurement starts: building a client reads the root
         // certificates of the platform, which is not time of the endpoint.
-        let client = self.shared.clients.get(target, &self.shared.resolvers);
+        let client = self.shared.clients.get(target);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
@@ -95,22 +104,64 @@ impl Prober {
             watch,
             (&mut seen, &mut sent),
         ));
-        let ended = tokio::time::timeout(target.timeout, Arc::clone(watch).scope(run)).await;
+        let ended = tokio::time::timeout(target.timeout, run).await;
         let running = watch.stop();
         let fault = match ended {
             Ok(Ok(())) => None,
             Ok(Err(fault)) => Some(fault),
-            Err(_) => Some(timed_out(target.timeout, running)),
+            Err(_) => Some(self.timed_out(target.timeout, running, watch)),
         };
         // A successful hop has already recorded its handshake.
         if let Some(handshake) = watch.handshake().filter(|_| fault.is_some()) {
             seen.tls = Some(certificate::facts(&handshake));
         }
+        seen.remote = watch.remote();
+        seen.dead_addresses = dead_addresses(watch.attempts());
         seen.fault = fault;
         sent.redact(&mut seen);
         seen.phases = watch.phases();
         seen.duration = began.elapsed();
         seen
+    }
+
+    fn timed_out(
+        &self,
+        timeout: Duration,
+        running: Option<(Phase, Duration)>,
+        watch: &Stopwatch,
+    ) -> Fault {
+        let mut detail = format!("timed out after {:.3} s", timeout.as_secs_f64());
+        match running {
+            None => detail.push_str(" before the request was sent"),
+            Some((phase, time)) => {
+                let (name, time) = (phase.as_str(), time.as_secs_f64());
+                detail.push_str(&format!("; {name} had taken {time:.3} s so far"));
+            }
+        }
+        let phase = running.map_or(Phase::Resolve, |(phase, _)| phase);
+        match phase {
+            Phase::Resolve if running.is_some() => {
+                let servers = self.shared.resolvers.servers();
+                detail.push_str(&format!("; the resolver ({servers}) did not answer"));
+            }
+            Phase::Connect => {
+                let tried = watch.attempts().into_iter();
+                let pending = tried.filter(|attempt| attempt.state == AttemptState::Pending);
+                let pending: Vec<_> = pending.map(|attempt| attempt.address).collect();
+                if pending.len() > 1 {
+                    let named = pending.iter().take(MAX_NAMED_ADDRESSES);
+                    let named: Vec<_> = named.map(ToString::to_string).collect();
+                    let (count, named) = (pending.len(), named.join(", "));
+                    detail.push_str(&format!("; none of {count} addresses answered ({named})"));
+                }
+            }
+            _ => {}
+        }
+        Fault {
+            phase,
+            kind: FaultKind::Timeout,
+            detail,
+        }
     }
 
     fn assemble(
@@ -128,17 +179,25 @@ impl Prober {
     }
 }
 
-fn timed_out(timeout: Duration, running: Option<(Phase, Duration)>) -> Fault {
-    let progress = match running {
-        None => " before the request was sent".to_owned(),
-        Some((phase, time)) => {
-            let (name, time) = (phase.as_str(), time.as_secs_f64());
-            format!("; {name} had taken {time:.3} s so far")
-        }
-    };
-    Fault {
-        phase: running.map_or(Phase::Resolve, |(phase, _)| phase),
-        kind: FaultKind::Timeout,
-        detail: format!("timed out after {:.3} s{progress}", timeout.as_secs_f64()),
+/// The addresses that did not answer although another address of the same name did, or that
+/// failed.
+fn dead_addresses(attempts: Vec<Attempt>) -> Vec<DeadAddress> {
+    let is_connected = |attempt: &Attempt| attempt.state == AttemptState::Connected;
+    if !attempts.iter().any(is_connected) {
+        return Vec::new();
     }
+    let dead = attempts.into_iter().filter_map(|attempt| {
+        let reason = match attempt.state {
+            AttemptState::Overtaken(time) => {
+                format!("no answer within {:.3} s", time.as_secs_f64())
+            }
+            AttemptState::Failed(reason) => reason,
+            AttemptState::Pending | AttemptState::Connected => return None,
+        };
+        Some(DeadAddress {
+            address: attempt.address,
+            reason,
+        })
+    });
+    dead.collect()
 }

@@ -1,10 +1,9 @@
 //! Plans the next hop of a redirect, and what may be sent in it.
 //!
-//! Configured headers, credentials and body are for the origin of the target only. Once a redirect
-//! leaves that origin, they are not sent again, even if a later redirect returns to it. `http`
-//! sends the requests.
+//! Credentials belong to the target's own origin. Once a redirect leaves that origin, they are not
+//! sent again, even if a later redirect leads back. `request` decides which headers are sent.
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 /// One hop of a probe: a request and what may be sent with it.
@@ -14,7 +13,7 @@ pub(super) struct Hop {
     pub(super) url: Url,
     /// The HTTP method of the request.
     pub(super) method: Method,
-    /// Whether the configured headers and credentials are sent in this hop.
+    /// Whether credentials and all configured headers are sent.
     pub(super) trusted: bool,
     /// Whether the configured body is sent in this hop.
     pub(super) with_body: bool,
@@ -23,7 +22,7 @@ pub(super) struct Hop {
 /// The reason why a redirect cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
-    #[error("the redirect has no Location header; correct the endpoint")]
+    #[error("the redirect has no Location header, or an empty one; correct the endpoint")]
     Missing,
     #[error("the Location header of the redirect is not a URL ({0}); correct the endpoint")]
     Malformed(url::ParseError),
@@ -35,6 +34,26 @@ pub(super) enum RedirectError {
 /// 306.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// The `Location` of a response; `None` if it is missing or empty. Bytes that are not UTF-8 are
+/// percent-encoded, as in browsers.
+pub(super) fn location(headers: &HeaderMap) -> Option<String> {
+    let bytes = headers.get(http::header::LOCATION)?.as_bytes();
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(percent_encoded).collect(),
+    };
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn percent_encoded(byte: &u8) -> String {
+    if byte.is_ascii() {
+        char::from(*byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
 }
 
 /// Plans the next hop from the status and `Location` of a response.
@@ -62,7 +81,7 @@ pub(super) fn next_hop(
         url,
         method,
         trusted,
-        with_body: hop.with_body && keeps && trusted,
+        with_body: hop.with_body && keeps,
     })
 }
 
@@ -100,7 +119,8 @@ mod tests {
     fn leaving_the_origin_drops_trust_for_all_later_hops() {
         for away in ["http://a.test/x", "https://b.test/", "https://a.test:444/"] {
             let hop = check("POST", 308, away).unwrap();
-            assert!(!hop.trusted && !hop.with_body, "{away}");
+            assert!(!hop.trusted && hop.with_body, "{away}");
+            assert_eq!(hop.method, Method::POST);
             let back = next_hop(&hop, StatusCode::FOUND, Some("https://a.test/x")).unwrap();
             assert!(!back.trusted, "{away}");
         }
@@ -119,5 +139,28 @@ mod tests {
         ));
         let hop = check("GET", 302, "https://u:p@b.test/").unwrap();
         assert_eq!(hop.url.as_str(), "https://b.test/");
+    }
+
+    #[test]
+    fn a_location_may_contain_raw_utf8_or_latin1() {
+        for (bytes, expected) in [
+            (&b"/caf\xc3\xa9"[..], Some("https://a.test/caf%C3%A9")),
+            (b"/caf\xe9?q=\xfc", Some("https://a.test/caf%E9?q=%FC")),
+            (
+                b"https://b\xc3\xbccher.test/",
+                Some("https://xn--bcher-kva.test/"),
+            ),
+            (b" /y ", Some("https://a.test/y")),
+            (b"/a b", Some("https://a.test/a%20b")),
+            (b"", None),
+            (b"  ", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = http::HeaderValue::from_bytes(bytes).unwrap();
+            headers.insert(http::header::LOCATION, value);
+            let next = location(&headers).map(|text| check("GET", 302, &text).unwrap().url);
+            assert_eq!(next.as_ref().map(Url::as_str), expected, "{bytes:?}");
+        }
+        assert_eq!(location(&HeaderMap::new()), None);
     }
 }

@@ -1,23 +1,18 @@
-//! Measures the phases of a probe from inside the HTTP client.
+//! Measures the phases of a probe, and keeps what was learned about its connections.
 //!
-//! `reqwest` does not report when it resolves, connects or performs the TLS handshake. Instead, the
-//! resolver, connector, session store and certificate verifier contain hooks, which report to the
-//! stopwatch of the current task. The hooks do nothing for a connection that is opened in the
-//! background, where no stopwatch exists.
+//! A deadline drops the futures of a probe, so everything that must survive it is recorded here:
+//! the current phase, the addresses that were tried, and the TLS handshake. Deciding what went
+//! wrong is left to `classify`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::model::observation::{Phase, Phases};
 
-tokio::task_local! {
-    /// The stopwatch of the probe that runs in this task.
-    static CURRENT: Arc<Stopwatch>;
-}
-
-/// Measures the phases of one probe and keeps the facts of its TLS handshake.
+/// Measures the phases of one probe and keeps the facts of its connections.
 #[derive(Debug, Default)]
 pub struct Stopwatch {
     state: Mutex<State>,
@@ -30,22 +25,44 @@ pub(super) struct Handshake {
     pub(super) chain: Vec<Vec<u8>>,
     /// The TLS version. `None` until the server has signed with its key.
     pub(super) version: Option<&'static str>,
+    /// When the verified path expires, in seconds since the Unix epoch; `None` if verification
+    /// failed.
+    pub(super) path_expiry: Option<i64>,
+    /// Whether the server requested a client certificate.
+    pub(super) client_certificate_requested: bool,
 }
+
+/// An attempt to connect to one address.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) address: SocketAddr,
+    pub(super) began: Instant,
+    pub(super) state: AttemptState,
+}
+
+/// The state of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AttemptState {
+    /// No answer yet.
+    Pending,
+    /// The connection was established.
+    Connected,
+    /// Another address answered first; the time that this one had until then.
+    Overtaken(Duration),
+    /// The attempt failed, with the reason.
+    Failed(String),
+}
+
+/// Maximum number of attempts that are kept.
+const MAX_ATTEMPTS: usize = 64;
 
 #[derive(Debug, Default)]
 struct State {
     phases: Phases,
-    running: Option<Running>,
+    running: Option<(Phase, Instant)>,
     handshake: Option<Handshake>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Running {
-    phase: Phase,
-    since: Instant,
-    /// Whether the phase may still change, because no hook has run since the hop began. The time
-    /// counts for the first phase that is entered, or for processing if the connection is reused.
-    provisional: bool,
+    remote: Option<SocketAddr>,
+    attempts: Vec<Attempt>,
 }
 
 impl Stopwatch {
@@ -59,30 +76,16 @@ impl Stopwatch {
     /// begins and after it ends.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
-        let running = self.with(|state| state.running)?;
-        Some((running.phase, running.since.elapsed()))
+        let (phase, since) = self.with(|state| state.running)?;
+        Some((phase, since.elapsed()))
     }
 
-    /// Begins a hop and discards the handshake of the previous hop.
-    pub(super) fn begin_hop(&self) {
+    /// Begins a hop, or a new connection for it, and discards the facts of the previous one.
+    pub(super) fn begin_connection(&self) {
         self.with(|state| {
             state.stop(Instant::now());
             state.handshake = None;
-            state.running = Some(Running {
-                phase: Phase::Processing,
-                since: Instant::now(),
-                provisional: true,
-            });
-        });
-    }
-
-    /// Records that the client begins to open a connection. If the host is a name, the hook in the
-    /// resolver then enters the resolve phase.
-    pub(super) fn begin_connect(&self) {
-        self.with(|state| {
-            if let Some(running) = state.running.as_mut().filter(|now| now.provisional) {
-                running.phase = Phase::Connect;
-            }
+            state.remote = None;
         });
     }
 
@@ -90,20 +93,8 @@ impl Stopwatch {
     pub(super) fn enter(&self, phase: Phase) {
         self.with(|state| {
             let now = Instant::now();
-            match &mut state.running {
-                Some(running) if running.provisional && phase == Phase::Resolve => {
-                    running.phase = phase;
-                    running.provisional = false;
-                }
-                _ => {
-                    state.stop(now);
-                    state.running = Some(Running {
-                        phase,
-                        since: now,
-                        provisional: false,
-                    });
-                }
-            }
+            state.stop(now);
+            state.running = Some((phase, now));
         });
     }
 
@@ -118,24 +109,88 @@ impl Stopwatch {
         self.with(|state| state.phases)
     }
 
-    /// Records the certificate chain that the server presented, in DER, leaf first.
-    pub(super) fn record_chain(&self, chain: Vec<Vec<u8>>) {
-        self.with(|state| state.handshake.get_or_insert_default().chain = chain);
+    /// Changes the facts of the current handshake.
+    pub(super) fn record_handshake(&self, change: impl FnOnce(&mut Handshake)) {
+        self.with(|state| change(state.handshake.get_or_insert_default()));
     }
 
-    /// Records the TLS version of the handshake that the server signed.
-    pub(super) fn record_version(&self, version: &'static str) {
-        self.with(|state| state.handshake.get_or_insert_default().version = Some(version));
+    /// Discards the handshake with a proxy.
+    pub(super) fn forget_handshake(&self) {
+        self.with(|state| state.handshake = None);
     }
 
-    /// Returns the handshake of the current hop, or `None` if there was none.
+    /// The handshake of the current connection; `None` if there was none.
     pub(super) fn handshake(&self) -> Option<Handshake> {
         self.with(|state| state.handshake.clone())
     }
 
-    /// Runs a future. The hooks that it calls report to this stopwatch.
-    pub(super) async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
-        CURRENT.scope(self, future).await
+    /// Records the address that the current hop is connected to.
+    pub(super) fn record_remote(&self, address: SocketAddr) {
+        self.with(|state| state.remote = Some(address));
+    }
+
+    /// The address that the current hop is connected to.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.with(|state| state.remote)
+    }
+
+    /// Records that connecting to an address begins.
+    pub(super) fn begin_attempt(&self, address: SocketAddr) {
+        self.with(|state| {
+            if state.attempts.len() < MAX_ATTEMPTS {
+                state.attempts.push(Attempt {
+                    address,
+                    began: Instant::now(),
+                    state: AttemptState::Pending,
+                });
+            }
+        });
+    }
+
+    /// Records that a pending attempt failed.
+    pub(super) fn fail_attempt(&self, address: SocketAddr, reason: &str) {
+        self.with(|state| {
+            let mut pending = state.pending();
+            if let Some(attempt) = pending.find(|attempt| attempt.address == address) {
+                attempt.state = AttemptState::Failed(reason.to_owned());
+            }
+        });
+    }
+
+    /// Records that an address answered. All other pending attempts are given up; those that began
+    /// later had less time to answer, so nothing is known about their addresses.
+    pub(super) fn win_attempt(&self, address: SocketAddr) {
+        self.with(|state| {
+            state.remote = Some(address);
+            let mut has_won = false;
+            state.attempts.retain_mut(|attempt| {
+                if attempt.state != AttemptState::Pending {
+                    return true;
+                }
+                if attempt.address == address {
+                    attempt.state = AttemptState::Connected;
+                    has_won = true;
+                } else if !has_won {
+                    attempt.state = AttemptState::Overtaken(attempt.began.elapsed());
+                }
+                attempt.state != AttemptState::Pending
+            });
+        });
+    }
+
+    /// Forgets a pending attempt that says nothing about its address.
+    pub(super) fn forget_attempt(&self, address: SocketAddr) {
+        self.with(|state| {
+            let is_it = |attempt: &Attempt| {
+                attempt.address == address && attempt.state == AttemptState::Pending
+            };
+            state.attempts.retain(|attempt| !is_it(attempt));
+        });
+    }
+
+    /// The attempts so far, of all hops.
+    pub(super) fn attempts(&self) -> Vec<Attempt> {
+        self.with(|state| state.attempts.clone())
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -144,17 +199,17 @@ impl Stopwatch {
     }
 }
 
-/// Calls `act` with the stopwatch of the current task. Does nothing if the task has no stopwatch.
-pub(super) fn with_current(act: impl FnOnce(&Stopwatch)) {
-    let _ = CURRENT.try_with(|stopwatch| act(stopwatch));
-}
-
 impl State {
     fn stop(&mut self, now: Instant) -> Option<(Phase, Duration)> {
-        let running = self.running.take()?;
-        let time = now.duration_since(running.since);
-        self.phases.add(running.phase, time);
-        Some((running.phase, time))
+        let (phase, since) = self.running.take()?;
+        let time = now.duration_since(since);
+        self.phases.add(phase, time);
+        Some((phase, time))
+    }
+
+    fn pending(&mut self) -> impl Iterator<Item = &mut Attempt> {
+        let attempts = self.attempts.iter_mut();
+        attempts.filter(|attempt| attempt.state == AttemptState::Pending)
     }
 }
 
@@ -162,56 +217,47 @@ impl State {
 mod tests {
     use super::*;
 
-    async fn check(steps: &[(Option<Phase>, u64)], want: &[(Phase, u64)]) {
+    #[tokio::test(start_paused = true)]
+    async fn the_times_of_all_hops_are_summed() {
         let stopwatch = Stopwatch::new();
-        for (phase, millis) in steps {
-            match phase {
-                None => stopwatch.begin_hop(),
-                Some(phase) => stopwatch.enter(*phase),
+        for _ in 0..2 {
+            stopwatch.begin_connection();
+            for (phase, millis) in [(Phase::Resolve, 2), (Phase::Transfer, 5)] {
+                stopwatch.enter(phase);
+                tokio::time::advance(Duration::from_millis(millis)).await;
             }
-            tokio::time::advance(Duration::from_millis(*millis)).await;
         }
         stopwatch.stop();
         let phases = stopwatch.phases();
-        for phase in Phase::ALL {
-            let want = want.iter().find(|(name, _)| *name == phase);
-            let want = want.map(|(_, millis)| Duration::from_millis(*millis));
-            assert_eq!(phases.get(phase), want, "{phase:?}");
+        assert_eq!(phases.get(Phase::Resolve), Some(Duration::from_millis(4)));
+        assert_eq!(phases.get(Phase::Transfer), Some(Duration::from_millis(10)));
+        assert_eq!(phases.get(Phase::Connect), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_another_one_overtakes_keeps_its_time() {
+        let stopwatch = Stopwatch::new();
+        let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        for port in 1..=5 {
+            stopwatch.begin_attempt(address(port));
+            tokio::time::advance(Duration::from_millis(100)).await;
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_first_phase_includes_the_time_since_the_hop_began() {
-        let steps = [
-            (None, 2),
-            (Some(Phase::Resolve), 3),
-            (Some(Phase::Connect), 4),
-        ];
-        check(&steps, &[(Phase::Resolve, 5), (Phase::Connect, 4)]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn on_a_reused_connection_all_time_before_the_response_is_processing() {
-        let steps = [(None, 7), (Some(Phase::Transfer), 1)];
-        check(&steps, &[(Phase::Processing, 7), (Phase::Transfer, 1)]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_times_of_all_hops_are_summed() {
-        let hop = [
-            (None, 1),
-            (Some(Phase::Resolve), 1),
-            (Some(Phase::Transfer), 5),
-        ];
-        check(
-            &[hop, hop].concat(),
-            &[(Phase::Resolve, 4), (Phase::Transfer, 10)],
-        )
-        .await;
-    }
-
-    #[tokio::test]
-    async fn a_hook_outside_a_probe_does_nothing() {
-        with_current(|_| panic!("no probe is running"));
+        stopwatch.fail_attempt(address(2), "refused");
+        stopwatch.forget_attempt(address(5));
+        stopwatch.win_attempt(address(3));
+        let states: Vec<_> = stopwatch
+            .attempts()
+            .into_iter()
+            .map(|at| at.state)
+            .collect();
+        assert_eq!(
+            states,
+            [
+                AttemptState::Overtaken(Duration::from_millis(500)),
+                AttemptState::Failed("refused".to_owned()),
+                AttemptState::Connected,
+            ]
+        );
+        assert_eq!(stopwatch.remote(), Some(address(3)));
     }
 }

@@ -4,6 +4,7 @@
 mod config_watch;
 
 mod mass_failure;
+mod moved;
 mod process;
 mod restart;
 mod rules;

@@ -109,7 +109,7 @@ pub(crate) async fn cases() -> Vec<FaultCase> {
         ),
         (
             "a name without an address",
-            "dns-name-not-found",
+            "dns-no-address",
             Some((0, None)),
         ),
         ("the name server fails", "dns-failure", Some((2, None))),
@@ -128,10 +128,7 @@ pub(crate) async fn cases() -> Vec<FaultCase> {
         resolve,
         target("http://name.test/"),
     );
-    cases.push(
-        case.with_prober(prober_using(circle))
-            .known_miss("the resolver reports a CNAME loop as a name without an address"),
-    );
+    cases.push(case.with_prober(prober_using(circle)));
     cases.extend(address_lists().await);
     cases
 }

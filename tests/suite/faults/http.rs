@@ -136,8 +136,7 @@ async fn connections() -> Vec<FaultCase> {
 }
 
 async fn heads() -> Vec<FaultCase> {
-    let malformed = "response-malformed";
-    let processing = Some(Phase::Processing);
+    let (processing, malformed) = (Some(Phase::Processing), "response-malformed");
     let drip = endless(
         "HTTP/1.1 200 OK\r\nx-slow: ",
         b"a",
@@ -259,7 +258,7 @@ async fn malformed_bodies() -> Vec<FaultCase> {
         .await,
         answered(
             "an invalid chunk size",
-            "unexpected-body",
+            "response-malformed",
             transfer,
             format!("{CHUNKED}zz\r\nabc\r\n0\r\n\r\n"),
         )

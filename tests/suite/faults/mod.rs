@@ -6,7 +6,7 @@
 //! after the other, since the memory of the process is measured around each.
 
 mod case;
-mod dns;
+pub(crate) mod dns;
 mod file_descriptors;
 mod http;
 mod network;

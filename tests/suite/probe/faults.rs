@@ -95,13 +95,12 @@ async fn prober_with_dns(reply: Option<(u8, Option<[u8; 4]>)>, timeout: u64) -> 
 
 #[tokio::test]
 async fn replies_of_the_name_server_are_distinguished() {
-    let name_not_found = FaultKind::NameNotFound;
     for (reply, kind) in [
-        (Some((3, None)), name_not_found),
-        (Some((0, None)), name_not_found),
+        (Some((3, None)), FaultKind::NameNotFound),
+        (Some((0, None)), FaultKind::NoAddress),
         (Some((2, None)), FaultKind::ResolverFailure),
         (Some((5, None)), FaultKind::ResolverFailure),
-        (None, FaultKind::ResolverFailure),
+        (None, FaultKind::ResolverUnreachable),
         (
             Some((0, Some([169, 254, 169, 254]))),
             FaultKind::AddressRefused,

@@ -2,12 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::support::certified::{ca, http2, leaf, raw_http2, serve, trusting, valid};
+use crate::support::certified::{
+    Ca, ca, http2, leaf, raw_http2, serve, serve_with, trusting, valid,
+};
 use crate::support::probe::{check, probe, prober, read_request, target};
 use probecause::model::observation::{FaultKind, HttpVersion, Phase};
 use probecause::model::secret::Secret;
 use probecause::model::target::TlsIdentity;
 use rcgen::KeyPair;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -61,13 +65,13 @@ async fn an_invalid_certificate_is_named_with_its_expiry() {
 }
 
 #[tokio::test]
-async fn a_required_client_certificate_is_sent_and_a_missing_one_fails_the_handshake() {
+async fn a_required_client_certificate_is_sent_and_a_missing_one_is_named() {
     let ca = ca();
     let server = serve(Some(&ca), valid(), Some(&ca), http2).await;
     let mut target = trusting(&server, &ca);
     check(
         &probe(&target).await,
-        Some((FaultKind::TlsHandshake, Phase::Tls)),
+        Some((FaultKind::ClientCertificateRequired, Phase::Tls)),
     );
     let key = KeyPair::generate().unwrap();
     let chain = valid().signed_by(&key, &ca).unwrap().pem();
@@ -78,16 +82,107 @@ async fn a_required_client_certificate_is_sent_and_a_missing_one_fails_the_hands
     check(&probe(&target).await, None);
 }
 
-#[tokio::test]
-async fn a_peer_without_tls_fails_the_handshake() {
-    let server = crate::support::probe::serve(|mut stream, _| async move {
+/// Probes a server that answers the first bytes of the handshake with `reply`.
+async fn handshake_with(reply: &'static [u8]) -> probecause::model::observation::Observation {
+    let server = crate::support::probe::serve(move |mut stream, _| async move {
         let mut hello = [0; 4096];
         let _ = stream.read(&mut hello).await;
-        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        let _ = stream.write_all(reply).await;
     })
     .await;
-    let seen = probe(&target(&format!("https://{}/", server.address))).await;
-    check(&seen, Some((FaultKind::TlsHandshake, Phase::Tls)));
+    probe(&target(&format!("https://{}/", server.address))).await
+}
+
+#[tokio::test]
+async fn a_peer_without_tls_is_named_and_quoted() {
+    for (reply, kind, text) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            FaultKind::PlainHttp,
+            "HTTP/1.1 400",
+        ),
+        (
+            b"HTTP/1.0 400 Bad Request\r\n",
+            FaultKind::PlainHttp,
+            "HTTP/1.0 400",
+        ),
+        (b"<html><head><title>400", FaultKind::PlainHttp, "<html>"),
+        (b"<!DOCTYPE HTML PUBLIC", FaultKind::PlainHttp, "<!DOCTYPE"),
+        (
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            FaultKind::TlsHandshake,
+            "SSH-2.0-OpenSSH_9.2",
+        ),
+        (
+            b"220 mail.test ESMTP\r\n",
+            FaultKind::TlsHandshake,
+            "220 mail.test",
+        ),
+    ] {
+        let seen = handshake_with(reply).await;
+        check(&seen, Some((kind, Phase::Tls)));
+        let detail = seen.fault.unwrap().detail;
+        assert!(detail.contains(text), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn an_alert_is_named_by_what_it_means() {
+    // Fatal alerts: their numbers are those of RFC 8446, section 6.
+    for (alert, kind) in [
+        (70, FaultKind::TlsVersion),
+        (71, FaultKind::TlsVersion),
+        // Before the server's certificate: no common cipher.
+        (40, FaultKind::TlsVersion),
+        (116, FaultKind::ClientCertificateRequired),
+        (80, FaultKind::TlsHandshake),
+        (112, FaultKind::TlsHandshake),
+        (42, FaultKind::TlsHandshake),
+    ] {
+        let record: &'static [u8] = Box::leak(Box::new([0x15, 3, 3, 0, 2, 2, alert]));
+        check(&handshake_with(record).await, Some((kind, Phase::Tls)));
+    }
+    check(
+        &handshake_with(b"").await,
+        Some((FaultKind::TlsHandshake, Phase::Tls)),
+    );
+}
+
+/// A server configuration that requires a client certificate, with TLS of one version.
+fn requiring(ca: &Ca, version: &'static rustls::SupportedProtocolVersion) -> rustls::ServerConfig {
+    let key = KeyPair::generate().unwrap();
+    let chain = vec![valid().signed_by(&key, ca).unwrap().der().clone()];
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ca.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
+
+#[tokio::test]
+async fn a_missing_or_refused_client_certificate_is_named_in_every_version() {
+    let (trusted, other) = (ca(), ca());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = serve_with(requiring(&trusted, version), http2).await;
+        let mut target = trusting(&server, &trusted);
+        let required = (FaultKind::ClientCertificateRequired, Phase::Tls);
+        check(&probe(&target).await, Some(required));
+        let key = KeyPair::generate().unwrap();
+        let chain = valid().signed_by(&key, &other).unwrap().pem();
+        target.tls.identity = Some(TlsIdentity {
+            chain: chain.into_bytes().into(),
+            key: Secret::new(key.serialize_pem()),
+        });
+        check(&probe(&target).await, Some(required));
+    }
 }
 
 #[tokio::test]

@@ -75,6 +75,15 @@ where
     let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
     let mut config = builder.with_single_cert(chain, key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    serve_with(config, act).await
+}
+
+/// Starts a TLS server with a configuration; it runs `act` for each connection.
+pub(crate) async fn serve_with<F, Fut>(config: rustls::ServerConfig, act: F) -> TlsServer
+where
+    F: Fn(TlsStream<TcpStream>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

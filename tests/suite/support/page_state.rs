@@ -299,6 +299,7 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
             not_before: "2025-01-01T00:00:00Z".parse().unwrap(),
             not_after: "2027-01-01T00:00:00Z".parse().unwrap(),
         }],
+        path_expiry: Some("2027-01-01T00:00:00Z".parse().unwrap()),
     });
     observation.response = Some(Response {
         reason: None,

@@ -15,7 +15,7 @@ use crate::io::config::value::text::{HttpMethod, HttpUrl, IpVersionWord, check_h
 use crate::model::target::{HeaderText, RequestSettings};
 
 /// The keys of `[target.request]`.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "method",
     "headers",
     "body",
@@ -23,6 +23,7 @@ pub(super) const KEYS: [&str; 10] = [
     "max_redirects",
     "ip",
     "reuse_connection",
+    "cookies",
     "proxy",
     "body_limit",
     "allow_addresses",
@@ -54,6 +55,7 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<Bounded<0, MAX_REDIRECTS>>("max_redirects", &mut request.max_redirects);
     table.set::<IpVersionWord>("ip", &mut request.ip);
     table.set::<bool>("reuse_connection", &mut request.reuse_connection);
+    table.set::<bool>("cookies", &mut request.cookies);
     table.set::<HttpUrl>("proxy", &mut request.proxy);
     table.set::<BodyLimit>("body_limit", &mut request.body_limit);
     if let Some(list) = table.find("allow_addresses") {

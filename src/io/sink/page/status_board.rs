@@ -113,7 +113,7 @@ const MAX_RESOLVED: usize = 500;
 
 impl StatusBoard {
     /// Applies a configuration: adds new targets without a report, removes others, and keeps the
-    /// state of the remaining ones.
+    /// state of the remaining ones unless their URL changed.
     pub fn configure(&self, settings: &Settings) {
         let mut state = self.lock();
         state.location = settings.location.as_str().into();
@@ -123,6 +123,7 @@ impl StatusBoard {
             .iter()
             .map(|target| {
                 let known = old.remove(&target.name);
+                let known = known.filter(|entry| entry.view.target.url == target.url);
                 let mut entry = known.unwrap_or_else(|| Entry::new(target));
                 entry.view.target = Arc::clone(target);
                 (target.name.clone(), entry)
@@ -352,6 +353,8 @@ fn without_content(seen: &Observation) -> Observation {
         response,
         final_url: seen.final_url.clone(),
         tls: seen.tls.clone(),
+        earlier_tls: seen.earlier_tls.clone(),
+        dead_addresses: seen.dead_addresses.clone(),
         ..*seen
     }
 }

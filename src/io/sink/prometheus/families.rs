@@ -4,6 +4,8 @@
 //! `probe_*` metrics are those of `blackbox_exporter`, so that its dashboards work. Each family
 //! contains the function that writes it, so that every declared family is written.
 
+use jiff::Timestamp;
+
 use crate::domain::health::HealthState;
 use crate::domain::report::CauseInfo;
 use crate::model::observation::Phase;
@@ -144,8 +146,16 @@ pub(super) const FAMILIES: &[Family] = &[
         "probe_ssl_earliest_cert_expiry",
         "Earliest expiry in the presented certificate chain, as a Unix timestamp.",
         |writer, series| {
-            let expiry = |probe: &LatestProbe| probe.expiry.map(|at| at.as_second());
-            latest(writer, series, expiry);
+            latest(writer, series, |it| it.expiry.map(Timestamp::as_second));
+        },
+    ),
+    gauge(
+        "probe_ssl_last_chain_expiry_timestamp_seconds",
+        "Expiry of the verified certificate path that is valid longest, as a Unix timestamp.",
+        |writer, series| {
+            latest(writer, series, |it| {
+                it.path_expiry.map(Timestamp::as_second)
+            });
         },
     ),
     family(
@@ -159,8 +169,8 @@ pub(super) const FAMILIES: &[Family] = &[
         "probe_dns_lookup_time_seconds",
         "Duration of name resolution in the latest probe.",
         |writer, series| {
-            let time = |probe: &LatestProbe| probe.phases.resolve.unwrap_or_default();
-            latest(writer, series, |probe| Some(time(probe).as_secs_f64()));
+            let time = |probe: &LatestProbe| probe.phases.resolve.unwrap_or_default().as_secs_f64();
+            latest(writer, series, |probe| Some(time(probe)));
         },
     ),
     family(
@@ -176,6 +186,13 @@ pub(super) const FAMILIES: &[Family] = &[
         &["cause"],
         "Failed probes by probable cause. Each probe is diagnosed separately.",
         failures,
+    ),
+    family(
+        "probecause_replaced_connections_total",
+        Kind::Counter,
+        &[],
+        "Reused connections that ended before a response began and were replaced by new ones.",
+        |writer, series| writer.sample(series.labels(), series.replaced_connections),
     ),
     family(
         "probecause_missed_total",

@@ -53,7 +53,7 @@ impl PrometheusSink {
     }
 
     /// Applies a configuration: adds new targets as unknown, removes others, and keeps the
-    /// counters of the remaining ones under their new labels.
+    /// counters of the remaining ones under their new labels unless their URL changed.
     pub fn configure(&self, settings: &Settings) {
         // Prometheus expects one set of label names per family, so each target has every configured
         // label. A label that the target does not set has an empty value.
@@ -70,8 +70,10 @@ impl PrometheusSink {
             .map(|target| {
                 let labels = exposition::label_block(target, &settings.location, &names);
                 let series = match old.remove(&target.name) {
-                    Some(known) => known.reconfigured(labels, target.interval),
-                    None => TargetSeries::new(labels, target.interval),
+                    Some(known) if known.url == target.url => {
+                        known.reconfigured(labels, target.interval)
+                    }
+                    _ => TargetSeries::new(labels, target),
                 };
                 (target.name.clone(), series)
             })

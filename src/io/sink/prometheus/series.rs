@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use url::Url;
 
 use crate::domain::diagnosis::{Outcome, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::report::{MissedReason, Report};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::observation::Phases;
+use crate::model::target::Target;
 
 /// Upper bounds of the buckets of the processing histogram in seconds, without the implicit `+Inf`.
 /// A gateway that responds without its backend does so within a quarter of a second. The last bound
@@ -32,11 +34,14 @@ pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
 #[derive(Debug)]
 pub(super) struct TargetSeries {
     labels: Box<str>,
+    /// The probed URL; the values of another one are not comparable.
+    pub(super) url: Url,
     pub(super) interval: Duration,
     pub(super) health: HealthState,
     pub(super) succeeded: u64,
     pub(super) failed: u64,
     pub(super) failures: BTreeMap<CauseId, u64>,
+    pub(super) replaced_connections: u64,
     missed: [u64; MissedReason::ALL.len()],
     pub(super) processing: ProcessingHistogram,
     pub(super) showing: Option<(CauseId, Certainty)>,
@@ -61,6 +66,7 @@ pub(super) struct LatestProbe {
     /// a response.
     pub(super) content_length: i128,
     pub(super) expiry: Option<Timestamp>,
+    pub(super) path_expiry: Option<Timestamp>,
     pub(super) tls_version: Option<String>,
     pub(super) floor: Option<f64>,
     pub(super) maintenance: bool,
@@ -76,14 +82,16 @@ pub(super) struct ProcessingHistogram {
 
 impl TargetSeries {
     /// Creates the values of a target that has not been probed.
-    pub(super) fn new(labels: Box<str>, interval: Duration) -> Self {
+    pub(super) fn new(labels: Box<str>, target: &Target) -> Self {
         Self {
             labels,
-            interval,
+            url: target.url.clone(),
+            interval: target.interval,
             health: HealthState::Unknown,
             succeeded: 0,
             failed: 0,
             failures: BTreeMap::new(),
+            replaced_connections: 0,
             missed: [0; MissedReason::ALL.len()],
             processing: ProcessingHistogram::default(),
             showing: None,
@@ -135,6 +143,7 @@ impl TargetSeries {
         } else {
             self.succeeded += 1;
         }
+        self.replaced_connections += u64::from(report.observation.replaced_connections);
         if let Some(time) = report.observation.phases.processing {
             self.processing.observe(time);
         }
@@ -162,6 +171,7 @@ impl LatestProbe {
             content_length: response
                 .map_or(0, |response| response.content_length.map_or(-1, i128::from)),
             expiry: seen.earliest_expiry(),
+            path_expiry: seen.tls.as_ref().and_then(|tls| tls.path_expiry),
             // blackbox_exporter writes `TLS 1.3` and not `TLSv1.3`.
             tls_version: tls_version.map(|version| version.replace("TLSv", "TLS ")),
             floor: report.floor,

@@ -20,10 +20,13 @@ const NAT64: [u16; 6] = [0x0064, 0xff9b, 0, 0, 0, 0];
 #[error(
     "{0} is a link-local or metadata address; list it in `request.allow_addresses` to probe it"
 )]
-pub(super) struct AddressRefused(pub(super) IpAddr);
+pub(in super::super) struct AddressRefused(IpAddr);
 
 /// Checks that an address is neither link-local nor a metadata service, or is in `allowed`.
-pub(super) fn check_allowed(address: IpAddr, allowed: &[IpAddr]) -> Result<(), AddressRefused> {
+pub(in super::super) fn check_allowed(
+    address: IpAddr,
+    allowed: &[IpAddr],
+) -> Result<(), AddressRefused> {
     let canonical = embedded_ipv4(address);
     let listed = allowed
         .iter()
@@ -36,7 +39,7 @@ pub(super) fn check_allowed(address: IpAddr, allowed: &[IpAddr]) -> Result<(), A
 }
 
 /// Returns the IP address in a URL, or `None` if the host of the URL is a name.
-pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
+pub(in super::super) fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         url::Host::Domain(_) => None,
         url::Host::Ipv4(address) => Some(address.into()),

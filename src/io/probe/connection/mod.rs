@@ -1,0 +1,142 @@
+//! Opens, keeps and uses the connections of probes.
+//!
+//! Reading order: `client` (settings and clients shared by targets), this file (one connection and
+//! one request on it), `resolve`, `resolver_check` and `address`, `race` (Happy Eyeballs), `proxy`, `tls`,
+//! `verify` and `ocsp`, `stream` (notes for the diagnosis) and `pool`.
+
+pub(super) mod address;
+mod client;
+mod ocsp;
+mod pool;
+pub(super) mod proxy;
+mod race;
+pub(super) mod resolve;
+mod resolver_check;
+mod stream;
+mod tls;
+mod verify;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use self::stream::{RecordedStream, StreamRecord};
+use super::classify::Received;
+use super::stopwatch::Handshake;
+
+pub(super) use self::client::{Client, Clients};
+
+/// Maximum number of response headers that are parsed, which bounds memory.
+const MAX_HEADERS: usize = 1000;
+/// Maximum size of an HTTP/2 header list, in bytes.
+const MAX_HEADER_LIST: u32 = 256 * 1024;
+
+/// The body of a request.
+pub(super) type RequestBody = Full<Bytes>;
+
+/// An open connection to an origin or, for plain HTTP, to a proxy.
+pub(super) struct Connection {
+    sender: Sender,
+    /// The address that the connection leads to.
+    pub(super) remote: SocketAddr,
+    /// The handshake; a reused connection has none of its own, but its certificate still expires.
+    pub(super) handshake: Option<Handshake>,
+    /// What was received on the connection.
+    record: Arc<StreamRecord>,
+}
+
+enum Sender {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
+}
+
+impl Connection {
+    /// Begins HTTP on a stream.
+    ///
+    /// # Errors
+    /// The peer violates the protocol or closed the connection.
+    async fn begin(
+        stream: RecordedStream,
+        is_http2: bool,
+        remote: SocketAddr,
+        handshake: Option<Handshake>,
+    ) -> Result<Self, hyper::Error> {
+        let record = stream.record();
+        let io = TokioIo::new(stream);
+        let sender = if is_http2 {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder.max_header_list_size(MAX_HEADER_LIST);
+            let (sender, driver) = builder.handshake(io).await?;
+            // The error also ends the request, which reports it.
+            tokio::spawn(async move { driver.await.ok() });
+            Sender::Http2(sender)
+        } else {
+            let (sender, driver) = http1::Builder::new()
+                .max_headers(MAX_HEADERS)
+                // curl and browsers accept these as well.
+                .allow_obsolete_multiline_headers_in_responses(true)
+                .allow_spaces_after_header_name_in_responses(true)
+                .ignore_invalid_headers_in_responses(true)
+                .handshake(io)
+                .await?;
+            tokio::spawn(async move { driver.await.ok() });
+            Sender::Http1(sender)
+        };
+        Ok(Self {
+            sender,
+            remote,
+            handshake,
+            record,
+        })
+    }
+
+    /// Whether the connection speaks HTTP/2.
+    pub(super) const fn is_http2(&self) -> bool {
+        matches!(self.sender, Sender::Http2(_))
+    }
+
+    /// What was received since the request was sent, to classify an error.
+    pub(super) fn received(&self) -> Received {
+        let handshake = self.handshake.as_ref();
+        Received {
+            client_certificate_requested: handshake
+                .is_some_and(|handshake| handshake.client_certificate_requested),
+            ..self.record.evidence()
+        }
+    }
+
+    /// Sends a request and waits for the head of its response.
+    ///
+    /// # Errors
+    /// The connection failed before the head was complete.
+    pub(super) async fn send(
+        &mut self,
+        request: http::Request<RequestBody>,
+    ) -> Result<http::Response<Incoming>, hyper::Error> {
+        self.record.clear();
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.send_request(request).await,
+            Sender::Http2(sender) => sender.send_request(request).await,
+        }
+    }
+
+    /// Waits until the connection can send another request; `false` if it is closed.
+    async fn ready(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.ready().await.is_ok(),
+            Sender::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+}

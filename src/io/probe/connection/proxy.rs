@@ -1,0 +1,90 @@
+//! Sends requests through an HTTP proxy: by its absolute URL, or through a tunnel for HTTPS.
+
+use http::HeaderValue;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use url::Url;
+
+use super::stream::ByteStream;
+use crate::io::probe::classify::proxy_fault;
+use crate::io::probe::{USER_AGENT, auth};
+use crate::model::observation::{Fault, Phase};
+
+/// The proxy of a target.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Proxy {
+    /// The proxy's URL; its user and password are in `authorization`.
+    pub(super) url: Url,
+    /// The value of `Proxy-Authorization`, if the URL contains a user.
+    authorization: Option<HeaderValue>,
+}
+
+/// Maximum size of the head of a proxy's response to CONNECT, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
+impl Proxy {
+    /// Reads the user and password of the proxy's URL.
+    pub(super) fn new(url: &Url) -> Self {
+        Self {
+            url: url.clone(),
+            authorization: auth::of_url(url),
+        }
+    }
+
+    /// The value of `Proxy-Authorization`, if any.
+    pub(in super::super) const fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
+    /// Asks the proxy for a tunnel to the authority (host and port).
+    ///
+    /// # Errors
+    /// The proxy refused, or its response is not HTTP.
+    pub(super) async fn open_tunnel(
+        &self,
+        mut stream: Box<dyn ByteStream>,
+        authority: &str,
+    ) -> Result<Box<dyn ByteStream>, Fault> {
+        let mut request = format!(
+            "CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: {USER_AGENT}\r\n"
+        )
+        .into_bytes();
+        if let Some(authorization) = &self.authorization {
+            request.extend_from_slice(b"proxy-authorization: ");
+            request.extend_from_slice(authorization.as_bytes());
+            request.extend_from_slice(b"\r\n");
+        }
+        request.extend_from_slice(b"\r\n");
+        let broken = |error: std::io::Error| {
+            let detail = format!("the proxy closed the connection instead of a tunnel: {error}");
+            proxy_fault(Phase::Connect, detail)
+        };
+        stream.write_all(&request).await.map_err(broken)?;
+        stream.flush().await.map_err(broken)?;
+        let head = read_head(&mut stream).await.map_err(broken)?;
+        let line = String::from_utf8_lossy(&head);
+        let line = line.lines().next().unwrap_or_default();
+        let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
+        match status.filter(|_| line.starts_with("HTTP/")) {
+            Some(200..=299) => Ok(stream),
+            Some(407) => Err(proxy_fault(
+                Phase::Connect,
+                format!(
+                    "the proxy requires authentication (`{line}`); set user and password in the URL of `request.proxy`"
+                ),
+            )),
+            _ => Err(proxy_fault(
+                Phase::Connect,
+                format!("the proxy refused a tunnel to {authority}: it answered {line:?}"),
+            )),
+        }
+    }
+}
+
+/// Reads a response head byte by byte, because the bytes that follow belong to the tunnel.
+async fn read_head(stream: &mut Box<dyn ByteStream>) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") && head.len() < MAX_HEAD {
+        head.push(stream.read_u8().await?);
+    }
+    Ok(head)
+}

@@ -1,0 +1,191 @@
+//! Performs TLS handshakes that record what the server presents and requests.
+//!
+//! Sessions are never resumed: a resumed session would hide that the certificate has changed.
+
+use std::sync::Arc;
+
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, ClientConfig, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::stream::{ByteStream, RecordedStream};
+use super::verify::{RecordingVerifier, Trust};
+use crate::io::probe::classify;
+use crate::io::probe::stopwatch::Stopwatch;
+use crate::model::observation::Fault;
+use crate::model::target::TlsSettings;
+
+/// An error in a target's TLS settings.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsSetupError {
+    #[error("no trusted root certificate found; install ca-certificates or set `tls.ca_file`")]
+    NoRoots,
+    #[error("`tls.ca_file` is unusable: {0}; use PEM certificates")]
+    Ca(String),
+    #[error("`tls.cert_file` or `tls.key_file` is unusable: {0}; use a matching pair of PEM files")]
+    Identity(String),
+    #[error("the TLS settings are unusable: {0}; correct `tls` of the target")]
+    Library(String),
+}
+
+/// The TLS settings of a client.
+#[derive(Debug)]
+pub(super) struct TlsClient {
+    base: ClientConfig,
+    trust: Arc<Trust>,
+}
+
+/// The application protocols that a handshake offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alpn {
+    /// HTTP/2 and HTTP/1.1.
+    Http,
+    /// HTTP/1.1 only, for a proxy.
+    Http1,
+}
+
+impl TlsClient {
+    /// Reads the platform's roots and the target's own roots and client certificate.
+    ///
+    /// # Errors
+    /// There is no root, or the target's PEM data is unusable.
+    pub(super) fn new(settings: &TlsSettings) -> Result<Self, TlsSetupError> {
+        let provider = Arc::new(provider());
+        let trust = trust(settings, &provider)?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsSetupError::Library(error.to_string()))?
+            // Every connection sets a verifier of its own.
+            .with_root_certificates(RootCertStore::empty());
+        let mut base = match &settings.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let bad = |text: String| TlsSetupError::Identity(text);
+                let chain = pem_chain(&identity.chain).map_err(bad)?;
+                let key = PrivateKeyDer::from_pem_slice(identity.key.expose().as_bytes())
+                    .map_err(|error| bad(error.to_string()))?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| bad(error.to_string()))?
+            }
+        };
+        base.resumption = Resumption::disabled();
+        Ok(Self {
+            base,
+            trust: Arc::new(trust),
+        })
+    }
+
+    /// Performs a handshake with the server `host`, a name or an IP address.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub(super) async fn handshake(
+        &self,
+        host: &str,
+        stream: Box<dyn ByteStream>,
+        alpn: Alpn,
+        watch: &Arc<Stopwatch>,
+    ) -> Result<TlsStream<RecordedStream>, Fault> {
+        let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
+            .map_err(|error| classify::bad_server_name(host, &error))?;
+        let connector = TlsConnector::from(Arc::new(self.config(alpn, watch)));
+        let stream = RecordedStream::new(stream);
+        let record = stream.record();
+        let connecting = connector.connect(name, stream).into_fallible();
+        match connecting.await {
+            Ok(stream) => Ok(stream),
+            Err((error, _)) => {
+                let seen = watch.handshake().unwrap_or_default();
+                Err(classify::handshake(&error, &seen, &record.evidence().first))
+            }
+        }
+    }
+
+    /// The configuration of one connection.
+    fn config(&self, alpn: Alpn, watch: &Arc<Stopwatch>) -> ClientConfig {
+        let mut config = self.base.clone();
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::new(RecordingVerifier {
+                trust: Arc::clone(&self.trust),
+                watch: Arc::clone(watch),
+            }));
+        config.client_auth_cert_resolver = Arc::new(RecordingIdentity {
+            inner: Arc::clone(&self.base.client_auth_cert_resolver),
+            watch: Arc::clone(watch),
+        });
+        config.alpn_protocols = match alpn {
+            Alpn::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Alpn::Http1 => vec![b"http/1.1".to_vec()],
+        };
+        config
+    }
+}
+
+/// Provides the client certificate of one connection, and records that it was requested.
+#[derive(Debug)]
+struct RecordingIdentity {
+    inner: Arc<dyn ResolvesClientCert>,
+    watch: Arc<Stopwatch>,
+}
+
+impl ResolvesClientCert for RecordingIdentity {
+    fn resolve(
+        &self,
+        root_hint_subjects: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        self.watch
+            .record_handshake(|seen| seen.client_certificate_requested = true);
+        self.inner.resolve(root_hint_subjects, schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.inner.has_certs()
+    }
+}
+
+/// Returns the library's default provider, but with AES-128 and SHA-256 first, as in browsers:
+/// processors accelerate SHA-256, and mostly not SHA-384. The server still chooses.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    // The sort is stable, so the other suites keep their order.
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != first);
+    provider
+}
+
+fn trust(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Trust, TlsSetupError> {
+    let mut trust = Trust::new(provider.signature_verification_algorithms);
+    // Unreadable platform roots are tolerated unless none is left.
+    for root in rustls_native_certs::load_native_certs().certs {
+        let _ = trust.add(&root);
+    }
+    if let Some(pem) = &settings.ca {
+        for root in pem_chain(pem).map_err(TlsSetupError::Ca)? {
+            trust
+                .add_configured(root)
+                .map_err(|error| TlsSetupError::Ca(error.to_string()))?;
+        }
+    }
+    if trust.is_empty() {
+        return Err(TlsSetupError::NoRoots);
+    }
+    Ok(trust)
+}
+
+fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => Err("it contains no certificate".to_owned()),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(error.to_string()),
+    }
+}

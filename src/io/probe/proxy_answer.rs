@@ -1,0 +1,80 @@
+//! Recognizes responses that a proxy made itself, instead of forwarding the endpoint's.
+//!
+//! Through a proxy, plain HTTP shows no boundary between the proxy and the endpoint: the proxy's
+//! own error page looks like a response of the endpoint.
+
+use super::classify::proxy_fault;
+use crate::domain::expectation;
+use crate::model::observation::{Fault, Phase, Response};
+use crate::model::target::Target;
+
+/// Headers that proxies add to responses that they made themselves.
+const OWN_HEADERS: [&str; 2] = ["x-squid-error", "proxy-authenticate"];
+
+/// Names of proxies in `Server`, lowercase.
+const PROXY_SERVERS: [&str; 8] = [
+    "squid",
+    "tinyproxy",
+    "privoxy",
+    "mitmproxy",
+    "mcafee",
+    "zscaler",
+    "polipo",
+    "3proxy",
+];
+
+/// Checks that a response came from the endpoint and not from the proxy. An expected status is the
+/// endpoint's.
+///
+/// # Errors
+/// The proxy's fault, with its status.
+pub(super) fn check(target: &Target, response: Option<&Response>) -> Result<(), Fault> {
+    let Some(response) = response else {
+        return Ok(());
+    };
+    let status = response.status;
+    if expectation::is_expected_status(&target.expect, status) || !is_own(response) {
+        return Ok(());
+    }
+    let mut detail = format!("the proxy answered with status {status}");
+    match status {
+        407 => detail.push_str(
+            " (authentication required); set user and password in the URL of `request.proxy`",
+        ),
+        _ => detail.push_str(" instead of forwarding a response of the endpoint"),
+    }
+    let marks = OWN_HEADERS.iter().chain(&["proxy-status", "server"]);
+    let marks = marks.filter_map(|name| Some(format!("{name}: {}", response.header(name)?)));
+    let marks: Vec<_> = marks.collect();
+    if !marks.is_empty() {
+        detail.push_str(&format!(" ({})", marks.join(", ")));
+    }
+    Err(proxy_fault(Phase::Processing, detail))
+}
+
+/// Whether the response is the proxy's own. A gateway error is, unless it carries a mark of a
+/// server behind the proxy.
+fn is_own(response: &Response) -> bool {
+    if response.status == 407 {
+        return true;
+    }
+    if !matches!(response.status, 500 | 502 | 503 | 504) {
+        return false;
+    }
+    let server = response.header("server").map(str::to_ascii_lowercase);
+    let is_proxy = server
+        .as_deref()
+        .is_some_and(|server| PROXY_SERVERS.iter().any(|name| server.contains(name)));
+    let reports_error = response
+        .header("proxy-status")
+        .is_some_and(|text| text.contains("error="));
+    let is_marked = OWN_HEADERS
+        .iter()
+        .any(|name| response.header(name).is_some());
+    if is_proxy || is_marked || reports_error {
+        return true;
+    }
+    // A forwarding proxy adds `Via`, and most servers name themselves.
+    let is_forwarded = server.is_some() || response.header("via").is_some();
+    response.status != 500 && !is_forwarded
+}
