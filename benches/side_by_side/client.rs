@@ -1,6 +1,6 @@
 //! Clients with the minimum cost of a probe: one request on a new connection.
 //!
-//! `bare` uses blocking sockets and rustls. `reqwest` uses the daemon's HTTP client, without
+//! `bare` uses blocking sockets and rustls. `reqwest` uses a widely used HTTP client, without
 //! a schedule, a diagnosis, or metrics. Both pause between requests, because a prober's
 //! caches are cold between probes and a tight loop would be too fast. Neither resumes TLS
 //! sessions.

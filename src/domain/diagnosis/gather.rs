@@ -122,19 +122,6 @@ impl Facts {
         self.set_number("redirects", f64::from(observation.redirects));
     }
 
-    fn add_connections(&mut self, observation: &Observation) {
-        if observation.replaced_connections > 0 {
-            let count = f64::from(observation.replaced_connections);
-            self.set_number("replaced_connections", count);
-        }
-        let dead = observation.dead_addresses.iter();
-        let dead = dead.map(|dead| format!("{} ({})", dead.address, dead.reason));
-        let dead: Vec<_> = dead.collect();
-        if !dead.is_empty() {
-            self.set_text("dead_addresses", &truncated(&dead.join(", ")));
-        }
-    }
-
     fn add_response(&mut self, response: &Response, door: FrontDoor) {
         self.set_number("status", f64::from(response.status));
         self.set_text("http_version", response.version.as_str());

@@ -12,6 +12,7 @@ pub mod aws;
 mod body_text;
 pub mod catalog;
 pub mod condition;
+mod connections;
 pub mod context;
 mod embedded;
 mod error_page;

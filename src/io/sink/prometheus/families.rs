@@ -4,8 +4,6 @@
 //! `probe_*` metrics are those of `blackbox_exporter`, so that its dashboards work. Each family
 //! contains the function that writes it, so that every declared family is written.
 
-use jiff::Timestamp;
-
 use crate::domain::health::HealthState;
 use crate::domain::report::CauseInfo;
 use crate::model::observation::Phase;
@@ -145,9 +143,7 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "probe_ssl_earliest_cert_expiry",
         "Earliest expiry in the presented certificate chain, as a Unix timestamp.",
-        |writer, series| {
-            latest(writer, series, |it| it.expiry.map(Timestamp::as_second));
-        },
+        |writer, series| latest(writer, series, LatestProbe::expiry_seconds),
     ),
     gauge(
         "probe_ssl_last_chain_expiry_timestamp_seconds",

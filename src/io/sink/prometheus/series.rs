@@ -65,8 +65,8 @@ pub(super) struct LatestProbe {
     /// The Content-Length in bytes; −1 if the response does not have the header, zero without
     /// a response.
     pub(super) content_length: i128,
-    pub(super) expiry: Option<Timestamp>,
-    pub(super) path_expiry: Option<Timestamp>,
+    expiry: Option<Timestamp>,
+    path_expiry: Option<Timestamp>,
     pub(super) tls_version: Option<String>,
     pub(super) floor: Option<f64>,
     pub(super) maintenance: bool,
@@ -155,6 +155,16 @@ impl TargetSeries {
 }
 
 impl LatestProbe {
+    /// The earliest expiry in the presented certificate chain, as a Unix timestamp.
+    pub(super) fn expiry_seconds(&self) -> Option<i64> {
+        self.expiry.map(Timestamp::as_second)
+    }
+
+    /// The expiry of the verified certificate path, as a Unix timestamp.
+    pub(super) fn path_expiry_seconds(&self) -> Option<i64> {
+        self.path_expiry.map(Timestamp::as_second)
+    }
+
     fn of(report: &Report) -> Self {
         let seen = &report.observation;
         let response = seen.response.as_ref();
