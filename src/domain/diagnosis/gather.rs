@@ -6,6 +6,7 @@
 
 mod body;
 mod markup;
+mod platform_error;
 mod proxy_status;
 
 use crate::domain::diagnosis::answered_by::AnsweredBy;
@@ -55,6 +56,10 @@ impl Facts {
             .map_or(FrontDoor::Unknown, |response| {
                 let door = FrontDoor::recognize(response, &host);
                 facts.add_response(response, door);
+                // The response to HEAD announces the body of a GET, or nothing.
+                if target.request.method == "HEAD" {
+                    facts.set_text("body.seen", "missing");
+                }
                 door
             });
         // A cached response was generated for an earlier request, so its time is not that of the
@@ -151,8 +156,17 @@ impl Facts {
         }
         self.add_proxy_status(response);
         self.add_body(response);
+        self.add_platform_error(response);
         let is_object = self.text("body.json") == Some("object");
-        let answered_by = AnsweredBy::judge(door, made, response, is_object);
+        let answered_by = if self
+            .get("platform_error")
+            .or(self.get("cloudflare.error"))
+            .is_some()
+        {
+            AnsweredBy::Proxy
+        } else {
+            AnsweredBy::judge(door, made, response, is_object)
+        };
         self.set_text("answered_by", answered_by.as_str());
     }
 }
