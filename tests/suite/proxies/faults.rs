@@ -69,38 +69,26 @@ pub(crate) const FAULTS: &[Fault] = &[
         id: "backend-reset",
         title: "the backend resets the connection",
         // HAProxy resets an HTTP/2 stream likewise.
-        causes: &[
-            "upstream-reset",
-            "upstream-invalid-response",
-            "connection-reset",
-        ],
+        causes: &["upstream-reset", "connection-reset"],
         hops: UPSTREAM,
     },
     Fault {
         id: "backend-empty",
         title: "the backend closes without a response",
-        causes: &[
-            "upstream-reset",
-            "upstream-invalid-response",
-            "connection-reset",
-        ],
+        causes: &["upstream-reset", "connection-reset"],
         hops: UPSTREAM,
     },
     Fault {
         id: "backend-garbage",
         title: "the backend responds with something other than HTTP",
         // Some proxies take it for HTTP/0.9 and pass it on.
-        causes: &[
-            "upstream-invalid-response",
-            "response-malformed",
-            "unexpected-body",
-        ],
+        causes: &["upstream-reset", "response-malformed", "unexpected-body"],
         hops: UPSTREAM,
     },
     Fault {
         id: "backend-huge-header",
         title: "the backend sends a header of 200 KB",
-        causes: &["upstream-invalid-response"],
+        causes: &["upstream-reset"],
         hops: UPSTREAM,
     },
     Fault {
