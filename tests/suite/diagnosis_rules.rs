@@ -20,7 +20,10 @@ const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission
     response-timeout response-truncated too-many-redirects unexpected-status unexpected-body \
     too-slow certificate-expiring prober-local unexplained \
     network-unreachable certificate-revoked certificate-not-yet-valid tls-version-unsupported \
-    tls-client-certificate-required tls-plain-http response-malformed";
+    tls-client-certificate-required tls-plain-http response-malformed \
+    upstream-refused upstream-timeout upstream-reset upstream-unhealthy upstream-name-not-found \
+    upstream-tls-failed upstream-overloaded edge-function-error probe-blocked function-not-ready \
+    object-not-found";
 
 /// Causes that no hop can be given for: the response does not tell who broke it.
 const WITHOUT_HOP: &str = "response-timeout response-truncated response-malformed \

@@ -68,13 +68,13 @@ pub(super) fn basis(rule: &Rule) -> &'static str {
     }
 }
 
-/// The facts that differ from their default value, as pairs of name and value.
+/// The facts that differ from their default value, as pairs of name and value in one line.
 pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
     let defaults = Facts::defaults();
     facts
         .iter()
         .filter(|(name, value)| defaults.get(name) != Some(value))
-        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .map(|(name, value)| (name.to_owned(), value.to_string().replace('\n', "\\n")))
         .collect()
 }
 

@@ -8,6 +8,9 @@ use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::model::cause::{Hop, Owner};
 
+/// Minimum length of a fact with its value that may be broken to fit a line.
+const MAX_UNBROKEN: usize = 60;
+
 /// Lists every cause with its title, grouped by owner.
 pub(super) fn list(summaries: &[CauseSummary<'_>]) -> String {
     let widest = summaries
@@ -168,7 +171,11 @@ fn joined(conditions: &[Condition]) -> String {
 fn given(facts: &Facts) -> String {
     let facts = non_default(facts).into_iter();
     let facts: Vec<String> = facts
-        .map(|(name, value)| format!("{name}{NO_BREAK_SPACE}={NO_BREAK_SPACE}{value}"))
+        .map(|(name, value)| {
+            let is_short = name.len() + value.len() < MAX_UNBROKEN;
+            let space = if is_short { NO_BREAK_SPACE } else { " " };
+            format!("{name}{space}={space}{value}")
+        })
         .collect();
     facts.join(", ")
 }

@@ -385,11 +385,8 @@ mod tests {
         assert!(!shared[2].contains("No daemon"));
         assert!(shared[4].contains("`probecause local (heartbeat shard 2)`"));
         settings.shards.own = Some(2);
-        assert_eq!(
-            texts(&settings)[1],
-            shared[4],
-            "daemon and command line agree"
-        );
+        // The daemon and the command line agree.
+        assert_eq!(texts(&settings)[1], shared[4]);
     }
 
     #[test]

@@ -117,6 +117,8 @@ const ERROR_PAGES: &[&str] = &[
     "azure-application-gateway",
     "app-service",
     "gke-ingress",
+    "traefik",
+    "apigee",
 ];
 
 const PLATEAUS: &[&str] = &[
@@ -203,6 +205,12 @@ pub const CATALOG: &[FactInfo] = facts! {
         "whether the body was seen; `missing`: the response announces a body that is not there, as in a response to `HEAD` or in a transcript without bodies";
     "reason": Text =>
         "reason phrase of the status line; absent in HTTP/2, which has none";
+    "platform_error": Text =>
+        "error code that Vercel or ngrok names in a header or on its page, such as `FUNCTION_INVOCATION_TIMEOUT` or `ERR_NGROK_3200`";
+    "cloudflare.error": Number =>
+        "Cloudflare's code of an error that Cloudflare itself made, such as 522 or 1016; absent if the service may have made it";
+    "cloudflare.stated": Word(&["yes", "page"]) =>
+        "whether a header or JSON that only Cloudflare writes states `cloudflare.error`, or only its `page`";
     "proxy_status.error": Text =>
         "error that a proxy names in `proxy-status` (RFC 9209), such as `connection_refused`";
     "proxy_status.proxy": Text => "name of the proxy that names the error";

@@ -5,8 +5,8 @@
 //! ends and the whitespace around a page do not matter. Short texts that other programs write
 //! too, such as `Bad Gateway`, are not recognized here; rules judge them.
 
+use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::front_door::FrontDoor;
-use crate::domain::diagnosis::gather::body;
 use crate::model::observation::Response;
 
 /// The signature at the end of a page in nginx's form, in lower case, and its author.
@@ -75,6 +75,8 @@ const TEXTS: &[(&str, FrontDoor)] = &[
     ("no healthy upstream", FrontDoor::Envoy),
     ("upstream request timeout", FrontDoor::Envoy),
     ("RBAC: access denied", FrontDoor::Envoy),
+    ("no available server", FrontDoor::Traefik),
+    ("{\"fault\":{\"faultstring\":", FrontDoor::Apigee),
     ("default backend - 404", FrontDoor::GkeIngress),
     ("response 404 (backend NotFound)", FrontDoor::GkeIngress),
     ("Function host is not running.", FrontDoor::AppService),
@@ -86,7 +88,7 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
     if response.status < 400 || response.body.is_empty() {
         return None;
     }
-    let text = body::text(&response.body);
+    let text = body_text::text(&response.body);
     if text.starts_with('<') {
         return nginx_form(&text, response.status)
             .or_else(|| haproxy(&text, response.status))

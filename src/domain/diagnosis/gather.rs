@@ -4,8 +4,9 @@
 //! that rules need no arithmetic. Facts state what was observed or declared, or what follows
 //! from it; the rules name the cause.
 
-pub(in crate::domain::diagnosis) mod body;
+mod body;
 mod markup;
+mod platform_error;
 mod proxy_status;
 
 use crate::domain::diagnosis::answered_by::AnsweredBy;
@@ -53,6 +54,10 @@ impl Facts {
             .map_or(FrontDoor::Unknown, |response| {
                 let door = FrontDoor::recognize(response, &host);
                 facts.add_response(response, door);
+                // The response to HEAD announces the body of a GET, or nothing.
+                if target.request.method == "HEAD" {
+                    facts.set_text("body.seen", "missing");
+                }
                 door
             });
         // A cached response was generated for an earlier request, so its time is not that of the
@@ -149,8 +154,17 @@ impl Facts {
         }
         self.add_proxy_status(response);
         self.add_body(response);
+        self.add_platform_error(response);
         let is_object = self.text("body.json") == Some("object");
-        let answered_by = AnsweredBy::judge(door, made, response, is_object);
+        let answered_by = if self
+            .get("platform_error")
+            .or(self.get("cloudflare.error"))
+            .is_some()
+        {
+            AnsweredBy::Proxy
+        } else {
+            AnsweredBy::judge(door, made, response, is_object)
+        };
         self.set_text("answered_by", answered_by.as_str());
     }
 }
@@ -276,6 +290,19 @@ mod tests {
             &target(),
             &[("phase", None), ("unmet", None)],
         );
+    }
+
+    #[test]
+    fn the_response_of_a_passing_probe_is_not_read() {
+        let facts = |status| {
+            let seen = response_after(status, 0.1);
+            let facts = Facts::gather(&target(), &seen, &Context::at(Timestamp::UNIX_EPOCH));
+            let read = facts.iter().map(|(name, _)| name.to_owned());
+            read.filter(|name| name.starts_with("body.") || name.starts_with("header."))
+                .count()
+        };
+        assert_eq!(facts(200), 0);
+        assert!(facts(500) > 0);
     }
 
     #[test]

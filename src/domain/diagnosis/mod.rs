@@ -1,13 +1,15 @@
 //! Diagnoses a probe: observation → facts → matching rules → ranked candidates.
 //!
 //! Reading order: `fact` and `catalog` (the closed vocabulary), `context` and `aws` (input
-//! besides the observation), `gather` (computes the facts, with `front_door`, `error_page`,
-//! `gateway_made`, `answered_by`, `timing`, `invoked` and `plateau`), `condition`, `rule` and `parser` (one
-//! rule), `embedded`, `rulebook` and `ranking` (all rules). Nothing here does I/O or reads
-//! the clock. A failure that no rule matches is `unexplained`, never a wrong cause.
+//! besides the observation), `gather` (computes the facts, with `recognition`, `error_page`,
+//! `gateway_made`, `answered_by`, `timing`, `invoked` and `plateau`), `condition`, `rule` and
+//! `parser` (one rule), `embedded`, `rulebook` and `ranking` (all rules). Nothing here does
+//! I/O or reads the clock. A failure that no rule matches is `unexplained`, never a wrong
+//! cause.
 
 pub mod answered_by;
 pub mod aws;
+mod body_text;
 pub mod catalog;
 pub mod condition;
 pub mod context;
@@ -23,6 +25,7 @@ pub mod nearest;
 pub mod parser;
 pub mod plateau;
 mod ranking;
+mod recognition;
 pub mod rule;
 pub mod rulebook;
 pub mod timing;

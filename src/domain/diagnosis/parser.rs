@@ -117,16 +117,7 @@ impl<'a> Parser<'a> {
             Owner::parse,
             "service, platform, network, client, prober, or unknown",
         );
-        let hop = match table.get("hop") {
-            Some(_) => self.word(
-                at,
-                table,
-                "hop",
-                Hop::parse,
-                "client, edge, gateway, upstream, function, or application",
-            ),
-            None => None,
-        };
+        let hop = self.hop(at, table);
         let certainty = match table.get("certainty") {
             Some(_) => self.word(
                 at,
@@ -167,6 +158,17 @@ impl<'a> Parser<'a> {
                 counterexamples: tests.counterexample_lines,
             },
         })
+    }
+
+    fn hop(&mut self, at: usize, table: &DeTable<'_>) -> Option<Hop> {
+        table.get("hop")?;
+        self.word(
+            at,
+            table,
+            "hop",
+            Hop::parse,
+            "client, edge, gateway, upstream, function, or application",
+        )
     }
 
     fn when(

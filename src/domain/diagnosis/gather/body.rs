@@ -9,12 +9,9 @@ use serde_json::Value;
 
 use super::markup::{elements, title};
 use super::{MAX_TEXT, truncated};
+use crate::domain::diagnosis::body_text::text;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::model::observation::Response;
-
-/// Maximum length of `body.text` in bytes. The pages of proxies are shorter, apart from pages
-/// with large style sheets, whose title says what happened.
-const MAX_BODY_TEXT: usize = 8 * 1024;
 
 /// Maximum number of members or elements that become facts.
 const MAX_MEMBERS: usize = 128;
@@ -95,7 +92,7 @@ impl Facts {
             };
             match value {
                 Value::Object(members) => {
-                    members.iter().for_each(|(key, value)| inside(key, value))
+                    members.iter().for_each(|(key, value)| inside(key, value));
                 }
                 Value::Array(items) => {
                     let items = items.iter().take(MAX_MEMBERS).enumerate();
@@ -145,19 +142,6 @@ fn seen(response: &Response) -> &'static str {
         (true, 0) => "empty",
         (true, _) => "missing",
         (false, _) => "yes",
-    }
-}
-
-/// The first part of a body as text without the whitespace around it. Invalid UTF-8 is
-/// replaced, and each line ends with LF only.
-pub(in crate::domain::diagnosis) fn text(body: &[u8]) -> String {
-    let part = &body[..body.len().min(MAX_BODY_TEXT)];
-    let text = String::from_utf8_lossy(part);
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\0');
-    if text.contains('\r') {
-        text.replace("\r\n", "\n").replace('\r', "\n")
-    } else {
-        text.to_owned()
     }
 }
 
@@ -298,7 +282,7 @@ mod tests {
         );
         check(" \r\n", &[("body.text", None)]);
         let long = facts(&response(&b"a".repeat(100_000)));
-        assert_eq!(long.text("body.text").unwrap().len(), MAX_BODY_TEXT);
+        assert_eq!(long.text("body.text").unwrap().len(), 8 * 1024);
         let binary = facts(&response(&[0xff; 10]));
         assert_eq!(binary.text("body.text").unwrap().chars().count(), 10);
     }
