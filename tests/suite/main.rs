@@ -17,6 +17,8 @@ mod cloudwatch_replicas;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 mod dashboards;
@@ -72,6 +74,8 @@ mod phases_curl;
 mod probe;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod proxies;
 #[cfg(test)]
 mod rules_dir;
 #[cfg(test)]
