@@ -148,11 +148,7 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "probe_ssl_last_chain_expiry_timestamp_seconds",
         "Expiry of the verified certificate path that is valid longest, as a Unix timestamp.",
-        |writer, series| {
-            latest(writer, series, |it| {
-                it.path_expiry.map(Timestamp::as_second)
-            });
-        },
+        |writer, series| latest(writer, series, LatestProbe::path_expiry_seconds),
     ),
     family(
         "probe_tls_version_info",
