@@ -381,8 +381,10 @@ mod tests {
         assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
         settings.shards.total = 4;
-        let first = assigned_shards(&settings.shards, &settings.targets[0].name)[0];
-        assert_eq!(first, 2);
+        assert_eq!(
+            assigned_shards(&settings.shards, &settings.targets[0].name)[0],
+            2
+        );
         let shared = texts(&settings);
         assert_eq!(shared.len(), 5, "four heartbeats and a target");
         assert!(shared[2].contains("from shard 2 of Probecause at this location"));
