@@ -59,11 +59,19 @@ fn no_wrong_cause_or_hop_is_likely() {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 
+/// Causes of truths that no rule names yet.
+const AWAITED: [&str; 1] = ["function-missing"];
+
 #[test]
 fn every_cause_and_hop_of_a_truth_exists() {
     let rulebook = Rulebook::embedded().unwrap();
-    let known: Vec<&str> = rulebook.causes().map(|rule| rule.cause.as_str()).collect();
-    let mut unknown = Vec::new();
+    let mut known: Vec<&str> = rulebook.causes().map(|rule| rule.cause.as_str()).collect();
+    let mut unknown: Vec<String> = AWAITED
+        .iter()
+        .filter(|cause| known.contains(cause))
+        .map(|cause| format!("a rule names {cause} now: remove it from AWAITED"))
+        .collect();
+    known.extend(AWAITED);
     for scored in scored() {
         let truth = &scored.capture.truth;
         let causes = truth.causes.iter().map(String::as_str);
@@ -77,6 +85,28 @@ fn every_cause_and_hop_of_a_truth_exists() {
         unknown.extend(bad.map(|hop| format!("{}: no hop {hop}", scored.capture.name())));
     }
     assert!(unknown.is_empty(), "\n{}", unknown.join("\n"));
+}
+
+#[test]
+fn every_capture_has_a_source_and_an_unverified_one_no_truth() {
+    const SOURCES: [&str; 6] = [
+        "captured by tests/suite/proxies",
+        "tests/fixtures/transcripts/",
+        "https://",
+        "a public capture",
+        "example: ",
+        "unverified: ",
+    ];
+    for scored in scored() {
+        let (name, capture) = (scored.capture.name(), &scored.capture);
+        let is_known = |start: &&str| capture.source.starts_with(start);
+        assert!(SOURCES.iter().any(|start| is_known(&start)), "{name}");
+        assert!(capture.date.parse::<jiff::civil::Date>().is_ok(), "{name}");
+        assert!(!capture.software.is_empty(), "{name}");
+        if capture.source.starts_with("unverified: ") {
+            assert!(capture.truth.causes.is_empty(), "{name}");
+        }
+    }
 }
 
 /// The table in `tests/corpus/README.md`. To write it anew, set `CORPUS_UPDATE=1`.

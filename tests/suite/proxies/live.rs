@@ -67,6 +67,7 @@ pub(crate) async fn check(product: &Product) {
     }
     println!("{} {}: {count} answers", product.name, live.version);
     problems.extend(live.left_over(count));
+    live.running.stop().await;
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 

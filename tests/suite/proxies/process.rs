@@ -22,7 +22,7 @@ const ATTEMPTS: usize = 5;
 /// Time that a proxy has to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A running proxy. It is stopped when dropped.
+/// A running proxy. It is killed when dropped.
 pub(crate) struct Running {
     pub(crate) ports: Ports,
     child: Child,
@@ -54,22 +54,7 @@ impl Ports {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The whole process group: Varnish has a second process.
-        let group = format!("-{}", self.child.id());
-        let signal = |name: &str| {
-            let mut kill = Command::new("kill");
-            // It fails if the group has ended.
-            let _ = kill
-                .args([name, "--", &group])
-                .stderr(Stdio::null())
-                .status();
-        };
-        signal("-TERM");
-        let started = Instant::now();
-        while started.elapsed() < GRACE && self.child.try_wait().is_ok_and(|end| end.is_none()) {
-            std::thread::sleep(PAUSE);
-        }
-        signal("-KILL");
+        self.signal("-KILL");
         let _ = self.child.wait();
     }
 }
@@ -137,6 +122,26 @@ impl Running {
             }
         }
         panic!("{} did not start:\n{log}", product.id)
+    }
+
+    /// Lets the proxy end by itself, so that it leaves nothing behind; kills it otherwise.
+    pub(crate) async fn stop(mut self) {
+        self.signal("-TERM");
+        let started = Instant::now();
+        while started.elapsed() < GRACE && self.child.try_wait().is_ok_and(|end| end.is_none()) {
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Sends a signal to the process group of the proxy: Varnish has a second process.
+    fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        let mut kill = Command::new("kill");
+        // It fails if the group has ended.
+        let _ = kill
+            .args([name, "--", &group])
+            .stderr(Stdio::null())
+            .status();
     }
 
     /// Waits until the proxy listens on all ports. `Err`: it ended, with its log.
