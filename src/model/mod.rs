@@ -5,6 +5,7 @@
 pub mod cause;
 pub mod hash;
 pub mod observation;
+pub mod printable;
 pub mod scope;
 pub mod secret;
 pub mod settings;

@@ -107,7 +107,7 @@ text_enum! {
         CertificateNameMismatch = "certificate-name-mismatch",
         /// The certificate has no chain to a trusted root.
         CertificateUntrusted = "certificate-untrusted",
-        /// Any other handshake failure, such as an alert or no common version.
+        /// Any other handshake failure, such as an alert without a kind of its own.
         TlsHandshake = "tls-handshake",
         /// The body ended before its announced length.
         Truncated = "truncated",
@@ -127,6 +127,14 @@ text_enum! {
         Credentials = "credentials",
         /// A local error: no file descriptor, port or memory, or a panic.
         Local = "local",
+        /// Client and server support no common TLS version or cipher.
+        TlsVersion = "tls-version",
+        /// The server requires a client certificate and got none, or not an acceptable one.
+        ClientCertificateRequired = "client-certificate-required",
+        /// The server answered the TLS handshake in plain HTTP.
+        PlainHttp = "plain-http",
+        /// The certificate has been revoked.
+        CertificateRevoked = "certificate-revoked",
     }
 }
 
@@ -135,6 +143,8 @@ text_enum! {
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// The reason phrase of the status line; `None` if unknown, and in HTTP/2, which has none.
+    pub reason: Option<String>,
     /// The protocol version.
     pub version: HttpVersion,
     /// Headers in the order received, with lowercase names; their number is bounded.
@@ -159,6 +169,10 @@ text_enum! {
         Http11 = "1.1",
         /// HTTP/2.
         Http2 = "2",
+        /// HTTP/3.
+        Http3 = "3",
+        /// HTTP/0.9.
+        Http09 = "0.9",
     }
 }
 
@@ -220,6 +234,8 @@ impl HttpVersion {
             Self::Http10 => 1.0,
             Self::Http11 => 1.1,
             Self::Http2 => 2.0,
+            Self::Http3 => 3.0,
+            Self::Http09 => 0.9,
         }
     }
 }

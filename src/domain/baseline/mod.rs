@@ -149,6 +149,7 @@ mod tests {
         ];
         observation.response = Some(Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
             body: body.as_bytes().to_vec(),

@@ -65,6 +65,10 @@ const FAULTS: &[&str] = &[
     "proxy",
     "credentials",
     "local",
+    "tls-version",
+    "client-certificate-required",
+    "plain-http",
+    "certificate-revoked",
 ];
 
 const FRONT_DOORS: &[&str] = &[

@@ -194,6 +194,7 @@ mod tests {
     ) {
         let response = Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: headers
                 .iter()

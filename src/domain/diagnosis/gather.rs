@@ -206,6 +206,7 @@ mod tests {
         observation.phases.processing = Some(Duration::from_secs_f64(processing));
         observation.response = Some(Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: vec![
                 ("apigw-requestid".to_owned(), "K=".to_owned()),

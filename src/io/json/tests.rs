@@ -66,6 +66,7 @@ fn observation() -> Observation {
     seen.remote = Some(([192, 0, 2, 7], 443).into());
     seen.response = Some(Response {
         status: 503,
+        reason: None,
         version: HttpVersion::Http2,
         headers: vec![("apigw-requestid".to_owned(), "abc123=".to_owned())],
         body: Vec::new(),

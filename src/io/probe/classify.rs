@@ -87,6 +87,10 @@ fn fault_phase(kind: FaultKind, phase: Phase) -> Phase {
         | FaultKind::CertificateNotYetValid
         | FaultKind::CertificateNameMismatch
         | FaultKind::CertificateUntrusted
+        | FaultKind::CertificateRevoked
+        | FaultKind::ClientCertificateRequired
+        | FaultKind::PlainHttp
+        | FaultKind::TlsVersion
         | FaultKind::TlsHandshake => Phase::Tls,
         FaultKind::AddressRefused | FaultKind::NameNotFound => Phase::Resolve,
         _ => phase,

@@ -169,6 +169,7 @@ async fn read_response(
     let max_bytes = MIN_READ_LIMIT.max(READ_LIMIT_FACTOR.saturating_mul(limit as u64));
     let recorded = seen.response.insert(Response {
         status: response.status().as_u16(),
+        reason: reason(&response),
         version: version(response.version()),
         headers: header_pairs(response.headers()),
         body: Vec::new(),
@@ -195,6 +196,16 @@ async fn read_response(
             return Ok(());
         }
     }
+}
+
+/// The reason phrase of an HTTP/1 response. hyper keeps it only if it is not the usual one.
+fn reason(response: &reqwest::Response) -> Option<String> {
+    if response.version() > Version::HTTP_11 {
+        return None;
+    }
+    let kept = response.extensions().get::<hyper::ext::ReasonPhrase>();
+    let kept = kept.map(|phrase| String::from_utf8_lossy(phrase.as_bytes()).into_owned());
+    kept.or_else(|| response.status().canonical_reason().map(str::to_owned))
 }
 
 fn content_length(response: &reqwest::Response) -> Option<u64> {

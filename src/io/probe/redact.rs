@@ -108,6 +108,7 @@ mod tests {
         let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://b/t0p-s3cret?x");
         seen.response = Some(Response {
             status: 500,
+            reason: None,
             version: HttpVersion::Http11,
             headers: vec![("server".to_owned(), "a t0p-s3cret b".to_owned())],
             body: b"t0p-s3crett0p-s3cret, for-everybody 12345 \xff".to_vec(),
