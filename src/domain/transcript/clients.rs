@@ -173,7 +173,8 @@ impl Reader {
         let Some(response) = &mut current.response else {
             return false;
         };
-        let Some((name, value)) = header_of(line.trim()) else {
+        let is_error = message::read(line).is_some();
+        let Some((name, value)) = header_of(line.trim()).filter(|_| !is_error) else {
             return false;
         };
         let of_request = [
@@ -297,6 +298,7 @@ impl Reader {
         current.section = Section::After;
         if let Some(response) = &mut current.response {
             response.reason = response.reason.take().or(reason);
+            response.is_cut = false;
             return;
         }
         current.begin(number);

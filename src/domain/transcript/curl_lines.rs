@@ -70,7 +70,7 @@ impl Reader {
         }
         if let Some(sent) = line.strip_prefix('>')
             && (sent.is_empty() || sent.starts_with(' '))
-            && !(is_inside && !self.current.is_marked)
+            && (!is_inside || self.current.is_marked)
         {
             let sent = sent.trim();
             if is_request_line(sent) {

@@ -135,7 +135,7 @@ impl Exchange {
     /// standard output.
     pub(super) fn may_follow_fault(&self) -> bool {
         let fault = self.fault.as_ref().map(|fault| fault.found);
-        self.response.is_none()
+        self.response.as_ref().is_none_or(RawResponse::is_hop)
             && self.command.is_some()
             && fault.is_some_and(|found| {
                 matches!(found.phase, Phase::Processing | Phase::Transfer)

@@ -73,6 +73,8 @@ pub(super) fn read(line: &str) -> Option<Message> {
         // The later expressions name a status without the word.
         (is_error || (2..=4).contains(&index)).then_some(found)
     });
+    // `ClientPayloadError: … <ContentLengthError: 400 …>` is no status.
+    let found = found.filter(|_| !line.contains("PayloadError"));
     if !is_error && found.is_none() {
         return None;
     }

@@ -63,12 +63,12 @@ impl Reader {
         let raw = raw.trim_end_matches('\r');
         for part in raw.split('\r') {
             let line = self.cleaner.clean(part);
+            if let Some(spent) = line.spent {
+                self.current.times.set(Clock::Meter, spent);
+            }
             // An empty part of a line is no empty line.
             if line.text.is_empty() && part.len() < raw.len() {
                 continue;
-            }
-            if let Some(spent) = line.spent {
-                self.current.times.set(Clock::Meter, spent);
             }
             if line.is_fence {
                 self.boundary();

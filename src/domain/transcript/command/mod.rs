@@ -306,69 +306,72 @@ mod tests {
         assert!(find("please run curl -v https://x.example/", false).is_some());
     }
 
+    /// Commands, and their URL and method.
+    const COMMANDS: &[(&str, &str, Option<&str>)] = &[
+        ("curl -I x.example/a", "http://x.example/a", Some("HEAD")),
+        ("curl localhost:8080", "http://localhost:8080/", None),
+        (
+            "curl -sSo /dev/null -H 'Origin: http://o.example' 'https://me:pw@x.example/a?t=s'",
+            "https://x.example/a",
+            None,
+        ),
+        (
+            "curl -x http://p.example:1 -XPUT https://x.example",
+            "https://x.example/",
+            Some("PUT"),
+        ),
+        (
+            "curl --request=POST --url https://x.example/",
+            "https://x.example/",
+            Some("POST"),
+        ),
+        (
+            "curl -d a=b https://x.example/",
+            "https://x.example/",
+            Some("POST"),
+        ),
+        ("curl -v ${API_URL}", "-", None),
+        ("curl -v https://${HOST}/x", "-", None),
+        ("curl -v https://<your-api>/x", "-", None),
+        (
+            "http post https://x.example/a name=x",
+            "https://x.example/a",
+            Some("POST"),
+        ),
+        (
+            "http -v --timeout 2 POST localhost:1/a x=y",
+            "http://localhost:1/a",
+            Some("POST"),
+        ),
+        ("http :8080/a", "http://localhost:8080/a", None),
+        (
+            "wget -S --spider https://x.example/a",
+            "https://x.example/a",
+            Some("HEAD"),
+        ),
+        ("wget -qO- x.example", "http://x.example/", None),
+        (
+            "Invoke-WebRequest -Uri https://x.example/ -Method Head",
+            "https://x.example/",
+            Some("HEAD"),
+        ),
+        ("iwr https://x.example/", "https://x.example/", None),
+        (
+            "openssl s_client -connect x.example:443 -servername y.example",
+            "https://x.example/",
+            None,
+        ),
+        (
+            "fetch(\"https://x.example/a\", {",
+            "https://x.example/a",
+            None,
+        ),
+    ];
+
     #[test]
     fn url_and_method_of_every_program() {
-        for (line, url, method) in [
-            ("curl -I x.example/a", "http://x.example/a", Some("HEAD")),
-            ("curl localhost:8080", "http://localhost:8080/", None),
-            (
-                "curl -sSo /dev/null -H 'Origin: http://o.example' 'https://me:pw@x.example/a?t=s'",
-                "https://x.example/a",
-                None,
-            ),
-            (
-                "curl -x http://p.example:1 -XPUT https://x.example",
-                "https://x.example/",
-                Some("PUT"),
-            ),
-            (
-                "curl --request=POST --url https://x.example/",
-                "https://x.example/",
-                Some("POST"),
-            ),
-            (
-                "curl -d a=b https://x.example/",
-                "https://x.example/",
-                Some("POST"),
-            ),
-            ("curl -v ${API_URL}", "-", None),
-            ("curl -v https://${HOST}/x", "-", None),
-            ("curl -v https://<your-api>/x", "-", None),
-            (
-                "http post https://x.example/a name=x",
-                "https://x.example/a",
-                Some("POST"),
-            ),
-            (
-                "http -v --timeout 2 POST localhost:1/a x=y",
-                "http://localhost:1/a",
-                Some("POST"),
-            ),
-            ("http :8080/a", "http://localhost:8080/a", None),
-            (
-                "wget -S --spider https://x.example/a",
-                "https://x.example/a",
-                Some("HEAD"),
-            ),
-            ("wget -qO- x.example", "http://x.example/", None),
-            (
-                "Invoke-WebRequest -Uri https://x.example/ -Method Head",
-                "https://x.example/",
-                Some("HEAD"),
-            ),
-            ("iwr https://x.example/", "https://x.example/", None),
-            (
-                "openssl s_client -connect x.example:443 -servername y.example",
-                "https://x.example/",
-                None,
-            ),
-            (
-                "fetch(\"https://x.example/a\", {",
-                "https://x.example/a",
-                None,
-            ),
-        ] {
-            check(line, Some((url, method)));
+        for (line, url, method) in COMMANDS {
+            check(line, Some((*url, *method)));
         }
     }
 

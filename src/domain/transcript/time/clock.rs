@@ -83,69 +83,72 @@ fn minutes_and_seconds(time: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    /// Lines, and the seconds that they tell.
+    const LINES: &[(&str, Option<f64>)] = &[
+        ("real\t0m30.163s", Some(30.163)),
+        ("real    1m0,500s", Some(60.5)),
+        ("real 30.16", Some(30.16)),
+        (
+            "    0m30.16s real     0m0.01s user     0m0.00s system",
+            Some(30.16),
+        ),
+        (
+            "       30.16 real         0.01 user         0.00 sys",
+            Some(30.16),
+        ),
+        (
+            "curl -i   0.02s user 0.01s system 0% cpu 30.163 total",
+            Some(30.163),
+        ),
+        (
+            "curl -i  0.02s user 0.01s system 0% cpu 1:30.16 total",
+            Some(90.16),
+        ),
+        (
+            "Executed in   30.16 secs      fish           external",
+            Some(30.16),
+        ),
+        (
+            "Executed in  386.12 millis    fish           external",
+            Some(0.386_12),
+        ),
+        (
+            "Executed in    2.50 mins    fish           external",
+            Some(150.0),
+        ),
+        (
+            "0.01user 0.00system 0:30.16elapsed 0%CPU (0avgtext+0avgdata 12000maxresident)k",
+            Some(30.16),
+        ),
+        (
+            "\tElapsed (wall clock) time (h:mm:ss or m:ss): 0:30.16",
+            Some(30.16),
+        ),
+        (
+            "\tElapsed (wall clock) time (h:mm:ss or m:ss): 1:00:30",
+            Some(3630.0),
+        ),
+        ("TotalSeconds      : 30,1630512", Some(30.163_051_2)),
+        ("TotalMilliseconds : 30163.0512", Some(30.163_051_2)),
+        ("0.018u 0.012s 0:30.16 0.0%\t0+0k 0+0io 0pf+0w", Some(30.16)),
+        (
+            "  Time (mean \u{b1} \u{3c3}):     30.163 s \u{b1}  0.010 s",
+            Some(30.163),
+        ),
+        ("real life", None),
+        ("real m", None),
+        ("real 0m\u{20ac}s", None),
+        ("user 0m0.016s", None),
+        ("in total 30 total", None),
+    ];
+
     #[test]
     fn the_durations_of_every_shell_are_read() {
-        for (line, expected) in [
-            ("real\t0m30.163s", Some(30.163)),
-            ("real    1m0,500s", Some(60.5)),
-            ("real 30.16", Some(30.16)),
-            (
-                "    0m30.16s real     0m0.01s user     0m0.00s system",
-                Some(30.16),
-            ),
-            (
-                "       30.16 real         0.01 user         0.00 sys",
-                Some(30.16),
-            ),
-            (
-                "curl -i   0.02s user 0.01s system 0% cpu 30.163 total",
-                Some(30.163),
-            ),
-            (
-                "curl -i  0.02s user 0.01s system 0% cpu 1:30.16 total",
-                Some(90.16),
-            ),
-            (
-                "Executed in   30.16 secs      fish           external",
-                Some(30.16),
-            ),
-            (
-                "Executed in  386.12 millis    fish           external",
-                Some(0.386_12),
-            ),
-            (
-                "Executed in    2.50 mins    fish           external",
-                Some(150.0),
-            ),
-            (
-                "0.01user 0.00system 0:30.16elapsed 0%CPU (0avgtext+0avgdata 12000maxresident)k",
-                Some(30.16),
-            ),
-            (
-                "\tElapsed (wall clock) time (h:mm:ss or m:ss): 0:30.16",
-                Some(30.16),
-            ),
-            (
-                "\tElapsed (wall clock) time (h:mm:ss or m:ss): 1:00:30",
-                Some(3630.0),
-            ),
-            ("TotalSeconds      : 30,1630512", Some(30.163_051_2)),
-            ("TotalMilliseconds : 30163.0512", Some(30.163_051_2)),
-            ("0.018u 0.012s 0:30.16 0.0%\t0+0k 0+0io 0pf+0w", Some(30.16)),
-            (
-                "  Time (mean \u{b1} \u{3c3}):     30.163 s \u{b1}  0.010 s",
-                Some(30.163),
-            ),
-            ("real life", None),
-            ("real m", None),
-            ("real 0m\u{20ac}s", None),
-            ("user 0m0.016s", None),
-            ("in total 30 total", None),
-        ] {
+        for (line, expected) in LINES {
             let found = elapsed(line).map(|time| time.as_secs_f64());
             let close = match (found, expected) {
                 (Some(found), Some(expected)) => (found - expected).abs() < 1e-6,
-                (found, expected) => found == expected,
+                (found, expected) => found == *expected,
             };
             assert!(close, "{line}: {found:?}");
         }
