@@ -229,6 +229,7 @@ impl Reader {
         if current.response.is_none() {
             current.begin(number);
             current.source = Source::Message;
+            current.is_weak = message.is_weak;
             current.section = Section::After;
             current.fault = None;
             let mut response = RawResponse::of_status(status, message.reason.clone());
@@ -281,6 +282,7 @@ impl Reader {
     }
 
     fn object_status(&mut self, status: u16, reason: Option<String>, number: usize) {
+        self.current.is_weak = false;
         let known = self
             .current
             .response

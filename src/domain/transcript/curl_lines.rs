@@ -146,6 +146,7 @@ impl Reader {
 
 /// Whether a line is a byte count such as `{ [33 bytes data]`.
 fn is_count(line: &str) -> bool {
+    let line = line.trim_end();
     (line.starts_with("{ [") || line.starts_with("} ["))
         && (line.ends_with("data]") || line.ends_with("shown]"))
 }

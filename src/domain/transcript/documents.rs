@@ -1,5 +1,6 @@
 //! Collects JSON documents from the lines of a text.
 
+use super::Transcript;
 use super::exchange::{Exchange, Section};
 use super::json_doc::{self, Block};
 use super::reader::Reader;
@@ -54,6 +55,13 @@ impl Reader {
                 }
                 self.next(*exchange);
                 self.next(Exchange::default());
+            }
+            json_doc::Document::Text(text) => {
+                let reading = super::read(&text);
+                for transcript in reading.transcripts {
+                    let line = number;
+                    self.add(Transcript { line, ..transcript }, false);
+                }
             }
             json_doc::Document::Output(text) => {
                 let trailer = trailer::labeled(&text);

@@ -38,6 +38,8 @@ pub(super) struct Exchange {
     pub(super) phases: Phases,
     /// Facts that the text states, from this program's own output.
     pub(super) facts: Vec<(String, FactValue)>,
+    /// Whether the exchange may be a heading or the text of a page.
+    pub(super) is_weak: bool,
     /// The time of day at which wget started, in seconds.
     pub(super) wget_started: Option<f64>,
     /// Whether the headers that follow are those of the request.
@@ -220,7 +222,11 @@ impl Exchange {
             return;
         };
         if line.trim().is_empty() {
-            self.section = Section::Body;
+            // Text with empty lines between all lines is common.
+            let is_end = marked || !self.is_marked || self.is_echo;
+            if is_end && !response.is_spaced_out() {
+                self.section = Section::Body;
+            }
         } else if self.is_echo && !marked && response.has_header(line) {
             // Repeated without a mark.
         } else if response.header(line, self.is_marked && !marked) {

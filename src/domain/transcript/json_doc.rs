@@ -30,6 +30,8 @@ pub(super) enum Document {
     Exchange(Box<Exchange>),
     /// The output of curl's `%{json}`.
     Output(String),
+    /// The output of a program that a member holds.
+    Text(String),
 }
 
 /// The lines of a document, as far as they are read.
@@ -101,8 +103,54 @@ pub(super) fn read(text: &str) -> Option<Vec<Document>> {
     if value.get("time_total").is_some() {
         found.push(Document::Output(value.to_string()));
     }
+    if found.is_empty() {
+        texts(&value, 0, &mut found);
+    }
     (!found.is_empty()).then_some(found)
 }
+
+/// Looks for members that hold the output of a program.
+fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
+    match value {
+        Value::String(text) if text.contains('\n') && found.len() < MAX_EXCHANGES => {
+            found.push(Document::Text(text.clone()));
+        }
+        Value::Array(list) if depth < MAX_DEPTH => {
+            list.iter().for_each(|one| texts(one, depth + 1, found));
+        }
+        Value::Object(members) if depth < MAX_DEPTH => {
+            members
+                .values()
+                .for_each(|one| texts(one, depth + 1, found));
+        }
+        _ => {}
+    }
+}
+
+/// The message of a line of a log whose lines are JSON objects; `None` if the line is none.
+pub(super) fn log_line(line: &str) -> Option<String> {
+    let is_object = line.starts_with("{\"") && line.ends_with('}') && line.len() < MAX_LOG_LINE;
+    let keys = [
+        "\"stream\":",
+        "\"time\":",
+        "\"level\":",
+        "\"ts\":",
+        "\"timestamp\":",
+    ];
+    if !is_object || !keys.iter().any(|key| line.contains(key)) {
+        return None;
+    }
+    let value: Value = serde_json::from_str(line).ok()?;
+    value.get("cause").is_none().then_some(())?;
+    let message = ["log", "msg", "message", "line"]
+        .iter()
+        .find_map(|name| value.get(name)?.as_str())?;
+    let message = message.trim_end_matches(['\n', '\r']);
+    (!message.contains('\n')).then(|| message.to_owned())
+}
+
+/// Maximum length of a line of a log in bytes.
+const MAX_LOG_LINE: usize = 65_536;
 
 fn search(value: &Value, depth: usize, found: &mut Vec<Document>) {
     if depth > MAX_DEPTH || found.len() >= MAX_EXCHANGES {

@@ -16,14 +16,15 @@ const MAX_LINE: usize = 8_192;
 static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?x)
-        (?:^|[\s\[("'>|:])(?:[\w.:$/]*(?:Error|Exception|Errno::\w+|Timeout|Failure|Fault|Redirects|Disconnected|gaierror)[\w.$]*
-          |error|ERROR|ERR|Fatal|fatal|FATAL|panic|PANIC|failed|FAILED|Failed|err|msg|cause|Warning)
+        (?:^|[\s\[("'>|:])[\w.:$/]*(?:Error|Exception|Errno::\w+|Timeout|Failure|Fault|Redirects|Disconnected|gaierror)[\w.$]*
+          \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
+        |(?:^\s*|[\])}"':=|>,]\s?|[A-Z]\s+)(?:error|ERROR|ERR|Fatal|fatal|FATAL|panic|PANIC|failed|FAILED|Failed|err|msg|cause|Warning)
           \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
         |^\s*(?:Caused\sby:\s)?(?:\w+[.:/])*\w*(?:Error|Exception|Timeout|Disconnected)$
         |\b(?:Get|Post|Put|Head|Patch|Delete)\s\\?"https?://|\bdial\s(?:tcp|udp)|net::ERR_|\bE(?:CONN|HOST|NET|AI_|NOTFOUND|TIMEDOUT|PROTO|SOCKET|PIPE)[A-Z]*\b
         |UND_ERR_|CERT_HAS_EXPIRED|SELF_SIGNED_CERT|UNABLE_TO_|ERR_TLS|NS_ERROR_|SEC_ERROR_|SSL_ERROR_
         |PR_[A-Z_]+_ERROR|DNS_PROBE_|Invoke-(?:WebRequest|RestMethod)\s?:|x509:|\[Errno|Caused\sby
-        |does\snot\sindicate\ssuccess|remote\sserver\sreturned|errno[:=]|Verif(?:y\sreturn\scode|ication\serror)
+        |status_?code[=:]\s?\d|does\snot\sindicate\ssuccess|remote\sserver\sreturned|errno[:=]|Verif(?:y\sreturn\scode|ication\serror)
         |^verify\serror|unable\sto\saccess|The\srequested\sURL\sreturned|actively\srefused
         |attempt\sfailed\sbecause|remote\sname\scould\snot|underlying\sconnection|request\swas\s(?:aborted|canceled)
         |operation\shas\stimed\sout|SSL\sroutines|responded\swith|resulted\sin\sa|error\ssending\srequest"#,
@@ -58,6 +59,8 @@ pub(super) struct Message {
     pub(super) status: Option<u16>,
     pub(super) reason: Option<String>,
     pub(super) url: Option<Url>,
+    /// Whether the line may be a heading or the text of a page instead of a message.
+    pub(super) is_weak: bool,
     /// The body that some clients append to the message.
     pub(super) body: Option<String>,
 }
@@ -71,22 +74,24 @@ pub(super) fn read(line: &str) -> Option<Message> {
     let found = STATUS.iter().enumerate().find_map(|(index, expression)| {
         let found = expression.captures(line)?;
         // The later expressions name a status without the word.
-        (is_error || (2..=4).contains(&index)).then_some(found)
+        (is_error || (2..=4).contains(&index)).then_some((found, index))
     });
     // `ClientPayloadError: … <ContentLengthError: 400 …>` is no status.
     let found = found.filter(|_| !line.contains("PayloadError"));
+    let is_weak = !is_error && found.as_ref().is_some_and(|(_, index)| *index >= 3);
     if !is_error && found.is_none() {
         return None;
     }
     let mut message = Message {
         url: url(line).or_else(|| pool_url(line)),
+        is_weak,
         ..Message::default()
     };
     if line.contains("FileNotFoundException: http") {
         // What HttpURLConnection says for 404 and 410.
         message.status = Some(404);
     }
-    if let Some(found) = found {
+    if let Some((found, _)) = found {
         message.status = found.get(1).and_then(|code| status::code(code.as_str()));
         let rest = found.get(2).map_or("", |rest| rest.as_str());
         message.reason = reason(rest);

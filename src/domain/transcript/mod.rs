@@ -48,7 +48,7 @@ pub struct Transcript {
     pub dated: bool,
     /// Whether `observation.duration` is known; it is zero otherwise.
     pub timed: bool,
-    /// The line on which the response or failure starts, counted from 1.
+    /// The line on which the command, the response or the failure starts, counted from 1.
     pub line: usize,
     /// Whether the body has the bytes that were sent, as far as the text tells. `false` if it
     /// is missing, cut off, or reformatted in a way that does not fit the announced length.

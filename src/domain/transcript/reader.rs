@@ -35,6 +35,8 @@ pub(super) struct Reader {
     /// Headers of an object whose status was not seen yet.
     pub(super) early_headers: Vec<(String, String)>,
     found: Vec<Transcript>,
+    /// Whether each transcript may be a heading or the text of a page.
+    weak: Vec<bool>,
     left_out: usize,
     /// Whether a command or block of code started after the last transcript.
     is_separated: bool,
@@ -53,6 +55,7 @@ impl Reader {
             in_request: false,
             early_headers: Vec::new(),
             found: Vec::new(),
+            weak: Vec::new(),
             left_out: 0,
             is_separated: true,
         }
@@ -72,7 +75,9 @@ impl Reader {
             }
             if line.is_fence {
                 self.boundary();
-                continue;
+                if line.text.is_empty() {
+                    continue;
+                }
             }
             let (text, spent) = meter::removed(&line.text);
             if let Some(spent) = spent {
@@ -93,6 +98,11 @@ impl Reader {
     pub(super) fn finish(mut self) -> Reading {
         self.boundary();
         self.next(Exchange::default());
+        // Headings count only if there is nothing else.
+        if self.weak.iter().any(|weak| !weak) {
+            let mut weak = self.weak.iter();
+            self.found.retain(|_| weak.next() != Some(&true));
+        }
         Reading {
             transcripts: self.found,
             left_out: self.left_out,
@@ -103,14 +113,16 @@ impl Reader {
     pub(super) fn next(&mut self, next: Exchange) {
         let last = std::mem::replace(&mut self.current, next);
         self.early_headers.clear();
+        let is_weak = last.is_weak;
         if let Some(transcript) = last.finish() {
-            self.add(transcript);
+            self.add(transcript, is_weak);
         }
     }
 
-    pub(super) fn add(&mut self, transcript: Transcript) {
+    pub(super) fn add(&mut self, transcript: Transcript, is_weak: bool) {
         self.is_separated = false;
         if self.found.len() < MAX_TRANSCRIPTS {
+            self.weak.push(is_weak);
             self.found.push(transcript);
         } else {
             self.left_out += 1;
@@ -162,7 +174,7 @@ impl Reader {
             self.current.curl_failed(&error, number);
             return;
         }
-        if self.commanded(line, stamp) {
+        if self.commanded(line, stamp, number) {
             return;
         }
         if self.marked(line, stamp, number) || self.wget(line, number) {
@@ -232,7 +244,7 @@ impl Reader {
     }
 
     /// Reads a command line.
-    fn commanded(&mut self, line: &str, stamp: Option<f64>) -> bool {
+    fn commanded(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
         let is_inside = matches!(self.current.section, Section::Headers | Section::Body);
         let Some(command) = command::find(line, is_inside) else {
             return false;
@@ -246,6 +258,7 @@ impl Reader {
         let command = command.get(..end).unwrap_or_default();
         self.command = Some(command.to_owned());
         self.current.progress.is_windows = line.starts_with("PS ") || line.contains(":\\");
+        self.current.begin(number);
         self.current.times.stamp(stamp, true, false);
         if !command::continues(line) {
             self.end_command();

@@ -22,6 +22,8 @@ pub(super) struct RawResponse {
     pub(super) is_reformatted: bool,
     /// Whether the text says that a part of the response was left out.
     pub(super) is_cut: bool,
+    /// The number of empty lines among the headers.
+    spaces: usize,
     /// The length of the last line of the headers, to recognize lines that were wrapped.
     last_line: usize,
     /// The number of headers that were not kept.
@@ -64,6 +66,7 @@ impl RawResponse {
             body: String::new(),
             is_reformatted: false,
             is_cut: false,
+            spaces: 0,
             last_line: 0,
             dropped: 0,
         }
@@ -92,11 +95,23 @@ impl RawResponse {
         })
     }
 
+    /// Whether an empty line does not end the headers, because there are empty lines between
+    /// all lines.
+    pub(super) fn is_spaced_out(&mut self) -> bool {
+        self.spaces += 1;
+        self.spaces == self.headers.len() + 1
+    }
+
     /// Reads a line of the headers. `unmarked` is whether curl marked the lines before it but
     /// not this one. Returns whether the line is the first of the body.
     pub(super) fn header(&mut self, line: &str, unmarked: bool) -> bool {
         let last = std::mem::replace(&mut self.last_line, line.len());
-        if let Some((name, value)) = header_of(line).filter(|_| !unmarked) {
+        // Behind an empty line only a usual header is one.
+        let may_be = |name: &str| self.spaces == 0 || is_usual(name);
+        if let Some((name, value)) = header_of(line)
+            && !unmarked
+            && may_be(&name)
+        {
             self.push(name, value);
             return false;
         }
@@ -149,6 +164,37 @@ pub(super) fn header_of(line: &str) -> Option<(String, &str)> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let is_name = !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(fits);
     is_name.then(|| (name.to_ascii_lowercase(), value.trim()))
+}
+
+/// Whether a header is one that responses usually have.
+fn is_usual(name: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "date",
+        "server",
+        "connection",
+        "via",
+        "age",
+        "vary",
+        "etag",
+        "location",
+        "expires",
+        "allow",
+        "transfer-encoding",
+        "set-cookie",
+        "keep-alive",
+        "apigw-requestid",
+    ];
+    let starts = [
+        "content-",
+        "x-",
+        "cf-",
+        "access-control-",
+        "cache-",
+        "last-",
+        "www-",
+        "strict-",
+    ];
+    NAMES.contains(&name) || starts.iter().any(|start| name.starts_with(start))
 }
 
 /// Maximum length of a header's name in bytes.

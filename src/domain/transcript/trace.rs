@@ -46,6 +46,9 @@ impl Dump {
 
     /// Reads a line of data. Returns whether the line is one.
     pub(super) fn data(&mut self, line: &str) -> bool {
+        if line.trim().is_empty() {
+            return true;
+        }
         let digits = line
             .bytes()
             .take_while(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
@@ -146,7 +149,7 @@ mod tests {
     #[test]
     fn other_lines_are_no_data() {
         let mut dump = Dump::start("<= Recv data, 5 bytes (0x5)").unwrap();
-        for line in ["== Info: x", "abc", "00: x", "0000x", ""] {
+        for line in ["== Info: x", "abc", "00: x", "0000x"] {
             assert!(!dump.data(line), "{line}");
         }
         assert!(Dump::start("<= Recv nothing").is_none());

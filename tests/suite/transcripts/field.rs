@@ -19,7 +19,6 @@ const AWAITING_A_RULE: &[(&str, &str)] = &[
         "the error type ForbiddenException without the body",
     ),
     ("06.txt", "a 401 of the application behind an HTTP API"),
-    ("07.txt", "a REST API's 502 without a declared host"),
     ("09-504.txt", "the load balancer's page with LF"),
     ("11.txt", "the page of Azure Application Gateway"),
     ("12.txt", "Istio's `RBAC: access denied`"),

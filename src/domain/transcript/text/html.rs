@@ -29,8 +29,14 @@ const ENTITIES: &[(&str, &str)] = &[
     ("&amp;", "&"),
 ];
 
-/// Whether a text contains escaped marks of a transcript, so that all of it is escaped.
+/// Whether a text contains escaped marks of a transcript, or an escaped block of code, so that
+/// all of it is escaped.
 pub(super) fn is_escaped(text: &str) -> bool {
+    let has_block = text.contains("<pre") || text.contains("<code");
+    let is_page = text.contains("<html") || text.contains("<body");
+    if has_block && !is_page && (text.contains("&quot;") || text.contains("&lt;")) {
+        return true;
+    }
     text.match_indices("&gt; ")
         .chain(text.match_indices("&lt; "))
         .take(MAX_MARKS)
@@ -70,9 +76,14 @@ pub(super) fn unescaped(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A line without the tags of a code block at its start, such as `<pre><code>`.
+/// A line without the tags of a code block at its start, such as `<pre><code>`, and the markup
+/// before them.
 pub(super) fn without_opening(line: &str) -> &str {
     let mut rest = line;
+    if line.trim_start().starts_with('<') {
+        let block = line.rfind("<code").or_else(|| line.rfind("<pre"));
+        rest = block.map_or(line, |at| &line[at..]);
+    }
     while let Some((tag, after)) = tag(rest.trim_start())
         && (tag.starts_with("<pre") || tag.starts_with("<code"))
     {

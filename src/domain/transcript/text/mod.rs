@@ -13,6 +13,7 @@ use std::time::Duration;
 
 pub(super) use self::anchor::is_information;
 use self::prefix::Prefix;
+use super::json_doc;
 use super::time::meter;
 
 /// Cleans the lines of one text, in order.
@@ -46,8 +47,13 @@ impl Cleaner {
     /// Cleans one line.
     pub(super) fn clean<'a>(&mut self, raw: &'a str) -> Line<'a> {
         let plain = escapes::removed(raw);
+        let plain = match json_doc::log_line(&plain) {
+            Some(message) => Cow::Owned(message),
+            None => plain,
+        };
         let plain = if self.escaped {
-            Cow::Owned(html::unescaped(&plain).into_owned())
+            let plain = html::without_opening(&plain);
+            Cow::Owned(html::unescaped(plain).into_owned())
         } else {
             plain
         };
@@ -57,6 +63,14 @@ impl Cleaner {
         let stamp = prefix::time_of_day(before).or_else(|| leading_stamp(rest));
         let rest = without_stream_id(html::without_opening(rest));
         let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
+        // Chats put the code into the line of the fence.
+        let rest = if is_fence {
+            code_behind_fence(rest)
+        } else {
+            rest.strip_suffix("```")
+                .filter(|rest| !rest.is_empty())
+                .unwrap_or(rest)
+        };
         let text = if rest.len() == raw.len() {
             Cow::Borrowed(raw)
         } else {
@@ -93,6 +107,20 @@ fn without_stream_id(line: &str) -> &str {
         .split_once('-')
         .is_some_and(|(a, b)| !a.is_empty() && !b.is_empty() && fits(a) && fits(b));
     if is_id { rest } else { line }
+}
+
+/// The code in the line of a fence, which has more than the name of a language.
+fn code_behind_fence(line: &str) -> &str {
+    let code = line
+        .trim_start()
+        .trim_start_matches('`')
+        .trim_end_matches('`');
+    let is_behind = code.len() < line.trim().len() || !is_fence(line);
+    if is_behind && code.trim().contains([' ', '{']) {
+        code
+    } else {
+        ""
+    }
 }
 
 /// Whether a line starts or ends a block of code in Markdown, at any nesting.

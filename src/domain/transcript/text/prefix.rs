@@ -163,6 +163,7 @@ fn is_log_word(word: &str) -> bool {
             && word
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || !c.is_alphanumeric()))
+        || (word.len() == 1 && word.chars().all(|c| c.is_ascii_uppercase()))
         || LOG_WORDS.contains(&lower.as_str())
         || is_calendar_name(word)
         || (word.contains('=') && !word.contains("://"))
