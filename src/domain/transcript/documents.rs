@@ -49,7 +49,7 @@ impl Reader {
     fn document(&mut self, document: json_doc::Document, number: usize) {
         match document {
             json_doc::Document::Exchange(mut exchange) => {
-                exchange.begin(number);
+                exchange.line = number;
                 if exchange.command.is_none() {
                     exchange.command = self.current.command.take();
                 }

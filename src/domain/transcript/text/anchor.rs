@@ -6,6 +6,9 @@ use crate::domain::transcript::status;
 /// Number of bytes of a line in which an anchor is looked for.
 const REACH: usize = 400;
 
+/// Length of the shortest anchor in bytes.
+const SHORTEST: usize = 6;
+
 /// Maximum number of places of one mark that are examined in a line.
 const MAX_PLACES: usize = 4;
 
@@ -68,6 +71,9 @@ const INFORMATION: &[&str] = &[
 
 /// The byte at which the transcript starts in a line; `None` if no anchor is found.
 pub(super) fn find(line: &str) -> Option<usize> {
+    if line.len() < SHORTEST {
+        return None;
+    }
     let mut end = line.len().min(REACH);
     while !line.is_char_boundary(end) {
         end -= 1;
