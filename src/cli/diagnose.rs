@@ -1,8 +1,8 @@
 //! `probecause diagnose`: names the cause of failed responses in pasted output of clients.
 //!
-//! Reads files or standard input, and prints a paragraph or a line of JSON per response. It
-//! sends no requests. If a file cannot be read, the others are still processed. Control
-//! characters of the text are printed as escapes.
+//! The command reads files or standard input and prints a paragraph, or a line of JSON, per
+//! response. It sends no requests. If a file cannot be read, the other files are still processed.
+//! Control characters of the text are printed as escapes.
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -32,7 +32,8 @@ pub struct Args {
     rules: RulesArgs,
 }
 
-/// Runs the command. The exit is [`Exit::Fine`] if every file was read, whatever the causes.
+/// Runs `probecause diagnose`. Returns [`Exit::Usage`] if a file cannot be read or contains no
+/// response, and otherwise [`Exit::Fine`], whatever the causes.
 ///
 /// # Errors
 /// Returns an error if the custom rules are invalid or standard output cannot be written.

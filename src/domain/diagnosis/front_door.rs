@@ -1,9 +1,9 @@
 //! Recognizes the front door of a response: the AWS service that the request reached first.
 //!
-//! Only exact signs count that are documented or were seen in captured responses. Without
-//! one, the front door is `unknown`, never a wrong one. `x-cache: Error from cloudfront` is
-//! no sign, because the CloudFront of an edge-optimized REST API sets it on every backend
-//! fault. `gateway_made` decides whether the front door generated the response itself.
+//! Only signs that are documented or occur in captured responses count. Without such a sign, the
+//! front door is `unknown` instead of a guess. `x-cache: Error from cloudfront` does not count,
+//! because the CloudFront of an edge-optimized REST API sets it on every backend fault.
+//! `gateway_made` decides whether the front door generated the response itself.
 
 use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
@@ -14,17 +14,17 @@ text_enum! {
     /// The texts are the values of the fact `front_door`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum FrontDoor {
-        /// API Gateway HTTP API.
+        /// An HTTP API of API Gateway.
         HttpApi = "http-api",
-        /// API Gateway REST API.
+        /// A REST API of API Gateway.
         RestApi = "rest-api",
-        /// Lambda function URL.
+        /// A Lambda function URL.
         FunctionUrl = "function-url",
         /// An Application Load Balancer, recognized by its own error page or a fixed response.
         Alb = "alb",
         /// CloudFront, recognized by its own error page.
         CloudFront = "cloudfront",
-        /// None of these is recognized.
+        /// The front door is not recognized.
         Unknown = "unknown",
     }
 }
@@ -34,7 +34,7 @@ impl FrontDoor {
     #[must_use]
     pub fn recognize(response: &Response, host: &str) -> Self {
         let has = |name: &str| response.header(name).is_some();
-        // The API headers come first: with them, a CloudFront page was relayed by the API.
+        // Checks the API headers first: if they are present, the API relayed the CloudFront page.
         if has("apigw-requestid") && !has("x-amzn-requestid") {
             Self::HttpApi
         } else if has("x-amz-apigw-id") && has("x-amzn-requestid") {
