@@ -6,6 +6,7 @@ pub mod cause;
 mod connection;
 pub mod hash;
 pub mod observation;
+pub mod printable;
 pub mod scope;
 pub mod secret;
 pub mod settings;

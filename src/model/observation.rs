@@ -184,6 +184,10 @@ text_enum! {
         Http11 = "1.1",
         /// HTTP/2.
         Http2 = "2",
+        /// HTTP/3.
+        Http3 = "3",
+        /// HTTP/0.9.
+        Http09 = "0.9",
     }
 }
 
@@ -221,6 +225,8 @@ impl HttpVersion {
             Self::Http10 => 1.0,
             Self::Http11 => 1.1,
             Self::Http2 => 2.0,
+            Self::Http3 => 3.0,
+            Self::Http09 => 0.9,
         }
     }
 }

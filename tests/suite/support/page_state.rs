@@ -302,12 +302,12 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
         path_expiry: Some("2027-01-01T00:00:00Z".parse().unwrap()),
     });
     observation.response = Some(Response {
-        reason: None,
         status: if diagnosis.outcome == Outcome::Failed {
             503
         } else {
             200
         },
+        reason: None,
         version: HttpVersion::Http2,
         headers: vec![
             ("apigw-requestid".to_owned(), "abc123=".to_owned()),

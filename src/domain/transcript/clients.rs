@@ -1,0 +1,321 @@
+//! Reads the lines of clients other than curl: wget, exceptions and dumps of programs.
+
+use super::curl_lines::is_request_line;
+use super::exchange::{Exchange, Section, Source};
+use super::fault::curl::CurlError;
+use super::message;
+use super::object::Member;
+use super::reader::Reader;
+use super::response::{RawResponse, header_of};
+use super::status;
+use super::time::clocks::Clock;
+use super::time::trailer;
+use super::wget::{self, Event};
+
+/// Number of seconds per day.
+const DAY: f64 = 86_400.0;
+
+impl Reader {
+    /// Reads a line of wget.
+    pub(super) fn wget(&mut self, line: &str, number: usize) -> bool {
+        let Some(event) = wget::event(line) else {
+            return false;
+        };
+        let current = &mut self.current;
+        match event {
+            Event::Started(url, at) => {
+                if current.is_over() {
+                    self.next(Exchange::default());
+                }
+                let current = &mut self.current;
+                current.progress.uses_tls = url.scheme() == "https";
+                current.progress.is_known = true;
+                current.progress.is_connected = false;
+                current.request.url.get_or_insert(url);
+                current.wget_started.get_or_insert(at);
+            }
+            Event::Connected => current.progress.is_connected = true,
+            Event::Waited(status, text) => {
+                current.progress.is_connected = true;
+                current.progress.is_sent = true;
+                if let Some(status) = status {
+                    current.begin(number);
+                    let reason = status::reason(text.get(3..).unwrap_or_default());
+                    if current
+                        .response
+                        .as_ref()
+                        .is_some_and(RawResponse::is_redirect)
+                    {
+                        current.redirects += 1;
+                    }
+                    current.response = Some(RawResponse::of_status(status, reason));
+                } else if !text.is_empty() {
+                    current.message(&text, number);
+                }
+            }
+            Event::Failed(text) => current.message(&text, number),
+            Event::Ended(at, status) => {
+                if let Some(started) = current.wget_started {
+                    let time = (at - started).rem_euclid(DAY);
+                    if let Some(time) = super::time::seconds(time) {
+                        current.times.set(Clock::Meter, time);
+                    }
+                }
+                if let Some(status) = status
+                    && current.response.is_none()
+                {
+                    current.begin(number);
+                    current.response = Some(RawResponse::of_status(status, None));
+                }
+                if let Some(response) = &mut current.response {
+                    // wget does not show the body of an error.
+                    response.is_cut |= status.is_some();
+                }
+                current.end_of_body();
+            }
+            Event::Other => {}
+        }
+        true
+    }
+
+    /// Reads a line outside of headers and bodies.
+    pub(super) fn outside(&mut self, line: &str, number: usize) {
+        if line.trim().is_empty() {
+            self.in_request = false;
+            return;
+        }
+        if is_binary(line) || self.requested(line) {
+            return;
+        }
+        if let Some(time) = trailer::total(line) {
+            self.record(Clock::Client, time);
+        }
+        let members = self.object.line(line);
+        if !members.is_empty() || self.object.is_open() {
+            for member in members {
+                self.member(member, number);
+            }
+            return;
+        }
+        if self.devtools_header(line) || self.printed_body(line) {
+            return;
+        }
+        if let Some(status) = status::code(line.trim()).filter(|_| line.trim().len() == 3) {
+            self.bare_status = Some(status);
+            return;
+        }
+        let prints_code = self
+            .current
+            .command
+            .as_ref()
+            .is_some_and(|it| it.prints_code);
+        let code = prints_code.then(|| line.trim().parse().ok()).flatten();
+        if let Some(code) = code.or_else(|| message::exit_code(line)) {
+            self.exit_code(code, line, number);
+        } else if let Some(message) = message::read(line) {
+            self.message(&message, line, number);
+        } else {
+            self.current.unrecognized(line);
+        }
+    }
+
+    /// Reads a request that is shown without marks.
+    fn requested(&mut self, line: &str) -> bool {
+        if is_request_line(line.trim()) && !line.contains("//") {
+            self.start_request();
+            self.in_request = true;
+        } else if !self.in_request || header_of(line).is_none() {
+            return false;
+        }
+        self.current.sent(line.trim());
+        true
+    }
+
+    /// Reads a body that a program prints below the headers.
+    fn printed_body(&mut self, line: &str) -> bool {
+        let current = &mut self.current;
+        let (Source::Object, Some(response)) = (current.source, &mut current.response) else {
+            return false;
+        };
+        let length = response
+            .value("content-length")
+            .and_then(|length| length.parse().ok());
+        let starts = response.body.is_empty() && !response.headers.is_empty();
+        let is_body = line.starts_with(['{', '[', '<']) || length == Some(line.len());
+        let goes_on = !response.body.is_empty()
+            && !response.is_reformatted
+            && length.is_some_and(|length| response.body.len() < length);
+        if (starts && is_body) || goes_on {
+            response.body(line);
+            return true;
+        }
+        false
+    }
+
+    /// Reads an exit code of curl that is shown instead of its message.
+    fn exit_code(&mut self, code: u32, line: &str, number: usize) {
+        let is_open = self.current.fault.is_none() && self.current.response.is_none();
+        if is_open && self.current.command.is_some() {
+            let error = CurlError {
+                code,
+                message: line.trim().to_owned(),
+            };
+            self.current.curl_failed(&error, number);
+        }
+    }
+
+    /// Reads a header below the status that a browser's developer tools show.
+    fn devtools_header(&mut self, line: &str) -> bool {
+        let current = &mut self.current;
+        if current.source != Source::Object {
+            return false;
+        }
+        let Some(response) = &mut current.response else {
+            return false;
+        };
+        let is_error = message::read(line).is_some();
+        let Some((name, value)) = header_of(line.trim()).filter(|_| !is_error) else {
+            return false;
+        };
+        let of_request = [
+            "accept",
+            "user-agent",
+            "host",
+            "authority",
+            "cookie",
+            "origin",
+        ];
+        if of_request.contains(&name.as_str()) {
+            current.is_closed = true;
+        }
+        if !current.is_closed && !value.is_empty() && !line.starts_with([' ', '\t']) {
+            response.push(name, value);
+        }
+        true
+    }
+
+    /// Reads an error message.
+    fn message(&mut self, message: &message::Message, line: &str, number: usize) {
+        let known = self
+            .current
+            .response
+            .as_ref()
+            .map(|response| response.status);
+        let is_other = match (message.status, known) {
+            (Some(status), Some(known)) => status != known,
+            (Some(_), None) => self.current.source == Source::Wire && self.current.is_answered(),
+            (None, _) => false,
+        };
+        let is_done = self.current.source == Source::Wire && self.current.fault.is_some();
+        if is_other || (is_done && message.status.is_none() && message.url.is_some()) {
+            self.next(Exchange::default());
+        }
+        let current = &mut self.current;
+        if current.source == Source::Wire && current.is_answered() {
+            return;
+        }
+        let has_url = current.request.url.is_some();
+        if let Some(url) = message.url.clone().filter(|_| !has_url) {
+            current.progress.uses_tls = url.scheme() == "https";
+            current.request.url = Some(url);
+        }
+        let Some(status) = message.status else {
+            current.message(line, number);
+            if current.fault.is_some() {
+                current.source = Source::Message;
+            }
+            return;
+        };
+        if current.response.is_none() {
+            current.begin(number);
+            current.source = Source::Message;
+            current.is_weak = message.is_weak;
+            current.section = Section::After;
+            current.fault = None;
+            let mut response = RawResponse::of_status(status, message.reason.clone());
+            response.is_cut = true;
+            response.headers = std::mem::take(&mut self.early_headers);
+            current.response = Some(response);
+        }
+        if let (Some(response), Some(body)) = (&mut current.response, &message.body)
+            && response.body.is_empty()
+        {
+            response.raw_body(body);
+        }
+    }
+
+    /// Reads a member of an object.
+    fn member(&mut self, member: Member, number: usize) {
+        if let Member::Status(status, reason) = member {
+            self.object_status(status, reason, number);
+            return;
+        }
+        let current = &mut self.current;
+        match (member, &mut current.response) {
+            (Member::Url(url), _) => {
+                current.progress.uses_tls = url.scheme() == "https";
+                current.request.url.get_or_insert(url);
+            }
+            (Member::Method(method), _) => {
+                current.request.method.get_or_insert(method);
+            }
+            (Member::Reason(reason), Some(response)) => {
+                response.reason.get_or_insert(reason);
+            }
+            (Member::Headers(headers), Some(response)) if response.headers.is_empty() => {
+                for (name, value) in headers {
+                    response.push(name, &value);
+                }
+            }
+            (Member::Headers(headers), None) => {
+                self.early_headers = headers;
+                if let Some(status) = self.bare_status.take() {
+                    self.object_status(status, None, number);
+                }
+            }
+            (Member::Body(body, is_exact), Some(response)) if response.body.is_empty() => {
+                response.raw_body(&body);
+                response.is_reformatted = !is_exact;
+            }
+            _ => {}
+        }
+    }
+
+    fn object_status(&mut self, status: u16, reason: Option<String>, number: usize) {
+        self.current.is_weak = false;
+        let known = self
+            .current
+            .response
+            .as_ref()
+            .map(|response| response.status);
+        let is_wire = self.current.source == Source::Wire && self.current.is_answered();
+        if is_wire && known == Some(status) {
+            return;
+        }
+        if is_wire || known.is_some_and(|known| known != status) {
+            self.next(Exchange::default());
+        }
+        let current = &mut self.current;
+        current.source = Source::Object;
+        current.section = Section::After;
+        if let Some(response) = &mut current.response {
+            response.reason = response.reason.take().or(reason);
+            response.is_cut = false;
+            return;
+        }
+        current.begin(number);
+        current.fault = None;
+        let mut response = RawResponse::of_status(status, reason);
+        response.headers = std::mem::take(&mut self.early_headers);
+        current.response = Some(response);
+    }
+}
+
+/// Whether a line is binary data instead of text.
+fn is_binary(line: &str) -> bool {
+    let invalid = line.matches(char::REPLACEMENT_CHARACTER).count();
+    invalid > MAX_INVALID && invalid * 20 > line.len()
+}
+
+/// Maximum number of invalid characters in a line of text.
+const MAX_INVALID: usize = 8;
