@@ -99,7 +99,7 @@ pub struct CauseInfo {
     pub owner: Owner,
     /// The hop at which requests fail; `None` if the cause does not tell.
     pub hop: Option<Hop>,
-    /// The title: the meaning of the cause in one sentence without a period.
+    /// The title: the meaning of the cause, as one sentence without a period.
     pub title: String,
     /// The next steps for the owner, the most useful first.
     pub next: Vec<String>,

@@ -158,7 +158,7 @@ pub struct Response {
     pub status: u16,
     /// The reason phrase of the status line; `None` if unknown, and in HTTP/2, which has none.
     pub reason: Option<String>,
-    /// The protocol version.
+    /// The HTTP version of the response.
     pub version: HttpVersion,
     /// Headers in the order received, with lowercase names. The prober limits their number.
     pub headers: Vec<(String, String)>,

@@ -68,7 +68,7 @@ pub(super) fn basis(rule: &Rule) -> &'static str {
     }
 }
 
-/// The facts that differ from their default value, as pairs of name and value in one line.
+/// Returns the facts that differ from their default value, as pairs of name and value in one line.
 pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
     let defaults = Facts::defaults();
     facts

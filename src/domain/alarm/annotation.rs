@@ -391,8 +391,8 @@ mod tests {
         assert!(!shared[2].contains("No daemon"));
         assert!(shared[4].contains("`probecause local (heartbeat shard 2)`"));
         settings.shards.own = Some(2);
-        let in_daemon = &texts(&settings)[1];
-        assert_eq!(in_daemon, &shared[4], "as on the command line");
+        // The daemon and the command line agree.
+        assert_eq!(texts(&settings)[1], shared[4]);
     }
 
     #[test]

@@ -173,7 +173,8 @@ fn is_reformatted(body: &str, response: &Response) -> bool {
         && without_space(body.as_bytes()) == without_space(&response.body)
 }
 
-/// Whether the response is the throttle of a function URL, with any single word as reason.
+/// Returns whether the response is a function URL's throttle response, with any single word as the
+/// reason.
 fn is_throttle(response: &Response) -> bool {
     let reason = std::str::from_utf8(&response.body)
         .ok()

@@ -123,7 +123,7 @@ fn all_hold(conditions: &[Condition], facts: &Facts) -> bool {
     first.chain(last).all(|condition| condition.holds(facts))
 }
 
-/// The verdict that the ranked rules give.
+/// Returns the verdict of the ranked rules; `first` is the heaviest of them.
 pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) -> Verdict {
     let sum: f64 = ranked.iter().map(|one| one.weight).sum();
     let candidates: Vec<Candidate> = ranked
@@ -165,7 +165,7 @@ pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
         let new: Vec<Evidence> = new.collect();
         found.extend(new);
     }
-    // An estimated floor is a single time, so its low end adds nothing.
+    // An estimated floor is a single time, so its lower end is redundant.
     let is_point = facts.get("floor.low") == facts.get("floor");
     for (derived, sources) in DERIVED_FROM {
         if derived.iter().any(|fact| !is_new(&found, fact)) {

@@ -29,7 +29,7 @@ pub struct Rule {
     pub owner: Owner,
     /// The hop at which the request failed; `None` if the rule does not tell.
     pub hop: Option<Hop>,
-    /// The highest certainty that this rule can reach.
+    /// The highest certainty that a diagnosis by this rule can have.
     pub certainty: Certainty,
     /// The weight of the rule compared with its rivals, before `weigh` applies; greater than 0.
     pub weight: f64,
@@ -99,7 +99,7 @@ pub struct RuleProblem {
 const STATUS: &str = "{status}";
 
 impl Rule {
-    /// The verdict that names this rule's cause.
+    /// Returns the verdict that names this rule's cause.
     pub(super) fn verdict(
         &self,
         facts: &Facts,

@@ -68,7 +68,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A cause with its certainty, owner and hop.
+/// Renders a cause with its certainty, owner and hop.
 pub(super) fn cause(verdict: &Verdict) -> Markup {
     html! {
         a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
