@@ -3,7 +3,7 @@
 //! # The main path
 //!
 //! `config → schedule → probe → Observation → Diagnosis → health Transition → Incident →
-//! Report → sinks`. [`engine::monitor`] contains the whole path of one probe.
+//! Report → sinks`. [`engine::monitor`] performs the steps from `Observation` to `Report`.
 //!
 //! # Layers
 //!

@@ -9,14 +9,14 @@ use probecause::cli::{Cli, Exit};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // With huge pages, which the allocator requests and many small allocations fill badly, a
-    // daemon of a thousand targets uses half as much memory again and is no faster. An error
-    // is harmless: the daemon then only uses more memory.
+    // Disable the huge pages that the allocator requests. Many small allocations leave most of a
+    // huge page unused, so a daemon with a thousand targets would use 50 % more memory and be no
+    // faster. The error is ignored, since its only effect is higher memory use.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
-    // One thread suffices, since probes, rendering and the store have threads of their own,
-    // and tasks on one thread wake each other without a system call.
+    // One worker thread is enough: probes, rendering and the store run on their own threads, and
+    // tasks on the same thread wake each other without a system call.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -24,7 +24,9 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
+            eprintln!(
+                "error: cannot start the runtime: {error}; raise the limits on open files and threads"
+            );
             return ExitCode::from(Exit::Usage.code());
         }
     };

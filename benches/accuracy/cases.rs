@@ -248,7 +248,7 @@ fn add_history(
         let server = population::gateway(random);
         seen.phases.connect = Some(seconds(network.trip(random)));
         seen.phases.processing = Some(seconds(network.trip(random) + server));
-        baseline.control(&seen, host, now());
+        baseline.observe_control(&seen, host, now());
     }
 }
 

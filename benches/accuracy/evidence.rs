@@ -138,11 +138,11 @@ fn draw_sums(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (
         _ => random.one_of(&WIDE),
     };
     // Probes are sent once per minute, and again ten seconds after a failure.
-    let ours = random.one_of(&[1.0, 2.0, 2.0, 3.0]);
+    let own_requests = random.one_of(&[1.0, 2.0, 2.0, 3.0]);
     let mut sums = Sums::default();
-    let met = 1.0 + random.binomial(ours - 1.0, wide);
+    let met = 1.0 + random.binomial(own_requests - 1.0, wide);
     sums.failing(fault, status, met);
-    sums.passing(ours - met, 0.0, 0.0);
+    sums.passing(own_requests - met, 0.0, 0.0);
     let met = random.binomial(others, wide);
     sums.failing(fault, status, met);
     let share = random.one_of(&OTHERS_FAIL);
@@ -154,7 +154,7 @@ fn draw_sums(fault: &Fault, status: u16, shared: bool, random: &mut Random) -> (
     };
 
     sums.passing(others - met, failing, throttled);
-    (sums, ours)
+    (sums, own_requests)
 }
 
 fn window(
@@ -169,7 +169,7 @@ fn window(
         .response
         .as_ref()
         .map_or(0, |answer| answer.status);
-    let (sums, ours) = draw_sums(fault, status, shared, random);
+    let (sums, own_requests) = draw_sums(fault, status, shared, random);
     let settled = declared.function_timeout.is_some() && random.chance(SETTLED);
     let mut sum = |value: f64| {
         let absent = if settled { LATE } else { ABSENT_BEFORE };
@@ -204,7 +204,7 @@ fn window(
         from: now(),
         to: now() + Duration::from_secs(60),
         settled,
-        ours: ours as u32,
+        own_requests: own_requests as u32,
         lambda,
         api,
     })

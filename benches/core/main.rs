@@ -129,7 +129,7 @@ fn bench_sharding(criterion: &mut Criterion) -> Outcome {
         ..Settings::default().shards
     };
     criterion.bench_function("shard/16", |run| {
-        run.iter(|| shard::holders(&shards, black_box(&name)));
+        run.iter(|| shard::assigned_shards(&shards, black_box(&name)));
     });
     Ok(())
 }
@@ -163,7 +163,7 @@ fn bench_rendering(criterion: &mut Criterion) -> Outcome {
                 incident: None,
                 event: None,
                 maintenance: false,
-                own_trouble: false,
+                prober_fault: false,
             });
         }
         criterion.bench_function(&format!("render/{size}"), |run| run.iter(|| sink.render()));

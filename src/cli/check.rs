@@ -1,6 +1,6 @@
-//! `probecause check`: reports every problem of a configuration and of custom rules.
+//! `probecause check`: reports all problems of a configuration or of custom rules.
 //!
-//! It reads the same files as the daemon and contacts no target.
+//! The command reads the same files as the daemon and sends no requests.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub struct Args {
     /// The configuration file, such as probecause.toml.
     #[arg(required_unless_present = "rules")]
     file: Option<PathBuf>,
-    /// Check a directory of rules instead of a configuration.
+    /// Check the custom rules in this directory instead of a configuration.
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     rules: Option<PathBuf>,
     /// Print each problem, warning and note as a line of JSON.
@@ -25,15 +25,20 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the command. The exit is [`Exit::Usage`] if there are problems; warnings are allowed.
+/// Runs `probecause check`. Returns [`Exit::Usage`] if the check found a problem. Warnings and
+/// notes are not problems.
 ///
 /// # Errors
-/// Standard output cannot be written.
+/// Returns an error if standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let report = match (&args.file, &args.rules) {
         (Some(file), _) => check_configuration(file),
         (None, Some(directory)) => check_rules(directory),
-        (None, None) => return Err("give a configuration file, or --rules DIR".to_owned()),
+        (None, None) => {
+            return Err(
+                "nothing to check; specify a configuration file or `--rules DIR`".to_owned(),
+            );
+        }
     };
     let report = report.unwrap_or_else(|error| CheckReport {
         problems: error.problems,
@@ -62,7 +67,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// The problems that a check found, and what it counted.
+/// The result of a check: its messages, and the numbers for the summary.
 #[derive(Default)]
 struct CheckReport {
     problems: Vec<Problem>,
@@ -70,7 +75,7 @@ struct CheckReport {
     notes: Vec<Problem>,
     /// The number of targets; `None` if only rules are checked.
     targets: Option<usize>,
-    /// How the targets are distributed over the shards.
+    /// The part of the summary about shards; `None` without shards.
     shards: Option<String>,
     /// The number of files with custom rules.
     rules: usize,
@@ -80,7 +85,8 @@ fn check_configuration(file: &Path) -> Result<CheckReport, ConfigError> {
     let loaded = config::load(file)?;
     let (shards, index_error) = shard_summary(&loaded.settings);
     let mut notes = loaded.notes;
-    // It is a note, not a problem, since the configuration may be meant for another machine.
+    // An unknown index is a note, not a problem, since the configuration may be for another
+    // machine.
     notes.extend(index_error.map(|error| Problem {
         file: file.to_owned(),
         line: None,
@@ -97,9 +103,9 @@ fn check_configuration(file: &Path) -> Result<CheckReport, ConfigError> {
     })
 }
 
-/// Describes how many targets this shard probes. If the index of the shard is not known on
-/// this machine, describes the range over all shards and returns the error. Without shards,
-/// both are `None`.
+/// Returns a text about how many targets this shard probes. If the index of the shard is
+/// unknown on this machine, the text contains the range over all shards, and the error is
+/// returned too. Without shards, both are `None`.
 fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     let total = settings.shards.total;
     if total <= 1 {
@@ -107,8 +113,8 @@ fn shard_summary(settings: &Settings) -> (Option<String>, Option<IndexError>) {
     }
     let mut counts = vec![0_usize; total as usize];
     for target in &settings.targets {
-        for holder in shard::holders(&settings.shards, &target.name) {
-            counts[holder as usize] += 1;
+        for index in shard::assigned_shards(&settings.shards, &target.name) {
+            counts[index as usize] += 1;
         }
     }
     match shard::index(&settings.shards, |name| std::env::var(name).ok()) {

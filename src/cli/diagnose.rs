@@ -1,7 +1,7 @@
 //! `probecause diagnose`: names the cause of failed responses in the output of curl.
 //!
-//! Reads files or standard input, and prints a paragraph or a line of JSON per response. It
-//! sends no requests. If a file cannot be read, the others are still processed.
+//! The command reads files or standard input and prints a paragraph, or a line of JSON, per
+//! response. It sends no requests. If a file cannot be read, the other files are still processed.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use crate::io::json;
 /// Arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files with output of `curl -v` or `curl -i`, also inside Markdown; `-`: standard input.
+    /// Files with output of `curl -v` or `curl -i`, also inside Markdown; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Print each result as a line of JSON.
@@ -25,7 +25,8 @@ pub struct Args {
     rules: RulesArgs,
 }
 
-/// Runs the command. The exit is [`Exit::Fine`] if every file was read, whatever the causes.
+/// Runs `probecause diagnose`. Returns [`Exit::Usage`] if a file cannot be read or contains no
+/// response, and otherwise [`Exit::Fine`], whatever the causes.
 ///
 /// # Errors
 /// Returns an error if the custom rules are invalid or standard output cannot be written.

@@ -1,9 +1,9 @@
 //! `probecause healthcheck`: checks whether a running daemon is healthy, for container and
 //! service managers that need an exit code and have no curl.
 //!
-//! It connects directly, ignores proxy variables and follows no redirect. Over TLS it accepts
-//! any certificate. It cannot check a daemon that requires client certificates; check that
-//! the port is open instead.
+//! The command ignores proxy variables, follows no redirects and accepts any TLS certificate. It
+//! cannot check a daemon that requires client certificates; for such a daemon, check that the
+//! port is open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,18 +22,20 @@ use crate::io::web_access::accept_any_certificate;
 /// Arguments of `healthcheck`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The URL of the daemon.
+    /// The URL of the daemon, without a path.
     #[arg(long, default_value = "http://127.0.0.1:9853", value_parser = parse_url)]
     url: Url,
 }
 
-/// Time limit for the daemon's response. A daemon that takes longer is not healthy.
+/// Time limit for connecting to the daemon and receiving the response. A healthy daemon responds
+/// within milliseconds, so a slower one is reported as not healthy.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs the command. The exit is [`Exit::Bad`] if the daemon is unreachable or not healthy.
+/// Runs `probecause healthcheck`. Returns [`Exit::Bad`] if the daemon is unreachable or not
+/// healthy.
 ///
 /// # Errors
-/// Standard output cannot be written.
+/// Returns an error if standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let outcome = tokio::time::timeout(TIMEOUT, check(&args.url)).await;
     let outcome = outcome.unwrap_or_else(|_| Err(format!("no response within {TIMEOUT:?}")));
@@ -49,7 +51,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Connects to the daemon and requests its health.
+/// Connects to the daemon and requests `/-/healthy`.
 async fn check(url: &Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
@@ -77,7 +79,7 @@ where
         .header(http::header::HOST, url.authority())
         .body(Empty::<bytes::Bytes>::new())
         .map_err(|error| error.to_string())?;
-    // An error of the connection is also returned by the request.
+    // The result of the connection's task is not needed, since the request returns its errors.
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await;
     connection.abort();
@@ -85,7 +87,7 @@ where
     if status.is_success() {
         Ok(())
     } else {
-        Err(format!("status {status}"))
+        Err(format!("the response has status {status}"))
     }
 }
 
@@ -95,7 +97,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
         Ok(url)
     } else {
         Err(
-            "not a URL with http or https and a host; use for example http://127.0.0.1:9853"
+            "the URL must have the scheme http or https and a host, as in http://127.0.0.1:9853"
                 .to_owned(),
         )
     }
@@ -113,7 +115,7 @@ mod tests {
         progress: false,
     };
 
-    /// Runs the command against a server that sends `response` and closes.
+    /// Runs the command against a server that sends `response` and closes the connection.
     async fn exit_for(response: &'static str) -> Exit {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

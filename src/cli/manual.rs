@@ -19,19 +19,20 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
-/// The shells for which `--output` writes completions.
+/// The shells for which `--output` writes completions: those in common use.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
-/// Runs the command.
+/// Runs `probecause manual`.
 ///
 /// # Errors
-/// A file or standard output cannot be written.
+/// Returns an error if a file or standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     if let Some(shell) = args.completions {
         print(&completions(shell))?;
     }
     if let Some(directory) = &args.output {
-        write_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        write_all(directory)
+            .map_err(|error| format!("cannot write to {}: {error}", directory.display()))?;
     }
     Ok(Exit::Fine)
 }
@@ -51,7 +52,7 @@ fn write_all(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The file name under which the shell finds its completions.
+/// Returns the file name under which a shell finds the completions.
 fn file_name(shell: Shell) -> &'static str {
     match shell {
         Shell::Zsh => "_probecause",

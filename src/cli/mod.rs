@@ -1,7 +1,7 @@
-//! The command line: one file per command, and the conventions that they share.
+//! The command line interface, with one file per command.
 //!
-//! Commands print results to standard output and everything else to standard error, use
-//! colors on a terminal only, and exit with the documented codes.
+//! All commands print results to standard output and everything else to standard error, use
+//! colors only on a terminal, and exit with the codes of [`Exit`].
 
 pub mod alarms;
 pub mod check;
@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::domain::diagnosis::Candidate;
 
-/// Synthetic monitoring that names the probable cause.
+/// Synthetic monitoring that names the probable cause of a failure.
 #[derive(Debug, Parser)]
 #[command(name = "probecause", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -31,7 +31,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The commands.
+/// The commands of `probecause`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon.
@@ -42,7 +42,7 @@ pub enum Command {
     Probe(probe::Args),
     /// Name the cause of failed responses in the output of `curl -v` or `curl -i`.
     Diagnose(diagnose::Args),
-    /// Check a configuration.
+    /// Check a configuration or custom rules.
     Check(check::Args),
     /// Explain a cause, or list all causes.
     Explain(explain::Args),
@@ -59,15 +59,15 @@ pub enum Command {
 /// The exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: success.
+    /// Exit code 0: the command succeeded.
     Fine,
-    /// 1: the command ran, and its result is negative, such as a failed probe.
+    /// Exit code 1: the command ran, and its result is negative, such as a failed probe.
     Bad,
-    /// 2: the command line or the configuration is invalid.
+    /// Exit code 2: the command could not run, such as with an invalid configuration.
     Usage,
 }
 
-/// The capabilities of the standard streams.
+/// The capabilities of the process's standard output and standard error.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     /// Whether standard output may be colored.
@@ -77,7 +77,7 @@ pub struct Terminal {
 }
 
 impl Exit {
-    /// The exit code of the process.
+    /// Returns the exit code of the process.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -89,7 +89,7 @@ impl Exit {
 }
 
 impl Terminal {
-    /// Detects the capabilities of the process's streams. A non-empty `NO_COLOR` disables
+    /// Detects the capabilities of the standard streams. A non-empty `NO_COLOR` disables
     /// colors.
     #[must_use]
     pub fn detect() -> Self {
@@ -126,18 +126,18 @@ fn print(text: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot write the result: {error}"))
+            Err(format!("cannot write to standard output: {error}"))
         }
         _ => Ok(()),
     }
 }
 
 impl Cli {
-    /// Runs the command.
+    /// Runs the command that the user specified.
     ///
     /// # Errors
-    /// A message for the user: invalid usage or configuration, or a file that cannot be
-    /// read. The exit code is 2.
+    /// Returns a message for the user, such as for an invalid configuration or a file that cannot
+    /// be read. The process then exits with code 2.
     pub async fn run(self) -> Result<Exit, String> {
         let terminal = Terminal::detect();
         match self.command {

@@ -1,7 +1,7 @@
 //! `probecause probe`: probes one endpoint once and diagnoses the result.
 //!
-//! The result is printed to standard output as text or a line of JSON. A line with the
-//! running phase is shown on standard error if that is a terminal.
+//! The result is printed to standard output as text or a line of JSON. While the probe runs,
+//! its phase is shown on standard error if that is a terminal.
 
 mod render;
 
@@ -24,7 +24,7 @@ use crate::model::observation::Observation;
 use crate::model::settings::Settings;
 use crate::model::target::{HeaderText, Target};
 
-/// Interval at which the progress line is redrawn.
+/// Interval at which the progress line is redrawn: the resolution of the time that it shows.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Arguments of `probe`.
@@ -39,13 +39,14 @@ pub struct Args {
     /// The target's name in the configuration.
     #[arg(long, value_name = "NAME", requires = "config")]
     target: Option<String>,
-    /// Also use the rules in this directory. With --config, its rules are used.
+    /// Also use the custom rules in this directory. With --config, the rules of the
+    /// configuration are used instead.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     rules: Option<PathBuf>,
-    /// The timeout of the probe.
+    /// The timeout of the probe, such as 5s.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// The HTTP method, instead of GET.
+    /// The HTTP method, instead of GET or the configured one.
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
     /// Send this header. May be repeated.
@@ -56,10 +57,11 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the command. The exit is [`Exit::Bad`] if the probe failed.
+/// Runs `probecause probe`. Returns [`Exit::Bad`] if the probe failed.
 ///
 /// # Errors
-/// The URL or the configuration is invalid, or the prober cannot be created.
+/// Returns an error if the URL or the configuration is invalid, the prober cannot be created, or
+/// standard output cannot be written.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let (target, settings) = select_target(&args)?;
     let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
@@ -96,7 +98,7 @@ fn diagnose_once(
     Ok(rulebook.diagnose(&facts))
 }
 
-/// The target to probe, and its settings.
+/// Returns the target to probe and the settings of the daemon.
 fn select_target(args: &Args) -> Result<(Target, Settings), String> {
     let Some(url) = &args.url else {
         return configured_target(args);
@@ -105,7 +107,8 @@ fn select_target(args: &Args) -> Result<(Target, Settings), String> {
         .map_err(|error| format!("`{url}`: invalid URL: {error}; use `https://host/path`"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!(
-            "`{url}`: the URL must have the scheme http or https and a host"
+            "`{url}`: the URL must have the scheme http or https and a host; \
+             use `https://host/path`"
         ));
     }
     // The output contains the URL as the target's name, so credentials are removed from it.
@@ -122,10 +125,12 @@ fn select_target(args: &Args) -> Result<(Target, Settings), String> {
     Ok((target, settings))
 }
 
-/// The target of this name in the configuration, and its settings.
+/// Returns the target named by `--target` and the settings of the configuration.
 fn configured_target(args: &Args) -> Result<(Target, Settings), String> {
     let (Some(path), Some(name)) = (&args.config, &args.target) else {
-        return Err("give a URL, or --config FILE with --target NAME".to_owned());
+        return Err(
+            "no target given; specify a URL, or `--config FILE` with `--target NAME`".to_owned(),
+        );
     };
     let settings = config::load(path)
         .map_err(|error| error.to_string())?
@@ -160,11 +165,11 @@ fn apply_options(target: &mut Target, args: &Args) {
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once(':')
-        .ok_or("expected a header as `Name: value`")?;
+        .ok_or("expected a header of the form `Name: value`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Probes the target and shows the running phase on the terminal.
+/// Probes the target and shows the current phase on standard error if that is a terminal.
 async fn probe_with_progress(prober: &Prober, target: &Target, terminal: Terminal) -> Observation {
     let stopwatch = Arc::new(Stopwatch::new());
     let mut probe = Box::pin(prober.probe_with(target, &stopwatch));

@@ -1,6 +1,7 @@
 //! The options `--rules` and `--config`, which add custom rules to the built-in ones.
 //!
-//! Shared by `diagnose` and `explain`. Warnings about rules are reported by `check` only.
+//! The commands `diagnose` and `explain` share these options. Only `check` reports warnings
+//! about rules.
 
 use std::path::PathBuf;
 
@@ -10,10 +11,10 @@ use crate::io::config;
 /// The arguments that select custom rules.
 #[derive(Debug, clap::Args)]
 pub struct RulesArgs {
-    /// Also use the rules in this directory.
+    /// Also use the custom rules in this directory.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     rules: Option<PathBuf>,
-    /// Also use the rules of this configuration.
+    /// Also use the custom rules of this configuration.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -15,12 +15,12 @@ use crate::io::sd_notify::SdNotify;
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file.
+    /// The daemon's configuration file.
     #[arg(long, short, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// The directory for incidents, baselines and unsent datapoints. $STATE_DIRECTORY takes
-    /// precedence. [default: probecause in the user's state directory]
+    /// The directory that stores incidents, baselines and unsent datapoints. $STATE_DIRECTORY
+    /// takes precedence. [default: probecause in the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
@@ -29,20 +29,20 @@ pub struct Args {
     pub watch: bool,
 }
 
-/// The signals that the daemon handles.
+/// The signals and file changes that the daemon handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     reload: Signal,
-    /// Receives a message when a configuration file changes, with `--watch` only.
+    /// Receives a message when a configuration file changes. Unused without `--watch`.
     changes: mpsc::Receiver<()>,
 }
 
-/// Runs until SIGTERM or SIGINT (exit code 0), or until a task of the daemon exits
+/// Runs the daemon until SIGTERM or SIGINT (exit code 0), or until a task of the daemon exits
 /// unexpectedly (exit code 1, so that a service manager restarts the daemon).
 ///
 /// # Errors
-/// The configuration is invalid, or the daemon cannot start.
+/// Returns an error if the configuration is invalid or the daemon cannot start.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let loaded = config::load(&args.config).map_err(|error| error.to_string())?;
     logging::start(&loaded.settings.log, terminal.progress && terminal.color)
@@ -113,7 +113,7 @@ impl Signals {
         })
     }
 
-    /// Handles signals until the daemon is to stop; returns the exit status.
+    /// Handles signals until the daemon must stop, and returns the exit status.
     async fn handle(&mut self, app: &mut App) -> Exit {
         loop {
             tokio::select! {
@@ -125,7 +125,7 @@ impl Signals {
                     tracing::info!(signal = "SIGINT", "signal received, shutting down");
                     return Exit::Fine;
                 }
-                // The reloading task logs its result.
+                // The result is ignored, since the reload task logs it.
                 _ = self.reload.recv() => {
                     let _ = app.reload().await;
                 }

@@ -1,4 +1,4 @@
-//! Targets on the simulator, as `demo` and `scorecard --simulated` probe them.
+//! Creates the targets on the simulator that `demo` and `scorecard --simulated` probe.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,31 +8,31 @@ use url::Url;
 use crate::io::simulator::RouteFault;
 use crate::model::target::{BodyMatch, HealthSettings, Target, TlsSettings};
 
-/// Interval between the probes of a target. It is short, so that results appear within
-/// seconds.
+/// Interval between two probes of a target. It is short, so that results appear within seconds.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Delay of a confirming probe. It is shorter than the interval, so that a failure is
-/// confirmed before the next slot.
+/// Delay before a confirming probe. It is shorter than the interval, so that a failure is
+/// confirmed before the next scheduled probe.
 const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 
-/// Timeout of a probe. It is shorter than the interval. The simulator responds within a
-/// quarter of a second, except for [`RouteFault::Timeout`].
+/// Timeout of a probe. The simulator responds within a quarter of a second, except for
+/// [`RouteFault::Timeout`]. The timeout must be shorter than the interval.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Interval between the probes of a route that responds after the integration timeout of 30 s.
+/// Interval between two probes of a route that responds after the integration timeout of 30 s.
+/// It is longer than [`SLOW_TIMEOUT`].
 const SLOW_INTERVAL: Duration = Duration::from_secs(40);
 
-/// Timeout of a probe of a route that responds after the integration timeout: longer than the
-/// integration timeout, shorter than the interval.
+/// Timeout of a probe of a route that responds after the integration timeout of 30 s: long
+/// enough to receive the response.
 const SLOW_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// A target at `address` that trusts the simulator's certificate authority. With
-/// [`RouteFault::Timeout`], one failure suffices to report it as down, since a confirming probe
-/// would take another half minute.
+/// Creates a target at `address` that trusts the simulator's certificate authority. With
+/// [`RouteFault::Timeout`], the target is down after one failure, since a confirming probe would
+/// take another half minute.
 ///
 /// # Errors
-/// The address and path do not form a URL.
+/// Returns an error if the address and the path do not form a URL.
 pub(super) fn target(
     name: &str,
     address: SocketAddr,

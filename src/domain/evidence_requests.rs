@@ -1,8 +1,9 @@
-//! Decides for which failed probes the daemon makes evidence requests to AWS.
+//! Decides for which failed probes the daemon requests evidence from AWS.
 //!
-//! Requests cost money and evidence arrives minutes later, so only a few requests are pending
-//! per target, and none is made for a proven cause. Keeps the facts of each pending probe, so
-//! that they can be diagnosed again with the evidence. Performs no request itself.
+//! Requests cost money and evidence arrives minutes later, so only a few requests are pending per
+//! target, and no request is made for a proven cause. Keeps the facts of each probe with a pending
+//! request, so that they can be diagnosed again with the evidence. `io::evidence` performs the
+//! requests.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,27 +21,29 @@ use crate::model::target::Target;
 /// The evidence requests of one target.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceRequests {
-    /// Start times of the latest probes, oldest first.
+    /// The start times of the latest probes, the oldest first.
     sent: VecDeque<Timestamp>,
     pending: VecDeque<Pending>,
 }
 
+/// A failed probe whose evidence request is pending.
 #[derive(Clone, Debug)]
 struct Pending {
     began: Timestamp,
     facts: Facts,
 }
 
-/// Maximum number of pending requests: with two, late evidence about one failure does not
-/// delay evidence about the next.
+/// Maximum number of pending requests per target. With two, late evidence about one failure does
+/// not delay the request about the next failure.
 const MAX_PENDING: usize = 2;
 
-/// Maximum number of start times kept. At one probe per second this covers more than the
-/// metric window of minutes around a request of 30 s, the longest an API waits for.
+/// Maximum number of probe start times kept per target. At one probe per second, they cover five
+/// minutes, which is more than the metric window around a request of 30 s, the longest time that an
+/// API waits.
 const MAX_SENT: usize = 300;
 
 impl EvidenceRequests {
-    /// Records that a probe was sent.
+    /// Records the start time of a probe.
     pub fn record_sent(&mut self, began: Timestamp) {
         if self.sent.len() >= MAX_SENT {
             self.sent.pop_front();
@@ -48,9 +51,9 @@ impl EvidenceRequests {
         self.sent.push_back(began);
     }
 
-    /// Returns the evidence request for a failed probe; `None` if no evidence is needed or
+    /// Creates the evidence request for a failed probe. `None` if no evidence is needed or
     /// available.
-    pub fn ask(
+    pub fn request(
         &mut self,
         target: &Arc<Target>,
         observation: &Observation,
@@ -59,16 +62,17 @@ impl EvidenceRequests {
         incident: &Incident,
     ) -> Option<EvidenceRequest> {
         let verdict = diagnosis.verdict.as_ref()?;
-        // A proven cause needs no further evidence, unless it does not explain this failure.
+        // A proven cause needs no further evidence, unless the cause does not explain this failure.
         let explained = verdict
             .candidates
             .iter()
             .any(|candidate| candidate.cause == incident.verdict.cause);
         let settled = explained && incident.verdict.certainty == Certainty::Proven;
-        // Without a response no gateway was reached, so AWS has no record of the request.
-        let answered = observation.response.is_some();
+        // Without a response there is no request id, and the request may not have reached a
+        // gateway.
+        let has_response = observation.response.is_some();
         if settled
-            || !answered
+            || !has_response
             || verdict.certainty == Certainty::Proven
             || !target.aws.names_evidence()
             || self.pending.len() >= MAX_PENDING
@@ -85,13 +89,13 @@ impl EvidenceRequests {
             request_id: observation.request_id().map(str::to_owned),
             began: observation.started,
             ended: observation.started + took,
-            ours: self.sent.iter().copied().collect(),
+            own_requests: self.sent.iter().copied().collect(),
         })
     }
 
-    /// The facts of the probe that an update is about, and the evidence with the probes in its
-    /// metric window counted again, because more may have been sent since the request. `None`
-    /// if the request is not pending any more.
+    /// Returns the facts of the probe that an update is about, and the updated evidence. Counts the
+    /// probes in the metric window again, because more may have been sent since the request. `None`
+    /// if the request is no longer pending.
     pub fn apply(&mut self, update: &EvidenceUpdate) -> Option<(Facts, AwsEvidence)> {
         let mut pending = self.pending.iter();
         let index = pending.position(|pending| pending.began == update.began)?;
@@ -105,12 +109,12 @@ impl EvidenceRequests {
                 .sent
                 .iter()
                 .filter(|began| (window.from..window.to).contains(began));
-            window.ours = u32::try_from(within.count()).unwrap_or(u32::MAX);
+            window.own_requests = u32::try_from(within.count()).unwrap_or(u32::MAX);
         }
         Some((facts, evidence))
     }
 
-    /// Drops all pending requests, because the incident is resolved or the target changed.
+    /// Drops all pending requests, for when the incident is resolved or the target has changed.
     pub fn forget(&mut self) {
         self.pending.clear();
     }
@@ -133,14 +137,14 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A target that declares its function, or nothing.
+    /// A target that declares its function, or no AWS resource.
     fn target(function: Option<&str>) -> Arc<Target> {
         let mut target = Target::with_defaults("orders", "https://x.example/".parse().unwrap());
         target.aws.function = function.map(str::to_owned);
         Arc::new(target)
     }
 
-    /// A 500 of an HTTP API, which four causes have in common.
+    /// A 500 response of an HTTP API that four causes have in common.
     fn ambiguous(began: Timestamp) -> Observation {
         let mut observation = Observation::begun(began, "https://x.example/");
         observation.duration = Duration::from_millis(400);
@@ -163,14 +167,14 @@ mod tests {
         observation
     }
 
-    struct Asking {
+    struct Fixture {
         target: Arc<Target>,
         requests: EvidenceRequests,
         incidents: Incidents,
     }
 
-    impl Asking {
-        fn of(target: Arc<Target>) -> Self {
+    impl Fixture {
+        fn new(target: Arc<Target>) -> Self {
             Self {
                 target,
                 requests: EvidenceRequests::default(),
@@ -178,7 +182,7 @@ mod tests {
             }
         }
 
-        /// Applies a failed probe and returns the request made for it.
+        /// Applies a failed probe and returns the evidence request for it.
         fn fail(&mut self, observation: &Observation) -> Option<EvidenceRequest> {
             let now = observation.started;
             let facts = Facts::gather(&self.target, observation, &Context::at(now));
@@ -195,62 +199,65 @@ mod tests {
             self.requests.record_sent(now);
             let incident = Arc::clone(self.incidents.open().unwrap());
             self.requests
-                .ask(&self.target, observation, &facts, &diagnosis, &incident)
+                .request(&self.target, observation, &facts, &diagnosis, &incident)
         }
     }
 
     #[test]
     fn evidence_is_requested_only_if_aws_resources_are_declared() {
-        let request = Asking::of(target(Some("orders"))).fail(&ambiguous(at(60)));
+        let request = Fixture::new(target(Some("orders"))).fail(&ambiguous(at(60)));
         let request = request.unwrap();
         assert_eq!(request.request_id.as_deref(), Some("K2ZEDjwtIAMEcig="));
-        assert_eq!((request.began, request.ours), (at(60), vec![at(60)]));
+        assert_eq!(
+            (request.began, request.own_requests),
+            (at(60), vec![at(60)])
+        );
         assert_eq!(request.ended, at(60) + Duration::from_millis(400));
-        assert_eq!(Asking::of(target(None)).fail(&ambiguous(at(60))), None);
+        assert_eq!(Fixture::new(target(None)).fail(&ambiguous(at(60))), None);
     }
 
     #[test]
     fn two_requests_are_pending_at_most_and_the_last_update_ends_one() {
-        let mut asking = Asking::of(target(Some("orders")));
-        let asked = [60, 120, 180].map(|second| asking.fail(&ambiguous(at(second))).is_some());
+        let mut fixture = Fixture::new(target(Some("orders")));
+        let asked = [60, 120, 180].map(|second| fixture.fail(&ambiguous(at(second))).is_some());
         assert_eq!(asked, [true, true, false]);
         let mut update = EvidenceUpdate {
-            target: asking.target.name.clone(),
+            target: fixture.target.name.clone(),
             began: at(60),
             evidence: Arc::new(AwsEvidence::default()),
             last: false,
         };
-        assert!(asking.requests.apply(&update).is_some());
+        assert!(fixture.requests.apply(&update).is_some());
         assert!(
-            asking.fail(&ambiguous(at(240))).is_none(),
+            fixture.fail(&ambiguous(at(240))).is_none(),
             "a further update may follow"
         );
         update.last = true;
-        assert!(asking.requests.apply(&update).is_some());
+        assert!(fixture.requests.apply(&update).is_some());
         assert!(
-            asking.requests.apply(&update).is_none(),
+            fixture.requests.apply(&update).is_none(),
             "that was the last update"
         );
-        assert!(asking.fail(&ambiguous(at(300))).is_some());
+        assert!(fixture.fail(&ambiguous(at(300))).is_some());
     }
 
     #[test]
     fn probes_in_the_metric_window_are_counted_when_the_evidence_arrives() {
-        let mut asking = Asking::of(target(Some("orders")));
-        asking.fail(&ambiguous(at(60)));
+        let mut fixture = Fixture::new(target(Some("orders")));
+        fixture.fail(&ambiguous(at(60)));
         for second in [70, 90, 130] {
-            asking.requests.record_sent(at(second));
+            fixture.requests.record_sent(at(second));
         }
         let window = MetricWindow {
             from: at(60),
             to: at(120),
             settled: true,
-            ours: 1,
+            own_requests: 1,
             lambda: None,
             api: None,
         };
         let update = EvidenceUpdate {
-            target: asking.target.name.clone(),
+            target: fixture.target.name.clone(),
             began: at(60),
             evidence: Arc::new(AwsEvidence {
                 log: None,
@@ -258,27 +265,27 @@ mod tests {
             }),
             last: true,
         };
-        let (facts, evidence) = asking.requests.apply(&update).unwrap();
+        let (facts, evidence) = fixture.requests.apply(&update).unwrap();
         assert_eq!(facts.number("status"), Some(500.0));
-        assert_eq!(evidence.window.unwrap().ours, 3);
+        assert_eq!(evidence.window.unwrap().own_requests, 3);
     }
 
     #[test]
     fn no_evidence_is_requested_for_a_proven_cause() {
-        let mut asking = Asking::of(target(Some("orders")));
-        asking.fail(&ambiguous(at(60)));
-        asking.requests.forget();
-        let mut incident = Incident::clone(asking.incidents.open().unwrap());
+        let mut fixture = Fixture::new(target(Some("orders")));
+        fixture.fail(&ambiguous(at(60)));
+        fixture.requests.forget();
+        let mut incident = Incident::clone(fixture.incidents.open().unwrap());
         let mut verdict = crate::domain::diagnosis::Verdict::clone(&incident.verdict);
         verdict.certainty = Certainty::Proven;
-        let facts = Facts::gather(&asking.target, &ambiguous(at(120)), &Context::at(at(120)));
+        let facts = Facts::gather(&fixture.target, &ambiguous(at(120)), &Context::at(at(120)));
         let diagnosis = Rulebook::embedded().unwrap().diagnose(&facts);
         let mut ask = |verdict: &crate::domain::diagnosis::Verdict| {
             incident.verdict = Arc::new(verdict.clone());
             let observation = ambiguous(at(120));
-            asking
+            fixture
                 .requests
-                .ask(&asking.target, &observation, &facts, &diagnosis, &incident)
+                .request(&fixture.target, &observation, &facts, &diagnosis, &incident)
         };
         assert_eq!(ask(&verdict), None);
         verdict.cause = CauseId::new("dns-failure").unwrap();

@@ -1,8 +1,8 @@
 //! Checks a response against the expectations of its target.
 //!
-//! Only complete responses are checked; a probe without one has a fault, which is more
-//! severe. Returns the unmet expectations, most severe first. Their cause is left to
-//! `diagnosis`. Pure: the current time is an argument.
+//! Checks only complete responses: a probe without a complete response has a fault, which is more
+//! severe. Returns the unmet expectations, the most severe first. `diagnosis` finds the cause.
+//! Pure: the current time is an argument.
 
 use jiff::Timestamp;
 
@@ -13,45 +13,47 @@ use crate::model::text_enum::text_enum;
 /// An expectation that a response did not meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
-    /// The kind of expectation.
+    /// The kind of the unmet expectation.
     pub kind: UnmetKind,
-    /// What was expected and what was received, as text. Never contains a part of the body.
+    /// The text that says what was expected and what was received. It never contains a part of the
+    /// body.
     pub detail: String,
 }
 
 text_enum! {
-    /// The kinds of expectation, most severe first.
+    /// The kinds of unmet expectation, the most severe first.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum UnmetKind {
-        /// The status code is not expected.
+        /// The status code is not one of the expected ones.
         Status = "status",
         /// A header does not meet its condition.
         Header = "header",
         /// The body does not meet its condition.
         Body = "body",
-        /// The probe took too long. Degrades the probe instead of failing it.
+        /// The probe took longer than `slower_than`. Degrades the probe instead of failing it.
         TooSlow = "too-slow",
-        /// The certificate expires too soon. Degrades the probe instead of failing it.
+        /// A certificate of the chain expires in less than `certificate_days` days. Degrades the
+        /// probe instead of failing it.
         CertificateExpiring = "certificate-expiring",
     }
 }
 
-/// The expected statuses of a target without `status`.
+/// The expected status codes of a target that sets no `status`, as inclusive ranges.
 const DEFAULT_STATUS: &[(u16, u16)] = &[(200, 299)];
 
 /// Number of seconds per day.
 const DAY: i64 = 86_400;
 
 impl UnmetKind {
-    /// Whether the probe is degraded instead of failed.
+    /// Returns whether this kind of unmet expectation degrades the probe instead of failing it.
     #[must_use]
     pub const fn degrades(self) -> bool {
         matches!(self, Self::TooSlow | Self::CertificateExpiring)
     }
 }
 
-/// The expectations that the observation does not meet, most severe first. Empty if there is
-/// no complete response.
+/// Returns the expectations that the observation does not meet, the most severe first. Empty if
+/// there is no complete response.
 #[must_use]
 pub fn check(expectations: &Expectations, observation: &Observation, now: Timestamp) -> Vec<Unmet> {
     let (None, Some(response)) = (&observation.fault, &observation.response) else {
@@ -81,8 +83,8 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
     unmet
 }
 
-/// Days until the first certificate of the chain expires, rounded down; negative if it has
-/// expired. `None` without a chain.
+/// Returns the number of days until the first certificate of the chain expires, rounded down;
+/// negative if it has expired. `None` if there is no certificate chain.
 #[must_use]
 pub fn certificate_days(observation: &Observation, now: Timestamp) -> Option<i64> {
     let expiry = observation.earliest_expiry()?;

@@ -1,7 +1,8 @@
 //! The health of a target, from the outcomes of its probes.
 //!
-//! The health changes after a configured number of consecutive outcomes, so that it does not
-//! flap. Pure: the current time is an argument. Why a probe failed is left to `diagnosis`.
+//! The health changes after a configured number of consecutive outcomes, so that it does not flap.
+//! The functions are pure: the current time is an argument. `diagnosis` determines why a probe
+//! failed.
 
 use jiff::Timestamp;
 
@@ -10,7 +11,7 @@ use crate::model::target::HealthSettings;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// The health of a target, which changes only at its thresholds.
+    /// The health of a target. It changes only when a threshold of consecutive results is reached.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum HealthState {
         /// The target responds as expected.
@@ -24,12 +25,12 @@ text_enum! {
     }
 }
 
-/// A change of health.
+/// A change of a target's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// The previous state.
+    /// The health before the change.
     pub from: HealthState,
-    /// The new state.
+    /// The health after the change.
     pub to: HealthState,
 }
 
@@ -39,14 +40,14 @@ pub struct Health {
     settings: HealthSettings,
     state: HealthState,
     since: Timestamp,
-    /// The outcome of the most recent results, and the number of consecutive results with it.
+    /// The outcome of the newest result, and the number of consecutive results with this outcome.
     streak: Option<(Outcome, u32)>,
-    /// Number of consecutive most recent results that were degraded or failed.
+    /// Number of consecutive results, up to the newest, that were degraded or failed.
     not_passed: u32,
 }
 
 impl Health {
-    /// The health of a target that has not been probed.
+    /// Creates the health of a target that has not been probed: [`HealthState::Unknown`].
     #[must_use]
     pub const fn new(settings: HealthSettings, now: Timestamp) -> Self {
         Self {
@@ -70,19 +71,19 @@ impl Health {
         }
     }
 
-    /// The current state.
+    /// Returns the target's current health.
     #[must_use]
     pub const fn state(&self) -> HealthState {
         self.state
     }
 
-    /// When the current state started.
+    /// Returns when the target's current health began.
     #[must_use]
     pub const fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// Number of consecutive most recent results that failed.
+    /// Returns the number of consecutive failed probes up to the newest result.
     #[must_use]
     pub const fn consecutive_failures(&self) -> u32 {
         match self.streak {
@@ -91,18 +92,19 @@ impl Health {
         }
     }
 
-    /// Whether the newest result is the first bad one in a row and needs a confirming probe.
+    /// Returns whether the newest result is the first bad one in a row and needs a confirming
+    /// probe.
     #[must_use]
     pub const fn wants_confirmation(&self) -> bool {
         self.not_passed == 1 && self.settings.consecutive_failures > 1
     }
 
-    /// Changes the thresholds, from the next result on.
+    /// Changes the thresholds. The new ones apply from the next result on.
     pub const fn configure(&mut self, settings: HealthSettings) {
         self.settings = settings;
     }
 
-    /// Applies one result. Returns the change of health, if any.
+    /// Applies the outcome of one probe. Returns the change of the target's health, if any.
     pub fn observe(&mut self, outcome: Outcome, now: Timestamp) -> Option<Transition> {
         let count = match self.streak {
             Some((same, count)) if same == outcome => count.saturating_add(1),
@@ -132,13 +134,14 @@ impl Health {
         match outcome {
             Outcome::Failed if count >= failures => HealthState::Down,
             // Results that alternate between failed and degraded never reach the threshold of
-            // failures; after as many of them the target is degraded.
+            // consecutive failures. After as many bad results, the target is degraded.
             Outcome::Failed | Outcome::Degraded
                 if self.state != HealthState::Down && self.not_passed >= failures =>
             {
                 HealthState::Degraded
             }
-            // Leaving `down` for `degraded` takes as many results as leaving it for `up`.
+            // A change from `down` to `degraded` takes as many consecutive results as one from
+            // `down` to `up`.
             Outcome::Degraded if self.state == HealthState::Down && count >= successes => {
                 HealthState::Degraded
             }
@@ -159,7 +162,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Applies outcomes written as letters (p, d, f) and compares the state after each.
+    /// Applies outcomes written as letters (p, d, f) and compares the health after each outcome.
     fn check(failures: u32, successes: u32, outcomes: &str, states: &str) {
         let settings = HealthSettings {
             consecutive_failures: failures,

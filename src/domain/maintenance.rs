@@ -1,7 +1,7 @@
-//! Whether a target is in a maintenance window at a given time.
+//! Decides whether a target is in a maintenance window at a given time.
 //!
-//! During a window no incident opens and the target does not page. Probes continue, so that
-//! the status page shows when the target works again. Pure: the current time is an argument.
+//! During a window, no incident opens and the target's failures do not page. Probes continue, so
+//! that the status page shows when the target works again. Pure: the current time is an argument.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ pub struct Maintenance {
     windows: Vec<(Vec<WildMatch>, MaintenanceWindow)>,
 }
 
-/// Maximum length of a weekly window, and so the maximum age of its start.
+/// Maximum age in days of the start of an open weekly window: a weekly window lasts at most seven
+/// days.
 const DAYS_IN_A_WEEK: i64 = 7;
 
 impl Maintenance {
@@ -35,8 +36,8 @@ impl Maintenance {
         }
     }
 
-    /// The first open window that covers the target. A window without globs covers all
-    /// targets.
+    /// Returns the first open window that covers the target; `None` if there is none. A window
+    /// without globs covers all targets.
     #[must_use]
     pub fn covering(&self, target: &TargetName, now: Timestamp) -> Option<&MaintenanceWindow> {
         self.windows
@@ -61,8 +62,8 @@ fn is_open(when: &MaintenanceTime, now: Timestamp) -> bool {
     }
 }
 
-/// Checks the starts within the last week in local time, so that the window follows changes
-/// to and from daylight saving time.
+/// Returns whether a weekly window is open. Computes the starts within the last week in local time,
+/// so that the window follows changes to and from daylight saving time.
 fn weekly_is_open(
     days: &[Weekday],
     at: Time,

@@ -2,8 +2,8 @@
 //!
 //! Updating hundreds of alarms takes minutes, during which each alarm pages without a cause;
 //! updating one alarm for the group takes a second. The targets keep their own incidents; this
-//! module only counts them. The group's cause is the one that most of its incidents have. Pure:
-//! the current time is an argument.
+//! module only counts them. The group's cause is the one that most of its incidents have. The
+//! functions are pure: the current time is an argument.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -18,7 +18,8 @@ use crate::model::target::TargetName;
 /// The open group, if any, and the recent incidents that may form one.
 #[derive(Clone, Debug, Default)]
 pub struct MassFailure {
-    /// Incidents opened within the last minute, oldest first.
+    /// The targets whose incidents opened within the last minute, with the opening time, oldest
+    /// first.
     newest: VecDeque<(Timestamp, TargetName)>,
     /// The open group: when it started, and the targets whose incidents belong to it.
     group: Option<(Timestamp, HashSet<TargetName>)>,
@@ -27,42 +28,47 @@ pub struct MassFailure {
 /// A change of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupTransition {
-    /// A group has formed.
+    /// Enough incidents opened within a minute, so a group has formed.
     Started,
     /// The group has dissolved; this many targets still fail individually.
     Ended(usize),
 }
 
-/// The causes of a group's incidents.
+/// A summary of the causes of a group's incidents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupSummary {
-    /// Number of open incidents.
+    /// Number of open incidents in the group.
     pub failing: usize,
     /// When the group formed.
     pub since: Timestamp,
-    /// The most frequent cause, with the lowest certainty among the incidents that have it.
+    /// The verdict with the most frequent cause, and the lowest certainty among the incidents that
+    /// have this cause.
     pub leading: Arc<Verdict>,
     /// Each cause with its number of incidents, the most frequent first.
     pub causes: Vec<(CauseId, usize)>,
 }
 
-/// Minimum number of incidents that form a group. Updating as many alarms takes more than half a
-/// minute (two calls for each, three calls per second), and these are too many pages to read.
+/// Minimum number of incidents that form a group. At three alarm writes a second (CloudWatch's
+/// limit), updating as many alarms takes more than half a minute, and so many pages are too many to
+/// read.
 const MIN_OPENED: usize = 100;
 
-/// The period within which the incidents must open. A common cause affects all targets within
-/// one interval and a confirming probe; targets with a longer interval join the open group.
+/// The period within which [`MIN_OPENED`] incidents must open to form a group: the default
+/// interval. A common cause affects all targets within one interval and a confirming probe; targets
+/// with a longer interval join the open group.
 const PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
-/// Minimum number of members; with fewer the group dissolves. Half of [`MIN_OPENED`], so that a
-/// group does not flap; as many alarms are updated within a quarter of a minute.
+/// Minimum number of members of a group; with fewer members, the group dissolves. Half of
+/// [`MIN_OPENED`], so that a group does not flap. Updating as many alarms takes about a quarter of
+/// a minute.
 const MIN_MEMBERS: usize = MIN_OPENED / 2;
 
 /// Maximum duration of a group. A longer group would hide unrelated targets that fail in the
 /// meantime.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(1);
 
-/// Maximum number of causes named in a summary; the others are only counted.
+/// Maximum number of causes that the text of a summary names, so that it fits on one line;
+/// incidents with other causes are only counted.
 const MAX_NAMED: usize = 3;
 
 impl MassFailure {
@@ -80,18 +86,19 @@ impl MassFailure {
         }
     }
 
-    /// The targets of the open group, in no order; empty if there is none.
+    /// Returns the targets of the open group, in no particular order; no targets if no group is
+    /// open.
     pub fn members(&self) -> impl Iterator<Item = &TargetName> {
         self.group.iter().flat_map(|(_, members)| members)
     }
 
-    /// When the open group formed.
+    /// Returns when the open group formed; `None` if no group is open.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         self.group.as_ref().map(|(since, _)| *since)
     }
 
-    /// Counts an opened incident of a target.
+    /// Counts an incident of a target that opened. Returns the change of the group, if any.
     pub fn opened(&mut self, target: &TargetName, now: Timestamp) -> Option<GroupTransition> {
         if let Some((_, members)) = &mut self.group {
             members.insert(target.clone());
@@ -112,7 +119,7 @@ impl MassFailure {
         })
     }
 
-    /// Removes a target whose incident is resolved.
+    /// Removes a target whose incident is resolved. Returns the change of the group, if any.
     pub fn resolved(&mut self, target: &TargetName) -> Option<GroupTransition> {
         self.newest.retain(|(_, name)| name != target);
         let (_, members) = self.group.as_mut()?;
@@ -121,7 +128,8 @@ impl MassFailure {
         (left < MIN_MEMBERS).then(|| self.end(left))
     }
 
-    /// Dissolves a group that has lasted too long or has too few members left.
+    /// Dissolves a group that has lasted too long or has too few members left. Returns the change
+    /// of the group, if any.
     pub fn expire(&mut self, now: Timestamp) -> Option<GroupTransition> {
         let (since, members) = self.group.as_ref()?;
         let left = members.len();
@@ -177,7 +185,7 @@ impl fmt::Display for GroupSummary {
         let others = self.causes.iter().skip(MAX_NAMED).map(|(_, count)| count);
         match others.sum::<usize>() {
             0 => f.write_str(")"),
-            others => write!(f, ", {others} others)"),
+            others => write!(f, ", {others} with other causes)"),
         }
     }
 }
@@ -297,7 +305,7 @@ mod tests {
         assert_eq!(
             summary.to_string(),
             "96 targets failing since 2026-09-21 14:13:20Z (81 lambda-throttled, 12 dns-failure, \
-             1 lambda-timeout, 2 others)"
+             1 lambda-timeout, 2 with other causes)"
         );
         assert_eq!(GroupSummary::of(at(0), [].iter()), None);
     }

@@ -1,9 +1,9 @@
 //! Detects that the prober itself has a problem: many unrelated targets fail in the same way.
 //!
 //! A lost uplink, a broken resolver or a wrong clock makes all probes fail in the same phase,
-//! before any server responds. Such failures must not be attributed to the targets. Detection
-//! is conservative: it requires failures in at least nine of ten targets and on at least three
-//! unrelated sites. Pure and bounded.
+//! before any server responds. Such failures must not be attributed to the targets. Detection is
+//! conservative: it requires failures in at least nine of ten targets and on at least three
+//! unrelated sites. The computation is pure and bounded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,30 +21,31 @@ pub struct ProberHealth {
     targets: usize,
     /// The newest result of each target, oldest first.
     newest: VecDeque<TargetResult>,
-    /// The phase in which failures are currently attributed to the prober; `None` if it has no
-    /// problem.
-    trouble: Option<Phase>,
-    /// Whether the problem was detected before a restart and too few results are known to end it.
+    /// The phase in which failures are currently attributed to the prober; `None` while the prober
+    /// has no problem.
+    failing_phase: Option<Phase>,
+    /// Whether the problem was detected before a restart and too few results are known to decide
+    /// whether it lasts.
     unconfirmed: bool,
 }
 
-/// A change of the prober's health.
+/// A change of the prober's health, with the counts that it is based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProberTransition {
-    /// Failures in this phase are now attributed to the prober.
+    /// The prober has a problem: failures in the phase of the counts are attributed to the prober.
     Started(ProbeCounts),
-    /// Failures are attributed to the targets again.
+    /// The problem ended: failures are attributed to the targets again.
     Ended(ProbeCounts),
 }
 
-/// The counts that a change is based on.
+/// The numbers of targets that a change of the prober's health is based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeCounts {
     /// The phase in which the probes failed.
     pub phase: Phase,
-    /// Number of targets that failed in that phase.
+    /// Number of targets whose newest probe failed in this phase.
     pub failing: usize,
-    /// Number of unrelated sites of those targets.
+    /// Number of unrelated sites of the failing targets.
     pub sites: usize,
     /// Number of targets whose results were considered.
     pub of: usize,
@@ -59,28 +60,30 @@ struct TargetResult {
     expires: Timestamp,
 }
 
-/// The phases of a request before a server responds by HTTP.
+/// The phases of a probe before the server can send an HTTP response. Only failures in these phases
+/// can be attributed to the prober.
 const PHASES: [Phase; 3] = [Phase::Resolve, Phase::Connect, Phase::Tls];
 
-/// Minimum number of failing targets; fewer may be a coincidence.
+/// Minimum number of failing targets for a problem of the prober; fewer may be a coincidence.
 const MIN_FAILING: usize = 5;
 
-/// Minimum number of unrelated sites; fewer may share a network or a provider.
+/// Minimum number of unrelated sites for a problem of the prober; fewer may share a network or a
+/// provider.
 const MIN_SITES: usize = 3;
 
-/// Minimum and maximum number of results considered. The number is a tenth of the number of
-/// targets, so that a problem is detected within a tenth of the interval, before the first
+/// Minimum and maximum number of results that are considered. The number is a tenth of the number
+/// of targets, so that a problem is detected within a tenth of the interval, before the first
 /// failure is confirmed. At least 20, to exclude coincidences; at most 200, to bound the work per
 /// result.
 const WINDOW: (usize, usize) = (20, 200);
 
 impl ProberHealth {
-    /// Resumes a problem detected before a restart. It lasts until enough targets have been
-    /// probed again.
+    /// Resumes a problem of the prober that was detected before a restart. The problem lasts until
+    /// enough targets have been probed again.
     #[must_use]
     pub fn resumed(phase: Phase) -> Self {
         Self {
-            trouble: Some(phase),
+            failing_phase: Some(phase),
             unconfirmed: true,
             ..Self::default()
         }
@@ -94,14 +97,14 @@ impl ProberHealth {
         self.newest.retain(|result| known.contains(&result.target));
     }
 
-    /// Whether this failure is attributed to the prober itself.
+    /// Returns whether the failure of this probe is attributed to the prober itself.
     #[must_use]
     pub fn explains(&self, observation: &Observation) -> bool {
         let fault = observation.fault.as_ref();
-        fault.is_some_and(|fault| self.trouble == Some(fault.phase))
+        fault.is_some_and(|fault| self.failing_phase == Some(fault.phase))
     }
 
-    /// Adds the result of one probe. Returns the change of the prober's health, if any.
+    /// Adds the result of one probe of a target. Returns the change of the prober's health, if any.
     pub fn observe(
         &mut self,
         target: &Target,
@@ -109,7 +112,7 @@ impl ProberHealth {
         now: Timestamp,
     ) -> Option<ProberTransition> {
         let failed_in = observation.fault.as_ref().map(|fault| fault.phase);
-        // Valid until after the next probe has ended: two intervals and one timeout.
+        // A result is valid until after the next probe has ended: two intervals and one timeout.
         let valid_for = SignedDuration::try_from(target.interval * 2 + target.timeout);
         self.newest.retain(|result| result.target != target.name);
         self.newest.push_back(TargetResult {
@@ -132,13 +135,13 @@ impl ProberHealth {
     }
 
     fn transition(&mut self) -> Option<ProberTransition> {
-        if let Some(phase) = self.trouble {
+        if let Some(phase) = self.failing_phase {
             let counts = self.counts(phase);
-            // More than half of the probes succeed, or the failures are too few to attribute them
-            // to the prober: they are attributed to the targets.
+            // The problem ends if fewer than half of the targets fail in the phase, or if the
+            // failures are too few to attribute them to the prober.
             let few = counts.failing < MIN_FAILING || counts.sites < MIN_SITES;
             return (few || counts.failing * 2 < counts.of).then(|| {
-                self.trouble = None;
+                self.failing_phase = None;
                 ProberTransition::Ended(counts)
             });
         }
@@ -150,7 +153,7 @@ impl ProberHealth {
             && counts.sites >= MIN_SITES
             && counts.failing * 10 >= counts.of * 9;
         suspect.then(|| {
-            self.trouble = Some(counts.phase);
+            self.failing_phase = Some(counts.phase);
             ProberTransition::Started(counts)
         })
     }
@@ -185,8 +188,8 @@ impl std::fmt::Display for ProbeCounts {
     }
 }
 
-/// The site of a URL; hosts of one site may fail together. It is the registered domain,
-/// approximated by the last two labels, or three below a short second-level domain such as
+/// Returns the site of a URL. Hosts of one site may fail together. The site is the registered
+/// domain, approximated by the last two labels, or three below a short second-level domain such as
 /// `co.uk`. All hosts of one AWS service and region are one site, as is each IP address.
 fn site(url: &Url) -> String {
     let host = match url.host() {
@@ -197,7 +200,7 @@ fn site(url: &Url) -> String {
     let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
     let shared = ["amazonaws.com", "on.aws", "cloudfront.net"];
     if let Some(suffix) = shared.iter().find(|suffix| host.ends_with(**suffix)) {
-        // The first label is the API, function or load balancer.
+        // The first label names the API, function or load balancer; all of them belong to one site.
         let rest = labels.get(1..).unwrap_or_default().join(".");
         return if rest.is_empty() {
             (*suffix).to_owned()
@@ -238,7 +241,8 @@ mod tests {
             }
         }
 
-        /// Probes every target once, a second apart; `fails` gives the phase of the failure.
+        /// Probes every target once, a second apart; `fails` returns the phase in which a target
+        /// fails.
         fn round(&mut self, fails: impl Fn(usize) -> Option<Phase>) -> Vec<String> {
             let mut changes = Vec::new();
             for (index, target) in self.targets.iter().enumerate() {
@@ -281,14 +285,14 @@ mod tests {
             world.round(|_| None),
             ["ended: 5 of 12 recently probed targets fail in phase connect, on 5 unrelated sites"]
         );
-        assert_eq!(world.health.trouble, None);
+        assert_eq!(world.health.failing_phase, None);
     }
 
     #[test]
     fn the_problem_ends_if_a_reload_leaves_too_few_targets() {
         let mut world = World::of(&unrelated(9));
         world.round(|_| CONNECT);
-        assert_eq!(world.health.trouble, CONNECT);
+        assert_eq!(world.health.failing_phase, CONNECT);
         world.targets.truncate(3);
         world.health.configure(world.targets.iter());
         let changes = world.round(|_| CONNECT);
@@ -334,7 +338,10 @@ mod tests {
         let mut mixed = one_region[..20].to_vec();
         mixed.extend(unrelated(10));
         let changes = World::of(&mixed).round(|index| CONNECT.filter(|_| index < 20));
-        assert!(changes.is_empty(), "other sites are fine: {changes:?}");
+        assert!(
+            changes.is_empty(),
+            "the probes of other sites succeed: {changes:?}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The events that the monitor sends to the sinks: probe results, updates and missed probes.
 //!
-//! Plain data, shared between sinks. What a sink does with it is left to the sink.
+//! The events are plain data, which all sinks share. Each sink decides what to do with them.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::model::text_enum::text_enum;
 pub struct Report {
     /// The probed target.
     pub target: Arc<Target>,
-    /// The location of this daemon: a label and a dimension.
+    /// The location of this daemon, which sinks publish as a label or dimension.
     pub location: Arc<str>,
     /// When the result was processed.
     pub at: Timestamp,
@@ -31,22 +31,23 @@ pub struct Report {
     pub health: HealthState,
     /// When the target's health last changed.
     pub since: Timestamp,
-    /// The change of health caused by this probe.
+    /// The change of the target's health caused by this probe, if any.
     pub transition: Option<Transition>,
-    /// The cause to display, from the first failed probe until the target is up again.
+    /// The verdict with the cause to display, from the first failed probe until the target is up
+    /// again.
     pub showing: Option<Arc<Verdict>>,
-    /// The response time without invoking the function that the diagnosis was based on, in
-    /// seconds; measured or estimated.
+    /// The floor that the diagnosis used, in seconds: the measured or estimated response time of a
+    /// request that invokes no function.
     pub floor: Option<f64>,
-    /// The open incident of the target, or of the prober itself if `own_trouble` is set.
+    /// The open incident of the target, or of the prober itself if `prober_fault` is set.
     pub incident: Option<Arc<Incident>>,
-    /// The change of the incident caused by this probe.
+    /// The change of the incident caused by this probe, if any.
     pub event: Option<IncidentEvent>,
     /// Whether the target is in a maintenance window.
     pub maintenance: bool,
     /// Whether the failure is attributed to the prober itself. The target's health and alarm are
     /// then unchanged.
-    pub own_trouble: bool,
+    pub prober_fault: bool,
 }
 
 /// A change of an open incident by later evidence. It is not a probe result and is not
@@ -77,14 +78,14 @@ pub struct Missed {
 }
 
 text_enum! {
-    /// Why a scheduled probe did not run.
+    /// The reason why a scheduled probe did not run.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum MissedReason {
         /// The previous probe of this target was still running.
         StillRunning = "still-running",
         /// The maximum number of probes was in flight.
         NoCapacity = "no-capacity",
-        /// The process was suspended or starved until the time had passed.
+        /// The process was suspended or lacked CPU time until the scheduled time had passed.
         HeldUp = "held-up",
     }
 }
@@ -98,10 +99,10 @@ pub struct CauseInfo {
     pub owner: Owner,
     /// The hop at which requests fail; `None` if the cause does not tell.
     pub hop: Option<Hop>,
-    /// The title: the meaning of the cause in one sentence without a period.
+    /// The title: the meaning of the cause, as one sentence without a period.
     pub title: String,
-    /// The next steps, the most useful first.
+    /// The next steps for the owner, the most useful first.
     pub next: Vec<String>,
-    /// The URL of the official documentation.
+    /// The URL of the official documentation about the cause.
     pub see: String,
 }

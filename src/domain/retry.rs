@@ -1,13 +1,13 @@
-//! Exponential backoff with jitter: how long to wait before a failed operation is retried.
+//! Computes how long to wait before retrying a failed operation: exponential backoff with jitter.
 //!
-//! Pure: the caller counts consecutive failures, reads the clock and sleeps. What counts as
-//! a failure, and when to give up, is decided by the caller.
+//! Pure: the caller counts consecutive failures, reads the clock and sleeps. The caller also
+//! decides what counts as a failure and when to give up.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Delays between attempts. They double with each consecutive failure, from `first` up to
+/// The delays between attempts. They double with each consecutive failure, from `first` up to
 /// `longest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
@@ -16,22 +16,22 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A backoff whose delays grow from `first` to `longest`.
+    /// Creates a backoff whose delays grow from `first` to `longest`.
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest }
     }
 
-    /// The delay after a failure that follows `earlier` consecutive failures; 0 for the
-    /// first failure.
+    /// Returns the delay after a failure. `earlier` is the number of consecutive failures before
+    /// it; 0 for the first failure.
     #[must_use]
     pub fn delay(self, earlier: u32) -> Duration {
         let factor = 2_u32.saturating_pow(earlier);
         self.first.saturating_mul(factor).min(self.longest)
     }
 
-    /// [`Backoff::delay`], scaled to between a half (`jitter` 0) and all of it (`jitter` 1),
-    /// so that clients that failed together do not retry together. Values of `jitter`
+    /// Returns [`Backoff::delay`] multiplied by a factor from 0.5 (`jitter` 0) to 1 (`jitter`
+    /// 1), so that clients that failed together do not retry together. Values of `jitter`
     /// outside 0..=1 are clamped.
     #[must_use]
     pub fn delay_with_jitter(self, earlier: u32, jitter: f64) -> Duration {
@@ -40,8 +40,8 @@ impl Backoff {
     }
 }
 
-/// A jitter in 0..1, taken from the nanoseconds of the current time: they are random enough
-/// to spread daemons, and need no random number generator.
+/// Returns a jitter in 0..1, derived from the nanoseconds of the current time. The nanoseconds are
+/// random enough to spread the retries of several daemons and need no random number generator.
 #[must_use]
 pub fn jitter(now: Timestamp) -> f64 {
     f64::from(now.subsec_nanosecond().rem_euclid(1000)) / 1000.0

@@ -1,10 +1,9 @@
 //! Decides when each target is probed.
 //!
-//! Time is a `Duration` since a fixed point on the monotonic clock, passed in by the caller,
-//! so that a jump of the wall clock or a suspended machine does not bunch probes. Each target
-//! has a grid of slots, `interval` apart, at an offset derived from a hash of its name: load
-//! spreads evenly and a target keeps its slots over reloads. Starting probes is left to the
-//! scheduler.
+//! Time is a `Duration` since a fixed point on the monotonic clock, passed in by the caller, so
+//! that a jump of the wall clock or a suspended machine does not cause a burst of probes. Each
+//! target has a grid of slots, `interval` apart, at an offset derived from a hash of its name: load
+//! spreads evenly and a target keeps its slots over reloads. The scheduler starts the probes.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,21 +17,22 @@ use crate::model::target::{Target, TargetName};
 #[derive(Debug, Default)]
 pub struct Schedule {
     entries: HashMap<TargetName, Entry>,
-    /// The next due time of every target.
+    /// The due time of each target's next slot.
     due: BTreeSet<(Duration, TargetName)>,
-    /// Targets that missed a slot and wait for capacity, longest waiting first.
+    /// The targets that missed a slot and wait for capacity, the longest waiting first.
     waiting: VecDeque<TargetName>,
 }
 
-/// What to do for a slot.
+/// An action for a slot of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Start a probe; the slot was due at this time.
+    /// Start a probe of the target for the slot that was due at the given time.
     Start(Arc<Target>, Duration),
-    /// No probe runs in this slot; it was due at this time.
+    /// Record the slot that was due at the given time as missed: no probe runs in it.
     Missed(Arc<Target>, Duration, MissedReason),
 }
 
+/// A target with its next slot and its state.
 #[derive(Debug)]
 struct Entry {
     target: Arc<Target>,
@@ -40,14 +40,15 @@ struct Entry {
     due: Duration,
     /// Whether a probe of the target is running.
     running: bool,
-    /// A missed slot to make up for, as soon as the running probe ends or capacity is free.
+    /// The due time of a missed slot. It is probed as soon as the running probe ends or capacity is
+    /// free.
     overdue: Option<Duration>,
-    /// Whether the target is in `waiting`.
+    /// Whether the target is in [`Schedule::waiting`].
     waiting: bool,
 }
 
-/// Maximum time until all first probes have started, if there are few targets, so that the probes
-/// end within the documented 5 s.
+/// Maximum time until the first probes of up to [`MAX_TARGETS_AT_ONCE`] targets have started. It
+/// leaves one second for these probes to end within the documented 5 s.
 const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 
 /// Maximum number of targets whose first probes start within [`FIRST_PROBES_WITHIN`]. With
@@ -56,9 +57,9 @@ const FIRST_PROBES_WITHIN: Duration = Duration::from_secs(4);
 const MAX_TARGETS_AT_ONCE: usize = 1000;
 
 impl Schedule {
-    /// Applies a configuration. A target with the same interval keeps its slots, a new one or
-    /// one with another interval is probed soon, a removed one is dropped. The caller discards
-    /// results of probes that are still running for removed targets.
+    /// Applies a configuration. A target with the same interval keeps its slots; a new target, or
+    /// one with another interval, is probed soon; a removed target is dropped. The caller must
+    /// discard the results of probes that are still running for removed targets.
     pub fn configure(&mut self, targets: &[Arc<Target>], now: Duration) {
         let mut old = std::mem::take(&mut self.entries);
         self.due.clear();
@@ -85,14 +86,14 @@ impl Schedule {
             .retain(|name| entries.get(name).is_some_and(|entry| entry.waiting));
     }
 
-    /// When [`Schedule::due`] must be called next; `None` without targets.
+    /// Returns when [`Schedule::due`] must be called next; `None` without targets.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// The actions due at `now`; at most `capacity` probes are started. A started target counts
-    /// as running until [`Schedule::finished`].
+    /// Returns the actions due at `now`, at most `capacity` of which start a probe. A target counts
+    /// as running from the start of its probe until [`Schedule::finished`] is called for it.
     pub fn due(&mut self, now: Duration, mut capacity: usize) -> Vec<Action> {
         let mut actions = Vec::new();
         // Waiting targets go first, so that targets that become due do not starve them.
@@ -142,7 +143,8 @@ impl Schedule {
         actions
     }
 
-    /// Records that a probe ended. If a slot of the target passed meanwhile, it is due at once.
+    /// Records that the probe of a target ended. If a slot of the target passed during the probe, a
+    /// probe is due at once.
     pub fn finished(&mut self, name: &TargetName, now: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
@@ -155,14 +157,14 @@ impl Schedule {
         }
     }
 
-    /// Whether [`Schedule::due`] would start a waiting target if there is capacity.
+    /// Returns whether [`Schedule::due`] would probe a waiting target if there were capacity.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Schedules a probe before the next slot, to confirm a first failure.
-    pub fn look_again(&mut self, name: &TargetName, at: Duration) {
+    pub fn confirm(&mut self, name: &TargetName, at: Duration) {
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };
@@ -182,8 +184,8 @@ impl Entry {
         let mut passed = Vec::new();
         let mut last = due;
         let mut next = slot_after(&self.target, due);
-        // A first or confirming probe is not on the grid. Skip a slot shortly after it, which
-        // would only repeat the probe.
+        // A first or confirming probe is not on the grid. Skips a slot shortly after such a probe,
+        // because it would only repeat the probe.
         if next - due < interval / 2 && !is_slot(&self.target, due) {
             next += interval;
         }
@@ -196,7 +198,8 @@ impl Entry {
     }
 }
 
-/// The offset of a target's slots within its interval; the same after a restart.
+/// Returns the offset of a target's slots within its interval. The offset is the same after a
+/// restart.
 #[must_use]
 pub fn offset(name: &TargetName, interval: Duration) -> Duration {
     let hash = mix(fnv1a(name.as_str()));
@@ -214,7 +217,7 @@ fn first_due(target: &Target, now: Duration, soon: bool) -> Duration {
     }
 }
 
-/// The first slot of a target strictly after `time`.
+/// Returns the first slot of a target strictly after `time`.
 fn slot_after(target: &Target, time: Duration) -> Duration {
     let interval = target.interval;
     let offset = offset(&target.name, interval);

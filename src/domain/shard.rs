@@ -1,34 +1,34 @@
 //! Assigns targets to shards, the daemons that share a location.
 //!
-//! Uses rendezvous hashing (Thaler and Ravishankar, 1998): every shard has a weight for every
-//! target, and the shards with the highest weights hold it. The shards do not need to
-//! communicate, and a new shard takes over its share of the targets without moving others.
-//! Pure.
+//! The assignment uses rendezvous hashing (Thaler and Ravishankar, 1998): every shard has a weight
+//! for every target, and the shards with the highest weights probe the target. The shards do not
+//! need to communicate, and a new shard takes over its share of the targets without moving others.
 
 use crate::model::hash::{fnv1a, mix};
 use crate::model::settings::{Settings, ShardIndex, ShardSettings};
 use crate::model::target::TargetName;
 
-/// The error if the index of this shard cannot be determined. The message contains the reason and
-/// the correction.
+/// The error of [`index`] if the index of this shard cannot be determined. The message contains the
+/// reason and the correction.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexError(String);
 
-/// The shards that probe a target, by descending weight. The first running one manages the
-/// target's alarms.
+/// Returns the indexes of the shards that probe a target, by descending weight. The first running
+/// shard among them manages the target's alarms.
 #[must_use]
-pub fn holders(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
+pub fn assigned_shards(shards: &ShardSettings, target: &TargetName) -> Vec<u32> {
     let name = fnv1a(target.as_str());
     let mut all: Vec<u32> = (0..shards.total).collect();
-    // Equal weights are very unlikely; the lower index then wins on every shard.
+    // Equal weights are very unlikely. With equal weights, the lower index comes first on every
+    // shard.
     all.sort_by_key(|index| (std::cmp::Reverse(weight(name, *index)), *index));
     all.truncate(shards.replicas_per_target as usize);
     all
 }
 
-/// The settings of one shard. Targets that only other shards probe are moved to `elsewhere`, so
-/// that their alarms do not count as alarms of removed targets.
+/// Returns the settings of the shard with this index. Targets that only other shards probe are
+/// moved to `elsewhere`, so that their alarms do not count as alarms of removed targets.
 #[must_use]
 pub fn share(settings: Settings, index: u32) -> Settings {
     if settings.shards.total <= 1 {
@@ -40,7 +40,7 @@ pub fn share(settings: Settings, index: u32) -> Settings {
     };
     let all = settings.targets.into_iter();
     let (targets, elsewhere) =
-        all.partition(|target| holders(&shards, &target.name).contains(&index));
+        all.partition(|target| assigned_shards(&shards, &target.name).contains(&index));
     Settings {
         shards,
         targets,
@@ -49,8 +49,8 @@ pub fn share(settings: Settings, index: u32) -> Settings {
     }
 }
 
-/// The index of this process: the configured one, or its ordinal in a StatefulSet. `variable`
-/// looks up an environment variable.
+/// Returns the shard index of this process: the configured index, or the ordinal of its pod in a
+/// StatefulSet. `variable` looks up an environment variable.
 ///
 /// # Errors
 /// [`IndexError`] if the index is automatic and the name of the pod has no ordinal, or if the
@@ -86,9 +86,9 @@ pub fn index(
     }
 }
 
-/// Environment variables with the name of a StatefulSet's pod: one that the pod's
-/// specification sets, else the host name, which is the name of the pod by default (Kubernetes
-/// documentation, "`StatefulSets`", stable network ID).
+/// Environment variables with the name of a StatefulSet's pod, in order of precedence: `POD_NAME`,
+/// which the pod's specification sets, and `HOSTNAME`, which is the name of the pod by default
+/// (Kubernetes documentation, "`StatefulSets`", stable network ID).
 const POD_NAME_VARIABLES: [&str; 2] = ["POD_NAME", "HOSTNAME"];
 
 fn weight(name: u64, index: u32) -> u64 {
@@ -117,27 +117,27 @@ mod tests {
         (0..10_000).map(|number| TargetName::new(&format!("orders-{number}")))
     }
 
-    /// Number of targets held by each shard, of ten thousand.
+    /// Returns the number of targets assigned to each shard, of ten thousand targets.
     fn loads(shards: &ShardSettings) -> BTreeMap<u32, usize> {
         let mut loads = BTreeMap::new();
-        for holder in names().flat_map(|name| holders(shards, &name)) {
-            *loads.entry(holder).or_default() += 1;
+        for shard in names().flat_map(|name| assigned_shards(shards, &name)) {
+            *loads.entry(shard).or_default() += 1;
         }
         loads
     }
 
     #[test]
-    fn each_target_has_the_configured_number_of_different_holders() {
+    fn each_target_has_the_configured_number_of_different_shards() {
         for total in 1..=20 {
             for replicas in [1, 2, 3, total] {
                 let shards = shards(total, replicas.min(total));
                 for name in names() {
-                    let mut held = holders(&shards, &name);
-                    assert!(held.iter().all(|index| *index < total));
-                    held.sort_unstable();
-                    held.dedup();
+                    let mut assigned = assigned_shards(&shards, &name);
+                    assert!(assigned.iter().all(|index| *index < total));
+                    assigned.sort_unstable();
+                    assigned.dedup();
                     let expected = shards.replicas_per_target as usize;
-                    assert_eq!(held.len(), expected, "{name:?} of {total}");
+                    assert_eq!(assigned.len(), expected, "{name:?} of {total}");
                 }
             }
         }
@@ -151,7 +151,10 @@ mod tests {
             for (index, load) in &loads {
                 let off = (f64::from(u32::try_from(*load).unwrap()) - fair).abs();
                 // Five standard deviations of a uniform distribution.
-                assert!(off < 5.0 * fair.sqrt(), "{index} of {total} holds {load}");
+                assert!(
+                    off < 5.0 * fair.sqrt(),
+                    "shard {index} of {total} has {load} targets"
+                );
             }
             println!("targets per shard, {total} shards: {:?}", loads.values());
         }
@@ -163,7 +166,10 @@ mod tests {
             let (before, after) = (shards(total, 1), shards(total + 1, 1));
             let mut moved = 0_u32;
             for name in names() {
-                let (old, new) = (holders(&before, &name), holders(&after, &name));
+                let (old, new) = (
+                    assigned_shards(&before, &name),
+                    assigned_shards(&after, &name),
+                );
                 if old != new {
                     assert_eq!(new, [total], "{name:?} moved between old shards");
                     moved += 1;
@@ -179,18 +185,21 @@ mod tests {
     }
 
     #[test]
-    fn adding_a_replica_keeps_the_first_holder() {
+    fn adding_a_replica_keeps_the_first_shard() {
         for name in names().step_by(11) {
-            let (one, two) = (holders(&shards(5, 1), &name), holders(&shards(5, 2), &name));
+            let (one, two) = (
+                assigned_shards(&shards(5, 1), &name),
+                assigned_shards(&shards(5, 2), &name),
+            );
             assert_eq!(one[0], two[0]);
         }
     }
 
     #[test]
-    fn the_holders_of_a_target_are_the_same_in_all_releases() {
-        let held = |name: &str| holders(&shards(4, 2), &TargetName::new(name));
+    fn the_shards_of_a_target_are_the_same_in_all_releases() {
+        let assigned = |name: &str| assigned_shards(&shards(4, 2), &TargetName::new(name));
         assert_eq!(
-            [held("orders"), held("payments"), held("search")],
+            [assigned("orders"), assigned("payments"), assigned("search")],
             [[2, 1], [0, 3], [0, 3]].map(Vec::from)
         );
     }
@@ -206,7 +215,7 @@ mod tests {
         assert_eq!(
             share(whole.clone(), 0),
             whole,
-            "a single shard holds all targets"
+            "a single shard probes all targets"
         );
         whole.shards.total = 3;
         let parts: Vec<_> = (0..3).map(|index| share(whole.clone(), index)).collect();

@@ -1,6 +1,6 @@
 //! The engine layer: owns the daemon's tasks, timers and mutable state.
 //!
-//! It imports [`io`](crate::io), [`domain`](crate::domain) and [`model`](crate::model).
+//! This layer imports [`io`](crate::io), [`domain`](crate::domain) and [`model`](crate::model).
 //! [`app`] starts and stops the tasks; [`scheduler`] runs probes when they are due;
 //! [`monitor`] processes their results; [`server`] serves HTTP.
 

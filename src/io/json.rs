@@ -1,8 +1,8 @@
 //! The JSON objects of the command line and the HTTP API, defined in one place.
 //!
 //! The domain types do not implement serialization; this module maps them to the published
-//! objects. Keys are only ever added and keep their order. A missing value is `null`, seconds
-//! are numbers, and times are RFC 3339 with milliseconds.
+//! objects. Keys may be added but are never removed, and they keep their order. A missing value is
+//! `null`, seconds are numbers, and times are RFC 3339 with milliseconds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,24 +22,24 @@ use crate::model::cause::{CauseId, Hop};
 use crate::model::observation::{Observation, Phase, Phases};
 use crate::model::target::{Target, shown_url};
 
-/// The inputs of a result object, for a probe and for a transcript alike.
+/// The data of a result object, for a probe or a transcript.
 #[derive(Clone, Copy, Debug)]
 pub struct ResultParts<'a> {
     /// The target's name, or the URL for a transcript.
     pub target: &'a str,
     /// The daemon's location; `None` for a transcript.
     pub location: Option<&'a str>,
-    /// The probe's observation.
+    /// The observation of the probe or transcript.
     pub observation: &'a Observation,
-    /// Whether `observation.started` is known; a transcript may carry no date.
+    /// Whether `observation.started` is known. A transcript may contain no date.
     pub dated: bool,
     /// The diagnosis of the observation.
     pub diagnosis: &'a Diagnosis,
-    /// The incident that the probe belongs to.
+    /// The id of the target's open incident, if any.
     pub incident_id: Option<&'a str>,
 }
 
-/// The result object. The order of the fields is the order of the published keys.
+/// The JSON object of a result. The order of the fields is the order of the published keys.
 #[derive(Default, Serialize)]
 struct ResultObject<'a> {
     time: Option<String>,
@@ -65,7 +65,7 @@ struct ResultObject<'a> {
     hop: Option<&'a str>,
 }
 
-/// A target of the API: the result object of its latest probe, then the target's state.
+/// The JSON object of a target: the result object of the latest probe, and the target's state.
 #[derive(Serialize)]
 struct TargetObject<'a> {
     #[serde(flatten)]
@@ -78,7 +78,7 @@ struct TargetObject<'a> {
 }
 
 impl<'a> ResultObject<'a> {
-    /// The result object of one probe or transcript.
+    /// Builds the result object of one probe or transcript.
     fn new(parts: ResultParts<'a>) -> Self {
         let (observation, diagnosis) = (parts.observation, parts.diagnosis);
         let response = observation.response.as_ref();
@@ -103,7 +103,7 @@ impl<'a> ResultObject<'a> {
         object
     }
 
-    /// The result object of a target that has no result yet.
+    /// Builds the result object of a target that has no result yet.
     fn unknown(target: &'a str, url: Cow<'a, str>) -> Self {
         Self {
             target,
@@ -124,7 +124,7 @@ impl<'a> ResultObject<'a> {
     }
 }
 
-/// The result object of one probe or transcript.
+/// Builds the JSON object of the result of one probe or transcript.
 #[must_use]
 pub fn result(parts: ResultParts<'_>) -> Value {
     json!(ResultObject::new(parts))
@@ -133,8 +133,8 @@ pub fn result(parts: ResultParts<'_>) -> Value {
 /// Builds the JSON object of a target: the result object of its latest probe plus the target's
 /// state.
 ///
-/// While an incident is open, cause and evidence are those of the incident, which are based on
-/// more than the latest probe.
+/// While an incident is open, the cause and the evidence are those of the incident, which are
+/// based on more than the latest probe.
 #[must_use]
 pub fn target(report: &Report) -> Value {
     let incident = report.incident.as_deref();
@@ -165,9 +165,9 @@ pub fn target(report: &Report) -> Value {
     })
 }
 
-/// Builds the JSON object of a target that this process has not probed yet: every key of
-/// [`target`], with the values of the incident restored from before a restart, if there is
-/// one.
+/// Builds the JSON object of a target that this process has not probed yet. The object has every
+/// key of [`target`]. If an incident was restored after a restart, the values are those of the
+/// incident.
 #[must_use]
 pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident>) -> Value {
     let url = Cow::Owned(shown_url(&target.url));
@@ -238,8 +238,8 @@ fn candidates(verdict: &Verdict) -> Vec<Value> {
         .collect()
 }
 
-/// Maximum part of the measured times that may be the prober's own delay, in seconds; `None`
-/// if negligible or unknown.
+/// Returns the maximum part of the measured times that may be the prober's own delay, in seconds;
+/// `None` if the delay is negligible or unknown.
 fn own_lag(observation: &Observation) -> Option<f64> {
     (!observation.own_lag.is_zero()).then(|| seconds(observation.own_lag))
 }

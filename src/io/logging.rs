@@ -1,7 +1,7 @@
 //! Sets up the daemon's log: structured lines on standard error, human-readable or JSON.
 //!
-//! Secrets cannot be logged, because their type does not print them. Standard output is reserved
-//! for the results of commands.
+//! Secrets cannot be logged, because the type `Secret` does not print them. Standard output is
+//! reserved for the results of commands.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -9,7 +9,7 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::model::settings::{LogFormat, LogSettings};
 
-/// An error of setting up logging.
+/// An error that occurs when logging is set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// The filter is invalid.
@@ -19,7 +19,7 @@ pub enum LoggingError {
     Level {
         /// The filter as configured.
         level: String,
-        /// The parser's error.
+        /// The error of the filter's parser.
         source: ParseError,
     },
     /// Logging is already set up.
@@ -27,7 +27,7 @@ pub enum LoggingError {
     Init(#[from] TryInitError),
 }
 
-/// Sets up logging for the whole process.
+/// Sets up logging for the whole process. `color` enables colors in human-readable lines.
 ///
 /// # Errors
 /// Returns an error if the filter is invalid or logging is already set up.
@@ -48,14 +48,14 @@ pub fn start(settings: &LogSettings, color: bool) -> Result<(), LoggingError> {
 /// Parses a log filter.
 ///
 /// # Errors
-/// [`LoggingError::Level`] with the filter and the parser's error.
+/// Returns [`LoggingError::Level`] if the filter is invalid.
 pub fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     let complete = if level.contains("aws_config") {
         level.to_owned()
     } else {
         format!("{level},{SDK_LEVELS}")
     };
-    // The configured filter is parsed alone first, so that an error quotes only that.
+    // The configured filter is parsed alone first, so that an error quotes only that filter.
     let parsed = EnvFilter::try_new(level).and_then(|_| EnvFilter::try_new(complete));
     parsed.map_err(|source| LoggingError::Level {
         level: level.to_owned(),
@@ -63,8 +63,8 @@ pub fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
     })
 }
 
-/// Levels for AWS SDK modules that warn about every attempt to get credentials. The daemon logs
-/// such a failure once itself. A filter that names `aws_config` overrides these levels.
+/// Log levels for AWS SDK modules that warn about every failed attempt to get credentials. The
+/// daemon itself logs such a failure once. A filter that names `aws_config` replaces these levels.
 const SDK_LEVELS: &str = "aws_config::sts=error,aws_config::meta::credentials=error";
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The I/O layer: configuration files, probes, AWS, sinks, the store, the simulator.
 //!
-//! Imports [`domain`](crate::domain) and [`model`](crate::model). Translates between the
-//! outside world and the types of those layers; what a result means is decided there.
+//! This layer imports [`domain`](crate::domain) and [`model`](crate::model). It translates
+//! between external systems and the types of those layers, which decide what a result means.
 
 pub mod alarms;
 pub mod aws;

@@ -1,9 +1,9 @@
 //! Reports the daemon's state to systemd with its notification protocol (`sd_notify(3)`).
 //!
-//! A message is one datagram of `NAME=value` lines to the socket in `NOTIFY_SOCKET`; without
-//! that variable nothing is sent. Existing small crates are not used: they block while the
-//! service manager is busy, which would delay the loop that the watchdog monitors, and they do
-//! not support abstract sockets, which container managers use. Failed messages are dropped.
+//! A message is one datagram of `NAME=value` lines to the socket in `NOTIFY_SOCKET`. Without this
+//! variable, nothing is sent. A message that cannot be sent is dropped. Existing crates are not
+//! used: they block while the service manager is busy, which would delay the loop that the
+//! watchdog monitors, and they do not support the abstract sockets of container managers.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,7 +21,7 @@ pub struct SdNotify {
     watchdog: Option<Duration>,
 }
 
-/// The notification socket cannot be reached.
+/// The error for a notification socket that cannot be reached.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot reach the service manager at {socket} (NOTIFY_SOCKET): {source}; \
@@ -32,21 +32,21 @@ pub struct SdNotifyError {
     source: std::io::Error,
 }
 
-/// Number of watchdog messages per watchdog timeout, so that one may be late or lost.
+/// Number of keep-alive messages per watchdog timeout, so that one of them may be late or lost.
 const HEARTBEATS_PER_TIMEOUT: u32 = 3;
 
-/// Maximum length of a status in bytes; `systemctl status` shows a single line.
+/// Maximum length of a status in bytes, so that `systemctl status` shows it in one line.
 const MAX_STATUS_LENGTH: usize = 200;
 
 impl SdNotify {
-    /// Connects to the service manager named by the environment, if any.
+    /// Connects to the service manager that the environment names, if any.
     ///
     /// `variable` looks up an environment variable. `process` is the daemon's process id: child
     /// processes inherit the watchdog variables but must ignore them.
     ///
     /// # Errors
-    /// Returns an error if the named socket cannot be reached: the manager would wait for a
-    /// message in vain.
+    /// Returns an error if the named socket cannot be reached, since the service manager would wait
+    /// for a message that never arrives.
     pub fn from_environment(
         variable: impl Fn(&str) -> Option<OsString>,
         process: u32,
@@ -67,20 +67,20 @@ impl SdNotify {
         })
     }
 
-    /// The interval at which to call [`SdNotify::alive`]; `None` without a watchdog.
+    /// Returns the interval at which to call [`SdNotify::alive`], or `None` without a watchdog.
     #[must_use]
     pub fn heartbeat(&self) -> Option<Duration> {
         self.watchdog
             .map(|timeout| timeout / HEARTBEATS_PER_TIMEOUT)
     }
 
-    /// Reports that the daemon is ready, with a status: at the start, and after a reload.
+    /// Reports that the daemon is ready, with a status. Called after the start and after a reload.
     pub fn ready(&self, status: &str) {
         self.send(&format!("READY=1\n{}", status_line(status)));
     }
 
-    /// Reports that a reload has begun. Its time is required by `Type=notify-reload`, which uses
-    /// it to tell this reload from an earlier one.
+    /// Reports that a reload has begun. With `Type=notify-reload`, systemd uses the time of the
+    /// message to distinguish this reload from an earlier one.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
@@ -97,8 +97,8 @@ impl SdNotify {
         self.send("WATCHDOG=1");
     }
 
-    /// Sets the status that `systemctl status` shows: the first line of `text`, shortened to the
-    /// maximum length.
+    /// Sets the status that `systemctl status` shows: the first line of `text`, truncated to
+    /// 200 bytes.
     pub fn status(&self, text: &str) {
         self.send(&status_line(text));
     }
@@ -106,7 +106,7 @@ impl SdNotify {
     fn send(&self, notification: &str) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(notification.as_bytes()) {
-            tracing::warn!(notification, %error, "could not notify the service manager");
+            tracing::warn!(notification, %error, "service manager could not be notified");
         }
     }
 }
@@ -124,7 +124,7 @@ fn connect(name: &OsStr) -> std::io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// Parses a path, or with a leading `@` the name of an abstract socket.
+/// Parses the path of a socket, or the name of an abstract socket after a leading `@`.
 fn address(name: &OsStr) -> std::io::Result<SocketAddr> {
     #[cfg(target_os = "linux")]
     if let Some(abstract_name) = name.as_bytes().strip_prefix(b"@") {
@@ -140,7 +140,7 @@ mod tests {
 
     const PROCESS: u32 = 42;
 
-    /// A service manager's socket, and a notifier connected to it.
+    /// Creates a service manager's socket, and a notifier that is connected to it.
     fn with_manager(variables: &[(&str, &str)]) -> (UnixDatagram, SdNotify, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_full_socket_does_not_block() {
         let (manager, sd_notify, _folder) = with_manager(&[]);
-        // More messages than a socket's queue holds.
+        // The test sends more messages than the queue of a socket holds.
         for _ in 0..10_000 {
             sd_notify.alive();
         }

@@ -1,8 +1,8 @@
 //! Cause ids, owners, hops and certainties.
 //!
-//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rule book defines the
-//! causes and when they apply. Only `unexplained` is known here, so that custom rules can add
-//! causes.
+//! A cause is an id with a stable meaning, such as `lambda-throttled`. The rulebook defines the
+//! causes and when they apply, so that custom rules can add causes. This module knows only
+//! `unexplained`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::model::text_enum::text_enum;
 
 /// A cause id: kebab-case ASCII, 2 to 64 characters. An id is never reused for another
-/// meaning. Cheap to clone.
+/// meaning. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CauseId(Arc<str>);
 
@@ -20,7 +20,7 @@ text_enum! {
     pub enum Owner {
         /// The team of the service behind the endpoint.
         Service = "service",
-        /// The team of the platform: gateway, permissions, quotas.
+        /// The team of the platform: the gateway, permissions and quotas.
         Platform = "platform",
         /// The team of the network: name resolution, routing and firewalls.
         Network = "network",
@@ -59,7 +59,7 @@ text_enum! {
     pub enum Certainty {
         /// Several causes are consistent with the probe.
         Possible = "possible",
-        /// Inferred from the probe alone; the most probable cause has a share of at least 0.9.
+        /// Inferred from the probe alone. The most probable cause has a share of at least 0.9.
         Likely = "likely",
         /// Confirmed by the platform's own metrics for a complete time window.
         Corroborated = "corroborated",
@@ -71,18 +71,20 @@ text_enum! {
 /// The error for a text that is not a cause id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a cause id: use 2 to 64 lowercase letters, digits and single hyphens, starting with a letter"
+    "`{0}` is not a cause id: use 2 to 64 lowercase letters, digits and single hyphens, \
+     starting with a letter"
 )]
 pub struct InvalidCauseId(String);
 
-/// Maximum length of a cause id in characters. The id becomes a label value and an alarm tag.
+/// Maximum length of a cause id in characters: short enough for a label value and an alarm tag.
 const MAX_CAUSE_ID: usize = 64;
 
 impl CauseId {
-    /// Parses an id.
+    /// Parses a cause id.
     ///
     /// # Errors
-    /// [`InvalidCauseId`] unless the text is kebab-case ASCII of 2 to 64 characters.
+    /// Returns [`InvalidCauseId`] unless the text is kebab-case ASCII of 2 to 64 characters that
+    /// starts with a letter.
     pub fn new(text: &str) -> Result<Self, InvalidCauseId> {
         let well_formed = (2..=MAX_CAUSE_ID).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -98,13 +100,13 @@ impl CauseId {
         }
     }
 
-    /// The cause of a failure that no rule matches.
+    /// Returns `unexplained`, the cause of a failure that no rule matches.
     #[must_use]
     pub fn unexplained() -> Self {
         Self("unexplained".into())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,10 +1,10 @@
-//! A hash that is the same in all releases, on all platforms and after restarts, which the
-//! standard library's hash does not guarantee.
+//! A hash that is the same in all releases, on all platforms and after restarts. The standard
+//! library's hash does not guarantee this.
 //!
-//! Incident ids, alarm names, a target's slot in the schedule and its shard depend on it, so
-//! its values must not change. It is not cryptographic.
+//! Incident ids, alarm names, and the slots and shards of targets depend on the hash, so its
+//! values must not change. The hash is not cryptographic.
 
-/// The 64-bit FNV-1a hash of a text (RFC 9923).
+/// Returns the 64-bit FNV-1a hash of a text (RFC 9923).
 #[must_use]
 pub fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -12,8 +12,8 @@ pub fn fnv1a(text: &str) -> u64 {
     })
 }
 
-/// Spreads a hash over all 64 bits, because FNV-1a gives close values for texts that differ
-/// only in the last letter. This is the first half of `MurmurHash3`'s finalizer.
+/// Spreads a hash over all 64 bits, because FNV-1a returns similar values for texts that differ
+/// only in the last letter. The function is the first half of `MurmurHash3`'s finalizer.
 #[must_use]
 pub const fn mix(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);

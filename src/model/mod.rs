@@ -1,6 +1,6 @@
 //! The bottom layer: plain data types that every other layer uses.
 //!
-//! Imports nothing from this crate, performs no I/O and reads no clock.
+//! This layer imports no other layer, performs no I/O and reads no clock.
 
 pub mod cause;
 pub mod hash;

@@ -1,8 +1,8 @@
 //! The result of one HTTP request, without a judgment.
 //!
-//! An `Observation` comes from a probe or from a transcript of another client's request. A
-//! transcript leaves most fields unknown, so they are options. Whether the result is good or
-//! bad is decided in `diagnosis`.
+//! An `Observation` comes from a probe or from a transcript of another client's request. Many
+//! fields are options, since a transcript does not contain them. The module `diagnosis` decides
+//! whether the result is good or bad.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,14 +20,14 @@ pub struct Observation {
     pub duration: Duration,
     /// Time per phase, summed over redirect hops.
     pub phases: Phases,
-    /// The scheduling delay of this process during the request. Times may be too long by up to
-    /// this. Zero if negligible or unknown (a transcript).
+    /// The longest scheduling delay of this process during the request. The measured times may be
+    /// too long by this delay. Zero if the delay is negligible, or unknown (a transcript).
     pub own_lag: Duration,
     /// The error that prevented a complete response, if any.
     pub fault: Option<Fault>,
     /// The final response. Also set if its body ended early.
     pub response: Option<Response>,
-    /// Number of redirects followed.
+    /// Number of redirects that were followed.
     pub redirects: u32,
     /// The URL of the last hop, without credentials and query.
     pub final_url: String,
@@ -37,8 +37,8 @@ pub struct Observation {
     pub tls: Option<TlsFacts>,
 }
 
-/// Time per phase. `None`: the phase was not reached, not needed (reused connection, IP
-/// address in the URL, plain HTTP) or not known (a transcript).
+/// Time per phase. `None` means that the phase was not reached, was not needed (reused
+/// connection, IP address in the URL, plain HTTP), or is not known (a transcript).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// Time of name resolution.
@@ -73,9 +73,9 @@ text_enum! {
 /// An error that prevented a complete response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// The phase that failed; for [`FaultKind::Timeout`] the one that ran at the deadline.
+    /// The phase that failed. For [`FaultKind::Timeout`], the phase that ran at the deadline.
     pub phase: Phase,
-    /// The kind of error.
+    /// The kind of the fault.
     pub kind: FaultKind,
     /// The message of the underlying error, without secrets.
     pub detail: String,
@@ -141,21 +141,23 @@ text_enum! {
 /// An HTTP response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
-    /// The status code.
+    /// The HTTP status code of the response.
     pub status: u16,
     /// The reason phrase of the status line; `None` if unknown, and in HTTP/2, which has none.
     pub reason: Option<String>,
-    /// The protocol version.
+    /// The HTTP version of the response.
     pub version: HttpVersion,
-    /// Headers in the order received, with lowercase names; their number is bounded.
+    /// Headers in the order received, with lowercase names. The prober limits their number.
     pub headers: Vec<(String, String)>,
-    /// The decompressed body, up to the target's limit.
+    /// The decompressed body, up to the target's `body_limit`.
     pub body: Vec<u8>,
-    /// Whether the body was longer than `body`.
+    /// Whether the received body was longer than the part in `body`.
     pub body_truncated: bool,
-    /// Size of the received and decompressed body in bytes, including the part that is not kept.
+    /// Size of the received body after decompression in bytes, including the part that is not in
+    /// `body`.
     pub body_bytes: u64,
-    /// The value of the `content-length` header: the length before decompression, in bytes.
+    /// The value of the `content-length` header: the size of the body before decompression, in
+    /// bytes.
     pub content_length: Option<u64>,
 }
 
@@ -172,21 +174,21 @@ text_enum! {
     }
 }
 
-/// What was learned from the TLS handshake, even if verification failed.
+/// Facts from the TLS handshake. They are also set if verification failed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TlsFacts {
-    /// The version, such as `TLSv1.3`; `None` if the handshake did not complete.
+    /// The TLS version, such as `TLSv1.3`; `None` if the handshake did not complete.
     pub version: Option<String>,
-    /// The presented chain, leaf first.
+    /// The chain of certificates that the server presented, leaf first.
     pub chain: Vec<Certificate>,
 }
 
-/// One certificate of the presented chain.
+/// One certificate of the chain that a server presented.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
-    /// The subject in the style of RFC 4514.
+    /// The certificate's subject in the style of RFC 4514.
     pub subject: String,
-    /// The issuer in the style of RFC 4514.
+    /// The certificate's issuer in the style of RFC 4514.
     pub issuer: String,
     /// The DNS names and IP addresses of `subjectAltName`.
     pub names: Vec<String>,
@@ -197,7 +199,7 @@ pub struct Certificate {
 }
 
 impl Phases {
-    /// The time of one phase.
+    /// Returns the time of a phase, if it is known.
     #[must_use]
     pub const fn get(&self, phase: Phase) -> Option<Duration> {
         match phase {
@@ -209,7 +211,7 @@ impl Phases {
         }
     }
 
-    /// Adds time to a phase; the times of redirect hops add up.
+    /// Adds time to a phase, since the times of redirect hops are summed.
     pub fn add(&mut self, phase: Phase, time: Duration) {
         let slot = match phase {
             Phase::Resolve => &mut self.resolve,
@@ -223,7 +225,7 @@ impl Phases {
 }
 
 impl HttpVersion {
-    /// The version as a number, as `probe_http_version` gives it.
+    /// Returns the version as a number, the value of the metric `probe_http_version`.
     #[must_use]
     pub const fn as_number(self) -> f64 {
         match self {
@@ -235,7 +237,7 @@ impl HttpVersion {
 }
 
 impl Response {
-    /// The first value of a header, by lowercase name.
+    /// Returns the first value of a header. `name` must be lowercase.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -246,7 +248,7 @@ impl Response {
 }
 
 impl Observation {
-    /// An observation of a request that has just started.
+    /// Creates the observation of a request that has just started.
     #[must_use]
     pub fn begun(started: Timestamp, url: &str) -> Self {
         Self {
@@ -263,8 +265,9 @@ impl Observation {
         }
     }
 
-    /// Records that this process was scheduled late by `lag` during the request. If that is at
-    /// least a quarter of a deadline that passed, the timeout counts as a local fault.
+    /// Records that this process was scheduled late by `lag` during the request. If the request
+    /// timed out and the lag is at least a quarter of the deadline, the timeout becomes a local
+    /// fault.
     pub fn record_lag(&mut self, lag: Duration, deadline: Duration) {
         self.own_lag = lag;
         if let Some(fault) = &mut self.fault
@@ -273,22 +276,22 @@ impl Observation {
         {
             fault.kind = FaultKind::Local;
             fault.detail = format!(
-                "{}; this process itself was delayed by {:.3} s meanwhile",
+                "{}; the prober itself was delayed by {:.3} s during the request",
                 fault.detail,
                 lag.as_secs_f64()
             );
         }
     }
 
-    /// The duration without the delay of this process: a lower bound of the time taken by the
-    /// target and the network.
+    /// Returns the duration without the delay of this process: a lower bound of the time that the
+    /// target and the network took.
     #[must_use]
     pub fn duration_without_lag(&self) -> Duration {
         self.duration.saturating_sub(self.own_lag)
     }
 
-    /// The id of this request in the gateway's logs, from the response headers. Values that do
-    /// not look like an id are ignored.
+    /// Returns the id of this request in the gateway's logs, from the response headers. Values
+    /// that do not look like an id are ignored.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         let response = self.response.as_ref()?;
@@ -299,7 +302,7 @@ impl Observation {
             .find_map(|name| response.header(name).filter(|id| is_request_id(id)))
     }
 
-    /// When the first certificate of the chain expires.
+    /// Returns the earliest expiry of the certificates in the chain.
     #[must_use]
     pub fn earliest_expiry(&self) -> Option<Timestamp> {
         let chain = &self.tls.as_ref()?.chain;
@@ -307,15 +310,15 @@ impl Observation {
     }
 }
 
-/// Divisor of the deadline. A delay of this process of at least that part of the deadline may
-/// have caused a timeout.
+/// Divisor of a probe's deadline. A delay of this process of at least a quarter of the deadline
+/// may have caused the timeout.
 const LOCAL_LAG_DIVISOR: u32 = 4;
 
-/// Maximum length of a request id in bytes. CloudFront's ids, the longest of AWS, have 56
-/// characters.
+/// Maximum length of a request id in bytes: about twice the length of CloudFront's ids, the longest
+/// ids of AWS.
 const MAX_REQUEST_ID: usize = 128;
 
-/// Whether a text may be an AWS request id: a UUID, or base64 in any alphabet.
+/// Returns whether a text may be an AWS request id: a UUID, or base64 in any alphabet.
 #[must_use]
 pub fn is_request_id(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '/');

@@ -12,9 +12,9 @@ use crate::model::target::TargetName;
 pub enum Scope {
     /// A single target.
     Target(TargetName),
-    /// Very many targets that fail at the same time.
+    /// A group of many targets that fail at the same time.
     Group,
-    /// The prober itself: its probes fail for a local reason.
+    /// The prober itself, whose probes fail for a local reason.
     Prober,
 }
 
@@ -22,7 +22,8 @@ const GROUP: &str = "(group)";
 const PROBER: &str = "(prober)";
 
 impl Scope {
-    /// Parses a scope as [`Scope::as_str`] writes it; any other text is a target's name.
+    /// Parses the text that [`Scope::as_str`] returns. Any text other than `(group)` and
+    /// `(prober)` is a target's name.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text {
@@ -32,7 +33,7 @@ impl Scope {
         }
     }
 
-    /// The target's name, `(group)` or `(prober)`.
+    /// Returns the target's name, `(group)` or `(prober)`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -42,7 +43,7 @@ impl Scope {
         }
     }
 
-    /// The target, if the scope is a single target.
+    /// Returns the target's name if the scope is a single target.
     #[must_use]
     pub const fn target(&self) -> Option<&TargetName> {
         match self {

@@ -1,7 +1,7 @@
 //! A secret that is never printed.
 //!
-//! Wraps `secrecy` and adds equality, because a reload compares configurations to keep the
-//! state of unchanged targets.
+//! The type wraps `secrecy` and adds equality, because a reload compares configurations to keep
+//! the state of unchanged targets.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Wraps the text.
+    /// Creates a secret from its text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text.into())
     }
 
-    /// The text, for the code that sends it.
+    /// Returns the secret's text, for the code that sends it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

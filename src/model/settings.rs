@@ -39,7 +39,7 @@ pub struct Settings {
     pub rules: Arc<[RuleFile]>,
     /// Which part of the targets this daemon probes.
     pub shards: ShardSettings,
-    /// The targets to probe, in the order of the files: all, or those of one shard.
+    /// The targets to probe, in the order of the files: those of one shard, or all.
     pub targets: Vec<Arc<Target>>,
     /// Targets of this location that only other shards probe.
     pub elsewhere: Vec<Arc<Target>>,
@@ -52,7 +52,7 @@ pub struct Settings {
 pub struct RuleFile {
     /// The path of the file, as specified by the user.
     pub name: String,
-    /// The content of the file.
+    /// The content of the file, in TOML.
     pub text: String,
 }
 
@@ -65,7 +65,8 @@ pub struct ShardSettings {
     pub replicas_per_target: u32,
     /// The configured index of this daemon.
     pub index: ShardIndex,
-    /// The resolved index of this daemon. `None`: all targets of the location, as in commands.
+    /// The resolved index of this daemon. `None` means that the settings contain all targets of
+    /// the location, as in commands.
     pub own: Option<u32>,
 }
 
@@ -81,17 +82,17 @@ pub enum ShardIndex {
 /// Settings of the daemon's own HTTP endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Address to listen on; loopback by default.
+    /// Address on which the endpoint listens; loopback by default.
     pub listen: SocketAddr,
-    /// Whether `POST /-/reload` is accepted. `None`: on loopback, and from authenticated
-    /// clients.
+    /// Whether `POST /-/reload` is accepted. `None` means that it is accepted on loopback, and from
+    /// authenticated clients.
     pub allow_reload: Option<bool>,
-    /// TLS, users and limits.
+    /// TLS, users and limits of the endpoint.
     pub web: WebSettings,
 }
 
 impl ServerSettings {
-    /// Whether `POST /-/reload` is accepted.
+    /// Returns whether `POST /-/reload` is accepted.
     #[must_use]
     pub fn accepts_reload(&self) -> bool {
         let is_protected = self.listen.ip().is_loopback() || self.web.requires_authentication();
@@ -104,14 +105,14 @@ impl ServerSettings {
 pub struct SchedulerSettings {
     /// Maximum number of concurrent probes; at least 1.
     pub max_in_flight: usize,
-    /// Time that running probes have to finish after SIGTERM.
+    /// Time limit for running probes to finish after SIGTERM.
     pub shutdown_grace: Duration,
 }
 
 /// Settings of name resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolverSettings {
-    /// DNS servers; empty: those of the system.
+    /// DNS servers to query. If empty, the servers of the system are used.
     pub servers: Vec<SocketAddr>,
     /// Timeout of one DNS query.
     pub timeout: Duration,
@@ -122,62 +123,62 @@ pub struct ResolverSettings {
 /// Settings of logging.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// Format of a line.
+    /// Format of the log lines.
     pub format: LogFormat,
-    /// A `tracing` filter such as `info` or `probecause=debug`.
+    /// Level of logging: a `tracing` filter such as `info` or `probecause=debug`.
     pub level: String,
 }
 
 /// Format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text for people.
+    /// Text for people, one event per line.
     Human,
     /// One JSON object per line.
     Json,
 }
 
-/// Metrics and alarms in one account and region of CloudWatch, or several.
+/// Settings of metrics and alarms in CloudWatch, in one or several accounts and regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloudWatchSettings {
     /// Whether metrics and alarms are published; off by default, since they cost money.
     pub enabled: bool,
-    /// AWS region; `None`: from the default chain of the AWS SDK.
+    /// AWS region; `None` means the region of the AWS SDK's default chain.
     pub region: Option<String>,
-    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
+    /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
-    /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
+    /// Role to assume; `None` means the credentials of the AWS SDK's default chain.
     pub role: Option<Role>,
-    /// Further accounts or regions, by name.
+    /// Further accounts or regions, by the name of the destination.
     pub destinations: BTreeMap<String, DestinationSettings>,
-    /// Namespace of the metrics.
+    /// CloudWatch namespace of the metrics.
     pub namespace: String,
     /// ARNs notified by the alarms of all targets and by the heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// Whether alarms notify; if not, alarms and tags are still written.
+    /// Whether alarms notify. If not, alarms and tags are still written.
     pub actions_enabled: bool,
     /// Period of metrics: 60 s, or 10 s for high-resolution metrics and alarms, which cost
     /// more.
     pub resolution: Duration,
-    /// How long datapoints that CloudWatch does not accept are kept: 1 hour to 13 days.
+    /// How long datapoints that could not be sent are kept for another attempt: 1 hour to 13 days.
     pub backlog: Duration,
-    /// What happens to an alarm that was changed by hand.
+    /// What happens to an alarm that was changed or deleted by hand.
     pub drift: DriftPolicy,
 }
 
-/// A further account or region for the metrics and alarms of some targets. Other settings are
-/// those of [`CloudWatchSettings`].
+/// A further account or region for the metrics and alarms of some targets. All other settings
+/// are taken from [`CloudWatchSettings`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DestinationSettings {
-    /// AWS region; `None`: from the default chain of the AWS SDK.
+    /// AWS region; `None` means the region of the AWS SDK's default chain.
     pub region: Option<String>,
-    /// Role to assume; `None`: use the credentials of the default chain of the AWS SDK.
+    /// Role to assume; `None` means the credentials of the AWS SDK's default chain.
     pub role: Option<Role>,
-    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
+    /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
-    /// ARNs notified by the alarms of its targets and by its heartbeat alarm.
+    /// ARNs notified by the alarms of the destination's targets and by its heartbeat alarm.
     pub alarm_actions: Vec<String>,
-    /// Whether alarms notify; if not, alarms and tags are still written.
+    /// Whether alarms notify. If not, alarms and tags are still written.
     pub actions_enabled: bool,
 }
 
@@ -200,22 +201,23 @@ pub enum DriftPolicy {
     Leave,
 }
 
-/// Settings of evidence requests to AWS about failed probes. A target whose declarations name
-/// no API, function or log group has none.
+/// Settings of evidence requests to AWS about failed probes. No evidence is requested for a
+/// target whose declarations name no API, function or log group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceSettings {
-    /// Whether AWS is queried; on by default, since a target opts in by its declarations.
+    /// Whether evidence is requested; on by default, since a target opts in by its declarations.
     pub enabled: bool,
-    /// Time from the end of the request until metrics are first read.
+    /// Time from the end of a failed request until metrics are first read.
     pub first_look: Duration,
-    /// Time from the end of the function's timeout until all datapoints have arrived.
+    /// Time from the end of the function's timeout until all datapoints of the metrics are expected
+    /// to have arrived.
     pub settle: Duration,
-    /// Maximum estimated cost of metric queries per day (UTC), in US dollars; zero: no metric
+    /// Maximum estimated cost of metric queries per day (UTC), in US dollars. Zero disables metric
     /// queries.
     pub max_daily_cost: f64,
     /// Maximum number of requests to AWS per second, over all regions and roles; at least 1.
     pub max_requests_per_second: u32,
-    /// Endpoint of a CloudWatch emulator; `None`: the endpoint of CloudWatch.
+    /// Endpoint of a CloudWatch emulator; `None` means the endpoint of CloudWatch.
     pub endpoint_url: Option<String>,
 }
 
@@ -224,9 +226,10 @@ pub struct EvidenceSettings {
 pub struct MaintenanceWindow {
     /// Name of the window, shown on the page.
     pub name: String,
-    /// Globs for target names (`*` matches any characters); empty: all targets.
+    /// Globs for target names (`*` matches any characters). If empty, the window applies to all
+    /// targets.
     pub targets: Vec<String>,
-    /// When the window is open.
+    /// Times at which the window is open.
     pub when: MaintenanceTime,
 }
 
@@ -254,7 +257,7 @@ pub enum MaintenanceTime {
 }
 
 impl Default for Settings {
-    /// The defaults of the configuration reference, without a target.
+    /// Returns the defaults of the configuration reference, without a target.
     fn default() -> Self {
         Self {
             location: "local".to_owned(),
@@ -336,8 +339,6 @@ impl Default for CloudWatchSettings {
             resolution: Duration::from_secs(60),
             backlog: Duration::from_secs(24 * 60 * 60),
             drift: DriftPolicy::Mend,
-            // A review of a thousand alarms takes ten calls, so a disabled alarm is found within
-            // minutes, not at the next restart.
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A target: one endpoint with its settings.
 //!
-//! Plain data that the configuration layer has validated; nothing checks it again. A reload
-//! compares targets to find the changed ones, so every field takes part in equality.
+//! A target is plain data that the configuration layer has validated; nothing checks it again. A
+//! reload compares targets to find the changed ones, so equality includes every field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,14 +19,14 @@ pub use super::target_publish::{
     AlarmSettings, CauseAlarm, CloudWatchMetric, MissingData, TargetCloudWatch,
 };
 
-/// The unique name of a target. Cheap to clone.
+/// The unique name of a target. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetName(Arc<str>);
 
 /// One endpoint to probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// The name, unique among all targets.
+    /// The target's name, unique among all targets.
     pub name: TargetName,
     /// The URL to probe: `http` or `https`, with a host.
     pub url: Url,
@@ -34,7 +34,7 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// Time between two probes; at least one second.
     pub interval: Duration,
-    /// Deadline of a probe, including all phases and redirect hops.
+    /// Time limit of a probe, including all phases and redirect hops.
     pub timeout: Duration,
     /// Delay of the confirming probe after a first failure; zero disables it.
     pub confirm_after: Duration,
@@ -42,15 +42,15 @@ pub struct Target {
     pub request: RequestSettings,
     /// Trusted roots and the client certificate.
     pub tls: TlsSettings,
-    /// What a healthy response must satisfy.
+    /// The conditions that a healthy response must satisfy.
     pub expect: Expectations,
-    /// How many consecutive results change the health.
+    /// The numbers of consecutive results that change the health.
     pub health: HealthSettings,
-    /// Credentials sent with the request.
+    /// Credentials sent with the request; `None` if it needs none.
     pub auth: Option<Auth>,
     /// The AWS resources behind the endpoint, as declared by the user.
     pub aws: AwsDeclarations,
-    /// The CloudWatch alarm of this target.
+    /// The CloudWatch alarms of this target.
     pub alarm: AlarmSettings,
     /// The CloudWatch metrics of this target.
     pub cloudwatch: TargetCloudWatch,
@@ -59,22 +59,22 @@ pub struct Target {
 /// The request of a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestSettings {
-    /// The HTTP method.
+    /// The HTTP method of the request.
     pub method: String,
-    /// Headers, sent on the first hop and on redirects within the same origin.
+    /// Request headers, sent on the first hop and on redirects within the same origin.
     pub headers: Vec<(String, HeaderText)>,
-    /// The body; may be empty.
+    /// The request body; may be empty.
     pub body: Arc<[u8]>,
-    /// Maximum number of redirects to follow; zero: a redirect is the final response.
+    /// Maximum number of redirects to follow. With zero, a redirect is the final response.
     pub max_redirects: u32,
     /// IP versions of the addresses to try.
     pub ip: IpVersion,
     /// Whether to reuse the connection for the next probe instead of opening a new one.
     pub reuse_connection: bool,
-    /// URL of an `http` or `https` proxy.
+    /// URL of an `http` or `https` proxy; `None` means a direct connection.
     pub proxy: Option<Url>,
-    /// Maximum size of the decompressed body that is kept, in bytes. The rest is read and
-    /// counted until the deadline.
+    /// Maximum size of the decompressed body that is kept, in bytes. The rest of the body is read
+    /// and counted until the deadline.
     pub body_limit: usize,
     /// Link-local and metadata addresses that this target is allowed to connect to.
     pub allow_addresses: Vec<IpAddr>,
@@ -113,13 +113,13 @@ pub struct TlsSettings {
 /// A client certificate with its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsIdentity {
-    /// The certificate with its chain, in PEM.
+    /// The client certificate with its chain, in PEM.
     pub chain: Arc<[u8]>,
-    /// The private key, in PEM.
+    /// The client's private key, in PEM.
     pub key: Secret,
 }
 
-/// What a healthy response must satisfy; all conditions apply.
+/// The conditions of a healthy response, all of which must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectations {
     /// Inclusive ranges of status codes; the status must be in one of them.
@@ -128,9 +128,10 @@ pub struct Expectations {
     pub headers: Vec<(String, TextMatch)>,
     /// Conditions on the body.
     pub body: Vec<BodyMatch>,
-    /// A probe that takes longer is degraded (`too-slow`), not failed.
+    /// Duration above which a probe is degraded (`too-slow`), not failed.
     pub slower_than: Option<Duration>,
-    /// A certificate with fewer days left makes the probe degraded (`certificate-expiring`).
+    /// Days until the certificate expires below which a probe is degraded
+    /// (`certificate-expiring`).
     pub certificate_days: Option<u32>,
 }
 
@@ -152,16 +153,16 @@ pub enum BodyMatch {
     Contains(String),
     /// The pattern matches anywhere in the body.
     Regex(Pattern),
-    /// A node that the path selects is equal to the value.
+    /// At least one node that the path selects is equal to the value.
     Json {
-        /// The RFC 9535 path.
+        /// The JSON path (RFC 9535) of the nodes to compare.
         path: JsonPath,
-        /// The expected value.
+        /// The value with which the nodes are compared.
         value: serde_json::Value,
     },
 }
 
-/// A compiled regular expression. Two are equal if their sources are.
+/// A compiled regular expression. Two patterns are equal if their sources are equal.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub regex::Regex);
 
@@ -170,7 +171,7 @@ pub struct Pattern(pub regex::Regex);
 pub struct JsonPath {
     /// The path as written in the configuration, with or without the leading `$.`.
     pub source: String,
-    /// The compiled path.
+    /// The compiled form of the path.
     pub path: serde_json_path::JsonPath,
 }
 
@@ -188,9 +189,9 @@ pub struct HealthSettings {
 pub enum Auth {
     /// The header `Authorization: Basic`.
     Basic {
-        /// The user's name.
+        /// The user name to send.
         username: String,
-        /// The user's password.
+        /// The password to send.
         password: Secret,
     },
     /// The header `Authorization: Bearer` with this token.
@@ -199,19 +200,19 @@ pub enum Auth {
     SigV4 {
         /// Signing name of the service, such as `execute-api` or `lambda`.
         service: String,
-        /// Region of the service.
+        /// AWS region of the service.
         region: String,
     },
 }
 
 impl TargetName {
-    /// Wraps a validated name.
+    /// Creates a target name from a validated text.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(name.into())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -231,7 +232,7 @@ impl std::borrow::Borrow<str> for TargetName {
 }
 
 impl HeaderText {
-    /// The header value to send, in plain text.
+    /// Returns the header value in plain text, for the code that sends it.
     #[must_use]
     pub fn expose(&self) -> &str {
         match self {
@@ -248,8 +249,8 @@ impl PartialEq for Pattern {
 }
 
 impl Target {
-    /// A target with the defaults of the configuration reference. The command line uses it to
-    /// probe a bare URL.
+    /// Creates a target with the defaults of the configuration reference. The command line uses
+    /// such a target to probe a bare URL.
     #[must_use]
     pub fn with_defaults(name: &str, url: Url) -> Self {
         Self {
@@ -257,7 +258,7 @@ impl Target {
             url,
             labels: BTreeMap::new(),
             interval: Duration::from_secs(60),
-            // API Gateway times out after 30 s; a longer timeout shows its response.
+            // API Gateway times out after 30 s. A longer timeout receives the gateway's response.
             timeout: Duration::from_secs(35),
             confirm_after: Duration::from_secs(10),
             request: RequestSettings::default(),
@@ -278,9 +279,9 @@ impl Target {
         }
     }
 
-    /// A hash of all settings that the response time depends on. A baseline is valid only for
-    /// the fingerprint it was learned with. The value is stable across restarts of one release;
-    /// another release may change it.
+    /// Returns a hash of all settings that the response time depends on. A baseline is valid only
+    /// for the fingerprint with which it was learned. The hash is stable across restarts of one
+    /// release, but another release may change it.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;
@@ -310,7 +311,7 @@ impl Default for RequestSettings {
     }
 }
 
-/// A URL without user information, query and fragment, which may contain secrets.
+/// Returns a URL without user information, query and fragment, which may contain secrets.
 #[must_use]
 pub fn redacted_url(mut url: Url) -> Url {
     // Both calls fail only for URLs without a host, which have no user information.
@@ -321,7 +322,7 @@ pub fn redacted_url(mut url: Url) -> Url {
     url
 }
 
-/// A redacted URL for display. A removed query is shown as `?…`.
+/// Returns the redacted URL for display. A removed query is shown as `?…`.
 #[must_use]
 pub fn shown_url(url: &Url) -> String {
     let query = url.query().map_or("", |_| "?…");

@@ -1,7 +1,7 @@
 //! The user's declarations about the AWS resources behind a target.
 //!
-//! Every declaration is optional; an absent one means "unknown", not "no". Declarations rule
-//! out causes. They are not verified.
+//! Every declaration is optional; an absent declaration means "unknown", not "no". Declarations
+//! rule out causes. The declarations are not verified.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct AwsDeclarations {
     pub region: Option<String>,
     /// ARN of the role to assume when requesting evidence.
     pub role_arn: Option<String>,
-    /// External id for `role_arn`.
+    /// External id that the trust policy of `role_arn` may require.
     pub external_id: Option<String>,
     /// Id of the HTTP API.
     pub api_id: Option<String>,
@@ -20,7 +20,7 @@ pub struct AwsDeclarations {
     pub api_name: Option<String>,
     /// Stage of the API.
     pub stage: Option<String>,
-    /// Route, such as `GET /orders`.
+    /// Route of the API, such as `GET /orders`.
     pub route: Option<String>,
     /// Name of the Lambda function.
     pub function: Option<String>,
@@ -32,7 +32,7 @@ pub struct AwsDeclarations {
     pub integration_timeout: Option<Duration>,
     /// Timeout of the function.
     pub function_timeout: Option<Duration>,
-    /// Authorizer that checks callers before the integration is reached.
+    /// Kind of authorizer that checks callers before the integration is reached.
     pub authorizer: Option<Authorizer>,
     /// Whether the function also serves traffic other than the probes; default true.
     pub shared: bool,
@@ -40,7 +40,8 @@ pub struct AwsDeclarations {
     pub access_log_group: Option<String>,
     /// Log group of the REST API's execution log.
     pub execution_log_group: Option<String>,
-    /// Absolute path on the target's host that does not reach the function.
+    /// Path of control requests: an absolute path on the target's host that does not reach the
+    /// function.
     pub control_path: Option<String>,
 }
 
@@ -69,7 +70,7 @@ pub enum Authorizer {
 }
 
 impl AwsDeclarations {
-    /// Whether at least one resource is declared for which AWS has evidence about a failed
+    /// Returns whether at least one resource is declared for which AWS has evidence about a failed
     /// request.
     #[must_use]
     pub const fn names_evidence(&self) -> bool {
@@ -97,7 +98,8 @@ impl Default for AwsDeclarations {
             integration_timeout: None,
             function_timeout: None,
             authorizer: None,
-            // The cautious default: with other traffic, metrics prove less.
+            // This is the cautious default: if a function also serves other traffic, its metrics
+            // prove less about the probes.
             shared: true,
             access_log_group: None,
             execution_log_group: None,

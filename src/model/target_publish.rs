@@ -1,4 +1,4 @@
-//! The CloudWatch metrics and alarms of a target.
+//! The settings of a target's CloudWatch metrics and alarms.
 //!
 //! By default a target has one metric and one alarm, the cheapest setup that can page.
 
@@ -18,21 +18,21 @@ pub struct AlarmSettings {
     pub datapoints: u32,
     /// How missing datapoints are treated.
     pub missing: MissingData,
-    /// ARNs that replace the global actions; an empty list means no actions.
+    /// ARNs notified instead of the global ones; an empty list means none, `None` the global ones.
     pub actions: Option<Vec<String>>,
     /// Per-cause alarms, at most one per cause.
     pub causes: Vec<CauseAlarm>,
 }
 
-/// An alarm for one cause of a target, for routing. It fires while the target is down with
-/// this cause, in addition to the target's alarm.
+/// A per-cause alarm, which notifies the team that acts on one cause of a target. In addition to
+/// the target's alarm, it is in `ALARM` while the target is down with this cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CauseAlarm {
-    /// The id of a cause in the rule book.
+    /// The id of a cause in the rulebook.
     pub cause: CauseId,
-    /// The owner of the cause, from the rule book.
+    /// The owner of the cause, from the rulebook.
     pub owner: Owner,
-    /// ARNs to notify: the actions of the cause, or else of its owner, or else none.
+    /// ARNs to notify: those configured for the cause, or else those of its owner, or else none.
     pub actions: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ pub enum MissingData {
 pub struct TargetCloudWatch {
     /// Whether metrics are published for this target.
     pub enabled: bool,
-    /// The metrics to publish; CloudWatch charges for each.
+    /// The metrics to publish. CloudWatch charges for each of them.
     pub metrics: BTreeSet<CloudWatchMetric>,
     /// Name of the configured destination (account and region); `None` for the default one.
     pub destination: Option<String>,
@@ -64,9 +64,10 @@ text_enum! {
     /// The CloudWatch metrics of a target.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum CloudWatchMetric {
-        /// 0 or 1 by the target's health, which changes only at its thresholds.
+        /// 1 if the target's health is `down`, otherwise 0. The health changes only after the
+        /// configured number of equal results.
         Down = "Down",
-        /// 0 or 1 by the result of each probe.
+        /// 1 for each failed probe, 0 for each other probe.
         Failed = "Failed",
         /// Duration of each probe, in seconds.
         Duration = "Duration",

@@ -1,13 +1,13 @@
 //! A macro for enums whose variants each have a fixed text.
 //!
-//! The texts are contracts (label values, JSON, rules, the store), so they stand next to
-//! the variants. The macro derives the list of variants and the conversions from them.
-//! Unlike the crate `strum`, it keeps `ALL` an array and `as_str` a `const fn`.
+//! The texts are contracts (label values, JSON, rules, the store), so they are written next to
+//! the variants. The macro generates the list of variants and the conversions. Unlike the crate
+//! `strum`, it generates an array `ALL` and a `const fn` `as_str`.
 
 /// Declares an enum with `ALL`, `as_str`, `parse` and `Display`.
 ///
-/// Each variant is written as `Variant = "text"`. Derives are left to the caller; `Clone`
-/// and `Copy` are required.
+/// Each variant is written as `Variant = "text"`. The caller specifies the derives,
+/// which must include `Clone` and `Copy`.
 macro_rules! text_enum {
     (
         $(#[$attribute:meta])*
@@ -24,7 +24,7 @@ macro_rules! text_enum {
             /// Every variant, in order of declaration.
             $visibility const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
 
-            /// The variant's text.
+            /// Returns the variant's text.
             #[must_use]
             $visibility const fn as_str(self) -> &'static str {
                 match self {
@@ -32,7 +32,7 @@ macro_rules! text_enum {
                 }
             }
 
-            /// The variant with this text; `None` if no variant has it.
+            /// Returns the variant with this text; `None` if no variant has it.
             #[must_use]
             $visibility fn parse(text: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|variant| variant.as_str() == text)

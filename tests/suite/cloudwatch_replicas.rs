@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
 use probecause::domain::alarm::{heartbeat_name, target_alarm_name};
-use probecause::domain::shard::holders;
+use probecause::domain::shard::assigned_shards;
 use probecause::model::settings::ShardSettings;
 use probecause::model::target::TargetName;
 
@@ -68,7 +68,7 @@ async fn one_of_two_replicas_manages_the_alarm_and_the_other_takes_over_when_it_
         replicas_per_target: 2,
         ..ShardSettings::default()
     };
-    let owners = holders(&shards, &TargetName::new("orders"));
+    let owners = assigned_shards(&shards, &TargetName::new("orders"));
     let (gateway, behavior) = gateway().await;
     behavior.store(THROTTLED, Ordering::Relaxed);
     let proxies = (

@@ -333,9 +333,9 @@ fn an_alarm_of_a_cause_has_the_actions_of_the_cause_or_else_of_its_owner() {
 fn keys_of(table: &str) -> BTreeSet<String> {
     let messages = problems_of(&table.replace('?', "no_such_key = 1"));
     let (_, known) = messages
-        .split_once("write one of ")
+        .split_once("write one of `")
         .unwrap_or_else(|| panic!("{table}: {messages}"));
-    let quoted = known.split('`').skip(1).step_by(2);
+    let quoted = known.split('`').step_by(2);
     quoted.map(str::to_owned).collect()
 }
 

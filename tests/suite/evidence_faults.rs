@@ -6,7 +6,6 @@
 #![cfg(test)]
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,10 +21,10 @@ use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::Settings;
 use probecause::model::target::Target;
 use tokio::sync::mpsc;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::cloudwatch::answers;
 use crate::support::cloudwatch::evidence;
+use crate::support::log::Log;
 use crate::support::loopback;
 
 use evidence::{last_update, next_update, request, settings, target};
@@ -103,47 +102,6 @@ async fn answer(State(server): State<Server>, uri: Uri, headers: HeaderMap) -> R
     }
 }
 
-/// Collects log output.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Captures the log output of this thread until the guard is dropped.
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::INFO)
-            .with_ansi(false)
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().filter(|line| line.contains("evidence: "));
-        lines.map(str::to_owned).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 async fn start(
     settings: &Settings,
 ) -> (
@@ -189,18 +147,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     let server = Server::with(&[Fault::Error(403, "AccessDeniedException")], true);
     let targets = ["a", "b", "c"].map(|name| target(name, with_function_and_log));
     let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
     for target in &targets {
-        collector.ask(request(target, ID, AN_HOUR));
+        collector.request(request(target, ID, AN_HOUR));
         let (update, before) = last_update(&mut updates, PATIENCE).await;
         assert_eq!(update.target, target.name);
         assert_eq!((&*update.evidence, before), (&AwsEvidence::default(), 0));
     }
-    let mut warnings = log.warnings();
+    let mut warnings = log.lines_with("evidence: ");
     warnings.sort();
     assert_eq!(warnings.len(), 2, "{warnings:#?}");
     let all = warnings.join("\n");
@@ -219,8 +176,7 @@ async fn a_denied_operation_is_logged_once_and_returns_no_evidence() {
 
 #[tokio::test]
 async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     let server = Server::with(&[Fault::Error(403, "AccessDenied")], true);
     let target = target("role", |target| {
         with_function_and_log(target);
@@ -229,10 +185,10 @@ async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
     });
     let (collector, mut updates, _) =
         start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
-    collector.ask(request(&target, None, AN_HOUR));
+    collector.request(request(&target, None, AN_HOUR));
     let (update, _) = last_update(&mut updates, PATIENCE).await;
     assert_eq!(*update.evidence, AwsEvidence::default());
-    let warnings = log.warnings();
+    let warnings = log.lines_with("evidence: ");
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(
         warnings[0].contains("grant `sts:AssumeRole`"),
@@ -243,19 +199,18 @@ async fn a_role_that_cannot_be_assumed_is_logged_with_the_missing_permission() {
 
 #[tokio::test]
 async fn a_throttled_or_unreadable_response_is_retried() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     for fault in [Fault::Error(400, "ThrottlingException"), Fault::Garbage] {
         let server = Server::with(&[fault], false);
         let target = with_function("a");
         let (collector, mut updates, _) =
             start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
-        collector.ask(request(&target, None, AN_HOUR));
+        collector.request(request(&target, None, AN_HOUR));
         let (update, _) = last_update(&mut updates, PATIENCE).await;
         assert!(update.evidence.window.is_some(), "{fault:?}");
         assert_eq!(server.calls().len(), 2);
     }
-    let logged = log.warnings().join("\n");
+    let logged = log.lines_with("evidence: ").join("\n");
     assert!(!logged.contains("hunter2"), "{logged}");
 }
 
@@ -269,11 +224,11 @@ async fn a_hanging_call_does_not_delay_the_next_one() {
         }),
     ];
     let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
-    collector.ask(request(&targets[0], None, AN_HOUR));
+    collector.request(request(&targets[0], None, AN_HOUR));
     while server.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    collector.ask(request(&targets[1], ID, AN_HOUR));
+    collector.request(request(&targets[1], ID, AN_HOUR));
     let first = next_update(&mut updates, PATIENCE).await;
     assert_eq!(first.target, targets[1].name);
     // The shutdown waits neither until the hanging call reaches its timeout nor until its own
@@ -286,8 +241,7 @@ async fn a_hanging_call_does_not_delay_the_next_one() {
 
 #[tokio::test]
 async fn the_daily_cost_limit_is_logged_once_and_logs_are_still_searched() {
-    let log = Log::default();
-    let _guard = log.capture();
+    let (log, _capture) = Log::capture();
     let server = Server::default();
     let targets = ["a", "b", "c"].map(|name| target(name, with_function_and_log));
     let mut settings = settings(&server.start().await, &targets);
@@ -295,7 +249,7 @@ async fn the_daily_cost_limit_is_logged_once_and_logs_are_still_searched() {
     settings.evidence.max_daily_cost = 0.000_07;
     let (collector, mut updates, metrics) = start(&settings).await;
     for target in &targets {
-        collector.ask(request(target, ID, AN_HOUR));
+        collector.request(request(target, ID, AN_HOUR));
         last_update(&mut updates, PATIENCE).await;
     }
     let calls = server.calls();
@@ -308,7 +262,12 @@ async fn the_daily_cost_limit_is_logged_once_and_logs_are_still_searched() {
             .get(),
         2
     );
-    assert_eq!(log.warnings().len(), 1, "{:#?}", log.warnings());
+    assert_eq!(
+        log.lines_with("evidence: ").len(),
+        1,
+        "{:#?}",
+        log.lines_with("evidence: ")
+    );
 }
 
 #[tokio::test]
@@ -317,7 +276,7 @@ async fn one_call_reads_the_metrics_of_targets_that_share_a_function() {
     let targets = ["a", "b", "c"].map(with_function);
     let (collector, mut updates, metrics) = start(&settings(&server.start().await, &targets)).await;
     for target in &targets {
-        collector.ask(request(target, None, AN_HOUR));
+        collector.request(request(target, None, AN_HOUR));
     }
     for _ in &targets {
         last_update(&mut updates, PATIENCE).await;
@@ -338,13 +297,13 @@ async fn a_request_that_cannot_be_made_gets_one_empty_update_immediately() {
     let targets = [undeclared, quote_in_id, declared];
     let mut settings = settings(&server.start().await, &targets);
     let (collector, mut updates, _) = start(&settings).await;
-    collector.ask(request(&targets[0], ID, AN_HOUR));
+    collector.request(request(&targets[0], ID, AN_HOUR));
     assert!(next_update(&mut updates, PATIENCE).await.last);
-    collector.ask(request(&targets[1], Some("\" ?\"ERROR"), AN_HOUR));
+    collector.request(request(&targets[1], Some("\" ?\"ERROR"), AN_HOUR));
     assert!(next_update(&mut updates, PATIENCE).await.last);
     settings.evidence.enabled = false;
     collector.configure(&settings);
-    collector.ask(request(&targets[2], ID, AN_HOUR));
+    collector.request(request(&targets[2], ID, AN_HOUR));
     // The collector may see the request before the configuration. Both orders give one last update.
     assert!(next_update(&mut updates, PATIENCE).await.last);
     assert!(server.calls().len() <= 1);
@@ -357,7 +316,7 @@ async fn a_cancelled_request_is_not_sent_and_gets_no_update() {
     let mut settings = settings(&server.start().await, &[Arc::clone(&target)]);
     settings.evidence.first_look = Duration::from_secs(2);
     let (collector, mut updates, _) = start(&settings).await;
-    collector.ask(request(&target, None, Duration::ZERO));
+    collector.request(request(&target, None, Duration::ZERO));
     tokio::time::sleep(Duration::from_millis(100)).await;
     collector.forget(&target.name);
     let result = tokio::time::timeout(Duration::from_secs(3), updates.recv()).await;
@@ -373,7 +332,7 @@ async fn a_full_queue_drops_the_request_and_counts_it() {
         start(&settings(&server.start().await, &[Arc::clone(&target)])).await;
     // The collector's task cannot run between these calls.
     for _ in 0..300 {
-        collector.ask(request(&target, None, AN_HOUR));
+        collector.request(request(&target, None, AN_HOUR));
     }
     let dropped = metrics.evidence_dropped.with_label_values(&["queue-full"]);
     assert!(dropped.get() > 0);

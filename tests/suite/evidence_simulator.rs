@@ -69,12 +69,12 @@ async fn check(api: ApiType, expected: &[(RouteFault, &str)]) {
     let base = Some(simulator.telemetry_config().await);
     let evidence = EvidenceCollector::start(&settings, metrics, sender, base, FIRST_LOG_SEARCH);
     for (target, observation, _) in &probed {
-        evidence.ask(EvidenceRequest {
+        evidence.request(EvidenceRequest {
             target: Arc::clone(target),
             request_id: request_id(observation),
             began: observation.started,
             ended: Timestamp::now() - AGO,
-            ours: vec![observation.started],
+            own_requests: vec![observation.started],
         });
     }
     let rulebook = Rulebook::embedded().unwrap();

@@ -193,7 +193,7 @@ async fn unknown_paths_and_wrong_methods_are_rejected() {
     let (status, _, body) = server.request("GET", "/-/reload", "").await;
     assert_eq!(
         (status, body.as_str()),
-        (405, "/-/reload accepts only POST\n")
+        (405, "/-/reload accepts only POST requests\n")
     );
     assert_eq!(server.request("POST", "/", "").await.0, 405);
 }

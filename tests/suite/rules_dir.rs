@@ -67,7 +67,7 @@ fn the_worked_example_is_in_the_page_and_passes_the_check() {
 }
 
 #[test]
-fn check_reports_custom_rules_that_replace_others_or_never_lead() {
+fn check_reports_custom_rules_that_replace_others_or_never_decide() {
     insta::assert_snapshot!(stdout_of(&["check", "--rules", CUSTOM]));
     let json = stdout_of(&["check", "--rules", CUSTOM, "--json"]);
     let levels: Vec<String> = json

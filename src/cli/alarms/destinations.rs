@@ -1,4 +1,4 @@
-//! Reads and plans each destination of a configuration.
+//! Reads the alarms of each configured destination and plans the changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::domain::alarm;
 use crate::domain::alarm::destination::{self, DestinationView};
 use crate::domain::alarm::plan::{ActualAlarm, Plan};
-use crate::domain::alarm::reconciler::call::{Call, Found, ReadId, ReadScope};
+use crate::domain::alarm::reconciler::call::{Call, ReadData, ReadId, ReadScope};
 use crate::io::alarms::account::Pace;
 use crate::io::alarms::calls;
 use crate::io::aws::CallError;
@@ -25,9 +25,9 @@ pub(super) struct DestinationState {
 
 /// The connection to an account that was read, and the plan for it.
 pub(super) struct AccountPlan {
-    /// The clients of the account.
+    /// The clients for the AWS APIs of the account.
     pub(super) api: Api,
-    /// The changes that the alarms of the account need.
+    /// The changes to the alarms of the account.
     pub(super) plan: Plan,
     /// The ARNs of the account's alarms.
     arns: BTreeSet<String>,
@@ -50,7 +50,8 @@ pub(super) async fn read(settings: &Settings, base: Option<&SdkConfig>) -> Vec<D
 /// Returns a message that names both destinations.
 pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), String> {
     let mut seen: BTreeMap<&str, &DestinationState> = BTreeMap::new();
-    // Emulators return the same ARNs for different destinations.
+    // Destinations on an emulator are not compared, since an emulator returns the same ARNs for
+    // different destinations.
     let real = states
         .iter()
         .filter(|state| state.view.cloudwatch.endpoint_url.is_none());
@@ -72,9 +73,9 @@ pub(super) fn refuse_same_account(states: &[DestinationState]) -> Result<(), Str
     Ok(())
 }
 
-/// The names of alarms that are desired in destinations that could not be read. Such a
-/// destination may be the same account and region as another one, in which its alarms must not
-/// count as orphans.
+/// Returns the names of the alarms that are desired in destinations that could not be read. Such
+/// a destination may be the same account and region as another one, in which these alarms must
+/// not count as orphans.
 pub(super) fn desired_elsewhere(states: &[DestinationState]) -> BTreeSet<String> {
     let unknown = states.iter().filter(|state| state.found.is_err());
     unknown
@@ -105,8 +106,8 @@ async fn find(view: &DestinationView, base: Option<&SdkConfig>) -> Result<Accoun
     };
     let performed = calls::perform(Ok(api.clone()), &Pace::default(), read).await;
     let actual = match performed.found()? {
-        Found::Alarms(actual) => actual,
-        Found::States(_) => Vec::new(),
+        ReadData::Alarms(actual) => actual,
+        ReadData::States(_) => Vec::new(),
     };
     Ok(AccountPlan::new(api, view, &actual))
 }

@@ -1,8 +1,8 @@
 //! `probecause alarms`: plans, applies and prunes the CloudWatch alarms of a configuration.
 //!
-//! The daemon writes causes into alarms, and this command keeps them. Each destination is
-//! handled separately (`destinations`), so that an unreachable one does not hide the results of the
-//! others. `show` prints the output.
+//! The daemon writes causes into alarms, and `apply` keeps these causes. Each destination
+//! is handled separately (`destinations`), so that an unreachable one does not hide the results
+//! of the others. `show` prints the output.
 
 mod destinations;
 mod show;
@@ -37,12 +37,12 @@ pub struct Args {
     pub action: Action,
 }
 
-/// The actions on alarms.
+/// The actions of `probecause alarms`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Action {
-    /// Show what `apply` would do, the monthly cost, and the time until a page.
+    /// Show the changes that `apply` would make, the monthly cost, and the time until a page.
     Plan {
-        /// Options of every action.
+        /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
         /// Exit with 1 if there are changes to apply.
@@ -51,13 +51,13 @@ pub enum Action {
     },
     /// Create and update the alarms of the configuration.
     Apply {
-        /// Options of every action.
+        /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
     },
     /// Delete managed alarms of this location whose targets are no longer configured.
     Prune {
-        /// Options of every action.
+        /// Options that all actions of `alarms` share.
         #[command(flatten)]
         common: Common,
         /// Delete the alarms; without this option they are only listed.
@@ -66,24 +66,24 @@ pub enum Action {
     },
 }
 
-/// Options of every action.
+/// Options that all actions of `alarms` share.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Print JSON Lines.
+    /// Print JSON Lines instead of text.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Runs the command.
+/// Runs `probecause alarms`.
 ///
 /// # Errors
 /// Returns a message about the configuration or the calls to CloudWatch that failed.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let settings = load(&args.action.common().config)?;
-    carry_out(&args.action, &settings, None, &mut std::io::stdout()).await
+    run_action(&args.action, &settings, None, &mut std::io::stdout()).await
 }
 
 /// Runs an action with loaded settings. Credentials come from `base`, or else from the SDK's
@@ -92,7 +92,7 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
 /// # Errors
 /// Returns a message about each destination in which the action failed, after running it in
 /// every destination.
-pub async fn carry_out(
+pub async fn run_action(
     action: &Action,
     settings: &Settings,
     base: Option<&SdkConfig>,
@@ -103,10 +103,10 @@ pub async fn carry_out(
     }
     let states = destinations::read(settings, base).await;
     destinations::refuse_same_account(&states)?;
-    everywhere(action, settings, &states, out).await
+    run_in_each(action, settings, &states, out).await
 }
 
-async fn everywhere(
+async fn run_in_each(
     action: &Action,
     settings: &Settings,
     states: &[DestinationState],
@@ -114,14 +114,14 @@ async fn everywhere(
 ) -> Result<Exit, String> {
     let json = action.common().json;
     let several = states.len() > 1;
-    let spared = destinations::desired_elsewhere(states);
+    let protected = destinations::desired_elsewhere(states);
     let mut exit = Exit::Fine;
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for state in states {
         let mut printer = Printer::new((state, &settings.evidence), several, json, out);
         printer.heading()?;
         let result = match &state.found {
-            Ok(found) => here(action, found, &spared, &mut printer).await,
+            Ok(found) => run_in_one(action, found, &protected, &mut printer).await,
             Err(error) => Err(error.clone()),
         };
         match result {
@@ -129,10 +129,10 @@ async fn everywhere(
             Ok(other) => exit = other,
             Err(error) => {
                 printer.failed(&error)?;
-                // Errors of further destinations name the destination already.
+                // Errors of named destinations already contain the name.
                 let unnamed = several && state.view.name.is_none();
                 let prefix = if unnamed { "destination `main`: " } else { "" };
-                faults.push(format!("{prefix}{error}"));
+                errors.push(format!("{prefix}{error}"));
             }
         }
     }
@@ -142,18 +142,18 @@ async fn everywhere(
         let views: Vec<_> = states.iter().map(|state| state.view.clone()).collect();
         show::total(states, &Estimate::total(settings, &views), json, out)?;
     }
-    if faults.is_empty() {
+    if errors.is_empty() {
         Ok(exit)
     } else {
-        Err(faults.join("\nerror: "))
+        Err(errors.join("\nerror: "))
     }
 }
 
-/// Runs an action in one destination.
-async fn here(
+/// Runs an action in one destination. `prune` does not delete the alarms in `protected`.
+async fn run_in_one(
     action: &Action,
     found: &AccountPlan,
-    spared: &BTreeSet<String>,
+    protected: &BTreeSet<String>,
     printer: &mut Printer<'_>,
 ) -> Result<Exit, String> {
     match action {
@@ -165,7 +165,7 @@ async fn here(
             Ok(if bad { Exit::Bad } else { Exit::Fine })
         }
         Action::Apply { .. } => apply(found, printer).await,
-        Action::Prune { yes, .. } => prune(found, spared, *yes, printer).await,
+        Action::Prune { yes, .. } => prune(found, protected, *yes, printer).await,
     }
 }
 
@@ -210,15 +210,15 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
     let left = plan.steps.iter().filter(|step| step.action() == "drift");
     for step in left {
         eprintln!(
-            "warning: the alarm `{}` was changed by hand and left unchanged; `alarms plan` shows the \
-             differences",
+            "warning: the alarm `{}` was changed by hand and was left as it is; to see the \
+             differences, run `probecause alarms plan`",
             step.name()
         );
     }
     for spec in plan.conflicts() {
         eprintln!(
-            "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left unchanged; \
-             rename or delete it",
+            "error: an alarm named `{}` exists without the tag {MANAGED_TAG} and was left \
+             unchanged; rename or delete that alarm",
             spec.name
         );
     }
@@ -228,12 +228,12 @@ async fn apply(found: &AccountPlan, printer: &mut Printer<'_>) -> Result<Exit, S
 
 async fn prune(
     found: &AccountPlan,
-    spared: &BTreeSet<String>,
+    protected: &BTreeSet<String>,
     yes: bool,
     printer: &mut Printer<'_>,
 ) -> Result<Exit, String> {
     let orphans = found.plan.orphans().map(|alarm| alarm.name.clone());
-    let names: Vec<_> = orphans.filter(|name| !spared.contains(name)).collect();
+    let names: Vec<_> = orphans.filter(|name| !protected.contains(name)).collect();
     for name in &names {
         printer.text(&format!("- {name}\n"))?;
         printer.line(json!({"action": "prune", "alarm": name, "removed": yes}))?;

@@ -1,7 +1,7 @@
-//! Output of `probecause alarms`, for people or as JSON Lines.
+//! Prints the output of `probecause alarms` as text or JSON Lines.
 //!
-//! With several destinations, each has a heading and its own costs, and the sum is printed
-//! last. With a single destination, only the JSON names it.
+//! With several destinations, each has a heading and its own costs, and the total is printed
+//! last. With a single destination, only the JSON output names it.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::domain::alarm::cost::Estimate;
 use crate::domain::alarm::plan::{Plan, Step};
 use crate::model::settings::EvidenceSettings;
 
-/// Prints the output of one destination.
+/// The printer of one destination's output.
 pub(super) struct Printer<'a> {
     state: &'a DestinationState,
     evidence: &'a EvidenceSettings,
@@ -48,8 +48,8 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Prints an error if there are several destinations. With a single one, the caller
-    /// reports it.
+    /// Prints the error of a destination if there are several destinations. With a single
+    /// destination, the caller reports the error.
     pub(super) fn failed(&mut self, error: &str) -> Result<(), String> {
         if self.several {
             self.text(&format!("failed: {error}\n"))?;
@@ -97,7 +97,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// Prints the cost of all destinations, and the time until an alarm pages.
+/// Prints the total cost of all destinations, and the time until an alarm pages.
 pub(super) fn total(
     states: &[DestinationState],
     estimate: &Estimate,
@@ -122,6 +122,7 @@ fn costs(changes: usize, estimate: &Estimate) -> Value {
         .collect();
     let traffic = &estimate.traffic;
     let (least, most) = traffic.dollars();
+    let api_requests = traffic.http_api + traffic.rest_api + traffic.untyped_api;
     json!({
         "changes": changes,
         "dollars_per_month": estimate.dollars,
@@ -132,7 +133,7 @@ fn costs(changes: usize, estimate: &Estimate) -> Value {
         "metric_requests_per_month": estimate.requests.round(),
         "evidence_dollars_per_month_at_most": estimate.evidence,
         "probes_per_month": traffic.probes.round(),
-        "api_gateway_requests_per_month": (traffic.http_api + traffic.rest_api + traffic.some_api).round(),
+        "api_gateway_requests_per_month": api_requests.round(),
         "lambda_invocations_per_month": traffic.lambda.round(),
         "api_dollars_per_month": [least, most],
         "time_to_page": pages,
@@ -157,5 +158,5 @@ fn step_json(step: &Step) -> Value {
 
 fn print(out: &mut (dyn Write + Send), text: &str) -> Result<(), String> {
     out.write_all(text.as_bytes())
-        .map_err(|error| format!("cannot write the result: {error}"))
+        .map_err(|error| format!("cannot write to standard output: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Tests of what `probecause alarms` prints.
+//! Tests the output of `probecause alarms`.
 
 use aws_config::{BehaviorVersion, Region};
 
@@ -13,7 +13,7 @@ use crate::model::cause::{CauseId, Owner};
 use crate::model::settings::DriftPolicy;
 use crate::model::target::CauseAlarm;
 
-/// A destination with an account that was read.
+/// Creates the plan for an account with these alarms.
 async fn found(view: &DestinationView, actual: &[ActualAlarm]) -> AccountPlan {
     let base = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -30,7 +30,7 @@ async fn print(
     states: &[DestinationState],
 ) -> (String, Result<Exit, String>) {
     let mut out = Vec::new();
-    let result = everywhere(action, settings, states, &mut out).await;
+    let result = run_in_each(action, settings, states, &mut out).await;
     (String::from_utf8(out).unwrap(), result)
 }
 
@@ -48,7 +48,7 @@ fn plan(json: bool) -> Action {
     }
 }
 
-/// The output of `alarms plan` for an account that was applied and then changed.
+/// Returns the output of `alarms plan` for an account whose alarms were applied and then changed.
 async fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)) -> String {
     let settings = settings(|settings, target| {
         settings.cloudwatch.drift = drift;
@@ -72,7 +72,7 @@ async fn check(drift: DriftPolicy, json: bool, change: fn(&mut Vec<ActualAlarm>)
     text
 }
 
-/// Two destinations. Every alarm was applied, and those of `payments` were then changed.
+/// Creates two destinations. All alarms were applied, and those of `payments` were then changed.
 async fn of_two(payments: fn(&mut Vec<ActualAlarm>)) -> (Settings, Vec<DestinationState>) {
     let settings = two();
     let mut states = Vec::new();

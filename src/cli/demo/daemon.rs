@@ -1,4 +1,4 @@
-//! The daemon of the demo. Only this file of the demo uses the engine.
+//! Runs the demo's daemon. Only this file of the demo uses the engine.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::model::observation::Phases;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-/// A running daemon.
+/// The running daemon of the demo.
 #[derive(Debug)]
 pub(super) struct Daemon {
     app: App,
@@ -26,10 +26,10 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon. `aws` is the configuration for the simulated logs and metrics.
+    /// Starts the daemon. `aws` is the SDK's configuration for the simulated logs and metrics.
     ///
     /// # Errors
-    /// The daemon cannot start.
+    /// Returns an error if the daemon cannot start.
     pub(super) async fn start(settings: Settings, aws: SdkConfig) -> Result<Self, String> {
         let names = settings.targets.iter().map(|target| target.name.clone());
         let names = names.collect();
@@ -38,7 +38,7 @@ impl Daemon {
             reload_from: None,
             aws: Some(aws),
             first_log_search: EVIDENCE_DELAY,
-            // The demo leaves no files behind.
+            // The demo stores no state, so that it leaves no files behind.
             state: None,
             sd_notify: SdNotify::default(),
         };
@@ -52,12 +52,12 @@ impl Daemon {
         })
     }
 
-    /// The address of the page and metrics.
+    /// Returns the address of the page and the metrics.
     pub(super) const fn address(&self) -> SocketAddr {
         self.app.address()
     }
 
-    /// The current row of every target, in the order of the configuration.
+    /// Returns the current row of every target, in the order of the configuration.
     pub(super) fn rows(&self) -> Vec<Row> {
         let views = self.app.board().targets();
         let views = views

@@ -1,8 +1,8 @@
 //! `probecause demo`: a simulated API Gateway with failing routes, monitored by the daemon.
 //!
-//! Simulator, daemon, page and metrics run in this process on loopback; no AWS account and no
-//! network are needed. `plan` defines the routes and the correct causes, `daemon` starts the
-//! engine, `reporter` prints changes, `view` formats them.
+//! The simulator and the daemon run in this process on loopback; no AWS account and no network
+//! are needed. `plan` defines the routes and the correct causes, `daemon` starts the engine,
+//! `reporter` prints changes, and `view` formats them.
 
 mod daemon;
 mod plan;
@@ -37,7 +37,7 @@ pub struct Args {
     /// [default: 127.0.0.1:9853, or a free port if it is in use]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Print changes and the results as JSON Lines.
+    /// Print the changes and the results as JSON Lines.
     #[arg(long)]
     json: bool,
 }
@@ -46,10 +46,10 @@ pub struct Args {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     target: TargetName,
-    /// Whether a probe has completed.
+    /// Whether a probe of the target has completed.
     probed: bool,
     health: HealthState,
-    /// When the health last changed.
+    /// When the target's health last changed.
     since: Timestamp,
     /// The probable cause; `None` if no cause is named.
     cause: Option<CauseId>,
@@ -59,10 +59,11 @@ struct Row {
     phases: Phases,
 }
 
-/// Runs the command. The exit is [`Exit::Bad`] if a route's cause is missing or wrong.
+/// Runs `probecause demo`. Returns [`Exit::Bad`] if a route's cause is missing or wrong.
 ///
 /// # Errors
-/// A port is not available, the daemon cannot start, or standard output cannot be written.
+/// Returns an error if a port is not available, the daemon cannot start, or standard output
+/// cannot be written.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let simulator = Simulator::start(Options {
         integration_timeout: plan::INTEGRATION_TIMEOUT,
@@ -104,11 +105,11 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     simulator.stop().await;
     printed
         .and_then(|()| reporter.print_results(&rows, started.elapsed(), terminal.color))
-        .map_err(|error| format!("cannot write the result: {error}"))
+        .map_err(|error| format!("cannot write to standard output: {error}"))
 }
 
-/// Returns the default address if it is free, else any free port. If another process takes the
-/// address before the daemon binds it, the daemon's start fails with an error.
+/// Returns the default address if its port is free, otherwise an address with a free port. If
+/// another process takes the port before the daemon binds it, the daemon fails to start.
 fn free_address() -> SocketAddr {
     let default = ServerSettings::default().listen;
     match std::net::TcpListener::bind(default) {
@@ -117,7 +118,7 @@ fn free_address() -> SocketAddr {
     }
 }
 
-/// Completes after the duration, or when the user presses Ctrl-C.
+/// Waits until the duration has passed or the user presses Ctrl-C.
 async fn end_of_demo(duration: Option<Duration>) {
     let elapsed = async {
         match duration {
@@ -127,7 +128,7 @@ async fn end_of_demo(duration: Option<Duration>) {
     };
     tokio::select! {
         () = elapsed => {}
-        // If Ctrl-C cannot be handled, the demo ends, since it could not be stopped.
+        // If Ctrl-C cannot be handled, the demo ends at once, since the user could not stop it.
         _ = tokio::signal::ctrl_c() => {}
     }
 }
@@ -137,7 +138,7 @@ async fn end_of_demo(duration: Option<Duration>) {
 mod tests {
     use super::*;
 
-    /// A row with a cause (down, likely), or without one where `cause` is empty (up).
+    /// Creates a row with a cause (down, likely), or without one if `cause` is empty (up).
     pub(super) fn row(target: &str, cause: &str) -> Row {
         let failing = !cause.is_empty();
         Row {
@@ -158,7 +159,7 @@ mod tests {
         }
     }
 
-    /// The rows of a demo in which every cause was named.
+    /// Creates the rows of a demo in which every cause was named.
     pub(super) fn rows() -> Vec<Row> {
         plan::ROUTES
             .iter()

@@ -1,7 +1,8 @@
-//! The routes of the demo: what is wrong with each, and which causes are correct for it.
+//! Defines the routes of the demo: the fault of each route, and the causes that are correct for
+//! it.
 //!
-//! It builds the settings from the simulator's addresses, and compares the named causes with
-//! the correct ones.
+//! The module also builds the daemon's settings from the simulator's addresses, and compares the
+//! named causes with the correct ones.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::model::target::{AwsDeclarations, Target};
 pub(super) struct Route {
     /// The name of the route's target.
     pub(super) name: &'static str,
-    /// What is wrong with the route, as shown to the user.
+    /// The fault of the route, as shown to the user.
     pub(super) wrong: &'static str,
     /// The causes that are correct while none is proven, the true one first. Empty if the
     /// route is healthy.
@@ -27,7 +28,7 @@ pub(super) struct Route {
     endpoint: Endpoint,
 }
 
-/// The simulator's endpoint behind a route.
+/// The endpoint of the simulator that a route's target probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Gateway(RouteFault),
@@ -35,7 +36,7 @@ enum Endpoint {
     RefusedPort,
 }
 
-/// The addresses of the simulator.
+/// The addresses of the simulator's endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addresses {
     pub(super) gateway: SocketAddr,
@@ -56,15 +57,15 @@ pub(super) struct RouteResult<'a> {
 /// The name of the route that responds after the integration timeout.
 pub(super) const SLOW_ROUTE: &str = "timeout";
 
-/// How long the simulated gateway waits for its function, as a real HTTP API does.
+/// Time for which the simulated gateway waits for its function: the same as a real HTTP API.
 pub(super) const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The running time after which the cause of the slow route is named: the integration timeout
-/// of 30 s, up to 5 s until the first probe, and one second for everything else.
+/// Running time of the demo after which the cause of the slow route is named: the integration
+/// timeout of 30 s, up to 5 s until the first probe, and one second for everything else.
 const SLOW_ROUTE_NAMED_AFTER: Duration = Duration::from_secs(36);
 
-/// Delay before evidence is looked up. The simulated logs and metrics have no delays of their
-/// own; those of AWS take seconds for a log line and up to ten minutes for a metric.
+/// Delay before evidence is requested. It is short, since the simulated logs and metrics have no
+/// delay. In AWS, a log line takes seconds, and a metric takes up to ten minutes.
 pub(super) const EVIDENCE_DELAY: Duration = Duration::from_secs(1);
 
 /// Every route, in the order of the table.
@@ -89,14 +90,14 @@ pub(super) const ROUTES: [Route; 9] = [
     },
     Route {
         name: "permission",
-        wrong: "the gateway may not invoke it",
+        wrong: "invoking the function is denied",
         expected: &["lambda-permission-denied"],
         endpoint: Endpoint::Gateway(RouteFault::Permission),
     },
     Route {
         name: "malformed",
-        wrong: "its response is malformed",
-        // Without evidence, this fault cannot be told from that of the next route.
+        wrong: "the response is malformed",
+        // Without evidence, this fault cannot be distinguished from the fault of the next route.
         expected: &["lambda-malformed-response", "lambda-function-error"],
         endpoint: Endpoint::Gateway(RouteFault::Malformed),
     },
@@ -108,29 +109,29 @@ pub(super) const ROUTES: [Route; 9] = [
     },
     Route {
         name: "wrong-body",
-        wrong: "200, but its body is not ok",
+        wrong: "status 200 with a wrong body",
         expected: &["unexpected-body"],
         endpoint: Endpoint::Gateway(RouteFault::WrongBody),
     },
     Route {
         name: "expired",
-        wrong: "its certificate has expired",
+        wrong: "the certificate has expired",
         expected: &["certificate-expired"],
         endpoint: Endpoint::ExpiredCertificate,
     },
     Route {
         name: "refused",
-        wrong: "nothing listens on its port",
+        wrong: "nothing listens on the port",
         expected: &["connection-refused"],
         endpoint: Endpoint::RefusedPort,
     },
 ];
 
-/// Builds the configuration of the demo: one target per route. `declare` returns what a user
-/// who knows the backend of a route would write in `[target.aws]`.
+/// Creates the settings of the demo: one target per route. `declare` returns the AWS
+/// declarations of a route, as a user would write them in `[target.aws]`.
 ///
 /// # Errors
-/// An address does not form a URL.
+/// Returns an error if an address does not form a URL.
 pub(super) fn settings(
     addresses: Addresses,
     ca_pem: &str,
@@ -156,7 +157,7 @@ pub(super) fn settings(
         evidence: EvidenceSettings {
             first_look: EVIDENCE_DELAY,
             settle: EVIDENCE_DELAY,
-            // Above the default, since all routes fail within seconds of the start.
+            // This is above the default, since all routes fail within seconds of the start.
             max_requests_per_second: 20,
             ..EvidenceSettings::default()
         },
@@ -165,7 +166,7 @@ pub(super) fn settings(
     })
 }
 
-/// Compares the named causes with the true ones. `elapsed` is how long the demo ran.
+/// Compares the named causes with the correct ones. `elapsed` is the running time of the demo.
 pub(super) fn evaluate(rows: &[Row], elapsed: Duration) -> Vec<RouteResult<'_>> {
     ROUTES
         .iter()

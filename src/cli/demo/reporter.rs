@@ -1,7 +1,7 @@
 //! Prints the addresses of the demo, each change of a target, and the results.
 //!
-//! On a terminal it redraws a table in place, in a log it prints a line per change, and for
-//! programs it prints JSON Lines. The caller provides the rows, and `view` formats them.
+//! On a terminal, a table is redrawn in place. Otherwise, a line is printed per change, as text or
+//! JSON. The caller provides the rows, and `view` formats them.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Row, plan, view};
 use crate::cli::Exit;
 
-/// The output format.
+/// The output format of the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// A table redrawn in place.
@@ -20,26 +20,26 @@ pub(super) enum Style {
         /// Whether the table is colored.
         color: bool,
     },
-    /// A line per change.
+    /// A line of text per change.
     Lines,
     /// A JSON object per change.
     Json,
 }
 
-/// Prints the demo's output.
+/// The printer of the demo's output.
 #[derive(Debug)]
 pub(super) struct Reporter<W> {
     out: W,
     style: Style,
-    /// The rows printed last.
+    /// The rows that were printed last.
     printed: Vec<Row>,
     /// The number of lines of the table on the screen.
     table_lines: usize,
     hint_printed: bool,
 }
 
-/// Interval at which the rows are checked for changes. Users see no delay, and it costs little
-/// CPU.
+/// Interval at which the rows are checked for changes: short enough that users notice no delay,
+/// and long enough to use little CPU time.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(250);
 
 impl<W: Write> Reporter<W> {
@@ -53,7 +53,8 @@ impl<W: Write> Reporter<W> {
         }
     }
 
-    /// Prints the addresses. `in_use` is the default address if another process uses it.
+    /// Prints the addresses of the page, the metrics and the gateway. `in_use` is the default
+    /// address if another process uses it.
     pub(super) fn print_addresses(
         &mut self,
         gateway: SocketAddr,
@@ -84,7 +85,7 @@ impl<W: Write> Reporter<W> {
         )
     }
 
-    /// Shows the rows until `end` completes.
+    /// Prints the rows, or their changes, until `end` completes.
     pub(super) async fn watch(
         &mut self,
         rows: impl Fn() -> Vec<Row>,
@@ -134,7 +135,7 @@ impl<W: Write> Reporter<W> {
         self.out.flush()
     }
 
-    /// Prints the result of every route; returns the exit status.
+    /// Prints the result of every route, and returns the exit status.
     pub(super) fn print_results(
         &mut self,
         rows: &[Row],
@@ -155,7 +156,7 @@ impl<W: Write> Reporter<W> {
     }
 }
 
-/// Whether health, cause and certainty are the same as printed last.
+/// Returns whether the row shows the same health, cause and certainty as the row printed last.
 fn is_unchanged(known: &Row, row: &Row) -> bool {
     (known.probed, known.health, &known.cause, known.certainty)
         == (row.probed, row.health, &row.cause, row.certainty)
@@ -168,7 +169,7 @@ mod tests {
     use super::*;
     use crate::cli::demo::tests::{row, rows};
 
-    /// The output for a target that fails after 3 s, watched for 10 s.
+    /// Returns the output for a target that fails after 3 s, in the first 10 s.
     async fn output(style: Style) -> String {
         let mut out = Vec::new();
         let mut reporter = Reporter::new(&mut out, style);

@@ -15,7 +15,7 @@ use crate::io::json;
 use crate::model::cause::Certainty;
 use crate::model::observation::Phase;
 
-/// The live table of every target, with a hint until the slow route's cause is named.
+/// Formats the live table of all targets, with a hint until the slow route's cause is named.
 pub(super) fn table(rows: &[Row], elapsed: Duration, color: bool) -> String {
     let mut out = String::new();
     let (target, health, cause) = ("TARGET", "HEALTH", "PROBABLE CAUSE");
@@ -42,7 +42,7 @@ pub(super) fn table(rows: &[Row], elapsed: Duration, color: bool) -> String {
     out
 }
 
-/// The hint shown until the slow route's cause is named; `None` afterwards.
+/// Returns the hint that is shown until the slow route's cause is named, and `None` afterwards.
 pub(super) fn hint(rows: &[Row], elapsed: Duration) -> Option<String> {
     let waiting = rows
         .iter()
@@ -56,7 +56,7 @@ pub(super) fn hint(rows: &[Row], elapsed: Duration) -> Option<String> {
     })
 }
 
-/// The log line for a changed row.
+/// Formats a changed row as a log line.
 pub(super) fn change(row: &Row, elapsed: Duration) -> String {
     let mut out = format!(
         "{:>4} s  {} is {}",
@@ -71,7 +71,7 @@ pub(super) fn change(row: &Row, elapsed: Duration) -> String {
     out
 }
 
-/// The table of results, with the number of named and proven causes and the problems.
+/// Formats the table of results, with the numbers of named and proven causes and the problems.
 pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
     let mut out = String::new();
     let (target, wrong, named) = ("TARGET", "WHAT IS WRONG", "NAMED");
@@ -110,7 +110,7 @@ pub(super) fn results(results: &[RouteResult<'_>], color: bool) -> String {
     out
 }
 
-/// A changed row as JSON.
+/// Formats a changed row as JSON.
 pub(super) fn change_json(row: &Row) -> Value {
     json!({
         "event": "change",
@@ -122,7 +122,7 @@ pub(super) fn change_json(row: &Row) -> Value {
     })
 }
 
-/// The result of a route as JSON.
+/// Formats the result of a route as JSON.
 pub(super) fn result_json(result: &RouteResult<'_>) -> Value {
     let cause = result.row.and_then(|row| row.cause.as_ref());
     let certainty = result.row.and_then(|row| row.certainty);
@@ -149,7 +149,8 @@ fn health_cell(health: HealthState, color: bool) -> String {
         HealthState::Down => RED,
         HealthState::Unknown => DIM,
     };
-    // Padded before coloring, since escape codes count as characters but have no width.
+    // The text is padded before it is colored, since escape codes count as characters but have
+    // no width.
     paint(&format!("{:<9}", health.as_str()), code, color)
 }
 
@@ -163,7 +164,7 @@ fn processing_text(row: &Row) -> String {
     )
 }
 
-/// Appends a line without trailing spaces.
+/// Appends a line and removes its trailing spaces.
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let start = out.len();
     let _infallible = out.write_fmt(text);

@@ -1,11 +1,11 @@
-//! The guide to writing rules at the end of the Markdown page: an example, and every key,
-//! test, and fact.
+//! The guide to writing rules at the end of the Markdown page: an example, and the list of all
+//! keys, conditions, and facts.
 
 use std::fmt::Write as _;
 
 use crate::domain::diagnosis::catalog::{CATALOG, FactType};
 
-/// The example of a complete rule; a test checks it like a custom rule.
+/// The example of a complete rule. A test loads it as a custom rule.
 const EXAMPLE: &str = include_str!("../../../config/rules.d/maintenance-page.toml");
 
 const BEGIN: &str = "## Write your own rules
@@ -22,7 +22,7 @@ const BEGIN: &str = "## Write your own rules
 5. Reload the daemon (SIGHUP or `POST /-/reload`). If a rule has a problem, the reload fails
    and the daemon keeps the previous configuration and rules.
 
-Your rules come before the built-in ones, so yours win ties. A rule with the `id` of a
+Custom rules come before the built-in rules, so they win ties. A custom rule with the `id` of a
 built-in rule replaces it, and `check` reports that. A rule may name a cause of this page or
 a new one, as in this example (`config/rules.d/maintenance-page.toml`):
 
@@ -78,7 +78,7 @@ same list.
 | --- | --- | --- |
 ";
 
-/// Appends the guide to the page.
+/// Appends the guide to writing rules to the Markdown page.
 pub(super) fn write(page: &mut String) {
     page.push_str(BEGIN);
     page.push_str(EXAMPLE);

@@ -1,7 +1,7 @@
 //! Formats all causes as a Markdown page, `config/rules/README.md`.
 //!
-//! The page contains no line numbers of rule files, so that adding a comment to a file does
-//! not change it.
+//! The page contains no line numbers of rule files, so that a new comment in a rule file does
+//! not change the page.
 
 use std::fmt::Write as _;
 
@@ -23,23 +23,23 @@ it is recognized, and what to do about it. It also explains how to
 [write your own rules](#write-your-own-rules).
 
 A *rule* lists *facts* about the failed request, all of which must hold. If several rules
-with the same cause match, the heaviest one counts. The share of a cause is this weight
-divided by the sum over all causes; the cause with the largest share leads. If no rule
-matches, rules marked as a fallback are tried. If none of them matches either, the cause is
-`unexplained`, never a wrong cause.
+with the same cause match, the one with the largest weight counts. The share of a cause is
+this weight divided by the sum over all causes. The cause with the largest share is the
+probable cause. If no rule matches, rules marked as a fallback are tried. If none of them
+matches either, the cause is `unexplained`.
 
-The certainty tells how reliable a verdict is. Each rule states the highest certainty that it
-can reach. A leading cause with a share of less than nine tenths is always `possible`.
+The certainty states how reliable a verdict is. Each rule states the highest certainty that it
+can reach. A probable cause with a share of less than 90 % is always `possible`.
 
 | certainty | meaning |
 | --- | --- |
-| `possible` | several causes match; the leading one is the best guess |
-| `likely` | seen from outside, and all rivals together hold at most one tenth |
+| `possible` | several causes match; the probable cause has the largest share |
+| `likely` | seen from outside; all other causes together have a share of at most 10 % |
 | `corroborated` | the metrics of the platform at the time of the request agree |
-| `proven` | there is a statement about this exact request or connection |
+| `proven` | the platform or the protocol states the cause of this exact request or connection |
 ";
 
-/// Formats the whole page.
+/// Formats the whole Markdown page of causes and rules.
 pub(super) fn page(summaries: &[CauseSummary<'_>]) -> String {
     let mut page = HEAD.to_owned();
     page.push_str("\n## All causes\n");
@@ -193,7 +193,7 @@ fn link(cause: &CauseId) -> String {
     format!("[{cause}](#{cause})")
 }
 
-/// Capitalizes the first letter.
+/// Capitalizes the first letter of a text.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {

@@ -1,6 +1,6 @@
 //! `probecause explain`: prints what a cause means, when it applies, and what to do.
 //!
-//! Formats the rulebook as text, JSON, or Markdown.
+//! The output is text, JSON, or Markdown.
 
 mod guide;
 mod json;
@@ -33,10 +33,11 @@ pub struct Args {
     rules: RulesArgs,
 }
 
-/// Runs the command.
+/// Runs `probecause explain`.
 ///
 /// # Errors
-/// An unknown cause, or rules that cannot be used.
+/// Returns an error if the cause is unknown, the custom rules are invalid, or standard output
+/// cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let rulebook = args.rules.rulebook()?;
     let summaries = summaries(&rulebook);

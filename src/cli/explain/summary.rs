@@ -20,7 +20,7 @@ pub(super) struct CauseSummary<'a> {
     /// The page on which the rule that represents the cause is based; `None` for
     /// `unexplained`.
     pub(super) see: Option<String>,
-    /// Other causes that match an example of the cause's rules.
+    /// Other causes that also match an example of the cause's rules.
     pub(super) rivals: Vec<CauseId>,
     /// Every rule that names the cause, the highest certainty first.
     pub(super) rules: Vec<&'a Rule>,
@@ -32,7 +32,7 @@ pub(super) fn summaries(rulebook: &Rulebook) -> Vec<CauseSummary<'_>> {
     known.chain([unexplained_summary()]).collect()
 }
 
-/// Describes the people whom an owner stands for.
+/// Returns a description of the people behind an owner.
 pub(super) const fn describe_owner(owner: Owner) -> &'static str {
     match owner {
         Owner::Service => "the owners of the service behind the endpoint",
@@ -56,7 +56,7 @@ pub(super) const fn describe_hop(hop: Hop) -> &'static str {
     }
 }
 
-/// Describes the source of the facts that a rule tests.
+/// Returns a description of the source of the facts that a rule tests.
 pub(super) fn basis(rule: &Rule) -> &'static str {
     let tests = |prefix: &str| rule.when.iter().any(|one| one.fact.starts_with(prefix));
     if tests("log.") {
@@ -68,7 +68,7 @@ pub(super) fn basis(rule: &Rule) -> &'static str {
     }
 }
 
-/// The facts that differ from their default value, as pairs of name and value in one line.
+/// Returns the facts that differ from their default value, as pairs of name and value in one line.
 pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
     let defaults = Facts::defaults();
     facts
@@ -81,7 +81,7 @@ pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
 fn summary<'a>(rulebook: &'a Rulebook, shown: &'a Rule) -> CauseSummary<'a> {
     let all = rulebook.rules().filter(|rule| rule.cause == shown.cause);
     let mut rules: Vec<&Rule> = all.collect();
-    // The sort is stable: equal rules keep the order of the files.
+    // The sort is stable, so rules with the same certainty keep the order of the files.
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.certainty));
     let certainty = rules.iter().map(|rule| rule.certainty).max();
     CauseSummary {

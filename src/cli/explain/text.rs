@@ -105,7 +105,7 @@ fn kind(info: &FactInfo) -> String {
     }
 }
 
-/// Describes a rule, without the parts that equal those of its cause.
+/// Describes a rule. Parts that are the same as in the summary of the cause are omitted.
 fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
     let head = format!(
         "{} ({}): up to {}, {}",
@@ -155,7 +155,8 @@ fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
     text
 }
 
-/// Formats steps as a list; `first` begins the first line, and the other steps align with it.
+/// Formats steps as a list. The first line begins with `first`, and the other steps are aligned
+/// with the first step.
 fn steps(first: &str, next: &[String]) -> String {
     let others = format!("{:>1$}", "- ", first.len());
     let firsts = std::iter::once(first).chain(std::iter::repeat(others.as_str()));

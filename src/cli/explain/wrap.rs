@@ -1,13 +1,14 @@
 //! Wraps text to the width of a terminal.
 
-/// The width of a line in characters: that of the narrowest common terminal.
+/// Maximum width of a line in characters: the default width of a terminal.
 pub(super) const COLUMNS: usize = 80;
 
 /// A space at which a line is not broken; it is printed as an ordinary space.
 pub(super) const NO_BREAK_SPACE: &str = "\u{a0}";
 
 /// Wraps text at spaces to lines of at most [`COLUMNS`] characters. The first line begins
-/// with `first`, the others with as many spaces. A longer word is not broken.
+/// with `first`, and the other lines are indented by the length of `first`. A word that is
+/// longer than a line is not broken.
 pub(super) fn wrapped(first: &str, text: &str) -> String {
     let indent = first.chars().count();
     let mut lines = String::from(first);

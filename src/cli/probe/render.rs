@@ -7,10 +7,10 @@ use crate::domain::diagnosis::{Candidate, Diagnosis, Evidence, Outcome, Verdict}
 use crate::model::observation::{Observation, Phase};
 use crate::model::target::Target;
 
-/// The length of the longest bar in columns.
+/// Length in columns of a bar that stands for the whole duration of a probe.
 const BAR: usize = 40;
 
-/// The result as lines of text.
+/// Formats the result of a probe as lines of text.
 pub(super) fn render(
     target: &Target,
     observation: &Observation,
@@ -117,7 +117,8 @@ fn time(time: Duration) -> String {
     }
 }
 
-/// Removes control characters from text that comes from a configuration or a server.
+/// Removes control characters from a text of a configuration or a server, since they could
+/// control the terminal.
 fn clean(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
 }

@@ -1,7 +1,7 @@
-//! The card of one target: the injected cause, the named cause, its history, and a mark.
+//! Creates and marks the card of a target: the injected cause, the named cause, and its history.
 //!
-//! A diagnosis that is `proven` or `likely` must name the true cause. Only at `possible` may
-//! the true cause be another of the leading candidates.
+//! A diagnosis must name the true cause. A diagnosis with the certainty `possible` also passes if
+//! the true cause is another leading candidate.
 
 use jiff::Timestamp;
 
@@ -11,17 +11,17 @@ use crate::domain::report::Report;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::target::TargetName;
 
-/// The result of one target.
+/// The card of one target: the true cause, and the cause that the diagnosis named.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Card {
     pub(super) target: TargetName,
     pub(super) injected: Truth,
-    /// Whether a probe has completed.
+    /// Whether a probe of the target has completed.
     pub(super) probed: bool,
     pub(super) named: Option<NamedCause>,
 }
 
-/// The cause that was named for a target at the end of the run.
+/// The cause that a diagnosis named for a target at the end of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NamedCause {
     pub(super) cause: CauseId,
@@ -30,7 +30,7 @@ pub(super) struct NamedCause {
     pub(super) candidates: Vec<Candidate>,
     /// The facts of the last probe that the diagnosis uses.
     pub(super) evidence: Vec<Evidence>,
-    /// The revisions of the incident, oldest first.
+    /// The revisions of the target's incident, oldest first.
     pub(super) path: Vec<VerdictStep>,
 }
 
@@ -43,10 +43,10 @@ pub(super) struct VerdictStep {
     pub(super) note: String,
 }
 
-/// The mark of a card.
+/// The mark of a card, which compares the named cause with the true one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// The true cause was named, or none for a healthy target.
+    /// The true cause was named, or no cause was named for a healthy target.
     Right,
     /// The certainty is `possible`, and the true cause is a leading candidate.
     Candidate,
@@ -63,7 +63,7 @@ pub(super) enum Mark {
 const LEADING_FRACTION: f64 = 0.5;
 
 impl Card {
-    /// The card of a target, from its newest report.
+    /// Creates the card of a target from the target's newest report.
     pub(super) fn new(target: TargetName, injected: Truth, report: Option<&Report>) -> Self {
         Self {
             target,
@@ -73,7 +73,7 @@ impl Card {
         }
     }
 
-    /// Compares the named cause with the injected one.
+    /// Returns the mark of the card by comparing the named cause with the injected one.
     pub(super) fn mark(&self) -> Mark {
         match (&self.injected, &self.named) {
             _ if !self.probed => Mark::Unprobed,
@@ -86,14 +86,14 @@ impl Card {
         }
     }
 
-    /// Whether the mark is [`Mark::Right`] or [`Mark::Candidate`].
+    /// Returns whether the mark is [`Mark::Right`] or [`Mark::Candidate`].
     pub(super) fn passes(&self) -> bool {
         matches!(self.mark(), Mark::Right | Mark::Candidate)
     }
 }
 
 impl Mark {
-    /// All marks, best first.
+    /// All marks, the best first.
     pub(super) const ALL: [Self; 5] = [
         Self::Right,
         Self::Candidate,
@@ -102,7 +102,7 @@ impl Mark {
         Self::Unprobed,
     ];
 
-    /// The mark's name in the output.
+    /// Returns the mark's name in the output.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Right => "right",
@@ -115,7 +115,7 @@ impl Mark {
 }
 
 impl NamedCause {
-    /// The cause that a report shows, if any.
+    /// Returns the cause that a report names, if any.
     fn of(report: &Report) -> Option<Self> {
         let verdict = report.showing.as_deref()?;
         let incident = report.incident.as_deref();
@@ -136,7 +136,7 @@ impl NamedCause {
         })
     }
 
-    /// Whether the certainty is `possible` and `cause` is a leading candidate.
+    /// Returns whether the certainty is `possible` and `cause` is a leading candidate.
     fn has_leading_candidate(&self, cause: &CauseId) -> bool {
         let first = self.candidates.first().map_or(0.0, |first| first.share);
         let leading =
@@ -150,7 +150,7 @@ impl NamedCause {
 pub(super) mod tests {
     use super::*;
 
-    /// A card. The first of `candidates` is the named cause.
+    /// Creates a card. The first of `candidates` is the named cause.
     pub(in super::super) fn card(
         target: &str,
         injected: &str,

@@ -1,5 +1,5 @@
-//! The simulated fault lab: every fault behind an HTTP API and a REST API, labeled with its
-//! true cause.
+//! Configures the simulated fault lab: a target for every fault behind an HTTP API and behind a
+//! REST API, labeled with the true cause.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::io::simulator::{ApiType, RouteFault, Simulator};
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
-/// The settings of the lab: one target per fault and API.
+/// Creates the settings of the fault lab: one target per fault and API.
 ///
 /// # Errors
-/// An address does not form a URL.
+/// Returns an error if an address does not form a URL.
 pub(super) fn settings(simulator: &Simulator) -> Result<Settings, String> {
     let faults = [
         (RouteFault::None, "orders"),
@@ -40,7 +40,7 @@ pub(super) fn settings(simulator: &Simulator) -> Result<Settings, String> {
     })
 }
 
-/// The true cause of a fault's failures.
+/// Returns the true cause of the failures that a fault produces.
 const fn true_cause(fault: RouteFault) -> &'static str {
     match fault {
         RouteFault::None => NONE,

@@ -1,6 +1,6 @@
 //! `probecause scorecard`: scores diagnoses against known faults.
 //!
-//! It runs the daemon for a while on targets whose faults were injected, in the fault lab of
+//! The command runs the daemon for a while on targets with injected faults, in the fault lab of
 //! `deploy/aws` or in the simulator (`lab`), and compares each diagnosis (`judge`) with the
 //! true cause (`truth`). It writes no alarms or metrics. `view` formats the output.
 
@@ -30,8 +30,8 @@ use crate::model::settings::Settings;
 /// Arguments of `scorecard`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration with the targets to score: those with a label `injected`, which
-    /// names the true cause (or `none`), or with --expect.
+    /// The configuration with the targets to score. A target is scored if its label `injected`
+    /// names the true cause (or `none`), or if --expect names the target.
     #[arg(
         long,
         short,
@@ -42,7 +42,7 @@ pub struct Args {
     /// Score a simulated fault lab; needs no AWS account or network.
     #[arg(long, conflicts_with_all = ["config", "expect"])]
     simulated: bool,
-    /// The true cause of a target's failures (`none`: it is healthy). May be repeated;
+    /// The true cause of a target's failures, or `none` for a healthy target. May be repeated;
     /// overrides the label.
     #[arg(long, value_name = "TARGET=CAUSE", value_parser = truth::expectation)]
     expect: Vec<truth::Expectation>,
@@ -56,20 +56,19 @@ pub struct Args {
     json: bool,
 }
 
-/// The default duration in AWS: enough for a timeout of 30 s, its confirming probe, and the
-/// usual delay of an access log.
+/// Default time for which targets in AWS are probed: enough for a timeout of 30 s, its confirming
+/// probe, and the usual delay of an access log.
 const AWS_DURATION: Duration = Duration::from_secs(120);
 
-/// The default duration in the simulator: enough for a timeout of 30 s and a lookup in the
-/// log.
+/// Default time for which simulated targets are probed: enough for a timeout of 30 s and a lookup
+/// in the log.
 const SIMULATED_DURATION: Duration = Duration::from_secs(60);
 
-/// Runs the command. The exit is [`Exit::Bad`] if a true cause was neither named nor, at
-/// certainty `possible`, among the leading candidates.
+/// Runs `probecause scorecard`. Returns [`Exit::Bad`] if the card of a target does not pass.
 ///
 /// # Errors
-/// The configuration is invalid, no target has a known cause, `--expect` names an unknown
-/// target, or the daemon cannot start.
+/// Returns an error if the configuration is invalid, no target has a known cause, `--expect`
+/// names an unknown target, or the daemon cannot start.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     let duration = args.duration.unwrap_or(if args.simulated {
         SIMULATED_DURATION
@@ -103,7 +102,7 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
 
 /// Scores the simulated fault lab.
 async fn simulated(duration: Duration) -> Result<Vec<Card>, String> {
-    // The default timeouts are those of the real APIs.
+    // The simulator's default timeouts are the same as those of the real APIs.
     let simulator = Simulator::start(SimulatorOptions::default())
         .await
         .map_err(|error| format!("cannot start the simulated fault lab: {error}"))?;
@@ -124,7 +123,7 @@ async fn score(
     aws: Option<SdkConfig>,
 ) -> Result<Vec<Card>, String> {
     settings.targets.retain(|target| truths.has(&target.name));
-    // A free port and no CloudWatch, since another daemon may run with the same settings.
+    // Use a free port and no CloudWatch, since another daemon may run with the same settings.
     settings.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.cloudwatch.enabled = false;
     let targets: Vec<_> = settings.targets.iter().map(Arc::clone).collect();
@@ -138,7 +137,7 @@ async fn score(
         reload_from: None,
         aws,
         first_log_search: FIRST_LOG_SEARCH,
-        // No state is kept; another daemon may be using the state directory.
+        // No state is stored, since another daemon may be using the state directory.
         state: None,
         sd_notify: SdNotify::default(),
     };
@@ -147,7 +146,7 @@ async fn score(
         .map_err(|error| error.to_string())?;
     tokio::select! {
         () = tokio::time::sleep(duration) => {}
-        // If Ctrl-C cannot be handled, the run ends, since it could not be stopped.
+        // If Ctrl-C cannot be handled, the run ends at once, since the user could not stop it.
         _ = tokio::signal::ctrl_c() => {}
     }
     let board = app.board();

@@ -1,4 +1,4 @@
-//! The true cause of each target's failures, as given by a label or by `--expect`.
+//! Reads the true cause of each target's failures from a label or from `--expect`.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use crate::model::cause::CauseId;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-/// The true cause of a target's failures; `None`: the target is healthy.
+/// The true cause of a target's failures; `None` for a healthy target.
 pub(super) type Truth = Option<CauseId>;
 
-/// The value of an `--expect`: a target's name and its true cause.
+/// The value of `--expect`: a target's name and its true cause.
 pub(super) type Expectation = (String, Truth);
 
 /// The true cause of every target that is scored.
 #[derive(Debug)]
 pub(super) struct Truths(BTreeMap<TargetName, Truth>);
 
-/// The label that names a target's true cause.
+/// The name of the label whose value is a target's true cause.
 pub(super) const LABEL: &str = "injected";
 
-/// The value of the label, and of `--expect`, for a healthy target.
+/// The value of the label `injected`, and of `--expect`, for a healthy target.
 pub(super) const NONE: &str = "none";
 
-/// Parses `TARGET=CAUSE`. A target's name may contain `=`, a cause cannot.
+/// Parses `TARGET=CAUSE`. A target's name may contain `=`, but a cause cannot.
 ///
 /// # Errors
-/// The `=` is missing, or the cause is not a valid id.
+/// Returns an error if the `=` is missing or the cause is not a valid id.
 pub(super) fn expectation(text: &str) -> Result<Expectation, String> {
     let (name, cause) = text
         .rsplit_once('=')
@@ -37,8 +37,8 @@ impl Truths {
     /// Collects the true causes from labels and expectations. Expectations take precedence.
     ///
     /// # Errors
-    /// A cause is not a valid id, an expectation names an unknown target, or no target has a
-    /// known cause.
+    /// Returns an error if a cause is not a valid id, an expectation names an unknown target, or
+    /// no target has a known cause.
     pub(super) fn of(settings: &Settings, expected: &[Expectation]) -> Result<Self, String> {
         let mut truths = BTreeMap::new();
         for target in &settings.targets {
@@ -52,7 +52,10 @@ impl Truths {
         for (name, truth) in expected {
             let name = TargetName::new(name);
             if !settings.targets.iter().any(|target| target.name == name) {
-                return Err(format!("--expect {name}: the target is not configured"));
+                return Err(format!(
+                    "--expect {name}: the target is not configured; \
+                     use a name from the configuration"
+                ));
             }
             truths.insert(name, truth.clone());
         }
@@ -65,12 +68,12 @@ impl Truths {
         Ok(Self(truths))
     }
 
-    /// Whether a target is scored.
+    /// Returns whether a target is scored.
     pub(super) fn has(&self, name: &TargetName) -> bool {
         self.0.contains_key(name)
     }
 
-    /// The true cause of a target, if it is scored.
+    /// Returns the true cause of a target, if the target is scored.
     pub(super) fn get(&self, name: &TargetName) -> Option<Truth> {
         self.0.get(name).cloned()
     }
@@ -129,7 +132,7 @@ mod tests {
         check(
             "",
             &["c=too-slow"],
-            Err("--expect c: the target is not configured"),
+            Err("--expect c: the target is not configured; use a name from the configuration"),
         );
         check(
             "",

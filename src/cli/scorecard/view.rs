@@ -1,4 +1,5 @@
-//! Formats a scorecard: a table, the history of each diagnosis and totals; or JSON Lines.
+//! Formats a scorecard as text (a table, the history of each diagnosis, and totals) or as JSON
+//! Lines.
 
 use std::fmt::Write as _;
 
@@ -10,7 +11,7 @@ use crate::cli::candidate_shares;
 use crate::io::json;
 use crate::model::cause::Certainty;
 
-/// The scorecard as text.
+/// Formats the scorecard as text.
 pub(super) fn text(cards: &[Card]) -> String {
     let mut out = String::new();
     let heads = ["TARGET", "INJECTED", "NAMED", "CERTAINTY"];
@@ -51,7 +52,7 @@ pub(super) fn text(cards: &[Card]) -> String {
     out
 }
 
-/// The scorecard as JSON Lines: a line per card and one with totals.
+/// Formats the scorecard as JSON Lines: a line per card, and a line with totals.
 pub(super) fn json(cards: &[Card]) -> String {
     let counts: serde_json::Map<String, Value> = Mark::ALL
         .iter()
@@ -122,7 +123,7 @@ fn history(out: &mut String, card: &Card, named: &NamedCause) {
     }
 }
 
-/// Appends a line of the table. A column is as wide as its longest cell.
+/// Appends a row of the table. A column is as wide as its longest cell.
 fn row(out: &mut String, cards: &[Card], [target, truth, named, certainty]: [&str; 4], mark: &str) {
     let longest = |cell: fn(&Card) -> usize| cards.iter().map(cell).max().unwrap_or(0);
     let first = longest(|card| card.target.as_str().len()).max("TARGET".len());

@@ -1,9 +1,9 @@
 //! The tags and the description of an alarm, which name the probable cause.
 //!
-//! Notifications contain both (the tags because propagation is enabled), so the person on
-//! call reads the cause first. Texts stay within CloudWatch's limits: tag values of a
-//! restricted alphabet, descriptions of at most 1,024 characters. They contain facts of the
-//! diagnosis, never raw text of a body or a log.
+//! Alarm notifications contain the description and, because tag propagation is enabled, the tags,
+//! so the person on call reads the cause first. CloudWatch limits tag values to a restricted
+//! alphabet and descriptions to 1,024 characters. Both contain facts of the diagnosis, never raw
+//! text of a body or a log.
 
 use std::collections::BTreeMap;
 
@@ -25,17 +25,17 @@ pub struct Annotation {
     pub description: String,
 }
 
-/// The tag key of managed alarms. An alarm without this tag is never changed.
+/// The key of the tag that marks managed alarms. An alarm without this tag is never changed.
 pub const MANAGED_TAG: &str = "probecause:managed";
-/// The tag key under which [`AlarmSpec::fingerprint`] is stored.
+/// The key of the tag that stores [`AlarmSpec::fingerprint`].
 pub const DEFINITION_TAG: &str = "probecause:definition";
-/// The tag key for the target's name.
+/// The key of the tag that stores the target's name.
 pub const TARGET_TAG: &str = "probecause:target";
-/// The tag key for the probable cause.
+/// The key of the tag that stores the probable cause.
 pub const CAUSE_TAG: &str = "probecause:cause";
-/// The tag key for the certainty of the cause.
+/// The key of the tag that stores the certainty of the cause.
 pub const CERTAINTY_TAG: &str = "probecause:certainty";
-/// The tag key for the owner: the team that acts on the cause.
+/// The key of the tag that stores the owner: the team that acts on the cause.
 pub const OWNER_TAG: &str = "probecause:owner";
 
 /// The value of the tags for cause, certainty and owner while no failure is known.
@@ -47,19 +47,19 @@ const MAX_DESCRIPTION: usize = 1024;
 /// Maximum length of a tag value in characters (AWS's limit).
 const MAX_TAG_VALUE: usize = 256;
 
-/// Maximum length of one fact's text in a description, in characters. A header can be long, and
-/// the next steps after it matter more.
+/// Maximum length of one fact's text in a description, in characters. A header may be long, and the
+/// next steps, which matter more, must still fit after it.
 const MAX_FACT: usize = 80;
 
 impl Annotation {
-    /// The annotation of an alarm while no failure is known.
+    /// Returns the annotation of an alarm while no failure is known.
     #[must_use]
     pub fn healthy(spec: &AlarmSpec) -> Self {
         let description = match &spec.key {
             AlarmKey::Target(name) => format!(
-                "Probecause watches {name}. No failure is known. While it is down this text and \
-                 the tags name the probable cause. When many targets fail at once, the alarm \
-                 `{}` names the common cause instead.",
+                "Probecause probes {name}. No failure is known. While the target is down, this \
+                 text and the tags name the probable cause. If many targets fail at the same time, \
+                 the alarm `{}` names the common cause instead.",
                 heartbeat_name(spec.location(), spec.shard.unwrap_or(0))
             ),
             AlarmKey::Cause {
@@ -67,8 +67,8 @@ impl Annotation {
                 cause,
                 owner,
             } => format!(
-                "It fires while {target} is down and {cause} is its probable cause ({owner} \
-                 acts). The target's own alarm `{}` fires for every cause.",
+                "This alarm fires while {target} is down and {cause} is the probable cause \
+                 ({owner} acts). The alarm `{}` fires while the target is down, for any cause.",
                 target_alarm_name(spec.location(), target.as_str())
             ),
             AlarmKey::Heartbeat => no_heartbeat(spec.shard),
@@ -81,16 +81,16 @@ impl Annotation {
         }
     }
 
-    /// The annotation of a failing target.
+    /// Returns the annotation of a failing target's alarm: the probable cause, with its evidence.
     #[must_use]
     pub fn failing(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> Self {
         Self::of(verdict, &describe(target, verdict, evidence))
     }
 
-    /// The annotation of the heartbeat alarm during a group incident. It is written once, instead
-    /// of an annotation on each target's alarm. `summary` is one sentence without a period: how
-    /// many targets failed and since when. `names` are the names of the targets; those that do
-    /// not fit are cut.
+    /// Returns the annotation of the heartbeat alarm during a group incident. It replaces
+    /// annotations on the alarms of the group's targets. `summary` is one sentence without a
+    /// period: how many targets failed and since when. `names` are the targets' names, cut at the
+    /// maximum length.
     #[must_use]
     pub fn group(verdict: &Verdict, summary: &str, names: &[&str]) -> Self {
         let mut text = format!(
@@ -112,14 +112,14 @@ impl Annotation {
         }
     }
 
-    /// Whether the annotation names a cause.
+    /// Returns whether the annotation names a cause.
     #[must_use]
     pub fn names_cause(&self) -> bool {
         self.cause != NONE
     }
 
-    /// Reads the annotation from the tags and the description of an existing alarm, so that a new
-    /// definition keeps it.
+    /// Reads the annotation from the tags and the description of an existing alarm, so that it
+    /// stays the same when the alarm's definition is overwritten.
     #[must_use]
     pub fn kept(spec: &AlarmSpec, tags: &BTreeMap<String, String>, description: &str) -> Self {
         let healthy = Self::healthy(spec);
@@ -128,7 +128,7 @@ impl Annotation {
             cause: tag(CAUSE_TAG, healthy.cause),
             certainty: tag(CERTAINTY_TAG, healthy.certainty),
             owner: tag(OWNER_TAG, healthy.owner),
-            // A description without a cause may be from an older release, so it is replaced.
+            // A description that names no cause may be from an older release, so it is replaced.
             description: match tags.get(CAUSE_TAG) {
                 Some(cause) if cause != NONE && !description.is_empty() => description.to_owned(),
                 _ => healthy.description,
@@ -136,7 +136,7 @@ impl Annotation {
         }
     }
 
-    /// Every tag of the alarm `spec` with this annotation, sorted by key.
+    /// Returns every tag of the alarm `spec` with this annotation, sorted by key.
     #[must_use]
     pub fn tags(&self, spec: &AlarmSpec) -> Vec<(&'static str, String)> {
         let target = spec.key.target();
@@ -163,12 +163,12 @@ pub fn tag_value(text: &str) -> String {
         .collect()
 }
 
-/// The description of the heartbeat alarm of a shard; `None`: of a single daemon.
+/// Returns the description of the heartbeat alarm of a shard, or of a single daemon if `None`.
 fn no_heartbeat(shard: Option<u32>) -> String {
     let (who, watched) = match shard {
         None => (
             "Probecause".to_owned(),
-            "No daemon probes its targets from this location.",
+            "No daemon probes the targets from this location.",
         ),
         Some(shard) => (
             format!("shard {shard} of Probecause"),
@@ -225,14 +225,14 @@ fn fact(evidence: &Evidence) -> String {
     format!("{} = {value}", evidence.fact)
 }
 
-/// Replaces control characters, which CloudWatch rejects.
+/// Replaces control characters, which CloudWatch rejects, by spaces.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
 }
 
-/// Shortens a text to a number of characters, at the end of a word if possible.
+/// Shortens a text to at most `limit` characters, at the end of a word if possible.
 fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
@@ -250,7 +250,7 @@ mod tests {
     use crate::domain::alarm::desired;
     use crate::domain::alarm::plan::tests::settings;
     use crate::domain::diagnosis::Candidate;
-    use crate::domain::shard::holders;
+    use crate::domain::shard::assigned_shards;
     use crate::model::cause::{CauseId, Owner};
     use crate::model::settings::Settings;
 
@@ -316,7 +316,7 @@ mod tests {
         let whole = annotation.description.trim_end_matches('…');
         assert!(
             step.contains(whole.rsplit(' ').next().unwrap()),
-            "cut inside a word"
+            "the text ends inside a word"
         );
     }
 
@@ -373,12 +373,12 @@ mod tests {
         };
         let alone = texts(&settings);
         assert!(alone[0].contains("from Probecause at this location"));
-        assert!(alone[0].contains("No daemon probes its targets"));
+        assert!(alone[0].contains("No daemon probes the targets"));
         assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
         settings.shards.total = 4;
-        let holder = holders(&settings.shards, &settings.targets[0].name)[0];
-        assert_eq!(holder, 2);
+        let first = assigned_shards(&settings.shards, &settings.targets[0].name)[0];
+        assert_eq!(first, 2);
         let shared = texts(&settings);
         assert_eq!(shared.len(), 5, "four heartbeats and a target");
         assert!(shared[2].contains("from shard 2 of Probecause at this location"));

@@ -1,8 +1,8 @@
 //! Values of the series behind per-cause alarms: the metric `Down` with the dimension `Cause`.
 //!
-//! A series has the value 1 while its target is down for the cause, one 0 when that ends,
-//! and no datapoints otherwise, because a series costs money for each hour in which it has
-//! any. The caller remembers which series had the value 1 last.
+//! A series has the value 1 while its target is down for the cause, a single 0 when that ends, and
+//! no datapoints otherwise: CloudWatch bills a series for each hour in which it has datapoints. The
+//! caller remembers which series last had the value 1.
 
 use crate::domain::alarm::has_alarm;
 use crate::model::cause::CauseId;
@@ -10,9 +10,9 @@ use crate::model::target::Target;
 
 /// Returns the values to publish to the per-cause series of one target.
 ///
-/// `before` is the cause whose series had the value 1 last. `now` is the probable cause
-/// while the target is down, and `None` otherwise. The result holds a 0 for a cause that
-/// ended, then a 1 for the cause that occurs. Causes without an alarm have no series.
+/// `before` is the cause whose series last had the value 1. `now` is the probable cause while the
+/// target is down, and `None` otherwise. The result contains a 0 for a cause that ended, then a 1
+/// for the current cause. A cause without an alarm has no series.
 #[must_use]
 pub fn cause_values(
     target: &Target,
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(values.join(" "), expected, "{before} to {now}");
         target.alarm.enabled = false;
         let values = cause_values(&target, cause(before).as_ref(), cause(now).as_ref());
-        assert!(values.is_empty(), "no alarm, no series");
+        assert!(values.is_empty(), "a target without an alarm has no series");
     }
 
     #[test]

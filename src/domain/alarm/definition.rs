@@ -1,5 +1,5 @@
-//! The fields of an alarm as CloudWatch returns them. Definitions are compared and printed in
-//! this form.
+//! The fields of an alarm as CloudWatch returns them. Definitions are compared and printed in this
+//! form.
 //!
 //! Fields that CloudWatch does not return are covered by the fingerprint, which is stored as
 //! a tag of the alarm.
@@ -25,20 +25,21 @@ pub struct Definition {
     /// The number of breaching datapoints that fire the alarm: M of "M of N". Zero if not set,
     /// which means N.
     pub datapoints_to_alarm: u32,
-    /// How missing datapoints are treated, such as `ignore`.
+    /// The treatment of missing datapoints, such as `ignore`.
     pub missing: String,
-    /// ARNs notified on ALARM.
+    /// ARNs notified when the alarm changes to ALARM.
     pub alarm_actions: Vec<String>,
-    /// ARNs notified on OK.
+    /// ARNs notified when the alarm changes to OK.
     pub ok_actions: Vec<String>,
-    /// Whether the alarm's actions run.
+    /// Whether the alarm runs its actions when its state changes.
     pub actions_enabled: bool,
-    /// Whether notifications contain the alarm's tags; `None` if CloudWatch did not return it.
+    /// Whether notifications contain the alarm's tags; `None` if CloudWatch does not return this
+    /// setting.
     pub propagates_tags: Option<bool>,
 }
 
 impl Definition {
-    /// The fields that CloudWatch returns after `spec` has been written.
+    /// Converts a desired alarm to the fields that CloudWatch returns once the alarm is written.
     #[must_use]
     pub fn of(spec: &AlarmSpec) -> Self {
         Self {
@@ -57,7 +58,7 @@ impl Definition {
         }
     }
 
-    /// CloudWatch's names of the fields, with their values as text.
+    /// Returns CloudWatch's name and the value as text of each field, always in the same order.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let (namespace, name, dimensions) = self.metric.as_ref().map_or_else(
             || ("", "", Vec::new()),
@@ -91,7 +92,7 @@ impl Definition {
 }
 
 impl Condition {
-    /// CloudWatch's name of the comparison operator.
+    /// Returns CloudWatch's name of the comparison operator.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -101,7 +102,7 @@ impl Condition {
     }
 }
 
-/// CloudWatch's value for how missing datapoints are treated.
+/// Returns CloudWatch's value for a treatment of missing datapoints.
 #[must_use]
 pub const fn missing_as_str(missing: MissingData) -> &'static str {
     match missing {
@@ -113,7 +114,7 @@ pub const fn missing_as_str(missing: MissingData) -> &'static str {
 }
 
 fn list(actions: &[String]) -> String {
-    // CloudWatch does not keep the order of actions.
+    // CloudWatch does not keep the order of actions, so the ARNs are sorted before a comparison.
     let mut actions = actions.to_vec();
     actions.sort();
     format!("[{}]", actions.join(", "))

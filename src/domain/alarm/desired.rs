@@ -1,8 +1,8 @@
 //! Computes the alarms that a configuration requires: one per target, one per configured cause of
 //! a target, and one on the heartbeat of each shard.
 //!
-//! The alarms are a function of the settings alone. Comparing them with the account is up to
-//! `plan`.
+//! The alarms are a function of the settings alone. `plan` compares them with the alarms of the
+//! account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,42 +10,44 @@ use std::time::Duration;
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::name::{cause_alarm_name, heartbeat_name, target_alarm_name};
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec, Condition, LOCATION, MetricId};
-use crate::domain::shard::holders;
+use crate::domain::shard::assigned_shards;
 use crate::model::settings::{CloudWatchSettings, Settings, ShardSettings};
 use crate::model::target::{CauseAlarm, CloudWatchMetric, MissingData, Target};
 
-/// The metric of the daemon's heartbeat; its dimension is `Location`.
+/// The name of the metric of the daemon's heartbeat. Its dimensions are `Location` and, except for
+/// the first shard, `Shard`.
 pub const HEARTBEAT_METRIC: &str = "Heartbeat";
 
-/// The name of the dimension of a per-cause series.
+/// The name of the dimension that contains the cause of a per-cause series.
 const CAUSE: &str = "Cause";
 
 /// Maximum number of actions per alarm state (CloudWatch's limit).
 pub const MAX_ACTIONS: usize = 5;
 
-/// Number of missed heartbeats before the heartbeat alarm fires. One lost request or a restart
-/// must not page.
+/// Number of consecutive periods without a heartbeat after which the heartbeat alarm fires, so that
+/// one lost request or a restart does not page.
 const HEARTBEATS_MISSED: u32 = 3;
 
 /// Period of the heartbeat alarm with high-resolution metrics, in seconds. Three such periods are
 /// longer than a restart; three periods of 10 s would not be.
 const FAST_HEARTBEAT_PERIOD: u32 = 30;
 
-/// Every alarm of a configuration, for all destinations together, in the order of [`alarms_of`].
+/// Returns every alarm of a configuration, for all destinations together, in the order of
+/// [`alarms_of`].
 #[must_use]
 pub fn desired(settings: &Settings) -> Vec<AlarmSpec> {
     alarms_of(&DestinationView::of_all(settings))
 }
 
-/// The alarms that a destination requires: the heartbeat alarm of this shard (or of every shard,
-/// if the view is not limited to one), then one alarm per target in the order of the
+/// Returns the alarms that a destination requires: the heartbeat alarm of this shard (or of every
+/// shard, if the view is not limited to one), then one alarm per target in the order of the
 /// configuration, each followed by its per-cause alarms. Empty if the view is inactive.
 #[must_use]
 pub fn alarms_of(view: &DestinationView) -> Vec<AlarmSpec> {
     alarms_where(view, |_| true)
 }
 
-/// The alarms of [`alarms_of`], limited to the targets for which `test` returns true.
+/// Returns the alarms of [`alarms_of`], limited to the targets for which `test` returns true.
 #[must_use]
 pub fn alarms_where(view: &DestinationView, test: impl Fn(&Target) -> bool) -> Vec<AlarmSpec> {
     let heartbeats = match view.shards.own {
@@ -55,7 +57,7 @@ pub fn alarms_where(view: &DestinationView, test: impl Fn(&Target) -> bool) -> V
     alarms(view, heartbeats, view.targets.iter(), test)
 }
 
-/// The alarms that a destination requires for all shards of the location.
+/// Returns the alarms that a destination requires for all shards of the location.
 #[must_use]
 pub fn alarms_of_location(view: &DestinationView) -> Vec<AlarmSpec> {
     let targets = view.targets.iter().chain(&view.elsewhere);
@@ -81,8 +83,8 @@ fn alarms<'a>(
         .collect()
 }
 
-/// Whether a target has an alarm: its alarm is enabled, and the metric that the alarm watches is
-/// published.
+/// Returns whether a target has an alarm: its alarm is enabled, and the metric that the alarm
+/// watches is published.
 #[must_use]
 pub fn has_alarm(target: &Target) -> bool {
     target.alarm.enabled
@@ -90,8 +92,8 @@ pub fn has_alarm(target: &Target) -> bool {
         && target.cloudwatch.metrics.contains(&CloudWatchMetric::Down)
 }
 
-/// The shortest alarm period in seconds that contains a probe: 10, 20 or 30 s if metrics have
-/// that resolution, otherwise a multiple of 60 s.
+/// Returns the shortest alarm period in seconds that contains a probe: 10, 20 or 30 s for
+/// high-resolution metrics and short intervals, otherwise a multiple of 60 s.
 #[must_use]
 pub fn period(interval: Duration, resolution: Duration) -> u32 {
     let seconds = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
@@ -103,7 +105,7 @@ pub fn period(interval: Duration, resolution: Duration) -> u32 {
     }
 }
 
-/// The period of the heartbeat alarm, in seconds.
+/// Returns the period of the heartbeat alarm, in seconds.
 #[must_use]
 pub fn heartbeat_period(cloudwatch: &CloudWatchSettings) -> u32 {
     if cloudwatch.resolution < Duration::from_secs(60) {
@@ -113,8 +115,8 @@ pub fn heartbeat_period(cloudwatch: &CloudWatchSettings) -> u32 {
     }
 }
 
-/// The dimensions of a shard's heartbeat metric. For the first shard this is the location alone,
-/// so that its alarm stays the same when a second shard is added.
+/// Returns the dimensions of a shard's heartbeat metric. The first shard has only the dimension
+/// `Location`, so that its alarm stays the same when a second shard is added.
 #[must_use]
 pub fn heartbeat_dimensions(location: &str, shard: u32) -> Vec<(String, String)> {
     let location = (LOCATION.to_owned(), location.to_owned());
@@ -143,7 +145,7 @@ fn heartbeat_alarm(view: &DestinationView, shard: u32) -> AlarmSpec {
     }
 }
 
-/// The alarm of a target, then its per-cause alarms. All have the same period.
+/// Returns the alarm of a target, then the target's per-cause alarms, all with the same period.
 fn of_target(view: &DestinationView, target: &Target) -> Vec<AlarmSpec> {
     let first = target_alarm(view, target);
     let causes = target.alarm.causes.iter();
@@ -157,7 +159,7 @@ fn target_alarm(view: &DestinationView, target: &Target) -> AlarmSpec {
     AlarmSpec {
         name: target_alarm_name(&view.location, target.name.as_str()),
         key: AlarmKey::Target(target.name.clone()),
-        shard: first_holder(&view.shards, target),
+        shard: first_assigned_shard(&view.shards, target),
         metric: MetricId {
             namespace: cloudwatch.namespace.clone(),
             name: CloudWatchMetric::Down.as_str().to_owned(),
@@ -176,8 +178,8 @@ fn target_alarm(view: &DestinationView, target: &Target) -> AlarmSpec {
     }
 }
 
-fn first_holder(shards: &ShardSettings, target: &Target) -> Option<u32> {
-    let several = (shards.total > 1).then(|| holders(shards, &target.name));
+fn first_assigned_shard(shards: &ShardSettings, target: &Target) -> Option<u32> {
+    let several = (shards.total > 1).then(|| assigned_shards(shards, &target.name));
     several?.first().copied()
 }
 
@@ -191,7 +193,7 @@ fn cause_alarm(of_target: &AlarmSpec, target: &Target, one: &CauseAlarm) -> Alar
     };
     let cause = one.cause.as_str().to_owned();
     spec.metric.dimensions.push((CAUSE.to_owned(), cause));
-    // The series has datapoints only while its cause occurs, and a 0 when it ends.
+    // The series has datapoints only while its cause occurs, and a single 0 when the cause ends.
     spec.missing = MissingData::NotBreaching;
     spec.actions.clone_from(&one.actions);
     spec.actions.truncate(MAX_ACTIONS);

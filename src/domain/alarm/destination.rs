@@ -1,8 +1,8 @@
 //! The settings of each destination: an account and region, and the targets whose metrics
 //! and alarms are written there.
 //!
-//! Planning, publishing and cost estimates work on one view and know no other destination,
-//! so that a failure in one account cannot affect another.
+//! Planning, publishing and cost estimates use the view of one destination and no other, so that a
+//! failure in one account cannot affect another account.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::model::settings::{CloudWatchSettings, Settings, ShardSettings};
 use crate::model::target::Target;
 
-/// The key of the main destination, which `[cloudwatch]` itself describes.
+/// The key of the main destination in maps by name. The table `[cloudwatch]` itself configures it.
 pub const MAIN: &str = "";
 
 /// The part of the settings that one destination uses.
@@ -18,12 +18,12 @@ pub const MAIN: &str = "";
 pub struct DestinationView {
     /// The name of the destination; `None` for the main destination.
     pub name: Option<String>,
-    /// Whether metrics and alarms are written. False while CloudWatch is disabled, while no
-    /// target is published to a further destination, and once a destination is removed.
+    /// Whether metrics and alarms are written. False while CloudWatch is disabled, in a named
+    /// destination to which no target is published, and after a destination is removed.
     pub active: bool,
     /// The location of the daemon, such as a region or a site.
     pub location: String,
-    /// How the targets of the location are divided among shards.
+    /// The settings that divide the targets of the location among shards.
     pub shards: ShardSettings,
     /// CloudWatch settings, with the account, region and actions of this destination.
     pub cloudwatch: CloudWatchSettings,
@@ -34,7 +34,7 @@ pub struct DestinationView {
 }
 
 impl DestinationView {
-    /// A view in which all targets belong to the main destination.
+    /// Returns a view in which all targets belong to the main destination.
     #[must_use]
     pub fn of_all(settings: &Settings) -> Self {
         Self {
@@ -48,17 +48,17 @@ impl DestinationView {
         }
     }
 
-    /// The view of the named destination; `None` selects the main destination.
+    /// Returns the view of the named destination; `None` selects the main destination.
     fn of(settings: &Settings, name: Option<&str>) -> Self {
         let mut view = Self::of_all(settings);
         let is_here = |target: &Arc<Target>| target.cloudwatch.destination.as_deref() == name;
         view.targets.retain(is_here);
         view.elsewhere.retain(is_here);
-        // A change of another destination must not count as a change of this one.
+        // Without the other destinations, a change of one of them is not a change of this view.
         view.cloudwatch.destinations.clear();
         let Some(name) = name else { return view };
         view.name = Some(name.to_owned());
-        // Targets of other shards count too: their alarms are not orphans.
+        // A target that only another shard probes counts too, because its alarm is not an orphan.
         let mut all = view.targets.iter().chain(&view.elsewhere);
         view.active &= all.any(|target| target.cloudwatch.enabled);
         if let Some(own) = settings.cloudwatch.destinations.get(name).cloned() {
@@ -72,7 +72,7 @@ impl DestinationView {
         view
     }
 
-    /// The view of this destination after its removal: no alarm is desired.
+    /// Returns the view of this destination after its removal, in which no alarm is desired.
     #[must_use]
     pub fn removed(&self) -> Self {
         Self {
@@ -81,8 +81,8 @@ impl DestinationView {
         }
     }
 
-    /// A title of the destination for display: its name, region and role. The external id is
-    /// omitted, because it may be confidential.
+    /// Returns a title of the destination for display: its name, region and role. The external id
+    /// is omitted, because it may be confidential.
     #[must_use]
     pub fn title(&self) -> String {
         let name = self.name.as_deref().unwrap_or("main");
@@ -94,9 +94,9 @@ impl DestinationView {
         }
     }
 
-    /// Whether `after` is another account or region, so that the alarms of `self` must not notify
-    /// any more. Destinations that cannot be compared, such as one with a region from the
-    /// environment, count as the same: alarms that are still in use must not be disabled.
+    /// Returns whether `after` is in another account or region, so that the alarms of `self` must
+    /// not notify any more. Destinations that cannot be compared, such as one with a region from
+    /// the environment, count as the same: alarms that are still in use must not be disabled.
     #[must_use]
     pub fn moves_to(&self, after: &Self) -> bool {
         let differ = |one: Option<&str>, other: Option<&str>| match (one, other) {
@@ -109,8 +109,8 @@ impl DestinationView {
     }
 }
 
-/// The views of the destinations to run, by name, [`MAIN`] first. The main destination always
-/// runs; another runs while CloudWatch is enabled and a target is published there.
+/// Returns the views of the destinations to run, by name, [`MAIN`] first. The main destination
+/// always runs; a named one runs while CloudWatch is enabled and a target is published there.
 #[must_use]
 pub fn running(settings: &Settings) -> BTreeMap<String, DestinationView> {
     let views = configured(settings).into_iter();
@@ -120,8 +120,8 @@ pub fn running(settings: &Settings) -> BTreeMap<String, DestinationView> {
         .collect()
 }
 
-/// The view of every configured destination, the main one first. A destination without
-/// published targets is included: alarms of earlier targets may be left there.
+/// Returns the view of every configured destination, the main one first. A destination without
+/// published targets is included, because alarms of removed targets may still exist there.
 #[must_use]
 pub fn configured(settings: &Settings) -> Vec<DestinationView> {
     let names = settings.cloudwatch.destinations.keys();
@@ -131,9 +131,9 @@ pub fn configured(settings: &Settings) -> Vec<DestinationView> {
         .collect()
 }
 
-/// The account number in the role's ARN; `None` without a role.
+/// Returns the account number in the role's ARN; `None` without a role.
 fn account(cloudwatch: &CloudWatchSettings) -> Option<&str> {
-    // arn:partition:iam::account:role/name
+    // A role's ARN has the form `arn:partition:iam::account:role/name`.
     cloudwatch.role.as_ref()?.arn.split(':').nth(4)
 }
 
@@ -143,7 +143,7 @@ pub(crate) mod tests {
     use crate::domain::alarm::desired::alarms_of;
     use crate::model::settings::{DestinationSettings, Role};
 
-    /// Settings with a target `orders` in the main destination and `refunds` in `payments`.
+    /// Returns settings with a target `orders` in the main destination and `refunds` in `payments`.
     pub(crate) fn two() -> Settings {
         let url: url::Url = "https://orders.example/".parse().unwrap();
         let mut settings = Settings::default();

@@ -1,7 +1,7 @@
 //! Names of alarms: location, target and cause, within CloudWatch's limits.
 //!
-//! Names are unique within one configuration. The configuration's validation ensures that,
-//! because a target may be named like the alarm of another target's cause.
+//! The validation of the configuration ensures that names are unique, because a target may have the
+//! same name as a per-cause alarm of another target.
 
 use crate::model::cause::CauseId;
 use crate::model::hash::fnv1a;
@@ -9,7 +9,7 @@ use crate::model::hash::fnv1a;
 /// Maximum length of an alarm name in characters (CloudWatch's limit).
 const MAX_NAME: usize = 255;
 
-/// The prefix of the names of all alarms of a location.
+/// Returns the prefix of the names of all alarms of a location.
 #[must_use]
 pub fn name_prefix(location: &str) -> String {
     let mut prefix = String::from("probecause ");
@@ -18,21 +18,21 @@ pub fn name_prefix(location: &str) -> String {
     prefix
 }
 
-/// The name of a target's alarm at a location.
+/// Returns the name of a target's alarm at a location.
 #[must_use]
 pub fn target_alarm_name(location: &str, target: &str) -> String {
     bounded_name(&format!("{}{target}", name_prefix(location)))
 }
 
-/// The name of the alarm for one cause of a target, at a location.
+/// Returns the name of the alarm for one cause of a target, at a location.
 #[must_use]
 pub fn cause_alarm_name(location: &str, target: &str, cause: &CauseId) -> String {
     bounded_name(&format!("{}{target} ({cause})", name_prefix(location)))
 }
 
-/// The name of the heartbeat alarm of a shard. The name of the first shard's alarm contains only
-/// the location. It cannot equal a target's alarm name, because no target name begins with a
-/// parenthesis.
+/// Returns the name of the heartbeat alarm of a shard. The name of the first shard's alarm contains
+/// only the location. A target's alarm never has the same name, because no target name begins with
+/// a parenthesis.
 #[must_use]
 pub fn heartbeat_name(location: &str, shard: u32) -> String {
     let prefix = name_prefix(location);
@@ -42,7 +42,8 @@ pub fn heartbeat_name(location: &str, shard: u32) -> String {
     })
 }
 
-/// The shard of a heartbeat alarm, parsed from the alarm's name; `None` for any other alarm.
+/// Returns the shard of a heartbeat alarm, parsed from the alarm's name; `None` for any other
+/// alarm.
 #[must_use]
 pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
     let prefix = name_prefix(location);
@@ -57,8 +58,8 @@ pub fn heartbeat_shard(location: &str, name: &str) -> Option<u32> {
     (heartbeat_name(location, shard) == name).then_some(shard)
 }
 
-/// Shortens a name to the maximum length, and appends a hash of the whole name so that it stays
-/// unique.
+/// Removes control characters from a name. A name above the maximum length is shortened and ends
+/// with a hash of the whole name, so that it stays unique.
 fn bounded_name(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     if name.chars().count() <= MAX_NAME {

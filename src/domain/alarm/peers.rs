@@ -10,50 +10,50 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::alarm::destination::DestinationView;
-use crate::domain::shard::holders;
+use crate::domain::shard::assigned_shards;
 use crate::model::settings::ShardSettings;
 use crate::model::target::TargetName;
 
 /// The state of another daemon's heartbeat alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatState {
-    /// OK: the daemon is running.
+    /// The alarm is in state OK: the daemon is running.
     Ok,
-    /// ALARM: heartbeats are missing.
+    /// The alarm is in state ALARM: heartbeats are missing.
     Alarm,
     /// The alarm does not exist yet or has not been evaluated yet.
     Unknown,
 }
 
-/// The other daemons of a location.
+/// The states of the other daemons of a location.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
-    /// Shards that may have stopped: the state of each heartbeat alarm, and since when it has
-    /// that state.
+    /// The shards that may have stopped, with the state of their heartbeat alarm and the time at
+    /// which the alarm changed to that state.
     suspected: BTreeMap<u32, (HeartbeatState, Duration)>,
-    gone: BTreeSet<u32>,
+    stopped: BTreeSet<u32>,
 }
 
-/// How long a heartbeat alarm must fire until its daemon counts as stopped. A new alarm may fire
-/// for a moment before its first heartbeat is counted. Two reads, one heartbeat period apart,
-/// must see it firing.
+/// Minimum time for which a heartbeat alarm must fire before its daemon counts as stopped. A new
+/// alarm may fire for a moment before CloudWatch counts its first heartbeat. The time is less than
+/// the shortest heartbeat period (30 s), so two consecutive reads must find the alarm firing.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(25);
 
-/// How long a daemon with an unknown heartbeat state counts as running. Daemons that start
-/// together create their alarms within a minute, and CloudWatch needs a few more minutes to
-/// evaluate them.
+/// Maximum time for which a daemon with an unknown heartbeat state counts as running. Daemons that
+/// start together create their alarms within a minute, and CloudWatch needs a few more minutes to
+/// evaluate these.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
 
 impl Peers {
     /// Records the heartbeat states of other daemons. Returns whether a daemon started or
     /// stopped.
     pub fn observe(&mut self, states: &[(u32, HeartbeatState)], now: Duration) -> bool {
-        let before = self.gone.clone();
+        let before = self.stopped.clone();
         for (index, state) in states {
             let least = match state {
                 HeartbeatState::Ok => {
                     self.suspected.remove(index);
-                    self.gone.remove(index);
+                    self.stopped.remove(index);
                     continue;
                 }
                 HeartbeatState::Alarm => CONFIRM_AFTER,
@@ -64,40 +64,40 @@ impl Peers {
                 *suspicion = (*state, now);
             }
             if now.saturating_sub(suspicion.1) >= least {
-                self.gone.insert(*index);
+                self.stopped.insert(*index);
             }
         }
-        self.gone != before
+        self.stopped != before
     }
 
-    /// The shards whose daemons have stopped.
+    /// Returns the shards whose daemons count as stopped.
     #[must_use]
-    pub const fn gone(&self) -> &BTreeSet<u32> {
-        &self.gone
+    pub const fn stopped(&self) -> &BTreeSet<u32> {
+        &self.stopped
     }
 
-    /// Whether this daemon manages the alarms of a target. The command line, which is not a
+    /// Returns whether this daemon manages the alarms of a target. The command line, which is not a
     /// shard, manages all alarms.
     #[must_use]
     pub fn manages(&self, shards: &ShardSettings, target: &TargetName) -> bool {
         let Some(own) = shards.own else { return true };
-        let mut holders = holders(shards, target).into_iter();
-        holders.find(|index| *index == own || !self.gone.contains(index)) == Some(own)
+        let mut assigned = assigned_shards(shards, target).into_iter();
+        assigned.find(|index| *index == own || !self.stopped.contains(index)) == Some(own)
     }
 }
 
-/// The shards that take precedence over this one for at least one target that it probes. Only
-/// these affect which alarms it manages.
+/// Returns the shards that take precedence over this one for at least one target of this shard.
+/// Only these shards affect which alarms this shard manages.
 #[must_use]
-pub fn before_us(settings: &DestinationView) -> BTreeSet<u32> {
+pub fn preceding_shards(settings: &DestinationView) -> BTreeSet<u32> {
     let Some(own) = settings.shards.own else {
         return BTreeSet::new();
     };
     let targets = settings.targets.iter();
     targets
         .flat_map(|target| {
-            let holders = holders(&settings.shards, &target.name).into_iter();
-            holders
+            let assigned = assigned_shards(&settings.shards, &target.name).into_iter();
+            assigned
                 .take_while(|index| *index != own)
                 .collect::<Vec<_>>()
         })
@@ -119,9 +119,9 @@ mod tests {
         }
     }
 
-    /// The shards that probe `orders`, of three shards, by precedence.
+    /// Returns the shards that probe `orders`, of three shards, by precedence.
     fn order() -> Vec<u32> {
-        holders(&shards(0), &TargetName::new("orders"))
+        assigned_shards(&shards(0), &TargetName::new("orders"))
     }
 
     fn manages(peers: &Peers, own: u32) -> bool {
@@ -129,27 +129,30 @@ mod tests {
     }
 
     #[test]
-    fn the_first_holder_manages_and_the_second_takes_over_when_it_is_gone() {
+    fn the_first_shard_manages_and_the_second_takes_over_when_the_first_stops() {
         let (first, second) = (order()[0], order()[1]);
         let mut peers = Peers::default();
         assert!(manages(&peers, first));
         assert!(
             !manages(&peers, second),
-            "no daemon is gone before the first read"
+            "no daemon counts as stopped before the first read"
         );
         assert!(!peers.observe(&[(first, HeartbeatState::Ok)], MINUTE));
         assert!(!manages(&peers, second));
         assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 2 * MINUTE));
-        assert!(!manages(&peers, second), "it may have started just now");
+        assert!(
+            !manages(&peers, second),
+            "the first daemon may have started just now"
+        );
         assert!(peers.observe(&[(first, HeartbeatState::Alarm)], 3 * MINUTE));
         assert!(manages(&peers, second));
         assert!(!peers.observe(&[(first, HeartbeatState::Alarm)], 4 * MINUTE));
         assert!(peers.observe(&[(first, HeartbeatState::Ok)], 5 * MINUTE));
-        assert!(!manages(&peers, second), "it runs again");
+        assert!(!manages(&peers, second), "the first daemon runs again");
     }
 
     #[test]
-    fn a_daemon_that_does_not_hold_a_target_never_manages_it() {
+    fn a_daemon_that_does_not_probe_a_target_never_manages_it() {
         let other = (0..3).find(|index| !order().contains(index)).unwrap();
         let mut peers = Peers::default();
         let all = [0, 1, 2].map(|index| (index, HeartbeatState::Alarm));
@@ -172,7 +175,7 @@ mod tests {
         assert!(!manages(&peers, second));
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 2 * MINUTE);
         peers.observe(&[(first, HeartbeatState::Alarm)], GRACE + 3 * MINUTE);
-        // The alarm was deleted by hand, which does not bring the daemon back.
+        // The alarm was deleted by hand, which does not show that the daemon runs again.
         peers.observe(&unknown, GRACE + 4 * MINUTE);
         assert!(manages(&peers, second));
     }

@@ -10,10 +10,10 @@ use crate::model::cause::{CauseId, Owner};
 use crate::model::hash::fnv1a;
 use crate::model::target::{MissingData, TargetName};
 
-/// The subject of an alarm, which identifies it within a configuration.
+/// The subject of an alarm, which identifies the alarm within a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AlarmKey {
-    /// The daemon itself. The alarm fires when no datapoint arrives from this location.
+    /// The heartbeat of a daemon. The alarm fires when no heartbeat arrives from the daemon.
     Heartbeat,
     /// A target. The alarm fires while the target is down.
     Target(TargetName),
@@ -28,7 +28,7 @@ pub enum AlarmKey {
     },
 }
 
-/// The definition of one alarm.
+/// The desired definition of one alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmSpec {
     /// The alarm's name, unique in the account and region; 1 to 255 characters.
@@ -48,11 +48,11 @@ pub struct AlarmSpec {
     pub evaluation_periods: u32,
     /// The number of breaching datapoints that fire the alarm: M of "M of N".
     pub datapoints_to_alarm: u32,
-    /// How missing datapoints are treated.
+    /// The treatment of missing datapoints.
     pub missing: MissingData,
-    /// ARNs notified on ALARM and OK.
+    /// ARNs notified when the alarm changes to ALARM or OK.
     pub actions: Vec<String>,
-    /// Whether the alarm's actions run.
+    /// Whether the alarm runs its actions when its state changes.
     pub actions_enabled: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct AlarmSpec {
 pub struct MetricId {
     /// The namespace of the metric, such as `Probecause`.
     pub namespace: String,
-    /// The name of the metric.
+    /// The name of the metric, such as `Down`.
     pub name: String,
     /// The dimensions as pairs of name and value, in the order in which they are written.
     pub dimensions: Vec<(String, String)>,
@@ -70,18 +70,18 @@ pub struct MetricId {
 /// The condition under which the maximum of a period breaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// At least 1: the target is down.
+    /// The maximum is at least 1: the target is down.
     AtLeastOne,
-    /// Less than 1: the heartbeat stopped. Heartbeats are always 1, so only missing data
-    /// breaches.
+    /// The maximum is less than 1: the heartbeat stopped. Heartbeats are always 1, so only missing
+    /// data breaches.
     LessThanOne,
 }
 
-/// The name of the dimension that every metric has: the daemon's location.
+/// The name of the dimension that contains the daemon's location; every metric has this dimension.
 pub(super) const LOCATION: &str = "Location";
 
 impl AlarmKey {
-    /// The name of the alarm's target; `None` for the heartbeat alarm.
+    /// Returns the name of the alarm's target; `None` for the heartbeat alarm.
     #[must_use]
     pub const fn target(&self) -> Option<&TargetName> {
         match self {
@@ -102,12 +102,12 @@ impl fmt::Display for AlarmKey {
 }
 
 impl AlarmSpec {
-    /// A hash that changes whenever the definition changes. It is stored as a tag, because
+    /// Returns a hash that changes whenever the definition changes. It is stored as a tag, because
     /// CloudWatch does not return every field that is written.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        // The text begins with a version, so that a release that writes more fields updates
-        // the alarms of an older release.
+        // The text begins with a version number. A release that writes more fields has another
+        // number, so it updates the alarms of an older release.
         let text = format!(
             "1|{}|{:?}|{:?}|{}|{}|{}|{:?}|{:?}|{}",
             self.name,
@@ -123,7 +123,7 @@ impl AlarmSpec {
         format!("{:016x}", fnv1a(&text))
     }
 
-    /// The location in the dimensions of the alarm's metric.
+    /// Returns the location in the dimensions of the alarm's metric.
     #[must_use]
     pub fn location(&self) -> &str {
         let mut dimensions = self.metric.dimensions.iter();
@@ -131,7 +131,7 @@ impl AlarmSpec {
         found.map_or("", |(_, location)| location)
     }
 
-    /// Whether CloudWatch bills the alarm as high-resolution.
+    /// Returns whether CloudWatch bills the alarm as high-resolution.
     #[must_use]
     pub const fn is_high_resolution(&self) -> bool {
         self.period < 60

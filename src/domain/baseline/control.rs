@@ -1,7 +1,7 @@
 //! Decides which responses to control requests count for the floor.
 //!
-//! Only the gateway's own response to an unknown path counts, compared byte for byte. A
-//! `$default` or `{proxy+}` route, a mock, a cache or an intermediary would measure something
+//! Only the gateway's own response to an unknown path counts, compared byte for byte. The response
+//! of a `$default` or `{proxy+}` route, a mock, a cache or an intermediary would measure something
 //! else. A function may still return the same bytes, so `floor` also compares the times. If in
 //! doubt, a response does not count.
 
@@ -23,8 +23,8 @@ pub(super) enum ControlResult {
     NotGateway,
 }
 
-/// Status and body of an HTTP API's response to an unknown route. Derived from captures of its
-/// other responses, not captured itself: if the real bytes differ, no floor is measured.
+/// Status and body of an HTTP API's response to an unknown route. Not captured, but derived from
+/// captures of the API's other responses: if the real bytes differ, no floor is measured.
 const HTTP_API: (u16, &[u8]) = (404, br#"{"message":"Not Found"}"#);
 
 /// Status and body of a REST API's response to an unknown resource (developer guide, "Gateway
@@ -58,12 +58,13 @@ const REST_API_HEADERS: &[&str] = &[
     "keep-alive",
 ];
 
-/// Headers that CloudFront adds. It is always in front of an edge-optimized REST API.
+/// Headers that CloudFront adds. CloudFront is always in front of an edge-optimized REST API.
 const CLOUDFRONT_HEADERS: &[&str] = &["via", "x-cache", "x-amz-cf-pop", "x-amz-cf-id"];
 
-/// Maximum response time beyond one round trip. A gateway rejects an unknown path in little
-/// more than one round trip. A slower response may come from a function or from a gateway with
-/// a cold configuration (which adds at least 50 ms); neither may count for a floor.
+/// Maximum time by which a response to a control request may exceed one round trip. A gateway
+/// rejects an unknown path in little more than one round trip. A slower response may come from a
+/// function or from a gateway with a cold configuration (which adds at least 50 ms); neither may
+/// count for a floor.
 const ABOVE_ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// Evaluates the response to one control request to `host`.
@@ -110,9 +111,8 @@ fn is_from_gateway(response: &Response, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
-
-    use crate::model::observation::{Fault, FaultKind, HttpVersion, Phase};
+    use crate::domain::baseline::tests::observation;
+    use crate::model::observation::{Fault, FaultKind, Phase};
 
     const HTTP: &[(&str, &str)] = &[
         ("date", "Tue, 20 May 2025 04:47:06 GMT"),
@@ -129,31 +129,12 @@ mod tests {
     const NOT_FOUND: &str = r#"{"message":"Not Found"}"#;
     const NO_TOKEN: &str = r#"{"message":"Missing Authentication Token"}"#;
 
-    /// An observation of a response after 20 ms, with a round trip of 10 ms.
-    fn observed(status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
-        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/none");
-        observation.phases.connect = Some(Duration::from_millis(10));
-        observation.phases.processing = Some(Duration::from_millis(20));
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        observation.response = Some(Response {
-            status,
-            reason: None,
-            version: HttpVersion::Http2,
-            headers: headers.iter().map(pair).collect(),
-            body: body.as_bytes().to_vec(),
-            body_truncated: false,
-            body_bytes: body.len() as u64,
-            content_length: None,
-        });
-        observation
-    }
-
     const MEASURED: ControlResult = ControlResult::Measured(Duration::from_millis(20));
 
     #[track_caller]
     fn check(status: u16, headers: &[(&str, &str)], body: &str, expected: ControlResult) {
         assert_eq!(
-            measure(&observed(status, headers, body), "x.example"),
+            measure(&observation(20, status, headers, body), "x.example"),
             expected
         );
     }
@@ -177,7 +158,7 @@ mod tests {
     fn a_response_of_an_edge_optimized_api_counts_although_the_edge_is_nearer() {
         let edge = with(REST, ("x-cache", "Error from cloudfront"));
         check(403, &edge, NO_TOKEN, MEASURED);
-        let mut far = observed(403, &edge, NO_TOKEN);
+        let mut far = observation(20, 403, &edge, NO_TOKEN);
         far.phases.processing = Some(Duration::from_millis(120));
         let expected = ControlResult::Measured(Duration::from_millis(120));
         assert_eq!(measure(&far, "x.example"), expected);
@@ -205,7 +186,7 @@ mod tests {
         );
         let hit = with(HTTP, ("x-cache", "Hit from cloudfront"));
         check(404, &hit, NOT_FOUND, ControlResult::Inconclusive);
-        let mut broken = observed(404, HTTP, NOT_FOUND);
+        let mut broken = observation(20, 404, HTTP, NOT_FOUND);
         broken.fault = Some(Fault {
             phase: Phase::Transfer,
             kind: FaultKind::ConnectionReset,
@@ -254,10 +235,10 @@ mod tests {
 
     #[test]
     fn slow_responses_and_reused_connections_are_inconclusive() {
-        let mut slow = observed(404, HTTP, NOT_FOUND);
+        let mut slow = observation(20, 404, HTTP, NOT_FOUND);
         slow.phases.processing = Some(Duration::from_millis(61));
         assert_eq!(measure(&slow, "x.example"), ControlResult::Inconclusive);
-        let mut reused = observed(404, HTTP, NOT_FOUND);
+        let mut reused = observation(20, 404, HTTP, NOT_FOUND);
         reused.phases.connect = None;
         assert_eq!(measure(&reused, "x.example"), ControlResult::Inconclusive);
     }

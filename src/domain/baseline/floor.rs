@@ -1,9 +1,9 @@
-//! The floor of a target's response times, measured by control requests.
+//! Derives the floor of a target's response times from the responses to control requests.
 //!
-//! A floor takes at least three responses close together, all faster than any response of the
-//! function while the target was healthy. That condition distinguishes the gateway from a route
-//! whose function returns the same bytes. Without healthy responses to compare with, there is
-//! no floor. Also decides when another control request is wanted.
+//! A floor requires at least three responses with similar times, all faster than any response of
+//! the function while the target was healthy. The second condition distinguishes the gateway from a
+//! route whose function returns the same bytes. Without healthy responses to compare with, there is
+//! no floor. Also decides when the next control request is due.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,30 +13,33 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::baseline::control::ControlResult;
 use crate::domain::diagnosis::context::Floor;
 
-/// The results of the latest control requests, oldest first.
+/// The results of the latest control requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ControlSamples {
+    /// The latest control requests, the oldest first.
     attempts: VecDeque<Attempt>,
     /// When something other than the gateway last responded on the control path.
-    elsewhere: Option<Timestamp>,
+    not_gateway_at: Option<Timestamp>,
 }
 
+/// The result of one control request.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
+    /// When the result was recorded.
     at: Timestamp,
-    /// The response time; `None` if the response does not count.
+    /// The response time; `None` if the response does not count for the floor.
     time: Option<Duration>,
 }
 
-/// Minimum number of responses for a floor; fewer do not show their spread.
+/// Minimum number of responses for a floor; fewer responses do not show how much the times vary.
 const MIN_SAMPLES: usize = 3;
 
 /// Maximum number of control requests at the start of an incident: three, and two more if the
 /// three give no floor. Each request costs the user money and counts in the API's 4xx metric.
 const MAX_INITIAL: usize = 5;
 
-/// Maximum number of control requests whose results are kept, so that the floor follows the
-/// network.
+/// Maximum number of control requests whose results are kept. It is small, so that the floor
+/// follows changes of the network.
 const MAX_ATTEMPTS: usize = MAX_INITIAL;
 
 /// Time between two control requests at the start of an incident. It is long enough that one
@@ -44,40 +47,42 @@ const MAX_ATTEMPTS: usize = MAX_INITIAL;
 /// network as the failing probe before them.
 const SPACING: Duration = Duration::from_secs(2);
 
-/// Time between control requests later in an incident, to follow changes of the network. A
-/// target that fails for a week costs 170 requests instead of ten thousand.
+/// Time between control requests later in an incident, to follow changes of the network. A target
+/// that fails for a week costs 170 requests instead of the ten thousand of one request per minute.
 const LATER_SPACING: SignedDuration = SignedDuration::from_hours(1);
 
-/// Maximum age of a sample; an older one no longer reflects the network. Covers three hourly
-/// samples and one that was lost.
+/// Maximum age of a sample; an older sample may not reflect the current network. Four hours cover
+/// three hourly samples and one lost sample.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(4);
 
-/// Pause after a response that is not the gateway's own. On such a path each control request
-/// may reach production, so the next one waits a day, in case the route is removed.
+/// Pause of the control requests after a response that the gateway did not generate. On such a
+/// path, each control request may reach a function in production. After a day, the route may have
+/// been removed.
 const PAUSE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Maximum spread of a floor's responses. In the captures, responses without invocation are
-/// within 5 ms (HTTP API) and 2 ms (REST API). Five times that indicates a function, or a
-/// network too noisy to resolve the 25 ms between `no` and `unclear`.
+/// Maximum difference between the slowest and the fastest response of a floor. In the captures,
+/// responses without an invocation differ by 5 ms (HTTP API) and 2 ms (REST API). A difference of
+/// more than five times that indicates a function, or a network too noisy to resolve the 25 ms
+/// between `no` and `unclear`.
 const MAX_SPREAD: Duration = Duration::from_millis(25);
 
 impl ControlSamples {
     pub(super) fn resumed(
         attempts: &[(Timestamp, Option<Duration>)],
-        elsewhere: Option<Timestamp>,
+        not_gateway_at: Option<Timestamp>,
     ) -> Self {
         let attempt = |&(at, time): &(Timestamp, Option<Duration>)| Attempt { at, time };
         let surplus = attempts.len().saturating_sub(MAX_ATTEMPTS);
         Self {
             attempts: attempts.iter().skip(surplus).map(attempt).collect(),
-            elsewhere,
+            not_gateway_at,
         }
     }
 
     pub(super) fn snapshot(&self) -> (Vec<(Timestamp, Option<Duration>)>, Option<Timestamp>) {
         let attempts = self.attempts.iter();
         let pairs = attempts.map(|attempt| (attempt.at, attempt.time));
-        (pairs.collect(), self.elsewhere)
+        (pairs.collect(), self.not_gateway_at)
     }
 
     pub(super) fn add(&mut self, result: ControlResult, now: Timestamp) {
@@ -87,7 +92,7 @@ impl ControlSamples {
             ControlResult::NotGateway => {
                 // Earlier responses may not have come from the gateway either.
                 self.attempts.clear();
-                self.elsewhere = Some(now);
+                self.not_gateway_at = Some(now);
                 return;
             }
         };
@@ -97,7 +102,8 @@ impl ControlSamples {
         self.attempts.push_back(Attempt { at: now, time });
     }
 
-    /// The measured floor. `healthy` is the fastest response while the target was healthy.
+    /// Returns the measured floor. `healthy` is the time of the fastest response while the target
+    /// was healthy; without it, there is no floor.
     pub(super) fn floor(&self, healthy: Option<Duration>, now: Timestamp) -> Option<Floor> {
         let (low, high, count) = self.interval(now)?;
         healthy.filter(|fastest| high < *fastest)?;
@@ -108,9 +114,9 @@ impl ControlSamples {
         })
     }
 
-    /// The wait before the next control request in an incident that opened at `since`; `None` if
-    /// no request is wanted.
-    pub(super) fn wants(
+    /// Returns the wait before the next control request in an incident that opened at `since`;
+    /// `None` if no control request is needed.
+    pub(super) fn next_request(
         &self,
         since: Timestamp,
         healthy: Option<Duration>,
@@ -133,9 +139,10 @@ impl ControlSamples {
             .then_some(Duration::ZERO)
     }
 
-    /// The lowest and highest time of the faster two thirds of the samples (at least three), and
-    /// the number of those samples. Slower samples are ignored, so that one lost packet does not
-    /// prevent a floor.
+    /// Returns the lowest and highest time of the fastest two thirds of the samples (at least
+    /// three), and the number of those samples. `None` if there are too few samples or their times
+    /// differ too much. Slower samples are ignored, so that one lost packet does not prevent a
+    /// floor.
     fn interval(&self, now: Timestamp) -> Option<(Duration, Duration, usize)> {
         let is_fresh = |attempt: &&Attempt| now.duration_since(attempt.at) <= MAX_AGE;
         let fresh = self.attempts.iter().filter(is_fresh);
@@ -150,7 +157,7 @@ impl ControlSamples {
     }
 
     fn is_paused(&self, now: Timestamp) -> bool {
-        self.elsewhere
+        self.not_gateway_at
             .is_some_and(|at| now.duration_since(at) < PAUSE)
     }
 }
@@ -227,9 +234,9 @@ mod tests {
         ];
         check(&results, None);
         let mut controls = controls(&results);
-        assert_eq!(controls.wants(at(0), HEALTHY, at(3600)), None);
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(3600)), None);
         assert_eq!(
-            controls.wants(at(0), HEALTHY, at(90_000)),
+            controls.next_request(at(0), HEALTHY, at(90_000)),
             Some(Duration::ZERO)
         );
         for second in [90_000, 90_002, 90_004] {
@@ -246,33 +253,33 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_wants_three_control_requests_and_then_one_per_hour() {
+    fn an_incident_needs_three_control_requests_and_then_one_per_hour() {
         let mut controls = ControlSamples::default();
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(controls.wants(at(0), HEALTHY, at(0)), seconds(0));
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(0)), seconds(0));
         controls.add(measured(20), at(1));
-        assert_eq!(controls.wants(at(0), HEALTHY, at(1)), seconds(2));
-        assert_eq!(controls.wants(at(0), HEALTHY, at(60)), seconds(0));
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(1)), seconds(2));
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(60)), seconds(0));
         controls.add(measured(21), at(3));
         controls.add(measured(22), at(5));
-        assert_eq!(controls.wants(at(0), HEALTHY, at(6)), None);
-        assert_eq!(controls.wants(at(0), HEALTHY, at(3604)), None);
-        assert_eq!(controls.wants(at(0), HEALTHY, at(3605)), seconds(0));
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(6)), None);
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(3604)), None);
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(3605)), seconds(0));
         assert_eq!(
-            controls.wants(at(0), None, at(3605)),
+            controls.next_request(at(0), None, at(3605)),
             None,
-            "without a floor no more are wanted"
+            "without a floor, no further request is needed"
         );
         // A new incident measures again although the old floor is known.
-        assert_eq!(controls.wants(at(60), HEALTHY, at(60)), seconds(0));
+        assert_eq!(controls.next_request(at(60), HEALTHY, at(60)), seconds(0));
     }
 
     #[test]
-    fn if_three_give_no_floor_two_more_are_wanted() {
+    fn if_three_give_no_floor_two_more_are_needed() {
         let mut controls = controls(&[measured(20), ControlResult::Inconclusive, measured(46)]);
-        assert!(controls.wants(at(0), HEALTHY, at(60)).is_some());
+        assert!(controls.next_request(at(0), HEALTHY, at(60)).is_some());
         controls.add(ControlResult::Inconclusive, at(60));
         controls.add(ControlResult::Inconclusive, at(62));
-        assert_eq!(controls.wants(at(0), HEALTHY, at(120)), None);
+        assert_eq!(controls.next_request(at(0), HEALTHY, at(120)), None);
     }
 }

@@ -1,7 +1,7 @@
-//! Response times of a target while it is healthy.
+//! Records the response times of a target while it is healthy.
 //!
 //! Only responses from behind the front door count. The gateway's own responses, cached responses
-//! and responses after redirects do not. The history keeps times, no contents.
+//! and responses after redirects do not. The history stores times, not contents.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,30 +14,33 @@ use crate::domain::diagnosis::front_door::FrontDoor;
 use crate::domain::diagnosis::gateway_made::GatewayMade;
 use crate::model::observation::{Observation, Response};
 
-/// The latest response times of a healthy target, oldest first.
+/// The latest response times of a healthy target.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
+    /// The times of the latest responses, the oldest first.
     samples: VecDeque<Sample>,
+    /// When the newest of these responses was received.
     newest: Option<Timestamp>,
 }
 
-/// The times of one response in microseconds, up to 71 minutes; half the size of two `Duration`s.
+/// The times of one response in microseconds. A `u32` holds up to 71 minutes and takes less memory
+/// than a `Duration`.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     processing: u32,
     connect: Option<u32>,
 }
 
-/// Maximum number of samples per target: an hour at the default interval, and less than 1 KB.
-/// More would let the fastest sample be an old outlier.
+/// Maximum number of samples per target: those of an hour at the default interval, in less than 1
+/// KB. With more samples, the fastest one could be an old outlier.
 const MAX_SAMPLES: usize = 64;
 
-/// Minimum number of samples. If control requests reached a function as fast as this one, three
-/// of them would all be faster than sixteen healthy responses with a probability of 1 in 969 (3!
-/// 16! / 19!), which is low enough to use the comparison as evidence.
+/// Minimum number of samples for a comparison. If control requests reached a function as fast as
+/// this one, three of them would all be faster than sixteen healthy responses with a probability of
+/// 1 in 969 (3! 16! / 19!), which is low enough to use the comparison as evidence.
 const MIN_SAMPLES: usize = 16;
 
-/// Maximum age of the newest sample. An older one may be from another deployment or network.
+/// Maximum age of the newest sample. Older samples may be from another deployment or network.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl History {
@@ -82,8 +85,8 @@ impl History {
         self.newest = Some(now);
     }
 
-    /// The fastest response and the median connect time; `None` if there are too few samples or
-    /// they are too old.
+    /// Returns the time of the fastest response and the median connect time. `None` if there are
+    /// too few samples or they are too old.
     pub(super) fn times(&self, now: Timestamp) -> Option<HealthyTimes> {
         if self.samples.len() < MIN_SAMPLES || self.is_outdated(now) {
             return None;
@@ -96,7 +99,7 @@ impl History {
             .collect();
         connects.sort_unstable();
         Some(HealthyTimes {
-            quickest: duration(fastest),
+            fastest: duration(fastest),
             connect: connects.get(connects.len() / 2).copied().map(duration),
         })
     }
@@ -107,8 +110,8 @@ impl History {
     }
 }
 
-/// Whether the gateway itself or a cache may have responded. The gateway's response can be
-/// healthy, for example if the target expects its 401.
+/// Returns whether the gateway itself or a cache may have responded. A response of the gateway
+/// itself can be healthy, for example if the target expects a 401.
 fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
@@ -116,8 +119,8 @@ fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     is_cached(response) || GatewayMade::judge(door, response) == GatewayMade::Yes
 }
 
-/// Whether a cache responded, by the headers that caches set: `age` (RFC 9111) and CloudFront's
-/// `x-cache: Hit from cloudfront` or `RefreshHit`.
+/// Returns whether a cache responded, judged by the headers that caches set: `age` (RFC 9111) and
+/// CloudFront's `x-cache: Hit from cloudfront` or `RefreshHit`.
 pub(super) fn is_cached(response: &Response) -> bool {
     let hit = |word: &str| word.to_ascii_lowercase().contains("hit");
     response.header("age").is_some() || response.header("x-cache").is_some_and(hit)
@@ -134,58 +137,41 @@ fn duration(micros: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observation::HttpVersion;
-
-    fn observed(millis: u64, status: u16, headers: &[(&str, &str)], body: &str) -> Observation {
-        let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
-        observation.phases.connect = Some(Duration::from_millis(10));
-        observation.phases.processing = Some(Duration::from_millis(millis));
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        observation.response = Some(Response {
-            status,
-            reason: None,
-            version: HttpVersion::Http2,
-            headers: headers.iter().map(pair).collect(),
-            body: body.as_bytes().to_vec(),
-            body_truncated: false,
-            body_bytes: body.len() as u64,
-            content_length: None,
-        });
-        observation
-    }
+    use crate::domain::baseline::tests::observation;
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
     }
 
-    /// Adds sixteen responses of 40 ms and more and then this one; compares the fastest, in ms.
+    /// Adds sixteen responses of 40 ms and more and then `last`. Compares the fastest time with
+    /// `expected`, in milliseconds.
     #[track_caller]
     fn check(last: &Observation, expected: u128) {
         let mut history = History::default();
         for millis in 40..56 {
-            history.add(&observed(millis, 200, &[], "ok"), at(0));
+            history.add(&observation(millis, 200, &[], "ok"), at(0));
         }
         history.add(last, at(0));
         let times = history.times(at(1)).unwrap();
-        assert_eq!(times.quickest.as_millis(), expected);
+        assert_eq!(times.fastest.as_millis(), expected);
         assert_eq!(times.connect, Some(Duration::from_millis(10)));
     }
 
     #[test]
     fn the_fastest_response_from_behind_the_front_door_counts() {
-        check(&observed(30, 200, &[], "ok"), 30);
-        check(&observed(90, 200, &[], "ok"), 40);
+        check(&observation(30, 200, &[], "ok"), 30);
+        check(&observation(90, 200, &[], "ok"), 40);
     }
 
     #[test]
     fn cached_redirected_and_gateway_responses_do_not_count() {
-        check(&observed(5, 200, &[("age", "3")], "ok"), 40);
+        check(&observation(5, 200, &[("age", "3")], "ok"), 40);
         check(
-            &observed(5, 200, &[("x-cache", "RefreshHit from cloudfront")], "ok"),
+            &observation(5, 200, &[("x-cache", "RefreshHit from cloudfront")], "ok"),
             40,
         );
         check(
-            &observed(
+            &observation(
                 5,
                 401,
                 &[("apigw-requestid", "i")],
@@ -193,36 +179,36 @@ mod tests {
             ),
             40,
         );
-        let mut redirected = observed(5, 200, &[], "ok");
+        let mut redirected = observation(5, 200, &[], "ok");
         redirected.redirects = 1;
         check(&redirected, 40);
         let missed = ("x-cache", "Miss from cloudfront");
-        check(&observed(5, 200, &[missed], "ok"), 5);
+        check(&observation(5, 200, &[missed], "ok"), 5);
     }
 
     #[test]
     fn too_few_or_too_old_responses_give_no_times() {
         let mut history = History::default();
         for _ in 1..MIN_SAMPLES {
-            history.add(&observed(5, 200, &[], "ok"), at(0));
+            history.add(&observation(5, 200, &[], "ok"), at(0));
         }
         assert_eq!(history.times(at(0)), None);
-        history.add(&observed(5, 200, &[], "ok"), at(0));
+        history.add(&observation(5, 200, &[], "ok"), at(0));
         assert!(history.times(at(100)).is_some());
         assert_eq!(history.times(at(200)), None);
-        history.add(&observed(5, 200, &[], "ok"), at(200));
+        history.add(&observation(5, 200, &[], "ok"), at(200));
         assert_eq!(history.times(at(200)), None, "the old samples were dropped");
     }
 
     #[test]
     fn the_number_of_samples_is_bounded() {
         let mut history = History::default();
-        history.add(&observed(5, 200, &[], "ok"), at(0));
+        history.add(&observation(5, 200, &[], "ok"), at(0));
         for _ in 0..MAX_SAMPLES {
-            history.add(&observed(50, 200, &[], "ok"), at(0));
+            history.add(&observation(50, 200, &[], "ok"), at(0));
         }
         assert_eq!(history.samples.len(), MAX_SAMPLES);
-        let fastest = history.times(at(0)).map(|times| times.quickest.as_millis());
+        let fastest = history.times(at(0)).map(|times| times.fastest.as_millis());
         assert_eq!(fastest, Some(50));
     }
 }

@@ -1,4 +1,5 @@
-//! The response times of one target: while healthy, without its function, and while failing.
+//! Records the response times of one target: while it is healthy, without its function, and while
+//! it fails.
 //!
 //! `history` holds the times of healthy responses. A control request asks for a path that does
 //! not reach the function: `control` decides which of its responses count, and `floor` derives
@@ -23,7 +24,7 @@ use self::floor::ControlSamples;
 use self::history::History;
 use self::plateau::FailingTimes;
 
-/// The learned response times of one target. A target with changed settings gets a new one.
+/// The learned response times of one target. A target with changed settings gets a new baseline.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     healthy: History,
@@ -31,44 +32,46 @@ pub struct Baseline {
     failing: FailingTimes,
 }
 
-/// The part of a baseline that is kept over a restart. The current run of failures is not.
+/// The part of a baseline that is kept over a restart. The current run of failures is not kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BaselineSnapshot {
-    /// Processing and connect times of healthy responses, in microseconds, oldest first.
+    /// Processing and connect times of healthy responses, in microseconds, the oldest first.
     pub healthy: Vec<(u32, Option<u32>)>,
     /// When the newest healthy response was received.
     pub newest: Option<Timestamp>,
-    /// Control requests, oldest first, with the response time if the response counts.
+    /// The time of each control request, the oldest first, with its response time if the response
+    /// counts for the floor.
     pub controls: Vec<(Timestamp, Option<Duration>)>,
     /// When something other than the gateway last responded on the control path.
-    pub elsewhere: Option<Timestamp>,
+    pub not_gateway_at: Option<Timestamp>,
 }
 
-/// Maximum delay of this process in a probe whose times count for the baseline. The times of a
-/// denied call and of one that reaches the function may differ by no more than this.
+/// The times of a probe count for the baseline only if the prober's own lag is below this value.
+/// The times of a denied call and of a call that reaches the function may differ by as little as
+/// this.
 const MAX_OWN_LAG: Duration = Duration::from_millis(25);
 
 impl Baseline {
-    /// Restores a baseline of the same target with the same settings.
+    /// Restores the baseline of a target whose settings have not changed since the snapshot.
     #[must_use]
     pub fn resumed(snapshot: &BaselineSnapshot) -> Self {
         Self {
             healthy: History::resumed(&snapshot.healthy, snapshot.newest),
-            controls: ControlSamples::resumed(&snapshot.controls, snapshot.elsewhere),
+            controls: ControlSamples::resumed(&snapshot.controls, snapshot.not_gateway_at),
             failing: FailingTimes::default(),
         }
     }
 
-    /// The part of the baseline to keep over a restart.
+    /// Returns the part of the baseline that is kept over a restart.
     #[must_use]
     pub fn snapshot(&self) -> BaselineSnapshot {
         let (healthy, newest) = self.healthy.snapshot();
-        let (controls, elsewhere) = self.controls.snapshot();
+        let (controls, not_gateway_at) = self.controls.snapshot();
         BaselineSnapshot {
             healthy,
             newest,
             controls,
-            elsewhere,
+            not_gateway_at,
         }
     }
 
@@ -89,30 +92,30 @@ impl Baseline {
         }
     }
 
-    /// Adds the response to a control request to `host`, if it counts. A response that is not the
-    /// gateway's own discards all earlier measurements.
-    pub fn control(&mut self, observation: &Observation, host: &str, now: Timestamp) {
+    /// Adds the response to a control request to `host`, if it counts for the floor. A response
+    /// that the gateway did not generate discards all earlier measurements.
+    pub fn observe_control(&mut self, observation: &Observation, host: &str, now: Timestamp) {
         self.controls.add(control::measure(observation, host), now);
     }
 
-    /// Returns the wait before the next control request; `None` if none is wanted. Must be called
-    /// after each probe and each response to a control request.
+    /// Returns the wait before the next control request; `None` if no control request is needed.
+    /// Must be called after each probe and each response to a control request.
     ///
-    /// `incident_open_since` is when the current incident opened; without one no control request
-    /// is wanted. `failing` means that the newest probe failed with a response, which can be
-    /// compared with a floor.
+    /// `incident_open_since` is when the current incident opened; without an incident, no control
+    /// request is needed. `failing` is whether the newest probe failed with a response, whose time
+    /// can be compared with a floor.
     #[must_use]
-    pub fn wants_control(
+    pub fn next_control_request(
         &self,
         incident_open_since: Option<Timestamp>,
         failing: bool,
         now: Timestamp,
     ) -> Option<Duration> {
         let since = incident_open_since.filter(|_| failing)?;
-        self.controls.wants(since, self.fastest(now), now)
+        self.controls.next_request(since, self.fastest(now), now)
     }
 
-    /// The context for the diagnosis of the next response.
+    /// Returns the context for the diagnosis of the next response.
     #[must_use]
     pub fn context(&self, now: Timestamp) -> Context {
         Context {
@@ -124,7 +127,7 @@ impl Baseline {
     }
 
     fn fastest(&self, now: Timestamp) -> Option<Duration> {
-        self.healthy.times(now).map(|healthy| healthy.quickest)
+        self.healthy.times(now).map(|healthy| healthy.fastest)
     }
 }
 
@@ -139,19 +142,22 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
     }
 
-    fn observed(millis: u64, status: u16, body: &str) -> Observation {
+    /// Creates an observation of a response after `millis`, with a round trip of 10 ms.
+    pub(super) fn observation(
+        millis: u64,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/a");
         observation.phases.connect = Some(Duration::from_millis(10));
         observation.phases.processing = Some(Duration::from_millis(millis));
-        let headers = [
-            ("content-type", "application/json"),
-            ("apigw-requestid", "i="),
-        ];
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         observation.response = Some(Response {
             status,
             reason: None,
             version: HttpVersion::Http2,
-            headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
+            headers: headers.iter().map(pair).collect(),
             body: body.as_bytes().to_vec(),
             body_truncated: false,
             body_bytes: body.len() as u64,
@@ -160,16 +166,25 @@ mod tests {
         observation
     }
 
+    /// Creates an observation of a response with the headers of an HTTP API.
+    fn from_api(millis: u64, status: u16, body: &str) -> Observation {
+        let headers = [
+            ("content-type", "application/json"),
+            ("apigw-requestid", "i="),
+        ];
+        observation(millis, status, &headers, body)
+    }
+
     #[test]
     fn a_restored_baseline_equals_the_saved_one() {
         let mut baseline = Baseline::default();
         for second in 0..20 {
-            let observation = observed(60, 200, "{}");
+            let observation = from_api(60, 200, "{}");
             baseline.observe(&observation, &Diagnosis::passed(), at(second));
         }
         for second in 20..24 {
-            let control = observed(20, 404, r#"{"message":"Not Found"}"#);
-            baseline.control(&control, "x.example", at(second));
+            let control = from_api(20, 404, r#"{"message":"Not Found"}"#);
+            baseline.observe_control(&control, "x.example", at(second));
         }
         let snapshot = baseline.snapshot();
         assert_eq!((snapshot.healthy.len(), snapshot.controls.len()), (20, 4));
@@ -188,11 +203,11 @@ mod tests {
         }
     }
 
-    /// The baseline of a healthy target with responses of 60 ms and more.
+    /// Creates the baseline of a healthy target with responses of 60 ms and more.
     fn healthy() -> Baseline {
         let mut baseline = Baseline::default();
         for minute in 0..20 {
-            let observation = observed(60 + minute, 200, "ok");
+            let observation = from_api(60 + minute, 200, "ok");
             baseline.observe(&observation, &Diagnosis::passed(), at(0));
         }
         baseline
@@ -204,10 +219,10 @@ mod tests {
         let opened = Some(at(100));
         let mut now = 100;
         let mut requests = 0;
-        while let Some(after) = baseline.wants_control(opened, true, at(now)) {
+        while let Some(after) = baseline.next_control_request(opened, true, at(now)) {
             now += i64::try_from(after.as_secs()).unwrap();
-            let response = observed(20 + requests, 404, r#"{"message":"Not Found"}"#);
-            baseline.control(&response, "x.example", at(now));
+            let response = from_api(20 + requests, 404, r#"{"message":"Not Found"}"#);
+            baseline.observe_control(&response, "x.example", at(now));
             requests += 1;
         }
         assert_eq!((requests, now), (3, 104));
@@ -217,30 +232,37 @@ mod tests {
     }
 
     #[test]
-    fn no_control_request_is_wanted_without_an_incident_or_a_response() {
+    fn no_control_request_is_needed_without_an_incident_or_a_response() {
         let baseline = healthy();
-        assert_eq!(baseline.wants_control(None, true, at(1)), None);
-        assert_eq!(baseline.wants_control(Some(at(0)), false, at(1)), None);
-        assert!(baseline.wants_control(Some(at(0)), true, at(1)).is_some());
+        assert_eq!(baseline.next_control_request(None, true, at(1)), None);
+        assert_eq!(
+            baseline.next_control_request(Some(at(0)), false, at(1)),
+            None
+        );
+        assert!(
+            baseline
+                .next_control_request(Some(at(0)), true, at(1))
+                .is_some()
+        );
     }
 
     #[test]
     fn a_timeout_is_learned_from_consecutive_failures_and_dropped_after_a_success() {
         let mut baseline = healthy();
         for _ in 0..4 {
-            baseline.observe(&observed(3010, 500, "no"), &failed(), at(1));
+            baseline.observe(&from_api(3010, 500, "no"), &failed(), at(1));
         }
         let learned = baseline.context(at(1)).learned;
         assert_eq!(learned, Some(Duration::from_millis(3010)));
-        baseline.observe(&observed(70, 200, "ok"), &Diagnosis::passed(), at(2));
+        baseline.observe(&from_api(70, 200, "ok"), &Diagnosis::passed(), at(2));
         assert_eq!(baseline.context(at(2)).learned, None);
     }
 
     #[test]
     fn failures_do_not_count_as_healthy_responses() {
         let mut baseline = healthy();
-        baseline.observe(&observed(5, 500, "no"), &failed(), at(1));
-        let fastest = baseline.context(at(1)).healthy.map(|times| times.quickest);
+        baseline.observe(&from_api(5, 500, "no"), &failed(), at(1));
+        let fastest = baseline.context(at(1)).healthy.map(|times| times.fastest);
         assert_eq!(fastest, Some(Duration::from_millis(60)));
     }
 }

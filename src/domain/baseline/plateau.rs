@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::domain::diagnosis::plateau::max_spread;
 use crate::model::observation::Observation;
 
-/// The current run of consecutive failures with the same status and a similar time.
+/// The current run of consecutive failures with the same status and similar times.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FailingTimes {
     status: u16,
@@ -18,12 +18,13 @@ pub(super) struct FailingTimes {
     count: u32,
 }
 
-/// Minimum number of failures in a run. Times spread evenly over half a second are this close
-/// together four times in a row with a probability of less than 1 in 200 (4 x³ for x = 0.1).
+/// Minimum number of failures in a run that shows a timeout. If the times of four failures are
+/// spread evenly over half a second, they are this close together with a probability of less than 1
+/// in 200 (4 x³ for x = 0.1).
 const MIN_COUNT: u32 = 4;
 
-/// Minimum timeout that is detected. Timeouts are configured in seconds, and the times of denied
-/// calls are also steady.
+/// Minimum timeout that is detected. Timeouts are configured in whole seconds, and the shorter
+/// times of denied calls are also steady.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl FailingTimes {
@@ -65,7 +66,8 @@ impl FailingTimes {
         *self = Self::default();
     }
 
-    /// The timeout: the fastest failure of the run, because a timeout never fires early.
+    /// Returns the timeout: the time of the fastest failure of the run, because a timeout never
+    /// fires early. `None` if the run is too short or too fast.
     pub(super) fn learned(&self) -> Option<Duration> {
         (self.count >= MIN_COUNT && self.fastest >= MIN_TIMEOUT).then_some(self.fastest)
     }

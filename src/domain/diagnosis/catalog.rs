@@ -1,4 +1,5 @@
-//! The closed vocabulary shared by code and rules: the name, type, and meaning of every fact.
+//! Defines the closed vocabulary that code and rules share: the name, type, and meaning of every
+//! fact.
 //!
 //! The parser checks rules against it, so that a rule with a misspelled fact or value is
 //! rejected instead of silently never matching.
@@ -21,17 +22,17 @@ pub enum FactType {
 /// The definition of a fact.
 #[derive(Clone, Copy, Debug)]
 pub struct FactInfo {
-    /// The name; a trailing `*` matches any suffix.
+    /// The fact's name; a trailing `*` stands for any suffix that is not empty.
     pub name: &'static str,
     /// The type of the fact's value.
     pub kind: FactType,
-    /// The value if nothing else is known; `None`: the fact is absent then.
+    /// The fact's value if nothing else is known; `None` if the fact is absent in that case.
     pub default: Option<&'static str>,
     /// A description of the fact for authors of rules.
     pub meaning: &'static str,
 }
 
-/// Lists definitions, each written as `name: type[, default "value"] => meaning;`.
+/// Creates a list of definitions, each written as `name: type[, default "value"] => meaning;`.
 macro_rules! facts {
     (@default) => { None };
     (@default $default:literal) => { Some($default) };
@@ -165,7 +166,7 @@ const TEMPLATES: &[&str] = &[
 
 /// The definitions of all facts.
 pub const CATALOG: &[FactInfo] = facts! {
-    // Observed from outside, or declared in the configuration.
+    // Facts that are observed from outside or declared in the configuration.
     "phase": Word(&["resolve", "connect", "tls", "processing", "transfer", "expect", "degraded"]) =>
         "the phase that failed: the phase of the fault; `expect` if a complete response did not meet its expectations; `degraded` if it was only too slow or its certificate expires soon; absent if the probe passed";
     "fault": Word(FAULTS) => "the fault that occurred before the response was complete";
@@ -232,7 +233,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "floor.low": Number =>
         "lower end of the floor: seconds of the fastest response without the function";
     "floor.high": Number =>
-        "upper end of the floor: seconds of the slowest such response that is no outlier; equal to `floor.low` for an estimate";
+        "upper end of the floor: seconds of the slowest such response that is not an outlier; equal to `floor.low` for an estimate";
     "floor_from": Text => "source of the floor: control requests, another response, or an estimate";
     "excess": Number => "`answer_time` minus `floor.high`, in seconds; may be negative";
     "healthy_minimum": Number =>
@@ -251,7 +252,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "redirects": Number => "number of followed redirects";
     "http_version": Text => "`1.0`, `1.1` or `2`";
     "host": Text => "host of the last request, after redirects";
-    // Drawn from the logs and metrics of AWS; absent until evidence determines them.
+    // Facts from the logs and metrics of AWS; they are absent until evidence determines them.
     "log.template": Word(TEMPLATES) =>
         "meaning of the request's own log line; absent if no line was found, which proves nothing";
     "log.source": Word(&["access-log", "execution-log"]) => "log that contains the line";
@@ -289,7 +290,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "api.integration_latency_max": Number => "maximum of `IntegrationLatency`, in seconds";
 };
 
-/// The definition of the fact with this name; `None` if there is none.
+/// Returns the definition of the fact with this name; `None` if there is none.
 #[must_use]
 pub fn info(name: &str) -> Option<&'static FactInfo> {
     CATALOG

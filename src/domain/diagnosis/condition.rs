@@ -18,7 +18,7 @@ pub struct Condition {
 /// A test of a fact's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
-    /// The value is one of these.
+    /// The value is one of the listed values.
     OneOf(Vec<FactValue>),
     /// The value is text that matches this pattern; `*` matches any run of characters.
     Glob(String),
@@ -29,12 +29,12 @@ pub enum Test {
         /// The exclusive upper bound.
         below: Option<f64>,
     },
-    /// The fact is known (`true`) or unknown (`false`).
+    /// The fact must be known (`true`) or unknown (`false`).
     Present(bool),
 }
 
 impl Condition {
-    /// Whether the facts satisfy the condition. An unknown fact satisfies only
+    /// Returns whether the facts satisfy the condition. An unknown fact satisfies only
     /// `Test::Present(false)`.
     #[must_use]
     pub fn holds(&self, facts: &Facts) -> bool {
@@ -50,8 +50,8 @@ impl Condition {
         }
     }
 
-    /// Whether all facts that satisfy this condition also satisfy `other`. Also
-    /// `false` if the two tests alone do not show it.
+    /// Returns whether all facts that satisfy this condition also satisfy `other`. Returns `false`
+    /// also if the two tests alone do not show it.
     #[must_use]
     pub(super) fn implies(&self, other: &Self) -> bool {
         if self.fact != other.fact {
@@ -83,8 +83,9 @@ impl Condition {
         }
     }
 
-    /// The fact's value in a form that may be published. Text of a body is reduced to the
-    /// pattern that it matches, because it may contain private data of the service.
+    /// Returns the fact's value in a form that may be published. Text of a body is replaced with
+    /// the pattern that it matches, because it may contain private data of the service. `None` if
+    /// the fact is unknown, or if it is text of a body that does not satisfy the condition.
     #[must_use]
     pub fn evidence(&self, facts: &Facts) -> Option<FactValue> {
         let value = facts.get(&self.fact)?;

@@ -16,24 +16,25 @@ use crate::domain::diagnosis::aws::AwsEvidence;
 pub struct Context {
     /// The current time.
     pub now: Timestamp,
-    /// A measured floor, on the same clock as the response time and without redirects;
-    /// `None`: the floor is estimated from the connect time.
+    /// A measured floor, on the same clock as the response time and without redirects. If it is
+    /// `None`, the floor is estimated from the connect time.
     pub floor: Option<Floor>,
-    /// Response times of the target while it was healthy; `None` if there are too few.
+    /// The response times of the target while it was healthy; `None` if there are too few
+    /// responses.
     pub healthy: Option<HealthyTimes>,
-    /// A limit that is not declared but that the recent failures seem to hit.
+    /// An undeclared time limit that the times of recent failures match; `None` if there is none.
     pub learned: Option<Duration>,
     /// The evidence from AWS for this request; `None` until it is available.
     pub aws: Option<Arc<AwsEvidence>>,
 }
 
-/// The floor: the time a front door needs to respond without reaching the function, as the
+/// The floor: the time that a front door needs to respond without invoking the function, as an
 /// interval of observed response times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Floor {
-    /// The fastest such response.
+    /// The time of the fastest response without the function.
     pub low: Duration,
-    /// The slowest such response that is not an outlier.
+    /// The time of the slowest response without the function that is not an outlier.
     pub high: Duration,
     /// The source of the interval as text, such as `3 control requests`.
     pub from: String,
@@ -42,14 +43,14 @@ pub struct Floor {
 /// Response times of a healthy target, measured from request sent to first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthyTimes {
-    /// The fastest response that came from behind the front door.
-    pub quickest: Duration,
-    /// The median connect time of those responses; `None` if connections were reused.
+    /// The time of the fastest response from behind the front door.
+    pub fastest: Duration,
+    /// The median connect time of the healthy responses; `None` if connections were reused.
     pub connect: Option<Duration>,
 }
 
 impl Context {
-    /// A context in which only the current time is known.
+    /// Creates a context in which only the current time is known.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self {

@@ -38,13 +38,13 @@ impl Facts {
         facts
     }
 
-    /// The value of a fact; `None` if it is unknown.
+    /// Returns the value of a fact; `None` if it is unknown.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&FactValue> {
         self.values.get(name)
     }
 
-    /// The value of a text fact; `None` if it is unknown or a number.
+    /// Returns the value of a text fact; `None` if it is unknown or a number.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.values.get(name) {
@@ -53,7 +53,7 @@ impl Facts {
         }
     }
 
-    /// The value of a numeric fact; `None` if it is unknown or text.
+    /// Returns the value of a numeric fact; `None` if it is unknown or text.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.values.get(name) {
@@ -62,25 +62,25 @@ impl Facts {
         }
     }
 
-    /// Every known fact, sorted by name.
+    /// Returns every known fact, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &FactValue)> {
         self.values
             .iter()
             .map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Sets a fact.
+    /// Sets the value of a fact of the catalog.
     pub fn set(&mut self, name: &str, value: FactValue) {
         debug_assert!(info(name).is_some(), "`{name}` is not in the catalog");
         self.values.insert(name.to_owned(), value);
     }
 
-    /// Sets a text fact.
+    /// Sets the value of a text fact.
     pub fn set_text(&mut self, name: &str, text: &str) {
         self.set(name, FactValue::Text(text.to_owned()));
     }
 
-    /// Sets a numeric fact; a number that is not finite is ignored.
+    /// Sets the value of a numeric fact; a number that is not finite is ignored.
     pub fn set_number(&mut self, name: &str, number: f64) {
         if number.is_finite() {
             self.set(name, FactValue::Number(number));

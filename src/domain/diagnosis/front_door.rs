@@ -11,11 +11,11 @@ text_enum! {
     /// The texts are the values of the facts `front_door` and `error_page`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum FrontDoor {
-        /// API Gateway HTTP API.
+        /// An HTTP API of API Gateway.
         HttpApi = "http-api",
-        /// API Gateway REST API.
+        /// A REST API of API Gateway.
         RestApi = "rest-api",
-        /// Lambda function URL.
+        /// A Lambda function URL.
         FunctionUrl = "function-url",
         /// An Application Load Balancer, recognized by its own error page or a fixed response.
         Alb = "alb",

@@ -1,8 +1,8 @@
 //! Decides whether a front door generated a response itself.
 //!
-//! Known bodies must match byte for byte and come with no header of the service. A
-//! customized gateway response therefore counts as `unclear`, or as not the gateway's own.
-//! `front_door` recognizes which front door it is.
+//! Known bodies must match byte for byte and come with no header of the service. A customized
+//! gateway response therefore counts as `unclear` or `no`. `front_door` recognizes which front door
+//! it is.
 
 use crate::domain::diagnosis::body_text;
 use crate::domain::diagnosis::error_page;
@@ -11,22 +11,23 @@ use crate::model::observation::Response;
 use crate::model::text_enum::text_enum;
 
 text_enum! {
-    /// Whether a gateway generated a response itself, or relayed it.
+    /// The decision whether a gateway generated a response itself or relayed it.
     ///
     /// The texts are the values of the fact `gateway_made`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GatewayMade {
-        /// The gateway generated the response: the body is known, and no header is foreign.
+        /// The gateway generated the response: the body is a known one, and every header is one
+        /// that gateways add.
         Yes = "yes",
-        /// There is no foreign header, but the body is unknown or empty.
+        /// Every header is one that gateways add, but the body is unknown or empty.
         Unclear = "unclear",
-        /// The backend generated it, or there is no known gateway.
+        /// The backend generated the response, or the front door is unknown.
         No = "no",
     }
 }
 
-/// The exact bodies of an HTTP API: 5xx from captures, `Unauthorized` from the developer
-/// guide, the rest by analogy.
+/// Status and exact body of the responses that an HTTP API generates: 5xx from captures,
+/// `Unauthorized` from the developer guide, the rest by analogy.
 const HTTP_API_BODIES: &[(u16, &str)] = &[
     (500, r#"{"message":"Internal Server Error"}"#),
     (503, r#"{"message":"Service Unavailable"}"#),
@@ -36,7 +37,8 @@ const HTTP_API_BODIES: &[(u16, &str)] = &[
     (429, r#"{"message":"Too Many Requests"}"#),
 ];
 
-/// The exact bodies of a REST API; those of 5xx have a space and sentence case.
+/// Status and exact body of the responses that a REST API generates. The bodies of 5xx have a space
+/// after the colon and sentence case.
 const REST_API_BODIES: &[(u16, &str)] = &[
     (500, r#"{"message": "Internal server error"}"#),
     (502, r#"{"message": "Internal server error"}"#),
@@ -46,15 +48,15 @@ const REST_API_BODIES: &[(u16, &str)] = &[
     (403, r#"{"message":"Missing Authentication Token"}"#),
     (403, r#"{"message":"Forbidden"}"#),
     (401, r#"{"message":"Unauthorized"}"#),
-    // Also observed with a space.
+    // This body was also observed with a space after the colon.
     (429, r#"{"message": "Too Many Requests"}"#),
     (413, "HTTP content length exceeded 10485760 bytes."),
     (413, r#"{"message":"Request Too Long"}"#),
 ];
 
-/// The exact bodies of a function URL: the long 403 from a capture, the short 403 of older
-/// accounts and the 502 from issue threads. A throttle contains one of several reasons, so
-/// [`THROTTLE`] describes its form instead.
+/// Status and exact body of the responses that a function URL generates: the long 403 from a
+/// capture, the short 403 of older accounts and the 502 from issue threads. A throttle response
+/// contains one of several reasons, so [`THROTTLE`] describes its form instead.
 const FUNCTION_URL_BODIES: &[(u16, &str)] = &[
     (
         403,
@@ -64,7 +66,7 @@ const FUNCTION_URL_BODIES: &[(u16, &str)] = &[
     (502, "Internal Server Error"),
 ];
 
-/// The text before and after the reason in the throttle of a function URL (captured).
+/// The text before and after the reason in a function URL's throttle response (captured).
 const THROTTLE: (&str, &str) = (
     r#"{"Reason":""#,
     r#"","Type":"User","message":"Rate Exceeded."}"#,
@@ -127,10 +129,10 @@ impl GatewayMade {
             FrontDoor::FunctionUrl => {
                 is_one_of(FUNCTION_URL_BODIES, response) || is_throttle(response)
             }
-            // A listener's fixed response has the same `server`; only the page differs.
+            // A listener's fixed response has the same `server` header; only the page differs.
             FrontDoor::Alb if is_load_balancer_page(response) => return Self::Yes,
             FrontDoor::Alb => return Self::Unclear,
-            // The front door was recognized by its page.
+            // CloudFront is recognized only by its own error page.
             FrontDoor::CloudFront => return Self::Yes,
             FrontDoor::Unknown => return Self::No,
             // The other front doors add headers of their own, so that headers tell nothing.
@@ -171,7 +173,8 @@ fn is_reformatted(body: &str, response: &Response) -> bool {
         && without_space(body.as_bytes()) == without_space(&response.body)
 }
 
-/// Whether the response is the throttle of a function URL, with any single word as reason.
+/// Returns whether the response is a function URL's throttle response, with any single word as the
+/// reason.
 fn is_throttle(response: &Response) -> bool {
     let reason = std::str::from_utf8(&response.body)
         .ok()
@@ -181,8 +184,8 @@ fn is_throttle(response: &Response) -> bool {
     response.status == 429 && reason.is_some_and(is_word)
 }
 
-/// Whether the body is the load balancer's page for the status of the response. Any reason
-/// is accepted, because only some of them are captured.
+/// Returns whether the body is the load balancer's error page for the status of the response. Any
+/// reason is accepted, because only some of them are captured.
 fn is_load_balancer_page(response: &Response) -> bool {
     let [before, between, after] = LOAD_BALANCER_PAGE;
     let page = body_text::text(&response.body);

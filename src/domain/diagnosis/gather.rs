@@ -19,13 +19,14 @@ use crate::domain::expectation;
 use crate::model::observation::{Observation, Phase, Response};
 use crate::model::target::{Authorizer, AwsDeclarations, Integration, Target};
 
-/// Maximum length of a header or body fact in characters; rules test short values.
+/// Maximum length of a header or body fact in characters. Rules test only short values, so longer
+/// ones are truncated.
 const MAX_TEXT: usize = 256;
 
-/// Maximum number of header facts, for responses with an excessive number of headers.
+/// Maximum number of header facts per response; further headers are ignored.
 const MAX_HEADERS: usize = 64;
 
-/// Headers that contain secrets and never become facts.
+/// Headers that may contain secrets; they never become facts.
 const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authorization"];
 
 impl Facts {
@@ -118,7 +119,7 @@ impl Facts {
                 self.set_number(&format!("phase.{}", phase.as_str()), time.as_secs_f64());
             }
         }
-        // Zero means that a transcript contains no time: unknown, not instantaneous.
+        // A duration of zero means that a transcript contains no time.
         if !observation.duration.is_zero() {
             self.set_number("duration", observation.duration.as_secs_f64());
         }

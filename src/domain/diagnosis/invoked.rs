@@ -1,25 +1,25 @@
-//! Whether the response time suggests that the function ran.
+//! Decides whether the response time suggests that the function ran.
 //!
-//! Compares the time with the floor and with the fastest healthy response. The result only
-//! ranks candidates and never proves one: a fast function responds within milliseconds of
-//! the floor, and a denied call travels to Lambda as well. In doubt it is `unclear`.
+//! Compares the time with the floor and with the fastest healthy response. The result only ranks
+//! candidates and never proves a cause: a fast function responds within milliseconds of the floor,
+//! and a denied call travels to Lambda as well. If in doubt, the result is `unclear`.
 
 use std::time::Duration;
 
 use crate::domain::diagnosis::context::Floor;
 
-/// Maximum excess over a single-time floor at which the function probably did not run. Such a
-/// floor has no known spread: an estimate is off by the assumed overhead and the jitter of one
-/// connect, and the total time of another response by the jitter of name resolution and two round
-/// trips. The trip of a denied call to Lambda's front end is added to either.
+/// Excess over a floor of a single time below which the function probably did not run. Such a floor
+/// has no known spread: an estimate is off by the assumed overhead and the jitter of one connect,
+/// and the total time of another response by the jitter of name resolution and two round trips. The
+/// round trip of a denied call to Lambda's front end is added to either time.
 const NOT_INVOKED_BELOW_POINT: Duration = Duration::from_millis(50);
 
-/// Maximum excess over a measured floor at which the function probably did not run. Such a floor
+/// Excess over a measured floor below which the function probably did not run. Such a floor
 /// includes the gateway's overhead, was measured over the same network, and has a known spread.
-/// What remains is the trip to Lambda's front end, which denied and throttled calls make but
+/// What remains is the round trip to Lambda's front end, which denied and throttled calls make but
 /// control requests do not. In the captures, pairs of such calls are 5 ms (168 and 173) and 2 ms
-/// (103 and 105) apart. A fast function of 2 to 25 ms is hidden below this value, so `no` is only
-/// a hint.
+/// (103 and 105) apart. A fast function of 2 to 25 ms is hidden below this value, so `no` is only a
+/// hint.
 const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
 
 /// Minimum excess over the floor at which the function probably ran. The captured responses of
@@ -27,7 +27,7 @@ const NOT_INVOKED_BELOW: Duration = Duration::from_millis(25);
 /// gateway configuration alone adds 50 ms or more, so the range between is `unclear`.
 const INVOKED_FROM: Duration = Duration::from_millis(150);
 
-/// Whether the function probably ran.
+/// The conclusion from the response time: whether the function probably ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Invoked {
     Yes,
@@ -36,7 +36,7 @@ pub(super) enum Invoked {
 }
 
 impl Invoked {
-    /// The value of the fact `invoked`.
+    /// Returns the value of the fact `invoked`.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -45,8 +45,8 @@ impl Invoked {
         }
     }
 
-    /// Compares a response time with a floor, either of which may include up to `own_lag` of
-    /// the prober's own delay. `Unclear` if the result depends on that delay.
+    /// Compares a response time with a floor, either of which may include up to `own_lag` of the
+    /// prober's own delay. Returns `Unclear` if the result depends on that delay.
     pub(super) fn by_floor(own_lag: Duration, time: Duration, floor: &Floor) -> Self {
         let lower = Floor {
             low: floor.low.saturating_sub(own_lag),
@@ -61,9 +61,10 @@ impl Invoked {
         }
     }
 
-    /// Compares exact times. The width of the interval is added to the distance: one in four
-    /// further responses without the function exceeds the slowest of three control requests,
-    /// but hardly any exceeds it by the whole spread.
+    /// Compares a response time with a floor, both without the prober's own delay. Adds the width
+    /// of the floor's interval to the tolerated excess: one in four further responses without the
+    /// function exceeds the slowest of three control requests, but hardly any exceeds it by the
+    /// whole spread.
     fn by_exact_floor(time: Duration, floor: &Floor) -> Self {
         let width = floor.high.saturating_sub(floor.low);
         let near = if width.is_zero() {
@@ -80,8 +81,8 @@ impl Invoked {
         }
     }
 
-    /// Combines the comparison with the floor and the history. `faster` is whether the
-    /// response was faster than every healthy response of the function; `measured` is
+    /// Combines the comparison with the floor and the history. `faster` is whether the response was
+    /// faster than every healthy response of the function (`None` if unknown). `measured` is
     /// whether the floor was measured, not estimated.
     pub(super) const fn combine(
         by_floor: Option<Self>,

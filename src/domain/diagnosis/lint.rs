@@ -30,7 +30,7 @@ pub struct Finding {
     pub problem: RuleProblem,
 }
 
-/// Maximum difference between two shares that counts as a tie.
+/// Maximum difference between two shares (0 to 1) that counts as a tie.
 const TIE: f64 = 1e-9;
 
 /// Checks the custom rules in `book`, in the order of the files. `built_in` holds the built-in
@@ -51,15 +51,18 @@ pub fn lint(book: &Rulebook, built_in: &Rulebook) -> Vec<Finding> {
     findings
 }
 
-/// Notes that the rule replaces a built-in one.
+/// Returns a note if the rule replaces a built-in rule.
 fn replaces(built_in: &Rulebook, rule: &Rule) -> Option<Finding> {
     let replaced = built_in.rules().find(|other| other.id == rule.id)?;
-    let message = format!("replaces the rule `{}` ({})", replaced.id, replaced.origin);
+    let message = format!(
+        "rule `{}` replaces the rule of the same id ({})",
+        rule.id, replaced.origin
+    );
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// Warns if the rule can never determine the cause because another rule outranks it wherever it
-/// matches.
+/// Returns a warning if the rule can never determine the cause, because another rule outranks it
+/// wherever it matches.
 fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let (_, other) = rules
@@ -79,7 +82,7 @@ fn shadowed(rules: &[&Rule], place: usize) -> Option<Finding> {
     Some(finding(Level::Warning, rule, rule.origin.line, message))
 }
 
-/// Notes that the rule outranks built-in rules wherever they match, which may be intended.
+/// Returns a note if the rule outranks built-in rules wherever they match, which may be intended.
 fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
     let rule = rules[place];
     let outweighed: Vec<String> = rules
@@ -99,7 +102,7 @@ fn outweighs(rules: &[&Rule], place: usize) -> Option<Finding> {
     Some(finding(Level::Note, rule, rule.origin.line, message))
 }
 
-/// Whether the rule at index `above` outranks the rule at index `below` wherever the latter
+/// Returns whether the rule at index `above` outranks the rule at index `below` wherever the latter
 /// matches.
 fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
     let (first, second) = (rules[above], rules[below]);
@@ -119,7 +122,7 @@ fn outranks(rules: &[&Rule], above: usize, below: usize) -> bool {
     least > most || (first_of_cause && least >= most)
 }
 
-/// The smallest and the largest weight of `rule` when all conditions of `given` hold.
+/// Returns the smallest and the largest weight of `rule` when all conditions of `given` hold.
 fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     let bounds = (rule.weight, rule.weight);
     rule.weigh.iter().fold(bounds, |(least, most), factor| {
@@ -136,7 +139,7 @@ fn weights(rule: &Rule, given: &Rule) -> (f64, f64) {
     })
 }
 
-/// Reports the examples that are not diagnosed as the rule's cause.
+/// Returns an error for each example that is not diagnosed as the rule's cause.
 fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.examples.iter();
     rule.examples
@@ -149,7 +152,7 @@ fn examples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
         .collect()
 }
 
-/// Why an example is not diagnosed as the rule's cause; `None` if it is.
+/// Returns why an example is not diagnosed as the rule's cause; `None` if it is.
 fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<String> {
     let diagnosis = book.diagnose(example);
     let Some(verdict) = &diagnosis.verdict else {
@@ -171,18 +174,19 @@ fn example_problem(book: &Rulebook, rule: &Rule, example: &Facts) -> Option<Stri
     if (first - own).abs() < TIE {
         return None;
     }
-    let place = leader(book, example);
+    let by_rule = deciding_rule(book, example);
     Some(format!(
-        "this example is diagnosed as `{}`{place}, and `{}` has a share of only {:.0} %; raise `weight` or add conditions",
+        "this example is diagnosed as `{}`{by_rule}, and `{}` has a share of only {:.0} %; raise `weight` or add conditions",
         verdict.cause,
         rule.cause,
         own * 100.0
     ))
 }
 
+/// The message about an example without the fact `phase`.
 const NO_PHASE: &str = "this example has no `phase`, so nothing failed; add one, such as phase = \"expect\", or set it once for the whole file";
 
-/// Reports the counterexamples that are diagnosed as the rule's cause.
+/// Returns an error for each counterexample that is diagnosed as the rule's cause.
 fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
     let lines = rule.origin.counterexamples.iter();
     rule.counterexamples
@@ -196,7 +200,7 @@ fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
             let message = format!(
                 "this counterexample is diagnosed as `{}`{}; add a condition to `when` that excludes it",
                 rule.cause,
-                leader(book, given)
+                deciding_rule(book, given)
             );
             Some(finding(Level::Error, rule, *line, message))
         })
@@ -204,14 +208,14 @@ fn counterexamples(book: &Rulebook, rule: &Rule) -> Vec<Finding> {
 }
 
 /// Describes the rule that determines the cause of the facts, as the end of a sentence.
-fn leader(book: &Rulebook, facts: &Facts) -> String {
-    let leader = book.leader(facts);
-    leader.map_or_else(String::new, |rule| {
+fn deciding_rule(book: &Rulebook, facts: &Facts) -> String {
+    let heaviest = book.heaviest_match(facts);
+    heaviest.map_or_else(String::new, |rule| {
         format!(" by rule `{}` ({})", rule.id, rule.origin)
     })
 }
 
-/// A finding at a line of the rule's file.
+/// Creates a finding at a line of the rule's file.
 fn finding(level: Level, rule: &Rule, line: usize, message: String) -> Finding {
     Finding {
         level,
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
     use crate::domain::diagnosis::embedded::FILES;
 
-    /// A rule with the required keys; `more` holds further keys.
+    /// Returns the text of a rule with the required keys and the further keys in `more`.
     fn rule(id: &str, when: &str, more: &str) -> String {
         format!(
             r#"[[rule]]
@@ -264,7 +268,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
     }
 
     #[test]
-    fn a_narrower_later_rule_of_the_same_cause_and_weight_never_leads() {
+    fn a_narrower_later_rule_of_the_same_cause_and_weight_can_never_determine_the_cause() {
         let broad = rule("broad", "status = { at_least = 500 }", "");
         let when = "status = 503, header.server = \"b/*\"";
         check(
@@ -288,7 +292,7 @@ counterexample = [{{ given = {{ phase = "tls" }}, because = "There was no respon
     }
 
     #[test]
-    fn a_fallback_covered_by_an_ordinary_rule_never_leads() {
+    fn a_fallback_covered_by_an_ordinary_rule_can_never_determine_the_cause() {
         check(
             &[
                 rule("broad", "status = { present = true }", ""),

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
-/// The result of a probe, compared with what the target expects.
+/// The result of a probe, compared with the expectations of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The response meets every expectation.
@@ -49,17 +49,19 @@ pub enum Outcome {
 /// The diagnosis of one probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
-    /// Whether the probe passed.
+    /// The outcome of the probe.
     pub outcome: Outcome,
     /// The probable cause; `None` if the outcome is [`Outcome::Passed`].
     pub verdict: Option<Arc<Verdict>>,
-    /// The facts that the rules of the most probable causes test, in the order tested.
+    /// The facts that the matching rules test, in the order tested, and the facts from which those
+    /// are derived.
     pub evidence: Vec<Evidence>,
-    /// The error in one line of text: the fault, or the unmet expectation.
+    /// The error in one line of text: the fault, or the most severe unmet expectation. `None` if
+    /// the probe passed.
     pub error: Option<String>,
 }
 
-/// A probable cause with its rivals.
+/// The most probable cause with its rivals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The most probable cause.
@@ -78,7 +80,7 @@ pub struct Verdict {
     pub next: Vec<String>,
 }
 
-/// A cause that matches, and its share of the probability.
+/// A cause with a matching rule, and the cause's share of the probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The id of the cause.
@@ -97,7 +99,7 @@ pub struct Evidence {
 }
 
 impl Diagnosis {
-    /// The diagnosis of a probe that passed.
+    /// Creates the diagnosis of a probe that passed.
     #[must_use]
     pub const fn passed() -> Self {
         Self {
@@ -108,7 +110,7 @@ impl Diagnosis {
         }
     }
 
-    /// The most probable cause; `None` if the probe passed.
+    /// Returns the most probable cause; `None` if the probe passed.
     #[must_use]
     pub fn cause(&self) -> Option<&CauseId> {
         self.verdict.as_ref().map(|verdict| &verdict.cause)

@@ -1,9 +1,9 @@
 //! Suggests the known word that is closest to a misspelled one.
 
-/// The known word with the smallest edit distance; `None` if no word is close enough.
+/// Returns the known word with the smallest edit distance; `None` if no word is close enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // If more than a third of the letters differ, it is another word, not a typo.
+    // If more than a third of the letters differ, the word is another word, not a typo.
     let most = (word.chars().count() / 3).max(1);
     known
         .map(|candidate| (distance(candidate, word), candidate))
@@ -12,7 +12,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
-/// The Levenshtein distance: the number of letters to change, insert, or delete.
+/// Returns the Levenshtein distance: the number of letters to change, insert, or delete.
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (index, letter) in one.chars().enumerate() {

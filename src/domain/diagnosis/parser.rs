@@ -15,10 +15,10 @@ use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::rule::{Factor, Origin, Rule, RuleProblem};
 use crate::model::cause::{Certainty, Hop, Owner};
 
-/// Parses the rules of one file; `file` is its name in messages.
+/// Parses the rules of one file; `file` is the name of the file in messages.
 ///
 /// # Errors
-/// Every problem of the file, or only the syntax error if the file is not valid TOML.
+/// Returns every problem of the file, or only the syntax error if the file is not valid TOML.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<RuleProblem>> {
     Parser::parse(file, text)
 }
@@ -30,6 +30,7 @@ struct Parser<'a> {
     problems: Vec<RuleProblem>,
 }
 
+/// The keys of a rule.
 const RULE_KEYS: &[&str] = &[
     "id",
     "cause",
@@ -86,7 +87,7 @@ impl<'a> Parser<'a> {
     }
 
     fn document(&mut self, document: &DeTable<'_>) -> Vec<Rule> {
-        self.only(document, &["rule", "phase"]);
+        self.check_keys(document, &["rule", "phase"]);
         // A `phase` at the top of the file is a condition of each of its rules and part of
         // each of their examples.
         let phase = document
@@ -103,7 +104,7 @@ impl<'a> Parser<'a> {
     }
 
     fn rule(&mut self, at: usize, table: &DeTable<'_>, phase: Option<&Condition>) -> Option<Rule> {
-        self.only(table, RULE_KEYS);
+        self.check_keys(table, RULE_KEYS);
         let id = self.cause(at, table, "id");
         let cause = match table.get("cause") {
             Some(_) => self.cause(at, table, "cause"),
@@ -129,7 +130,7 @@ impl<'a> Parser<'a> {
             None => Some(Certainty::Likely),
         };
         let weight = self.positive(table, "weight").unwrap_or(1.0);
-        let fallback = self.truth(table, "fallback").unwrap_or(false);
+        let fallback = self.boolean(table, "fallback").unwrap_or(false);
         let next = self.next(at, table);
         let see = self.see(at, table);
         let when = self.when(at, table, phase);
@@ -194,13 +195,16 @@ impl<'a> Parser<'a> {
         };
         let mut factors = Vec::new();
         for (at, entry) in self.tables(weigh, "weigh") {
-            self.only(entry, &["when", "factor"]);
+            self.check_keys(entry, &["when", "factor"]);
             let (when, factor) = (entry.get("when"), self.positive(entry, "factor"));
             if let (Some(when), Some(factor)) = (when, factor) {
                 let when = self.conditions(when, "when");
                 factors.push(Factor { when, factor });
             } else {
-                self.problem(at, "`weigh` requires `when` and `factor`".to_owned());
+                self.problem(
+                    at,
+                    "`weigh` requires `when` and `factor`; add both".to_owned(),
+                );
             }
         }
         factors
@@ -281,7 +285,7 @@ because = "The service itself responded"
         check(
             "status = 503\n",
             "fault = { below = 2 }\n",
-            &["r.toml:9: `fault` is text; a range requires a numeric fact"],
+            &["r.toml:9: `fault` is text; a range requires a numeric fact; use a text instead"],
         );
     }
 
@@ -321,7 +325,7 @@ because = "The service itself responded"
         check(
             "because = \"The service itself responded\"\n",
             "",
-            &["r.toml:14: a counterexample requires `because`, which an example must not have"],
+            &["r.toml:14: a counterexample requires `because`; add why the cause is another one"],
         );
     }
 }

@@ -1,10 +1,10 @@
 //! Finds the time limit that a response time matches.
 //!
-//! A limit fires at its value, and the response arrives a little later, never earlier. Two
-//! captures show the delay, including connection setup: 30.163 s for the 30 s of HTTP APIs
-//! and 29.230 s for the 29 s of REST APIs. Candidates are the declared limits, the
-//! documented defaults, and last a limit learned from the target's failures, whose owner
-//! time alone cannot identify.
+//! A limit fires at its value, and the response arrives a little later, never earlier. Two captures
+//! show the delay, including connection setup: 30.163 s for the 30 s of HTTP APIs and 29.230 s for
+//! the 29 s of REST APIs. Candidates are the declared limits, the documented defaults, and last a
+//! limit learned from the target's failures. Time alone does not show which component a learned
+//! limit belongs to.
 
 use std::time::Duration;
 
@@ -26,26 +26,26 @@ text_enum! {
         CloudFront = "cloudfront",
         /// The prober's own timeout.
         Client = "client",
-        /// A limit that is not declared but that repeated failures match.
+        /// An undeclared limit that the times of repeated failures match.
         Learned = "learned",
-        /// No known limit.
+        /// The response time matches no known limit.
         None = "none",
     }
 }
 
-/// The response time and what is known about it.
+/// A response time with the properties of the response that affect the comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseTime {
-    /// The time the response took.
+    /// The response time, as measured by the prober.
     pub time: Duration,
-    /// Network time included in `time` besides the wait: connection setup, or one round trip
-    /// if only processing is timed; zero if unknown.
+    /// The network time that `time` includes besides the wait for the response: one round trip, or
+    /// zero if unknown.
     pub network: Duration,
     /// Whether the prober's own timeout ended the request.
-    pub gave_up: bool,
+    pub prober_timed_out: bool,
     /// The status of the response; `None` without a response.
     pub status: Option<u16>,
-    /// A limit learned from earlier failures.
+    /// A limit learned from earlier failures; `None` if there is none.
     pub learned: Option<Duration>,
 }
 
@@ -55,34 +55,37 @@ pub(super) const HTTP_API_LIMIT: Duration = Duration::from_secs(30);
 pub(super) const REST_API_LIMIT: Duration = Duration::from_secs(29);
 /// The default origin response timeout of CloudFront.
 const CLOUDFRONT_LIMIT: Duration = Duration::from_secs(30);
-/// Maximum time by which a response that hits a limit may seem early. The prober's clock starts
-/// when the request is written, the gateway's may start with the first byte of it.
+/// Maximum time by which a response that hits a limit may arrive before it. The prober's clock
+/// starts when the request is written; the gateway's clock may start with the first byte of the
+/// request.
 const EARLY: Duration = Duration::from_millis(20);
-/// Maximum time by which a response that hits a limit may be late: four times the 230 ms of the
-/// later capture covers name resolution and handshakes on a link with a latency of 250 ms.
+/// Maximum time by which a response that hits a limit may arrive after it: four times the 230 ms of
+/// the later capture covers name resolution and handshakes on a link with a latency of 250 ms.
 const LATE: Duration = Duration::from_secs(1);
-/// Minimum tolerance for late responses. A short limit has a tolerance of a tenth of the limit,
-/// so that not every response matches it, but at least this: the later capture plus jitter.
+/// Minimum tolerance for responses after a limit: the delay of the later capture plus jitter. The
+/// tolerance is a tenth of the limit, so that not every response matches a short limit, but at
+/// least this value.
 const LATE_AT_LEAST: Duration = Duration::from_millis(300);
 
-/// Maximum difference between responses that hit the same limit, without [`SPREAD_PART`]: the
-/// jitter of a round trip and the granularity of the timer that fires.
+/// Maximum difference between the times of responses that hit the same limit, not counting the
+/// share that [`SPREAD_PART`] adds: the jitter of a round trip and the granularity of the timer.
 const SPREAD: Duration = Duration::from_millis(50);
-/// Divisor of the limit; the quotient is added to [`SPREAD`]. Times around 30 s may differ by 200
-/// ms in total, which covers connection setup and retries inside the front door.
+/// Divisor of the limit; the quotient is added to [`SPREAD`] to get the maximum difference. Times
+/// around 30 s may differ by 200 ms in total, which covers connection setup and retries inside the
+/// front door.
 const SPREAD_PART: u32 = 200;
 
 impl Plateau {
     /// Finds the limit that a response time matches.
     ///
-    /// If several limits match, the status decides first: an API that times out returns
-    /// another status than one that relays a function timeout. Then the highest limit wins,
-    /// because no limit fires early and the response is least late for it. Of equal limits,
-    /// the outer one wins, because its clock started first. A learned limit comes last: a
-    /// declared one explains the same time and has a known owner.
+    /// If several limits match, the status decides first: an API that times out returns another
+    /// status than one that relays a function timeout. Then the highest limit wins, because no
+    /// limit fires early and the response is least late for it. Of equal limits, the outer one
+    /// wins, because its clock started first. A learned limit comes last, because a declared limit
+    /// explains the same time and has a known owner.
     #[must_use]
     pub fn find(door: FrontDoor, declared: &AwsDeclarations, response: ResponseTime) -> Self {
-        if response.gave_up {
+        if response.prober_timed_out {
             return Self::Client;
         }
         let known = [
@@ -97,7 +100,8 @@ impl Plateau {
             .into_iter()
             .filter_map(|(plateau, limit)| Some((plateau, limit?)))
             .filter(|(_, limit)| matches_limit(*limit, response))
-            // Of equal limits, `max_by_key` takes the last; the array goes from inner to outer.
+            // Of equal limits, `max_by_key` returns the last one; the array is ordered from inner
+            // to outer.
             .max_by_key(|(_, limit)| *limit)
             .map(|(plateau, _)| plateau)
             .or_else(|| response.matches_learned().then_some(Self::Learned))
@@ -112,13 +116,13 @@ impl ResponseTime {
     }
 }
 
-/// The largest difference between the times of responses that hit the same limit.
+/// Returns the maximum difference between the times of responses that hit the same limit.
 #[must_use]
 pub fn max_spread(limit: Duration) -> Duration {
     SPREAD + limit / SPREAD_PART
 }
 
-/// The API's limit. `None` if the response cannot be its timeout: HTTP APIs time out with
+/// Returns the API's limit. `None` if the response cannot be its timeout: HTTP APIs time out with
 /// 503 and REST APIs with 504 (both captured), so a 500 or 502 is not a timeout of the API.
 fn integration_limit(
     door: FrontDoor,
@@ -134,8 +138,8 @@ fn integration_limit(
     }
 }
 
-/// The function's own timeout. `None` if there is no function, or if the response is the
-/// one that the API returns when it times out itself.
+/// Returns the function's own timeout. `None` if there is no function, or if the API itself timed
+/// out according to the response.
 fn function_limit(
     door: FrontDoor,
     declared: &AwsDeclarations,
@@ -153,8 +157,7 @@ fn function_limit(
     declared.function_timeout.filter(|_| applies)
 }
 
-/// CloudFront's limit, if CloudFront generated the response. The origin has not responded
-/// then, so no inner limit applies.
+/// Returns CloudFront's limit; `None` if CloudFront did not generate the response.
 fn cloudfront_limit(door: FrontDoor) -> Option<Duration> {
     (door == FrontDoor::CloudFront).then_some(CLOUDFRONT_LIMIT)
 }
@@ -177,7 +180,7 @@ mod tests {
         let response = ResponseTime {
             time: Duration::from_secs_f64(seconds),
             network: Duration::ZERO,
-            gave_up: false,
+            prober_timed_out: false,
             status: Some(status),
             learned: Some(Duration::from_secs_f64(2.5)),
         };
@@ -290,7 +293,7 @@ mod tests {
         let response = ResponseTime {
             time: Duration::from_secs(30),
             network: Duration::ZERO,
-            gave_up: true,
+            prober_timed_out: true,
             status: None,
             learned: None,
         };

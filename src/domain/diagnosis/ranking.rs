@@ -1,4 +1,4 @@
-//! Ranks the rules that match a set of facts, and draws verdict and evidence from them.
+//! Ranks the rules that match a set of facts, and derives the verdict and the evidence from them.
 //!
 //! A candidate's share is its weight, multiplied by the factors that apply, divided by the
 //! sum of all weights. Ties keep the order of the rules. Fallbacks are used only if no
@@ -12,10 +12,10 @@ use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::model::cause::Certainty;
 
-/// Minimum share with which the most probable cause may be more certain than `possible`.
+/// Minimum share (0 to 1) of the most probable cause for a certainty above `possible`.
 const LIKELY_FROM: f64 = 0.9;
 
-/// Pairs of derived facts and the facts that they are derived from.
+/// Pairs of lists: derived facts, and the facts from which they are derived.
 const DERIVED_FROM: &[(&[&str], &[&str])] = &[
     (
         &["invoked"],
@@ -95,7 +95,7 @@ impl<'a> Match<'a> {
     }
 }
 
-/// The matching rules, the heaviest first, one per cause.
+/// Returns the matching rules, the heaviest first, one per cause.
 pub(super) fn rank<'a>(rules: &'a [Rule], facts: &Facts) -> Vec<Match<'a>> {
     let matching = |fallback: bool| -> Vec<Match<'a>> {
         rules
@@ -123,8 +123,8 @@ fn all_hold(conditions: &[Condition], facts: &Facts) -> bool {
     first.chain(last).all(|condition| condition.holds(facts))
 }
 
-/// The verdict that the ranked rules give.
-pub(super) fn verdict(leader: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) -> Verdict {
+/// Returns the verdict of the ranked rules; `first` is the heaviest of them.
+pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) -> Verdict {
     let sum: f64 = ranked.iter().map(|one| one.weight).sum();
     let candidates: Vec<Candidate> = ranked
         .iter()
@@ -133,16 +133,16 @@ pub(super) fn verdict(leader: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) -
             share: one.weight / sum,
         })
         .collect();
-    let certainty = if leader.weight / sum >= LIKELY_FROM {
-        leader.rule.certainty
+    let certainty = if first.weight / sum >= LIKELY_FROM {
+        first.rule.certainty
     } else {
         Certainty::Possible
     };
-    leader.rule.verdict(facts, certainty, candidates)
+    first.rule.verdict(facts, certainty, candidates)
 }
 
-/// The facts that the first rule and its rivals test, in the order tested, followed by the facts
-/// from which those are derived.
+/// Returns the facts that the ranked rules test, in the order tested, followed by the facts from
+/// which those are derived.
 pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
     let tested = ranked.iter().flat_map(|one| {
         let factors = one.rule.weigh.iter().flat_map(|factor| &factor.when);
@@ -165,7 +165,7 @@ pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
         let new: Vec<Evidence> = new.collect();
         found.extend(new);
     }
-    // An estimated floor is a single time, so its low end adds nothing.
+    // An estimated floor is a single time, so its lower end is redundant.
     let is_point = facts.get("floor.low") == facts.get("floor");
     for (derived, sources) in DERIVED_FROM {
         if derived.iter().any(|fact| !is_new(&found, fact)) {
@@ -184,7 +184,7 @@ fn is_new(found: &[Evidence], fact: &str) -> bool {
     found.iter().all(|evidence| evidence.fact != fact)
 }
 
-/// The named facts that are known.
+/// Returns those of the named facts that are known.
 pub(super) fn known(names: &[&str], facts: &Facts) -> Vec<Evidence> {
     let known = names.iter().filter_map(|name| {
         Some(Evidence {

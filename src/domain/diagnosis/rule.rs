@@ -1,4 +1,5 @@
-//! A rule: the facts that indicate a cause, its owner, its next steps and its tests.
+//! Defines a rule: the facts that indicate a cause, the cause's owner and next steps, and the
+//! rule's tests.
 //!
 //! Plain data that `parser` reads from TOML. Every fact that a `Rule` names is in the
 //! catalog. `ranking` ranks the matching rules.
@@ -28,9 +29,9 @@ pub struct Rule {
     pub owner: Owner,
     /// The hop at which the request failed; `None` if the rule does not tell.
     pub hop: Option<Hop>,
-    /// The highest certainty that this rule can reach.
+    /// The highest certainty that a diagnosis by this rule can have.
     pub certainty: Certainty,
-    /// The weight among rivals before `weigh` applies; greater than 0.
+    /// The weight of the rule compared with its rivals, before `weigh` applies; greater than 0.
     pub weight: f64,
     /// Whether the rule is used only if no ordinary rule matches.
     pub fallback: bool,
@@ -38,13 +39,13 @@ pub struct Rule {
     pub next: Vec<String>,
     /// The official page that the rule is based on.
     pub see: String,
-    /// The rule matches if all of these hold.
+    /// The conditions of the rule, which matches if all of them hold.
     pub when: Vec<Condition>,
     /// Factors on the weight, by which timing and declarations change the ranking.
     pub weigh: Vec<Factor>,
-    /// Facts that must be diagnosed as this rule's cause.
+    /// Sets of facts that must be diagnosed as this rule's cause.
     pub examples: Vec<Facts>,
-    /// Facts that must be diagnosed as another cause.
+    /// Sets of facts that must not be diagnosed as this rule's cause.
     pub counterexamples: Vec<Counterexample>,
     /// Where the rule is defined.
     pub origin: Origin,
@@ -53,22 +54,22 @@ pub struct Rule {
 /// Where a rule is defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The name of the file, as given.
+    /// The name of the rule file, as the caller gave it.
     pub file: Arc<str>,
-    /// The first line of the rule, 1-based.
+    /// The first line of the rule, counted from 1.
     pub line: usize,
     /// Whether the rule is built into the program.
     pub embedded: bool,
-    /// The line of each example, in order.
+    /// The line of each example, in the order of the file, counted from 1.
     pub examples: Vec<usize>,
-    /// The line of each counterexample, in order.
+    /// The line of each counterexample, in the order of the file, counted from 1.
     pub counterexamples: Vec<usize>,
 }
 
 /// A factor on a rule's weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
-    /// The factor applies if all of these hold.
+    /// The conditions of the factor, which applies if all of them hold.
     pub when: Vec<Condition>,
     /// The factor by which the weight is multiplied; greater than 0.
     pub factor: f64,
@@ -79,18 +80,18 @@ pub struct Factor {
 pub struct Counterexample {
     /// The facts of the counterexample.
     pub given: Facts,
-    /// The reason why the cause is another one.
+    /// The reason why the rule's cause is wrong for these facts.
     pub because: String,
 }
 
 /// A problem in a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleProblem {
-    /// The name of the file, as given.
+    /// The name of the rule file, as the caller gave it.
     pub file: String,
-    /// The line, 1-based.
+    /// The line of the problem, counted from 1.
     pub line: usize,
-    /// What is wrong and how to correct it.
+    /// The text that says what is wrong and how to correct it.
     pub message: String,
 }
 
@@ -98,7 +99,7 @@ pub struct RuleProblem {
 const STATUS: &str = "{status}";
 
 impl Rule {
-    /// The verdict that names this rule's cause.
+    /// Returns the verdict that names this rule's cause.
     pub(super) fn verdict(
         &self,
         facts: &Facts,

@@ -1,6 +1,6 @@
-//! All rules, and the diagnosis that they give.
+//! Holds all rules and diagnoses the facts of a probe with them.
 //!
-//! Loads the built-in and the custom rules, and turns facts into a diagnosis. `ranking` ranks the
+//! Loads the built-in and the custom rules. `parser` parses the rule files, and `ranking` ranks the
 //! matching rules. A failure that no rule matches is `unexplained`, never a wrong cause. The same
 //! facts always give the same diagnosis.
 
@@ -21,22 +21,23 @@ pub struct Rulebook {
     rules: Vec<Rule>,
 }
 
-/// Rules that cannot be used, with every problem found in them.
+/// The error for rules that cannot be used, with every problem found in their files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct RulebookError(pub Vec<RuleProblem>);
 
-/// The title of `unexplained`.
+/// The title of the verdict `unexplained`.
 const UNEXPLAINED_TITLE: &str = "No rule explains this failure";
 
-/// The next steps for `unexplained`.
+/// The next steps of the verdict `unexplained`.
 const UNEXPLAINED_NEXT: &[&str] = &[
     "Read the evidence: status, headers, and phase times are all that was seen from outside.",
     "Search the logs of the service and of its gateway for the request id and the time.",
     "If you find the cause, write a rule for it: `probecause explain --facts` lists the facts that it may test.",
 ];
 
-/// The names of the facts that are the evidence of `unexplained`, where no rule tests a fact.
+/// The names of the facts that are the evidence of the verdict `unexplained`, which has no rule
+/// that tests facts.
 const UNEXPLAINED_FACTS: &[&str] = &[
     "phase",
     "fault",
@@ -47,26 +48,26 @@ const UNEXPLAINED_FACTS: &[&str] = &[
 ];
 
 impl Rulebook {
-    /// The rules that are built into the program.
+    /// Loads the rules that are built into the program.
     ///
     /// # Errors
-    /// Never in a released program: a test parses every built-in file.
+    /// Returns an error only if a built-in file is invalid; a test excludes this.
     pub fn embedded() -> Result<Self, RulebookError> {
         Self::with(&[])
     }
 
-    /// The custom rules followed by the built-in ones, so that custom rules win ties. A custom
-    /// rule replaces a built-in rule with the same id.
+    /// Loads the custom rules, followed by the built-in ones, so that custom rules win ties. A
+    /// custom rule replaces a built-in rule with the same id.
     ///
     /// # Errors
-    /// Every problem of the files with custom rules.
-    pub fn with(operators: &[RuleFile]) -> Result<Self, RulebookError> {
-        let files = operators
+    /// Returns every problem of the files with custom rules.
+    pub fn with(custom: &[RuleFile]) -> Result<Self, RulebookError> {
+        let files = custom
             .iter()
             .map(|file| (file.name.as_str(), file.text.as_str()));
         let mut book = Self::from_files(files)?;
         let mut built_in = Self::from_files(embedded::FILES.iter().copied())?.rules;
-        built_in.retain(|rule| !book.rules.iter().any(|theirs| theirs.id == rule.id));
+        built_in.retain(|rule| !book.rules.iter().any(|custom| custom.id == rule.id));
         for rule in &mut built_in {
             rule.origin.embedded = true;
         }
@@ -78,7 +79,7 @@ impl Rulebook {
     /// file win ties.
     ///
     /// # Errors
-    /// Every problem of every file, and every duplicate id.
+    /// Returns every problem of every file, and every duplicate id.
     pub(super) fn from_files<'a>(
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, RulebookError> {
@@ -102,12 +103,12 @@ impl Rulebook {
         }
     }
 
-    /// Every rule, in order.
+    /// Returns every rule, in order.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
     }
 
-    /// One rule per cause, in order: the rule whose id is the cause, or else the first rule
+    /// Returns one rule per cause, in order: the rule whose id is the cause, or else the first rule
     /// that names the cause. `unexplained` has no rule.
     pub fn causes(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().enumerate().filter_map(|(index, rule)| {
@@ -122,18 +123,18 @@ impl Rulebook {
         })
     }
 
-    /// The verdict for a cause that several failures have in common although it is the most
-    /// probable cause of none of them. Its certainty is always `possible`. `None` if no rule
-    /// names the cause.
+    /// Returns the verdict for a cause that several failures have in common although it is the most
+    /// probable cause of none of them. Its certainty is always `possible`. `None` if no rule names
+    /// the cause.
     #[must_use]
     pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
         let rule = self.causes().find(|rule| rule.cause == *cause)?;
         Some(rule.verdict(&Facts::default(), Certainty::Possible, candidates))
     }
 
-    /// The heaviest of the matching rules; `None` if no rule matches.
+    /// Returns the heaviest of the rules that match the facts; `None` if no rule matches.
     #[must_use]
-    pub fn leader(&self, facts: &Facts) -> Option<&Rule> {
+    pub fn heaviest_match(&self, facts: &Facts) -> Option<&Rule> {
         rank(&self.rules, facts)
             .first()
             .map(|matching| matching.rule)
@@ -149,7 +150,7 @@ impl Rulebook {
         };
         let ranked = rank(&self.rules, facts);
         let (verdict, evidence) = match ranked.first() {
-            Some(leader) => (verdict(leader, &ranked, facts), evidence(&ranked, facts)),
+            Some(first) => (verdict(first, &ranked, facts), evidence(&ranked, facts)),
             None => (unexplained(), known(UNEXPLAINED_FACTS, facts)),
         };
         Diagnosis {
@@ -161,7 +162,7 @@ impl Rulebook {
     }
 }
 
-/// The problem of a rule whose id is already taken.
+/// Returns the problem of a rule whose id an earlier rule has; `None` if no earlier rule has it.
 fn duplicate(rules: &[Rule], rule: &Rule) -> Option<RuleProblem> {
     let first = rules.iter().find(|other| other.id == rule.id)?;
     Some(RuleProblem {
@@ -174,7 +175,7 @@ fn duplicate(rules: &[Rule], rule: &Rule) -> Option<RuleProblem> {
     })
 }
 
-/// The verdict `unexplained`, which has no rule.
+/// Returns the verdict `unexplained`, which has no rule.
 #[must_use]
 pub fn unexplained() -> Verdict {
     Verdict {

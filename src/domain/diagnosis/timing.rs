@@ -1,8 +1,9 @@
-//! The facts about the response time: the matching limit, the floor, and the excess over it.
+//! Computes the facts about the response time: the matching limit, the floor, and the excess over
+//! it.
 //!
-//! The floor is measured by control requests, or else estimated from the connect time. The
-//! response times of the healthy target complement it. Time ranks candidates and never
-//! proves one; `invoked` draws the conclusion about the function.
+//! The floor is measured by control requests, or else estimated from the connect time. The response
+//! times of the healthy target complement it. Time ranks candidates and never proves a cause;
+//! `invoked` decides whether the function ran.
 
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ impl Facts {
         let response = ResponseTime {
             time,
             network: observation.phases.connect.unwrap_or_default(),
-            gave_up: fault.is_some_and(|fault| fault.kind == FaultKind::Timeout),
+            prober_timed_out: fault.is_some_and(|fault| fault.kind == FaultKind::Timeout),
             status: observation
                 .response
                 .as_ref()
@@ -60,7 +61,8 @@ impl Facts {
         };
         let plateau = Plateau::find(door, &target.aws, response);
         self.set_text("plateau", plateau.as_str());
-        // The time of redirects is a sum, while a floor and a history are of one request.
+        // With redirects, the time is a sum over several requests, while floor and history are of
+        // one request.
         if observation.response.is_some() && observation.redirects == 0 {
             self.add_floor(target, observation, context, time);
         }
@@ -76,7 +78,7 @@ impl Facts {
     ) {
         let estimate = || estimated_floor(target, observation);
         let floor = context.floor.clone().or_else(estimate);
-        // The prober's own delay is not charged to the target.
+        // Subtracts the prober's own delay, which is not part of the target's response time.
         let least = time.saturating_sub(observation.own_lag);
         if let Some(floor) = &floor {
             self.set_number("floor", floor.high.as_secs_f64());
@@ -92,9 +94,9 @@ impl Facts {
         if let Some(fastest) = fastest {
             self.set_number("healthy_minimum", fastest.as_secs_f64());
         }
-        // An authorizer takes time of its own before the function could run. If none is
-        // declared, time still ranks: most routes have no authorizer, its failures are a
-        // rival by rule, and the certainty stays `possible`.
+        // An authorizer takes time before the function can run. Without a declared authorizer, the
+        // time is still used for ranking: most routes have no authorizer, a rule makes its failures
+        // a rival, and the certainty stays `possible`.
         let has_authorizer = matches!(
             target.aws.authorizer,
             Some(Authorizer::Lambda | Authorizer::Jwt | Authorizer::Iam)
@@ -111,7 +113,7 @@ impl Facts {
     }
 }
 
-/// The response time and the clock it was measured with: `processing`, or `total` if only
+/// Returns the response time and the clock it was measured with: `processing`, or `total` if only
 /// the whole duration is known. `None` if neither is known.
 #[must_use]
 pub fn answer_time(observation: &Observation) -> Option<(Duration, &'static str)> {
@@ -122,7 +124,7 @@ pub fn answer_time(observation: &Observation) -> Option<(Duration, &'static str)
     }
 }
 
-/// Whether the response passed through an intermediary, such as a CDN, that accepts TCP
+/// Returns whether the response passed through an intermediary, such as a CDN, that accepts TCP
 /// connections in place of the front door.
 #[must_use]
 pub fn through_intermediary(observation: &Observation) -> bool {
@@ -149,16 +151,16 @@ fn estimated_floor(target: &Target, observation: &Observation) -> Option<Floor> 
     })
 }
 
-/// The fastest healthy response, adjusted to the current network: if the round trip has
-/// become shorter, the function's responses have too. A longer round trip is not corrected,
-/// because it only makes fewer responses look faster than the function.
+/// Returns the time of the fastest healthy response, adjusted to the current network: if the round
+/// trip has become shorter, the function's responses have become faster too. A longer round trip is
+/// not corrected, because it only makes fewer responses look faster than the function.
 fn fastest_healthy(healthy: HealthyTimes, observation: &Observation) -> Duration {
     let shorter = healthy
         .connect
         .zip(observation.phases.connect)
         .map(|(then, now)| then.saturating_sub(now))
         .unwrap_or_default();
-    healthy.quickest.saturating_sub(shorter)
+    healthy.fastest.saturating_sub(shorter)
 }
 
 #[cfg(test)]
@@ -168,7 +170,8 @@ mod tests {
 
     use crate::model::observation::{HttpVersion, Response};
 
-    /// A response after `millis` of processing, on a connection that took 10 ms to open.
+    /// Creates an observation of a response after `millis` of processing, on a connection that took
+    /// 10 ms to open.
     fn response_after(millis: u64) -> Observation {
         let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/");
         seen.phases.connect = Some(Duration::from_millis(10));
@@ -187,7 +190,7 @@ mod tests {
         seen
     }
 
-    fn context(floor: Option<(u64, u64)>, quickest: Option<u64>) -> Context {
+    fn context(floor: Option<(u64, u64)>, fastest: Option<u64>) -> Context {
         let millis = Duration::from_millis;
         Context {
             floor: floor.map(|(low, high)| Floor {
@@ -195,8 +198,8 @@ mod tests {
                 high: millis(high),
                 from: "3 control requests".to_owned(),
             }),
-            healthy: quickest.map(|quickest| HealthyTimes {
-                quickest: millis(quickest),
+            healthy: fastest.map(|fastest| HealthyTimes {
+                fastest: millis(fastest),
                 connect: Some(millis(10)),
             }),
             ..Context::at(Timestamp::UNIX_EPOCH)

@@ -2,8 +2,9 @@
 //!
 //! One root cause may produce different responses (a function without concurrency: 503 from one
 //! front door, 500 from another), so no single failure decides. Each of the most recent failures
-//! contributes the share it gives a cause as a likelihood. A cause that a failure does not allow
-//! keeps a small likelihood, because no rule is perfect. Bounded and deterministic.
+//! contributes the share that it gives a cause as a likelihood. A cause that a failure does not
+//! allow keeps a small likelihood, because no rule is perfect. The computation is bounded and
+//! deterministic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,8 +21,9 @@ pub(super) struct Attribution {
     /// The signature of a failure about which AWS gave evidence, and the verdict with that
     /// evidence. Other failures with the same signature get the same verdict.
     known: Option<(Signature, Arc<Verdict>)>,
-    /// The verdict with evidence from AWS before a restart. The signature of its failure is not
-    /// stored; the first new failure that allows the cause provides it.
+    /// The verdict with evidence from AWS that was known before a restart. The signature of its
+    /// failure is not stored, so the first new failure that allows the cause provides the
+    /// signature.
     before: Option<Arc<Verdict>>,
 }
 
@@ -35,20 +37,21 @@ struct Failure {
 /// The causes that a failure allows, judged without evidence from AWS.
 type Signature = Vec<CauseId>;
 
-/// Maximum number of failures that are considered. The eighth has 3 % of the newest one's weight.
+/// Maximum number of recent failures that are considered. Older failures hardly count: the eighth
+/// has 3 % of the newest failure's weight.
 const MAX_FAILURES: usize = 8;
 
-/// Weight of a failure relative to the next newer one. After a long run of one cause, a single
+/// Weight of a failure relative to the next newer failure. After a long run of one cause, a single
 /// deviating failure does not outweigh the run (1 against 1.5), but two in a row do (1.6 against
 /// 0.9).
 const DECAY: f64 = 0.6;
 
-/// Likelihood of a cause that the rules of a failure do not allow. It must cost clearly more than
-/// a share of one in ten without excluding the cause.
+/// Likelihood of a cause that the rules do not allow for a failure. It is clearly lower than a
+/// share of one in ten, but does not exclude the cause.
 const NOT_ALLOWED: f64 = 0.02;
 
-/// The weight of a failure by the certainty of its verdict. Evidence from AWS about one request
-/// outweighs several failures that were only observed from outside.
+/// Returns the weight of a failure with this certainty of its verdict. Evidence from AWS about one
+/// request outweighs several failures that were only observed from outside.
 const fn weight_of(certainty: Certainty) -> f64 {
     match certainty {
         Certainty::Proven => 10.0,
@@ -58,7 +61,8 @@ const fn weight_of(certainty: Certainty) -> f64 {
 }
 
 impl Attribution {
-    /// Resumes the attribution of an incident that was open before a restart, with its verdict.
+    /// Resumes the attribution of an incident that was open before a restart, from the incident's
+    /// verdict.
     pub(super) fn resumed(verdict: &Arc<Verdict>) -> Self {
         let from_aws = verdict.certainty >= Certainty::Corroborated;
         Self {
@@ -102,8 +106,8 @@ impl Attribution {
         *self = Self::default();
     }
 
-    /// The causes that at least one failure allows, with their shares, highest first; the shares
-    /// sum to 1. Equal shares keep the order of the newest failure that allows the cause.
+    /// Returns the causes that at least one failure allows, with their shares, highest first; the
+    /// shares sum to 1. Equal shares keep the order of the newest failure that allows the cause.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut scored: Vec<(&CauseId, f64)> = Vec::new();
         for cause in self.causes() {
@@ -126,13 +130,14 @@ impl Attribution {
         candidates
     }
 
-    /// The cause that explains the failures best. Ties keep the order of the newest failure.
-    /// `None` if there are no failures.
+    /// Returns the cause that explains the failures best. Ties keep the order of the newest
+    /// failure. `None` if there are no failures.
     pub(super) fn leader(&self) -> Option<&CauseId> {
         let mut best: Option<(&CauseId, f64)> = None;
         for cause in self.causes() {
             let score = self.score(cause);
-            // Strictly better, so that a tie keeps the first cause.
+            // Only a strictly better score replaces the best cause, so that a tie keeps the first
+            // one.
             if best.is_none_or(|(_, known)| score > known + 1e-9) {
                 best = Some((cause, score));
             }
@@ -140,14 +145,14 @@ impl Attribution {
         best.map(|(cause, _)| cause)
     }
 
-    /// The newest verdict that names this cause; `None` if there is none.
+    /// Returns the newest verdict that names this cause; `None` if there is none.
     pub(super) fn verdict_of(&self, cause: &CauseId) -> Option<&Arc<Verdict>> {
         let mut verdicts = self.failures.iter().map(|failure| self.effective(failure));
         verdicts.find(|verdict| verdict.cause == *cause)
     }
 
-    /// The verdict that counts for a failure: its own, or the one that AWS gave for a failure
-    /// with the same signature.
+    /// Returns the verdict that counts for a failure: the failure's own, or the one with evidence
+    /// from AWS about a failure with the same signature.
     fn effective<'a>(&'a self, failure: &'a Failure) -> &'a Arc<Verdict> {
         match &self.known {
             Some((signature, verdict))
@@ -160,7 +165,7 @@ impl Attribution {
         }
     }
 
-    /// The causes named by failures that `cause` does not explain, newest first.
+    /// Returns the causes named by failures that `cause` does not explain, newest first.
     pub(super) fn unexplained_by(&self, cause: &CauseId) -> Vec<CauseId> {
         let mut others: Vec<CauseId> = Vec::new();
         for failure in &self.failures {
@@ -179,7 +184,7 @@ impl Attribution {
             .map(|candidate| &candidate.cause)
     }
 
-    /// The logarithm of the weighted likelihood of all failures under one cause.
+    /// Returns the logarithm of the weighted likelihood of all failures under one cause.
     fn score(&self, cause: &CauseId) -> f64 {
         let mut decay = 1.0;
         let mut score = 0.0;
@@ -256,7 +261,8 @@ mod tests {
         })
     }
 
-    /// Adds failures, oldest first, and compares the leader and the causes it does not explain.
+    /// Adds failures, oldest first, and compares the leading cause and the causes of the failures
+    /// that it does not explain.
     fn check(failures: &[Case], leader: &str, unexplained: &[&str]) {
         let mut attribution = Attribution::default();
         for (second, case) in (0..).zip(failures) {
@@ -270,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_explains_both_answers_beats_causes_that_explain_one() {
+    fn a_cause_that_explains_both_responses_beats_causes_that_explain_one() {
         check(
             &[REST_500, EDGE_503, REST_500, EDGE_503],
             "lambda-throttled",
@@ -284,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn if_no_cause_explains_all_failures_the_likeliest_leads_and_the_rest_are_listed() {
+    fn if_no_cause_explains_all_failures_the_likeliest_is_chosen_and_the_rest_are_listed() {
         check(
             &[HTTP_500, HTTP_503, HTTP_503],
             "lambda-throttled",

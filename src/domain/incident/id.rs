@@ -1,7 +1,7 @@
 //! The identifier of an incident.
 //!
-//! It is the same before and after a restart, so that pages, notifications and log lines of
-//! different days can be matched.
+//! An id stays the same after a restart, so that pages, notifications and log lines of different
+//! days can be matched.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use crate::model::hash::fnv1a;
 use crate::model::scope::Scope;
 
-/// An incident's identifier: unique across restarts, sorts by time. Cheap to clone.
+/// An incident's identifier. Ids are unique across restarts, sort by time and are cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(Arc<str>);
 
 impl IncidentId {
-    /// Makes the id of an incident from its scope and the time at which it opens. The two
-    /// are unique together, since a scope has at most one open incident.
+    /// Creates the id of an incident from its scope and the time at which it opens. The two are
+    /// unique together, because a scope has at most one open incident.
     #[must_use]
     pub fn new(scope: &Scope, opened: Timestamp) -> Self {
         let hash = fnv1a(scope.as_str());
@@ -25,13 +25,13 @@ impl IncidentId {
         Self(format!("{millis:012x}-{:08x}", hash >> 32).into())
     }
 
-    /// Restores an id from its text.
+    /// Restores an id from its stored text.
     #[must_use]
     pub fn restored(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,8 +1,8 @@
 //! Incidents: how they open, how their cause is revised, how they resolve.
 //!
 //! `record` holds the data of one incident, `id` its identifier, `tracker` the rules that change
-//! it, `attribution` the choice of the cause that explains several failures best. Pure: the
-//! current time is an argument. Notifications are left to the sinks.
+//! it, and `attribution` the choice of the cause that explains several failures best. The functions
+//! are pure: the current time is an argument. Notifications are left to the sinks.
 
 mod attribution;
 mod id;

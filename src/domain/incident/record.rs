@@ -1,7 +1,7 @@
 //! One incident and its history.
 //!
-//! Keeps the record consistent: every change of the verdict adds a revision, and the history is
-//! bounded. `tracker` decides when the record changes.
+//! The methods keep the record consistent: every change of the verdict adds a revision, and the
+//! history is bounded. `tracker` decides when the record changes.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::model::scope::Scope;
 pub struct Incident {
     /// The incident's identifier.
     pub id: IncidentId,
-    /// What the incident is about.
+    /// The target, prober or group that the incident is about.
     pub scope: Scope,
     /// The verdict with the current probable cause.
     pub verdict: Arc<Verdict>,
@@ -29,8 +29,8 @@ pub struct Incident {
     pub opened: Timestamp,
     /// When the incident was resolved; `None` while it is open.
     pub resolved: Option<Timestamp>,
-    /// Revisions, oldest first. Bounded: the first one is always kept, the oldest of the
-    /// others is dropped.
+    /// The revisions, oldest first, at most 100. The first one is always kept; beyond the limit,
+    /// the oldest of the others is dropped.
     pub history: Vec<Revision>,
 }
 
@@ -63,7 +63,7 @@ pub enum IncidentEvent {
 pub(super) const MAX_HISTORY: usize = 100;
 
 impl IncidentEvent {
-    /// The incident as it is after the event.
+    /// Returns the incident as it is after the event.
     #[must_use]
     pub const fn incident(&self) -> &Arc<Incident> {
         match self {
@@ -71,7 +71,7 @@ impl IncidentEvent {
         }
     }
 
-    /// The event's name in logs.
+    /// Returns the name of the event for logs.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl IncidentEvent {
 }
 
 impl Incident {
-    /// Opens an incident.
+    /// Creates an open incident with its first revision.
     pub(super) fn open(
         scope: Scope,
         verdict: &Arc<Verdict>,
@@ -103,7 +103,7 @@ impl Incident {
         }
     }
 
-    /// Replaces the verdict and adds a revision.
+    /// Replaces the verdict and its evidence, and adds a revision.
     pub(super) fn revise(
         &mut self,
         verdict: &Arc<Verdict>,
@@ -116,7 +116,7 @@ impl Incident {
         self.push(now, note);
     }
 
-    /// Marks the incident as resolved.
+    /// Marks the incident as resolved, and adds a revision.
     pub(super) fn resolve(&mut self, note: String, now: Timestamp) {
         self.resolved = Some(now);
         self.push(now, note);

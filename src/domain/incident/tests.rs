@@ -1,4 +1,4 @@
-//! How incidents open, change and resolve, told as sequences of probes.
+//! Tests of how incidents open, change and resolve, as sequences of probes.
 
 use std::sync::{Arc, LazyLock};
 
@@ -35,7 +35,7 @@ fn failed(cause: &str, certainty: Certainty) -> Diagnosis {
     }
 }
 
-/// Parsed once, because parsing takes longer than the tests.
+/// The embedded rules, parsed once for all tests because parsing takes longer than the tests.
 static RULES: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::embedded().unwrap());
 
 fn apply(
@@ -204,7 +204,10 @@ fn a_proven_cause_survives_later_ambiguous_failures() {
     assert_eq!(event, None);
     let open = incidents.open().unwrap();
     assert_eq!(open.verdict.cause.as_str(), "lambda-throttled");
-    assert!(open.also.is_empty(), "they look like the proven failure");
+    assert!(
+        open.also.is_empty(),
+        "the failures have the signature of the proven failure"
+    );
     apply(&mut incidents, &failed("too-slow", Likely), Down, 22);
     let open = incidents.open().unwrap();
     assert_eq!(open.also[0].as_str(), "too-slow");
@@ -219,7 +222,7 @@ fn a_cause_proven_before_a_restart_survives_it() {
     before.revise_with(at(1), &revised, "access log", at(2));
     let mut after = Incidents::resumed(Arc::clone(before.open().unwrap()));
     assert_eq!(after.open(), before.open());
-    // The failures that follow allow both causes, as the proven one did.
+    // The following failures allow both causes, as the failure with the proven cause did.
     let both = ["lambda-function-error", "lambda-malformed-response"];
     revised = guess;
     Arc::make_mut(revised.verdict.as_mut().unwrap()).candidates = both
@@ -244,18 +247,18 @@ fn ids_sort_by_time_and_differ_by_scope() {
 }
 
 #[test]
-fn a_declared_incident_is_restated_only_if_cause_or_certainty_differ() {
+fn a_declared_incident_is_updated_only_if_cause_or_certainty_differ() {
     let mut incidents = Incidents::default();
     let throttled = failed("lambda-throttled", Certainty::Likely);
     incidents.declare(Scope::Group, &throttled, "100 targets fail", at(1));
-    let mut restate = |diagnosis: &Diagnosis| {
+    let mut update_cause = |diagnosis: &Diagnosis| {
         let verdict = diagnosis.verdict.as_ref().unwrap();
-        let event = incidents.restate(verdict, "90 targets fail", at(2))?;
+        let event = incidents.update_cause(verdict, "90 targets fail", at(2))?;
         Some(event.incident().history.last()?.note.clone())
     };
-    assert_eq!(restate(&throttled), None);
+    assert_eq!(update_cause(&throttled), None);
     // The new majority may be less certain than the previous one.
     let weaker = failed("dns-failure", Certainty::Possible);
     let note = "lambda-throttled → dns-failure (likely → possible): 90 targets fail";
-    assert_eq!(restate(&weaker).as_deref(), Some(note));
+    assert_eq!(update_cause(&weaker).as_deref(), Some(note));
 }

@@ -1,9 +1,9 @@
 //! Opens, revises and resolves the incidents of one target.
 //!
-//! An incident opens when the target's health is `down` or `degraded`, and resolves when the
-//! target is up again. Its cause is the one that explains the recent failures best
-//! (`attribution`), so a single deviating probe does not change it. Incidents of the prober
-//! itself and of a group have no health: the caller opens and closes them.
+//! An incident opens when the target's health is `down` or `degraded`, and resolves when the target
+//! is up again. Its cause is the one that explains the recent failures best (`attribution`), so a
+//! single deviating probe does not change it. The prober itself and a group have no health, so the
+//! caller opens and closes their incidents.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// The incidents of one scope: at most one is open.
+/// The incidents of one scope, of which at most one is open.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Incidents {
     open: Option<Arc<Incident>>,
@@ -40,17 +40,19 @@ pub struct ProbeOutcome<'a> {
     pub diagnosis: &'a Diagnosis,
     /// The target's health after the probe.
     pub health: HealthState,
-    /// Whether the target is in a maintenance window: no incident opens, and an open one
-    /// continues.
+    /// Whether the target is in a maintenance window, in which no incident opens and an open
+    /// incident continues.
     pub suppressed: bool,
 }
 
 /// Number of consecutive failures for which another cause must explain the failures better before
-/// it replaces the incident's cause. Two different responses may alternate during one outage.
+/// it replaces the incident's cause. One is too few, because two different responses may alternate
+/// during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
 
 impl<'a> ProbeOutcome<'a> {
-    /// The evidence of the probe if the probe itself names the verdict's cause; otherwise empty.
+    /// Returns the evidence of the probe if the probe itself names the verdict's cause; otherwise
+    /// empty.
     fn evidence_for(&self, verdict: &Verdict) -> &'a [Evidence] {
         if self.diagnosis.cause() == Some(&verdict.cause) {
             &self.diagnosis.evidence
@@ -72,7 +74,7 @@ impl Incidents {
         }
     }
 
-    /// The open incident; `None` if there is none.
+    /// Returns the open incident; `None` if no incident is open.
     #[must_use]
     pub const fn open(&self) -> Option<&Arc<Incident>> {
         self.open.as_ref()
@@ -109,9 +111,9 @@ impl Incidents {
         changed.then_some(IncidentEvent::Updated(incident))
     }
 
-    /// Applies evidence from AWS, described by `summary`, about the probe that started at
-    /// `began`. Such evidence concerns that request or the metrics around it, so it revises the
-    /// incident at once.
+    /// Applies evidence from AWS, described by `summary`, about the probe that started at `began`.
+    /// Such evidence concerns that request or the metrics around it, so it revises the incident at
+    /// once. Returns the change of the incident, if any.
     pub fn revise_with(
         &mut self,
         began: Timestamp,
@@ -155,9 +157,9 @@ impl Incidents {
         Some(IncidentEvent::Opened(self.keep_open(incident.into())))
     }
 
-    /// Changes the cause of a declared incident. Returns `None` if the cause and certainty
-    /// stay the same or no incident is open.
-    pub fn restate(
+    /// Changes the cause of an incident that was opened by [`Self::declare`]. Returns `None` if the
+    /// cause and certainty stay the same or no incident is open.
+    pub fn update_cause(
         &mut self,
         verdict: &Arc<Verdict>,
         note: &str,
@@ -186,11 +188,11 @@ impl Incidents {
         incident
     }
 
-    /// The verdict with the cause that explains the failures best.
+    /// Returns the verdict with the cause that explains the failures best.
     fn best(&self, rulebook: &Rulebook) -> Option<Arc<Verdict>> {
         let cause = self.attribution.leader()?;
-        // A cause may fit all failures best although it is the most probable cause of none of
-        // them.
+        // A cause may explain all failures best although it is not the most probable cause of any
+        // of them.
         let named = || {
             rulebook
                 .verdict_of(cause, self.attribution.candidates())
@@ -231,7 +233,7 @@ impl Incidents {
             let (note, evidence) = (difference(&known, &best), outcome.evidence_for(&best));
             Arc::make_mut(incident).revise(&best, evidence, note, now);
         }
-        // The unexplained causes change with each probe; that alone is not an update.
+        // The unexplained causes may change with each probe. Such a change alone is not an update.
         let also = self.attribution.unexplained_by(&incident.verdict.cause);
         if incident.also != also {
             Arc::make_mut(incident).also = also;

@@ -1,4 +1,4 @@
-//! Schedules played through in simulated time.
+//! Tests that run a schedule in simulated time.
 
 use super::*;
 
@@ -99,7 +99,7 @@ fn slots_are_one_interval_apart() {
     for (at, _) in &starts[1..] {
         assert_eq!((*at - offset).as_nanos() % seconds(10.0).as_nanos(), 0);
     }
-    // The slot after the first probe is not shortly after it.
+    // The second probe does not start shortly after the first one.
     assert!(starts[1].0 - starts[0].0 >= seconds(5.0));
     assert!((9..=11).contains(&starts.len()));
 }
@@ -156,7 +156,7 @@ fn a_confirming_probe_does_not_move_the_grid() {
     schedule.finished(&name, first);
     let slot = schedule.next_due().unwrap();
     let confirmation = first + seconds(10.0);
-    schedule.look_again(&name, confirmation);
+    schedule.confirm(&name, confirmation);
     assert_eq!(schedule.next_due(), Some(confirmation));
     assert_eq!(schedule.due(confirmation, 1).len(), 1);
     let next = schedule.next_due().unwrap();
@@ -171,7 +171,7 @@ fn a_confirming_probe_does_not_move_the_grid() {
 fn a_confirming_probe_does_not_delay_a_slot() {
     let mut schedule = configured(&[target("orders", 60)]);
     let first = schedule.next_due().unwrap();
-    schedule.look_again(&TargetName::new("orders"), first + seconds(10.0));
+    schedule.confirm(&TargetName::new("orders"), first + seconds(10.0));
     assert_eq!(schedule.next_due(), Some(first));
 }
 

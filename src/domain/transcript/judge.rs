@@ -1,8 +1,8 @@
 //! Diagnoses the transcripts of one text.
 //!
-//! A transcript has no phases, so the time taken by the network alone is unknown. A response of
-//! the same host whose cause implies that the function was not invoked provides it: its time is
-//! the floor for the other responses of that host. No other response serves as a floor.
+//! A transcript has no phases, so the time taken by the network alone is unknown. The time of a
+//! response whose cause implies that the function was not invoked is used instead: it is the floor
+//! for the other responses of the same host. No other response serves as a floor.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::timing::answer_time;
 use crate::model::target::Target;
 
-/// Causes of responses that were sent immediately, without invoking the function.
+/// The causes of responses that a gateway sends immediately, without invoking the function.
 const NOT_INVOKED: &[&str] = &["lambda-throttled", "route-not-found", "api-throttled"];
 
-/// Maximum time of a response that serves as a floor; a slower response was not immediate.
+/// Maximum time of a response that is used as a floor; a slower response was not immediate.
 const FLOOR_BELOW: Duration = Duration::from_secs(2);
 
 /// Diagnoses every transcript of one text, in order.
@@ -77,7 +77,7 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
             from,
         });
     }
-    // Without a URL a placeholder is used; no rule reads it.
+    // If the transcript has no URL, a placeholder is used; no rule tests it.
     transcript
         .url
         .clone()

@@ -1,9 +1,9 @@
 //! The composition root: creates and connects the daemon's components, detects a task that
 //! exits, and stops everything in order.
 //!
-//! It makes no decisions about targets. An error at start (a port in use, invalid rules) is
-//! returned with a message for the user. A running daemon does not stop because of a sink or a
-//! target.
+//! This module makes no decisions about targets. An error at start (a port in use, invalid rules)
+//! is returned with a message for the user. A running daemon does not stop because of the error
+//! of a sink or a target.
 
 mod probe_runtime;
 mod reload;
@@ -31,7 +31,7 @@ use crate::io::evidence::EvidenceCollector;
 use crate::io::probe::{Prober, ProberError};
 use crate::io::sd_notify::SdNotify;
 use crate::io::sink::Sinks;
-use crate::io::sink::cloudwatch::{CloudWatchSink, REVIEW_EVERY};
+use crate::io::sink::cloudwatch::{CloudWatchSink, Timing};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::sink::page::StatusBoard;
 use crate::io::sink::prometheus::PrometheusSink;
@@ -44,19 +44,19 @@ use crate::model::target::Target;
 /// The options with which a daemon is started.
 #[derive(Debug)]
 pub struct Options {
-    /// The configuration.
+    /// The daemon's configuration.
     pub settings: Settings,
-    /// The configuration file that a reload reads; `None`: the configuration cannot be
+    /// The configuration file that a reload reads; `None` means that the configuration cannot be
     /// reloaded.
     pub reload_from: Option<PathBuf>,
-    /// Credentials and region for AWS; `None`: the SDK's default provider chain.
+    /// Credentials and region for AWS; `None` means the SDK's default provider chain.
     pub aws: Option<SdkConfig>,
-    /// The delay from the end of a request until a log is first searched for it.
+    /// The delay from the end of a failed request until AWS logs are first searched for it.
     pub first_log_search: Duration,
-    /// The directory for incidents, baselines and unsent datapoints; `None`: they are lost
-    /// with the process.
+    /// The directory for incidents, baselines and unsent datapoints; `None` means that they are
+    /// lost when the process ends.
     pub state: Option<PathBuf>,
-    /// The service manager to notify; the default is none.
+    /// The connection to the service manager; by default, there is none.
     pub sd_notify: SdNotify,
 }
 
@@ -67,7 +67,7 @@ pub enum StartError {
     /// validate the embedded rules.
     #[error("{0}")]
     Rulebook(#[from] RulebookError),
-    /// Two metrics have the same name: a bug.
+    /// Two metrics have the same name, which is a bug.
     #[error("cannot register the metrics: {0}; this is a bug, please report it")]
     Metrics(#[from] prometheus::Error),
     /// The prober could not be created.
@@ -79,20 +79,20 @@ pub enum StartError {
          stop the other process or choose another address"
     )]
     Listen {
-        /// The configured address.
+        /// The configured address of the HTTP server.
         address: SocketAddr,
-        /// The error of the operating system.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The TLS settings of the daemon's HTTP server are invalid. Loading the configuration
-    /// reports this first.
+    /// reports this error first.
     #[error("[server] web_config: {0}")]
     Tls(#[from] TlsError),
     /// The index of this daemon's shard is not known.
     #[error("{0}")]
     Shard(#[from] IndexError),
     /// The threads for the probes could not be created.
-    #[error("cannot create threads for probes: {0}")]
+    #[error("cannot create threads for probes: {0}; raise the limit on threads")]
     Threads(std::io::Error),
 }
 
@@ -111,41 +111,42 @@ pub struct App {
     server: JoinHandle<()>,
 }
 
-/// A configuration for the monitor, with the channel for its reply.
+/// A configuration for the monitor, with the channel for the monitor's reply.
 type Configuration = (Arc<Settings>, oneshot::Sender<ConfigChange>);
 
 /// Capacity of the queue of scheduler events for the monitor. The monitor waits only for the
-/// store, so a short queue suffices. A full queue blocks the scheduler and bounds memory.
+/// store, so a short queue is enough. A full queue blocks the scheduler, which limits memory.
 const EMISSION_QUEUE: usize = 1024;
 
-/// Capacity of the scheduler's command queue: room for a confirming probe of each of a few
-/// thousand targets that fail at the same time.
+/// Capacity of the scheduler's command queue: enough for the confirming probes of a few thousand
+/// targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Maximum number of control requests that run or wait for their delay: one per incident, for
-/// as many incidents as a person can look at.
+/// Maximum number of control requests that run or wait for their delay: one per incident, for as
+/// many incidents as people can handle at the same time.
 const MAX_CONTROLS: usize = 64;
 
 /// Capacity of the queue of evidence updates for the monitor: one update for each evidence
 /// request that may be queued.
 const EVIDENCE_QUEUE: usize = 256;
 
-/// Time limit for the sinks to flush at shutdown, in addition to the grace period of the
-/// probes.
+/// Time limit for the sinks to flush at shutdown, in addition to the grace period of the probes.
+/// With the default grace period, a shutdown takes much less than the 30 s of Kubernetes.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time limit for open connections of the HTTP server to finish at shutdown.
+/// Time limit for open connections of the HTTP server to finish at shutdown. It is short, since
+/// clients can repeat their requests.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Starts a daemon and returns once it probes.
+    /// Starts a daemon. Returns once its tasks run and its HTTP server accepts connections.
     ///
     /// # Errors
-    /// See [`StartError`]; its text is a message for the user.
+    /// Returns a [`StartError`], whose text is a message for the user.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let settings = Arc::new(shard::restrict(options.settings)?);
         let metrics = DaemonMetrics::new()?;
-        let (store, memory) = open_store(options.state.as_deref(), &metrics).await;
+        let (store, restored) = open_store(options.state.as_deref(), &metrics).await;
         let rulebook = Rulebook::with(&settings.rules)?;
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
@@ -187,7 +188,7 @@ impl App {
             server: server.clone(),
             outbox: outbox.clone(),
         };
-        let monitor = Monitor::new(rulebook, outbox.clone(), store.clone(), memory);
+        let monitor = Monitor::new(rulebook, outbox.clone(), store.clone(), restored);
         let scheduler = probe_runtime::spawn(&settings, scheduler.run(commands));
         Ok(Self {
             address,
@@ -203,13 +204,13 @@ impl App {
         })
     }
 
-    /// The address on which the daemon's HTTP server listens.
+    /// Returns the address on which the daemon's HTTP server listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The status board, which holds the newest result of every target.
+    /// Returns the status board, which contains the newest result of every target.
     #[must_use]
     pub fn board(&self) -> Arc<StatusBoard> {
         Arc::clone(&self.outbox.sinks.board)
@@ -240,21 +241,21 @@ impl App {
         }
     }
 
-    /// Stops the daemon in order: no new probes start, running ones may finish within the
-    /// grace period, their results are published, sinks flush, unsaved state is saved, the
+    /// Stops the daemon in order: no new probes start, running probes may finish within the grace
+    /// period, their results are published, the sinks flush, unsaved state is saved, and the
     /// server closes.
     pub async fn stop(self) {
         let outbox = self.outbox;
         outbox.sd_notify.stopping();
         self.reloader.abort();
-        // Fails only if the scheduler has already exited.
+        // The send fails only if the scheduler has already exited.
         let _ = outbox.scheduler.send(Command::Stop(self.grace)).await;
         join("scheduler", self.scheduler).await;
         join("monitor", self.monitor).await;
         outbox.evidence.shutdown(CLOSE_TIMEOUT).await;
         outbox.sinks.cloudwatch.shutdown(FLUSH_TIMEOUT).await;
         self.store.close().await;
-        // Fails only if the server has already exited.
+        // The send fails only if the server has already exited.
         let _ = self.stop_server.send(true);
         let mut server = self.server;
         if tokio::time::timeout(CLOSE_TIMEOUT, &mut server)
@@ -272,7 +273,7 @@ impl Probe for Prober {
     }
 }
 
-/// Opens the store; returns it with the state of the previous run.
+/// Opens the store, and returns it with the state of the previous run.
 async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store, RestoredState) {
     let gauges = metrics.store_metrics();
     match directory {
@@ -281,7 +282,7 @@ async fn open_store(directory: Option<&Path>, metrics: &DaemonMetrics) -> (Store
     }
 }
 
-/// Starts the task that collects evidence; returns it with the channel of its updates.
+/// Starts the task that collects evidence, and returns its handle with the channel of updates.
 fn start_evidence(
     settings: &Settings,
     metrics: &DaemonMetrics,
@@ -293,7 +294,7 @@ fn start_evidence(
     (collector, updates)
 }
 
-/// Starts the sinks.
+/// Starts the sinks that publish results.
 fn start_sinks(
     settings: &Arc<Settings>,
     metrics: &DaemonMetrics,
@@ -305,7 +306,7 @@ fn start_sinks(
         metrics.clone(),
         aws,
         store,
-        REVIEW_EVERY,
+        Timing::default(),
     );
     Sinks {
         prometheus: Arc::new(PrometheusSink::new(metrics.clone())),
@@ -317,7 +318,7 @@ fn start_sinks(
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| StartError::Listen { address, source })?;
-    // Differs from the configured address if its port is 0.
+    // The bound address differs from the configured address if the configured port is 0.
     let bound = listener.local_addr().unwrap_or(address);
     Ok((listener, bound))
 }

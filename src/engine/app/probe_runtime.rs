@@ -1,8 +1,8 @@
-//! Runs probes on threads of their own, so that the daemon's other work does not delay them.
+//! Runs probes on their own threads, so that the daemon's other work does not delay them.
 //!
-//! Diagnosing, rendering and publishing run elsewhere. One thread is the default: tasks on one
-//! thread wake each other without a system call, which saves a fifth of a probe's CPU time.
-//! More threads are used if a single one would be busy.
+//! Diagnosing, rendering and publishing run on other threads. One thread is the default: tasks on
+//! one thread wake each other without a system call, which saves a fifth of a probe's CPU time.
+//! More threads are used if one thread would be more than half busy.
 
 use std::future::Future;
 use std::io;
@@ -15,12 +15,11 @@ use tokio::task::JoinHandle;
 
 use crate::model::settings::Settings;
 
-/// Maximum probes per second per thread. HTTPS with a fresh handshake takes about one
-/// millisecond of CPU time, so this keeps a thread half busy, and a half-busy thread reacts in
-/// time.
+/// Maximum number of probes per second per thread. A probe over HTTPS with a new connection takes
+/// about one millisecond of CPU time, so a thread is at most half busy and reacts in time.
 const PROBES_PER_THREAD: f64 = 500.0;
 
-/// The number of threads for the probes of this configuration, at most one per CPU.
+/// Returns the number of threads for the probes of a configuration, at most one per CPU.
 fn thread_count(settings: &Settings) -> usize {
     let cpus = available_parallelism().map_or(1, NonZero::get);
     let intervals = settings.targets.iter().map(|target| target.interval);
@@ -32,10 +31,10 @@ fn thread_count(settings: &Settings) -> usize {
     ((rate / PROBES_PER_THREAD).ceil() as usize).clamp(1, cpus)
 }
 
-/// Runs a future, and the tasks it spawns, on a runtime of its own until the future ends.
+/// Runs a future, and the tasks that it spawns, on a separate runtime until the future ends.
 ///
 /// # Errors
-/// The operating system could not create a thread.
+/// Returns an error if the operating system could not create a thread.
 pub(super) fn spawn(
     settings: &Settings,
     run: impl Future<Output = ()> + Send + 'static,
@@ -54,7 +53,7 @@ pub(super) fn spawn(
     Builder::new()
         .name("probes-shutdown".to_owned())
         .spawn(move || {
-            // Returns an error once the sender is dropped.
+            // The call returns an error once the sender is dropped.
             let _ = finished.blocking_recv();
             runtime.shutdown_background();
         })?;

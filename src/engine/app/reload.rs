@@ -27,7 +27,7 @@ pub(super) struct Reloader {
     pub(super) outbox: Outbox,
 }
 
-/// The error of a reload that the daemon's shutdown interrupts.
+/// The error message of a reload that the daemon's shutdown interrupts.
 pub(super) const STOPPING: &str = "the daemon is stopping";
 
 impl Reloader {
@@ -58,7 +58,7 @@ impl Reloader {
             }
             // The daemon is ready even if the reload failed.
             self.report_ready();
-            // Fails if the requester has stopped waiting.
+            // The send fails if the requester has stopped waiting.
             let _ = reply.send(result);
         }
     }
@@ -104,7 +104,9 @@ impl Reloader {
         let read = move || load(&path);
         match tokio::task::spawn_blocking(read).await {
             Ok(result) => result,
-            Err(error) => Err(format!("loading the configuration panicked: {error}")),
+            Err(error) => Err(format!(
+                "loading the configuration failed: {error}; this is a bug, please report it"
+            )),
         }
     }
 
@@ -165,8 +167,9 @@ fn changes_needing_restart(running: &Settings, wanted: &Settings) -> Vec<&'stati
     names.map(|(name, _)| name).collect()
 }
 
-/// Resets the settings that need a restart to the running values. A partly applied location
-/// would stop the old location's alarms and publish its datapoints under the new location.
+/// Resets the settings that need a restart to the running values. If a new location were applied
+/// in part, the alarms of the old location would stop, and its datapoints would be published
+/// under the new location.
 fn keep_until_restart(running: &Settings, wanted: &mut Settings) {
     wanted.location.clone_from(&running.location);
     wanted.server.listen = running.server.listen;

@@ -1,17 +1,17 @@
 //! Chooses the directory in which the daemon keeps its state.
 //!
-//! Whether the directory is usable is decided when the store opens it.
+//! The store checks whether the directory is usable when it opens the directory.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// The daemon's directory below the user's state directory.
+/// Name of the daemon's directory in the user's state directory.
 const NAME: &str = "probecause";
 
-/// Returns the state directory: that of the service manager (`STATE_DIRECTORY`), else the
-/// one given by `--state`, else `probecause` in the user's state directory (XDG Base
-/// Directory Specification). `None`: the user has no such directory.
+/// Returns the state directory: the directory of the service manager (`STATE_DIRECTORY`), or else
+/// the directory given by `--state`, or else `probecause` in the user's state directory (XDG Base
+/// Directory Specification). Returns `None` if the user has no state directory.
 ///
 /// `variable` looks up an environment variable.
 #[must_use]
@@ -29,8 +29,8 @@ pub fn resolve(
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state").join(NAME)))
 }
 
-/// The first of the directories in `STATE_DIRECTORY`, which systemd joins by colons in the
-/// unit's order.
+/// Returns the first of the directories in `STATE_DIRECTORY`, which systemd separates by colons,
+/// in the order of the unit file.
 fn first(value: &OsStr) -> Option<PathBuf> {
     let first = value.as_bytes().split(|byte| *byte == b':').next()?;
     (!first.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(first)))

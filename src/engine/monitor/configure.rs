@@ -1,7 +1,7 @@
 //! Applies a configuration to the monitor, and restores the state of the previous run.
 //!
-//! Targets that stay configured keep their state. Incidents of removed targets are closed,
-//! on the board and on disk. A restart neither opens nor closes an incident of a target
+//! Targets that stay configured keep their state. The incidents of removed targets are closed on
+//! the status board and in the store. A restart neither opens nor closes an incident of a target
 //! that is still configured.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
 impl Monitor {
-    /// Puts a configuration into effect. The first one also restores the previous run.
+    /// Applies a configuration. The first call also restores the state of the previous run.
     pub(super) fn configure(
         &mut self,
         settings: &Arc<Settings>,
@@ -39,8 +39,8 @@ impl Monitor {
         let elsewhere = settings.elsewhere.iter().map(|target| target.name.clone());
         self.elsewhere = elsewhere.collect();
         self.remove(removed, now);
-        if let Some(memory) = self.memory.take() {
-            self.restore(memory, now);
+        if let Some(restored) = self.restored.take() {
+            self.restore(restored, now);
         }
         self.prober_health.configure(settings.targets.iter());
         self.batch.notify(Notification::Changed(change, reply));
@@ -57,7 +57,7 @@ impl Monitor {
         for target in &settings.targets {
             let state = match old.remove(&target.name) {
                 Some(kept) if kept.target == *target => TargetState {
-                    // Shares the scheduler's copy, so that the two are compared by pointer.
+                    // The scheduler has the same `Arc`, so targets can be compared by pointer.
                     target: Arc::clone(target),
                     ..kept
                 },
@@ -91,7 +91,8 @@ impl Monitor {
         }
     }
 
-    /// The reason why this daemon no longer probes a target, for the incident that it closes.
+    /// Returns the reason why this daemon no longer probes a target, for the note of the closed
+    /// incident.
     fn removal_reason(&self, target: &TargetName) -> &'static str {
         if self.elsewhere.contains(target) {
             "target moved to another shard"
@@ -101,19 +102,20 @@ impl Monitor {
     }
 
     /// Restores the state of the previous run.
-    fn restore(&mut self, memory: RestoredState, now: Timestamp) {
-        let (incidents, datapoints) = (memory.open.len(), memory.datapoints);
+    fn restore(&mut self, restored: RestoredState, now: Timestamp) {
+        let (incidents, datapoints) = (restored.open.len(), restored.datapoints);
         tracing::debug!(incidents, datapoints, "state restored");
-        self.restore_baselines(&memory.baselines, now);
-        let ours = |kept: &StoredIncident| kept.location == self.location;
-        let resolved = memory.resolved.iter().filter(|kept| ours(kept));
+        self.restore_baselines(&restored.baselines, now);
+        let same_location = |kept: &StoredIncident| kept.location == self.location;
+        let resolved = restored.resolved.iter().filter(|kept| same_location(kept));
         let resolved = resolved.map(|kept| Arc::clone(&kept.incident)).collect();
         self.batch.notify(Notification::RestoredResolved(resolved));
-        // Newest first: if a disk failure left two open incidents of one target, the newer
-        // one is resumed.
-        let mut open = memory.open;
+        // The newest incidents come first: if a disk failure left two open incidents of one
+        // target, the newer one is resumed.
+        let mut open = restored.open;
         open.sort_by_key(|kept| std::cmp::Reverse(kept.incident.opened));
-        // Targets first: a group counts the open incidents of its members.
+        // Incidents of targets come before those of a group, which counts the open incidents of
+        // its members.
         open.sort_by_key(|kept| kept.incident.scope.target().is_none());
         for kept in &open {
             match &kept.incident.scope {
@@ -125,7 +127,8 @@ impl Monitor {
         self.publish_initial_annotation();
     }
 
-    /// Resumes an open incident of a target, or closes it if the target cannot have it.
+    /// Resumes an open incident of a target, or closes the incident if the target is not
+    /// configured here or already has an open incident.
     fn restore_incident(&mut self, name: &TargetName, kept: &StoredIncident, now: Timestamp) {
         let state = self.targets.get_mut(name);
         match state.filter(|_| kept.location == self.location) {
@@ -142,7 +145,7 @@ impl Monitor {
         }
     }
 
-    /// Restores baselines; deletes those that match no current target from the store.
+    /// Restores baselines. Baselines that match no current target are deleted from the store.
     fn restore_baselines(&mut self, baselines: &[StoredBaseline], now: Timestamp) {
         let mut stale = Vec::new();
         for kept in baselines {
@@ -158,7 +161,8 @@ impl Monitor {
     fn close_restored(&mut self, kept: &StoredIncident, reason: &str, now: Timestamp) {
         let mut incidents = Incidents::resumed(Arc::clone(&kept.incident));
         if let Some(event) = incidents.close(now, reason) {
-            // Saved under its own location; the board shows only the current location.
+            // The incident is saved under its own location. The status board shows only incidents
+            // of the current location.
             self.batch.save(StoredIncident {
                 location: Arc::clone(&kept.location),
                 incident: Arc::clone(event.incident()),
@@ -170,7 +174,7 @@ impl Monitor {
         }
     }
 
-    /// Saves and publishes a change of an incident that does not belong to a probe's report.
+    /// Saves and publishes a change of an incident that is not part of a probe's report.
     pub(super) fn declare(&mut self, event: IncidentEvent) {
         let incident = Arc::clone(event.incident());
         self.batch.save(StoredIncident {

@@ -1,10 +1,10 @@
-//! Log lines of the monitor: one for each health transition and each change of an incident.
+//! Writes the log lines of the monitor: one for each change of health and of an incident.
 
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::Report;
 use crate::io::store::StoredIncident;
 
-/// Logs a change of health or of an incident that a probe caused, and, at level debug, the
+/// Logs a change of health or of an incident that a probe caused. At level debug, also logs the
 /// probe itself.
 pub(super) fn probe(report: &Report) {
     let name = &report.target.name;
@@ -18,7 +18,16 @@ pub(super) fn probe(report: &Report) {
             .as_ref()
             .map(|incident| incident.id.as_str());
         let maintenance = report.maintenance;
-        tracing::info!(target = %name, from, to, cause, certainty, incident, maintenance, "health changed");
+        tracing::info!(
+            target = %name,
+            from,
+            to,
+            cause,
+            certainty,
+            incident,
+            maintenance,
+            "health changed"
+        );
     }
     if let Some(event) = &report.event {
         incident(event);
@@ -52,5 +61,12 @@ pub(super) fn resumed(kept: &StoredIncident) {
     let incident = &kept.incident;
     let cause = incident.verdict.cause.as_str();
     let (health, since) = (kept.health.as_str(), kept.since);
-    tracing::info!(target = %incident.scope, incident = %incident.id, cause, health, %since, "incident resumed");
+    tracing::info!(
+        target = %incident.scope,
+        incident = %incident.id,
+        cause,
+        health,
+        %since,
+        "incident resumed"
+    );
 }

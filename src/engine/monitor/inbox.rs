@@ -17,18 +17,18 @@ use crate::model::target::Target;
 /// The input channels of the monitor.
 #[derive(Debug)]
 pub struct Inbox {
-    /// Events of the scheduler; the monitor ends when this channel closes.
+    /// Events of the scheduler. The monitor ends when this channel closes.
     pub emissions: mpsc::Receiver<Emission>,
     /// Results of control requests.
     pub control_requests: mpsc::Receiver<(Arc<Target>, Observation)>,
-    /// Evidence found in AWS.
+    /// Updates with evidence that was found in AWS.
     pub evidence: mpsc::Receiver<EvidenceUpdate>,
-    /// Configurations to put into effect, each with a channel for the reply.
+    /// Configurations to apply, each with a channel for the reply.
     pub configurations: mpsc::Receiver<(Arc<Settings>, oneshot::Sender<ConfigChange>)>,
 }
 
 impl Inbox {
-    /// Waits for the next event; `None` once the scheduler has ended.
+    /// Waits for the next event. Returns `None` once the scheduler has ended.
     pub(super) async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             emission = self.emissions.recv() => emission.map(Event::Probing),
@@ -42,7 +42,7 @@ impl Inbox {
         }
     }
 
-    /// The next event, if one is already queued.
+    /// Returns the next event if one is already queued.
     pub(super) fn try_next(&mut self) -> Option<Event> {
         if let Ok((settings, done)) = self.configurations.try_recv() {
             return Some(Event::Configure(settings, done));

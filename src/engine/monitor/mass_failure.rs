@@ -1,8 +1,8 @@
 //! Opens one incident for all targets when many of them fail at the same time.
 //!
 //! If the prober itself has a problem (`prober-local`), the failures are not counted for any
-//! target. If a group of targets fails, each target keeps its own incident, and one annotation
-//! replaces those of their alarms.
+//! target. If a group of targets fails, each target keeps its own incident, and the annotation of
+//! the group replaces the annotations of the targets' alarms.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use crate::model::observation::Phase;
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
 
-/// Maximum number of target names in a group's annotation, which is more than fit in an
-/// alarm's description.
+/// Maximum number of target names in a group's annotation. More names do not fit in the
+/// description of an alarm.
 const MAX_NAMES: usize = 100;
 
 impl Monitor {
@@ -40,25 +40,26 @@ impl Monitor {
         facts.set_text("phase", counts.phase.as_str());
         facts.set_text("vantage", "suspect");
         let diagnosis = self.rulebook.diagnose(&facts);
-        let (own, note) = (&mut self.own_incident, counts.to_string());
+        let (own, note) = (&mut self.prober_incident, counts.to_string());
         let event = own.declare(Scope::Prober, &diagnosis, &note, now);
         if let Some(event) = event {
             self.declare(event);
-            self.batch.notify(Notification::Trouble(true));
+            self.batch.notify(Notification::ProberProblem(true));
             self.publish_annotation();
         }
     }
 
     fn close_prober_incident(&mut self, counts: &ProbeCounts, now: Timestamp) {
         let note = format!("resolved: {counts}");
-        if let Some(event) = self.own_incident.close(now, &note) {
+        if let Some(event) = self.prober_incident.close(now, &note) {
             self.declare(event);
-            self.batch.notify(Notification::Trouble(false));
+            self.batch.notify(Notification::ProberProblem(false));
             self.publish_annotation();
         }
     }
 
-    /// Counts opened and resolved incidents. Many that open at the same time form a group.
+    /// Counts the incident that a report opened or resolved. Many incidents that open at the same
+    /// time form a group.
     pub(super) fn count_incident(&mut self, report: &Report, now: Timestamp) {
         let target = &report.target.name;
         match &report.event {
@@ -71,19 +72,19 @@ impl Monitor {
         }
     }
 
-    /// Removes a target whose incident was resolved from the group.
+    /// Removes a target from the group after its incident was resolved.
     pub(super) fn leave_group(&mut self, target: &TargetName, now: Timestamp) {
         let change = self.mass_failure.resolved(target);
         self.apply_group_transition(change, now);
     }
 
-    /// Updates the group's incident and annotation.
+    /// Updates the incident and the annotation of the group.
     pub(super) fn update_group(&mut self, now: Timestamp) {
         let change = self.mass_failure.expire(now);
         self.apply_group_transition(change, now);
         if let Some(summary) = self.group_summary() {
             let (leading, note) = (&summary.leading, summary.to_string());
-            if let Some(event) = self.group_incident.restate(leading, &note, now) {
+            if let Some(event) = self.group_incident.update_cause(leading, &note, now) {
                 self.declare(event);
             }
         }
@@ -132,7 +133,7 @@ impl Monitor {
         )
     }
 
-    /// Sends the annotation that replaces those of the targets' alarms, if it has changed.
+    /// Publishes the annotation of the prober or of the group if the annotation has changed.
     pub(super) fn publish_annotation(&mut self) {
         let annotation = self.annotation();
         if annotation != self.published_annotation {
@@ -141,18 +142,18 @@ impl Monitor {
         }
     }
 
-    /// Sends the annotation even if it has not changed, because the heartbeat alarm may still
-    /// show the annotation of the previous run.
+    /// Publishes the annotation even if it has not changed, because the heartbeat alarm may still
+    /// contain the annotation of the previous run.
     pub(super) fn publish_initial_annotation(&mut self) {
         self.published_annotation = self.annotation();
         let annotation = self.published_annotation.clone();
         self.batch.notify(Notification::Group(annotation));
     }
 
-    /// The annotation of the prober or of the group. A problem of the prober takes precedence,
-    /// since its results about the targets are then unreliable.
+    /// Returns the annotation of the prober or of the group, if one of them has an open incident.
+    /// The prober takes precedence, since its results about the targets are then unreliable.
     fn annotation(&self) -> Option<Annotation> {
-        if let Some(own) = self.own_incident.open() {
+        if let Some(own) = self.prober_incident.open() {
             let opened = own.history.first().map_or("", |first| first.note.as_str());
             let summary = opened.strip_prefix("opened: ").unwrap_or(opened);
             let since = own.opened.strftime("%Y-%m-%d %H:%M:%SZ");
@@ -177,13 +178,13 @@ impl Monitor {
         let incident = &kept.incident;
         let resumed = Incidents::resumed(Arc::clone(incident));
         match incident.scope {
-            Scope::Prober if self.own_incident.open().is_none() => {
+            Scope::Prober if self.prober_incident.open().is_none() => {
                 let Some(phase) = phase_of(incident) else {
                     return false;
                 };
                 self.prober_health = ProberHealth::resumed(phase);
-                self.own_incident = resumed;
-                self.batch.notify(Notification::Trouble(true));
+                self.prober_incident = resumed;
+                self.batch.notify(Notification::ProberProblem(true));
             }
             Scope::Group if self.group_incident.open().is_none() => {
                 let states = self.targets.iter();
@@ -201,7 +202,7 @@ impl Monitor {
     }
 }
 
-/// The phase in which probes fail during an incident of the prober.
+/// Returns the phase in which probes fail during an incident of the prober.
 fn phase_of(incident: &Incident) -> Option<Phase> {
     let phase = incident
         .evidence

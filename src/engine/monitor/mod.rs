@@ -1,10 +1,10 @@
 //! The event loop: turns each probe's observation into a report.
 //!
-//! Owns all mutable state of the targets (health, baselines, incidents), so that nothing needs
-//! a lock and results are processed in the order in which they arrive. The output of a batch
-//! of events is collected (`output`), its incidents are saved (`persist`), and then its
-//! notifications are delivered (`notification`), so that everything a user has seen survives a
-//! crash. Sinks, control requests and evidence requests never block this loop.
+//! The monitor owns all mutable state of the targets (health, baselines, incidents), so that no
+//! locks are needed and results are processed in the order in which they arrive. The output of a
+//! batch of events is collected (`output`), its incidents are saved (`persist`), and then its
+//! notifications are delivered (`notification`), so that everything that a user has seen survives
+//! a crash. Sinks, control requests and evidence requests never block this loop.
 
 mod configure;
 mod event_log;
@@ -54,33 +54,33 @@ use self::target_state::TargetState;
 /// An event that the monitor handles.
 #[derive(Debug)]
 pub enum Event {
-    /// A probe ended, or a slot was missed.
+    /// The scheduler reported the end of a probe or a missed slot.
     Probing(Emission),
     /// A control request ended.
     Controlled(Arc<Target>, Box<Observation>),
     /// Evidence about a failed request was found in AWS.
     Evidence(EvidenceUpdate),
-    /// A configuration to put into effect, with a channel for the reply.
+    /// A new configuration, with a channel for the reply.
     Configure(Arc<Settings>, oneshot::Sender<ConfigChange>),
 }
 
-/// How many targets a configuration changed.
+/// The numbers of targets that a configuration added, changed and removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConfigChange {
-    /// New targets.
+    /// Number of new targets.
     pub added: usize,
-    /// Targets whose settings changed.
+    /// Number of targets whose settings changed.
     pub changed: usize,
-    /// Removed targets.
+    /// Number of removed targets.
     pub removed: usize,
 }
 
-/// The components that the monitor sends to. No send blocks. Cheap to clone.
+/// The components that the monitor sends to. Sending never blocks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Outbox {
     /// The sinks that publish results.
     pub sinks: Sinks,
-    /// Receives confirming probes.
+    /// Receives requests for confirming probes.
     pub scheduler: mpsc::Sender<Command>,
     /// Receives control requests.
     pub control_requests: ControlRequests,
@@ -90,7 +90,7 @@ pub struct Outbox {
     pub sd_notify: SdNotify,
 }
 
-/// The monitor's task and its state.
+/// The monitor: the state of all targets, and the components that it sends to.
 #[derive(Debug)]
 pub struct Monitor {
     rulebook: Rulebook,
@@ -104,29 +104,30 @@ pub struct Monitor {
     elsewhere: HashSet<TargetName>,
     prober_health: ProberHealth,
     /// The incident of the prober itself.
-    own_incident: Incidents,
+    prober_incident: Incidents,
     mass_failure: MassFailure,
     /// The incident of a group of targets that fail at the same time.
     group_incident: Incidents,
     /// The annotation last sent for the group or the prober.
     published_annotation: Option<Annotation>,
     /// The state of the previous run; `None` once the first configuration is applied.
-    memory: Option<RestoredState>,
+    restored: Option<RestoredState>,
     persistence: Persistence,
     batch: OutputBatch,
 }
 
-/// Maximum number of events per batch. Each batch is one commit: large enough to keep up with
-/// any number of probes, small enough to delay its first event by at most a millisecond.
+/// Maximum number of events per batch. The store commits once per batch: the limit is large enough
+/// to keep up with any number of probes, and small enough to delay the first event of a batch by
+/// at most a millisecond.
 const BATCH: usize = 64;
 
 /// Interval at which the group's incident is updated and changed baselines are saved.
 const TICK: Duration = Duration::from_secs(10);
 
 impl Monitor {
-    /// Creates a monitor without targets. `memory` is the state of the previous run.
+    /// Creates a monitor without targets. `restored` is the state of the previous run.
     #[must_use]
-    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, memory: RestoredState) -> Self {
+    pub fn new(rulebook: Rulebook, outbox: Outbox, store: Store, restored: RestoredState) -> Self {
         Self {
             rulebook,
             rules: None,
@@ -136,23 +137,23 @@ impl Monitor {
             targets: HashMap::new(),
             elsewhere: HashSet::new(),
             prober_health: ProberHealth::default(),
-            own_incident: Incidents::default(),
+            prober_incident: Incidents::default(),
             mass_failure: MassFailure::default(),
             group_incident: Incidents::default(),
             published_annotation: None,
-            memory: Some(memory),
+            restored: Some(restored),
             persistence: Persistence::new(store),
             batch: OutputBatch::default(),
         }
     }
 
-    /// Runs until the scheduler has ended and all of its events are handled.
+    /// Handles events until the scheduler has ended and all of its events are handled.
     pub async fn run(mut self, mut inbox: Inbox) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let every = self.outbox.sd_notify.heartbeat().unwrap_or(TICK);
-        let mut beats = interval_at(Instant::now() + every, every);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut keep_alives = interval_at(Instant::now() + every, every);
+        keep_alives.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut status = String::new();
         loop {
             tokio::select! {
@@ -161,13 +162,13 @@ impl Monitor {
                     None => break,
                 },
                 _ = ticks.tick() => self.tick(Timestamp::now()),
-                _ = beats.tick() => self.beat(&mut status),
+                _ = keep_alives.tick() => self.send_keep_alive(&mut status),
             }
             for _ in 1..BATCH {
                 let Some(event) = inbox.try_next() else { break };
                 self.handle(event, Timestamp::now());
             }
-            self.settle().await;
+            self.flush_batch().await;
         }
         let targets = self.targets.values_mut();
         self.persistence
@@ -175,7 +176,7 @@ impl Monitor {
     }
 
     /// Saves the batch's incidents, then delivers its notifications.
-    async fn settle(&mut self) {
+    async fn flush_batch(&mut self) {
         let incidents = self.batch.take_incidents();
         self.persistence.save_incidents(incidents).await;
         self.batch.deliver(&self.outbox.sinks);
@@ -187,9 +188,9 @@ impl Monitor {
             .save_due_baselines(self.targets.values_mut(), now);
     }
 
-    /// Sends the keep-alive to the service manager, and the status if it has changed. Sent
-    /// only from this loop, so a stalled loop trips the watchdog.
-    fn beat(&self, sent: &mut String) {
+    /// Sends the keep-alive to the service manager, and the status if it has changed. The
+    /// keep-alive is sent only from this loop, so a stalled loop trips the watchdog.
+    fn send_keep_alive(&self, sent: &mut String) {
         self.outbox.sd_notify.alive();
         let status = self.outbox.sinks.board.summary();
         if status != *sent {
@@ -215,37 +216,38 @@ impl Monitor {
     /// Processes one probe: diagnosis, health, incident, report.
     fn observed(&mut self, target: &Arc<Target>, observation: Observation, now: Timestamp) {
         let Some(mut state) = target_state::find(&mut self.targets, target) else {
-            return; // The target was removed or changed while its probe ran.
+            return; // The target was removed or changed while the probe ran.
         };
         if let Some(change) = self.prober_health.observe(target, &observation, now) {
             self.apply_prober_transition(&change, now);
-            // Applying the change borrows every target, so this one is looked up again.
+            // Applying the change borrows all targets, so this target is looked up again.
             let Some(again) = target_state::find(&mut self.targets, target) else {
                 return;
             };
             state = again;
         }
-        // A target with an open incident keeps its incident and cause.
-        let own_trouble =
+        // A target whose incident is already open keeps its incident and cause while the prober
+        // has a problem.
+        let prober_fault =
             self.prober_health.explains(&observation) && state.incidents.open().is_none();
         let maintenance = self.maintenance.covering(&target.name, now).is_some();
 
         let mut facts = Facts::gather(target, &observation, &state.baseline.context(now));
-        if own_trouble {
+        if prober_fault {
             facts.set_text("vantage", "suspect");
         }
         let diagnosis = self.rulebook.diagnose(&facts);
         state.evidence_requests.record_sent(observation.started);
         // A failure of the prober itself is not counted for the target.
-        let (transition, event) = if own_trouble {
+        let (transition, event) = if prober_fault {
             (None, None)
         } else {
             let rulebook = &self.rulebook;
             state.apply(&observation, &diagnosis, rulebook, maintenance, now)
         };
         state.show(&diagnosis);
-        let incidents = if own_trouble {
-            &self.own_incident
+        let incidents = if prober_fault {
+            &self.prober_incident
         } else {
             &state.incidents
         };
@@ -263,9 +265,9 @@ impl Monitor {
             incident: incidents.open().cloned(),
             event,
             maintenance,
-            own_trouble,
+            prober_fault,
         };
-        if !own_trouble {
+        if !prober_fault {
             state.confirm(&self.outbox);
             state.request_evidence(&report, &facts, &self.outbox);
             state.control(&report, &self.outbox, now);

@@ -1,7 +1,7 @@
 //! Notifications from the monitor to the sinks and the log.
 //!
-//! They are delivered in order, once the incidents that they mention are saved. Delivering
-//! one never blocks.
+//! Notifications are delivered in order, after the incidents that they mention are saved. Delivery
+//! never blocks.
 
 use std::sync::Arc;
 
@@ -24,22 +24,22 @@ pub(super) enum Notification {
     Update(Box<Update>),
     /// A slot in which no probe ran.
     Missed(Missed),
-    /// A change of an incident that does not belong to a probe's report.
+    /// A change of an incident that is not part of a probe's report.
     Declared(IncidentEvent),
     /// An open incident restored from the previous run.
     Resumed(StoredIncident),
     /// Resolved incidents restored from the previous run, newest first.
     RestoredResolved(Vec<Arc<Incident>>),
-    /// Whether the prober itself has a problem.
-    Trouble(bool),
-    /// The annotation that replaces those of a failing group's alarms; `None`: the alarms show
-    /// their own again.
+    /// The start (`true`) or the end of a problem of the prober itself.
+    ProberProblem(bool),
+    /// The annotation that replaces the annotations of the targets' alarms; `None` restores the
+    /// alarms' own annotations.
     Group(Option<Annotation>),
     /// Owner, title and next steps of every known cause.
     Causes(Arc<[CauseInfo]>),
-    /// The configuration that is now in effect.
+    /// The configuration that was applied.
     Configured(Arc<Settings>),
-    /// What a configuration changed, sent back to its requester.
+    /// The numbers of targets that a configuration changed, for the sender of the configuration.
     Changed(ConfigChange, oneshot::Sender<ConfigChange>),
 }
 
@@ -71,18 +71,18 @@ impl Notification {
                 sinks.resume(&Arc::new(kept));
             }
             Self::RestoredResolved(incidents) => {
-                // The board treats each one as the newest.
+                // The board treats each added incident as the newest, so the oldest is added first.
                 for incident in incidents.iter().rev() {
                     sinks.board.resolved(incident);
                 }
             }
-            Self::Trouble(trouble) => sinks.cloudwatch.trouble(trouble),
+            Self::ProberProblem(has_problem) => sinks.cloudwatch.set_prober_impaired(has_problem),
             Self::Group(annotation) => sinks.cloudwatch.group(annotation),
             Self::Causes(causes) => sinks.set_causes(&causes),
             Self::Configured(settings) => sinks.configure(&settings),
             Self::Changed(change, requester) => {
-                // Fails if the requester has stopped waiting; the configuration is in effect
-                // anyway.
+                // The send fails if the requester has stopped waiting. The configuration is
+                // applied nevertheless.
                 let _ = requester.send(change);
             }
         }

@@ -9,7 +9,7 @@ use crate::domain::report::Report;
 use crate::io::sink::Sinks;
 use crate::io::store::StoredIncident;
 
-/// Collects output while a batch of events is handled.
+/// The output of a batch of events, which is collected while the events are handled.
 #[derive(Debug, Default)]
 pub(super) struct OutputBatch {
     incidents: Vec<StoredIncident>,
@@ -118,7 +118,7 @@ mod tests {
                 incident: incidents.open().cloned(),
                 event,
                 maintenance: false,
-                own_trouble: false,
+                prober_fault: false,
             });
             let saved = batch.take_incidents().into_iter();
             let texts = saved.map(|kept| match kept.incident.resolved {

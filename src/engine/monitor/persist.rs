@@ -1,6 +1,6 @@
-//! Saves incidents before they are published, and baselines from time to time.
+//! Saves incidents before they are published, and baselines periodically.
 //!
-//! An incident that a user has seen is still there after a crash. A failing state directory
+//! An incident that a user has seen therefore survives a crash. A failing state directory
 //! does not delay the monitor: unsaved incidents are kept in memory and saved once the
 //! directory works again.
 
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::target_state::{Learned, TargetState};
+use super::target_state::{SaveState, TargetState};
 use crate::domain::incident::IncidentId;
 use crate::io::store::{Store, StoredBaseline, StoredIncident};
 
@@ -20,12 +20,12 @@ pub(super) struct Persistence {
     unsaved: HashMap<IncidentId, StoredIncident>,
 }
 
-/// Number of unsaved incidents above which resolved ones are dropped; about as many as the
-/// store keeps.
+/// Maximum number of unsaved incidents in memory, about as many as the store keeps. Above it,
+/// resolved incidents are dropped.
 const MAX_UNSAVED: usize = 10_000;
 
-/// Maximum number of baselines saved per tick. Collecting them delays a result by at most one
-/// or two milliseconds, and ten thousand targets are saved within ten minutes.
+/// Maximum number of baselines that are saved per tick. Collecting them delays a result by at most
+/// two milliseconds, and the baselines of ten thousand targets are saved within ten minutes.
 const BASELINES_PER_TICK: usize = 200;
 
 impl Persistence {
@@ -36,8 +36,8 @@ impl Persistence {
         }
     }
 
-    /// Saves incidents, together with those that could not be saved before. Returns once
-    /// they are on disk or the store has failed.
+    /// Saves incidents, together with earlier ones that could not be saved. Returns once they are
+    /// on disk or the store has failed.
     pub(super) async fn save_incidents(&mut self, incidents: Vec<StoredIncident>) {
         if !self.store.is_enabled() {
             return;
@@ -48,7 +48,7 @@ impl Persistence {
         if self.unsaved.is_empty() {
             return;
         }
-        // A failing store is skipped: each call could block until its timeout.
+        // A failing store is not called, since each call could block until its timeout.
         let healthy = self.store.is_healthy();
         let unsaved = || self.unsaved.values().cloned().collect();
         if healthy && self.store.save_incidents(unsaved()).await {
@@ -66,18 +66,18 @@ impl Persistence {
         now: Timestamp,
     ) {
         if self.store.is_healthy() {
-            let due = targets.filter(|state| state.learned.is_due(now));
+            let due = targets.filter(|state| state.save_state.is_due(now));
             self.save_baselines(due.take(BASELINES_PER_TICK), now);
         }
     }
 
-    /// Saves every changed baseline, at shutdown.
+    /// Saves every changed baseline. Called at shutdown.
     pub(super) fn save_all_baselines<'a>(
         &self,
         targets: impl Iterator<Item = &'a mut TargetState>,
         now: Timestamp,
     ) {
-        self.save_baselines(targets.filter(|state| state.learned.changed), now);
+        self.save_baselines(targets.filter(|state| state.save_state.changed), now);
     }
 
     fn save_baselines<'a>(
@@ -86,10 +86,10 @@ impl Persistence {
         now: Timestamp,
     ) {
         let baselines = targets.map(|state| {
-            state.learned = Learned::saved(now);
+            state.save_state = SaveState::saved(now);
             StoredBaseline {
                 target: state.target.name.clone(),
-                settings: state.settings,
+                settings: state.fingerprint,
                 learned: state.baseline.snapshot(),
             }
         });
@@ -145,7 +145,7 @@ mod tests {
         let gauges = DaemonMetrics::new().unwrap().store_metrics();
         let (store, _) = Store::open(file.path(), gauges).await;
         let mut persistence = Persistence::new(store);
-        // In paused time the clock moves only if something waits for a timer.
+        // With paused time, the clock advances only if a task waits for a timer.
         tokio::time::pause();
         let started = Instant::now();
         for _ in 0..100 {

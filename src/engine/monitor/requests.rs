@@ -1,8 +1,8 @@
 //! Requests that the monitor makes in addition to probes: control requests, and evidence
 //! requests to AWS.
 //!
-//! Both are made only while an incident is open, and neither delays a result: the diagnosis of
-//! the probe is published at once and revised when evidence arrives.
+//! Both are made only while an incident is open. Neither delays a result: the diagnosis of a probe
+//! is published at once and revised when evidence arrives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,20 +24,23 @@ use crate::model::observation::Observation;
 use crate::model::target::Target;
 
 impl TargetState {
-    /// Requests a confirming probe after a first bad result, ahead of the next slot.
+    /// Requests a confirming probe before the next slot, after a first failed or degraded result.
     pub(super) fn confirm(&self, outbox: &Outbox) {
         let (name, after) = (&self.target.name, self.target.confirm_after);
         if self.health.wants_confirmation() && after > Duration::ZERO {
-            let command = Command::LookAgain(name.clone(), after);
-            // If the queue is full, the probe of the next slot confirms.
+            let command = Command::Confirm(name.clone(), after);
+            // If the queue is full, the probe of the next slot confirms the result.
             if outbox.scheduler.try_send(command).is_err() {
-                tracing::warn!(target = %name, "confirming probe skipped, the scheduler's queue is full");
+                tracing::warn!(
+                    target = %name,
+                    "confirming probe skipped, the scheduler's queue is full"
+                );
             }
         }
     }
 
-    /// Requests evidence about a failure of an open incident; cancels the requests when the
-    /// incident is resolved.
+    /// Requests evidence about a failure during an open incident. Cancels pending requests when
+    /// the incident is resolved.
     pub(super) fn request_evidence(&mut self, report: &Report, facts: &Facts, outbox: &Outbox) {
         let target = &report.target;
         if let Some(IncidentEvent::Resolved(_)) = report.event {
@@ -48,25 +51,25 @@ impl TargetState {
             return;
         };
         let (observation, diagnosis) = (&report.observation, &report.diagnosis);
-        let request = self
-            .evidence_requests
-            .ask(target, observation, facts, diagnosis, incident);
+        let request =
+            self.evidence_requests
+                .request(target, observation, facts, diagnosis, incident);
         if let Some(request) = request {
-            outbox.evidence.ask(request);
+            outbox.evidence.request(request);
         }
     }
 
-    /// Schedules a control request if the open incident needs one. Only a failure with a
-    /// response counts as failing, since its time can be compared.
+    /// Schedules a control request if the open incident needs one. Only a failed probe with a
+    /// response counts as failing, since its response time can be compared with the control's.
     pub(super) fn control(&self, report: &Report, outbox: &Outbox, now: Timestamp) {
         let failed = report.diagnosis.outcome == Outcome::Failed;
-        let answered = report.observation.response.is_some();
-        self.schedule_control(failed && answered, outbox, now);
+        let has_response = report.observation.response.is_some();
+        self.schedule_control(failed && has_response, outbox, now);
     }
 
     fn schedule_control(&self, failing: bool, outbox: &Outbox, now: Timestamp) {
         let opened = self.incidents.open().map(|incident| incident.opened);
-        if let Some(after) = self.baseline.wants_control(opened, failing, now) {
+        if let Some(after) = self.baseline.next_control_request(opened, failing, now) {
             let target = Arc::clone(&self.target);
             outbox.control_requests.request(target, after);
         }
@@ -85,8 +88,8 @@ impl Monitor {
             return;
         };
         let host = target.url.host_str().unwrap_or_default();
-        state.baseline.control(observation, host, now);
-        state.learned.changed = true;
+        state.baseline.observe_control(observation, host, now);
+        state.save_state.changed = true;
         let failing = state.health.consecutive_failures() > 0;
         state.schedule_control(failing, &self.outbox, now);
     }

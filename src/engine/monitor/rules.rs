@@ -1,4 +1,4 @@
-//! Applies the configured rules to the monitor and tells the sinks which causes they name.
+//! Applies the configured rules to the monitor and publishes the causes of the rules to the sinks.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl Monitor {
         }
         match Rulebook::with(rules) {
             Ok(rulebook) => self.rulebook = rulebook,
-            // Loading the configuration rejects such rules, so this is not expected.
+            // Loading the configuration rejects invalid rules, so this error is not expected.
             Err(error) => tracing::error!(%error, "rules are invalid, keeping the previous rules"),
         }
         let causes = causes(&self.rulebook);
@@ -25,7 +25,7 @@ impl Monitor {
     }
 }
 
-/// Every cause that a diagnosis may name, `unexplained` included.
+/// Returns every cause that a diagnosis may name, including `unexplained`.
 fn causes(rulebook: &Rulebook) -> Arc<[CauseInfo]> {
     let known = rulebook.causes().map(|rule| CauseInfo {
         cause: rule.cause.clone(),

@@ -21,28 +21,28 @@ pub(super) struct TargetState {
     pub(super) target: Arc<Target>,
     pub(super) health: Health,
     /// The fingerprint of the settings that the baseline was learned with.
-    pub(super) settings: u64,
+    pub(super) fingerprint: u64,
     pub(super) baseline: Baseline,
-    /// Whether the stored copy of the baseline is current.
-    pub(super) learned: Learned,
+    /// Whether the baseline must be saved.
+    pub(super) save_state: SaveState,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
     /// The probable cause that is published, if any.
     pub(super) showing: Option<Arc<Verdict>>,
 }
 
-/// Whether the stored baseline of a target is current.
+/// The state of a target's baseline in the store.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Learned {
-    /// The baseline has changed since it was saved.
+pub(super) struct SaveState {
+    /// Whether the baseline has changed since it was saved.
     pub(super) changed: bool,
-    /// When the baseline was saved; `None`: never.
+    /// When the baseline was last saved; `None` if it was never saved.
     saved: Option<Timestamp>,
 }
 
-/// Minimum time between two saves of a changed baseline. A baseline is about 1 KB: saving it
-/// every minute would write some 15 GB a day for ten thousand targets, and the few newest of
-/// its sixty samples change little.
+/// Minimum time between two saves of a changed baseline. A baseline is about 1 KB, so saving it
+/// every minute would write about 15 GB per day for ten thousand targets. The few newest of its
+/// sixty samples change it little.
 const SAVE_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 
 impl TargetState {
@@ -50,10 +50,10 @@ impl TargetState {
     pub(super) fn new(target: Arc<Target>, now: Timestamp) -> Self {
         Self {
             health: Health::new(target.health, now),
-            settings: target.fingerprint(),
+            fingerprint: target.fingerprint(),
             target,
             baseline: Baseline::default(),
-            learned: Learned::default(),
+            save_state: SaveState::default(),
             incidents: Incidents::default(),
             evidence_requests: EvidenceRequests::default(),
             showing: None,
@@ -67,28 +67,28 @@ impl TargetState {
         self.incidents = Incidents::resumed(Arc::clone(&kept.incident));
     }
 
-    /// Restores the baseline of the previous run if it was learned with the same settings;
-    /// returns whether it was.
+    /// Restores the baseline of the previous run if it was learned with the same settings. Returns
+    /// whether it was restored.
     pub(super) fn restore_baseline(&mut self, kept: &StoredBaseline, now: Timestamp) -> bool {
-        let same = kept.settings == self.settings;
+        let same = kept.settings == self.fingerprint;
         if same {
             self.baseline = Baseline::resumed(&kept.learned);
-            self.learned = Learned::saved(now);
+            self.save_state = SaveState::saved(now);
         }
         same
     }
 
-    /// Changes the target's settings. An open incident stays open. Pending evidence requests
-    /// are dropped, and so is the baseline if it was learned with a different request.
+    /// Changes the target's settings. An open incident stays open. Pending evidence requests are
+    /// dropped. The baseline is dropped if settings changed that the response time depends on.
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
         self.target = Arc::clone(target);
         self.evidence_requests = EvidenceRequests::default();
-        let settings = target.fingerprint();
-        if settings != self.settings {
-            self.settings = settings;
+        let fingerprint = target.fingerprint();
+        if fingerprint != self.fingerprint {
+            self.fingerprint = fingerprint;
             self.baseline = Baseline::default();
-            self.learned = Learned::default();
+            self.save_state = SaveState::default();
         }
     }
 
@@ -102,7 +102,7 @@ impl TargetState {
         now: Timestamp,
     ) -> (Option<Transition>, Option<IncidentEvent>) {
         self.baseline.observe(observation, diagnosis, now);
-        self.learned.changed |= diagnosis.outcome != Outcome::Failed;
+        self.save_state.changed |= diagnosis.outcome != Outcome::Failed;
         let transition = self.health.observe(diagnosis.outcome, now);
         let outcome = ProbeOutcome {
             target: &self.target.name,
@@ -114,9 +114,9 @@ impl TargetState {
         (transition, self.incidents.apply(outcome, rulebook, now))
     }
 
-    /// Updates the published cause. A cause is published from the first failed probe until
-    /// the target is up again: that of the open incident, which a single deviating probe
-    /// does not change, or else that of the newest failure.
+    /// Updates the published cause. From the first failed probe until the target is up again, the
+    /// published cause is the cause of the open incident, which a single deviating probe does not
+    /// change. Without an open incident, it is the cause of the newest failure.
     pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let incident = self.incidents.open().map(|incident| &incident.verdict);
         match diagnosis.outcome {
@@ -129,7 +129,7 @@ impl TargetState {
     }
 }
 
-impl Learned {
+impl SaveState {
     /// Returns the state of a baseline that was saved at `now`.
     pub(super) const fn saved(now: Timestamp) -> Self {
         Self {
@@ -138,7 +138,7 @@ impl Learned {
         }
     }
 
-    /// Whether the baseline has changed and was not saved within [`SAVE_INTERVAL`].
+    /// Returns whether the baseline has changed and was not saved within [`SAVE_INTERVAL`].
     pub(super) fn is_due(self, now: Timestamp) -> bool {
         let outdated = |saved| now.duration_since(saved) >= SAVE_INTERVAL;
         self.changed && self.saved.is_none_or(outdated)
@@ -162,14 +162,14 @@ mod tests {
     #[test]
     fn a_baseline_is_saved_at_once_the_first_time_and_every_ten_minutes_later() {
         let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-        let mut learned = Learned::default();
-        assert!(!learned.is_due(at(0)), "nothing was learned");
-        learned.changed = true;
-        assert!(learned.is_due(at(0)));
-        learned = Learned::saved(at(0));
-        assert!(!learned.is_due(at(60)), "nothing has changed");
-        learned.changed = true;
-        assert!(!learned.is_due(at(9)));
-        assert!(learned.is_due(at(10)));
+        let mut save_state = SaveState::default();
+        assert!(!save_state.is_due(at(0)), "nothing was learned");
+        save_state.changed = true;
+        assert!(save_state.is_due(at(0)));
+        save_state = SaveState::saved(at(0));
+        assert!(!save_state.is_due(at(60)), "nothing has changed");
+        save_state.changed = true;
+        assert!(!save_state.is_due(at(9)));
+        assert!(save_state.is_due(at(10)));
     }
 }

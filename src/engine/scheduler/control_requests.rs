@@ -1,8 +1,8 @@
-//! Runs control requests beside the probes, a limited number at the same time.
+//! Runs control requests in parallel with the probes, and limits how many run at the same time.
 //!
-//! Scheduling a request never blocks: if the queue is full, the request is dropped and
-//! counted, and the next failing probe schedules it again. A target has at most one control
-//! request in progress. The baseline decides when one is needed and what its result means.
+//! Scheduling a request never blocks: if the queue is full, the request is dropped and counted,
+//! and the next failed probe schedules another one. A target has at most one control request in
+//! progress. The baseline decides when a control request is needed and what its result means.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,10 +16,11 @@ use crate::io::probe::Prober;
 use crate::model::observation::Observation;
 use crate::model::target::{Target, TargetName};
 
-/// A prober that sends control requests. Tests use another implementation.
+/// The interface of a prober that sends control requests. Tests use another implementation than
+/// the daemon.
 pub trait ControlProber: Clone + Send + 'static {
-    /// Sends one control request; `None` if the target has no control path. The future must
-    /// complete by itself.
+    /// Sends one control request. Returns `None` if the target has no control path. The future must
+    /// complete by itself within a limited time.
     fn control(&self, target: &Target) -> impl Future<Output = Option<Observation>> + Send;
 }
 
@@ -45,8 +46,8 @@ struct Runner<P> {
 }
 
 impl ControlRequests {
-    /// Starts the task. At most `limit` control requests run or wait for their delay, and as
-    /// many more are queued. Any further request is dropped and counted in `dropped`.
+    /// Starts the task. At most `limit` control requests run or wait for their delay, and another
+    /// `limit` requests are queued. Any further request is dropped and counted in `dropped`.
     #[must_use]
     pub fn start<P: ControlProber>(
         prober: P,
@@ -75,7 +76,8 @@ impl ControlRequests {
         }
     }
 
-    /// Completes when the task has ended. The task does not end while the daemon runs.
+    /// Waits until the task has ended. The task does not end while the daemon runs without a
+    /// fault.
     pub async fn ended(&self) {
         self.requests.closed().await;
     }
@@ -133,7 +135,7 @@ mod tests {
     use jiff::Timestamp;
     use tokio::time::Instant;
 
-    /// A prober that takes a second and panics for a target named `crash`.
+    /// A prober whose requests take a second, and that panics for a target named `crash`.
     #[derive(Clone)]
     struct Slow;
 

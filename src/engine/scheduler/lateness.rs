@@ -1,8 +1,8 @@
-//! Measures how late the daemon's own tasks run, so that no target is blamed for it.
+//! Measures how late the daemon's own tasks run, so that delays are not attributed to targets.
 //!
-//! A task sleeps repeatedly for a short time and records how late it wakes; other tasks may be
-//! delayed by the same time. Each observation contains the longest stall during the probe. The
-//! measurement does not show which phase was delayed.
+//! A task sleeps repeatedly for a short time and records how late it wakes, since other tasks are
+//! delayed by up to the same time. Each observation contains the longest stall during the probe.
+//! The measurement does not show which phase was delayed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,17 +11,18 @@ use std::time::Duration;
 use prometheus::Histogram;
 use tokio::time::{Instant, sleep_until};
 
-/// The length of each sleep. A stall of half this length is detected in half of the cases.
+/// Length of each sleep of the measuring task. A stall of half this length is detected in half of
+/// the cases.
 const STEP: Duration = Duration::from_millis(20);
 
 /// Minimum delay that counts as a stall. Shorter delays are the normal inaccuracy of timers,
 /// which have a resolution of a millisecond.
 const MIN_STALL: Duration = Duration::from_millis(10);
 
-/// How long a stall is kept. No probe runs longer than this.
+/// Time for which a stall is kept. No probe runs longer than this.
 const RETENTION: Duration = Duration::from_secs(3600);
 
-/// Maximum number of stalls that are kept; the oldest are dropped first.
+/// Maximum number of stalls that are kept, to limit memory. The oldest stalls are dropped first.
 const MAX_STALLS: usize = 1024;
 
 /// Measures how late tasks wake and keeps the measured stalls.
@@ -35,8 +36,8 @@ pub(super) struct Lateness {
 struct Measured {
     /// When the current sleep should end; `None` before the first sleep.
     due: Option<Instant>,
-    /// The end and length of stalls, oldest first. A stall that is followed by a longer one is
-    /// removed, since it is never the longest of any period.
+    /// The end and length of each stall, oldest first. A stall that is followed by a longer one is
+    /// removed, since every period until now that contains it also contains the longer one.
     stalls: VecDeque<(Instant, Duration)>,
 }
 
@@ -75,12 +76,12 @@ impl Lateness {
         stalls.push_back((now, late));
     }
 
-    /// The longest stall since `start`, without any part before `start`; zero if there was
-    /// none.
+    /// Returns the longest stall since `start`, without any part before `start`, or zero if there
+    /// was no stall.
     pub(super) fn longest_stall_since(&self, start: Instant) -> Duration {
         let now = Instant::now();
         let measured = self.lock();
-        // After a stall, a probe may be woken before the measuring task is.
+        // After a stall, a probe may wake before the measuring task has recorded the stall.
         let late = measured.due.map_or(Duration::ZERO, |due| now - due);
         let current = (late >= MIN_STALL).then_some((now, late));
         let first = measured.stalls.partition_point(|(ended, _)| *ended < start);

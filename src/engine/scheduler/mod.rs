@@ -1,9 +1,9 @@
 //! Starts probes when they are due, limits how many run at the same time, and emits their
 //! observations.
 //!
-//! It owns the schedule and the running probes. The monitor interprets results and requests
-//! confirming probes. A probe that panics counts as a failed probe. Time is the runtime's
-//! monotonic clock.
+//! The scheduler owns the schedule and the running probes. The monitor interprets results and
+//! requests confirming probes. A probe that panics counts as a failed probe. All times are those
+//! of the runtime's monotonic clock.
 
 pub mod control_requests;
 mod lateness;
@@ -28,11 +28,12 @@ use crate::model::target::{Target, TargetName};
 /// A command to the scheduler.
 #[derive(Debug)]
 pub enum Command {
-    /// Sets the targets, and how many probes may run at the same time.
+    /// Sets the targets, and the maximum number of probes that run at the same time.
     Configure(Vec<Arc<Target>>, usize),
-    /// Probes a target again after this time, ahead of its next slot.
-    LookAgain(TargetName, Duration),
-    /// Stops: no further probe starts, and running probes may finish within this time.
+    /// Probes a target again after this delay, before its next slot, to confirm a first failure.
+    Confirm(TargetName, Duration),
+    /// Stops the scheduler: no further probe starts, and running probes may finish within this
+    /// time.
     Stop(Duration),
 }
 
@@ -41,11 +42,11 @@ pub enum Command {
 pub enum Emission {
     /// A probe ended.
     Observed(Arc<Target>, Box<Observation>),
-    /// A slot passed without a probe.
+    /// A target was not probed in a slot.
     Missed(Missed),
 }
 
-/// A prober that probes targets. Tests use another implementation.
+/// The interface of a prober. Tests use another implementation than the daemon.
 pub trait Probe: Clone + Send + 'static {
     /// Probes a target once. The future must complete by itself within the target's timeout.
     fn probe(&self, target: &Target) -> impl Future<Output = Observation> + Send;
@@ -67,7 +68,8 @@ pub struct Scheduler<P> {
     max_in_flight: usize,
 }
 
-/// Maximum time for which the scheduler sleeps, if no probe is scheduled.
+/// Time for which the scheduler sleeps if no probe is scheduled. A command wakes it earlier, so any
+/// long time is suitable.
 const IDLE: Duration = Duration::from_secs(3600);
 
 impl<P: Probe> Scheduler<P> {
@@ -87,7 +89,7 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Runs until [`Command::Stop`].
+    /// Runs probes until [`Command::Stop`], or until either channel is closed.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let lateness = Arc::clone(&self.lateness);
         // The measurement is a separate task, so that time spent in this loop is not measured
@@ -103,9 +105,9 @@ impl<P: Probe> Scheduler<P> {
                         let now = self.now();
                         self.schedule.configure(&targets, now);
                     }
-                    Some(Command::LookAgain(name, after)) => {
+                    Some(Command::Confirm(name, after)) => {
                         let at = self.now() + after;
-                        self.schedule.look_again(&name, at);
+                        self.schedule.confirm(&name, at);
                     }
                     Some(Command::Stop(grace)) => return self.stop(grace).await,
                     None => return self.stop(Duration::ZERO).await,
@@ -128,7 +130,7 @@ impl<P: Probe> Scheduler<P> {
         self.origin.elapsed()
     }
 
-    /// Starts the probes that are due. Fails if the receiver of events was dropped.
+    /// Starts the probes that are due. Returns an error if the receiver of events was dropped.
     async fn start_due(&mut self) -> Result<(), mpsc::error::SendError<Emission>> {
         let now = self.now();
         let is_due = self.schedule.next_due().is_some_and(|due| due <= now);
@@ -163,7 +165,7 @@ impl<P: Probe> Scheduler<P> {
                 observation.record_lag(lag, probed.timeout);
             }
             let observed = Emission::Observed(probed, Box::new(observation));
-            // Fails only while the daemon stops.
+            // The send fails only while the daemon stops.
             let _ = emissions.send(observed).await;
         });
         self.probes.insert(task.id(), (target, Timestamp::now()));
@@ -185,7 +187,7 @@ impl<P: Probe> Scheduler<P> {
             && error.is_panic()
         {
             let observation = panicked(&target, started);
-            // Fails only while the daemon stops.
+            // The send fails only while the daemon stops.
             let _ = self
                 .emissions
                 .send(Emission::Observed(target, Box::new(observation)))
@@ -193,7 +195,7 @@ impl<P: Probe> Scheduler<P> {
         }
     }
 
-    /// Lets running probes finish within the grace period and aborts the others.
+    /// Waits until running probes finish, for at most the grace period, and then aborts the others.
     async fn stop(mut self, grace: Duration) {
         let finish = async { while self.running.join_next().await.is_some() {} };
         if timeout(grace, finish).await.is_err() {
@@ -217,7 +219,7 @@ fn panicked(target: &Target, started: Timestamp) -> Observation {
     observation.fault = Some(Fault {
         phase: Phase::Resolve,
         kind: FaultKind::Local,
-        detail: "the probe panicked: a bug in the prober".to_owned(),
+        detail: "the probe panicked; this is a bug in the prober, please report it".to_owned(),
     });
     observation
 }
@@ -227,7 +229,7 @@ mod tests {
     use super::*;
     use crate::domain::report::MissedReason;
 
-    /// A prober that takes a fixed time and panics for a target named `crash`.
+    /// A prober whose probes take a fixed time, and that panics for a target named `crash`.
     #[derive(Clone)]
     struct Slow(Duration);
 
@@ -332,8 +334,8 @@ mod tests {
     async fn a_confirming_probe_runs_before_the_next_slot() {
         let mut running = start(&[target("a", 600)], 1, 1).await;
         assert_eq!(running.within(10).await, ["a ok"]);
-        let again = Command::LookAgain(TargetName::new("a"), Duration::from_secs(10));
-        running.commands.send(again).await.unwrap();
+        let confirm = Command::Confirm(TargetName::new("a"), Duration::from_secs(10));
+        running.commands.send(confirm).await.unwrap();
         assert_eq!(running.within(12).await, ["a ok"]);
     }
 

@@ -76,7 +76,8 @@ pub(super) async fn ready(State(state): State<ServerState>) -> Response {
 
 pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap) -> Response {
     if is_cross_site(&headers) {
-        let text = "reload rejected: the request was sent by a page of another site\n";
+        let text = "reload rejected: a page of another site sent the request; \
+                    send it with a program such as curl\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
     if !state.access().may_reload {
@@ -97,9 +98,10 @@ pub(super) async fn reload(State(state): State<ServerState>, headers: HeaderMap)
     }
 }
 
-/// The response to a reload if any host that reaches the server could send one without a
-/// password.
-const RELOAD_FORBIDDEN: &str = "reload rejected: the server is reachable from other hosts and requires no password; \
+/// The response to a reload request if every host that reaches the server could send such a
+/// request without a password.
+const RELOAD_FORBIDDEN: &str = "reload rejected: \
+     the server is reachable from other hosts and requires no password; \
      set `server.allow_reload = true`, add users to a web configuration file, or send SIGHUP\n";
 
 /// Renders a response on a blocking thread. With thousands of targets, rendering would delay
@@ -113,7 +115,7 @@ pub(super) async fn in_background<R: IntoResponse + Send + 'static>(
             tracing::error!(%error, "rendering a response failed");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "rendering the response failed; see the log\n",
+                "rendering the response failed; the daemon's log contains the error\n",
             )
                 .into_response()
         }

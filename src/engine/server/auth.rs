@@ -1,7 +1,8 @@
-//! Access control of the HTTP server: TLS, passwords, rate limit, permission to reload.
+//! Controls access to the HTTP server: TLS, passwords, the rate limit, and the permission to
+//! reload.
 //!
-//! A reload of the configuration replaces the access control; open connections use the new one
-//! from their next request on.
+//! A reload of the configuration replaces the access control. Open connections use the new access
+//! control from their next request on, except for TLS.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use crate::model::settings::ServerSettings;
 
 /// The checks that a request must pass before it reaches a route.
 pub(super) struct AccessControl {
-    /// Accepts TLS connections; `None`: the server uses plain HTTP.
+    /// Accepts TLS connections; `None` if the server uses plain HTTP.
     pub(super) tls: Option<TlsAcceptor>,
     /// Whether `POST /-/reload` is allowed.
     pub(super) may_reload: bool,
@@ -32,17 +33,19 @@ pub(super) struct AccessControl {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Paths that need no password: health checks, such as the probes of a Kubernetes node.
+/// Paths that need no password: those for health checks, such as by Kubernetes.
 const PUBLIC_PATHS: [&str; 2] = ["/-/healthy", "/-/ready"];
 
-/// Time limit for one request. Loading a configuration of ten thousand targets takes seconds.
+/// Time limit for handling one request. A reload of a configuration with ten thousand targets
+/// takes several seconds, so the limit is much longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl AccessControl {
     /// Builds the checks from the settings of the server.
     ///
     /// # Errors
-    /// The TLS settings are invalid. Loading the configuration reports this first.
+    /// Returns an error if the TLS settings are invalid. Loading the configuration reports this
+    /// error first.
     pub(super) fn new(settings: &ServerSettings) -> Result<Self, TlsError> {
         let web = &settings.web;
         let tls = match &web.tls {
@@ -100,7 +103,7 @@ pub(super) async fn check_access(
             .into_response()
     } else {
         let response = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
-        let late = "the request timed out\n";
+        let late = "the request timed out; retry later\n";
         response.unwrap_or_else(|_| (StatusCode::SERVICE_UNAVAILABLE, late).into_response())
     };
     for (name, value) in &access.headers {
@@ -109,7 +112,7 @@ pub(super) async fn check_access(
     response
 }
 
-/// User and password of a request with HTTP Basic authentication.
+/// Returns the user and the password of a request with HTTP Basic authentication.
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;

@@ -1,5 +1,5 @@
-//! Accepts and serves connections within limits of number, time and size, so that a slow or
-//! silent client, or many clients, cannot delay the probes.
+//! Accepts and serves connections. Limits of number, time and size ensure that a slow or silent
+//! client, or many clients, cannot delay the probes.
 
 use std::future::Future;
 use std::pin::pin;
@@ -22,19 +22,22 @@ use super::ServerState;
 /// that their buffers use less than 50 MB.
 const MAX_CONNECTIONS: usize = 512;
 
-/// Time limit for a TLS handshake, and for receiving the header of a request.
+/// Time limit for a TLS handshake and for receiving a request header, so that a silent client does
+/// not occupy a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum age of a connection. The server closes an older one, and the client opens another.
+/// Maximum age of a connection. The server closes older connections, and clients open new ones, so
+/// that changed TLS settings apply to all clients within this time.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(600);
 
-/// Time limit for a connection that is being closed to finish its response.
+/// Time limit for finishing the responses of a connection that is being closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum size of a request header in bytes.
+/// Maximum size of a request header in bytes. The headers of browsers and scrapers are smaller.
 const MAX_HEADER_BYTES: u16 = 16 * 1024;
 
-/// Pause after an error of accepting connections, such as too many open files.
+/// Pause after a connection could not be accepted, such as because of too many open files, so that
+/// retries use little CPU time.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves connections until `shutdown` completes, then finishes the requests in progress.
@@ -72,11 +75,11 @@ pub(super) async fn serve(
     drop(listener);
     drop(close);
     closing.send_replace(true);
-    // Each connection holds a receiver until it is closed.
+    // Wait for all connections: each holds a receiver of this channel until it is closed.
     closing.closed().await;
 }
 
-/// Completes the TLS handshake where TLS is configured, then serves the connection.
+/// Performs the TLS handshake if TLS is configured, then serves the connection.
 async fn handle(
     stream: TcpStream,
     state: &ServerState,
@@ -128,7 +131,7 @@ async fn serve_connection<S>(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         result = connection.as_mut() => Some(result),
-        // An error means that the sender was dropped, which also means to close.
+        // The error means that the sender was dropped. The connection is then closed too.
         _ = close.wait_for(|close| *close) => None,
         () = sleep(MAX_CONNECTION_AGE) => None,
     };

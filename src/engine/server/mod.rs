@@ -1,10 +1,10 @@
-//! The daemon's HTTP server: the pages, `/metrics`, the JSON API, health checks, reload.
+//! The daemon's HTTP server: the pages, `/metrics`, the JSON API, health checks, and reload.
 //!
-//! It serves the data that the sinks keep and makes no decisions. Every route except the
+//! The server serves the data that the sinks keep and makes no decisions. Every route except the
 //! reload is a GET without side effects. Responses are not cached, and a page may load
 //! resources only from this server. The default address is loopback. `auth` checks passwords
-//! and rates, `connections` limits the resources of a client, and a reload sent by a page of
-//! another site is rejected.
+//! and rates, and `connections` limits the resources of a client. A reload request that a page of
+//! another site sends is rejected.
 
 mod api;
 mod auth;
@@ -42,7 +42,7 @@ pub struct ServerState {
     access: watch::Sender<Arc<AccessControl>>,
 }
 
-/// Maximum size of a request body in bytes. No route reads a body.
+/// Maximum size of a request body in bytes. No route reads a body, so the limit is small.
 const MAX_BODY: usize = 4 * 1024;
 
 impl ServerState {
@@ -51,7 +51,7 @@ impl ServerState {
     ///
     /// # Errors
     /// Returns an error if the TLS settings are invalid. Loading the configuration reports
-    /// this first.
+    /// this error first.
     pub fn new(
         prometheus: Arc<PrometheusSink>,
         board: Arc<StatusBoard>,
@@ -81,8 +81,8 @@ impl ServerState {
         Arc::clone(&self.access.borrow())
     }
 
-    /// The readiness that `/-/ready` reports. Set it by `send_replace(true)`, which unlike
-    /// `send` also works without a receiver.
+    /// Returns the sender of the readiness that `/-/ready` reports. Set the readiness with
+    /// `send_replace(true)`, which unlike `send` also works without a receiver.
     #[must_use]
     pub fn readiness(&self) -> watch::Sender<bool> {
         self.ready.clone()

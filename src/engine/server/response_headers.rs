@@ -1,5 +1,5 @@
-//! Security headers of every response, the check for cross-site requests, and the responses
-//! to unknown paths and methods.
+//! Sets the security headers of every response, detects cross-site requests, and responds to
+//! unknown paths and methods.
 
 use axum::extract::Request;
 use axum::http::header::{
@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Middleware that sets the security headers.
+/// Middleware that sets the security headers of a response.
 pub(super) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -31,8 +31,8 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a browser sent this request from a page of another site. A browser sends `Origin`
-/// with every POST; programs such as curl do not.
+/// Returns whether a browser sent this request from a page of another site. A browser sends
+/// `Origin` with every POST, but programs such as curl do not.
 pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return false;
@@ -56,6 +56,6 @@ pub(super) async fn not_allowed(uri: Uri) -> Response {
     } else {
         "GET"
     };
-    let text = format!("{} accepts only {allowed}\n", uri.path());
+    let text = format!("{} accepts only {allowed} requests\n", uri.path());
     (StatusCode::METHOD_NOT_ALLOWED, text).into_response()
 }

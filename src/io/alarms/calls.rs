@@ -1,7 +1,7 @@
-//! Makes one call of the alarm reconciler, for the daemon and for `probecause alarms`.
+//! Makes one call for the alarm reconciler, in the daemon and in `probecause alarms`.
 
 use crate::domain::alarm::reconciler::call::{
-    Call, CallFailure, CallFailureKind, Found, Outcome, PeerAlarm, Write, WriteFailure,
+    Call, CallFailure, CallFailureKind, Outcome, PeerAlarm, ReadData, Write, WriteFailure,
     WriteOperation,
 };
 use crate::io::alarms::account::{self, Pace};
@@ -20,7 +20,9 @@ pub struct Performed {
 /// A failed write of one alarm.
 struct FailedWrite {
     error: CallError,
+    /// The number of operations that succeeded before the failure.
     completed: usize,
+    /// Whether the write failed because the alarm does not exist.
     missing: bool,
 }
 
@@ -55,7 +57,7 @@ pub async fn perform(api: Result<Api, CallError>, pace: &Pace, call: Call) -> Pe
     }
 }
 
-/// The API operations that a successful call proves to work.
+/// Returns the API operations that a successful call proves to work.
 #[must_use]
 pub fn operations(call: &Call) -> Vec<&'static str> {
     match call {
@@ -81,11 +83,11 @@ const fn name(operation: &WriteOperation) -> &'static str {
 }
 
 impl Performed {
-    /// Returns what a read call found.
+    /// Returns the alarms or states that a read call found.
     ///
     /// # Errors
     /// Returns the error of the failed call.
-    pub fn found(self) -> Result<Found, CallError> {
+    pub fn found(self) -> Result<ReadData, CallError> {
         match (self.failure, self.outcome) {
             (Some(error), _) => Err(error),
             (
@@ -94,7 +96,7 @@ impl Performed {
                     result: Ok(found), ..
                 },
             ) => Ok(found),
-            (None, _) => Ok(Found::Alarms(Vec::new())),
+            (None, _) => Ok(ReadData::Alarms(Vec::new())),
         }
     }
 
@@ -107,7 +109,7 @@ impl Performed {
     }
 }
 
-async fn read(api: Result<Api, CallError>, call: Call) -> Result<Found, CallError> {
+async fn read(api: Result<Api, CallError>, call: Call) -> Result<ReadData, CallError> {
     let api = api?;
     let alarms = match call {
         Call::ReadAlarms {
@@ -127,11 +129,11 @@ async fn read(api: Result<Api, CallError>, call: Call) -> Result<Found, CallErro
         Call::ReadTags { alarms, .. } => account::with_tags(&api, alarms).await?,
         Call::ReadNamed { names, .. } => account::named(&api, &names).await?,
         Call::ReadStates { names, .. } => {
-            return account::states(&api, &names).await.map(Found::States);
+            return account::states(&api, &names).await.map(ReadData::States);
         }
         _ => Vec::new(),
     };
-    Ok(Found::Alarms(alarms))
+    Ok(ReadData::Alarms(alarms))
 }
 
 async fn inspect(api: Result<Api, CallError>, name: &str) -> Result<Option<PeerAlarm>, CallError> {
@@ -200,7 +202,7 @@ fn missing(alarm: &str) -> CallError {
     CallError {
         operation: "DescribeAlarms",
         kind: FailureKind::Failed,
-        text: format!("the alarm `{alarm}` does not exist"),
+        text: format!("the alarm `{alarm}` no longer exists"),
     }
 }
 
@@ -232,10 +234,10 @@ fn classify(error: &CallError) -> CallFailure {
     CallFailure {
         operation: error.operation,
         kind: match error.kind {
-            // Without a connection no alarm can be written.
+            // A failed connection is not the fault of an alarm, so the call is repeated.
             _ if error.operation == "connect" => CallFailureKind::Transient,
             FailureKind::Denied => CallFailureKind::Denied,
-            FailureKind::Refused => CallFailureKind::Refused,
+            FailureKind::Rejected => CallFailureKind::Rejected,
             FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => {
                 CallFailureKind::Transient
             }

@@ -1,8 +1,8 @@
 //! The task that runs the alarm reconciler of one destination.
 //!
-//! It passes requests, new settings, completed calls and the time to the reconciler as events,
-//! and carries out the outputs that the reconciler returns. Calls run beside the event loop,
-//! which never waits for one. The reconciler makes all decisions.
+//! The task passes requests, new settings, completed calls and the time to the reconciler as
+//! events, and carries out the outputs that the reconciler returns. Calls run beside the event
+//! loop, which never waits for one. The reconciler makes all decisions.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -33,27 +33,29 @@ pub struct Executor {
     view: Arc<DestinationView>,
     reconciler: Reconciler,
     started: Instant,
-    /// The time at which the reconciler last ran, since `started`. Work that became due later
-    /// is still pending.
+    /// The time since `started` at which the reconciler last ran. Work that became due later is
+    /// still pending.
     stepped: Duration,
     pace: Arc<Pace>,
     running: FuturesUnordered<Running>,
     tickets: HashMap<Ticket, oneshot::Sender<UpdateResult>>,
     last_ticket: u64,
-    /// The number of alarms changed by hand, summed over all destinations.
+    /// The gauge of alarms that were changed by hand, which all destinations share.
     drifted: IntGauge,
 }
 
-/// A call in progress. It resolves to the API operations that its success proves to work, and
-/// its result.
+/// A call in progress. Resolves to the API operations that the success of the call proves to work,
+/// and to the result of the call.
 type Running = Pin<Box<dyn Future<Output = (Vec<&'static str>, Performed)> + Send>>;
 
-/// Interval at which the daemon reads its alarms to detect changes by hand.
+/// Interval at which the daemon reads its alarms to detect changes by hand. It is long, because
+/// each review reads all alarms and their tags.
 pub const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 impl Executor {
-    /// Creates an executor for the destination whose settings `views` provides. It reviews the
-    /// account every `review_every` and adds the number of alarms that differ to `drifted`.
+    /// Creates an executor for the destination whose settings `views` provides. The executor
+    /// reviews the alarms every `review_every` and adds the number of alarms that were changed by
+    /// hand to `drifted`.
     #[must_use]
     pub fn new(
         connection: Arc<Connection>,
@@ -79,7 +81,7 @@ impl Executor {
         }
     }
 
-    /// Runs until it is dropped. For a removed destination, ends once the actions of its
+    /// Runs until the future is dropped. For a removed destination, ends once the actions of its
     /// alarms are disabled.
     pub async fn run(mut self) {
         self.step(Event::Timer);
@@ -104,14 +106,15 @@ impl Executor {
             };
             tokio::select! {
                 _ = self.views.changed(), if !is_closed => {}
-                Some(request) = self.requests.0.recv() => self.take(request),
+                Some(request) = self.requests.0.recv() => self.handle(request),
                 Some(performed) = self.running.next() => self.finish(performed),
                 () = timer => self.step(Event::Timer),
             }
         }
     }
 
-    fn take(&mut self, request: Request) {
+    /// Passes a request to the reconciler.
+    fn handle(&mut self, request: Request) {
         let event = match request {
             Request::Update {
                 target,
@@ -122,17 +125,18 @@ impl Executor {
                 annotation,
                 not_before: not_before.saturating_duration_since(self.started),
             },
-            Request::Hurry { target, result } => {
+            Request::MarkUrgent { target, result } => {
                 self.last_ticket += 1;
                 let ticket = Ticket(self.last_ticket);
                 self.tickets.insert(ticket, result);
-                Event::Hurried { target, ticket }
+                Event::BecameUrgent { target, ticket }
             }
             Request::Group(annotation) => Event::Group(annotation),
         };
         self.step(event);
     }
 
+    /// Reports the result of a call to the connection and to the reconciler.
     fn finish(&mut self, (operations, performed): (Vec<&'static str>, Performed)) {
         match &performed.failure {
             Some(failure) => self.connection.failed(failure),
@@ -145,6 +149,7 @@ impl Executor {
         self.step(Event::Finished(performed.outcome));
     }
 
+    /// Passes an event to the reconciler and carries out its outputs.
     fn step(&mut self, event: Event) {
         self.stepped = self.started.elapsed();
         for output in self.reconciler.step(event, self.stepped) {
@@ -191,20 +196,22 @@ fn log(notice: Notice) {
         ),
         Notice::Conflict(alarm) => error!(
             alarm,
-            "cloudwatch: an alarm of this name exists without the tag `probecause:managed` and \
-             was left unchanged: rename or delete it"
+            "cloudwatch: alarm of the same name lacks the tag `probecause:managed` and was left \
+             unchanged; rename or delete it, or add the tag"
         ),
         Notice::ChangedByHand(alarm, differs, policy) => {
             let action = match policy {
-                DriftPolicy::Mend => "it is overwritten",
-                DriftPolicy::Leave => "it is left unchanged, as `cloudwatch.drift` is \"leave\"",
+                DriftPolicy::Mend => "overwriting the changes",
+                DriftPolicy::Leave => {
+                    "leaving the changes, because `cloudwatch.drift` is \"leave\""
+                }
             };
             warn!(
                 alarm,
-                differs, "cloudwatch: alarm was changed by hand: {action}"
+                differs, "cloudwatch: alarm was changed by hand; {action}"
             );
         }
-        Notice::AsConfigured(alarm) => info!(alarm, "cloudwatch: alarm is as configured again"),
+        Notice::AsConfigured(alarm) => info!(alarm, "cloudwatch: alarm no longer drifted"),
         Notice::PeersChanged(gone) => info!(
             ?gone,
             "cloudwatch: other daemons started or stopped; alarms were reassigned"

@@ -1,4 +1,4 @@
-//! Makes the calls that the alarm reconciler of a destination asks for.
+//! Makes the calls that the alarm reconciler of a destination requests.
 //!
 //! `executor` is the task that passes events to the reconciler and carries out its calls;
 //! `updates` is the channel on which sinks request updates; `calls` makes one call and is

@@ -1,7 +1,7 @@
 //! The channel on which sinks request updates of alarms.
 //!
-//! Requesting never blocks: requests are queued for the executor, which receives them while
-//! its calls are in progress. The executor keeps one update per alarm, so the queue stays
+//! Requesting never blocks: requests are queued for the executor, which receives them while its
+//! calls are in progress. The executor keeps at most one update per alarm, so the queue stays
 //! short.
 
 use tokio::sync::{mpsc, oneshot};
@@ -20,15 +20,18 @@ pub struct AlarmUpdates {
 /// A request to the executor.
 #[derive(Debug)]
 pub(super) enum Request {
+    /// Requests an annotation of a target's alarm; see [`AlarmUpdates::request`].
     Update {
         target: TargetName,
         annotation: Option<Annotation>,
         not_before: Instant,
     },
-    Hurry {
+    /// Makes the pending update of a target urgent; see [`AlarmUpdates::mark_urgent`].
+    MarkUrgent {
         target: TargetName,
         result: oneshot::Sender<UpdateResult>,
     },
+    /// Sets the annotation of a group incident; see [`AlarmUpdates::group`].
     Group(Option<Annotation>),
 }
 
@@ -60,13 +63,13 @@ impl AlarmUpdates {
         });
     }
 
-    /// Moves the pending update of a target ahead of updates that are not urgent, because its
-    /// alarm is about to fire. The returned receiver gets the result, or is closed if the
+    /// Moves the pending update of a target ahead of updates that are not urgent, because the
+    /// target's alarm is about to fire. The returned receiver gets the result, or is closed if the
     /// executor has ended.
     #[must_use]
-    pub fn hurry(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
+    pub fn mark_urgent(&self, target: &TargetName) -> oneshot::Receiver<UpdateResult> {
         let (result, receiver) = oneshot::channel();
-        self.send(Request::Hurry {
+        self.send(Request::MarkUrgent {
             target: target.clone(),
             result,
         });
@@ -74,8 +77,8 @@ impl AlarmUpdates {
     }
 
     /// Sets the annotation of a group incident, or closes the incident (`None`). The heartbeat
-    /// alarm is written first and shows the annotation; while the incident is open, updates of
-    /// targets' alarms are suppressed.
+    /// alarm is written first and shows the annotation. While the incident is open, the alarms of
+    /// targets are not updated.
     pub fn group(&self, annotation: Option<Annotation>) {
         self.send(Request::Group(annotation));
     }
@@ -90,9 +93,9 @@ impl AlarmUpdates {
 impl Requests {
     /// Replies to the next urgent update with a failure, as the executor does while its calls
     /// fail.
-    pub(crate) async fn fail_hurried(&mut self) {
+    pub(crate) async fn fail_urgent(&mut self) {
         while let Some(request) = self.0.recv().await {
-            if let Request::Hurry { result, .. } = request {
+            if let Request::MarkUrgent { result, .. } = request {
                 result.send(UpdateResult::Failed).unwrap();
                 return;
             }

@@ -1,15 +1,15 @@
 //! Decides whether a request without a response may have been executed.
 //!
-//! Before a datapoint is sent again, the daemon must know whether it may then arrive twice.
-//! The SDK only reports which stage failed, and its dispatch stage covers both connecting and
-//! sending; hyper's error in the source chain tells them apart. The SDK does not guarantee
-//! that hyper's error is there, so the tests break real connections.
+//! Before a datapoint is sent again, the daemon must know whether it may then arrive twice. The SDK
+//! only reports which stage failed, and its dispatch stage covers both connecting and sending. An
+//! error of hyper in the source chain shows which of the two failed. The SDK does not guarantee
+//! that this error is there, so the tests break real connections.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::error::SdkError;
 use hyper_util::client::legacy;
 
-/// Whether a request may have reached AWS although no complete response came back.
+/// Returns whether a request may have reached AWS although no complete response came back.
 pub(super) fn may_have_arrived<E>(error: &SdkError<E>) -> bool
 where
     E: std::error::Error + 'static,
@@ -24,7 +24,7 @@ where
     }
 }
 
-/// Whether hyper had a connection when a call failed. A failure to fetch credentials is
+/// Returns whether hyper had a connection when a call failed. A failure to fetch credentials is
 /// excluded first: its source may be a different call that had a connection.
 fn broke_after_connecting(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);

@@ -5,13 +5,13 @@
 
 use jiff::Timestamp;
 
-/// Describes the wrong clock of this host if it caused the error with this code and message; `None`
-/// if the call failed for another reason.
+/// Describes the error of this host's clock if it caused the error with this code and message.
+/// Returns `None` if the call failed for another reason.
 ///
-/// AWS's messages are "Signature expired: OURS is now earlier than LIMIT (THEIRS - 5 min.)", "Signature not
-/// yet current: OURS is still later than LIMIT (THEIRS + 5 min.)", as recorded in
-/// github.com/convox/rack/issues/235 and github.com/aws/aws-sdk-js/issues/1652. The codes
-/// are in the list of common errors of every service.
+/// AWS's messages are "Signature expired: HOST_TIME is now earlier than LIMIT (AWS_TIME - 5 min.)"
+/// and "Signature not yet current: HOST_TIME is still later than LIMIT (AWS_TIME + 5 min.)", as
+/// recorded in github.com/convox/rack/issues/235 and github.com/aws/aws-sdk-js/issues/1652. The
+/// codes are in the list of common errors of every service.
 pub(super) fn describe_clock_skew(code: &str, message: &str) -> Option<String> {
     const CODES: [&str; 3] = [
         "RequestTimeTooSkewed",
@@ -35,12 +35,13 @@ pub(super) fn describe_clock_skew(code: &str, message: &str) -> Option<String> {
     ))
 }
 
-/// Returns the seconds by which this host's clock is ahead of AWS's; negative if it is behind.
+/// Returns the seconds by which this host's clock is ahead of AWS's, negative if it is behind.
+/// `rest` is the message from HOST_TIME on.
 fn seconds_ahead(rest: &str) -> Option<i64> {
-    let ours: Timestamp = rest.split_whitespace().next()?.parse().ok()?;
-    let (_, theirs) = rest.split_once('(')?;
-    let theirs: Timestamp = theirs.split_whitespace().next()?.parse().ok()?;
-    Some(ours.as_second() - theirs.as_second())
+    let host_time: Timestamp = rest.split_whitespace().next()?.parse().ok()?;
+    let (_, aws_time) = rest.split_once('(')?;
+    let aws_time: Timestamp = aws_time.split_whitespace().next()?.parse().ok()?;
+    Some(host_time.as_second() - aws_time.as_second())
 }
 
 fn format_span(seconds: i64) -> String {

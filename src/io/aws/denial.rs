@@ -1,9 +1,8 @@
 //! Parses AWS's "is not authorized to perform" messages and says how to fix the denial.
 //!
-//! The missing action is often not the operation that was called: PutMetricAlarm with tags
-//! needs `TagResource` too. AWS names the action, the resource and the type of policy in the
-//! message. Its wording may change, so a message that does not parse is left to the caller:
-//! nothing is guessed.
+//! The missing action is often not the operation that was called: PutMetricAlarm with tags needs
+//! `TagResource` too. AWS names the action, the resource and the type of policy in the message. The
+//! wording may change, so a message that does not parse is left to the caller: nothing is guessed.
 
 use std::fmt;
 
@@ -20,7 +19,7 @@ pub(super) struct Denial<'a> {
     reason: Reason<'a>,
 }
 
-/// Why the action is denied, with the type of policy if AWS named one.
+/// The reason why the action is denied, with the type of policy if AWS named one.
 #[derive(Debug, PartialEq, Eq)]
 enum Reason<'a> {
     /// No policy of this type allows the action.
@@ -29,10 +28,11 @@ enum Reason<'a> {
     Denied(Option<&'a str>),
 }
 
+/// The phrase that is between the principal and the action in every message about a denial.
 const PERFORM: &str = " is not authorized to perform: ";
 
 impl<'a> Denial<'a> {
-    /// Parses a message; `None` if it has a different wording.
+    /// Parses a message. Returns `None` if the message has a different wording.
     pub(super) fn parse(message: &'a str) -> Option<Self> {
         let (before, rest) = message.split_once(PERFORM)?;
         let rest = rest.trim_start();
@@ -77,7 +77,7 @@ impl fmt::Display for Denial<'_> {
             }
             Reason::NotAllowed(Some(kind)) => write!(
                 f,
-                "access denied: no {kind} allows {action} for {principal}: allow it there too"
+                "access denied: no {kind} allows {action} for {principal}: allow the action there"
             ),
             Reason::Denied(kind) => write!(
                 f,
@@ -94,7 +94,7 @@ impl fmt::Display for Denial<'_> {
 
 fn resource(rest: &str) -> Option<&str> {
     let (_, resource) = rest.split_once("on resource: ")?;
-    // An alarm name may contain spaces, so only AWS's next phrase or a quote ends the name.
+    // An alarm name may contain spaces, so only the next phrase of AWS or a quote ends the name.
     let end = [" because ", " with an explicit deny", "\"", "\n"]
         .iter()
         .filter_map(|words| resource.find(words))
@@ -118,7 +118,7 @@ fn reason(rest: &str) -> Reason<'_> {
     Reason::Denied(kind.map(|kind| kind[..end(kind)].trim()))
 }
 
-/// Whether a policy of this type is set by the organization and not by the account.
+/// Returns whether the AWS organization, and not the account, sets policies of this type.
 fn is_organization(kind: &str) -> bool {
     kind.contains("service control policy") || kind.contains("resource control policy")
 }
@@ -127,8 +127,8 @@ fn is_organization(kind: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Compares the text about a message. The messages are from AWS, as recorded in the pages and
-    /// threads named in the tests.
+    /// Compares the text for a message of AWS. The messages are recorded in the pages and threads
+    /// named in the tests.
     fn check(message: &str, expected: &str) {
         let denial = Denial::parse(message).map(|denial| denial.to_string());
         assert_eq!(denial.as_deref(), Some(expected), "{message}");
@@ -177,7 +177,7 @@ mod tests {
              cloudwatch:PutMetricData because no permissions boundary allows the \
              cloudwatch:PutMetricData action",
             "access denied: no permissions boundary allows `cloudwatch:PutMetricData` for \
-             arn:aws:sts::1:assumed-role/a/b: allow it there too",
+             arn:aws:sts::1:assumed-role/a/b: allow the action there",
         );
     }
 

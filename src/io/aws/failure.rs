@@ -26,11 +26,11 @@ pub struct CallError {
 pub enum FailureKind {
     /// AWS throttled the call. Retry later.
     Throttled,
-    /// The credentials are missing or invalid, or a permission is missing. Retry later; somebody
-    /// must fix it.
+    /// The credentials are missing or invalid, or a permission is missing. Retry later, because
+    /// somebody must fix it first.
     Denied,
     /// AWS rejected the request itself. The same request would be rejected again.
-    Refused,
+    Rejected,
     /// The request failed in another way and was certainly not executed. Retry later.
     Failed,
     /// The request may have been sent, but no complete response came back. Retry later; the request
@@ -38,16 +38,16 @@ pub enum FailureKind {
     Lost,
 }
 
-/// Error codes (or parts of them) of an authenticated request without permission.
+/// Parts of the codes of errors that AWS returns to an authenticated caller without permission.
 const NOT_ALLOWED: [&str; 3] = ["AccessDenied", "NotAuthorized", "UnauthorizedOperation"];
 
 impl CallError {
-    /// Whether the request may have been executed although its response never came: it
-    /// timed out, or the connection broke after it was established. If it is sent again,
-    /// its content may arrive twice.
+    /// Returns whether the request may have been executed although no response came: it timed out,
+    /// or the connection broke after it was established. If the request is sent again, its content
+    /// may arrive twice.
     ///
-    /// False if the request was certainly not executed: there were no credentials, no connection
-    /// was established, or AWS responded with an error.
+    /// Returns false if the request was certainly not executed: there were no credentials, no
+    /// connection was established, or AWS responded with an error.
     #[must_use]
     pub const fn response_lost(&self) -> bool {
         matches!(self.kind, FailureKind::Lost)
@@ -55,13 +55,13 @@ impl CallError {
 }
 
 impl FailureKind {
-    /// The value of the metric label `outcome`.
+    /// Returns the value of the metric label `outcome`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
             Self::Denied => "denied",
-            Self::Refused | Self::Failed | Self::Lost => "failed",
+            Self::Rejected | Self::Failed | Self::Lost => "failed",
         }
     }
 }
@@ -133,8 +133,8 @@ fn denied(action: &str, code: &str, message: &str) -> String {
     }
 }
 
-/// Joins the messages of an error and its sources, down to one like `Connection refused`. A source
-/// whose message is already contained is left out.
+/// Joins the messages of an error and its sources, because only the last source names the reason,
+/// such as `Connection refused`. Omits a message that the text already contains.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -184,7 +184,7 @@ fn kind_of(code: &str, status: Option<u16>, full_text: &str) -> FailureKind {
         "LimitExceeded",
     ]) || status == Some(413)
     {
-        FailureKind::Refused
+        FailureKind::Rejected
     } else {
         FailureKind::Failed
     }
@@ -209,8 +209,13 @@ mod tests {
                 "no providers in chain provided credentials",
                 FailureKind::Denied,
             ),
-            ("InvalidParameterValue", Some(400), "", FailureKind::Refused),
-            ("", Some(413), "", FailureKind::Refused),
+            (
+                "InvalidParameterValue",
+                Some(400),
+                "",
+                FailureKind::Rejected,
+            ),
+            ("", Some(413), "", FailureKind::Rejected),
             ("InternalServiceFault", Some(500), "", FailureKind::Failed),
             ("", None, "dispatch failure", FailureKind::Failed),
         ] {

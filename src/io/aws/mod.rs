@@ -1,8 +1,9 @@
 //! Shared parts of all AWS clients: SDK configuration, time limits, assumed roles, and the
 //! classification of failed calls by what to do about them.
 //!
-//! Nothing here depends on a service: alarms and datapoints are in `sink::cloudwatch`, evidence in
-//! `evidence`. Calls are not retried here: each caller has a queue that retries.
+//! Nothing here depends on a service: alarms are in `alarms`, datapoints in `sink::cloudwatch`,
+//! evidence in `evidence`. Calls are not retried here, because each caller has a queue that
+//! retries.
 
 mod arrival;
 mod clock_skew;
@@ -19,11 +20,11 @@ pub(crate) use failure::classify;
 pub use failure::{CallError, FailureKind};
 pub(crate) use role::{assume, explain_role_failure};
 
-/// Maximum duration of one attempt of a call. After this time it is better to send a batch again
-/// than to wait for it.
+/// Maximum duration of one attempt of a call. A call normally takes far less, so after this time
+/// another attempt is more likely to succeed.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum time to connect. Within a region connecting takes milliseconds, so a host that takes
+/// Maximum time to connect. Within a region, connecting takes milliseconds, so a host that takes
 /// this long is not responding.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -35,8 +36,8 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// Returns an SDK configuration: `base` if there is one, else that of the SDK's default chain.
-/// `region` overrides the region of both.
+/// Returns `base`, or the configuration of the SDK's default chain if `base` is `None`. `region`
+/// overrides the region of both.
 pub(crate) async fn configuration(base: Option<&SdkConfig>, region: Option<&str>) -> SdkConfig {
     let region = region.map(|region| Region::new(region.to_owned()));
     match base {

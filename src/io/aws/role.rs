@@ -1,6 +1,6 @@
 //! Assumes roles, and explains why a role could not be assumed.
 //!
-//! The SDK assumes a role only when a call needs credentials, and reports a failure as one of
+//! The SDK assumes a role only when a call needs credentials, and reports a failure as a failure of
 //! that call. The explanation names the role, and the missing action if AWS named it.
 
 use aws_config::SdkConfig;
@@ -20,8 +20,8 @@ const SESSION: &str = "probecause";
 /// The text before the reason in the SDK's error about missing credentials.
 const LOADING: &str = "loading credentials: ";
 
-/// Returns `config` with the credentials of a role, which the original credentials assume. Clients
-/// built from it share one session of the role.
+/// Returns `config` with the credentials of a role, which is assumed with the original credentials.
+/// Clients built from the returned configuration share one session of the role.
 pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
     let mut provider = AssumeRoleProvider::builder(&role.arn)
         .session_name(SESSION)
@@ -37,7 +37,8 @@ pub(crate) async fn assume(config: SdkConfig, role: &Role) -> SdkConfig {
         .build()
 }
 
-/// Replaces the text of a failure if the call failed because `role` could not be assumed.
+/// Explains a failure of a call that failed because `role` could not be assumed. Returns any other
+/// failure unchanged.
 pub(crate) fn explain_role_failure<E>(
     role: Option<&Role>,
     error: &SdkError<E>,
@@ -57,7 +58,8 @@ where
     }
 }
 
-/// Says why a role could not be assumed and how to fix it, from the full text of the SDK's error.
+/// Explains why a role could not be assumed and how to fix it. `error` is the full text of the
+/// SDK's error.
 fn explain(arn: &str, error: &str) -> String {
     if let Some(clock_skew) = describe_clock_skew("", error) {
         return format!("cannot assume {arn}: {clock_skew}");
@@ -70,8 +72,8 @@ fn explain(arn: &str, error: &str) -> String {
     }
     let reason = error.split(LOADING).last().unwrap_or_default();
     format!(
-        "cannot assume {arn} ({}): grant `sts:AssumeRole` on it to the daemon's own credentials, \
-         and allow them (and the external id) in its trust policy",
+        "cannot assume {arn} ({}): grant `sts:AssumeRole` on the role to the daemon's own \
+         credentials, and allow their principal (and the external id) in the role's trust policy",
         summary(reason)
     )
 }
@@ -106,8 +108,9 @@ mod tests {
         check(
             "dispatch failure: other: an error occurred while loading credentials: no providers \
              in chain provided credentials (DispatchFailure(…",
-            " (no providers in chain provided credentials): grant `sts:AssumeRole` on it to the \
-             daemon's own credentials, and allow them (and the external id) in its trust policy",
+            " (no providers in chain provided credentials): grant `sts:AssumeRole` on the \
+             role to the daemon's own credentials, and allow their principal (and the external id) \
+             in the role's trust policy",
         );
     }
 

@@ -1,4 +1,4 @@
-//! Clients for CloudWatch, built from the settings of a destination.
+//! The clients for CloudWatch, built from the settings of a destination.
 //!
 //! Every call is counted, and every failure is classified by how to handle it. The SDK does
 //! not retry writes: callers queue and retry them, so that a failing call never delays the
@@ -14,7 +14,7 @@ use crate::domain::alarm::destination::DestinationView;
 use crate::io::aws::{CallError, FailureKind, assume, classify, explain_role_failure};
 use crate::model::settings::Role;
 
-/// Clients of one destination. Cheap to clone.
+/// The clients of one destination. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Api {
     /// The client for writes. It does not retry, because callers queue failed writes.
@@ -25,16 +25,17 @@ pub struct Api {
     role: Option<Role>,
     /// The destination's name; `None` for the main destination.
     name: Option<String>,
-    /// Counts calls by operation and outcome.
+    /// The counter of calls by operation and outcome.
     requests: Option<IntCounterVec>,
 }
 
-/// Maximum number of attempts per read, with the SDK's backoff between them.
+/// Maximum number of attempts per read, with the SDK's backoff between them. Five attempts outlast
+/// a few seconds of throttling.
 const READ_ATTEMPTS: u32 = 5;
 
 impl Api {
-    /// Builds the clients. Credentials and region come from `base`, or else from the SDK's
-    /// default chain. Region and endpoint of the settings take precedence.
+    /// Builds the clients. Credentials and region come from `base`, or from the SDK's default chain
+    /// if `base` is `None`. Region and endpoint of the settings take precedence.
     ///
     /// # Errors
     /// Returns an error if no region is known.
@@ -107,7 +108,7 @@ impl Api {
     }
 }
 
-/// The configuration key of a destination's region.
+/// Returns the configuration key of a destination's region.
 fn key(view: &DestinationView) -> String {
     match &view.name {
         Some(name) => format!("cloudwatch.destination.{name}.region"),

@@ -1,6 +1,6 @@
 //! A connection to CloudWatch that is made on demand.
 //!
-//! It is renewed when the settings change. A failure is logged once until the operation
+//! The connection is renewed when the settings change. A failure is logged once until the operation
 //! succeeds again, so that a daemon without a permission does not fill its log.
 
 use std::collections::HashSet;
@@ -15,20 +15,21 @@ use crate::io::aws::{CallError, FailureKind};
 use crate::io::cloudwatch::client::Api;
 use crate::model::settings::CloudWatchSettings;
 
-/// A connection to CloudWatch that is made when it is first needed.
+/// A connection to CloudWatch that is established when it is first needed.
 #[derive(Debug)]
 pub struct Connection {
     base: Option<SdkConfig>,
-    /// Counts calls by operation and outcome.
+    /// The counter of calls by operation and outcome.
     requests: IntCounterVec,
+    /// The clients, with the settings that they were built from; `None` before the first call.
     connected: tokio::sync::Mutex<Option<(CloudWatchSettings, Api)>>,
     /// Operations that currently fail, with the kind of the failure that was logged.
     logged: Mutex<HashSet<(&'static str, FailureKind)>>,
 }
 
 impl Connection {
-    /// Creates a connection with credentials from `base`, or else from the SDK's default
-    /// chain.
+    /// Creates a connection that is not yet established. Credentials come from `base`, or from the
+    /// SDK's default chain if `base` is `None`.
     #[must_use]
     pub fn new(base: Option<SdkConfig>, requests: IntCounterVec) -> Arc<Self> {
         Arc::new(Self {
@@ -39,7 +40,7 @@ impl Connection {
         })
     }
 
-    /// Returns the clients for these settings and connects if necessary.
+    /// Returns the clients for the settings of `view`, and connects if necessary.
     ///
     /// # Errors
     /// Returns an error if no region is known.

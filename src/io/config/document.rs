@@ -1,7 +1,7 @@
-//! One configuration file: its text, its TOML values, and places in it.
+//! Represents one configuration file: its text, its TOML values and the places of its keys.
 //!
-//! The parser keeps the position of every key and value. A [`KeyLocation`] turns such a position
-//! into the file, line and key path of a problem, only when there is one to report.
+//! The parser keeps the byte offset of every key and value. A [`KeyLocation`] turns such an offset
+//! into the file, line and key path of a problem, but only when it reports one.
 
 use std::io::Read;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use super::problem::{Problem, Problems};
 pub(super) struct SourceFile {
     path: PathBuf,
     text: String,
-    /// The positions of all line breaks.
+    /// The byte offsets of all line breaks in the text.
     line_breaks: Vec<usize>,
 }
 
@@ -28,23 +28,24 @@ pub(super) struct Document<'a> {
     pub(super) values: DeTable<'a>,
 }
 
-/// The place of a key or value in a file, at which problems are reported.
+/// The place of a key or value in a file. Problems are reported with this place.
 #[derive(Clone, Debug)]
 pub(super) struct KeyLocation<'a> {
     source: &'a SourceFile,
     problems: &'a Problems,
-    /// The key path, as shown to the user.
+    /// The key path, as shown to the user. Empty for the whole file.
     key: String,
-    /// The position of the key or, if it is absent, of the table around it.
+    /// The byte offset of the key or, if the key is absent, of the table that could contain it.
+    /// `None` for the top level of the file.
     offset: Option<usize>,
 }
 
-/// Maximum length of a target name in a key path, in bytes. A longer name would hide the rest of
-/// the path, so the target's number is shown instead.
+/// Maximum length in bytes of the name of a list item in a key path. A longer name would hide the
+/// rest of the path, so the number of the item is shown instead.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// Maximum size of a configuration file in bytes. A hundred thousand targets fit into it, and an
-/// endless device file does not exhaust the memory.
+/// Maximum size of a configuration file in bytes. A hundred thousand targets fit into a file of
+/// this size, and an endless device file cannot exhaust the memory.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 impl SourceFile {
@@ -58,7 +59,7 @@ impl SourceFile {
         })
     }
 
-    /// Parses the text as TOML.
+    /// Parses the text of the file as TOML.
     pub(super) fn parse(&self) -> Result<Document<'_>, Problem> {
         match DeTable::parse(&self.text) {
             Ok(values) => Ok(Document {
@@ -89,7 +90,7 @@ impl SourceFile {
 }
 
 impl<'a> Document<'a> {
-    /// The place of the whole file, for problems that concern no single key.
+    /// Returns the place of the whole file, for problems that concern no single key.
     pub(super) const fn place(&self, problems: &'a Problems) -> KeyLocation<'a> {
         KeyLocation {
             source: self.source,
@@ -101,8 +102,8 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> KeyLocation<'a> {
-    /// The place of a key in the table at this place. Without [`at`](Self::at) it has the line of
-    /// the table.
+    /// Returns the place of the key `name` in the table at this place. The line is that of the
+    /// table; [`at`](Self::at) sets the line of the key.
     pub(super) fn key(&self, name: &str) -> Self {
         let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let dot = if self.key.is_empty() { "" } else { "." };
@@ -114,8 +115,8 @@ impl<'a> KeyLocation<'a> {
         Self { key, ..*self }
     }
 
-    /// The place of an item of the list at this place, shown as the item's `name` if it has one,
-    /// else as its number.
+    /// Returns the place of an item of the list at this place. The key path shows the item's `name`
+    /// if it has one, otherwise its number, from 1.
     pub(super) fn item(&self, index: usize, item: &Spanned<DeValue<'_>>) -> Self {
         let table = item.get_ref().as_table();
         let name = table.and_then(|table| table.get("name")?.get_ref().as_str());
@@ -127,7 +128,7 @@ impl<'a> KeyLocation<'a> {
         Self { key, ..*self }.at(item.span())
     }
 
-    /// Returns the same key path at the position `span` of the text.
+    /// Returns this place with the start of `span` as its byte offset in the file.
     pub(super) fn at(self, span: Range<usize>) -> Self {
         Self {
             offset: Some(span.start),
@@ -140,7 +141,7 @@ impl<'a> KeyLocation<'a> {
         self.source.relative(name)
     }
 
-    /// The collector of the problems at this place.
+    /// Returns the collector to which problems at this place are reported.
     pub(super) const fn problems(&self) -> &'a Problems {
         self.problems
     }
@@ -155,7 +156,7 @@ impl<'a> KeyLocation<'a> {
         self.problems.warn(self.problem(message));
     }
 
-    /// Returns the value, or reports the error at this place.
+    /// Returns the value of `result`, or reports its error at this place and returns `None`.
     pub(super) fn check<T>(&self, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.error(message)).ok()
     }
@@ -184,7 +185,7 @@ impl<'a> KeyLocation<'a> {
     }
 }
 
-/// Reads a text file of the configuration. The error says why it cannot be read.
+/// Reads a file of the configuration as UTF-8 text. The error says what is wrong and what to do.
 pub(super) fn read_text(file: &Path) -> Result<String, String> {
     if file.is_dir() {
         return Err("this is a directory; name a TOML file in it".to_owned());

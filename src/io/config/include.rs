@@ -1,4 +1,4 @@
-//! Finds the files that match a glob of `include`.
+//! Finds the files that match a glob, such as an item of `include`.
 //!
 //! `*` and `?` match within one path component. There is no `**`, so that the daemon never
 //! walks a whole tree by mistake. The files are sorted, so that all machines read them in the
@@ -44,7 +44,7 @@ fn step(base: &Path, name: &str) -> Vec<PathBuf> {
     };
     let glob = WildMatch::new(name);
     let matches = |file: &str| {
-        // As in a shell, only an explicit dot matches hidden files, which editors leave.
+        // As in a shell, only an explicit dot matches hidden files, such as editors leave behind.
         glob.matches(file) && (name.starts_with('.') || !file.starts_with('.'))
     };
     entries

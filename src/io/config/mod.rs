@@ -1,11 +1,10 @@
 //! Reads the configuration and reports what is wrong with it.
 //!
-//! A file is parsed as TOML (`document`), its tables are read key by key (`table`), single
-//! values check themselves (`value`), and `validate` turns them into [`Settings`] and checks
-//! the rules that need more than one value. A file that is not TOML is reported alone; all
-//! other problems of all files are reported at once. [`Settings`] are not checked again
-//! anywhere else. Also reads the files and environment variables that the configuration
-//! names; messages never contain a secret.
+//! `document` parses a file as TOML, `table` reads its tables key by key, `value` checks single
+//! values, and `validate` checks the rules that need more than one value and creates the
+//! [`Settings`]. No other module checks them again. If the main file is not TOML, only that is
+//! reported; otherwise all problems of all files are reported at once. This module also reads the
+//! files and environment variables that the configuration names. Messages never contain a secret.
 
 mod document;
 mod include;
@@ -65,14 +64,15 @@ const EMPTY_FILE: &str = "the file is empty; start with these three lines:\n\
     name = \"example\"\n\
     url = \"https://example.com/\"";
 
-/// Added to the error about an unknown key of an included file.
+/// The text that is appended to the error about an unknown key in an included file.
 const INCLUDED_HINT: &str =
-    "; an included file holds only these, move other tables to the main file";
+    "; an included file can contain only these, so move other tables to the main file";
 
 /// Reads a configuration with all files that it includes. Blocks on I/O.
 ///
 /// # Errors
-/// All problems found. If the main file cannot be read or is not TOML, that is the only problem.
+/// Returns all problems found. If the main file cannot be read or is not TOML, that is the only
+/// problem.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     scratch_thread::read(|| read(path), Loaded::deep_copy)
 }
@@ -113,7 +113,8 @@ fn read(path: &Path) -> Result<Loaded, ConfigError> {
     })
 }
 
-/// The included files in the order of `include`, each once and without the main file.
+/// Returns the paths of the included files in the order of `include`, each once and without the
+/// main file.
 fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for item in main.items("include") {
@@ -160,7 +161,7 @@ impl Rules {
         };
         let place = main.place_of("rules_dir");
         let directory = place.relative(&name);
-        // A problem of the directory itself is reported at the key that names the directory.
+        // A problem that concerns the directory itself is reported at the key `rules_dir`.
         let at_key = |problem: Problem| {
             if problem.file == directory {
                 place.problem(format!("{}: {}", directory.display(), problem.message))
@@ -184,7 +185,7 @@ impl Rules {
     }
 
     /// Returns the causes that alarms may name. `None` if the custom rules are not valid, because
-    /// any unknown cause may be one of theirs.
+    /// these rules may define any cause that is unknown here.
     fn causes(&self) -> Option<KnownCauses> {
         let all = self.rulebook.as_ref().map(KnownCauses::of);
         let embedded = || Rulebook::embedded().ok().as_ref().map(KnownCauses::of);

@@ -1,4 +1,4 @@
-//! Reads the files that a configuration names: bodies, secrets, certificates.
+//! Reads the request bodies, secrets and certificates from the files that a configuration names.
 //!
 //! Reads only regular files up to a given size, so that a wrong path neither blocks the daemon nor
 //! exhausts its memory.
@@ -6,8 +6,8 @@
 use std::io::Read;
 use std::path::Path;
 
-/// Reads a regular file of at most `most` bytes. The error says what is wrong and what to do.
-pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+/// Reads a regular file of at most `max_bytes`. The error says what is wrong and what to do.
+pub(super) fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
     let shown = path.display();
     if !path.is_file() {
         return Err(format!(
@@ -16,13 +16,14 @@ pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path);
-    file.and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|error| {
-            format!("cannot read {shown} ({error}); make it readable for this user")
-        })?;
-    if bytes.len() as u64 > most {
+    file.and_then(|file| {
+        file.take(max_bytes.saturating_add(1))
+            .read_to_end(&mut bytes)
+    })
+    .map_err(|error| format!("cannot read {shown} ({error}); make it readable for this user"))?;
+    if bytes.len() as u64 > max_bytes {
         return Err(format!(
-            "{shown} is larger than {most} bytes; name a smaller file"
+            "{shown} is larger than {max_bytes} bytes; name a smaller file"
         ));
     }
     Ok(bytes)

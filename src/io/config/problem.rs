@@ -1,7 +1,7 @@
-//! Problems of a configuration: errors and warnings, each with its place and its remedy.
+//! Defines and collects the errors and warnings about a configuration.
 //!
-//! Reading never stops at the first problem; all problems are collected and reported
-//! together.
+//! Each problem has its place and its remedy. Reading does not stop at the first problem: all
+//! problems are collected and reported together.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -11,26 +11,27 @@ use std::path::{Path, PathBuf};
 /// One error, warning or note about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// The file, as named by the user or by the configuration.
+    /// The path of the file, as written by the user or in the configuration.
     pub file: PathBuf,
-    /// The line, from 1; absent if the problem concerns the whole file.
+    /// The number of the line, from 1. `None` if the problem concerns the whole file.
     pub line: Option<usize>,
-    /// The key path, such as `target[orders].request.method`; empty for the whole file.
+    /// The key path, such as `target[orders].request.method`. Empty if the problem concerns the
+    /// whole file.
     pub key: String,
     /// The text of the problem: what is wrong and what to write instead. Never contains a secret.
     pub message: String,
 }
 
-/// The error that a configuration cannot be used. Contains at least one problem.
+/// The error about a configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// All problems, in the order of the files and lines.
+    /// All problems, at least one, in the order of the files and lines.
     pub problems: Vec<Problem>,
 }
 
 /// Collects errors and warnings while a configuration is read.
 ///
-/// Its methods take `&self`, so that every place in a file can report to it.
+/// The methods take `&self`, so that every place in a file can share the collector.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     errors: RefCell<Vec<Problem>>,
@@ -95,14 +96,14 @@ impl Problems {
         self.warnings.borrow_mut().push(problem);
     }
 
-    /// The number of errors so far, including repeated ones.
+    /// Returns the number of errors collected so far, including repeated ones.
     pub(super) fn error_count(&self) -> usize {
         self.errors.borrow().len()
     }
 
-    /// Returns all errors and all warnings. Each appears once, although a value of `[defaults]` is
-    /// read for every target. They are sorted by the position of their file in `files`, then by
-    /// line; problems of other files are sorted like those of the first file.
+    /// Returns all errors and all warnings, each once, although a value of `[defaults]` is read for
+    /// every target. The problems are sorted by the position of their file in `files`, then by
+    /// line; problems of other files are sorted like problems of the first file.
     pub(super) fn into_sorted(self, files: &[&Path]) -> (Vec<Problem>, Vec<Problem>) {
         let order = |problem: &Problem| {
             let position = files.iter().position(|file| *file == problem.file);

@@ -1,6 +1,6 @@
 //! Reads the custom rules: every `*.toml` file of a directory, sorted by name.
 //!
-//! Only finds and reads the files. `domain::diagnosis` parses and checks the rules.
+//! This module only finds and reads the files. `domain::diagnosis` parses and checks the rules.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,13 +29,13 @@ pub struct LoadedRules {
 /// Reads a directory of custom rules. Blocks on I/O.
 ///
 /// # Errors
-/// All problems of all files. A missing directory is a single problem.
+/// Returns all problems of all files. If the directory is missing, that is the only problem.
 pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     if !directory.is_dir() {
-        return Err(Problem::of_file(directory, NO_FOLDER).into());
+        return Err(Problem::of_file(directory, NO_DIRECTORY).into());
     }
     let paths = include::matching(directory, "*.toml");
-    // An empty directory is only a warning, so that the last rule can be removed.
+    // An empty directory causes only a warning, so that the last custom rule can be removed.
     let empty = paths
         .is_empty()
         .then(|| Problem::of_file(directory, NO_RULES));
@@ -78,7 +78,7 @@ pub fn load_rules(directory: &Path) -> Result<LoadedRules, ConfigError> {
     }
 }
 
-const NO_FOLDER: &str = "directory not found; create it or correct the path";
+const NO_DIRECTORY: &str = "directory not found; create it or correct the path";
 
 const NO_RULES: &str = "the directory has no *.toml file; add rules or correct the path";
 

@@ -1,9 +1,9 @@
 //! Reads the configuration on a separate thread, so that its memory is returned to the system.
 //!
-//! Parsed files take several times the memory of the settings read from them. If both were
-//! allocated by one thread, the allocator could return hardly any page, because settings lie
-//! between them. So the result is copied by the calling thread, and the original is freed
-//! together with the thread that read it.
+//! Parsed files take several times the memory of the settings read from them. If one thread
+//! allocated both, most pages would contain parts of both, and the allocator could return hardly
+//! any page to the system. So the calling thread copies the settings, and the original is freed
+//! when the thread that read it ends.
 
 use std::sync::mpsc::channel;
 use std::thread::{Builder, scope};
@@ -37,7 +37,7 @@ pub(super) fn read<T: Send, E: Send>(
             Ok(Err(error)) => Err(error),
             Err(_) => match reader.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
-                // This is unreachable: the thread sends a result before it ends.
+                // Unreachable, because the thread sends a result before it ends.
                 Ok(()) => read(),
             },
         }

@@ -1,9 +1,9 @@
 //! Reads the tables of a configuration file, key by key.
 //!
 //! A [`Table`] of a target looks a key up in the target first and in `[defaults]` second.
-//! The two are never merged, so that a problem is reported where the value was written and
-//! a path is relative to the file that contains it. Every method reports what is wrong to
-//! the place of the value and returns nothing instead of the value.
+//! The two tables are never merged, so that a problem is reported where the value was written and
+//! a path is relative to the file that contains it. A method that finds a wrong value reports the
+//! problem at the place of the value and leaves the value out of its result.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -36,7 +36,8 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// Creates the top-level table of a file. Reports keys other than `keys`, with `hint` added.
+    /// Creates the top-level table of a file. Reports keys other than `keys`, and appends `hint` to
+    /// the message.
     pub(super) fn root(
         document: &'a Document<'a>,
         keys: &[&str],
@@ -54,7 +55,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns this table with another one as its fallback.
+    /// Returns this table with `defaults` as its fallback.
     pub(super) fn with_defaults(self, defaults: &Self) -> Self {
         Self {
             defaults: Some(defaults.own.clone()),
@@ -62,7 +63,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns this table, without its fallback if the table itself has one of these keys.
+    /// Returns this table, but without its fallback if the table itself has one of `keys`.
     pub(super) fn without_defaults_if_own(&self, keys: &[&str]) -> Self {
         let mut table = self.clone();
         if keys.iter().any(|key| self.own.entry(key).is_some()) {
@@ -71,7 +72,8 @@ impl<'a> Table<'a> {
         table
     }
 
-    /// Returns the table at `key`, empty if it is absent. Reports keys other than `keys`.
+    /// Returns the table at `key`, or an empty table if the key is absent. Reports keys in that
+    /// table other than `keys`.
     pub(super) fn table(&self, key: &str, keys: &[&str]) -> Self {
         let part = |part: &Part<'a>| {
             let below = part.value(key).and_then(|value| value.part(keys));
@@ -86,46 +88,49 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The place of the table itself, not of its fallback.
+    /// Returns the place of the table itself, not of its fallback.
     pub(super) const fn place(&self) -> &KeyLocation<'a> {
         &self.own.place
     }
 
-    /// The place of a key. If the key is absent, the place where this table could contain it.
+    /// Returns the place of a key or, if the key is absent, the place where this table could
+    /// contain it.
     pub(super) fn place_of(&self, key: &str) -> KeyLocation<'a> {
         let value = self.find(key);
         value.map_or_else(|| self.own.place.key(key), |value| value.place)
     }
 
-    /// Whether the key is written, in the table or its fallback.
+    /// Returns whether the table or its fallback has the key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.parts().any(|part| part.entry(key).is_some())
     }
 
-    /// Returns the value of a key: the table's own value, else the fallback's.
+    /// Returns the value of a key in the table itself or, if it is absent there, in the fallback.
     pub(super) fn find(&self, key: &str) -> Option<Value<'a>> {
         self.find_all(key).pop()
     }
 
-    /// Returns the fallback's value of a key, then the table's own. Used for tables whose entries
-    /// are merged by name.
+    /// Returns the values of a key: the value in the fallback, then the value in the table itself.
+    /// Used for tables whose entries are merged by name.
     pub(super) fn find_all(&self, key: &str) -> Vec<Value<'a>> {
         self.parts().filter_map(|part| part.value(key)).collect()
     }
 
-    /// Reads a key as `T`; `None` if it is absent or wrong.
+    /// Reads the value of a key as `T`. Returns `None` if the key is absent or the value is wrong.
     pub(super) fn get<T: Checked>(&self, key: &str) -> Option<T::Inner> {
         self.parts().filter_map(|part| part.get::<T>(key)).last()
     }
 
-    /// Reads a key into `slot`. If the key is absent or wrong, `slot` keeps its value.
+    /// Reads the value of a key into `slot`. Does not change `slot` if the key is absent or its
+    /// value is wrong.
     pub(super) fn set<T: Checked>(&self, key: &str, slot: &mut impl From<T::Inner>) {
         if let Some(value) = self.get::<T>(key) {
             *slot = value.into();
         }
     }
 
-    /// Reads a required key. The error about an absent key says to add `example`.
+    /// Reads the value of a required key. If the key is absent, reports that `example` should be
+    /// added.
     pub(super) fn required<T: Checked>(&self, key: &str, example: &str) -> Option<T::Inner> {
         if !self.has(key) {
             let place = self.own.place.key(key);
@@ -134,7 +139,7 @@ impl<'a> Table<'a> {
         self.get::<T>(key)
     }
 
-    /// Returns the items of a list; none if the key is absent.
+    /// Returns the items of the list at `key`. The result is empty if the key is absent.
     pub(super) fn items(&self, key: &str) -> Vec<Value<'a>> {
         self.find(key).map_or_else(Vec::new, |value| value.items())
     }
@@ -174,7 +179,7 @@ impl<'a> Part<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads the value as `T`; `None` if it is wrong.
+    /// Reads the value as `T`. Reports a wrong value and returns `None`.
     pub(super) fn read<T: Checked>(&self) -> Option<T::Inner> {
         match T::deserialize(ValueDeserializer::from(self.value.clone())) {
             Ok(value) => Some(value.into_inner()),
@@ -185,12 +190,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value if it is a text. Reports nothing.
+    /// Returns the value if it is a string. Does not report a value of another type.
     pub(super) fn text(&self) -> Option<&'a str> {
         self.value.get_ref().as_str()
     }
 
-    /// Whether the value is an empty list or an empty table.
+    /// Returns whether the value is an empty list or an empty table.
     pub(super) fn is_empty(&self) -> bool {
         match self.value.get_ref() {
             DeValue::Array(items) => items.is_empty(),
@@ -199,7 +204,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the items of a list.
+    /// Returns the items of the value, which must be a list. Reports a value of another type.
     pub(super) fn items(&self) -> Vec<Self> {
         let DeValue::Array(items) = self.value.get_ref() else {
             self.place.error(wrong_type(self.kind(), "a sequence"));
@@ -214,13 +219,13 @@ impl<'a> Value<'a> {
             .collect()
     }
 
-    /// Reads each item of a list as `T`. Leaves out the wrong ones.
+    /// Reads each item of a list as `T`. Reports wrong items and leaves them out.
     pub(super) fn read_items<T: Checked>(&self) -> Vec<T::Inner> {
         let items = self.items().into_iter();
         items.filter_map(|item| item.read::<T>()).collect()
     }
 
-    /// Returns the entries of a table whose keys are not fixed.
+    /// Returns the keys and values of a table with arbitrary keys. Reports a value of another type.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
         let entries = self.values().into_iter().flatten();
         entries
@@ -232,7 +237,7 @@ impl<'a> Value<'a> {
             .collect()
     }
 
-    /// Returns the value as a table without fallback. Reports keys other than `keys`.
+    /// Returns the value as a table without a fallback. Reports keys other than `keys`.
     pub(super) fn table(&self, keys: &[&str]) -> Option<Table<'a>> {
         Some(Table {
             own: self.part(keys)?,

@@ -1,8 +1,8 @@
 //! Detects changes to the files of a configuration by polling.
 //!
-//! File events would miss what a Kubernetes node does to a mounted `ConfigMap` (it creates a
-//! new directory and swaps the symbolic link `..data`), and network file systems send none.
-//! This module reports only that something changed; the reload finds out what.
+//! Polling also works where file events do not: network file systems send none, and a Kubernetes
+//! node updates a mounted `ConfigMap` in a new directory and then replaces the symbolic link
+//! `..data`. This module reports only that something changed; the reload determines what.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -25,12 +25,13 @@ pub struct Watch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    /// Device, inode, length in bytes, and time of the last change; `None` if the file is missing.
+    /// Device, inode, length in bytes, and time of the last change in seconds and nanoseconds.
+    /// `None` if the file is missing.
     metadata: Option<(u64, u64, u64, i64, i64)>,
 }
 
-/// Time between two polls of the files. A Kubernetes node takes up to two minutes to update a
-/// `ConfigMap` anyway.
+/// Time between two polls of the files. More frequent polls would gain little: a Kubernetes node
+/// takes up to two minutes to update a `ConfigMap`.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Watch {
@@ -43,9 +44,9 @@ impl Watch {
         }
     }
 
-    /// Waits until the files differ from those at the previous return and have not changed since
-    /// the previous poll, so that several files can be copied without a reload in between. Cancel
-    /// safe: the next call starts again.
+    /// Waits until the files differ from their state when this method last returned, and are the
+    /// same in two polls in a row, so that several files can be copied without a reload in between.
+    /// Cancel safe: the next call starts again.
     pub async fn changed(&mut self) {
         let mut before = self.seen.clone();
         loop {
@@ -96,7 +97,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
         files.extend(include::matching(&source.relative(&rules), "*.toml"));
     }
     if let Some(web) = main.table("server", &[]).get::<String>("web_config") {
-        // The certificates are included because they change more often than the rest.
+        // The certificates are included because they change more often than the configuration.
         let web = super::web::read(&source.relative(&web), &problems);
         files.extend(web.files);
     }

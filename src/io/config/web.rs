@@ -2,8 +2,8 @@
 //! the format of Prometheus exporters.
 //!
 //! <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>.
-//! All keys of that format are accepted. Keys that could only weaken the TLS library are
-//! reported to have no effect. Messages never contain a secret.
+//! Accepts all keys of that format. Keys that could only weaken TLS have no effect and cause a
+//! warning. Messages never contain a secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,8 +71,8 @@ impl Default for HttpTable {
     }
 }
 
-/// Names of the response headers that the format allows. Others could undo the page's own security
-/// policy.
+/// Names of the response headers that the format allows the file to set. Other headers could weaken
+/// the security policy of the page.
 const HEADERS: [&str; 5] = [
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -82,11 +82,11 @@ const HEADERS: [&str; 5] = [
 ];
 
 /// Maximum size in bytes of the web configuration file and of each PEM file that it names.
-/// Certificates and keys have a few kilobytes.
+/// Certificates and keys have a few kilobytes, so a larger file is the wrong one.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// Reads a web configuration file. Blocks on I/O. If it reports errors, the settings must not
-/// be used.
+/// Reads a web configuration file. Blocks on I/O. The settings are usable only if no error was
+/// reported to `problems`.
 pub(super) fn read(path: &Path, problems: &Problems) -> WebSettings {
     let mut reader = Reader {
         path,
@@ -133,7 +133,7 @@ impl Reader<'_> {
         match serde_saphyr::from_str(&text) {
             Ok(file) => Some(file),
             Err(error) => {
-                // The parser's own message quotes the file, which contains password hashes.
+                // The message of the parser quotes the file, which contains password hashes.
                 let location = error.location();
                 self.problems.error(Problem {
                     line: location.map(|location| location.line() as usize),
@@ -149,7 +149,10 @@ impl Reader<'_> {
             let key = format!("http_server_config.headers.{name}");
             if !HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 let known = alternatives(HEADERS.map(str::to_owned).into_iter());
-                self.error(&key, format!("cannot be set; remove it or use {known}"));
+                self.error(
+                    &key,
+                    format!("this header cannot be set; remove it or use {known}"),
+                );
             } else if http::HeaderValue::from_str(value).is_err() {
                 self.error(&key, "is not a valid header value; remove line breaks");
             }
@@ -311,8 +314,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports a certificate, key and client authorities from which no TLS configuration can be
-    /// built.
+    /// Reports an error if no TLS configuration can be built from the certificate, the key and the
+    /// client authorities.
     fn check_tls(&self, settings: &WebSettings) {
         if let Some(tls) = &settings.tls
             && let Err(error) = server_config(tls, settings.http2)
@@ -322,6 +325,7 @@ impl Reader<'_> {
     }
 }
 
+/// The error about a file that is not YAML or does not have the expected keys and types.
 const WRONG_FORM: &str = "not a web configuration of Prometheus exporters (YAML error, unknown \
      key or wrong type); write only tls_server_config, http_server_config, basic_auth_users and \
      rate_limit with their keys";

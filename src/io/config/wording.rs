@@ -1,10 +1,10 @@
-//! Messages of the TOML deserializer in the words of a configuration.
+//! Rewrites messages of the TOML deserializer in the words of a configuration file.
 //!
-//! The deserializer quotes the value, which could be a secret in the wrong place, and names
-//! Rust types.
+//! The deserializer's messages quote the value, which could be a misplaced secret, and name Rust
+//! types.
 
-/// Rewrites a message of the deserializer without the value and without Rust types. Other messages
-/// are only put on one line.
+/// Rewrites a message about a wrong type or value so that it contains neither the value nor a Rust
+/// type. Other messages are only put on one line.
 pub(super) fn without_values(message: &str) -> String {
     let message = message.replace('\n', " ");
     let unexpected = ["invalid type: ", "invalid value: "];
@@ -21,8 +21,8 @@ pub(super) fn without_values(message: &str) -> String {
     wrong_type(kind, expected)
 }
 
-/// Says that a value has the type `found`, and how to write the type `expected`, which is
-/// named as serde names it.
+/// Returns the error about a value of the type `found` where `expected` is required. `expected` is
+/// the name of the type in serde; the error says how to write a value of this type.
 pub(super) fn wrong_type(found: &str, expected: &str) -> String {
     let remedy = match expected {
         "i64" => "a whole number, such as 5",
@@ -36,7 +36,7 @@ pub(super) fn wrong_type(found: &str, expected: &str) -> String {
     format!("a value of the wrong type ({found}); write {remedy}")
 }
 
-/// Formats the words as a list: `a, b or c`.
+/// Joins the words into a list such as `a, b or c`.
 pub(super) fn alternatives(words: impl Iterator<Item = String>) -> String {
     let mut words: Vec<String> = words.collect();
     match words.pop() {
@@ -49,8 +49,8 @@ pub(super) fn alternatives(words: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
 
-    fn check(serde: &str, ours: &str) {
-        assert_eq!(without_values(serde), ours);
+    fn check(serde: &str, expected: &str) {
+        assert_eq!(without_values(serde), expected);
     }
 
     #[test]

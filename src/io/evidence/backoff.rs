@@ -1,8 +1,8 @@
-//! Backoff and logging of failed AWS calls, per operation.
+//! Schedules retries of failed AWS operations, and logs the failures.
 //!
-//! A daemon without a permission must neither fill its log nor keep calling; a throttled daemon
-//! must leave capacity to other callers. A failure is logged once, and again only after the
-//! operation has succeeded in between.
+//! A daemon without a permission must neither fill its log nor call all the time; a throttled
+//! daemon must leave capacity to other callers. Each kind of failure is logged once until the
+//! operation succeeds.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::io::aws::{CallError, FailureKind};
 use crate::io::evidence::clients::Operation;
 use crate::io::evidence::scope::AwsScope;
 
-/// An operation that is backed off separately: an AWS operation in a region and role and, for log
-/// searches, on a log group.
+/// The key of an operation that has its own backoff: an AWS operation with its region and role,
+/// and with the log group of a log search.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OperationKey {
     pub(super) scope: AwsScope,
@@ -24,7 +24,7 @@ pub(super) struct OperationKey {
     pub(super) log_group: Option<String>,
 }
 
-/// The operations whose last call failed, and the failures that were logged.
+/// The backoff of each operation whose last call failed, and the failures that were logged.
 #[derive(Debug, Default)]
 pub(super) struct OperationBackoff {
     failing: HashMap<OperationKey, FailingOperation>,
@@ -34,7 +34,7 @@ pub(super) struct OperationBackoff {
 /// An operation whose last call failed, with its next retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FailingOperation {
-    /// The class of the last failure.
+    /// The kind of the last failure.
     pub(super) kind: FailureKind,
     /// The time from which the operation may be called again.
     pub(super) retry_at: Timestamp,
@@ -42,31 +42,31 @@ pub(super) struct FailingOperation {
     failures: u32,
 }
 
-/// The backoff of failures that usually pass within seconds, such as throttling. After five minutes
-/// evidence no longer helps with the incident.
+/// The backoff after failures that usually end within seconds, such as throttling. The longest
+/// delay is five minutes, because later evidence no longer helps with the incident.
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(300));
 
-/// The backoff of failures that people must fix, such as missing permissions. The first delay is
-/// short in case credentials were only briefly unavailable.
+/// The backoff after failures that people must fix, such as missing permissions. The first delay
+/// is a minute in case credentials were only briefly unavailable.
 const PERSISTENT: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(1800));
 
-/// Whether a failure of this class may pass within minutes without anybody acting.
+/// Returns whether a failure of this kind may end within minutes without human action.
 pub(super) const fn is_transient(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Throttled | FailureKind::Failed | FailureKind::Lost => true,
-        FailureKind::Denied | FailureKind::Refused => false,
+        FailureKind::Denied | FailureKind::Rejected => false,
     }
 }
 
 impl OperationBackoff {
-    /// Returns the failure because of which an operation must not be called now, if any.
+    /// Returns the last failure of an operation if it must not be called again at `now`.
     pub(super) fn blocked(&self, key: &OperationKey, now: Timestamp) -> Option<FailingOperation> {
         let failing = self.failing.get(key).copied();
         failing.filter(|failing| now < failing.retry_at)
     }
 
-    /// Records a failure, logs it if it is new, and returns when to retry. `jitter` is between 0
-    /// and 1.
+    /// Records a failure, logs it unless it was logged before, and returns when to retry. `jitter`
+    /// is between 0 and 1.
     pub(super) fn record_failure(
         &mut self,
         key: &OperationKey,
@@ -95,7 +95,7 @@ impl OperationBackoff {
         retry_at
     }
 
-    /// Records a successful call: the operation may be called again, and its next failure is
+    /// Records a successful call. The operation may be called again, and the next failure is
     /// logged.
     pub(super) fn record_success(&mut self, key: &OperationKey) {
         if self.failing.remove(key).is_none() {
@@ -117,8 +117,7 @@ impl OperationBackoff {
     fn log_once(&mut self, key: &OperationKey, failure: &CallError) {
         let mut key = key.clone();
         if failure.kind == FailureKind::Denied {
-            // A missing permission concerns every log group. A missing log group concerns only
-            // itself.
+            // A missing permission concerns every log group, so it is logged once for all.
             key.log_group = None;
         }
         if self.logged.contains(&(key.clone(), failure.kind)) {
@@ -160,7 +159,8 @@ mod tests {
         }
     }
 
-    /// Compares the delays in seconds after consecutive failures, each retried as soon as allowed.
+    /// Compares the delays in seconds after consecutive failures that are retried as early as
+    /// allowed.
     #[track_caller]
     fn check(kind: FailureKind, expected: &[i64]) {
         let (mut backoff, mut now, mut delays) = (OperationBackoff::default(), at(0), Vec::new());
@@ -205,7 +205,7 @@ mod tests {
     fn a_missing_log_group_does_not_block_another() {
         let mut backoff = OperationBackoff::default();
         let missing = key(Some("a"));
-        backoff.record_failure(&missing, &failure(FailureKind::Refused), at(0), 1.0);
+        backoff.record_failure(&missing, &failure(FailureKind::Rejected), at(0), 1.0);
         assert!(backoff.blocked(&missing, at(1)).is_some());
         assert!(backoff.blocked(&key(Some("b")), at(1)).is_none());
         backoff.record_success(&missing);

@@ -1,8 +1,7 @@
-//! Limits on AWS calls: what metric reads may cost in a day, and how fast calls may follow
-//! each other.
+//! Limits AWS calls: the cost of metric reads per day, and the rate of all calls.
 //!
-//! Costs are estimates from a published price. They are kept in memory only: a restart
-//! begins the day with the full budget.
+//! The costs are estimates from a published price. They are kept in memory only, so the full
+//! budget is available after a restart.
 
 use std::time::Duration;
 
@@ -11,15 +10,15 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-/// Price of one metric requested through GetMetricData, in US dollars: $0.01 per 1,000.
-/// From third-party summaries of CloudWatch's prices (2026); AWS's own page was not read.
+/// Price in US dollars of one metric requested through GetMetricData: $0.01 per 1,000 metrics.
+/// UNVERIFIED: from third-party summaries of CloudWatch's prices (2026), not from AWS's page.
 const DOLLARS_PER_METRIC: f64 = 0.01 / 1000.0;
 
-/// The money spent on metric reads today (UTC).
+/// The estimated cost of the metric reads of the current day (UTC).
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     day: Option<Date>,
-    /// The money spent on that day, in US dollars.
+    /// The estimated cost of the metric reads on `day`, in US dollars.
     spent: f64,
     refused: bool,
 }
@@ -36,8 +35,8 @@ pub(super) enum Permit {
 }
 
 impl Budget {
-    /// Requests a permit to read this many metrics, and spends their price if it is granted.
-    /// `limit` is the maximum cost per day, in US dollars.
+    /// Decides whether `metrics` metrics may be read at `now`, and adds their price to the cost of
+    /// the day if so. `limit` is the maximum cost per day in US dollars.
     pub(super) fn spend(&mut self, metrics: usize, limit: f64, now: Timestamp) -> Permit {
         let today = now.to_zoned(TimeZone::UTC).date();
         if self.day != Some(today) {
@@ -57,13 +56,13 @@ impl Budget {
     }
 }
 
-/// Returns the price of reading this many metrics, in US dollars.
+/// Returns the price in US dollars of reading `metrics` metrics.
 pub(super) fn price(metrics: usize) -> f64 {
-    // A call reads at most 500 metrics, which an `f64` holds exactly.
+    // A call reads at most 500 metrics, so the conversion to `u32` loses nothing.
     f64::from(u32::try_from(metrics).unwrap_or(u32::MAX)) * DOLLARS_PER_METRIC
 }
 
-/// Spaces AWS calls evenly in time.
+/// Ensures a minimum time between the starts of two AWS calls.
 #[derive(Debug)]
 pub(super) struct CallPacer {
     next: Instant,
@@ -76,7 +75,7 @@ impl CallPacer {
         }
     }
 
-    /// The earliest time at which the next call may start.
+    /// Returns the earliest time at which the next call may start.
     pub(super) const fn next(&self) -> Instant {
         self.next
     }

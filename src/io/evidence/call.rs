@@ -1,8 +1,7 @@
-//! The AWS calls that lookups need, as values, and how metric reads are combined into few
-//! calls.
+//! Defines AWS calls as values, and combines the metric reads of several lookups into one call.
 //!
-//! Pure: `worker` makes the calls. Metric reads of one scope share a call, in which each
-//! series appears once.
+//! This module does no I/O: `worker` makes the calls. Metric reads of one scope share a call, in
+//! which each series appears once.
 
 use std::collections::BTreeSet;
 
@@ -18,19 +17,19 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{MetricSeries, SeriesValues};
 use crate::model::target::TargetName;
 
-/// The id of a lookup: its target and the time at which its request began.
+/// The id of a lookup: the name of the target and the time at which the request began.
 pub(super) type LookupId = (TargetName, Timestamp);
 
-/// One call to AWS and the lookups that it serves.
+/// An AWS call with the ids of the lookups that need its output.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct AwsCall {
     pub(super) scope: AwsScope,
     pub(super) query: Query,
-    /// The ids of the lookups that the call serves.
+    /// The ids of the lookups that need the output of the call.
     pub(super) lookups: Vec<LookupId>,
 }
 
-/// The data that a call reads.
+/// The data that an AWS call reads: metrics or a log.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Query {
     Metrics {
@@ -43,18 +42,20 @@ pub(super) enum Query {
     Log(LogSource, LogQuery),
 }
 
-/// The data that a successful call returned.
+/// The data that a successful AWS call returned: metrics or a finding in a log.
 pub(super) enum CallOutput {
     Metrics(SeriesValues),
-    /// A log and what it says about the request; `None` if no line belongs to the request.
+    /// The log that was searched, and the finding about the request. `None` if no line belongs to
+    /// the request.
     Log(LogSource, Option<LogFinding>),
 }
 
-/// Maximum time range of one metric read in seconds: 500 series over an hour fit on one page.
+/// Maximum time range of a metric read in seconds. 500 series over an hour fit on one page of a
+/// response.
 const MAX_RANGE: i64 = 3600;
 
 impl AwsCall {
-    /// The key under which failures of the call are backed off and logged.
+    /// Returns the key under which the backoff and the logged failures of this call are stored.
     pub(super) fn operation_key(&self) -> OperationKey {
         let (operation, log_group) = match &self.query {
             Query::Metrics { .. } => (Operation::GetMetricData, None),
@@ -68,7 +69,7 @@ impl AwsCall {
     }
 }
 
-/// The metric reads that are combined into one call.
+/// Metric reads of several lookups that are combined into one call.
 #[derive(Default)]
 pub(super) struct MetricBatch {
     series: BTreeSet<MetricSeries>,
@@ -77,7 +78,8 @@ pub(super) struct MetricBatch {
 }
 
 impl MetricBatch {
-    /// Whether a lookup fits within CloudWatch's limits. An empty batch accepts any lookup.
+    /// Returns whether the batch stays within its limits with one more lookup. An empty batch has
+    /// room for any lookup.
     pub(super) fn has_room_for(&self, lookup: &Lookup) -> bool {
         let Some((from, to)) = self.range else {
             return true;
@@ -98,7 +100,7 @@ impl MetricBatch {
         self.range = Some((from.min(lookup.window.0), to.max(lookup.window.1)));
     }
 
-    /// Returns the call for this batch; `None` if the batch is empty.
+    /// Returns the call for this batch, or `None` if the batch is empty.
     pub(super) fn into_call(self, scope: &AwsScope) -> Option<AwsCall> {
         let (from, to) = self.range?;
         let series = self.series.into_iter().collect();

@@ -1,6 +1,6 @@
-//! AWS clients per region and role, built on first use and cached.
+//! Builds and caches the AWS clients of each region and role.
 //!
-//! Calls are not retried here: `pending` schedules them again.
+//! The clients do not retry calls, because `pending` schedules retries.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 
-/// The AWS clients of one scope. Cheap to clone.
+/// The AWS clients of one scope. A clone is cheap.
 #[derive(Clone, Debug)]
 pub(super) struct ScopeClients {
     pub(super) metrics: aws_sdk_cloudwatch::Client,
@@ -31,7 +31,7 @@ pub(super) enum Operation {
     FilterLogEvents,
 }
 
-/// The clients of every scope used so far.
+/// The AWS clients of all scopes used so far.
 #[derive(Debug)]
 pub(super) struct ClientCache {
     base: Option<SdkConfig>,
@@ -40,7 +40,8 @@ pub(super) struct ClientCache {
     clients: tokio::sync::Mutex<HashMap<AwsScope, ScopeClients>>,
 }
 
-/// Maximum duration of an operation: fetching credentials, then one attempt of the call.
+/// Maximum duration of an AWS operation. It allows one call for credentials and one attempt of the
+/// operation itself.
 const OPERATION_TIMEOUT: Duration = CALL_TIMEOUT.saturating_mul(2);
 
 impl Operation {
@@ -51,7 +52,7 @@ impl Operation {
         }
     }
 
-    /// The prefix of the service in IAM action names.
+    /// Returns the prefix of the operation's service in the names of IAM actions.
     const fn service(self) -> &'static str {
         match self {
             Self::GetMetricData => "cloudwatch",
@@ -61,8 +62,8 @@ impl Operation {
 }
 
 impl ClientCache {
-    /// Creates an empty cache. `base` is an existing SDK configuration; without it the SDK's
-    /// default chain supplies credentials and region.
+    /// Creates an empty cache. `base` is an existing SDK configuration. If it is `None`, the SDK's
+    /// default chain provides credentials and region.
     pub(super) fn new(
         settings: &Settings,
         base: Option<SdkConfig>,
@@ -82,7 +83,7 @@ impl ClientCache {
         Self::new(settings, self.base.clone(), self.metrics.clone())
     }
 
-    /// Returns the clients of a scope, and builds them on first use.
+    /// Returns the clients of a scope. Builds the clients on first use.
     pub(super) async fn get(&self, scope: &AwsScope) -> Result<ScopeClients, CallError> {
         let mut clients = self.clients.lock().await;
         if let Some(cached) = clients.get(scope) {
@@ -103,7 +104,7 @@ impl ClientCache {
             return Err(CallError {
                 operation: "connect",
                 kind: FailureKind::Denied,
-                text: "no AWS region is known: set `aws.region` of the target, \
+                text: "no AWS region is known; set `aws.region` of the target, \
                        `cloudwatch.region` or AWS_REGION"
                     .to_owned(),
             });
@@ -123,7 +124,8 @@ impl ClientCache {
         })
     }
 
-    /// Counts the outcome of a call in the metrics and classifies its failure.
+    /// Counts the outcome of an AWS call in the metrics. Converts an SDK error into a classified
+    /// [`CallError`].
     pub(super) fn record_outcome<T, E>(
         &self,
         scope: &AwsScope,

@@ -1,22 +1,22 @@
-//! Selects the log lines of one request and has `domain` interpret them.
+//! Selects the log lines of one request and interprets them with `domain`.
 //!
-//! Log text does not leave this module: only the finding is passed on, because a line may contain
-//! an exception's message.
+//! The text of a line may contain the message of an exception, so only the finding is returned and
+//! never the text.
 
 use crate::domain::diagnosis::aws::log_line::{read_access_line, read_execution_lines};
 use crate::domain::diagnosis::aws::{LogFinding, LogSource};
 
-/// Returns what these lines say about the request with this id; `None` if no line belongs to it.
+/// Returns the finding in `lines` about the request with this id, or `None` if no line belongs to
+/// that request.
 pub(super) fn log_finding(source: LogSource, lines: &[String], id: &str) -> Option<LogFinding> {
     match source {
-        // The search also matches lines of other requests that contain the id, for instance
-        // as a header value.
+        // A search also finds lines of other requests that contain the id, for example in a path.
         LogSource::AccessLog => lines
             .iter()
             .filter_map(|line| read_access_line(line))
             .find_map(|(request, finding)| (request == id).then_some(finding)),
         LogSource::ExecutionLog => {
-            // Each line of an execution log begins with the id of its request in parentheses.
+            // Each line of an execution log begins with the request id in parentheses.
             let prefix = format!("({id})");
             let own: Vec<&str> = lines
                 .iter()

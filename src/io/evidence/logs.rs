@@ -1,8 +1,8 @@
 //! Searches a CloudWatch log group for the lines of one request, by its request id.
 //!
-//! The lines are returned to the caller and never logged: they may contain an exception's
-//! message. The id comes from a response header, so ids that CloudWatch could read as more
-//! than a plain search term are not searched for.
+//! The lines are returned to the caller and never logged, because they may contain the message of
+//! an exception. The id comes from a response header, so an id that CloudWatch could interpret as a
+//! pattern is not searched for.
 
 use std::time::Duration;
 
@@ -16,36 +16,36 @@ use crate::model::observation::is_request_id;
 /// A search of one log group for the lines of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LogQuery {
-    /// Name or ARN of the log group.
+    /// The name or ARN of the log group.
     pub(super) group: String,
     /// The request id, for which [`is_searchable`] holds.
     pub(super) id: String,
-    /// Time of the earliest event to search, inclusive.
+    /// The start of the time range of the search, inclusive.
     pub(super) from: Timestamp,
-    /// Time of the latest event to search, inclusive.
+    /// The end of the time range of the search, inclusive.
     pub(super) to: Timestamp,
 }
 
-/// Maximum number of pages to read in one search. CloudWatch Logs returns empty pages while it
-/// searches. The range is a few minutes, so an id that is not found by then is not there.
+/// Maximum number of pages to read in one search of a log. CloudWatch Logs can return empty pages
+/// before it has searched the whole time range, but few for the minutes of a search.
 const MAX_PAGES: usize = 10;
 
-/// Maximum number of lines to keep. A full execution log of a REST API has about thirty lines per
-/// request.
+/// Maximum number of lines to keep of one log search. A full execution log of a REST API has about
+/// thirty lines per request.
 const MAX_LINES: usize = 200;
 
-/// Minimum length of a searchable id in bytes. Shorter ids would match lines of other requests. API
-/// Gateway's ids have 16 characters.
+/// Minimum length in bytes of a request id that is searched for. A shorter id would match lines of
+/// other requests. The ids of API Gateway have 16 characters or more.
 const MIN_ID_LENGTH: usize = 8;
 
-/// Whether an id can be searched for safely: it consists of the characters of UUIDs and
-/// base64, which can neither end the quoted term nor act as a pattern.
+/// Returns whether an id can be searched for safely: it is long enough and consists of the
+/// characters of UUIDs and base64, which can neither end the quoted term nor act as a pattern.
 pub(super) fn is_searchable(id: &str) -> bool {
     id.len() >= MIN_ID_LENGTH && is_request_id(id)
 }
 
-/// Returns the lines that contain the id, ordered by time. `interval` is the time between two
-/// pages.
+/// Searches a log group and returns the lines that contain the id, ordered by time. `interval` is
+/// the time between the reads of two pages.
 pub(super) async fn search(
     clients: &ClientCache,
     scope: &AwsScope,
@@ -65,7 +65,7 @@ pub(super) async fn search(
             .start_time(query.from.as_millisecond())
             .end_time(query.to.as_millisecond())
             .set_next_token(token.take());
-        // A log group in another account is only accepted by ARN.
+        // CloudWatch Logs accepts a log group of another account only by its ARN.
         let request = if query.group.starts_with("arn:") {
             request.log_group_identifier(query.group.trim_end_matches(":*"))
         } else {

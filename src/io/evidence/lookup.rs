@@ -1,15 +1,15 @@
-//! One evidence request in progress: what to read, when, and what was found so far.
+//! Plans the AWS reads of one evidence request and collects their results.
 //!
-//! Pure; the current time is an argument. Metrics are read twice while datapoints arrive and
-//! once when the window has settled. A log is searched until the request's line is found or
-//! a quarter of an hour has passed. A part that is done stays done.
+//! This module does no I/O; the current time is an argument. Metrics are read twice while
+//! datapoints arrive and once when the window has settled. A log is searched until a line of the
+//! request is found or a quarter of an hour has passed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::diagnosis::aws::window::{ours_in, settled_at, window_for};
+use crate::domain::diagnosis::aws::window::{count_in_window, settled_at, window_for};
 use crate::domain::diagnosis::aws::{
     AwsEvidence, EvidenceRequest, EvidenceUpdate, LogFinding, LogSource, LogTemplate, MetricWindow,
 };
@@ -18,34 +18,34 @@ use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{MetricSeries, SeriesValues, WindowAggregator, declared_series};
 use crate::model::settings::Settings;
 
-/// An accepted evidence request and the progress of its calls.
+/// An accepted evidence request, the progress of its AWS calls, and the evidence found so far.
 #[derive(Debug)]
 pub(super) struct Lookup {
     pub(super) request: EvidenceRequest,
     pub(super) scope: AwsScope,
-    /// The first minute of the window, inclusive, and the end of the window, exclusive.
+    /// The time window of the metrics: start, inclusive, and end, exclusive.
     pub(super) window: (Timestamp, Timestamp),
-    /// The metric series to read; may be empty.
+    /// The metric series to read. Empty if the target declares neither a function nor an API.
     pub(super) series: Vec<MetricSeries>,
     pub(super) metrics: FetchState,
     /// The log groups to search, at most two.
     pub(super) logs: Vec<LogSearch>,
-    /// Time from the end of the request to the first search of a log.
+    /// The time from the end of the request to the first search of a log.
     first_log_search: Duration,
-    /// Times of the metric reads before the final one, ascending. In these reads a present
-    /// datapoint counts and a missing one does not.
+    /// The times of the metric reads before the final read, ascending. In these reads, a missing
+    /// datapoint has no meaning, because it may still arrive.
     early_reads: [Timestamp; 2],
     final_read: Timestamp,
-    /// The time from which a missing datapoint means that there is none; `None` if that never
-    /// holds.
+    /// The time from which a missing datapoint will not arrive any more. `None` if that time is
+    /// unknown.
     settled_at: Option<Timestamp>,
     pub(super) evidence: AwsEvidence,
 }
 
-/// The progress of one part of a lookup: the metrics, or one log.
+/// The progress of one part of a lookup. The parts are the metrics and each log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FetchState {
-    /// A call is scheduled for `at`, after this many consecutive failures.
+    /// A call is scheduled for `at`, after `failures` consecutive failures.
     Scheduled { at: Timestamp, failures: u32 },
     /// A call is queued or running.
     InFlight { failures: u32 },
@@ -61,29 +61,28 @@ pub(super) struct LogSearch {
     pub(super) state: FetchState,
 }
 
-/// Times of the log searches after the end of the request, as multiples of the time to the first
-/// search. With the usual 15 s the last is after a quarter of an hour, when the line is no longer
-/// useful.
+/// The times of the log searches after the end of the request, as multiples of the time to the
+/// first search. If that is 15 s, the last search is after a quarter of an hour; a later one would
+/// not help with the incident.
 const LOG_SEARCHES: [u32; 7] = [1, 2, 4, 8, 16, 32, 60];
 
-/// Time by which a log search extends beyond the request on both sides. Events carry times of AWS's
-/// clock, which may differ from this host's, and an access log line is written at the end.
+/// The time that a log search covers before the start and after the end of a request. The times of
+/// log events are from AWS's clock, which may differ from the clock of this host.
 const LOG_MARGIN: Duration = Duration::from_secs(120);
 
-/// The time of a final read is rounded up to a multiple of this many seconds, so that targets that
-/// failed together share a call.
+/// The number of seconds to a multiple of which the time of a final metric read is rounded up. The
+/// rounding lets targets that fail together share a call.
 const FINAL_READ_STEP: i64 = 10;
 
-/// Maximum number of consecutive failures of a part, after which it is given up. With the delays of
-/// `backoff` that is after about five minutes.
+/// Maximum number of consecutive failed calls for a part of a lookup. With the delays of `backoff`,
+/// the part is then abandoned after about five minutes.
 const MAX_FAILURES: u32 = 6;
 
-/// Maximum time by which a metric read may precede its scheduled time to share a call with another.
+/// Maximum time by which a metric read may run before its scheduled time, in order to share a call.
 pub(super) const MAX_LEAD: Duration = Duration::from_secs(20);
 
 impl Lookup {
-    /// Plans the lookup of a request. If there is nothing to read, the lookup is done from the
-    /// start.
+    /// Plans the lookup for a request. If there is nothing to read, the new lookup is done.
     pub(super) fn new(
         request: EvidenceRequest,
         settings: &Settings,
@@ -132,12 +131,12 @@ impl Lookup {
         }
     }
 
-    /// Whether every part of the lookup is done.
+    /// Returns whether every part of the lookup is done.
     pub(super) fn is_done(&self) -> bool {
         self.states().all(|state| state == FetchState::Done)
     }
 
-    /// The time of the next call; `None` while none is scheduled.
+    /// Returns the time of the next call, or `None` if no call is scheduled.
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         let times = self.states().filter_map(|state| match state {
             FetchState::Scheduled { at, .. } => Some(at),
@@ -151,7 +150,7 @@ impl Lookup {
         logs.chain([self.metrics])
     }
 
-    /// Returns the evidence found so far, as an update for the monitor.
+    /// Returns an update for the monitor with the evidence found so far.
     pub(super) fn update(&self) -> EvidenceUpdate {
         EvidenceUpdate {
             target: self.request.target.name.clone(),
@@ -161,15 +160,15 @@ impl Lookup {
         }
     }
 
-    /// Whether the metrics are due at `now`, or may be read early to share another lookup's call.
-    /// The final read is never early, because it must not run before the window has settled.
+    /// Returns whether a metric read is due at `now`, or may run early to share a call with another
+    /// lookup. The final read never runs early, because the window must have settled.
     pub(super) fn may_read_metrics(&self, now: Timestamp) -> bool {
         let early = now < self.final_read && self.early_reads.iter().any(|read| *read >= now);
         self.metrics.is_due(now) || (early && self.metrics.is_due(now + MAX_LEAD))
     }
 
-    /// Applies the values of a metric read that started at `read_at`, and schedules the next read
-    /// if one is left.
+    /// Applies the values of a metric read that started at `read_at`, and schedules the next read,
+    /// if any.
     pub(super) fn apply_metrics(&mut self, values: &SeriesValues, read_at: Timestamp) {
         let (from, to) = self.window;
         let window = WindowAggregator { values, from, to };
@@ -177,7 +176,7 @@ impl Lookup {
             from,
             to,
             settled: self.settled_at.is_some_and(|settled| read_at >= settled),
-            ours: ours_in(&self.request.ours, from, to),
+            own_requests: count_in_window(&self.request.own_requests, from, to),
             lambda: window.lambda(&self.series),
             api: window.api(&self.series),
         });
@@ -188,8 +187,8 @@ impl Lookup {
         self.metrics = FetchState::scheduled_or_done(next);
     }
 
-    /// Applies the result of a log search that started at `searched_at`, and schedules the next
-    /// search unless the line was found.
+    /// Applies the result of a log search that started at `searched_at`. Schedules the next search,
+    /// if any, unless a line was found.
     pub(super) fn apply_log(
         &mut self,
         source: LogSource,
@@ -202,8 +201,8 @@ impl Lookup {
             let mut later = times.into_iter().filter(|_| finding.is_none());
             log.state = FetchState::scheduled_or_done(later.find(|time| *time > searched_at));
         }
-        // Both logs may contain a line of the request. An unknown line does not replace a known
-        // one.
+        // Both logs may contain lines of the request. A finding from one log does not replace a
+        // finding from the other that has a known template.
         let known = |finding: &LogFinding| finding.template != LogTemplate::Unknown;
         if finding.is_some() && !self.evidence.log.as_ref().is_some_and(known) {
             self.evidence.log = finding.cloned();
@@ -221,8 +220,8 @@ impl FetchState {
         at.map_or(Self::Done, |at| Self::Scheduled { at, failures: 0 })
     }
 
-    /// Returns the state after a failed or postponed call: scheduled for `at`, or done if it failed
-    /// too often.
+    /// Returns the state after a failed or postponed call: scheduled for `at`, or done after too
+    /// many failures.
     pub(super) const fn postponed(self, at: Timestamp) -> Self {
         match self {
             Self::InFlight { failures } | Self::Scheduled { failures, .. }
@@ -237,7 +236,7 @@ impl FetchState {
         }
     }
 
-    /// Returns the state while a call is queued or running.
+    /// Returns the state after a scheduled call was queued: in flight.
     pub(super) const fn started(self) -> Self {
         match self {
             Self::Scheduled { failures, .. } => Self::InFlight { failures },
@@ -245,7 +244,7 @@ impl FetchState {
         }
     }
 
-    /// Whether the part has a call that is scheduled for `time` or earlier.
+    /// Returns whether a call is scheduled for `time` or earlier.
     pub(super) fn is_due(self, time: Timestamp) -> bool {
         matches!(self, Self::Scheduled { at, .. } if at <= time)
     }
@@ -268,12 +267,12 @@ mod tests {
             request_id: Some("K2ZEDjwtIAMEcig=".to_owned()),
             began: at(970),
             ended: at(1000),
-            ours: vec![at(970)],
+            own_requests: vec![at(970)],
         };
         Lookup::new(request, &Settings::default(), Duration::from_secs(15))
     }
 
-    /// Compares the metric reads, as seconds after the request and whether the window has
+    /// Compares the seconds after the request at which metrics are read, and whether the window has
     /// settled by then.
     #[track_caller]
     fn check_reads(lookup: &mut Lookup, expected: &[(i64, bool)]) {
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_given_up_after_six_consecutive_failures() {
+    fn a_part_is_abandoned_after_six_consecutive_failures() {
         let mut state = FetchState::scheduled_or_done(Some(at(0)));
         let mut failures = 0;
         while state != FetchState::Done {

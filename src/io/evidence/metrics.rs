@@ -1,7 +1,8 @@
-//! Reads metrics from CloudWatch: one GetMetricData call for the series of many lookups.
+//! Reads metrics from CloudWatch with GetMetricData, for several lookups in one call.
 //!
-//! Datapoints have a period of one minute, so one time range serves every window within it. A
-//! series that CloudWatch could not read completely is left out, because its sum would be too low.
+//! Datapoints have a period of one minute, so the datapoints of a longer time range include those
+//! of every window within it. A series that CloudWatch could not read completely is left out,
+//! because its sum would be too low.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
@@ -14,17 +15,19 @@ use crate::io::evidence::clients::{ClientCache, Operation};
 use crate::io::evidence::scope::AwsScope;
 use crate::io::evidence::series::{MetricSeries, SeriesValues};
 
-/// Maximum number of series in one call: CloudWatch's limit of queries (API_GetMetricData).
+/// Maximum number of metric series in one call: CloudWatch's limit on queries
+/// (API_GetMetricData).
 pub(super) const MAX_SERIES: usize = 500;
 
-/// Period of the datapoints in seconds: Lambda and API Gateway publish once a minute.
+/// The period of the datapoints in seconds. Lambda and API Gateway publish metrics once a minute.
 const PERIOD: i32 = 60;
 
-/// Maximum number of pages to read in one call. 500 series over an hour are 30,000 values, less
-/// than a third of what CloudWatch puts on one page; a longer response is not a valid one.
+/// Maximum number of pages of a response to read. 500 series over an hour have 30,000 values, less
+/// than a third of a page of CloudWatch, so a response with more pages is not valid.
 const MAX_PAGES: usize = 5;
 
-/// Reads every series from `from` (inclusive) to `to` (exclusive) in one call.
+/// Reads the values of all series from `from` (inclusive) to `to` (exclusive). Leaves out series
+/// that CloudWatch could not read completely.
 pub(super) async fn read(
     clients: &ClientCache,
     scope: &AwsScope,
@@ -97,7 +100,8 @@ fn query(index: usize, series: &MetricSeries) -> MetricDataQuery {
         .build()
 }
 
-/// Adds the values of one result. Returns the index of its series if the values are incomplete.
+/// Adds the values of one result to `values`. Returns the index of the series if CloudWatch could
+/// not read it completely.
 fn add_result(
     result: &MetricDataResult,
     series: &[MetricSeries],
@@ -112,7 +116,7 @@ fn add_result(
             points.insert(minute, *value);
         }
     }
-    // `PartialData` only means that more pages follow, which the page token already says.
+    // `PartialData` only means that more pages follow, which the page token shows as well.
     let incomplete = matches!(
         result.status_code(),
         Some(StatusCode::InternalError | StatusCode::Forbidden)
@@ -133,7 +137,7 @@ mod tests {
         })
     }
 
-    /// Adds a result of the third series and compares its values and completeness.
+    /// Adds a result of the third series, and compares the values and whether they are complete.
     #[track_caller]
     fn check(status: StatusCode, seconds: &[i64], expected: &[f64], complete: bool) {
         let result = MetricDataResult::builder()

@@ -1,10 +1,10 @@
-//! Collects evidence about failed requests from AWS: CloudWatch metrics around the request,
-//! and its own log lines.
+//! Collects evidence about failed requests from AWS: the CloudWatch metrics at the time of a
+//! request, and its log lines.
 //!
-//! This file is the handle that the monitor holds. `worker` is the task behind it; `pending`,
-//! `lookup` and `call` plan the calls; `series`, `metrics`, `logs` and `log_finding` make and
-//! read them; `scope` and `clients` connect to AWS; `budget` and `backoff` limit calls. Which
-//! requests to look up and what their evidence means is decided in `domain`.
+//! The monitor uses the task in `worker` through [`EvidenceCollector`]. `pending`, `lookup` and
+//! `call` plan the AWS calls; `series`, `metrics`, `logs` and `log_finding` read the data; `scope`
+//! and `clients` connect to AWS; `budget` and `backoff` limit the calls. `domain` decides which
+//! requests need evidence and interprets it.
 
 mod backoff;
 mod budget;
@@ -32,7 +32,7 @@ use crate::model::target::TargetName;
 
 use worker::{Worker, WorkerCommand};
 
-/// The handle of the task that collects evidence. Dropping it ends the task.
+/// The handle of the task that collects evidence. The task ends when the handle is dropped.
 #[derive(Debug)]
 pub struct EvidenceCollector {
     requests: mpsc::Sender<EvidenceRequest>,
@@ -42,22 +42,22 @@ pub struct EvidenceCollector {
     metrics: DaemonMetrics,
 }
 
-/// Time from the end of a request to the first search of a log. Lines usually appear within
-/// seconds; AWS does not guarantee a time.
+/// The time from the end of a request to the first search of a log. Log lines usually appear
+/// within seconds, but AWS does not guarantee it.
 pub const FIRST_LOG_SEARCH: Duration = Duration::from_secs(15);
 
-/// Capacity of the request queue: two requests for each of about a hundred targets that fail at
-/// once. The task never blocks on AWS, so the queue empties soon.
+/// Capacity of the queue of evidence requests: two requests for each of about a hundred targets
+/// that fail at once. The task never blocks on AWS, so it empties the queue quickly.
 const QUEUE: usize = 256;
 
 impl EvidenceCollector {
-    /// Starts the task. Must be called inside a Tokio runtime.
+    /// Starts the task that collects evidence. Must be called inside a Tokio runtime.
     ///
-    /// Every request passed to [`EvidenceCollector::ask`] gets a last update through
-    /// `updates`, unless it is forgotten. While `evidence.enabled` is false that update is
-    /// empty. `base` is an SDK configuration made by `aws_config`'s loader (one built by hand
-    /// lacks the clock that assuming a role needs); `None` means the SDK's default chain.
-    /// `first_log_search` is [`FIRST_LOG_SEARCH`] for AWS, less for a simulation.
+    /// The task sends a last update through `updates` for every request passed to
+    /// [`EvidenceCollector::request`], unless the request is dropped. The update is empty while
+    /// `evidence.enabled` is false. `base` is an SDK configuration from the loader of `aws_config`,
+    /// which includes the clock that is needed to assume a role; `None` means the SDK's default
+    /// chain. `first_log_search` is [`FIRST_LOG_SEARCH`] for AWS, and shorter for a simulation.
     #[must_use]
     pub fn start(
         settings: &Settings,
@@ -67,8 +67,8 @@ impl EvidenceCollector {
         first_log_search: Duration,
     ) -> Self {
         let (requests, requested) = mpsc::channel(QUEUE);
-        // Unbounded because no command may be lost; there is about one command per resolved
-        // incident.
+        // The channel is unbounded because no command may be lost. There is about one command per
+        // resolved incident.
         let (commands, commanded) = mpsc::unbounded_channel();
         let (settings, new_settings) = watch::channel(Arc::new(settings.clone()));
         let worker = Worker::new(
@@ -88,28 +88,27 @@ impl EvidenceCollector {
         }
     }
 
-    /// Requests evidence, without blocking. If the queue is full, the request is counted as dropped
-    /// and gets an empty update, provided that the update channel has room.
-    pub fn ask(&self, request: EvidenceRequest) {
+    /// Requests evidence. Does not block: if the queue is full, counts the request as dropped and
+    /// sends an empty update for it.
+    pub fn request(&self, request: EvidenceRequest) {
         if let Err(refused) = self.requests.try_send(request) {
             let request = refused.into_inner();
             let dropped = &self.metrics.evidence_dropped;
             dropped.with_label_values(&["queue-full"]).inc();
-            // The update is lost if its channel is full, which means that the monitor is overloaded
-            // as well.
+            // The update is lost if the channel to the monitor is full, too.
             let _ = self.updates.try_send(pending::empty_update(&request));
         }
     }
 
-    /// Drops every request about a target, without an update. To be called when the target's
-    /// incident is resolved or the target is removed.
+    /// Drops all requests about a target, without an update. The caller uses this when the incident
+    /// of the target is resolved or the target is removed.
     pub fn forget(&self, target: &TargetName) {
-        // Fails only if the task has ended; then no request is left to drop.
+        // Sending fails only if the task has ended, and then no request is left to drop.
         let _ = self.commands.send(WorkerCommand::Forget(target.clone()));
     }
 
-    /// Applies a new configuration. Requests about targets that were removed, or whose URL
-    /// or `[target.aws]` changed, are dropped.
+    /// Applies a new configuration. Drops requests about targets that were removed or whose URL or
+    /// `[target.aws]` changed.
     pub fn configure(&self, settings: &Settings) {
         self.settings.send_if_modified(|current| {
             let differs = **current != *settings;
@@ -120,14 +119,14 @@ impl EvidenceCollector {
         });
     }
 
-    /// Resolves when the task has ended. If that happens before [`EvidenceCollector::shutdown`], it
-    /// is a bug, or the receiver of updates was dropped.
+    /// Waits until the task has ended. Before [`EvidenceCollector::shutdown`], the task ends only
+    /// because of a bug or because the receiver of updates was dropped.
     pub async fn ended(&self) {
         self.requests.closed().await;
     }
 
-    /// Ends the task and waits for its end, at most for `within`. Running calls are aborted, and
-    /// pending requests get no update.
+    /// Stops the task and waits until it has ended, at most for `within`. Running AWS calls are
+    /// aborted, and no update is sent for pending requests.
     pub async fn shutdown(&self, within: Duration) {
         let _ = self.commands.send(WorkerCommand::Stop);
         let _ = tokio::time::timeout(within, self.requests.closed()).await;

@@ -1,7 +1,8 @@
-//! The lookups in progress: which AWS calls are due, and what their results mean for each lookup.
+//! Manages the lookups in progress: determines the AWS calls that are due, and applies their
+//! outputs to the lookups.
 //!
-//! Pure; the current time is an argument. One call serves as many lookups as possible. What
-//! the evidence means for a diagnosis is decided in `domain`.
+//! This module does no I/O; the current time is an argument. One call reads data for as many
+//! lookups as possible. `domain` decides what the evidence means for a diagnosis.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,16 +16,16 @@ use crate::io::evidence::lookup::{FetchState, Lookup};
 use crate::io::evidence::scope::AwsScope;
 use crate::model::settings::Settings;
 
-/// All lookups that are not done.
+/// The lookups that are not done, by id.
 #[derive(Debug)]
 pub(super) struct PendingLookups {
     lookups: BTreeMap<LookupId, Lookup>,
-    /// Time from the end of a request to the first search of a log.
+    /// The time from the end of a request to the first search of a log.
     first_log_search: Duration,
 }
 
-/// Maximum number of lookups in progress. The monitor requests at most two per target, so this
-/// covers about a thousand targets that fail together, at a few kilobytes each.
+/// Maximum number of lookups in progress, each with a few kilobytes. The monitor requests at most
+/// two per target, so a thousand targets may fail together.
 const MAX_LOOKUPS: usize = 2048;
 
 impl PendingLookups {
@@ -35,8 +36,10 @@ impl PendingLookups {
         }
     }
 
-    /// Adds a request. Returns its only update if there is nothing to look up, or an empty update
-    /// as `Err` if too many lookups are pending.
+    /// Adds a lookup for a request. If there is nothing to look up, returns the last update.
+    ///
+    /// # Errors
+    /// Returns an empty last update if too many lookups are pending.
     pub(super) fn add(
         &mut self,
         request: EvidenceRequest,
@@ -57,12 +60,12 @@ impl PendingLookups {
         Ok(None)
     }
 
-    /// Drops the lookups of requests for which `keep` is false, without an update.
+    /// Drops the lookups of requests for which `keep` returns false, without an update.
     pub(super) fn retain(&mut self, keep: impl Fn(&EvidenceRequest) -> bool) {
         self.lookups.retain(|_, lookup| keep(&lookup.request));
     }
 
-    /// Ends every lookup. Returns a last update for each, with what was found.
+    /// Ends all lookups. Returns the last update of each, with the evidence found so far.
     pub(super) fn close(&mut self) -> Vec<EvidenceUpdate> {
         let last_update = |lookup: Lookup| EvidenceUpdate {
             last: true,
@@ -72,18 +75,19 @@ impl PendingLookups {
         lookups.into_values().map(last_update).collect()
     }
 
-    /// Whether a lookup that the call serves is still pending.
+    /// Returns whether a lookup that needs the output of the call is still pending.
     pub(super) fn needs(&self, call: &AwsCall) -> bool {
         let mut lookups = call.lookups.iter();
         lookups.any(|id| self.lookups.contains_key(id))
     }
 
-    /// The time of the next call; `None` while none is scheduled.
+    /// Returns the time of the next call, or `None` if no call is scheduled.
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         self.lookups.values().filter_map(Lookup::next_call).min()
     }
 
-    /// Returns the calls that are due. Their parts are in flight until a result is reported.
+    /// Returns the calls that are due at `now`, and marks the parts of lookups that they read as in
+    /// flight.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<AwsCall> {
         let mut calls = self.due_log_searches(now);
         let mut due: BTreeMap<AwsScope, Vec<&mut Lookup>> = BTreeMap::new();
@@ -93,7 +97,7 @@ impl PendingLookups {
             }
         }
         for (scope, mut lookups) in due {
-            // A read that may run early joins a call of another lookup but does not cause a call.
+            // A read that may run early can share a call, but does not cause one.
             if !lookups.iter().any(|lookup| lookup.metrics.is_due(now)) {
                 continue;
             }
@@ -125,7 +129,8 @@ impl PendingLookups {
         calls
     }
 
-    /// Applies the output of a call that started at `started`. Returns the updates to send.
+    /// Applies the output of a call that started at `started` to the lookups with these ids.
+    /// Returns the updates to send.
     pub(super) fn apply(
         &mut self,
         ids: &[LookupId],
@@ -146,14 +151,14 @@ impl PendingLookups {
         self.updates(ids, !matches!(output, CallOutput::Log(_, None)))
     }
 
-    /// Reschedules a call that failed or was not made for `retry_at`; `None` gives it up. Returns
-    /// the updates to send, and how many parts of lookups were given up.
+    /// Reschedules a call that failed or was not made for `retry_at`, or abandons it if that is
+    /// `None`. Returns the updates to send, and the number of abandoned parts of lookups.
     pub(super) fn postpone(
         &mut self,
         call: &AwsCall,
         retry_at: Option<Timestamp>,
     ) -> (Vec<EvidenceUpdate>, u64) {
-        let mut given_up = 0;
+        let mut abandoned = 0;
         for id in &call.lookups {
             let Some(lookup) = self.lookups.get_mut(id) else {
                 continue;
@@ -167,22 +172,23 @@ impl PendingLookups {
             };
             if let Some(state) = state {
                 *state = retry_at.map_or(FetchState::Done, |at| state.postponed(at));
-                given_up += u64::from(*state == FetchState::Done);
+                abandoned += u64::from(*state == FetchState::Done);
             }
         }
-        (self.updates(&call.lookups, false), given_up)
+        (self.updates(&call.lookups, false), abandoned)
     }
 
-    /// Returns the updates to send after a call for these lookups: one for each if there is `news`,
-    /// else only for those that are done. Removes the done ones.
-    fn updates(&mut self, ids: &[LookupId], news: bool) -> Vec<EvidenceUpdate> {
+    /// Returns the updates to send after a call for these lookups: an update of every lookup if the
+    /// call `found` evidence, otherwise only of lookups that are done. Removes lookups that are
+    /// done.
+    fn updates(&mut self, ids: &[LookupId], found: bool) -> Vec<EvidenceUpdate> {
         let mut updates = Vec::new();
         for id in ids {
             let Some(lookup) = self.lookups.get(id) else {
                 continue;
             };
             let done = lookup.is_done();
-            if news || done {
+            if found || done {
                 updates.push(lookup.update());
             }
             if done {
@@ -193,7 +199,7 @@ impl PendingLookups {
     }
 }
 
-/// Returns the last update for a request that is not looked up.
+/// Returns the last update for a request that is not looked up, without evidence.
 pub(super) fn empty_update(request: &EvidenceRequest) -> EvidenceUpdate {
     EvidenceUpdate {
         target: request.target.name.clone(),
@@ -216,7 +222,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Creates an evidence request about a probe that ended at this second.
+    /// Creates an evidence request about a probe that ended at the second `ended`.
     fn request(
         name: &str,
         ended: i64,
@@ -230,7 +236,7 @@ mod tests {
             request_id: Some(ID.to_owned()),
             began: at(ended) - Duration::from_millis(200),
             ended: at(ended),
-            ours: vec![at(ended - 600), at(ended - 1)],
+            own_requests: vec![at(ended - 600), at(ended - 1)],
         }
     }
 
@@ -247,7 +253,8 @@ mod tests {
         pending
     }
 
-    /// Starts the calls due at a second and compares their numbers of series and lookups.
+    /// Takes the calls that are due at `second`, and compares the numbers of series and lookups of
+    /// each.
     #[track_caller]
     fn check_calls(
         pending: &mut PendingLookups,
@@ -323,7 +330,10 @@ mod tests {
             };
             let window = update.evidence.window.as_ref().unwrap();
             assert_eq!((window.settled, update.last), (settled, settled));
-            assert_eq!(window.ours, 1, "our other request was before the window");
+            assert_eq!(
+                window.own_requests, 1,
+                "the other request was before the window"
+            );
         }
         assert_eq!(pending.next_call(), None);
     }
@@ -351,13 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_that_is_given_up_gets_a_last_update() {
+    fn a_lookup_that_is_abandoned_gets_a_last_update() {
         let mut pending = pending(vec![request("a", 1000, function("orders"))]);
         let calls = check_calls(&mut pending, 1120, &[(5, 1)]);
         assert_eq!(pending.postpone(&calls[0], Some(at(1125))), (vec![], 0));
         let calls = check_calls(&mut pending, 1125, &[(5, 1)]);
-        let (updates, given_up) = pending.postpone(&calls[0], None);
-        assert!(updates.len() == 1 && updates[0].last && given_up == 1);
+        let (updates, abandoned) = pending.postpone(&calls[0], None);
+        assert!(updates.len() == 1 && updates[0].last && abandoned == 1);
         assert!(!pending.needs(&calls[0]));
     }
 

@@ -1,24 +1,25 @@
-//! The region and role through which a target's AWS evidence is read.
+//! Determines the region and role with which the AWS evidence of a target is read.
 //!
-//! A declared region has precedence, then the region in a host name assigned by AWS, then the
-//! daemon's own. A host name that only resembles one of AWS gives no region.
+//! The region that the target declares has precedence, then the region in a host name assigned by
+//! AWS, then the region of `[cloudwatch]`. A host name that only resembles one assigned by AWS does
+//! not determine a region.
 
 use std::fmt;
 
 use crate::model::settings::{Role, Settings};
 use crate::model::target::Target;
 
-/// A region and a role. Targets in the same scope share clients and calls.
+/// An AWS region and role. Targets with the same scope share clients and calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AwsScope {
-    /// The region; `None` for that of the SDK's default chain.
+    /// The AWS region. `None` means the region from the SDK's default chain.
     pub(super) region: Option<String>,
-    /// The assumed role; `None` for the daemon's own credentials.
+    /// The IAM role that is assumed. `None` means the credentials of the daemon itself.
     pub(super) role: Option<Role>,
 }
 
 impl AwsScope {
-    /// Returns the scope of a target's evidence.
+    /// Returns the scope in which the evidence of a target is read.
     pub(super) fn of(target: &Target, settings: &Settings) -> Self {
         let aws = &target.aws;
         let from_host = || target.url.host_str().and_then(region_in);
@@ -33,7 +34,7 @@ impl AwsScope {
     }
 }
 
-/// Formats region and role for a log line. The external id is left out, because it is treated as a
+/// Formats the region and the role for a log line, without the external id, which is treated as a
 /// secret.
 impl fmt::Display for AwsScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,9 +46,10 @@ impl fmt::Display for AwsScope {
     }
 }
 
-/// Returns the region in the host name of an API, function URL or load balancer (AWS's endpoint
-/// pages: `ID.execute-api.REGION.amazonaws.com`, `ID.lambda-url.REGION.on.aws`,
-/// `NAME.REGION.elb.amazonaws.com`, `NAME.elb.REGION.amazonaws.com`).
+/// Returns the region in the host name of an API, function URL or load balancer. The forms are
+/// from AWS's endpoint pages: `ID.execute-api.REGION.amazonaws.com`,
+/// `ID.lambda-url.REGION.on.aws`, `NAME.REGION.elb.amazonaws.com` and
+/// `NAME.elb.REGION.amazonaws.com`.
 fn region_in(host: &str) -> Option<String> {
     let name = [".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".api.aws"]
         .iter()
@@ -58,7 +60,7 @@ fn region_in(host: &str) -> Option<String> {
         ("execute-api" | "lambda-url" | "elb", region) | (region, "elb") => region,
         _ => return None,
     };
-    // A region has the form `eu-west-1`. Anything else would send requests to a wrong host.
+    // A region has the form `eu-west-1`. With any other text, requests would go to a wrong host.
     let parts: Vec<&str> = region.split('-').collect();
     let numbered = parts
         .last()

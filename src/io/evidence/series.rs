@@ -1,8 +1,9 @@
-//! The CloudWatch metrics that describe a target, and their aggregation over a window.
+//! Defines the CloudWatch metrics of a target's function and API, and aggregates them over a
+//! window.
 //!
-//! Namespaces, names and dimensions are those of AWS (Lambda: "Types of metrics for Lambda
-//! functions"; API Gateway: "Monitoring HTTP API metrics", "REST API dimensions and
-//! metrics"). Pure. A missing datapoint stays missing and never becomes a zero.
+//! Namespaces, names and dimensions are from AWS's documentation (Lambda: "Types of metrics for
+//! Lambda functions"; API Gateway: "Monitoring HTTP API metrics", "REST API dimensions and
+//! metrics"). A missing datapoint does not count as zero. This module does no I/O.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub(super) struct MetricSeries {
     pub(super) dimensions: Vec<(&'static str, String)>,
 }
 
-/// A metric of Lambda or API Gateway. It implies namespace, name and statistic.
+/// A metric of Lambda or API Gateway, which determines the namespace, name and statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum AwsMetric {
     Invocations,
@@ -39,24 +40,26 @@ pub(super) enum ApiMetric {
     IntegrationLatency,
 }
 
-/// The part of an API that a series covers: the stage (or the whole API), or one route.
+/// The part of an API that a metric series covers: one route, or the stage (the whole API if no
+/// stage is declared).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Coverage {
     Stage,
     Route,
 }
 
-/// The type of an API. HTTP and REST APIs have different names for the same metric.
+/// The type of an API. The names of some metrics differ between HTTP and REST APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum GatewayType {
     Http,
     Rest,
 }
 
-/// The values of one series, by the start of their minute.
+/// The values of one metric series, by the start of the minute.
 pub(super) type Points = BTreeMap<Timestamp, f64>;
 
-/// The values of the series that were read. A series without datapoints is present and empty.
+/// The values of the metric series that were read. A series without datapoints is present and
+/// empty.
 pub(super) type SeriesValues = HashMap<MetricSeries, Points>;
 
 const LAMBDA: [AwsMetric; 5] = [
@@ -95,8 +98,8 @@ impl AwsMetric {
         }
     }
 
-    /// Whether the metric's statistic is the maximum, as for times and concurrency. Counts are
-    /// summed.
+    /// Returns whether the statistic of the metric is the maximum, as for times and concurrency.
+    /// Other metrics are counts, which are summed.
     pub(super) const fn is_maximum(self) -> bool {
         matches!(
             self,
@@ -107,7 +110,8 @@ impl AwsMetric {
     }
 }
 
-/// Returns the series of a target's declared function and API. Empty if it declares neither.
+/// Returns the metric series of the function and the API that a target declares. The result is
+/// empty if the target declares neither.
 pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<MetricSeries> {
     let mut all = Vec::new();
     if let Some(function) = &aws.function {
@@ -131,11 +135,11 @@ pub(super) fn declared_series(aws: &AwsDeclarations) -> Vec<MetricSeries> {
 
 type ApiDimensions = (Coverage, GatewayType, Vec<(&'static str, String)>);
 
-/// Returns the dimensions of the stage's series and, if a route is declared, of the route's.
+/// Returns the dimensions of the series of the stage and, if a route is declared, of the route.
 ///
-/// A route has series of its own only if detailed metrics are enabled, so both are read.
+/// A route has datapoints only if detailed metrics are enabled, so both are read.
 fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
-    // A REST API has an id too, but its metrics are identified by the API's name.
+    // A REST API also has an id, but the metrics of a REST API are identified by its name.
     let (api_type, id) = match (&aws.api_name, &aws.api_id) {
         (Some(name), _) => (GatewayType::Rest, ("ApiName", name.clone())),
         (None, Some(id)) => (GatewayType::Http, ("ApiId", id.clone())),
@@ -162,14 +166,14 @@ fn api_dimensions(aws: &AwsDeclarations) -> Vec<ApiDimensions> {
 /// Aggregates the values of a target's series over one window.
 pub(super) struct WindowAggregator<'a> {
     pub(super) values: &'a SeriesValues,
-    /// First minute of the window, inclusive.
+    /// The start of the window, inclusive.
     pub(super) from: Timestamp,
-    /// End of the window, exclusive.
+    /// The end of the window, exclusive.
     pub(super) to: Timestamp,
 }
 
 impl WindowAggregator<'_> {
-    /// Returns the metrics of the function; `None` unless all of its series were read.
+    /// Returns the metrics of the function, or `None` if one of its series was not read.
     pub(super) fn lambda(&self, series: &[MetricSeries]) -> Option<LambdaMetrics> {
         let value = |metric| {
             let series = series.iter().find(|series| series.metric == metric)?;
@@ -185,8 +189,8 @@ impl WindowAggregator<'_> {
         })
     }
 
-    /// Returns the metrics of the route if it has datapoints, else of the stage; `None` unless all
-    /// of the stage's series were read.
+    /// Returns the metrics of the route if it has datapoints, otherwise of the stage. Returns
+    /// `None` if one of the series of the stage was not read.
     pub(super) fn api(&self, series: &[MetricSeries]) -> Option<ApiMetrics> {
         self.api_part(series, Coverage::Route)
             .filter(|route| route.count.is_some())
@@ -218,7 +222,8 @@ impl WindowAggregator<'_> {
     }
 }
 
-/// Converts a time in milliseconds, the unit in which Lambda and API Gateway publish times.
+/// Converts a time in milliseconds, the unit of Lambda and API Gateway, to a duration. Returns
+/// `None` if it is negative or too large.
 fn milliseconds(value: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(value / 1000.0).ok()
 }
@@ -233,7 +238,7 @@ mod tests {
         aws
     }
 
-    /// Compares the declared series, each as `namespace metric {dimensions}`.
+    /// Compares the series that `aws` declares, each formatted as `namespace metric {dimensions}`.
     #[track_caller]
     fn check(aws: &AwsDeclarations, expected: &[&str]) {
         let line = |series: &MetricSeries| {

@@ -1,10 +1,9 @@
-//! The task that collects evidence: it receives requests, makes the AWS calls that are due, and
-//! sends updates to the monitor.
+//! Runs the evidence task, which receives requests, makes the AWS calls that are due, and sends
+//! updates to the monitor.
 //!
-//! A few calls run concurrently, and the task never blocks on one. Calls start no faster
-//! than configured, metric reads stop at the daily cost limit, and a failed operation is not
-//! called again before its backoff has passed. Which calls are due, and what their results
-//! mean, is decided in `pending`.
+//! A few calls run concurrently, and the task never blocks on a call. The rate of calls and the
+//! daily cost of metric reads are limited, and a failed operation is not called again until its
+//! backoff has passed. `pending` determines the calls that are due and applies their outputs.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -33,11 +32,12 @@ use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::model::settings::Settings;
 use crate::model::target::TargetName;
 
-/// A command to the evidence task.
+/// A command from [`EvidenceCollector`](super::EvidenceCollector) to the evidence task.
 #[derive(Debug)]
 pub(super) enum WorkerCommand {
-    /// Drops the lookups of this target.
+    /// Drops the lookups of the target, without an update.
     Forget(TargetName),
+    /// Ends the task.
     Stop,
 }
 
@@ -52,23 +52,23 @@ pub(super) struct Worker {
     backoff: OperationBackoff,
     budget: Budget,
     pacer: CallPacer,
-    /// Due calls that have not started.
+    /// AWS calls that are due but have not started.
     queue: VecDeque<AwsCall>,
     in_flight: FuturesUnordered<RunningCall>,
-    /// Updates for which the channel to the monitor had no room yet.
+    /// Updates that have not been sent to the monitor, because the channel had no room.
     outbox: VecDeque<EvidenceUpdate>,
 }
 
-/// A finished call, the time when it started, and its result.
+/// A finished AWS call, the time when it started, and its result.
 type FinishedCall = (AwsCall, Timestamp, Result<CallOutput, CallError>);
 type RunningCall = Pin<Box<dyn Future<Output = FinishedCall> + Send>>;
 
-/// Maximum number of concurrent calls. Several are allowed so that one that hangs does not delay
-/// the others.
+/// Maximum number of concurrent AWS calls. With several, a call that hangs does not delay the other
+/// calls.
 const MAX_IN_FLIGHT: usize = 4;
 
-/// Maximum time between two wake-ups, so that a change of the wall clock takes effect within this
-/// time.
+/// Maximum time between two iterations of the task's loop. A change of the wall clock takes effect
+/// within this time.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
 
 impl Worker {
@@ -97,7 +97,7 @@ impl Worker {
         }
     }
 
-    /// Runs the task until it is stopped, its handle is dropped, or the receiver of updates is
+    /// Runs the evidence task until it is stopped, or its handle or the receiver of updates is
     /// dropped.
     pub(super) async fn run(
         mut self,
@@ -155,7 +155,8 @@ impl Worker {
         }
     }
 
-    /// Returns when the next call may start or is due, at most [`MAX_SLEEP`] from now.
+    /// Returns the time at which the next call may start or is due, at most [`MAX_SLEEP`] after
+    /// `now`.
     fn next_wake(&self, now: Timestamp) -> Instant {
         let latest = Instant::now() + MAX_SLEEP;
         if !self.queue.is_empty() && self.in_flight.len() < MAX_IN_FLIGHT {
@@ -184,8 +185,8 @@ impl Worker {
         }
     }
 
-    /// Whether backoff and budget permit a call now. A call that is not permitted is postponed or
-    /// given up.
+    /// Returns whether backoff and budget permit a call at `now`. Postpones or abandons a call that
+    /// is not permitted.
     fn is_permitted(&mut self, call: &AwsCall, now: Timestamp) -> bool {
         if let Some(failing) = self.backoff.blocked(&call.operation_key(), now) {
             let retry_at = is_transient(failing.kind).then_some(failing.retry_at);
@@ -202,12 +203,12 @@ impl Worker {
                 true
             }
             Permit::Refused { first_today } => {
-                // A limit of zero is set on purpose and needs no warning.
+                // A limit of zero turns metric reads off on purpose and needs no warning.
                 if first_today && max_daily_cost > 0.0 {
                     warn!(
                         max_daily_cost,
-                        "evidence: daily cost limit reached; no metrics until midnight UTC \
-                         (raise `evidence.max_daily_cost` for more)"
+                        "evidence: daily cost limit reached; reading no more metrics until \
+                         midnight UTC (raise `evidence.max_daily_cost` to read more)"
                     );
                 }
                 self.postpone(call, None, "cost-bound");
@@ -234,10 +235,11 @@ impl Worker {
         }
     }
 
-    /// Postpones a call that failed or was not made to `retry_at`; `None` gives it up.
+    /// Postpones a call that failed or was not made to `retry_at`, or abandons it if that is
+    /// `None`. `reason` is the label under which abandoned parts are counted.
     fn postpone(&mut self, call: &AwsCall, retry_at: Option<Timestamp>, reason: &str) {
-        let (updates, given_up) = self.pending.postpone(call, retry_at);
-        self.count_dropped(reason, given_up);
+        let (updates, abandoned) = self.pending.postpone(call, retry_at);
+        self.count_dropped(reason, abandoned);
         self.outbox.extend(updates);
     }
 
@@ -268,7 +270,7 @@ impl Worker {
     }
 }
 
-/// Makes an AWS call. `interval` is the time between two pages of a log search.
+/// Makes an AWS call. `interval` is the time between the reads of two pages of a log search.
 async fn run_call(
     clients: Arc<ClientCache>,
     call: AwsCall,

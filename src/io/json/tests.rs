@@ -1,4 +1,4 @@
-//! Every published object in full, key order included.
+//! Tests that every JSON object is published in full and with its keys in order.
 
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ fn report(diagnosis: Diagnosis, incident: Option<Arc<Incident>>) -> Report {
         incident,
         event: None,
         maintenance: true,
-        own_trouble: false,
+        prober_fault: false,
         diagnosis,
     }
 }

@@ -1,21 +1,21 @@
 //! Decides which addresses a probe may connect to.
 //!
-//! A redirect or a hostile DNS name could point the prober at the metadata service of its own
-//! host, which hands out credentials. Link-local and metadata addresses are therefore refused at
-//! every hop unless the target lists them. Name resolution is left to `resolve`.
+//! A redirect or a hostile DNS name could direct a probe to the metadata service of the daemon's
+//! host, which returns credentials. Link-local and metadata addresses are therefore refused at
+//! every hop unless the target lists them. `resolve` resolves names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
-/// The EC2 metadata service over IPv6: a unique local address, not a link-local one.
+/// The address of the EC2 metadata service over IPv6: a unique local address, not a link-local one.
 const EC2_METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
-/// The Alibaba Cloud metadata service: in shared address space, not link-local.
+/// The address of the Alibaba Cloud metadata service: in shared address space, not link-local.
 const ALIBABA_METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
 /// The well-known NAT64 prefix of RFC 6052, through which a gateway reaches IPv4 addresses.
 const NAT64: [u16; 6] = [0x0064, 0xff9b, 0, 0, 0, 0];
 
-/// A link-local or metadata address that the target does not allow.
+/// The error about a link-local or metadata address that the target does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} is a link-local or metadata address; list it in `request.allow_addresses` to probe it"
@@ -35,7 +35,7 @@ pub(super) fn check_allowed(address: IpAddr, allowed: &[IpAddr]) -> Result<(), A
     }
 }
 
-/// The IP address in a URL; `None` if its host is a name.
+/// Returns the IP address in a URL, or `None` if the host of the URL is a name.
 pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         url::Host::Domain(_) => None,
@@ -51,7 +51,8 @@ fn is_restricted(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address embedded in a mapped, compatible or NAT64 address, or the address itself.
+/// Returns the IPv4 address embedded in a mapped, compatible or NAT64 address. Returns any other
+/// address unchanged.
 fn embedded_ipv4(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {
         return address;

@@ -1,7 +1,7 @@
 //! Adds the target's credentials to a request: basic, bearer or AWS Signature Version 4.
 //!
-//! AWS credentials come from the SDK's default chain. The chain is loaded when the first target
-//! signs a request, and the SDK caches the credentials.
+//! AWS credentials come from the SDK's default credential chain, which is loaded when the first
+//! request is signed. The SDK caches the credentials.
 
 use std::time::SystemTime;
 
@@ -20,14 +20,14 @@ use tokio::sync::OnceCell;
 use super::redirect::Hop;
 use crate::model::target::Auth;
 
-/// The source of AWS credentials, loaded on first use.
+/// The source of the AWS credentials with which requests are signed, loaded on first use.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     provider: OnceCell<SharedCredentialsProvider>,
 }
 
 impl Credentials {
-    /// Uses the given provider instead of the SDK's default chain.
+    /// Creates a source that uses `provider` instead of the SDK's default credential chain.
     pub(super) fn from_provider(provider: SharedCredentialsProvider) -> Self {
         Self {
             provider: OnceCell::new_with(Some(provider)),
@@ -36,10 +36,11 @@ impl Credentials {
 
     /// Adds the authorization headers of `auth` to `headers`.
     ///
-    /// Of the existing headers, only `host` is signed, because a proxy may change the others.
+    /// A signature covers only the `host` header of the existing headers, because a proxy may
+    /// change the others.
     ///
     /// # Errors
-    /// A message without secrets that says what is missing.
+    /// Returns a message without secrets that says what is wrong and what to do.
     pub(super) async fn apply(
         &self,
         auth: &Auth,

@@ -1,6 +1,6 @@
-//! Parses presented certificates: subject, issuer, names and validity.
+//! Parses the certificates that a server presents: subject, issuer, names and validity.
 //!
-//! Verification is left to the TLS library. A certificate that cannot be parsed is skipped.
+//! The TLS library verifies them. A certificate that cannot be parsed is left out.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::stopwatch::Handshake;
 use crate::model::observation::{Certificate, TlsFacts};
 
-/// Extracts the TLS facts of a handshake for the observation.
+/// Extracts the TLS version and the certificates of a handshake for the observation.
 pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     TlsFacts {
         version: handshake.version.map(str::to_owned),
@@ -23,7 +23,7 @@ pub(super) fn facts(handshake: &Handshake) -> TlsFacts {
     }
 }
 
-/// Parses one DER certificate; `None` if it is not a valid X.509 certificate.
+/// Parses one certificate in DER. Returns `None` if it is not a valid X.509 certificate.
 #[must_use]
 pub fn parse(der: &[u8]) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -58,8 +58,8 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Converts the octets of a subject alternative name to an IP address; `None` if there are neither
-/// 4 nor 16.
+/// Converts the octets of a subject alternative name to an IP address. Returns `None` if the number
+/// of octets is neither 4 nor 16.
 #[must_use]
 pub fn ip_address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(octets) {

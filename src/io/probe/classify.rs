@@ -1,8 +1,8 @@
 //! Maps a chain of library errors to one kind of fault.
 //!
-//! Decides by the types in the chain, never by their text, because texts change between
-//! releases. Where two kinds are possible, the current phase decides: an unexpected end of file
-//! is a failed handshake in one phase and a truncated body in another.
+//! The types of the errors decide, never their texts, because texts change between releases.
+//! Where two kinds are possible, the current phase decides: an unexpected end of file means a
+//! failed handshake in one phase and a truncated body in another.
 
 use std::error::Error;
 use std::io;
@@ -15,8 +15,8 @@ use super::address::AddressRefused;
 use super::resolve::NoAddress;
 use crate::model::observation::{Fault, FaultKind, Phase};
 
-/// Classifies a failed request. With `proxied`, errors before the processing phase are the
-/// proxy's.
+/// Classifies a failed request. If `proxied`, a fault of name resolution or connecting is a fault
+/// of the proxy.
 pub(super) fn classify(error: &reqwest::Error, phase: Phase, proxied: bool) -> Fault {
     let chain = chain(error);
     let found = chain.iter().rev().find_map(|link| fault_kind(*link, phase));
@@ -40,8 +40,8 @@ pub(super) fn classify(error: &reqwest::Error, phase: Phase, proxied: bool) -> F
     }
 }
 
-/// Returns every error of the chain, including those wrapped in an `io::Error`, which `source`
-/// skips.
+/// Returns an error and all its sources, outermost first. Includes errors wrapped in an
+/// `io::Error`, which `source` skips.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut links = Vec::new();
     let mut next = Some(error);
@@ -58,8 +58,8 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)>
     links
 }
 
-/// Joins the libraries' messages, outermost first. Messages of `reqwest` are skipped, because
-/// they contain the URL and add only "error sending request".
+/// Joins the messages of the errors, outermost first. Leaves out the messages of `reqwest`, which
+/// contain the URL and add only "error sending request".
 fn describe(chain: &[&(dyn Error + 'static)]) -> String {
     let mut messages: Vec<String> = Vec::new();
     for link in chain.iter().skip(1) {
@@ -163,13 +163,13 @@ fn io_fault(error: &io::Error, phase: Phase) -> Option<FaultKind> {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => Some(FaultKind::ConnectionReset),
         io::ErrorKind::TimedOut => Some(FaultKind::Timeout),
-        // HTTP/2 keeps the kind of its transport's error but not its type. In the processing
-        // phase, only a TLS alert about the client certificate has this kind.
+        // The HTTP/2 library keeps the kind of a transport error but not its type. In the
+        // processing phase, only a TLS alert about the client certificate has this kind.
         io::ErrorKind::InvalidData if phase == Phase::Processing => Some(FaultKind::TlsHandshake),
         io::ErrorKind::UnexpectedEof => match phase {
             Phase::Tls => Some(FaultKind::TlsHandshake),
-            // A decoder that runs out of input reports the same kind. Only the transport's own
-            // errors, found elsewhere in the chain, mean a truncated body.
+            // A decoder that runs out of input reports the same kind. Only a transport error,
+            // which is another error of the chain, means a truncated body.
             Phase::Transfer => None,
             _ => Some(FaultKind::ConnectionClosed),
         },
@@ -177,8 +177,8 @@ fn io_fault(error: &io::Error, phase: Phase) -> Option<FaultKind> {
     }
 }
 
-/// Whether this host ran out of descriptors, ports or memory. The raw numbers are Linux's
-/// EMFILE, ENFILE, ENOMEM and ENOBUFS, which have no stable `ErrorKind`.
+/// Returns whether this host ran out of file descriptors, ports or memory. The numbers are EMFILE,
+/// ENFILE, ENOMEM and ENOBUFS of Linux, which have no stable `ErrorKind`.
 fn is_local(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(24 | 23 | 12 | 105))
         || matches!(

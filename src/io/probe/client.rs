@@ -1,8 +1,9 @@
 //! Builds and shares the HTTP clients: one for each distinct set of connection settings.
 //!
-//! Building a client costs as much CPU as eight HTTPS probes, so clients are reused. The
-//! automatic behavior of `reqwest` (redirects, retries, TLS resumption, referer) is off, and
-//! connections are reused only if the target says so: a probe sends one request per hop.
+//! Building a client takes as much CPU time as eight HTTPS probes, so clients are reused.
+//! Redirects, retries, TLS resumption and the `Referer` header of `reqwest` are off, so that a
+//! probe sends one request per hop. Connections are reused only if `request.reuse_connection` is
+//! set.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,25 +21,26 @@ use super::tls;
 use crate::model::observation::{Phase, TlsFacts};
 use crate::model::target::{IpVersion, Target, TlsSettings};
 
-/// The user agent of a probe.
+/// The value of the `User-Agent` header of a probe.
 const USER_AGENT: &str = concat!("probecause/", env!("CARGO_PKG_VERSION"));
-/// Maximum number of response headers, which bounds memory.
+/// Maximum number of headers of an HTTP/1 response. It limits the memory that an endpoint can use.
 const MAX_HEADERS: usize = 200;
-/// Maximum size of an HTTP/2 header list, in bytes.
+/// Maximum size in bytes of the headers of an HTTP/2 response. It limits the memory that an
+/// endpoint can use.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// The clients built so far, at most [`MAX_CLIENTS`] of them unless all are in use.
+/// The HTTP clients built so far, at most [`MAX_CLIENTS`] unless more are in use.
 #[derive(Default)]
 pub(super) struct Clients {
     built: Mutex<HashMap<ClientKey, Arc<SharedClient>>>,
 }
 
-/// A client, and the handshakes of its open connections.
+/// An HTTP client, and the last TLS handshakes over its reused connections.
 pub(super) struct SharedClient {
-    /// The HTTP client.
+    /// The HTTP client, which sends the requests.
     pub(super) http: Client,
-    /// The last handshake of each origin, if connections are reused: a reused connection has no
-    /// handshake of its own, but its certificate still expires.
+    /// The facts of the last handshake with each origin. `None` if connections are not reused. A
+    /// request over a reused connection has no handshake, but the certificate can expire.
     handshakes: Option<Mutex<HashMap<String, TlsFacts>>>,
 }
 
@@ -52,16 +54,16 @@ struct ClientKey {
     allowed: Vec<IpAddr>,
 }
 
-/// Maximum number of clients kept before unused ones are dropped. It is far more than a
-/// configuration needs, because a dropped client must be rebuilt; it bounds memory when reloads
-/// keep changing TLS files.
+/// Maximum number of clients before unused ones are dropped. The limit bounds the memory when
+/// reloads change TLS files again and again. It exceeds the needs of a configuration, because a
+/// dropped client must be built again.
 const MAX_CLIENTS: usize = 1024;
 
 impl Clients {
-    /// Returns the shared client for a target's settings; builds it on first use.
+    /// Returns the shared client for the settings of a target. Builds the client on first use.
     ///
     /// # Errors
-    /// A message that says what to correct. The next probe tries again.
+    /// Returns a message if the client cannot be built. The next probe tries again.
     pub(super) fn get(
         &self,
         target: &Target,
@@ -89,8 +91,8 @@ impl Clients {
 }
 
 impl SharedClient {
-    /// Stores a new handshake of the URL's origin, or returns the stored one if there is no new
-    /// one.
+    /// Returns the facts of the handshake for a request to `url`: the facts of a new handshake,
+    /// which are stored, or the stored facts of the last handshake with the same origin.
     pub(super) fn tls_facts(&self, url: &Url, fresh: Option<TlsFacts>) -> Option<TlsFacts> {
         let Some(handshakes) = self.handshakes.as_ref().filter(|_| url.scheme() == "https") else {
             return fresh;
@@ -123,8 +125,8 @@ fn build(key: &ClientKey, resolvers: &Resolvers) -> Result<SharedClient, String>
             allowed: key.allowed.clone().into(),
         })
         .connector_layer(ConnectTiming);
-    // A probe's own timeout bounds every connection. The system's limit on unacknowledged data
-    // could end a probe earlier, and keepalive is useless on a connection used for one request.
+    // The timeout of the probe limits every connection. TCP_USER_TIMEOUT could end a probe earlier,
+    // and keepalive is useless on a connection for a single request.
     builder = builder.tcp_user_timeout(None);
     if !key.reuse {
         builder = builder
@@ -147,11 +149,11 @@ fn build(key: &ClientKey, resolvers: &Resolvers) -> Result<SharedClient, String>
     })
 }
 
-/// Wraps the connector to record when connecting begins and ends.
+/// Wraps a connector in a [`TimedConnector`].
 #[derive(Clone, Copy)]
 struct ConnectTiming;
 
-/// The wrapped connector.
+/// A connector that records when connecting begins and ends.
 #[derive(Clone)]
 struct TimedConnector<S>(S);
 

@@ -1,11 +1,10 @@
-//! Sends control requests, to which the front door responds without its backend, to measure the
-//! front door's minimum response time.
+//! Sends control requests, which measure the minimum response time of the front door: it responds
+//! to them without calling its backend.
 //!
-//! A control request uses the probe's origin, addresses, proxy and TLS settings over a new
-//! connection. It carries none of the target's credentials, headers (except `Host`) or body and
-//! follows no redirect. It has its own user agent, so that access logs can tell it from a probe.
-//! It is sent only if the target sets `aws.control_path`, and it does not count in metrics or
-//! health.
+//! A control request uses the origin, addresses, proxy and TLS settings of a probe over a new
+//! connection. It does not send the target's credentials, headers (except `Host`) or body, and
+//! does not follow redirects. Its user agent distinguishes it from a probe in access logs. It is
+//! sent only if the target sets `aws.control_path`, and does not affect metrics or health.
 
 use std::time::Duration;
 
@@ -15,27 +14,28 @@ use super::Prober;
 use crate::model::observation::Observation;
 use crate::model::target::{HeaderText, RequestSettings, Target};
 
-/// The user agent of a control request.
+/// The value of the `User-Agent` header of a control request.
 const USER_AGENT: &str = concat!("probecause-control/", env!("CARGO_PKG_VERSION"));
 
-/// Maximum duration of a control request. Front doors respond by themselves within milliseconds; a
-/// slower response is not usable as a minimum response time.
+/// Maximum duration of a control request. A front door responds without its backend within
+/// milliseconds; a response after this time is useless as a minimum response time.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum number of body bytes kept. The longest expected body has 42 bytes; a longer one must
-/// stay recognizable as longer.
+/// Maximum number of body bytes kept of the response to a control request. The longest expected
+/// body has 42 bytes, and a longer body must remain recognizable as longer.
 const BODY_LIMIT: usize = 1024;
 
 impl Prober {
-    /// Sends one control request; returns `None`, and sends nothing, if the target sets no
-    /// control path.
+    /// Sends one control request. If the target sets no control path, sends nothing and returns
+    /// `None`.
     pub async fn control_request(&self, target: &Target) -> Option<Observation> {
         let control = as_target(target)?;
         Some(self.probe(&control).await)
     }
 }
 
-/// Returns a target whose probe is the control request; `None` if there is no control path.
+/// Returns a target of which a probe is the control request for `target`. Returns `None` if
+/// `target` has no control path.
 fn as_target(target: &Target) -> Option<Target> {
     let url = control_url(target)?;
     let mut control = Target::with_defaults(target.name.as_str(), url);
@@ -59,12 +59,12 @@ fn control_url(target: &Target) -> Option<Url> {
     let mut url = target.url.join(path).ok()?;
     url.set_fragment(None);
     super::redirect::without_credentials(&mut url);
-    // A path such as `/\other.example` would resolve to another host.
+    // A path such as `/\other.example` resolves to another host.
     (url.origin() == target.url.origin()).then_some(url)
 }
 
-/// Returns the headers of a control request: its user agent and the target's own `Host` header,
-/// which selects the API where several share one address.
+/// Returns the headers of a control request: its user agent, and the `Host` header of the target,
+/// which selects the API if several share one address.
 fn headers(target: &Target) -> Vec<(String, HeaderText)> {
     let plain = |(name, text): &(String, HeaderText)| match text {
         HeaderText::Plain(_) if name.eq_ignore_ascii_case("host") => {

@@ -1,8 +1,8 @@
 //! Runs the hops of one probe: sends the request, reads the response, follows redirects.
 //!
-//! Results are written to the observation as they arrive, so that a timeout loses nothing.
-//! Redirects are followed here and not by the client, because the client does not know which
-//! headers belong to the target.
+//! Results are written to the observation as they arrive, so that they are kept after a timeout.
+//! This module follows redirects itself, because the HTTP client does not know which headers must
+//! not be sent to another origin.
 
 use std::sync::Arc;
 
@@ -17,18 +17,20 @@ use super::{Shared, address, certificate};
 use crate::model::observation::{Fault, FaultKind, HttpVersion, Observation, Phase, Response};
 use crate::model::target::{Target, shown_url};
 
-/// Minimum of the read limit in decompressed bytes. It is large enough to time a transfer, and
-/// small enough to make a decompression bomb harmless.
+/// Minimum value of the read limit: the number of bytes of a decompressed body after which a probe
+/// stops reading. It is large enough to time a transfer, and small enough to make a decompression
+/// bomb harmless.
 const MIN_READ_LIMIT: u64 = 8 * 1024 * 1024;
-/// Minimum ratio of the read limit to the maximum number of body bytes kept.
+/// Ratio of the read limit to `body_limit`, the number of body bytes to keep. Does not apply below
+/// [`MIN_READ_LIMIT`].
 const READ_LIMIT_FACTOR: u64 = 16;
 
 /// Runs one probe, hop by hop.
 ///
-/// `seen` collects the observation and `sent` the secrets that were sent.
+/// Writes the results to `seen` and the secrets that were sent to `sent`.
 ///
 /// # Errors
-/// The fault that ended the probe; `seen` then holds everything observed before it.
+/// Returns the fault that ended the probe; `seen` contains the results before the fault.
 pub(super) async fn run(
     shared: &Shared,
     client: Result<Arc<SharedClient>, String>,
@@ -56,7 +58,10 @@ pub(super) async fn run(
             return Ok(());
         }
         if seen.redirects >= target.request.max_redirects {
-            let detail = format!("more than {} redirects", target.request.max_redirects);
+            let detail = format!(
+                "more than {} redirects; correct the endpoint or raise `request.max_redirects`",
+                target.request.max_redirects
+            );
             return Err(fault(Phase::Transfer, FaultKind::TooManyRedirects, detail));
         }
         let location = location.as_ref().and_then(|value| value.to_str().ok());
@@ -158,7 +163,8 @@ async fn send(
     })
 }
 
-/// Records the response's head, then reads its body up to the read limit.
+/// Records the head of the response, then reads its body up to the read limit (see
+/// [`MIN_READ_LIMIT`]).
 async fn read_response(
     mut response: reqwest::Response,
     target: &Target,
@@ -221,7 +227,7 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-/// Converts the headers to text. Names are already lowercase; invalid UTF-8 is replaced.
+/// Converts the headers to text. The names are already lowercase. Replaces invalid UTF-8.
 fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

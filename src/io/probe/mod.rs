@@ -1,10 +1,10 @@
-//! Probes one target: from its URL to an [`Observation`].
+//! Probes a target: sends its request and returns an [`Observation`], which also contains errors.
 //!
-//! Reading order: `http` (the hops of a probe), `stopwatch` (time per phase), `client` and `tls`
-//! (shared clients that record handshakes), `resolve` and `address` (allowed addresses),
-//! `redirect`, `auth`, `redact` (removes echoed credentials), `classify` (fault kinds) and
-//! `control_request`. A probe always returns an observation; errors are part of it. `domain`
-//! decides whether a response meets the expectations.
+//! `http` runs the hops of a probe, `stopwatch` measures the phases, `client` and `tls` build
+//! shared clients that record handshakes, `resolve` and `address` decide where to connect,
+//! `redirect` plans the next hop, `auth` adds credentials, `redact` removes echoed credentials, and
+//! `classify` determines the kind of a fault. `domain` decides whether a response meets the
+//! expectations.
 
 mod address;
 mod auth;
@@ -36,13 +36,13 @@ use crate::model::observation::{Fault, FaultKind, Observation, Phase};
 use crate::model::settings::ResolverSettings;
 use crate::model::target::{Target, shown_url};
 
-/// Probes targets. Cheap to clone; clones share their HTTP clients.
+/// Probes targets. A clone is cheap and shares the HTTP clients.
 #[derive(Clone)]
 pub struct Prober {
     shared: Arc<Shared>,
 }
 
-/// The error that the system's resolver configuration is unusable.
+/// The error about a resolver that cannot be created from the system's configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's resolver configuration cannot be used: {0}; set `resolver.servers`")]
 pub struct ProberError(String);
@@ -57,7 +57,7 @@ impl Prober {
     /// Creates a prober that signs requests with the AWS SDK's default credential chain.
     ///
     /// # Errors
-    /// No servers are configured and the system's resolver configuration is unusable.
+    /// Returns an error if the DNS resolver cannot be created.
     pub fn new(settings: &ResolverSettings) -> Result<Self, ProberError> {
         Self::assemble(settings, Credentials::default())
     }
@@ -65,7 +65,7 @@ impl Prober {
     /// Creates a prober that signs requests with credentials from `provider`.
     ///
     /// # Errors
-    /// No servers are configured and the system's resolver configuration is unusable.
+    /// Returns an error if the DNS resolver cannot be created.
     pub fn with_credentials(
         settings: &ResolverSettings,
         provider: SharedCredentialsProvider,
@@ -81,13 +81,13 @@ impl Prober {
     /// Probes a target once, within its timeout. The caller can read the current phase from
     /// `watch`.
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
-        // This happens before the clock starts: building a new client reads the platform's root
-        // certificates, which must not count as time of the endpoint.
+        // Get the client before the time measurement starts: building a client reads the root
+        // certificates of the platform, which is not time of the endpoint.
         let client = self.shared.clients.get(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
-        // The future is boxed, because a daemon holds thousands of them at once, most of them idle.
+        // The future is boxed to keep the tasks small: a daemon has thousands of them.
         let run = Box::pin(http::run(
             &self.shared,
             client,

@@ -1,7 +1,7 @@
-//! Redacts the target's credentials from its response before anything else reads it.
+//! Redacts the credentials of a target from a response before other modules read the response.
 //!
-//! An endpoint that echoes its request would otherwise put a token on pages and into logs and
-//! alarms. Secrets are matched by their exact bytes; an echo in another encoding is not found.
+//! The page, logs and alarms would otherwise show a token if an endpoint echoes its request.
+//! Secrets are found by their exact bytes; an echo in another encoding is not found.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,19 @@ use memchr::memmem;
 use crate::model::observation::Observation;
 use crate::model::target::{Auth, Target};
 
-/// The secrets that a probe has sent.
+/// The secrets that a probe has sent, as bytes.
 #[derive(Default)]
 pub(super) struct SentSecrets(Vec<Vec<u8>>);
 
-/// Minimum length of a redacted secret in bytes. Shorter secrets occur by chance, and redacting
-/// them would reveal them.
+/// Minimum length in bytes of a secret that is redacted. The bytes of a shorter secret occur in
+/// responses by chance, and redacting them would reveal the secret.
 const MIN_LENGTH: usize = 6;
 
 /// The text that replaces a secret.
 const REPLACEMENT: &str = "[secret]";
 
 impl SentSecrets {
-    /// Records the secret headers of a request and the password of basic authentication.
+    /// Records the values of a request's secret headers, and the password of basic authentication.
     pub(super) fn record(&mut self, target: &Target, headers: &HeaderMap) {
         for value in headers.values().filter(|value| value.is_sensitive()) {
             let value = value.as_bytes();
@@ -43,7 +43,7 @@ impl SentSecrets {
         }
     }
 
-    /// Redacts the recorded secrets from every part that the endpoint controls.
+    /// Redacts the recorded secrets from every part of the observation that the endpoint controls.
     pub(super) fn redact(&self, seen: &mut Observation) {
         for secret in &self.0 {
             redact_text(&mut seen.final_url, secret);

@@ -1,8 +1,8 @@
-//! Plans the next hop of a redirect and what may be sent to it.
+//! Plans the next hop of a redirect, and what may be sent in it.
 //!
-//! Headers, credentials and body belong to the target's own origin. Once a redirect leaves that
-//! origin, they are not sent again, even if a later redirect leads back. Sending is left to
-//! `http`.
+//! Configured headers, credentials and body are for the origin of the target only. Once a redirect
+//! leaves that origin, they are not sent again, even if a later redirect returns to it. `http`
+//! sends the requests.
 
 use http::{Method, StatusCode};
 use url::Url;
@@ -10,28 +10,29 @@ use url::Url;
 /// One hop of a probe: a request and what may be sent with it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hop {
-    /// The URL to request.
+    /// The URL of the request.
     pub(super) url: Url,
-    /// The HTTP method.
+    /// The HTTP method of the request.
     pub(super) method: Method,
-    /// Whether the configured headers and credentials are sent.
+    /// Whether the configured headers and credentials are sent in this hop.
     pub(super) trusted: bool,
-    /// Whether the configured body is sent.
+    /// Whether the configured body is sent in this hop.
     pub(super) with_body: bool,
 }
 
 /// The reason why a redirect cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RedirectError {
-    #[error("the redirect has no Location header")]
+    #[error("the redirect has no Location header; correct the endpoint")]
     Missing,
-    #[error("the redirect's Location is not a URL: {0}")]
+    #[error("the Location header of the redirect is not a URL ({0}); correct the endpoint")]
     Malformed(url::ParseError),
     #[error("the redirect leads to the scheme `{0}`; only http and https are followed")]
     Scheme(String),
 }
 
-/// Whether the status is a redirect that the probe follows; 300 and 304 to 306 are not.
+/// Returns whether a probe follows a response with this status. It does not follow 300 and 304 to
+/// 306.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }

@@ -1,8 +1,8 @@
-//! Resolves names anew for every probe, measures the time and filters the addresses.
+//! Resolves the host name of a request, measures the time and filters the addresses.
 //!
-//! Answers are not cached, because a cache would hide that a name has disappeared. Addresses are
-//! filtered here because they are known here before a connection is attempted. `http` checks
-//! address literals.
+//! DNS answers are not cached, because a cache would hide that a name no longer exists. Addresses
+//! are filtered here, before the HTTP client connects to one. `http` checks address literals in
+//! URLs.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::observation::Phase;
 use crate::model::settings::ResolverSettings;
 use crate::model::target::IpVersion;
 
-/// The DNS resolvers, one per IP version setting.
+/// The DNS resolvers, one for each [`IpVersion`].
 #[derive(Clone)]
 pub(super) struct Resolvers {
     any: TokioResolver,
@@ -29,27 +29,28 @@ pub(super) struct Resolvers {
     v6: TokioResolver,
 }
 
-/// The resolver of one client, with the address rules of its targets.
+/// The DNS resolver of an HTTP client, which drops addresses that are not allowed.
 pub(super) struct FilteringResolver {
-    /// The resolver to query.
+    /// The DNS resolver that is queried.
     pub(super) resolver: TokioResolver,
-    /// Restricted addresses that the target allows.
+    /// Link-local and metadata addresses that the target allows.
     pub(super) allowed: Arc<[IpAddr]>,
 }
 
-/// The error that a name exists but has no address of the requested IP version.
+/// The error about a name that exists but has no address of the requested IP version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name has no address of the requested IP version")]
 pub(super) struct NoAddress;
 
-/// The port of DNS servers.
+/// The standard port of DNS servers.
 const DNS_PORT: u16 = 53;
 
 impl Resolvers {
-    /// Uses the configured servers, or the system's configuration if there are none.
+    /// Creates resolvers that query the configured servers or, if there are none, the servers of
+    /// the system's configuration.
     ///
     /// # Errors
-    /// The resolver cannot be built.
+    /// Returns an error if a resolver cannot be built.
     pub(super) fn new(settings: &ResolverSettings) -> Result<Self, NetError> {
         Ok(Self {
             any: build(settings, LookupIpStrategy::Ipv4AndIpv6)?,
@@ -58,7 +59,7 @@ impl Resolvers {
         })
     }
 
-    /// Returns the resolver for an IP version setting.
+    /// Returns the resolver for an IP version.
     pub(super) fn for_version(&self, ip: IpVersion) -> TokioResolver {
         match ip {
             IpVersion::Any => self.any.clone(),
@@ -83,7 +84,7 @@ impl Resolve for FilteringResolver {
     }
 }
 
-/// Drops restricted addresses. Returns an error only if no address is left.
+/// Returns the addresses without restricted ones. Returns an error only if no address is left.
 fn allowed_addresses(
     found: impl Iterator<Item = IpAddr>,
     allowed: &[IpAddr],
@@ -110,8 +111,8 @@ fn build(
 ) -> Result<TokioResolver, NetError> {
     let mut builder = match TokioResolver::builder_tokio() {
         Ok(system) if settings.servers.is_empty() => system,
-        // Without a usable resolv.conf, resolv.conf(5) prescribes the local machine. A daemon
-        // whose targets are all addresses must start without name servers.
+        // Without a usable resolv.conf, the local machine is the DNS server, see resolv.conf(5).
+        // That is no error, because a daemon that probes only IP addresses needs no DNS server.
         _ => {
             let local = [SocketAddr::from(([127, 0, 0, 1], DNS_PORT))];
             let servers = match settings.servers.as_slice() {

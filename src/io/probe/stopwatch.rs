@@ -1,9 +1,9 @@
 //! Measures the phases of a probe from inside the HTTP client.
 //!
-//! `reqwest` does not report when it resolves, connects or performs the TLS handshake. Hooks
-//! (resolver, connector layer, session store, certificate verifier) report to the stopwatch of
-//! the task they run in. A connection opened in the background has no stopwatch, and its hooks
-//! do nothing.
+//! `reqwest` does not report when it resolves, connects or performs the TLS handshake. Instead, the
+//! resolver, connector, session store and certificate verifier contain hooks, which report to the
+//! stopwatch of the current task. The hooks do nothing for a connection that is opened in the
+//! background, where no stopwatch exists.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,12 +23,12 @@ pub struct Stopwatch {
     state: Mutex<State>,
 }
 
-/// The TLS handshake of the current hop, unparsed.
+/// The facts of the TLS handshake of the current hop, not parsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handshake {
     /// The presented certificate chain in DER, leaf first.
     pub(super) chain: Vec<Vec<u8>>,
-    /// The protocol version; known once the peer has signed with its key.
+    /// The TLS version. `None` until the server has signed with its key.
     pub(super) version: Option<&'static str>,
 }
 
@@ -43,27 +43,27 @@ struct State {
 struct Running {
     phase: Phase,
     since: Instant,
-    /// Whether a hop has begun but no hook has run yet. The time counts for the first phase that is
-    /// entered, or for processing if the connection is reused.
+    /// Whether the phase may still change, because no hook has run since the hop began. The time
+    /// counts for the first phase that is entered, or for processing if the connection is reused.
     provisional: bool,
 }
 
 impl Stopwatch {
-    /// Creates a stopwatch at zero.
+    /// Creates a stopwatch that has not measured any phase.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The current phase and its time so far in this hop; `None` before the request and after its
-    /// end.
+    /// Returns the current phase and its time so far in this hop. Returns `None` before the request
+    /// begins and after it ends.
     #[must_use]
     pub fn running(&self) -> Option<(Phase, Duration)> {
         let running = self.with(|state| state.running)?;
         Some((running.phase, running.since.elapsed()))
     }
 
-    /// Begins a hop and discards the handshake of the previous one.
+    /// Begins a hop and discards the handshake of the previous hop.
     pub(super) fn begin_hop(&self) {
         self.with(|state| {
             state.stop(Instant::now());
@@ -76,8 +76,8 @@ impl Stopwatch {
         });
     }
 
-    /// Reports that a connection is being opened. If the host is a name, the resolver hook then
-    /// enters the resolve phase.
+    /// Records that the client begins to open a connection. If the host is a name, the hook in the
+    /// resolver then enters the resolve phase.
     pub(super) fn begin_connect(&self) {
         self.with(|state| {
             if let Some(running) = state.running.as_mut().filter(|now| now.provisional) {
@@ -86,7 +86,7 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the current phase and starts another at the same instant.
+    /// Ends the current phase and starts `phase` at the same instant.
     pub(super) fn enter(&self, phase: Phase) {
         self.with(|state| {
             let now = Instant::now();
@@ -107,32 +107,33 @@ impl Stopwatch {
         });
     }
 
-    /// Ends the current phase and returns it with its time.
+    /// Ends the current phase and returns the phase with its time. Returns `None` if no phase is
+    /// running.
     pub(super) fn stop(&self) -> Option<(Phase, Duration)> {
         self.with(|state| state.stop(Instant::now()))
     }
 
-    /// The times of all completed phases.
+    /// Returns the times of all phases that have ended.
     pub(super) fn phases(&self) -> Phases {
         self.with(|state| state.phases)
     }
 
-    /// Records the certificate chain that the peer presented.
+    /// Records the certificate chain that the server presented, in DER, leaf first.
     pub(super) fn record_chain(&self, chain: Vec<Vec<u8>>) {
         self.with(|state| state.handshake.get_or_insert_default().chain = chain);
     }
 
-    /// Records the protocol version that the peer signed in.
+    /// Records the TLS version of the handshake that the server signed.
     pub(super) fn record_version(&self, version: &'static str) {
         self.with(|state| state.handshake.get_or_insert_default().version = Some(version));
     }
 
-    /// The handshake of this hop; `None` if there was none.
+    /// Returns the handshake of the current hop, or `None` if there was none.
     pub(super) fn handshake(&self) -> Option<Handshake> {
         self.with(|state| state.handshake.clone())
     }
 
-    /// Runs a future whose hooks report to this stopwatch.
+    /// Runs a future. The hooks that it calls report to this stopwatch.
     pub(super) async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }
@@ -143,7 +144,7 @@ impl Stopwatch {
     }
 }
 
-/// Calls `act` with the stopwatch of this task; does nothing in a background connection.
+/// Calls `act` with the stopwatch of the current task. Does nothing if the task has no stopwatch.
 pub(super) fn with_current(act: impl FnOnce(&Stopwatch)) {
     let _ = CURRENT.try_with(|stopwatch| act(stopwatch));
 }

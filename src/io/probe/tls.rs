@@ -1,9 +1,9 @@
 //! Builds the TLS client configuration, with hooks that record the handshake.
 //!
-//! The verifier records the presented chain before it verifies it, so that the expiry date is
-//! known even if verification fails. The session store stores nothing: rustls asks it for a
-//! key-exchange hint at the very start of a handshake, which is the only sign of where TCP ends
-//! and TLS begins. rustls does not document that moment; a test checks it.
+//! The verifier records the presented chain before verification, so that the expiry date is known
+//! even if verification fails. The session store stores nothing: rustls requests a key-exchange
+//! hint from it when a handshake starts, and only this call shows when TCP ends and TLS begins.
+//! rustls does not document the time of the call; a test checks it.
 
 use std::sync::Arc;
 
@@ -35,7 +35,8 @@ pub(super) enum TlsSetupError {
     Library(String),
 }
 
-/// Builds the TLS client configuration: platform roots, extra roots, client certificate, ALPN.
+/// Builds the TLS client configuration of a target. Trusts the root certificates of the platform
+/// and of `tls.ca_file`.
 pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsSetupError> {
     let provider = Arc::new(provider());
     let roots = Arc::new(roots(settings)?);
@@ -64,8 +65,8 @@ pub(super) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TlsS
     Ok(config)
 }
 
-/// Returns the library's default provider, but with AES-128 and SHA-256 first, as in browsers:
-/// processors accelerate SHA-256, and mostly not SHA-384. The server still chooses.
+/// Returns the default cryptography provider of the library, but prefers AES-128 with SHA-256, as
+/// browsers do: most processors accelerate SHA-256 but not SHA-384. The server chooses the suite.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
@@ -78,7 +79,7 @@ fn provider() -> CryptoProvider {
 
 fn roots(settings: &TlsSettings) -> Result<RootCertStore, TlsSetupError> {
     let mut store = RootCertStore::empty();
-    // Unreadable platform roots are tolerated unless none is left.
+    // Platform roots that cannot be read or parsed are ignored unless no root is left.
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(pem) = &settings.ca {
         for certificate in pem_chain(pem).map_err(TlsSetupError::Ca)? {
@@ -102,7 +103,7 @@ fn pem_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// A verifier that records the presented chain, then delegates to the real verifier.
+/// A certificate verifier that records the presented chain, then calls the verifier of rustls.
 #[derive(Debug)]
 struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,
@@ -150,7 +151,8 @@ impl ServerCertVerifier for RecordingVerifier {
     }
 }
 
-/// A session store that stores nothing, which forces a full handshake on every connection.
+/// A session store that reports the start of a handshake to the stopwatch. It stores no session,
+/// which forces a full handshake on every connection.
 #[derive(Debug)]
 struct HandshakeStartHook;
 

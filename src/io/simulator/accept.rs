@@ -1,16 +1,16 @@
-//! Accepts TCP connections and serves each in a task of its own.
+//! Accepts TCP connections and serves each connection in a separate task.
 
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Pause after a failed accept: long enough not to spin while descriptors are exhausted, short
-/// enough not to be noticed.
+/// The pause after a failed accept. It prevents a busy loop while file descriptors are exhausted,
+/// and is too short to disturb a test.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs `serve` on each accepted connection until it is aborted, which also ends the
-/// connections.
+/// Accepts connections and runs `serve` on each, until this task is aborted. Aborting the task also
+/// closes the connections.
 pub(super) async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = ()> + Send + 'static,

@@ -1,8 +1,8 @@
-//! Defines the two simulated API types and the response of each to an outcome.
+//! Defines the two simulated API types, and the response of each to the outcome of a request.
 //!
 //! HTTP APIs and REST APIs respond to the same five faults with different statuses, bodies and
-//! headers, and each makes different faults look alike. All responses are from captures unless a
-//! comment says otherwise. Timing and counting are left to `gateway`.
+//! headers. Some faults have the same response, but not the same ones in both API types. All
+//! responses are from captures unless a comment says otherwise. `gateway` handles requests.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub enum ApiType {
 /// The outcome of one request, before an API type turns it into a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The function replied with a response: status and body.
+    /// The function returned a valid response with this status and body.
     Response(u16, &'static str),
     /// The function was still running at the integration timeout.
     TimedOut,
@@ -26,40 +26,40 @@ pub(super) enum Outcome {
     Throttled,
     /// Lambda denied the gateway permission to call the function.
     Denied,
-    /// The function's reply was not a valid response.
+    /// The function returned an invalid response.
     Malformed,
     /// The function raised an error.
     FunctionError,
     /// No route matches the path.
     NoRoute,
-    /// The path names no stage of this API.
+    /// The path does not start with the stage of this API.
     NoStage,
 }
 
-/// A gateway's own response: status, body, and a REST API's `x-amzn-errortype`.
-pub(super) type GatewayResponse = (u16, &'static str, Option<&'static str>);
+/// The status and body of a response, and the value of `x-amzn-errortype` in a REST API's error.
+pub(super) type StatusAndBody = (u16, &'static str, Option<&'static str>);
 
-/// An HTTP API's response if the function was throttled or timed out.
-const UNAVAILABLE: GatewayResponse = (503, r#"{"message":"Service Unavailable"}"#, None);
+/// The response of an HTTP API if the function was throttled or timed out.
+const UNAVAILABLE: StatusAndBody = (503, r#"{"message":"Service Unavailable"}"#, None);
 
-/// An HTTP API's response to every other failed invocation.
-const SERVER_ERROR: GatewayResponse = (500, r#"{"message":"Internal Server Error"}"#, None);
+/// The response of an HTTP API to every other failed invocation.
+const SERVER_ERROR: StatusAndBody = (500, r#"{"message":"Internal Server Error"}"#, None);
 
-/// An HTTP API's response if no route matches. Its bytes are not from a capture.
-const NOT_FOUND: GatewayResponse = (404, r#"{"message":"Not Found"}"#, None);
+/// The response of an HTTP API if no route matches. This response is not from a capture.
+const NOT_FOUND: StatusAndBody = (404, r#"{"message":"Not Found"}"#, None);
 
-/// The error type of a REST API's failed integrations.
+/// The value of `x-amzn-errortype` if an integration of a REST API failed.
 const INTERNAL: Option<&str> = Some("InternalServerErrorException");
 
-/// A REST API's body for all faults but the timeout. It differs from an HTTP API's in a space
-/// and in capitalization.
+/// The body of a REST API's response to all faults except the timeout. It differs from the body of
+/// an HTTP API by a space and in capitalization.
 const REST_SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
 
 impl ApiType {
     /// Both API types.
     pub const ALL: [Self; 2] = [Self::HttpApi, Self::RestApi];
 
-    /// The API's id, in the format of real ids.
+    /// Returns the id of the API, in the format of real ids.
     #[must_use]
     pub const fn api_id(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl ApiType {
         }
     }
 
-    /// The API's name, which is a dimension of a REST API's metrics.
+    /// Returns the name of the API, which is a dimension of the metrics of a REST API.
     #[must_use]
     pub const fn api_name(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl ApiType {
         }
     }
 
-    /// The stage: the default one of an HTTP API, a named one of a REST API.
+    /// Returns the name of the stage: `$default` for the HTTP API, `prod` for the REST API.
     #[must_use]
     pub const fn stage(self) -> &'static str {
         match self {
@@ -86,8 +86,8 @@ impl ApiType {
         }
     }
 
-    /// The name of the log group: that of an HTTP API's access log, or that of a REST API's
-    /// execution log, which AWS chooses.
+    /// Returns the name of the log group: of the access log for the HTTP API, of the execution log
+    /// for the REST API, whose name AWS chooses.
     #[must_use]
     pub const fn log_group(self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ impl ApiType {
         }
     }
 
-    /// The default integration timeout: 30 s for an HTTP API, 29 s for a REST API.
+    /// Returns the default integration timeout: 30 s for an HTTP API, 29 s for a REST API.
     #[must_use]
     pub const fn default_timeout(self) -> Duration {
         match self {
@@ -105,7 +105,7 @@ impl ApiType {
         }
     }
 
-    /// The request path of a route; a REST API's starts with the stage.
+    /// Returns the request path of a route. For a REST API, the path starts with the stage.
     #[must_use]
     pub fn path_of(self, route: &str) -> String {
         match self {
@@ -114,7 +114,7 @@ impl ApiType {
         }
     }
 
-    /// The name of the function behind a route; each route has its own function.
+    /// Returns the name of the function behind a route. Each route has its own function.
     #[must_use]
     pub fn function_of(self, route: &str) -> String {
         let name = route.trim_start_matches(['/', '$']).replace('/', "-");
@@ -124,7 +124,8 @@ impl ApiType {
         }
     }
 
-    /// The route of a request path; `None` if a REST API's path does not start with the stage.
+    /// Returns the route of a request path, or `None` if the path of a REST API does not start with
+    /// the stage.
     pub(super) fn route_of(self, path: &str) -> Option<&str> {
         match self {
             Self::HttpApi => Some(path),
@@ -135,8 +136,8 @@ impl ApiType {
         }
     }
 
-    /// Returns this API type's response to an outcome.
-    pub(super) const fn response_to(self, outcome: Outcome) -> GatewayResponse {
+    /// Returns the response of this API type to a request with this outcome.
+    pub(super) const fn response_to(self, outcome: Outcome) -> StatusAndBody {
         match self {
             Self::HttpApi => match outcome {
                 Outcome::Response(status, body) => (status, body, None),
@@ -168,7 +169,7 @@ impl ApiType {
 }
 
 impl Outcome {
-    /// Whether the function ran in a request with this outcome.
+    /// Returns whether the function ran in a request with this outcome.
     pub(super) const fn invoked(self) -> bool {
         match self {
             Self::Response(..) | Self::TimedOut | Self::Malformed | Self::FunctionError => true,
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn each_api_type_answers_the_five_faults_as_captured() {
+    fn each_api_type_responds_to_the_five_faults_as_captured() {
         check(Outcome::TimedOut, (503, 33), (504, 41));
         check(Outcome::Throttled, (503, 33), (500, 36));
         check(Outcome::Denied, (500, 35), (500, 36));

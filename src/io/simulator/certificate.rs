@@ -1,7 +1,7 @@
-//! The simulator's certificate authority: a root, a valid leaf and an expired leaf.
+//! Creates the certificates of the simulator: a root, a valid leaf and an expired leaf.
 //!
-//! All are created at each start, so that no private key is distributed. Only clients that are
-//! given [`Certificates::ca_pem`] trust them.
+//! They are created at each start, so that no private key is distributed. A client trusts them
+//! only if it is configured with [`Certificates::ca_pem`].
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls_pki_types::PrivatePkcs8KeyDer;
 
-/// The listeners' TLS configurations and the root that clients must trust.
+/// The TLS configurations of the listeners, and the root certificate that clients must trust.
 #[derive(Debug)]
 pub(super) struct Certificates {
     /// The root certificate in PEM.
@@ -24,27 +24,27 @@ pub(super) struct Certificates {
     pub(super) expired: Arc<ServerConfig>,
 }
 
-/// First and last day of validity, in days from today.
+/// The first and the last day of a certificate's validity, in days from today.
 type Days = (i64, i64);
 
-/// Validity of the valid leaf: ninety days, as most public authorities issue, which is longer than
-/// every expiry warning.
+/// The validity of the valid leaf: ninety days, as in most public certificates. That is long enough
+/// that no expiry warning appears.
 const VALID: Days = (-1, 90);
 
-/// Validity of the expired leaf. It has been expired for a month, so that no clock skew makes it
-/// valid.
+/// The validity of the expired leaf. It expired a month ago, so that no clock skew makes it valid.
 const EXPIRED: Days = (-120, -30);
 
-/// Validity of the root. It must include that of every leaf, also the expired leaf's first day.
+/// The validity of the root certificate. It includes the validity of every leaf, also of the
+/// expired one.
 const ROOT: Days = (-400, 3650);
 
-/// ALPN protocol names, preferred first.
+/// The ALPN protocol names that servers offer, the preferred one first.
 const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
 
-/// Creates the root and both leaves. Servers offer HTTP/1.1 and, with `http2`, HTTP/2.
+/// Creates the root certificate and both leaves. Servers offer HTTP/1.1 and, if `http2`, HTTP/2.
 ///
 /// # Errors
-/// A key or certificate cannot be created.
+/// Returns an error if a key or certificate cannot be created.
 pub(super) fn issue(now: Timestamp, http2: bool) -> io::Result<Certificates> {
     let mut params = params(&[], "Probecause simulator root", ROOT, now)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -111,7 +111,7 @@ fn params(
     Ok(params)
 }
 
-/// Returns year, month and day at `from_today` days from today.
+/// Returns the year, month and day of the date `from_today` days after today.
 fn calendar(today: &Zoned, from_today: i64) -> io::Result<(i32, u8, u8)> {
     let span = Span::new().try_days(from_today).map_err(io::Error::other)?;
     let date = today.checked_add(span).map_err(io::Error::other)?.date();

@@ -1,6 +1,6 @@
-//! Simulates the Lambda function behind a route: its duration and its reply.
+//! Simulates the Lambda function behind a route: its duration and its result.
 //!
-//! The mapping of a reply to HTTP is left to `gateway`.
+//! `gateway` maps the result to an HTTP response.
 
 use std::time::Duration;
 
@@ -9,52 +9,52 @@ use super::rng::SeededRng;
 /// The behavior of a function when it is invoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behavior {
-    /// Replies with a healthy response.
+    /// The function returns a healthy response.
     Healthy,
-    /// Replies with a valid response that reports a degraded service.
+    /// The function returns a valid response that reports a degraded service.
     Degraded,
-    /// Does not reply within any integration timeout.
+    /// The function runs longer than every integration timeout.
     Hangs,
-    /// Replies with an invalid response.
+    /// The function returns an invalid response.
     Malformed,
-    /// Raises an error.
+    /// The function raises an error.
     RaisesError,
 }
 
-/// The result of an invocation.
+/// The result of an invocation of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// A response in the gateway's payload format: status and JSON body.
+    /// A response in the payload format of the gateway, with this status and JSON body.
     Response(u16, &'static str),
-    /// A payload that is not a response.
+    /// A payload that is not a valid response.
     Malformed,
     /// The function raised an error (`FunctionError`).
     Error,
 }
 
-/// The body of a healthy function.
+/// The body of the response of a healthy function.
 const HEALTHY_BODY: &str = r#"{"status":"ok","orders":3}"#;
 
-/// The body of a degraded service. Its status is 200, which is why a probe needs an expectation
-/// on the body.
+/// The body of the response of a degraded service. The status is 200, so only an expectation on the
+/// body detects the fault.
 const DEGRADED_BODY: &str = r#"{"status":"degraded","orders":0}"#;
 
-/// The duration of a warm function that does one lookup: minimum and spread.
+/// The minimum and spread of the duration of a warm function that reads one record.
 const QUICK: (Duration, Duration) = (Duration::from_millis(12), Duration::from_millis(8));
 
-/// The duration before a malformed response: minimum and spread. The captured response took 213 ms
-/// longer than the same gateway's throttle response, which is the function's own time.
+/// The minimum and spread of the duration of a function that returns a malformed response. The
+/// captured response took 213 ms longer than the gateway's response to a throttled call.
 const BEFORE_MALFORMED: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_millis(25));
 
-/// The duration before an error: minimum and spread. The captured error took 233 ms longer than the
-/// throttle response.
+/// The minimum and spread of the duration of a function that raises an error. The captured response
+/// took 233 ms longer than the gateway's response to a throttled call.
 const BEFORE_ERROR: (Duration, Duration) = (Duration::from_millis(220), Duration::from_millis(25));
 
-/// Lambda's maximum function timeout, 15 minutes: longer than every integration timeout.
+/// The maximum timeout of a Lambda function: 15 minutes, longer than every integration timeout.
 pub(super) const LAMBDA_LIMIT: Duration = Duration::from_secs(900);
 
-/// Runs the function once and returns its reply.
+/// Simulates one invocation of a function and returns its result.
 pub(super) async fn run(behavior: Behavior, rng: &SeededRng) -> Reply {
     let (min, spread) = match behavior {
         Behavior::Healthy | Behavior::Degraded => QUICK,

@@ -1,8 +1,8 @@
-//! Simulates the API in front of the functions: routing, permission, throttling, timeout.
+//! Simulates the API in front of the functions: routing, permission, throttling and timeout.
 //!
-//! Responses are exactly as captured, and several faults share one response. Only the response
-//! time and whether the function ran tell them apart, so that a diagnosis can be scored against
-//! the known fault. Only the telemetry records the fault, as AWS's would.
+//! Responses are exactly as captured. Several faults have the same response and differ only in the
+//! response time, in whether the function ran, and in the telemetry, as in AWS. A diagnosis can
+//! therefore be scored against the known fault.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,22 +27,23 @@ pub(super) struct Gateway {
     rng: SeededRng,
 }
 
-/// The response to the client.
+/// The response of the gateway to a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct GatewayResponse {
     pub(super) status: u16,
     pub(super) body: &'static str,
-    /// The headers after date, content type and length, in order.
+    /// The headers that follow date, content type and content length, in order.
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// The result of a request: its route and outcome.
+/// The result of routing a request: the route, the outcome and what the response and the telemetry
+/// need.
 struct RoutedRequest<'a> {
     route: Option<&'a str>,
     outcome: Outcome,
     /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
     integration: Option<Duration>,
-    /// An additional header set by the function.
+    /// An additional response header that the function set.
     header: Option<(&'static str, &'static str)>,
 }
 
@@ -60,12 +61,12 @@ struct Route {
     invocations: u64,
 }
 
-/// The gateway's own response time, including the trip to Lambda's front end: minimum and spread.
-/// Real gateways take a little longer, which would only slow the tests.
+/// The minimum and spread of the time that the gateway itself needs, including its call to Lambda's
+/// front end. Real gateways take a little longer, which would only slow down the tests.
 const OVERHEAD: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(4));
 
-/// Time from the integration timeout to the response: minimum and spread. The captured response
-/// took 30.163 s in all.
+/// The minimum and spread of the time from the integration timeout to the response. The captured
+/// response took 30.163 s in total.
 const AFTER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(20));
 
 impl Gateway {
@@ -90,7 +91,7 @@ impl Gateway {
         }
     }
 
-    /// Sets the fault of a route for all later requests; an unknown path becomes a route.
+    /// Sets the fault of a route for all later requests. Adds a route for an unknown path.
     pub(super) fn set_fault(&self, path: &str, fault: RouteFault) {
         let mut state = self.lock();
         let route = state.routes.entry(path.to_owned());
@@ -103,7 +104,7 @@ impl Gateway {
         self.lock().default_route = default_route;
     }
 
-    /// Returns the number of requests that reached a route; zero if there is no such route.
+    /// Returns the number of requests that reached a route, or zero if there is no such route.
     pub(super) fn requests(&self, path: &str) -> u64 {
         let state = self.lock();
         state.routes.get(path).map_or(0, |route| route.requests)
@@ -116,7 +117,7 @@ impl Gateway {
     }
 
     /// Handles one request and returns the response.
-    pub(super) async fn answer(&self, path: &str) -> GatewayResponse {
+    pub(super) async fn respond(&self, path: &str) -> GatewayResponse {
         let (began, clock) = (Timestamp::now(), Instant::now());
         let request_id = self.rng.request_id();
         let (min, spread) = OVERHEAD;
@@ -147,7 +148,7 @@ impl Gateway {
         }
     }
 
-    /// Returns the headers of this API type; the first one is the request id.
+    /// Returns the response headers of this API type. The first header is the request id.
     fn headers(&self, short_id: String, error_type: Option<&str>) -> Vec<(&'static str, String)> {
         match self.api {
             ApiType::HttpApi => vec![("apigw-requestid", short_id)],
@@ -160,7 +161,8 @@ impl Gateway {
         }
     }
 
-    /// Runs a request on its route, or on the default route. `arrived` is its arrival time.
+    /// Runs a request on the route of its path, or on the default route. `arrived` is the arrival
+    /// time of the request.
     async fn route_request<'a>(&self, path: &'a str, arrived: Instant) -> RoutedRequest<'a> {
         let called = Instant::now();
         let fault = self.lock().routes.get_mut(path).map(|route| {
@@ -171,7 +173,7 @@ impl Gateway {
             return self.run_default_route(called).await;
         };
         let outcome = self.invoke(path, fault).await;
-        // Rejected calls make the trip to Lambda's front end as well.
+        // The gateway calls Lambda's front end for a rejected call as well.
         let from = if outcome.invoked() { called } else { arrived };
         RoutedRequest {
             route: Some(path),
@@ -180,8 +182,8 @@ impl Gateway {
         }
     }
 
-    /// Runs the default route's function, which imitates the gateway's own 404 but takes the
-    /// time of a function.
+    /// Runs the function of the default route, which imitates the 404 of the gateway itself but
+    /// takes the time of a function.
     async fn run_default_route(&self, called: Instant) -> RoutedRequest<'static> {
         let Some(default_route) = self.lock().default_route else {
             return RoutedRequest::unrouted(Outcome::NoRoute);
@@ -201,8 +203,8 @@ impl Gateway {
         }
     }
 
-    /// Invokes the function unless the fault prevents it, and waits for its reply until the
-    /// integration timeout.
+    /// Invokes the function of a route unless the fault prevents it, and waits for the result until
+    /// the integration timeout.
     async fn invoke(&self, path: &str, fault: RouteFault) -> Outcome {
         let behavior = match fault {
             RouteFault::Permission => return Outcome::Denied,
@@ -230,7 +232,7 @@ impl Gateway {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Counters stay usable after a panic in a test.
+        // The counters remain usable after a panic in a test.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -246,7 +248,7 @@ impl Route {
 }
 
 impl RoutedRequest<'_> {
-    /// Creates the result of a request to which the gateway responds by itself, without a function.
+    /// Creates the result for a request to which the gateway responds without calling Lambda.
     const fn unrouted(outcome: Outcome) -> Self {
         Self {
             route: None,
@@ -275,9 +277,13 @@ mod tests {
     async fn check(fault: RouteFault, (status, body): (u16, &str), ran: bool, millis: [u64; 2]) {
         let gateway = http_api([("/a".to_owned(), fault)]);
         let begin = Instant::now();
-        let answer = gateway.answer("/a").await;
+        let response = gateway.respond("/a").await;
         let took = begin.elapsed();
-        assert_eq!((answer.status, answer.body), (status, body), "{fault:?}");
+        assert_eq!(
+            (response.status, response.body),
+            (status, body),
+            "{fault:?}"
+        );
         assert_eq!(gateway.requests("/a"), 1, "{fault:?}");
         assert_eq!(gateway.invocations("/a"), u64::from(ran), "{fault:?}");
         let [min, max] = millis.map(Duration::from_millis);
@@ -285,17 +291,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_is_answered_after_thirty_seconds_and_the_function_ran() {
+    async fn the_response_to_a_timeout_takes_thirty_seconds_and_the_function_ran() {
         check(RouteFault::Timeout, UNAVAILABLE, true, [30_000, 30_050]).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_throttled_call_is_answered_at_once_without_the_function() {
+    async fn a_throttled_call_gets_a_response_at_once_without_the_function() {
         check(RouteFault::Throttled, UNAVAILABLE, false, [3, 12]).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_denied_call_is_answered_at_once_without_the_function() {
+    async fn a_denied_call_gets_a_response_at_once_without_the_function() {
         check(RouteFault::Permission, SERVER_ERROR, false, [3, 12]).await;
     }
 
@@ -318,12 +324,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_unknown_path_is_not_found_until_a_fault_is_set_for_it() {
         let gateway = http_api([]);
-        assert_eq!(gateway.answer("/new").await.status, 404);
+        assert_eq!(gateway.respond("/new").await.status, 404);
         assert_eq!(gateway.requests("/new"), 0);
         gateway.set_fault("/new", RouteFault::None);
-        assert_eq!(gateway.answer("/new").await.status, 200);
+        assert_eq!(gateway.respond("/new").await.status, 200);
         gateway.set_fault("/new", RouteFault::Throttled);
-        assert_eq!(gateway.answer("/new").await.status, 503);
+        assert_eq!(gateway.respond("/new").await.status, 503);
         assert_eq!(gateway.requests("/new"), 2);
         assert_eq!(gateway.invocations("/new"), 1);
     }

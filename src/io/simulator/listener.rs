@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use super::accept::accept;
 use super::gateway::{Gateway, GatewayResponse};
 
-/// Serves a gateway over TLS until it is aborted.
+/// Serves a gateway over TLS until this task is aborted.
 pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
     let acceptor = TlsAcceptor::from(tls);
     accept(listener, |stream| {
@@ -32,8 +32,8 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, gateway
     .await;
 }
 
-/// Serves one connection. Errors are expected: a client may reject the certificate or close the
-/// connection at its deadline.
+/// Serves one connection. Ignores errors, which are expected: a client may reject the certificate
+/// or close the connection at its deadline.
 async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc<Gateway>) {
     let served = async {
         stream.set_nodelay(true)?;
@@ -41,8 +41,8 @@ async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc
         let service = service_fn(|request: Request<Incoming>| {
             let gateway = Arc::clone(&gateway);
             async move {
-                let answer = gateway.answer(request.uri().path()).await;
-                Ok::<_, Infallible>(response(&answer, Timestamp::now()))
+                let response = gateway.respond(request.uri().path()).await;
+                Ok::<_, Infallible>(http_response(&response, Timestamp::now()))
             }
         });
         auto::Builder::new(TokioExecutor::new())
@@ -53,22 +53,22 @@ async fn serve_connection(stream: TcpStream, acceptor: TlsAcceptor, gateway: Arc
     drop(served.await);
 }
 
-fn response(answer: &GatewayResponse, now: Timestamp) -> Response<Full<Bytes>> {
+fn http_response(from: &GatewayResponse, now: Timestamp) -> Response<Full<Bytes>> {
     let mut headers = HeaderMap::with_capacity(6);
     let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
     if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
         headers.insert(DATE, date);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_LENGTH, answer.body.len().into());
-    for (name, value) in &answer.headers {
+    headers.insert(CONTENT_LENGTH, from.body.len().into());
+    for (name, value) in &from.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    let mut response = Response::new(Full::new(Bytes::from_static(answer.body.as_bytes())));
+    let mut response = Response::new(Full::new(Bytes::from_static(from.body.as_bytes())));
     *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        StatusCode::from_u16(from.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = headers;
     response
 }

@@ -1,12 +1,9 @@
-//! Simulates API Gateway with Lambda functions on loopback, and AWS's telemetry about them.
+//! Simulates API Gateway with Lambda functions on loopback, and the telemetry of AWS about them.
 //!
-//! Used by the demo, the scorecard and the tests. It runs an HTTP API and a REST API with the
-//! same routes, its own certificate authority, HTTP/1.1 and HTTP/2, and the bodies, headers and
-//! times of real captures. No response reveals its fault; only the telemetry does. Other
-//! features of API Gateway are not simulated.
-//!
-//! Reading order: `gateway` (handles a request), `api` (responses of each API type), `function`,
-//! `telemetry`, `listener`, `certificate`, `rng`.
+//! The demo, the scorecard and the tests use the simulator. It runs an HTTP API and a REST API with
+//! the same routes, over TLS with HTTP/1.1 and HTTP/2, and with the bodies, headers and times of
+//! real captures. Only the telemetry shows the fault of a request. Other features of API Gateway
+//! are not simulated. To read the code, start with `gateway`, which handles requests.
 
 mod accept;
 mod api;
@@ -33,7 +30,7 @@ use self::gateway::Gateway;
 use self::telemetry::Telemetry;
 use crate::model::target::{Authorizer, AwsDeclarations, Integration};
 
-/// A running simulator. Dropping it stops it.
+/// A running simulator. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Simulator {
     gateway: Arc<Gateway>,
@@ -43,27 +40,27 @@ pub struct Simulator {
     rest_address: SocketAddr,
     telemetry_address: SocketAddr,
     expired_address: SocketAddr,
-    /// A socket that is bound but not listening: the kernel resets connections, and no other
-    /// process can take the port.
+    /// A socket that is bound but does not listen: the kernel refuses connections, and no other
+    /// process can use the port.
     refused: TcpSocket,
     ca_pem: String,
     listeners: JoinSet<()>,
 }
 
-/// Settings of the simulated gateway.
+/// The settings of a simulator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The HTTP API's integration timeout. The default, 30 s, is AWS's maximum.
+    /// The integration timeout of the HTTP API. The default, 30 s, is the maximum of AWS.
     pub integration_timeout: Duration,
-    /// The REST API's integration timeout. The default, 29 s, is AWS's default.
+    /// The integration timeout of the REST API. The default, 29 s, is the default of AWS.
     pub rest_timeout: Duration,
-    /// Seed of request ids and jitter.
+    /// The seed of request ids and jitter.
     pub seed: u64,
-    /// Whether ALPN offers HTTP/2 in addition to HTTP/1.1, as a real gateway does.
+    /// Whether the listeners offer HTTP/2 in addition to HTTP/1.1, as a real gateway does.
     pub http2: bool,
 }
 
-/// The region of the simulated APIs; signatures need one.
+/// The region of the simulated APIs, which signatures of AWS requests need.
 const REGION: &str = "eu-west-1";
 
 /// The fault of a route.
@@ -71,28 +68,31 @@ const REGION: &str = "eu-west-1";
 pub enum RouteFault {
     /// No fault: 200 and a healthy body.
     None,
-    /// The function runs longer than the integration timeout: 503 after the timeout.
+    /// The function runs longer than the integration timeout. An HTTP API responds with 503 after
+    /// the timeout.
     Timeout,
-    /// Lambda throttles the call: 503 at once, the function does not run.
+    /// Lambda throttles the call and the function does not run. An HTTP API responds with 503 at
+    /// once.
     Throttled,
-    /// The function's reply is not a valid response: 500 after it ran.
+    /// The function returns an invalid response. An HTTP API responds with 500.
     Malformed,
-    /// The function's resource policy denies the call: 500 at once.
+    /// The function's resource policy denies the call and the function does not run. An HTTP API
+    /// responds with 500 at once.
     Permission,
-    /// The function raises an error: 500 after it ran.
+    /// The function raises an error. An HTTP API responds with 500.
     FunctionError,
-    /// The body reports a degraded service, with status 200.
+    /// The response has status 200, but its body reports a degraded service.
     WrongBody,
 }
 
-/// A `$default` route, whose function receives every request that matches no other route. Without
-/// one, the gateway responds to such a request with its own 404.
+/// A `$default` route, of which the function receives every request that matches no other route.
+/// Without a `$default` route, the gateway itself responds to such a request with 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultRoute {
-    /// The function returns a byte-for-byte copy of the gateway's 404.
+    /// The function returns a response with the same bytes as the gateway's 404.
     LookAlike,
-    /// The function returns the copy of [`Self::LookAlike`] with an additional header, as most
-    /// frameworks add.
+    /// The function returns the response of [`Self::LookAlike`] with an additional header, such as
+    /// most frameworks add.
     LookAlikeWithHeader,
 }
 
@@ -113,7 +113,7 @@ impl RouteFault {
         Self::WrongBody,
     ];
 
-    /// The path of the route that has this fault at the start.
+    /// Returns the path of the route that has this fault when the simulator starts.
     #[must_use]
     pub const fn route(self) -> &'static str {
         match self {
@@ -140,11 +140,11 @@ impl Default for Options {
 }
 
 impl Simulator {
-    /// Starts both APIs with one route per [`RouteFault`] each, and their telemetry, on free
-    /// ports of 127.0.0.1.
+    /// Starts a simulator on free ports of 127.0.0.1: both APIs, each with one route per
+    /// [`RouteFault`], and the telemetry service.
     ///
     /// # Errors
-    /// A port cannot be bound or a certificate cannot be created.
+    /// Returns an error if a port cannot be bound or a certificate cannot be created.
     pub async fn start(options: Options) -> io::Result<Self> {
         let certificates = certificate::issue(Timestamp::now(), options.http2)?;
         let telemetry = Arc::new(Telemetry::default());
@@ -188,26 +188,28 @@ impl Simulator {
         })
     }
 
-    /// The address of the HTTP API: `https`, valid for `localhost`, 127.0.0.1 and ::1.
+    /// Returns the address of the HTTP API. Its certificate is valid for `localhost`, 127.0.0.1 and
+    /// ::1.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of the REST API, with the same certificate. The routes are below `/prod`.
+    /// Returns the address of the REST API, which has the same certificate as the HTTP API. The
+    /// routes are below `/prod`.
     #[must_use]
     pub const fn rest_address(&self) -> SocketAddr {
         self.rest_address
     }
 
-    /// The endpoint URL of the simulated CloudWatch and CloudWatch Logs, which use plain HTTP,
-    /// accept all credentials and publish data without delay.
+    /// Returns the endpoint URL of the simulated CloudWatch and CloudWatch Logs, which use plain
+    /// HTTP, accept all credentials and publish data without delay.
     fn telemetry_endpoint(&self) -> String {
         format!("http://{}", self.telemetry_address)
     }
 
-    /// An SDK configuration for the telemetry endpoint, independent of the environment, with
-    /// placeholder credentials.
+    /// Returns an SDK configuration for the simulated CloudWatch and CloudWatch Logs, with
+    /// placeholder credentials. It does not depend on the environment.
     pub async fn telemetry_config(&self) -> SdkConfig {
         let credentials = Credentials::new("SIMULATED", "simulated", None, None, "simulator");
         aws_config::defaults(BehaviorVersion::latest())
@@ -218,7 +220,7 @@ impl Simulator {
             .await
     }
 
-    /// The `[target.aws]` declarations of a target at this route.
+    /// Returns the `[target.aws]` declarations of a target that probes this route.
     #[must_use]
     pub fn declarations(&self, api: ApiType, route: &str) -> AwsDeclarations {
         let rest = api == ApiType::RestApi;
@@ -237,7 +239,7 @@ impl Simulator {
             }),
             function_timeout: Some(function::LAMBDA_LIMIT),
             authorizer: Some(Authorizer::None),
-            // Each route has its own function, which nothing else calls.
+            // Each route has its own function, which receives no other requests.
             shared: false,
             access_log_group: group.clone().filter(|_| !rest),
             execution_log_group: group.filter(|_| rest),
@@ -245,38 +247,38 @@ impl Simulator {
         }
     }
 
-    /// An address of the HTTP API with a certificate that expired a month ago.
+    /// Returns an address of the HTTP API with a certificate that expired a month ago.
     #[must_use]
     pub const fn expired_address(&self) -> SocketAddr {
         self.expired_address
     }
 
-    /// An address that refuses connections while the simulator runs.
+    /// Returns an address that refuses connections while the simulator runs.
     ///
     /// # Errors
-    /// The system cannot report the socket's address.
+    /// Returns an error if the operating system cannot report the address of the socket.
     pub fn refused_address(&self) -> io::Result<SocketAddr> {
         self.refused.local_addr()
     }
 
-    /// The root certificate in PEM, which clients must trust.
+    /// Returns the root certificate in PEM, which clients must trust.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// Sets the fault of the HTTP API's route for all later requests. An unknown path becomes a
-    /// route.
+    /// Sets the fault of a route of the HTTP API for all later requests. Adds a route if the path
+    /// is unknown.
     pub fn set_fault(&self, route: &str, fault: RouteFault) {
         self.gateway.set_fault(route, fault);
     }
 
-    /// Sets or removes the HTTP API's `$default` route for all later requests.
+    /// Sets or removes the `$default` route of the HTTP API for all later requests.
     pub fn set_default_route(&self, default_route: Option<DefaultRoute>) {
         self.gateway.set_default_route(default_route);
     }
 
-    /// Returns the number of requests that reached a route of the HTTP API, through any listener.
+    /// Returns the number of requests that reached a route of the HTTP API, with any certificate.
     #[must_use]
     pub fn requests(&self, route: &str) -> u64 {
         self.gateway.requests(route)
@@ -294,7 +296,7 @@ impl Simulator {
         self.rest.invocations(route)
     }
 
-    /// Stops listeners and connections, including requests in flight.
+    /// Stops the simulator and closes its connections, including requests in flight.
     pub async fn stop(mut self) {
         self.listeners.shutdown().await;
     }

@@ -1,27 +1,27 @@
 //! Generates request ids and latency jitter from a seed.
 //!
-//! Constant latencies would be unrealistic, and random ones would make tests flaky. Every value
-//! follows from the seed and the order of calls. Do not use it for secrets.
+//! Constant latencies would be unrealistic, and random ones would make tests flaky. The seed and
+//! the order of calls determine every value, so the values must not be used as secrets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A deterministic random number generator, shared by all requests.
+/// A deterministic random number generator that all requests share.
 #[derive(Debug)]
 pub(super) struct SeededRng {
     seed: u64,
     drawn: AtomicU64,
 }
 
-/// The increment of `SplitMix64`: the golden ratio in 64 bits, so that consecutive states differ
-/// in about half of their bits.
+/// The increment of `SplitMix64`: the golden ratio in 64 bits. With this increment, consecutive
+/// states differ in about half of their bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Number of bytes in an HTTP API's request id: 11 bytes encode to 15 letters and one `=`, as
-/// captured.
+/// The number of bytes in the request id of an HTTP API. In base64, 11 bytes are 15 letters and one
+/// `=`, as in the captured ids.
 const ID_BYTES: u32 = 11;
 
-/// The URL-safe base64 alphabet, as in the captured ids.
+/// The alphabet of URL-safe base64, which the captured request ids use.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 impl SeededRng {
@@ -32,12 +32,12 @@ impl SeededRng {
         }
     }
 
-    /// Returns a request id in the format of `K2ZEDjwtIAMEcig=`. Ids are unique, because the mixing
-    /// is a bijection.
+    /// Returns a request id in the format of `K2ZEDjwtIAMEcig=`. The ids of one generator are
+    /// unique, because [`mix`] is a bijection.
     pub(super) fn request_id(&self) -> String {
         let unique = self.draw();
         let rest = mix(unique) >> 40;
-        // 88 bits of value, then two zero bits to fill the fifteenth letter.
+        // The value has 88 bits. Two zero bits fill the fifteenth letter.
         let bits = ((u128::from(unique) << 24) | u128::from(rest)) << 2;
         let letters = (ID_BYTES * 8).div_ceil(6);
         let mut id: String = (0..letters)
@@ -48,7 +48,8 @@ impl SeededRng {
         id
     }
 
-    /// Returns an id in the format of a version 4 UUID, as REST APIs and Lambda use for requests.
+    /// Returns an id in the format of a version 4 UUID, like the request ids of REST APIs and
+    /// Lambda.
     pub(super) fn uuid(&self) -> String {
         let (high, low) = (self.draw(), self.draw());
         format!(
@@ -63,8 +64,7 @@ impl SeededRng {
 
     /// Returns a duration between `min` and `min + spread`.
     pub(super) fn between(&self, min: Duration, spread: Duration) -> Duration {
-        // There are 1,024 steps, which are finer than a timer's millisecond for every spread used
-        // here.
+        // A step of `spread` / 1,024 is shorter than a millisecond for every spread in use.
         let step = u32::try_from(self.draw() >> 54).unwrap_or(0);
         min + spread * step / 1024
     }
@@ -75,7 +75,7 @@ impl SeededRng {
     }
 }
 
-/// The finalizer of `SplitMix64`: a bijection on 64 bits.
+/// Applies the finalizer of `SplitMix64`, which is a bijection on 64 bits.
 const fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(GOLDEN);
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,6 +1,6 @@
 //! The daemon's metrics about itself, kept by the `prometheus` crate.
 //!
-//! Every name is declared here once. The per-target metrics are in `sink/prometheus`, which
+//! Every metric name is declared here once. The per-target metrics are in `sink/prometheus`, which
 //! renders them itself, because the crate is too slow for 10,000 targets.
 
 use prometheus::core::Collector;
@@ -11,7 +11,7 @@ use prometheus::{
 
 use crate::io::store::StoreMetrics;
 
-/// Declares the struct and its registration from one list of fields.
+/// Declares `DaemonMetrics` and the function that registers its metrics, from one list of fields.
 macro_rules! daemon_metrics {
     ($($field:ident: $kind:ident = $create:ident($name:literal, $help:literal $(, $labels:expr)?);)*) => {
         /// The daemon's metrics about itself. Clones share the values.
@@ -31,7 +31,7 @@ macro_rules! daemon_metrics {
 daemon_metrics! {
     schedule_lag: Histogram = lags(
         "probecause_schedule_lag_seconds",
-        "Delay from a probe's slot to its start."
+        "Delay from a probe's scheduled start to its actual start."
     );
     runtime_lag: Histogram = lags(
         "probecause_runtime_lag_seconds",
@@ -39,7 +39,8 @@ daemon_metrics! {
     );
     lagged: IntCounter = counter(
         "probecause_probes_lagged_total",
-        "Probes during which the daemon itself was late by 10 ms or more; their results have own_lag_seconds."
+        "Probes during which the daemon's timers were late by 10 ms or more; own_lag_seconds in \
+         the results shows the delay."
     );
     in_flight: IntGauge = gauge("probecause_probes_in_flight", "Probes in flight.");
     sink_dropped: IntCounterVec = counters(
@@ -72,7 +73,7 @@ daemon_metrics! {
     );
     evidence_dropped: IntCounterVec = counters(
         "probecause_evidence_dropped_total",
-        "Dropped evidence requests, or parts of them, by reason.",
+        "Dropped evidence requests and dropped parts of evidence requests, by reason.",
         &["reason"]
     );
     evidence_cost: Counter = cost(
@@ -85,7 +86,8 @@ daemon_metrics! {
     );
     alarm_updates_late: IntCounter = counter(
         "probecause_alarm_updates_late_total",
-        "Alarms whose tags were not written before the datapoint that changes their state."
+        "Datapoints sent before their alarm named the cause, because updating the alarm failed or \
+         took too long."
     );
     alarms_drifted: IntGauge = gauge(
         "probecause_alarms_drifted",
@@ -105,18 +107,19 @@ daemon_metrics! {
     );
     config_reload_time: Gauge = timestamp(
         "probecause_config_last_reload_success_timestamp_seconds",
-        "When the running configuration was loaded, as a Unix timestamp."
+        "Time at which the running configuration was loaded, as a Unix timestamp."
     );
 }
 
-/// Upper bounds of the lag histograms in seconds. The goal is a lag below 10 ms at the 99th
-/// percentile.
+/// Upper bounds of the buckets of the lag histograms in seconds. The goal is a lag below 10 ms at
+/// the 99th percentile.
 const LAG_BUCKETS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0, 10.0];
 
-/// Labels of counted requests. The outcomes are `ok`, `throttled`, `denied` and `failed`.
+/// Label names of the metrics that count requests. The values of `outcome` are `ok`, `throttled`,
+/// `denied` and `failed`.
 const OUTCOME_LABELS: &[&str] = &["operation", "outcome"];
 
-/// The reasons for dropping an evidence request or a part of it.
+/// Values of the label `reason` of `probecause_evidence_dropped_total`.
 const REASONS: [&str; 6] = [
     "cost-bound",
     "denied",
@@ -130,14 +133,14 @@ impl DaemonMetrics {
     /// Registers every metric in a new registry.
     ///
     /// # Errors
-    /// Two metrics have the same name, which a test excludes.
+    /// Returns an error if two metrics have the same name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
         let metrics = register_all(Registry::new())?;
         let build = Opts::new("probecause_build_info", "The running version; always 1.");
         let build = register(&metrics.registry, IntGaugeVec::new(build, &["version"])?)?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        // The counters are initialized, because `rate()` misses the first increase of a series
-        // that appears with it.
+        // The counters are initialized with zero, because `rate()` misses the first increase of a
+        // series that appears with that increase.
         metrics
             .sink_dropped
             .with_label_values(&["cloudwatch"])
@@ -151,7 +154,7 @@ impl DaemonMetrics {
         Ok(metrics)
     }
 
-    /// Returns the gauges that the store updates.
+    /// Returns the metrics that the store updates.
     #[must_use]
     pub fn store_metrics(&self) -> StoreMetrics {
         StoreMetrics {
@@ -160,10 +163,10 @@ impl DaemonMetrics {
         }
     }
 
-    /// Appends every metric in the text exposition format.
+    /// Appends every metric to `out` in the text exposition format.
     ///
     /// # Errors
-    /// The encoder's error.
+    /// Returns the error of the encoder.
     pub fn render_into(&self, out: &mut String) -> Result<(), prometheus::Error> {
         TextEncoder::new().encode_utf8(&self.registry.gather(), out)
     }

@@ -1,6 +1,6 @@
 //! The sinks: Prometheus, the pages with the JSON API, and CloudWatch.
 //!
-//! A slow or failing sink may drop data, which it counts, but it never delays a probe.
+//! A slow or failing sink may drop data, and counts what it drops. It never delays a probe.
 
 pub mod cloudwatch;
 pub mod daemon_metrics;
@@ -19,11 +19,11 @@ use crate::model::settings::Settings;
 /// All sinks of the daemon.
 #[derive(Clone, Debug)]
 pub struct Sinks {
-    /// Renders `/metrics`.
+    /// The sink that renders `/metrics`.
     pub prometheus: Arc<PrometheusSink>,
     /// The state of the pages and the JSON API.
     pub board: Arc<StatusBoard>,
-    /// Publishes metrics and alarms to CloudWatch.
+    /// The sink that publishes metrics and alarms to CloudWatch.
     pub cloudwatch: Arc<CloudWatchSink>,
 }
 
@@ -44,20 +44,20 @@ impl Sinks {
         self.board.update(update);
     }
 
-    /// Passes an incident from before a restart to the sinks that show it. CloudWatch's alarms
-    /// already show it.
+    /// Passes an incident that was open before a restart to Prometheus and the pages. The alarms in
+    /// CloudWatch already name its cause.
     pub fn resume(&self, kept: &Arc<StoredIncident>) {
         self.prometheus.resume(kept);
         self.board.resume(kept);
     }
 
-    /// Passes a missed slot to the sinks that count them.
+    /// Passes a missed slot to Prometheus and the pages, which count missed slots.
     pub fn missed(&self, missed: &Missed) {
         self.prometheus.missed(missed);
         self.board.missed(missed);
     }
 
-    /// Passes the descriptions of all causes to the sinks that show them.
+    /// Passes the descriptions of all causes to Prometheus and the pages.
     pub fn set_causes(&self, causes: &Arc<[CauseInfo]>) {
         self.prometheus.set_causes(causes);
         self.board.set_causes(causes);

@@ -1,9 +1,8 @@
 //! The SQLite database: its schema, and the statements on incidents and baselines.
 //!
-//! It uses a write-ahead log without a flush per commit. Committed data survives any end of
-//! the process; a crash of the machine may lose the last seconds but does not damage the
-//! file. The lock is exclusive, because a second process would send the same datapoints
-//! again.
+//! The database uses a write-ahead log without a flush per commit. Committed data survives any end
+//! of the process. A crash of the machine may lose the last seconds but does not damage the file.
+//! The lock is exclusive, because a second process would send the same datapoints again.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,7 +28,8 @@ pub(super) const MAX_BYTES: u64 = 2 << 30;
 /// SQLite's default page size in bytes.
 const PAGE_BYTES: u64 = 4096;
 
-/// Version of the schema, stored in the file. A release that changes the tables raises it.
+/// Version of the schema, which is stored in the file. A release that changes the tables raises the
+/// version.
 const SCHEMA_VERSION: i64 = 1;
 
 /// Maximum time to wait for the lock of a previous process that is just ending.
@@ -39,15 +39,16 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// fraction of a second. Damage in a larger file is found when the damaged page is read.
 const MAX_CHECKED_BYTES: u64 = 64 << 20;
 
-/// Time for which resolved incidents are kept.
+/// Time for which resolved incidents are kept: about a quarter of a year.
 const INCIDENT_RETENTION: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 
-/// Maximum number of resolved incidents to keep: about ten megabytes.
+/// Maximum number of resolved incidents to keep. They take about ten megabytes.
 const MAX_RESOLVED_INCIDENTS: i64 = 10_000;
 
-/// Maximum age of a stored datapoint. CloudWatch rejects older ones.
+/// Maximum age of a stored datapoint. CloudWatch rejects datapoints older than two weeks.
 const MAX_DATAPOINT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
 
+/// The statements that create the tables of a new database.
 const SCHEMA: &str = "
     CREATE TABLE incidents (
         id TEXT PRIMARY KEY,
@@ -75,15 +76,16 @@ const SCHEMA: &str = "
 ";
 
 impl Database {
-    /// Opens the database of a directory, and creates both if they are missing. The database
-    /// grows to at most `max_bytes`.
+    /// Opens the database of a directory, and creates the directory and the database if they are
+    /// missing. The database grows to at most `max_bytes`.
     pub(super) fn open(directory: &Path, max_bytes: u64) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory)?;
         let path = directory.join(DATABASE_FILE);
         let size = std::fs::metadata(&path).map_or(0, |file| file.len());
         let connection = Connection::open(&path)?;
         connection.busy_timeout(LOCK_TIMEOUT)?;
-        // This must precede the first read: reading a write-ahead log takes the lock already.
+        // The lock mode is set before the first read, because reading a write-ahead log already
+        // takes the lock.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -103,15 +105,17 @@ impl Database {
             SCHEMA_VERSION if size <= MAX_CHECKED_BYTES => database.check()?,
             SCHEMA_VERSION => {}
             other => {
-                let text = format!("schema version {other}; this release has {SCHEMA_VERSION}");
+                let text = format!(
+                    "found schema version {other}, but this release supports {SCHEMA_VERSION}"
+                );
                 return Err(StoreError::new(StoreErrorKind::Newer, text));
             }
         }
         Ok(database)
     }
 
-    /// Renames a corrupt database, and returns its new path. A database that was renamed
-    /// before is deleted: one is enough to inspect, and several could fill the disk.
+    /// Renames a corrupt database and returns its new path. Deletes a database that was renamed
+    /// before: one is enough to inspect, and several could fill the disk.
     pub(super) fn move_aside(directory: &Path) -> Result<PathBuf, StoreError> {
         let prefix = format!("{DATABASE_FILE}.broken-");
         for entry in std::fs::read_dir(directory)?.flatten() {
@@ -133,8 +137,8 @@ impl Database {
     }
 
     /// Deletes expired rows and reads the state that earlier processes saved. Datapoints of earlier
-    /// processes, whose ids are below `first_id`, become the backlog; those that were being sent
-    /// may have arrived.
+    /// processes, whose ids are below `first_id`, become the backlog. Datapoints that were being
+    /// sent are marked as possibly arrived.
     pub(super) fn restore(
         &mut self,
         first_id: u64,
@@ -206,7 +210,7 @@ impl Database {
         for document in documents {
             // An incident that this release cannot read is skipped; the others are restored.
             let read = serde_json::from_str::<IncidentDocument>(&document?).ok();
-            incidents.extend(read.and_then(IncidentDocument::into_kept));
+            incidents.extend(read.and_then(IncidentDocument::into_stored));
         }
         Ok(incidents)
     }

@@ -18,6 +18,7 @@ use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 use crate::model::scope::Scope;
 
+/// An incident as JSON.
 #[derive(Serialize, Deserialize)]
 pub(super) struct IncidentDocument {
     id: String,
@@ -36,6 +37,7 @@ pub(super) struct IncidentDocument {
     since: Timestamp,
 }
 
+/// A verdict as JSON.
 #[derive(Serialize, Deserialize)]
 struct VerdictDocument {
     cause: String,
@@ -51,6 +53,7 @@ struct VerdictDocument {
     next: Vec<String>,
 }
 
+/// A revision of an incident as JSON.
 #[derive(Serialize, Deserialize)]
 struct RevisionDocument {
     at: Timestamp,
@@ -68,8 +71,8 @@ enum ValueDocument {
     Number(f64),
 }
 
-/// A baseline as JSON. Times are in microseconds to keep the document short: it has sixty of them
-/// per target.
+/// A baseline as JSON. Times are in microseconds to keep the document short: a baseline has sixty
+/// times per target.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BaselineDocument {
     #[serde(default)]
@@ -130,8 +133,8 @@ impl From<&Verdict> for VerdictDocument {
 }
 
 impl IncidentDocument {
-    /// Returns the incident; `None` if it has a value that this release does not know.
-    pub(super) fn into_kept(self) -> Option<StoredIncident> {
+    /// Converts the document to an incident. Returns `None` if a value is unknown to this release.
+    pub(super) fn into_stored(self) -> Option<StoredIncident> {
         let also = self.also.iter().map(|cause| CauseId::new(cause).ok());
         let evidence = self.evidence.into_iter().map(|(fact, value)| Evidence {
             fact,
@@ -200,7 +203,7 @@ impl From<&BaselineSnapshot> for BaselineDocument {
             healthy: learned.healthy.clone(),
             newest: learned.newest,
             controls: controls.map(|(at, time)| (*at, time.map(micros))).collect(),
-            elsewhere: learned.elsewhere,
+            elsewhere: learned.not_gateway_at,
         }
     }
 }
@@ -214,7 +217,7 @@ impl From<BaselineDocument> for BaselineSnapshot {
             controls: controls
                 .map(|(at, time)| (at, time.map(Duration::from_micros)))
                 .collect(),
-            elsewhere: document.elsewhere,
+            not_gateway_at: document.elsewhere,
         }
     }
 }

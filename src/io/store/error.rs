@@ -1,10 +1,10 @@
-//! Errors of the state directory, classified by what a person does about them.
+//! Errors of the state directory, classified by how an operator fixes them.
 
 use std::fmt;
 
 use rusqlite::ErrorCode;
 
-/// The error that the database cannot be used. Its text says how to fix it.
+/// An error that makes the database unusable. Its displayed text says how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoreError {
     pub(super) kind: StoreErrorKind,
@@ -23,8 +23,9 @@ pub(super) enum StoreErrorKind {
     Locked,
     /// The file is damaged or not a database.
     Corrupt,
-    /// The schema of the database is that of a later release.
+    /// The database has the schema of a later release.
     Newer,
+    /// Any other error of SQLite or the operating system.
     Other,
 }
 
@@ -75,7 +76,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Locked => {
                 "another process uses the database; give each daemon its own state directory"
             }
-            StoreErrorKind::Corrupt => "the database is corrupt",
+            StoreErrorKind::Corrupt => "the database is corrupt and is replaced with a new one",
             StoreErrorKind::Newer => {
                 "the database is of a later release; start that release, or move the file away"
             }

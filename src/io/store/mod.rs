@@ -3,9 +3,8 @@
 //!
 //! This file is the handle; `writer` is the thread behind it; `row` and `document` are the records
 //! and their JSON; `database` and `spool` contain the SQL; `error` classifies errors. Persistence
-//! is optional: without a usable directory the daemon keeps monitoring, the problem is logged once,
-//! and the methods report that nothing was saved. The code that saves a record decides what it
-//! means.
+//! is optional: without a usable directory the daemon keeps monitoring, the error is logged once,
+//! and the methods report that nothing was saved. This module does not interpret the records.
 
 mod database;
 mod document;
@@ -58,7 +57,7 @@ pub struct RestoredState {
 /// The metrics that show the health of the store. Clones share their values.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
-    /// 1 while data can be saved, 0 while it cannot.
+    /// Whether data can be saved (1) or not (0).
     pub up: IntGauge,
     /// The number of jobs that failed.
     pub failures: IntCounter,
@@ -67,21 +66,22 @@ pub struct StoreMetrics {
 /// The name of the database file in the state directory.
 pub const DATABASE_FILE: &str = "probecause.db";
 
-/// Maximum number of resolved incidents to restore.
+/// Maximum number of resolved incidents to restore: as many as the pages show.
 const MAX_RESTORED_RESOLVED: usize = 500;
 
-/// Capacity of the job queue. Each job holds the data of one second or one request, so the queue
-/// fills when the disk hangs for minutes; further jobs then fail.
+/// Capacity of the queue in jobs. Each job holds the data of one second or one request, so the
+/// queue fills when the disk hangs for minutes; further jobs then fail.
 const QUEUE: usize = 1024;
 
 /// Maximum time that a caller waits for a job. A commit takes far less than a millisecond, and a
 /// disk that takes this long must not delay probes.
 const MAX_JOB_WAIT: Duration = Duration::from_millis(500);
 
-/// Maximum time that [`Store::close`] waits for the queued jobs.
+/// Maximum time that [`Store::close`] waits for the queued jobs, so that a hanging disk does not
+/// hold up the shutdown.
 const MAX_CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// Maximum time that startup waits for the saved state: the first probe is due within five seconds.
+/// Maximum time that startup waits for the saved state. The first probe is due within five seconds.
 const MAX_OPEN_WAIT: Duration = Duration::from_secs(3);
 
 impl Store {
@@ -101,8 +101,8 @@ impl Store {
 
     /// Opens or creates the database of a state directory, and restores the saved state.
     ///
-    /// Never fails: if the directory cannot be used, the error is logged and opening is
-    /// retried regularly. A corrupt database is moved aside and replaced.
+    /// Does not fail: if the directory cannot be used, the error is logged and opening is retried
+    /// regularly. A corrupt database is moved aside and replaced.
     pub async fn open(directory: &Path, metrics: StoreMetrics) -> (Self, RestoredState) {
         Self::open_limited(directory, metrics, database::MAX_BYTES).await
     }
@@ -132,13 +132,18 @@ impl Store {
                 drop(alive);
             });
         if let Err(error) = spawned {
-            tracing::error!(%error, "store: could not start its thread; continuing without persistence");
+            tracing::error!(
+                %error,
+                "store: thread not started; continuing without persistence"
+            );
             return (Self::disabled(metrics), RestoredState::default());
         }
         let state = match tokio::time::timeout(MAX_OPEN_WAIT, restoring).await {
             Ok(Ok(state)) => state,
             _ => {
-                tracing::error!("store: opening took too long; starting without the saved state");
+                tracing::error!(
+                    "store: opening the database took too long; starting without the saved state"
+                );
                 RestoredState::default()
             }
         };
@@ -152,13 +157,13 @@ impl Store {
         (store, state)
     }
 
-    /// Whether there is a state directory, usable or not.
+    /// Returns whether a state directory is configured, usable or not.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
         self.jobs.is_some()
     }
 
-    /// Whether data can be saved at present.
+    /// Returns whether data can be saved at present.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.is_enabled()
@@ -166,14 +171,14 @@ impl Store {
             && self.metrics.up.get() == 1
     }
 
-    /// The source of ids for new rows. They are unique across restarts.
+    /// Returns the source of ids for new rows. The ids are unique across restarts.
     #[must_use]
     pub fn ids(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.ids)
     }
 
-    /// Saves incidents, replacing earlier versions. Returns whether they are on disk, after at most
-    /// half a second. To be awaited before an incident is shown or reported.
+    /// Saves incidents and replaces their earlier versions. Returns whether they are on disk, after
+    /// at most half a second. Callers await the result before they show or report an incident.
     pub async fn save_incidents(&self, incidents: Vec<StoredIncident>) -> bool {
         incidents.is_empty()
             || self.run(|done| Job::SaveIncidents(incidents, done)).await == Some(true)
@@ -193,8 +198,8 @@ impl Store {
         }
     }
 
-    /// Saves datapoints. A row with a known id replaces the earlier one. Returns whether all of
-    /// them are on disk.
+    /// Saves datapoints. A row with a known id replaces the earlier row. Returns whether all
+    /// datapoints are on disk.
     pub async fn save_datapoints(&self, rows: Vec<SpoolRow>) -> bool {
         rows.is_empty() || self.run(|done| Job::SaveDatapoints(rows, done)).await == Some(true)
     }
@@ -205,7 +210,7 @@ impl Store {
         self.enqueue(Job::MarkSending(ids));
     }
 
-    /// Deletes datapoints that have arrived or are given up.
+    /// Deletes datapoints that have arrived or are not sent again.
     pub fn delete_datapoints(&self, ids: Vec<u64>) {
         if !ids.is_empty() {
             self.enqueue(Job::DeleteDatapoints(ids));
@@ -213,15 +218,16 @@ impl Store {
     }
 
     /// Moves datapoints to the backlog. `maybe_arrived` says whether the response to the request
-    /// that sent them was lost.
+    /// that contained the datapoints was lost.
     pub fn return_datapoints_to_backlog(&self, ids: Vec<u64>, maybe_arrived: bool) {
         if !ids.is_empty() {
             self.enqueue(Job::ReturnToBacklog(ids, maybe_arrived));
         }
     }
 
-    /// Moves a destination's datapoints to the backlog, except those with `known` ids. Used when
-    /// the store has recovered: failed jobs may have left rows that are no longer in memory.
+    /// Moves a destination's datapoints to the backlog, except the datapoints with `known` ids.
+    /// Used when the store has recovered: failed jobs may have left rows that are no longer in
+    /// memory.
     pub fn reconcile_datapoints(&self, destination: &str, known: Vec<u64>) {
         self.enqueue(Job::Reconcile(destination.to_owned(), known));
     }
@@ -244,21 +250,21 @@ impl Store {
         self.run(|done| Job::CountBacklog(destination, done)).await
     }
 
-    /// Deletes datapoints of a destination's backlog that are older than `before`, and the
-    /// oldest beyond the newest `most`. Returns how many were deleted; `None` on failure.
+    /// Deletes datapoints of a destination's backlog that are older than `before`, and the oldest
+    /// datapoints beyond `max_count`. Returns the number of deleted datapoints; `None` on failure.
     pub async fn trim_datapoints(
         &self,
         destination: &str,
         before: Timestamp,
-        most: u64,
+        max_count: u64,
     ) -> Option<u64> {
         let destination = destination.to_owned();
-        self.run(|done| Job::TrimBacklog(destination, before, most, done))
+        self.run(|done| Job::TrimBacklog(destination, before, max_count, done))
             .await
     }
 
-    /// Resolves when the thread has ended, which is a bug before [`Store::close`]. Never resolves
-    /// if there is no state directory.
+    /// Resolves when the store's thread has ended. Before [`Store::close`], the end of the thread
+    /// is a bug. Never resolves if there is no state directory.
     pub async fn ended(&self) {
         if !self.is_enabled() {
             return std::future::pending().await;
@@ -276,7 +282,7 @@ impl Store {
         }
     }
 
-    /// Runs a job and returns its result; `None` if it failed or took too long.
+    /// Runs a job and returns its result; `None` if the job failed or took too long.
     ///
     /// While the disk is unresponsive the job is still queued, but its result is not awaited:
     /// a caller that runs a job each second would otherwise spend most of its time waiting.
@@ -296,7 +302,8 @@ impl Store {
         result.ok()
     }
 
-    /// Queues a job. Returns false if the queue is full or the thread has ended.
+    /// Queues a job. Returns whether it was queued: false if the queue is full, the thread has
+    /// ended or there is no state directory.
     fn enqueue(&self, job: Job) -> bool {
         let Some(jobs) = &self.jobs else { return false };
         let queued = jobs.try_send(job).is_ok();
@@ -307,7 +314,7 @@ impl Store {
     }
 }
 
-/// The first id of this process: its start in milliseconds, followed by twenty bits for
+/// Returns the first id of this process: its start in milliseconds, followed by twenty bits for
 /// rows. Ids are unique across processes without reading the last one from the disk, which
 /// may be unavailable.
 fn first_id() -> u64 {

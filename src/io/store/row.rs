@@ -1,4 +1,4 @@
-//! The records that the store saves. Their meaning is up to the code that saves them.
+//! The records that the store saves and restores. The store does not interpret them.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct StoredIncident {
     pub incident: Arc<Incident>,
     /// The health of the incident's target.
     pub health: HealthState,
-    /// The time since which the target has had that health.
+    /// The time at which the target's health last changed.
     pub since: Timestamp,
 }
 
@@ -39,7 +39,8 @@ pub struct StoredBaseline {
 pub struct SpoolRow {
     /// The unique id of the row, from [`super::Store::ids`].
     pub id: u64,
-    /// The name of the destination, an account and region, in the configuration.
+    /// The key of the location and the destination that the datapoint belongs to:
+    /// `LOCATION/DESTINATION`, where the main destination has an empty name.
     pub destination: Arc<str>,
     /// The series of the datapoint, as the publisher encodes it.
     pub series: String,
@@ -47,7 +48,7 @@ pub struct SpoolRow {
     pub at: Timestamp,
     /// The distinct values of the datapoint and their counts.
     pub values: Vec<(f64, f64)>,
-    /// Whether the datapoint may have arrived: the response to a request that contained it was
-    /// lost.
+    /// Whether the datapoint may have arrived, because the response to a request that contained it
+    /// was lost.
     pub maybe_arrived: bool,
 }

@@ -1,8 +1,7 @@
 //! SQL statements on unsent datapoints.
 //!
-//! The backlog consists of the rows that were returned to it or left by an earlier process.
-//! A row that this process also holds in memory is not part of it, so that no row is sent
-//! twice.
+//! The backlog consists of the rows that were returned to it or left by an earlier process. A row
+//! that this process also holds in memory is not part of the backlog, so that no row is sent twice.
 
 use std::collections::HashSet;
 
@@ -70,7 +69,7 @@ pub(super) fn save(transaction: &Transaction<'_>, rows: &[SpoolRow]) -> Result<(
     Ok(())
 }
 
-/// Executes a statement for each of these ids.
+/// Executes a statement once for each of these ids.
 pub(super) fn for_each(
     transaction: &Transaction<'_>,
     sql: &str,
@@ -83,8 +82,8 @@ pub(super) fn for_each(
     Ok(())
 }
 
-/// Moves every datapoint of a destination that is not in `known` to the backlog. It is unknown
-/// whether they were sent, so each is marked as possibly arrived.
+/// Moves every datapoint of a destination that is not in `known` to the backlog. Such datapoints
+/// may have been sent, so they are marked as possibly arrived.
 pub(super) fn reconcile(
     transaction: &Transaction<'_>,
     destination: &str,
@@ -101,12 +100,12 @@ pub(super) fn reconcile(
 }
 
 /// Deletes datapoints of a destination's backlog that are older than `before`, and the oldest
-/// beyond the newest `most`. Returns how many were deleted.
+/// datapoints beyond `max_count`. Returns the number of deleted datapoints.
 pub(super) fn trim(
     transaction: &Transaction<'_>,
     destination: &str,
     before: Timestamp,
-    most: u64,
+    max_count: u64,
 ) -> Result<u64, StoreError> {
     let aged = transaction.execute(
         "DELETE FROM spool WHERE destination = ?1 AND backlog = 1 AND at < ?2",
@@ -116,9 +115,9 @@ pub(super) fn trim(
         "DELETE FROM spool WHERE id IN (
             SELECT id FROM spool WHERE destination = ?1 AND backlog = 1
             ORDER BY at DESC LIMIT -1 OFFSET ?2)",
-        params![destination, i64::try_from(most).unwrap_or(i64::MAX)],
+        params![destination, i64::try_from(max_count).unwrap_or(i64::MAX)],
     )?;
-    // Returns to the file system, a part at a time, the space that a long outage used.
+    // Returns up to 256 free pages to the file system, because a long outage makes the file large.
     let mut vacuum = transaction.prepare("PRAGMA incremental_vacuum(256)")?;
     let mut freed = vacuum.query([])?;
     while freed.next()?.is_some() {}

@@ -119,7 +119,7 @@ async fn baselines_are_restored_with_the_hash_of_their_settings() {
             healthy: vec![(60_000, Some(1_000)), (61_000, None)],
             newest: Some(at(9)),
             controls: vec![(at(5), Some(Duration::from_millis(20))), (at(7), None)],
-            elsewhere: Some(at(3)),
+            not_gateway_at: Some(at(3)),
         },
     };
     store.save_baselines(vec![kept.clone()]);

@@ -1,4 +1,4 @@
-//! The store's thread: it executes queued jobs, commits them in groups, and reopens the
+//! The thread of the store. It executes queued jobs, commits them in groups, and reopens the
 //! database after an error.
 //!
 //! Jobs that arrive while the disk is busy are committed together, so that a thousand
@@ -22,8 +22,8 @@ use crate::io::store::spool;
 use crate::io::store::{RestoredState, StoreMetrics};
 use crate::model::target::TargetName;
 
-/// A read or write of the database, with the channel for its result. If a job fails, its
-/// channel is dropped.
+/// A read or write of the database, with the channel for its result. If a job fails, its channel is
+/// closed without a result.
 #[derive(Debug)]
 pub(super) enum Job {
     SaveIncidents(Vec<StoredIncident>, oneshot::Sender<bool>),
@@ -32,9 +32,9 @@ pub(super) enum Job {
     SaveDatapoints(Vec<SpoolRow>, oneshot::Sender<bool>),
     MarkSending(Vec<u64>),
     DeleteDatapoints(Vec<u64>),
-    /// Moves datapoints to the backlog. The flag says whether they may have arrived.
+    /// Moves datapoints to the backlog. The flag says whether the datapoints may have arrived.
     ReturnToBacklog(Vec<u64>, bool),
-    /// Moves a destination's datapoints to the backlog, except those with these ids.
+    /// Moves a destination's datapoints to the backlog, except the datapoints with these ids.
     Reconcile(String, Vec<u64>),
     ReadOldest(String, usize, oneshot::Sender<Vec<SpoolRow>>),
     CountBacklog(String, oneshot::Sender<u64>),
@@ -54,8 +54,10 @@ pub(super) struct Writer {
     database: Option<Database>,
     /// The kind of the last logged error; `None` after a commit.
     logged: Option<StoreErrorKind>,
+    /// The earliest time of the next attempt to open the database.
     reopen_at: Instant,
-    /// Set by the handle when a job took too long; cleared after the next commit.
+    /// Whether the disk is unresponsive. The handle sets the flag when a job took too long, and the
+    /// thread clears it after the next commit.
     unresponsive: Arc<AtomicBool>,
 }
 
@@ -150,8 +152,8 @@ impl Writer {
         tracing::error!(
             moved_to = %moved_to.display(),
             error = %error.text,
-            "store: moved the corrupt database aside and created a new one without its \
-             incidents, baselines and unsent datapoints"
+            "store: corrupt database moved aside; continuing with an empty one, without the \
+             saved incidents, baselines and unsent datapoints"
         );
         self.try_open()
     }
@@ -160,7 +162,8 @@ impl Writer {
     fn execute(&mut self, jobs: Vec<Job>) {
         self.open();
         let Some(database) = &mut self.database else {
-            // Dropping the jobs drops their result channels, so their callers learn of the failure.
+            // Dropping the jobs closes their result channels, which reports the failure to the
+            // callers.
             self.metrics.failures.inc_by(jobs.len() as u64);
             return;
         };
@@ -171,7 +174,8 @@ impl Writer {
                 .try_for_each(|(job, count)| reply(database, job, count)),
             Err(error) => {
                 self.metrics.failures.inc_by(jobs.len() as u64);
-                // Set before the jobs are dropped, because their callers then read it.
+                // The metric is set before the jobs are dropped, because their callers then read
+                // it.
                 self.metrics.up.set(0);
                 if error.kind == StoreErrorKind::Full {
                     free_space(database, jobs);
@@ -180,8 +184,8 @@ impl Writer {
             }
         };
         if let Err(error) = result {
-            // Reading from a full disk would still work; only reopening shows whether
-            // writing does.
+            // Reading from a full disk would still work. Only reopening shows whether writing
+            // works.
             self.database = None;
             self.reopen_at = Instant::now();
             if error.kind != StoreErrorKind::Corrupt {
@@ -190,10 +194,10 @@ impl Writer {
             self.record_error(&error);
             return;
         }
-        // Logged after a commit and not after opening: a database on a full disk can be opened, and
-        // its recovery would be logged each time.
+        // The recovery is logged after a commit and not after opening: a database on a full disk
+        // can be opened, and its recovery would be logged each time.
         if self.logged.take().is_some() {
-            tracing::info!(directory = %self.directory.display(), "store: recovered");
+            tracing::info!(directory = %self.directory.display(), "store: persistence resumed");
         }
         if self.unresponsive.swap(false, Ordering::Relaxed) {
             self.metrics.up.set(1);
@@ -201,7 +205,7 @@ impl Writer {
         }
     }
 
-    /// Marks the store as down. Logs the error unless the last logged one was of the same kind.
+    /// Marks the store as unusable. Logs the error unless the last logged one was of the same kind.
     fn record_error(&mut self, error: &StoreError) {
         self.metrics.up.set(0);
         if self.logged != Some(error.kind) {
@@ -216,7 +220,7 @@ impl Writer {
 }
 
 /// Executes only the jobs of a group that free space, because the group as a whole did not fit. Old
-/// rows must be deleted to make room for new ones.
+/// rows must be deleted to make room for new rows.
 fn free_space(database: &mut Database, jobs: Vec<Job>) {
     let frees = |job: &Job| matches!(job, Job::DeleteDatapoints(_) | Job::TrimBacklog(..));
     let jobs: Vec<_> = jobs.into_iter().filter(frees).collect();
@@ -227,13 +231,14 @@ fn free_space(database: &mut Database, jobs: Vec<Job>) {
     }
 }
 
-/// Executes the writing parts of jobs in one transaction. Returns the number of deleted rows of
-/// each.
+/// Executes the writing parts of jobs in one transaction. Returns, for each job, the number of rows
+/// that a trim deleted.
 fn commit(database: &mut Database, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
     database.write(|transaction| jobs.iter().map(|job| write(transaction, job)).collect())
 }
 
-/// Executes the writing part of a job. Returns how many rows a trim deleted.
+/// Executes the writing part of a job. Returns the number of rows that a trim deleted, and 0 for
+/// other jobs.
 fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
     match job {
         Job::SaveIncidents(incidents, _) => database::save_incidents(transaction, incidents)?,
@@ -247,8 +252,8 @@ fn write(transaction: &Transaction<'_>, job: &Job) -> Result<u64, StoreError> {
         }
         Job::ReturnToBacklog(ids, false) => spool::for_each(transaction, spool::TO_BACKLOG, ids)?,
         Job::Reconcile(destination, known) => spool::reconcile(transaction, destination, known)?,
-        Job::TrimBacklog(destination, before, most, _) => {
-            return spool::trim(transaction, destination, *before, *most);
+        Job::TrimBacklog(destination, before, max_count, _) => {
+            return spool::trim(transaction, destination, *before, *max_count);
         }
         Job::ReadOldest(..) | Job::CountBacklog(..) | Job::Close(_) => {}
     }

@@ -1,7 +1,7 @@
 //! Controls access to the daemon's HTTP endpoint: TLS, client certificates, passwords and the
 //! rate limit.
 //!
-//! `engine::server` applies them before its routes.
+//! `engine::server` applies these checks to a request before the routes.
 
 mod no_verification;
 mod passwords;

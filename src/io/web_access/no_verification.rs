@@ -1,8 +1,8 @@
 //! The TLS client configuration of the health check, which accepts any certificate.
 //!
-//! The certificate names the daemon as it is known outside, but the check connects to it on
-//! loopback, so names and issuers are not verified. The check sends no secrets; do not use this
-//! configuration for anything else.
+//! The certificate contains the daemon's public name, but the health check connects to a loopback
+//! address, so names and issuers are not verified. The health check sends no secrets. Do not use
+//! this configuration for anything else.
 
 use std::sync::Arc;
 
@@ -13,13 +13,14 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
 use super::TlsError;
 
+/// A verifier that accepts any server certificate and checks only the handshake's signature.
 #[derive(Debug)]
 struct NoVerification(Arc<CryptoProvider>);
 
 /// Creates a TLS configuration for HTTP/1.1 that accepts any certificate.
 ///
 /// # Errors
-/// The TLS library rejects its own defaults.
+/// Returns an error if the TLS library rejects its own defaults.
 pub fn accept_any_certificate() -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -1,7 +1,7 @@
 //! Checks passwords against bcrypt hashes without revealing, by timing, which users exist.
 //!
-//! A check takes a tenth of a second of CPU by design. Checks therefore run one at a time,
-//! correct passwords are cached, and an unknown user costs as much as a known one.
+//! By design, a check takes a tenth of a second of CPU time. Checks therefore run one at a time,
+//! and correct passwords are cached. A check for an unknown user takes as long as for a known one.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,26 +11,27 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::model::secret::Secret;
 
-/// The users and their password hashes.
+/// A password checker: the users, their password hashes, and a cache of correct passwords.
 #[derive(Debug)]
 pub struct Passwords {
     users: BTreeMap<String, Secret>,
-    /// Permits for running and waiting checks. Without a permit, a request is rejected without a
-    /// check.
+    /// Permits for running and waiting checks. If no permit is free, a password is rejected without
+    /// a check.
     pending: Semaphore,
+    /// Held while a check runs, so that checks run one at a time.
     hashing: Mutex<()>,
     /// Hashes of the pairs of user name and correct password, keyed by `hash_keys`.
     verified: std::sync::Mutex<HashSet<u64>>,
     hash_keys: RandomState,
 }
 
-/// Maximum number of running and waiting checks: a second or two of work.
+/// Maximum number of running and waiting checks, which take one to two seconds in total.
 const MAX_PENDING: usize = 16;
 
-/// Maximum number of cached passwords, more than the expected number of users.
+/// Maximum number of cached passwords: more than the expected number of users.
 const MAX_VERIFIED: usize = 1000;
 
-/// The hash checked for an unknown user; its password was discarded.
+/// The bcrypt hash that is checked for an unknown user. Its random password was discarded.
 const UNKNOWN_USER_HASH: &str = "$2b$10$2dGDFCLU7MvFjCI9fXCXNejSUTb063Sw0PhHZc7ZL9VoPObCZR8Wm";
 
 impl Passwords {
@@ -46,13 +47,13 @@ impl Passwords {
         }
     }
 
-    /// Whether users are configured, so that requests need a password.
+    /// Returns whether users are configured, so that requests need a password.
     #[must_use]
     pub fn are_required(&self) -> bool {
         !self.users.is_empty()
     }
 
-    /// Whether the user exists and has this password.
+    /// Returns whether the user exists and has this password.
     pub async fn verify(self: &Arc<Self>, user: &str, password: &str) -> bool {
         let hash = self
             .users

@@ -9,20 +9,20 @@ use crate::model::settings::web::RateLimit;
 #[derive(Debug)]
 pub struct TokenBucket {
     limit: RateLimit,
-    /// The time at which the bucket was, or would have been, empty. Since then it has gained one
-    /// token per interval.
+    /// The time at which the bucket was, or would have been, empty. Since then, the bucket has
+    /// gained one token per interval.
     empty_at: Mutex<Instant>,
 }
 
-/// The default limit: far above what ten scrapers, dashboards and users need, and low enough that a
-/// flood of requests does not delay probes.
+/// The default rate limit: far above the needs of ten scrapers, dashboards and users, and low
+/// enough that a flood of requests does not delay probes.
 const DEFAULT_LIMIT: RateLimit = RateLimit {
     interval: Duration::from_millis(10),
     burst: 200,
 };
 
 impl TokenBucket {
-    /// Creates a full bucket; `None` uses the default limit.
+    /// Creates a full bucket. `None` means the default limit.
     #[must_use]
     pub fn new(limit: Option<RateLimit>) -> Self {
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
@@ -34,10 +34,10 @@ impl TokenBucket {
         }
     }
 
-    /// Takes a token; returns false if the bucket is empty.
+    /// Takes a token from the bucket. Returns whether the bucket contained one.
     pub fn take(&self, now: Instant) -> bool {
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        // A full bucket holds no more than a burst.
+        // A full bucket contains only as many tokens as a burst.
         let full = now.checked_sub(self.limit.interval * self.limit.burst);
         let since = full.map_or(*empty_at, |full| full.max(*empty_at));
         if now.saturating_duration_since(since) < self.limit.interval {
@@ -68,7 +68,7 @@ mod tests {
             [true, true, true, false]
         );
         assert_eq!([taken(500), taken(1000), taken(1001)], [false, true, false]);
-        // However long the pause, the burst is three.
+        // The burst is three requests even after a long pause.
         let later = 3_600_000;
         assert_eq!([taken(later); 1], [true]);
         assert_eq!(

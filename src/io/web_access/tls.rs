@@ -24,7 +24,7 @@ pub enum TlsError {
     /// The certificate authorities of clients are unusable.
     #[error("the client CA certificates are unusable: {0}; use PEM certificates")]
     Clients(String),
-    /// The TLS library rejects the settings for another reason.
+    /// The TLS settings are unusable for another reason.
     #[error("the TLS settings are unusable: {0}; correct `tls_server_config`")]
     Library(String),
 }
@@ -32,7 +32,7 @@ pub enum TlsError {
 /// Builds the TLS server configuration of the endpoint. With `http2`, ALPN offers HTTP/2.
 ///
 /// # Errors
-/// Which part of the settings is unusable.
+/// Returns a [`TlsError`] that names the unusable part of the settings.
 pub fn server_config(tls: &ServerTls, http2: bool) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
@@ -102,8 +102,8 @@ fn verifier(
     }))
 }
 
-/// A verifier that also requires one of the allowed subject alternative names of the client
-/// certificate (`client_allowed_sans`).
+/// A verifier that also requires that the client certificate contains one of the allowed subject
+/// alternative names (`client_allowed_sans`).
 #[derive(Debug)]
 struct AllowedNamesVerifier {
     inner: Arc<dyn ClientCertVerifier>,
@@ -157,7 +157,8 @@ impl ClientCertVerifier for AllowedNamesVerifier {
     }
 }
 
-/// Returns the DNS names, IP addresses, mail addresses and URIs of a certificate.
+/// Returns the subject alternative names of a certificate: DNS names, IP addresses, mail addresses
+/// and URIs.
 fn alternative_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     use x509_parser::extensions::GeneralName;
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {

@@ -11,11 +11,11 @@ use crate::model::secret::Secret;
 /// A validated web configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebSettings {
-    /// TLS; `None`: plain HTTP.
+    /// TLS settings; `None` means plain HTTP.
     pub tls: Option<ServerTls>,
-    /// Users with the bcrypt hashes of their passwords; empty: no password is required.
+    /// Users with the bcrypt hashes of their passwords. If empty, no password is required.
     pub users: BTreeMap<String, Secret>,
-    /// Rate limit for requests; `None`: the daemon's own limit.
+    /// Rate limit for requests; `None` means the daemon's default limit.
     pub rate: Option<RateLimit>,
     /// Headers added to every response.
     pub headers: Vec<(String, String)>,
@@ -28,11 +28,11 @@ pub struct WebSettings {
 /// TLS settings of the daemon's endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// The certificate with its chain, in PEM.
+    /// The server's certificate with its chain, in PEM.
     pub chain: Arc<[u8]>,
-    /// The private key, in PEM.
+    /// The server's private key, in PEM.
     pub key: Secret,
-    /// Whether clients must present a certificate.
+    /// Whether clients may or must present a certificate.
     pub clients: ClientAuth,
     /// Whether TLS 1.2 is refused.
     pub only_tls13: bool,
@@ -51,7 +51,7 @@ pub enum ClientAuth {
     Required(Arc<[u8]>, Vec<String>),
 }
 
-/// A token bucket that gains one token per `interval` and holds at most `burst`.
+/// A rate limit: a token bucket that gains one token per `interval` and holds at most `burst`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Time in which the bucket gains one token; greater than zero.
@@ -61,7 +61,7 @@ pub struct RateLimit {
 }
 
 impl WebSettings {
-    /// The URL scheme of the endpoint.
+    /// Returns the URL scheme of the endpoint.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {
         match self.tls {
@@ -70,7 +70,7 @@ impl WebSettings {
         }
     }
 
-    /// Whether clients must authenticate, by certificate or password.
+    /// Returns whether clients must authenticate, by certificate or password.
     #[must_use]
     pub fn requires_authentication(&self) -> bool {
         let tls = self.tls.as_ref();

@@ -207,6 +207,11 @@ async fn when_a_target_moves_its_old_alarm_and_the_heartbeat_of_the_empty_accoun
         .payments
         .wait_for("PutMetricAlarm", "site-a refunds")
         .await;
+    // The failure is urgent, so the target's alarm may be created before the heartbeat's.
+    accounts
+        .payments
+        .wait_for("PutMetricAlarm", "site-a (heartbeat)")
+        .await;
     let mut moved = Target::clone(&accounts.refunds);
     moved.cloudwatch.destination = None;
     let moved = Arc::new(moved);
@@ -293,7 +298,7 @@ async fn an_added_destination_gets_the_current_trouble_of_the_prober() {
         owner: "prober".to_owned(),
         description: "the prober cannot see its targets".to_owned(),
     };
-    accounts.sink.trouble(true);
+    accounts.sink.set_prober_impaired(true);
     accounts.sink.group(Some(annotation));
     accounts
         .main

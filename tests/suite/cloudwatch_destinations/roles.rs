@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use probecause::cli::Exit;
-use probecause::cli::alarms::{Action, Common, carry_out};
+use probecause::cli::alarms::{Action, Common, run_action};
 use probecause::model::settings::{DestinationSettings, Role};
 
 use crate::support::cloudwatch::answers;
@@ -103,7 +103,7 @@ async fn plan(server: &Server) -> (Result<Exit, String>, String) {
         detailed_exitcode: false,
     };
     let mut out = Vec::new();
-    let result = carry_out(&action, &settings, Some(&sdk_config), &mut out).await;
+    let result = run_action(&action, &settings, Some(&sdk_config), &mut out).await;
     (result, String::from_utf8(out).unwrap())
 }
 

@@ -12,13 +12,15 @@ mod plan;
 use crate::support::cloudwatch::proxy;
 mod regions;
 use crate::support::cloudwatch::reports;
+#[cfg(test)]
+use crate::support::cloudwatch::sink;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::StateValue;
 use probecause::cli::Exit;
-use probecause::cli::alarms::{Action, Common, carry_out};
+use probecause::cli::alarms::{Action, Common, run_action};
 use probecause::domain::alarm;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
@@ -27,6 +29,9 @@ use tokio::time::{Instant, sleep};
 use emulator::Emulator;
 use proxy::Proxy;
 use reports::{Again as _, failed, passed, settings, target};
+
+/// Interval at which the sinks review their alarms: as long as in the daemon.
+const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 /// Time limit of a wait. The emulator evaluates every 10 s over windows of 10 s, so this allows
 /// several evaluations on a loaded machine.
@@ -42,11 +47,7 @@ async fn an_alarm_fires_with_its_cause_and_recovers() {
     let target = Arc::new(target(name));
     let settings = Arc::new(settings(name, &proxy.url(), vec![Arc::clone(&target)]));
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(
-        Arc::clone(&settings),
-        metrics.clone(),
-        Some(emulator::config()),
-    );
+    let sink = sink::patient(&settings, &metrics, emulator::config(), REVIEW_EVERY);
     let alarm = alarm::target_alarm_name(name, name);
 
     // One passed probe, then two failed ones. The second fires the alarm.
@@ -239,7 +240,7 @@ fn common() -> Common {
 #[cfg(test)]
 async fn act(action: &Action, settings: &probecause::model::settings::Settings) -> (Exit, String) {
     let mut out = Vec::new();
-    let exit = carry_out(action, settings, Some(&emulator::config()), &mut out)
+    let exit = run_action(action, settings, Some(&emulator::config()), &mut out)
         .await
         .unwrap();
     (exit, String::from_utf8(out).unwrap())

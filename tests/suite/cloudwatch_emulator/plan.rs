@@ -12,7 +12,6 @@ use probecause::domain::alarm;
 use probecause::domain::alarm::annotation::Annotation;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
-use probecause::io::store::Store;
 use probecause::model::cause::{CauseId, Owner};
 use probecause::model::settings::{DriftPolicy, Settings};
 use probecause::model::target::{CauseAlarm, Target};
@@ -22,6 +21,7 @@ use crate::cloudwatch_emulator::{PATIENCE, act, common};
 use crate::support::cloudwatch::emulator::{self, Emulator};
 use crate::support::cloudwatch::proxy::Proxy;
 use crate::support::cloudwatch::reports::{failed, passed, settings, target};
+use crate::support::cloudwatch::sink;
 
 const THROTTLED: &str = "lambda-throttled";
 
@@ -46,14 +46,11 @@ fn settings_with(location: &str, endpoint: &str, drift: DriftPolicy) -> Settings
 }
 
 /// Starts a sink that checks its alarms every second.
-fn start(settings: Arc<Settings>, metrics: &DaemonMetrics) -> CloudWatchSink {
-    let store = Store::disabled(metrics.store_metrics());
-    let base = Some(emulator::config());
-    CloudWatchSink::start_on(
+fn start(settings: &Arc<Settings>, metrics: &DaemonMetrics) -> CloudWatchSink {
+    sink::patient(
         settings,
-        metrics.clone(),
-        base,
-        store,
+        metrics,
+        emulator::config(),
         Duration::from_secs(1),
     )
 }
@@ -169,7 +166,7 @@ async fn the_daemon_reverts_manual_changes_without_reading_tags_again() {
     let here = &format!("mends-{}", std::process::id());
     let settings = Arc::new(settings_with(here, &proxy.url(), DriftPolicy::Mend));
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = start(settings, &metrics);
+    let sink = start(&settings, &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
     sleep(Duration::from_secs(2)).await;
@@ -209,7 +206,7 @@ async fn the_daemon_keeps_manual_changes_and_still_names_the_cause() {
     let settings = Arc::new(configured);
     let target = Arc::clone(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = start(Arc::clone(&settings), &metrics);
+    let sink = start(&settings, &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
     emulator.disable_actions(&orders).await;
@@ -269,7 +266,7 @@ async fn target_alarms_name_the_cause_only_after_the_group_incident_ends() {
     let settings = Arc::new(settings_with(here, &endpoint, DriftPolicy::Mend));
     let target = Arc::clone(&settings.targets[0]);
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = start(settings, &metrics);
+    let sink = start(&settings, &metrics);
     let [orders, throttled, forbidden] = names(here);
     emulator.until_actions(&forbidden, true, PATIENCE).await;
 

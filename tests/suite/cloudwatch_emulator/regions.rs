@@ -10,17 +10,17 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::Credentials;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
 use probecause::cli::Exit;
-use probecause::cli::alarms::{Action, carry_out};
+use probecause::cli::alarms::{Action, run_action};
 use probecause::domain::alarm;
-use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::{DestinationSettings, Role, Settings};
 use probecause::model::target::Target;
 use tokio::time::{Instant, sleep};
 
-use crate::cloudwatch_emulator::{PATIENCE, common};
+use crate::cloudwatch_emulator::{PATIENCE, REVIEW_EVERY, common};
 use crate::support::cloudwatch::emulator::Emulator;
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
+use crate::support::cloudwatch::sink;
 
 /// The id of another account. The emulator takes an access key of twelve digits as account id.
 const OTHER_ACCOUNT: &str = "222222222222";
@@ -121,11 +121,7 @@ async fn each_region_and_account_has_its_own_alarms_datapoints_and_heartbeat() {
         &format!("http://{}", emulator.address),
     ));
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(
-        Arc::clone(&settings),
-        metrics.clone(),
-        Some(sdk_config().await),
-    );
+    let sink = sink::patient(&settings, &metrics, sdk_config().await, REVIEW_EVERY);
     for target in &settings.targets {
         sink.publish(&passed(target, location));
         sink.publish(&failed(target, location, 2, "lambda-throttled").again());
@@ -176,7 +172,7 @@ async fn check_plan(settings: &Settings) {
         detailed_exitcode: true,
     };
     let mut out = Vec::new();
-    let exit = carry_out(&plan, settings, Some(&sdk_config().await), &mut out).await;
+    let exit = run_action(&plan, settings, Some(&sdk_config().await), &mut out).await;
     let text = String::from_utf8(out).unwrap();
     assert_eq!(exit, Ok(Exit::Fine), "{text}");
     assert_eq!(text.matches("2 as desired").count(), 3, "{text}");

@@ -109,7 +109,7 @@ async fn an_unread_alarm_is_disabled_only_if_its_tags_show_that_the_daemon_owns_
         denied: Some("PutMetricAlarm"),
         ..Server::default()
     };
-    for (name, tag) in [("ours", "probecause:managed"), ("foreign", "team")] {
+    for (name, tag) in [("managed", "probecause:managed"), ("foreign", "team")] {
         let alarm = format!("probecause here {name}");
         let tags = [(tag.to_owned(), "true".into())];
         let tags = tags.into_iter().collect();
@@ -121,7 +121,7 @@ async fn an_unread_alarm_is_disabled_only_if_its_tags_show_that_the_daemon_owns_
             .insert(alarm, String::new());
     }
     let endpoint = server.clone().start().await;
-    let names = ["ours", "foreign", "missing"];
+    let names = ["managed", "foreign", "missing"];
     let targets: Vec<_> = names.map(|name| Arc::new(target(name))).into();
     let all = settings("here", &endpoint, targets);
     let none = settings("here", &endpoint, Vec::new());
@@ -140,6 +140,6 @@ async fn an_unread_alarm_is_disabled_only_if_its_tags_show_that_the_daemon_owns_
     let disabled = server.disabled.lock().unwrap();
     assert_eq!(
         disabled.iter().collect::<Vec<_>>(),
-        ["probecause here ours"]
+        ["probecause here managed"]
     );
 }

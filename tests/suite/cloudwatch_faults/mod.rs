@@ -153,7 +153,7 @@ async fn the_heartbeat_stops_while_the_prober_has_a_local_problem() {
     let sink = CloudWatchSink::start_with(Arc::new(settings), metrics.clone(), Some(config()));
     let heartbeats = || received(&server, "Heartbeat");
     until("two heartbeats", || heartbeats() >= 2).await;
-    sink.trouble(true);
+    sink.set_prober_impaired(true);
     // Three datapoints of a target, each in a different second. A heartbeat that was already
     // queued may arrive before the first one, so heartbeats are counted after it.
     let mut before = 0;
@@ -173,7 +173,7 @@ async fn the_heartbeat_stops_while_the_prober_has_a_local_problem() {
         before,
         "a heartbeat arrived during the local problem"
     );
-    sink.trouble(false);
+    sink.set_prober_impaired(false);
     until("a heartbeat", || heartbeats() > before).await;
     sink.shutdown(Duration::from_secs(3)).await;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use probecause::domain::shard::holders;
+use probecause::domain::shard::assigned_shards;
 use probecause::io::sink::cloudwatch::CloudWatchSink;
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::model::settings::ShardSettings;
@@ -13,6 +13,7 @@ use crate::cloudwatch_faults::config;
 use crate::cloudwatch_faults::denied::{description_contains, until};
 use crate::cloudwatch_faults::server::Server;
 use crate::support::cloudwatch::reports::{Again as _, failed, passed, settings, target};
+use crate::support::cloudwatch::sink;
 
 /// Settings of shard `own` of two. Both shards probe all targets.
 fn shards(own: u32) -> ShardSettings {
@@ -27,7 +28,7 @@ fn shards(own: u32) -> ShardSettings {
 /// A target whose alarm a shard manages.
 fn managed_by(shard: u32) -> Arc<Target> {
     let names = (0..).map(|number| format!("orders-{number}"));
-    let first = |name: &String| holders(&shards(0), &TargetName::new(name))[0];
+    let first = |name: &String| assigned_shards(&shards(0), &TargetName::new(name))[0];
     let name = names.into_iter().find(|name| first(name) == shard).unwrap();
     Arc::new(target(&name))
 }
@@ -37,9 +38,12 @@ fn daemon(own: u32, endpoint: &str, targets: &[Arc<Target>]) -> (CloudWatchSink,
     let mut settings = settings("here", endpoint, targets.to_vec());
     settings.shards = shards(own);
     let metrics = DaemonMetrics::new().unwrap();
-    let sink = CloudWatchSink::start_with(Arc::new(settings), metrics.clone(), Some(config()));
+    let sink = sink::patient(&Arc::new(settings), &metrics, config(), REVIEW_EVERY);
     (sink, metrics)
 }
+
+/// Interval at which the sinks review their alarms: as long as in the daemon.
+const REVIEW_EVERY: Duration = Duration::from_secs(600);
 
 /// The name of the alarm of a target.
 fn alarm(target: &Target) -> String {

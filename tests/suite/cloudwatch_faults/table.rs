@@ -4,12 +4,11 @@
 //! works. The error must be logged once, no matter how many requests fail, and the daemon's count
 //! of lost datapoints must match those that did not arrive.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use probecause::io::sink::cloudwatch::{CloudWatchSink, REVIEW_EVERY};
+use probecause::io::sink::cloudwatch::{CloudWatchSink, Timing};
 use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::store::Store;
 use tokio::net::{TcpListener, TcpSocket};
@@ -18,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::cloudwatch_faults::denied::PATIENCE;
 use crate::cloudwatch_faults::server::{Reply, Server};
 use crate::support::cloudwatch::reports::{passed, settings, target};
+use crate::support::log::Log;
 
 /// A fault and its expected effects.
 #[derive(Default)]
@@ -46,43 +46,6 @@ struct FaultCase {
 }
 
 const TARGETS: [&str; 3] = ["orders", "payments", "search"];
-
-/// The captured log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        log.extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Captures the log of this thread until the guard is dropped.
-    fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || writer.clone())
-            .with_ansi(false)
-            .without_time()
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    /// The error lines so far.
-    fn errors(&self) -> Vec<String> {
-        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let errors = log.lines().filter(|line| line.starts_with("ERROR"));
-        errors.map(str::to_owned).collect()
-    }
-}
 
 /// Binds a free port that does not accept connections yet.
 fn reserve() -> (TcpSocket, SocketAddr) {
@@ -139,7 +102,7 @@ async fn check(case: FaultCase) {
         metrics.clone(),
         base,
         store.clone(),
-        REVIEW_EVERY,
+        Timing::default(),
     );
     for target in &targets {
         sink.publish(&passed(target, "here"));
@@ -161,7 +124,7 @@ async fn check(case: FaultCase) {
     sink.shutdown(PATIENCE).await;
     store.close().await;
 
-    compare(&case, &log.errors(), &server, &metrics);
+    compare(&case, &log.lines_with("ERROR"), &server, &metrics);
 }
 
 /// Compares the logged errors, the metrics and the received datapoints with the case.

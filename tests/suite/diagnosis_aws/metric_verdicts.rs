@@ -310,7 +310,7 @@ fn a_window_without_other_traffic_proves_four_of_the_faults() {
 fn metrics_prove_nothing_with_other_traffic_or_in_an_unsettled_window() {
     let disqualifying_changes: [fn(&mut MetricWindow); 5] = [
         |window| window.settled = false,
-        |window| window.ours = 2,
+        |window| window.own_requests = 2,
         |window| {
             if let Some(api) = &mut window.api {
                 api.of_route = false;

@@ -34,7 +34,7 @@ pub(crate) fn window() -> MetricWindow {
         from: Timestamp::UNIX_EPOCH,
         to: Timestamp::UNIX_EPOCH + Duration::from_secs(60),
         settled: true,
-        ours: 3,
+        own_requests: 3,
         lambda: Some(LambdaMetrics::default()),
         api: Some(ApiMetrics {
             server_errors: Some(3.0),

@@ -24,7 +24,7 @@ fn config(cloudwatch: &str, probed: std::net::SocketAddr, targets: usize) -> Str
         "location = \"mass-failure\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
          [cloudwatch]\nenabled = true\nregion = \"eu-west-1\"\n\
          endpoint_url = \"{cloudwatch}\"\n\
-         [defaults]\ninterval = \"5s\"\ntimeout = \"4s\"\nconfirm_after = \"1s\"\n{targets}"
+         [defaults]\ninterval = \"5s\"\ntimeout = \"60s\"\nconfirm_after = \"1s\"\n{targets}"
     )
 }
 

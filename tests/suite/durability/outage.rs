@@ -12,13 +12,17 @@ use probecause::domain::alarm::target_alarm_name;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use crate::durability::daemon::{Daemon, DaemonFiles, metric_value, wait_until};
+use crate::durability::daemon::{Daemon, DaemonFiles, metric_value, wait_until_within};
 use crate::durability::probed_server::ProbedServer;
 use crate::durability::recording_proxy::RecordingProxy;
 use crate::durability::{TARGETS, config, long_form, target_names};
 use crate::support::cloudwatch::emulator::Emulator;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Time limit for sending the backlog. It takes seconds, but on a loaded machine the emulator
+/// accepts thousands of datapoints slowly.
+const BACKLOG_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long one target fails during the outage. The emulator evaluates all datapoints of the
 /// last three periods of 10 s, so the failure must be older than that when CloudWatch is back.
@@ -154,7 +158,7 @@ async fn check_return_of_cloudwatch(emulator: &Emulator, daemon: &Daemon, locati
         !states.contains(&StateValue::Alarm),
         "the alarm of a past failure fired"
     );
-    wait_until("the backlog is sent", async || {
+    wait_until_within("the backlog is sent", BACKLOG_PATIENCE, async || {
         daemon.metric("probecause_spool_datapoints ").await < 1.0
     })
     .await;

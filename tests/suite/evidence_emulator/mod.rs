@@ -100,7 +100,7 @@ async fn settled_window(
     }
     let url = format!("http://{}", emulator.address);
     let (collector, mut updates, metrics) = start(&settings(&url, &[Arc::clone(&target)])).await;
-    collector.ask(request.clone());
+    collector.request(request.clone());
     let (update, before) = last_update(&mut updates, PATIENCE).await;
     assert_eq!((update.began, before), (request.began, 0));
     let requests = &metrics.evidence_requests;
@@ -108,7 +108,7 @@ async fn settled_window(
     assert_eq!(ok.get(), 1);
     assert!(metrics.evidence_cost.get() > 0.0);
     let window = update.evidence.window.clone().unwrap();
-    assert!(window.settled && window.ours == 1, "{window:?}");
+    assert!(window.settled && window.own_requests == 1, "{window:?}");
     window
 }
 
@@ -210,7 +210,7 @@ async fn a_late_series_appears_in_a_later_update() {
     settings.evidence.settle = Duration::from_secs(8);
     let (collector, mut updates, _) = start(&settings).await;
     let request = request(&target, None, Duration::from_secs(1));
-    collector.ask(request.clone());
+    collector.request(request.clone());
     let first = next_update(&mut updates, PATIENCE).await;
     let window = first.evidence.window.clone().unwrap();
     assert!(!first.last && !window.settled, "{first:?}");
@@ -246,7 +246,7 @@ async fn log_finding(
     telemetry.write(&group, request.ended, lines).await;
     let url = format!("http://{}", emulator.address);
     let (collector, mut updates, metrics) = start(&settings(&url, &[target])).await;
-    collector.ask(request);
+    collector.request(request);
     let (update, _) = last_update(&mut updates, PATIENCE).await;
     let requests = &metrics.evidence_requests;
     assert!(requests.with_label_values(&["FilterLogEvents", "ok"]).get() >= 1);
@@ -306,7 +306,7 @@ async fn a_role_is_assumed_before_the_first_request() {
         target.aws.external_id = Some("probecause".to_owned());
     });
     let (collector, mut updates, _) = start(&settings(&proxy.url(), &[Arc::clone(&target)])).await;
-    collector.ask(request(&target, None, minutes(20)));
+    collector.request(request(&target, None, minutes(20)));
     let (update, _) = last_update(&mut updates, PATIENCE).await;
     assert!(update.evidence.window.is_some());
     let calls = proxy.calls();

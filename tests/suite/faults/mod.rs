@@ -14,8 +14,16 @@ mod tls;
 
 use case::FaultCase;
 
+use crate::support::own_process;
+
 #[tokio::test]
 async fn every_fault_yields_its_cause_and_phase_within_time_and_memory_limits() {
+    // The memory of the process is measured, so no other test may run in it.
+    if !own_process::is_own(
+        "faults::every_fault_yields_its_cause_and_phase_within_time_and_memory_limits",
+    ) {
+        return;
+    }
     let mut cases: Vec<FaultCase> = Vec::new();
     cases.extend(http::cases().await);
     cases.extend(tls::cases().await);

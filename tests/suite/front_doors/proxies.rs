@@ -79,6 +79,8 @@ fn nginx(title: &str, signature: &str) -> String {
     )
 }
 
+const AZURE: &str = "Microsoft-Azure-Application-Gateway/v2";
+
 fn haproxy(title: &str, sentence: &str) -> String {
     format!("<html><body><h1>{title}</h1>\n{sentence}\n</body></html>\n")
 }
@@ -155,14 +157,22 @@ fn envoy_names_the_reason_in_its_text() {
     }
 }
 
+/// Checks pages without headers, with LF for CRLF, and behind a CDN.
+#[track_caller]
+fn check_pages(pages: &[(u16, String, &str)]) {
+    for (status, body, expected) in pages {
+        let cdn = [("server", "cloudflare"), ("cf-ray", "94033c2c2a5b9e5d-SJC")];
+        check(&[
+            (case(*status, &[], body), expected),
+            (case(*status, &[], &body.replace("\r\n", "\n")), expected),
+            (case(*status, &cdn, body), expected),
+        ]);
+    }
+}
+
 #[test]
-fn the_pages_of_proxies_are_recognized_without_headers_and_behind_a_cdn() {
-    let ssl = "400 No required SSL certificate was sent";
-    let plain = "400 The plain HTTP request was sent to HTTPS port";
-    let down = "The server is temporarily unable to service your\nrequest due to maintenance downtime \
-                or capacity\nproblems. Please try again later.";
-    let reason = |text: &str| format!("Reason: <strong>{text}</strong>");
-    for (status, body, expected) in [
+fn a_page_of_nginx_is_recognized_without_headers_and_behind_a_cdn() {
+    check_pages(&[
         (
             502,
             nginx("502 Bad Gateway", "nginx"),
@@ -189,25 +199,50 @@ fn the_pages_of_proxies_are_recognized_without_headers_and_behind_a_cdn() {
             "likely payload-too-large",
         ),
         (
-            400,
-            nginx(plain, "nginx").replace(&format!("<h1>{plain}"), "<h1>400 Bad Request"),
-            "likely tls-plain-http",
-        ),
-        (
-            400,
-            nginx(ssl, "nginx").replace(&format!("<h1>{ssl}"), "<h1>400 Bad Request"),
-            "likely tls-client-certificate-required",
-        ),
-        (
             403,
-            nginx("403 Forbidden", "Microsoft-Azure-Application-Gateway/v2"),
+            nginx("403 Forbidden", AZURE),
             "possible forbidden probe-blocked",
         ),
         (
             502,
-            nginx("502 Bad Gateway", "Microsoft-Azure-Application-Gateway/v2"),
+            nginx("502 Bad Gateway", AZURE),
             "possible upstream-unhealthy",
         ),
+    ]);
+}
+
+#[test]
+fn nginx_names_what_is_wrong_with_a_request_in_the_title() {
+    let bad =
+        |title: &str| nginx(title, "nginx").replace(&format!("<h1>{title}"), "<h1>400 Bad Request");
+    check_pages(&[
+        (
+            400,
+            bad("400 The plain HTTP request was sent to HTTPS port"),
+            "likely tls-plain-http",
+        ),
+        (
+            400,
+            bad("400 No required SSL certificate was sent"),
+            "likely tls-client-certificate-required",
+        ),
+        (
+            400,
+            bad("400 The SSL certificate error"),
+            "likely tls-client-certificate-required",
+        ),
+        (
+            400,
+            bad("400 Request Header Or Cookie Too Large"),
+            "likely payload-too-large",
+        ),
+        (400, bad("400 Bad Request"), "possible unexpected-status"),
+    ]);
+}
+
+#[test]
+fn a_page_of_haproxy_is_recognized_by_its_sentence() {
+    check_pages(&[
         (
             503,
             haproxy(
@@ -230,27 +265,53 @@ fn the_pages_of_proxies_are_recognized_without_headers_and_behind_a_cdn() {
             "likely upstream-timeout",
         ),
         (
-            502,
-            apache(
-                "502 Proxy Error",
-                &reason("DNS lookup failure for: app.internal"),
+            403,
+            haproxy(
+                "403 Forbidden",
+                "Request forbidden by administrative rules.",
             ),
+            "possible forbidden probe-blocked",
+        ),
+        (
+            408,
+            haproxy(
+                "408 Request Time-out",
+                "Your browser didn't send a complete request in time.",
+            ),
+            "possible unexpected-status",
+        ),
+        (
+            503,
+            haproxy("503 Service Unavailable", "Back at noon."),
+            "possible unexpected-status",
+        ),
+    ]);
+}
+
+#[test]
+fn httpd_names_the_reason_on_its_page() {
+    let down = "The server is temporarily unable to service your\nrequest due to maintenance \
+                downtime or capacity\nproblems. Please try again later.";
+    let proxy_error = |reason: &str| {
+        apache(
+            "502 Proxy Error",
+            &format!("Reason: <strong>{reason}</strong>"),
+        )
+    };
+    check_pages(&[
+        (
+            502,
+            proxy_error("DNS lookup failure for: app.internal"),
             "likely upstream-name-not-found",
         ),
         (
             502,
-            apache(
-                "502 Proxy Error",
-                &reason("Error during SSL Handshake with remote server"),
-            ),
+            proxy_error("Error during SSL Handshake with remote server"),
             "likely upstream-tls-failed",
         ),
         (
             502,
-            apache(
-                "502 Proxy Error",
-                &reason("Error reading from remote server"),
-            ),
+            proxy_error("Error reading from remote server"),
             "possible upstream-reset upstream-timeout",
         ),
         (
@@ -263,6 +324,12 @@ fn the_pages_of_proxies_are_recognized_without_headers_and_behind_a_cdn() {
             apache("504 Gateway Timeout", "x"),
             "likely upstream-timeout",
         ),
+    ]);
+}
+
+#[test]
+fn varnish_and_fastly_differ_in_the_title() {
+    check_pages(&[
         (
             503,
             varnish("503 Backend fetch failed"),
@@ -280,33 +347,39 @@ fn the_pages_of_proxies_are_recognized_without_headers_and_behind_a_cdn() {
         ),
         (
             503,
-            "no available server\n".to_owned(),
+            varnish("503 backend read error"),
+            "likely upstream-reset",
+        ),
+    ]);
+}
+
+#[test]
+fn a_short_text_is_recognized_if_only_one_program_writes_it() {
+    let text = str::to_owned;
+    check_pages(&[
+        (
+            503,
+            text("no available server\n"),
             "likely upstream-unhealthy",
         ),
         (
             404,
-            "404 page not found\n".to_owned(),
+            text("404 page not found\n"),
             "possible route-not-found",
         ),
-        (502, "Bad Gateway".to_owned(), "possible upstream-refused"),
-        (
-            404,
-            "default backend - 404".to_owned(),
-            "likely route-not-found",
-        ),
+        (502, text("Bad Gateway"), "possible upstream-refused"),
+        (404, text("default backend - 404"), "likely route-not-found"),
         (
             503,
-            "Function host is not running.".to_owned(),
+            text("Function host is not running."),
             "likely function-not-ready",
         ),
-    ] {
-        let cdn = [("server", "cloudflare"), ("cf-ray", "94033c2c2a5b9e5d-SJC")];
-        check(&[
-            (case(status, &[], &body), expected),
-            (case(status, &[], &body.replace("\r\n", "\n")), expected),
-            (case(status, &cdn, &body), expected),
-        ]);
-    }
+        (
+            500,
+            text("Internal Server Error"),
+            "possible unexpected-status",
+        ),
+    ]);
 }
 
 #[test]
@@ -343,146 +416,125 @@ fn time_tells_the_causes_of_one_page_apart() {
 }
 
 #[test]
-fn platforms_name_their_errors_in_headers_and_json() {
-    let gateway_timeout = r#"{"fault":{"faultstring":"Gateway Timeout","detail":{"errorcode":"messaging.adaptors.http.flow.GatewayTimeout","reason":"TARGET_READ_TIMEOUT"}}}"#;
-    let no_key = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>";
-    let vercel =
-        "An error occurred with your deployment\n\nFUNCTION_INVOCATION_FAILED\n\nfra1::x-1-2\n";
-    let tunnel = r#"{"status":530,"error_code":1033,"error_category":"tunnel","ray_id":"9a"}"#;
-    check(&[
-        (case(504, &[], gateway_timeout), "likely upstream-timeout"),
-        (case(404, &[], no_key), "likely object-not-found"),
+fn a_json_or_xml_body_names_the_error() {
+    let apigee = r#"{"fault":{"faultstring":"Gateway Timeout","detail":{"errorcode":"messaging.adaptors.http.flow.GatewayTimeout","reason":"TARGET_READ_TIMEOUT"}}}"#;
+    let s3 = |code: &str| {
+        format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>x</Message></Error>")
+    };
+    let kong = |message: &str| format!(r#"{{"message":"{message}"}}"#);
+    for (status, body, expected) in [
+        (504, apigee.to_owned(), "likely upstream-timeout"),
+        (404, s3("NoSuchKey"), "likely object-not-found"),
         (
-            case(
-                403,
-                &[("server", "CloudFront")],
-                &no_key.replace("NoSuchKey", "AccessDenied"),
-            ),
+            403,
+            s3("AccessDenied"),
             "possible forbidden object-not-found",
         ),
+        (503, s3("SlowDown"), "likely api-throttled"),
         (
-            case(503, &[], &no_key.replace("NoSuchKey", "SlowDown")),
-            "likely api-throttled",
-        ),
-        (case(500, &[], vercel), "likely edge-function-error"),
-        (
-            case(
-                504,
-                &[("x-vercel-error", "FUNCTION_INVOCATION_TIMEOUT")],
-                "",
-            ),
-            "likely upstream-timeout",
-        ),
-        (
-            case(503, &[("x-vercel-error", "FUNCTION_THROTTLED")], ""),
-            "likely upstream-overloaded",
-        ),
-        (
-            case(404, &[("x-vercel-error", "DEPLOYMENT_NOT_FOUND")], ""),
-            "likely route-not-found",
-        ),
-        (
-            case(
-                502,
-                &[(
-                    "x-azure-externalerror",
-                    "0x830c1011, The certificate authority is unfamiliar",
-                )],
-                "",
-            ),
-            "likely upstream-tls-failed",
-        ),
-        (
-            case(
-                403,
-                &[],
-                "<h1 id=\"unavailable\">Error 403 - This web app is stopped.</h1>",
-            ),
+            503,
+            kong("failure to get a peer from the ring-balancer"),
             "likely upstream-unhealthy",
         ),
         (
-            case(
-                503,
-                &[],
-                r#"{"message":"failure to get a peer from the ring-balancer"}"#,
-            ),
-            "likely upstream-unhealthy",
-        ),
-        (
-            case(503, &[], r#"{"message":"name resolution failed"}"#),
+            503,
+            kong("name resolution failed"),
             "likely upstream-name-not-found",
         ),
         (
-            case(
-                404,
-                &[],
-                r#"{"message":"no Route matched with those values"}"#,
-            ),
+            404,
+            kong("no Route matched with those values"),
             "likely route-not-found",
         ),
         (
-            case(
-                504,
-                &[],
-                r#"{"message":"The upstream server is timing out"}"#,
-            ),
+            504,
+            kong("The upstream server is timing out"),
             "likely upstream-timeout",
         ),
         (
-            case(
-                502,
-                &[],
-                r#"{"message":"An invalid response was received from the upstream server"}"#,
-            ),
+            502,
+            kong("An invalid response was received from the upstream server"),
             "possible upstream-reset upstream-refused",
         ),
+    ] {
+        check(&[(case(status, &[], &body), expected)]);
+    }
+}
+
+#[test]
+fn platforms_name_their_errors_in_headers() {
+    for (status, header, value, expected) in [
+        (
+            504,
+            "x-vercel-error",
+            "FUNCTION_INVOCATION_TIMEOUT",
+            "likely upstream-timeout",
+        ),
+        (
+            503,
+            "x-vercel-error",
+            "FUNCTION_THROTTLED",
+            "likely upstream-overloaded",
+        ),
+        (
+            404,
+            "x-vercel-error",
+            "DEPLOYMENT_NOT_FOUND",
+            "likely route-not-found",
+        ),
+        (
+            502,
+            "x-azure-externalerror",
+            "0x830c1011, The certificate authority is unfamiliar",
+            "likely upstream-tls-failed",
+        ),
+        (
+            502,
+            "ngrok-error-code",
+            "ERR_NGROK_8012",
+            "likely upstream-refused",
+        ),
+        (
+            503,
+            "proxy-status",
+            "cdn; error=connection_refused",
+            "likely upstream-refused",
+        ),
+        (
+            504,
+            "x-amzn-errortype",
+            "GatewayTimeoutException:http://internal/",
+            "likely upstream-timeout",
+        ),
+        (401, "www-authenticate", "Bearer", "likely unauthorized"),
+    ] {
+        check(&[(case(status, &[(header, value)], "down"), expected)]);
+    }
+}
+
+#[test]
+fn platforms_name_their_errors_on_pages_and_in_the_reason_phrase() {
+    let vercel =
+        "An error occurred with your deployment\n\nFUNCTION_INVOCATION_FAILED\n\nfra1::x-1-2\n";
+    let stopped = "<h1 id=\"unavailable\">Error 403 - This web app is stopped.</h1>";
+    let fastly = [("x-served-by", "cache-fra-1")];
+    let with = |reason, case| Case {
+        reason: Some(reason),
+        ..case
+    };
+    check(&[
+        (case(500, &[], vercel), "likely edge-function-error"),
+        (case(403, &[], stopped), "likely upstream-unhealthy"),
         (
             case(404, &[], "<p>ERR_NGROK_3200</p>"),
             "likely upstream-unhealthy",
         ),
         (
-            case(502, &[("ngrok-error-code", "ERR_NGROK_8012")], ""),
-            "likely upstream-refused",
-        ),
-        (case(530, &[], tunnel), "likely upstream-unhealthy"),
-        (
-            case(
-                503,
-                &[(
-                    "proxy-status",
-                    "cdn; error=connection_refused; next-hop=\"a\"",
-                )],
-                "down",
-            ),
-            "likely upstream-refused",
-        ),
-        (
-            case(401, &[("www-authenticate", "Bearer")], r#"{"detail":"no"}"#),
-            "likely unauthorized",
-        ),
-        (
-            case(
-                504,
-                &[(
-                    "x-amzn-errortype",
-                    "GatewayTimeoutException:http://internal/",
-                )],
-                r#"{"message":"x"}"#,
-            ),
+            with("first byte timeout", case(503, &fastly, "")),
             "likely upstream-timeout",
         ),
         (
-            Case {
-                reason: Some("first byte timeout"),
-                ..case(503, &[("x-served-by", "cache-fra-1")], "")
-            },
-            "likely upstream-timeout",
-        ),
-        (
-            Case {
-                reason: Some("Site Disabled"),
-                ..case(403, &[], "")
-            },
+            with("Site Disabled", case(403, &[], "")),
             "possible upstream-unhealthy",
         ),
     ]);

@@ -208,7 +208,7 @@ impl ReportHistory {
             incident: incidents.open().cloned(),
             event,
             maintenance: name == "search",
-            own_trouble: false,
+            prober_fault: false,
             target,
             diagnosis: Arc::new(diagnosis),
         });

@@ -1,8 +1,8 @@
 //! Estimates the monthly cost of alarms and metric series, the cost of probes to the owner of
 //! the API (`traffic`), and the time from an outage to the page (`page`).
 //!
-//! The estimate is arithmetic over settings. Prices are third-party figures of the first
-//! tier, without the free tier; the printed text refers to AWS's price page.
+//! The estimate is computed from the settings alone. Prices are third-party figures for the first
+//! pricing tier, without the free tier; the printed estimate refers to AWS's price page.
 
 mod page;
 mod traffic;
@@ -23,23 +23,24 @@ pub use traffic::Traffic;
 pub struct Estimate {
     /// Number of alarms with periods of a minute or more, including per-cause alarms.
     pub standard_alarms: usize,
-    /// Number of alarms with shorter periods, including per-cause alarms.
+    /// Number of alarms with periods of less than a minute, including per-cause alarms.
     pub high_resolution_alarms: usize,
     /// Number of per-cause alarms.
     pub cause_alarms: usize,
     /// Number of metric series that always have datapoints, including heartbeats.
     pub series: usize,
-    /// Number of targets with an additional series for each cause while it occurs.
+    /// Number of targets that have an additional series for each cause while the cause occurs.
     pub targets_with_causes: usize,
-    /// Number of PutMetricData requests a month, without those sent for a change of state.
+    /// Number of PutMetricData requests a month, without those that publish a change of state at
+    /// once.
     pub requests: f64,
     /// Cost of alarms, series and requests in dollars a month, without per-cause series.
     pub dollars: f64,
     /// Maximum cost of evidence requests to AWS, in dollars a month.
     pub evidence: f64,
-    /// Number of probes a month, by what they call.
+    /// Number of probes a month, by the AWS service that they call.
     pub traffic: Traffic,
-    /// The longest time from an outage to the page, per target with an alarm.
+    /// The longest time from the start of an outage to the page, for each target with an alarm.
     pub time_to_page: PageTimes,
 }
 
@@ -49,21 +50,21 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Number of days in [`MONTH`].
 const DAYS: f64 = 30.0;
 
-/// Price of an alarm with standard resolution, in dollars a month.
+/// Price of an alarm with periods of a minute or more, in dollars a month.
 const STANDARD_ALARM: f64 = 0.10;
-/// Price of an alarm with periods under a minute, in dollars a month.
+/// Price of an alarm with periods of less than a minute, in dollars a month.
 const HIGH_RESOLUTION_ALARM: f64 = 0.30;
-/// Price of a metric series, in dollars a month: the tier of the first ten thousand custom
+/// Price of a metric series, in dollars a month, in the tier of the first ten thousand custom
 /// metrics.
 const SERIES: f64 = 0.30;
 /// Price of one PutMetricData request, in dollars.
 const REQUEST: f64 = 0.01 / 1000.0;
 
-/// Maximum number of series in one PutMetricData request (API reference).
+/// Maximum number of series in one PutMetricData request (CloudWatch's limit).
 const SERIES_PER_REQUEST: usize = 1000;
 
 impl Estimate {
-    /// Estimates the cost of one destination. An inactive destination has no alarms and series.
+    /// Estimates the cost of one destination. An inactive destination has no alarms and no series.
     #[must_use]
     pub fn new(view: &DestinationView, evidence: &EvidenceSettings) -> Self {
         let alarms = alarm::alarms_of(view);
@@ -110,12 +111,12 @@ impl Estimate {
         total
     }
 
-    /// Formats the cost of alarms, series and requests in CloudWatch.
+    /// Formats the cost of alarms, series and requests as text, without evidence and probes.
     #[must_use]
     pub fn of_alarms(&self) -> String {
         let mut text = format!(
-            "about {} a month: {} standard and {} high-resolution alarms ({} of single causes), {} metric \
-             series, {} PutMetricData requests and one for each change\n",
+            "about {} a month: {} standard and {} high-resolution alarms ({} per-cause alarms), {} \
+             metric series, {} PutMetricData requests and one for each change of state\n",
             dollars_text(self.dollars),
             grouped_count(self.standard_alarms),
             grouped_count(self.high_resolution_alarms),
@@ -125,7 +126,8 @@ impl Estimate {
         );
         if self.targets_with_causes > 0 {
             text.push_str(&format!(
-                "  and {} for each cause's series of {} targets, for the hours in which it occurs\n",
+                "  and {} for each per-cause series of {} targets, for the hours in which the \
+                 cause occurs\n",
                 dollars_text(SERIES),
                 grouped_count(self.targets_with_causes)
             ));
@@ -140,14 +142,15 @@ impl fmt::Display for Estimate {
         if self.evidence > 0.0 {
             writeln!(
                 f,
-                "  and at most {} to ask AWS about failures (`evidence.max_daily_cost`)",
+                "  and at most {} for evidence requests to AWS (`evidence.max_daily_cost`)",
                 dollars_text(self.evidence)
             )?;
         }
         self.traffic.fmt(f)?;
         writeln!(
             f,
-            "prices are third-party figures of the first tier, without free tier: check AWS's price page"
+            "prices are third-party figures for the first tier, without the free tier; check \
+             AWS's price page"
         )?;
         self.time_to_page.fmt(f)
     }
@@ -175,9 +178,9 @@ fn series(view: &DestinationView) -> usize {
     heartbeats as usize + published(view).map(always).sum::<usize>()
 }
 
-/// Number of PutMetricData requests a month. Every series has a datapoint in each window, and a
-/// request holds up to [`SERIES_PER_REQUEST`] series. Each shard sends its own requests, and
-/// every shard that probes a target sends the target's series.
+/// Returns the number of PutMetricData requests a month. Every series has one datapoint per period
+/// of the metric resolution, and a request contains up to [`SERIES_PER_REQUEST`] series. Each shard
+/// sends its own requests, and every shard that probes a target sends the target's series.
 fn requests(view: &DestinationView, series: usize) -> f64 {
     let windows = MONTH.as_secs_f64() / view.cloudwatch.resolution.as_secs_f64().max(1.0);
     let shards = view.shards;
@@ -244,10 +247,10 @@ mod tests {
     #[test]
     fn a_default_target_costs_an_alarm_and_a_series() {
         assert_snapshot!(check(|_, _| {}), @"
-        about $1.23 a month: 2 standard and 0 high-resolution alarms (0 of single causes), 2 metric series, 43,200 PutMetricData requests and one for each change
+        about $1.23 a month: 2 standard and 0 high-resolution alarms (0 per-cause alarms), 2 metric series, 43,200 PutMetricData requests and one for each change of state
         43,200 probes a month
-        prices are third-party figures of the first tier, without free tier: check AWS's price page
-        paged at most 260 s into an outage: orders
+        prices are third-party figures for the first tier, without the free tier; check AWS's price page
+        paged at most 260 s after an outage begins: orders
         ");
     }
 
@@ -260,11 +263,11 @@ mod tests {
             target.confirm_after = Duration::from_secs(1);
             target.cloudwatch.metrics.insert(CloudWatchMetric::Failures);
         }), @"
-        about $3.79 a month: 0 standard and 2 high-resolution alarms (0 of single causes), 2 metric series, 259,200 PutMetricData requests and one for each change
-          and $0.30 for each cause's series of 1 targets, for the hours in which it occurs
+        about $3.79 a month: 0 standard and 2 high-resolution alarms (0 per-cause alarms), 2 metric series, 259,200 PutMetricData requests and one for each change of state
+          and $0.30 for each per-cause series of 1 targets, for the hours in which the cause occurs
         518,400 probes a month
-        prices are third-party figures of the first tier, without free tier: check AWS's price page
-        paged at most 36 s into an outage: orders
+        prices are third-party figures for the first tier, without the free tier; check AWS's price page
+        paged at most 36 s after an outage begins: orders
         ");
     }
 
@@ -280,13 +283,13 @@ mod tests {
                 })
                 .into();
         }), @"
-        about $1.43 a month: 4 standard and 0 high-resolution alarms (2 of single causes), 2 metric series, 43,200 PutMetricData requests and one for each change
-          and $0.30 for each cause's series of 1 targets, for the hours in which it occurs
-          and at most $30.00 to ask AWS about failures (`evidence.max_daily_cost`)
+        about $1.43 a month: 4 standard and 0 high-resolution alarms (2 per-cause alarms), 2 metric series, 43,200 PutMetricData requests and one for each change of state
+          and $0.30 for each per-cause series of 1 targets, for the hours in which the cause occurs
+          and at most $30.00 for evidence requests to AWS (`evidence.max_daily_cost`)
         43,200 probes a month
           billed to the owner of the API: about $0.01 for 0 requests to API Gateway and 43,200 known invocations of Lambda, plus the run time of the functions
-        prices are third-party figures of the first tier, without free tier: check AWS's price page
-        paged at most 260 s into an outage: orders
+        prices are third-party figures for the first tier, without the free tier; check AWS's price page
+        paged at most 260 s after an outage begins: orders
         ");
     }
 
@@ -304,7 +307,7 @@ mod tests {
         let text = check(|_, target| target.cloudwatch.enabled = false);
         assert!(
             text.contains(
-                "1 standard and 0 high-resolution alarms (0 of single causes), 1 metric series"
+                "1 standard and 0 high-resolution alarms (0 per-cause alarms), 1 metric series"
             ),
             "{text}"
         );

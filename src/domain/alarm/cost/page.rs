@@ -1,7 +1,8 @@
 //! The longest time from the start of an outage to the page.
 //!
-//! It is computed from the schedule, the thresholds and the alarm. Targets with equal times
-//! are printed as one line, so that thousands of targets do not print thousands of lines.
+//! The time is computed from the probe schedule, the health thresholds and the alarm's periods.
+//! Targets with equal times are printed as one line, so that thousands of targets do not print
+//! thousands of lines.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,27 +14,29 @@ use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{AlarmKey, AlarmSpec};
 use crate::model::target::{Target, TargetName};
 
-/// The longest time from an outage to the page, per target with an alarm, in the order of
-/// the configuration.
+/// The longest time from the start of an outage to the page, for each target with an alarm, in the
+/// order of the configuration.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PageTimes(pub Vec<(TargetName, Duration)>);
 
-/// Time until CloudWatch evaluates a standard alarm after the end of a period: it evaluates
-/// once a minute.
+/// Maximum time from the end of a period until CloudWatch evaluates a standard alarm: CloudWatch
+/// evaluates such alarms once a minute.
 const EVALUATION: Duration = Duration::from_secs(60);
 
-/// Time until CloudWatch evaluates a high-resolution alarm after the end of a period: it
-/// evaluates every 10 s.
+/// Maximum time from the end of a period until CloudWatch evaluates a high-resolution alarm:
+/// CloudWatch evaluates such alarms every 10 s.
 const FAST_EVALUATION: Duration = Duration::from_secs(10);
 
-/// Maximum number of times that are printed, longest first. Use `--json` for the full list.
+/// Maximum number of different times to page that are printed, longest first, so that the output
+/// fits on a screen. Use `--json` for the full list.
 const MOST_TIMES: usize = 10;
 
-/// Maximum number of targets that are named per time.
+/// Maximum number of targets that are named per time to page; the other targets are only counted,
+/// so that each time fits on one line.
 const MOST_NAMES: usize = 3;
 
 impl PageTimes {
-    /// Computes the times to page for a destination with the given alarms.
+    /// Computes the times to page of a destination's targets from the destination's alarms.
     #[must_use]
     pub fn new(view: &DestinationView, alarms: &[AlarmSpec]) -> Self {
         let targets = view.targets.iter();
@@ -60,7 +63,11 @@ impl fmt::Display for PageTimes {
             let names = targets.iter().take(MOST_NAMES);
             let names: Vec<_> = names.map(|name| name.as_str()).collect();
             let names = names.join(", ");
-            write!(f, "paged at most {} s into an outage: ", time.as_secs())?;
+            write!(
+                f,
+                "paged at most {} s after an outage begins: ",
+                time.as_secs()
+            )?;
             match targets.len().saturating_sub(MOST_NAMES) {
                 0 => writeln!(f, "{names}")?,
                 more => writeln!(f, "{names} and {} more targets", grouped_count(more))?,
@@ -74,8 +81,8 @@ impl fmt::Display for PageTimes {
     }
 }
 
-/// The longest time to page for an outage that begins right after a successful probe: the wait
-/// for the next probe, the failing probes with their full timeouts and the waits between them,
+/// Returns the longest time to page for an outage that begins right after a successful probe: the
+/// wait for the next probe, the failing probes with their full timeouts and the waits between them,
 /// the datapoints of the alarm, and CloudWatch's evaluation.
 fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     let failures = target.health.consecutive_failures;
@@ -87,7 +94,8 @@ fn time_to_page(target: &Target, spec: &AlarmSpec) -> Duration {
     if failures > 1 {
         down += confirm + target.timeout;
     }
-    // Only the second probe is brought forward; later ones keep to the schedule.
+    // Only the second probe, which confirms the failure, runs early; later probes follow the
+    // schedule.
     down += target.interval.max(target.timeout) * failures.saturating_sub(2);
     let period = Duration::from_secs(u64::from(spec.period));
     let evaluation = if spec.is_high_resolution() {
@@ -106,7 +114,8 @@ mod tests {
     use crate::domain::alarm::alarms_of;
     use crate::model::settings::Settings;
 
-    /// Targets with intervals in minutes, as `count` times `minutes`.
+    /// Formats the times to page of groups of targets: the number of targets, and their interval in
+    /// minutes.
     fn check(groups: &[(usize, u64)]) -> String {
         let mut settings = Settings::default();
         settings.cloudwatch.enabled = true;
@@ -126,9 +135,9 @@ mod tests {
     #[test]
     fn equal_times_are_printed_once_and_the_slowest_first() {
         insta::assert_snapshot!(check(&[(3, 1), (9_997, 2), (1, 10)]), @"
-        paged at most 1340 s into an outage: every10-0
-        paged at most 380 s into an outage: every2-0, every2-1, every2-2 and 9,994 more targets
-        paged at most 260 s into an outage: every1-0, every1-1, every1-2
+        paged at most 1340 s after an outage begins: every10-0
+        paged at most 380 s after an outage begins: every2-0, every2-1, every2-2 and 9,994 more targets
+        paged at most 260 s after an outage begins: every1-0, every1-1, every1-2
         ");
     }
 

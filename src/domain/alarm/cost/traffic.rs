@@ -1,9 +1,8 @@
 //! The cost of probes to the owner of the API: requests to API Gateway and invocations of
 //! Lambda.
 //!
-//! Only scheduled probes are counted, without confirming probes after a failure and control
-//! requests. A target has a price only if it declares an API or a function, or if its host
-//! name belongs to one.
+//! Only scheduled probes are counted, not confirming probes after a failure or control requests. A
+//! target has a price only if it declares an API or a function, or if its host name belongs to one.
 
 use std::fmt;
 
@@ -11,43 +10,43 @@ use crate::domain::alarm::cost::{MONTH, dollars_text, grouped};
 use crate::domain::alarm::destination::DestinationView;
 use crate::model::target::{Integration, Target};
 
-/// Number of probes a month, by the AWS service that they call.
+/// The number of probes a month, by the AWS service that they call.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Traffic {
-    /// Number of all probes.
+    /// Number of all probes a month.
     pub probes: f64,
-    /// Number of requests to HTTP APIs.
+    /// Number of requests a month to HTTP APIs of API Gateway.
     pub http_api: f64,
-    /// Number of requests to REST APIs.
+    /// Number of requests a month to REST APIs of API Gateway.
     pub rest_api: f64,
-    /// Number of requests to APIs whose type is not declared.
-    pub some_api: f64,
-    /// Number of invocations of Lambda functions that are declared or called by their URL.
+    /// Number of requests a month to APIs of API Gateway whose type, HTTP or REST, is not declared.
+    pub untyped_api: f64,
+    /// Number of invocations a month of Lambda functions that are declared or called by their URL.
     pub lambda: f64,
 }
 
-/// Price of a request to an HTTP API in dollars, from third-party summaries of the price list.
+/// Price of one request to an HTTP API in dollars, from third-party summaries of the price list.
 const HTTP_API: f64 = 1.00 / 1_000_000.0;
-/// Price of a request to a REST API in dollars.
+/// Price of one request to a REST API in dollars, from the same source as [`HTTP_API`].
 const REST_API: f64 = 3.50 / 1_000_000.0;
-/// Price of an invocation of a Lambda function in dollars, without its run time.
+/// Price of one invocation of a Lambda function in dollars, without the function's run time.
 const LAMBDA: f64 = 0.20 / 1_000_000.0;
 
 impl Traffic {
-    /// Counts the probes of a destination's targets.
+    /// Counts the monthly probes of a destination's targets.
     #[must_use]
     pub fn new(view: &DestinationView) -> Self {
         let mut traffic = Self::default();
-        let holders = f64::from(view.shards.replicas_per_target);
+        let replicas = f64::from(view.shards.replicas_per_target);
         for target in &view.targets {
-            let probes = holders * MONTH.as_secs_f64() / target.interval.as_secs_f64();
+            let probes = replicas * MONTH.as_secs_f64() / target.interval.as_secs_f64();
             traffic.probes += probes;
             if target.aws.api_name.is_some() {
                 traffic.rest_api += probes;
             } else if target.aws.api_id.is_some() {
                 traffic.http_api += probes;
             } else if host_has(target, ".execute-api.", ".amazonaws.com") {
-                traffic.some_api += probes;
+                traffic.untyped_api += probes;
             }
             if runs_a_function(target) {
                 traffic.lambda += probes;
@@ -56,14 +55,14 @@ impl Traffic {
         traffic
     }
 
-    /// The minimum and maximum cost in dollars a month, without the run time of functions. They
-    /// differ if the type of an API is not declared.
+    /// Returns the minimum and maximum cost in dollars a month, without the run time of functions.
+    /// The two differ if the type of an API is not declared.
     #[must_use]
     pub fn dollars(&self) -> (f64, f64) {
         let sure = self.http_api * HTTP_API + self.rest_api * REST_API + self.lambda * LAMBDA;
         (
-            sure + self.some_api * HTTP_API,
-            sure + self.some_api * REST_API,
+            sure + self.untyped_api * HTTP_API,
+            sure + self.untyped_api * REST_API,
         )
     }
 }
@@ -71,7 +70,7 @@ impl Traffic {
 impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} probes a month", grouped(self.probes))?;
-        let requests = self.http_api + self.rest_api + self.some_api;
+        let requests = self.http_api + self.rest_api + self.untyped_api;
         if requests + self.lambda > 0.0 {
             let (least, most) = self.dollars();
             let least = dollars_text(least);
@@ -98,7 +97,7 @@ impl fmt::Display for Traffic {
     }
 }
 
-/// Whether a probe of the target is known to invoke a Lambda function.
+/// Returns whether a probe of the target is known to invoke a Lambda function.
 fn runs_a_function(target: &Target) -> bool {
     match target.aws.integration {
         Some(Integration::Lambda) => true,

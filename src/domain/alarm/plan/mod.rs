@@ -1,10 +1,10 @@
 //! The difference between desired and actual alarms, as a value that can be printed before
 //! it is applied.
 //!
-//! Alarms without the managed tag are never changed; one that has the name of a desired
-//! alarm is a conflict that a person resolves. Tags and descriptions that name causes are
-//! not compared, because the daemon writes them. A fingerprint on each alarm distinguishes
-//! changes of the configuration from changes by hand. `show` prints a plan.
+//! Alarms without the managed tag are never changed; if such an alarm has the name of a desired
+//! alarm, the plan contains a conflict, which a person resolves. Tags and descriptions that name
+//! causes are not compared, because the daemon writes them. A fingerprint on each alarm
+//! distinguishes changes of the configuration from changes by hand. `show` prints a plan.
 
 mod show;
 
@@ -15,7 +15,7 @@ use crate::domain::alarm::annotation::{DEFINITION_TAG, MANAGED_TAG};
 use crate::domain::alarm::definition::Definition;
 use crate::model::settings::DriftPolicy;
 
-/// An alarm as it is in the account.
+/// An alarm as it exists in the account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActualAlarm {
     /// The alarm's name.
@@ -37,41 +37,42 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// What a plan does with one alarm.
+/// The action of a plan for one alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// The alarm does not exist.
+    /// Creates an alarm that does not exist.
     Create(AlarmSpec),
-    /// The alarm differs from its definition and is written.
+    /// Writes an alarm that differs from its desired definition.
     Update {
-        /// The desired alarm.
+        /// The alarm as the configuration requires it.
         spec: AlarmSpec,
-        /// The actual alarm, whose annotation is kept.
+        /// The alarm as it exists in the account. Its annotation is kept.
         actual: ActualAlarm,
-        /// The fields that differ.
+        /// The fields in which the existing alarm differs from the required one.
         changes: Vec<FieldDiff>,
-        /// Whether the alarm was changed by hand: its configuration has not changed.
+        /// Whether the alarm was changed by hand: its configuration has not changed since the last
+        /// write.
         by_hand: bool,
     },
-    /// The alarm was changed by hand, and the drift policy is to leave it.
+    /// Leaves an alarm that was changed by hand, because the drift policy is to leave such alarms.
     Drift {
-        /// The desired alarm.
+        /// The alarm as the configuration requires it.
         spec: AlarmSpec,
-        /// The actual alarm.
+        /// The alarm as it exists in the account.
         actual: ActualAlarm,
-        /// The fields that differ.
+        /// The fields in which the existing alarm differs from the required one.
         changes: Vec<FieldDiff>,
     },
-    /// The alarm is as desired.
+    /// Writes nothing, because the alarm is as desired.
     Unchanged {
-        /// The desired alarm.
+        /// The alarm as the configuration requires it.
         spec: AlarmSpec,
-        /// The actual alarm.
+        /// The alarm as it exists in the account.
         actual: ActualAlarm,
     },
-    /// An alarm of this name exists without the managed tag.
+    /// Writes nothing, because an alarm with this name exists without the managed tag.
     Conflict(AlarmSpec),
-    /// A managed alarm of this location whose target or cause is no longer configured.
+    /// Reports a managed alarm of this location whose target or cause is no longer configured.
     Orphan(ActualAlarm),
 }
 
@@ -111,20 +112,20 @@ impl Plan {
         Self { steps }
     }
 
-    /// Whether applying the plan would write anything.
+    /// Returns whether applying the plan would write anything.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.changes().next().is_some()
     }
 
-    /// The steps that write something.
+    /// Returns the steps that write something.
     pub fn changes(&self) -> impl Iterator<Item = &Step> {
         self.steps
             .iter()
             .filter(|step| matches!(step, Step::Create(_) | Step::Update { .. }))
     }
 
-    /// The alarms that `prune` would delete.
+    /// Returns the alarms that `probecause alarms prune` would delete.
     pub fn orphans(&self) -> impl Iterator<Item = &ActualAlarm> {
         self.steps.iter().filter_map(|step| match step {
             Step::Orphan(alarm) => Some(alarm),
@@ -132,7 +133,7 @@ impl Plan {
         })
     }
 
-    /// The desired alarms whose names are taken by alarms that are not managed.
+    /// Returns the desired alarms whose names are taken by alarms that are not managed.
     pub fn conflicts(&self) -> impl Iterator<Item = &AlarmSpec> {
         self.steps.iter().filter_map(|step| match step {
             Step::Conflict(spec) => Some(spec),
@@ -142,7 +143,7 @@ impl Plan {
 }
 
 impl Step {
-    /// The name of the step's alarm.
+    /// Returns the name of the step's alarm.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -155,7 +156,7 @@ impl Step {
         }
     }
 
-    /// The action of the step in one word; part of the JSON output.
+    /// Returns the action of the step in one word, which is part of the JSON output.
     #[must_use]
     pub const fn action(&self) -> &'static str {
         match self {
@@ -168,7 +169,7 @@ impl Step {
         }
     }
 
-    /// The fields that were changed by hand; `None` if the alarm was not changed by hand.
+    /// Returns the fields that were changed by hand; `None` if the alarm was not changed by hand.
     #[must_use]
     pub fn drift(&self) -> Option<&[FieldDiff]> {
         match self {
@@ -184,14 +185,14 @@ impl Step {
 }
 
 impl ActualAlarm {
-    /// Whether the alarm has the managed tag.
+    /// Returns whether the alarm has the managed tag.
     #[must_use]
     pub fn is_managed(&self) -> bool {
         self.tags.contains_key(MANAGED_TAG)
     }
 
-    /// Whether the alarm's metric belongs to `location`. Names do not distinguish the locations
-    /// `eu` and `eu west`.
+    /// Returns whether the alarm's metric belongs to `location`. The alarm's name does not show
+    /// this: `probecause eu west orders` may belong to the location `eu` or `eu west`.
     fn is_at(&self, location: &str) -> bool {
         self.definition
             .as_ref()
@@ -270,7 +271,7 @@ pub(crate) mod tests {
     use crate::model::settings::Settings;
     use crate::model::target::{CauseAlarm, Target};
 
-    /// Settings with one target, `orders`, whose alarm has an action.
+    /// Returns settings with one target, `orders`, whose alarm has an action.
     pub(crate) fn settings(change: impl FnOnce(&mut Settings, &mut Target)) -> Settings {
         let url = "https://orders.example/".parse().unwrap();
         let mut target = Target::with_defaults("orders", url);
@@ -282,7 +283,7 @@ pub(crate) mod tests {
         settings
     }
 
-    /// The alarms as they are in the account after an apply.
+    /// Returns the alarms as they are in the account after an apply.
     pub(crate) fn applied(specs: &[AlarmSpec]) -> Vec<ActualAlarm> {
         specs
             .iter()
@@ -303,9 +304,9 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Plans for `wanted` in an account to which `orders` with the alarm of a cause was applied
-    /// and then changed. Compares the actions of all steps but `leave`; `!` marks a change by
-    /// hand.
+    /// Plans for `wanted` in an account to which `orders` with a per-cause alarm was applied and
+    /// which `change` then changed. Compares the actions of all steps except `leave`; `!` marks a
+    /// change by hand.
     fn check(
         wanted: impl FnOnce(&mut Settings, &mut Target),
         change: impl FnOnce(&mut Vec<ActualAlarm>),
@@ -360,7 +361,7 @@ pub(crate) mod tests {
                 leave(settings, target);
                 twice(settings, target);
             },
-            // It was changed by hand too. One write covers both.
+            // The alarm was changed by hand too. One write covers both changes.
             |actual| longer(actual),
             "update orders, update orders (forbidden)",
         );

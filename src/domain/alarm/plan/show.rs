@@ -1,8 +1,8 @@
 //! Prints a plan for people.
 //!
-//! Each alarm that is not as desired has a line with a sign and its name, followed by its
-//! fields; the last line counts them. `+`: created, `~`: updated, `=`: changed by hand and
-//! left, `!`: conflict with an alarm that is not managed, `?`: no longer configured.
+//! Each alarm that is not as desired has a line with a sign and its name, followed by its fields;
+//! the last line counts the alarms. The signs are `+`: created, `~`: updated, `=`: changed by hand
+//! and left, `!`: conflict with an alarm that is not managed, `?`: no longer configured.
 
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! Writes single alarms: a step of the plan, a new annotation, or both at once.
 //!
-//! Tags are written before the description, because notifications are routed by them. Values that
-//! are already present are not written again: an account accepts three alarm writes a second. At
-//! most one write is in progress. A target's alarm is written before its per-cause alarms.
+//! Tags are written before the description, because notifications are routed by tags. Values that
+//! are already present are not written again, because an account accepts only three alarm writes a
+//! second. At most one write is in progress. A target's alarm is written before its per-cause
+//! alarms.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 use crate::model::settings::DriftPolicy;
 
 impl Reconciler {
-    /// Begins to write an update.
+    /// Begins to write an update of an alarm. An alarm that another daemon manages is read first.
     pub(super) fn begin_update(&mut self, key: AlarmKey, update: AlarmUpdate, now: Duration) {
         let Some(spec) = self.managed.by_key.get(&key).cloned() else {
             return self.begin_handoff(key, update);
@@ -40,7 +41,7 @@ impl Reconciler {
     /// update of that alarm. Returns whether there was such a step.
     pub(super) fn begin_step(&mut self, now: Duration) -> bool {
         let mut steps = self.planned.iter();
-        let next = steps.position(|step| !self.quarantine.holds(step.name(), now));
+        let next = steps.position(|step| !self.quarantine.contains(step.name(), now));
         let Some(step) = next.and_then(|index| self.planned.remove(index)) else {
             return false;
         };
@@ -115,7 +116,7 @@ impl Reconciler {
         let put = match self.view.cloudwatch.drift {
             DriftPolicy::Mend => put(spec, annotation),
             DriftPolicy::Leave => {
-                // The definition is kept, and so is its fingerprint.
+                // The definition is not changed, so its fingerprint must not change either.
                 tags.retain(|(key, _)| *key != DEFINITION_TAG);
                 WriteOperation::PutDescription(annotation.description.clone())
             }
@@ -166,8 +167,8 @@ impl Reconciler {
         self.write_next_cause(writing, now);
     }
 
-    /// Writes the annotation to the per-cause alarm of the cause that the target names, and
-    /// schedules a reset of the target's other per-cause alarms after they had time to fire.
+    /// Writes the annotation to the per-cause alarm of the annotated cause. Schedules resets of the
+    /// target's other per-cause alarms, late enough for these alarms to fire first.
     fn write_next_cause(&mut self, writing: Writing, now: Duration) {
         let annotation = writing.annotation;
         let Some(mut update) = writing.update else {
@@ -201,7 +202,7 @@ impl Reconciler {
         self.updates.finish(update.update, UpdateResult::Written);
     }
 
-    /// Handles a failed write: schedules the step and the update for another attempt.
+    /// Handles a failed write: schedules the planned step and the update for another attempt.
     fn alarm_not_written(&mut self, mut writing: Writing, failed: &WriteFailure, now: Duration) {
         let (name, key) = (writing.spec.name.clone(), writing.spec.key.clone());
         let is_own = writing
@@ -217,7 +218,7 @@ impl Reconciler {
         }
         let goes_on = if failed.missing {
             // The alarm was deleted by hand. The next read decides what to do.
-            self.known.is_missing(&name);
+            self.known.record_missing(&name);
             self.reading.is_stale = true;
             true
         } else {
@@ -229,7 +230,7 @@ impl Reconciler {
             }
             return;
         }
-        // The target's alarm was written, so its update does not wait for the per-cause alarm.
+        // The target's alarm was written, so only the per-cause alarm needs another attempt.
         self.updates.add(key, Some(writing.annotation.clone()), now);
         if goes_on {
             self.write_next_cause(writing, now);
@@ -250,15 +251,16 @@ impl Reconciler {
             self.back_off(Some(failure), now);
             return false;
         }
-        // A refused call shows that the known state is wrong, so the account is read again. A
-        // refused definition does not: it would be refused again after the read.
-        let is_refused = failure.kind == CallFailureKind::Refused;
-        self.reading.is_stale |= is_refused && failure.operation != "PutMetricAlarm";
+        // A rejected call shows that the known state is wrong, so the account is read again. A
+        // rejected definition does not: CloudWatch would reject it again after the read.
+        let is_rejected = failure.kind == CallFailureKind::Rejected;
+        self.reading.is_stale |= is_rejected && failure.operation != "PutMetricAlarm";
         true
     }
 
-    /// The first annotation of a new alarm. A deleted alarm gets its last annotation back. A
-    /// per-cause alarm gets the annotation of its target if the target names that cause.
+    /// Returns the annotation of an alarm that is to be created. A deleted alarm gets its last
+    /// annotation back. A per-cause alarm gets the annotation of its target if that names the same
+    /// cause.
     fn first_annotation(&self, spec: &AlarmSpec) -> Annotation {
         if let Some(annotation) = self.known.annotation(&spec.name) {
             return annotation.clone();

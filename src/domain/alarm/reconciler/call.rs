@@ -1,4 +1,4 @@
-//! The values that the reconciler exchanges with its executor: calls to make, their outcomes, and
+//! The values that the reconciler and its executor exchange: calls to make, their outcomes, and
 //! events to log or report.
 
 use std::collections::{BTreeMap, HashSet};
@@ -10,55 +10,55 @@ use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
-/// One call to AWS. The executor may need several requests for it; it makes them in order and
-/// stops at the first that fails.
+/// One call to AWS. If the call needs several requests, the executor makes them in order and stops
+/// at the first failure.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
-    /// Read the alarms of a location.
+    /// Reads the alarms of a location.
     ReadAlarms {
         /// The id of the read, returned with the outcome.
         read: ReadId,
         /// The location whose alarm names are listed.
         location: String,
-        /// Which of these alarms to return.
+        /// The alarms of the location that the read returns.
         scope: ReadScope,
         /// Whether to read the alarms' tags too, which takes one request per alarm.
         with_tags: bool,
     },
-    /// Read the tags of alarms that were just read.
+    /// Reads the tags of alarms that were just read without them.
     ReadTags {
         /// The id of the read, returned with the outcome.
         read: ReadId,
         /// The alarms whose tags are read, as returned without tags.
         alarms: Vec<ActualAlarm>,
     },
-    /// Read the named alarms with their tags, as far as they exist.
+    /// Reads the named alarms with their tags. Names without an alarm are ignored.
     ReadNamed {
         /// The id of the read, returned with the outcome.
         read: ReadId,
         /// The names of the alarms to read.
         names: Vec<String>,
     },
-    /// Read the states of the named alarms, as far as they exist.
+    /// Reads the states of the named alarms. Names without an alarm are ignored.
     ReadStates {
         /// The id of the read, returned with the outcome.
         read: ReadId,
         /// The names of the alarms whose states are read.
         names: Vec<String>,
     },
-    /// Read one alarm that another daemon manages.
+    /// Reads one alarm that another daemon manages.
     Inspect {
         /// The name of the alarm to read.
         name: String,
     },
-    /// Write one alarm.
+    /// Writes one alarm.
     Write(Write),
-    /// Disable the actions of alarms, at most [`NAMES_PER_CALL`].
+    /// Disables the actions of at most [`NAMES_PER_CALL`] alarms.
     DisableActions {
         /// The names of the alarms whose actions are disabled.
         names: Vec<String>,
     },
-    /// Delete alarms, at most [`NAMES_PER_CALL`].
+    /// Deletes at most [`NAMES_PER_CALL`] alarms.
     Delete {
         /// The names of the alarms to delete.
         names: Vec<String>,
@@ -69,22 +69,23 @@ pub enum Call {
 /// limit).
 pub const NAMES_PER_CALL: usize = 100;
 
-/// Identifies a read, so that the outcome of an outdated one is ignored.
+/// The id of a read. The outcome of an outdated read is ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadId(pub u64);
 
-/// Which alarms of a location a read returns.
+/// The part of a location's alarms that a read returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadScope {
     /// All alarms of the location.
     All,
     /// The alarms with these names.
     Named(HashSet<String>),
-    /// The alarms with these names, and the heartbeat alarms of shards from this number on.
+    /// The alarms with these names, and the heartbeat alarms of shards with this index or a higher
+    /// one.
     NamedAndShardsFrom(HashSet<String>, u32),
 }
 
-/// The operations that write one alarm, in order.
+/// The write of one alarm: a sequence of operations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
     /// The name of the alarm.
@@ -95,27 +96,27 @@ pub struct Write {
     pub operations: Vec<WriteOperation>,
 }
 
-/// One operation on an alarm.
+/// One operation of the write of an alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteOperation {
-    /// Create the alarm with its tags, or overwrite its definition and description.
-    /// CloudWatch ignores the tags where the alarm exists.
+    /// Creates the alarm with its tags, or overwrites the definition and description of an existing
+    /// alarm. CloudWatch ignores the tags if the alarm exists.
     PutDefinition(Box<(AlarmSpec, Annotation)>),
-    /// Overwrite the description and keep the current values of all other fields.
+    /// Overwrites the description and keeps the current values of all other fields.
     PutDescription(String),
-    /// Write these tags and keep all other tags.
+    /// Writes these tags and keeps all other tags.
     Tag(Vec<(&'static str, String)>),
 }
 
-/// The result of a call.
+/// The result of a [`Call`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The result of a read other than [`Call::Inspect`].
     Read {
-        /// The id of the read.
+        /// The id of the read, as given in the call.
         read: ReadId,
-        /// What the read found, or why it failed.
-        result: Result<Found, CallFailure>,
+        /// The data that the read found, or the failure.
+        result: Result<ReadData, CallFailure>,
     },
     /// The result of [`Call::Inspect`]; `None` if the alarm does not exist.
     Inspected(Result<Option<PeerAlarm>, CallFailure>),
@@ -127,12 +128,12 @@ pub enum Outcome {
     Deleted(Result<(), CallFailure>),
 }
 
-/// What a read found.
+/// The data that a read found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum ReadData {
     /// The alarms, with or without tags as requested.
     Alarms(Vec<ActualAlarm>),
-    /// The heartbeat states by alarm name.
+    /// The states of heartbeat alarms, by alarm name.
     States(BTreeMap<String, HeartbeatState>),
 }
 
@@ -156,14 +157,14 @@ pub struct CallFailure {
     pub kind: CallFailureKind,
 }
 
-/// The kinds of failed calls, by what happens next.
+/// The kind of a failed call, which decides what happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailureKind {
     /// The daemon's role does not allow this call for this alarm.
     Denied,
-    /// CloudWatch rejects the request; the same request would fail again.
-    Refused,
-    /// The call may succeed later: throttled, failed, or no connection.
+    /// CloudWatch rejects the request, and would reject the same request again.
+    Rejected,
+    /// The call was throttled, failed or did not reach AWS. It may succeed later.
     Transient,
 }
 
@@ -178,20 +179,20 @@ pub struct WriteFailure {
     pub missing: bool,
 }
 
-/// One thing that the executor has to do after a step.
+/// An instruction to the executor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Make a call, and report its outcome.
+    /// Make a call and report its outcome as [`Event::Finished`](super::Event::Finished).
     Call(Call),
-    /// Report the result of an update to the request with this ticket.
+    /// Report the result of an update to the requester with this ticket.
     Settled(Ticket, UpdateResult),
     /// Add this number to the count of alarms that were changed by hand.
     Drifted(i64),
-    /// Log an event.
+    /// Log this event.
     Log(Notice),
 }
 
-/// Identifies a request that waits for the result of an update.
+/// The id of a request that waits for the result of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
@@ -202,7 +203,7 @@ pub enum UpdateResult {
     Written,
     /// Another alarm or another daemon names the cause instead.
     Suppressed,
-    /// The last attempt failed, or a newer update replaced this one.
+    /// The last attempt to write failed, or a newer update replaced this one.
     Failed,
 }
 
@@ -219,19 +220,20 @@ pub enum Notice {
     Annotated(String, Annotation),
     /// The actions of the alarms with these names were disabled.
     ActionsDisabled(Vec<String>),
-    /// An alarm with the name of a desired alarm exists and is not managed by Probecause.
+    /// The desired alarm of this name cannot be created, because an alarm that Probecause does not
+    /// manage has the name.
     Conflict(String),
     /// An alarm was changed by hand: its name, the difference, and the policy that applies.
     ChangedByHand(String, String, DriftPolicy),
     /// The alarm of this name was changed by hand and is as configured again.
     AsConfigured(String),
-    /// The set of stopped shards changed to these; the alarms of their targets are managed by
-    /// other daemons.
+    /// The shards that count as stopped are now these; other daemons manage the alarms of these
+    /// shards' targets.
     PeersChanged(Vec<u32>),
 }
 
 impl UpdateResult {
-    /// Whether a notification that is sent now contains the expected cause.
+    /// Returns whether a notification that is sent now contains the expected cause.
     #[must_use]
     pub const fn is_in_time(self) -> bool {
         matches!(self, Self::Written | Self::Suppressed)
@@ -239,7 +241,7 @@ impl UpdateResult {
 }
 
 impl ReadScope {
-    /// Whether the read returns the alarm `name` of a location.
+    /// Returns whether the read returns the alarm `name` of a location.
     #[must_use]
     pub fn includes(&self, location: &str, name: &str) -> bool {
         match self {
@@ -254,7 +256,7 @@ impl ReadScope {
 }
 
 impl CallFailure {
-    /// Whether the failure concerns the alarm of the call, not the account as a whole.
+    /// Returns whether the failure concerns the alarm of the call, not the account as a whole.
     #[must_use]
     pub fn concerns_one_alarm(&self) -> bool {
         self.kind != CallFailureKind::Transient

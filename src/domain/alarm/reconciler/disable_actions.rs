@@ -1,16 +1,17 @@
 //! Disables the actions of alarms whose targets were removed.
 //!
-//! Alarms known as managed are disabled at once, a hundred per call. An unknown alarm is read
-//! first and never changed without the managed tag: the account may not have been read yet, or
-//! the result of the alarm's creation was lost. Each disabled alarm is then marked as disabled by
-//! Probecause. Without the mark, the alarm of a target that returns would look changed by hand.
+//! The actions of alarms known as managed are disabled at once, up to a hundred alarms per call.
+//! Other alarms are read first and never changed without the managed tag: the account may not have
+//! been read yet, or the result of the alarm's creation was lost. Each disabled alarm gets a tag
+//! that marks it as disabled by Probecause. Without the mark, an alarm whose target is configured
+//! again would look changed by hand.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::domain::alarm::annotation::DEFINITION_TAG;
 use crate::domain::alarm::reconciler::call::{
-    CallFailure, CallFailureKind, Found, NAMES_PER_CALL, ReadId, Write, WriteOperation,
+    CallFailure, CallFailureKind, NAMES_PER_CALL, ReadData, ReadId, Write, WriteOperation,
 };
 
 /// The value of the fingerprint tag of an alarm whose actions Probecause disabled. The next plan
@@ -24,7 +25,7 @@ pub(super) struct AlarmRef {
     pub(super) arn: Option<String>,
 }
 
-/// The alarms to disable and the alarms to mark as disabled.
+/// The alarms whose actions are to be disabled, and the disabled alarms that are to be marked.
 #[derive(Debug)]
 pub(super) struct DisableActions {
     enabled: VecDeque<AlarmRef>,
@@ -34,13 +35,15 @@ pub(super) struct DisableActions {
     /// The read of unknown alarms in progress: its id, and the names of the alarms.
     lookup: Option<(ReadId, Vec<String>)>,
     unmarked: Vec<AlarmRef>,
-    /// Maximum number of names in the next call: one after a call for several names was refused.
+    /// Maximum number of names in the next call. It is 1 after CloudWatch rejected a call with
+    /// several names, so that the name at fault is found.
     batch: usize,
-    /// The earliest time of the next call after a denied or refused one.
+    /// The earliest time of the next call; in the future after a denied or rejected call.
     not_before: Duration,
 }
 
-/// The delay after a denied or refused call.
+/// The delay after a denied or rejected call. Permissions that were just granted take effect within
+/// a minute.
 const RETRY: Duration = Duration::from_secs(60);
 
 impl Default for DisableActions {
@@ -66,13 +69,13 @@ impl DisableActions {
         }
     }
 
-    /// Adds an alarm that may not exist.
+    /// Adds the name of an alarm that may not exist or may not be managed.
     pub(super) fn add_unknown(&mut self, name: String) {
         self.unknown.push(name);
     }
 
-    /// Records that an alarm was just written. If the alarm is unknown here, its target was
-    /// removed in the meantime, and the alarm is now known to exist.
+    /// Records that an alarm was written. If the alarm is among the unknown ones, its target was
+    /// removed during the write. The alarm then exists, so its actions are disabled.
     pub(super) fn wrote(&mut self, name: &str, arn: Option<&String>) {
         let unknown = self.unknown.iter().position(|unknown| unknown == name);
         if let Some(index) = unknown {
@@ -91,7 +94,7 @@ impl DisableActions {
         }
     }
 
-    /// Whether nothing is left to do.
+    /// Returns whether no alarm is left to read, to disable or to mark.
     pub(super) fn is_done(&self) -> bool {
         self.enabled.is_empty()
             && self.unknown.is_empty()
@@ -99,19 +102,20 @@ impl DisableActions {
             && self.unmarked.is_empty()
     }
 
-    /// Whether a call could be made now, so that a read of the account should wait.
+    /// Returns whether a call could be made now, so that a read of the account should wait.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
         let waits = now < self.not_before;
         !self.unmarked.is_empty() || self.lookup.is_some() || (!waits && !self.is_done())
     }
 
-    /// When a failed call is retried; `None` if no call waits for a retry.
+    /// Returns when a failed call is retried; `None` if no call waits for a retry.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let waits = !self.enabled.is_empty() || !self.unknown.is_empty();
         (waits && self.not_before > now).then_some(self.not_before)
     }
 
-    /// The names of the alarms to disable in the next call; empty if no call may be made now.
+    /// Returns the names of the alarms to disable in the next call; empty if no call may be made
+    /// now.
     pub(super) fn names(&self, now: Duration) -> Vec<String> {
         if now < self.not_before {
             return Vec::new();
@@ -131,17 +135,18 @@ impl DisableActions {
         names
     }
 
-    /// Handles the result of the lookup. Returns `None` if it belongs to another read, and
-    /// `Some(false)` if the failure concerns the account as a whole.
+    /// Handles the result of a read of unknown alarms. Returns `None` if the result belongs to
+    /// another read, `Some(false)` if the failure concerns the account as a whole, and otherwise
+    /// `Some(true)`.
     pub(super) fn found(
         &mut self,
         read: ReadId,
-        result: &Result<Found, CallFailure>,
+        result: &Result<ReadData, CallFailure>,
         now: Duration,
     ) -> Option<bool> {
         let (_, names) = self.lookup.take_if(|(lookup, _)| *lookup == read)?;
         match result {
-            Ok(Found::Alarms(found)) => {
+            Ok(ReadData::Alarms(found)) => {
                 let managed = found
                     .iter()
                     .filter(|alarm| alarm.is_managed() && names.contains(&alarm.name));
@@ -151,7 +156,7 @@ impl DisableActions {
                 });
                 self.add(managed.collect::<Vec<_>>());
             }
-            Ok(Found::States(_)) => {}
+            Ok(ReadData::States(_)) => {}
             Err(failure) => {
                 self.unknown.extend(names);
                 if !failure.concerns_one_alarm() {
@@ -176,13 +181,13 @@ impl DisableActions {
         self.not_before = Duration::ZERO;
     }
 
-    /// Records that a call was denied, or refused because of one of its names.
+    /// Records that a call was denied, or rejected because of one of its names.
     pub(super) fn failed(&mut self, kind: CallFailureKind, names: &[String], now: Duration) {
-        if kind == CallFailureKind::Refused && names.len() > 1 {
+        if kind == CallFailureKind::Rejected && names.len() > 1 {
             self.batch = 1;
             return;
         }
-        // Moves the name that fails behind the others.
+        // The first name may be at fault, so it moves behind the others.
         if let Some(first) = self
             .enabled
             .pop_front_if(|first| names.contains(&first.name))
@@ -204,7 +209,8 @@ impl DisableActions {
         })
     }
 
-    /// Removes the alarm whose mark was written or cannot be written.
+    /// Removes the alarm returned by [`Self::mark`], because its mark was written or cannot be
+    /// written.
     pub(super) fn marked(&mut self) {
         self.unmarked.pop();
     }
@@ -240,11 +246,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_name_is_found_and_tried_after_the_others() {
+    fn a_rejected_name_is_found_and_tried_after_the_others() {
         let mut disable = disable(&["bad", "a", "b"]);
-        disable.failed(CallFailureKind::Refused, &disable.names(NOW), NOW);
+        disable.failed(CallFailureKind::Rejected, &disable.names(NOW), NOW);
         assert_eq!(disable.names(NOW), ["bad"]);
-        disable.failed(CallFailureKind::Refused, &disable.names(NOW), NOW);
+        disable.failed(CallFailureKind::Rejected, &disable.names(NOW), NOW);
         let later = NOW + RETRY;
         assert_eq!(disable.names(later), ["a"]);
         disable.disabled(disable.names(later));

@@ -1,10 +1,9 @@
 //! Reads the account, and detects alarms that differ from what was written.
 //!
-//! At start, after a reload and when the known state is wrong, the alarms are read with their
-//! tags and a new plan is made. In between, they are reviewed without tags, since reading tags
-//! takes one request per alarm. A change by hand is reported once, counted, and overwritten or
-//! left as the drift policy says.
-//! overwritten or left as the drift policy says.
+//! At start, after a reload and when the known state is wrong, the alarms are read with their tags
+//! and a new plan is made. In between, the alarms are reviewed without tags, because reading tags
+//! takes one request per alarm. A change by hand is reported once, counted, and overwritten or left
+//! as the drift policy says.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::domain::alarm::heartbeat_shard;
 use crate::domain::alarm::plan::{ActualAlarm, FieldDiff, Plan, Step};
 use crate::domain::alarm::reconciler::Reconciler;
 use crate::domain::alarm::reconciler::call::{
-    Call, CallFailure, Found, Notice, Output, ReadId, ReadScope,
+    Call, CallFailure, Notice, Output, ReadData, ReadId, ReadScope,
 };
 use crate::domain::alarm::reconciler::disable_actions::{AlarmRef, DISABLED};
 use crate::domain::alarm::reconciler::known::KnownAlarm;
@@ -22,7 +21,7 @@ use crate::domain::alarm::reconciler::schedule::BACKOFF;
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::model::settings::DriftPolicy;
 
-/// The read of the account in progress, and the time of the next one.
+/// The state of reading the account: the read in progress, and the time of the next read.
 #[derive(Debug)]
 pub(super) struct Reading {
     /// Whether the next read must be a full one, with tags.
@@ -49,7 +48,7 @@ enum ReadStage {
     Changed(Vec<ActualAlarm>),
 }
 
-/// The difference that is reported for an alarm that does not exist any more.
+/// The difference that is reported for an alarm that was deleted by hand.
 const DELETED: &str = "deleted";
 
 impl Reading {
@@ -71,13 +70,13 @@ impl Reading {
         self.retry_at = Duration::ZERO;
     }
 
-    /// Whether the full reads fail at present, so that unknown alarms cannot be read.
+    /// Returns whether the full reads fail at present, so that unknown alarms cannot be read.
     pub(super) const fn is_failing(&self) -> bool {
         self.is_stale && self.failures > 0
     }
 
-    /// When the next read begins; `None` before the read in progress ends. A full read does not
-    /// wait for a review.
+    /// Returns when the next read begins; `None` while the next read waits for the read in
+    /// progress. A full read does not wait for a review in progress.
     pub(super) fn next(&self) -> Option<Duration> {
         let full = matches!(self.under_way, Some((_, ReadStage::Full)));
         match (self.is_stale, &self.under_way) {
@@ -104,19 +103,19 @@ impl Reconciler {
     /// Begins to read the account without tags, if that is due.
     pub(super) fn begin_review(&mut self, now: Duration) {
         let is_due = !self.reading.is_stale && self.reading.next().is_some_and(|at| at <= now);
-        // A review would report alarms that are still being created as missing.
+        // While alarms are still to be created, a review would report them as missing.
         let mut steps = self.planned.iter();
-        if is_due && steps.all(|step| self.quarantine.holds(step.name(), now)) {
+        if is_due && steps.all(|step| self.quarantine.contains(step.name(), now)) {
             let scope = ReadScope::Named(self.managed_names());
             self.begin_read(scope, ReadStage::Review);
         }
     }
 
-    fn begin_read(&mut self, scope: ReadScope, phase: ReadStage) {
+    fn begin_read(&mut self, scope: ReadScope, stage: ReadStage) {
         self.known.read_begins();
         let read = self.next_read();
-        let with_tags = matches!(phase, ReadStage::Full);
-        self.reading.under_way = Some((read, phase));
+        let with_tags = matches!(stage, ReadStage::Full);
+        self.reading.under_way = Some((read, stage));
         self.call(Call::ReadAlarms {
             read,
             location: self.view.location.clone(),
@@ -130,19 +129,19 @@ impl Reconciler {
     pub(super) fn alarms_read(
         &mut self,
         read: ReadId,
-        result: Result<Found, CallFailure>,
+        result: Result<ReadData, CallFailure>,
         now: Duration,
     ) {
         let is_current = |(current, _): &mut (ReadId, ReadStage)| *current == read;
-        let Some((_, phase)) = self.reading.under_way.take_if(is_current) else {
+        let Some((_, stage)) = self.reading.under_way.take_if(is_current) else {
             return;
         };
         self.reading.review_at = now + self.review_every;
         let found = match result {
-            Ok(Found::Alarms(found)) => found,
-            Ok(Found::States(_)) => return,
+            Ok(ReadData::Alarms(found)) => found,
+            Ok(ReadData::States(_)) => return,
             Err(_) => {
-                if matches!(phase, ReadStage::Full) {
+                if matches!(stage, ReadStage::Full) {
                     let wait = BACKOFF.delay(self.reading.failures);
                     self.reading.retry_at = now + wait;
                     self.reading.failures = self.reading.failures.saturating_add(1);
@@ -150,7 +149,7 @@ impl Reconciler {
                 return;
             }
         };
-        match phase {
+        match stage {
             ReadStage::Full => {
                 let plan = self.plan(&found);
                 self.adopt(plan);
@@ -205,9 +204,9 @@ impl Reconciler {
         self.read_tags(changed, ReadStage::Changed(others));
     }
 
-    fn read_tags(&mut self, alarms: Vec<ActualAlarm>, phase: ReadStage) {
+    fn read_tags(&mut self, alarms: Vec<ActualAlarm>, stage: ReadStage) {
         let read = self.next_read();
-        self.reading.under_way = Some((read, phase));
+        self.reading.under_way = Some((read, stage));
         self.call(Call::ReadTags { read, alarms });
     }
 
@@ -216,13 +215,14 @@ impl Reconciler {
         Plan::new(&self.managed_alarms(), actual, &self.view.location, drift)
     }
 
-    /// Adopts a plan: stores the known alarms and the steps to carry out.
+    /// Adopts a plan: stores the known alarms and the steps that write something.
     fn adopt(&mut self, plan: Plan) {
         self.planned.clear();
         let mut known = HashMap::new();
         let mut drifted = BTreeMap::new();
         for step in plan.steps {
-            // The read may have been made before the write in progress.
+            // The read may have seen the alarm before the write in progress, so its known state is
+            // kept.
             let is_writing = self
                 .task
                 .as_ref()
@@ -263,8 +263,8 @@ impl Reconciler {
         self.set_drifted(drifted);
     }
 
-    /// Records the alarms that differ from what was written, by name, with the difference.
-    /// Reports each change once.
+    /// Records the alarms that differ from what was written, by name, with the difference. Reports
+    /// each new difference once.
     pub(super) fn set_drifted(&mut self, drifted: BTreeMap<String, String>) {
         let policy = self.view.cloudwatch.drift;
         for (alarm, differs) in &drifted {
@@ -282,7 +282,7 @@ impl Reconciler {
         self.drifted = drifted;
     }
 
-    /// Records that an alarm is as configured.
+    /// Records that an alarm is as configured again.
     pub(super) fn clear_drift(&mut self, name: &str) {
         if self.drifted.remove(name).is_some() {
             self.outputs.push(Output::Drifted(-1));
@@ -316,7 +316,7 @@ impl Reconciler {
     }
 }
 
-/// Formats differences, such as `Period 300 instead of 60`.
+/// Formats differences as text, such as `Period 300 instead of 60`.
 fn describe(changes: &[FieldDiff]) -> String {
     let changes: Vec<_> = changes
         .iter()

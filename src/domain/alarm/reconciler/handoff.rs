@@ -1,9 +1,8 @@
 //! Urgent updates of alarms that another daemon manages.
 //!
-//! The other daemon may probe a minute later, not see the failure, or have stopped, so this
-//! daemon names the cause before it lets the alarm fire. It updates that cause until the alarm
-//! names another cause, because then the other daemon has taken over. The definition is not
-//! changed.
+//! The other daemon may probe a minute later, not see the failure, or have stopped. So this daemon
+//! names the cause before the alarm fires. It updates that cause until the alarm names another
+//! cause, which shows that the other daemon has taken over. The alarm's definition is not changed.
 
 use std::time::Duration;
 
@@ -16,34 +15,34 @@ use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::reconciler::task::{Handoff, Task};
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 
-/// What to do with an update.
+/// The decision about an update of another daemon's alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
-    /// Write the update.
+    /// The update is written now.
     Write,
-    /// The alarm names this cause already.
+    /// Nothing is written, because the alarm already names this cause.
     Unchanged,
-    /// Write the update once the alarm does not fire any more.
+    /// The update is written once the alarm does not fire any more.
     Wait,
-    /// Leave the alarm to its own daemon.
+    /// The alarm is left to the daemon that manages it.
     Yield,
 }
 
-/// The current content of another daemon's alarm.
+/// The current state of another daemon's alarm.
 #[derive(Clone, Copy, Debug)]
 struct Current<'a> {
     /// The cause that the alarm names; `None` if it names none.
     cause: Option<&'a str>,
     firing: bool,
-    /// The cause that this daemon wrote to the alarm last.
+    /// The cause that this daemon last wrote to the alarm; `None` if it wrote none.
     handed: Option<&'a str>,
 }
 
 impl Reconciler {
     /// Begins an update of an alarm that this daemon does not manage.
     pub(super) fn begin_handoff(&mut self, key: AlarmKey, update: AlarmUpdate) {
-        let Some(spec) = self.held.by_key.get(&key).cloned() else {
-            // The target was removed.
+        let Some(spec) = self.probed.by_key.get(&key).cloned() else {
+            // The target was removed, so there is no alarm to update.
             self.updates.finish(update, UpdateResult::Failed);
             return;
         };
@@ -57,7 +56,7 @@ impl Reconciler {
         self.call(Call::Inspect { name });
     }
 
-    /// Handles the read of another daemon's alarm: writes the update, waits or yields.
+    /// Handles the result of reading another daemon's alarm: writes the update, waits or yields.
     pub(super) fn inspected(
         &mut self,
         mut handoff: Handoff,
@@ -144,8 +143,8 @@ impl Reconciler {
         self.write_failed(&handoff.spec.name, failure, now);
     }
 
-    /// Records the cause that this daemon named on another daemon's alarm. While a cause is
-    /// recorded, updates of the target are not suppressed.
+    /// Records the cause that this daemon wrote to another daemon's alarm; `None` if the alarm no
+    /// longer names it. While a cause is recorded, updates of the target are not suppressed.
     fn set_handed(&mut self, spec: &AlarmSpec, cause: Option<String>) {
         let target = spec.key.target();
         let Some(target) = target.filter(|name| !self.ownership.manages(&self.view, name)) else {
@@ -160,14 +159,14 @@ impl Reconciler {
 }
 
 impl Current<'_> {
-    /// Decides what to do with an annotation; `None` means that the failure is over.
+    /// Decides what to do with an update to this annotation; `None` means that the failure is over.
     fn decide(self, annotation: Option<&Annotation>, urgent: bool) -> Decision {
-        let is_ours = self.handed.is_some() && self.handed == self.cause;
+        let is_own_cause = self.handed.is_some() && self.handed == self.cause;
         match annotation {
             Some(annotation) if self.cause == Some(&annotation.cause) => Decision::Unchanged,
-            Some(_) if urgent || is_ours => Decision::Write,
-            None if is_ours && self.firing => Decision::Wait,
-            None if is_ours => Decision::Write,
+            Some(_) if urgent || is_own_cause => Decision::Write,
+            None if is_own_cause && self.firing => Decision::Wait,
+            None if is_own_cause => Decision::Write,
             _ => Decision::Yield,
         }
     }
@@ -207,11 +206,11 @@ mod tests {
     #[test]
     fn only_the_daemon_that_named_the_cause_updates_it() {
         use Decision::{Write, Yield};
-        let ours = ("timeout", true, Some("timeout"));
-        check(ours, (Some("refused"), false), Write);
-        let theirs = ("throttled", true, Some("timeout"));
-        check(theirs, (Some("refused"), false), Yield);
-        check(theirs, (None, false), Yield);
+        let own = ("timeout", true, Some("timeout"));
+        check(own, (Some("refused"), false), Write);
+        let other = ("throttled", true, Some("timeout"));
+        check(other, (Some("refused"), false), Yield);
+        check(other, (None, false), Yield);
         check(("timeout", false, None), (None, false), Yield);
         check(("none", false, Some("timeout")), (None, false), Yield);
     }

@@ -1,8 +1,8 @@
 //! The known state of the alarms in the account.
 //!
-//! It combines the result of the last read with the writes since then. Alarms that were written
-//! after a read began keep their known state, because the read may have seen them before the
-//! write.
+//! The state combines the result of the last read with the writes since then. Alarms that were
+//! written after a read began keep their known state, because the read may have seen them before
+//! the write.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,8 @@ pub(super) enum KnownAlarm {
         /// The fingerprint of the definition that was written last.
         fingerprint: String,
     },
-    /// The alarm was managed until it was deleted by hand. Holds its last annotation.
+    /// The alarm was managed until it was deleted by hand. The fields are the last ones before the
+    /// deletion.
     Deleted {
         annotation: Annotation,
         fingerprint: String,
@@ -51,13 +52,13 @@ impl KnownAlarms {
         self.by_name.get(name)
     }
 
-    /// Whether an alarm is known to exist and to be managed.
+    /// Returns whether an alarm is known to exist and to be managed.
     pub(super) fn is_managed(&self, name: &str) -> bool {
         let managed = matches!(self.get(name), Some(KnownAlarm::Managed { .. }));
         managed && !self.missing.contains(name)
     }
 
-    /// The annotation of a managed alarm, or the last one of a deleted alarm.
+    /// Returns the annotation of a managed alarm, or the last annotation of a deleted alarm.
     pub(super) fn annotation(&self, name: &str) -> Option<&Annotation> {
         match self.get(name)? {
             KnownAlarm::Foreign => None,
@@ -94,8 +95,8 @@ impl KnownAlarms {
         self.by_name.insert(name.to_owned(), known);
     }
 
-    /// The known state of a managed alarm that a read found, with the newer annotation if one was
-    /// written since the read began.
+    /// Returns the known state of a managed alarm that a read found, with the newer annotation if
+    /// one was written since the read began.
     pub(super) fn read(&self, spec: &AlarmSpec, actual: &ActualAlarm) -> KnownAlarm {
         let newer = self.annotated.get(&spec.name).cloned();
         let found = || Annotation::kept(spec, &actual.tags, &actual.description);
@@ -107,9 +108,9 @@ impl KnownAlarms {
         }
     }
 
-    /// Records that a write did not find a managed alarm. The alarm is not written again before
-    /// the next read; until then it may still have to be disabled.
-    pub(super) fn is_missing(&mut self, name: &str) {
+    /// Records that a write did not find a managed alarm. The alarm is not written again before the
+    /// next read, but its actions may still have to be disabled.
+    pub(super) fn record_missing(&mut self, name: &str) {
         self.missing.insert(name.to_owned());
     }
 
@@ -119,7 +120,7 @@ impl KnownAlarms {
         self.annotated.clear();
     }
 
-    /// Whether an alarm was written after the read in progress began.
+    /// Returns whether an alarm was written after the read in progress began.
     pub(super) fn is_newer(&self, name: &str) -> bool {
         self.written.contains(name)
     }
@@ -136,8 +137,8 @@ impl KnownAlarms {
         self.missing.clear();
     }
 
-    /// The state of a missing alarm that existed before, if its desired definition has not
-    /// changed.
+    /// Returns the state of an alarm that was deleted by hand: it was known before, and its desired
+    /// definition has not changed. Returns `None` for any other alarm.
     pub(super) fn deleted_by_hand(&self, spec: &AlarmSpec) -> Option<KnownAlarm> {
         match self.get(&spec.name)? {
             KnownAlarm::Managed {

@@ -60,7 +60,7 @@ pub struct Reconciler {
     /// The desired alarms that this daemon manages.
     managed: Specs,
     /// The desired alarms of every target that this daemon probes.
-    held: Specs,
+    probed: Specs,
     ownership: Ownership,
     /// Causes that this daemon wrote to alarms of other daemons and that those alarms still name,
     /// by target.
@@ -73,10 +73,10 @@ pub struct Reconciler {
     planned: VecDeque<Step>,
     quarantine: Quarantine,
     disable: DisableActions,
-    /// The write in progress, and what it belongs to.
+    /// The write in progress, with the step or update that it belongs to.
     task: Option<Task>,
     failures: u32,
-    /// The earliest time of the next call.
+    /// The earliest time of the next call; in the future after a failure that concerns the account.
     not_before: Duration,
     last_read: u64,
     outputs: Vec<Output>,
@@ -91,27 +91,29 @@ pub enum Event {
     Requested {
         /// The target whose alarm is annotated.
         target: TargetName,
-        /// The annotation; `None`: no failure is known.
+        /// The annotation to write; `None` if no failure is known.
         annotation: Option<Annotation>,
-        /// The earliest time to write it.
+        /// The earliest time to write the annotation.
         not_before: Duration,
     },
-    /// A target's alarm is about to fire. The ticket receives the result of the alarm's update.
-    Hurried {
+    /// The update of a target's alarm became urgent, because the alarm is about to fire. The ticket
+    /// receives the result of the update.
+    BecameUrgent {
         /// The target whose alarm is about to fire.
         target: TargetName,
-        /// The ticket that receives the result.
+        /// The ticket that receives the result of the update.
         ticket: Ticket,
     },
-    /// A group incident opened or changed, or closed (`None`).
+    /// A group incident opened or changed, with the annotation of the heartbeat alarm, or closed
+    /// (`None`).
     Group(Option<Annotation>),
-    /// A call ended.
+    /// A call ended with this outcome.
     Finished(Outcome),
     /// The time of [`Reconciler::next_wakeup`] was reached.
     Timer,
 }
 
-/// Desired alarms, by key.
+/// The definitions of desired alarms, by key.
 #[derive(Debug, Default)]
 struct Specs {
     by_key: HashMap<AlarmKey, AlarmSpec>,
@@ -120,8 +122,8 @@ struct Specs {
 }
 
 impl Reconciler {
-    /// A reconciler that does not know the account yet. It reviews the account for changes by
-    /// hand every `review_every`.
+    /// Creates a reconciler that has not read the account yet. It reviews the account for changes
+    /// by hand every `review_every`.
     #[must_use]
     pub fn new(view: Arc<DestinationView>, review_every: Duration) -> Self {
         let mut reconciler = Self {
@@ -129,7 +131,7 @@ impl Reconciler {
             review_every,
             updates: PendingUpdates::default(),
             managed: Specs::default(),
-            held: Specs::default(),
+            probed: Specs::default(),
             ownership: Ownership::default(),
             handed: HashMap::new(),
             known: KnownAlarms::default(),
@@ -164,7 +166,7 @@ impl Reconciler {
                 // No other write can begin before the write in progress ends.
                 only_added = self.task.is_some();
             }
-            Event::Hurried { target, ticket } => self.hurry(&target, ticket),
+            Event::BecameUrgent { target, ticket } => self.mark_urgent(&target, ticket),
             Event::Group(annotation) => self.updates.group(annotation, now),
             Event::Finished(outcome) => self.finish(outcome, now),
             Event::Timer => {}
@@ -178,7 +180,7 @@ impl Reconciler {
         std::mem::take(&mut self.outputs)
     }
 
-    /// When [`Event::Timer`] is due; `None` if nothing is due before another event.
+    /// Returns when [`Event::Timer`] is due; `None` if nothing is due before another event.
     #[must_use]
     pub fn next_wakeup(&self, now: Duration) -> Option<Duration> {
         if self.is_done() {
@@ -201,7 +203,7 @@ impl Reconciler {
         times.into_iter().flatten().filter(|at| *at > now).min()
     }
 
-    /// Whether the destination is inactive and the actions of all its alarms are disabled.
+    /// Returns whether the destination is inactive and the actions of all its alarms are disabled.
     #[must_use]
     pub fn is_done(&self) -> bool {
         !self.view.active && self.disable.is_done() && self.task.is_none()
@@ -244,15 +246,15 @@ impl Reconciler {
         }
     }
 
-    fn hurry(&mut self, target: &TargetName, ticket: Ticket) {
+    fn mark_urgent(&mut self, target: &TargetName, ticket: Ticket) {
         let key = AlarmKey::Target(target.clone());
-        if self.updates.hurry(target, ticket) {
+        if self.updates.mark_urgent(target, ticket) {
             return;
         }
         let task = self.task.as_mut();
         match task.and_then(|task| task.update_of(&key)) {
             Some(update) => update.wait(ticket),
-            // The update was written before.
+            // The update has already been written.
             None => self.updates.settle_now(ticket, UpdateResult::Written),
         }
     }
@@ -311,8 +313,8 @@ impl Reconciler {
         }
     }
 
-    /// Handles the result of marking an alarm. A mark that is denied or refused is not retried:
-    /// the alarm was deleted, or the permission is missing.
+    /// Handles the result of marking an alarm as disabled. A denied or rejected mark is not
+    /// retried: the alarm was deleted, or the permission is missing.
     fn marked(&mut self, failed: Option<WriteFailure>, now: Duration) {
         match failed {
             Some(failed) if !failed.missing && !failed.failure.concerns_one_alarm() => {

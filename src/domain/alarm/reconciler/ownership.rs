@@ -1,14 +1,14 @@
 //! Decides which alarms this daemon manages if several daemons probe the same targets.
 //!
-//! Once per heartbeat period it reads the states of the heartbeat alarms of the daemons that take
-//! precedence over this one, if targets are probed by several daemons.
+//! For this, the reconciler reads the states of the heartbeat alarms of the daemons that take
+//! precedence over this one, once per heartbeat period.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use crate::domain::alarm::destination::DestinationView;
-use crate::domain::alarm::peers::{HeartbeatState, Peers, before_us};
-use crate::domain::alarm::reconciler::call::{Call, CallFailure, Found, Notice, ReadId};
+use crate::domain::alarm::peers::{HeartbeatState, Peers, preceding_shards};
+use crate::domain::alarm::reconciler::call::{Call, CallFailure, Notice, ReadData, ReadId};
 use crate::domain::alarm::reconciler::{Reconciler, Specs};
 use crate::domain::alarm::spec::AlarmSpec;
 use crate::domain::alarm::{alarms_of, alarms_where, heartbeat_name, heartbeat_period};
@@ -18,33 +18,34 @@ use crate::model::target::TargetName;
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     peers: Peers,
-    /// The shards whose start or stop changes what this daemon manages.
-    before_us: Vec<u32>,
+    /// The shards whose start or stop changes which alarms this daemon manages.
+    preceding_shards: Vec<u32>,
     read_at: Duration,
     under_way: Option<ReadId>,
 }
 
 impl Ownership {
-    /// Whether this daemon manages the alarms of a target.
+    /// Returns whether this daemon manages the alarms of a target.
     pub(super) fn manages(&self, view: &DestinationView, target: &TargetName) -> bool {
         self.peers.manages(&view.shards, target)
     }
 
-    /// When the heartbeat states are read next; `None` if no daemon takes precedence over this
-    /// one.
+    /// Returns when the heartbeat states are read next; `None` if no daemon takes precedence over
+    /// this one.
     pub(super) fn next(&self) -> Option<Duration> {
-        let waits = !self.before_us.is_empty() && self.under_way.is_none();
+        let waits = !self.preceding_shards.is_empty() && self.under_way.is_none();
         waits.then_some(self.read_at)
     }
 
     fn names(&self, location: &str) -> Vec<String> {
-        let shards = self.before_us.iter();
+        let shards = self.preceding_shards.iter();
         shards
             .map(|shard| heartbeat_name(location, *shard))
             .collect()
     }
 
-    /// Records the heartbeat states by alarm name. Returns whether a daemon started or stopped.
+    /// Records the states of the heartbeat alarms, by alarm name. Returns whether a daemon started
+    /// or stopped.
     fn observe(
         &mut self,
         location: &str,
@@ -53,36 +54,36 @@ impl Ownership {
     ) -> bool {
         let names = self.names(location);
         let state = |name| states.get(name).copied().unwrap_or(HeartbeatState::Unknown);
-        let states = self.before_us.iter().zip(&names);
+        let states = self.preceding_shards.iter().zip(&names);
         let states: Vec<_> = states.map(|(shard, name)| (*shard, state(name))).collect();
         self.peers.observe(&states, now)
     }
 }
 
 impl Reconciler {
-    /// Determines which alarms this daemon manages, and suppresses the updates of the others.
+    /// Determines which alarms this daemon manages, and suppresses the updates of all other alarms.
     pub(super) fn assign_alarms(&mut self) {
-        self.ownership.before_us = before_us(&self.view).into_iter().collect();
+        self.ownership.preceding_shards = preceding_shards(&self.view).into_iter().collect();
         self.ownership.under_way = None;
         let all = self.view.targets.iter().map(|target| &target.name);
         let others = all.filter(|name| !self.ownership.manages(&self.view, name));
         let mut others: HashSet<_> = others.cloned().collect();
-        // A cause that this daemon wrote to another daemon's alarm is updated until that daemon
-        // writes one itself.
+        // This daemon keeps updating a cause that it wrote to another daemon's alarm, until the
+        // other daemon writes a cause itself.
         self.handed.retain(|target, _| others.remove(target));
         self.updates.suppress_elsewhere(others);
         self.managed = Specs::new(self.managed_alarms());
-        self.held = Specs::new(alarms_of(&self.view));
+        self.probed = Specs::new(alarms_of(&self.view));
     }
 
-    /// The desired alarms that this daemon manages.
+    /// Returns the desired alarms that this daemon manages.
     pub(super) fn managed_alarms(&self) -> Vec<AlarmSpec> {
         alarms_where(&self.view, |target| {
             self.ownership.manages(&self.view, &target.name)
         })
     }
 
-    /// Begins to read the heartbeats of other daemons, if that is due.
+    /// Begins to read the states of other daemons' heartbeat alarms, if that is due.
     pub(super) fn begin_peer_read(&mut self, now: Duration) {
         if self.ownership.next().is_none_or(|at| at > now) {
             return;
@@ -99,20 +100,20 @@ impl Reconciler {
     pub(super) fn states_read(
         &mut self,
         read: ReadId,
-        result: &Result<Found, CallFailure>,
+        result: &Result<ReadData, CallFailure>,
         now: Duration,
     ) {
         let is_current = |current: &mut ReadId| *current == read;
         if self.ownership.under_way.take_if(is_current).is_none() {
             return;
         }
-        let Ok(Found::States(states)) = result else {
+        let Ok(ReadData::States(states)) = result else {
             return;
         };
         let location = &self.view.location;
         if self.ownership.observe(location, states, now) {
-            let gone = self.ownership.peers.gone().iter().copied();
-            self.log(Notice::PeersChanged(gone.collect()));
+            let stopped = self.ownership.peers.stopped().iter().copied();
+            self.log(Notice::PeersChanged(stopped.collect()));
             self.assign_alarms();
             self.planned.clear();
             self.reading.restart();

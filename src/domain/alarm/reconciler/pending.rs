@@ -1,7 +1,7 @@
 //! Updates that have yet to be written to alarms.
 //!
-//! There is one update per alarm: a newer one replaces an older one, so a slow CloudWatch never
-//! builds up a queue. While a group incident is open, the updates of targets are suppressed,
+//! There is one update per alarm: a newer one replaces an older one, so no queue builds up while
+//! CloudWatch is slow. While a group incident is open, the updates of targets are suppressed,
 //! because the heartbeat alarm names the cause of the group.
 
 use std::collections::{HashMap, HashSet};
@@ -16,14 +16,15 @@ use crate::model::target::TargetName;
 #[derive(Debug, Default)]
 pub(super) struct PendingUpdates {
     updates: HashMap<AlarmKey, AlarmUpdate>,
-    /// Whether a group incident is open; then only the update of the heartbeat alarm is written.
+    /// Whether a group incident is open, during which only the update of the heartbeat alarm is
+    /// written.
     group_open: bool,
-    /// The targets whose alarms another daemon manages. Their updates are suppressed unless they
-    /// are urgent.
+    /// The targets whose alarms another daemon manages. Updates of these targets are suppressed
+    /// unless they are urgent.
     elsewhere: HashSet<TargetName>,
-    /// The sequence number of the next update. Updates are written in the order in which they
-    /// became urgent.
-    next_order: u64,
+    /// The sequence number of the newest update. An update gets a new number when it becomes
+    /// urgent, and updates are written in the order of their numbers.
+    last_order: u64,
     settled: Vec<(Ticket, UpdateResult)>,
 }
 
@@ -41,7 +42,7 @@ pub(super) struct AlarmUpdate {
 }
 
 impl PendingUpdates {
-    /// Adds an update, in place of an older one of the same alarm.
+    /// Adds an update of an alarm and drops an older update of the same alarm.
     pub(super) fn add(
         &mut self,
         key: AlarmKey,
@@ -60,18 +61,18 @@ impl PendingUpdates {
         }
     }
 
-    /// Opens, changes or (`None`) closes a group incident. The heartbeat alarm is annotated
-    /// before anything else is written. Updates of targets are kept until the group incident is
-    /// closed.
+    /// Handles a group incident that opened or changed, or closed (`None`). The heartbeat alarm is
+    /// annotated before anything else is written. Updates of targets are kept until the group
+    /// incident is closed.
     pub(super) fn group(&mut self, annotation: Option<Annotation>, now: Duration) {
         self.group_open = annotation.is_some();
         self.settle_suppressed();
         self.add(AlarmKey::Heartbeat, annotation, now);
     }
 
-    /// Moves a target's update before those that are not urgent, and settles the ticket with the
-    /// update's result. Returns whether such an update is pending.
-    pub(super) fn hurry(&mut self, target: &TargetName, ticket: Ticket) -> bool {
+    /// Moves the pending update of a target ahead of updates that are not urgent. The ticket
+    /// receives the update's result. Returns whether such an update is pending.
+    pub(super) fn mark_urgent(&mut self, target: &TargetName, ticket: Ticket) -> bool {
         let order = self.order();
         let key = AlarmKey::Target(target.clone());
         let Some(update) = self.updates.get_mut(&key) else {
@@ -86,8 +87,8 @@ impl PendingUpdates {
         true
     }
 
-    /// Removes and returns the next update of the given urgency that may be written now, among
-    /// the alarms that can be written. The update of the heartbeat alarm comes first.
+    /// Removes and returns the next update of the given urgency that may be written now, among the
+    /// alarms for which `can_write` returns true. The update of the heartbeat alarm comes first.
     pub(super) fn take(
         &mut self,
         urgent: bool,
@@ -130,8 +131,8 @@ impl PendingUpdates {
         self.settle(&mut update, result);
     }
 
-    /// Settles the tickets of updates that cannot be written at present as failed. The updates
-    /// are kept.
+    /// Settles as failed the tickets of updates that cannot be written at present. The updates are
+    /// kept.
     pub(super) fn fail_where(&mut self, cannot: impl Fn(&AlarmKey) -> bool) {
         for (key, update) in &mut self.updates {
             if !update.waiting.is_empty() && cannot(key) {
@@ -142,7 +143,7 @@ impl PendingUpdates {
         }
     }
 
-    /// Settles a ticket whose update is neither pending nor in progress.
+    /// Settles a ticket whose alarm has neither a pending update nor one in progress.
     pub(super) fn settle_now(&mut self, ticket: Ticket, result: UpdateResult) {
         self.settled.push((ticket, result));
     }
@@ -152,7 +153,7 @@ impl PendingUpdates {
         std::mem::take(&mut self.settled)
     }
 
-    /// When the next update becomes due after `now`.
+    /// Returns when the next update becomes due after `now`; `None` if no other update is pending.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let updates = self.updates.iter();
         updates
@@ -200,8 +201,8 @@ impl PendingUpdates {
     }
 
     fn order(&mut self) -> u64 {
-        self.next_order += 1;
-        self.next_order
+        self.last_order += 1;
+        self.last_order
     }
 }
 
@@ -238,7 +239,7 @@ mod tests {
         updates
     }
 
-    /// Every update in the order in which they are written.
+    /// Takes every update. Returns the alarms in the order in which they are written.
     fn taken(updates: &mut PendingUpdates) -> String {
         let mut keys = Vec::new();
         let any = |_: &AlarmKey| true;
@@ -256,8 +257,8 @@ mod tests {
     #[test]
     fn the_heartbeat_is_first_and_urgent_updates_follow_in_order() {
         let mut updates = pending(&["a", "b", "c", "d"]);
-        updates.hurry(&name("c"), ONE);
-        updates.hurry(&name("b"), ONE);
+        updates.mark_urgent(&name("c"), ONE);
+        updates.mark_urgent(&name("b"), ONE);
         updates.group(None, Duration::ZERO);
         assert_eq!(taken(&mut updates), "heartbeat c b a d");
     }
@@ -265,14 +266,14 @@ mod tests {
     #[test]
     fn updates_of_targets_are_suppressed_while_a_group_is_open_and_written_afterwards() {
         let mut updates = pending(&["a"]);
-        updates.hurry(&name("a"), ONE);
+        updates.mark_urgent(&name("a"), ONE);
         updates.group(cause("prober-local"), Duration::ZERO);
         updates.add(
             AlarmKey::Target(name("b")),
             cause("dns-failure"),
             Duration::ZERO,
         );
-        updates.hurry(&name("b"), Ticket(2));
+        updates.mark_urgent(&name("b"), Ticket(2));
         let suppressed = [ONE, Ticket(2)].map(|ticket| (ticket, UpdateResult::Suppressed));
         assert_eq!(updates.take_settled(), suppressed);
         assert_eq!(taken(&mut updates), "heartbeat");
@@ -293,16 +294,20 @@ mod tests {
     fn an_urgent_update_for_another_daemons_alarm_is_written() {
         let mut updates = pending(&["a"]);
         updates.suppress_elsewhere([name("a")].into());
-        updates.hurry(&name("a"), ONE);
-        assert_eq!(updates.take_settled(), [], "no daemon has written it yet");
+        updates.mark_urgent(&name("a"), ONE);
+        assert_eq!(
+            updates.take_settled(),
+            [],
+            "the update has not been written yet"
+        );
         assert_eq!(taken(&mut updates), "a");
     }
 
     #[test]
     fn an_alarm_that_cannot_be_written_settles_its_ticket_at_once() {
         let mut updates = pending(&["a", "b"]);
-        updates.hurry(&name("a"), ONE);
-        updates.hurry(&name("b"), Ticket(2));
+        updates.mark_urgent(&name("a"), ONE);
+        updates.mark_urgent(&name("b"), Ticket(2));
         let is_a = |key: &AlarmKey| key.target() == Some(&name("a"));
         updates.fail_where(is_a);
         assert_eq!(updates.take_settled(), [(ONE, UpdateResult::Failed)]);

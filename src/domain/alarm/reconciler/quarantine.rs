@@ -1,18 +1,18 @@
-//! Alarms that cannot be written.
+//! Alarms whose writes failed.
 //!
-//! Each such alarm is skipped for a while and then tried again, so that one forbidden topic does
-//! not delay other alarms.
+//! Each such alarm is skipped for a while and then tried again, so that, for example, one topic
+//! without permission does not delay other alarms.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::domain::retry::Backoff;
 
-/// The alarms that cannot be written, by name.
+/// The alarms whose writes failed, by name.
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
     by_name: HashMap<String, Entry>,
-    /// Number of alarms that were added since one was last written.
+    /// Number of failed writes since the last successful write.
     in_a_row: u32,
 }
 
@@ -22,20 +22,21 @@ struct Entry {
     failures: u32,
 }
 
-/// The first wait of an alarm; it doubles with each failure. Permissions that were just granted
-/// take effect within a minute.
+/// Time in quarantine after an alarm's first failure; each further failure doubles it. Permissions
+/// that were just granted take effect within a minute.
 const FIRST: Duration = Duration::from_secs(30);
 
-/// The longest wait of an alarm.
+/// Maximum time in quarantine after a failure, so that an alarm is written at most ten minutes
+/// after the reason for its failures is corrected.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Number of consecutive failures from which the account is considered the problem, not single
-/// alarms.
-const ALL: u32 = 10;
+/// Number of consecutive failed writes from which the account as a whole is assumed to fail. Ten
+/// writes rarely fail in a row for reasons of single alarms.
+const ACCOUNT_FAILS: u32 = 10;
 
 impl Quarantine {
-    /// Adds an alarm. Returns false if so many alarms failed in a row that all writes are likely
-    /// to fail.
+    /// Adds an alarm whose write failed. Returns whether the failure concerns single alarms; false
+    /// if so many writes failed in a row that all writes are likely to fail.
     pub(super) fn add(&mut self, name: &str, now: Duration) -> bool {
         let entry = self.by_name.entry(name.to_owned()).or_insert(Entry {
             until: now,
@@ -44,34 +45,34 @@ impl Quarantine {
         entry.until = now + Backoff::new(FIRST, LONGEST).delay(entry.failures);
         entry.failures = entry.failures.saturating_add(1);
         self.in_a_row = self.in_a_row.saturating_add(1);
-        self.in_a_row < ALL
+        self.in_a_row < ACCOUNT_FAILS
     }
 
-    /// Removes an alarm that was written.
+    /// Removes an alarm that was written, and restarts the count of failed writes.
     pub(super) fn remove(&mut self, name: &str) {
         self.by_name.remove(name);
         self.in_a_row = 0;
     }
 
-    /// Whether an alarm is in quarantine at `now`.
-    pub(super) fn holds(&self, name: &str, now: Duration) -> bool {
+    /// Returns whether an alarm is in quarantine at `now`.
+    pub(super) fn contains(&self, name: &str, now: Duration) -> bool {
         self.by_name
             .get(name)
             .is_some_and(|entry| entry.until > now)
     }
 
-    /// Whether no alarm is in quarantine.
+    /// Returns whether no alarm is in quarantine or waits for another attempt.
     pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// When the next alarm leaves quarantine after `now`; `None` if there is none.
+    /// Returns when the next alarm leaves quarantine after `now`; `None` if there is none.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let times = self.by_name.values().map(|entry| entry.until);
         times.filter(|until| *until > now).min()
     }
 
-    /// Removes all alarms, because a new configuration may have other permissions.
+    /// Removes all alarms, because the permissions may differ under a new configuration.
     pub(super) fn clear(&mut self) {
         self.by_name.clear();
         self.in_a_row = 0;
@@ -87,19 +88,21 @@ mod tests {
         let now = Duration::from_secs(7);
         let mut quarantine = Quarantine::default();
         assert!(quarantine.add("a", now));
-        assert!(quarantine.holds("a", now + FIRST - Duration::from_secs(1)));
-        assert!(!quarantine.holds("a", now + FIRST));
-        assert!(!quarantine.holds("b", now));
+        assert!(quarantine.contains("a", now + FIRST - Duration::from_secs(1)));
+        assert!(!quarantine.contains("a", now + FIRST));
+        assert!(!quarantine.contains("b", now));
         quarantine.add("a", now);
-        assert!(quarantine.holds("a", now + FIRST));
+        assert!(quarantine.contains("a", now + FIRST));
         for _ in 0..5 {
             quarantine.add("a", now);
         }
-        assert!(!quarantine.holds("a", now + LONGEST));
+        assert!(!quarantine.contains("a", now + LONGEST));
         assert_eq!(quarantine.next(now), Some(now + LONGEST));
         quarantine.remove("a");
         assert_eq!(quarantine.next(now), None);
-        let names: Vec<_> = (0..ALL).map(|number| number.to_string()).collect();
+        let names: Vec<_> = (0..ACCOUNT_FAILS)
+            .map(|number| number.to_string())
+            .collect();
         let single: Vec<_> = names.iter().map(|name| quarantine.add(name, now)).collect();
         assert_eq!(single.iter().filter(|single| !**single).count(), 1);
     }

@@ -20,7 +20,7 @@
 use super::call::CallFailureKind;
 use super::world::{REVIEW, SECOND, World, account_of, cause, foreign, view};
 use super::*;
-use crate::domain::shard::{holders, share};
+use crate::domain::shard::{assigned_shards, share};
 use crate::model::settings::{DriftPolicy, Settings, ShardSettings};
 use crate::model::target::Target;
 
@@ -46,7 +46,11 @@ fn an_urgent_update_is_written_during_a_full_read() {
     assert_eq!(world.named("orders"), "dns-failure");
     world.held.clear();
     world.run();
-    assert_eq!(world.named("orders"), "dns-failure", "the read undid it");
+    assert_eq!(
+        world.named("orders"),
+        "dns-failure",
+        "the read overwrote the cause"
+    );
 }
 
 #[test]
@@ -93,7 +97,11 @@ fn a_foreign_alarm_of_the_same_name_is_never_written() {
     let conflict = Notice::Conflict(name.to_owned());
     let reported = world.notices.iter().filter(|notice| **notice == conflict);
     assert_eq!(reported.count(), 1);
-    assert_eq!(world.settled, [(1, Written)], "no datapoint waits for it");
+    assert_eq!(
+        world.settled,
+        [(1, Written)],
+        "the ticket is not kept waiting"
+    );
 }
 
 #[test]
@@ -121,19 +129,27 @@ fn an_alarm_deleted_during_an_incident_is_created_with_its_cause() {
     world.fail("orders", "dns-failure", 1);
     world.run();
     let calls = ["Write orders", "ReadAll", "Write orders"];
-    assert_eq!(world.made, calls, "found missing, read, created");
-    assert_eq!(world.settled, [(1, Failed)], "the datapoint did not wait");
+    assert_eq!(
+        world.made, calls,
+        "the alarm is missing, the account is read, the alarm is created"
+    );
+    assert_eq!(
+        world.settled,
+        [(1, Failed)],
+        "the ticket is not kept waiting"
+    );
     assert_eq!(world.named("orders"), "dns-failure");
 }
 
-/// The view of one of two daemons that both probe `orders`, and the number of the other.
+/// Returns the view of one of two daemons that both probe `orders`, and the index of the other
+/// shard.
 fn replica(first: bool) -> (Arc<DestinationView>, u32) {
     let shards = ShardSettings {
         total: 2,
         replicas_per_target: 2,
         ..ShardSettings::default()
     };
-    let order = holders(&shards, &TargetName::new("orders"));
+    let order = assigned_shards(&shards, &TargetName::new("orders"));
     let (own, other) = if first { (0, 1) } else { (1, 0) };
     let mut whole = crate::domain::alarm::plan::tests::settings(|_, _| {});
     whole.shards = shards;
@@ -149,8 +165,12 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     world.pass(SECOND);
     world.request("orders", cause("dns-failure"));
     world.run();
-    assert_eq!(world.named("orders"), "none", "the first daemon names it");
-    world.step(Event::Hurried {
+    assert_eq!(
+        world.named("orders"),
+        "none",
+        "the first daemon names the cause"
+    );
+    world.step(Event::BecameUrgent {
         target: TargetName::new("orders"),
         ticket: Ticket(1),
     });
@@ -158,7 +178,7 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     assert_eq!(
         world.named("orders"),
         "dns-failure",
-        "an urgent one is written"
+        "an urgent update is written"
     );
     assert_eq!(world.settled, [(1, Written)]);
 
@@ -175,7 +195,11 @@ fn a_daemon_takes_over_the_alarms_of_one_that_is_gone() {
     assert!(world.notices.contains(&Notice::PeersChanged(Vec::new())));
     world.request("orders", cause("dns-failure"));
     world.run();
-    assert_eq!(world.named("orders"), "certificate-expired", "handed back");
+    assert_eq!(
+        world.named("orders"),
+        "certificate-expired",
+        "the first daemon manages the alarm again"
+    );
 }
 
 #[test]
@@ -230,11 +254,42 @@ fn a_target_removed_during_its_creation_is_disabled() {
     assert_eq!(
         world.open.len(),
         1,
-        "nothing is looked up while it is created"
+        "no alarm is read while an alarm is being created"
     );
     world.run();
     let alarm = world.alarm("orders").definition.clone().unwrap();
     assert!(!alarm.actions_enabled);
+}
+
+#[test]
+fn an_urgent_update_is_written_before_the_heartbeat_is_created() {
+    let mut world = World::start(view(|_| {}));
+    world.fail("orders", "dns-failure", 1);
+    world.run();
+    let writes = world.made.iter().filter(|call| call.starts_with("Write"));
+    let writes: Vec<_> = writes.map(String::as_str).collect();
+    assert_eq!(writes, ["Write orders", "Write (heartbeat)"]);
+}
+
+#[test]
+fn a_heartbeat_created_during_the_removal_of_its_destination_is_disabled() {
+    let running = view(|_| {});
+    let mut world = World::start(Arc::clone(&running));
+    world.held = vec!["Write"];
+    world.run();
+    let call = &world.open[0];
+    assert!(matches!(call, Call::Write(write) if write.alarm.ends_with("(heartbeat)")));
+    world.step(Event::Configured(Arc::new(running.removed())));
+    world.held.clear();
+    world.run();
+    let heartbeat = world.alarm("(heartbeat)").definition.clone().unwrap();
+    assert!(!heartbeat.actions_enabled);
+    assert_eq!(
+        world.account.len(),
+        1,
+        "the alarm of `orders` is not created"
+    );
+    assert!(world.reconciler.is_done());
 }
 
 #[test]
@@ -252,7 +307,7 @@ fn a_target_that_returns_while_it_is_disabled_notifies_again() {
         world.run();
         let alarm = world.alarm("orders").definition.clone().unwrap();
         assert!(alarm.actions_enabled, "{policy:?}");
-        assert_eq!(world.drifted, 0, "no person changed it");
+        assert_eq!(world.drifted, 0, "the alarm was not changed by hand");
     }
 }
 
@@ -268,7 +323,11 @@ fn a_denied_alarm_delays_no_other() {
     assert_eq!(world.settled, [(1, Failed), (2, Written)]);
     world.failing.clear();
     world.pass(SECOND * 31);
-    assert_eq!(world.named("bad"), "dns-failure", "it is tried again");
+    assert_eq!(
+        world.named("bad"),
+        "dns-failure",
+        "the write is tried again"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Decides which work begins when: the order of work and the waits after failures.
+//! Decides the order of work, and the waits after failures.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::domain::alarm::reconciler::task::Task;
 use crate::domain::alarm::spec::AlarmKey;
 use crate::domain::retry::Backoff;
 
-/// Delays after failures that concern the account. Permissions that were just granted take
-/// effect within a minute.
+/// Delays after consecutive failures that concern the account as a whole, from a second to a
+/// minute. Permissions that were just granted take effect within a minute.
 pub(super) const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 impl Reconciler {
@@ -29,7 +29,7 @@ impl Reconciler {
             }
             return;
         }
-        // A write in progress may belong to the previous configuration; a full read begins after
+        // A write in progress may belong to the previous configuration, so a full read begins after
         // it.
         if self.task.is_none() {
             self.begin_full_read(now);
@@ -68,7 +68,7 @@ impl Reconciler {
         }
     }
 
-    /// Begins the next urgent update. It waits neither for a read nor for the plan.
+    /// Begins the next urgent update. Urgent updates wait neither for a read nor for the plan.
     fn begin_urgent(&mut self, now: Duration) {
         while self.task.is_none() && now >= self.not_before {
             let Some((key, update)) = self.take_update(true, now) else {
@@ -99,7 +99,7 @@ impl Reconciler {
         taken
     }
 
-    /// Settles the tickets of updates that cannot be written at present.
+    /// Settles as failed the tickets of updates that cannot be written at present.
     fn fail_impossible(&mut self, now: Duration) {
         if self.quarantine.is_empty() && !self.reading.is_failing() {
             return;
@@ -112,13 +112,13 @@ impl Reconciler {
         self.updates = updates;
     }
 
-    /// Whether an alarm may be written now: it is not in quarantine, and it is known as managed
-    /// if the account is still being read.
+    /// Returns whether an alarm may be written now: it is not in quarantine, and it is known as
+    /// managed if the account is still being read.
     fn can_write(&self, key: &AlarmKey, now: Duration) -> bool {
         match self.managed.by_key.get(key) {
             Some(spec) => {
                 let known = !self.reading.is_stale || self.known.is_managed(&spec.name);
-                known && !self.quarantine.holds(&spec.name, now)
+                known && !self.quarantine.contains(&spec.name, now)
             }
             // Another daemon's alarm is read before it is written.
             None => !self.is_quarantined(key, now),
@@ -126,14 +126,14 @@ impl Reconciler {
     }
 
     fn is_quarantined(&self, key: &AlarmKey, now: Duration) -> bool {
-        let spec = self.held.by_key.get(key);
-        spec.is_some_and(|spec| self.quarantine.holds(&spec.name, now))
+        let spec = self.probed.by_key.get(key);
+        spec.is_some_and(|spec| self.quarantine.contains(&spec.name, now))
     }
 
     /// Waits before the next call, because of a failure that concerns the whole account.
     pub(super) fn back_off(&mut self, failure: Option<&CallFailure>, now: Duration) {
-        if failure.is_some_and(|failure| failure.kind == CallFailureKind::Refused) {
-            // The known state of the account is wrong.
+        if failure.is_some_and(|failure| failure.kind == CallFailureKind::Rejected) {
+            // A rejected call shows that the known state of the account is wrong.
             self.reading.restart();
             self.planned.clear();
         }

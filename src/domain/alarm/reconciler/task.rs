@@ -1,4 +1,4 @@
-//! The write in progress, and the step or update that it belongs to.
+//! The task in progress, and the step or update that it belongs to.
 
 use std::collections::VecDeque;
 
@@ -7,11 +7,14 @@ use crate::domain::alarm::plan::Step;
 use crate::domain::alarm::reconciler::pending::AlarmUpdate;
 use crate::domain::alarm::spec::{AlarmKey, AlarmSpec};
 
-/// The task that the write in progress belongs to.
+/// The task in progress: a write, or the read that precedes the write to another daemon's alarm.
 #[derive(Debug)]
 pub(super) enum Task {
+    /// Writes an alarm that this daemon manages.
     Write(Box<Writing>),
+    /// Reads an alarm that another daemon manages.
     Inspect(Box<Handoff>),
+    /// Writes an update to an alarm that another daemon manages.
     Handoff(Box<Handoff>),
     /// Disables the actions of these alarms.
     Disable(Vec<String>),
@@ -19,7 +22,7 @@ pub(super) enum Task {
     Mark,
 }
 
-/// The write of an alarm.
+/// The write in progress of an alarm that this daemon manages.
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) spec: AlarmSpec,
@@ -48,17 +51,17 @@ pub(super) struct Handoff {
     pub(super) key: AlarmKey,
     pub(super) spec: AlarmSpec,
     pub(super) update: AlarmUpdate,
-    /// The annotation to write; decided once the alarm was read.
+    /// The annotation to write; `None` until the alarm has been read.
     pub(super) annotation: Option<Annotation>,
 }
 
 impl Task {
-    /// Whether this task writes the alarm `name`.
+    /// Returns whether this task writes the alarm `name`.
     pub(super) fn writes(&self, name: &str) -> bool {
         matches!(self, Self::Write(writing) if writing.spec.name == name)
     }
 
-    /// The update of this alarm, if this task writes it.
+    /// Returns the update of this alarm, if this task writes it.
     pub(super) fn update_of(&mut self, key: &AlarmKey) -> Option<&mut AlarmUpdate> {
         match self {
             Self::Write(writing) => {

@@ -37,7 +37,7 @@ const DELETED: &str = "probecause local orders: deleted";
 fn a_change_by_hand_is_reported_and_overwritten_or_left() {
     let overwritten = [DISABLED, "Write orders"];
     let world = check(DriftPolicy::Mend, disabled_by_hand, &overwritten);
-    assert_eq!(world.drifted, 0, "it is as configured again");
+    assert_eq!(world.drifted, 0, "the alarm is as configured again");
     let left = check(DriftPolicy::Leave, disabled_by_hand, &[DISABLED]);
     assert_eq!(left.drifted, 1);
 }
@@ -51,7 +51,7 @@ fn a_deleted_alarm_is_reported_and_created_again_or_left() {
     );
     let mut left = check(DriftPolicy::Leave, deleted_by_hand, &[DELETED]);
     left.pass(REVIEW);
-    assert_eq!(left.drifted, 1, "it stays known as deleted");
+    assert_eq!(left.drifted, 1, "the alarm stays known as deleted");
 }
 
 #[test]

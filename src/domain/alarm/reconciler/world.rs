@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::call::{CallFailureKind, Found, PeerAlarm, Write, WriteFailure, WriteOperation};
+use super::call::{CallFailureKind, PeerAlarm, ReadData, Write, WriteFailure, WriteOperation};
 use super::*;
 use crate::domain::alarm::annotation::{CAUSE_TAG, MANAGED_TAG};
 use crate::domain::alarm::definition::Definition;
@@ -21,22 +21,22 @@ pub(super) struct World {
     pub(super) reconciler: Reconciler,
     pub(super) now: Duration,
     pub(super) account: BTreeMap<String, ActualAlarm>,
-    /// Names of heartbeat alarms in state ALARM; all other existing ones are in state OK.
+    /// Names of heartbeat alarms in state ALARM; all other existing alarms are in state OK.
     pub(super) stopped: BTreeSet<String>,
     /// Calls in progress.
     pub(super) open: Vec<Call>,
-    /// Operations whose calls never end.
+    /// The kinds of calls that stay in progress while they are listed here.
     pub(super) held: Vec<&'static str>,
     /// Calls that fail: operation, alarm name (empty: all alarms) and kind of failure.
     pub(super) failing: Vec<(&'static str, &'static str, CallFailureKind)>,
-    /// Every call that ended, such as `Tag orders`.
+    /// The calls that ended, such as `Write orders`.
     pub(super) made: Vec<String>,
     pub(super) settled: Vec<(u64, UpdateResult)>,
     pub(super) notices: Vec<Notice>,
     pub(super) drifted: i64,
 }
 
-/// A view with one target `orders`.
+/// Returns a view with one target `orders`.
 pub(super) fn view(change: impl FnOnce(&mut Settings)) -> Arc<DestinationView> {
     let mut settings = settings(|_, _| {});
     change(&mut settings);
@@ -53,7 +53,7 @@ pub(super) fn cause(cause: &str) -> Option<Annotation> {
 }
 
 impl World {
-    /// A daemon that has just started, with an empty account.
+    /// Creates the world of a daemon that has just started, with an empty account.
     pub(super) fn start(view: Arc<DestinationView>) -> Self {
         let mut world = Self {
             reconciler: Reconciler::new(view, REVIEW),
@@ -72,7 +72,7 @@ impl World {
         world
     }
 
-    /// A daemon that has created all its alarms.
+    /// Creates the world of a daemon that has created all its alarms.
     pub(super) fn applied(view: Arc<DestinationView>) -> Self {
         let mut world = Self::start(view);
         world.run();
@@ -117,11 +117,11 @@ impl World {
         self.now = end;
     }
 
-    /// Lets a target fail with a cause, and requests its update with a ticket, as if its alarm
-    /// were about to fire.
+    /// Requests the update of a failing target's alarm with a cause, and makes it urgent with a
+    /// ticket.
     pub(super) fn fail(&mut self, target: &str, name: &str, ticket: u64) {
         self.request(target, cause(name));
-        self.step(Event::Hurried {
+        self.step(Event::BecameUrgent {
             target: TargetName::new(target),
             ticket: Ticket(ticket),
         });
@@ -135,7 +135,7 @@ impl World {
         });
     }
 
-    /// The cause that the alarm of a target names; empty if the alarm does not exist.
+    /// Returns the cause that the alarm of a target names; empty if the alarm does not exist.
     pub(super) fn named(&self, target: &str) -> &str {
         let alarm = self.account.get(&format!("probecause local {target}"));
         let named = alarm.and_then(|alarm| alarm.tags.get(CAUSE_TAG));
@@ -208,7 +208,7 @@ impl World {
         })
     }
 
-    fn read(&self, call: Call) -> Found {
+    fn read(&self, call: Call) -> ReadData {
         match call {
             Call::ReadAlarms {
                 scope,
@@ -222,13 +222,13 @@ impl World {
                 if !with_tags {
                     found.iter_mut().for_each(|alarm| alarm.tags.clear());
                 }
-                Found::Alarms(found)
+                ReadData::Alarms(found)
             }
             Call::ReadTags { alarms, .. } => {
                 let names = alarms.iter().map(|alarm| alarm.name.clone());
-                Found::Alarms(self.find(&names.collect::<Vec<_>>()))
+                ReadData::Alarms(self.find(&names.collect::<Vec<_>>()))
             }
-            Call::ReadNamed { names, .. } => Found::Alarms(self.find(&names)),
+            Call::ReadNamed { names, .. } => ReadData::Alarms(self.find(&names)),
             Call::ReadStates { names, .. } => {
                 let existing = names
                     .into_iter()
@@ -241,7 +241,7 @@ impl World {
                     };
                     (name, state)
                 };
-                Found::States(existing.map(state).collect())
+                ReadData::States(existing.map(state).collect())
             }
             other => panic!("no read: {other:?}"),
         }
@@ -305,7 +305,7 @@ const fn kind(call: &Call) -> &'static str {
     }
 }
 
-/// A foreign alarm with this name, which is not managed by Probecause.
+/// Returns an alarm with this name that Probecause does not manage.
 pub(super) fn foreign(name: &str) -> (String, ActualAlarm) {
     let mut theirs = applied(&desired(&settings(|_, _| {}))).remove(1);
     theirs.name = format!("probecause local {name}");
@@ -313,7 +313,7 @@ pub(super) fn foreign(name: &str) -> (String, ActualAlarm) {
     (theirs.name.clone(), theirs)
 }
 
-/// All alarms of a location, as an account holds them.
+/// Returns all alarms of a location, as an account holds them.
 pub(super) fn account_of(view: &DestinationView) -> BTreeMap<String, ActualAlarm> {
     let alarms = applied(&alarms_of_location(view)).into_iter();
     alarms.map(|alarm| (alarm.name.clone(), alarm)).collect()

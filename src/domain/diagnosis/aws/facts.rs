@@ -28,8 +28,8 @@ use crate::domain::diagnosis::plateau::{HTTP_API_LIMIT, REST_API_LIMIT};
 use crate::model::target::AwsDeclarations;
 
 impl Facts {
-    /// Adds the facts drawn from the evidence. The fact `front_door` must be set: its
-    /// documented limit replaces an undeclared one.
+    /// Adds the facts derived from the evidence. The fact `front_door` must be set: the front
+    /// door's documented limit is used if none is declared.
     pub fn add_aws_evidence(&mut self, declared: &AwsDeclarations, evidence: &AwsEvidence) {
         let default = match self.text("front_door") {
             Some("http-api") => Some(HTTP_API_LIMIT),
@@ -78,8 +78,11 @@ impl Facts {
             "window.state",
             if window.settled { "settled" } else { "open" },
         );
-        self.set_number("window.requests", f64::from(window.ours));
-        self.set_known("window.ours", sums::ours_alone(window, limits.shared));
+        self.set_number("window.requests", f64::from(window.own_requests));
+        self.set_known(
+            "window.ours",
+            sums::counts_only_own_requests(window, limits.shared),
+        );
         self.set_known("window.shared", Some(limits.shared));
         if let Some(every) = InvocationOutcome::of_every_failure(window, limits) {
             self.set_text("window.every", every.as_str());
@@ -114,7 +117,7 @@ impl Facts {
     fn add_api(&mut self, api: &ApiMetrics, window: &MetricWindow, limits: &Limits) {
         let settled = window.settled;
         if let Some(occurred) = sums::occurred(settled, api.server_errors) {
-            let seen = match (occurred, sums::single_error(api, window.ours)) {
+            let seen = match (occurred, sums::single_error(api, window.own_requests)) {
                 (false, _) => "none",
                 (true, false) => "server-errors",
                 (true, true) => "single-error",
@@ -131,14 +134,15 @@ impl Facts {
         }
     }
 
-    /// Adds a sum. Without a datapoint it is zero, but only in a settled window.
+    /// Adds a sum. Without a datapoint, the sum is zero in a settled window and unknown in an open
+    /// one.
     fn set_sum(&mut self, name: &str, sum: Option<f64>, settled: bool) {
         if let Some(sum) = sum.or(settled.then_some(0.0)) {
             self.set_number(name, sum);
         }
     }
 
-    /// Adds `yes` or `no`; an unknown value stays absent.
+    /// Adds a fact with the value `yes` or `no`, unless it is unknown.
     fn set_known(&mut self, name: &str, known: Option<bool>) {
         if let Some(known) = known {
             self.set_text(name, if known { "yes" } else { "no" });

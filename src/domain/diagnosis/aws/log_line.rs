@@ -1,10 +1,10 @@
 //! Parses the log line of a request and reduces it to its meaning.
 //!
-//! There are two formats: a JSON line of the access log of an HTTP or REST API, and the
-//! lines of one request in the execution log of a REST API. A meaning requires one of AWS's
-//! phrases or a status of the Lambda service; contradictory ones give `Unknown`. The text of
-//! an exception may contain any phrase, so a phrase counts only at the place where AWS
-//! writes it. The text itself is never passed on.
+//! There are two formats: a JSON line of the access log of an HTTP or REST API, and the lines of
+//! one request in the execution log of a REST API. A meaning requires one of AWS's phrases or a
+//! status of the Lambda service; contradictory phrases give `Unknown`. The text of an exception may
+//! contain any phrase, so a phrase counts only at the place where AWS writes it. The text itself is
+//! never returned.
 
 mod fields;
 mod phrase;
@@ -14,9 +14,9 @@ use std::time::Duration;
 use self::fields::Fields;
 use crate::domain::diagnosis::aws::{LogFinding, LogSource, LogTemplate};
 
-/// If the API waited at least this long, a missing integration request id does not show that
-/// Lambda was not called: the id is set when the integration responds, so a call that timed out
-/// has none. Lambda rejects a call in a fraction of this time (less than 0.2 s in all captures).
+/// Minimum wait of the API from which on a missing integration request id does not show that Lambda
+/// was not called: the id is set when the integration responds, so a call that timed out has none.
+/// Lambda rejects a call in a fraction of this time (less than 0.2 s in all captures).
 const CALLED_FROM: Duration = Duration::from_secs(1);
 
 /// The character at the start of an execution log event, before the request id.
@@ -35,7 +35,7 @@ pub fn read_access_line(text: &str) -> Option<(String, LogFinding)> {
     let service_status = fields.status(SERVICE_STATUS);
     let latency = fields.milliseconds(&["integrationlatency", "integration.latency"]);
     let wrapped = fields.text(INTEGRATION_ERROR).and_then(phrase::of_function);
-    let template = if wrapped.is_none() && phrase::holds_wrapper(text) {
+    let template = if wrapped.is_none() && phrase::contains_wrapper(text) {
         // AWS's wrapper is at a place where AWS does not write it: the text of an exception
         // broke out of its field, so no other field can be trusted.
         LogTemplate::Unknown
@@ -99,19 +99,22 @@ const SERVICE_STATUS: &[&str] = &["integrationstatus", "integration.integrations
 /// two lists disagree on whether it equals [`SERVICE_STATUS`], so nothing is inferred from it
 /// alone.
 const CODE_STATUS: &[&str] = &["integration.status"];
-/// AWS's description of an integration error, under its various names.
+/// Names of the field with AWS's description of an integration error.
 const INTEGRATION_ERROR: &[&str] = &[
     "integrationerrormessage",
     "integration.error",
     "integrationerror",
 ];
-/// The id of the request to the integration: Lambda's request id if Lambda was reached.
+/// Names of the field with the id of the request to the integration, which is Lambda's request id
+/// if Lambda was reached.
 const INTEGRATION_REQUEST: &[&str] = &["integrationrequestid", "integration.requestid"];
-/// The API's own error message: set only if the API generated the response.
+/// Names of the field with the API's own error message, which is set only if the API generated the
+/// response.
 const API_ERROR: &[&str] = &["error.message", "errormessage"];
-/// The type of gateway response: set only if the API generated the response.
+/// Names of the field with the type of gateway response, which is set only if the API generated the
+/// response.
 const RESPONSE_TYPE: &[&str] = &["error.responsetype", "errorresponsetype", "responsetype"];
-/// AWS's description of an authorizer error.
+/// Names of the field with AWS's description of an authorizer error.
 const AUTHORIZER_ERROR: &[&str] = &["authorizer.error", "authorizererror", "authorize.error"];
 
 fn access_template(
@@ -145,15 +148,16 @@ fn access_template(
     }
 }
 
-/// A 429 of the Lambda service is a throttle if the API returned 5xx. The API would relay a
-/// 429 of the function as the status of the response.
+/// Returns `Throttled` if the Lambda service returned 429 and the API returned 5xx. If the function
+/// itself had returned 429, the API would have relayed that status.
 fn throttled(status: Option<u16>, service_status: Option<u16>) -> Option<LogTemplate> {
     let own_error = status.is_some_and(|status| status >= 500);
     (own_error && service_status == Some(429)).then_some(LogTemplate::Throttled)
 }
 
-/// Whether Lambda returned 200, the log format includes the integration error but there was
-/// none, the API generated the response, and the function's code did not set its status.
+/// Returns whether the API rejected a response of Lambda without an error: Lambda returned 200, the
+/// log format includes the integration error but it is unset, the API generated the response, and
+/// the function's code did not set its status.
 fn refused_without_error(
     fields: &Fields,
     status: Option<u16>,
@@ -168,8 +172,9 @@ fn refused_without_error(
         && fields.status(CODE_STATUS) != status
 }
 
-/// Whether the integration was called, by the template, or else by whether the id of the
-/// integration request is set (`request`; `None` if it is not logged).
+/// Returns whether the integration was called, judged by the template. If the template does not
+/// show it, `request` decides: whether the id of the integration request is set, or `None` if it is
+/// not logged.
 fn invoked(
     template: LogTemplate,
     request: Option<bool>,
@@ -197,7 +202,7 @@ fn invoked(
     }
 }
 
-/// The template if all are the same; `Unknown` if they differ or there is none.
+/// Returns the template if all are the same; `Unknown` if they differ or there is none.
 fn agreed(mut templates: impl Iterator<Item = LogTemplate>) -> LogTemplate {
     match templates.next() {
         Some(first) if templates.all(|other| other == first) => first,
@@ -205,14 +210,15 @@ fn agreed(mut templates: impl Iterator<Item = LogTemplate>) -> LogTemplate {
     }
 }
 
-/// The message of an execution log event, which follows `(id) `.
+/// Returns the message of an execution log event, which follows `(id) `. `None` if the line has no
+/// such prefix.
 fn event_message(line: &str) -> Option<&str> {
     let (id, message) = line.trim().strip_prefix(EXECUTION_LINE)?.split_once(") ")?;
     let is_id = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     is_id.then_some(message)
 }
 
-/// The HTTP status at the start of a text.
+/// Returns the HTTP status at the start of a text.
 fn leading_status(text: &str) -> Option<u16> {
     let text = text.trim_start();
     let end = text

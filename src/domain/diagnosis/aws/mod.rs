@@ -1,4 +1,5 @@
-//! Evidence from AWS about a failed request: its log line and the metrics around it.
+//! Interprets the evidence from AWS about a failed request: the request's log line and the metrics
+//! of the minutes around it.
 //!
 //! `io::evidence` queries AWS; this module holds the plain data and interprets it.
 //! `log_line` parses a line, `window` selects the minutes to query, `sums` interprets the
@@ -19,28 +20,28 @@ use jiff::Timestamp;
 use crate::model::target::{Target, TargetName};
 use crate::model::text_enum::text_enum;
 
-/// A failed request for which evidence is requested from AWS.
+/// A request for evidence from AWS about a failed probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceRequest {
     /// The probed target; its declarations name the AWS resources to query.
     pub target: Arc<Target>,
-    /// The request id in the response; `None` without a response or without an id.
+    /// The request id in the response; `None` if the response has none.
     pub request_id: Option<String>,
-    /// When the probe began. Together with the target's name, it identifies the request.
+    /// When the probe began. The target's name and this time identify the evidence request.
     pub began: Timestamp,
     /// When the probe ended.
     pub ended: Timestamp,
-    /// The start times of the prober's recent requests to this target, including this one,
-    /// the oldest first. They show whether a window holds only own requests.
-    pub ours: Vec<Timestamp>,
+    /// The start times of the prober's recent requests to this target, including the failed one,
+    /// the oldest first. They show whether a metric window contains only the prober's own requests.
+    pub own_requests: Vec<Timestamp>,
 }
 
-/// The evidence found so far for one request. A later update replaces an earlier one.
+/// The evidence found so far for one evidence request. A later update replaces an earlier one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvidenceUpdate {
-    /// The probed target.
+    /// The name of the probed target.
     pub target: TargetName,
-    /// The `began` of the [`EvidenceRequest`].
+    /// When the probe began, as in the [`EvidenceRequest`].
     pub began: Timestamp,
     /// All evidence found so far.
     pub evidence: Arc<AwsEvidence>,
@@ -48,12 +49,12 @@ pub struct EvidenceUpdate {
     pub last: bool,
 }
 
-/// All evidence from AWS about one request.
+/// All evidence from AWS about one failed probe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AwsEvidence {
-    /// The finding from the request's own log line.
+    /// The content of the request's own log line; `None` if no line was found.
     pub log: Option<LogFinding>,
-    /// The metrics of the minutes around the request.
+    /// The metrics of the minutes around the request; `None` if they are not available.
     pub window: Option<MetricWindow>,
 }
 
@@ -64,13 +65,14 @@ pub struct LogFinding {
     pub source: LogSource,
     /// The meaning of the line.
     pub template: LogTemplate,
-    /// The status that the API returned.
+    /// The status that the API returned; `None` if the line does not contain it.
     pub status: Option<u16>,
-    /// The status that the Lambda service or the backend returned to the API.
+    /// The status that the Lambda service or the backend returned to the API; `None` if the line
+    /// does not contain it.
     pub integration_status: Option<u16>,
     /// Whether the integration was called; `None` if the line does not show it.
     pub invoked: Option<bool>,
-    /// The time that the API waited for the integration.
+    /// The time that the API waited for the integration; `None` if the line does not contain it.
     pub integration_latency: Option<Duration>,
 }
 
@@ -116,43 +118,46 @@ text_enum! {
 /// The metrics of the minutes around a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricWindow {
-    /// Start of the first minute (inclusive).
+    /// The start of the first minute of the window (inclusive).
     pub from: Timestamp,
-    /// End of the last minute (exclusive).
+    /// The end of the last minute of the window (exclusive).
     pub to: Timestamp,
-    /// Whether every datapoint must have arrived, so that a missing one means zero.
+    /// Whether all datapoints of the window must have arrived, so that a missing datapoint means
+    /// zero.
     pub settled: bool,
-    /// The number of the prober's own requests that began in the window.
-    pub ours: u32,
-    /// Lambda's metrics of the function; `None` if not requested or denied.
+    /// The number of the prober's own requests to the target that began in the window.
+    pub own_requests: u32,
+    /// Lambda's metrics of the function; `None` if they were not requested or the request was
+    /// denied.
     pub lambda: Option<LambdaMetrics>,
-    /// API Gateway's metrics of the API, stage, and route; `None` if not requested or denied.
+    /// API Gateway's metrics of the API, stage, and route; `None` if they were not requested or the
+    /// request was denied.
     pub api: Option<ApiMetrics>,
 }
 
-/// Lambda's metrics of a window; `None` means no datapoint.
+/// Lambda's metrics of a window. A metric is `None` if it has no datapoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LambdaMetrics {
-    /// Sum of `Invocations`.
+    /// The sum of the metric `Invocations`.
     pub invocations: Option<f64>,
-    /// Sum of `Errors`.
+    /// The sum of the metric `Errors`.
     pub errors: Option<f64>,
-    /// Sum of `Throttles`.
+    /// The sum of the metric `Throttles`.
     pub throttles: Option<f64>,
-    /// Maximum of `Duration`.
+    /// The maximum of the metric `Duration`.
     pub duration_max: Option<Duration>,
-    /// Maximum of `ConcurrentExecutions`.
+    /// The maximum of the metric `ConcurrentExecutions`.
     pub concurrent_max: Option<f64>,
 }
 
-/// API Gateway's metrics of a window; `None` means no datapoint.
+/// API Gateway's metrics of a window. A metric is `None` if it has no datapoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ApiMetrics {
-    /// Sum of `Count`.
+    /// The sum of the metric `Count`.
     pub count: Option<f64>,
-    /// Sum of `5xx` (HTTP API) or `5XXError` (REST API).
+    /// The sum of the metric `5xx` (HTTP API) or `5XXError` (REST API).
     pub server_errors: Option<f64>,
-    /// Maximum of `IntegrationLatency`.
+    /// The maximum of the metric `IntegrationLatency`.
     pub integration_latency_max: Option<Duration>,
     /// Whether the metrics are of the probed route only, not of the whole stage or API.
     pub of_route: bool,

@@ -9,7 +9,7 @@ use crate::domain::diagnosis::aws::{
 };
 
 /// Summarizes the evidence, for example `Throttles 14, Invocations 0 (settled window)` or
-/// `access log: permission denied`; empty if there is none.
+/// `access log: permission denied`; empty if there is no evidence.
 #[must_use]
 pub fn summary(evidence: &AwsEvidence) -> String {
     let log = evidence.log.as_ref().map(log_summary);
@@ -41,8 +41,8 @@ fn log_summary(log: &LogFinding) -> String {
     format!("{source}: {words}")
 }
 
-/// The sums of the window, the most informative first. A sum without datapoints is zero in a
-/// settled window and omitted in an open one.
+/// Returns the sums of the window, the most informative first. A sum without datapoints is zero in
+/// a settled window and omitted in an open one.
 fn window_summary(window: &MetricWindow) -> Option<String> {
     let mut words = Vec::new();
     let mut count = |name: &str, sum: Option<f64>| {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::domain::diagnosis::aws::{ApiMetrics, LambdaMetrics, MetricWindow};
 
-/// What happened to the invocations of a function, by its metrics.
+/// The outcome of a function's invocations, according to its metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InvocationOutcome {
     Throttled,
@@ -34,14 +34,14 @@ pub(super) enum InvocationOutcome {
     Mixed,
 }
 
-/// The limits that the duration of a run is compared with.
+/// The declarations and limits that the metrics are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The API's integration timeout: declared, or the documented default.
+    /// The API's integration timeout: the declared one, or else the documented default.
     pub(super) integration: Option<Duration>,
     /// The function's declared timeout.
     pub(super) function: Option<Duration>,
-    /// Whether others use the function, as declared.
+    /// Whether other callers use the function too, as declared in the configuration.
     pub(super) shared: bool,
 }
 
@@ -64,11 +64,11 @@ impl InvocationOutcome {
         }
     }
 
-    /// The outcome of all invocations in the window, by the table above. `None` if the sums
-    /// were not requested or may still change.
+    /// Returns the outcome of all invocations in the window, by the table at the top of this
+    /// module. `None` if the sums were not requested or may still change.
     pub(super) fn of(window: &MetricWindow, limits: &Limits) -> Option<Self> {
         let lambda = window.lambda?;
-        let own_requests = f64::from(window.ours);
+        let own_requests = f64::from(window.own_requests);
         let (throttles, invocations) = (sum(lambda.throttles), sum(lambda.invocations));
         let errors = sum(lambda.errors);
         if outlasted(&lambda, limits) {
@@ -101,23 +101,25 @@ impl InvocationOutcome {
         })
     }
 
-    /// The outcome of every failed request in a window that holds only the prober's own
-    /// requests. `None` if the sums do not account for each of them, or if the window may
-    /// hold requests of others.
+    /// Returns the outcome of every failed request in a window that contains only the prober's own
+    /// requests. `None` if the sums do not account for each failed request, or if the window may
+    /// contain other requests.
     pub(super) fn of_every_failure(window: &MetricWindow, limits: &Limits) -> Option<Self> {
-        if ours_alone(window, limits.shared) != Some(true) {
+        if counts_only_own_requests(window, limits.shared) != Some(true) {
             return None;
         }
         let (lambda, api) = (window.lambda?, window.api?);
         let failed = api.server_errors.filter(|failed| *failed > 0.0)?;
         let (throttles, errors) = (sum(lambda.throttles), sum(lambda.errors));
-        let all_ran = throttles == 0.0 && same(sum(lambda.invocations), f64::from(window.ours));
+        let all_ran =
+            throttles == 0.0 && same(sum(lambda.invocations), f64::from(window.own_requests));
         let seen = Self::of(window, limits)?;
         if same(throttles, failed) && errors == 0.0 && seen != Self::OutlastedApi {
             return Some(Self::Throttled);
         }
         if all_ran && same(errors, failed) && seen != Self::OutlastedApi {
-            // The maximum is one run, so it is the failed run only if just one failed.
+            // The maximum duration is that of one run, so it shows a timeout of every failed run
+            // only if exactly one run failed.
             let timed_out =
                 same(failed, 1.0) && limits.function.is_some_and(|limit| ran_for(&lambda, limit));
             return Some(if timed_out {
@@ -128,7 +130,7 @@ impl InvocationOutcome {
         }
         // A single failure without an error may be a transient fault inside the gateway that
         // no metric shows. Several failures without a success are not transient.
-        let all_failed = same(failed, f64::from(window.ours));
+        let all_failed = same(failed, f64::from(window.own_requests));
         match seen {
             Self::RanWithoutErrors if all_ran && all_failed && failed > 1.0 => Some(seen),
             Self::OutlastedApi if all_ran && all_failed && waited(&api, limits) => Some(seen),
@@ -137,11 +139,11 @@ impl InvocationOutcome {
     }
 }
 
-/// Whether the window counts only the prober's own requests: API Gateway counted as many
-/// requests on the route as the prober sent, and Lambda no more. `None` if unknown.
-pub(super) fn ours_alone(window: &MetricWindow, shared: bool) -> Option<bool> {
+/// Returns whether the window counts only the prober's own requests: API Gateway counted as many
+/// requests on the route as the prober sent, and Lambda counted no more. `None` if unknown.
+pub(super) fn counts_only_own_requests(window: &MetricWindow, shared: bool) -> Option<bool> {
     let counted = window.api.and_then(|api| api.count);
-    let own_requests = f64::from(window.ours);
+    let own_requests = f64::from(window.own_requests);
     if shared || counted.is_some_and(|count| count > own_requests) {
         return Some(false);
     }
@@ -150,12 +152,12 @@ pub(super) fn ours_alone(window: &MetricWindow, shared: bool) -> Option<bool> {
     if calls > own_requests {
         return Some(false);
     }
-    let whole = window.settled && api.of_route && window.ours > 0;
+    let whole = window.settled && api.of_route && window.own_requests > 0;
     (whole && counted.is_some_and(|count| same(count, own_requests))).then_some(true)
 }
 
-/// Whether something occurred. A sum above zero is final; zero or no sum means `false` only
-/// in a settled window, and otherwise `None`.
+/// Returns whether the counted event occurred. A sum above zero is final; zero or a missing sum
+/// gives `false` in a settled window and `None` in an open one.
 pub(super) fn occurred(settled: bool, value: Option<f64>) -> Option<bool> {
     match value {
         Some(value) if value > 0.0 => Some(true),
@@ -164,27 +166,27 @@ pub(super) fn occurred(settled: bool, value: Option<f64>) -> Option<bool> {
     }
 }
 
-/// Whether the API returned an error for exactly one of several requests.
+/// Returns whether the API returned a server error for exactly one of several requests.
 pub(super) fn single_error(api: &ApiMetrics, own_requests: u32) -> bool {
     let requests = api.count.unwrap_or_else(|| f64::from(own_requests));
     same(sum(api.server_errors), 1.0) && requests > 1.0
 }
 
-/// Whether the API waited for its integration up to its limit.
+/// Returns whether the API waited for its integration up to its limit.
 pub(super) fn waited(api: &ApiMetrics, limits: &Limits) -> bool {
     let at_limit = |limit| matches_limit(limit, api.integration_latency_max);
     limits.integration.is_some_and(at_limit)
 }
 
-/// Whether a time that AWS measured matches a limit.
+/// Returns whether a time that AWS measured matches a limit.
 pub(super) fn matches_limit(limit: Duration, time: Option<Duration>) -> bool {
     time.is_some_and(|time| {
         (limit.saturating_sub(EARLY)..=limit.saturating_add(LATE)).contains(&time)
     })
 }
 
-/// Whether a run lasted as long as the API waits. This is impossible if the function's own
-/// timeout is shorter.
+/// Returns whether a run lasted at least as long as the API waits, which is impossible if the
+/// function's own timeout is shorter.
 fn outlasted(lambda: &LambdaMetrics, limits: &Limits) -> bool {
     limits.integration.is_some_and(|limit| {
         let possible = limits.function.is_none_or(|own| own >= limit);
@@ -203,7 +205,8 @@ fn sum(value: Option<f64>) -> f64 {
     value.unwrap_or(0.0)
 }
 
-/// Whether two sums are the same count. Sums are whole numbers, which `f64` holds exactly.
+/// Returns whether two sums are the same count. Sums are whole numbers, which an `f64` represents
+/// exactly.
 fn same(one: f64, other: f64) -> bool {
     (one - other).abs() < 0.5
 }

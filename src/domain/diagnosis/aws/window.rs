@@ -1,4 +1,4 @@
-//! The window of minutes to request metrics for, and the time when it is settled.
+//! Computes the window of minutes to request metrics for, and the time when the window is settled.
 //!
 //! Lambda stamps a datapoint with the minute in which the invocation began and emits it
 //! after the invocation ended; AWS advises looking back further than the function's timeout.
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The period of these CloudWatch metrics, in seconds.
+/// The period of the requested CloudWatch metrics, in seconds.
 const MINUTE: i64 = 60;
 
 /// Maximum expected difference between AWS's clock and the prober's, both synchronized by NTP. A
-/// margin of whole minutes would only add requests of others.
+/// margin of whole minutes would only add other requests to the window.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// The minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
-/// both whole minutes. An invocation begins after its request, so the start covers any
-/// timeout. The end covers the response, because the API may stamp its datapoints with it.
+/// Returns the minutes that contain a request's datapoints: start (inclusive) and end (exclusive),
+/// both whole minutes. An invocation begins after its request, so the start covers any timeout. The
+/// end covers the response, because the API may stamp its datapoints with it.
 #[must_use]
 pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) {
     let first = minute_of(began.checked_sub(SKEW).unwrap_or(began));
@@ -28,10 +28,10 @@ pub fn window_for(began: Timestamp, ended: Timestamp) -> (Timestamp, Timestamp) 
     (first, last.checked_add(width).unwrap_or(Timestamp::MAX))
 }
 
-/// The time when the window is settled: the function has ended by its own timeout, and its
-/// datapoints had the time `settle` to arrive. AWS publishes no bound for that time;
-/// exporters treat values as changing for up to ten minutes. `None` if the timeout is
-/// unknown: the function may still run, so the window never settles.
+/// Returns the time when the window is settled: the function has ended by its own timeout, and its
+/// datapoints had the time `settle` to arrive. AWS publishes no bound for that time; exporters
+/// treat values as changing for up to ten minutes. `None` if the timeout is unknown: the function
+/// may still run, so the window never settles.
 #[must_use]
 pub fn settled_at(
     ended: Timestamp,
@@ -42,10 +42,10 @@ pub fn settled_at(
     ended.checked_add(longest).ok()
 }
 
-/// The number of the prober's own requests that began in the window.
+/// Returns the number of the given start times that are in the window.
 #[must_use]
-pub fn ours_in(ours: &[Timestamp], from: Timestamp, to: Timestamp) -> u32 {
-    let count = ours.iter().filter(|began| (from..to).contains(began));
+pub fn count_in_window(starts: &[Timestamp], from: Timestamp, to: Timestamp) -> u32 {
+    let count = starts.iter().filter(|began| (from..to).contains(began));
     u32::try_from(count.count()).unwrap_or(u32::MAX)
 }
 
@@ -99,12 +99,12 @@ mod tests {
 
     #[test]
     fn own_requests_are_counted_by_their_start() {
-        let ours = [
+        let starts = [
             at("04:43:59"),
             at("04:44:00"),
             at("04:44:59"),
             at("04:45:00"),
         ];
-        assert_eq!(ours_in(&ours, at("04:44:00"), at("04:45:00")), 2);
+        assert_eq!(count_in_window(&starts, at("04:44:00"), at("04:45:00")), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The part of the parser that reads facts and conditions.
+//! Parses the facts and conditions of rules, as a part of the parser.
 
 use toml::de::{DeTable, DeValue};
 
@@ -15,8 +15,8 @@ impl Parser<'_> {
         let mut facts = Facts::defaults();
         let start = given.span().start;
         let phase = phase.cloned().map(|condition| (start, condition));
-        let placed = self.placed(given, "given");
-        for (at, condition) in phase.into_iter().chain(placed) {
+        let positioned = self.positioned_conditions(given, "given");
+        for (at, condition) in phase.into_iter().chain(positioned) {
             match condition.test {
                 Test::OneOf(values) if values.len() == 1 => {
                     for value in values {
@@ -35,34 +35,39 @@ impl Parser<'_> {
         facts
     }
 
-    /// Parses a table of conditions; `what` is its key.
+    /// Parses a table of conditions; `what` is the table's key in messages.
     pub(super) fn conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<Condition> {
-        let placed = self.placed(value, what).into_iter();
-        placed.map(|(_, condition)| condition).collect()
+        let positioned = self.positioned_conditions(value, what).into_iter();
+        positioned.map(|(_, condition)| condition).collect()
     }
 
     /// Parses a table of conditions, each with its position in the text.
-    fn placed(&mut self, value: &Value<'_>, what: &str) -> Vec<(usize, Condition)> {
+    fn positioned_conditions(&mut self, value: &Value<'_>, what: &str) -> Vec<(usize, Condition)> {
         let Some(table) = value.get_ref().as_table() else {
             self.problem(
                 value.span().start,
-                format!("`{what}` must be a table of facts"),
+                format!("`{what}` must be a table of facts, such as {{ status = 503 }}"),
             );
             return Vec::new();
         };
         let mut conditions = Vec::new();
-        self.walk("", table, &mut conditions);
+        self.collect_conditions("", table, &mut conditions);
         conditions
     }
 
     /// Collects the conditions of a table. A fact may be written as `header.server`, as
     /// `"header.server"`, or as nested tables.
-    fn walk(&mut self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<(usize, Condition)>) {
+    fn collect_conditions(
+        &mut self,
+        prefix: &str,
+        table: &DeTable<'_>,
+        into: &mut Vec<(usize, Condition)>,
+    ) {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
             match value.get_ref() {
                 DeValue::Table(inner) if !is_test(inner) => {
-                    self.walk(&format!("{name}."), inner, into);
+                    self.collect_conditions(&format!("{name}."), inner, into);
                 }
                 _ => {
                     let condition = self.condition(&name, value);
@@ -72,7 +77,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Parses one condition; `None` if it has a problem.
+    /// Parses one condition. Reports a problem and returns `None` if it is invalid.
     pub(super) fn condition(&mut self, name: &str, value: &Value<'_>) -> Option<Condition> {
         let at = value.span().start;
         let Some(info) = catalog::info(name) else {
@@ -109,14 +114,14 @@ impl Parser<'_> {
 
     fn test(&mut self, at: usize, name: &str, kind: FactType, table: &DeTable<'_>) -> Option<Test> {
         if table.contains_key("present") {
-            self.only(table, &["present"]);
-            return self.truth(table, "present").map(Test::Present);
+            self.check_keys(table, &["present"]);
+            return self.boolean(table, "present").map(Test::Present);
         }
-        self.only(table, &["at_least", "below"]);
+        self.check_keys(table, &["at_least", "below"]);
         if !matches!(kind, FactType::Number | FactType::Scalar) {
             self.problem(
                 at,
-                format!("`{name}` is text; a range requires a numeric fact"),
+                format!("`{name}` is text; a range requires a numeric fact; use a text instead"),
             );
             return None;
         }
@@ -125,7 +130,7 @@ impl Parser<'_> {
             && low >= high
         {
             let message = format!(
-                "the range of `{name}` is empty: {low} is not less than {high}; swap the bounds"
+                "the range of `{name}` is empty: {low} is not less than {high}; lower `at_least` or raise `below`"
             );
             self.problem(at, message);
         }

@@ -1,6 +1,6 @@
-//! The part of the parser that reads a rule's examples and counterexamples.
+//! Parses a rule's examples and counterexamples, as a part of the parser.
 //!
-//! They are the tests of a rule; `lint` runs them against all rules.
+//! Examples and counterexamples are the tests of a rule; `lint` runs them against all rules.
 
 use toml::de::DeTable;
 
@@ -9,7 +9,7 @@ use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Counterexample;
 
-/// The examples and counterexamples of one rule, with their lines.
+/// The examples and counterexamples of one rule, each with its line.
 #[derive(Default)]
 pub(super) struct Examples {
     pub(super) examples: Vec<Facts>,
@@ -47,7 +47,7 @@ impl Parser<'_> {
         phase: Option<&Condition>,
         into: &mut Examples,
     ) {
-        self.only(entry, &["given", "because"]);
+        self.check_keys(entry, &["given", "because"]);
         let Some(given) = entry.get("given") else {
             self.problem(at, format!("`{key}` has no `given`; add the facts"));
             return;
@@ -66,9 +66,14 @@ impl Parser<'_> {
                 into.counterexamples.push(Counterexample { given, because });
                 into.counterexample_lines.push(self.line(at));
             }
+            ("example", Some(_)) => self.problem(
+                at,
+                "an example must not have `because`; remove it, or use [[rule.counterexample]]"
+                    .to_owned(),
+            ),
             _ => self.problem(
                 at,
-                "a counterexample requires `because`, which an example must not have".to_owned(),
+                "a counterexample requires `because`; add why the cause is another one".to_owned(),
             ),
         }
     }

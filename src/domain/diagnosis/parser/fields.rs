@@ -1,4 +1,4 @@
-//! The part of the parser that reads single keys: text, enumerated values, numbers, lists.
+//! Parses single keys of rules, as a part of the parser: text, enumerated values, numbers, lists.
 //!
 //! Each function parses one key and reports a problem with the position of its value.
 
@@ -11,16 +11,16 @@ use crate::model::cause::CauseId;
 /// A value with its position in the text.
 pub(in crate::domain::diagnosis::parser) type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Maximum length of a title in characters, so that it fits a terminal and an alarm description.
+/// Maximum length of a title in characters. A longer title does not fit a terminal or an alarm
+/// description.
 const MAX_TITLE: usize = 80;
 
 impl Parser<'_> {
-    /// Parses an id or a cause.
+    /// Parses a cause id, the value of `id` or `cause`.
     pub(super) fn cause(&mut self, at: usize, table: &DeTable<'_>, key: &str) -> Option<CauseId> {
         let text = self.required(at, table, key)?;
         let at = position(table, key, at);
         match CauseId::new(&text) {
-            // The id is reserved for failures that no rule matches.
             Ok(id) if id == CauseId::unexplained() => {
                 self.problem(
                     at,
@@ -57,7 +57,10 @@ impl Parser<'_> {
         let see = self.required(at, table, "see")?;
         if !see.starts_with("https://") {
             let at = position(table, "see", at);
-            self.problem(at, "`see` must be an https URL".to_owned());
+            self.problem(
+                at,
+                "`see` must be a URL that starts with https://".to_owned(),
+            );
         }
         Some(see)
     }
@@ -84,7 +87,7 @@ impl Parser<'_> {
     }
 
     /// Parses an optional boolean.
-    pub(super) fn truth(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
         let value = table.get(key)?;
         let found = value.get_ref().as_bool();
         if found.is_none() {
@@ -163,7 +166,7 @@ impl Parser<'_> {
     }
 
     /// Reports every key of a table that is not in `known`.
-    pub(super) fn only(&mut self, table: &DeTable<'_>, known: &[&str]) {
+    pub(super) fn check_keys(&mut self, table: &DeTable<'_>, known: &[&str]) {
         for key in table.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let message = format!(
@@ -177,12 +180,12 @@ impl Parser<'_> {
     }
 }
 
-/// The position of a key's value, or `at` if the key is missing.
+/// Returns the position of a key's value, or `at` if the key is missing.
 fn position(table: &DeTable<'_>, key: &str, at: usize) -> usize {
     table.get(key).map_or(at, |value| value.span().start)
 }
 
-/// The number of a TOML value; `None` if it is not a finite number.
+/// Returns the number of a TOML value; `None` if it is not a finite number.
 pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     let text = match value {
         DeValue::Integer(number) => number.as_str(),

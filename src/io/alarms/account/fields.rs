@@ -1,7 +1,7 @@
 //! Translates alarms between the types of the SDK and of `domain`.
 //!
-//! Writing only an alarm's description keeps every other field that CloudWatch accepts.
-//! `domain::alarm` decides what is written.
+//! A write of a description keeps every other field that CloudWatch accepts. `domain::alarm`
+//! decides what is written.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use crate::domain::alarm::plan::ActualAlarm;
 use crate::domain::alarm::{AlarmSpec, Condition, MetricId};
 use crate::io::alarms::account::dimension;
 
-/// Fills a `PutMetricAlarm` request with an alarm's definition; the caller adds description
-/// and tags.
+/// Fills a `PutMetricAlarm` request with an alarm's definition. The caller adds the description and
+/// the tags.
 pub(super) fn of_spec(
     request: PutMetricAlarmFluentBuilder,
     spec: &AlarmSpec,
@@ -43,9 +43,9 @@ pub(super) fn of_spec(
         .action_configuration(propagating())
 }
 
-/// Fills a `PutMetricAlarm` request with the fields of an existing alarm; the caller adds the
-/// description. Turns tag propagation on if CloudWatch does not return the setting, because
-/// without propagated tags no notification names a cause.
+/// Fills a `PutMetricAlarm` request with the fields of an existing alarm. The caller adds the
+/// description. Turns tag propagation on if CloudWatch does not return the setting, because without
+/// propagated tags no notification names a cause.
 pub(super) fn of_alarm(
     request: PutMetricAlarmFluentBuilder,
     alarm: &MetricAlarm,
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_new_description_keeps_fields_that_were_changed_by_hand() {
-        let theirs = MetricAlarm::builder()
+        let existing = MetricAlarm::builder()
             .alarm_name("probecause local orders")
             .metric_name("Down")
             .namespace("Probecause")
@@ -169,18 +169,18 @@ mod tests {
             .period(300)
             .threshold(3.0)
             .unit(StandardUnit::Count)
-            .insufficient_data_actions("arn:theirs")
+            .insufficient_data_actions("arn:existing")
             .actions_enabled(false)
             .set_metrics(Some(Vec::new()))
             .build();
-        let written = of_alarm(request(), &theirs);
+        let written = of_alarm(request(), &existing);
         let written = written.as_input().clone().build().unwrap();
         assert_eq!(written.alarm_name(), Some("probecause local orders"));
         assert_eq!(written.statistic(), Some(&Statistic::Sum));
         assert_eq!(written.period(), Some(300));
         assert_eq!(written.threshold(), Some(3.0));
         assert_eq!(written.unit(), Some(&StandardUnit::Count));
-        assert_eq!(written.insufficient_data_actions(), ["arn:theirs"]);
+        assert_eq!(written.insufficient_data_actions(), ["arn:existing"]);
         assert_eq!(written.actions_enabled(), Some(false));
         assert_eq!(written.metrics, None);
         assert_eq!(written.action_configuration, Some(propagating()));

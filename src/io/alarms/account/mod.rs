@@ -1,4 +1,4 @@
-//! CloudWatch's API of alarms: reads alarms, their tags and their states, and writes or
+//! Calls CloudWatch's API of alarms: reads alarms, their tags and their states, and writes or
 //! deletes alarms.
 //!
 //! `fields` translates between the types of the SDK and of `domain`. Every write waits for a
@@ -23,13 +23,13 @@ use crate::domain::alarm::{self, AlarmSpec};
 use crate::io::aws::CallError;
 use crate::io::cloudwatch::client::Api;
 
-/// Limits alarm writes to three a second, CloudWatch's limit per account.
+/// A rate limiter for alarm writes. It allows three a second, CloudWatch's limit per account.
 #[derive(Debug, Default)]
 pub struct Pace {
     next: Mutex<Option<Instant>>,
 }
 
-/// Time between two alarm writes: a third of a second, rounded up.
+/// Minimum time between two alarm writes: a third of a second, rounded up.
 const WRITE_SPACING: Duration = Duration::from_millis(334);
 
 /// Maximum number of alarms whose tags are read concurrently. With four, a thousand alarms
@@ -75,7 +75,8 @@ pub async fn describe(api: &Api, location: &str) -> Result<Vec<ActualAlarm>, Cal
     Ok(alarms)
 }
 
-/// Reads the tags of alarms.
+/// Reads the tags of alarms and returns the alarms with their tags. Composite alarms are returned
+/// without tags.
 ///
 /// # Errors
 /// Returns the error of the first call that failed.
@@ -138,14 +139,14 @@ pub async fn tag(
     api.settle("TagResource", request.send().await).map(drop)
 }
 
-/// Reads one alarm by its name; `None` if it does not exist.
+/// Reads one alarm by its name. Returns `None` if no alarm has this name.
 ///
 /// # Errors
 /// Returns an error if the call failed.
 pub async fn one(api: &Api, name: &str) -> Result<Option<MetricAlarm>, CallError> {
     let request = api.writes.describe_alarms().alarm_names(name);
-    let answer = api.settle("DescribeAlarms", request.send().await)?;
-    Ok(answer.metric_alarms().first().cloned())
+    let response = api.settle("DescribeAlarms", request.send().await)?;
+    Ok(response.metric_alarms().first().cloned())
 }
 
 /// Reads the states of the named alarms. Alarms that do not exist are omitted.
@@ -168,8 +169,8 @@ pub async fn states(
     Ok(states.collect())
 }
 
-/// Reads tags and state of an alarm that another daemon may have written; `None` if the alarm
-/// does not exist.
+/// Reads the tags and the state of an alarm that another daemon may have written. Returns `None` if
+/// the alarm does not exist.
 ///
 /// # Errors
 /// Returns the error of the first call that failed.
@@ -249,8 +250,8 @@ async fn with_its_tags(api: &Api, mut alarm: ActualAlarm) -> Result<ActualAlarm,
 
 async fn tags_of(api: &Api, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
     let request = api.reads.list_tags_for_resource().resource_arn(arn);
-    let answer = api.settle("ListTagsForResource", request.send().await)?;
-    let tags = answer.tags().iter();
+    let response = api.settle("ListTagsForResource", request.send().await)?;
+    let tags = response.tags().iter();
     let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
     Ok(tags.filter_map(pair).collect())
 }
@@ -262,8 +263,8 @@ fn tags(pairs: &[(&'static str, String)]) -> Vec<Tag> {
         .collect()
 }
 
-/// The prefix of the names of a location's alarms, cut to the 255 characters that CloudWatch
-/// accepts.
+/// Returns the prefix of the names of a location's alarms, cut to the 255 characters that
+/// CloudWatch accepts.
 fn prefix(location: &str) -> String {
     alarm::name_prefix(location).chars().take(255).collect()
 }

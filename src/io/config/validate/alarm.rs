@@ -33,8 +33,8 @@ const MAX_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 /// of PutMetricAlarm).
 const MAX_SPAN_OF_HOURS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Maximum number of evaluation periods: a day of one-minute periods, the shortest periods of
-/// standard metrics.
+/// Maximum number of evaluation periods of an alarm: a day of one-minute periods, the shortest
+/// periods of standard metrics.
 const MAX_PERIODS: u32 = 1440;
 
 /// Reads the `alarm` and `cloudwatch` tables of a target or of the defaults.
@@ -73,7 +73,7 @@ pub(super) fn alarm_table<'a>(table: &Table<'a>) -> Table<'a> {
     table.table("alarm", &KEYS)
 }
 
-/// Whether a target or the defaults configure per-cause alarms.
+/// Returns whether a target or the defaults configure per-cause alarms.
 pub(super) fn names_causes(table: &Table<'_>) -> bool {
     let alarm = alarm_table(table);
     let keys = ["causes", "cause_actions", "owner_actions"].into_iter();

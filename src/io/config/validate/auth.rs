@@ -1,4 +1,4 @@
-//! Reads `[target.auth]`: exactly one kind of credentials for the endpoint.
+//! Reads `[target.auth]`: the credentials that a probe sends to the endpoint, of exactly one kind.
 
 use super::secret;
 use crate::io::config::table::Value;
@@ -6,8 +6,8 @@ use crate::io::config::value::secret::SecretText;
 use crate::io::config::value::text::{Identifier, UserName};
 use crate::model::target::Auth;
 
-/// Reads the `auth` table of a target or of the defaults. A target's own table replaces the default
-/// one.
+/// Reads the `auth` table of a target or of the defaults. The table of a target replaces the whole
+/// table of the defaults.
 pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
     let table = auth.table(&["bearer", "basic", "sigv4"])?;
     match (
@@ -43,10 +43,11 @@ pub(super) fn read(auth: &Value<'_>) -> Option<Auth> {
         }
         _ => {
             auth.place
-                .error("needs exactly one of bearer, basic and sigv4; keep one of them");
+                .error("needs exactly one of bearer, basic and sigv4; write one of them");
             None
         }
     }
 }
 
+/// The forms of a password in the configuration, for the error about a missing one.
 const PASSWORD: &str = "{ file = \"PATH\" }, { env = \"NAME\" } or { credential = \"NAME\" }";

@@ -1,5 +1,5 @@
-//! Reads `[target.aws]`: what the user declares about the AWS side. An absent key means
-//! unknown.
+//! Reads `[target.aws]`: what the user declares about the AWS resources behind the endpoint. All
+//! keys are optional.
 
 use crate::io::config::table::Table;
 use crate::io::config::value::text::{

@@ -1,7 +1,7 @@
 //! Reads the settings of per-cause alarms: which causes have one, and the actions of each.
 //!
-//! Causes and their owners are those of the rulebook, including the custom rules. This module also
-//! decides which actions each alarm has. Entries of an action table that no alarm uses are reported
+//! The rulebook, including the custom rules, defines the causes and their owners. An entry of an
+//! action table may be unused by one target but used by another, so unused entries are reported
 //! after all targets have been read.
 
 use std::collections::BTreeMap;
@@ -24,10 +24,10 @@ use crate::model::target::{CauseAlarm, Target};
 #[derive(Debug)]
 pub(in crate::io::config) struct KnownCauses(BTreeMap<String, Owner>);
 
-/// The entries of all action tables, and whether an alarm uses each of them.
+/// The entries of all action tables. Each entry records whether an alarm uses it.
 #[derive(Debug, Default)]
 pub(super) struct Routes<'a> {
-    /// The entries, by file and key path.
+    /// The entries of the action tables, by file and key path.
     entries: BTreeMap<(PathBuf, String), Route<'a>>,
 }
 
@@ -47,8 +47,8 @@ struct ActionEntry<'a> {
     route: (PathBuf, String),
 }
 
-/// Added to the warning about an unused entry for an owner: why it may be unused although one of
-/// the owner's causes is listed.
+/// The text that is appended to the warning about an unused entry of `owner_actions`. It explains
+/// why the entry may be unused although one of the owner's causes is listed.
 const CAUSES_FIRST: &str = " (a cause with its own actions does not use those of its owner)";
 
 impl KnownCauses {
@@ -77,8 +77,8 @@ impl KnownCauses {
 }
 
 impl<'a> Routes<'a> {
-    /// Reads the causes of a target and the actions of each. `region` is the region of the
-    /// target's alarms, if known.
+    /// Reads the per-cause alarms of a target, with their actions, into `target`. `region` is the
+    /// region of the alarms, if the configuration contains it.
     pub(super) fn read(
         &mut self,
         table: &Table<'a>,
@@ -107,7 +107,7 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// Reports the entries that no alarm uses.
+    /// Reports the entries of action tables that no alarm uses.
     pub(super) fn report_unused(self) {
         let unused = self.entries.into_values().filter(|route| !route.used);
         for route in unused {
@@ -115,7 +115,8 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// Returns the entries of an action table. A target's own entry replaces that of the defaults.
+    /// Returns the entries of an action table. An entry of the target replaces the entry of the
+    /// defaults with the same key.
     fn entries(
         &mut self,
         table: &Table<'a>,
@@ -157,7 +158,7 @@ impl<'a> Routes<'a> {
     }
 }
 
-/// Reports alarms that would have the same name. `place` returns the place of a target's name.
+/// Reports alarms that would have the same name. `place` returns where a target's name is written.
 pub(super) fn report_clashes<'p, 'a: 'p>(
     settings: &Settings,
     place: impl Fn(&str) -> Option<&'p KeyLocation<'a>>,

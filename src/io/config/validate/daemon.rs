@@ -1,4 +1,5 @@
-//! Reads the tables of the daemon itself: server, scheduler, resolver, log and CloudWatch.
+//! Reads the settings of the daemon itself: the location, and the tables `server`, `scheduler`,
+//! `shard`, `resolver`, `log`, `cloudwatch` and `evidence`.
 
 use super::{destination, evidence, shard, topics};
 use crate::io::config::table::Table;
@@ -11,8 +12,8 @@ use crate::io::config::value::time::{AnyDuration, Backlog, PositiveDuration, Res
 use crate::io::config::web;
 use crate::model::settings::{CloudWatchSettings, ResolverSettings, ServerSettings, Settings};
 
-/// Maximum number of probes in flight. Each probe holds a socket; a larger number is a typing
-/// error.
+/// Maximum number of probes that run at the same time. Each probe needs a socket, so a larger
+/// number is a typing error.
 const MAX_IN_FLIGHT: u32 = 100_000;
 
 /// Maximum number of attempts per DNS lookup. More attempts would outlast the deadline of any

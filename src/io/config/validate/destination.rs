@@ -1,9 +1,9 @@
-//! Reads `[cloudwatch.destination.NAME]`: further accounts and regions for metrics and
-//! alarms, and the destination of a target.
+//! Reads `[cloudwatch.destination.NAME]`, an additional account and region for metrics and alarms,
+//! and the name of a target's destination.
 //!
-//! Two destinations must not be the same account and region: each would treat the alarms of
-//! the other as those of removed targets. Only the configuration is compared; whether two
-//! roles belong to one account cannot be seen in it.
+//! Two destinations must not be the same account and region: each would treat the alarms of the
+//! other as alarms of removed targets. Only the settings are compared; they do not show whether two
+//! roles belong to the same account.
 
 use super::topics::{actions, check_region, other_region};
 use crate::io::config::table::{Table, Value};
@@ -21,15 +21,15 @@ const KEYS: [&str; 6] = [
     "actions_enabled",
 ];
 
-/// Maximum length of a destination's name in characters. The name is part of log lines and of keys
-/// in the state directory.
+/// Maximum length of a destination's name in characters. It keeps log lines and the keys in the
+/// state directory, which contain the name, short.
 const MAX_NAME: usize = 64;
 
 /// The reserved name of the destination that `[cloudwatch]` itself describes.
 const MAIN: &str = "main";
 
-/// Reads all destinations. Must be called after the other keys of `[cloudwatch]` have been read,
-/// because those are the defaults.
+/// Reads all destinations into `settings`, which must already contain the other keys of
+/// `[cloudwatch]`, because these are the defaults of a destination.
 pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
     for (name, value) in destinations.entries() {
         value.place.check(check_name(name));
@@ -38,8 +38,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
         };
         let errors = value.place.problems().error_count();
         let destination = destination(&table, settings);
-        // The default values that replace wrong ones can make this destination equal to another
-        // one.
+        // A default value that replaces a wrong one can make this destination equal to another.
         let is_valid = value.place.problems().error_count() == errors;
         if let Some(other) = same_place(&destination, settings).filter(|_| is_valid) {
             value.place.error(format!(
@@ -50,7 +49,7 @@ pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) 
     }
 }
 
-/// Reads the name of the destination of a target's metrics and alarms.
+/// Reads the name of the destination to which a target's metrics and alarms belong.
 pub(super) fn choose(
     table: &Table<'_>,
     target: &mut TargetCloudWatch,
@@ -62,7 +61,7 @@ pub(super) fn choose(
     if cloudwatch.destinations.contains_key(&name) {
         target.destination = Some(name);
     } else if name == MAIN {
-        // A target writes "main" to override a destination of [defaults].
+        // With "main", a target overrides the destination of [defaults].
         target.destination = None;
     } else {
         let names = cloudwatch.destinations.keys().map(String::as_str);
@@ -111,11 +110,11 @@ fn role(table: &Table<'_>) -> Option<Role> {
 fn check_inherited(table: &Table<'_>, settings: &DestinationSettings) {
     let mut topics = settings.alarm_actions.iter();
     let wrong = topics.find_map(|topic| other_region(topic, settings.region.as_deref()));
-    if let Some((theirs, ours)) = wrong {
+    if let Some((topic_region, alarm_region)) = wrong {
         table.place().error(format!(
-            "inherits alarm_actions from [cloudwatch] with topics in {theirs}, but an alarm in \
-             {ours} can only notify topics in {ours}; add alarm_actions with topics in {ours}, \
-             or [] to notify nobody"
+            "inherits alarm_actions from [cloudwatch] with topics in {topic_region}, but an \
+             alarm in {alarm_region} can only notify topics in {alarm_region}; add \
+             alarm_actions with topics in {alarm_region}, or [] to notify nobody"
         ));
     }
 }

@@ -1,4 +1,5 @@
-//! Reads `[evidence]`: when to query AWS about failed requests, how often, and up to which cost.
+//! Reads `[evidence]`: when and how often the daemon queries AWS about failed requests, and the
+//! maximum cost.
 
 use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, DollarsPerDay};
@@ -16,8 +17,8 @@ pub(super) const KEYS: [&str; 6] = [
     "endpoint_url",
 ];
 
-/// Maximum number of evidence requests to AWS per second. CloudWatch accepts 50 GetMetricData calls
-/// a second in a region (its quota page), and dashboards and other tools share that quota.
+/// Maximum number of evidence requests to AWS per second. The quota of CloudWatch is 50 calls of
+/// GetMetricData per second in a region, which dashboards and other tools share.
 const MAX_REQUESTS_PER_SECOND: u32 = 50;
 
 /// Reads the `evidence` table of the main file.

@@ -1,4 +1,4 @@
-//! Reads `[target.expect]`: what a healthy response looks like.
+//! Reads `[target.expect]`: the conditions that a healthy response meets.
 
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::expect::{JsonValue, PatternText, StatusRange, TextTest, json_path};
@@ -16,7 +16,8 @@ pub(super) const KEYS: [&str; 5] = [
     "certificate_days",
 ];
 
-/// Maximum of `certificate_days`: ten years, in days. No authority issues certificates for longer.
+/// Maximum value of `certificate_days`: ten years in days. Public authorities issue certificates
+/// only for shorter times.
 const MAX_CERTIFICATE_DAYS: u32 = 3650;
 
 /// Reads the `expect` table of a target or of the defaults.
@@ -61,7 +62,7 @@ fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
     if !has_json && !table.has("contains") && !table.has("regex") {
         value
             .place
-            .error("tests nothing; add contains, regex or json");
+            .error("has no condition; add contains, regex or json");
     }
     Some(tests)
 }

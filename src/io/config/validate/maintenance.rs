@@ -1,4 +1,5 @@
-//! Reads `[[maintenance]]`: windows that are open once, or each week in local time.
+//! Reads `[[maintenance]]`: windows that are open once, or every week in the local time of a time
+//! zone.
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -14,7 +15,7 @@ const KEYS: [&str; 8] = [
     "name", "targets", "from", "until", "days", "at", "lasting", "timezone",
 ];
 
-/// Reads one `[[maintenance]]` table. A pattern that matches no target is reported as a warning.
+/// Reads one `[[maintenance]]` table. Reports a warning about a pattern that matches no target.
 pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceWindow> {
     let table = item.table(&KEYS)?;
     let name = table.required::<WindowName>("name", "name = \"deployment\"");

@@ -1,8 +1,8 @@
 //! Turns the tables of a configuration into [`Settings`].
 //!
-//! Each submodule reads one table. It reports what is wrong and goes on with the default
-//! value, so that all problems are reported at once; the settings are used only if there
-//! were none. The defaults are those of [`Settings`] and [`Target`] and are not repeated here.
+//! Each submodule reads one table. It reports a wrong value and continues with the default value,
+//! so that all problems are reported at once. The settings are used only if there is no error.
+//! [`Settings`] and [`Target`] define the defaults.
 
 mod alarm;
 mod auth;
@@ -50,12 +50,13 @@ pub(super) const MAIN_KEYS: [&str; 13] = [
 /// The keys at the top level of an included file.
 pub(super) const INCLUDED_KEYS: [&str; 2] = ["target", "maintenance"];
 
+/// The error about a configuration without a target.
 const NO_TARGET: &str =
     "there is no target; add a [[target]] with `name` and `url`, or an `include` that matches";
 
-/// Reads the main file and the included ones. `known` returns the causes of the rulebook, or `None`
-/// if the rules cannot be read. It is called only if a target has per-cause alarms, since loading
-/// the rules takes time.
+/// Reads the settings from the main file and the included files. `known` returns the causes of the
+/// rulebook, or `None` if the rules are not valid. `known` is called only if a target has per-cause
+/// alarms, because loading the rules takes time.
 pub(super) fn settings(
     main: &Table<'_>,
     included: &[Table<'_>],
@@ -74,7 +75,7 @@ pub(super) fn settings(
         if !may_lack_targets {
             main.place().error(NO_TARGET);
         }
-        // Without targets, nothing else would report what is wrong with [defaults].
+        // [defaults] is otherwise read together with each target.
         target::read_defaults(&defaults, &settings.cloudwatch);
     }
     report_duplicates(&tables);
@@ -104,7 +105,7 @@ pub(super) fn settings(
     settings
 }
 
-/// Reports both places of a target name that is used twice.
+/// Reports each target name that is used twice, at both places.
 fn report_duplicates(targets: &[Table<'_>]) {
     let mut seen = BTreeMap::new();
     for table in targets {

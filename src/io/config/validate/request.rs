@@ -1,6 +1,6 @@
-//! Reads `[target.request]`: what a probe sends.
+//! Reads `[target.request]`: the request that a probe sends.
 //!
-//! Headers are checked here, so that a probe never fails because of one. A header whose
+//! Headers are checked here, so that an invalid header never makes a probe fail. A header whose
 //! value is a credential must not be written in plain text.
 
 use std::sync::Arc;
@@ -28,14 +28,14 @@ pub(super) const KEYS: [&str; 10] = [
     "allow_addresses",
 ];
 
-/// Maximum number of redirects to follow, as in browsers.
+/// Maximum number of redirects that a probe follows, as in browsers.
 const MAX_REDIRECTS: u32 = 20;
 
-/// Maximum size of a request body in bytes. Each target holds its body in memory: enough for any
-/// JSON, too little for a wrong file.
+/// Maximum size of a request body in bytes. The bodies of all targets are in memory, and a larger
+/// file is probably the wrong one.
 const MAX_BODY: u64 = 1024 * 1024;
 
-/// Names of headers that the HTTP library sets itself.
+/// Lowercase names of headers that only the HTTP library may set.
 const FRAMING: [&str; 4] = [
     "connection",
     "content-length",
@@ -43,7 +43,7 @@ const FRAMING: [&str; 4] = [
     "upgrade",
 ];
 
-/// Names of headers whose value is always a credential.
+/// Lowercase names of headers whose value is always a credential.
 const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "x-api-key"];
 
 /// Reads the `request` table of a target or of the defaults.
@@ -61,8 +61,8 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     }
 }
 
-/// Reads the headers of the defaults, then those of the target, which replace default headers of
-/// the same name.
+/// Reads the headers of the defaults, then the headers of the target. A header of the target
+/// replaces a default header of the same name.
 fn headers(table: &Table<'_>, request: &mut RequestSettings) {
     for headers in table.find_all("headers") {
         for (name, value) in headers.entries() {
@@ -101,7 +101,8 @@ fn header(name: &str, value: &Value<'_>) -> Option<HeaderText> {
     value.place.check(text)
 }
 
-/// Reads `body` or `body_file`. Each of these keys replaces both keys of the defaults.
+/// Reads the request body from `body` or `body_file`. Each of these keys of a target replaces both
+/// keys of the defaults.
 fn body(table: &Table<'_>, request: &mut RequestSettings) {
     let table = table.without_defaults_if_own(&["body", "body_file"]);
     let Some(file) = table.find("body_file") else {

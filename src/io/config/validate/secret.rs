@@ -1,6 +1,6 @@
 //! Reads secrets from files, environment variables and credentials of the service manager.
 //!
-//! A credential (`LoadCredential=` of systemd) is a file that only the service can read.
+//! A credential (`LoadCredential=` in systemd) is a file that only the service can read.
 //! Messages name the file or variable and never contain any part of the secret.
 
 use std::path::{Component, Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::model::secret::Secret;
 /// the wrong one.
 const MAX_SECRET: u64 = 64 * 1024;
 
-/// Maximum length of a variable's name that messages show, in bytes. A longer text may be a token
-/// that was written in the wrong place.
+/// Maximum length in bytes of the name of an environment variable that messages show. A longer text
+/// may be a token in the wrong place.
 const MAX_SHOWN_NAME: usize = 40;
 
-/// Reads a secret from its source, without the line break that editors add at the end of a file.
+/// Reads a secret from its source, without the line breaks at its end, which editors add to files.
 pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
     let (text, shown) = match source {
         SecretSource::File(file) => file_text(&place.relative(file))?,
@@ -32,7 +32,8 @@ pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Sec
     Ok(Secret::new(text.to_owned()))
 }
 
-/// Reads a secret that is sent in a header. Its characters must be allowed there.
+/// Reads a secret that is sent in a header. Returns an error if it contains a character that is not
+/// allowed in a header.
 pub(super) fn for_header(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
     let secret = read(source, place)?;
     if http::HeaderValue::from_str(secret.expose()).is_err() {
@@ -45,7 +46,7 @@ pub(super) fn for_header(source: &SecretSource, place: &KeyLocation<'_>) -> Resu
     Ok(secret)
 }
 
-/// Returns the text of a file, and the words that name the file in messages.
+/// Reads a file that contains a secret. Returns the text of the file, and its path for messages.
 fn file_text(path: &Path) -> Result<(String, String), String> {
     let bytes = read_file(path, MAX_SECRET)?;
     let shown = path.display().to_string();
@@ -54,15 +55,14 @@ fn file_text(path: &Path) -> Result<(String, String), String> {
     Ok((text, shown))
 }
 
-/// Returns the path of a credential's file. Messages never show the name, because it could be the
-/// secret itself, written in the wrong place.
+/// Returns the path of the file of a credential. Errors do not contain `name`, because it could be
+/// the secret itself in the wrong place.
 fn credential(name: &str) -> Result<PathBuf, String> {
     let mut parts = Path::new(name).components();
     let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
     if !plain || name.contains('/') {
         return Err(
-            "not the name of a credential; write the name that LoadCredential= has before its \
-             colon"
+            "not the name of a credential; write the name before the colon of LoadCredential="
                 .to_owned(),
         );
     }

@@ -1,7 +1,7 @@
 //! Reads `[shard]`: which part of the targets this daemon probes.
 //!
-//! Does not check whether an automatic index can be determined, since a configuration is
-//! also checked on machines other than the daemon's.
+//! This module does not check whether an automatic index can be determined, because a
+//! configuration is also checked on other machines than the one of the daemon.
 
 use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, IndexValue, ShardIndexValue};
@@ -10,8 +10,8 @@ use crate::model::settings::{ShardIndex, ShardSettings};
 /// The keys of `[shard]`.
 pub(super) const KEYS: [&str; 3] = ["total", "index", "replicas_per_target"];
 
-/// Maximum number of shards. Every daemon ranks all shards for each target when it reads its
-/// configuration, and one daemon handles ten thousand targets; a larger number is a typing error.
+/// Maximum number of shards. A daemon handles ten thousand targets, so a larger number is a typing
+/// error; it would slow down reading a configuration, which ranks all shards for each target.
 const MAX_SHARDS: u32 = 1000;
 
 /// Reads the `shard` table of the main file.

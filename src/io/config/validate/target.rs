@@ -1,6 +1,7 @@
-//! Reads a `[[target]]`: its name, URL, labels, times and thresholds, and its tables.
+//! Reads a `[[target]]`: the name, URL, labels, times, thresholds and subtables of a target.
 //!
-//! Starts from `Target::with_defaults`. Also checks the rules that compare two times.
+//! `Target::with_defaults` provides the values of absent keys. This module also checks the rules
+//! that compare two times.
 
 use std::time::Duration;
 
@@ -32,12 +33,12 @@ pub(super) const KEYS: [&str; 14] = [
     "cloudwatch",
 ];
 
-/// Maximum number of consecutive failures or successes that change the health of a target. More
-/// would hide an outage.
+/// Maximum number of consecutive failures or successes that change the health of a target. A higher
+/// threshold would hide an outage.
 const MAX_THRESHOLD: u32 = 100;
 
-/// The time that a probe needs in addition to the gateway's own timeout: for DNS, connection, TLS,
-/// and the transfer of the response.
+/// The time that a suggested probe timeout adds to the integration timeout of the gateway, for DNS,
+/// connection, TLS and the transfer of the response.
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The keys of `[defaults]`.
@@ -45,8 +46,8 @@ pub(super) fn default_keys() -> &'static [&'static str] {
     KEYS.get(2..).unwrap_or_default()
 }
 
-/// Reads a `[[target]]` table. Returns a target even if there were errors, so that other tables can
-/// refer to it by name.
+/// Reads a `[[target]]` table. Returns a target even after an error, so that other tables can refer
+/// to the target by name.
 pub(super) fn read(table: &Table<'_>, cloudwatch: &CloudWatchSettings) -> Option<Target> {
     let name = table.required::<TargetNameText>("name", "name = \"orders\"");
     let url = table.required::<HttpUrl>("url", "url = \"https://example.com/\"");
@@ -74,7 +75,8 @@ pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSetting
     }
 }
 
-/// Returns a placeholder for the missing or wrong URL of a target, which is then never probed.
+/// Returns a placeholder for a missing or wrong URL. The placeholder is never probed, because the
+/// settings are not used after an error.
 fn any_url() -> Option<Url> {
     Url::parse("http://localhost/").ok()
 }

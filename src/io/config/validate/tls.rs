@@ -1,6 +1,6 @@
 //! Reads `[target.tls]`: certificates and keys in PEM files.
 //!
-//! Only the format is checked here. The probe detects untrusted and expired certificates.
+//! This module checks only the format. The probe detects untrusted and expired certificates.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::model::target::{TlsIdentity, TlsSettings};
 /// The keys of `[target.tls]`.
 pub(super) const KEYS: [&str; 3] = ["ca_file", "cert_file", "key_file"];
 
-/// Maximum size of a PEM file in bytes: four times the bundle of all root certificates of a
-/// platform.
+/// Maximum size of a PEM file in bytes: about four times the size of a bundle of all public root
+/// certificates. A larger file is the wrong one.
 const MAX_PEM: u64 = 1024 * 1024;
 
 /// Reads the `tls` table of a target or of the defaults.
@@ -41,11 +41,12 @@ pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
     }
 }
 
-/// Reads a PEM file with `parse`, whose error says what the file contains instead and what to name.
+/// Reads a PEM file and parses it with `parse`. The error of `parse` says what the file lacks and
+/// what to do.
 fn pem<T>(file: &Value<'_>, parse: fn(Vec<u8>) -> Result<T, &'static str>) -> Option<T> {
     let path = file.place.relative(&file.read::<String>()?);
     let parsed = read_file(&path, MAX_PEM).and_then(|bytes| {
-        parse(bytes).map_err(|expected| format!("{} contains {expected}", path.display()))
+        parse(bytes).map_err(|wrong| format!("{} contains {wrong}", path.display()))
     });
     file.place.check(parsed)
 }

@@ -11,15 +11,15 @@ pub(super) fn actions(list: &Value<'_>) -> Vec<String> {
     let items = list.items();
     if items.len() > MAX_ACTIONS {
         list.place.error(format!(
-            "has {} actions, but CloudWatch accepts {MAX_ACTIONS}; use one topic with several \
-             subscriptions",
+            "has {} actions, but CloudWatch accepts at most {MAX_ACTIONS}; use one topic with \
+             several subscriptions",
             items.len()
         ));
     }
     items.iter().filter_map(Value::read::<Arn>).collect()
 }
 
-/// The region of a target's alarms, if the configuration contains it.
+/// Returns the region of a target's alarms, if the configuration contains it.
 pub(super) fn region_of<'a>(
     cloudwatch: &'a CloudWatchSettings,
     target: &Target,
@@ -35,17 +35,17 @@ pub(super) fn region_of<'a>(
 pub(super) fn check_region(list: &Value<'_>, region: Option<&str>) {
     for item in list.items() {
         if let Some(topic) = item.text()
-            && let Some((theirs, ours)) = other_region(topic, region)
+            && let Some((topic_region, alarm_region)) = other_region(topic, region)
         {
             item.place.error(format!(
-                "{topic:?} is in {theirs}, but an alarm in {ours} can only notify topics in \
-                 {ours}; name a topic there"
+                "{topic:?} is in {topic_region}, but an alarm in {alarm_region} can only notify \
+                 topics in {alarm_region}; name a topic there"
             ));
         }
     }
 }
 
-/// Returns the region of a topic and the required region, if they differ.
+/// Returns the region of an SNS topic and the required region, if these differ.
 pub(super) fn other_region<'a>(
     topic: &'a str,
     region: Option<&'a str>,
@@ -53,7 +53,7 @@ pub(super) fn other_region<'a>(
     // The form is arn:partition:sns:region:account:topic. Actions of other services may be in
     // another region.
     let mut parts = topic.split(':').skip(2);
-    let (service, theirs) = (parts.next()?, parts.next()?);
-    let ours = region?;
-    (service == "sns" && theirs != ours).then_some((theirs, ours))
+    let (service, topic_region) = (parts.next()?, parts.next()?);
+    let alarm_region = region?;
+    (service == "sns" && topic_region != alarm_region).then_some((topic_region, alarm_region))
 }

@@ -1,16 +1,16 @@
-//! IP addresses, with and without a port.
+//! Types of IP addresses, with and without a port.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::checked;
 
 checked! {
-    /// An IP address with a port, to listen on.
+    /// The IP address and port on which the daemon listens.
     Listen(SocketAddr) from String, |text: String| text.parse().map_err(|_| format!(
         "{text:?} is not an address with a port; write \"127.0.0.1:9853\" or \"[::1]:9853\""
     ));
 
-    /// The IP address of a DNS server; port 53 if none is written.
+    /// The address of a DNS server: an IP address with an optional port, 53 by default.
     NameServer(SocketAddr) from String, |text: String| {
         let without_port = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
         text.parse().or_else(|_| without_port()).map_err(|_| {

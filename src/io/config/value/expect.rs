@@ -1,4 +1,4 @@
-//! Values of `[target.expect]`: status ranges, patterns, JSON paths and JSON values.
+//! Types of the values in `[target.expect]`: status ranges, patterns, JSON paths and JSON values.
 
 use regex::Regex;
 use toml::Value;
@@ -13,23 +13,23 @@ checked! {
         "not a status from 100 to 599; write 200, \"2xx\" or \"200-204\""
     );
 
-    /// A regular expression, checked by compiling it.
+    /// A regular expression that has been compiled.
     PatternText(Pattern) from String, |source: String| pattern(&source);
 
-    /// A test on a text: equality, a contained part or a regular expression.
+    /// A condition on a text: equality, a contained part or a regular expression.
     TextTest(TextMatch) from Value, |value| match value {
         Value::String(text) => Ok(TextMatch::Equals(text)),
         value => match single_text(value) {
             Some((key, text)) if key == "contains" => Ok(TextMatch::Contains(text)),
             Some((key, text)) if key == "regex" => pattern(&text).map(TextMatch::Regex),
             _ => Err(
-                "not a test on a text; write \"text\" for equality, { contains = \"part\" } or \
-                 { regex = \"pattern\" }".to_owned()
+                "not a condition on a text; write \"text\" for equality, \
+                 { contains = \"part\" } or { regex = \"pattern\" }".to_owned()
             ),
         },
     };
 
-    /// A value to compare with a part of a JSON body.
+    /// A value that is compared with a part of a JSON body.
     JsonValue(serde_json::Value) from Value, json_value;
 }
 
@@ -54,7 +54,7 @@ fn status_range(value: &Value) -> Option<(u16, u16)> {
 
 fn pattern(source: &str) -> Result<Pattern, String> {
     Regex::new(source).map(Pattern).map_err(|error| {
-        // The library prints the pattern over several lines; the reason is on the last one.
+        // The library prints the pattern over several lines; the last line contains the reason.
         let printed = error.to_string();
         let reason = printed.lines().last().unwrap_or_default().trim();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
@@ -62,7 +62,7 @@ fn pattern(source: &str) -> Result<Pattern, String> {
     })
 }
 
-/// Parses a key of `expect.body.json` into the path that it stands for.
+/// Parses a key of `expect.body.json`: a JSON path, of which the leading `$.` may be omitted.
 pub(in crate::io::config) fn json_path(source: &str) -> Result<JsonPath, String> {
     let whole = if source.starts_with('$') {
         source.to_owned()
@@ -83,7 +83,7 @@ fn json_value(value: Value) -> Result<serde_json::Value, String> {
         Value::Boolean(truth) => truth.into(),
         Value::Datetime(time) => time.to_string().into(),
         Value::Float(number) => serde_json::Number::from_f64(number)
-            .ok_or_else(|| format!("JSON has no {number}; write a finite number"))?
+            .ok_or_else(|| format!("{number} is not allowed in JSON; write a finite number"))?
             .into(),
         Value::Array(items) => {
             let items = items.into_iter().map(json_value);

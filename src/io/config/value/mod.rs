@@ -39,8 +39,8 @@ impl Checked for String {
     }
 }
 
-/// Defines types that deserialize one type and convert it with a function that may reject it:
-/// `Name(Inner) from Written, function;`.
+/// Defines types that deserialize a value of one type and convert it with a function, which returns
+/// an error if the value is wrong: `Name(Inner) from Written, function;`.
 macro_rules! checked {
     ($($(#[$doc:meta])* $name:ident($inner:ty) from $written:ty, $check:expr;)+) => {$(
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! Numbers: bounded integers, sizes, amounts of money and shard indexes.
+//! Types of numbers: bounded integers, sizes, amounts of money and shard indexes.
 
 use serde::{Deserialize, Deserializer, de};
 use toml::Value;
@@ -9,10 +9,10 @@ use super::{Checked, checked};
 #[derive(Debug)]
 pub(in crate::io::config) struct Bounded<const MIN: u32, const MAX: u32>(u32);
 
-/// The value of `shard.index`, as written.
+/// The value of `shard.index` as it is written: a number or the text `"auto"`.
 #[derive(Debug)]
 pub(in crate::io::config) enum IndexValue {
-    /// A fixed index.
+    /// The index of the daemon's shard, from 0.
     Number(i64),
     /// The text `"auto"`: the daemon determines its own index.
     Auto,
@@ -39,11 +39,12 @@ impl<const MIN: u32, const MAX: u32> Checked for Bounded<MIN, MAX> {
     }
 }
 
-/// Maximum of `body_limit` in bytes. The bodies of all probes in flight share the memory.
+/// Maximum value of `body_limit` in bytes. The bodies of all running probes are in memory at the
+/// same time, so a higher limit could exhaust it.
 const MAX_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 checked! {
-    /// An amount in US dollars per day, zero included.
+    /// A non-negative amount in US dollars per day.
     DollarsPerDay(f64) from f64, |dollars: f64| {
         if dollars.is_finite() && dollars >= 0.0 {
             return Ok(dollars);
@@ -54,7 +55,7 @@ checked! {
         ))
     };
 
-    /// The number of bytes of a response body to keep, written with a unit.
+    /// The maximum number of bytes of a response body that a probe keeps, written with a unit.
     BodyLimit(usize) from Value, |value| {
         let text = match value {
             Value::String(text) => text,
@@ -72,7 +73,7 @@ checked! {
         Ok(bytes)
     };
 
-    /// The value of `shard.index`.
+    /// The value of `shard.index`: a number or the text `"auto"`.
     ShardIndexValue(IndexValue) from Value, |value| match value {
         Value::Integer(number) => Ok(IndexValue::Number(number)),
         Value::String(text) if text == "auto" => Ok(IndexValue::Auto),
@@ -80,8 +81,8 @@ checked! {
     };
 }
 
-/// Parses a size into bytes; `None` if it is not a size. Decimal and binary units both mean powers
-/// of 1024, as is usual for memory.
+/// Parses a size and returns the number of bytes, or `None` if the text is not a size. Decimal and
+/// binary units both mean powers of 1024, as is usual for memory.
 fn size(text: &str) -> Option<usize> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit())?;

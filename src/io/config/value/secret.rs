@@ -1,4 +1,4 @@
-//! Sources of secrets, and header values, which may be secrets.
+//! Types of the sources of secrets, and of header values, which may be secrets.
 
 use toml::Value;
 
@@ -20,7 +20,7 @@ pub(in crate::io::config) enum SecretSource {
 pub(in crate::io::config) enum HeaderValue {
     /// Plain text, sent as written.
     Plain(String),
-    /// A secret, read from this source.
+    /// A secret that is read from this source.
     Secret(SecretSource),
 }
 
@@ -52,7 +52,8 @@ fn secret_source(value: Value) -> Result<SecretSource, &'static str> {
     }
 }
 
-/// Returns the key and text of a table that has one key with a text; `None` for any other value.
+/// Returns the key and the text of a table that contains only one key with a text. Returns `None`
+/// for any other value.
 pub(super) fn single_text(value: Value) -> Option<(String, String)> {
     let Value::Table(table) = value else {
         return None;

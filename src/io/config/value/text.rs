@@ -1,4 +1,4 @@
-//! Text: names, URLs, AWS identifiers and words of a fixed set.
+//! Types of text: names, URLs, AWS identifiers and words of a fixed set.
 
 use http::Method;
 use url::Url;
@@ -9,11 +9,12 @@ use crate::model::settings::{DriftPolicy, LogFormat};
 use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
 
 checked! {
-    /// The name of a location. Together with a target's name it fits into an alarm name of 255
-    /// characters.
+    /// The name of a location, at most 64 characters. With the name of a target it fits into the
+    /// 255 characters of an alarm name.
     Location(String) from String, |text| name(text, 64);
 
-    /// A target's name. Names in parentheses, such as `(heartbeat)`, are reserved.
+    /// The name of a target, at most 128 characters. Names in parentheses, such as `(heartbeat)`,
+    /// are reserved.
     TargetNameText(String) from String, |text: String| {
         if text.starts_with('(') {
             let message = "starts with a parenthesis, which is reserved; choose another name";
@@ -22,14 +23,14 @@ checked! {
         name(text, 128)
     };
 
-    /// The name of a maintenance window. The page shows it.
+    /// The name of a maintenance window, at most 128 characters, which the page shows.
     WindowName(String) from String, |text| name(text, 128);
 
-    /// An identifier of AWS, such as an API id, a function's name or a log group.
+    /// The identifier of an AWS resource, such as an API id or the name of a function or log group.
     Identifier(String) from String, |text| name(text, 1024);
 
-    /// The user name of basic authentication. It contains no colon, because the first colon ends it
-    /// (RFC 7617).
+    /// A user name for basic authentication. A user name cannot contain a colon, because the first
+    /// colon separates it from the password (RFC 7617).
     UserName(String) from Identifier, |Identifier(text)| {
         if text.contains(':') {
             return Err("a user name for basic authentication cannot contain a colon; remove it");
@@ -59,7 +60,7 @@ checked! {
     /// An `http` or `https` URL, parsed.
     HttpUrl(Url) from String, |text: String| http_url(&text);
 
-    /// An `http` or `https` URL, kept as the text that was written.
+    /// An `http` or `https` URL, kept as text.
     EndpointUrl(String) from String, |text: String| http_url(&text).map(|_| text);
 
     /// A CloudWatch namespace: at most 255 ASCII characters, without the prefix reserved by AWS.
@@ -89,7 +90,7 @@ checked! {
         valid_or(keyed || text == "$default", text, "a route", "\"GET /orders\" or \"$default\"")
     };
 
-    /// The absolute path to which control requests are sent.
+    /// The absolute path on the target's host to which control requests are sent.
     ControlPath(String) from String, |text: String| {
         // A URL treats a backslash as a slash, and two leading slashes name another host.
         let refused = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
@@ -98,46 +99,46 @@ checked! {
         valid_or(valid, text, "an absolute path on the target's host", example)
     };
 
-    /// An HTTP method in upper case, other than CONNECT.
+    /// An HTTP method in uppercase, other than `CONNECT`.
     HttpMethod(String) from String, |text: String| {
         let upper = text.to_ascii_uppercase();
         match Method::from_bytes(text.as_bytes()) {
             Ok(_) if upper == "CONNECT" => {
                 Err("CONNECT cannot be probed; use `proxy` or another method".to_owned())
             }
-            Ok(_) if upper != text => Err(format!("methods are in upper case; write {upper:?}")),
+            Ok(_) if upper != text => Err(format!("HTTP methods are uppercase; write {upper:?}")),
             Ok(_) => Ok(upper),
             Err(_) => Err(format!("{text:?} is not an HTTP method; write \"GET\" or \"POST\"")),
         }
     };
 
-    /// The value of `request.ip`.
+    /// The value of `request.ip`: the IP version that a probe uses.
     IpVersionWord(IpVersion) from String, |text: String| choice(&text, &[
         ("any", IpVersion::Any),
         ("4", IpVersion::V4),
         ("6", IpVersion::V6),
     ]);
 
-    /// The value of `log.format`.
+    /// The value of `log.format`: the format of log messages.
     LogFormatWord(LogFormat) from String, |text: String| choice(&text, &[
         ("human", LogFormat::Human),
         ("json", LogFormat::Json),
     ]);
 
-    /// The value of `cloudwatch.drift`.
+    /// The value of `cloudwatch.drift`: whether the daemon corrects alarms that others changed.
     DriftWord(DriftPolicy) from String, |text: String| choice(&text, &[
         ("mend", DriftPolicy::Mend),
         ("leave", DriftPolicy::Leave),
     ]);
 
-    /// The value of `aws.integration`.
+    /// The value of `aws.integration`: the kind of backend behind the API.
     IntegrationWord(Integration) from String, |text: String| choice(&text, &[
         ("lambda", Integration::Lambda),
         ("http", Integration::Http),
         ("vpc-link", Integration::VpcLink),
     ]);
 
-    /// The value of `aws.authorizer`.
+    /// The value of `aws.authorizer`: the kind of authorizer of the route.
     AuthorizerWord(Authorizer) from String, |text: String| choice(&text, &[
         ("none", Authorizer::None),
         ("lambda", Authorizer::Lambda),
@@ -145,7 +146,7 @@ checked! {
         ("iam", Authorizer::Iam),
     ]);
 
-    /// The value of `alarm.missing`.
+    /// The value of `alarm.missing`: how CloudWatch evaluates missing data.
     MissingDataWord(MissingData) from String, |text: String| choice(&text, &[
         ("ignore", MissingData::Ignore),
         ("breaching", MissingData::Breaching),
@@ -153,13 +154,13 @@ checked! {
         ("missing", MissingData::Missing),
     ]);
 
-    /// The name of a metric: an item of `cloudwatch.metrics`.
+    /// An item of `cloudwatch.metrics`: the name of a CloudWatch metric of the daemon.
     MetricWord(CloudWatchMetric) from String, |text: String| {
         choice(&text, &CloudWatchMetric::ALL.map(|metric| (metric.as_str(), metric)))
     };
 }
 
-/// Names of labels that the metrics use themselves.
+/// Label names that the daemon's metrics use. The labels of a target cannot have these names.
 const RESERVED_LABELS: [&str; 12] = [
     "target",
     "location",
@@ -175,7 +176,7 @@ const RESERVED_LABELS: [&str; 12] = [
     "version",
 ];
 
-/// Checks the name of a Prometheus label.
+/// Checks that a text is a valid name of a Prometheus label and is not reserved.
 pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     if RESERVED_LABELS.contains(&label) || label.starts_with("__") {
         return Err(format!(
@@ -193,7 +194,7 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks the name of an HTTP header.
+/// Checks that a text is a valid name of an HTTP header.
 pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), String> {
     match http::HeaderName::from_bytes(header.as_bytes()) {
         Ok(_) => Ok(()),
@@ -201,14 +202,16 @@ pub(in crate::io::config) fn check_header_name(header: &str) -> Result<(), Strin
     }
 }
 
-/// Checks that a text has 1 to `most` characters, no control characters, and no whitespace at
+/// Checks that a text has 1 to `max_chars` characters, no control characters, and no whitespace at
 /// either end. The error does not quote the text.
-fn name(text: String, most: usize) -> Result<String, String> {
+fn name(text: String, max_chars: usize) -> Result<String, String> {
     let length = text.chars().count();
     if length == 0 {
         Err("is empty; write a short name, such as \"orders\"".to_owned())
-    } else if length > most {
-        Err(format!("is {length} characters long; use at most {most}"))
+    } else if length > max_chars {
+        Err(format!(
+            "is {length} characters long; use at most {max_chars}"
+        ))
     } else if text.chars().any(char::is_control) {
         Err("contains a control character, such as a line break; remove it".to_owned())
     } else if text.trim() != text {
@@ -225,7 +228,7 @@ fn valid_or(valid: bool, text: String, kind: &str, example: &str) -> Result<Stri
     Err(format!("{text:?} is not {kind}; write {example}"))
 }
 
-/// Whether the text has the form `arn:partition:service:region:account:resource`.
+/// Returns whether the text has the form `arn:partition:service:region:account:resource`.
 fn is_arn(text: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()

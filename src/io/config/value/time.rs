@@ -1,4 +1,4 @@
-//! Durations, points in time, times of day, days of the week and time zones.
+//! Types of durations, points in time, times of day, days of the week and time zones.
 
 use std::time::Duration;
 
@@ -17,26 +17,27 @@ pub(in crate::io::config) struct BoundedDuration<const MIN: u64, const MAX: u64>
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// A year in seconds: the maximum of most durations. It keeps sums of times and durations far from
-/// the limits of the clock.
+/// A year in seconds, the maximum of most durations. With this maximum, a time plus a duration
+/// cannot exceed the limits of the clock.
 const YEAR: u64 = 365 * DAY;
 
-/// A duration, possibly zero.
+/// A duration from zero to a year.
 pub(in crate::io::config) type AnyDuration = BoundedDuration<0, YEAR>;
 
-/// A duration other than zero.
+/// A duration longer than zero, at most a year.
 pub(in crate::io::config) type PositiveDuration = BoundedDuration<1, YEAR>;
 
-/// The time between two probes of a target, from a second to a day. Shorter is load rather than
-/// monitoring; longer could never raise an alarm, which looks back at most a day.
+/// The time between two probes of a target, from a second to a day. More frequent probes would put
+/// load on the target. Less frequent ones could never raise an alarm, which looks back at most a
+/// day.
 pub(in crate::io::config) type Interval = BoundedDuration<1_000_000_000, DAY>;
 
-/// The time until evidence is read, at most a day. CloudWatch keeps one-minute values for fifteen
-/// days, and a request is held in memory meanwhile, so a longer wait has no use.
+/// The wait before evidence is read, at most a day. The pending request occupies memory during the
+/// wait, and AWS publishes metrics and logs within minutes, so a longer wait has no use.
 pub(in crate::io::config) type EvidenceWait = BoundedDuration<1, DAY>;
 
 /// The length of a weekly maintenance window, at most a week. A longer window would overlap with
-/// itself.
+/// the next one.
 pub(in crate::io::config) type WindowLength = BoundedDuration<1, { 7 * DAY }>;
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for BoundedDuration<MIN, MAX> {
@@ -81,7 +82,7 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
     }
 }
 
-/// Formats a bound in its largest unit.
+/// Formats a bound in days, hours or seconds: the largest unit of which it is a multiple.
 fn shown(bound: Duration) -> String {
     match bound.as_secs() {
         seconds if seconds % DAY == 0 => format!("{}d", seconds / DAY),
@@ -108,19 +109,20 @@ impl<'de> Deserialize<'de> for TimeText {
 }
 
 checked! {
-    /// The value of `cloudwatch.backlog`: how long unsent datapoints are kept.
+    /// The value of `cloudwatch.backlog`: how long unsent datapoints are kept, from an hour to 13
+    /// days.
     Backlog(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
         if (Duration::from_secs(HOUR)..=Duration::from_secs(13 * DAY)).contains(&duration) {
             return Ok(duration);
         }
         Err(format!(
-            "{} is out of range; write a duration from \"1h\" to \"13d\", because CloudWatch rejects \
-             datapoints older than two weeks",
+            "{} is out of range; write a duration from \"1h\" to \"13d\", because CloudWatch \
+             rejects datapoints older than two weeks",
             humantime::format_duration(duration)
         ))
     };
 
-    /// The value of `cloudwatch.resolution`: the period of the metrics in CloudWatch.
+    /// The value of `cloudwatch.resolution`: the period of the metrics, 10 or 60 seconds.
     Resolution(Duration) from AnyDuration, |BoundedDuration(duration): AnyDuration| {
         if [10, 60].map(Duration::from_secs).contains(&duration) {
             return Ok(duration);
@@ -131,7 +133,7 @@ checked! {
         ))
     };
 
-    /// A point in time, written with its offset from UTC.
+    /// A point in time, written with the offset from UTC.
     PointInTime(Timestamp) from TimeText, |TimeText(text)| text.parse().map_err(|_| format!(
         "{text:?} is not a point in time; write it with its offset, such as 2026-05-01T22:00:00Z"
     ));
@@ -148,7 +150,7 @@ checked! {
         "{text:?} is not a time zone; write \"Europe/Berlin\" or \"UTC\""
     ));
 
-    /// A day of the week, in full or by its first three letters.
+    /// A day of the week, written in full or as its first three letters.
     DayName(Weekday) from String, |text: String| {
         let lower = text.to_lowercase();
         let day = DAYS.iter().find(|(day, _)| *day == lower || day.get(..3) == Some(&lower));

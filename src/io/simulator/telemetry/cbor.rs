@@ -1,7 +1,7 @@
-//! Encodes and decodes GetMetricData in the CBOR of the `rpcv2Cbor` protocol.
+//! Decodes requests and encodes responses of GetMetricData in the `rpcv2Cbor` protocol.
 //!
-//! Uses the SDK's own codec, so that it cannot diverge from what the SDK sends. Unknown members
-//! are skipped, as the protocol requires of a server.
+//! Uses the codec of the SDK, so that it cannot differ from what the SDK sends. Skips unknown
+//! members, as the protocol requires of a server.
 
 use aws_smithy_cbor::data::Type;
 use aws_smithy_cbor::decode::DeserializeError;
@@ -14,7 +14,7 @@ use super::query::{MetricDataQuery, MetricDataRequest, MetricDataResult};
 /// Decodes a GetMetricData request.
 ///
 /// # Errors
-/// The codec's error if the body is not a valid request.
+/// Returns the error of the codec if the body is not a valid request.
 pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, DeserializeError> {
     let mut request = MetricDataRequest::default();
     members(&mut Decoder::new(body), |name, decoder| {
@@ -34,7 +34,7 @@ pub(super) fn read_request(body: &[u8]) -> Result<MetricDataRequest, Deserialize
     Ok(request)
 }
 
-/// Encodes the results as the body of a response.
+/// Encodes the results of a GetMetricData request as the body of a response.
 pub(super) fn write_results(results: &[MetricDataResult]) -> Vec<u8> {
     let mut out = Encoder::new(Vec::new());
     out.map(2).str("Messages").array(0);
@@ -125,7 +125,8 @@ fn dimension(decoder: &mut Decoder<'_>) -> Result<(String, String), DeserializeE
     Ok((name, value))
 }
 
-/// Decodes a map, member by member. A null member counts as absent.
+/// Decodes a map: calls `member` with the name of each member, whose value `member` must decode.
+/// Skips null members.
 fn members<'b>(
     decoder: &mut Decoder<'b>,
     mut member: impl FnMut(&str, &mut Decoder<'b>) -> Result<(), DeserializeError>,
@@ -142,7 +143,7 @@ fn members<'b>(
     Ok(())
 }
 
-/// Decodes a list, item by item.
+/// Decodes a list: calls `item` for each item, which `item` must decode.
 fn items<'b>(
     decoder: &mut Decoder<'b>,
     mut item: impl FnMut(&mut Decoder<'b>) -> Result<(), DeserializeError>,
@@ -154,7 +155,8 @@ fn items<'b>(
     Ok(())
 }
 
-/// Whether a map or list has another element: by its count or, without one, until a break.
+/// Returns whether a map or list has another element. `left` is the number of remaining elements,
+/// or `None` if a break ends the map or list.
 fn more(decoder: &mut Decoder<'_>, left: &mut Option<u64>) -> Result<bool, DeserializeError> {
     match left {
         Some(0) => Ok(false),

@@ -1,29 +1,30 @@
-//! The subset of CloudWatch Logs filter patterns that lookups by request id need.
+//! Parses and matches the filter patterns of CloudWatch Logs that a search by request id needs.
 //!
-//! Supports terms (`word`, `"some words"`, `?either "?or"`, `-not`) and comparisons of one key of a
+//! Supports terms (`word`, `"some words"`, `?either ?"or"`, `-not`) and comparisons of one key of a
 //! JSON line (`{ $.requestId = "…" }`, joined by `||`). Every other pattern is rejected, so that no
-//! test relies on an unsupported one.
+//! test relies on an unsupported pattern.
 
 use serde_json::Value;
 
 /// A parsed filter pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FilterPattern {
-    /// Lines that contain all terms of `all`, any of `any` (unless empty) and none of `none`.
+    /// Matches lines that contain all terms of `all`, at least one of `any` (unless that is empty),
+    /// and none of `none`.
     Terms {
         all: Vec<String>,
         any: Vec<String>,
         none: Vec<String>,
     },
-    /// JSON lines in which any of these keys has the given value.
+    /// Matches JSON lines in which at least one of these keys has the given value.
     Keys(Vec<(Vec<String>, String)>),
 }
 
 impl FilterPattern {
-    /// Parses a pattern. An empty pattern matches every line.
+    /// Parses a filter pattern. An empty pattern matches every line.
     ///
     /// # Errors
-    /// A message that says what is not supported.
+    /// Returns a message that says what is not supported.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('{') {
@@ -49,7 +50,7 @@ impl FilterPattern {
         Ok(Self::Terms { all, any, none })
     }
 
-    /// Whether a line matches the pattern.
+    /// Returns whether a line matches the pattern.
     pub(super) fn matches(&self, line: &str) -> bool {
         match self {
             Self::Terms { all, any, none } => {
@@ -69,8 +70,8 @@ impl FilterPattern {
     }
 }
 
-/// Splits off the first term, which is quoted or ends at the next blank. Returns the term and the
-/// rest.
+/// Returns the first term of a pattern and the text after it. The term is quoted or ends at
+/// whitespace.
 fn word(text: &str) -> Result<(&str, &str), String> {
     if let Some(quoted) = text.strip_prefix('"') {
         return quoted
@@ -81,12 +82,12 @@ fn word(text: &str) -> Result<(&str, &str), String> {
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     let (term, after) = text.split_at(end);
     if term.is_empty() || !term.chars().all(plain) {
-        return Err(format!("the term {term:?} needs quotes"));
+        return Err(format!("the term {term:?} is not a word; put it in quotes"));
     }
     Ok((term, after))
 }
 
-/// Parses one comparison `$.key = "value"` into the path and the value.
+/// Parses a comparison `$.key = "value"` and returns the path of the key and the value.
 fn comparison(text: &str) -> Result<(Vec<String>, String), String> {
     let unknown = || {
         format!(

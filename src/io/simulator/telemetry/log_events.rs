@@ -1,7 +1,7 @@
-//! Stores the events of every log group and handles FilterLogEvents.
+//! Stores the events of all log groups and handles FilterLogEvents.
 //!
 //! Requests and responses are JSON values of the `awsJson1_1` protocol; `service` handles HTTP.
-//! The oldest events are dropped beyond a limit.
+//! The number of events is limited; the oldest are dropped.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::api::ApiType;
 use super::filter_pattern::FilterPattern;
 
-/// The error of a request: AWS's error code and a message.
+/// The error of an API request: the error code of AWS and a message.
 pub(super) type ApiError = (&'static str, String);
 
 /// The stored events of all log groups, oldest first.
@@ -24,20 +24,21 @@ pub(super) struct LogEvents {
 #[derive(Debug)]
 struct LogEvent {
     group: &'static str,
-    /// Time of the event, in milliseconds since 1970.
+    /// The time of the event, in Unix milliseconds.
     at: i64,
     number: u64,
     message: String,
 }
 
-/// Maximum number of events kept: half an hour of the demo, at half a kilobyte per event.
+/// Maximum number of log events kept, each about half a kilobyte. The demo writes this many in half
+/// an hour.
 const EVENTS_KEPT: usize = 5_000;
 
-/// Maximum and default number of events per page, from AWS's documentation.
+/// Maximum and default number of log events per page of a response, from AWS's documentation.
 const MAX_PAGE: usize = 10_000;
 
 impl LogEvents {
-    /// Adds an event to a log group. Drops the oldest event beyond the limit.
+    /// Adds an event to a log group. Drops the oldest events beyond [`EVENTS_KEPT`].
     pub(super) fn add(&mut self, group: &'static str, at: Timestamp, message: String) {
         self.written += 1;
         self.events.push_back(LogEvent {
@@ -54,7 +55,7 @@ impl LogEvents {
     /// Handles one FilterLogEvents request and returns the response.
     ///
     /// # Errors
-    /// The group is unknown, or the pattern or a parameter is not supported.
+    /// Returns an error if the log group is unknown, or the pattern or a parameter is not valid.
     pub(super) fn filter(&self, request: &Value) -> Result<Value, ApiError> {
         let text = |key: &str| request.get(key).and_then(Value::as_str);
         let number = |key: &str| request.get(key).and_then(Value::as_i64);
@@ -117,7 +118,7 @@ mod tests {
 
     const GROUP: &str = ApiType::HttpApi.log_group();
 
-    /// Filters four events, written at 1 to 4 s, and checks the messages found.
+    /// Filters four events, which were written at 1 to 4 s, and checks the messages found.
     fn check(request: &Value, expected: Result<&[&str], &str>) -> Option<Value> {
         let mut events = LogEvents::default();
         for (second, message) in (1..).zip(["one a", "two b", "three a", "four a"]) {

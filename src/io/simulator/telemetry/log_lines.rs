@@ -1,8 +1,8 @@
-//! Renders the log lines that each API type writes about one request.
+//! Formats the log lines that each API type writes about one request.
 //!
-//! The texts of the five faults are AWS's own if a source shows them. No source shows an HTTP
-//! API's text for a malformed response, a throttled call or a timeout; the substitutes are
-//! marked below, and no rule may rely on them alone.
+//! The texts for the five faults are those of AWS if a source shows them. No source shows the text
+//! of an HTTP API for a malformed response, a throttled call or a timeout. The substitutes are
+//! marked as unverified, and no rule may rely on them alone.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use serde_json::json;
 use super::RequestRecord;
 use crate::io::simulator::api::{ApiType, Outcome};
 
-/// The text that stands for an unset `$context` variable.
+/// The text that a log line contains instead of an unset `$context` variable.
 const UNSET: &str = "-";
 
-/// Returns the log lines of one request, in order.
+/// Returns the log lines about one request, in order.
 pub(super) fn lines(record: &RequestRecord<'_>) -> Vec<String> {
     match record.api {
         ApiType::HttpApi => vec![access(record)],
@@ -23,8 +23,8 @@ pub(super) fn lines(record: &RequestRecord<'_>) -> Vec<String> {
     }
 }
 
-/// Renders an HTTP API's access-log line, with `$context` names in the camel case of AWS's sample
-/// formats. Every value is a string, as in a format with quoted variables.
+/// Formats a line of the access log of an HTTP API. The keys are `$context` names in the camel case
+/// of AWS's sample formats. Every value is a string, as in a format with quoted variables.
 fn access(record: &RequestRecord<'_>) -> String {
     let route = record.route_key();
     let (message, service_status, own_id) = integration(record);
@@ -45,8 +45,8 @@ fn access(record: &RequestRecord<'_>) -> String {
     .to_string()
 }
 
-/// Returns the integration's error message, the status that the Lambda service gave the API, and
-/// whether the integration's request id is set.
+/// Returns the error message of the integration, the status that the Lambda service returned to the
+/// API, and whether the request id of the integration is set.
 fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
     let error = |text: &str| {
         format!(
@@ -63,21 +63,21 @@ fn integration(record: &RequestRecord<'_>) -> (String, &'static str, bool) {
                            and try again.";
             (message.to_owned(), UNSET, false)
         }
-        // UNVERIFIED: the text is that of a REST API; the status is Lambda's own for a throttle.
+        // UNVERIFIED: the text is from a REST API; the status is that of a throttled Lambda call.
         Outcome::Throttled => ("Rate Exceeded.".to_owned(), "429", false),
-        // UNVERIFIED: the text is that of a REST API.
+        // UNVERIFIED: the text is from a REST API.
         Outcome::Malformed => {
             let message = "Malformed Lambda proxy response";
             (message.to_owned(), "200", true)
         }
-        // UNVERIFIED: the text is that of a REST API. The integration's request id comes with
-        // Lambda's response, for which the gateway did not wait, so it is unset here.
+        // UNVERIFIED: the text is from a REST API. The request id of the integration is part of
+        // Lambda's response, for which the gateway did not wait, so it is not set.
         Outcome::TimedOut => ("Endpoint request timed out".to_owned(), UNSET, false),
         Outcome::NoRoute | Outcome::NoStage => (UNSET.to_owned(), UNSET, false),
     }
 }
 
-/// Renders a REST API's execution-log lines, each with the request's id as its prefix.
+/// Formats the lines of the execution log of a REST API. Each line begins with the request id.
 fn execution(record: &RequestRecord<'_>) -> Vec<String> {
     let configuration = "Execution failed due to configuration error:";
     let own = record.invocation_id;
@@ -110,7 +110,7 @@ fn millis(time: Option<Duration>) -> String {
     time.map_or_else(|| UNSET.to_owned(), |time| time.as_millis().to_string())
 }
 
-/// Formats `$context.requestTime`, in the common log format.
+/// Formats a time as in `$context.requestTime`, which uses the Common Log Format.
 fn clf_time(at: Timestamp) -> String {
     at.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }

@@ -1,11 +1,11 @@
-//! Stores metrics per minute, in bounded memory, as CloudWatch would.
+//! Stores metrics per minute, as CloudWatch does, in limited memory.
 //!
-//! A minute without a datapoint is absent, not zero, as in the real service. A datapoint is
-//! readable as soon as the request is over.
+//! A minute without a datapoint is absent and not zero, as in the real service. A datapoint is
+//! readable as soon as the request has ended.
 
 use std::collections::BTreeMap;
 
-/// The identity of a metric.
+/// The identity of a metric in CloudWatch: namespace, name and dimensions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MetricKey {
     pub(super) namespace: String,
@@ -23,7 +23,7 @@ pub(super) struct MetricStore {
     metrics: BTreeMap<MetricKey, BTreeMap<i64, PeriodStatistics>>,
 }
 
-/// The values of one minute or period.
+/// The statistics of a metric's values in one minute or period.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PeriodStatistics {
     count: f64,
@@ -35,11 +35,11 @@ pub(super) struct PeriodStatistics {
 /// The number of seconds in a minute.
 pub(super) const MINUTE: i64 = 60;
 
-/// Maximum number of minutes kept per metric. Evidence looks back at most half an hour; three hours
-/// of all metrics of two APIs take some hundred kilobytes.
+/// Maximum number of minutes kept per metric. Evidence covers at most the last half hour, and three
+/// hours of all metrics of two APIs take a few hundred kilobytes.
 const MINUTES_KEPT: usize = 180;
 
-/// Looks up a statistic by its CloudWatch name; `None` if it is not supported.
+/// Returns the statistic with this CloudWatch name, or `None` if it is not supported.
 pub(super) fn statistic(name: &str) -> Option<Statistic> {
     Some(match name {
         "Sum" => |period| period.sum,
@@ -52,7 +52,7 @@ pub(super) fn statistic(name: &str) -> Option<Statistic> {
 }
 
 impl MetricStore {
-    /// Adds one value to the minute that contains `at`.
+    /// Adds one value of a metric to the minute that contains `at`.
     pub(super) fn add(&mut self, metric: MetricKey, at: i64, value: f64) {
         let minutes = self.metrics.entry(metric).or_default();
         minutes

@@ -1,9 +1,9 @@
-//! Simulates AWS's telemetry of the simulated requests.
+//! Simulates the telemetry of AWS about the simulated requests.
 //!
-//! Each answered request adds log lines (access or execution log) and datapoints (`AWS/Lambda`
-//! and `AWS/ApiGateway`). `service` answers GetMetricData and FilterLogEvents in the SDK's own
-//! protocols. Unlike the real services, which take minutes, everything is readable at once.
-//! Memory is bounded.
+//! Each request adds log lines (access or execution log) and datapoints (`AWS/Lambda` and
+//! `AWS/ApiGateway`). `service` handles GetMetricData and FilterLogEvents in the protocols that the
+//! SDK uses. The real services publish data after minutes; here, the data is readable at once. The
+//! memory is limited.
 
 mod cbor;
 mod filter_pattern;
@@ -35,15 +35,15 @@ struct State {
     metrics: MetricStore,
 }
 
-/// What is known about one handled request.
+/// A handled request, as the logs and metrics record it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestRecord<'a> {
     pub(super) api: ApiType,
-    /// The path of the route that the request reached; `None` if there was none.
+    /// The path of the route that the request reached. `None` if no route matched.
     pub(super) route: Option<&'a str>,
-    /// The request id in the response.
+    /// The request id in the headers of the response.
     pub(super) request_id: &'a str,
-    /// Lambda's id of the invocation.
+    /// The request id of the invocation in Lambda.
     pub(super) invocation_id: &'a str,
     pub(super) outcome: Outcome,
     pub(super) status: u16,
@@ -51,7 +51,7 @@ pub(super) struct RequestRecord<'a> {
     pub(super) began: Timestamp,
     /// The time that the gateway waited for Lambda; `None` if it did not call Lambda.
     pub(super) integration: Option<Duration>,
-    /// Time from the request to its response.
+    /// The time from the start of the request to its response.
     pub(super) took: Duration,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct RequestRecord<'a> {
 type Dimensions = Vec<(&'static str, String)>;
 
 impl Telemetry {
-    /// Records one request in the logs and metrics.
+    /// Adds the log lines and datapoints of one request.
     pub(super) fn record(&self, record: &RequestRecord<'_>) {
         let mut state = self.lock();
         let ended = Timestamp::now();
@@ -71,19 +71,20 @@ impl Telemetry {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Events and metrics stay usable after a panic in a test.
+        // The events and metrics remain usable after a panic in a test.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RequestRecord<'_> {
-    /// Returns the key of the route. Simulated routes are requested with GET.
+    /// Returns the key of the route that the request reached.
     fn route_key(&self) -> Option<String> {
         self.route.map(route_key)
     }
 }
 
-/// Returns a route's key: `GET /orders` for `/orders`, and `$default` unchanged.
+/// Returns the key of a route, such as `GET /orders` for `/orders`. Returns `$default` unchanged.
+/// All simulated routes have the method GET.
 pub(super) fn route_key(route: &str) -> String {
     if route.starts_with('/') {
         format!("GET {route}")
@@ -92,8 +93,8 @@ pub(super) fn route_key(route: &str) -> String {
     }
 }
 
-/// Adds the datapoints of `AWS/ApiGateway`: per API, per stage, and per route as with detailed
-/// metrics.
+/// Adds the datapoints of `AWS/ApiGateway` for a request: for the API, the stage and the route, as
+/// if detailed metrics were enabled.
 fn add_api_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     let (client, server) = match record.api {
         ApiType::HttpApi => ("4xx", "5xx"),
@@ -141,8 +142,8 @@ fn api_dimensions(record: &RequestRecord<'_>) -> Vec<Dimensions> {
     sets
 }
 
-/// Adds the datapoints of `AWS/Lambda`: none for a denied call, one throttle for a throttled
-/// call.
+/// Adds the datapoints of `AWS/Lambda` for a request: none for a denied call, and only `Throttles`
+/// for a throttled call.
 fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     let Some(route) = record.route else { return };
     let mut values = Vec::new();
@@ -156,8 +157,8 @@ fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
             ("Throttles", 0.0),
             ("ConcurrentExecutions", 1.0),
         ]);
-        // Lambda reports the duration of a function that runs longer than the gateway waits only
-        // when it ends. Here it is reported at once, as the time until the gateway's timeout.
+        // Lambda publishes the duration of an invocation when it ends, which can be after the
+        // timeout of the gateway. Here, it is published at once, as the time until that timeout.
         values.extend(record.integration.map(|time| ("Duration", millis(time))));
     }
     let name = record.api.function_of(route);
@@ -167,7 +168,7 @@ fn add_function_metrics(metrics: &mut MetricStore, record: &RequestRecord<'_>) {
     add_values(metrics, "AWS/Lambda", &dimensions, record, &values);
 }
 
-/// Adds each value under each dimension set, at the time of the request.
+/// Adds each value under each set of dimensions, at the time when the request began.
 fn add_values(
     metrics: &mut MetricStore,
     namespace: &str,

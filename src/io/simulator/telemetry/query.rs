@@ -1,7 +1,7 @@
-//! Handles GetMetricData with the stored metrics.
+//! Handles GetMetricData requests with the stored metrics.
 //!
-//! Supports statistics of single metrics. An expression, a percentile or a period that is not a
-//! whole number of minutes is rejected rather than approximated.
+//! Supports statistics of single metrics. Rejects expressions, percentiles and periods that are not
+//! a whole number of minutes.
 
 use super::metrics::{self, MINUTE, MetricKey, MetricStore};
 
@@ -15,7 +15,7 @@ pub(super) struct MetricDataRequest {
     pub(super) oldest_first: bool,
 }
 
-/// One requested metric.
+/// One query of a GetMetricData request: a statistic of a metric.
 #[derive(Debug, Default)]
 pub(super) struct MetricDataQuery {
     pub(super) id: String,
@@ -24,11 +24,11 @@ pub(super) struct MetricDataQuery {
     pub(super) stat: String,
     pub(super) period: i64,
     pub(super) expression: bool,
-    /// Whether `ReturnData` is false: the query only feeds expressions.
+    /// Whether `ReturnData` is false, so that the query is only an input of expressions.
     pub(super) hidden: bool,
 }
 
-/// One metric of the result.
+/// The result of one query of a GetMetricData request.
 #[derive(Debug, PartialEq)]
 pub(super) struct MetricDataResult {
     pub(super) id: String,
@@ -37,13 +37,13 @@ pub(super) struct MetricDataResult {
     pub(super) points: Vec<(i64, f64)>,
 }
 
-/// Maximum number of queries per request, from AWS's documentation.
+/// Maximum number of queries per GetMetricData request, from AWS's documentation.
 const MAX_QUERIES: usize = 500;
 
-/// Handles a request and returns one result per visible query.
+/// Handles a GetMetricData request. Returns one result for each query that is not hidden.
 ///
 /// # Errors
-/// A message that says what is invalid or unsupported.
+/// Returns a message that says what is invalid or not supported.
 pub(super) fn run(
     request: &MetricDataRequest,
     store: &MetricStore,

@@ -1,8 +1,8 @@
-//! Serves CloudWatch and CloudWatch Logs on one loopback port, as far as evidence needs them.
+//! Serves the operations of CloudWatch and CloudWatch Logs that evidence needs, on one loopback
+//! port.
 //!
-//! Handles GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`; every other operation
-//! gets an error in the format of its protocol. Uses plain HTTP without authentication, because
-//! nothing here is secret.
+//! Handles GetMetricData in `rpcv2Cbor` and FilterLogEvents in `awsJson1_1`. Responds to other
+//! operations with an error. Uses plain HTTP without authentication: the data is not secret.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Telemetry, cbor, query};
 use crate::io::simulator::accept::accept;
 
-/// A response: status, content type, body.
+/// The status, content type and body of a response.
 type RawResponse = (StatusCode, &'static str, Vec<u8>);
 
-/// The path prefix of CloudWatch operations in `rpcv2Cbor`.
+/// The prefix of the paths of CloudWatch operations in `rpcv2Cbor`.
 const CLOUDWATCH: &str = "/service/GraniteServiceVersion20100801/operation/";
 
-/// The `x-amz-target` prefix of CloudWatch Logs operations in `awsJson1_1`.
+/// The prefix of `x-amz-target` for CloudWatch Logs operations in `awsJson1_1`.
 const LOGS: &str = "Logs_20140328.";
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -37,10 +37,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CBOR: &str = "application/cbor";
 const JSON: &str = "application/x-amz-json-1.1";
 
-/// Maximum size of a request body in bytes: CloudWatch's own limit, 1 MB.
+/// Maximum size of a request body in bytes: 1 MB, the limit of CloudWatch.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// Serves the telemetry until the task is aborted.
+/// Serves the telemetry until this task is aborted.
 pub(in crate::io::simulator) async fn serve(listener: TcpListener, telemetry: Arc<Telemetry>) {
     accept(listener, |stream| {
         serve_connection(stream, Arc::clone(&telemetry))
@@ -78,7 +78,7 @@ async fn respond(request: Request<Incoming>, telemetry: &Telemetry) -> Response<
         (_, _, None) => error_response(
             JSON,
             "RequestTooLargeException",
-            "the request body is too large",
+            "the request body is larger than 1 MB; send fewer queries",
         ),
         _ => error_response(
             JSON,

@@ -1,8 +1,8 @@
 //! Turns the reports of one destination into datapoints and hands them to the publisher.
 //!
-//! The event loop never waits for CloudWatch: requests are in progress while reports keep
-//! arriving. A datapoint that raises an alarm is held until the alarm names the cause, for
-//! at most two seconds, and is released at once if updating the alarm fails.
+//! The event loop never waits for CloudWatch: it keeps receiving reports while requests are in
+//! progress. A datapoint that raises an alarm is held until the alarm names the cause, for at most
+//! two seconds, and is released immediately if updating the alarm fails.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -36,9 +36,8 @@ pub(super) enum Command {
     Report(Box<Report>),
     Update(Box<Update>),
     /// Whether the prober itself is impaired.
-    Trouble(bool),
-    /// Requests that the waiting datapoints are sent and the aggregator ends before this
-    /// deadline.
+    ProberImpaired(bool),
+    /// Makes the aggregator send the waiting datapoints and end before this deadline.
     Shutdown(Instant),
 }
 
@@ -55,31 +54,37 @@ pub(super) struct Aggregator {
     requested: HashMap<TargetName, Option<(CauseId, Certainty)>>,
     /// Datapoints that wait for the annotation of an alarm.
     held: FuturesUnordered<Held>,
-    /// Whether the prober is impaired. The heartbeat then stops, so that its alarm pages
+    /// Maximum time for which a datapoint is held.
+    update_wait: Duration,
+    /// Whether the prober is impaired. No heartbeat is then sent, so that the heartbeat alarm pages
     /// for all targets.
-    impaired: bool,
-    /// When the aggregator must have ended; `None` before [`Command::Shutdown`].
+    prober_impaired: bool,
+    /// The time at which the aggregator must have ended; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
 }
 
-/// A held datapoint. Resolves to its row id and to whether its alarm names the cause.
+/// The wait of a held datapoint for its alarm. Resolves to the row id of the datapoint and to
+/// whether the alarm names the cause.
 type Held = Pin<Box<dyn Future<Output = (u64, bool)> + Send>>;
 
-/// Maximum time for which a datapoint is held, and thus the maximum delay of a page.
-const HOLD: Duration = Duration::from_secs(2);
+/// Maximum time for which a datapoint is held, and thus the maximum delay of a page. Updating an
+/// alarm takes less, unless AWS is slow or throttles the calls.
+pub(super) const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
-/// Interval at which ended windows are closed and new datapoints are saved. A window is sent
-/// at most this late, and a killed process loses about this much of its newest values.
+/// Interval at which ended windows are closed and new datapoints are saved. A window is sent at
+/// most this late, and a process that is killed loses about the newest values of one interval.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Aggregator {
-    /// Creates an aggregator. `destination` is the destination's name, empty for the main one.
+    /// Creates an aggregator. `destination` is the destination's name, empty for the main one. A
+    /// datapoint is held for at most `update_wait`.
     pub(super) fn new(
         connection: Arc<Connection>,
         updates: AlarmUpdates,
         mut settings: watch::Receiver<Arc<DestinationView>>,
         metrics: DaemonMetrics,
         (store, destination): (Store, &str),
+        update_wait: Duration,
     ) -> Self {
         let current = settings.borrow_and_update().clone();
         // The key contains the location, because datapoints of another location must not be
@@ -102,12 +107,14 @@ impl Aggregator {
             publisher,
             requested: HashMap::new(),
             held: FuturesUnordered::new(),
-            impaired: false,
+            update_wait,
+            prober_impaired: false,
             deadline: None,
         }
     }
 
-    /// Runs until it has flushed after [`Command::Shutdown`], or the queue is closed.
+    /// Runs until the queued datapoints are sent or the deadline has passed after
+    /// [`Command::Shutdown`], or until the queue is closed.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -127,7 +134,7 @@ impl Aggregator {
                 command = queue.recv(), if self.deadline.is_none() => match command {
                     Some(Command::Report(report)) => self.report(&report),
                     Some(Command::Update(update)) => self.update(&update),
-                    Some(Command::Trouble(impaired)) => self.impaired = impaired,
+                    Some(Command::ProberImpaired(impaired)) => self.prober_impaired = impaired,
                     Some(Command::Shutdown(deadline)) => self.shut_down(deadline),
                     None => return,
                 },
@@ -151,7 +158,7 @@ impl Aggregator {
         let was_down = self.aggregation.is_down(&report.target.name);
         // While the prober is impaired, a failed probe is no evidence of a problem of the
         // target.
-        if has_alarm(&report.target) && !report.own_trouble {
+        if has_alarm(&report.target) && !report.prober_fault {
             self.annotate_after(report, was_down);
         }
         let resolution = self.current.cloudwatch.resolution;
@@ -184,7 +191,7 @@ impl Aggregator {
         }
     }
 
-    /// Requests an annotation of the target's alarm with the verdict of a report.
+    /// Requests an annotation of the target's alarm with the verdict that a report shows.
     fn annotate_after(&mut self, report: &Report, was_down: bool) {
         let verdict = report.showing.as_deref();
         let mut not_before = Instant::now();
@@ -226,12 +233,12 @@ impl Aggregator {
             self.publisher.push(datapoint);
             return;
         }
-        let result = self.updates.hurry(target);
-        let row = datapoint.row;
+        let result = self.updates.mark_urgent(target);
+        let (row, wait) = (datapoint.row, self.update_wait);
         self.publisher.hold(datapoint);
         self.held.push(Box::pin(async move {
             let in_time = matches!(
-                timeout(HOLD, result).await,
+                timeout(wait, result).await,
                 Ok(Ok(result)) if result.is_in_time()
             );
             (row, in_time)
@@ -246,7 +253,7 @@ impl Aggregator {
         for datapoint in self.aggregation.close(now, resolution) {
             self.publisher.push(datapoint);
         }
-        if !self.impaired
+        if !self.prober_impaired
             && let Some(heartbeat) = self.aggregation.heartbeat(now, resolution)
         {
             self.publisher.push(heartbeat);
@@ -270,8 +277,8 @@ impl Aggregator {
             .retain(|target, _| alarmed.get(target).copied().unwrap_or(false));
     }
 
-    /// Publishes all windows, ended or not. Afterwards the event loop accepts no more
-    /// commands.
+    /// Queues the datapoints of all windows, ended or not, for the last requests. Afterwards the
+    /// event loop accepts no more commands.
     fn shut_down(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
         for datapoint in self.aggregation.close_all() {

@@ -1,4 +1,4 @@
-//! Datapoints and the series they belong to.
+//! Datapoints and the series that they belong to.
 //!
 //! Converts a datapoint to a CloudWatch `MetricDatum`, and to and from a row of the spool
 //! in the state directory.
@@ -20,11 +20,11 @@ use crate::model::target::{CloudWatchMetric, TargetName};
 /// One datapoint of a series, with one or more values.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Datapoint {
-    /// Row id in the state directory, unique across restarts.
+    /// The row id in the state directory, unique across restarts.
     pub(super) row: u64,
     pub(super) series: Series,
     pub(super) at: Timestamp,
-    /// Distinct values, each with its count; at least one.
+    /// The distinct values, each with its count; at least one.
     pub(super) values: Vec<(f64, f64)>,
     /// Whether CloudWatch may already have received the datapoint, because the response to a
     /// request was lost.
@@ -33,11 +33,11 @@ pub(super) struct Datapoint {
     pub(super) saved: Saved,
 }
 
-/// Whether the state directory has a copy of a datapoint.
+/// The state of a datapoint's copy in the state directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Saved {
     No,
-    /// The write of the copy is in progress.
+    /// The copy is being written.
     Pending,
     Yes,
 }
@@ -85,7 +85,7 @@ impl Series {
         serde_json::json!([self.metric(), target, cause]).to_string()
     }
 
-    /// Parses the output of [`Series::encode`]; `None` if this release does not support the
+    /// Parses the output of [`Series::encode`]. Returns `None` if this release does not support the
     /// series.
     fn decode(text: &str) -> Option<Self> {
         let (metric, target, cause): (String, Option<String>, Option<String>) =
@@ -128,7 +128,7 @@ impl Saved {
 }
 
 impl Datapoint {
-    /// A datapoint with one value.
+    /// Creates a datapoint with one value.
     pub(super) fn new(row: u64, series: Series, at: Timestamp, value: f64) -> Self {
         Self {
             row,
@@ -152,7 +152,8 @@ impl Datapoint {
         }
     }
 
-    /// Converts a row of the spool to a datapoint; `None` if this release cannot read the row.
+    /// Converts a row of the spool to a datapoint. Returns `None` if this release cannot read the
+    /// row.
     pub(super) fn from_row(row: &SpoolRow) -> Option<Self> {
         Some(Self {
             row: row.id,
@@ -165,7 +166,7 @@ impl Datapoint {
         .filter(|datapoint| !datapoint.values.is_empty())
     }
 
-    /// An upper estimate of the datapoint's size in a request, in bytes.
+    /// Returns an upper estimate of the datapoint's size in a request, in bytes.
     pub(super) fn size(&self, location: &str) -> usize {
         let target = self.series.target().map_or(0, |name| name.as_str().len());
         let cause = self.series.cause().map_or(0, |cause| cause.as_str().len());
@@ -174,7 +175,7 @@ impl Datapoint {
         300 + target + cause + location.len() + 18 * self.values.len()
     }
 
-    /// Converts the datapoint to the form that `PutMetricData` takes.
+    /// Converts the datapoint to a `MetricDatum`, the form that `PutMetricData` accepts.
     pub(super) fn datum(&self, settings: &DestinationView) -> MetricDatum {
         let (location, resolution) = (&settings.location, settings.cloudwatch.resolution);
         let mut datum = MetricDatum::builder()

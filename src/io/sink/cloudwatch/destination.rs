@@ -19,23 +19,33 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::destination::MAIN;
 use crate::io::alarms::executor::Executor;
+use crate::io::alarms::executor::REVIEW_EVERY;
 use crate::io::alarms::updates::{self, AlarmUpdates};
 use crate::io::cloudwatch::connection::Connection;
+use crate::io::sink::cloudwatch::aggregator::UPDATE_WAIT;
 use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command};
 use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 
+/// The intervals and waits of the sink. The default is that of the daemon.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Interval at which the alarms are reviewed for changes by hand.
+    pub review_every: Duration,
+    /// Maximum time for which a datapoint waits until its alarm names the cause.
+    pub update_wait: Duration,
+}
+
 /// The components and settings that all destinations share.
 #[derive(Debug)]
-pub(super) struct Surroundings {
-    /// The AWS credentials; `None`: the SDK's default chain.
+pub(super) struct DestinationContext {
+    /// The AWS configuration with the credentials; `None` means the SDK's default chain.
     pub(super) base: Option<SdkConfig>,
     pub(super) metrics: DaemonMetrics,
     pub(super) store: Store,
-    /// Interval at which alarms are reviewed for changes by hand.
-    pub(super) review_every: Duration,
-    /// Set to true when a task panics.
+    pub(super) timing: Timing,
+    /// The channel that is set to `true` when a task panics.
     pub(super) failed: watch::Sender<bool>,
 }
 
@@ -46,14 +56,18 @@ pub(super) struct Destination {
     settings: watch::Sender<Arc<DestinationView>>,
     metrics: DaemonMetrics,
     updates: AlarmUpdates,
+    /// Aborts the destination's task.
     work: AbortHandle,
+    /// Completes when the destination's task has ended and a panic has been reported.
     watched: JoinHandle<()>,
 }
 
 /// A destination that was removed and has not ended yet.
 #[derive(Debug)]
 pub(super) struct Removed {
+    /// Aborts the destination's task.
     work: AbortHandle,
+    /// Completes when the destination's task has ended.
     done: JoinHandle<()>,
 }
 
@@ -68,41 +82,51 @@ struct Work {
     before: Option<Removed>,
 }
 
-/// Capacity of the command queue: 20 s of reports at 500 probes a second. The task is never
-/// busy for that long, since it does not wait for CloudWatch.
+/// Capacity of the command queue in commands: the reports of 20 s at 500 probes a second. The task
+/// is never busy for that long, since it does not wait for CloudWatch.
 const QUEUE: usize = 10_000;
 
-/// Time limit for a removed destination to send its queue: enough for three attempts of a call
-/// that times out.
+/// Time limit for a removed destination to send its queue: enough for three attempts of a call that
+/// times out after 10 s.
 const FLUSH: Duration = Duration::from_secs(30);
 
 /// Time limit for a removed destination to disable the actions of its alarms and mark each
 /// alarm: enough for 1,800 alarms at three a second.
 const DISABLE: Duration = Duration::from_secs(600);
 
-/// Time limit for a removed destination before another one of the same name starts. Actions
-/// are disabled for a hundred alarms per call, so only the marking of alarms is cut short.
+/// Maximum time that a new destination waits for a removed one of the same name to end. Actions are
+/// disabled for a hundred alarms per call, so a longer wait would only let the removed destination
+/// mark more alarms.
 const HANDOVER: Duration = Duration::from_secs(30);
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            review_every: REVIEW_EVERY,
+            update_wait: UPDATE_WAIT,
+        }
+    }
+}
 
 impl Destination {
     /// Starts a destination. Its task first waits until `before` has ended.
     pub(super) fn start(
-        with: &Surroundings,
+        context: &DestinationContext,
         view: DestinationView,
         before: Option<Removed>,
     ) -> Self {
         let name = view.name.clone();
         let (commands, queue) = mpsc::channel(QUEUE);
         let (settings, watching) = watch::channel(Arc::new(view));
-        let metrics = with.metrics.clone();
+        let metrics = context.metrics.clone();
         let requests = metrics.cloudwatch_requests.clone();
-        let connection = Connection::new(with.base.clone(), requests);
+        let connection = Connection::new(context.base.clone(), requests);
         let (updates, requests) = updates::channel();
         let executor = Executor::new(
             Arc::clone(&connection),
             requests,
             watching.clone(),
-            with.review_every,
+            context.timing.review_every,
             metrics.alarms_drifted.clone(),
         );
         let key = name.as_deref().unwrap_or(MAIN);
@@ -111,7 +135,8 @@ impl Destination {
             updates.clone(),
             watching.clone(),
             metrics.clone(),
-            (with.store.clone(), key),
+            (context.store.clone(), key),
+            context.timing.update_wait,
         );
         let work = Work {
             aggregator,
@@ -120,7 +145,7 @@ impl Destination {
             settings: watching,
             before,
         };
-        // Log lines of a further destination name it.
+        // The log lines of every destination except the main one contain its name.
         let span = name.map_or_else(Span::none, |name| {
             error_span!("cloudwatch", destination = name)
         });
@@ -131,7 +156,7 @@ impl Destination {
             metrics,
             updates,
             work: work.abort_handle(),
-            watched: tokio::spawn(watched(work, with.failed.clone())),
+            watched: tokio::spawn(report_panic(work, context.failed.clone())),
         }
     }
 
@@ -141,7 +166,7 @@ impl Destination {
         if !self.settings.borrow().active {
             return;
         }
-        // A closed queue means that the task has ended, which is reported elsewhere.
+        // A closed queue means that the task has ended. `report_panic` reports a panic.
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =
             self.commands.try_send(command)
         {
@@ -156,7 +181,7 @@ impl Destination {
         }
     }
 
-    /// The settings of the destination.
+    /// Returns the settings of the destination.
     pub(super) fn settings(&self) -> Arc<DestinationView> {
         Arc::clone(&self.settings.borrow())
     }
@@ -176,7 +201,7 @@ impl Destination {
     /// Removes the destination: sends its queue, disables the actions of all its alarms, and
     /// ends its task.
     pub(super) fn remove(self) -> Removed {
-        // Without desired alarms, every alarm counts as one of a removed target.
+        // An inactive destination needs no alarms, so the actions of all its alarms are disabled.
         let last = self.settings.borrow().removed();
         self.settings.send_replace(Arc::new(last));
         let (commands, watched) = (self.commands, self.watched);
@@ -184,7 +209,7 @@ impl Destination {
         Removed {
             work: self.work,
             done: tokio::spawn(async move {
-                // It fails if the task has ended, which is reported elsewhere.
+                // Sending fails only if the task has ended. `report_panic` reports a panic.
                 let _ = commands.send(Command::Shutdown(deadline)).await;
                 let _ = watched.await;
             }),
@@ -205,18 +230,18 @@ impl Destination {
 }
 
 impl Removed {
-    /// Whether the task of the removed destination has ended.
+    /// Returns whether the task of the removed destination has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.done.is_finished()
     }
 
     /// Waits until the task of the removed destination has ended.
     pub(super) async fn ended(self) {
-        // A panic is reported by `watched`.
+        // `report_panic` reports a panic.
         let _ = self.done.await;
     }
 
-    /// Waits until the task has ended, and aborts it after [`HANDOVER`].
+    /// Waits until the task has ended, and aborts the task after [`HANDOVER`].
     async fn hand_over(mut self) {
         if timeout(HANDOVER, &mut self.done).await.is_err() {
             self.work.abort();
@@ -239,8 +264,8 @@ impl Work {
                 && timeout(DISABLE, alarms).await.is_err()
             {
                 warn!(
-                    "cloudwatch: the destination was removed from the configuration, and the \
-                     actions of its alarms could not be disabled in time; disable them by hand"
+                    "cloudwatch: destination removed, but the actions of its alarms were not all \
+                     disabled in time; disable them by hand"
                 );
             },
             () = &mut alarms => sending.await,
@@ -248,8 +273,8 @@ impl Work {
     }
 }
 
-/// Waits for a task and sets `failed` if it panics.
-async fn watched(work: JoinHandle<()>, failed: watch::Sender<bool>) {
+/// Waits for a task to end and sets `failed` if the task panicked.
+async fn report_panic(work: JoinHandle<()>, failed: watch::Sender<bool>) {
     if work.await.is_err_and(|error| error.is_panic()) {
         failed.send_replace(true);
     }

@@ -1,4 +1,4 @@
-//! What one destination contributes to the gauges that all destinations share.
+//! Tracks how much one destination contributes to the gauges that all destinations share.
 
 use prometheus::IntGauge;
 
@@ -30,7 +30,8 @@ impl DestinationGauges {
         }
     }
 
-    /// Sets the number of waiting datapoints and of series that were sent recently.
+    /// Sets the destination's number of waiting datapoints and its number of series that were sent
+    /// in the current or the previous hour.
     pub(super) fn set(&mut self, waiting: u64, series: usize) {
         self.waiting.set(waiting.try_into().unwrap_or(i64::MAX));
         self.series.set(series.try_into().unwrap_or(i64::MAX));

@@ -15,14 +15,14 @@ use crate::domain::health::HealthState;
 use crate::domain::report::Report;
 use crate::io::alarms::updates::{self, Requests};
 use crate::io::cloudwatch::connection::Connection;
-use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command};
+use crate::io::sink::cloudwatch::aggregator::{Aggregator, Command, UPDATE_WAIT};
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 
-/// The report of a target that is down, with a named cause.
+/// Returns the report of a failed probe of a target that is down, with a named cause.
 fn down(target: &Arc<Target>) -> Report {
     let now = Timestamp::now();
     let cause = CauseId::new("lambda-throttled").unwrap();
@@ -54,12 +54,12 @@ fn down(target: &Arc<Target>) -> Report {
         incident: None,
         event: None,
         maintenance: false,
-        own_trouble: false,
+        prober_fault: false,
     }
 }
 
-/// An aggregator that has just received the report of a failure. The caller replies to its
-/// request for an update.
+/// Starts an aggregator that has just received the report of a failure. The caller replies to the
+/// aggregator's request for an alarm update.
 async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let mut settings = settings(|_, _| {});
     settings.cloudwatch.endpoint_url = Some("http://127.0.0.1:9".to_owned());
@@ -69,7 +69,14 @@ async fn failing() -> (Requests, DaemonMetrics, mpsc::Sender<Command>) {
     let (updates, requests) = updates::channel();
     let store = Store::disabled(metrics.store_metrics());
     let connection = Connection::new(None, metrics.cloudwatch_requests.clone());
-    let aggregator = Aggregator::new(connection, updates, watching, metrics.clone(), (store, ""));
+    let aggregator = Aggregator::new(
+        connection,
+        updates,
+        watching,
+        metrics.clone(),
+        (store, ""),
+        UPDATE_WAIT,
+    );
     let (commands, queue) = mpsc::channel(1);
     tokio::spawn(aggregator.run(queue));
     commands
@@ -92,7 +99,7 @@ async fn a_datapoint_waits_two_seconds_for_its_cause_and_no_longer() {
 #[tokio::test(start_paused = true)]
 async fn a_datapoint_never_waits_for_a_failing_call() {
     let (mut requests, metrics, _commands) = failing().await;
-    requests.fail_hurried().await;
+    requests.fail_urgent().await;
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(metrics.alarm_updates_late.get(), 1);
 }

@@ -1,9 +1,9 @@
 //! Publishes reports to CloudWatch and requests updates of alarms.
 //!
-//! [`CloudWatchSink`] is the handle that the monitor holds. `routing` chooses the
-//! `destination` (account and region) of a report, `aggregator` turns reports into
-//! datapoints, `publisher` sends them. Alarms are updated by [`crate::io::alarms`].
-//! Publishing never waits: a full queue drops reports, which are counted.
+//! [`CloudWatchSink`] is the handle that the monitor holds. `routing` chooses the `destination`
+//! (account and region) of a report, `aggregator` turns reports into datapoints, `publisher` sends
+//! them. Alarms are updated by [`crate::io::alarms`]. Publishing never waits: a report that does
+//! not fit in the queue is dropped and counted.
 
 mod aggregation;
 mod aggregator;
@@ -26,27 +26,30 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::report::{Report, Update};
 use crate::io::sink::cloudwatch::aggregator::Command;
-use crate::io::sink::cloudwatch::destination::Surroundings;
+use crate::io::sink::cloudwatch::destination::DestinationContext;
 use crate::io::sink::cloudwatch::routing::Routing;
 use crate::io::sink::daemon_metrics::DaemonMetrics;
 use crate::io::store::Store;
 use crate::model::settings::Settings;
 
-pub use crate::io::alarms::executor::REVIEW_EVERY;
+pub use crate::io::sink::cloudwatch::destination::Timing;
 
-/// Publishes reports to CloudWatch. Dropping it ends its tasks without a last flush.
+/// The handle of the sink, which publishes reports to CloudWatch. Dropping the handle ends the
+/// tasks of the sink without sending queued datapoints.
 #[derive(Debug)]
 pub struct CloudWatchSink {
     routing: Mutex<Routing>,
-    /// True once a task has panicked, or `shutdown` was called.
+    /// Whether a task has panicked or `shutdown` has completed.
     ended: watch::Sender<bool>,
 }
 
-/// How long a shutdown waits beyond its deadline for a task that does not end in time.
+/// Maximum time that a shutdown waits beyond its deadline, in which tasks can save the datapoints
+/// that they did not send.
 const OVERTIME: Duration = Duration::from_millis(100);
 
 impl CloudWatchSink {
-    /// Starts the sink with credentials from `base`, and without a state directory.
+    /// Starts the sink without a state directory. `base` contains the AWS credentials; `None` means
+    /// the SDK's default chain.
     #[must_use]
     pub fn start_with(
         settings: Arc<Settings>,
@@ -54,29 +57,28 @@ impl CloudWatchSink {
         base: Option<SdkConfig>,
     ) -> Self {
         let store = Store::disabled(metrics.store_metrics());
-        Self::start_on(settings, metrics, base, store, REVIEW_EVERY)
+        Self::start_on(settings, metrics, base, store, Timing::default())
     }
 
-    /// Starts the sink. Datapoints that CloudWatch does not accept are kept in the store.
-    /// Alarms are reviewed for changes by hand every `review_every`.
+    /// Starts the sink. Datapoints that CloudWatch has not accepted are kept in `store`.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "callers hand over their reference"
+        reason = "callers pass an `Arc` that they no longer need"
     )]
     pub fn start_on(
         settings: Arc<Settings>,
         metrics: DaemonMetrics,
         base: Option<SdkConfig>,
         store: Store,
-        review_every: Duration,
+        timing: Timing,
     ) -> Self {
         let (ended, _) = watch::channel(false);
-        let mut routing = Routing::new(Surroundings {
+        let mut routing = Routing::new(DestinationContext {
             base,
             metrics,
             store,
-            review_every,
+            timing,
             failed: ended.clone(),
         });
         routing.configure(&settings);
@@ -99,11 +101,11 @@ impl CloudWatchSink {
         self.routing().send(&update.target, command);
     }
 
-    /// Sets whether the prober itself is impaired. While it is, failures do not change the
-    /// alarms of targets. The heartbeats stop instead, so that the heartbeat alarm of each
-    /// account pages.
-    pub fn trouble(&self, trouble: bool) {
-        self.routing().trouble(trouble);
+    /// Sets whether the prober itself is impaired. While the prober is impaired, failures do not
+    /// change the alarms of targets, and no heartbeats are sent, so that the heartbeat alarm of
+    /// each destination fires.
+    pub fn set_prober_impaired(&self, impaired: bool) {
+        self.routing().set_prober_impaired(impaired);
     }
 
     /// Sets the annotation of a group incident ([`Annotation::group`]), or closes the incident
@@ -113,11 +115,11 @@ impl CloudWatchSink {
         self.routing().group(annotation);
     }
 
-    /// Applies new settings: plans the alarms again, and disables at once the actions of
-    /// alarms whose targets were removed or moved.
+    /// Applies new settings: plans the alarms again, and immediately disables the actions of alarms
+    /// whose targets were removed or moved to another destination.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "callers hand over their reference"
+        reason = "callers pass an `Arc` that they no longer need"
     )]
     pub fn configure(&self, settings: Arc<Settings>) {
         self.routing().configure(&settings);
@@ -129,14 +131,17 @@ impl CloudWatchSink {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// Sends all queues and ends the tasks, within the given time.
+    /// Sends the queued datapoints of all destinations and ends the tasks, within the time
+    /// `within`.
     pub async fn shutdown(&self, within: Duration) {
         let deadline = Instant::now() + within;
         let (running, removed) = self.routing().end();
-        let running = running.into_iter().map(|one| one.shut_down(deadline));
-        let removed = removed.into_iter().map(|one| one.ended());
+        let running = running
+            .into_iter()
+            .map(|destination| destination.shut_down(deadline));
+        let removed = removed.into_iter().map(|destination| destination.ended());
         let all = join(join_all(running), join_all(removed));
-        // Datapoints that are left are sent after the next start.
+        // Unsent datapoints in the store are sent after the next start.
         let _ = timeout_at(deadline + OVERTIME, all).await;
         self.ended.send_replace(true);
     }

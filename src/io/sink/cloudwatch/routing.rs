@@ -1,15 +1,15 @@
 //! Starts and ends destinations, and sends each report to the destination of its target.
 //!
-//! A target that moves to another destination counts as removed from the first one: its alarm
-//! there is disabled at once, so that only one of them notifies. The state of the prober
-//! itself is sent to all destinations, because each has a heartbeat.
+//! A target that moves to another destination counts as removed from the previous one: the actions
+//! of its alarm there are disabled immediately, so that only one of the two alarms notifies. The
+//! state of the prober itself is sent to all destinations, because each has a heartbeat.
 
 use std::collections::BTreeMap;
 
 use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::{self, DestinationView, MAIN};
 use crate::io::sink::cloudwatch::aggregator::Command;
-use crate::io::sink::cloudwatch::destination::{Destination, Removed, Surroundings};
+use crate::io::sink::cloudwatch::destination::{Destination, DestinationContext, Removed};
 use crate::io::sink::cloudwatch::gauges::SINK;
 use crate::model::settings::Settings;
 use crate::model::target::Target;
@@ -17,22 +17,23 @@ use crate::model::target::Target;
 /// The running and the removed destinations, by name.
 #[derive(Debug)]
 pub(super) struct Routing {
-    with: Surroundings,
+    context: DestinationContext,
     running: BTreeMap<String, Destination>,
     removed: BTreeMap<String, Removed>,
-    /// Whether the prober is impaired, for destinations that start later.
-    trouble: bool,
+    /// Whether the prober is impaired. Destinations that start later need the value.
+    prober_impaired: bool,
+    /// The annotation of the open group incident. Destinations that start later need it.
     group: Option<Annotation>,
 }
 
 impl Routing {
     /// Creates a routing without destinations.
-    pub(super) const fn new(with: Surroundings) -> Self {
+    pub(super) const fn new(context: DestinationContext) -> Self {
         Self {
-            with,
+            context,
             running: BTreeMap::new(),
             removed: BTreeMap::new(),
-            trouble: false,
+            prober_impaired: false,
             group: None,
         }
     }
@@ -72,16 +73,16 @@ impl Routing {
             destination.send(command());
         } else if target.cloudwatch.enabled {
             // The destination was removed, and this is a late report of one of its targets.
-            let dropped = &self.with.metrics.sink_dropped;
+            let dropped = &self.context.metrics.sink_dropped;
             dropped.with_label_values(&[SINK]).inc();
         }
     }
 
-    /// Sets for all destinations whether the prober itself is impaired.
-    pub(super) fn trouble(&mut self, trouble: bool) {
-        self.trouble = trouble;
+    /// Sets whether the prober itself is impaired, for all destinations.
+    pub(super) fn set_prober_impaired(&mut self, impaired: bool) {
+        self.prober_impaired = impaired;
         for destination in self.running.values() {
-            destination.send(Command::Trouble(trouble));
+            destination.send(Command::ProberImpaired(impaired));
         }
     }
 
@@ -94,8 +95,8 @@ impl Routing {
         self.group = annotation;
     }
 
-    /// Removes and returns all destinations, running and removed ones, so that the caller can
-    /// wait for their end.
+    /// Removes and returns all destinations, running and removed ones, so that the caller can wait
+    /// until they have ended.
     pub(super) fn end(&mut self) -> (Vec<Destination>, Vec<Removed>) {
         let running = std::mem::take(&mut self.running).into_values();
         let removed = std::mem::take(&mut self.removed).into_values();
@@ -103,9 +104,9 @@ impl Routing {
     }
 
     fn start(&mut self, name: String, view: DestinationView) {
-        let destination = Destination::start(&self.with, view, self.removed.remove(&name));
-        if self.trouble {
-            destination.send(Command::Trouble(true));
+        let destination = Destination::start(&self.context, view, self.removed.remove(&name));
+        if self.prober_impaired {
+            destination.send(Command::ProberImpaired(true));
         }
         if self.group.is_some() {
             destination.group(self.group.clone());

@@ -1,8 +1,8 @@
 //! Renders the page of all causes, which the links in alerts point to.
 //!
-//! Each cause has its meaning, its owner, the next steps and the targets that show it now.
-//! `probecause explain CAUSE` and the rules' documentation say how it is distinguished from
-//! others.
+//! Each cause is shown with its meaning, its owner, the next steps and the targets that have it
+//! now. `probecause explain CAUSE` and the rules' documentation say how a cause is distinguished
+//! from other causes.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::model::cause::Owner;
 use super::components;
 use super::status_board::{StatusBoard, TargetView};
 
-/// Maximum number of targets listed per cause; the list of all targets shows the rest.
+/// Maximum number of targets listed per cause. The page of all targets shows the rest.
 const MAX_TARGETS: usize = 10;
 
-/// The page of all causes as HTML. The anchor of a cause is its id.
+/// Renders the page of all causes as HTML. The anchor of a cause is its id.
 #[must_use]
 pub fn causes(board: &StatusBoard, now: Timestamp) -> String {
     let causes = board.causes();

@@ -11,7 +11,7 @@ use crate::domain::diagnosis::{Outcome, Verdict};
 use crate::domain::health::HealthState;
 use crate::model::observation::{Phase, Phases};
 
-/// The page around a `main` element.
+/// Renders the frame of a page around its `main` element.
 pub(super) fn frame(title: &str, location: &str, now: Timestamp, main: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -44,7 +44,7 @@ pub(super) fn frame(title: &str, location: &str, now: Timestamp, main: &Markup) 
     }
 }
 
-/// A health state as a symbol and a word.
+/// Renders a health state as a symbol and a word.
 pub(super) fn state(health: HealthState) -> Markup {
     let sign = match health {
         HealthState::Up => "✓",
@@ -59,7 +59,7 @@ pub(super) fn state(health: HealthState) -> Markup {
     }
 }
 
-/// The CSS class and word of a result.
+/// Returns the CSS class of an outcome, which is also the displayed word.
 pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",
@@ -68,7 +68,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A cause with its certainty, owner and hop.
+/// Renders a cause with its certainty, owner and hop.
 pub(super) fn cause(verdict: &Verdict) -> Markup {
     html! {
         a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
@@ -80,7 +80,7 @@ pub(super) fn cause(verdict: &Verdict) -> Markup {
     }
 }
 
-/// The path of a target's page.
+/// Returns the URL path of a target's page.
 pub(super) fn target_path(name: &str) -> String {
     use std::fmt::Write as _;
     let mut out = "/targets/".to_owned();
@@ -96,11 +96,11 @@ pub(super) fn target_path(name: &str) -> String {
     out
 }
 
-/// The phases of one probe as an inline SVG diagram of `height` units. It uses presentation
-/// attributes, because the content security policy forbids inline styles.
+/// Renders the phases of one probe as an inline SVG diagram of `height` units. The diagram uses
+/// presentation attributes, because the content security policy forbids inline styles.
 pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup {
     const WIDTH: f64 = 200.0;
-    // Narrower bars would be invisible.
+    // Minimum width of a bar in units of the diagram. Narrower bars would be invisible.
     const MIN_WIDTH: f64 = 0.8;
     let known: f64 = Phase::ALL
         .into_iter()
@@ -137,7 +137,7 @@ pub(super) fn waterfall(phases: &Phases, total: Duration, height: u32) -> Markup
     }
 }
 
-/// The legend of the phase colors.
+/// Renders the legend of the phase colors.
 pub(super) fn legend() -> Markup {
     html! {
         span.legend {
@@ -153,7 +153,7 @@ pub(super) fn legend() -> Markup {
     }
 }
 
-/// A duration with about three digits and a suitable unit.
+/// Formats a duration with about three digits and a suitable unit.
 pub(super) fn duration(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1000.0;
     match millis {
@@ -165,7 +165,7 @@ pub(super) fn duration(time: Duration) -> String {
     }
 }
 
-/// The rough time since `at`.
+/// Formats the time since `at` with one or two units.
 pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -177,12 +177,12 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// The time since a state began, with its start as the tooltip.
+/// Renders the time since a state began, with the start of the state as the tooltip.
 pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(format!("{at:.3}")) title=(timestamp(at)) { (age(at, now)) } }
 }
 
-/// A time in UTC.
+/// Formats a time in UTC.
 pub(super) fn timestamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

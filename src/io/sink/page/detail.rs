@@ -14,10 +14,10 @@ use crate::model::target::shown_url;
 use super::components;
 use super::status_board::{ProbeSample, StatusBoard, TargetView};
 
-/// Maximum number of incidents shown, newest first; the API returns the rest.
+/// Maximum number of incidents shown on the page, the newest first. The API returns the rest.
 const MAX_INCIDENTS: usize = 10;
 
-/// Renders the page of one target as HTML; `None` if no such target is configured.
+/// Renders the page of one target as HTML. Returns `None` if no such target is configured.
 #[must_use]
 pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String> {
     let (view, recent) = board.target(name)?;
@@ -158,7 +158,7 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
                     tr { th { "certificate" } td { "until " (components::timestamp(expiry)) } }
                 }
                 @if !seen.own_lag.is_zero() {
-                    tr { th { "prober delay" } td { "up to " (components::duration(seen.own_lag)) " of the measured times" } }
+                    tr { th { "prober delay" } td { "measured times may be up to " (components::duration(seen.own_lag)) " too long" } }
                 }
                 @if let Some(error) = &report.diagnosis.error { tr { th { "error" } td.error { (error) } } }
             } }
@@ -166,8 +166,8 @@ fn probe(report: &Report, now: Timestamp) -> Markup {
     }
 }
 
-/// The evidence for the shown cause: that of the open incident, or else that of the last
-/// probe.
+/// Returns the evidence for the displayed cause: the evidence of the open incident, or else the
+/// evidence of the last probe.
 fn known(report: &Report) -> &[Evidence] {
     match &report.incident {
         Some(incident) if incident.resolved.is_none() && !incident.evidence.is_empty() => {

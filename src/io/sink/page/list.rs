@@ -13,10 +13,10 @@ use crate::model::scope::Scope;
 use super::components;
 use super::status_board::{StatusBoard, TargetView};
 
-/// Maximum number of open incidents shown above the table, so that it stays in view.
+/// Maximum number of open incidents shown above the table, so that the table stays in view.
 const MAX_OPEN: usize = 12;
 
-/// The page of all targets as HTML.
+/// Renders the page of all targets as HTML.
 #[must_use]
 pub fn list(board: &StatusBoard, now: Timestamp) -> String {
     let mut targets = board.targets();
@@ -39,7 +39,7 @@ pub fn list(board: &StatusBoard, now: Timestamp) -> String {
     components::frame(&title, &board.location(), now, &main).into_string()
 }
 
-/// The sort key of a target: down, degraded, failing but not yet down, unknown, up.
+/// Returns the sort key of a target: down, degraded, failing but not yet down, unknown, up.
 fn urgency(view: &TargetView) -> u8 {
     match view.health() {
         HealthState::Down => 0,
@@ -90,7 +90,7 @@ fn incidents(open: &[Arc<Incident>], now: Timestamp) -> Markup {
     }
 }
 
-/// The text shown for a target without a last probe.
+/// Returns the text shown in place of the last probe of a target that has none.
 const fn unprobed(view: &TargetView) -> &'static str {
     if view.resumed.is_some() {
         "not probed since the restart"
@@ -99,8 +99,8 @@ const fn unprobed(view: &TargetView) -> &'static str {
     }
 }
 
-/// The subject of an incident as HTML: a link to the target, or text for the prober and for
-/// groups, which have no page.
+/// Renders the subject of an incident: a link to the target, or text for the prober and for groups,
+/// which have no page.
 fn subject(incident: &Incident) -> Markup {
     html! {
         @match &incident.scope {

@@ -21,8 +21,8 @@ use crate::model::scope::Scope;
 use crate::model::settings::Settings;
 use crate::model::target::{Target, TargetName};
 
-/// The state that the pages and the API read. Shared by reference; every method takes a short
-/// lock.
+/// The state that the pages and the API read. Shared by reference; every method holds a lock for a
+/// short time.
 #[derive(Debug, Default)]
 pub struct StatusBoard {
     state: Mutex<State>,
@@ -35,7 +35,7 @@ pub struct TargetView {
     pub target: Arc<Target>,
     /// The latest report; `None` before the first probe.
     pub report: Option<Arc<Report>>,
-    /// The incident restored from before a restart, until the first probe.
+    /// The open incident restored from before a restart; `None` after the first probe.
     pub resumed: Option<Arc<StoredIncident>>,
     /// Missed slots by reason, in the order of [`MissedReason::ALL`].
     pub missed: [u64; MissedReason::ALL.len()],
@@ -44,20 +44,21 @@ pub struct TargetView {
 /// The summary of one recent probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeSample {
-    /// When the probe ended.
+    /// The time at which the probe ended.
     pub at: Timestamp,
     /// The probe's outcome.
     pub outcome: Outcome,
     /// The probe's duration.
     pub duration: Duration,
-    /// The HTTP status of the response.
+    /// The HTTP status of the response; `None` without a response.
     pub status: Option<u16>,
-    /// The diagnosed cause.
+    /// The diagnosed cause; `None` if no cause was diagnosed.
     pub cause: Option<CauseId>,
 }
 
 impl TargetView {
-    /// The target's health; before the first probe, the health restored from before the restart.
+    /// Returns the target's health, which before the first probe is the health restored from before
+    /// the restart.
     #[must_use]
     pub fn health(&self) -> HealthState {
         match (&self.report, &self.resumed) {
@@ -67,14 +68,14 @@ impl TargetView {
         }
     }
 
-    /// When the current health began; `None` if it is unknown.
+    /// Returns the time at which the current health began; `None` if the health is unknown.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         let reported = self.report.as_ref().map(|report| report.since);
         reported.or_else(|| self.resumed.as_ref().map(|kept| kept.since))
     }
 
-    /// The probable cause to show.
+    /// Returns the probable cause to show; `None` if there is none.
     #[must_use]
     pub fn probable_cause(&self) -> Option<&Arc<Verdict>> {
         match (&self.report, &self.resumed) {
@@ -103,11 +104,11 @@ struct Entry {
     recent: VecDeque<ProbeSample>,
 }
 
-/// Maximum number of results kept per target: an hour at the default interval.
+/// Maximum number of results kept per target: those of an hour at the default interval.
 const MAX_RECENT: usize = 60;
 
-/// Maximum number of resolved incidents kept: as many as occur in a bad week, a few hundred
-/// kilobytes.
+/// Maximum number of resolved incidents kept: as many as occur in a bad week. They take a few
+/// hundred kilobytes.
 const MAX_RESOLVED: usize = 500;
 
 impl StatusBoard {
@@ -134,7 +135,7 @@ impl StatusBoard {
         self.lock().causes = Arc::clone(causes);
     }
 
-    /// The descriptions of all causes.
+    /// Returns the descriptions of all causes.
     #[must_use]
     pub fn causes(&self) -> Arc<[CauseInfo]> {
         Arc::clone(&self.lock().causes)
@@ -148,7 +149,7 @@ impl StatusBoard {
             state.resolve(incident);
         }
         if let Some(entry) = state.targets.get_mut(&report.target.name) {
-            entry.take(report);
+            entry.record(report);
         }
     }
 
@@ -179,8 +180,8 @@ impl StatusBoard {
         }
     }
 
-    /// Records the end of an incident without a report: its target was removed, or the prober
-    /// recovered.
+    /// Records the end of an incident that no report contains, because its target was removed or
+    /// the prober recovered.
     pub fn resolved(&self, incident: &Arc<Incident>) {
         self.lock().resolve(incident);
     }
@@ -195,13 +196,13 @@ impl StatusBoard {
         }
     }
 
-    /// The location of this daemon.
+    /// Returns the location of this daemon.
     #[must_use]
     pub fn location(&self) -> Arc<str> {
         Arc::clone(&self.lock().location)
     }
 
-    /// A one-line summary, such as `watching 12 targets: 2 down, 1 degraded`.
+    /// Returns a one-line summary, such as `watching 12 targets: 2 down, 1 degraded`.
     #[must_use]
     pub fn summary(&self) -> String {
         let state = self.lock();
@@ -228,7 +229,7 @@ impl StatusBoard {
         format!("watching {total} target{plural}: {problems}")
     }
 
-    /// Every target, sorted by name.
+    /// Returns every target, sorted by name.
     #[must_use]
     pub fn targets(&self) -> Vec<TargetView> {
         let state = self.lock();
@@ -236,7 +237,8 @@ impl StatusBoard {
         views.collect()
     }
 
-    /// One target with its recent results, oldest first; `None` if it is not configured.
+    /// Returns one target with its recent results, the oldest first; `None` if the target is not
+    /// configured.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<(TargetView, Vec<ProbeSample>)> {
         let state = self.lock();
@@ -244,17 +246,17 @@ impl StatusBoard {
         Some((entry.view.clone(), entry.recent.iter().cloned().collect()))
     }
 
-    /// Every known incident: open ones, then resolved ones, each newest first.
+    /// Returns every known incident: the open ones, then the resolved ones, each the newest first.
     #[must_use]
     pub fn incidents(&self) -> Vec<Arc<Incident>> {
         let state = self.lock();
-        // The prober's incident appears in the reports of many targets, for a while even after
-        // its end.
+        // Reports with the prober's incident are excluded, because many targets have one, for a
+        // while even after the incident has ended.
         let reports = state
             .targets
             .values()
             .filter_map(|entry| entry.view.report.as_ref())
-            .filter(|report| !report.own_trouble);
+            .filter(|report| !report.prober_fault);
         let views = state.targets.values().map(|entry| &entry.view);
         let resumed = views.filter_map(|view| view.resumed.as_ref());
         let resumed = resumed.map(|kept| Arc::clone(&kept.incident));
@@ -270,7 +272,7 @@ impl StatusBoard {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock is held loses at most one result.
+        // A panic while the lock is held loses at most one result, so the state is still used.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -299,7 +301,7 @@ impl Entry {
         }
     }
 
-    fn take(&mut self, report: &Report) {
+    fn record(&mut self, report: &Report) {
         if self.recent.len() >= MAX_RECENT {
             self.recent.pop_front();
         }
@@ -331,7 +333,7 @@ impl Entry {
     }
 }
 
-/// The observation without its body and headers, except the headers that hold a request id.
+/// Returns the observation without its body and headers, except the headers that hold a request id.
 fn without_content(seen: &Observation) -> Observation {
     let request_id = seen.request_id();
     let response = seen.response.as_ref().map(|response| Response {

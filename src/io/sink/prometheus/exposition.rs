@@ -8,7 +8,7 @@ use std::fmt::{Display, Write};
 
 use crate::model::target::Target;
 
-/// Appends the samples of one family.
+/// A writer that appends the samples of one family.
 #[derive(Debug)]
 pub(super) struct SampleWriter<'a> {
     out: &'a mut String,
@@ -16,17 +16,17 @@ pub(super) struct SampleWriter<'a> {
 }
 
 impl<'a> SampleWriter<'a> {
-    /// A writer for the family `name` that appends to `out`.
+    /// Creates a writer for the family `name` that appends to `out`.
     pub(super) const fn new(out: &'a mut String, name: &'static str) -> Self {
         Self { out, name }
     }
 
-    /// Writes a sample with already rendered labels.
+    /// Writes a sample with rendered labels, such as those of [`label_block`].
     pub(super) fn sample(&mut self, labels: &str, value: impl Display) {
         self.sample_with(labels, &[], value);
     }
 
-    /// Writes a sample with additional labels.
+    /// Writes a sample with rendered labels and the additional labels `more`.
     pub(super) fn sample_with(&mut self, labels: &str, more: &[(&str, &str)], value: impl Display) {
         self.sample_part("", labels, more, value);
     }
@@ -56,7 +56,7 @@ impl<'a> SampleWriter<'a> {
     }
 }
 
-/// A target's labels without braces: `target`, `location`, then `names` in order.
+/// Renders a target's labels without braces: `target`, `location`, then `names` in order.
 pub(super) fn label_block(target: &Target, location: &str, names: &BTreeSet<&str>) -> Box<str> {
     let mut out = String::new();
     pair_into(&mut out, "target", target.name.as_str());

@@ -18,8 +18,8 @@ pub struct Family {
     pub name: &'static str,
     /// The metric's type.
     pub kind: Kind,
-    /// The labels in addition to `target`, `location` and the configured ones. For a family
-    /// that does not belong to targets, all of its labels.
+    /// The label names in addition to `target`, `location` and the configured labels. For a family
+    /// that does not belong to targets, all of its label names.
     pub labels: &'static [&'static str],
     /// The metric's help text, one line.
     pub help: &'static str,
@@ -33,7 +33,7 @@ pub enum Kind {
     Gauge,
     /// A value that only goes up.
     Counter,
-    /// Buckets, a sum and a count.
+    /// A distribution of values: buckets, a sum and a count.
     Histogram,
 }
 
@@ -46,14 +46,14 @@ pub(super) enum Body {
     Causes(fn(&mut SampleWriter<'_>, &CauseInfo)),
 }
 
-/// Every family that this sink renders itself, in the order of the output.
+/// Returns every family that this sink renders itself, in the order of the output.
 #[must_use]
 pub const fn families() -> &'static [Family] {
     FAMILIES
 }
 
 impl Kind {
-    /// The type's name in the exposition format.
+    /// Returns the type's name in the exposition format.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -126,17 +126,18 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         "probe_http_ssl",
-        "Whether the last hop of the latest probe used TLS.",
+        "Whether the last hop of the latest probe used TLS (1) or not (0).",
         |writer, series| latest(writer, series, |probe| Some(f64::from(probe.ssl))),
     ),
     gauge(
         "probe_http_redirects",
-        "Redirects followed by the latest probe.",
+        "Number of redirects that the latest probe followed.",
         |writer, series| latest(writer, series, |probe| Some(f64::from(probe.redirects))),
     ),
     gauge(
         "probe_http_content_length",
-        "Content-Length of the latest response; -1 if the header is missing, 0 without a response.",
+        "Content-Length of the latest response in bytes; -1 if the header is missing, 0 without a \
+         response.",
         |writer, series| latest(writer, series, |probe| Some(probe.content_length)),
     ),
     gauge(
@@ -173,7 +174,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "probecause_failures_total",
         Kind::Counter,
         &["cause"],
-        "Failed probes by probable cause, each probe diagnosed on its own.",
+        "Failed probes by probable cause. Each probe is diagnosed separately.",
         failures,
     ),
     family(
@@ -201,7 +202,8 @@ pub(super) const FAMILIES: &[Family] = &[
         "probecause_health",
         Kind::Gauge,
         &["state"],
-        "Health of the target after its thresholds: 1 for the current state, 0 for the others.",
+        "Health of the target according to its thresholds: 1 for the current state, 0 for the \
+         others.",
         health,
     ),
     gauge(
@@ -230,7 +232,8 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     gauge(
         "probecause_floor_seconds",
-        "Response time of the front door without its function, as used to diagnose the latest probe.",
+        "Response time of the front door without invoking the function, as used to diagnose the \
+         latest probe.",
         |writer, series| latest(writer, series, |probe| probe.floor),
     ),
     family(
@@ -255,7 +258,7 @@ fn latest<V: std::fmt::Display>(
 fn phases(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
     let Some(probe) = &series.latest else { return };
     for phase in Phase::ALL {
-        // Zero for a phase that was not reached, as in blackbox_exporter.
+        // The value is zero for a phase that was not reached, as in blackbox_exporter.
         let time = probe.phases.get(phase).unwrap_or_default();
         let label = [("phase", phase.as_str())];
         writer.sample_with(series.labels(), &label, time.as_secs_f64());
@@ -323,7 +326,7 @@ fn processing(writer: &mut SampleWriter<'_>, series: &TargetSeries) {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "milliseconds since the epoch fit 52 bits for many thousand years"
+    reason = "milliseconds since the epoch fit in 52 bits for many thousand years"
 )]
 fn unix(at: jiff::Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1000.0

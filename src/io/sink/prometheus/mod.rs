@@ -28,7 +28,7 @@ pub use families::{Family, Kind, families};
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Keeps the latest values of every target and renders them. Shared by reference; every method
-/// takes a short lock and does no I/O.
+/// holds a lock for a short time and does no I/O.
 #[derive(Debug)]
 pub struct PrometheusSink {
     metrics: DaemonMetrics,
@@ -55,8 +55,8 @@ impl PrometheusSink {
     /// Applies a configuration: adds new targets as unknown, removes others, and keeps the
     /// counters of the remaining ones under their new labels.
     pub fn configure(&self, settings: &Settings) {
-        // Prometheus expects one set of label names per family, so each target has every
-        // configured label, with an empty value if it does not set it.
+        // Prometheus expects one set of label names per family, so each target has every configured
+        // label. A label that the target does not set has an empty value.
         let names: BTreeSet<&str> = settings
             .targets
             .iter()
@@ -78,7 +78,7 @@ impl PrometheusSink {
             .collect();
     }
 
-    /// Records a probe's report; ignored if the target is no longer configured.
+    /// Records a probe's report. Ignores a report of a target that is no longer configured.
     pub fn publish(&self, report: &Report) {
         if let Some(series) = self.lock().get_mut(&report.target.name) {
             series.observe(report);
@@ -110,7 +110,7 @@ impl PrometheusSink {
         }
     }
 
-    /// Renders everything in the text exposition format, the daemon's own metrics last.
+    /// Renders all metrics in the text exposition format, the daemon's own metrics last.
     ///
     /// The lock is taken per family, so that a scrape of many targets delays a report by at most
     /// a few milliseconds.
@@ -142,7 +142,7 @@ impl PrometheusSink {
 
     fn expected_size(&self) -> usize {
         // About 50 lines per target, each with a name (30 bytes on average), labels and a value.
-        // Growing a string of many megabytes by doubling would copy it repeatedly.
+        // Without this capacity, growing a string of many megabytes would copy it repeatedly.
         const LINES: usize = 50;
         const NAME_AND_VALUE: usize = 64;
         let labels: usize = self
@@ -155,7 +155,7 @@ impl PrometheusSink {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, TargetSeries>> {
-        // A panic while the lock is held loses at most one value.
+        // A panic while the lock is held loses at most one value, so the values are still used.
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

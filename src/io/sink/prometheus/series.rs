@@ -1,6 +1,6 @@
 //! The values kept for one target between two scrapes.
 //!
-//! It keeps values, not reports, so that bodies and certificate chains do not stay in memory.
+//! Only values are kept, not reports, so that bodies and certificate chains do not stay in memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::domain::report::{MissedReason, Report};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::observation::Phases;
 
-/// Upper bounds of the processing histogram in seconds, without the implicit `+Inf`. A gateway
-/// that responds without its backend does so within a quarter of a second; the last bound is
-/// below the 29 s and 30 s after which gateways time out.
+/// Upper bounds of the buckets of the processing histogram in seconds, without the implicit `+Inf`.
+/// A gateway that responds without its backend does so within a quarter of a second. The last bound
+/// is below the 29 s and 30 s after which gateways time out.
 pub(super) const PROCESSING_BUCKETS: [(f64, &str); 9] = [
     (0.05, "0.05"),
     (0.1, "0.1"),
@@ -66,7 +66,7 @@ pub(super) struct LatestProbe {
     pub(super) maintenance: bool,
 }
 
-/// The histogram of processing times; counts are per bucket, not cumulative.
+/// The histogram of processing times. Counts are per bucket and not cumulative.
 #[derive(Debug, Default)]
 pub(super) struct ProcessingHistogram {
     pub(super) counts: [u64; PROCESSING_BUCKETS.len()],
@@ -101,12 +101,12 @@ impl TargetSeries {
         }
     }
 
-    /// The target's rendered labels.
+    /// Returns the target's rendered labels.
     pub(super) const fn labels(&self) -> &str {
         &self.labels
     }
 
-    /// The number of missed slots, by reason.
+    /// Returns the number of missed slots, by reason.
     pub(super) fn missed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let reasons = MissedReason::ALL.into_iter().map(MissedReason::as_str);
         reasons.zip(self.missed)
@@ -162,7 +162,7 @@ impl LatestProbe {
             content_length: response
                 .map_or(0, |response| response.content_length.map_or(-1, i128::from)),
             expiry: seen.earliest_expiry(),
-            // blackbox_exporter writes `TLS 1.3` instead of `TLSv1.3`.
+            // blackbox_exporter writes `TLS 1.3` and not `TLSv1.3`.
             tls_version: tls_version.map(|version| version.replace("TLSv", "TLS ")),
             floor: report.floor,
             maintenance: report.maintenance,

@@ -18,11 +18,19 @@ use crate::support::cloudwatch::sdk;
 
 pub(crate) use sdk::config;
 
-/// A running emulator.
+/// A running emulator, with a client of its own: a connection that is shared among tests ends
+/// with the runtime of the test that opened it.
 pub(crate) struct Emulator {
     pub(crate) address: SocketAddr,
     client: Client,
-    child: Option<Child>,
+    process: Arc<Process>,
+}
+
+/// The process of an emulator.
+struct Process {
+    address: SocketAddr,
+    /// The process, killed on drop; `None` for the one at `PROBECAUSE_EMULATOR`.
+    child: Mutex<Option<Child>>,
 }
 
 /// Time limit for a cold start on a loaded machine.
@@ -34,14 +42,14 @@ const ATTEMPTS: usize = 3;
 impl Emulator {
     /// The emulator that concurrent tests share, because it starts slowly. It stops when the
     /// last of them drops it.
-    pub(crate) async fn shared() -> Arc<Self> {
-        static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
+    pub(crate) async fn shared() -> Self {
+        static SHARED: Mutex<Weak<Process>> = Mutex::const_new(Weak::new());
         let mut shared = SHARED.lock().await;
-        if let Some(emulator) = shared.upgrade() {
-            return emulator;
+        if let Some(process) = shared.upgrade() {
+            return Self::new(process);
         }
-        let emulator = Arc::new(Self::get().await);
-        *shared = Arc::downgrade(&emulator);
+        let emulator = Self::get().await;
+        *shared = Arc::downgrade(&emulator.process);
         emulator
     }
 
@@ -49,13 +57,13 @@ impl Emulator {
     pub(crate) async fn get() -> Self {
         if let Ok(address) = std::env::var("PROBECAUSE_EMULATOR") {
             let address = address.parse().expect("PROBECAUSE_EMULATOR is host:port");
-            let mut emulator = Self::new(address, None);
+            let emulator = Self::new(Arc::new(Process::new(address, None)));
             assert!(emulator.answers().await);
             return emulator;
         }
         for _ in 0..ATTEMPTS {
             let (address, child) = start();
-            let mut emulator = Self::new(address, Some(child));
+            let emulator = Self::new(Arc::new(Process::new(address, Some(child))));
             if emulator.answers().await {
                 return emulator;
             }
@@ -63,22 +71,23 @@ impl Emulator {
         panic!("the emulator did not start in {ATTEMPTS} attempts");
     }
 
-    fn new(address: SocketAddr, child: Option<Child>) -> Self {
+    fn new(process: Arc<Process>) -> Self {
+        let address = process.address;
         let settings = aws_sdk_cloudwatch::config::Builder::from(&config())
             .endpoint_url(format!("http://{address}"))
             .build();
         Self {
             address,
             client: Client::from_conf(settings),
-            child,
+            process,
         }
     }
 
     /// Waits until the emulator answers; returns false if its process has ended.
-    async fn answers(&mut self) -> bool {
+    async fn answers(&self) -> bool {
         let started = Instant::now();
         while self.client.describe_alarms().send().await.is_err() {
-            if let Some(child) = &mut self.child
+            if let Some(child) = &mut *self.process.child.lock().await
                 && child.try_wait().unwrap().is_some()
             {
                 return false;
@@ -216,6 +225,15 @@ impl Emulator {
             .send()
             .await
             .unwrap();
+    }
+}
+
+impl Process {
+    fn new(address: SocketAddr, child: Option<Child>) -> Self {
+        Self {
+            address,
+            child: Mutex::new(child),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn request(target: &Arc<Target>, id: Option<&str>, age: Duration) -> 
         request_id: id.map(str::to_owned),
         began,
         ended,
-        ours: vec![began],
+        own_requests: vec![began],
     }
 }
 

@@ -8,4 +8,5 @@ pub(crate) mod gateway;
 pub(crate) mod proxy;
 pub(crate) mod reports;
 pub(crate) mod sdk;
+pub(crate) mod sink;
 pub(crate) mod telemetry;

@@ -102,6 +102,6 @@ fn report(
         incident: None,
         event: None,
         maintenance: false,
-        own_trouble: false,
+        prober_fault: false,
     }
 }

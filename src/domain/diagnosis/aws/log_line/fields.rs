@@ -1,4 +1,4 @@
-//! The fields of a JSON access log line, with normalized names.
+//! Parses a JSON access log line into fields with normalized names.
 //!
 //! Users define the log format: dotted `$context` names, camel case, or nested objects. All names
 //! are converted to lowercase without `$context.`. The dots remain, because `integration.status`
@@ -9,20 +9,21 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Maximum nesting depth of a line that is read. Practical formats are not deeper.
+/// Maximum nesting depth of the objects in a line; deeper fields are ignored. Practical formats are
+/// not deeper.
 const MAX_DEPTH: usize = 4;
 
 /// The text that AWS writes for an unset variable.
 const UNSET: &str = "-";
 
-/// The fields of a line.
+/// The fields of an access log line, by name.
 pub(super) struct Fields {
     /// The values by name; `None` if the field is logged but unset.
     values: BTreeMap<String, Option<String>>,
 }
 
 impl Fields {
-    /// Parses a line; `None` if it is not a JSON object.
+    /// Parses an access log line; `None` if it is not a JSON object.
     pub(super) fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text.trim()).ok()?;
         value.as_object()?;
@@ -33,27 +34,27 @@ impl Fields {
         Some(fields)
     }
 
-    /// The value of the first of these fields that is set.
+    /// Returns the value of the first of these fields that is set.
     pub(super) fn text(&self, names: &[&str]) -> Option<&str> {
         names
             .iter()
             .find_map(|name| self.values.get(*name)?.as_deref())
     }
 
-    /// Whether one of these fields is set; `None` if the format contains none of them.
+    /// Returns whether one of these fields is set; `None` if the log format contains none of them.
     pub(super) fn logged(&self, names: &[&str]) -> Option<bool> {
         let mut known = names.iter().filter_map(|name| self.values.get(*name));
         let first = known.next()?.is_some();
         Some(first || known.any(Option::is_some))
     }
 
-    /// The value of a field that holds an HTTP status.
+    /// Returns the value of the first of these fields that is set, as an HTTP status.
     pub(super) fn status(&self, names: &[&str]) -> Option<u16> {
         let status = self.text(names)?.parse().ok()?;
         (100..600).contains(&status).then_some(status)
     }
 
-    /// The value of a field that holds milliseconds.
+    /// Returns the value of the first of these fields that is set, as a number of milliseconds.
     pub(super) fn milliseconds(&self, names: &[&str]) -> Option<Duration> {
         self.text(names)?.parse().ok().map(Duration::from_millis)
     }

@@ -1,4 +1,4 @@
-//! The phrases that AWS writes, and the places in a text where they count.
+//! Recognizes the phrases that AWS writes in log lines, at the places where they count.
 //!
 //! Every phrase has a source, and counts only where AWS writes it: at the start of the text,
 //! after a known prefix. The wrapper around an exception is checked first. Of the exception's
@@ -6,25 +6,26 @@
 
 use crate::domain::diagnosis::aws::LogTemplate;
 
-/// The text before an exception's message, HTTP API (troubleshooting page, captured).
+/// The text before an exception's message in the log of an HTTP API (troubleshooting page and
+/// captures).
 const HTTP_WRAPPER: &str = "The Lambda function returned the following error: ";
-/// The text after an exception's message, HTTP API.
+/// The text after an exception's message in the log of an HTTP API.
 const HTTP_WRAPPER_END: &str = ". Check your Lambda function code and try again.";
-/// The text before an exception's message, REST API (captured). A status and
-/// [`REST_WRAPPER_MIDDLE`] follow.
+/// The text before the status and an exception's message in the log of a REST API (captured).
 const REST_WRAPPER: &str = "Lambda execution failed with status ";
-/// The text between the status and the exception's message, REST API (captured).
+/// The text between the status and an exception's message in the log of a REST API (captured).
 const REST_WRAPPER_MIDDLE: &str = " due to customer function error: ";
-/// The text after an exception's message, REST API (captured).
+/// The text after an exception's message in the log of a REST API (captured).
 const REST_WRAPPER_END: &str = ". Lambda request id: ";
 /// The start of Lambda's message about a function timeout.
 const TIMED_OUT: &str = "Task timed out after ";
-/// The text before the reason of a configuration error, REST API (captured).
+/// The text before the reason of a configuration error in the log of a REST API (captured).
 const CONFIGURATION: &str = "Execution failed due to configuration error: ";
-/// The text before the status of a rejected invocation, REST API (captured).
+/// The text before the status of a rejected invocation in the log of a REST API (captured).
 const INVOCATION_FAILED: &str = "Lambda invocation failed with status: ";
 
-/// The API's phrases for a failed call or an unusable response; each is the start of a text.
+/// The API's phrases for a failed call or an unusable response. Each one counts only at the start
+/// of a text.
 const GATEWAY: &[(&str, LogTemplate)] = &[
     (
         "The IAM role configured on the integration or API Gateway doesn't have permissions to call the integration",
@@ -49,7 +50,8 @@ const GATEWAY: &[(&str, LogTemplate)] = &[
     ),
 ];
 
-/// The meaning of an exception's message; `None` if the text is not AWS's wrapper.
+/// Returns the meaning of the exception's message inside AWS's wrapper; `None` if the text is not
+/// wrapped.
 pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     let message = match text.strip_prefix(HTTP_WRAPPER) {
@@ -63,12 +65,12 @@ pub(super) fn of_function(text: &str) -> Option<LogTemplate> {
     })
 }
 
-/// Whether a text contains AWS's wrapper around an exception, at any place.
-pub(super) fn holds_wrapper(text: &str) -> bool {
+/// Returns whether a text contains AWS's wrapper around an exception, at any place.
+pub(super) fn contains_wrapper(text: &str) -> bool {
     text.contains(HTTP_WRAPPER.trim_end()) || text.contains(REST_WRAPPER_MIDDLE)
 }
 
-/// The meaning of the API's message about its integration.
+/// Returns the meaning of the API's message about its integration; `None` without a known phrase.
 pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
     let text = text.trim();
     if invocation_failed(text) == Some(429) {
@@ -81,8 +83,8 @@ pub(super) fn of_gateway(text: &str) -> Option<LogTemplate> {
         .map(|(_, template)| *template)
 }
 
-/// The meaning of the API's message about its authorizer. A message of the authorizer itself
-/// is an ordinary denial and has no template.
+/// Returns the meaning of the API's message about its authorizer. A message of the authorizer
+/// itself is an ordinary denial and has no template.
 pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
     // The source of this phrase is a translated page. It begins like the phrase about the
     // integration, whose English text is captured.
@@ -91,7 +93,7 @@ pub(super) fn of_authorizer(text: &str) -> Option<LogTemplate> {
         .then_some(LogTemplate::AuthorizerFailure)
 }
 
-/// The meaning of a gateway response type (`$context.error.responseType`); `None` for types
+/// Returns the meaning of a gateway response type (`$context.error.responseType`); `None` for types
 /// with several meanings.
 pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     match text.trim() {
@@ -104,7 +106,7 @@ pub(super) fn of_response_type(text: &str) -> Option<LogTemplate> {
     }
 }
 
-/// The meaning of an execution log message, and the status of the Lambda service in it.
+/// Returns the meaning of an execution log message, and the status of the Lambda service in it.
 pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     let line = line.trim();
     if let Some(template) = of_function(line) {
@@ -115,7 +117,7 @@ pub(super) fn of_execution(line: &str) -> Option<(LogTemplate, Option<u16>)> {
     own.then(|| Some((of_gateway(line)?, invocation_failed(line))))?
 }
 
-/// The status and the exception's message inside a REST API's wrapper.
+/// Returns the status and the exception's message inside a REST API's wrapper.
 fn rest_wrapper(text: &str) -> Option<(u16, &str)> {
     let (status, message) = text
         .strip_prefix(REST_WRAPPER)?
@@ -130,9 +132,9 @@ fn invocation_failed(text: &str) -> Option<u16> {
     super::leading_status(text.strip_prefix(INVOCATION_FAILED)?)
 }
 
-/// Whether a message has the form `RequestId: <uuid> Error: Task timed out after 5.00
-/// seconds`, or the older form with a timestamp before the id. An exception may contain the
-/// same words, but not this id before them.
+/// Returns whether a message has the form
+/// `RequestId: <uuid> Error: Task timed out after 5.00 seconds`, or the older form with a timestamp
+/// before the id. An exception may contain the same words, but not this id before them.
 fn is_timeout(message: &str) -> bool {
     let Some((before, after)) = message.trim().split_once(TIMED_OUT) else {
         return false;

@@ -1,8 +1,8 @@
 //! Aggregates reports into datapoints: one datapoint per series and period, and an
 //! immediate one for each change of state.
 //!
-//! A change of state gets a datapoint of its own because an open window would delay it by
-//! up to a minute. This module keeps no queue and sends nothing.
+//! A change of state gets a datapoint of its own, because waiting for the end of an open window
+//! would delay the change by up to a minute. This module keeps no queue and sends nothing.
 
 mod window;
 
@@ -36,9 +36,9 @@ pub(super) struct Immediate {
 pub(super) struct Aggregation {
     /// Open windows by start and series.
     open: BTreeMap<(Timestamp, Series), Window>,
-    /// The last value of `Down` per target.
+    /// For each target, whether the last value of `Down` was 1.
     down: HashMap<TargetName, bool>,
-    /// Per target, the cause whose own series last had the value 1.
+    /// For each target, the cause whose per-cause series last had the value 1.
     cause: HashMap<TargetName, CauseId>,
     /// The start of the period of the last heartbeat.
     heartbeat: Option<Timestamp>,
@@ -54,7 +54,7 @@ impl Aggregation {
         }
     }
 
-    /// Adds a report to the open windows and returns the datapoints that cannot wait.
+    /// Adds a report to the open windows and returns the datapoints that are sent immediately.
     pub(super) fn add(&mut self, report: &Report, resolution: Duration) -> Immediate {
         let mut immediate = Immediate::default();
         let target = &report.target;
@@ -100,7 +100,7 @@ impl Aggregation {
         immediate
     }
 
-    /// Returns a heartbeat datapoint, once per period.
+    /// Returns a heartbeat datapoint at the first call in each period, and `None` at later calls.
     pub(super) fn heartbeat(&mut self, now: Timestamp, resolution: Duration) -> Option<Datapoint> {
         let current = Some(window_start(now, resolution));
         let before = std::mem::replace(&mut self.heartbeat, current);
@@ -141,23 +141,24 @@ impl Aggregation {
         }
     }
 
-    /// The row ids of open windows.
+    /// Returns the row ids of open windows.
     pub(super) fn rows(&self) -> impl Iterator<Item = u64> {
         self.open.values().map(|window| window.row)
     }
 
-    /// Whether the last value of a target's `Down` was 1.
+    /// Returns whether the last value of a target's `Down` was 1.
     pub(super) fn is_down(&self, target: &TargetName) -> bool {
         self.down.get(target).copied().unwrap_or(false)
     }
 
-    /// Drops the state of targets that are no longer known.
+    /// Drops the state of targets for which `known` returns false.
     pub(super) fn retain_targets(&mut self, known: impl Fn(&TargetName) -> bool) {
         self.down.retain(|target, _| known(target));
         self.cause.retain(|target, _| known(target));
     }
 
-    /// Adds the values of the per-cause series: 1 for the cause shown, 0 for the previous.
+    /// Adds the values of the per-cause series: 1 for the cause that is shown, 0 for the cause that
+    /// was shown before.
     fn add_by_cause(
         &mut self,
         target: &Target,
@@ -211,7 +212,7 @@ fn datapoints(windows: BTreeMap<(Timestamp, Series), Window>) -> Vec<Datapoint> 
         .collect()
 }
 
-/// The value of a metric after a report; `None` if the report has none.
+/// Returns the value of a metric for a report; `None` if the report has none.
 fn value(report: &Report, metric: CloudWatchMetric) -> Option<f64> {
     let failed = report.diagnosis.outcome == Outcome::Failed;
     match metric {
@@ -226,7 +227,7 @@ fn value(report: &Report, metric: CloudWatchMetric) -> Option<f64> {
     }
 }
 
-/// The value of `Down`. A target that is down during maintenance must not page: it gets no
+/// Returns the value of `Down` for a report. An outage during maintenance must not page: it gets no
 /// value, which leaves the alarm unchanged, or 0 if missing data would raise the alarm.
 fn down(report: &Report) -> Option<f64> {
     match report.health {
@@ -237,7 +238,7 @@ fn down(report: &Report) -> Option<f64> {
     }
 }
 
-/// The start of the period that contains `at`.
+/// Returns the start of the period that contains `at`.
 fn window_start(at: Timestamp, resolution: Duration) -> Timestamp {
     let width = i64::try_from(resolution.as_secs().max(1)).unwrap_or(60);
     let second = at.as_second();

@@ -65,7 +65,7 @@ fn report(target: &Arc<Target>, second: i64, health: HealthState) -> Report {
         incident: None,
         event: None,
         maintenance: false,
-        own_trouble: false,
+        prober_fault: false,
     }
 }
 

@@ -8,9 +8,9 @@ use crate::io::sink::cloudwatch::datapoint::{Datapoint, Saved, Series};
 #[derive(Debug)]
 pub(super) struct Window {
     pub(super) row: u64,
-    /// Time of the newest value.
+    /// The time of the newest value.
     last: Timestamp,
-    /// Distinct values, each with its count.
+    /// The distinct values, each with its count.
     pub(super) values: Vec<(f64, f64)>,
     pub(super) saved: Saved,
 }
@@ -43,7 +43,7 @@ impl Window {
         }
     }
 
-    /// The datapoint that holds the values so far.
+    /// Returns the datapoint that holds the values so far.
     pub(super) fn datapoint(&self, series: Series) -> Datapoint {
         Datapoint {
             row: self.row,

@@ -19,12 +19,12 @@ pub(super) struct SendBackoff {
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 impl SendBackoff {
-    /// Whether the last request succeeded.
-    pub(super) const fn is_flowing(&self) -> bool {
+    /// Returns whether no request has failed since the last success.
+    pub(super) const fn is_healthy(&self) -> bool {
         self.failures_in_a_row == 0
     }
 
-    /// The earliest time of the next request; `None` means now.
+    /// Returns the earliest time of the next request; `None` means now.
     pub(super) const fn not_before(&self) -> Option<Instant> {
         self.not_before
     }
@@ -33,7 +33,7 @@ impl SendBackoff {
         *self = Self::default();
     }
 
-    /// Delays the next request. `jitter` is between 0 and 1.
+    /// Delays the next request after a failure. `jitter` is between 0 and 1.
     pub(super) fn failed(&mut self, now: Instant, jitter: f64) {
         self.not_before = Some(now + BACKOFF.delay_with_jitter(self.failures_in_a_row, jitter));
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);

@@ -14,6 +14,7 @@ use crate::io::sink::cloudwatch::publisher::request::Outcome;
 use crate::io::sink::cloudwatch::publisher::{HOUR, Publisher};
 
 impl Publisher {
+    /// Handles the outcome of a request of either lane.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         let (lane, unreadable) = (outcome.lane, outcome.unreadable.len());
         self.spool.forget_backlog(outcome.unreadable);
@@ -47,10 +48,10 @@ impl Publisher {
     }
 
     /// Queues a failed batch for another attempt. A rejected batch is halved until the single
-    /// datapoint that CloudWatch rejects is found and dropped. A batch without a response is
-    /// halved too, since CloudWatch may be too slow for all of it.
+    /// datapoint that CloudWatch rejects is found and dropped. A batch without a response is halved
+    /// too, because it may be too large for CloudWatch to respond in time.
     fn failed(&mut self, failure: &CallError, lane: Lane, batch: &[Datapoint], from_spool: bool) {
-        let rejected = failure.kind == FailureKind::Refused;
+        let rejected = failure.kind == FailureKind::Rejected;
         if !rejected || batch.len() <= 1 {
             // The error of a rejected batch does not say which of its datapoints is wrong.
             self.connection.failed(failure);

@@ -1,10 +1,9 @@
 //! Publishes the datapoints of one destination to CloudWatch, at least once.
 //!
-//! Two lanes send one request at a time each: fresh datapoints, and the backlog. Fresh
-//! datapoints never wait for the backlog, which is sent oldest first, at a limited rate,
-//! and only while CloudWatch accepts requests. A datapoint is kept until CloudWatch has
-//! confirmed it. If a response is lost the datapoint is sent again, and the possible
-//! duplicate is counted.
+//! Two lanes send one request at a time each: fresh datapoints, and the backlog. Fresh datapoints
+//! never wait for the backlog, which is sent oldest first, at a limited rate, and only while
+//! CloudWatch accepts requests. A datapoint is kept until CloudWatch has confirmed it. If a
+//! response is lost, the datapoint is sent again and the possible duplicate is counted.
 
 mod backoff;
 mod finish;
@@ -44,11 +43,13 @@ pub(super) struct Publisher {
     /// The state of each [`Lane`].
     lanes: [LaneState; 2],
     backoff: SendBackoff,
-    /// The hour in which each series was last sent.
+    /// For each series, the hour in which it was last sent, as a number since 1970.
     series: HashMap<Series, i64>,
 }
 
+/// The state of one lane.
 struct LaneState {
+    /// The lane's request in progress.
     request: Option<InProgress<Outcome>>,
     /// The earliest time of the lane's next request.
     due: Instant,
@@ -56,13 +57,13 @@ struct LaneState {
     limit: usize,
 }
 
-/// A completed operation.
+/// A completed request to CloudWatch or operation of the store.
 pub(super) enum Event {
     Request(Outcome),
     Store(SpoolResult),
 }
 
-/// How long the first fresh datapoint waits for others, so that targets that change state
+/// Time for which the first fresh datapoint waits for others, so that targets that change state
 /// together share a request.
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -72,8 +73,8 @@ const LINGER: Duration = Duration::from_millis(100);
 const BACKLOG_SPACING: Duration = Duration::from_millis(250);
 
 /// Minimum age of saved datapoints that move from memory to the spool while CloudWatch accepts
-/// nothing. Younger ones are sent first when CloudWatch recovers.
-const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+/// nothing. Younger datapoints are sent first when CloudWatch recovers.
+const MIN_RELEASE_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The period in which CloudWatch bills a metric once, in seconds.
 const HOUR: i64 = 3600;
@@ -162,8 +163,8 @@ impl Publisher {
         }
     }
 
-    /// Sends the next batch of a lane. The backlog in the spool is sent before the backlog in
-    /// memory, because it is older: datapoints stay in memory only until they are saved.
+    /// Starts a request with the next batch of a lane. The backlog in the spool is sent before the
+    /// backlog in memory, because it is older: datapoints stay in memory only until they are saved.
     fn request(&mut self, lane: Lane) -> InProgress<Outcome> {
         let limit = self.lanes[lane as usize].limit;
         if lane == Lane::Backlog && self.spool.has_backlog() {
@@ -175,8 +176,8 @@ impl Publisher {
         self.send(lane, false, ready((batch, Vec::new())))
     }
 
-    /// Sends a batch. The future resolves to its datapoints and to the ids of spool rows
-    /// that cannot be read.
+    /// Returns a request that sends a batch. `batch` resolves to the datapoints of the batch and to
+    /// the ids of spool rows that this release cannot read.
     fn send(
         &self,
         lane: Lane,
@@ -201,22 +202,22 @@ impl Publisher {
         })
     }
 
-    /// The time at which [`Publisher::start_requests`] must be called next; `None` if only an
-    /// event requires a call.
+    /// Returns the time at which [`Publisher::start_requests`] must be called next; `None` if no
+    /// request can start before an event occurs.
     pub(super) fn next(&self) -> Option<Instant> {
         let lanes = [Lane::Fresh, Lane::Backlog].into_iter();
         lanes.filter_map(|lane| self.next_request(lane)).min()
     }
 
-    /// The earliest start of a lane's next request; `None` if the lane has nothing to send or
-    /// a request is in progress. While requests fail, the next attempt is made with fresh
-    /// datapoints, or with the backlog if there are none.
+    /// Returns the earliest start of a lane's next request; `None` if the lane has nothing to send
+    /// or a request is in progress. While requests fail, the next attempt is made with fresh
+    /// datapoints, or with the backlog if there are no fresh datapoints.
     fn next_request(&self, lane: Lane) -> Option<Instant> {
         let can_start = match lane {
             Lane::Fresh => self.queue.has(Lane::Fresh),
             Lane::Backlog => {
                 let waits = self.queue.has(Lane::Backlog) || self.spool.has_backlog();
-                waits && (self.backoff.is_flowing() || !self.has_fresh())
+                waits && (self.backoff.is_healthy() || !self.has_fresh())
             }
         };
         let state = &self.lanes[lane as usize];
@@ -226,22 +227,22 @@ impl Publisher {
         })
     }
 
-    /// Whether fresh datapoints wait or are being sent.
+    /// Returns whether fresh datapoints wait or are being sent.
     fn has_fresh(&self) -> bool {
         self.queue.has(Lane::Fresh) || self.lanes[Lane::Fresh as usize].request.is_some()
     }
 
-    /// Waits for the next completed operation.
+    /// Waits until a request or an operation of the store completes.
     pub(super) async fn event(&mut self) -> Event {
         let [fresh, backlog] = &mut self.lanes;
         tokio::select! {
             outcome = completed(&mut fresh.request) => Event::Request(outcome),
             outcome = completed(&mut backlog.request) => Event::Request(outcome),
-            answer = self.spool.answer() => Event::Store(answer),
+            result = self.spool.result() => Event::Store(result),
         }
     }
 
-    /// Handles a completed operation.
+    /// Handles a completed request or a completed operation of the store.
     pub(super) fn handle(&mut self, event: Event, aggregation: &mut Aggregation) {
         match event {
             Event::Request(outcome) => self.finish(outcome),
@@ -250,7 +251,10 @@ impl Publisher {
                 self.queue.settle(saved);
             }
             Event::Store(SpoolResult::Trimmed { removed, left }) => {
-                self.count_dropped(removed.unwrap_or_default(), "older than cloudwatch.backlog");
+                self.count_dropped(
+                    removed.unwrap_or_default(),
+                    "older than cloudwatch.backlog, or the backlog is full",
+                );
                 self.spool.set_backlog(left);
             }
         }
@@ -258,21 +262,21 @@ impl Publisher {
         self.update_gauges();
     }
 
-    /// Sends fresh datapoints without waiting for more.
+    /// Makes the next request with fresh datapoints due immediately.
     pub(super) fn flush(&mut self) {
         self.lanes[Lane::Fresh as usize].due = Instant::now();
     }
 
-    /// Whether shutdown can end: everything is sent, or a usable store keeps the rest. Fresh
-    /// datapoints are left unsent only if CloudWatch accepts nothing.
+    /// Returns whether shutdown can end: all datapoints are sent, or a usable store keeps the
+    /// unsent ones. Fresh datapoints are left unsent only if CloudWatch accepts nothing.
     pub(super) fn is_done(&self) -> bool {
         let is_idle = self.lanes[Lane::Fresh as usize].request.is_none();
         let has_nothing = !self.queue.has(Lane::Fresh) && !self.queue.has(Lane::Backlog);
-        let can_leave_rest = !self.queue.has(Lane::Fresh) || !self.backoff.is_flowing();
-        is_idle && (has_nothing || (can_leave_rest && self.spool.is_well()))
+        let can_leave_rest = !self.queue.has(Lane::Fresh) || !self.backoff.is_healthy();
+        is_idle && (has_nothing || (can_leave_rest && self.spool.is_healthy()))
     }
 
-    /// Saves the unsent datapoints, or drops them if that fails.
+    /// Saves the unsent datapoints, or counts them as dropped if saving fails.
     pub(super) async fn end(&mut self) {
         let queue = &mut self.queue;
         let unsaved = |saved| {
@@ -295,7 +299,7 @@ impl Publisher {
         }
     }
 
-    /// Marks the datapoints that a full queue returned as dropped.
+    /// Deletes the saved copies of datapoints that a full queue dropped, and counts the datapoints.
     fn drop_surplus(&mut self, dropped: &[Datapoint]) {
         if !dropped.is_empty() {
             self.spool.forget(dropped);
@@ -303,7 +307,7 @@ impl Publisher {
         }
     }
 
-    /// Delays the next request if the lane of fresh datapoints is empty.
+    /// Delays the next request by [`LINGER`] if no fresh datapoint waits yet.
     fn linger(&mut self) {
         if !self.queue.has(Lane::Fresh) {
             self.lanes[Lane::Fresh as usize].due = Instant::now() + LINGER;
@@ -312,11 +316,11 @@ impl Publisher {
 
     /// Moves saved datapoints that need not wait in memory to the spool.
     fn release(&mut self) {
-        if self.spool.is_well() {
-            let old = if self.backoff.is_flowing() {
+        if self.spool.is_healthy() {
+            let old = if self.backoff.is_healthy() {
                 Timestamp::MIN
             } else {
-                Timestamp::now() - YOUNG
+                Timestamp::now() - MIN_RELEASE_AGE
             };
             let released = self.queue.release(old);
             self.spool.add_backlog(released);

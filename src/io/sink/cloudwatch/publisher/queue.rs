@@ -1,9 +1,9 @@
 //! The datapoints in memory on their way to CloudWatch.
 //!
-//! Each datapoint is fresh, in the backlog, or taken. A taken datapoint is part of a
-//! request, or held until its alarm names the cause. The queue is bounded and returns the
-//! datapoints that it drops, so that the caller can count them. It records which
-//! datapoints the state directory has a copy of, but neither sends nor saves any.
+//! Each datapoint is fresh, in the backlog, or taken. A taken datapoint is part of a request, or
+//! held until its alarm names the cause. The queue is bounded and returns the datapoints that it
+//! drops, so that the caller can count them. It records which datapoints have a copy in the state
+//! directory, but neither sends nor saves datapoints.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,12 @@ use jiff::Timestamp;
 
 use crate::io::sink::cloudwatch::datapoint::{Datapoint, Saved};
 
-/// All datapoints in memory, each set by row id and thus oldest first.
+/// All datapoints in memory. Each map is sorted by row id, so its first datapoint is the oldest.
 #[derive(Debug)]
 pub(super) struct Queue {
     /// The waiting datapoints of each [`Lane`].
     waiting: [BTreeMap<u64, Datapoint>; 2],
+    /// The datapoints that are part of a request or held.
     taken: BTreeMap<u64, Datapoint>,
     /// Maximum number of datapoints that may wait.
     capacity: usize,
@@ -29,15 +30,15 @@ pub(super) enum Lane {
     Backlog,
 }
 
-/// Maximum number of datapoints in memory while CloudWatch is unreachable and no spool is
-/// usable: those of 1,000 targets in one and a half hours, at about 200 bytes each.
+/// Maximum number of datapoints in memory while CloudWatch is unreachable and no spool is usable:
+/// those of 1,000 targets in one and a half hours, at about 200 bytes per datapoint.
 pub(super) const CAPACITY: usize = 100_000;
 
-/// Maximum number of metrics that CloudWatch accepts in one request.
+/// Maximum number of datapoints in one request, which is the limit of CloudWatch.
 pub(super) const MAX_BATCH: usize = 1000;
 
-/// Maximum estimated size of a request in bytes. CloudWatch accepts 1 MB; the margin covers
-/// the rough estimate.
+/// Maximum estimated size of a request in bytes. CloudWatch accepts 1 MB; the margin allows for an
+/// estimate that is too low.
 const MAX_BATCH_BYTES: usize = 900_000;
 
 impl Queue {
@@ -49,22 +50,23 @@ impl Queue {
         }
     }
 
-    /// The row ids of all datapoints.
+    /// Returns the row ids of all datapoints.
     pub(super) fn rows(&self) -> impl Iterator<Item = u64> {
         let waiting = self.waiting.iter().flat_map(BTreeMap::keys);
         waiting.chain(self.taken.keys()).copied()
     }
 
-    /// The number of datapoints that wait for a request.
+    /// Returns the number of datapoints that wait for a request.
     pub(super) fn len(&self) -> usize {
         self.waiting.iter().map(BTreeMap::len).sum()
     }
 
+    /// Returns whether datapoints wait in a lane.
     pub(super) fn has(&self, lane: Lane) -> bool {
         !self.waiting[lane as usize].is_empty()
     }
 
-    /// Adds a new datapoint; returns the oldest ones, dropped to make room.
+    /// Adds a new datapoint. Returns the oldest datapoints if they had to be dropped to make room.
     pub(super) fn push(&mut self, datapoint: Datapoint) -> Vec<Datapoint> {
         self.waiting[Lane::Fresh as usize].insert(datapoint.row, datapoint);
         self.trim()
@@ -93,8 +95,9 @@ impl Queue {
         batch
     }
 
-    /// Moves taken datapoints back to a lane. Returns the oldest ones, which are dropped to
-    /// make room. `maybe_arrived`: whether CloudWatch may already have the datapoints.
+    /// Moves taken datapoints back to a lane. Returns the oldest datapoints if they had to be
+    /// dropped to make room. `maybe_arrived` says whether CloudWatch may already have the moved
+    /// datapoints.
     pub(super) fn put_back(
         &mut self,
         rows: impl IntoIterator<Item = u64>,
@@ -110,7 +113,7 @@ impl Queue {
         self.trim()
     }
 
-    /// Removes taken datapoints.
+    /// Removes taken datapoints that need not be sent again.
     pub(super) fn forget(&mut self, batch: &[Datapoint]) {
         for datapoint in batch {
             self.taken.remove(&datapoint.row);
@@ -133,8 +136,8 @@ impl Queue {
         self.all().for_each(|point| point.saved.settle(saved));
     }
 
-    /// Removes and returns the saved datapoints that need not wait in memory: those of the
-    /// backlog, and fresh ones from before `old`.
+    /// Removes and returns the saved datapoints that need not wait in memory: saved datapoints of
+    /// the backlog, and saved fresh datapoints from before `old`.
     pub(super) fn release(&mut self, old: Timestamp) -> Vec<Datapoint> {
         let is_saved = |point: &Datapoint| point.saved == Saved::Yes;
         let [fresh, backlog] = &mut self.waiting;
@@ -162,7 +165,7 @@ mod tests {
     use super::*;
     use crate::io::sink::cloudwatch::datapoint::Series;
 
-    /// A datapoint at this second of 1970, which is also its row id.
+    /// Returns a datapoint at this second of 1970, which is also its row id.
     fn at(second: i64) -> Datapoint {
         let row = second.unsigned_abs();
         let at = Timestamp::from_second(second).unwrap();
@@ -184,7 +187,7 @@ mod tests {
         seconds(&queue.take(lane, MAX_BATCH, "here"))
     }
 
-    /// A queue with these datapoints in the backlog.
+    /// Returns a queue with these datapoints in the backlog.
     fn failed(capacity: usize, points: impl IntoIterator<Item = Datapoint>) -> Queue {
         let mut queue = Queue::new(capacity);
         for point in points {

@@ -12,9 +12,9 @@ use crate::io::sink::cloudwatch::publisher::queue::Lane;
 pub(in crate::io::sink::cloudwatch) struct Outcome {
     pub(super) lane: Lane,
     pub(super) batch: Vec<Datapoint>,
-    /// Spool rows that this release cannot read.
+    /// The ids of spool rows that this release cannot read.
     pub(super) unreadable: Vec<u64>,
-    /// Whether the batch was read from the spool, not taken from the queue.
+    /// Whether the batch was read from the spool and not taken from the queue.
     pub(super) from_spool: bool,
     pub(super) result: Result<(), CallError>,
 }

@@ -18,17 +18,17 @@ pub(super) struct Spool {
     store: Store,
     /// The key of this location's and destination's rows in the store.
     key: Arc<str>,
-    /// The write in progress.
+    /// The write of copies in progress.
     saving: Option<InProgress<SpoolResult>>,
-    /// The query in progress. It is separate from the write, because under load a write is
-    /// always in progress.
+    /// The trim and count of the backlog in progress. They are separate from the write, because
+    /// under load a write is always in progress.
     query: Option<InProgress<SpoolResult>>,
     /// The number of datapoints in the backlog, exact at the last [`SpoolResult::Trimmed`].
     backlog: u64,
-    /// When the backlog was last trimmed and counted; `None` if that is due.
+    /// The time at which the backlog was last trimmed and counted; `None` if that must happen next.
     trimmed: Option<Timestamp>,
-    /// Whether the store was usable at the last [`Spool::has_recovered`].
-    was_well: bool,
+    /// Whether the store was usable at the last call of [`Spool::has_recovered`].
+    was_healthy: bool,
 }
 
 /// The result of an operation of the store.
@@ -43,9 +43,9 @@ pub(in crate::io::sink::cloudwatch) enum SpoolResult {
     },
 }
 
-/// Maximum number of datapoints in a destination's backlog: a day of 3,500 series, about a
-/// gigabyte.
-const MOST: u64 = 5_000_000;
+/// Maximum number of datapoints in a destination's backlog: those of 3,500 series in a day, about a
+/// gigabyte on disk.
+const MAX_BACKLOG: u64 = 5_000_000;
 
 /// Interval at which the backlog is trimmed and counted.
 const TRIM_EVERY: SignedDuration = SignedDuration::from_secs(60);
@@ -59,21 +59,21 @@ impl Spool {
             query: None,
             backlog: 0,
             trimmed: None,
-            was_well: true,
+            was_healthy: true,
         }
     }
 
-    /// Whether the store accepts work.
-    pub(super) fn is_well(&self) -> bool {
+    /// Returns whether the store accepts work.
+    pub(super) fn is_healthy(&self) -> bool {
         self.store.is_healthy()
     }
 
-    /// Whether [`Spool::save`] may be called.
+    /// Returns whether [`Spool::save`] may be called.
     pub(super) fn can_save(&self) -> bool {
-        self.saving.is_none() && self.is_well()
+        self.saving.is_none() && self.is_healthy()
     }
 
-    /// Starts to save copies of datapoints; [`SpoolResult::Saved`] follows.
+    /// Starts to save copies of datapoints. [`Spool::result`] then returns [`SpoolResult::Saved`].
     pub(super) fn save(&mut self, datapoints: &[Datapoint]) {
         if !datapoints.is_empty() {
             let saved = self.write(datapoints);
@@ -81,8 +81,9 @@ impl Spool {
         }
     }
 
-    /// Saves the last datapoints of the process. Waits for the write in progress, passes its
-    /// result to `unsaved`, and saves what that returns. Returns whether all is saved.
+    /// Saves the last datapoints of the process. Waits for the write in progress, passes the result
+    /// of that write to `unsaved`, and saves the datapoints that `unsaved` returns. Returns whether
+    /// all of them are saved.
     pub(super) async fn save_last(&mut self, unsaved: impl FnOnce(bool) -> Vec<Datapoint>) -> bool {
         let saved = match self.saving.take() {
             Some(saving) => matches!(saving.await, SpoolResult::Saved(true)),
@@ -97,25 +98,25 @@ impl Spool {
         async move { store.save_datapoints(rows).await }
     }
 
-    /// Whether the store has recovered from a failure since the last call.
+    /// Returns whether the store has recovered from a failure since the last call.
     pub(super) fn has_recovered(&mut self) -> bool {
-        let is_well = self.is_well();
-        let was_well = std::mem::replace(&mut self.was_well, is_well);
-        is_well && !was_well
+        let is_healthy = self.is_healthy();
+        let was_healthy = std::mem::replace(&mut self.was_healthy, is_healthy);
+        is_healthy && !was_healthy
     }
 
-    /// Moves all rows except `known` to the backlog after the store has recovered. While the
-    /// store was unusable, it was not told which datapoints were sent.
+    /// Moves all rows except `known` to the backlog after the store has recovered. While the store
+    /// was unusable, the store could not record which datapoints were sent.
     pub(super) fn reconcile(&mut self, known: Vec<u64>) {
         self.store.reconcile_datapoints(&self.key, known);
         self.recount();
     }
 
-    /// Removes datapoints older than `max_age` from the backlog and counts the rest, at
-    /// start and each minute; [`SpoolResult::Trimmed`] follows.
+    /// Removes datapoints older than `max_age` from the backlog and counts the rest, at the start
+    /// and once per minute. [`Spool::result`] then returns [`SpoolResult::Trimmed`].
     pub(super) fn maintain(&mut self, now: Timestamp, max_age: Duration) {
         let is_due = |last: Timestamp| now.duration_since(last) >= TRIM_EVERY;
-        if self.query.is_some() || !self.is_well() || !self.trimmed.is_none_or(is_due) {
+        if self.query.is_some() || !self.is_healthy() || !self.trimmed.is_none_or(is_due) {
             return;
         }
         self.trimmed = Some(now);
@@ -124,31 +125,32 @@ impl Spool {
         let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
         self.query = Some(Box::pin(async move {
             SpoolResult::Trimmed {
-                removed: store.trim_datapoints(&key, before, MOST).await,
+                removed: store.trim_datapoints(&key, before, MAX_BACKLOG).await,
                 left: store.count_datapoints(&key).await,
             }
         }));
     }
 
     /// Waits for the next result of the store; waits forever if no operation is in progress.
-    pub(super) async fn answer(&mut self) -> SpoolResult {
+    pub(super) async fn result(&mut self) -> SpoolResult {
         tokio::select! {
-            answer = completed(&mut self.saving) => answer,
-            answer = completed(&mut self.query) => answer,
+            result = completed(&mut self.saving) => result,
+            result = completed(&mut self.query) => result,
         }
     }
 
-    /// The number of datapoints in the backlog.
+    /// Returns the number of datapoints in the backlog.
     pub(super) const fn backlog(&self) -> u64 {
         self.backlog
     }
 
-    /// Whether the backlog has datapoints that can be read now.
+    /// Returns whether the backlog has datapoints that can be read now.
     pub(super) fn has_backlog(&self) -> bool {
-        self.backlog > 0 && self.is_well()
+        self.backlog > 0 && self.is_healthy()
     }
 
-    /// Sets the size of the backlog to that of [`SpoolResult::Trimmed`].
+    /// Sets the number of datapoints in the backlog. `None` means that the count failed and is
+    /// repeated.
     pub(super) fn set_backlog(&mut self, left: Option<u64>) {
         match left {
             Some(left) => self.backlog = left,
@@ -156,7 +158,8 @@ impl Spool {
         }
     }
 
-    /// Makes the next [`Spool::maintain`] count the backlog.
+    /// Makes the next [`Spool::maintain`] count the backlog, and assumes an empty backlog until
+    /// then.
     pub(super) const fn recount(&mut self) {
         self.trimmed = None;
         self.backlog = 0;
@@ -189,7 +192,8 @@ impl Spool {
         }
     }
 
-    /// Marks datapoints as being sent. If the process ends now, they may have arrived.
+    /// Marks datapoints as being sent. If the process ends before [`Spool::forget`], the next
+    /// process treats the datapoints as possibly arrived.
     pub(super) fn mark_sending(&self, batch: &[Datapoint]) {
         self.store.mark_datapoints_sending(rows(batch));
     }
@@ -199,7 +203,7 @@ impl Spool {
         self.store.delete_datapoints(rows(batch));
     }
 
-    /// Removes rows of the backlog.
+    /// Removes rows from the backlog.
     pub(super) fn forget_backlog(&mut self, rows: Vec<u64>) {
         self.backlog = self.backlog.saturating_sub(rows.len() as u64);
         self.store.delete_datapoints(rows);
@@ -214,8 +218,8 @@ impl Spool {
         self.put_back(&other, false);
     }
 
-    /// Returns datapoints to the backlog after a failed request. `maybe_arrived`: whether
-    /// CloudWatch may already have them.
+    /// Returns datapoints to the backlog after a failed request. `maybe_arrived` says whether
+    /// CloudWatch may already have the datapoints.
     pub(super) fn put_back(&self, batch: &[Datapoint], maybe_arrived: bool) {
         self.store
             .return_datapoints_to_backlog(rows(batch), maybe_arrived);
@@ -246,7 +250,7 @@ mod tests {
             }
             spool.maintain(now, Duration::from_secs(3600));
             for _ in 0..2 {
-                if let SpoolResult::Trimmed { left, .. } = spool.answer().await {
+                if let SpoolResult::Trimmed { left, .. } = spool.result().await {
                     assert_eq!(left, Some(0));
                     return;
                 }

@@ -8,7 +8,7 @@ fn publisher(store: Store, metrics: &DaemonMetrics) -> Publisher {
     Publisher::new(connection, view, metrics.clone(), store, "here/".into())
 }
 
-/// A datapoint whose row id and value are this number.
+/// Returns a datapoint whose row id and value are this number.
 fn datapoint(number: u32) -> Datapoint {
     let row = u64::from(number);
     Datapoint::new(row, Series::Heartbeat, Timestamp::now(), f64::from(number))
@@ -22,7 +22,8 @@ fn failure(kind: FailureKind) -> CallError {
     }
 }
 
-/// Takes the next fresh batch and finishes its request; returns the row ids.
+/// Takes the next fresh batch, finishes the request with `result`, and returns the row ids of the
+/// batch.
 fn send(
     publisher: &mut Publisher,
     result: impl FnOnce(&[u64]) -> Result<(), CallError>,
@@ -58,7 +59,7 @@ async fn a_rejected_datapoint_is_found_and_only_it_is_dropped() {
         let rows = send(&mut publisher, |rows| {
             rejected = rows.contains(&13);
             if rejected {
-                Err(failure(FailureKind::Refused))
+                Err(failure(FailureKind::Rejected))
             } else {
                 Ok(())
             }
@@ -84,7 +85,7 @@ async fn a_batch_without_a_response_is_sent_again_in_halves() {
     assert_eq!(
         limit(&publisher),
         before,
-        "an error response says nothing about the size"
+        "an error response does not reduce the batch size"
     );
     for number in 21..=40 {
         publisher.push(datapoint(number));
