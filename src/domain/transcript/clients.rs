@@ -3,8 +3,9 @@
 use super::curl_lines::is_request_line;
 use super::exchange::{Exchange, Section, Source};
 use super::fault::curl::CurlError;
+use super::json_doc;
 use super::message;
-use super::object::Member;
+use super::object::{self, Member};
 use super::reader::Reader;
 use super::response::{RawResponse, header_of};
 use super::status;
@@ -90,6 +91,10 @@ impl Reader {
         if let Some(time) = trailer::total(line) {
             self.record(Clock::Client, time);
         }
+        if self.is_write_out() || self.dictionary(line, number) {
+            self.current.unrecognized(line);
+            return;
+        }
         let members = self.object.line(line);
         if !members.is_empty() || self.object.is_open() {
             for member in members {
@@ -117,6 +122,25 @@ impl Reader {
         } else {
             self.current.unrecognized(line);
         }
+    }
+
+    /// Whether the line is the output of `-w`, because the command has no other.
+    fn is_write_out(&self) -> bool {
+        let current = &self.current;
+        let command = current.command.as_ref();
+        !current.is_answered() && command.is_some_and(|command| command.write_out.is_some())
+    }
+
+    /// Reads a response in a dictionary of Python.
+    fn dictionary(&mut self, line: &str, number: usize) -> bool {
+        if !line.starts_with("{'") || !line.contains("'headers'") {
+            return false;
+        }
+        let documents = json_doc::read(&object::to_json(line));
+        for document in documents.into_iter().flatten() {
+            self.document(document, number);
+        }
+        true
     }
 
     /// Reads a request that is shown without marks.

@@ -46,7 +46,7 @@ impl Reader {
         }
     }
 
-    fn document(&mut self, document: json_doc::Document, number: usize) {
+    pub(super) fn document(&mut self, document: json_doc::Document, number: usize) {
         match document {
             json_doc::Document::Exchange(mut exchange) => {
                 exchange.line = number;

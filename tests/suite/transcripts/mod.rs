@@ -5,6 +5,7 @@ mod clients;
 mod field;
 mod forms;
 mod hostile;
+mod wrapped;
 
 use std::path::PathBuf;
 

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 pub(super) use self::member::Member;
 use self::member::{Kind, is_of_response, kind_of, value};
+pub(super) use self::pairs::to_json;
 use super::command;
 use super::pattern::pattern;
 use super::status;

@@ -163,7 +163,7 @@ pub(super) fn string(text: &str) -> (String, &str) {
 
 /// Turns an object in the notation of JavaScript or Python into JSON text: quotes names, and
 /// replaces the quotes of strings.
-pub(super) fn to_json(text: &str) -> String {
+pub(in crate::domain::transcript) fn to_json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
