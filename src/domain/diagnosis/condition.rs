@@ -247,5 +247,15 @@ mod tests {
         );
         let other = condition(Test::Glob("never".to_owned()));
         assert_eq!(other.evidence(&facts), None);
+        for name in ["body.text", "body.title", "body.json.a", "body.xml.a"] {
+            facts.set_text(name, "customer 4711");
+            let fact = name.to_owned();
+            let present = Condition {
+                fact,
+                test: Test::Present(true),
+            };
+            let published = present.evidence(&facts).unwrap().to_string();
+            assert_eq!(published, "present", "{name}");
+        }
     }
 }

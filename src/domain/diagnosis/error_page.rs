@@ -66,21 +66,28 @@ const HAPROXY: &[(u16, &str)] = &[
     (504, "The server didn't respond in time."),
 ];
 
-/// Beginnings of texts that only one program writes.
+/// Texts that only one program writes.
 const TEXTS: &[(&str, FrontDoor)] = &[
-    (
-        "upstream connect error or disconnect/reset before headers",
-        FrontDoor::Envoy,
-    ),
     ("no healthy upstream", FrontDoor::Envoy),
     ("upstream request timeout", FrontDoor::Envoy),
     ("RBAC: access denied", FrontDoor::Envoy),
     ("no available server", FrontDoor::Traefik),
-    ("{\"fault\":{\"faultstring\":", FrontDoor::Apigee),
     ("default backend - 404", FrontDoor::GkeIngress),
-    ("response 404 (backend NotFound)", FrontDoor::GkeIngress),
     ("Function host is not running.", FrontDoor::AppService),
 ];
+
+/// Beginnings of texts that only one program writes.
+const BEGINNINGS: &[(&str, FrontDoor)] = &[
+    (
+        "upstream connect error or disconnect/reset before headers",
+        FrontDoor::Envoy,
+    ),
+    ("{\"fault\":{\"faultstring\":", FrontDoor::Apigee),
+    ("response 404 (backend NotFound)", FrontDoor::GkeIngress),
+];
+
+/// The mark that a shell prints after a text without a line end.
+const NO_LINE_END: char = '%';
 
 /// The program whose own error page or text the body is; `None` for any other body.
 #[must_use]
@@ -95,9 +102,10 @@ pub(super) fn author(response: &Response) -> Option<FrontDoor> {
             .or_else(|| apache(&text, response.status))
             .or_else(|| varnish(&text));
     }
-    let mut texts = TEXTS.iter();
-    let found = texts.find(|(start, _)| text.starts_with(start));
-    found.map(|(_, door)| *door)
+    let whole = text.strip_suffix(NO_LINE_END).unwrap_or(&text);
+    let by_text = TEXTS.iter().find(|(known, _)| *known == whole);
+    let by_beginning = || BEGINNINGS.iter().find(|(start, _)| text.starts_with(start));
+    by_text.or_else(by_beginning).map(|(_, door)| *door)
 }
 
 /// The author of a page in nginx's form: `<center><h1>502 Bad Gateway</h1></center>` and

@@ -597,6 +597,8 @@ fn a_look_alike_is_never_more_than_possible() {
     for look_alike in [
         case(502, &[("via", "1.1 varnish")], "oops"),
         case(503, &[("server", "Server")], "{\"message\":\"busy\"}"),
+        case(503, &[], "no healthy upstream servers for shard 7"),
+        case(403, &[], "RBAC: access denied to report 4711"),
         case(503, &[], "The text \"no healthy upstream\" was logged"),
         case(502, &[], &page),
         case(404, &[("x-powered-by", "Express")], "404 page not found"),
