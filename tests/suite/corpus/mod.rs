@@ -99,8 +99,8 @@ fn every_capture_has_a_source_and_an_unverified_one_no_truth() {
     ];
     for scored in scored() {
         let (name, capture) = (scored.capture.name(), &scored.capture);
-        let is_known = |start: &&str| capture.source.starts_with(start);
-        assert!(SOURCES.iter().any(|start| is_known(&start)), "{name}");
+        let is_known = |start: &str| capture.source.starts_with(start);
+        assert!(SOURCES.iter().any(|start| is_known(start)), "{name}");
         assert!(capture.date.parse::<jiff::civil::Date>().is_ok(), "{name}");
         assert!(!capture.software.is_empty(), "{name}");
         if capture.source.starts_with("unverified: ") {
