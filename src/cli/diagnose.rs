@@ -9,7 +9,7 @@ use std::io::Read;
 
 use super::rules::RulesArgs;
 use super::{Exit, Terminal, candidate_shares, print};
-use crate::domain::diagnosis::Diagnosis;
+use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::transcript::decode::decode;
 use crate::domain::transcript::{self, Reading, Transcript, judge};
 use crate::io::json;
@@ -152,10 +152,11 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
     }
     let _ = writeln!(
         text,
-        "  cause:      {} ({}), owner: {}\n              {}",
+        "  cause:      {} ({}), owner: {}{}\n              {}",
         verdict.cause,
         verdict.certainty,
         verdict.owner,
+        hop(verdict),
         printable(&verdict.title)
     );
     if verdict.candidates.len() > 1 {
@@ -171,6 +172,12 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
         let _ = writeln!(text, "  next:       {}", printable(step));
     }
     text
+}
+
+/// The hop at which the request failed, as a continuation of the line that names the cause.
+fn hop(verdict: &Verdict) -> String {
+    let hop = verdict.hop.map(|hop| format!(", hop: {hop}"));
+    hop.unwrap_or_default()
 }
 
 fn url(transcript: &Transcript) -> &str {

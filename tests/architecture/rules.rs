@@ -32,7 +32,7 @@ const SERDE_FILES: [(&str, &str); 8] = [
     ("toml", "src/domain/diagnosis/parser"),
     ("serde_json", "src/model/target"),
     ("serde_json", "src/domain/expectation"),
-    ("serde_json", "src/domain/diagnosis/gather."),
+    ("serde_json", "src/domain/diagnosis/gather"),
     ("serde_json", "src/domain/diagnosis/aws/log_line"),
     ("serde_json", "src/domain/transcript/json_doc/"),
     ("serde_json_path", "src/model/target"),

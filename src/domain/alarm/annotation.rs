@@ -263,6 +263,7 @@ mod tests {
             cause: CauseId::new("lambda-function-error").unwrap(),
             title: "The function failed".to_owned(),
             owner: Owner::Service,
+            hop: None,
             certainty,
             candidates: vec![
                 candidate("lambda-function-error", 0.6),
@@ -384,11 +385,8 @@ mod tests {
         assert!(!shared[2].contains("No daemon"));
         assert!(shared[4].contains("`probecause local (heartbeat shard 2)`"));
         settings.shards.own = Some(2);
-        assert_eq!(
-            texts(&settings)[1],
-            shared[4],
-            "the daemon and the command line write the same text"
-        );
+        // The daemon and the command line agree.
+        assert_eq!(texts(&settings)[1], shared[4]);
     }
 
     #[test]

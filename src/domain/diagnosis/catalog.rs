@@ -4,7 +4,7 @@
 //! The parser checks rules against it, so that a rule with a misspelled fact or value is
 //! rejected instead of silently never matching.
 
-use FactType::{Number, Text, Word};
+use FactType::{Number, Scalar, Text, Word};
 
 /// The type of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum FactType {
     Word(&'static [&'static str]),
     /// The value is a number; times are in seconds.
     Number,
+    /// The value is text or a number, depending on the response.
+    Scalar,
 }
 
 /// The definition of a fact.
@@ -78,7 +80,46 @@ const FRONT_DOORS: &[&str] = &[
     "function-url",
     "alb",
     "cloudfront",
+    "cloudflare",
+    "envoy",
+    "nginx",
+    "apache",
+    "haproxy",
+    "traefik",
+    "varnish",
+    "fastly",
+    "kong",
+    "vercel",
+    "azure-front-door",
+    "azure-application-gateway",
+    "app-service",
+    "apigee",
+    "s3",
+    "gke-ingress",
+    "ngrok",
+    "caddy",
+    "linkerd",
+    "heroku",
+    "render",
+    "railway",
+    "netlify",
+    "google-cloud",
     "unknown",
+];
+
+const ERROR_PAGES: &[&str] = &[
+    "nginx",
+    "apache",
+    "haproxy",
+    "varnish",
+    "envoy",
+    "kong",
+    "cloudflare",
+    "azure-application-gateway",
+    "app-service",
+    "gke-ingress",
+    "traefik",
+    "apigee",
 ];
 
 const PLATEAUS: &[&str] = &[
@@ -135,9 +176,13 @@ pub const CATALOG: &[FactInfo] = facts! {
         "request method of the target; a response to `HEAD` has no body that identifies a front door";
     "status": Number => "status code of the final response";
     "front_door": Word(FRONT_DOORS), default "unknown" =>
-        "front door that responded, recognized by headers, host, and byte-exact pages";
+        "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
         "whether the gateway generated the response itself: `yes` for an exact body with only gateway headers, `unclear` for only gateway headers with another body or none";
+    "error_page": Word(ERROR_PAGES) =>
+        "proxy whose own error page or text the body is, whether or not it is the front door: a CDN relays the page of a proxy behind it";
+    "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
+        "who wrote the response, for the fallbacks: `application` if it has a header of a framework or application server, or a body of its own and no sign of a proxy; `proxy` if the body is a gateway's or proxy's own";
     "body.message": Text => "string `message` of a JSON body";
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";
@@ -149,6 +194,27 @@ pub const CATALOG: &[FactInfo] = facts! {
         "first `errorType` in `errors`, with which AppSync names the kind of failure";
     "body.json": Word(&["object", "other", "no"]) =>
         "whether the body is a JSON object, another JSON value, or not valid JSON";
+    "body.json.*": Scalar =>
+        "member of a JSON body by its path, such as `body.json.fault.detail.errorcode` or `body.json.errors.0.code`; `true`, `false` and `null` are text; objects and arrays themselves are no facts";
+    "body.xml.*": Text =>
+        "text of an innermost element of an XML body by its path without namespace prefixes, such as `body.xml.Error.Code`";
+    "body.title": Text =>
+        "title of an HTML page, with references decoded and whitespace collapsed";
+    "body.text": Text =>
+        "first 8 KB of the body as text without the whitespace around it; each line ends with LF only";
+    "body.seen": Word(&["yes", "empty", "missing"]) =>
+        "whether the body was seen; `missing`: the response announces a body that is not there, as in a response to `HEAD` or in a transcript without bodies";
+    "reason": Text =>
+        "reason phrase of the status line; absent in HTTP/2, which has none";
+    "platform_error": Text =>
+        "error code that Vercel or ngrok names in a header or on its page, such as `FUNCTION_INVOCATION_TIMEOUT` or `ERR_NGROK_3200`";
+    "cloudflare.error": Number =>
+        "Cloudflare's code of an error that Cloudflare itself made, such as 522 or 1016; absent if the service may have made it";
+    "cloudflare.stated": Word(&["yes", "page"]) =>
+        "whether a header or JSON that only Cloudflare writes states `cloudflare.error`, or only its `page`";
+    "proxy_status.error": Text =>
+        "error that a proxy names in `proxy-status` (RFC 9209), such as `connection_refused`";
+    "proxy_status.proxy": Text => "name of the proxy that names the error";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; above 0, the response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";
@@ -184,7 +250,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "vantage": Word(&["sound", "suspect"]), default "sound" =>
         "health of the prober itself: `suspect` while nearly all unrelated targets fail in the same phase as this one";
     "redirects": Number => "number of followed redirects";
-    "http_version": Text => "`1.0`, `1.1` or `2`";
+    "http_version": Text => "`0.9`, `1.0`, `1.1`, `2` or `3`";
     "host": Text => "host of the last request, after redirects";
     // Facts from the logs and metrics of AWS; they are absent until evidence determines them.
     "log.template": Word(TEMPLATES) =>
@@ -238,6 +304,8 @@ pub fn info(name: &str) -> Option<&'static FactInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::diagnosis::answered_by::AnsweredBy;
+    use crate::domain::diagnosis::front_door::FrontDoor;
     use crate::domain::expectation::UnmetKind;
     use crate::model::observation::FaultKind;
 
@@ -249,11 +317,18 @@ mod tests {
     }
 
     #[test]
-    fn the_catalog_lists_every_fault_and_every_unmet_kind() {
+    fn the_catalog_lists_every_word_that_code_sets() {
         let faults: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
         assert_eq!(words("fault"), faults);
         let unmet: Vec<_> = UnmetKind::ALL.iter().map(|kind| kind.as_str()).collect();
         assert_eq!(words("unmet"), unmet);
+        let doors = FrontDoor::ALL.map(FrontDoor::as_str);
+        assert_eq!(words("front_door"), doors);
+        assert!(ERROR_PAGES.iter().all(|page| doors.contains(page)));
+        assert_eq!(
+            words("answered_by"),
+            AnsweredBy::ALL.map(AnsweredBy::as_str)
+        );
     }
 
     #[test]
@@ -261,5 +336,8 @@ mod tests {
         assert!(info("header.server").is_some());
         assert!(info("header.").is_none());
         assert!(info("color").is_none());
+        assert!(matches!(info("body.json").unwrap().kind, Word(_)));
+        assert_eq!(info("body.json.a.b").unwrap().kind, Scalar);
+        assert!(info("body.json.").is_none());
     }
 }

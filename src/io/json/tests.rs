@@ -23,6 +23,7 @@ fn verdict(leading: &str) -> Arc<Verdict> {
         cause: cause_id(leading),
         title: format!("Title of {leading}"),
         owner: Owner::Platform,
+        hop: None,
         certainty: Certainty::Likely,
         candidates: shares
             .map(|(cause, share)| Candidate {
@@ -152,6 +153,7 @@ fn every_object_is_published_byte_for_byte() {
     let info = CauseInfo {
         cause: cause_id("too-slow"),
         owner: Owner::Service,
+        hop: None,
         title: "The answer was slow".to_owned(),
         next: vec!["Look.".to_owned()],
         see: "https://docs.example/".to_owned(),

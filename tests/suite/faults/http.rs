@@ -136,6 +136,7 @@ async fn connections() -> Vec<FaultCase> {
 }
 
 async fn heads() -> Vec<FaultCase> {
+    let malformed = "response-malformed";
     let processing = Some(Phase::Processing);
     let drip = endless(
         "HTTP/1.1 200 OK\r\nx-slow: ",
@@ -173,11 +174,11 @@ async fn heads() -> Vec<FaultCase> {
             processing,
             target(&endless.url("/")),
         ),
-        answered("five thousand headers", "unexplained", processing, many).await,
-        answered("a header of a megabyte", "unexplained", processing, long).await,
+        answered("five thousand headers", malformed, processing, many).await,
+        answered("a header of a megabyte", malformed, processing, long).await,
         answered(
             "an answer that is not HTTP",
-            "unexplained",
+            malformed,
             processing,
             "SSH-2.0-OpenSSH_9.2\r\n\r\n",
         )

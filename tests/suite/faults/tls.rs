@@ -30,7 +30,7 @@ async fn certificates() -> Vec<FaultCase> {
         ),
         (
             "not yet valid",
-            "certificate-untrusted",
+            "certificate-not-yet-valid",
             Some(&trusted),
             leaf("127.0.0.1", (2090, 2100)),
         ),
@@ -121,7 +121,7 @@ async fn frames() -> Vec<FaultCase> {
         // DATA on stream 0 is forbidden.
         (
             "HTTP/2: a forbidden frame",
-            "unexplained",
+            "response-malformed",
             &[0, 0, 1, 0, 0, 0, 0, 0, 0, 65],
         ),
         ("HTTP/2: closed without an answer", "connection-reset", &[]),

@@ -337,13 +337,13 @@ impl Entry {
 fn without_content(seen: &Observation) -> Observation {
     let request_id = seen.request_id();
     let response = seen.response.as_ref().map(|response| Response {
-        reason: None,
         headers: response
             .headers
             .iter()
             .filter(|(_, value)| Some(value.as_str()) == request_id)
             .cloned()
             .collect(),
+        reason: None,
         body: Vec::new(),
         ..*response
     });
