@@ -257,7 +257,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "vantage": Word(&["sound", "suspect"]), default "sound" =>
         "health of the prober itself: `suspect` while nearly all unrelated targets fail in the same phase as this one";
     "redirects": Number => "number of followed redirects";
-    "http_version": Text => "`1.0`, `1.1` or `2`";
+    "http_version": Text => "`0.9`, `1.0`, `1.1`, `2` or `3`";
     "host": Text => "host of the last request, after redirects";
     // Facts from the logs and metrics of AWS; they are absent until evidence determines them.
     "log.template": Word(TEMPLATES) =>

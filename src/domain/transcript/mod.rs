@@ -19,6 +19,7 @@ mod json_doc;
 pub mod judge;
 mod message;
 mod object;
+mod objects;
 mod pattern;
 mod reader;
 mod response;

@@ -8,30 +8,7 @@ use serde_json::Value;
 use super::folder;
 
 /// The pastes that are read rightly but have no rule yet, and what the rule would need.
-const AWAITING_A_RULE: &[(&str, &str)] = &[
-    ("01b.txt", "a function URL's 400 ThrottlingException"),
-    (
-        "02.txt",
-        "the error type ForbiddenException without the body",
-    ),
-    (
-        "02b.txt",
-        "the error type ForbiddenException without the body",
-    ),
-    ("06.txt", "a 401 of the application behind an HTTP API"),
-    ("09-504.txt", "the load balancer's page with LF"),
-    ("11.txt", "the page of Azure Application Gateway"),
-    ("12.txt", "Istio's `RBAC: access denied`"),
-    ("14.txt", "Cloudflare's 520"),
-    ("19.txt", "a load balancer's 502 without its body"),
-    ("21.txt", "the error type GatewayTimeoutException"),
-    ("29.txt", "Kong's `name resolution failed`"),
-    ("30b.txt", "an HTTP API's 503 without its body, after 30 s"),
-    ("34.txt", "the error type AccessDeniedException"),
-    ("36-D.txt", "an HTTP API's 503 without its body"),
-    ("36-I.txt", "an HTTP API's 503 without its body"),
-    ("36-ts.txt", "an HTTP API's 503 without its body"),
-];
+const AWAITING_A_RULE: &[(&str, &str)] = &[("01b.txt", "a function URL's 400 ThrottlingException")];
 
 /// The certainties in ascending order.
 const CERTAINTIES: [&str; 4] = ["possible", "likely", "corroborated", "proven"];

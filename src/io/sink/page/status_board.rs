@@ -338,7 +338,6 @@ impl Entry {
 fn without_content(seen: &Observation) -> Observation {
     let request_id = seen.request_id();
     let response = seen.response.as_ref().map(|response| Response {
-        reason: None,
         headers: response
             .headers
             .iter()
