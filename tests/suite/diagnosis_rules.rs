@@ -26,7 +26,7 @@ const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission
     object-not-found dns-no-address";
 
 /// Causes that no hop can be given for: the response does not tell who broke it.
-const WITHOUT_HOP: &str = "response-timeout response-truncated response-malformed \
+const WITHOUT_HOP: &str = "connection-reset response-timeout response-truncated response-malformed \
     too-many-redirects too-slow unexpected-status unexpected-body";
 
 fn rulebook() -> Rulebook {

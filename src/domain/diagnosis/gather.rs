@@ -31,18 +31,18 @@ const SECRET_HEADERS: &[&str] = &["set-cookie", "authorization", "proxy-authoriz
 
 impl Facts {
     /// Computes every fact of one observation. An unknown fact is absent. A probe that passed
-    /// has only the facts that were declared.
+    /// has only the facts that were declared and those about its connections.
     #[must_use]
     pub fn gather(target: &Target, observation: &Observation, context: &Context) -> Self {
         let mut facts = Self::defaults();
         facts.add_declarations(&target.aws);
         facts.add_failure(target, observation, context);
+        facts.add_connections(observation);
         // Nothing is to be explained, so that the body of a good response is not read.
         if facts.get("phase").is_none() {
             return facts;
         }
         facts.add_phase_times(observation);
-        facts.add_connections(observation);
         let host = host_of(target, observation);
         facts.set_text("host", &host);
         facts.set_text("method", &target.request.method);

@@ -38,9 +38,6 @@ fn scored() -> Vec<Scored> {
 pub(crate) const KNOWN_WRONG: &[&str] = &[
     "apache/client-certificate-missing-http-2",
     "caddy/client-certificate-missing-http-2",
-    "haproxy/backend-empty-http-2",
-    "haproxy/backend-reset-http-2",
-    "haproxy/backend-unanswered-connect-http-2",
     "haproxy/client-certificate-missing-http-2",
     "http-api/application-401",
 ];

@@ -307,6 +307,7 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
         } else {
             200
         },
+        reason: None,
         version: HttpVersion::Http2,
         headers: vec![
             ("apigw-requestid".to_owned(), "abc123=".to_owned()),
