@@ -22,7 +22,7 @@ use probecause::io::sink::daemon_metrics::DaemonMetrics;
 use probecause::io::sink::prometheus::PrometheusSink;
 use probecause::model::observation::{HttpVersion, Observation, Response};
 use probecause::model::settings::{Settings, ShardSettings};
-use probecause::model::target::{BodyMatch, JsonPath, Target};
+use probecause::model::target::{BodyMatch, JsonPath, JsonTest, Target};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -48,7 +48,7 @@ fn target(name: &str) -> Result<Target, Box<dyn Error>> {
                 source: "status".to_owned(),
                 path: serde_json_path::JsonPath::parse("$.status")?,
             },
-            value: "ok".into(),
+            test: JsonTest::Equals("ok".into()),
         },
     ];
     Ok(target)

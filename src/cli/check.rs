@@ -20,6 +20,10 @@ pub struct Args {
     /// Check the custom rules in this directory instead of a configuration.
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     rules: Option<PathBuf>,
+    /// Do not read secrets, such as on a machine for tests: the files, variables and credentials that
+    /// the configuration names may be absent.
+    #[arg(long, conflicts_with = "rules")]
+    no_secrets: bool,
     /// Print each problem, warning and note as a line of JSON.
     #[arg(long)]
     json: bool,
@@ -32,7 +36,7 @@ pub struct Args {
 /// Returns an error if standard output cannot be written.
 pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let report = match (&args.file, &args.rules) {
-        (Some(file), _) => check_configuration(file),
+        (Some(file), _) => check_configuration(file, args.no_secrets),
         (None, Some(directory)) => check_rules(directory),
         (None, None) => {
             return Err(
@@ -81,8 +85,12 @@ struct CheckReport {
     rules: usize,
 }
 
-fn check_configuration(file: &Path) -> Result<CheckReport, ConfigError> {
-    let loaded = config::load(file)?;
+fn check_configuration(file: &Path, no_secrets: bool) -> Result<CheckReport, ConfigError> {
+    let loaded = if no_secrets {
+        config::load_without_secrets(file)?
+    } else {
+        config::load(file)?
+    };
     let (shards, index_error) = shard_summary(&loaded.settings);
     let mut notes = loaded.notes;
     // An unknown index is a note, not a problem, since the configuration may be for another

@@ -3,6 +3,7 @@
 //! The result is printed to standard output as text or a line of JSON. While the probe runs,
 //! its phase is shown on standard error if that is a terminal.
 
+mod compare;
 mod render;
 
 use std::path::PathBuf;
@@ -20,9 +21,10 @@ use crate::domain::diagnosis::{Diagnosis, Outcome};
 use crate::io::config;
 use crate::io::json;
 use crate::io::probe::{Prober, Stopwatch};
+use crate::model::host_port::HostPort;
 use crate::model::observation::Observation;
 use crate::model::settings::Settings;
-use crate::model::target::{HeaderText, Target};
+use crate::model::target::{HeaderText, Target, TargetName};
 
 /// Interval at which the progress line is redrawn: the resolution of the time that it shows.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,7 +33,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The URL of the endpoint, with `http` or `https`.
-    #[arg(required_unless_present = "config", conflicts_with = "config")]
+    #[arg(required_unless_present_any = ["config", "compare"], conflicts_with = "config")]
     url: Option<String>,
     /// Take the target from this configuration.
     #[arg(long, value_name = "FILE", requires = "target")]
@@ -49,12 +51,19 @@ pub struct Args {
     /// The HTTP method, instead of GET or the configured one.
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
+    /// Connect to this host and port. Host, server name of TLS and path stay those of the URL.
+    #[arg(long, value_name = "HOST:PORT", value_parser = HostPort::parse)]
+    connect_to: Option<HostPort>,
     /// Send this header. May be repeated.
     #[arg(long = "header", value_name = "K: V", value_parser = header)]
     headers: Vec<(String, String)>,
     /// Print the result as one line of JSON.
     #[arg(long)]
     json: bool,
+    /// Compare two answers: of two URLs or, if a URL or --config is given too, through two
+    /// HOST:PORT. Give it twice.
+    #[arg(long, value_name = "URL|HOST:PORT")]
+    compare: Vec<String>,
 }
 
 /// Runs `probecause probe`. Returns [`Exit::Bad`] if the probe failed.
@@ -63,6 +72,9 @@ pub struct Args {
 /// Returns an error if the URL or the configuration is invalid, the prober cannot be created, or
 /// standard output cannot be written.
 pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
+    if !args.compare.is_empty() {
+        return compare_answers(&args, terminal).await;
+    }
     let (target, settings) = select_target(&args)?;
     let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
     let observation = Box::pin(probe_with_progress(&prober, &target, terminal)).await;
@@ -87,6 +99,59 @@ pub async fn run(args: Args, terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
+/// Sends the two requests of `--compare` and prints both answers. The exit is [`Exit::Bad`] if
+/// one of them failed.
+async fn compare_answers(args: &Args, terminal: Terminal) -> Result<Exit, String> {
+    let [a, b] = args.compare.as_slice() else {
+        let count = args.compare.len();
+        return Err(format!(
+            "`--compare` is given {count} times; give it twice: --compare A --compare B"
+        ));
+    };
+    let ((a, settings), (b, _)) = (compared_target(a, args)?, compared_target(b, args)?);
+    let prober = Prober::new(&settings.resolver).map_err(|error| error.to_string())?;
+    let (seen_a, seen_b) = tokio::join!(Box::pin(prober.probe(&a)), Box::pin(prober.probe(&b)));
+    let side = |target: Target, observation: Observation| {
+        let diagnosis = diagnose_once(&settings, &target, &observation)?;
+        Ok::<_, String>(compare::Side {
+            target,
+            observation,
+            diagnosis,
+        })
+    };
+    let sides = [side(a, seen_a)?, side(b, seen_b)?];
+    let text = if args.json {
+        compare::to_json(&sides)
+    } else {
+        compare::text(&sides, terminal)
+    };
+    print(&text)?;
+    let failed = |side: &compare::Side| side.diagnosis.outcome == Outcome::Failed;
+    Ok(if sides.iter().any(failed) {
+        Exit::Bad
+    } else {
+        Exit::Fine
+    })
+}
+
+/// The target of one `--compare`: a URL, or the given target through a HOST:PORT.
+fn compared_target(text: &str, args: &Args) -> Result<(Target, Settings), String> {
+    if text.contains("://") {
+        return url_target(text, args);
+    }
+    if args.url.is_none() && args.config.is_none() {
+        return Err(format!(
+            "`{text}` is not a URL; write https://host/path, or give the URL to request through it: \
+             probecause probe URL --compare HOST:PORT --compare HOST:PORT"
+        ));
+    }
+    let to = HostPort::parse(text)?;
+    let (mut target, settings) = select_target(args)?;
+    target.name = TargetName::new(&format!("{} via {to}", target.name));
+    target.request.connect_to = Some(to);
+    Ok((target, settings))
+}
+
 /// Diagnoses one observation with the rules of the settings.
 fn diagnose_once(
     settings: &Settings,
@@ -100,9 +165,14 @@ fn diagnose_once(
 
 /// Returns the target to probe and the settings of the daemon.
 fn select_target(args: &Args) -> Result<(Target, Settings), String> {
-    let Some(url) = &args.url else {
-        return configured_target(args);
-    };
+    match &args.url {
+        Some(url) => url_target(url, args),
+        None => configured_target(args),
+    }
+}
+
+/// The target of a URL, and its settings.
+fn url_target(url: &str, args: &Args) -> Result<(Target, Settings), String> {
     let url = Url::parse(url)
         .map_err(|error| format!("`{url}`: invalid URL: {error}; use `https://host/path`"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -149,13 +219,16 @@ fn configured_target(args: &Args) -> Result<(Target, Settings), String> {
     Ok((target, settings))
 }
 
-/// Applies `--timeout`, `--method` and `--header` to a target.
+/// Applies `--timeout`, `--method`, `--connect-to` and `--header` to a target.
 fn apply_options(target: &mut Target, args: &Args) {
     if let Some(timeout) = args.timeout {
         target.timeout = timeout;
     }
     if let Some(method) = &args.method {
         target.request.method.clone_from(method);
+    }
+    if let Some(connect_to) = &args.connect_to {
+        target.request.connect_to = Some(connect_to.clone());
     }
     let headers = args.headers.iter().cloned();
     let headers = headers.map(|(name, value)| (name, HeaderText::Plain(value)));

@@ -46,6 +46,7 @@ pub(super) fn target(
     target.tls = TlsSettings {
         ca: Some(ca_pem.as_bytes().into()),
         identity: None,
+        accept_any_certificate: false,
     };
     target.expect.body = vec![BodyMatch::Contains(r#""status":"ok""#.to_owned())];
     target.confirm_after = CONFIRM_AFTER;

@@ -5,6 +5,7 @@
 //! Pure: the current time is an argument.
 
 mod certificate;
+mod header;
 mod json;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 pub use self::certificate::days as certificate_days;
 
 use crate::model::observation::{Observation, Response};
-use crate::model::target::{BodyMatch, Expectations, TextMatch};
+use crate::model::target::{BodyMatch, Expectations};
 use crate::model::text_enum::text_enum;
 
 /// An expectation that a response did not meet.
@@ -64,7 +65,7 @@ pub fn check(expectations: &Expectations, observation: &Observation, now: Timest
     let mut unmet = Vec::new();
     unmet.extend(check_status(&expectations.status, response.status));
     for (name, expected) in &expectations.headers {
-        unmet.extend(check_header(name, expected, response));
+        unmet.extend(header::check(name, expected, response));
     }
     for expected in &expectations.body {
         unmet.extend(check_body(expected, response));
@@ -126,25 +127,6 @@ fn check_status(expected: &[(u16, u16)], status: u16) -> Option<Unmet> {
     })
 }
 
-fn check_header(name: &str, expected: &TextMatch, response: &Response) -> Option<Unmet> {
-    let mut values = response
-        .headers
-        .iter()
-        .filter(|(key, _)| key == name)
-        .peekable();
-    let detail = if values.peek().is_none() {
-        format!("header `{name}` is missing")
-    } else if values.any(|(_, value)| matches(expected, value)) {
-        return None;
-    } else {
-        format!("header `{name}` {}", mismatch(expected))
-    };
-    Some(Unmet {
-        kind: UnmetKind::Header,
-        detail,
-    })
-}
-
 fn check_body(expected: &BodyMatch, response: &Response) -> Option<Unmet> {
     let text = String::from_utf8_lossy(&response.body);
     let problem = body_problem(expected, &text)?;
@@ -170,23 +152,14 @@ fn body_problem(expected: &BodyMatch, text: &str) -> Option<String> {
         }
         BodyMatch::Regex(pattern) => (!pattern.0.is_match(text))
             .then(|| format!("body does not match `{}`", pattern.0.as_str())),
-        BodyMatch::Json { path, value } => json::problem(path, value, text),
-    }
-}
-
-fn matches(expected: &TextMatch, text: &str) -> bool {
-    match expected {
-        TextMatch::Equals(wanted) => text == wanted,
-        TextMatch::Contains(part) => text.contains(part.as_str()),
-        TextMatch::Regex(pattern) => pattern.0.is_match(text),
-    }
-}
-
-fn mismatch(expected: &TextMatch) -> String {
-    match expected {
-        TextMatch::Equals(wanted) => format!("is not `{wanted}`"),
-        TextMatch::Contains(part) => format!("does not contain `{part}`"),
-        TextMatch::Regex(pattern) => format!("does not match `{}`", pattern.0.as_str()),
+        BodyMatch::Lacks(part) => text
+            .contains(part.as_str())
+            .then(|| format!("body contains `{part}`")),
+        BodyMatch::NoMatch(pattern) => pattern
+            .0
+            .is_match(text)
+            .then(|| format!("body matches `{}`", pattern.0.as_str())),
+        BodyMatch::Json { path, test } => json::problem(path, test, text),
     }
 }
 
@@ -196,7 +169,7 @@ mod tests {
 
     use super::*;
     use crate::model::observation::{Certificate, HttpVersion, TlsFacts};
-    use crate::model::target::{JsonPath, Pattern};
+    use crate::model::target::{JsonPath, JsonTest, Pattern, TextMatch};
 
     fn observed(status: u16, body: &str) -> Observation {
         let mut observation = Observation::begun(Timestamp::UNIX_EPOCH, "http://x/");
@@ -227,7 +200,7 @@ mod tests {
                 source: path.to_owned(),
                 path: serde_json_path::JsonPath::parse(&format!("$.{path}")).unwrap(),
             },
-            value,
+            test: JsonTest::Equals(value),
         }
     }
 
@@ -272,6 +245,66 @@ mod tests {
     }
 
     #[test]
+    fn headers_and_bodies_can_be_expected_to_differ_or_to_be_absent() {
+        let pattern = |text| Pattern(regex::Regex::new(text).unwrap());
+        let header = |test| vec![("x-mode".to_owned(), test)];
+        for (test, message) in [
+            (TextMatch::Differs("test".to_owned()), None),
+            (
+                TextMatch::Differs("live".to_owned()),
+                Some("header `x-mode` is `live`"),
+            ),
+            (
+                TextMatch::Lacks("iv".to_owned()),
+                Some("header `x-mode` contains `iv`"),
+            ),
+            (
+                TextMatch::NoMatch(pattern("^l")),
+                Some("header `x-mode` matches `^l`"),
+            ),
+            (TextMatch::NoMatch(pattern("^x")), None),
+            (TextMatch::Exists(true), None),
+            (TextMatch::Exists(false), Some("header `x-mode` is present")),
+        ] {
+            let expect = Expectations {
+                headers: header(test),
+                ..Expectations::default()
+            };
+            check_one(&expect, &observed(200, ""), message.as_slice());
+        }
+        // A header that is absent differs from every value.
+        for (test, message) in [
+            (TextMatch::Lacks("a".to_owned()), None),
+            (TextMatch::Exists(false), None),
+            (TextMatch::Exists(true), Some("header `x-none` is missing")),
+        ] {
+            let expect = Expectations {
+                headers: vec![("x-none".to_owned(), test)],
+                ..Expectations::default()
+            };
+            check_one(&expect, &observed(200, ""), message.as_slice());
+        }
+        for (test, message) in [
+            (
+                BodyMatch::Lacks("error".to_owned()),
+                Some("body contains `error`"),
+            ),
+            (BodyMatch::Lacks("down".to_owned()), None),
+            (
+                BodyMatch::NoMatch(pattern("(?i)ERR")),
+                Some("body matches `(?i)ERR`"),
+            ),
+            (BodyMatch::NoMatch(pattern("^ok")), None),
+        ] {
+            let expect = Expectations {
+                body: vec![test],
+                ..Expectations::default()
+            };
+            check_one(&expect, &observed(200, "an error"), message.as_slice());
+        }
+    }
+
+    #[test]
     fn a_truncated_body_is_mentioned() {
         let expect = Expectations {
             body: vec![BodyMatch::Contains("end".to_owned())],
@@ -301,6 +334,7 @@ mod tests {
             chain: vec![Certificate {
                 subject: String::new(),
                 issuer: String::new(),
+                serial: String::new(),
                 names: Vec::new(),
                 not_before: Timestamp::UNIX_EPOCH,
                 not_after: Timestamp::from_second(3 * 86_400 + 5).unwrap(),

@@ -63,6 +63,8 @@ struct ResultObject<'a> {
     remote: Option<String>,
     own_lag_seconds: Option<f64>,
     hop: Option<&'a str>,
+    layers: Vec<Value>,
+    broken_layer: Option<&'a str>,
 }
 
 /// The JSON object of a target: the result object of the latest probe, and the target's state.
@@ -75,6 +77,8 @@ struct TargetObject<'a> {
     maintenance: Option<bool>,
     probable_cause: Option<&'a str>,
     labels: &'a BTreeMap<String, String>,
+    /// Whether the probe verifies the certificate of the endpoint.
+    tls_verify: bool,
 }
 
 impl<'a> ResultObject<'a> {
@@ -122,6 +126,11 @@ impl<'a> ResultObject<'a> {
         self.title = Some(&verdict.title);
         self.hop = verdict.hop.map(Hop::as_str);
     }
+
+    fn set_layers(&mut self, incident: &'a Incident) {
+        self.layers = layers(incident);
+        self.broken_layer = broken_layer(incident);
+    }
 }
 
 /// Builds the JSON object of the result of one probe or transcript.
@@ -150,6 +159,7 @@ pub fn target(report: &Report) -> Value {
         && report.diagnosis.outcome != Outcome::Passed
     {
         result.set_verdict(&incident.verdict);
+        result.set_layers(incident);
         if !incident.evidence.is_empty() {
             result.evidence = incident.evidence.iter().map(evidence).collect();
         }
@@ -162,6 +172,7 @@ pub fn target(report: &Report) -> Value {
         maintenance: Some(report.maintenance),
         probable_cause: shown.map(|verdict| verdict.cause.as_str()),
         labels: &report.target.labels,
+        tls_verify: !report.target.tls.accept_any_certificate,
     })
 }
 
@@ -178,6 +189,7 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident
         maintenance: None,
         probable_cause: None,
         labels: &target.labels,
+        tls_verify: !target.tls.accept_any_certificate,
     };
     object.result.location = Some(location);
     if let Some(kept) = resumed {
@@ -185,6 +197,7 @@ pub fn unprobed(target: &Target, location: &str, resumed: Option<&StoredIncident
         object.result.set_verdict(&incident.verdict);
         object.result.evidence = incident.evidence.iter().map(evidence).collect();
         object.result.incident_id = Some(incident.id.as_str());
+        object.result.set_layers(incident);
         object.health = kept.health.as_str();
         object.since = Some(time(kept.since));
         object.probable_cause = Some(incident.verdict.cause.as_str());
@@ -223,7 +236,28 @@ pub fn incident(incident: &Incident) -> Value {
         "evidence": incident.evidence.iter().map(evidence).collect::<Vec<_>>(),
         "next": incident.verdict.next,
         "hop": incident.verdict.hop.map(Hop::as_str),
+        "layers": layers(incident),
+        "broken_layer": broken_layer(incident),
     })
+}
+
+/// The states of the layers, outermost first; empty if no request was made through one.
+fn layers(incident: &Incident) -> Vec<Value> {
+    let results = incident.layers.iter().flat_map(|found| &found.results);
+    results
+        .map(|one| {
+            json!({
+                "name": one.name,
+                "state": one.state.as_str(),
+                "detail": one.detail,
+            })
+        })
+        .collect()
+}
+
+/// The layer at which requests fail; `None` if it is unknown.
+fn broken_layer(incident: &Incident) -> Option<&str> {
+    Some(incident.layers.as_deref()?.broken()?.name)
 }
 
 fn candidates(verdict: &Verdict) -> Vec<Value> {

@@ -42,6 +42,8 @@ pub struct Certificate {
     pub subject: String,
     /// The issuer in the style of RFC 4514.
     pub issuer: String,
+    /// The serial number, unique per issuer, in hexadecimal digits.
+    pub serial: String,
     /// The DNS names and IP addresses of `subjectAltName`.
     pub names: Vec<String>,
     /// The start of the certificate's validity.

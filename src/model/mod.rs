@@ -5,6 +5,7 @@
 pub mod cause;
 mod connection;
 pub mod hash;
+pub mod host_port;
 pub mod observation;
 pub mod printable;
 pub mod scope;
@@ -12,5 +13,6 @@ pub mod secret;
 pub mod settings;
 pub mod target;
 mod target_aws;
+mod target_expect;
 mod target_publish;
 pub(crate) mod text_enum;

@@ -41,6 +41,8 @@ pub struct Observation {
     pub earlier_tls: Vec<EarlierTls>,
     /// Addresses that did not accept a connection although another address of the name did.
     pub dead_addresses: Vec<DeadAddress>,
+    /// Addresses to which a connection was attempted, if none succeeded.
+    pub attempted: Vec<SocketAddr>,
     /// Number of reused connections that ended before the response began, after which the request
     /// was sent again on a new connection.
     pub replaced_connections: u32,
@@ -259,6 +261,7 @@ impl Observation {
             tls: None,
             earlier_tls: Vec::new(),
             dead_addresses: Vec::new(),
+            attempted: Vec::new(),
             replaced_connections: 0,
         }
     }

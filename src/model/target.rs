@@ -5,16 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::model::hash::fnv1a;
+use crate::model::host_port::{HostPort, Layer};
 use crate::model::secret::Secret;
 
 pub use super::target_aws::{Authorizer, AwsDeclarations, Integration};
+pub use super::target_expect::{
+    BodyMatch, Comparison, Expectations, JsonPath, JsonTest, Pattern, TextMatch,
+};
 pub use super::target_publish::{
     AlarmSettings, CauseAlarm, CloudWatchMetric, MissingData, TargetCloudWatch,
 };
@@ -32,7 +36,7 @@ pub struct Target {
     pub url: Url,
     /// Additional Prometheus labels; their names are valid and not reserved.
     pub labels: BTreeMap<String, String>,
-    /// Time between two probes; at least one second.
+    /// Time between two probes; at least 100 ms.
     pub interval: Duration,
     /// Time limit of a probe, including all phases and redirect hops.
     pub timeout: Duration,
@@ -54,6 +58,11 @@ pub struct Target {
     pub alarm: AlarmSettings,
     /// The CloudWatch metrics of this target.
     pub cloudwatch: TargetCloudWatch,
+    /// Ways past the outer hops, the outermost first.
+    pub layers: Vec<Layer>,
+    /// Whether a confirmed failure may be followed by one request that asks the front door for
+    /// the cause.
+    pub ask_for_cause: bool,
 }
 
 /// The request of a probe.
@@ -74,13 +83,25 @@ pub struct RequestSettings {
     pub reuse_connection: bool,
     /// Whether redirects of one probe get the cookies that its earlier responses have set.
     pub cookies: bool,
-    /// URL of an `http` or `https` proxy; `None` means a direct connection.
+    /// The version of HTTP to use.
+    pub http: HttpChoice,
+    /// The server name of TLS (SNI, and the name to verify) for the URL's own host; `None`: the
+    /// host.
+    pub server_name: Option<String>,
+    /// DNS servers; empty: those of the daemon.
+    pub resolver: Vec<SocketAddr>,
+    /// URL of a proxy: `http`, `https`, `socks5` or `socks5h`, without credentials.
     pub proxy: Option<Url>,
+    /// Credentials for the proxy.
+    pub proxy_auth: Option<ProxyAuth>,
     /// Maximum size of the decompressed body that is kept, in bytes. The rest of the body is read
     /// and counted until the deadline.
     pub body_limit: usize,
     /// Link-local and metadata addresses that this target is allowed to connect to.
     pub allow_addresses: Vec<IpAddr>,
+    /// Where TCP connections lead instead of to the host and port of the URL. Redirects to
+    /// another host or port are not affected.
+    pub connect_to: Option<HostPort>,
 }
 
 /// The value of a configured header.
@@ -90,6 +111,27 @@ pub enum HeaderText {
     Plain(String),
     /// A secret value, read from a file or an environment variable.
     Secret(Secret),
+}
+
+/// Which versions of HTTP a probe may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HttpChoice {
+    /// HTTP/2 if the server offers it in the TLS handshake, else HTTP/1.1.
+    #[default]
+    Any,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only; without TLS with prior knowledge.
+    Http2,
+}
+
+/// Credentials for a proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProxyAuth {
+    /// The user's name.
+    pub username: String,
+    /// The user's password.
+    pub password: Secret,
 }
 
 /// Which IP versions a probe may use.
@@ -111,6 +153,8 @@ pub struct TlsSettings {
     pub ca: Option<Arc<[u8]>>,
     /// Client certificate for mutual TLS.
     pub identity: Option<TlsIdentity>,
+    /// Whether any certificate is accepted, which makes the endpoint's identity unknown.
+    pub accept_any_certificate: bool,
 }
 
 /// A client certificate with its private key.
@@ -120,62 +164,6 @@ pub struct TlsIdentity {
     pub chain: Arc<[u8]>,
     /// The client's private key, in PEM.
     pub key: Secret,
-}
-
-/// The conditions of a healthy response, all of which must hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Expectations {
-    /// Inclusive ranges of status codes; the status must be in one of them.
-    pub status: Vec<(u16, u16)>,
-    /// Conditions on headers, by lowercase name.
-    pub headers: Vec<(String, TextMatch)>,
-    /// Conditions on the body.
-    pub body: Vec<BodyMatch>,
-    /// Duration above which a probe is degraded (`too-slow`), not failed.
-    pub slower_than: Option<Duration>,
-    /// Days until the certificate expires below which a probe is degraded
-    /// (`certificate-expiring`).
-    pub certificate_days: Option<u32>,
-}
-
-/// A condition on a header value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TextMatch {
-    /// The value is equal to this text.
-    Equals(String),
-    /// The value contains this text.
-    Contains(String),
-    /// The pattern matches anywhere in the value.
-    Regex(Pattern),
-}
-
-/// A condition on the body.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BodyMatch {
-    /// The body contains this text.
-    Contains(String),
-    /// The pattern matches anywhere in the body.
-    Regex(Pattern),
-    /// At least one node that the path selects is equal to the value.
-    Json {
-        /// The JSON path (RFC 9535) of the nodes to compare.
-        path: JsonPath,
-        /// The value with which the nodes are compared.
-        value: serde_json::Value,
-    },
-}
-
-/// A compiled regular expression. Two patterns are equal if their sources are equal.
-#[derive(Clone, Debug)]
-pub struct Pattern(pub regex::Regex);
-
-/// A compiled JSON path.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JsonPath {
-    /// The path as written in the configuration, with or without the leading `$.`.
-    pub source: String,
-    /// The compiled form of the path.
-    pub path: serde_json_path::JsonPath,
 }
 
 /// The numbers of consecutive results that change the health.
@@ -245,12 +233,6 @@ impl HeaderText {
     }
 }
 
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
 impl Target {
     /// Creates a target with the defaults of the configuration reference. The command line uses
     /// such a target to probe a bare URL.
@@ -279,6 +261,8 @@ impl Target {
             aws: AwsDeclarations::default(),
             alarm: AlarmSettings::default(),
             cloudwatch: TargetCloudWatch::default(),
+            layers: Vec::new(),
+            ask_for_cause: true,
         }
     }
 
@@ -289,7 +273,14 @@ impl Target {
     pub fn fingerprint(&self) -> u64 {
         let request = &self.request;
         let sent = (&request.method, &request.headers, &request.proxy);
-        let connection = (request.max_redirects, request.ip, request.reuse_connection);
+        let way = request.connect_to.as_ref().map(ToString::to_string);
+        let connection = (
+            request.max_redirects,
+            request.ip,
+            request.reuse_connection,
+            way,
+            (request.http, &request.server_name, &request.resolver),
+        );
         // Secrets are redacted in `Debug`, so a new password does not change the fingerprint.
         let all = (sent, connection, &self.auth, &self.aws);
         let Self { url, timeout, .. } = self;
@@ -308,9 +299,14 @@ impl Default for RequestSettings {
             ip: IpVersion::Any,
             reuse_connection: false,
             cookies: true,
+            http: HttpChoice::Any,
+            server_name: None,
+            resolver: Vec::new(),
             proxy: None,
+            proxy_auth: None,
             body_limit: 64 * 1024,
             allow_addresses: Vec::new(),
+            connect_to: None,
         }
     }
 }

@@ -363,6 +363,7 @@ fn the_reference_contains_every_key() {
         "[defaults.alarm]\n?",
         "[defaults.cloudwatch]\n?",
         "[[target]]\n?",
+        "[[target]]\n[[target.layer]]\n?",
         "[[maintenance]]\n?",
     ];
     let reference = std::fs::read_to_string(REFERENCE).expect("the reference");
@@ -374,6 +375,7 @@ fn the_reference_contains_every_key() {
                 format!("{key} = "),
                 format!("[{key}]"),
                 format!("[defaults.{key}]"),
+                format!("[[target.{key}]]"),
             ];
             let found = written.iter().any(|form| reference.contains(form));
             assert!(found, "{key} of {table:?} is not in the reference");

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod accuracy;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod cloudwatch_destinations;
 #[cfg(test)]
 mod cloudwatch_emulator;
@@ -15,7 +17,11 @@ mod cloudwatch_faults;
 #[cfg(test)]
 mod cloudwatch_replicas;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
+mod config_habits;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
@@ -60,6 +66,8 @@ mod floor;
 mod front_doors;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod layers;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]

@@ -62,6 +62,7 @@ async fn check(http2: bool) {
     target.tls = TlsSettings {
         ca: Some(simulator.ca_pem().as_bytes().into()),
         identity: None,
+        accept_any_certificate: false,
     };
     let prober = Prober::new(&ResolverSettings::default()).unwrap();
     // The first probe builds the client, which is not to be measured.

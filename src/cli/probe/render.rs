@@ -109,7 +109,7 @@ fn cause(verdict: &Verdict, color: bool) -> Vec<String> {
     lines
 }
 
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         format!("{:.1} ms", time.as_secs_f64() * 1000.0)
     } else {
@@ -119,7 +119,7 @@ fn time(time: Duration) -> String {
 
 /// Removes control characters from a text of a configuration or a server, since they could
 /// control the terminal.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
 }
 

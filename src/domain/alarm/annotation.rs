@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::domain::alarm::{AlarmKey, AlarmSpec, heartbeat_name, target_alarm_name};
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Evidence, Verdict};
+use crate::domain::layers::LayerFindings;
 use crate::model::cause::Certainty;
 
 /// The texts on an alarm: the tags that name the cause, and the description.
@@ -81,10 +82,16 @@ impl Annotation {
         }
     }
 
-    /// Returns the annotation of a failing target's alarm: the probable cause, with its evidence.
+    /// Returns the annotation of a failing target's alarm: the probable cause, with its evidence and
+    /// what requests through the target's layers showed.
     #[must_use]
-    pub fn failing(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> Self {
-        Self::of(verdict, &describe(target, verdict, evidence))
+    pub fn failing(
+        target: &str,
+        verdict: &Verdict,
+        evidence: &[Evidence],
+        layers: Option<&LayerFindings>,
+    ) -> Self {
+        Self::of(verdict, &describe(target, verdict, evidence, layers))
     }
 
     /// Returns the annotation of the heartbeat alarm during a group incident. It replaces
@@ -182,11 +189,19 @@ fn no_heartbeat(shard: Option<u32>) -> String {
     )
 }
 
-fn describe(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> String {
+fn describe(
+    target: &str,
+    verdict: &Verdict,
+    evidence: &[Evidence],
+    layers: Option<&LayerFindings>,
+) -> String {
     let mut text = format!(
         "{target}: {} ({}, {}; {} acts).",
         verdict.title, verdict.cause, verdict.certainty, verdict.owner
     );
+    if let Some(findings) = layers {
+        push_list(&mut text, "Layers", &findings.summary());
+    }
     if verdict.certainty == Certainty::Possible && verdict.candidates.len() > 1 {
         let candidates: Vec<_> = verdict
             .candidates
@@ -195,7 +210,9 @@ fn describe(target: &str, verdict: &Verdict, evidence: &[Evidence]) -> String {
             .collect();
         push_list(&mut text, "Candidates", &candidates.join(", "));
     }
-    let facts: Vec<_> = evidence.iter().map(fact).collect();
+    // The sentence about the layers says more than their facts.
+    let is_shown = |one: &&Evidence| layers.is_none() || !one.fact.starts_with("layer.");
+    let facts: Vec<_> = evidence.iter().filter(is_shown).map(fact).collect();
     push_list(&mut text, "Evidence", &facts.join(", "));
     push_next_steps(&mut text, verdict);
     text

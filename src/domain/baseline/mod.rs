@@ -9,6 +9,7 @@
 
 mod control;
 mod floor;
+pub mod good_answers;
 mod history;
 mod plateau;
 
@@ -17,10 +18,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::diagnosis::context::Context;
+use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::{Diagnosis, Outcome};
 use crate::model::observation::Observation;
 
 use self::floor::ControlSamples;
+use self::good_answers::GoodAnswers;
 use self::history::History;
 use self::plateau::FailingTimes;
 
@@ -30,6 +33,7 @@ pub struct Baseline {
     healthy: History,
     controls: ControlSamples,
     failing: FailingTimes,
+    good: GoodAnswers,
 }
 
 /// The part of a baseline that is kept over a restart. The current run of failures is not kept.
@@ -44,6 +48,8 @@ pub struct BaselineSnapshot {
     pub controls: Vec<(Timestamp, Option<Duration>)>,
     /// When something other than the gateway last responded on the control path.
     pub not_gateway_at: Option<Timestamp>,
+    /// What the last good answers looked like.
+    pub good: GoodAnswers,
 }
 
 /// The times of a probe count for the baseline only if the prober's own lag is below this value.
@@ -59,6 +65,7 @@ impl Baseline {
             healthy: History::resumed(&snapshot.healthy, snapshot.newest),
             controls: ControlSamples::resumed(&snapshot.controls, snapshot.not_gateway_at),
             failing: FailingTimes::default(),
+            good: snapshot.good.clone(),
         }
     }
 
@@ -72,6 +79,7 @@ impl Baseline {
             newest,
             controls,
             not_gateway_at,
+            good: self.good.clone(),
         }
     }
 
@@ -86,9 +94,22 @@ impl Baseline {
                     self.healthy.add(observation, now);
                 }
                 self.failing.clear();
+                self.good.observe_good(observation, now);
             }
-            Outcome::Failed if exact => self.failing.add(observation),
-            Outcome::Failed => {}
+            Outcome::Failed => {
+                if exact {
+                    self.failing.add(observation);
+                }
+                self.good.observe_failure(observation);
+            }
+        }
+    }
+
+    /// Adds what differs from the last good answers to the facts of a failed probe. Must be called
+    /// before the probe is added.
+    pub fn add_changes(&self, observation: &Observation, facts: &mut Facts) {
+        if facts.text("phase").is_some() {
+            facts.add_changes(&self.good.compare(observation));
         }
     }
 

@@ -295,6 +295,42 @@ pub const CATALOG: &[FactInfo] = facts! {
     "api.count": Number => "sum of the API's `Count`";
     "api.server_errors": Number => "sum of `5xx` or `5XXError`";
     "api.integration_latency_max": Number => "maximum of `IntegrationLatency`, in seconds";
+    // What a failure has in common with the last good answers; absent if there were none, or if the
+    // property changes all the time.
+    "changed.address": Word(YES_NO) =>
+        "whether the address differs from those of the last good answers, or replaced them within the hour before the first failure";
+    "changed.certificate": Word(YES_NO) =>
+        "the same for serial number and issuer of the certificate";
+    "changed.server": Word(YES_NO) => "the same for the `server` header";
+    "changed.protocol": Word(YES_NO) => "the same for the version of HTTP";
+    "changed.redirects": Word(YES_NO) =>
+        "the same for the number of redirects and the URL after them";
+    "changed.body_size": Word(YES_NO) =>
+        "whether the body is less than half as long as every good one, or more than twice as long; absent if the status is another one than that of good answers";
+    "changed.address.seconds_before": Number =>
+        "seconds from the change of the address to the first failure; absent if it changed after that";
+    "changed.certificate.seconds_before": Number => "the same for the certificate";
+    "changed.server.seconds_before": Number => "the same for the `server` header";
+    "changed.protocol.seconds_before": Number => "the same for the version of HTTP";
+    "changed.redirects.seconds_before": Number => "the same for the redirects";
+    "changed.what": Text =>
+        "what changed, in words, such as `address 192.0.2.1 → 192.0.2.2 2 min before the first failure`";
+    // Learned from requests that followed a confirmed failure.
+    "layer.broken": Text =>
+        "name of the outermost layer that fails while the next one in answers, or else of the innermost layer if all fail; absent if the requests through the layers show neither";
+    "layer.next": Word(&["ok", "none"]) =>
+        "what is behind `layer.broken`: a layer that answers (`ok`), or none, because it is the innermost";
+    "layer.repeated": Word(YES_NO) =>
+        "whether each request through a layer was made twice, with the same result";
+    "layer.*": Word(&["ok", "failing", "not-testable"]) =>
+        "result of the requests through a layer, by its name; `layer.front` is the way through the target's own URL";
+    "asked.answered": Word(&["yes"]) =>
+        "`yes` if the facts are those of a request that asked the front door for the cause";
+    "asked.error_code": Text => "error code that Cloudflare gave when asked";
+    "asked.error_category": Text => "category of the error that Cloudflare gave when asked";
+    "asked.azure_error": Text => "error that Azure Front Door gave when asked";
+    "asked.azure_origin_status": Text =>
+        "status that Azure Front Door got from the origin, when asked";
 };
 
 /// Returns the definition of the fact with this name; `None` if there is none.

@@ -40,5 +40,6 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "prober.toml",
     "aws-log.toml",
     "aws-metrics.toml",
+    "layers.toml",
     "fallback.toml",
 ];

@@ -48,7 +48,7 @@ const UNEXPLAINED_FACTS: &[&str] = &[
 ];
 
 /// The names of the facts that are evidence of every result, also of a probe that passed.
-const NOTICES: &[&str] = &["dead_addresses", "replaced_connections"];
+const NOTICES: &[&str] = &["dead_addresses", "replaced_connections", "changed.what"];
 
 impl Rulebook {
     /// Loads the rules that are built into the program.

@@ -58,6 +58,7 @@ mod tests {
         let certificate = |days: &i64| Certificate {
             subject: String::new(),
             issuer: String::new(),
+            serial: String::new(),
             names: Vec::new(),
             not_before: Timestamp::UNIX_EPOCH,
             not_after: at(*days),

@@ -2,30 +2,82 @@
 
 use serde_json::{Number, Value};
 
-use crate::model::target::JsonPath;
+use crate::model::target::{Comparison, JsonPath, JsonTest};
 
 /// Maximum length of an actual value in a message, in characters.
 const MAX_SHOWN: usize = 100;
 
-/// The problem of a body that does not have the value at the path; `None` if it has.
-pub(super) fn problem(path: &JsonPath, value: &Value, body: &str) -> Option<String> {
+/// The problem of a body that does not meet a condition on the values at a path; `None` if it does.
+pub(super) fn problem(path: &JsonPath, test: &JsonTest, body: &str) -> Option<String> {
     let source = &path.source;
     let Ok(document) = serde_json::from_str::<Value>(body) else {
         return Some(format!("body is not JSON, so it has no `{source}`"));
     };
-    let nodes = path.path.query(&document);
+    let nodes = path.path.query(&document).all();
     if nodes.is_empty() {
-        return Some(format!("body has no value at `{source}`"));
+        let is_met = *test == JsonTest::Exists(false);
+        return (!is_met).then(|| format!("body has no value at `{source}`"));
     }
-    let is_met = nodes.iter().any(|node| is_equal(node, value));
-    let actual = shown(nodes.first().filter(|_| !is_met)?);
+    let wrong = match failing(test, &nodes) {
+        Some(index) => *nodes.get(index)?,
+        None => return None,
+    };
+    let actual = shown(wrong);
+    let wanted = wanted(test);
     let more = match nodes.len() {
         1 => String::new(),
-        count => format!(" (the first of {count} values)"),
+        count if needs_one(test) => format!(" (the first of {count} values)"),
+        count => format!(" (one of {count} values)"),
     };
     Some(format!(
-        "body has {actual} instead of {value} at `{source}`{more}"
+        "body has {actual} instead of {wanted} at `{source}`{more}"
     ))
+}
+
+/// Whether one value is enough to meet a condition, or all must meet it.
+const fn needs_one(test: &JsonTest) -> bool {
+    matches!(
+        test,
+        JsonTest::Equals(_) | JsonTest::Contains(_) | JsonTest::Regex(_) | JsonTest::Exists(true)
+    )
+}
+
+/// The index of the value to show if the values do not meet the condition.
+fn failing(test: &JsonTest, nodes: &[&Value]) -> Option<usize> {
+    let is_met = |node: &&Value| match test {
+        JsonTest::Equals(value) => is_equal(node, value),
+        JsonTest::Differs(value) => !is_equal(node, value),
+        JsonTest::Compares(comparison, bound) => node
+            .as_f64()
+            .is_some_and(|number| comparison.is_met(number, *bound)),
+        JsonTest::Contains(part) => node
+            .as_str()
+            .is_some_and(|text| text.contains(part.as_str())),
+        JsonTest::Regex(pattern) => node.as_str().is_some_and(|text| pattern.0.is_match(text)),
+        JsonTest::Exists(wanted) => *wanted,
+    };
+    if needs_one(test) {
+        let is_failing = !nodes.iter().any(is_met);
+        is_failing.then_some(0)
+    } else {
+        nodes.iter().position(|node| !is_met(node))
+    }
+}
+
+/// The expected value, for a message.
+fn wanted(test: &JsonTest) -> String {
+    match test {
+        JsonTest::Equals(value) => value.to_string(),
+        JsonTest::Differs(value) => format!("a value other than {value}"),
+        JsonTest::Compares(comparison, bound) => bound_text(*comparison, *bound),
+        JsonTest::Contains(part) => format!("a text that contains `{part}`"),
+        JsonTest::Regex(pattern) => format!("a text that matches `{}`", pattern.0.as_str()),
+        JsonTest::Exists(_) => "no value".to_owned(),
+    }
+}
+
+fn bound_text(comparison: Comparison, bound: f64) -> String {
+    format!("a number {} {bound}", comparison.sign())
 }
 
 /// Whether two JSON values are equal. Numbers are compared by value: `1` equals `1.0`.
@@ -67,13 +119,18 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::target::Pattern;
 
     fn check(path: &str, expected: &Value, body: &str, message: Option<&str>) {
+        check_test(path, &JsonTest::Equals(expected.clone()), body, message);
+    }
+
+    fn check_test(path: &str, test: &JsonTest, body: &str, message: Option<&str>) {
         let path = JsonPath {
             source: path.to_owned(),
             path: serde_json_path::JsonPath::parse(&format!("$.{path}")).unwrap(),
         };
-        assert_eq!(problem(&path, expected, body).as_deref(), message, "{body}");
+        assert_eq!(problem(&path, test, body).as_deref(), message, "{body}");
     }
 
     #[test]
@@ -131,5 +188,84 @@ mod tests {
             Some("body has 1 instead of 3 at `list[*]` (the first of 2 values)"),
         );
         check("list[*]", &3.into(), r#"{"list":[1,3.0]}"#, None);
+    }
+
+    #[test]
+    fn numbers_are_compared_with_a_bound() {
+        let number = |comparison, bound| JsonTest::Compares(comparison, bound);
+        let body = r#"{"n":3,"s":"UP","list":[1,5]}"#;
+        for (path, test, message) in [
+            ("n", number(Comparison::Greater, 2.0), None),
+            ("n", number(Comparison::AtLeast, 3.0), None),
+            ("n", number(Comparison::AtMost, 3.0), None),
+            (
+                "n",
+                number(Comparison::Less, 3.0),
+                Some("body has 3 instead of a number < 3 at `n`"),
+            ),
+            (
+                "s",
+                number(Comparison::Less, 3.0),
+                Some("body has \"UP\" instead of a number < 3 at `s`"),
+            ),
+            (
+                "list[*]",
+                number(Comparison::Less, 5.0),
+                Some("body has 5 instead of a number < 5 at `list[*]` (one of 2 values)"),
+            ),
+        ] {
+            check_test(path, &test, body, message);
+        }
+    }
+
+    #[test]
+    fn values_differ_match_and_exist() {
+        let pattern = JsonTest::Regex(Pattern(regex::Regex::new("^U").unwrap()));
+        let body = r#"{"n":3,"s":"UP","list":[1,5],"empty":[]}"#;
+        for (path, test, message) in [
+            ("n", JsonTest::Differs(4.into()), None),
+            (
+                "n",
+                JsonTest::Differs(3.into()),
+                Some("body has 3 instead of a value other than 3 at `n`"),
+            ),
+            ("list[*]", JsonTest::Differs(9.into()), None),
+            (
+                "none",
+                JsonTest::Differs(9.into()),
+                Some("body has no value at `none`"),
+            ),
+            ("s", JsonTest::Contains("P".to_owned()), None),
+            (
+                "s",
+                JsonTest::Contains("x".to_owned()),
+                Some("body has \"UP\" instead of a text that contains `x` at `s`"),
+            ),
+            ("s", pattern.clone(), None),
+            (
+                "n",
+                pattern,
+                Some("body has 3 instead of a text that matches `^U` at `n`"),
+            ),
+            ("none", JsonTest::Exists(false), None),
+            (
+                "none",
+                JsonTest::Exists(true),
+                Some("body has no value at `none`"),
+            ),
+            ("n", JsonTest::Exists(true), None),
+            (
+                "n",
+                JsonTest::Exists(false),
+                Some("body has 3 instead of no value at `n`"),
+            ),
+            (
+                "empty[0]",
+                JsonTest::Exists(true),
+                Some("body has no value at `empty[0]`"),
+            ),
+        ] {
+            check_test(path, &test, body, message);
+        }
     }
 }

@@ -18,8 +18,8 @@ use crate::model::cause::{CauseId, Certainty};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attribution {
     failures: VecDeque<Failure>,
-    /// The signature of a failure about which AWS gave evidence, and the verdict with that
-    /// evidence. Other failures with the same signature get the same verdict.
+    /// The signature of a failure about which AWS or a follow-up request gave evidence, and the
+    /// verdict with that evidence. Other failures with the same signature get the same verdict.
     known: Option<(Signature, Arc<Verdict>)>,
     /// The verdict with evidence from AWS that was known before a restart. The signature of its
     /// failure is not stored, so the first new failure that allows the cause provides the
@@ -74,8 +74,7 @@ impl Attribution {
     /// Adds a failed probe that began at `began`, with its verdict.
     pub(super) fn add(&mut self, began: Timestamp, verdict: &Arc<Verdict>) {
         self.failures.truncate(MAX_FAILURES - 1);
-        let candidates = verdict.candidates.iter();
-        let signature: Signature = candidates.map(|one| one.cause.clone()).collect();
+        let signature = signature(verdict);
         if let Some(known) = self
             .before
             .take_if(|known| signature.contains(&known.cause))
@@ -99,6 +98,12 @@ impl Attribution {
         if verdict.certainty >= Certainty::Corroborated {
             self.known = Some((failure.signature.clone(), Arc::clone(verdict)));
         }
+    }
+
+    /// Gives all failures with the signature of the verdict `of` a verdict from a request that
+    /// followed such a failure.
+    pub(super) fn learn(&mut self, of: &Verdict, verdict: &Arc<Verdict>) {
+        self.known = Some((signature(of), Arc::clone(verdict)));
     }
 
     /// Removes all failures, because the incident is resolved.
@@ -198,6 +203,11 @@ impl Attribution {
         }
         score
     }
+}
+
+fn signature(verdict: &Verdict) -> Signature {
+    let candidates = verdict.candidates.iter();
+    candidates.map(|one| one.cause.clone()).collect()
 }
 
 fn share(verdict: &Verdict, cause: &CauseId) -> Option<f64> {

@@ -14,4 +14,4 @@ mod tests;
 
 pub use self::id::IncidentId;
 pub use self::record::{Incident, IncidentEvent, Revision};
-pub use self::tracker::{Incidents, ProbeOutcome};
+pub use self::tracker::{Incidents, LayerDiagnosis, ProbeOutcome};

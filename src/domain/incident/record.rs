@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::id::IncidentId;
 use crate::domain::diagnosis::{Evidence, Verdict};
+use crate::domain::layers::LayerFindings;
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
 
@@ -32,6 +33,8 @@ pub struct Incident {
     /// The revisions, oldest first, at most 100. The first one is always kept; beyond the limit,
     /// the oldest of the others is dropped.
     pub history: Vec<Revision>,
+    /// What requests through the layers of the target showed; `None` if none were made.
+    pub layers: Option<Arc<LayerFindings>>,
 }
 
 /// One entry of an incident's history.
@@ -100,6 +103,7 @@ impl Incident {
             opened: now,
             resolved: None,
             history: vec![revision(verdict, now, note)],
+            layers: None,
         }
     }
 
@@ -113,6 +117,26 @@ impl Incident {
     ) {
         self.verdict = Arc::clone(verdict);
         self.evidence = evidence.into();
+        self.push(now, note);
+    }
+
+    /// Adds facts to the evidence, in place of those with the same names, and a revision with
+    /// `note`.
+    pub(super) fn add_evidence(&mut self, added: &[Evidence], note: String, now: Timestamp) {
+        let is_kept = |known: &&Evidence| added.iter().all(|one| one.fact != known.fact);
+        let kept = self.evidence.iter().filter(is_kept);
+        self.evidence = kept.chain(added).cloned().collect();
+        self.push(now, note);
+    }
+
+    /// Adds what the layers showed, and a revision with `note`.
+    pub(super) fn add_layers(
+        &mut self,
+        findings: Arc<LayerFindings>,
+        note: String,
+        now: Timestamp,
+    ) {
+        self.layers = Some(findings);
         self.push(now, note);
     }
 

@@ -14,6 +14,7 @@ use super::record::{Incident, IncidentEvent};
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Evidence, Verdict};
 use crate::domain::health::HealthState;
+use crate::domain::layers::{LayerFindings, is_layer_cause};
 use crate::model::cause::{CauseId, Certainty};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
@@ -45,10 +46,24 @@ pub struct ProbeOutcome<'a> {
     pub suppressed: bool,
 }
 
+/// The diagnosis of a failed probe with what the layers of its target showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerDiagnosis {
+    /// The diagnosis with the layers.
+    pub diagnosis: Diagnosis,
+    /// The diagnosis without them.
+    pub outside: Diagnosis,
+    /// Whether the layers decided the verdict. Otherwise it is the one without them.
+    pub by_layers: bool,
+}
+
 /// Number of consecutive failures for which another cause must explain the failures better before
 /// it replaces the incident's cause. One is too few, because two different responses may alternate
 /// during one outage.
 const OUTCOMES_TO_CHANGE: u32 = 2;
+
+/// The note of a revision by the answer to a question.
+const ASKED: &str = "the front door was asked for the cause and answered";
 
 impl<'a> ProbeOutcome<'a> {
     /// Returns the evidence of the probe if the probe itself names the verdict's cause; otherwise
@@ -125,10 +140,7 @@ impl Incidents {
         self.attribution.replace(began, verdict);
         let incident = self.open.as_mut()?;
         let known = &incident.verdict;
-        // A corroborated cause is kept if the evidence about another request is less certain.
-        let weaker =
-            known.certainty >= Certainty::Corroborated && verdict.certainty < known.certainty;
-        if is_same(known, verdict) || weaker {
+        if is_same(known, verdict) || is_weaker(known, verdict) {
             return None;
         }
         let note = format!("{}: {summary}", difference(known, verdict));
@@ -136,6 +148,76 @@ impl Incidents {
         let revised = Arc::make_mut(incident);
         revised.revise(verdict, &diagnosis.evidence, note, now);
         revised.also = self.attribution.unexplained_by(&verdict.cause);
+        Some(IncidentEvent::Updated(Arc::clone(incident)))
+    }
+
+    /// Applies the answer of a front door that was asked for the cause of the failed probe that
+    /// started at `began` and had the verdict `asked_about`. If its diagnosis is more certain,
+    /// failures of the same kind get the same cause; otherwise `told`, the facts that the front
+    /// door told, become evidence.
+    pub fn revise_with_answer(
+        &mut self,
+        (began, asked_about): (Timestamp, &Verdict),
+        diagnosis: &Diagnosis,
+        told: &[Evidence],
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let verdict = diagnosis.verdict.as_ref()?;
+        let incident = self.open.as_mut()?;
+        let known = &incident.verdict;
+        let is_better = verdict.certainty > asked_about.certainty;
+        if is_better && !is_weaker(known, verdict) && !is_same(known, verdict) {
+            self.attribution.learn(asked_about, verdict);
+            return self.revise_with(began, diagnosis, ASKED, now);
+        }
+        if told.is_empty() {
+            return None;
+        }
+        Arc::make_mut(incident).add_evidence(told, ASKED.to_owned(), now);
+        Some(IncidentEvent::Updated(Arc::clone(incident)))
+    }
+
+    /// Applies what the layers of the target showed. If they did not decide the verdict, the cause
+    /// changes only if it was that of a layer.
+    pub fn revise_with_layers(
+        &mut self,
+        shown: &LayerDiagnosis,
+        findings: LayerFindings,
+        now: Timestamp,
+    ) -> Option<IncidentEvent> {
+        let (diagnosis, by_layers) = (&shown.diagnosis, shown.by_layers);
+        let verdict = diagnosis.verdict.as_ref()?;
+        let outside = shown.outside.verdict.as_ref()?;
+        let incident = self.open.as_mut()?;
+        let known = Arc::clone(&incident.verdict);
+        let earlier = incident.layers.as_deref();
+        let moved = earlier.is_none_or(|earlier| earlier.broken() != findings.broken());
+        let repeats = earlier.is_some_and(|earlier| earlier.says_same(&findings));
+        let revises = match (is_layer_cause(&known.cause), by_layers) {
+            (true, true) => moved || verdict.certainty > known.certainty,
+            (true, false) => true,
+            (false, true) if is_layer_cause(&verdict.cause) => {
+                // A request to the front door may have made another cause likely meanwhile.
+                known.cause == outside.cause || known.certainty < Certainty::Likely
+            }
+            (false, true) => !is_same(&known, verdict) && !is_weaker(&known, verdict),
+            (false, false) => false,
+        };
+        let (summary, findings) = (findings.summary(), Arc::new(findings));
+        let changed = Arc::make_mut(incident);
+        if revises {
+            let note = format!("{}: {summary}", difference(&known, verdict));
+            self.attribution.learn(outside, verdict);
+            self.rival = None;
+            changed.revise(verdict, &diagnosis.evidence, note, now);
+            changed.also = self.attribution.unexplained_by(&verdict.cause);
+            changed.layers = Some(findings);
+        } else if repeats {
+            changed.layers = Some(findings);
+            return None;
+        } else {
+            changed.add_layers(findings, summary, now);
+        }
         Some(IncidentEvent::Updated(Arc::clone(incident)))
     }
 
@@ -240,6 +322,15 @@ impl Incidents {
         }
         changed
     }
+}
+
+/// Whether a corroborated cause is kept because the evidence about another request is less
+/// certain. A cause that only names a layer gives way to one that is likely.
+fn is_weaker(known: &Verdict, verdict: &Verdict) -> bool {
+    let names_reason = is_layer_cause(&known.cause) && verdict.certainty >= Certainty::Likely;
+    known.certainty >= Certainty::Corroborated
+        && verdict.certainty < known.certainty
+        && !names_reason
 }
 
 fn is_same(known: &Verdict, verdict: &Verdict) -> bool {

@@ -24,7 +24,7 @@ use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::rulebook::{Rulebook, RulebookError};
 use crate::domain::shard::IndexError;
 use crate::engine::monitor::{ConfigChange, Inbox, Monitor, Outbox};
-use crate::engine::scheduler::control_requests::ControlRequests;
+use crate::engine::scheduler::follow_up_requests::FollowUpRequests;
 use crate::engine::scheduler::{Command, Probe, Scheduler};
 use crate::engine::server::{self, ReloadRequest, ServerState};
 use crate::io::evidence::EvidenceCollector;
@@ -122,9 +122,9 @@ const EMISSION_QUEUE: usize = 1024;
 /// targets that fail at the same time.
 const COMMAND_QUEUE: usize = 4096;
 
-/// Maximum number of control requests that run or wait for their delay: one per incident, for as
-/// many incidents as people can handle at the same time.
-const MAX_CONTROLS: usize = 64;
+/// Maximum number of control and follow-up requests that run or wait for their delay: a few per
+/// incident, for as many incidents as people can handle at the same time.
+const MAX_FOLLOW_UPS: usize = 64;
 
 /// Capacity of the queue of evidence updates for the monitor: one update for each evidence
 /// request that may be queued.
@@ -151,13 +151,13 @@ impl App {
         let prober = Prober::new(&settings.resolver)?;
         let (listener, address) = listen(settings.server.listen).await?;
         let (emission_sender, emissions) = mpsc::channel(EMISSION_QUEUE);
-        let (control_sender, control_requests) = mpsc::channel(MAX_CONTROLS);
+        let (follow_up_sender, follow_ups) = mpsc::channel(MAX_FOLLOW_UPS);
         let (configuration_sender, configurations) = mpsc::channel(1);
         let aws = (options.aws.clone(), options.first_log_search);
         let (collector, evidence) = start_evidence(&settings, &metrics, aws);
         let inbox = Inbox {
             emissions,
-            control_requests,
+            follow_ups,
             evidence,
             configurations,
         };
@@ -167,12 +167,12 @@ impl App {
 
         let sinks = start_sinks(&settings, &metrics, options.aws, store.clone());
         let dropped = metrics.controls_dropped.clone();
-        let control_requests =
-            ControlRequests::start(prober.clone(), control_sender, MAX_CONTROLS, dropped);
+        let follow_ups =
+            FollowUpRequests::start(prober.clone(), follow_up_sender, MAX_FOLLOW_UPS, dropped);
         let outbox = Outbox {
             sinks,
             scheduler,
-            control_requests,
+            follow_ups,
             evidence: Arc::new(collector),
             sd_notify: options.sd_notify,
         };
@@ -235,7 +235,7 @@ impl App {
             _ = &mut self.server => "server",
             _ = &mut self.reloader => "reloader",
             () = self.outbox.sinks.cloudwatch.ended() => "CloudWatch sink",
-            () = self.outbox.control_requests.ended() => "control requests",
+            () = self.outbox.follow_ups.ended() => "follow-up requests",
             () = self.outbox.evidence.ended() => "evidence",
             () = self.store.ended() => "store",
         }

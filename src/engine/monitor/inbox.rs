@@ -1,6 +1,6 @@
 //! The monitor's input channels, merged into one stream of events.
 //!
-//! Configurations, evidence and control results are received before probe results: they are
+//! Configurations, evidence and follow-up results are received before probe results: they are
 //! few and must not wait behind a long queue of probe results.
 
 use std::sync::Arc;
@@ -10,17 +10,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::{ConfigChange, Event};
 use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::engine::scheduler::Emission;
-use crate::model::observation::Observation;
+use crate::engine::scheduler::follow_up_requests::FollowUpResult;
 use crate::model::settings::Settings;
-use crate::model::target::Target;
 
 /// The input channels of the monitor.
 #[derive(Debug)]
 pub struct Inbox {
     /// Events of the scheduler. The monitor ends when this channel closes.
     pub emissions: mpsc::Receiver<Emission>,
-    /// Results of control requests.
-    pub control_requests: mpsc::Receiver<(Arc<Target>, Observation)>,
+    /// Results of control requests and of requests that followed a failure.
+    pub follow_ups: mpsc::Receiver<FollowUpResult>,
     /// Updates with evidence that was found in AWS.
     pub evidence: mpsc::Receiver<EvidenceUpdate>,
     /// Configurations to apply, each with a channel for the reply.
@@ -32,9 +31,7 @@ impl Inbox {
     pub(super) async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             emission = self.emissions.recv() => emission.map(Event::Probing),
-            Some((target, observation)) = self.control_requests.recv() => {
-                Some(Event::Controlled(target, Box::new(observation)))
-            }
+            Some(result) = self.follow_ups.recv() => Some(Event::FollowedUp(result)),
             Some(update) = self.evidence.recv() => Some(Event::Evidence(update)),
             Some((settings, done)) = self.configurations.recv() => {
                 Some(Event::Configure(settings, done))
@@ -50,8 +47,8 @@ impl Inbox {
         if let Ok(update) = self.evidence.try_recv() {
             return Some(Event::Evidence(update));
         }
-        if let Ok((target, observation)) = self.control_requests.try_recv() {
-            return Some(Event::Controlled(target, Box::new(observation)));
+        if let Ok(result) = self.follow_ups.try_recv() {
+            return Some(Event::FollowedUp(result));
         }
         self.emissions.try_recv().ok().map(Event::Probing)
     }
@@ -62,15 +59,19 @@ mod tests {
     use super::*;
     use jiff::Timestamp;
 
+    use crate::domain::follow_up::FollowUpKind;
+    use crate::model::observation::Observation;
+    use crate::model::target::Target;
+
     #[tokio::test]
     async fn queued_probe_results_come_last_and_in_order() {
         let (emit, emissions) = mpsc::channel(8);
-        let (control, control_requests) = mpsc::channel(8);
+        let (follow_up, follow_ups) = mpsc::channel(8);
         let (_evidence_sender, evidence) = mpsc::channel(8);
         let (configure, configurations) = mpsc::channel(8);
         let mut inbox = Inbox {
             emissions,
-            control_requests,
+            follow_ups,
             evidence,
             configurations,
         };
@@ -83,19 +84,23 @@ mod tests {
             let emission = Emission::Observed(Arc::clone(&target), seen);
             emit.send(emission).await.unwrap();
         }
-        let seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://x.example/");
-        control.send((target, seen)).await.unwrap();
+        let result = FollowUpResult {
+            target,
+            kind: FollowUpKind::Control,
+            observation: None,
+        };
+        follow_up.send(result).await.unwrap();
         let (done, _) = oneshot::channel();
         configure.send((Arc::default(), done)).await.unwrap();
         let queued = std::iter::from_fn(|| inbox.try_next()).map(|event| match event {
             Event::Probing(Emission::Observed(_, seen)) => seen.started.as_second().to_string(),
             Event::Probing(Emission::Missed(_)) => "missed".to_owned(),
-            Event::Controlled(..) => "control".to_owned(),
+            Event::FollowedUp(_) => "follow-up".to_owned(),
             Event::Evidence(_) => "evidence".to_owned(),
             Event::Configure(..) => "configuration".to_owned(),
         });
         let queued: Vec<_> = queued.collect();
-        assert_eq!(queued, ["configuration", "control", "1", "2"]);
+        assert_eq!(queued, ["configuration", "follow-up", "1", "2"]);
         drop(emit);
         assert!(inbox.next().await.is_none());
     }

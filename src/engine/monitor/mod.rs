@@ -4,10 +4,11 @@
 //! locks are needed and results are processed in the order in which they arrive. The output of a
 //! batch of events is collected (`output`), its incidents are saved (`persist`), and then its
 //! notifications are delivered (`notification`), so that everything that a user has seen survives
-//! a crash. Sinks, control requests and evidence requests never block this loop.
+//! a crash. Sinks, follow-up requests and evidence requests never block this loop.
 
 mod configure;
 mod event_log;
+mod follow_ups;
 mod inbox;
 mod mass_failure;
 mod notification;
@@ -29,12 +30,13 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rulebook::Rulebook;
+use crate::domain::follow_up::FollowUpBudget;
 use crate::domain::incident::Incidents;
 use crate::domain::maintenance::Maintenance;
 use crate::domain::mass_failure::MassFailure;
 use crate::domain::prober_health::ProberHealth;
 use crate::domain::report::{Missed, Report};
-use crate::engine::scheduler::control_requests::ControlRequests;
+use crate::engine::scheduler::follow_up_requests::{FollowUpRequests, FollowUpResult};
 use crate::engine::scheduler::{Command, Emission};
 use crate::io::evidence::EvidenceCollector;
 use crate::io::sd_notify::SdNotify;
@@ -56,8 +58,8 @@ use self::target_state::TargetState;
 pub enum Event {
     /// The scheduler reported the end of a probe or a missed slot.
     Probing(Emission),
-    /// A control request ended.
-    Controlled(Arc<Target>, Box<Observation>),
+    /// A control request, or a request that followed a failure, ended.
+    FollowedUp(FollowUpResult),
     /// Evidence about a failed request was found in AWS.
     Evidence(EvidenceUpdate),
     /// A new configuration, with a channel for the reply.
@@ -82,8 +84,8 @@ pub struct Outbox {
     pub sinks: Sinks,
     /// Receives requests for confirming probes.
     pub scheduler: mpsc::Sender<Command>,
-    /// Receives control requests.
-    pub control_requests: ControlRequests,
+    /// Receives control requests and the requests that follow a failure.
+    pub follow_ups: FollowUpRequests,
     /// Receives evidence requests.
     pub evidence: Arc<EvidenceCollector>,
     /// Receives the watchdog's keep-alive and the daemon's status.
@@ -112,6 +114,7 @@ pub struct Monitor {
     published_annotation: Option<Annotation>,
     /// The state of the previous run; `None` once the first configuration is applied.
     restored: Option<RestoredState>,
+    follow_up_budget: FollowUpBudget,
     persistence: Persistence,
     batch: OutputBatch,
 }
@@ -142,6 +145,7 @@ impl Monitor {
             group_incident: Incidents::default(),
             published_annotation: None,
             restored: Some(restored),
+            follow_up_budget: FollowUpBudget::default(),
             persistence: Persistence::new(store),
             batch: OutputBatch::default(),
         }
@@ -205,9 +209,7 @@ impl Monitor {
                 self.observed(&target, *observation, now);
             }
             Event::Probing(Emission::Missed(missed)) => self.missed(missed),
-            Event::Controlled(target, observation) => {
-                self.controlled(&target, &observation, now);
-            }
+            Event::FollowedUp(result) => self.followed_up(&result, now),
             Event::Evidence(update) => self.apply_evidence(&update, now),
             Event::Configure(settings, done) => self.configure(&settings, done, now),
         }
@@ -236,6 +238,7 @@ impl Monitor {
         if prober_fault {
             facts.set_text("vantage", "suspect");
         }
+        state.baseline.add_changes(&observation, &mut facts);
         let diagnosis = self.rulebook.diagnose(&facts);
         state.evidence_requests.record_sent(observation.started);
         // A failure of the prober itself is not counted for the target.
@@ -270,6 +273,7 @@ impl Monitor {
         if !prober_fault {
             state.confirm(&self.outbox);
             state.request_evidence(&report, &facts, &self.outbox);
+            state.follow_up(&report, &facts, &mut self.follow_up_budget, &self.outbox);
             state.control(&report, &self.outbox, now);
             self.count_incident(&report, now);
         }

@@ -130,6 +130,7 @@ mod tests {
             opened: Timestamp::UNIX_EPOCH,
             resolved: None,
             history: Vec::new(),
+            layers: None,
         };
         StoredIncident {
             location: "test".into(),

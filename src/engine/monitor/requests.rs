@@ -12,16 +12,17 @@ use jiff::Timestamp;
 use super::notification::Notification;
 use super::target_state::{TargetState, find};
 use super::{Monitor, Outbox};
-use crate::domain::diagnosis::Outcome;
 use crate::domain::diagnosis::aws::EvidenceUpdate;
 use crate::domain::diagnosis::aws::summary::summary;
 use crate::domain::diagnosis::fact::Facts;
+use crate::domain::diagnosis::{Diagnosis, Outcome};
+use crate::domain::follow_up::{FollowUp, FollowUpKind};
 use crate::domain::incident::IncidentEvent;
 use crate::domain::report::{Report, Update};
 use crate::engine::scheduler::Command;
 use crate::io::store::StoredIncident;
 use crate::model::observation::Observation;
-use crate::model::target::Target;
+use crate::model::target::{Target, TargetName};
 
 impl TargetState {
     /// Requests a confirming probe before the next slot, after a first failed or degraded result.
@@ -70,8 +71,11 @@ impl TargetState {
     fn schedule_control(&self, failing: bool, outbox: &Outbox, now: Timestamp) {
         let opened = self.incidents.open().map(|incident| incident.opened);
         if let Some(after) = self.baseline.next_control_request(opened, failing, now) {
-            let target = Arc::clone(&self.target);
-            outbox.control_requests.request(target, after);
+            outbox.follow_ups.send(FollowUp {
+                target: Arc::clone(&self.target),
+                kind: FollowUpKind::Control,
+                after,
+            });
         }
     }
 }
@@ -109,7 +113,21 @@ impl Monitor {
         let event = state
             .incidents
             .revise_with(update.began, &diagnosis, &note, now);
-        let Some(event) = event else {
+        if let Some(event) = event {
+            self.publish_update(&update.target, &event, (update.began, diagnosis), now);
+        }
+    }
+
+    /// Saves and publishes a revised incident, with the diagnosis of the probe that started at
+    /// `began`.
+    pub(super) fn publish_update(
+        &mut self,
+        target: &TargetName,
+        event: &IncidentEvent,
+        (began, diagnosis): (Timestamp, Arc<Diagnosis>),
+        now: Timestamp,
+    ) {
+        let Some(state) = self.targets.get_mut(target) else {
             return;
         };
         let incident = event.incident();
@@ -123,10 +141,10 @@ impl Monitor {
         self.batch.notify(Notification::Update(Box::new(Update {
             target: Arc::clone(&state.target),
             at: now,
-            began: update.began,
+            began,
             diagnosis,
             incident: Arc::clone(incident),
-            maintenance: self.maintenance.covering(&update.target, now).is_some(),
+            maintenance: self.maintenance.covering(target, now).is_some(),
         })));
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::baseline::Baseline;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::{Diagnosis, Outcome, Verdict};
 use crate::domain::evidence_requests::EvidenceRequests;
+use crate::domain::follow_up::FollowUps;
 use crate::domain::health::{Health, HealthState, Transition};
 use crate::domain::incident::{IncidentEvent, Incidents, ProbeOutcome};
 use crate::io::store::{StoredBaseline, StoredIncident};
@@ -27,6 +28,7 @@ pub(super) struct TargetState {
     pub(super) save_state: SaveState,
     pub(super) incidents: Incidents,
     pub(super) evidence_requests: EvidenceRequests,
+    pub(super) follow_ups: FollowUps,
     /// The probable cause that is published, if any.
     pub(super) showing: Option<Arc<Verdict>>,
 }
@@ -56,6 +58,7 @@ impl TargetState {
             save_state: SaveState::default(),
             incidents: Incidents::default(),
             evidence_requests: EvidenceRequests::default(),
+            follow_ups: FollowUps::default(),
             showing: None,
         }
     }
@@ -78,12 +81,13 @@ impl TargetState {
         same
     }
 
-    /// Changes the target's settings. An open incident stays open. Pending evidence requests are
-    /// dropped. The baseline is dropped if settings changed that the response time depends on.
+    /// Changes the target's settings. An open incident stays open. Pending evidence and
+    /// follow-up requests are dropped. The baseline is dropped if settings changed that the response time depends on.
     pub(super) fn change(&mut self, target: &Arc<Target>) {
         self.health.configure(target.health);
         self.target = Arc::clone(target);
         self.evidence_requests = EvidenceRequests::default();
+        self.follow_ups.forget();
         let fingerprint = target.fingerprint();
         if fingerprint != self.fingerprint {
             self.fingerprint = fingerprint;

@@ -5,7 +5,7 @@
 //! requests confirming probes. A probe that panics counts as a failed probe. All times are those
 //! of the runtime's monotonic clock.
 
-pub mod control_requests;
+pub mod follow_up_requests;
 mod lateness;
 
 use std::collections::HashMap;

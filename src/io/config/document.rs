@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::foreign;
 use super::problem::{Problem, Problems};
+use super::syntax::{self, SyntaxError};
 
 /// A file that has been read but not parsed.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) struct KeyLocation<'a> {
     problems: &'a Problems,
     /// The key path, as shown to the user. Empty for the whole file.
     key: String,
+    /// The part of the key path that is the name or number of an item, such as `[orders]`.
+    item: Range<usize>,
     /// The byte offset of the key or, if the key is absent, of the table that could contain it.
     /// `None` for the top level of the file.
     offset: Option<usize>,
@@ -59,21 +63,29 @@ impl SourceFile {
         })
     }
 
-    /// Parses the text of the file as TOML.
-    pub(super) fn parse(&self) -> Result<Document<'_>, Problem> {
-        match DeTable::parse(&self.text) {
-            Ok(values) => Ok(Document {
+    /// Parses the text as TOML.
+    ///
+    /// # Errors
+    /// One problem for each line that is not TOML, or what to write instead of another format.
+    pub(super) fn parse(&self) -> Result<Document<'_>, Vec<Problem>> {
+        if let Ok(values) = DeTable::parse(&self.text) {
+            return Ok(Document {
                 source: self,
                 values: values.into_inner(),
-            }),
-            Err(error) => {
-                let message = error.message().replace('\n', ", ");
-                Err(Problem {
-                    line: error.span().map(|span| self.line_of(span.start)),
-                    ..Problem::of_file(&self.path, format!("not valid TOML: {message}"))
-                })
-            }
+            });
         }
+        if let Some(problems) = foreign::problems(&self.path, &self.text) {
+            return Err(problems);
+        }
+        let (_, errors) = DeTable::parse_recoverable(&self.text);
+        let errors: Vec<SyntaxError> = errors
+            .iter()
+            .map(|error| SyntaxError {
+                line: error.span().map(|span| self.line_of(span.start)),
+                message: error.message().to_owned(),
+            })
+            .collect();
+        Err(syntax::problems(&self.path, &self.text, &errors))
     }
 
     /// Returns the path of `name`, relative to the directory of this file.
@@ -96,6 +108,7 @@ impl<'a> Document<'a> {
             source: self.source,
             problems,
             key: String::new(),
+            item: 0..0,
             offset: None,
         }
     }
@@ -112,7 +125,7 @@ impl<'a> KeyLocation<'a> {
         } else {
             format!("{}{dot}{name:?}", self.key)
         };
-        Self { key, ..*self }
+        self.with_key(key)
     }
 
     /// Returns the place of an item of the list at this place. The key path shows the item's `name`
@@ -125,7 +138,19 @@ impl<'a> KeyLocation<'a> {
         });
         let shown = shown.map_or_else(|| (index + 1).to_string(), str::to_owned);
         let key = format!("{}[{shown}]", self.key);
-        Self { key, ..*self }.at(item.span())
+        let mut place = self.with_key(key);
+        if place.item.is_empty() {
+            place.item = self.key.len()..place.key.len();
+        }
+        place.at(item.span())
+    }
+
+    /// The table of this place without the names of items: `target.request` for
+    /// `target[orders].request`.
+    pub(super) fn section(&self) -> String {
+        let mut section = self.key.clone();
+        section.replace_range(self.item.clone(), "");
+        section
     }
 
     /// Returns this place with the start of `span` as its byte offset in the file.
@@ -177,6 +202,14 @@ impl<'a> KeyLocation<'a> {
         match self.line() {
             Some(line) => format!("{file}:{line}"),
             None => file.to_string(),
+        }
+    }
+
+    fn with_key(&self, key: String) -> Self {
+        Self {
+            key,
+            item: self.item.clone(),
+            ..*self
         }
     }
 

@@ -7,11 +7,15 @@
 //! files and environment variables that the configuration names. Messages never contain a secret.
 
 mod document;
+mod foreign;
+mod habits;
 mod include;
 mod named_file;
 mod problem;
 mod rules;
+mod schema;
 mod scratch_thread;
+mod syntax;
 mod table;
 mod validate;
 mod value;
@@ -74,22 +78,35 @@ const INCLUDED_HINT: &str =
 /// Returns all problems found. If the main file cannot be read or is not TOML, that is the only
 /// problem.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    scratch_thread::read(|| read(path), Loaded::deep_copy)
+    scratch_thread::read(|| read(path, Problems::default()), Loaded::deep_copy)
 }
 
-fn read(path: &Path) -> Result<Loaded, ConfigError> {
+/// Reads a configuration on a machine without its secrets. The sources of secrets are checked but
+/// not read, so the settings cannot be used for probes. Blocks on I/O.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_without_secrets(path: &Path) -> Result<Loaded, ConfigError> {
+    read(path, Problems::without_secrets())
+}
+
+fn read(path: &Path, problems: Problems) -> Result<Loaded, ConfigError> {
     let source = SourceFile::read(path)?;
-    let document = source.parse()?;
-    let problems = Problems::default();
+    let document = source
+        .parse()
+        .map_err(|problems| ConfigError { problems })?;
     if document.values.is_empty() {
         return Err(document.place(&problems).problem(EMPTY_FILE).into());
     }
-    let main = Table::root(&document, &validate::MAIN_KEYS, "", &problems);
+    let main = Table::root(&document, schema::MAIN, "", &problems);
     let paths = included_paths(&main, path);
     let sources = valid(paths.iter().map(|path| SourceFile::read(path)), &problems);
-    let documents = valid(sources.iter().map(SourceFile::parse), &problems);
+    let documents = sources.iter().map(SourceFile::parse);
+    let documents: Vec<_> = documents
+        .filter_map(|result| well_formed(result, &problems))
+        .collect();
     let included = |document| {
-        let keys = &validate::INCLUDED_KEYS;
+        let keys = schema::INCLUDED;
         Table::root(document, keys, INCLUDED_HINT, &problems)
     };
     let included: Vec<Table<'_>> = documents.iter().map(included).collect();
@@ -140,6 +157,12 @@ fn included_paths(main: &Table<'_>, main_path: &Path) -> Vec<PathBuf> {
 fn valid<T>(results: impl Iterator<Item = Result<T, Problem>>, problems: &Problems) -> Vec<T> {
     let valid = results.filter_map(|result| result.map_err(|error| problems.error(error)).ok());
     valid.collect()
+}
+
+/// Returns the value of a successful result. Reports the problems of another one.
+fn well_formed<T>(result: Result<T, Vec<Problem>>, problems: &Problems) -> Option<T> {
+    let report = |list: Vec<Problem>| list.into_iter().for_each(|problem| problems.error(problem));
+    result.map_err(report).ok()
 }
 
 /// The custom rules in the directory that `rules_dir` names.

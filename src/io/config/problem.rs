@@ -34,6 +34,8 @@ pub struct ConfigError {
 /// The methods take `&self`, so that every place in a file can share the collector.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
+    /// Whether the sources of secrets are only checked and not read.
+    skips_secrets: bool,
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
 }
@@ -86,6 +88,20 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Problems {
+    /// Creates an empty collection for a configuration whose secrets are absent.
+    pub(super) fn without_secrets() -> Self {
+        Self {
+            skips_secrets: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the sources of secrets are only checked and not read. All places of a configuration
+    /// share this setting.
+    pub(super) const fn skips_secrets(&self) -> bool {
+        self.skips_secrets
+    }
+
     /// Adds an error to the collection.
     pub(super) fn error(&self, problem: Problem) {
         self.errors.borrow_mut().push(problem);

@@ -5,13 +5,16 @@
 //! a path is relative to the file that contains it. A method that finds a wrong value reports the
 //! problem at the place of the value and leaves the value out of its result.
 
+use serde::Deserialize as _;
+use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::document::{Document, KeyLocation};
+use super::habits::{self, Written};
 use super::problem::Problems;
 use super::value::Checked;
-use super::wording::{alternatives, without_values, wrong_type};
+use super::wording::{without_values, wrong_type};
 
 /// A table of a target, with the same table of `[defaults]` as its fallback.
 #[derive(Clone, Debug)]
@@ -144,6 +147,12 @@ impl<'a> Table<'a> {
         self.find(key).map_or_else(Vec::new, |value| value.items())
     }
 
+    /// Returns the values of all keys but these.
+    pub(super) fn others(&self, keys: &[&str]) -> Vec<(&'a str, Value<'a>)> {
+        let entries = entries(&self.own.place, self.own.values);
+        entries.filter(|(key, _)| !keys.contains(key)).collect()
+    }
+
     fn parts(&self) -> impl Iterator<Item = &Part<'a>> {
         self.defaults.iter().chain(std::iter::once(&self.own))
     }
@@ -165,14 +174,9 @@ impl<'a> Part<'a> {
     }
 
     fn check_keys(&self, keys: &[&str], hint: &str) {
-        for written in self.values.iter().flat_map(|values| values.keys()) {
-            let key = written.get_ref().as_ref();
+        for (key, value) in entries(&self.place, self.values) {
             if !keys.contains(&key) {
-                let known = alternatives(keys.iter().map(|key| format!("`{key}`")));
-                let place = self.place.key(key).at(written.span());
-                place.error(format!(
-                    "unknown key `{key}`; remove it or write one of {known}{hint}"
-                ));
+                value.report_unknown(&self.place.section(), key, keys, hint);
             }
         }
     }
@@ -181,18 +185,45 @@ impl<'a> Part<'a> {
 impl<'a> Value<'a> {
     /// Reads the value as `T`. Reports a wrong value and returns `None`.
     pub(super) fn read<T: Checked>(&self) -> Option<T::Inner> {
+        if let Some(message) = self.text().and_then(|text| self.placeholder(text)) {
+            self.place.error(message);
+            return None;
+        }
         match T::deserialize(ValueDeserializer::from(self.value.clone())) {
             Ok(value) => Some(value.into_inner()),
             Err(error) => {
-                self.place.error(without_values(error.message()));
+                let remedy = |expected: &str| {
+                    habits::retyped(&self.place.section(), &self.plain(), expected)
+                };
+                self.place.error(without_values(error.message(), remedy));
                 None
             }
         }
     }
 
+    /// The message about a variable in a text, which is not replaced. `None` for texts that may
+    /// contain anything, such as a body.
+    fn placeholder(&self, text: &str) -> Option<String> {
+        // This is cheap for almost all texts, which contain none of the marks.
+        if !text.contains(['$', '{', '<', '%']) {
+            return None;
+        }
+        habits::replaced_nowhere(&self.place.section(), text)
+    }
+
     /// Returns the value if it is a string. Does not report a value of another type.
     pub(super) fn text(&self) -> Option<&'a str> {
         self.value.get_ref().as_str()
+    }
+
+    /// Whether the value is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    /// Whether the value is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
     /// Returns whether the value is an empty list or an empty table.
@@ -207,7 +238,10 @@ impl<'a> Value<'a> {
     /// Returns the items of the value, which must be a list. Reports a value of another type.
     pub(super) fn items(&self) -> Vec<Self> {
         let DeValue::Array(items) = self.value.get_ref() else {
-            self.place.error(wrong_type(self.kind(), "a sequence"));
+            let list = habits::as_list(&self.place.section(), &self.plain());
+            let message = list.map(|list| format!("is not a list; write {list}"));
+            let message = message.unwrap_or_else(|| wrong_type(self.kind(), "a sequence"));
+            self.place.error(message);
             return Vec::new();
         };
         let numbered = items.iter().enumerate();
@@ -219,6 +253,22 @@ impl<'a> Value<'a> {
             .collect()
     }
 
+    /// Returns the tables in the value, also in another form: the items of a list, the value itself,
+    /// or its entries if all of them are tables. Reports nothing.
+    pub(super) fn tables(&self) -> Vec<Self> {
+        match self.value.get_ref() {
+            DeValue::Array(_) => self.items().into_iter().filter(Self::is_table).collect(),
+            DeValue::Table(values) => {
+                let all: Vec<Self> = entries(&self.place, Some(values))
+                    .map(|(_, it)| it)
+                    .collect();
+                let are_tables = !all.is_empty() && all.iter().all(Self::is_table);
+                if are_tables { all } else { vec![self.clone()] }
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Reads each item of a list as `T`. Reports wrong items and leaves them out.
     pub(super) fn read_items<T: Checked>(&self) -> Vec<T::Inner> {
         let items = self.items().into_iter();
@@ -227,14 +277,31 @@ impl<'a> Value<'a> {
 
     /// Returns the keys and values of a table with arbitrary keys. Reports a value of another type.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
-        let entries = self.values().into_iter().flatten();
-        entries
-            .map(|(key, value)| {
-                let name = key.get_ref().as_ref();
-                let place = self.place.key(name).at(key.span());
-                (name, Self { place, value })
-            })
-            .collect()
+        entries(&self.place, self.values()).collect()
+    }
+
+    /// Returns the value without its form in TOML, for messages.
+    pub(super) fn plain(&self) -> Json {
+        let read = Json::deserialize(ValueDeserializer::from(self.value.clone()));
+        read.unwrap_or_default()
+    }
+
+    /// Reports that the table `section`, which has the keys `known`, has no key like the one of
+    /// this value.
+    fn report_unknown(&self, section: &str, key: &str, known: &[&str], hint: &str) {
+        let written = Written {
+            section,
+            key,
+            value: &self.plain(),
+        };
+        let remedy = habits::remedy(written);
+        let message = habits::unknown_key(written, known, remedy.as_ref());
+        self.place.error(format!("{message}{hint}"));
+        if remedy.is_some_and(|remedy| remedy.is_table) {
+            for (key, value) in entries(&self.place, self.value.get_ref().as_table()) {
+                value.report_unknown(section, key, &[], "");
+            }
+        }
     }
 
     /// Returns the value as a table without a fallback. Reports keys other than `keys`.
@@ -257,7 +324,11 @@ impl<'a> Value<'a> {
     fn values(&self) -> Option<&'a DeTable<'a>> {
         let table = self.value.get_ref().as_table();
         if table.is_none() {
-            self.place.error(wrong_type(self.kind(), "a map"));
+            let section = self.place.section();
+            let table = habits::as_table(&section, &self.plain());
+            let message = table.map(|table| format!("is not a table; write {table}"));
+            let message = message.unwrap_or_else(|| wrong_type(self.kind(), "a map"));
+            self.place.error(message);
         }
         table
     }
@@ -265,4 +336,16 @@ impl<'a> Value<'a> {
     fn kind(&self) -> &'static str {
         self.value.get_ref().type_str()
     }
+}
+
+/// The entries of a table with their places; none if it is absent.
+fn entries<'a>(
+    place: &KeyLocation<'a>,
+    values: Option<&'a DeTable<'a>>,
+) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+    values.into_iter().flatten().map(move |(key, value)| {
+        let name = key.get_ref().as_ref();
+        let place = place.key(name).at(key.span());
+        (name, Value { place, value })
+    })
 }

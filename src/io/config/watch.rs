@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::document::SourceFile;
 use super::include;
 use super::problem::Problems;
+use super::schema;
 use super::table::Table;
-use super::validate::MAIN_KEYS;
 
 /// Detects changes to the files of one configuration.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
         return files;
     };
     let problems = Problems::default();
-    let main = Table::root(&document, &MAIN_KEYS, "", &problems);
+    let main = Table::root(&document, schema::MAIN, "", &problems);
     for glob in main.items("include") {
         let glob = glob.text().unwrap_or_default();
         files.extend(include::matching(&source.relative(""), glob));

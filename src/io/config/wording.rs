@@ -5,7 +5,8 @@
 
 /// Rewrites a message about a wrong type or value so that it contains neither the value nor a Rust
 /// type. Other messages are only put on one line.
-pub(super) fn without_values(message: &str) -> String {
+/// `remedy` returns what to write for a type, or nothing for the general example.
+pub(super) fn without_values(message: &str, remedy: impl Fn(&str) -> Option<String>) -> String {
     let message = message.replace('\n', " ");
     let unexpected = ["invalid type: ", "invalid value: "];
     let Some(rest) = unexpected
@@ -18,7 +19,10 @@ pub(super) fn without_values(message: &str) -> String {
         return "a value of the wrong type".to_owned();
     };
     let kind = found.split([' ', '`', '"']).next().unwrap_or("value");
-    wrong_type(kind, expected)
+    match remedy(expected) {
+        Some(remedy) => format!("a value of the wrong type ({kind}); write {remedy}"),
+        None => wrong_type(kind, expected),
+    }
 }
 
 /// Returns the error about a value of the type `found` where `expected` is required. `expected` is
@@ -50,7 +54,7 @@ mod tests {
     use super::*;
 
     fn check(serde: &str, expected: &str) {
-        assert_eq!(without_values(serde), expected);
+        assert_eq!(without_values(serde, |_| None), expected);
     }
 
     #[test]

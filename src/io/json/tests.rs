@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::domain::diagnosis::Candidate;
 use crate::domain::incident::IncidentId;
+use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
 use crate::model::cause::{Certainty, Owner};
 use crate::model::observation::{HttpVersion, Response};
 use crate::model::scope::Scope;
@@ -95,6 +96,15 @@ fn open_incident() -> Arc<Incident> {
             certainty: Certainty::Possible,
             note: "opened".to_owned(),
         }],
+        layers: Some(Arc::new(LayerFindings {
+            at: opened,
+            results: vec![LayerResult {
+                name: "front".to_owned(),
+                state: LayerState::Failing,
+                detail: "status 503".to_owned(),
+            }],
+            repeated: true,
+        })),
     })
 }
 

@@ -53,6 +53,7 @@ pub fn parse(der: &[u8]) -> Option<Certificate> {
     Some(Certificate {
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
+        serial: certificate.raw_serial_as_string(),
         names,
         not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
         not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,

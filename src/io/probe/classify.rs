@@ -54,6 +54,12 @@ pub(super) fn bad_server_name(host: &str, error: &dyn Error) -> Fault {
     fault(Phase::Tls, FaultKind::TlsHandshake, detail)
 }
 
+/// The fault of a server without HTTP/2 whose target allows nothing else.
+pub(super) fn no_http2() -> Fault {
+    let detail = "the server does not offer HTTP/2, which `request.http` requires";
+    fault(Phase::Tls, FaultKind::Protocol, detail.to_owned())
+}
+
 /// Classifies a failed TLS handshake, with what the server had sent until then.
 pub(super) fn handshake(error: &io::Error, seen: &Handshake, first: &[u8]) -> Fault {
     if let Some(text) = other_protocol(first) {

@@ -45,7 +45,12 @@ fn as_target(target: &Target) -> Option<Target> {
         headers: headers(target),
         max_redirects: 0,
         ip: target.request.ip,
+        connect_to: target.request.connect_to.clone(),
+        http: target.request.http,
+        server_name: target.request.server_name.clone(),
+        resolver: target.request.resolver.clone(),
         proxy: target.request.proxy.clone(),
+        proxy_auth: target.request.proxy_auth.clone(),
         body_limit: BODY_LIMIT,
         allow_addresses: target.request.allow_addresses.clone(),
         ..RequestSettings::default()

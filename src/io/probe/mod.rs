@@ -3,8 +3,9 @@
 //! `http` runs the hops of a probe, `request` and `auth` build the request of a hop, `exchange`
 //! sends it, `connection` opens and keeps connections, `stopwatch` measures the phases, `redirect`
 //! plans the next hop, `cookies` keeps cookies for it, `coding` decodes bodies, `proxy_answer`
-//! recognizes responses of a proxy, `redact` removes echoed credentials, and `classify` determines
-//! the kind of a fault. `domain` decides whether a response meets the expectations.
+//! recognizes responses of a proxy, `redact` removes echoed credentials, `classify` determines the
+//! kind of a fault, and `control_request` and `follow_up` send requests that are no probes.
+//! `domain` decides whether a response meets the expectations.
 
 mod auth;
 pub mod certificate;
@@ -14,6 +15,7 @@ mod connection;
 mod control_request;
 mod cookies;
 mod exchange;
+mod follow_up;
 mod http;
 mod proxy_answer;
 mod redact;
@@ -92,7 +94,7 @@ impl Prober {
     pub async fn probe_with(&self, target: &Target, watch: &Arc<Stopwatch>) -> Observation {
         // Get the client before the time measurement starts: building a client reads the root
         // certificates of the platform, which is not time of the endpoint.
-        let client = self.shared.clients.get(target);
+        let client = self.shared.clients.get(target, &self.shared.resolvers);
         let began = Instant::now();
         let mut seen = Observation::begun(Timestamp::now(), &shown_url(&target.url));
         let mut sent = SentSecrets::default();
@@ -109,7 +111,7 @@ impl Prober {
         let fault = match ended {
             Ok(Ok(())) => None,
             Ok(Err(fault)) => Some(fault),
-            Err(_) => Some(self.timed_out(target.timeout, running, watch)),
+            Err(_) => Some(self.timed_out(target, running, watch)),
         };
         // A successful hop has already recorded its handshake.
         if let Some(handshake) = watch.handshake().filter(|_| fault.is_some()) {
@@ -117,6 +119,10 @@ impl Prober {
         }
         seen.remote = watch.remote();
         seen.dead_addresses = dead_addresses(watch.attempts());
+        if seen.remote.is_none() {
+            let attempts = watch.attempts().into_iter();
+            seen.attempted = attempts.map(|attempt| attempt.address).collect();
+        }
         seen.fault = fault;
         sent.redact(&mut seen);
         seen.phases = watch.phases();
@@ -126,11 +132,11 @@ impl Prober {
 
     fn timed_out(
         &self,
-        timeout: Duration,
+        target: &Target,
         running: Option<(Phase, Duration)>,
         watch: &Stopwatch,
     ) -> Fault {
-        let mut detail = format!("timed out after {:.3} s", timeout.as_secs_f64());
+        let mut detail = format!("timed out after {:.3} s", target.timeout.as_secs_f64());
         match running {
             None => detail.push_str(" before the request was sent"),
             Some((phase, time)) => {
@@ -141,7 +147,10 @@ impl Prober {
         let phase = running.map_or(Phase::Resolve, |(phase, _)| phase);
         match phase {
             Phase::Resolve if running.is_some() => {
-                let servers = self.shared.resolvers.servers();
+                let servers = match target.request.resolver.first() {
+                    Some(own) => own.to_string(),
+                    None => self.shared.resolvers.servers(),
+                };
                 detail.push_str(&format!("; the resolver ({servers}) did not answer"));
             }
             Phase::Connect => {

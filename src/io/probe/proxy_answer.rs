@@ -38,9 +38,7 @@ pub(super) fn check(target: &Target, response: Option<&Response>) -> Result<(), 
     }
     let mut detail = format!("the proxy answered with status {status}");
     match status {
-        407 => detail.push_str(
-            " (authentication required); set user and password in the URL of `request.proxy`",
-        ),
+        407 => detail.push_str(" (authentication required); set `request.proxy_auth`"),
         _ => detail.push_str(" instead of forwarding a response of the endpoint"),
     }
     let marks = OWN_HEADERS.iter().chain(&["proxy-status", "server"]);

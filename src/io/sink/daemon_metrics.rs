@@ -82,7 +82,7 @@ daemon_metrics! {
     );
     controls_dropped: IntCounter = counter(
         "probecause_controls_dropped_total",
-        "Control requests not sent because too many were in flight."
+        "Control requests and requests that follow a failure, not sent because too many were in flight."
     );
     alarm_updates_late: IntCounter = counter(
         "probecause_alarm_updates_late_total",

@@ -14,6 +14,8 @@ use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
+use crate::io::store::good_document::GoodDocument;
 use crate::io::store::row::StoredIncident;
 use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 use crate::model::scope::Scope;
@@ -35,6 +37,16 @@ pub(super) struct IncidentDocument {
     history: Vec<RevisionDocument>,
     health: String,
     since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layers: Option<LayersDocument>,
+}
+
+/// What the layers of a target showed; each layer as its name, state and detail.
+#[derive(Serialize, Deserialize)]
+struct LayersDocument {
+    at: Timestamp,
+    results: Vec<(String, String, String)>,
+    repeated: bool,
 }
 
 /// A verdict as JSON.
@@ -81,6 +93,8 @@ pub(super) struct BaselineDocument {
     #[serde(default)]
     controls: Vec<(Timestamp, Option<u64>)>,
     elsewhere: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "GoodDocument::is_empty")]
+    good: GoodDocument,
 }
 
 impl From<&StoredIncident> for IncidentDocument {
@@ -111,7 +125,40 @@ impl From<&StoredIncident> for IncidentDocument {
             history: history.collect(),
             health: kept.health.as_str().to_owned(),
             since: kept.since,
+            layers: incident.layers.as_deref().map(LayersDocument::from),
         }
+    }
+}
+
+impl From<&LayerFindings> for LayersDocument {
+    fn from(findings: &LayerFindings) -> Self {
+        let results = findings.results.iter().map(|one| {
+            let state = one.state.as_str().to_owned();
+            (one.name.clone(), state, one.detail.clone())
+        });
+        Self {
+            at: findings.at,
+            results: results.collect(),
+            repeated: findings.repeated,
+        }
+    }
+}
+
+impl LayersDocument {
+    fn into_findings(self) -> Option<LayerFindings> {
+        let results = self.results.into_iter().map(|(name, state, detail)| {
+            let state = LayerState::parse(&state)?;
+            Some(LayerResult {
+                name,
+                state,
+                detail,
+            })
+        });
+        Some(LayerFindings {
+            at: self.at,
+            results: results.collect::<Option<_>>()?,
+            repeated: self.repeated,
+        })
     }
 }
 
@@ -156,6 +203,10 @@ impl IncidentDocument {
             opened: self.opened,
             resolved: self.resolved,
             history: history.collect::<Option<_>>()?,
+            layers: self
+                .layers
+                .and_then(LayersDocument::into_findings)
+                .map(Arc::new),
         };
         Some(StoredIncident {
             location: self.location.into(),
@@ -204,6 +255,7 @@ impl From<&BaselineSnapshot> for BaselineDocument {
             newest: learned.newest,
             controls: controls.map(|(at, time)| (*at, time.map(micros))).collect(),
             elsewhere: learned.not_gateway_at,
+            good: (&learned.good).into(),
         }
     }
 }
@@ -218,6 +270,7 @@ impl From<BaselineDocument> for BaselineSnapshot {
                 .map(|(at, time)| (at, time.map(Duration::from_micros)))
                 .collect(),
             not_gateway_at: document.elsewhere,
+            good: document.good.into(),
         }
     }
 }

@@ -9,6 +9,7 @@
 mod database;
 mod document;
 mod error;
+mod good_document;
 mod row;
 mod spool;
 mod writer;

@@ -4,10 +4,13 @@ use std::sync::LazyLock;
 use prometheus::{IntCounter, IntGauge};
 
 use super::*;
+use crate::domain::baseline::good_answers::{BodySizes, GoodAnswers, KnownValue, KnownValues};
+use crate::domain::diagnosis::changes::Property;
 use crate::domain::diagnosis::fact::FactValue;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
 use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, IncidentId, Revision};
+use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
 use crate::model::cause::{CauseId, Certainty, Owner};
 use crate::model::scope::Scope;
 use crate::model::target::TargetName;
@@ -21,6 +24,25 @@ fn store_metrics() -> StoreMetrics {
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
+}
+
+fn good_answers() -> GoodAnswers {
+    let known = KnownValues {
+        values: vec![KnownValue {
+            value: "192.0.2.1".to_owned(),
+            first: at(1),
+            last: at(2),
+        }],
+        overflowed: Some(at(3)),
+    };
+    let mut good = GoodAnswers::default();
+    good.known.insert(Property::Address, known);
+    good.sizes = Some(BodySizes {
+        status: 200,
+        least: 10,
+        most: 12,
+    });
+    good
 }
 
 fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
@@ -61,6 +83,15 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
             certainty: Certainty::Possible,
             note: "opened".to_owned(),
         }],
+        layers: Some(Arc::new(LayerFindings {
+            at: at(opened),
+            results: vec![LayerResult {
+                name: "front".to_owned(),
+                state: LayerState::Failing,
+                detail: "status 503".to_owned(),
+            }],
+            repeated: true,
+        })),
     };
     StoredIncident {
         location: "eu-west-1".into(),
@@ -120,6 +151,7 @@ async fn baselines_are_restored_with_the_hash_of_their_settings() {
             newest: Some(at(9)),
             controls: vec![(at(5), Some(Duration::from_millis(20))), (at(7), None)],
             not_gateway_at: Some(at(3)),
+            good: good_answers(),
         },
     };
     store.save_baselines(vec![kept.clone()]);

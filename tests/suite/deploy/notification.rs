@@ -64,7 +64,7 @@ fn annotation() -> Annotation {
         fact("status", FactValue::Number(503.0)),
         fact("gateway_made", FactValue::Text("yes".to_owned())),
     ];
-    Annotation::failing("orders", &verdict, &evidence)
+    Annotation::failing("orders", &verdict, &evidence, None)
 }
 
 /// The tags of the alarm in the example.

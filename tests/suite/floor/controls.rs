@@ -10,7 +10,8 @@ use probecause::domain::diagnosis::Diagnosis;
 use probecause::domain::diagnosis::context::Context;
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
-use probecause::engine::scheduler::control_requests::ControlRequests;
+use probecause::domain::follow_up::{FollowUp, FollowUpKind};
+use probecause::engine::scheduler::follow_up_requests::FollowUpRequests;
 use probecause::io::probe::Prober;
 use probecause::io::simulator::{DefaultRoute, Options, RouteFault, Simulator};
 use probecause::model::observation::Observation;
@@ -184,8 +185,13 @@ async fn without_a_control_path_no_control_request_is_sent() {
     fixture.probe().await;
     let (sender, mut results) = mpsc::channel(1);
     let dropped = IntCounter::new("dropped", "Dropped control requests.").unwrap();
-    let controls = ControlRequests::start(fixture.prober.clone(), sender, 4, dropped);
-    controls.request(Arc::clone(&fixture.target), Duration::ZERO);
+    let controls = FollowUpRequests::start(fixture.prober.clone(), sender, 4, dropped);
+    let control = FollowUp {
+        target: Arc::clone(&fixture.target),
+        kind: FollowUpKind::Control,
+        after: Duration::ZERO,
+    };
+    assert!(!controls.send(control));
     assert_eq!(
         Box::pin(fixture.prober.control_request(&fixture.target)).await,
         None

@@ -11,3 +11,4 @@ mod reason;
 mod redirects;
 mod reuse;
 mod tls;
+mod ways;

@@ -1,11 +1,13 @@
 //! Certificates, handshakes, and HTTP/2, on real sockets.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use crate::support::certified::{
     Ca, ca, http2, leaf, raw_http2, serve, serve_with, trusting, valid,
 };
 use crate::support::probe::{check, probe, prober, read_request, target};
+use probecause::model::host_port::HostPort;
 use probecause::model::observation::{FaultKind, HttpVersion, Phase};
 use probecause::model::secret::Secret;
 use probecause::model::target::TlsIdentity;
@@ -236,4 +238,31 @@ async fn a_reused_connection_still_reports_its_certificate() {
     check(&second, None);
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
     assert!(second.phases.tls.is_none() && second.tls == first.tls);
+}
+
+#[tokio::test]
+async fn a_connection_that_leads_elsewhere_keeps_host_and_server_name() {
+    let ca = ca();
+    let hosts: Arc<Mutex<Vec<String>>> = Arc::default();
+    let record = Arc::clone(&hosts);
+    let params = leaf("shop.test", (2020, 2100));
+    let server = serve(Some(&ca), params, None, move |stream| {
+        let record = Arc::clone(&record);
+        async move {
+            let name = stream.get_ref().1.server_name().map(str::to_owned);
+            let name = name.unwrap_or_default();
+            record.lock().unwrap().push(name);
+            http2(stream).await;
+        }
+    })
+    .await;
+    let mut target = target("https://shop.test/orders");
+    target.tls.ca = Some(ca.pem().into_bytes().into());
+    target.request.connect_to = Some(HostPort::parse(&server.address.to_string()).unwrap());
+    // The resolver of the tests answers nothing: the name of the URL must not be resolved.
+    let observation = probe(&target).await;
+    check(&observation, None);
+    assert_eq!(observation.remote, Some(server.address));
+    assert_eq!(observation.phases.resolve, None);
+    assert_eq!(*hosts.lock().unwrap(), ["shop.test"]);
 }

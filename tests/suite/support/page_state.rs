@@ -295,6 +295,7 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
         chain: vec![Certificate {
             subject: "CN=api.example.com".to_owned(),
             issuer: "CN=Example".to_owned(),
+            serial: String::new(),
             names: vec!["api.example.com".to_owned()],
             not_before: "2025-01-01T00:00:00Z".parse().unwrap(),
             not_after: "2027-01-01T00:00:00Z".parse().unwrap(),

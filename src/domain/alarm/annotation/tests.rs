@@ -1,11 +1,10 @@
-//! Tests the texts and tags of alarms.
-
 use insta::assert_snapshot;
 
 use super::*;
 use crate::domain::alarm::desired;
 use crate::domain::alarm::plan::tests::settings;
 use crate::domain::diagnosis::Candidate;
+use crate::domain::layers::{LayerResult, LayerState};
 use crate::domain::shard::assigned_shards;
 use crate::model::cause::{CauseId, Owner};
 use crate::model::settings::Settings;
@@ -51,21 +50,26 @@ fn a_possible_cause_lists_all_candidates() {
             &["Read the function's log.", "Compare deployments."],
         ),
         &evidence(),
+        None,
     );
     assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, possible; service acts). Candidates: lambda-function-error 60 %, lambda-malformed-response 40 %. Evidence: status = 500, phase.processing = 0.386. Next: Read the function's log. Compare deployments.");
 }
 
 #[test]
 fn a_likely_cause_lists_no_candidates() {
-    let annotation = Annotation::failing("orders", &verdict(Certainty::Likely, &[]), &[]);
+    let annotation = Annotation::failing("orders", &verdict(Certainty::Likely, &[]), &[], None);
     assert_snapshot!(annotation.description, @"orders: The function failed (lambda-function-error, likely; service acts).");
 }
 
 #[test]
 fn a_long_description_ends_after_a_word_within_the_limit() {
     let step = "Prüfe die Größe der Antwort. ".repeat(60);
-    let annotation =
-        Annotation::failing("orders", &verdict(Certainty::Likely, &[&step]), &evidence());
+    let annotation = Annotation::failing(
+        "orders",
+        &verdict(Certainty::Likely, &[&step]),
+        &evidence(),
+        None,
+    );
     let length = annotation.description.chars().count();
     assert!((1000..=1024).contains(&length), "{length}");
     assert!(annotation.description.ends_with('…'));
@@ -128,27 +132,24 @@ fn on_shards_each_alarm_names_its_daemon() {
             .collect()
     };
     let alone = texts(&settings);
-    for part in [
-        "from Probecause at this location",
-        "No daemon probes the targets",
-    ] {
-        assert!(alone[0].contains(part));
-    }
+    assert!(alone[0].contains("from Probecause at this location"));
+    assert!(alone[0].contains("No daemon probes the targets"));
     assert!(alone[1].contains("`probecause local (heartbeat)`"));
 
     settings.shards.total = 4;
-    assert_eq!(
-        assigned_shards(&settings.shards, &settings.targets[0].name)[0],
-        2
-    );
+    let first = assigned_shards(&settings.shards, &settings.targets[0].name)[0];
+    assert_eq!(first, 2);
     let shared = texts(&settings);
     assert_eq!(shared.len(), 5, "four heartbeats and a target");
     assert!(shared[2].contains("from shard 2 of Probecause at this location"));
     assert!(!shared[2].contains("No daemon"));
     assert!(shared[4].contains("`probecause local (heartbeat shard 2)`"));
     settings.shards.own = Some(2);
-    // The daemon and the command line agree.
-    assert_eq!(texts(&settings)[1], shared[4]);
+    assert_eq!(
+        texts(&settings)[1],
+        shared[4],
+        "the daemon and the command line write the same text"
+    );
 }
 
 #[test]
@@ -156,4 +157,33 @@ fn tag_values_contain_only_accepted_characters() {
     assert_eq!(tag_value("shop & co (eu)\n"), "shop _ co _eu__");
     assert_eq!(tag_value("a+b-c=d._:/@ é"), "a+b-c=d._:/@ é");
     assert_eq!(tag_value(&"x".repeat(300)).len(), 256);
+}
+
+#[test]
+fn a_failing_target_names_the_layer_in_front_of_the_evidence() {
+    let at = |name: &str, state| LayerResult {
+        name: name.to_owned(),
+        state,
+        detail: "status 502".to_owned(),
+    };
+    let findings = LayerFindings {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        results: vec![at("front", LayerState::Failing), at("app", LayerState::Ok)],
+        repeated: true,
+    };
+    let mut evidence = evidence();
+    evidence.push(Evidence {
+        fact: "layer.broken".to_owned(),
+        value: FactValue::Text("front".to_owned()),
+    });
+    let verdict = verdict(Certainty::Likely, &[]);
+    let annotation = Annotation::failing("orders", &verdict, &evidence, Some(&findings));
+    assert!(
+        annotation.description.contains(
+            " Layers: the fault is at front: front failing (status 502), app ok (status 502), \
+             each twice. Evidence: status = 500, phase.processing = 0.386."
+        ),
+        "{}",
+        annotation.description
+    );
 }

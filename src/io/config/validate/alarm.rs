@@ -6,22 +6,12 @@ use std::time::Duration;
 use super::destination;
 use super::topics::{actions, check_region, region_of};
 use crate::domain::alarm;
+use crate::io::config::schema;
 use crate::io::config::table::Table;
 use crate::io::config::value::number::Bounded;
 use crate::io::config::value::text::{MetricWord, MissingDataWord};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::{AlarmSettings, CloudWatchMetric, Target};
-
-const KEYS: [&str; 8] = [
-    "enabled",
-    "periods",
-    "datapoints",
-    "missing",
-    "actions",
-    "causes",
-    "cause_actions",
-    "owner_actions",
-];
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -41,7 +31,7 @@ const MAX_PERIODS: u32 = 1440;
 pub(super) fn read(table: &Table<'_>, target: &mut Target, cloudwatch: &CloudWatchSettings) {
     let alarm = alarm_table(table);
     settings(&alarm, &mut target.alarm);
-    let published = table.table("cloudwatch", &["enabled", "metrics", "destination"]);
+    let published = table.table("cloudwatch", schema::PUBLISHED);
     published.set::<bool>("enabled", &mut target.cloudwatch.enabled);
     let metrics = published.find("metrics");
     if let Some(metrics) = &metrics {
@@ -70,7 +60,7 @@ pub(super) fn read(table: &Table<'_>, target: &mut Target, cloudwatch: &CloudWat
 
 /// Returns the `alarm` table of a target or of the defaults. Reports unknown keys.
 pub(super) fn alarm_table<'a>(table: &Table<'a>) -> Table<'a> {
-    table.table("alarm", &KEYS)
+    table.table("alarm", schema::ALARM)
 }
 
 /// Returns whether a target or the defaults configure per-cause alarms.

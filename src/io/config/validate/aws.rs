@@ -8,27 +8,6 @@ use crate::io::config::value::text::{
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::AwsDeclarations;
 
-/// The keys of `[target.aws]`.
-pub(super) const KEYS: [&str; 17] = [
-    "region",
-    "role_arn",
-    "external_id",
-    "api_id",
-    "api_name",
-    "stage",
-    "route",
-    "function",
-    "qualifier",
-    "integration",
-    "integration_timeout",
-    "function_timeout",
-    "authorizer",
-    "shared",
-    "access_log_group",
-    "execution_log_group",
-    "control_path",
-];
-
 /// Reads the `aws` table of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, aws: &mut AwsDeclarations) {
     table.set::<Region>("region", &mut aws.region);

@@ -2,6 +2,7 @@
 //! `shard`, `resolver`, `log`, `cloudwatch` and `evidence`.
 
 use super::{destination, evidence, shard, topics};
+use crate::io::config::schema;
 use crate::io::config::table::Table;
 use crate::io::config::value::address::{Listen, NameServer};
 use crate::io::config::value::number::Bounded;
@@ -23,26 +24,27 @@ const MAX_ATTEMPTS: u32 = 10;
 /// Reads the main file into the settings, except targets and maintenance windows.
 pub(super) fn read(root: &Table<'_>, settings: &mut Settings) {
     root.set::<Location>("location", &mut settings.location);
-    let keys = ["listen", "allow_reload", "web_config"];
-    server(&root.table("server", &keys), &mut settings.server);
+    server(&root.table("server", schema::SERVER), &mut settings.server);
 
-    let table = root.table("scheduler", &["max_in_flight", "shutdown_grace"]);
+    let table = root.table("scheduler", schema::SCHEDULER);
     if let Some(count) = table.get::<Bounded<1, MAX_IN_FLIGHT>>("max_in_flight") {
         settings.scheduler.max_in_flight = count as usize;
     }
     table.set::<AnyDuration>("shutdown_grace", &mut settings.scheduler.shutdown_grace);
 
-    shard::read(&root.table("shard", &shard::KEYS), &mut settings.shards);
-    let keys = ["servers", "timeout", "attempts"];
-    resolver(&root.table("resolver", &keys), &mut settings.resolver);
+    shard::read(&root.table("shard", schema::SHARD), &mut settings.shards);
+    resolver(
+        &root.table("resolver", schema::RESOLVER),
+        &mut settings.resolver,
+    );
 
-    let table = root.table("log", &["format", "level"]);
+    let table = root.table("log", schema::LOG);
     table.set::<LogFormatWord>("format", &mut settings.log.format);
     table.set::<LogFilter>("level", &mut settings.log.level);
 
     cloudwatch(root, &mut settings.cloudwatch);
     evidence::read(
-        &root.table("evidence", &evidence::KEYS),
+        &root.table("evidence", schema::EVIDENCE),
         &mut settings.evidence,
     );
 }
@@ -78,19 +80,7 @@ fn resolver(table: &Table<'_>, settings: &mut ResolverSettings) {
 }
 
 fn cloudwatch(root: &Table<'_>, settings: &mut CloudWatchSettings) {
-    let keys = [
-        "enabled",
-        "region",
-        "endpoint_url",
-        "namespace",
-        "alarm_actions",
-        "actions_enabled",
-        "resolution",
-        "backlog",
-        "drift",
-        "destination",
-    ];
-    let table = root.table("cloudwatch", &keys);
+    let table = root.table("cloudwatch", schema::CLOUDWATCH);
     table.set::<bool>("enabled", &mut settings.enabled);
     table.set::<Region>("region", &mut settings.region);
     table.set::<EndpointUrl>("endpoint_url", &mut settings.endpoint_url);

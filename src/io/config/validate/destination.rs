@@ -6,20 +6,12 @@
 //! roles belong to the same account.
 
 use super::topics::{actions, check_region, other_region};
+use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::text::{EndpointUrl, Identifier, Region, RoleArn};
 use crate::io::config::wording::alternatives;
 use crate::model::settings::{CloudWatchSettings, DestinationSettings, Role};
 use crate::model::target::TargetCloudWatch;
-
-const KEYS: [&str; 6] = [
-    "region",
-    "role_arn",
-    "external_id",
-    "endpoint_url",
-    "alarm_actions",
-    "actions_enabled",
-];
 
 /// Maximum length of a destination's name in characters. It keeps log lines and the keys in the
 /// state directory, which contain the name, short.
@@ -33,7 +25,7 @@ const MAIN: &str = "main";
 pub(super) fn read(destinations: &Value<'_>, settings: &mut CloudWatchSettings) {
     for (name, value) in destinations.entries() {
         value.place.check(check_name(name));
-        let Some(table) = value.table(&KEYS) else {
+        let Some(table) = value.table(schema::DESTINATION) else {
             continue;
         };
         let errors = value.place.problems().error_count();

@@ -7,16 +7,6 @@ use crate::io::config::value::text::EndpointUrl;
 use crate::io::config::value::time::EvidenceWait;
 use crate::model::settings::EvidenceSettings;
 
-/// The keys of `[evidence]`.
-pub(super) const KEYS: [&str; 6] = [
-    "enabled",
-    "first_look",
-    "settle",
-    "max_daily_cost",
-    "max_requests_per_second",
-    "endpoint_url",
-];
-
 /// Maximum number of evidence requests to AWS per second. The quota of CloudWatch is 50 calls of
 /// GetMetricData per second in a region, which dashboards and other tools share.
 const MAX_REQUESTS_PER_SECOND: u32 = 50;

@@ -1,20 +1,13 @@
 //! Reads `[target.expect]`: the conditions that a healthy response meets.
 
+use crate::io::config::habits;
+use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
-use crate::io::config::value::expect::{JsonValue, PatternText, StatusRange, TextTest, json_path};
+use crate::io::config::value::expect::{JsonTests, PatternText, StatusRange, TextTest, json_path};
 use crate::io::config::value::number::Bounded;
 use crate::io::config::value::text::check_header_name;
 use crate::io::config::value::time::PositiveDuration;
 use crate::model::target::{BodyMatch, Expectations};
-
-/// The keys of `[target.expect]`.
-pub(super) const KEYS: [&str; 5] = [
-    "status",
-    "headers",
-    "body",
-    "slower_than",
-    "certificate_days",
-];
 
 /// Maximum value of `certificate_days`: ten years in days. Public authorities issue certificates
 /// only for shorter times.
@@ -47,22 +40,63 @@ pub(super) fn read(table: &Table<'_>, expect: &mut Expectations) {
 }
 
 fn body(value: &Value<'_>) -> Option<Vec<BodyMatch>> {
-    let table = value.table(&["json", "contains", "regex"])?;
+    let errors = value.place.problems().error_count();
+    let table = value.table(schema::BODY)?;
+    let has_unknown_key = value.place.problems().error_count() > errors;
     let mut tests = Vec::new();
-    tests.extend(table.get::<String>("contains").map(BodyMatch::Contains));
-    tests.extend(table.get::<PatternText>("regex").map(BodyMatch::Regex));
+    let texts = |key| {
+        one_or_more(&table, key)
+            .into_iter()
+            .filter_map(|item| item.read::<String>())
+    };
+    let patterns = |key| {
+        let items = one_or_more(&table, key).into_iter();
+        items.filter_map(|item| {
+            warn_about_slashes(&item);
+            item.read::<PatternText>()
+        })
+    };
+    tests.extend(texts("contains").map(BodyMatch::Contains));
+    tests.extend(texts("not_contains").map(BodyMatch::Lacks));
+    tests.extend(patterns("regex").map(BodyMatch::Regex));
+    tests.extend(patterns("not_regex").map(BodyMatch::NoMatch));
     let json = table.find("json");
     for (source, value) in json.iter().flat_map(Value::entries) {
         let path = value.place.check(json_path(source));
-        if let (Some(path), Some(value)) = (path, value.read::<JsonValue>()) {
-            tests.push(BodyMatch::Json { path, value });
+        if let (Some(path), Some(tests_of_path)) = (path, value.read::<JsonTests>()) {
+            tests.extend(tests_of_path.into_iter().map(|test| BodyMatch::Json {
+                path: path.clone(),
+                test,
+            }));
         }
     }
-    let has_json = json.is_some_and(|json| !json.is_empty());
-    if !has_json && !table.has("contains") && !table.has("regex") {
+    let has_test = |key: &&str| table.find(key).is_some_and(|value| !value.is_empty());
+    if !schema::BODY.iter().any(has_test) && !has_unknown_key {
         value
             .place
-            .error("has no condition; add contains, regex or json");
+            .error("has no condition; add contains, not_contains, regex, not_regex or json");
     }
     Some(tests)
+}
+
+/// The items of a list, or a single value.
+fn one_or_more<'a>(table: &Table<'a>, key: &str) -> Vec<Value<'a>> {
+    match table.find(key) {
+        Some(value) if value.is_list() => value.items(),
+        value => value.into_iter().collect(),
+    }
+}
+
+/// Warns about `/pattern/`, which is valid but rarely meant.
+fn warn_about_slashes(pattern: &Value<'_>) {
+    let text = pattern.text().unwrap_or_default();
+    let bare = text
+        .strip_prefix('/')
+        .and_then(|text| text.strip_suffix('/'));
+    if let Some(bare) = bare.filter(|bare| !bare.is_empty() && !bare.contains('/')) {
+        pattern.place.warn(format!(
+            "the slashes are part of the pattern; write {} if they are delimiters",
+            habits::quoted(bare)
+        ));
+    }
 }

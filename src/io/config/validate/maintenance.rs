@@ -5,19 +5,16 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use wildmatch::WildMatch;
 
+use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
 use crate::io::config::value::text::WindowName;
 use crate::io::config::value::time::{DayName, PointInTime, TimeOfDay, WindowLength, ZoneName};
 use crate::model::settings::{MaintenanceTime, MaintenanceWindow};
 use crate::model::target::Target;
 
-const KEYS: [&str; 8] = [
-    "name", "targets", "from", "until", "days", "at", "lasting", "timezone",
-];
-
 /// Reads one `[[maintenance]]` table. Reports a warning about a pattern that matches no target.
 pub(super) fn read(item: &Value<'_>, targets: &[&Target]) -> Option<MaintenanceWindow> {
-    let table = item.table(&KEYS)?;
+    let table = item.table(schema::MAINTENANCE)?;
     let name = table.required::<WindowName>("name", "name = \"deployment\"");
     let patterns = table.items("targets");
     let patterns = patterns.iter().filter_map(|item| pattern(item, targets));

@@ -10,8 +10,10 @@ mod aws;
 mod causes;
 mod daemon;
 mod destination;
+mod endpoint;
 mod evidence;
 mod expect;
+mod layer;
 mod maintenance;
 mod request;
 mod secret;
@@ -21,34 +23,18 @@ mod tls;
 mod topics;
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::table::Table;
+use endpoint::Endpoint;
+
+use super::habits;
+use super::schema;
+use super::table::{Table, Value};
 use crate::model::settings::Settings;
 use crate::model::target::Target;
 
 pub(super) use causes::KnownCauses;
-
-/// The keys at the top level of the main file.
-pub(super) const MAIN_KEYS: [&str; 13] = [
-    "location",
-    "include",
-    "rules_dir",
-    "server",
-    "scheduler",
-    "shard",
-    "resolver",
-    "log",
-    "cloudwatch",
-    "evidence",
-    "defaults",
-    "target",
-    "maintenance",
-];
-
-/// The keys at the top level of an included file.
-pub(super) const INCLUDED_KEYS: [&str; 2] = ["target", "maintenance"];
 
 /// The error about a configuration without a target.
 const NO_TARGET: &str =
@@ -66,37 +52,45 @@ pub(super) fn settings(
     let mut settings = Settings::default();
     daemon::read(main, &mut settings);
 
-    let defaults = main.table("defaults", target::default_keys());
+    let defaults = main.table("defaults", schema::defaults());
     let files = || std::iter::once(main).chain(included);
-    let items = files().flat_map(|file| file.items("target"));
-    let tables = items.filter_map(|item| item.table(&target::KEYS));
+    let errors = main.place().problems().error_count();
+    let items: Vec<Value<'_>> = files().flat_map(|file| file.items("target")).collect();
+    let is_malformed = main.place().problems().error_count() > errors;
+    for misnamed in files().flat_map(misnamed_targets) {
+        target::check(&misnamed, &defaults, &settings.cloudwatch);
+    }
+    let tables = items.iter().filter_map(|item| item.table(schema::TARGET));
     let tables: Vec<_> = tables.map(|table| table.with_defaults(&defaults)).collect();
     if tables.is_empty() {
-        if !may_lack_targets {
+        if !may_lack_targets && !is_malformed {
             main.place().error(NO_TARGET);
         }
         // [defaults] is otherwise read together with each target.
         target::read_defaults(&defaults, &settings.cloudwatch);
     }
-    report_duplicates(&tables);
     let known = LazyCell::new(known);
     let mut routes = causes::Routes::default();
-    let mut places = HashMap::new();
+    let mut places = Vec::new();
     for table in &tables {
-        let Some(mut target) = target::read(table, &settings.cloudwatch) else {
-            continue;
-        };
-        if alarm::names_causes(table)
-            && let Some(known) = known.as_ref()
-        {
-            let region = topics::region_of(&settings.cloudwatch, &target);
-            routes.read(table, known, &mut target, region);
+        for endpoint in endpoint::read(table, &settings.cloudwatch) {
+            let Endpoint { name, url, place } = endpoint;
+            let mut target = target::read(table, &name, url, &settings.cloudwatch);
+            if alarm::names_causes(table)
+                && let Some(known) = known.as_ref()
+            {
+                let region = topics::region_of(&settings.cloudwatch, &target);
+                routes.read(table, known, &mut target, region);
+            }
+            places.push((name, place));
+            settings.targets.push(Arc::new(target));
         }
-        places.insert(target.name.as_str().to_owned(), table.place_of("name"));
-        settings.targets.push(Arc::new(target));
     }
+    let named = || places.iter().map(|(name, place)| (name.as_str(), place));
+    endpoint::report_duplicates(named());
+    let places: HashMap<&str, _> = named().collect();
     routes.report_unused();
-    causes::report_clashes(&settings, |name| places.get(name));
+    causes::report_clashes(&settings, |name| places.get(name).copied());
     let targets: Vec<&Target> = settings.targets.iter().map(AsRef::as_ref).collect();
     let windows = files().flat_map(|file| file.items("maintenance"));
     settings.maintenance = windows
@@ -105,25 +99,13 @@ pub(super) fn settings(
     settings
 }
 
-/// Reports each target name that is used twice, at both places.
-fn report_duplicates(targets: &[Table<'_>]) {
-    let mut seen = BTreeMap::new();
-    for table in targets {
-        let Some(value) = table.find("name") else {
-            continue;
-        };
-        let (Some(name), place) = (value.text(), value.place) else {
-            continue;
-        };
-        let Some(first) = seen.get(name) else {
-            seen.insert(name, place);
-            continue;
-        };
-        for (here, there) in [(first, &place), (&place, first)] {
-            here.error(format!(
-                "{name:?} is also the name of the target at {}; give each target its own name",
-                there.file_and_line()
-            ));
-        }
-    }
+/// Returns the targets of a file that are written in another form, such as `[target]`,
+/// `[[targets]]` or `[targets.orders]`. The form itself is reported elsewhere.
+fn misnamed_targets<'a>(file: &Table<'a>) -> Vec<Value<'a>> {
+    let others = file.others(schema::MAIN).into_iter();
+    let misnamed = others.filter(|(key, _)| habits::names_targets(key));
+    let mut tables: Vec<Value<'a>> = misnamed.flat_map(|(_, value)| value.tables()).collect();
+    let single = file.find("target").filter(Value::is_table);
+    tables.extend(single.iter().flat_map(Value::tables));
+    tables
 }

@@ -7,27 +7,18 @@ use std::sync::Arc;
 
 use super::secret;
 use crate::io::config::named_file::read_file;
+use crate::io::config::schema;
 use crate::io::config::table::{Table, Value};
-use crate::io::config::value::address::Address;
+use crate::io::config::value::address::{Address, ConnectTo, NameServer};
 use crate::io::config::value::number::{BodyLimit, Bounded};
-use crate::io::config::value::secret::{HeaderText as WrittenHeader, HeaderValue, SECRET_FORM};
-use crate::io::config::value::text::{HttpMethod, HttpUrl, IpVersionWord, check_header_name};
-use crate::model::target::{HeaderText, RequestSettings};
-
-/// The keys of `[target.request]`.
-pub(super) const KEYS: [&str; 11] = [
-    "method",
-    "headers",
-    "body",
-    "body_file",
-    "max_redirects",
-    "ip",
-    "reuse_connection",
-    "cookies",
-    "proxy",
-    "body_limit",
-    "allow_addresses",
-];
+use crate::io::config::value::secret::{
+    HeaderText as WrittenHeader, HeaderValue, SECRET_FORM, SecretText,
+};
+use crate::io::config::value::text::{
+    HostText, HttpMethod, HttpWord, IpVersionWord, ProxyUrl, ServerNameText, UserName,
+    check_header_name,
+};
+use crate::model::target::{HeaderText, ProxyAuth, RequestSettings};
 
 /// Maximum number of redirects that a probe follows, as in browsers.
 const MAX_REDIRECTS: u32 = 20;
@@ -35,6 +26,9 @@ const MAX_REDIRECTS: u32 = 20;
 /// Maximum size of a request body in bytes. The bodies of all targets are in memory, and a larger
 /// file is probably the wrong one.
 const MAX_BODY: u64 = 1024 * 1024;
+
+/// Maximum length of a user name and a password of a SOCKS proxy in bytes (RFC 1929).
+const MAX_SOCKS_TEXT: usize = 255;
 
 /// Lowercase names of headers that only the HTTP library may set.
 const FRAMING: [&str; 4] = [
@@ -56,7 +50,14 @@ pub(super) fn read(table: &Table<'_>, request: &mut RequestSettings) {
     table.set::<IpVersionWord>("ip", &mut request.ip);
     table.set::<bool>("reuse_connection", &mut request.reuse_connection);
     table.set::<bool>("cookies", &mut request.cookies);
-    table.set::<HttpUrl>("proxy", &mut request.proxy);
+    table.set::<HttpWord>("http", &mut request.http);
+    table.set::<ConnectTo>("connect_to", &mut request.connect_to);
+    table.set::<ServerNameText>("server_name", &mut request.server_name);
+    if let Some(servers) = table.find("resolver") {
+        request.resolver = servers.read_items::<NameServer>();
+    }
+    proxy(table, request);
+    host(table, request);
     table.set::<BodyLimit>("body_limit", &mut request.body_limit);
     if let Some(list) = table.find("allow_addresses") {
         request.allow_addresses = list.read_items::<Address>();
@@ -78,8 +79,9 @@ fn headers(table: &Table<'_>, request: &mut RequestSettings) {
 }
 
 fn header(name: &str, value: &Value<'_>) -> Option<HeaderText> {
+    let valid = value.place.check(check_header_name(name));
     let written = value.read::<WrittenHeader>()?;
-    value.place.check(check_header_name(name))?;
+    valid?;
     let lower = name.to_ascii_lowercase();
     if FRAMING.contains(&lower.as_str()) {
         let message = "this header is set by the HTTP library; remove it";
@@ -103,6 +105,47 @@ fn header(name: &str, value: &Value<'_>) -> Option<HeaderText> {
     value.place.check(text)
 }
 
+/// Reads `host`: the `Host` header, which is also the authority of HTTP/2.
+fn host(table: &Table<'_>, request: &mut RequestSettings) {
+    let is_host = |(name, _): &(String, HeaderText)| name.eq_ignore_ascii_case("host");
+    let Some(host) = table.get::<HostText>("host") else {
+        return;
+    };
+    if request.headers.iter().any(is_host) {
+        let message = "is also in `headers`; remove it there";
+        table.place_of("host").error(message);
+    }
+    request
+        .headers
+        .push(("Host".to_owned(), HeaderText::Plain(host)));
+}
+
+/// Reads `proxy` and the credentials for it.
+fn proxy(table: &Table<'_>, request: &mut RequestSettings) {
+    table.set::<ProxyUrl>("proxy", &mut request.proxy);
+    let Some(auth) = table.find("proxy_auth") else {
+        return;
+    };
+    let Some(auth_table) = auth.table(schema::BASIC) else {
+        return;
+    };
+    let username = auth_table.required::<UserName>("username", "username = \"probe\"");
+    let source = auth_table.required::<SecretText>("password", "password = { file = \"PATH\" }");
+    let place = auth_table.place_of("password");
+    let password = source.and_then(|source| place.check(secret::read(&source, &place)));
+    if let (Some(username), Some(password)) = (username, password) {
+        let longest = username.len().max(password.expose().len());
+        if longest > MAX_SOCKS_TEXT {
+            auth.place
+                .error("user or password is longer than 255 bytes; use shorter ones");
+        }
+        request.proxy_auth = Some(ProxyAuth { username, password });
+    }
+    if !table.has("proxy") {
+        auth.place.error("has no proxy; add `proxy`");
+    }
+}
+
 /// Reads the request body from `body` or `body_file`. Each of these keys of a target replaces both
 /// keys of the defaults.
 fn body(table: &Table<'_>, request: &mut RequestSettings) {
@@ -116,7 +159,8 @@ fn body(table: &Table<'_>, request: &mut RequestSettings) {
     if table.has("body") {
         file.place
             .error("cannot be combined with `body`; remove one of them");
-    } else if let Some(name) = file.read::<String>() {
+    }
+    if let Some(name) = file.read::<String>() {
         let bytes = read_file(&file.place.relative(&name), MAX_BODY);
         if let Some(bytes) = file.place.check(bytes) {
             request.body = Arc::from(bytes);

@@ -20,6 +20,9 @@ const MAX_SHOWN_NAME: usize = 40;
 
 /// Reads a secret from its source, without the line breaks at its end, which editors add to files.
 pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Secret, String> {
+    if place.problems().skips_secrets() {
+        return check_source(source).map(|()| Secret::new(String::new()));
+    }
     let (text, shown) = match source {
         SecretSource::File(file) => file_text(&place.relative(file))?,
         SecretSource::Env(name) => (variable(name)?, format!("the variable {name}")),
@@ -30,6 +33,15 @@ pub(super) fn read(source: &SecretSource, place: &KeyLocation<'_>) -> Result<Sec
         return Err(format!("{shown} is empty; put the secret into it"));
     }
     Ok(Secret::new(text.to_owned()))
+}
+
+/// Checks the name of a source without reading it.
+fn check_source(source: &SecretSource) -> Result<(), String> {
+    match source {
+        SecretSource::File(_) => Ok(()),
+        SecretSource::Env(name) => check_variable(name),
+        SecretSource::Credential(name) => check_credential(name),
+    }
 }
 
 /// Reads a secret that is sent in a header. Returns an error if it contains a character that is not
@@ -58,14 +70,7 @@ fn file_text(path: &Path) -> Result<(String, String), String> {
 /// Returns the path of the file of a credential. Errors do not contain `name`, because it could be
 /// the secret itself in the wrong place.
 fn credential(name: &str) -> Result<PathBuf, String> {
-    let mut parts = Path::new(name).components();
-    let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
-    if !plain || name.contains('/') {
-        return Err(
-            "not the name of a credential; write the name before the colon of LoadCredential="
-                .to_owned(),
-        );
-    }
+    check_credential(name)?;
     match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty()) {
         Some(directory) => Some(Path::new(&directory).join(name))
             .filter(|path| path.exists())
@@ -81,10 +86,37 @@ fn credential(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn variable(name: &str) -> Result<String, String> {
+fn check_credential(name: &str) -> Result<(), String> {
+    let mut parts = Path::new(name).components();
+    let plain = matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none();
+    if !plain || name.contains('/') {
+        return Err(
+            "not the name of a credential; write the name that LoadCredential= has before its \
+             colon"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn check_variable(name: &str) -> Result<(), String> {
+    let bare = name
+        .trim_start_matches(['$', '{', '('])
+        .trim_end_matches(['}', ')']);
+    let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if name.starts_with('$') && bare.len() <= MAX_SHOWN_NAME && bare.chars().all(allowed) {
+        return Err(format!(
+            "the name of a variable has no `$` and no braces; write env = {bare:?}"
+        ));
+    }
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err("not the name of a variable; write env = \"NAME\"".to_owned());
     }
+    Ok(())
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    check_variable(name)?;
     // The secret itself may have been written here by mistake and must not reach a log.
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let shown = if name.len() <= MAX_SHOWN_NAME && name.chars().all(allowed) {

@@ -7,9 +7,6 @@ use crate::io::config::table::Table;
 use crate::io::config::value::number::{Bounded, IndexValue, ShardIndexValue};
 use crate::model::settings::{ShardIndex, ShardSettings};
 
-/// The keys of `[shard]`.
-pub(super) const KEYS: [&str; 3] = ["total", "index", "replicas_per_target"];
-
 /// Maximum number of shards. A daemon handles ten thousand targets, so a larger number is a typing
 /// error; it would slow down reading a configuration, which ranks all shards for each target.
 const MAX_SHARDS: u32 = 1000;

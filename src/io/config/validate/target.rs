@@ -1,4 +1,4 @@
-//! Reads a `[[target]]`: the name, URL, labels, times, thresholds and subtables of a target.
+//! Reads a `[[target]]`: the labels, times, thresholds and subtables of a target.
 //!
 //! `Target::with_defaults` provides the values of absent keys. This module also checks the rules
 //! that compare two times.
@@ -7,31 +7,14 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{alarm, auth, aws, expect, request, tls};
-use crate::io::config::table::Table;
+use super::{alarm, auth, aws, endpoint, expect, layer, request, tls};
+use crate::io::config::schema;
+use crate::io::config::table::{Table, Value};
 use crate::io::config::value::number::Bounded;
-use crate::io::config::value::text::{HttpUrl, TargetNameText, check_label};
+use crate::io::config::value::text::{LabelText, TargetNameText, check_label};
 use crate::io::config::value::time::{AnyDuration, Interval, PositiveDuration};
 use crate::model::settings::CloudWatchSettings;
 use crate::model::target::Target;
-
-/// The keys of `[[target]]`. `[defaults]` has all of them except the first two.
-pub(super) const KEYS: [&str; 14] = [
-    "name",
-    "url",
-    "labels",
-    "interval",
-    "timeout",
-    "confirm_after",
-    "request",
-    "tls",
-    "expect",
-    "health",
-    "auth",
-    "aws",
-    "alarm",
-    "cloudwatch",
-];
 
 /// Maximum number of consecutive failures or successes that change the health of a target. A higher
 /// threshold would hide an outage.
@@ -41,71 +24,71 @@ const MAX_THRESHOLD: u32 = 100;
 /// connection, TLS and the transfer of the response.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// The keys of `[defaults]`.
-pub(super) fn default_keys() -> &'static [&'static str] {
-    KEYS.get(2..).unwrap_or_default()
+/// Reads the tables of a `[[target]]` with this name and URL.
+pub(super) fn read(
+    table: &Table<'_>,
+    name: &str,
+    url: Url,
+    cloudwatch: &CloudWatchSettings,
+) -> Target {
+    read_tables(table, Target::with_defaults(name, url), cloudwatch)
 }
 
-/// Reads a `[[target]]` table. Returns a target even after an error, so that other tables can refer
-/// to the target by name.
-pub(super) fn read(table: &Table<'_>, cloudwatch: &CloudWatchSettings) -> Option<Target> {
-    let name = table.required::<TargetNameText>("name", "name = \"orders\"");
-    let url = table.required::<HttpUrl>("url", "url = \"https://example.com/\"");
-    if let Some(name) = &name
-        && cloudwatch.enabled
-        && (!name.is_ascii() || name.starts_with(':'))
-    {
-        table.place_of("name").error(
-            "CloudWatch accepts only ASCII without a leading colon as a dimension; rename the \
-             target",
-        );
+/// Reports what is wrong with a target that is written in another form than `[[target]]`.
+pub(super) fn check(value: &Value<'_>, defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
+    let Some(table) = value.table(schema::TARGET) else {
+        return;
+    };
+    table.get::<TargetNameText>("name");
+    let urls = table.find("urls");
+    let urls = urls
+        .iter()
+        .filter(|urls| urls.is_list())
+        .flat_map(Value::items);
+    for url in table.find("url").into_iter().chain(urls) {
+        endpoint::url_of(&url);
     }
-    let name = name.as_deref().unwrap_or("?");
-    read_tables(
-        table,
-        Target::with_defaults(name, url.or_else(any_url)?),
-        cloudwatch,
-    )
+    read_defaults(&table.with_defaults(defaults), cloudwatch);
 }
 
 /// Reports what is wrong with `[defaults]` if there are no targets.
 pub(super) fn read_defaults(defaults: &Table<'_>, cloudwatch: &CloudWatchSettings) {
-    if let Some(url) = any_url() {
+    if let Some(url) = endpoint::any_url() {
         read_tables(defaults, Target::with_defaults("?", url), cloudwatch);
     }
 }
 
-/// Returns a placeholder for a missing or wrong URL. The placeholder is never probed, because the
-/// settings are not used after an error.
-fn any_url() -> Option<Url> {
-    Url::parse("http://localhost/").ok()
-}
-
-fn read_tables(
-    table: &Table<'_>,
-    mut target: Target,
-    cloudwatch: &CloudWatchSettings,
-) -> Option<Target> {
+fn read_tables(table: &Table<'_>, mut target: Target, cloudwatch: &CloudWatchSettings) -> Target {
     labels(table, &mut target);
     table.set::<Interval>("interval", &mut target.interval);
     table.set::<PositiveDuration>("timeout", &mut target.timeout);
     table.set::<AnyDuration>("confirm_after", &mut target.confirm_after);
-    request::read(&table.table("request", &request::KEYS), &mut target.request);
-    tls::read(&table.table("tls", &tls::KEYS), &mut target.tls);
-    expect::read(&table.table("expect", &expect::KEYS), &mut target.expect);
+    request::read(
+        &table.table("request", schema::REQUEST),
+        &mut target.request,
+    );
+    tls::read(&table.table("tls", schema::TLS), &mut target.tls);
+    let expect = table.table("expect", schema::EXPECT);
+    if target.tls.accept_any_certificate && !expect.has("certificate_days") {
+        // An expired certificate is accepted too.
+        target.expect.certificate_days = None;
+    }
+    expect::read(&expect, &mut target.expect);
     health(table, &mut target);
     target.auth = table.find("auth").and_then(|value| auth::read(&value));
-    aws::read(&table.table("aws", &aws::KEYS), &mut target.aws);
+    aws::read(&table.table("aws", schema::AWS), &mut target.aws);
     alarm::read(table, &mut target, cloudwatch);
+    layer::read(table, &mut target);
+    table.set::<bool>("ask_for_cause", &mut target.ask_for_cause);
     compare_times(table, &target);
-    Some(target)
+    target
 }
 
 fn labels(table: &Table<'_>, target: &mut Target) {
     for labels in table.find_all("labels") {
         for (label, value) in labels.entries() {
             let valid = value.place.check(check_label(label));
-            if let (Some(()), Some(text)) = (valid, value.read::<String>()) {
+            if let (Some(()), Some(text)) = (valid, value.read::<LabelText>()) {
                 target.labels.insert(label.to_owned(), text);
             }
         }
@@ -113,12 +96,14 @@ fn labels(table: &Table<'_>, target: &mut Target) {
 }
 
 fn health(table: &Table<'_>, target: &mut Target) {
-    const FAILURES: &str = "consecutive_failures";
-    const SUCCESSES: &str = "consecutive_successes";
-    let table = table.table("health", &[FAILURES, SUCCESSES]);
+    let table = table.table("health", schema::HEALTH);
     let health = &mut target.health;
-    table.set::<Bounded<1, MAX_THRESHOLD>>(FAILURES, &mut health.consecutive_failures);
-    table.set::<Bounded<1, MAX_THRESHOLD>>(SUCCESSES, &mut health.consecutive_successes);
+    table
+        .set::<Bounded<1, MAX_THRESHOLD>>("consecutive_failures", &mut health.consecutive_failures);
+    table.set::<Bounded<1, MAX_THRESHOLD>>(
+        "consecutive_successes",
+        &mut health.consecutive_successes,
+    );
 }
 
 fn compare_times(table: &Table<'_>, target: &Target) {

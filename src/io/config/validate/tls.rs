@@ -1,4 +1,4 @@
-//! Reads `[target.tls]`: certificates and keys in PEM files.
+//! Reads `[target.tls]`: whether certificates are verified, and certificates and keys in PEM files.
 //!
 //! This module checks only the format. The probe detects untrusted and expired certificates.
 
@@ -12,31 +12,46 @@ use crate::io::config::table::{Table, Value};
 use crate::model::secret::Secret;
 use crate::model::target::{TlsIdentity, TlsSettings};
 
-/// The keys of `[target.tls]`.
-pub(super) const KEYS: [&str; 3] = ["ca_file", "cert_file", "key_file"];
-
 /// Maximum size of a PEM file in bytes: about four times the size of a bundle of all public root
 /// certificates. A larger file is the wrong one.
 const MAX_PEM: u64 = 1024 * 1024;
 
 /// Reads the `tls` table of a target or of the defaults.
 pub(super) fn read(table: &Table<'_>, tls: &mut TlsSettings) {
+    if let Some(verify) = table.get::<bool>("verify") {
+        tls.accept_any_certificate = !verify;
+    }
+    if tls.accept_any_certificate {
+        table.place_of("verify").warn(
+            "any certificate is accepted, so the response may come from anybody; trust the right \
+             root with `ca_file` instead",
+        );
+    }
     tls.ca = table
         .find("ca_file")
         .and_then(|file| pem(&file, certificates));
     match (table.find("cert_file"), table.find("key_file")) {
+        // The key is a secret.
+        (Some(cert), Some(key)) if key.place.problems().skips_secrets() => {
+            pem(&cert, certificates);
+            key.read::<String>();
+        }
         (Some(cert), Some(key)) => {
             let (chain, key) = (pem(&cert, certificates), pem(&key, private_key));
             if let (Some(chain), Some(key)) = (chain, key) {
                 tls.identity = Some(TlsIdentity { chain, key });
             }
         }
-        (Some(cert), None) => cert
-            .place
-            .error("a certificate needs its key; add key_file"),
-        (None, Some(key)) => key
-            .place
-            .error("a key needs its certificate; add cert_file"),
+        (Some(cert), None) => {
+            pem(&cert, certificates);
+            cert.place
+                .error("a certificate needs its key; add key_file");
+        }
+        (None, Some(key)) => {
+            pem(&key, private_key);
+            key.place
+                .error("a key needs its certificate; add cert_file");
+        }
         (None, None) => {}
     }
 }

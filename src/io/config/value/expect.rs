@@ -5,13 +5,24 @@ use toml::Value;
 
 use super::checked;
 use super::secret::single_text;
-use crate::model::target::{JsonPath, Pattern, TextMatch};
+use crate::io::config::habits;
+use crate::io::config::wording::alternatives;
+use crate::model::target::{Comparison, JsonPath, JsonTest, Pattern, TextMatch};
 
 checked! {
     /// An inclusive range of HTTP status codes.
-    StatusRange((u16, u16)) from Value, |value: Value| status_range(&value).ok_or(
-        "not a status from 100 to 599; write 200, \"2xx\" or \"200-204\""
-    );
+    StatusRange((u16, u16)) from Value, |value: Value| status_range(&value).ok_or_else(|| {
+        let plain = serde_json::to_value(&value).unwrap_or_default();
+        match habits::statuses(&plain) {
+            Some(list) => format!(
+                "not one status code or range; write {} as items of the list",
+                list.trim_matches(['[', ']'])
+            ),
+            None => {
+                "not a status from 100 to 599; write 200, \"2xx\" or \"200-204\"".to_owned()
+            }
+        }
+    });
 
     /// A regular expression that has been compiled.
     PatternText(Pattern) from String, |source: String| pattern(&source);
@@ -19,19 +30,123 @@ checked! {
     /// A condition on a text: equality, a contained part or a regular expression.
     TextTest(TextMatch) from Value, |value| match value {
         Value::String(text) => Ok(TextMatch::Equals(text)),
-        value => match single_text(value) {
-            Some((key, text)) if key == "contains" => Ok(TextMatch::Contains(text)),
-            Some((key, text)) if key == "regex" => pattern(&text).map(TextMatch::Regex),
-            _ => Err(
-                "not a condition on a text; write \"text\" for equality, \
-                 { contains = \"part\" } or { regex = \"pattern\" }".to_owned()
-            ),
-        },
+        value => text_test(value),
     };
 
-    /// A value that is compared with a part of a JSON body.
-    JsonValue(serde_json::Value) from Value, json_value;
+    /// The conditions on a part of a JSON body: an expected value, or a table of operators.
+    JsonTests(Vec<JsonTest>) from Value, json_tests;
 }
+
+const TEXT_TEST: &str = "not a test on a text; write \"text\" for equality, \
+     { contains = \"part\" }, { regex = \"pattern\" }, { not_contains = \"part\" }, \
+     { not_regex = \"pattern\" }, { \"!=\" = \"text\" } or { exists = false }";
+
+fn text_test(value: Value) -> Result<TextMatch, String> {
+    if let Value::Table(table) = &value
+        && let (1, Some(Value::Boolean(exists))) = (table.len(), table.get("exists"))
+    {
+        return Ok(TextMatch::Exists(*exists));
+    }
+    let Some((key, text)) = single_text(value) else {
+        return Err(TEXT_TEST.to_owned());
+    };
+    match key.as_str() {
+        "==" => Ok(TextMatch::Equals(text)),
+        "!=" => Ok(TextMatch::Differs(text)),
+        "contains" => Ok(TextMatch::Contains(text)),
+        "not_contains" => Ok(TextMatch::Lacks(text)),
+        "regex" => pattern(&text).map(TextMatch::Regex),
+        "not_regex" => pattern(&text).map(TextMatch::NoMatch),
+        _ => Err(TEXT_TEST.to_owned()),
+    }
+}
+
+/// The operators on a value of a JSON body.
+const OPERATORS: [&str; 9] = [
+    "==", "!=", "<=", ">=", "<", ">", "contains", "regex", "exists",
+];
+
+fn json_tests(value: Value) -> Result<Vec<JsonTest>, String> {
+    let Value::Table(table) = value else {
+        if let Value::String(text) = &value
+            && let Some(remedy) = written_comparison(text)
+        {
+            return Err(remedy);
+        }
+        return json_value(value).map(|value| vec![JsonTest::Equals(value)]);
+    };
+    let is_operator = |key: &String| OPERATORS.contains(&key.as_str());
+    if table.is_empty() || !table.keys().any(is_operator) {
+        return json_value(Value::Table(table)).map(|value| vec![JsonTest::Equals(value)]);
+    }
+    if let Some(key) = table.keys().find(|key| !is_operator(key)) {
+        return Err(format!(
+            "{key:?} is no operator; write only {}, or {{ \"==\" = {{ … }} }} for a whole object",
+            alternatives(OPERATORS.iter().map(|operator| format!("{operator:?}")))
+        ));
+    }
+    let tests = table.into_iter();
+    tests.map(|(key, value)| json_test(&key, value)).collect()
+}
+
+fn json_test(operator: &str, value: Value) -> Result<JsonTest, String> {
+    let comparison = match operator {
+        "==" => return json_value(value).map(JsonTest::Equals),
+        "!=" => return json_value(value).map(JsonTest::Differs),
+        "<" => Comparison::Less,
+        "<=" => Comparison::AtMost,
+        ">" => Comparison::Greater,
+        ">=" => Comparison::AtLeast,
+        "exists" => {
+            let exists = value.as_bool().map(JsonTest::Exists);
+            return exists.ok_or_else(|| "`exists` is true or false; write one of them".to_owned());
+        }
+        text_test => {
+            let text = value.as_str();
+            let text = text.ok_or_else(|| format!("`{text_test}` needs text in quotes; add it"))?;
+            return match text_test {
+                "contains" => Ok(JsonTest::Contains(text.to_owned())),
+                _ => pattern(text).map(JsonTest::Regex),
+            };
+        }
+    };
+    let number = match value {
+        Value::Integer(number) => Some(number as f64),
+        Value::Float(number) if number.is_finite() => Some(number),
+        _ => None,
+    };
+    number
+        .map(|number| JsonTest::Compares(comparison, number))
+        .ok_or_else(|| format!("{operator:?} compares numbers; write {{ {operator:?} = 5 }}"))
+}
+
+/// What to write for a text such as `> 0`, which would be compared for equality.
+fn written_comparison(text: &str) -> Option<String> {
+    let operator = OPERATORS[..6]
+        .iter()
+        .find(|operator| text.starts_with(**operator))?;
+    let rest = text.get(operator.len()..)?.trim();
+    let is_bare = rest.parse::<f64>().is_ok() || ["true", "false"].contains(&rest);
+    let is_equality = ["==", "!="].contains(operator);
+    if rest.is_empty() || !is_bare && !is_equality {
+        return None;
+    }
+    let operand = if is_bare {
+        rest.to_owned()
+    } else {
+        habits::quoted(rest.trim_matches('"'))
+    };
+    Some(format!(
+        "a text is compared for equality; write {{ {operator:?} = {operand} }}, or \
+         {{ \"==\" = {} }} for this text",
+        habits::quoted(text)
+    ))
+}
+
+/// Flags of patterns between slashes. Other texts after a slash are parts of a path.
+const FLAGS: [&str; 15] = [
+    "i", "g", "m", "s", "x", "u", "gi", "ig", "gm", "im", "mi", "is", "si", "iu", "ims",
+];
 
 fn status_range(value: &Value) -> Option<(u16, u16)> {
     let text = match value {
@@ -53,13 +168,48 @@ fn status_range(value: &Value) -> Option<(u16, u16)> {
 }
 
 fn pattern(source: &str) -> Result<Pattern, String> {
+    if let Some(bare) = delimited(source) {
+        return Err(format!(
+            "a pattern has no delimiters, so the slashes would be part of it; write {bare}"
+        ));
+    }
     Regex::new(source).map(Pattern).map_err(|error| {
         // The library prints the pattern over several lines; the last line contains the reason.
         let printed = error.to_string();
         let reason = printed.lines().last().unwrap_or_default().trim();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        if reason.starts_with("look-around") {
+            return format!(
+                "not a regular expression of this program ({reason}); write a pattern without it"
+            );
+        }
+        if source.starts_with('*') {
+            let part = habits::quoted(source.trim_matches('*'));
+            return format!(
+                "not a regular expression ({reason}); write {}, or contains = {part}",
+                habits::quoted(&source.replace('*', ".*"))
+            );
+        }
         format!("not a regular expression ({reason}); correct it, or use contains for plain text")
     })
+}
+
+/// The pattern of `/pattern/flags` as this program writes it; `None` for other texts.
+fn delimited(source: &str) -> Option<String> {
+    let (pattern, flags) = source.strip_prefix('/')?.rsplit_once('/')?;
+    let pattern = pattern.replace("\\/", "\0");
+    if pattern.is_empty() || pattern.contains('/') || !FLAGS.contains(&flags) {
+        return None;
+    }
+    let pattern = pattern.replace('\0', "/");
+    let flags: String = flags
+        .chars()
+        .filter(|flag| "imsx".contains(*flag))
+        .collect();
+    Some(habits::quoted(&match flags.as_str() {
+        "" => pattern,
+        flags => format!("(?{flags}){pattern}"),
+    }))
 }
 
 /// Parses a key of `expect.body.json`: a JSON path, of which the leading `$.` may be omitted.

@@ -1,12 +1,17 @@
 //! Types of text: names, URLs, AWS identifiers and words of a fixed set.
 
 use http::Method;
+use toml::Value;
 use url::Url;
 
 use super::checked;
+use crate::io::config::habits;
 use crate::io::config::wording::alternatives;
+use crate::model::host_port::FRONT;
 use crate::model::settings::{DriftPolicy, LogFormat};
-use crate::model::target::{Authorizer, CloudWatchMetric, Integration, IpVersion, MissingData};
+use crate::model::target::{
+    Authorizer, CloudWatchMetric, HttpChoice, Integration, IpVersion, MissingData,
+};
 
 checked! {
     /// The name of a location, at most 64 characters. With the name of a target it fits into the
@@ -15,12 +20,27 @@ checked! {
 
     /// The name of a target, at most 128 characters. Names in parentheses, such as `(heartbeat)`,
     /// are reserved.
-    TargetNameText(String) from String, |text: String| {
-        if text.starts_with('(') {
-            let message = "starts with a parenthesis, which is reserved; choose another name";
-            return Err(message.to_owned());
+    TargetNameText(String) from String, check_target_name;
+
+    /// The value of a label.
+    LabelText(String) from Value, |value| match value {
+        Value::String(text) => Ok(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Err(format!(
+            "the value of a label is text; write \"{value}\""
+        )),
+        _ => Err("the value of a label is text; write \"text\"".to_owned()),
+    };
+
+    /// The name of a layer: a part of a fact's name.
+    LayerName(String) from String, |text: String| {
+        let text = name(text, 32)?;
+        if RESERVED_LAYERS.contains(&text.as_str()) {
+            return Err(format!("the layer name {text:?} is reserved; choose another name"));
         }
-        name(text, 128)
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let valid = text.chars().all(allowed);
+        let example = "letters, digits, hyphens and underscores, such as \"origin\"";
+        valid_or(valid, text, "a layer name", example)
     };
 
     /// The name of a maintenance window, at most 128 characters, which the page shows.
@@ -58,10 +78,43 @@ checked! {
     };
 
     /// An `http` or `https` URL, parsed.
-    HttpUrl(Url) from String, |text: String| http_url(&text);
+    HttpUrl(Url) from String, |text: String| parse_url(&text);
+
+    /// The URL of a proxy.
+    ProxyUrl(Url) from String, |text: String| proxy_url(&text);
+
+    /// The server name of TLS: a host name or an IP address.
+    ServerNameText(String) from String, |text: String| {
+        let valid = rustls_pki_types::ServerName::try_from(text.as_str()).is_ok();
+        valid_or(valid, text, "a server name", "a host name, such as \"example.com\"")
+    };
+
+    /// The value of `request.host`: a host name, possibly with a port.
+    HostText(String) from String, |text: String| {
+        let parsed = Url::parse(&format!("http://{text}/")).ok();
+        let plain = !text.contains(['/', '?', '#', '@']) && http::HeaderValue::from_str(&text).is_ok();
+        let valid = plain && parsed.is_some();
+        valid_or(valid, text, "a host", "a host name, such as \"example.com\"")
+    };
+
+    /// The value of `request.http`.
+    HttpWord(HttpChoice) from Value, |value: Value| {
+        let text = match &value {
+            Value::String(text) => text.to_ascii_lowercase(),
+            other => other.to_string(),
+        };
+        match text.trim_start_matches("http/").trim_start_matches("http") {
+            "any" if value.is_str() => Ok(HttpChoice::Any),
+            "1.1" if text == "1.1" && value.is_str() => Ok(HttpChoice::Http1),
+            "2" if text == "2" && value.is_str() => Ok(HttpChoice::Http2),
+            "1" | "1.1" => Err("not a version of HTTP; write \"1.1\""),
+            "2" | "2.0" => Err("not a version of HTTP; write \"2\""),
+            _ => Err("not a version of HTTP that can be probed; write \"any\", \"1.1\" or \"2\""),
+        }
+    };
 
     /// An `http` or `https` URL, kept as text.
-    EndpointUrl(String) from String, |text: String| http_url(&text).map(|_| text);
+    EndpointUrl(String) from String, |text: String| parse_url(&text).map(|_| text);
 
     /// A CloudWatch namespace: at most 255 ASCII characters, without the prefix reserved by AWS.
     Namespace(String) from String, |text| {
@@ -113,11 +166,19 @@ checked! {
     };
 
     /// The value of `request.ip`: the IP version that a probe uses.
-    IpVersionWord(IpVersion) from String, |text: String| choice(&text, &[
-        ("any", IpVersion::Any),
-        ("4", IpVersion::V4),
-        ("6", IpVersion::V6),
-    ]);
+    IpVersionWord(IpVersion) from Value, |value: Value| {
+        let plain = serde_json::to_value(&value).unwrap_or_default();
+        let text = value.as_str().unwrap_or_default();
+        choice(text, &[
+            ("any", IpVersion::Any),
+            ("4", IpVersion::V4),
+            ("6", IpVersion::V6),
+        ])
+        .map_err(|message| match habits::ip_version(&plain) {
+            Some(version) => format!("not a version of IP; write \"{version}\""),
+            None => message,
+        })
+    };
 
     /// The value of `log.format`: the format of log messages.
     LogFormatWord(LogFormat) from String, |text: String| choice(&text, &[
@@ -160,6 +221,9 @@ checked! {
     };
 }
 
+/// Names that the facts about layers use themselves.
+const RESERVED_LAYERS: [&str; 4] = [FRONT, "broken", "next", "repeated"];
+
 /// Label names that the daemon's metrics use. The labels of a target cannot have these names.
 const RESERVED_LABELS: [&str; 12] = [
     "target",
@@ -190,7 +254,8 @@ pub(in crate::io::config) fn check_label(label: &str) -> Result<(), String> {
     }
     Err(format!(
         "{label:?} is not a Prometheus label; use letters, digits and underscores, and do not \
-         start with a digit"
+         start with a digit, such as {}",
+        habits::label_name(label)
     ))
 }
 
@@ -234,17 +299,71 @@ fn is_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && !parts[2].is_empty() && !parts[5].is_empty()
 }
 
+/// Checks a target's name.
+pub(in crate::io::config) fn check_target_name(text: String) -> Result<String, String> {
+    if text.starts_with('(') {
+        let message = "starts with a parenthesis, which is reserved; choose another name";
+        return Err(message.to_owned());
+    }
+    name(text, 128)
+}
+
+/// Parses the URL of a proxy. The error never quotes it.
+fn proxy_url(text: &str) -> Result<Url, String> {
+    let refused = |reason: &str| {
+        Err(format!(
+            "{reason}; write \"http://HOST:PORT\", \"https://HOST:PORT\", \"socks5://HOST:PORT\" or, if \
+             the proxy resolves names, \"socks5h://HOST:PORT\""
+        ))
+    };
+    let Ok(url) = Url::parse(text) else {
+        return refused("not the URL of a proxy");
+    };
+    if !["http", "https", "socks5", "socks5h"].contains(&url.scheme()) || !url.has_host() {
+        return refused("not the URL of a proxy that is supported");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "contains credentials; write proxy_auth = { username = \"USER\", password = { env = \
+             \"NAME\" } }"
+                .to_owned(),
+        );
+    }
+    if url.scheme().starts_with("socks") && url.port().is_none() {
+        return refused("has no port");
+    }
+    Ok(url)
+}
+
 /// Parses an `http` or `https` URL without credentials. The error never quotes the URL, which could
 /// contain a password.
-fn http_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| {
-        format!("not a URL ({error}); write the full URL, such as \"https://example.com/health\"")
-    })?;
+pub(in crate::io::config) fn parse_url(text: &str) -> Result<Url, String> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            // A host without a scheme is a relative URL.
+            let suggested = match error {
+                url::ParseError::RelativeUrlWithoutBase => habits::url(&text.into()),
+                _ => "\"https://example.com/health\"".to_owned(),
+            };
+            return Err(format!(
+                "not a URL ({error}); write the full URL, such as {suggested}"
+            ));
+        }
+    };
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!(
-            "unsupported scheme {:?}; use http or https",
-            url.scheme()
-        ));
+        // The host is taken for a scheme in `localhost:8080`.
+        let is_host = !text.contains("://")
+            && text
+                .split(':')
+                .nth(1)
+                .is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
+        let suggested = habits::url(&text.into());
+        return Err(if is_host {
+            format!("not a URL (it has no scheme); write {suggested}")
+        } else {
+            format!("unsupported scheme {:?}; use http or https", url.scheme())
+        });
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
@@ -287,7 +406,7 @@ mod tests {
             "https://shop:hunter2@exa mple/",
             "shop:hunter2@example.com",
         ] {
-            let error = http_url(wrong).expect_err(wrong);
+            let error = parse_url(wrong).expect_err(wrong);
             assert!(!error.contains("hunter2"), "{error}");
         }
     }

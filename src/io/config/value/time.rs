@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Value;
 
 use super::{Checked, checked};
+use crate::io::config::habits;
 
 /// A duration of at least `MIN` nanoseconds and at most `MAX` seconds.
 #[derive(Debug)]
@@ -27,10 +28,10 @@ pub(in crate::io::config) type AnyDuration = BoundedDuration<0, YEAR>;
 /// A duration longer than zero, at most a year.
 pub(in crate::io::config) type PositiveDuration = BoundedDuration<1, YEAR>;
 
-/// The time between two probes of a target, from a second to a day. More frequent probes would put
+/// The time between two probes of a target, from 100 ms to a day. More frequent probes would put
 /// load on the target. Less frequent ones could never raise an alarm, which looks back at most a
 /// day.
-pub(in crate::io::config) type Interval = BoundedDuration<1_000_000_000, DAY>;
+pub(in crate::io::config) type Interval = BoundedDuration<100_000_000, DAY>;
 
 /// The wait before evidence is read, at most a day. The pending request occupies memory during the
 /// wait, and AWS publishes metrics and logs within minutes, so a longer wait has no use.
@@ -64,16 +65,36 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
                 "a duration needs a unit; write \"{number}s\" for {number} seconds"
             ));
         }
+        Value::Float(number) => {
+            let suggested = habits::duration(&number.to_string(), 1.0);
+            let suggested = suggested.map_or_else(|| "10s".to_owned(), habits::shown);
+            return Err(format!("a duration needs a unit; write \"{suggested}\""));
+        }
         _ => return Err("a duration is text with a unit; write \"10s\"".to_owned()),
     };
-    let duration = humantime::parse_duration(text).map_err(|_| {
-        format!("{text:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\"")
+    let suggested = habits::duration(text, 1.0);
+    let duration = humantime::parse_duration(text).map_err(|_| match suggested {
+        Some(suggested) => {
+            format!(
+                "{text:?} is not a duration; write \"{}\"",
+                habits::shown(suggested)
+            )
+        }
+        None => format!("{text:?} is not a duration; write \"10s\", \"500ms\" or \"1m 30s\""),
     })?;
     if duration < min && duration.is_zero() {
         Err("must be longer than zero; write a duration such as \"10s\"".to_owned())
     } else if duration < min {
         let min = shown(min);
         Err(format!("{text:?} is too short; write \"{min}\" or more"))
+    } else if duration > max
+        && text.contains('M')
+        && let Some(minutes) = suggested.filter(|suggested| (min..=max).contains(suggested))
+    {
+        let minutes = habits::shown(minutes);
+        Err(format!(
+            "{text:?} means months; write \"{minutes}\" for minutes"
+        ))
     } else if duration > max {
         let max = shown(max);
         Err(format!("{text:?} is too long; write \"{max}\" or less"))
@@ -85,6 +106,7 @@ fn bounded(value: &Value, min: Duration, max: Duration) -> Result<Duration, Stri
 /// Formats a bound in days, hours or seconds: the largest unit of which it is a multiple.
 fn shown(bound: Duration) -> String {
     match bound.as_secs() {
+        0 => habits::shown(bound),
         seconds if seconds % DAY == 0 => format!("{}d", seconds / DAY),
         seconds if seconds % HOUR == 0 => format!("{}h", seconds / HOUR),
         seconds => format!("{seconds}s"),
@@ -134,20 +156,28 @@ checked! {
     };
 
     /// A point in time, written with the offset from UTC.
-    PointInTime(Timestamp) from TimeText, |TimeText(text)| text.parse().map_err(|_| format!(
-        "{text:?} is not a point in time; write it with its offset, such as 2026-05-01T22:00:00Z"
-    ));
+    PointInTime(Timestamp) from TimeText, |TimeText(text): TimeText| text.parse().map_err(|_| {
+        let local: Option<jiff::civil::DateTime> = text.parse().ok();
+        let suggested = local.map_or_else(|| "2026-05-01T22:00:00".to_owned(), |it| it.to_string());
+        format!(
+            "{text:?} is not a point in time; write it with its offset, such as {suggested}Z or \
+             {suggested}+02:00"
+        )
+    });
 
     /// A time of day, without a date.
     TimeOfDay(Time) from TimeText, |TimeText(text): TimeText| {
         // The parser would accept and ignore a date before the time.
         let time = text.parse().ok().filter(|_| !text.contains(['-', 'T', 't', ' ']));
-        time.ok_or_else(|| format!("{text:?} is not a time of day; write \"22:00\""))
+        time.ok_or_else(|| {
+            let suggested = time_of_day(&text).unwrap_or_else(|| "22:00".to_owned());
+            format!("{text:?} is not a time of day; write \"{suggested}\"")
+        })
     };
 
     /// The name of a time zone in the IANA database.
     ZoneName(TimeZone) from String, |text: String| TimeZone::get(&text).map_err(|_| format!(
-        "{text:?} is not a time zone; write \"Europe/Berlin\" or \"UTC\""
+        "{text:?} is not a time zone of the IANA database; write \"Europe/Berlin\" or \"UTC\""
     ));
 
     /// A day of the week, written in full or as its first three letters.
@@ -155,9 +185,50 @@ checked! {
         let lower = text.to_lowercase();
         let day = DAYS.iter().find(|(day, _)| *day == lower || day.get(..3) == Some(&lower));
         day.map(|(_, day)| *day).ok_or_else(|| {
-            format!("{text:?} is not a day of the week; write \"mon\" or \"monday\"")
+            match days_of(&lower) {
+                Some(days) => format!("{text:?} is not a day of the week; write {days}"),
+                None => format!("{text:?} is not a day of the week; write \"mon\" or \"monday\""),
+            }
         })
     };
+}
+
+/// Reads a time of day such as `2:00`, `2am`, `10 PM`, `22h` or `22:00 UTC`.
+fn time_of_day(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let end = lower
+        .find(|c: char| !c.is_ascii_digit() && c != ':')
+        .unwrap_or(lower.len());
+    let mut parts = lower[..end].split(':');
+    let hour: u8 = parts.next()?.parse().ok()?;
+    let minute: u8 = parts.next().map_or(Some(0), |minute| minute.parse().ok())?;
+    let hour = match lower[end..].trim() {
+        "am" | "a.m." => hour % 12,
+        "pm" | "p.m." => hour % 12 + 12,
+        _ => hour,
+    };
+    (hour < 24 && minute < 60).then(|| format!("{hour:02}:{minute:02}"))
+}
+
+/// The list of days for `weekdays`, `weekend`, `daily` or a range such as `mon-fri`.
+fn days_of(lower: &str) -> Option<String> {
+    let position = |day: &str| {
+        DAYS.iter().position(|(name, _)| {
+            day.len() >= 2 && name.starts_with(day.trim_end_matches(['.', 's']))
+        })
+    };
+    let (first, last) = match lower {
+        "weekday" | "weekdays" | "workdays" => (0, 4),
+        "weekend" | "weekends" => (5, 6),
+        "daily" | "every day" | "everyday" | "all" | "*" => (0, 6),
+        range => match range.split_once(['-', '–']) {
+            Some((first, last)) => (position(first.trim())?, position(last.trim())?),
+            None => position(range).map(|day| (day, day))?,
+        },
+    };
+    let days = DAYS.get(first..=last)?.iter();
+    let days: Vec<String> = days.map(|(name, _)| format!("{:?}", &name[..3])).collect();
+    Some(days.join(", "))
 }
 
 const DAYS: [(&str, Weekday); 7] = [

@@ -11,19 +11,23 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
-use url::Url;
+use url::{Host, Url};
 
+use super::Connection;
+use super::connect_to::{self, ConnectTo, endpoint};
 use super::pool::Pool;
 use super::proxy::Proxy;
 use super::race;
 use super::resolve::Resolvers;
+use super::server_name::{self, ServerName, bare_host};
+use super::socks;
 use super::stream::{ByteStream, RecordedStream};
 use super::tls::{Alpn, TlsClient};
-use super::{Connection, address};
 use crate::io::probe::classify;
 use crate::io::probe::stopwatch::Stopwatch;
-use crate::model::observation::{Fault, Phase};
-use crate::model::target::{IpVersion, Target, TlsSettings};
+use crate::model::host_port::HostPort;
+use crate::model::observation::{Fault, FaultKind, Phase};
+use crate::model::target::{HttpChoice, IpVersion, ProxyAuth, Target, TlsSettings};
 
 /// The clients built so far, at most [`MAX_CLIENTS`] of them unless all are in use.
 #[derive(Default)]
@@ -36,7 +40,12 @@ pub(in super::super) struct Client {
     tls: TlsClient,
     proxy: Option<Proxy>,
     ip: IpVersion,
+    http: HttpChoice,
     allowed: Vec<IpAddr>,
+    connect_to: Option<ConnectTo>,
+    server_name: Option<ServerName>,
+    /// The target's own resolvers, if it names DNS servers.
+    resolvers: Option<Resolvers>,
     /// Idle connections; `None` if connections are not reused.
     pool: Option<Pool>,
 }
@@ -45,10 +54,14 @@ pub(in super::super) struct Client {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ClientKey {
     tls: TlsSettings,
-    proxy: Option<Url>,
+    proxy: Option<(Url, Option<ProxyAuth>)>,
     ip: IpVersion,
+    http: HttpChoice,
     reuse: bool,
     allowed: Vec<IpAddr>,
+    connect_to: Option<ConnectTo>,
+    server_name: Option<ServerName>,
+    dns_servers: Vec<SocketAddr>,
 }
 
 /// Maximum number of clients kept before unused ones are dropped. It is far more than a
@@ -67,14 +80,23 @@ impl Clients {
     ///
     /// # Errors
     /// A message that says what to correct. The next probe tries again.
-    pub(in super::super) fn get(&self, target: &Target) -> Result<Arc<Client>, String> {
+    pub(in super::super) fn get(
+        &self,
+        target: &Target,
+        resolvers: &Resolvers,
+    ) -> Result<Arc<Client>, String> {
         let request = &target.request;
+        let proxy = request.proxy.clone();
         let key = ClientKey {
             tls: target.tls.clone(),
-            proxy: request.proxy.clone(),
+            proxy: proxy.map(|url| (url, request.proxy_auth.clone())),
             ip: request.ip,
+            http: request.http,
             reuse: request.reuse_connection,
             allowed: request.allow_addresses.clone(),
+            connect_to: ConnectTo::of(target),
+            server_name: ServerName::of(target),
+            dns_servers: request.resolver.clone(),
         };
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = built.get(&key) {
@@ -83,11 +105,20 @@ impl Clients {
         if built.len() >= MAX_CLIENTS {
             built.retain(|_, client| Arc::strong_count(client) > 1);
         }
+        let proxy = key.proxy.as_ref();
+        let own_resolvers = match key.dns_servers.as_slice() {
+            [] => None,
+            servers => Some(resolvers.with_servers(servers)?),
+        };
         let client = Arc::new(Client {
             tls: TlsClient::new(&key.tls).map_err(|error| error.to_string())?,
-            proxy: key.proxy.as_ref().map(Proxy::new),
+            proxy: proxy.map(|(url, auth)| Proxy::new(url, auth.as_ref())),
             ip: key.ip,
+            http: key.http,
             allowed: key.allowed.clone(),
+            connect_to: key.connect_to.clone(),
+            server_name: key.server_name.clone(),
+            resolvers: own_resolvers,
             pool: key.reuse.then(Pool::default),
         });
         built.insert(key, Arc::clone(&client));
@@ -98,7 +129,8 @@ impl Clients {
 impl Client {
     /// The proxy through which a request to the URL is sent as plain HTTP, by its absolute URL.
     pub(in super::super) fn plain_proxy(&self, url: &Url) -> Option<&Proxy> {
-        self.proxy.as_ref().filter(|_| url.scheme() == "http")
+        let proxy = self.proxy.as_ref().filter(|proxy| !proxy.is_socks());
+        proxy.filter(|_| url.scheme() == "http")
     }
 
     /// Whether connections lead to a proxy first.
@@ -128,7 +160,14 @@ impl Client {
         resolvers: &Resolvers,
         watch: &Arc<Stopwatch>,
     ) -> Result<Connection, Fault> {
-        let first = self.proxy.as_ref().map_or(url, |proxy| &proxy.url);
+        let resolvers = self.resolvers.as_ref().unwrap_or(resolvers);
+        let no_host =
+            || classify::resolve(FaultKind::Local, "the URL has no host".to_owned(), false);
+        let endpoint = endpoint(url, self.connect_to.as_ref()).ok_or_else(no_host)?;
+        let first = match &self.proxy {
+            Some(proxy) => connect_to::endpoint(&proxy.url, None).ok_or_else(no_host)?,
+            None => endpoint.clone(),
+        };
         let stream = self.dial(first, resolvers, watch).await?;
         let remote = stream.peer_addr();
         let remote = remote.map_err(|error| classify::connect(&error, self.is_proxied()))?;
@@ -142,19 +181,26 @@ impl Client {
                 watch.forget_handshake();
                 stream = Box::new(secured);
             }
-            if url.scheme() == "https" {
-                stream = proxy.open_tunnel(stream, &authority(url)).await?;
+            if proxy.is_socks() {
+                let to = self.behind_proxy(proxy, endpoint, resolvers).await?;
+                stream = proxy.open_socks(stream, &to).await?;
+            } else if url.scheme() == "https" {
+                stream = proxy.open_tunnel(stream, &endpoint.to_string()).await?;
             }
         }
-        let mut is_http2 = false;
+        // Without TLS, both sides must know beforehand that they speak HTTP/2.
+        let mut is_http2 = self.http == HttpChoice::Http2 && self.plain_proxy(url).is_none();
         let mut handshake = None;
         if url.scheme() == "https" {
             watch.enter(Phase::Tls);
-            let secured = self
-                .tls
-                .handshake(bare_host(url), stream, Alpn::Http, watch);
-            let secured = secured.await?;
-            is_http2 = secured.get_ref().1.alpn_protocol() == Some(b"h2");
+            let name = server_name::of(url, self.server_name.as_ref());
+            let alpn = Alpn::of(self.http);
+            let secured = self.tls.handshake(name, stream, alpn, watch).await?;
+            let offered = secured.get_ref().1.alpn_protocol() == Some(b"h2");
+            if is_http2 && !offered {
+                return Err(classify::no_http2());
+            }
+            is_http2 = offered;
             handshake = watch.handshake();
             stream = Box::new(secured);
         }
@@ -166,26 +212,47 @@ impl Client {
             .map_err(|error| classify::exchange(&error, Phase::Processing, &record.evidence()))
     }
 
-    /// Opens the TCP connection to a URL's host.
+    /// Where a SOCKS proxy is to connect: to the host, or to its address if the proxy does not
+    /// resolve names.
+    async fn behind_proxy(
+        &self,
+        proxy: &Proxy,
+        to: HostPort,
+        resolvers: &Resolvers,
+    ) -> Result<HostPort, Fault> {
+        let Host::Domain(host) = &to.host else {
+            return Ok(to);
+        };
+        if proxy.resolves() {
+            return Ok(to);
+        }
+        let found = resolvers.addresses(host, self.ip, &self.allowed).await;
+        let found =
+            found.map_err(|error| classify::resolve(error.kind(), error.to_string(), false))?;
+        let address = found.into_iter().next();
+        Ok(address.map_or_else(|| to.clone(), |address| socks::at(address, to.port)))
+    }
+
+    /// Opens a TCP connection to a host.
     async fn dial(
         &self,
-        url: &Url,
+        to: HostPort,
         resolvers: &Resolvers,
         watch: &Stopwatch,
     ) -> Result<TcpStream, Fault> {
         let proxied = self.is_proxied();
-        let addresses = match address::literal_address(url) {
-            Some(literal) => vec![literal],
-            None => {
+        let addresses = match to.host {
+            Host::Ipv4(literal) => vec![literal.into()],
+            Host::Ipv6(literal) => vec![literal.into()],
+            Host::Domain(host) => {
                 watch.enter(Phase::Resolve);
-                let host = url.host_str().unwrap_or_default();
-                let found = resolvers.addresses(host, self.ip, &self.allowed).await;
+                let found = resolvers.addresses(&host, self.ip, &self.allowed).await;
                 found
                     .map_err(|error| classify::resolve(error.kind(), error.to_string(), proxied))?
             }
         };
         watch.enter(Phase::Connect);
-        let port = url.port_or_known_default().unwrap_or_default();
+        let port = to.port;
         let addresses: Vec<_> = addresses
             .into_iter()
             .map(|address| SocketAddr::new(address, port))
@@ -203,19 +270,4 @@ impl Client {
         }
         Ok(stream)
     }
-}
-
-/// The host of a URL without the brackets of an IPv6 address.
-fn bare_host(url: &Url) -> &str {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    bare.unwrap_or(host)
-}
-
-/// The host and port of a URL, as in a request for a tunnel.
-fn authority(url: &Url) -> String {
-    let port = url.port_or_known_default().unwrap_or_default();
-    format!("{}:{port}", url.host_str().unwrap_or_default())
 }

@@ -1,17 +1,21 @@
 //! Opens, keeps and uses the connections of probes.
 //!
 //! Reading order: `client` (settings and clients shared by targets), this file (one connection and
-//! one request on it), `resolve`, `resolver_check` and `address`, `race` (Happy Eyeballs), `proxy`, `tls`,
-//! `verify` and `ocsp`, `stream` (notes for the diagnosis) and `pool`.
+//! one request on it), `connect_to`, `resolve`, `resolver_check` and `address`, `race` (Happy
+//! Eyeballs), `proxy` and `socks`, `server_name`, `tls`, `verify` and `ocsp`, `stream` (notes for
+//! the diagnosis) and `pool`.
 
 pub(super) mod address;
 mod client;
+mod connect_to;
 mod ocsp;
 mod pool;
 pub(super) mod proxy;
 mod race;
 pub(super) mod resolve;
 mod resolver_check;
+mod server_name;
+mod socks;
 mod stream;
 mod tls;
 mod verify;

@@ -1,33 +1,63 @@
-//! Sends requests through an HTTP proxy: by its absolute URL, or through a tunnel for HTTPS.
+//! Sends requests through a proxy: by the absolute URL, through a tunnel for HTTPS, or by SOCKS.
 
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Url;
 
+use super::socks;
 use super::stream::ByteStream;
 use crate::io::probe::classify::proxy_fault;
 use crate::io::probe::{USER_AGENT, auth};
+use crate::model::host_port::HostPort;
 use crate::model::observation::{Fault, Phase};
+use crate::model::target::ProxyAuth;
 
 /// The proxy of a target.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Proxy {
     /// The proxy's URL; its user and password are in `authorization`.
     pub(super) url: Url,
-    /// The value of `Proxy-Authorization`, if the URL contains a user.
+    /// The value of `Proxy-Authorization`, if the target has credentials for the proxy.
     authorization: Option<HeaderValue>,
+    auth: Option<ProxyAuth>,
 }
 
 /// Maximum size of the head of a proxy's response to CONNECT, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
 impl Proxy {
-    /// Reads the user and password of the proxy's URL.
-    pub(super) fn new(url: &Url) -> Self {
+    /// Creates a proxy from its URL and the credentials for it.
+    pub(super) fn new(url: &Url, auth: Option<&ProxyAuth>) -> Self {
+        let configured = auth
+            .map(|auth| auth::basic(auth.username.as_bytes(), auth.password.expose().as_bytes()));
         Self {
             url: url.clone(),
-            authorization: auth::of_url(url),
+            authorization: configured.or_else(|| auth::of_url(url)),
+            auth: auth.cloned(),
         }
+    }
+
+    /// Whether the proxy speaks SOCKS instead of HTTP.
+    pub(super) fn is_socks(&self) -> bool {
+        self.url.scheme().starts_with("socks")
+    }
+
+    /// Whether the proxy resolves names.
+    pub(super) fn resolves(&self) -> bool {
+        self.url.scheme() != "socks5"
+    }
+
+    /// Asks a SOCKS proxy for a connection.
+    ///
+    /// # Errors
+    /// The proxy refused or could not connect.
+    pub(super) async fn open_socks(
+        &self,
+        mut stream: Box<dyn ByteStream>,
+        to: &HostPort,
+    ) -> Result<Box<dyn ByteStream>, Fault> {
+        socks::connect(&mut stream, to, self.auth.as_ref()).await?;
+        Ok(stream)
     }
 
     /// The value of `Proxy-Authorization`, if any.
@@ -68,9 +98,7 @@ impl Proxy {
             Some(200..=299) => Ok(stream),
             Some(407) => Err(proxy_fault(
                 Phase::Connect,
-                format!(
-                    "the proxy requires authentication (`{line}`); set user and password in the URL of `request.proxy`"
-                ),
+                format!("the proxy requires authentication (`{line}`); set `request.proxy_auth`"),
             )),
             _ => Err(proxy_fault(
                 Phase::Connect,

@@ -29,6 +29,7 @@ pub(in super::super) struct Resolvers {
     v4: TokioResolver,
     v6: TokioResolver,
     servers: Vec<SocketAddr>,
+    settings: ResolverSettings,
 }
 
 /// The reason why a name was not resolved.
@@ -89,6 +90,21 @@ impl Resolvers {
             v4: build(settings, LookupIpStrategy::Ipv4Only)?.0,
             v6: build(settings, LookupIpStrategy::Ipv6Only)?.0,
             servers,
+            settings: settings.clone(),
+        })
+    }
+
+    /// Creates resolvers with the same settings and other servers.
+    ///
+    /// # Errors
+    /// A message that says what to correct.
+    pub(super) fn with_servers(&self, servers: &[SocketAddr]) -> Result<Self, String> {
+        let settings = ResolverSettings {
+            servers: servers.to_vec(),
+            ..self.settings.clone()
+        };
+        Self::new(&settings).map_err(|error| {
+            format!("the resolver cannot be used: {error}; correct `request.resolver`")
         })
     }
 

@@ -17,7 +17,7 @@ use super::verify::{RecordingVerifier, Trust};
 use crate::io::probe::classify;
 use crate::io::probe::stopwatch::Stopwatch;
 use crate::model::observation::Fault;
-use crate::model::target::TlsSettings;
+use crate::model::target::{HttpChoice, TlsSettings};
 
 /// An error in a target's TLS settings.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,7 @@ pub(super) enum TlsSetupError {
 pub(super) struct TlsClient {
     base: ClientConfig,
     trust: Arc<Trust>,
+    accepts_any_certificate: bool,
 }
 
 /// The application protocols that a handshake offers.
@@ -44,8 +45,21 @@ pub(super) struct TlsClient {
 pub(super) enum Alpn {
     /// HTTP/2 and HTTP/1.1.
     Http,
-    /// HTTP/1.1 only, for a proxy.
+    /// HTTP/1.1 only.
     Http1,
+    /// HTTP/2 only.
+    Http2,
+}
+
+impl Alpn {
+    /// The protocols to offer for the target's choice.
+    pub(super) const fn of(choice: HttpChoice) -> Self {
+        match choice {
+            HttpChoice::Any => Self::Http,
+            HttpChoice::Http1 => Self::Http1,
+            HttpChoice::Http2 => Self::Http2,
+        }
+    }
 }
 
 impl TlsClient {
@@ -77,6 +91,7 @@ impl TlsClient {
         Ok(Self {
             base,
             trust: Arc::new(trust),
+            accepts_any_certificate: settings.accept_any_certificate,
         })
     }
 
@@ -114,6 +129,7 @@ impl TlsClient {
             .set_certificate_verifier(Arc::new(RecordingVerifier {
                 trust: Arc::clone(&self.trust),
                 watch: Arc::clone(watch),
+                accepts_any_certificate: self.accepts_any_certificate,
             }));
         config.client_auth_cert_resolver = Arc::new(RecordingIdentity {
             inner: Arc::clone(&self.base.client_auth_cert_resolver),
@@ -122,6 +138,7 @@ impl TlsClient {
         config.alpn_protocols = match alpn {
             Alpn::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             Alpn::Http1 => vec![b"http/1.1".to_vec()],
+            Alpn::Http2 => vec![b"h2".to_vec()],
         };
         config
     }
@@ -175,7 +192,7 @@ fn trust(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Trust, Tls
                 .map_err(|error| TlsSetupError::Ca(error.to_string()))?;
         }
     }
-    if trust.is_empty() {
+    if trust.is_empty() && !settings.accept_any_certificate {
         return Err(TlsSetupError::NoRoots);
     }
     Ok(trust)

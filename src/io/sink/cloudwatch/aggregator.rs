@@ -19,6 +19,7 @@ use crate::domain::alarm::annotation::Annotation;
 use crate::domain::alarm::destination::DestinationView;
 use crate::domain::alarm::{self, has_alarm};
 use crate::domain::diagnosis::{Diagnosis, Verdict};
+use crate::domain::layers::LayerFindings;
 use crate::domain::report::{Report, Update};
 use crate::io::alarms::updates::AlarmUpdates;
 use crate::io::cloudwatch::connection::Connection;
@@ -49,9 +50,9 @@ pub(super) struct Aggregator {
     metrics: DaemonMetrics,
     aggregation: Aggregation,
     publisher: Publisher,
-    /// The cause of the last annotation requested for each target's alarm; `None` if that
+    /// The content of the last annotation requested for each target's alarm; `None` if that
     /// annotation names no cause.
-    requested: HashMap<TargetName, Option<(CauseId, Certainty)>>,
+    requested: HashMap<TargetName, Option<Annotated>>,
     /// Datapoints that wait for the annotation of an alarm.
     held: FuturesUnordered<Held>,
     /// Maximum time for which a datapoint is held.
@@ -62,6 +63,9 @@ pub(super) struct Aggregator {
     /// The time at which the aggregator must have ended; `None` before [`Command::Shutdown`].
     deadline: Option<Instant>,
 }
+
+/// What an annotation names: the cause, its certainty, and what the layers showed.
+type Annotated = (CauseId, Certainty, Option<String>);
 
 /// The wait of a held datapoint for its alarm. Resolves to the row id of the datapoint and to
 /// whether the alarm names the cause.
@@ -169,7 +173,9 @@ impl Aggregator {
     fn update(&mut self, update: &Update) {
         if has_alarm(&update.target) {
             let verdict = Some(&*update.incident.verdict);
-            self.annotate(&update.target, verdict, &update.diagnosis, Instant::now());
+            let layers = update.incident.layers.as_deref();
+            let shown = (verdict, layers);
+            self.annotate(&update.target, shown, &update.diagnosis, Instant::now());
         }
         if update.maintenance {
             // During maintenance, the alarm of the new cause would page. The first report
@@ -202,7 +208,10 @@ impl Aggregator {
             let period = alarm::period(report.target.interval, resolution);
             not_before += Duration::from_secs(u64::from(period)) * 2;
         }
-        self.annotate(&report.target, verdict, &report.diagnosis, not_before);
+        let layers = report.incident.as_ref();
+        let layers = layers.and_then(|incident| incident.layers.as_deref());
+        let shown = (verdict, layers);
+        self.annotate(&report.target, shown, &report.diagnosis, not_before);
     }
 
     /// Requests an annotation of the target's alarm with a verdict, unless the last request
@@ -210,11 +219,14 @@ impl Aggregator {
     fn annotate(
         &mut self,
         target: &Target,
-        verdict: Option<&Verdict>,
+        (verdict, layers): (Option<&Verdict>, Option<&LayerFindings>),
         diagnosis: &Diagnosis,
         not_before: Instant,
     ) {
-        let cause = verdict.map(|verdict| (verdict.cause.clone(), verdict.certainty));
+        let cause = verdict.map(|verdict| {
+            let layers = layers.map(LayerFindings::summary);
+            (verdict.cause.clone(), verdict.certainty, layers)
+        });
         if self.requested.get(&target.name) == Some(&cause) {
             return;
         }
@@ -222,7 +234,7 @@ impl Aggregator {
             // The facts of a probe with another diagnosis are no evidence for this cause.
             let same = diagnosis.cause() == Some(&verdict.cause);
             let evidence = if same { &diagnosis.evidence[..] } else { &[] };
-            Annotation::failing(target.name.as_str(), verdict, evidence)
+            Annotation::failing(target.name.as_str(), verdict, evidence, layers)
         });
         self.updates.request(&target.name, annotation, not_before);
         self.requested.insert(target.name.clone(), cause);

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 
 use crate::domain::diagnosis::{Evidence, Verdict};
 use crate::domain::incident::Incident;
+use crate::domain::layers::LayerFindings;
 use crate::domain::report::{MissedReason, Report};
+use crate::model::host_port::FRONT;
 use crate::model::observation::Phase;
 use crate::model::target::shown_url;
 
@@ -37,6 +39,7 @@ pub fn detail(board: &StatusBoard, name: &str, now: Timestamp) -> Option<String>
                 (probe(report, now))
                 @let known = known(report);
                 @if !known.is_empty() { (evidence(known)) }
+                @if let Some(findings) = examined(report) { (layers(findings)) }
             }
         } @else {
             @if let Some(kept) = &view.resumed { (diagnosis(&kept.incident.verdict, None)) }
@@ -61,6 +64,7 @@ fn head(view: &TargetView, now: Timestamp) -> Markup {
         }
         p.quiet.url {
             (target.request.method) " " (shown_url(&target.url)) " · every " (humantime::format_duration(target.interval))
+            @if target.tls.accept_any_certificate { " " span.tag { "certificate not verified" } }
             @for (name, value) in &target.labels { " " span.tag { (name) "=" (value) } }
         }
     }
@@ -184,6 +188,35 @@ fn evidence(evidence: &[Evidence]) -> Markup {
             table.facts { tbody { @for item in evidence {
                 tr { th { code { (item.fact) } } td { (item.value) } }
             } } }
+        }
+    }
+}
+
+/// What the layers of the target showed in the open incident.
+fn examined(report: &Report) -> Option<&LayerFindings> {
+    let open = report
+        .incident
+        .as_ref()
+        .filter(|it| it.resolved.is_none())?;
+    open.layers.as_deref()
+}
+
+fn layers(findings: &LayerFindings) -> Markup {
+    let broken = findings.broken().map(|broken| broken.name);
+    html! {
+        section aria-labelledby="layers" {
+            h2 #layers { "Layers" }
+            table.facts { tbody { @for layer in &findings.results {
+                tr {
+                    th { (layer.name) }
+                    td { (layer.state) @if broken == Some(layer.name.as_str()) { " " b { "← fails here" } } }
+                    td.quiet { (layer.detail) }
+                }
+            } } }
+            p.quiet {
+                "Requested " (if findings.repeated { "twice" } else { "once" }) " each, at "
+                (components::timestamp(findings.at)) "; " code { (FRONT) } " is the target's own URL."
+            }
         }
     }
 }

@@ -355,6 +355,7 @@ fn without_content(seen: &Observation) -> Observation {
         tls: seen.tls.clone(),
         earlier_tls: seen.earlier_tls.clone(),
         dead_addresses: seen.dead_addresses.clone(),
+        attempted: seen.attempted.clone(),
         ..*seen
     }
 }

@@ -1,0 +1,253 @@
+//! What the last good answers of a target looked like, to tell what changed before a failure.
+//!
+//! A property may have several values at the same time, such as the addresses of a name, so the
+//! latest values are kept, each with the times of its first and last good answer. A property with
+//! too many of them changes all the time and is not compared.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::diagnosis::changes::{Comparison, Property};
+use crate::model::observation::Observation;
+
+/// The properties of the last good answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GoodAnswers {
+    /// The values of every property except the size of the body.
+    pub known: BTreeMap<Property, KnownValues>,
+    /// The sizes of the bodies.
+    pub sizes: Option<BodySizes>,
+    /// The first failed probe since the last good answer.
+    first_failure: Option<FirstFailure>,
+}
+
+/// The first failed probe after a good answer.
+#[derive(Clone, Debug, PartialEq)]
+struct FirstFailure {
+    began: Timestamp,
+    values: Vec<(Property, String)>,
+}
+
+/// The latest values of one property.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KnownValues {
+    /// The values in the order of their first good answer; at most [`MAX_VALUES`].
+    pub values: Vec<KnownValue>,
+    /// When there were last too many values.
+    pub overflowed: Option<Timestamp>,
+}
+
+/// One value of a property.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownValue {
+    /// The value as text.
+    pub value: String,
+    /// When the first good answer with it was received.
+    pub first: Timestamp,
+    /// When the last good answer with it was received.
+    pub last: Timestamp,
+}
+
+/// The sizes of the bodies of good answers with the same status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodySizes {
+    /// The status of the answers.
+    pub status: u16,
+    /// The size of the shortest body in bytes.
+    pub least: u64,
+    /// The size of the longest body in bytes.
+    pub most: u64,
+}
+
+/// Maximum number of values per property.
+const MAX_VALUES: usize = 8;
+
+/// Maximum length of a value in characters.
+const MAX_LENGTH: usize = 160;
+
+/// Time for which a property is not compared after it had too many values.
+const UNSTABLE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Maximum time between a change and the first failure for the change to count.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Factor by which a body must be shorter or longer than those of all good answers. Sizes of
+/// bodies vary.
+const SIZE_FACTOR: u64 = 2;
+
+impl GoodAnswers {
+    /// Records a good answer.
+    pub(super) fn observe_good(&mut self, observation: &Observation, now: Timestamp) {
+        self.first_failure = None;
+        for (property, value) in values(observation, |_| false) {
+            self.known.entry(property).or_default().add(value, now);
+        }
+        if let Some(response) = &observation.response {
+            let (status, size) = (response.status, response.body_bytes);
+            let known = self.sizes.filter(|sizes| sizes.status == status);
+            let known = known.map_or((size, size), |sizes| (sizes.least, sizes.most));
+            self.sizes = Some(BodySizes {
+                status,
+                least: known.0.min(size),
+                most: known.1.max(size),
+            });
+        }
+    }
+
+    /// Records a failed probe.
+    pub(super) fn observe_failure(&mut self, observation: &Observation) {
+        if self.first_failure.is_none() {
+            self.first_failure = Some(FirstFailure {
+                began: observation.started,
+                values: self.values(observation),
+            });
+        }
+    }
+
+    /// Compares a failed probe with the good answers before it.
+    pub(super) fn compare(&self, observation: &Observation) -> Vec<(Property, Comparison)> {
+        let mut compared = Vec::new();
+        for (property, value) in self.values(observation) {
+            let comparison = self.judge(property, value, observation);
+            compared.extend(comparison.map(|comparison| (property, comparison)));
+        }
+        let size = self.compare_size(observation);
+        compared.extend(size.map(|comparison| (Property::BodySize, comparison)));
+        compared
+    }
+
+    /// The values of a failed probe. Of several attempted addresses, a known one counts.
+    fn values(&self, observation: &Observation) -> Vec<(Property, String)> {
+        let addresses = self.known.get(&Property::Address);
+        let is_known = |address: &str| {
+            let mut known = addresses.iter().flat_map(|known| &known.values);
+            known.any(|one| one.value == address)
+        };
+        values(observation, is_known)
+    }
+
+    fn judge(
+        &self,
+        property: Property,
+        value: String,
+        observation: &Observation,
+    ) -> Option<Comparison> {
+        let known = self.known.get(&property)?;
+        let first = self.first_failure.as_ref();
+        let first_failure = first.map_or(observation.started, |first| first.began);
+        let unstable = |at| first_failure.duration_since(at) < UNSTABLE;
+        if known.overflowed.is_some_and(unstable) {
+            return None;
+        }
+        let newest = known.values.iter().max_by_key(|one| one.last)?;
+        let Some(current) = known.values.iter().find(|one| one.value == value) else {
+            let is_same = |one: &(Property, String)| one.0 == property && one.1 == value;
+            let from_first = first.is_none_or(|first| first.values.iter().any(is_same));
+            return Some(Comparison::Changed {
+                was: newest.value.clone(),
+                now: value,
+                seconds_before: from_first.then_some(0.0),
+            });
+        };
+        let before = first_failure.duration_since(current.first);
+        let replaced = known.values.iter().filter(|one| one.last < current.first);
+        let replaced = replaced.max_by_key(|one| one.last);
+        match replaced.filter(|_| before <= RECENT) {
+            Some(replaced) => Some(Comparison::Changed {
+                was: replaced.value.clone(),
+                now: value,
+                seconds_before: Some(before.as_secs_f64().max(0.0)),
+            }),
+            None => Some(Comparison::Same),
+        }
+    }
+
+    /// Compares the size of the body, if the answer is complete and has the status of good ones.
+    fn compare_size(&self, observation: &Observation) -> Option<Comparison> {
+        let response = observation.response.as_ref()?;
+        let sizes = self.sizes.filter(|sizes| sizes.status == response.status)?;
+        if observation.fault.is_some() {
+            return None;
+        }
+        let size = response.body_bytes;
+        let usual = sizes.least / SIZE_FACTOR..=sizes.most.saturating_mul(SIZE_FACTOR);
+        if usual.contains(&size) {
+            return Some(Comparison::Same);
+        }
+        let was = if sizes.least == sizes.most {
+            format!("{} bytes", sizes.least)
+        } else {
+            format!("{} to {} bytes", sizes.least, sizes.most)
+        };
+        Some(Comparison::Changed {
+            was,
+            now: format!("{size} bytes"),
+            seconds_before: None,
+        })
+    }
+}
+
+impl KnownValues {
+    fn add(&mut self, value: String, now: Timestamp) {
+        if let Some(known) = self.values.iter_mut().find(|known| known.value == value) {
+            known.last = now;
+            return;
+        }
+        if self.values.len() >= MAX_VALUES {
+            let oldest = self.values.iter().enumerate();
+            let oldest = oldest.min_by_key(|(_, known)| known.last);
+            if let Some((index, dropped)) = oldest.map(|(index, known)| (index, known.last)) {
+                if now.duration_since(dropped) < UNSTABLE {
+                    self.overflowed = Some(now);
+                }
+                self.values.remove(index);
+            }
+        }
+        self.values.push(KnownValue {
+            value,
+            first: now,
+            last: now,
+        });
+    }
+}
+
+/// The values of an observation, as far as they are known. Of the addresses to which no
+/// connection succeeded, one for which `prefer` is true comes first.
+fn values(observation: &Observation, prefer: impl Fn(&str) -> bool) -> Vec<(Property, String)> {
+    let mut values = Vec::new();
+    let attempted = observation.attempted.iter();
+    let addresses = observation.remote.iter().chain(attempted);
+    let mut addresses: Vec<_> = addresses.map(|address| address.ip().to_string()).collect();
+    addresses.sort_by_key(|address| !prefer(address));
+    if let Some(address) = addresses.into_iter().next() {
+        values.push((Property::Address, address));
+    }
+    let chain = observation.tls.as_ref().map(|tls| tls.chain.as_slice());
+    if let Some(leaf) = chain.and_then(<[_]>::first) {
+        let value = format!("{} of {}", leaf.serial, leaf.issuer);
+        values.push((Property::Certificate, short(&value)));
+    }
+    if let Some(response) = &observation.response {
+        let server = response.header("server").unwrap_or("(none)");
+        values.push((Property::Server, short(server)));
+        let version = response.version.as_str();
+        values.push((Property::Protocol, format!("HTTP/{version}")));
+        let url = &observation.final_url;
+        let path = match observation.redirects {
+            0 => "none".to_owned(),
+            count => format!("{count} to {url}"),
+        };
+        values.push((Property::Redirects, short(&path)));
+    }
+    values
+}
+
+/// The beginning of a text without control characters.
+fn short(text: &str) -> String {
+    let printable = text.chars().filter(|letter| !letter.is_control());
+    printable.take(MAX_LENGTH).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+use super::*;
+
+use crate::model::observation::{Certificate, Fault, FaultKind, HttpVersion, Phase};
+use crate::model::observation::{Response, TlsFacts};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn address(last: u8) -> std::net::SocketAddr {
+    format!("192.0.2.{last}:443").parse().unwrap()
+}
+
+/// An answer of the server with this address, at `second`.
+fn answer(last: u8, second: i64) -> Observation {
+    let mut observation = Observation::begun(at(second), "https://a.example/");
+    observation.remote = Some(address(last));
+    observation.response = Some(Response {
+        reason: None,
+        status: 200,
+        version: HttpVersion::Http2,
+        headers: vec![("server".to_owned(), "nginx".to_owned())],
+        body: Vec::new(),
+        body_truncated: false,
+        body_bytes: 100,
+        content_length: None,
+    });
+    observation
+}
+
+/// Good answers of these servers at these seconds.
+fn good(answers: &[(u8, i64)]) -> GoodAnswers {
+    let mut good = GoodAnswers::default();
+    for (last, second) in answers {
+        good.observe_good(&answer(*last, *second), at(*second));
+    }
+    good
+}
+
+fn of(compared: &[(Property, Comparison)], property: Property) -> Option<&Comparison> {
+    let mut compared = compared.iter();
+    compared.find(|one| one.0 == property).map(|one| &one.1)
+}
+
+fn changed(was: &str, now: &str, seconds_before: Option<f64>) -> Comparison {
+    Comparison::Changed {
+        was: was.to_owned(),
+        now: now.to_owned(),
+        seconds_before,
+    }
+}
+
+/// Compares the address of a failure, the first one unless `first_failure` is given.
+#[track_caller]
+fn check(
+    answers: &[(u8, i64)],
+    first_failure: Option<i64>,
+    failure: (u8, i64),
+    expected: Option<&Comparison>,
+) {
+    let mut good = good(answers);
+    if let Some(second) = first_failure {
+        good.observe_failure(&answer(failure.0, second));
+    }
+    let compared = good.compare(&answer(failure.0, failure.1));
+    assert_eq!(of(&compared, Property::Address), expected);
+}
+
+#[test]
+fn a_value_that_no_good_answer_had_is_a_change_with_the_first_failure() {
+    let expected = changed("192.0.2.1", "192.0.2.2", Some(0.0));
+    check(&[(1, 0), (1, 60)], None, (2, 120), Some(&expected));
+    check(&[(1, 0)], None, (1, 60), Some(&Comparison::Same));
+    check(&[], None, (1, 60), None);
+    check(
+        &[(1, 0)],
+        Some(60),
+        (2, 120),
+        Some(&changed("192.0.2.1", "192.0.2.2", Some(0.0))),
+    );
+    let mut good = good(&[(1, 0)]);
+    good.observe_failure(&answer(1, 60));
+    let compared = good.compare(&answer(2, 120));
+    let after = changed("192.0.2.1", "192.0.2.2", None);
+    assert_eq!(of(&compared, Property::Address), Some(&after));
+}
+
+#[test]
+fn a_value_that_replaced_another_within_the_hour_is_a_change_before_the_first_failure() {
+    let answers = [(1, 0), (1, 60), (2, 120), (2, 180)];
+    let expected = changed("192.0.2.1", "192.0.2.2", Some(120.0));
+    check(&answers, None, (2, 240), Some(&expected));
+    check(&answers, Some(240), (2, 900), Some(&expected));
+    check(&answers, None, (2, 4000), Some(&Comparison::Same));
+}
+
+#[test]
+fn values_that_alternate_are_no_change() {
+    let answers = [(1, 0), (2, 60), (1, 120), (2, 180)];
+    check(&answers, None, (1, 240), Some(&Comparison::Same));
+    check(&answers, None, (2, 240), Some(&Comparison::Same));
+    let expected = changed("192.0.2.2", "192.0.2.3", Some(0.0));
+    check(&answers, None, (3, 240), Some(&expected));
+}
+
+#[test]
+fn a_property_with_too_many_values_is_not_compared_for_a_day() {
+    let answers: Vec<_> = (0..9).map(|last| (last, i64::from(last) * 60)).collect();
+    check(&answers, None, (100, 600), None);
+    let known = &good(&answers).known[&Property::Address];
+    assert_eq!(known.values.len(), MAX_VALUES);
+    let expected = changed("192.0.2.8", "192.0.2.100", Some(0.0));
+    check(&answers, None, (100, 90_000), Some(&expected));
+}
+
+#[test]
+fn the_attempted_address_of_a_failed_connection_is_compared() {
+    let good = good(&[(1, 0)]);
+    let mut failed = Observation::begun(at(60), "https://a.example/");
+    failed.attempted = vec![address(2)];
+    failed.fault = Some(Fault {
+        phase: Phase::Connect,
+        kind: FaultKind::ConnectionRefused,
+        detail: String::new(),
+    });
+    let compared = good.compare(&failed);
+    assert_eq!(compared.len(), 1);
+    let expected = changed("192.0.2.1", "192.0.2.2", Some(0.0));
+    assert_eq!(of(&compared, Property::Address), Some(&expected));
+    failed.attempted = vec![address(2), address(1)];
+    let compared = good.compare(&failed);
+    assert_eq!(of(&compared, Property::Address), Some(&Comparison::Same));
+}
+
+#[test]
+fn certificate_server_protocol_redirects_and_size_are_compared() {
+    let with = |serial: &str, size: u64| {
+        let mut observation = answer(1, 0);
+        observation.tls = Some(TlsFacts {
+            chain: vec![Certificate {
+                subject: String::new(),
+                issuer: "CN=ca".to_owned(),
+                serial: serial.to_owned(),
+                names: Vec::new(),
+                not_before: at(0),
+                not_after: at(1),
+            }],
+            ..TlsFacts::default()
+        });
+        observation.response.as_mut().unwrap().body_bytes = size;
+        observation
+    };
+    let mut good = GoodAnswers::default();
+    good.observe_good(&with("01", 100), at(0));
+    good.observe_good(&with("01", 140), at(1));
+    let same = good.compare(&with("01", 60));
+    assert_eq!(same.len(), 6);
+    assert!(same.iter().all(|one| one.1 == Comparison::Same), "{same:?}");
+    let mut other = with("02", 20);
+    other.redirects = 1;
+    other.final_url = "https://b.example/".to_owned();
+    let response = other.response.as_mut().unwrap();
+    response.version = HttpVersion::Http11;
+    response.headers.clear();
+    let compared = good.compare(&other);
+    for (property, was, now) in [
+        (Property::Certificate, "01 of CN=ca", "02 of CN=ca"),
+        (Property::Server, "nginx", "(none)"),
+        (Property::Protocol, "HTTP/2", "HTTP/1.1"),
+        (Property::Redirects, "none", "1 to https://b.example/"),
+    ] {
+        let expected = changed(was, now, Some(0.0));
+        assert_eq!(of(&compared, property), Some(&expected));
+    }
+    let expected = changed("100 to 140 bytes", "20 bytes", None);
+    assert_eq!(of(&compared, Property::BodySize), Some(&expected));
+    other.response.as_mut().unwrap().status = 502;
+    assert_eq!(of(&good.compare(&other), Property::BodySize), None);
+}
+
+#[test]
+fn a_value_is_short_and_has_no_control_characters() {
+    let mut observation = answer(1, 0);
+    let long = format!("a\u{1b}[31m{}", "b".repeat(500));
+    observation.response.as_mut().unwrap().headers[0].1 = long;
+    let values = values(&observation, |_| false);
+    let server = values.iter().find(|one| one.0 == Property::Server).unwrap();
+    assert_eq!(server.1.chars().count(), MAX_LENGTH);
+    assert!(server.1.starts_with("a[31mbbb"));
+}

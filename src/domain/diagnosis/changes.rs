@@ -1,0 +1,139 @@
+//! The facts about what a failure has in common with the last good answers, and what changed.
+
+use crate::domain::diagnosis::fact::Facts;
+use crate::model::text_enum::text_enum;
+
+text_enum! {
+    /// Properties of an answer that are compared with those of good answers.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Property {
+        /// The address that the probe connected to.
+        Address = "address",
+        /// The serial number and the issuer of the server's certificate.
+        Certificate = "certificate",
+        /// The `server` header.
+        Server = "server",
+        /// The version of HTTP.
+        Protocol = "protocol",
+        /// The number of redirects and the URL after them.
+        Redirects = "redirects",
+        /// The size of the body.
+        BodySize = "body_size",
+    }
+}
+
+/// The comparison of one property.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Comparison {
+    /// Good answers have the same value.
+    Same,
+    /// The value changed shortly before the failures or with them.
+    Changed {
+        /// The value of the last good answers before the change.
+        was: String,
+        /// The value now.
+        now: String,
+        /// Time from the change to the first failure in seconds; `None` if the change came after
+        /// the first failure.
+        seconds_before: Option<f64>,
+    },
+}
+
+impl Facts {
+    /// Adds which properties of a failure differ from those of the last good answers.
+    pub fn add_changes(&mut self, compared: &[(Property, Comparison)]) {
+        let mut words = Vec::new();
+        for (property, comparison) in compared {
+            let fact = format!("changed.{property}");
+            let Comparison::Changed {
+                was,
+                now,
+                seconds_before,
+            } = comparison
+            else {
+                self.set_text(&fact, "no");
+                continue;
+            };
+            self.set_text(&fact, "yes");
+            if let Some(seconds) = seconds_before
+                && *property != Property::BodySize
+            {
+                self.set_number(&format!("{fact}.seconds_before"), *seconds);
+            }
+            let name = property.as_str().replace('_', " ");
+            words.push(format!("{name} {was} → {now}{}", when(*seconds_before)));
+        }
+        if !words.is_empty() {
+            self.set_text("changed.what", &words.join("; "));
+        }
+    }
+}
+
+/// The time of a change in words.
+fn when(seconds_before: Option<f64>) -> String {
+    match seconds_before {
+        None => String::new(),
+        Some(seconds) if seconds < 1.0 => " with the first failure".to_owned(),
+        Some(seconds) if seconds < 90.0 => format!(" {seconds:.0} s before the first failure"),
+        Some(seconds) => {
+            let minutes = (seconds / 60.0).round();
+            format!(" {minutes} min before the first failure")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(seconds_before: Option<f64>) -> Comparison {
+        Comparison::Changed {
+            was: "a".to_owned(),
+            now: "b".to_owned(),
+            seconds_before,
+        }
+    }
+
+    #[test]
+    fn every_comparison_is_a_fact_and_changes_are_described() {
+        let mut facts = Facts::default();
+        facts.add_changes(&[
+            (Property::Address, changed(Some(120.0))),
+            (Property::Certificate, changed(Some(0.0))),
+            (Property::Server, Comparison::Same),
+            (Property::Protocol, changed(None)),
+            (Property::Redirects, changed(Some(61.0))),
+            (Property::BodySize, changed(None)),
+        ]);
+        for (fact, text) in [
+            ("changed.address", "yes"),
+            ("changed.certificate", "yes"),
+            ("changed.server", "no"),
+            ("changed.protocol", "yes"),
+            ("changed.redirects", "yes"),
+            ("changed.body_size", "yes"),
+            (
+                "changed.what",
+                "address a → b 2 min before the first failure; \
+                 certificate a → b with the first failure; protocol a → b; \
+                 redirects a → b 61 s before the first failure; body size a → b",
+            ),
+        ] {
+            assert_eq!(facts.text(fact), Some(text), "{fact}");
+        }
+        assert_eq!(facts.number("changed.address.seconds_before"), Some(120.0));
+        assert_eq!(
+            facts.number("changed.certificate.seconds_before"),
+            Some(0.0)
+        );
+        assert_eq!(facts.get("changed.protocol.seconds_before"), None);
+    }
+
+    #[test]
+    fn without_a_change_nothing_is_described() {
+        let mut facts = Facts::default();
+        facts.add_changes(&[(Property::Address, Comparison::Same)]);
+        assert_eq!(facts.text("changed.address"), Some("no"));
+        assert_eq!(facts.get("changed.what"), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! Limits how many follow-up requests the daemon makes per minute, over all targets.
+//!
+//! If many targets fail at the same time, follow-up requests must not add to the load of what
+//! they share. A target whose requests do not fit now is examined after one of its next failures.
+
+use jiff::Timestamp;
+
+/// The number of follow-up requests that may be made now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FollowUpBudget {
+    used: f64,
+    at: Option<Timestamp>,
+}
+
+/// Maximum number of follow-up requests per minute, on average and at once. Thirty targets with
+/// one layer can be examined in a minute.
+const MAX_PER_MINUTE: f64 = 120.0;
+
+impl FollowUpBudget {
+    /// Takes the budget for `count` requests; returns whether it was left.
+    pub fn take(&mut self, count: usize, now: Timestamp) -> bool {
+        let passed = self
+            .at
+            .map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+        self.at = Some(now);
+        self.used = (self.used - passed.max(0.0) * MAX_PER_MINUTE / 60.0).max(0.0);
+        let used = self.used + f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let left = used <= MAX_PER_MINUTE;
+        if left {
+            self.used = used;
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_requests_per_minute_is_limited_and_recovers() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut budget = FollowUpBudget::default();
+        assert!(budget.take(100, at(0)));
+        assert!(!budget.take(30, at(0)));
+        assert!(budget.take(20, at(0)));
+        assert!(!budget.take(1, at(0)));
+        assert!(!budget.take(21, at(10)), "twenty recover in ten seconds");
+        assert!(budget.take(20, at(10)));
+        assert!(budget.take(120, at(3600)));
+        assert!(
+            !budget.take(1, at(3600)),
+            "no more than a minute is saved up"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_restores_nothing() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut budget = FollowUpBudget::default();
+        assert!(budget.take(120, at(100)));
+        assert!(!budget.take(1, at(0)));
+        assert!(budget.take(2, at(1)));
+    }
+}

@@ -1,0 +1,177 @@
+//! One examination of a target's layers: rounds of requests through every layer and through the
+//! target's own URL.
+//!
+//! All requests of a round are sent at once. The URL itself is requested too: if it answers, the
+//! failure is over or intermittent, and an answering layer shows nothing. The second round starts
+//! after a pause, so that a short disturbance does not decide.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Failure, FollowUp, FollowUpKind};
+use crate::domain::diagnosis::fact::Facts;
+use crate::domain::layers::{LayerFindings, LayerResult, LayerState, combine};
+use crate::domain::layers::{judge_front, judge_layer};
+use crate::model::observation::Observation;
+use crate::model::target::Target;
+
+/// An examination in progress.
+#[derive(Clone, Debug)]
+pub(super) struct Examination {
+    /// When the examined probe started.
+    began: Timestamp,
+    facts: Facts,
+    /// The status with which the URL itself fails, if it answers.
+    status: Option<u16>,
+    round: u8,
+    /// The results of this round by the number of the layer.
+    results: Vec<Option<LayerResult>>,
+    /// The results of the first round.
+    first: Option<Vec<LayerResult>>,
+}
+
+/// What follows from the result of a request through a layer.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// The requests to send next.
+    pub next: Vec<FollowUp>,
+    /// What the layers showed, after each round.
+    pub examined: Option<Examined>,
+    /// Whether the examination has ended.
+    pub(super) ended: bool,
+}
+
+/// What the layers showed about a failed probe.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// When the probe started.
+    pub began: Timestamp,
+    /// The facts of the probe.
+    pub facts: Facts,
+    /// What the requests showed.
+    pub findings: LayerFindings,
+}
+
+/// Number of rounds.
+const ROUNDS: u8 = 2;
+
+/// Maximum pause before the second round.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+impl Examination {
+    pub(super) fn new(failure: &Failure<'_>) -> Self {
+        let response = failure.observation.response.as_ref();
+        Self {
+            began: failure.observation.started,
+            facts: failure.facts.clone(),
+            status: response.map(|response| response.status),
+            round: 0,
+            results: vec![None; failure.target.layers.len() + 1],
+            first: None,
+        }
+    }
+
+    /// Number of requests of the whole examination.
+    pub(super) fn request_count(&self) -> usize {
+        self.results.len() * usize::from(ROUNDS)
+    }
+
+    /// The requests of the current round.
+    pub(super) fn requests(&self, target: &Arc<Target>, after: Duration) -> Vec<FollowUp> {
+        let request = |index| FollowUp {
+            target: Arc::clone(target),
+            kind: FollowUpKind::Layer {
+                began: self.began,
+                round: self.round,
+                index,
+            },
+            after,
+        };
+        (0..self.results.len()).map(request).collect()
+    }
+
+    /// Whether a result belongs to the current round of this examination.
+    pub(super) fn expects(&self, began: Timestamp, round: u8) -> bool {
+        self.began == began && self.round == round
+    }
+
+    /// Applies the result of one request; `None` if it was lost.
+    pub(super) fn apply(
+        &mut self,
+        target: &Arc<Target>,
+        index: usize,
+        observation: Option<&Observation>,
+        now: Timestamp,
+    ) -> Step {
+        let Some(result) = observation.and_then(|seen| self.judge(target, index, seen, now)) else {
+            return Step::end();
+        };
+        if let Some(slot) = self.results.get_mut(index) {
+            *slot = Some(result);
+        }
+        let round: Option<Vec<LayerResult>> = self.results.iter().cloned().collect();
+        round.map_or_else(Step::default, |round| self.end_round(round, target, now))
+    }
+
+    fn judge(
+        &self,
+        target: &Target,
+        index: usize,
+        observation: &Observation,
+        now: Timestamp,
+    ) -> Option<LayerResult> {
+        let Some(inner) = index.checked_sub(1) else {
+            return Some(judge_front(target, observation, now));
+        };
+        let name = &target.layers.get(inner)?.name;
+        Some(judge_layer(name, target, observation, self.status, now))
+    }
+
+    fn end_round(&mut self, round: Vec<LayerResult>, target: &Arc<Target>, now: Timestamp) -> Step {
+        let answers = |result: &LayerResult| result.state == LayerState::Ok;
+        if round.first().is_some_and(answers) {
+            return Step::end();
+        }
+        let results = match &self.first {
+            Some(first) => first
+                .iter()
+                .zip(&round)
+                .map(|(first, second)| combine(first, second))
+                .collect(),
+            None => round.clone(),
+        };
+        self.round += 1;
+        let ended = self.round == ROUNDS;
+        let mut step = Step {
+            examined: Some(Examined {
+                began: self.began,
+                facts: self.facts.clone(),
+                findings: LayerFindings {
+                    at: now,
+                    results,
+                    repeated: ended,
+                },
+            }),
+            ended,
+            next: Vec::new(),
+        };
+        if !ended {
+            self.results.fill(None);
+            self.first = Some(round);
+            step.next = self.requests(target, target.confirm_after.min(MAX_PAUSE));
+        }
+        step
+    }
+}
+
+impl Step {
+    /// The examination ends without findings.
+    fn end() -> Self {
+        Self {
+            ended: true,
+            ..Self::default()
+        }
+    }
+}

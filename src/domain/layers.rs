@@ -1,0 +1,224 @@
+//! Judges requests through the layers of a target: which layer fails while the next one in
+//! answers.
+//!
+//! A layer is blamed only for a failure of its own. One that cannot be reached from here, whose
+//! certificate is not accepted, or that answers in another way than the target's URL, such as a
+//! load balancer that rejects requests from outside the CDN, is not testable.
+
+use jiff::Timestamp;
+
+use crate::domain::expectation;
+use crate::model::cause::CauseId;
+use crate::model::host_port::FRONT;
+use crate::model::observation::{Fault, FaultKind, Observation, Phase};
+use crate::model::target::Target;
+use crate::model::text_enum::text_enum;
+
+text_enum! {
+    /// What the requests through one layer showed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum LayerState {
+        /// The response meets the target's expectations.
+        Ok = "ok",
+        /// The request failed in the layer or behind it.
+        Failing = "failing",
+        /// The request shows nothing about the layer.
+        NotTestable = "not-testable",
+    }
+}
+
+/// What the requests through one layer showed, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerResult {
+    /// The layer's name; [`FRONT`] for the way through the target's own URL.
+    pub name: String,
+    /// The layer's state.
+    pub state: LayerState,
+    /// The reason in a few words without text of the response, such as `status 502`.
+    pub detail: String,
+}
+
+/// What the requests through all layers of a target showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerFindings {
+    /// When the last of the requests ended.
+    pub at: Timestamp,
+    /// The results, the outermost layer first; the first is that of [`FRONT`].
+    pub results: Vec<LayerResult>,
+    /// Whether each request was made twice, with the same result.
+    pub repeated: bool,
+}
+
+/// The layer at which requests fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenLayer<'a> {
+    /// The layer's name.
+    pub name: &'a str,
+    /// Whether it is the innermost layer: every layer fails, and the fault is in this one or
+    /// behind it. Otherwise the next layer in answers.
+    pub innermost: bool,
+}
+
+/// The cause of a failure at a layer in front of one that answers.
+pub const LAYER_FAILING: &str = "layer-failing";
+
+/// The cause of a failure that even the innermost layer has.
+pub const INNERMOST_LAYER_FAILING: &str = "innermost-layer-failing";
+
+/// Statuses from which on the server reports a failure of its own.
+const SERVER_ERRORS: u16 = 500;
+
+/// Whether the cause says only at which layer a failure is, not why.
+#[must_use]
+pub fn is_layer_cause(cause: &CauseId) -> bool {
+    [LAYER_FAILING, INNERMOST_LAYER_FAILING].contains(&cause.as_str())
+}
+
+/// Judges one request through the target's own URL.
+#[must_use]
+pub fn judge_front(target: &Target, observation: &Observation, now: Timestamp) -> LayerResult {
+    let (state, detail) = match &observation.fault {
+        Some(fault) => (LayerState::Failing, fault_words(fault)),
+        None if is_met(target, observation, now) => (LayerState::Ok, status_words(observation)),
+        None => (LayerState::Failing, status_words(observation)),
+    };
+    result(FRONT, state, detail)
+}
+
+/// Judges one request through the layer `name`. `front_status` is the status with which the
+/// target's own URL fails, if it answers.
+#[must_use]
+pub fn judge_layer(
+    name: &str,
+    target: &Target,
+    observation: &Observation,
+    front_status: Option<u16>,
+    now: Timestamp,
+) -> LayerResult {
+    if let Some(fault) = &observation.fault {
+        let state = if is_own_fault(fault) {
+            LayerState::Failing
+        } else {
+            LayerState::NotTestable
+        };
+        return result(name, state, fault_words(fault));
+    }
+    let words = status_words(observation);
+    if is_met(target, observation, now) {
+        return result(name, LayerState::Ok, words);
+    }
+    let status = observation
+        .response
+        .as_ref()
+        .map(|response| response.status);
+    if status.is_some_and(|status| status >= SERVER_ERRORS) || status == front_status {
+        return result(name, LayerState::Failing, words);
+    }
+    let detail = format!("{words}, unlike the URL");
+    result(name, LayerState::NotTestable, detail)
+}
+
+/// Combines two requests through the same layer. Results that differ show nothing.
+#[must_use]
+pub fn combine(first: &LayerResult, second: &LayerResult) -> LayerResult {
+    if first.state == second.state {
+        return second.clone();
+    }
+    let detail = if first.detail == second.detail {
+        second.detail.clone()
+    } else {
+        format!("{}, then {}", first.detail, second.detail)
+    };
+    result(&second.name, LayerState::NotTestable, detail)
+}
+
+impl LayerFindings {
+    /// The outermost layer that fails while the next one in answers, or else the innermost layer
+    /// if every layer that is testable fails. `None` if the results show neither.
+    #[must_use]
+    pub fn broken(&self) -> Option<BrokenLayer<'_>> {
+        let at_edge = self
+            .results
+            .windows(2)
+            .find(|pair| pair[0].state == LayerState::Failing && pair[1].state == LayerState::Ok);
+        if let Some(pair) = at_edge {
+            return Some(BrokenLayer {
+                name: &pair[0].name,
+                innermost: false,
+            });
+        }
+        let none_answers = self.results.iter().all(|one| one.state != LayerState::Ok);
+        let last = self.results.last()?;
+        (none_answers && last.state == LayerState::Failing && last.name != FRONT).then_some(
+            BrokenLayer {
+                name: &last.name,
+                innermost: true,
+            },
+        )
+    }
+
+    /// Whether these findings say the same as `other`, apart from the time.
+    #[must_use]
+    pub fn says_same(&self, other: &Self) -> bool {
+        self.results == other.results && self.repeated == other.repeated
+    }
+
+    /// Summarizes the findings in one line without a period.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let each = self.results.iter();
+        let each = each.map(|one| format!("{} {} ({})", one.name, one.state, one.detail));
+        let each: Vec<_> = each.collect();
+        let conclusion = match self.broken() {
+            Some(BrokenLayer { name, innermost }) if innermost => {
+                format!("the fault is at or behind {name}")
+            }
+            Some(BrokenLayer { name, .. }) => format!("the fault is at {name}"),
+            None => "the layers do not show where the fault is".to_owned(),
+        };
+        let times = if self.repeated { ", each twice" } else { "" };
+        format!("{conclusion}: {}{times}", each.join(", "))
+    }
+}
+
+fn result(name: &str, state: LayerState, detail: String) -> LayerResult {
+    LayerResult {
+        name: name.to_owned(),
+        state,
+        detail,
+    }
+}
+
+/// Whether the response meets every expectation whose violation is a failure.
+fn is_met(target: &Target, observation: &Observation, now: Timestamp) -> bool {
+    let unmet = expectation::check(&target.expect, observation, now);
+    unmet.iter().all(|unmet| unmet.kind.degrades())
+}
+
+/// Whether a fault occurred in the layer itself: after it accepted the connection, and not on
+/// this host. An answer that is not HTTP or only leads elsewhere may be normal for a layer that is
+/// reached in another way than usual.
+const fn is_own_fault(fault: &Fault) -> bool {
+    matches!(fault.phase, Phase::Processing | Phase::Transfer)
+        && matches!(
+            fault.kind,
+            FaultKind::ConnectionReset
+                | FaultKind::ConnectionClosed
+                | FaultKind::Timeout
+                | FaultKind::Truncated
+        )
+}
+
+fn fault_words(fault: &Fault) -> String {
+    format!("{} in phase {}", fault.kind, fault.phase)
+}
+
+fn status_words(observation: &Observation) -> String {
+    observation.response.as_ref().map_or_else(
+        || "no response".to_owned(),
+        |response| format!("status {}", response.status),
+    )
+}
+
+#[cfg(test)]
+mod tests;

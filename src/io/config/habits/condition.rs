@@ -1,0 +1,201 @@
+//! Translates the conditions of Gatus, such as `[STATUS] == 200`.
+
+use serde_json::Value as Json;
+
+use super::form::quoted;
+use super::status::statuses;
+use super::times::{duration, shown};
+
+/// Operators, those first that begin like another one.
+const OPERATORS: [&str; 6] = ["==", "!=", "<=", ">=", "<", ">"];
+
+/// What to write for a list of conditions, as keys of `expect`.
+pub(super) fn list(value: &Json) -> String {
+    let items = match value {
+        Json::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut keys: Vec<String> = Vec::new();
+    for item in items.iter().filter_map(Json::as_str) {
+        let key = translate(item).unwrap_or_else(|| "nothing for the others".to_owned());
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    if keys.is_empty() {
+        "status = [200]".to_owned()
+    } else {
+        keys.join(", ")
+    }
+}
+
+/// Translates one condition; `None` if nothing here corresponds to it.
+fn translate(condition: &str) -> Option<String> {
+    let (left, operator, right) = OPERATORS.iter().find_map(|operator| {
+        let (left, right) = condition.split_once(&format!(" {operator} "))?;
+        Some((left.trim(), *operator, right.trim()))
+    })?;
+    match left {
+        "[STATUS]" => {
+            let codes = right
+                .strip_prefix("any(")
+                .and_then(|text| text.strip_suffix(')'));
+            let written = match codes {
+                Some(codes) => codes.to_owned(),
+                None => format!("{operator}{right}"),
+            };
+            Some(format!("status = {}", statuses(&written.into())?))
+        }
+        "[RESPONSE_TIME]" => {
+            let limit = duration(right, 0.001)?;
+            Some(format!("slower_than = \"{}\"", shown(limit)))
+        }
+        "[CERTIFICATE_EXPIRATION]" => {
+            let days = duration(right, 86_400.0)?.as_secs() / 86_400;
+            Some(format!("certificate_days = {days}"))
+        }
+        "[CONNECTED]" => Some("nothing for [CONNECTED], which every probe checks".to_owned()),
+        "[BODY]" => body(operator, right),
+        _ => length(left, operator, right)
+            .or_else(|| presence(left, operator, right))
+            .or_else(|| json(left, operator, right)),
+    }
+}
+
+fn body(operator: &str, right: &str) -> Option<String> {
+    let pattern = right
+        .strip_prefix("pat(")
+        .and_then(|text| text.strip_suffix(')'));
+    match (operator, pattern.map(|pattern| pattern.trim_matches('*'))) {
+        ("==", Some(part)) if !part.contains('*') => {
+            Some(format!("body.contains = {}", quoted(part)))
+        }
+        ("==", Some(part)) => {
+            let parts: Vec<String> = part.split('*').map(regex::escape).collect();
+            Some(format!(
+                "body.regex = {}",
+                quoted(&format!("(?s){}", parts.join(".*")))
+            ))
+        }
+        ("!=", Some(part)) if !part.contains('*') => {
+            Some(format!("body.not_contains = {}", quoted(part)))
+        }
+        ("==", None) => {
+            let whole = format!("^{}$", regex::escape(right));
+            Some(format!("body.regex = {}", quoted(&whole)))
+        }
+        _ => None,
+    }
+}
+
+/// Translates a condition on a value of a JSON body.
+fn json(left: &str, operator: &str, right: &str) -> Option<String> {
+    let path = left
+        .strip_prefix("[BODY]")
+        .map(|path| path.trim_start_matches('.'))?;
+    let value = literal(right);
+    let test = match operator {
+        "==" => value,
+        operator => format!("{{ \"{operator}\" = {value} }}"),
+    };
+    Some(format!("body.json.{} = {test}", quoted(path)))
+}
+
+/// Translates `len([BODY].data) > 0`.
+fn length(left: &str, operator: &str, right: &str) -> Option<String> {
+    let path = left.strip_prefix("len([BODY].")?.strip_suffix(')')?;
+    let (parent, name) = path
+        .rsplit_once('.')
+        .map_or(("$", path), |(parent, name)| (parent, name));
+    let parent = if parent == "$" {
+        "$".to_owned()
+    } else {
+        format!("$.{parent}")
+    };
+    let count: u64 = right.parse().ok()?;
+    // A filter selects the children of a node, so it needs a parent.
+    match (operator, count) {
+        (">", count) => exists(path, count),
+        (">=", count) => exists(path, count.checked_sub(1)?),
+        _ => {
+            let filter = format!("{parent}[?length(@.{name}) {operator} {count}]");
+            Some(format!(
+                "body.json.{} = {{ exists = true }}",
+                quoted(&filter)
+            ))
+        }
+    }
+}
+
+/// The test that a list has an item with this index.
+fn exists(path: &str, index: u64) -> Option<String> {
+    let path = quoted(&format!("{path}[{index}]"));
+    Some(format!("body.json.{path} = {{ exists = true }}"))
+}
+
+/// Translates `has([BODY].data) == true`.
+fn presence(left: &str, operator: &str, right: &str) -> Option<String> {
+    let path = left.strip_prefix("has([BODY].")?.strip_suffix(')')?;
+    let is_present = (operator == "==") == (right == "true");
+    Some(format!(
+        "body.json.{} = {{ exists = {is_present} }}",
+        quoted(path)
+    ))
+}
+
+/// A number, a truth value or a text, as TOML.
+fn literal(text: &str) -> String {
+    let is_bare = text.parse::<f64>().is_ok() || ["true", "false"].contains(&text);
+    if is_bare {
+        text.to_owned()
+    } else {
+        quoted(text.trim_matches('"'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_becomes_a_key_of_expect() {
+        for (written, expected) in [
+            ("[STATUS] == 200", Some("status = [200]")),
+            ("[STATUS] < 300", Some("status = [\"100-299\"]")),
+            ("[STATUS] == any(200, 429)", Some("status = [200, 429]")),
+            ("[RESPONSE_TIME] < 150", Some("slower_than = \"150ms\"")),
+            (
+                "[CERTIFICATE_EXPIRATION] > 48h",
+                Some("certificate_days = 2"),
+            ),
+            (
+                "[BODY] == pat(*<h1>Example*)",
+                Some("body.contains = \"<h1>Example\""),
+            ),
+            ("[BODY] == pat(*a*b*)", Some("body.regex = \"(?s)a.*b\"")),
+            ("[BODY].status == UP", Some("body.json.\"status\" = \"UP\"")),
+            ("[BODY].count == 3", Some("body.json.\"count\" = 3")),
+            ("[BODY].id != 0", Some("body.json.\"id\" = { \"!=\" = 0 }")),
+            (
+                "len([BODY].data) > 0",
+                Some("body.json.\"data[0]\" = { exists = true }"),
+            ),
+            (
+                "len([BODY].data) < 5",
+                Some("body.json.\"$[?length(@.data) < 5]\" = { exists = true }"),
+            ),
+            (
+                "has([BODY].data) == false",
+                Some("body.json.\"data\" = { exists = false }"),
+            ),
+            (
+                "[BODY] != pat(*error*)",
+                Some("body.not_contains = \"error\""),
+            ),
+            ("[DNS_RCODE] == NOERROR", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(translate(written).as_deref(), expected, "{written}");
+        }
+    }
+}

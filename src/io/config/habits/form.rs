@@ -1,0 +1,361 @@
+//! Rewrites a value in the form of another tool into the form of this configuration, as TOML.
+//!
+//! Each function takes the value as it was written and returns what to write instead, or an example
+//! if the value does not tell. A text is repeated only if its form shows that it is no secret.
+
+use serde_json::Value as Json;
+
+/// Maximum length of a text that a message repeats, in bytes.
+const MAX_SHOWN: usize = 100;
+
+/// Formats a text as a TOML string.
+pub(in crate::io::config) fn quoted(text: &str) -> String {
+    let is_literal = text.contains(['"', '\\']) && !text.contains(['\'', '\n', '\r', '\t']);
+    if is_literal && !text.chars().any(char::is_control) {
+        format!("'{text}'")
+    } else {
+        format!("{text:?}")
+    }
+}
+
+/// Repeats a value that is no secret, such as a pattern or a path. A long one is left out.
+pub(super) fn same(value: &Json) -> String {
+    match value {
+        Json::String(text) if text.len() <= MAX_SHOWN => quoted(text),
+        Json::Bool(_) | Json::Number(_) => value.to_string(),
+        Json::Array(items) if items.len() <= 10 => {
+            let items: Vec<String> = items.iter().map(same).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Json::Object(entries) if !entries.is_empty() && entries.len() <= 10 => {
+            let entries = entries.iter();
+            let entries = entries.map(|(key, value)| format!("{} = {}", quoted(key), same(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Json::Object(_) => "{ … }".to_owned(),
+        _ => "\"…\"".to_owned(),
+    }
+}
+
+/// Repeats a text with at most one value, or joins the texts of a list into one pattern.
+pub(super) fn pattern(value: &Json) -> String {
+    let texts: Vec<&str> = match value {
+        Json::String(text) => vec![text],
+        Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    };
+    match texts.as_slice() {
+        [] => "\"pattern\"".to_owned(),
+        [one] => same(&Json::from(*one)),
+        many => same(&Json::from(format!("({})", many.join(")|(")))),
+    }
+}
+
+/// Reads a switch: a boolean, or a word for one.
+pub(in crate::io::config) fn truth(value: &Json) -> Option<bool> {
+    match value {
+        Json::Bool(truth) => Some(*truth),
+        Json::Number(number) => match number.as_i64() {
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            _ => None,
+        },
+        Json::String(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "enabled" | "y" => Some(true),
+            "false" | "no" | "off" | "disabled" | "none" | "n" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The number of redirects for a switch that follows them, or for their number.
+pub(super) fn redirects(value: &Json) -> String {
+    match (truth(value), value.as_u64()) {
+        (Some(false), _) => "0".to_owned(),
+        (None, Some(count)) => count.min(20).to_string(),
+        _ => "5".to_owned(),
+    }
+}
+
+/// The number of redirects for a switch that stops them.
+pub(super) fn no_redirects(value: &Json) -> String {
+    let stops = truth(value).unwrap_or(true);
+    if stops { "0" } else { "5" }.to_owned()
+}
+
+/// The value of `ip` for a word or number that names an IP version.
+pub(in crate::io::config) fn ip_version(value: &Json) -> Option<&'static str> {
+    let text = match value {
+        Json::String(text) => text.to_ascii_lowercase(),
+        Json::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    match text.as_str() {
+        "both" | "all" | "auto" | "dual" | "dualstack" | "ip" | "46" | "ipany" => Some("any"),
+        text if text.len() < 8 && text.ends_with('4') => Some("4"),
+        text if text.len() < 8 && text.ends_with('6') => Some("6"),
+        _ => None,
+    }
+}
+
+/// The value of `ip`, or an example.
+pub(super) fn ip(value: &Json) -> String {
+    quoted(ip_version(value).unwrap_or("4"))
+}
+
+/// A method in upper case.
+pub(super) fn method(value: &Json) -> String {
+    let text = value.as_str().unwrap_or("GET").to_ascii_uppercase();
+    let valid = text.len() <= 20 && text.chars().all(|c| c.is_ascii_uppercase());
+    quoted(if valid { &text } else { "GET" })
+}
+
+/// A whole number, or an example.
+pub(super) fn count(value: &Json) -> String {
+    let number = value
+        .as_u64()
+        .or_else(|| value.as_str()?.trim().parse().ok());
+    number.map_or(2, |number| number.clamp(1, 100)).to_string()
+}
+
+/// A number of retries, as the number of failures in a row.
+pub(super) fn retries(value: &Json) -> String {
+    let number = value
+        .as_u64()
+        .or_else(|| value.as_str()?.trim().parse().ok());
+    number
+        .map_or(2, |number| number.saturating_add(1).min(100))
+        .to_string()
+}
+
+/// A size in bytes with a unit.
+pub(super) fn size(value: &Json) -> String {
+    match value {
+        Json::Number(number) => format!("\"{number}B\""),
+        Json::String(text) if text.len() < 20 && !text.contains(char::is_control) => {
+            let upper = text.to_ascii_uppercase().replace("IB", "B");
+            let digits: String = upper.chars().filter(char::is_ascii_digit).collect();
+            let unit = if upper.contains('M') {
+                "MB"
+            } else if upper.contains('K') {
+                "KB"
+            } else {
+                "B"
+            };
+            format!("\"{digits}{unit}\"")
+        }
+        _ => "\"64KB\"".to_owned(),
+    }
+}
+
+/// The path of a file.
+pub(super) fn file(value: &Json) -> String {
+    match value.as_str() {
+        // A key or certificate itself is not repeated.
+        Some(path) if path.len() <= MAX_SHOWN && !path.contains('\n') => quoted(path),
+        _ => "\"PATH\"".to_owned(),
+    }
+}
+
+/// A URL, which is repeated only if it contains nothing but scheme, host, port and path.
+pub(in crate::io::config) fn url(value: &Json) -> String {
+    let Some(text) = value.as_str() else {
+        return "\"https://example.com/health\"".to_owned();
+    };
+    let text = if text.contains("://") {
+        text.to_owned()
+    } else {
+        let text = text.trim_start_matches('/');
+        let host = text.split([':', '/']).next().unwrap_or_default();
+        let is_local = host == "localhost" || host.starts_with("127.");
+        format!("{}://{text}", if is_local { "http" } else { "https" })
+    };
+    let parsed = url::Url::parse(&text).ok();
+    let plain = parsed.filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.as_str().len() <= MAX_SHOWN
+    });
+    plain.map_or_else(
+        || "\"https://HOST/PATH\"".to_owned(),
+        |url| quoted(url.as_str()),
+    )
+}
+
+/// A table with one label.
+pub(super) fn label(value: &Json) -> String {
+    format!("{{ group = {} }}", text(value))
+}
+
+/// A table of labels, also from a list or a text such as `env=prod,team=shop`.
+pub(in crate::io::config) fn labels(value: &Json) -> String {
+    let pair = |item: &Json| -> Option<(String, String)> {
+        match item {
+            Json::String(item) => {
+                let (name, value) = item.split_once('=').or_else(|| item.split_once(':'))?;
+                Some((name.trim().to_owned(), quoted(value.trim())))
+            }
+            Json::Object(entries) => {
+                let name = entries.get("name").or_else(|| entries.get("key"))?;
+                Some((name.as_str()?.to_owned(), text(entries.get("value")?)))
+            }
+            _ => None,
+        }
+    };
+    let pairs: Vec<(String, String)> = match value {
+        Json::Object(entries) => {
+            let entries = entries.iter();
+            entries
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect()
+        }
+        Json::Array(items) => items.iter().filter_map(pair).collect(),
+        Json::String(items) => items
+            .split(',')
+            .filter_map(|item| pair(&item.into()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    if pairs.is_empty() {
+        return format!("{{ team = {} }}", text(value));
+    }
+    let pairs = pairs.iter().take(10);
+    let pairs = pairs.map(|(name, value)| format!("{} = {value}", label_name(name)));
+    format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+}
+
+/// A label name of Prometheus that is closest to the text.
+pub(in crate::io::config) fn label_name(text: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = text.chars().map(allowed).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() {
+        format!("_{name}")
+    } else {
+        name
+    }
+}
+
+/// A value as text in quotes.
+fn text(value: &Json) -> String {
+    match value {
+        Json::Bool(_) | Json::Number(_) => quoted(&value.to_string()),
+        Json::String(text) if text.len() <= MAX_SHOWN => quoted(text),
+        _ => "\"…\"".to_owned(),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn switch(value: &Json) -> String {
+    truth(value).unwrap_or(true).to_string()
+}
+
+/// The opposite of a switch.
+pub(super) fn inverse(value: &Json) -> String {
+    (!truth(value).unwrap_or(true)).to_string()
+}
+
+/// The value of `ip` for a switch that chooses IPv4.
+pub(super) fn ip4(value: &Json) -> String {
+    quoted(if truth(value) == Some(false) {
+        "6"
+    } else {
+        "4"
+    })
+}
+
+/// The value of `ip` for a switch that chooses IPv6.
+pub(super) fn ip6(value: &Json) -> String {
+    quoted(if truth(value) == Some(false) {
+        "4"
+    } else {
+        "6"
+    })
+}
+
+/// The value of `ip` for a switch that allows the other IP version.
+pub(super) fn ip_fallback(value: &Json) -> String {
+    quoted(if truth(value) == Some(false) {
+        "4"
+    } else {
+        "any"
+    })
+}
+
+/// The body of a request. Its text may be a secret.
+pub(super) fn body(value: &Json) -> String {
+    match value {
+        Json::Object(_) | Json::Array(_) => "'{ \"key\": \"value\" }'".to_owned(),
+        _ => "\"TEXT\"".to_owned(),
+    }
+}
+
+/// A test on the body with a pattern.
+pub(super) fn body_regex(value: &Json) -> String {
+    format!("{{ regex = {} }}", pattern(value))
+}
+
+/// A test on the body with a contained text.
+pub(super) fn body_contains(value: &Json) -> String {
+    format!("{{ contains = {} }}", text(value))
+}
+
+/// Basic credentials, with the user name and without the password.
+pub(super) fn basic(value: &Json) -> String {
+    let field = |keys: &[&str]| keys.iter().find_map(|key| value.get(*key)?.as_str());
+    let name = field(&["username", "user", "login"]).filter(|name| name.len() <= MAX_SHOWN);
+    let password = match field(&["password_file", "passwordFile"]) {
+        Some(path) => format!("{{ file = {} }}", quoted(path)),
+        None => "{ env = \"NAME\" }".to_owned(),
+    };
+    let name = quoted(name.unwrap_or("USER"));
+    format!("{{ username = {name}, password = {password} }}")
+}
+
+/// A test that a pattern does not match the body.
+pub(super) fn body_not_regex(value: &Json) -> String {
+    format!("{{ not_regex = {} }}", pattern(value))
+}
+
+/// A test that the body does not contain a text.
+pub(super) fn body_not_contains(value: &Json) -> String {
+    format!("{{ not_contains = {} }}", text(value))
+}
+
+/// The value of `http` for a version, a list of versions or a switch of HTTP/2.
+pub(super) fn http(value: &Json) -> String {
+    let texts: Vec<String> = match value {
+        Json::Array(items) => items.iter().map(Json::to_string).collect(),
+        Json::Bool(truth) => vec![if *truth { "any" } else { "1.1" }.to_owned()],
+        other => vec![other.to_string()],
+    };
+    let has = |part: &str| texts.iter().any(|text| text.contains(part));
+    quoted(match (has("1.") || has("http1"), has("2")) {
+        (true, false) => "1.1",
+        (false, true) => "2",
+        _ => "any",
+    })
+}
+
+/// A list of DNS servers.
+pub(super) fn dns_servers(value: &Json) -> String {
+    let texts: Vec<&str> = match value {
+        Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),
+        Json::String(text) => text.split([',', ' ']).collect(),
+        _ => Vec::new(),
+    };
+    let bare = texts
+        .iter()
+        .map(|text| text.split("://").last().unwrap_or(text));
+    let is_address = |text: &&str| {
+        text.parse::<std::net::SocketAddr>().is_ok() || text.parse::<std::net::IpAddr>().is_ok()
+    };
+    let servers: Vec<String> = bare.filter(is_address).map(quoted).collect();
+    if servers.is_empty() {
+        "[\"1.1.1.1\"]".to_owned()
+    } else {
+        format!("[{}]", servers.join(", "))
+    }
+}

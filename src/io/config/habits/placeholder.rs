@@ -1,0 +1,121 @@
+//! Finds variables and template expressions, which other tools replace and this program does not.
+
+/// The opening and closing marks of expressions. Only the marks are shown, since the text between
+/// them may contain a secret, such as a default value.
+const MARKS: [(&str, &str, &str); 6] = [
+    ("${", "}", "${…}"),
+    ("$(", ")", "$(…)"),
+    ("$[", "]", "$[…]"),
+    ("{{", "}}", "{{…}}"),
+    ("<%", "%>", "<%…%>"),
+    ("%{", "}", "%{…}"),
+];
+
+/// A variable or expression in a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::io::config) struct Placeholder {
+    /// The expression as it may be shown, such as `${HOST}`.
+    pub(in crate::io::config) shown: String,
+    /// The name of the variable, or `NAME`.
+    pub(in crate::io::config) variable: String,
+}
+
+/// Finds the first variable or expression of a text.
+pub(in crate::io::config) fn placeholder(text: &str) -> Option<Placeholder> {
+    let marks = MARKS.iter().filter_map(|(open, close, shown)| {
+        let start = text.find(open)?;
+        let rest = &text[start + open.len()..];
+        let inner = &rest[..rest.find(close)?];
+        Some((start, found(open, close, inner, shown)))
+    });
+    marks
+        .min_by_key(|(start, _)| *start)
+        .map(|(_, found)| found)
+        .or_else(|| bare(text))
+}
+
+/// Finds an expression in a URL, where braces and percent signs have no other meaning either.
+pub(in crate::io::config) fn placeholder_in_url(text: &str) -> Option<Placeholder> {
+    let between = |mark: &str, close: &str, shown: &str| {
+        let start = text.find(mark)? + mark.len();
+        let inner = &text[start..start + text[start..].find(close)?];
+        is_name(inner).then(|| found(mark, close, inner, shown))
+    };
+    placeholder(text)
+        .or_else(|| between("{", "}", "{…}"))
+        .or_else(|| between("<", ">", "<…>"))
+        .or_else(|| between("%", "%", "%…%"))
+}
+
+fn found(open: &str, close: &str, inner: &str, shown: &str) -> Placeholder {
+    // A default value after the name (`${HOST:-x}`) is not shown.
+    let end = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let name = &inner[..end.unwrap_or(inner.len())];
+    let is_variable = open == "${" && is_name(name);
+    if is_variable || is_name(inner) && !open.starts_with("$(") {
+        let name = if is_variable { name } else { inner };
+        return Placeholder {
+            shown: format!("{open}{name}{close}"),
+            variable: name.to_owned(),
+        };
+    }
+    Placeholder {
+        shown: shown.to_owned(),
+        variable: "NAME".to_owned(),
+    }
+}
+
+/// Finds `$HOST`, a dollar sign with a name in upper case.
+fn bare(text: &str) -> Option<Placeholder> {
+    text.match_indices('$').find_map(|(start, _)| {
+        let before = text[..start].chars().next_back();
+        let rest = &text[start + 1..];
+        let end = rest.find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_');
+        let name = &rest[..end.unwrap_or(rest.len())];
+        let is_free = before.is_none_or(|c| !c.is_ascii_alphanumeric());
+        (is_free && name.len() > 1 && is_name(name)).then(|| Placeholder {
+            shown: format!("${name}"),
+            variable: name.to_owned(),
+        })
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let rest = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= 40 && text.starts_with(first) && text.chars().all(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Option<&str>) {
+        let found = placeholder_in_url(text).map(|found| found.shown);
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn variables_and_expressions_are_found_without_their_content() {
+        check("https://${HOST}/", Some("${HOST}"));
+        check("https://${HOST:-hunter2}/", Some("${HOST}"));
+        check("https://$HOST/a", Some("$HOST"));
+        check("https://$(cat hunter2)/", Some("$(…)"));
+        check("https://$(HOST)/", Some("$(…)"));
+        check("https://{{ .Values.host }}/", Some("{{…}}"));
+        check("https://{{host}}/", Some("{{host}}"));
+        check("https://<%= host %>/", Some("<%…%>"));
+        check("https://%{HOST}/", Some("%{HOST}"));
+        check("https://{host}/", Some("{host}"));
+        check("https://<host>/", Some("<host>"));
+        check("https://%HOST%/", Some("%HOST%"));
+    }
+
+    #[test]
+    fn what_a_url_may_contain_is_no_variable() {
+        check("https://example.com/$metadata?$filter=a", None);
+        check("https://example.com/a%20b%2Fc", None);
+        check("https://example.com/a%20and%20b", None);
+        check("https://example.com/?price=5$", None);
+    }
+}

@@ -1,0 +1,158 @@
+//! Habits of the top level of a file and of the tables of the daemon.
+
+use super::{Habit, table, text};
+
+/// Habits of the top level of a file.
+pub(in crate::io::config::habits) const OF_ROOT: &[Habit] = &[
+    text(
+        "targets endpoints monitors endpoint monitor checks check urls sites services \
+         hosts websites instances inputs probes probe heartbeatmonitors scrapeconfigs \
+         staticconfigs synthetics jobs apis",
+        "write one table [[target]] with `name` and `url` for each endpoint",
+    ),
+    table(
+        "default global globals common modules module",
+        "write its keys in [defaults] and its tables",
+    ),
+    text(
+        "port listen listenaddress weblistenaddress bind web http",
+        "write `listen = \"127.0.0.1:9853\"` in [server]",
+    ),
+    text(
+        "includes import imports files configfiles",
+        "write `include = [\"targets.d/*.toml\"]` at the top of the file",
+    ),
+    text(
+        "rules rulefiles rulesfile rulesdirectory",
+        "write `rules_dir = \"rules.d\"` at the top of the file",
+    ),
+    text(
+        "loglevel verbose debug verbosity",
+        "write `level = \"debug\"` in [log]",
+    ),
+    text("logformat logjson", "write `format = \"json\"` in [log]"),
+    text(
+        "dns nameserver nameservers dnsservers dnsserver",
+        "write `servers = [\"1.1.1.1\"]` in [resolver]",
+    ),
+    text(
+        "concurrency workers parallelism maxconcurrency maxconcurrent \
+         disablemonitoringlock",
+        "write `max_in_flight = 1000` in [scheduler]",
+    ),
+    text(
+        "aws region namespace awsregion",
+        "write `region = \"eu-west-1\"` in [cloudwatch] for metrics and alarms, or in \
+         [defaults.aws] for the region of the targets",
+    ),
+    text(
+        "maintenances maintenancewindow maintenancewindows silence silences downtime",
+        "write a table [[maintenance]] with `name`, and `days`, `at` and `lasting`, or `from` and \
+         `until`",
+    ),
+    text(
+        "storage database state statedir datadir",
+        "give the directory to the command: `probecause run --state DIR FILE`",
+    ),
+    text(
+        "site instance node zone datacenter externallabels",
+        "write `location = \"NAME\"` at the top of the file",
+    ),
+];
+
+/// Habits of the tables of the daemon, by table.
+pub(in crate::io::config::habits) const OF_DAEMON: &[(&str, &[Habit])] = &[
+    (
+        "server",
+        &[
+            text(
+                "port address bind host listenaddress listenaddr addr",
+                "write `listen = \"127.0.0.1:9853\"`, with the address and the port",
+            ),
+            text(
+                "tls cert key certfile keyfile tlscertfile tlskeyfile users basicauth \
+         basicauthusers tlsserverconfig username password auth webconfigfile \
+         certificatefile privatekeyfile security",
+                "write `web_config = \"web.yml\"`, and TLS and users into that file in the format of \
+             Prometheus exporters",
+            ),
+            text(
+                "reload enablelifecycle weblifecycle",
+                "write `allow_reload = true`",
+            ),
+        ],
+    ),
+    (
+        "log",
+        &[
+            text(
+                "verbosity loglevel debug verbose",
+                "write `level = \"debug\"`",
+            ),
+            text(
+                "json style encoding output",
+                "write `format = \"json\"` or \"human\"",
+            ),
+        ],
+    ),
+    (
+        "resolver",
+        &[
+            text(
+                "nameservers nameserver server dns address addresses hosts",
+                "write `servers = [\"1.1.1.1\", \"[::1]:5353\"]`",
+            ),
+            text("retries tries", "write `attempts = 2`"),
+        ],
+    ),
+    (
+        "scheduler",
+        &[
+            text(
+                "concurrency workers maxconcurrency maxconcurrent limit",
+                "write `max_in_flight = 1000`",
+            ),
+            text(
+                "gracetimeout shutdowntimeout graceperiod terminationgraceperiodseconds",
+                "write `shutdown_grace = \"5s\"`",
+            ),
+        ],
+    ),
+    (
+        "maintenance",
+        &[
+            text(
+                "start startdate starttime startsat begin since",
+                "write `from = 2026-05-01T22:00:00Z` for one time, or `at = \"22:00\"` for each week",
+            ),
+            text(
+                "end enddate endtime endsat to",
+                "write `until = 2026-05-01T23:00:00Z` for one time, or `lasting = \"2h\"` for each week",
+            ),
+            text(
+                "duration length durationminutes for",
+                "write `lasting = \"2h\"`",
+            ),
+            text(
+                "every weekdays weekday day daysofweek recurring repeat",
+                "write `days = [\"mon\", \"thu\"]`",
+            ),
+            text(
+                "tz zone timezoneoption location",
+                "write `timezone = \"Europe/Berlin\"`",
+            ),
+            text(
+                "cron schedule time",
+                "write `days = [\"mon\", \"thu\"]`, `at = \"22:00\"` and `lasting = \"2h\"`",
+            ),
+            text(
+                "target monitors matchers endpoints services match",
+                "write `targets = [\"orders*\"]`",
+            ),
+            text(
+                "title description comment reason id",
+                "write `name = \"release\"`",
+            ),
+        ],
+    ),
+];

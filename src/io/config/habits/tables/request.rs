@@ -1,0 +1,267 @@
+//! Habits of the endpoint, its times, its health and its request.
+
+use super::{Habit, key, table, text};
+use crate::io::config::habits::{form, header, times};
+
+const NO_SWITCH: &str = "remove it; a table [[target]] that exists is probed, and [[maintenance]] \
+     suppresses notifications for a time";
+
+/// Habits of the endpoint, its times, its health and its request.
+pub(in crate::io::config::habits) const REQUEST: &[Habit] = &[
+    // The endpoint and its name.
+    key(
+        "uri endpoint address hostname websiteurl link href urlstring",
+        "",
+        "url",
+        form::url,
+    ),
+    text(
+        "port path scheme metricspath queryparameters params query",
+        "write the whole URL, such as `url = \"https://example.com:8443/health?full=1\"`, in \
+         [[target]]",
+    ),
+    key(
+        "id title jobname displayname friendlyname servicename checkname",
+        "",
+        "name",
+        form::same,
+    ),
+    key(
+        "group team env environment service",
+        "",
+        "labels",
+        form::label,
+    ),
+    key(
+        "tags label extralabels externallabels customlabels annotations",
+        "",
+        "labels",
+        form::labels,
+    ),
+    text("enabled disabled active activated paused muted", NO_SWITCH),
+    text(
+        "description notes comment summary",
+        "write it as a comment: `# text`",
+    ),
+    text(
+        "type prober kind checktype monitortype protocol module",
+        "remove it; every target is probed with HTTP",
+    ),
+    text(
+        "locations regions privatelocations runfrom",
+        "run one daemon in each place, with its `location = \"NAME\"` at the top of its file",
+    ),
+    // Times.
+    key(
+        "every frequencyseconds period periodseconds schedule scrapeinterval \
+         checkinterval intervalseconds collectioninterval mincollectioninterval cron \
+         checkrate pollinterval probeinterval heartbeatinterval delay",
+        "",
+        "interval",
+        times::seconds,
+    ),
+    key("frequency intervalminutes", "", "interval", times::minutes),
+    key(
+        "intervalms intervalmillis",
+        "",
+        "interval",
+        times::milliseconds,
+    ),
+    key(
+        "timeoutseconds timeouts scrapetimeout maxtime connecttimeout responsetimeout \
+         requesttimeout readtimeout totaltimeout deadline timeoutsec httptimeout \
+         checktimeout probetimeout",
+        "",
+        "timeout",
+        times::seconds,
+    ),
+    key(
+        "timeoutms timeoutmillis maxresponsetime timeoutmilliseconds",
+        "",
+        "timeout",
+        times::milliseconds,
+    ),
+    key(
+        "retryinterval recheckinterval retrydelay confirmationperiod recheck",
+        "",
+        "confirm_after",
+        times::seconds,
+    ),
+    text(
+        "doublecheck retrystrategy retry confirm confirmation",
+        "write `confirm_after = \"10s\"` in [[target]] or [defaults]: the time until a failed \
+         probe is repeated; \"0s\" turns it off",
+    ),
+    // Health.
+    key(
+        "retries maxretries maxcheckattempts retrycount",
+        "health",
+        "consecutive_failures",
+        form::retries,
+    ),
+    key(
+        "failurethreshold failures threshold failafter attempts unhealthythreshold \
+         downafter for numfailures",
+        "health",
+        "consecutive_failures",
+        form::count,
+    ),
+    key(
+        "successthreshold healthythreshold recoverythreshold upafter successes",
+        "health",
+        "consecutive_successes",
+        form::count,
+    ),
+    // The request.
+    table(
+        "http https client httpget check request options settings",
+        "its keys belong in [[target]], [{t}.request], [{t}.expect] and [{t}.tls]",
+    ),
+    key(
+        "httpmethod verb requestmethod head customrequest",
+        "request",
+        "method",
+        form::method,
+    ),
+    key(
+        "header httpheaders requestheaders customheaders extraheaders httpheader",
+        "request",
+        "headers",
+        header::table,
+    ),
+    key(
+        "useragent agent httpuseragent",
+        "request",
+        "headers",
+        header::user_agent,
+    ),
+    key("accept", "request", "headers", header::accept),
+    key(
+        "contenttype bodytype httpbodyencoding",
+        "request",
+        "headers",
+        header::content_type,
+    ),
+    text(
+        "cookie",
+        "write `headers = { Cookie = { env = \"NAME\" } }` in [{t}.request]",
+    ),
+    key(
+        "data payload postdata requestbody json datastring content dataraw",
+        "request",
+        "body",
+        form::body,
+    ),
+    key(
+        "followredirects followredirect followlocation location allowredirects",
+        "request",
+        "max_redirects",
+        form::redirects,
+    ),
+    key(
+        "maxredirs redirects maxredirect maxredirects redirectlimit",
+        "request",
+        "max_redirects",
+        form::redirects,
+    ),
+    key(
+        "nofollowredirects ignoreredirect noredirect disableredirects ignoreredirects",
+        "request",
+        "max_redirects",
+        form::no_redirects,
+    ),
+    key(
+        "preferredipprotocol ipversion ipfamily network ipprotocol family addressfamily",
+        "request",
+        "ip",
+        form::ip,
+    ),
+    key(
+        "ipv4 ipv4only forceipv4 inet4only",
+        "request",
+        "ip",
+        form::ip4,
+    ),
+    key(
+        "ipv6 ipv6only forceipv6 inet6only",
+        "request",
+        "ip",
+        form::ip6,
+    ),
+    key("ipprotocolfallback", "request", "ip", form::ip_fallback),
+    key(
+        "hostheader vhost virtualhost httphost headerhost authority",
+        "request",
+        "host",
+        form::same,
+    ),
+    key(
+        "httpversion httpversions validhttpversions enablehttp2 http2 http11 http1 forcehttp2 alpn \
+         httpprotocol nohttp2 disablehttp2 http2only http20",
+        "request",
+        "http",
+        form::http,
+    ),
+    text(
+        "http3 enablehttp3 quic http3only",
+        "HTTP/3 cannot be probed; write `http = \"2\"` or `http = \"1.1\"` in [{t}.request], or \
+         remove it",
+    ),
+    text(
+        "resolve connectto connecthost connectip resolveto ipaddress targetip dial overrideip",
+        "write `connect_to = \"HOST:PORT\"` in [{t}.request]; Host, server name and path stay those \
+         of the URL",
+    ),
+    key(
+        "dnsresolver dnsserver dnsservers nameserver nameservers dns dnsresolveserver resolvers \
+         dnsresolvers",
+        "request",
+        "resolver",
+        form::dns_servers,
+    ),
+    text(
+        "socks socksproxy socks5 socks5h socks5hostname socks4 proxysocks5",
+        "write `proxy = \"socks5://HOST:PORT\"`, or `socks5h://` if the proxy resolves names, in \
+         [{t}.request]",
+    ),
+    text(
+        "proxyuser proxypassword proxyusername proxyuserpwd proxypass proxyauthorization \
+         proxycredentials",
+        "write `proxy_auth = { username = \"USER\", password = { env = \"NAME\" } }` in \
+         [{t}.request]",
+    ),
+    key(
+        "proxyurl httpproxy httpsproxy proxyserver proxyhost",
+        "request",
+        "proxy",
+        form::url,
+    ),
+    text(
+        "noproxy proxyfromenvironment proxyconnectheader",
+        "remove it; only the targets with `proxy` in [{t}.request] use a proxy, and variables \
+         such as HTTP_PROXY are ignored",
+    ),
+    key(
+        "bodysizelimit maxbodysize bodymaxsize responsebodymaxsize maxfilesize",
+        "request",
+        "body_limit",
+        form::size,
+    ),
+    text(
+        "compression compressed acceptencoding encoding gzip",
+        "remove it, because compressed responses are always decoded; to ask for one encoding, \
+         write `headers = { \"Accept-Encoding\" = \"gzip\" }` in [{t}.request]",
+    ),
+    key(
+        "keepalive reuse persistent connectionreuse keepconnection",
+        "request",
+        "reuse_connection",
+        form::switch,
+    ),
+    key(
+        "disablekeepalive nokeepalive freshconnection",
+        "request",
+        "reuse_connection",
+        form::inverse,
+    ),
+];

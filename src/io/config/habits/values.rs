@@ -1,0 +1,123 @@
+//! Says what to write for a known key whose value has the form of another tool.
+
+use serde_json::Value as Json;
+
+use super::form::{labels, quoted, truth};
+use super::header::{table as header_table, tests as header_tests};
+use super::placeholder::{placeholder, placeholder_in_url};
+use super::status::statuses;
+use super::times::days;
+
+/// Keys whose text may contain anything, by the end of their path.
+const FREE_TEXT: [&str; 1] = ["request.body"];
+
+/// What to write for a value of the wrong type, for the type that serde names. `None` if the value
+/// does not tell. `section` is the path of the key.
+pub(in crate::io::config) fn retyped(
+    section: &str,
+    value: &Json,
+    expected: &str,
+) -> Option<String> {
+    match expected {
+        "i64" if section.ends_with("certificate_days") => days(value).map(|days| days.to_string()),
+        "a boolean" => truth(value).map(|truth| truth.to_string()),
+        "i64" => {
+            let number: i64 = match value {
+                Json::String(text) => text.trim().parse().ok()?,
+                Json::Number(number) => number.as_f64().filter(|it| it.abs() < 1e9)? as i64,
+                _ => return None,
+            };
+            Some(number.to_string())
+        }
+        "a string" if value.is_array() && section.ends_with("url") => {
+            Some("urls = [\"https://…\", \"https://…\"]".to_owned())
+        }
+        "f64" => {
+            let number: f64 = value
+                .as_str()?
+                .trim()
+                .trim_start_matches('$')
+                .parse()
+                .ok()?;
+            Some(number.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// The list to write for a single value of a list key. `section` is the path of the key.
+pub(in crate::io::config) fn as_list(section: &str, value: &Json) -> Option<String> {
+    let key = section.rsplit('.').next().unwrap_or_default();
+    match (key, value) {
+        ("status", value) => {
+            let list = statuses(value).unwrap_or_else(|| "[200, \"2xx\"]".to_owned());
+            Some(format!("status = {list}"))
+        }
+        (_, Json::String(text)) if text.len() <= 100 && !text.is_empty() => {
+            let items = text.split([',', ';']).map(str::trim);
+            let items: Vec<String> = items.map(quoted).collect();
+            Some(format!("{key} = [{}]", items.join(", ")))
+        }
+        ("target" | "maintenance", Json::Object(_)) => {
+            Some(format!("[[{key}]], with double brackets"))
+        }
+        _ => None,
+    }
+}
+
+/// The table to write for another form of a table key. `section` is the path of the key.
+pub(in crate::io::config) fn as_table(section: &str, value: &Json) -> Option<String> {
+    let key = section.rsplit('.').next().unwrap_or_default();
+    let is_expected = section.contains("expect");
+    match (key, value) {
+        ("headers", _) if is_expected => Some(format!("headers = {}", header_tests(value))),
+        ("headers", _) => Some(format!("headers = {}", header_table(value))),
+        ("labels", _) => Some(format!("labels = {}", labels(value))),
+        ("body", Json::String(text)) if is_expected && text.len() <= 100 => {
+            Some(format!("body = {{ contains = {} }}", quoted(text)))
+        }
+        ("body", _) if is_expected => Some("body = { contains = \"text\" }".to_owned()),
+        ("auth" | "basic", _) => Some(
+            "auth = { basic = { username = \"USER\", password = { env = \"NAME\" } } } or \
+             auth = { bearer = { env = \"NAME\" } }"
+                .to_owned(),
+        ),
+        (_, Json::Array(items)) if items.iter().all(Json::is_object) => {
+            Some(format!("[{section}], with single brackets"))
+        }
+        _ => None,
+    }
+}
+
+/// The message about a variable or expression in the text of a key, which is not replaced. `None`
+/// if there is none or the key may contain anything. `section` is the path of the key.
+pub(in crate::io::config) fn replaced_nowhere(section: &str, text: &str) -> Option<String> {
+    if section.contains("expect.") || FREE_TEXT.iter().any(|end| section.ends_with(end)) {
+        return None;
+    }
+    let key = section.rsplit('.').next().unwrap_or_default();
+    let is_url = ["url", "urls", "proxy"].contains(&key);
+    let found = if is_url {
+        placeholder_in_url(text)?
+    } else {
+        placeholder(text)?
+    };
+    let name = &found.variable;
+    let remedy = if ["url", "urls"].contains(&key) {
+        format!(
+            "write the host itself, or url = {{ env = {name:?} }} with the whole URL in the variable"
+        )
+    } else if section.ends_with("headers.authorization")
+        || section.ends_with("headers.Authorization")
+    {
+        format!("write `bearer = {{ env = {name:?} }}` in the table `auth` instead of this header")
+    } else if section.contains("request.headers.") {
+        format!("write {{ env = {name:?} }}, with the whole value in the variable")
+    } else {
+        "write the value itself, or generate this file, for example with envsubst".to_owned()
+    };
+    Some(format!(
+        "contains {}, which is not replaced; {remedy}",
+        found.shown
+    ))
+}

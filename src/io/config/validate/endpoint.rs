@@ -1,0 +1,177 @@
+//! Reads `name`, `url` and `urls` of a `[[target]]`: the endpoints that it describes.
+//!
+//! With `urls`, each URL is a target of its own. Its name is derived from the URL, so that a change
+//! of the order changes no name.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::secret;
+use crate::io::config::document::KeyLocation;
+use crate::io::config::table::{Table, Value};
+use crate::io::config::value::secret::SecretText;
+use crate::io::config::value::text::{HttpUrl, TargetNameText, check_target_name, parse_url};
+use crate::model::settings::CloudWatchSettings;
+
+/// An endpoint with the place that gave it its name.
+pub(super) struct Endpoint<'a> {
+    /// The name; `?` if it is wrong.
+    pub(super) name: String,
+    /// The URL; a placeholder if it is wrong.
+    pub(super) url: Url,
+    /// Where the name was written, or the URL that it is derived from.
+    pub(super) place: KeyLocation<'a>,
+}
+
+/// Reads the endpoints of a target. Returns at least one, even if there were errors, so that the
+/// other tables are checked.
+pub(super) fn read<'a>(table: &Table<'a>, cloudwatch: &CloudWatchSettings) -> Vec<Endpoint<'a>> {
+    let endpoints = match (table.find("urls"), table.find("url")) {
+        (Some(urls), None) => several(table, &urls),
+        (Some(urls), Some(_)) => {
+            urls.place
+                .error("cannot be combined with `url`; write all URLs in `urls`");
+            Vec::new()
+        }
+        (None, _) => {
+            let name = table.required::<TargetNameText>("name", "name = \"orders\"");
+            if !table.has("url") {
+                let example = "is missing; add url = \"https://example.com/\"";
+                table.place_of("url").error(example);
+            }
+            let url = table.find("url").and_then(|value| url_of(&value));
+            let place = table.place_of("name");
+            vec![(name, url, place)]
+        }
+    };
+    let endpoints = endpoints.into_iter().filter_map(|(name, url, place)| {
+        let name = name.filter(|name| accepted(name, &place, cloudwatch));
+        Some(Endpoint {
+            name: name.unwrap_or_else(|| "?".to_owned()),
+            url: url.or_else(any_url)?,
+            place,
+        })
+    });
+    let mut endpoints: Vec<Endpoint<'a>> = endpoints.collect();
+    if endpoints.is_empty() {
+        let placeholder = any_url().map(|url| Endpoint {
+            name: "?".to_owned(),
+            url,
+            place: table.place().clone(),
+        });
+        endpoints.extend(placeholder);
+    }
+    endpoints
+}
+
+/// Returns a placeholder for the missing or wrong URL of a target, which is then never probed.
+pub(super) fn any_url() -> Option<Url> {
+    Url::parse("http://localhost/").ok()
+}
+
+/// Reads a URL: text, or the file or variable that contains it.
+pub(super) fn url_of(value: &Value<'_>) -> Option<Url> {
+    if !value.is_table() {
+        return value.read::<HttpUrl>();
+    }
+    let source = value.read::<SecretText>()?;
+    let secret = value.place.check(secret::read(&source, &value.place))?;
+    if value.place.problems().skips_secrets() {
+        return any_url();
+    }
+    let text = secret.expose().trim();
+    value.place.check(parse_url(text).map_err(|_| {
+        "the file or variable contains no URL with http or https and without credentials; write \
+         the full URL into it, such as https://example.com/health"
+            .to_owned()
+    }))
+}
+
+type Named<'a> = (Option<String>, Option<Url>, KeyLocation<'a>);
+
+/// Reads `urls`, with a name for each.
+fn several<'a>(table: &Table<'a>, urls: &Value<'a>) -> Vec<Named<'a>> {
+    let prefix = table.get::<TargetNameText>("name");
+    if urls.is_empty() {
+        urls.place
+            .error("an empty list has no endpoint; write [\"https://example.com/\"]");
+    }
+    let items = urls.items().into_iter();
+    items
+        .map(|item| {
+            let url = url_of(&item);
+            let name = url.as_ref().map(|url| derived_name(prefix.as_deref(), url));
+            let name = name.and_then(|name| item.place.check(check_target_name(name)));
+            (name, url, item.place)
+        })
+        .collect()
+}
+
+/// The name of a target for one of several URLs: host, port and path after the common name. The
+/// query is left out, since it may contain a secret.
+fn derived_name(prefix: Option<&str>, url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    let path = url.path().trim_end_matches('/');
+    let prefix = prefix
+        .map(|prefix| format!("{prefix} "))
+        .unwrap_or_default();
+    format!("{prefix}{host}{port}{path}")
+}
+
+fn accepted(name: &str, place: &KeyLocation<'_>, cloudwatch: &CloudWatchSettings) -> bool {
+    let is_accepted = !cloudwatch.enabled || name.is_ascii() && !name.starts_with(':');
+    if !is_accepted {
+        place.error(
+            "CloudWatch accepts only ASCII without a leading colon as a dimension; rename the \
+             target",
+        );
+    }
+    is_accepted
+}
+
+/// Reports both places of a target name that is used twice.
+pub(super) fn report_duplicates<'a, 'p>(
+    endpoints: impl Iterator<Item = (&'p str, &'p KeyLocation<'a>)>,
+) where
+    'a: 'p,
+{
+    let mut seen = BTreeMap::new();
+    for (name, place) in endpoints.filter(|(name, _)| *name != "?") {
+        let Some(first) = seen.get(name) else {
+            seen.insert(name, place);
+            continue;
+        };
+        for (here, there) in [(*first, place), (place, *first)] {
+            here.error(format!(
+                "{name:?} is also the name of the target at {}; give each target its own name",
+                there.file_and_line()
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_name_has_host_port_and_path_but_no_query() {
+        for (url, prefix, name) in [
+            ("https://a.example/", None, "a.example"),
+            (
+                "https://a.example:8443/health/",
+                Some("shop"),
+                "shop a.example:8443/health",
+            ),
+            ("http://a.example/x?token=hunter2", None, "a.example/x"),
+            ("http://[::1]:80/", None, "[::1]"),
+        ] {
+            assert_eq!(derived_name(prefix, &Url::parse(url).unwrap()), name);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Decides which host and port a TCP connection leads to: those of the URL, or those that the
+//! target names instead.
+//!
+//! The `Host` header, the server name of TLS and the rest of the request stay those of the URL.
+//! Connections to other origins, after a redirect, are not affected.
+
+use url::{Host, Url};
+
+use crate::model::host_port::HostPort;
+use crate::model::target::Target;
+
+/// Where connections to a target's own host and port lead instead.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ConnectTo {
+    own: HostPort,
+    instead: HostPort,
+}
+
+impl ConnectTo {
+    /// The override of a target; `None` if it has none.
+    pub(super) fn of(target: &Target) -> Option<Self> {
+        Some(Self {
+            own: of_url(&target.url)?,
+            instead: target.request.connect_to.clone()?,
+        })
+    }
+}
+
+/// The host and port that a connection for a URL leads to; `None` if the URL has no host.
+pub(super) fn endpoint(url: &Url, connect_to: Option<&ConnectTo>) -> Option<HostPort> {
+    let own = of_url(url)?;
+    match connect_to {
+        Some(to) if to.own == own => Some(to.instead.clone()),
+        _ => Some(own),
+    }
+}
+
+fn of_url(url: &Url) -> Option<HostPort> {
+    let host = match url.host()? {
+        // The URL of a SOCKS proxy keeps an IPv4 address as text.
+        Host::Domain(name) => match name.parse() {
+            Ok(address) => Host::Ipv4(address),
+            Err(_) => Host::Domain(name.to_owned()),
+        },
+        Host::Ipv4(address) => Host::Ipv4(address),
+        Host::Ipv6(address) => Host::Ipv6(address),
+    };
+    Some(HostPort {
+        host,
+        port: url.port_or_known_default()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_connections_to_the_own_host_and_port_lead_elsewhere() {
+        let mut target = Target::with_defaults("shop", "https://shop.example/".parse().unwrap());
+        assert!(ConnectTo::of(&target).is_none());
+        target.request.connect_to = Some(HostPort::parse("[::1]:8443").unwrap());
+        let to = ConnectTo::of(&target).unwrap();
+        for (url, expected) in [
+            ("https://shop.example/other?x", "[::1]:8443"),
+            ("http://shop.example:443/", "[::1]:8443"),
+            ("http://shop.example/", "shop.example:80"),
+            ("https://shop.example:8443/", "shop.example:8443"),
+            ("https://login.example/", "login.example:443"),
+            ("http://127.0.0.1:81/", "127.0.0.1:81"),
+        ] {
+            let found = endpoint(&url.parse().unwrap(), Some(&to)).unwrap();
+            assert_eq!(found.to_string(), expected, "{url}");
+        }
+        let url = "https://shop.example/".parse().unwrap();
+        let found = endpoint(&url, None).unwrap();
+        assert_eq!(found.to_string(), "shop.example:443");
+    }
+}

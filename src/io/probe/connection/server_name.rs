@@ -1,0 +1,61 @@
+//! Decides the server name of TLS: the host of the URL, or the one that the target names instead.
+//!
+//! Connections to other hosts, after a redirect, use their own name.
+
+use url::Url;
+
+use crate::model::target::Target;
+
+/// The server name for a target's own host.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ServerName {
+    own: String,
+    instead: String,
+}
+
+impl ServerName {
+    /// The override of a target; `None` if it has none.
+    pub(super) fn of(target: &Target) -> Option<Self> {
+        Some(Self {
+            own: bare_host(&target.url).to_owned(),
+            instead: target.request.server_name.clone()?,
+        })
+    }
+}
+
+/// The name to send and to verify in a handshake for a URL.
+pub(super) fn of<'a>(url: &'a Url, server_name: Option<&'a ServerName>) -> &'a str {
+    let host = bare_host(url);
+    match server_name {
+        Some(name) if name.own == host => &name.instead,
+        _ => host,
+    }
+}
+
+/// The host of a URL without the brackets of an IPv6 address.
+pub(super) fn bare_host(url: &Url) -> &str {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_targets_own_host_gets_the_other_name() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let mut target = Target::with_defaults("t", url("https://10.0.0.1:8443/"));
+        assert_eq!(
+            of(&target.url, ServerName::of(&target).as_ref()),
+            "10.0.0.1"
+        );
+        target.request.server_name = Some("a.example".to_owned());
+        let name = ServerName::of(&target);
+        assert_eq!(of(&url("https://10.0.0.1/"), name.as_ref()), "a.example");
+        assert_eq!(of(&url("https://[::1]/"), name.as_ref()), "::1");
+    }
+}

@@ -1,0 +1,103 @@
+//! A host with a port, and the layers of a target, which are reached by connecting to one.
+//!
+//! A connection to a layer leads past the hops in front of it. Everything else about the request
+//! stays: `Host`, server name of TLS, path, headers and expectations.
+
+use std::fmt;
+
+use url::Host;
+
+/// A host, by name or address, with a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// The host; an IPv6 address is displayed in brackets.
+    pub host: Host<String>,
+    /// The port; never zero.
+    pub port: u16,
+}
+
+/// A way to a target past its outer hops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The name, unique among the layers of the target.
+    pub name: String,
+    /// Where TCP connections to this layer lead.
+    pub connect_to: HostPort,
+}
+
+/// The name of the way through the target's own URL, which is outside of all its layers.
+pub const FRONT: &str = "front";
+
+impl HostPort {
+    /// Parses `HOST:PORT`. An IPv6 address is written in brackets.
+    ///
+    /// # Errors
+    /// A message that says what is wrong and what to write.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |reason: &str| {
+            format!("{text:?} {reason}; write HOST:PORT, such as \"origin.internal:443\"")
+        };
+        if text.contains("://") {
+            return Err(wrong("is a URL"));
+        }
+        let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("has no port"))?;
+        if host.contains(':') && !host.starts_with('[') {
+            return Err(format!(
+                "{text:?} is an IPv6 address without brackets; write [ADDRESS]:PORT, such as \
+                 \"[2001:db8::1]:443\""
+            ));
+        }
+        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|port| is_number && *port > 0);
+        Ok(Self {
+            port: port.ok_or_else(|| wrong("has no port from 1 to 65535"))?,
+            host: Host::parse(host).map_err(|_| wrong("has no valid host"))?,
+        })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_with_a_port_is_parsed_and_displayed() {
+        for (text, displayed) in [
+            ("origin.internal:443", "origin.internal:443"),
+            ("my_host:1", "my_host:1"),
+            ("10.0.0.7:65535", "10.0.0.7:65535"),
+            ("[2001:DB8::1]:8443", "[2001:db8::1]:8443"),
+        ] {
+            assert_eq!(HostPort::parse(text).unwrap().to_string(), displayed);
+        }
+    }
+
+    #[test]
+    fn the_error_says_what_is_wrong_and_what_to_write() {
+        for (text, reason) in [
+            ("origin.internal", "has no port"),
+            ("origin:", "has no port from 1 to 65535"),
+            ("origin:0", "has no port from 1 to 65535"),
+            ("origin:65536", "has no port from 1 to 65535"),
+            ("origin:+80", "has no port from 1 to 65535"),
+            (":443", "has no valid host"),
+            ("a b:443", "has no valid host"),
+            ("a/b:443", "has no valid host"),
+            ("user@host:443", "has no valid host"),
+            ("https://origin:443", "is a URL"),
+            ("2001:db8::1:443", "without brackets"),
+            ("[2001:db8::1]", "has no port from 1 to 65535"),
+            ("", "has no port"),
+        ] {
+            let error = HostPort::parse(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+            assert!(error.contains("write "), "{text}: {error}");
+        }
+    }
+}
