@@ -27,7 +27,9 @@ pub fn with_layers(rulebook: &Rulebook, facts: &Facts, findings: &LayerFindings)
     {
         let is_innermost = verdict.cause.as_str() == INNERMOST_LAYER_FAILING;
         let certainty = outside.verdict.as_ref().map(|verdict| verdict.certainty);
-        let explained = rulebook.heaviest_match(facts).is_some_and(|rule| !rule.fallback);
+        let explained = rulebook
+            .heaviest_match(facts)
+            .is_some_and(|rule| !rule.fallback);
         if explained && (is_innermost || certainty >= Some(Certainty::Likely)) {
             diagnosis = outside.clone();
         } else if let Some(broken) = findings.broken() {
