@@ -300,19 +300,19 @@ pub const CATALOG: &[FactInfo] = facts! {
     "changed.address": Word(YES_NO) =>
         "whether the address differs from those of the last good answers, or replaced them within the hour before the first failure";
     "changed.certificate": Word(YES_NO) =>
-        "the same for serial number and issuer of the certificate";
-    "changed.server": Word(YES_NO) => "the same for the `server` header";
-    "changed.protocol": Word(YES_NO) => "the same for the version of HTTP";
+        "whether the serial number or issuer of the certificate differs from the last good answers, or changed within the hour before the first failure";
+    "changed.server": Word(YES_NO) => "whether the `server` header differs from the last good answers, or changed within the hour before the first failure";
+    "changed.protocol": Word(YES_NO) => "whether the version of HTTP differs from the last good answers, or changed within the hour before the first failure";
     "changed.redirects": Word(YES_NO) =>
-        "the same for the number of redirects and the URL after them";
+        "whether the number of redirects or the URL after them differs from the last good answers, or changed within the hour before the first failure";
     "changed.body_size": Word(YES_NO) =>
         "whether the body is less than half as long as every good one, or more than twice as long; absent if the status is another one than that of good answers";
     "changed.address.seconds_before": Number =>
         "seconds from the change of the address to the first failure; absent if it changed after that";
-    "changed.certificate.seconds_before": Number => "the same for the certificate";
-    "changed.server.seconds_before": Number => "the same for the `server` header";
-    "changed.protocol.seconds_before": Number => "the same for the version of HTTP";
-    "changed.redirects.seconds_before": Number => "the same for the redirects";
+    "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if it changed after that";
+    "changed.server.seconds_before": Number => "seconds from the change of the `server` header to the first failure; absent if it changed after that";
+    "changed.protocol.seconds_before": Number => "seconds from the change of the version of HTTP to the first failure; absent if it changed after that";
+    "changed.redirects.seconds_before": Number => "seconds from the change of the redirects to the first failure; absent if it changed after that";
     "changed.what": Text =>
         "what changed, in words, such as `address 192.0.2.1 → 192.0.2.2 2 min before the first failure`";
     // Learned from requests that followed a confirmed failure.
