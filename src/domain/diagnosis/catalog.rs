@@ -4,6 +4,9 @@
 //! The parser checks rules against it, so that a rule with a misspelled fact or value is
 //! rejected instead of silently never matching.
 
+mod words;
+
+use self::words::{ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS};
 use FactType::{Number, Scalar, Text, Word};
 
 /// The type of a fact.
@@ -45,93 +48,6 @@ macro_rules! facts {
         }),+]
     };
 }
-
-const FAULTS: &[&str] = &[
-    "name-not-found",
-    "resolver-failure",
-    "connection-refused",
-    "unreachable",
-    "connection-reset",
-    "connection-closed",
-    "timeout",
-    "certificate-expired",
-    "certificate-not-yet-valid",
-    "certificate-name-mismatch",
-    "certificate-untrusted",
-    "tls-handshake",
-    "truncated",
-    "too-many-redirects",
-    "bad-redirect",
-    "protocol",
-    "decode",
-    "address-refused",
-    "proxy",
-    "credentials",
-    "local",
-    "tls-version",
-    "client-certificate-required",
-    "plain-http",
-    "certificate-revoked",
-    "no-address",
-    "resolver-unreachable",
-];
-
-const FRONT_DOORS: &[&str] = &[
-    "http-api",
-    "rest-api",
-    "function-url",
-    "alb",
-    "cloudfront",
-    "cloudflare",
-    "envoy",
-    "nginx",
-    "apache",
-    "haproxy",
-    "traefik",
-    "varnish",
-    "fastly",
-    "kong",
-    "vercel",
-    "azure-front-door",
-    "azure-application-gateway",
-    "app-service",
-    "apigee",
-    "s3",
-    "gke-ingress",
-    "ngrok",
-    "caddy",
-    "linkerd",
-    "heroku",
-    "render",
-    "railway",
-    "netlify",
-    "google-cloud",
-    "unknown",
-];
-
-const ERROR_PAGES: &[&str] = &[
-    "nginx",
-    "apache",
-    "haproxy",
-    "varnish",
-    "envoy",
-    "kong",
-    "cloudflare",
-    "azure-application-gateway",
-    "app-service",
-    "gke-ingress",
-    "traefik",
-    "apigee",
-];
-
-const PLATEAUS: &[&str] = &[
-    "integration",
-    "function",
-    "cloudfront",
-    "client",
-    "learned",
-    "none",
-];
 
 const YES_NO: &[&str] = &["yes", "no"];
 
