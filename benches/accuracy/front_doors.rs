@@ -352,6 +352,7 @@ impl Fault {
 pub(crate) fn response(status: u16, body: &str, headers: &[(&str, &str)]) -> Response {
     Response {
         status,
+        reason: None,
         version: HttpVersion::Http2,
         headers: headers
             .iter()

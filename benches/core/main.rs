@@ -79,6 +79,7 @@ fn response(status: u16, body: &str, processing: u64) -> Observation {
     ];
     seen.response = Some(Response {
         status,
+        reason: None,
         version: HttpVersion::Http2,
         headers: headers
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -1,21 +1,28 @@
-//! `probecause diagnose`: names the cause of failed responses in the output of curl.
+//! `probecause diagnose`: names the cause of failed responses in pasted output of clients.
 //!
 //! The command reads files or standard input and prints a paragraph, or a line of JSON, per
 //! response. It sends no requests. If a file cannot be read, the other files are still processed.
+//! Control characters of the text are printed as escapes.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::Read;
 
 use super::rules::RulesArgs;
 use super::{Exit, Terminal, candidate_shares, print};
-use crate::domain::diagnosis::Diagnosis;
-use crate::domain::transcript::{self, Transcript, judge};
+use crate::domain::diagnosis::{Diagnosis, Verdict};
+use crate::domain::transcript::decode::decode;
+use crate::domain::transcript::{self, Reading, Transcript, judge};
 use crate::io::json;
+use crate::model::printable::{printable, printable_json};
+
+/// Maximum number of bytes read of one file.
+const MAX_BYTES: u64 = 32 << 20;
 
 /// Arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files with output of `curl -v` or `curl -i`, also inside Markdown; `-` is standard input.
+    /// Files with output of curl, wget, HTTPie or `PowerShell`, error messages, HAR files, also
+    /// inside Markdown; `-`: standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Print each result as a line of JSON.
@@ -35,15 +42,23 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     let mut exit = Exit::Fine;
     for file in &args.files {
         match read(file) {
-            Ok(transcripts) => {
-                let diagnoses = judge::judge(&transcripts, &rulebook);
+            Ok(reading) => {
+                let transcripts = &reading.transcripts;
+                let diagnoses = judge::judge(transcripts, &rulebook);
                 for (transcript, diagnosis) in transcripts.iter().zip(&diagnoses) {
                     let text = if args.json {
-                        json(transcript, diagnosis).to_string()
+                        printable_json(&json(transcript, diagnosis).to_string()).into_owned()
                     } else {
                         text(transcript, diagnosis)
                     };
                     print(&format!("{text}\n"))?;
+                }
+                if reading.left_out > 0 {
+                    let (all, left_out) = (transcripts.len(), reading.left_out);
+                    eprintln!(
+                        "note: {}: the first {all} responses are shown, {left_out} more were left out",
+                        printable(file)
+                    );
                 }
             }
             Err(message) => {
@@ -55,25 +70,46 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     Ok(exit)
 }
 
-fn read(file: &str) -> Result<Vec<Transcript>, String> {
-    let mut bytes = Vec::new();
-    let (name, outcome) = if file == "-" {
-        let outcome = std::io::stdin().read_to_end(&mut bytes);
-        ("standard input", outcome)
+fn read(file: &str) -> Result<Reading, String> {
+    let is_input = file == "-";
+    let name = if is_input {
+        "standard input".into()
     } else {
-        let outcome = std::fs::File::open(file).and_then(|mut open| open.read_to_end(&mut bytes));
-        (file, outcome)
+        printable(file)
     };
-    outcome.map_err(|error| format!("cannot read {name}: {error}"))?;
-    let transcripts = transcript::read(&String::from_utf8_lossy(&bytes));
-    if transcripts.is_empty() {
-        return Err(format!(
-            "no response found in {name}: expected output of `curl -v` or `curl -i`, \
-             with a line such as `< HTTP/2 503` or `curl: (7) …`"
-        ));
+    let bytes = if is_input {
+        first_bytes(std::io::stdin())
+    } else {
+        std::fs::File::open(file).and_then(first_bytes)
+    };
+    let bytes = bytes.map_err(|error| format!("cannot read {name}: {error}"))?;
+    if bytes.len() as u64 == MAX_BYTES {
+        eprintln!(
+            "note: {name}: only the first {} MiB are read",
+            MAX_BYTES >> 20
+        );
     }
-    Ok(transcripts)
+    let reading = transcript::read(&decode(&bytes));
+    if reading.transcripts.is_empty() {
+        return Err(format!("no response found in {name}: {LOOKED_FOR}"));
+    }
+    Ok(reading)
 }
+
+fn first_bytes(source: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What to say if a text contains neither a response nor a failure.
+const LOOKED_FOR: &str = "\
+looked for a status line (`< HTTP/2 503`, `HTTP/1.1 503`), an error of curl (`curl: (7) \u{2026}`), \
+wget or PowerShell, an exception of a program, and a HAR file.
+Run one of these and pass on all of its output:
+  curl -sv -w '\\ntime_total: %{time_total}\\n' URL 2>&1 | probecause diagnose -
+  curl.exe -sv -w \"\\ntime_total: %{time_total}\\n\" URL   (Windows, also in PowerShell)
+  wget -S -O - URL                                        (without curl)";
 
 fn json(transcript: &Transcript, diagnosis: &Diagnosis) -> serde_json::Value {
     let mut value = json::result(json::ResultParts {
@@ -92,7 +128,11 @@ fn json(transcript: &Transcript, diagnosis: &Diagnosis) -> serde_json::Value {
 
 fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
     let observation = &transcript.observation;
-    let mut text = format!("{} (line {})\n", url(transcript), transcript.line);
+    let mut text = format!(
+        "{} (line {})\n",
+        printable(url(transcript)),
+        transcript.line
+    );
     let status = observation.response.as_ref().map_or_else(
         || "no response".to_owned(),
         |response| format!("status {}", response.status),
@@ -108,24 +148,36 @@ fn text(transcript: &Transcript, diagnosis: &Diagnosis) -> String {
         return text;
     };
     if let Some(error) = &diagnosis.error {
-        let _ = writeln!(text, "  error:      {error}");
+        let _ = writeln!(text, "  error:      {}", printable(error));
     }
     let _ = writeln!(
         text,
-        "  cause:      {} ({}), owner: {}\n              {}",
-        verdict.cause, verdict.certainty, verdict.owner, verdict.title
+        "  cause:      {} ({}), owner: {}{}\n              {}",
+        verdict.cause,
+        verdict.certainty,
+        verdict.owner,
+        hop(verdict),
+        printable(&verdict.title)
     );
     if verdict.candidates.len() > 1 {
         let shares = candidate_shares(&verdict.candidates);
         let _ = writeln!(text, "  candidates: {shares}");
     }
     for evidence in &diagnosis.evidence {
-        let _ = writeln!(text, "  evidence:   {} = {}", evidence.fact, evidence.value);
+        let value = evidence.value.to_string();
+        let fact = printable(&evidence.fact);
+        let _ = writeln!(text, "  evidence:   {fact} = {}", printable(&value));
     }
     for step in &verdict.next {
-        let _ = writeln!(text, "  next:       {step}");
+        let _ = writeln!(text, "  next:       {}", printable(step));
     }
     text
+}
+
+/// The hop at which the request failed, as a continuation of the line that names the cause.
+fn hop(verdict: &Verdict) -> String {
+    let hop = verdict.hop.map(|hop| format!(", hop: {hop}"));
+    hop.unwrap_or_default()
 }
 
 fn url(transcript: &Transcript) -> &str {

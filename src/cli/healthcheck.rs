@@ -5,15 +5,8 @@
 //! cannot check a daemon that requires client certificates; for such a daemon, check that the
 //! port is open.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::{Exit, Terminal, print};
@@ -51,44 +44,35 @@ pub async fn run(args: Args, _terminal: Terminal) -> Result<Exit, String> {
     })
 }
 
-/// Connects to the daemon and requests `/-/healthy`.
+/// Requests `/-/healthy` from the daemon.
 async fn check(url: &Url) -> Result<(), String> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or_default();
-    let stream = TcpStream::connect(format!("{host}:{port}"));
-    let stream = stream.await.map_err(|error| error.to_string())?;
-    if url.scheme() == "http" {
-        return request_health(url, stream).await;
-    }
-    let name = host.trim_matches(['[', ']']).to_owned();
-    let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
-    let config = accept_any_certificate().map_err(|error| error.to_string())?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    let stream = stream.await.map_err(|error| error.to_string())?;
-    request_health(url, stream).await
-}
-
-async fn request_health<S>(url: &Url, stream: S) -> Result<(), String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
-    let request = http::Request::get("/-/healthy")
-        .header(http::header::HOST, url.authority())
-        .body(Empty::<bytes::Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    // The result of the connection's task is not needed, since the request returns its errors.
-    let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await;
-    connection.abort();
-    let status = response.map_err(|error| error.to_string())?.status();
+    let tls = accept_any_certificate().map_err(|error| error.to_string())?;
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build();
+    let client = client.map_err(|error| reason(&error))?;
+    let mut url = url.clone();
+    url.set_path("/-/healthy");
+    let response = client.get(url).send().await;
+    let status = response.map_err(|error| reason(&error))?.status();
     if status.is_success() {
         Ok(())
     } else {
         Err(format!("the response has status {status}"))
     }
+}
+
+/// Returns the innermost cause of an error, such as `Connection refused (os error 111)`. The outer
+/// ones only repeat that the request failed.
+fn reason(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {

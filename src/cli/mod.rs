@@ -40,7 +40,7 @@ pub enum Command {
     Demo(demo::Args),
     /// Probe one endpoint once and name the cause if it fails.
     Probe(probe::Args),
-    /// Name the cause of failed responses in the output of `curl -v` or `curl -i`.
+    /// Name the cause of failures in pasted output: curl, wget, error messages, HAR files, logs.
     Diagnose(diagnose::Args),
     /// Check a configuration or custom rules.
     Check(check::Args),

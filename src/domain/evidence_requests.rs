@@ -154,6 +154,7 @@ mod tests {
         ];
         observation.response = Some(Response {
             status: 500,
+            reason: None,
             version: HttpVersion::Http2,
             headers: headers
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -176,6 +176,7 @@ mod tests {
         observation.duration = Duration::from_millis(2500);
         observation.response = Some(Response {
             status,
+            reason: None,
             version: HttpVersion::Http11,
             headers: vec![("x-mode".to_owned(), "live".to_owned())],
             body: body.as_bytes().to_vec(),

@@ -286,6 +286,7 @@ mod tests {
             cause: CauseId::new(cause).unwrap(),
             title: String::new(),
             owner: Owner::Platform,
+            hop: None,
             certainty,
             candidates: Vec::new(),
             next: Vec::new(),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::domain::diagnosis::{Diagnosis, Verdict};
 use crate::domain::health::{HealthState, Transition};
 use crate::domain::incident::{Incident, IncidentEvent};
-use crate::model::cause::{CauseId, Owner};
+use crate::model::cause::{CauseId, Hop, Owner};
 use crate::model::observation::Observation;
 use crate::model::target::Target;
 use crate::model::text_enum::text_enum;
@@ -97,6 +97,8 @@ pub struct CauseInfo {
     pub cause: CauseId,
     /// The owner: the team that acts on the cause.
     pub owner: Owner,
+    /// The hop at which requests fail; `None` if the cause does not tell.
+    pub hop: Option<Hop>,
     /// The title: the meaning of the cause, as one sentence without a period.
     pub title: String,
     /// The next steps for the owner, the most useful first.

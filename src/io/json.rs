@@ -18,7 +18,7 @@ use crate::domain::health::HealthState;
 use crate::domain::incident::{Incident, Revision};
 use crate::domain::report::{CauseInfo, Report};
 use crate::io::store::StoredIncident;
-use crate::model::cause::CauseId;
+use crate::model::cause::{CauseId, Hop};
 use crate::model::observation::{Observation, Phase, Phases};
 use crate::model::target::{Target, shown_url};
 
@@ -62,6 +62,7 @@ struct ResultObject<'a> {
     url: Cow<'a, str>,
     remote: Option<String>,
     own_lag_seconds: Option<f64>,
+    hop: Option<&'a str>,
     layers: Vec<Value>,
     broken_layer: Option<&'a str>,
 }
@@ -123,6 +124,7 @@ impl<'a> ResultObject<'a> {
         self.candidates = candidates(verdict);
         self.next = &verdict.next;
         self.title = Some(&verdict.title);
+        self.hop = verdict.hop.map(Hop::as_str);
     }
 
     fn set_layers(&mut self, incident: &'a Incident) {
@@ -212,6 +214,7 @@ pub fn cause(info: &CauseInfo) -> Value {
         "owner": info.owner.as_str(),
         "next": info.next,
         "see": info.see,
+        "hop": info.hop.map(Hop::as_str),
     })
 }
 
@@ -232,6 +235,7 @@ pub fn incident(incident: &Incident) -> Value {
         "also": incident.also.iter().map(CauseId::as_str).collect::<Vec<_>>(),
         "evidence": incident.evidence.iter().map(evidence).collect::<Vec<_>>(),
         "next": incident.verdict.next,
+        "hop": incident.verdict.hop.map(Hop::as_str),
         "layers": layers(incident),
         "broken_layer": broken_layer(incident),
     })

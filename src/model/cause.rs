@@ -1,4 +1,4 @@
-//! Cause ids, owners and certainties.
+//! Cause ids, owners, hops and certainties.
 //!
 //! A cause is an id with a stable meaning, such as `lambda-throttled`. The rulebook defines the
 //! causes and when they apply, so that custom rules can add causes. This module knows only
@@ -28,6 +28,28 @@ text_enum! {
         Client = "client",
         /// The operators of this prober.
         Prober = "prober",
+        /// Not known: nothing that was seen shows who has to act.
+        Unknown = "unknown",
+    }
+}
+
+text_enum! {
+    /// The hop on the way of a request at which it failed, from the outside in.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Hop {
+        /// The client: its request, its credentials, or its own network.
+        Client = "client",
+        /// What the host name leads to: the name itself, the address, TLS, a CDN or an edge
+        /// function.
+        Edge = "edge",
+        /// An API gateway, reverse proxy or load balancer that forwards requests.
+        Gateway = "gateway",
+        /// The server that a gateway forwards to, or the connection to it.
+        Upstream = "upstream",
+        /// A serverless function.
+        Function = "function",
+        /// The application itself, which returned the response.
+        Application = "application",
     }
 }
 
@@ -136,6 +158,9 @@ mod tests {
         }
         for owner in Owner::ALL {
             assert_eq!(Owner::parse(owner.as_str()), Some(owner));
+        }
+        for hop in Hop::ALL {
+            assert_eq!(Hop::parse(hop.as_str()), Some(hop));
         }
         assert_eq!(Certainty::parse("sure"), None);
     }

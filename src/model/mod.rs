@@ -7,6 +7,7 @@ mod connection;
 pub mod hash;
 pub mod host_port;
 pub mod observation;
+pub mod printable;
 pub mod scope;
 pub mod secret;
 pub mod settings;

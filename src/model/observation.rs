@@ -158,6 +158,8 @@ text_enum! {
 pub struct Response {
     /// The HTTP status code of the response.
     pub status: u16,
+    /// The reason phrase of the status line; `None` if unknown, and in HTTP/2, which has none.
+    pub reason: Option<String>,
     /// The HTTP version of the response.
     pub version: HttpVersion,
     /// Headers in the order received, with lowercase names. The prober limits their number.
@@ -184,6 +186,10 @@ text_enum! {
         Http11 = "1.1",
         /// HTTP/2.
         Http2 = "2",
+        /// HTTP/3.
+        Http3 = "3",
+        /// HTTP/0.9.
+        Http09 = "0.9",
     }
 }
 
@@ -221,6 +227,8 @@ impl HttpVersion {
             Self::Http10 => 1.0,
             Self::Http11 => 1.1,
             Self::Http2 => 2.0,
+            Self::Http3 => 3.0,
+            Self::Http09 => 0.9,
         }
     }
 }

@@ -26,14 +26,15 @@ const PURE_CRATES: [&str; 7] = [
 ];
 
 /// Exceptions for serialization crates, as (crate, path prefix): the rule parser reads TOML,
-/// expectations compare JSON values, the fact `body.message` comes from a JSON body, and
-/// access log lines are JSON.
-const SERDE_FILES: [(&str, &str); 7] = [
+/// expectations compare JSON values, the fact `body.message` comes from a JSON body, access log
+/// lines are JSON, and so are HAR files.
+const SERDE_FILES: [(&str, &str); 8] = [
     ("toml", "src/domain/diagnosis/parser"),
     ("serde_json", "src/model/target"),
     ("serde_json", "src/domain/expectation"),
-    ("serde_json", "src/domain/diagnosis/gather."),
+    ("serde_json", "src/domain/diagnosis/gather"),
     ("serde_json", "src/domain/diagnosis/aws/log_line"),
+    ("serde_json", "src/domain/transcript/json_doc/"),
     ("serde_json_path", "src/model/target"),
     ("serde_json_path", "src/domain/expectation"),
 ];

@@ -147,7 +147,7 @@ pub(crate) fn rules(data: &[u8]) {
 /// A text with curl transcripts. Each response in it gets a diagnosis.
 pub(crate) fn transcript(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let found = transcript::read(&text);
+    let found = transcript::read(&text).transcripts;
     let lines = text.lines().count();
     for one in &found {
         assert!((1..=lines).contains(&one.line), "line {}", one.line);
@@ -189,6 +189,7 @@ fn parse_response(data: &[u8]) -> Option<(Target, Observation)> {
     let headers = lines.filter_map(|line| line.split_once(": "));
     seen.response = Some(Response {
         status,
+        reason: None,
         version: HttpVersion::Http11,
         headers: headers
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))

@@ -313,7 +313,7 @@ fn an_alarm_of_a_cause_has_the_actions_of_the_cause_or_else_of_its_owner() {
             "orders shop-closed client [\"shop\"]",
             "stock lambda-throttled platform []",
             "stock lambda-permission-denied platform []",
-            "stock unexplained service []",
+            "stock unexplained unknown []",
         ]
     );
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();

@@ -28,6 +28,7 @@ fn check(target: &Target, status: u16, seconds: f64, expected: &str) {
     observation.duration = Duration::from_secs_f64(seconds + 0.002);
     observation.response = Some(Response {
         status,
+        reason: None,
         version: HttpVersion::Http2,
         headers: [
             ("content-type", "application/json"),

@@ -7,7 +7,7 @@ use probecause::domain::diagnosis::catalog::{FactType, info};
 use probecause::domain::diagnosis::fact::Facts;
 use probecause::domain::diagnosis::rulebook::Rulebook;
 use probecause::domain::diagnosis::{Diagnosis, Outcome};
-use probecause::model::cause::CauseId;
+use probecause::model::cause::{CauseId, Certainty, Hop, Owner};
 
 /// The published cause ids. An id is never renamed or reused.
 const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission-denied \
@@ -18,8 +18,16 @@ const VOCABULARY: &str = "integration-timeout lambda-throttled lambda-permission
     dns-name-not-found dns-failure connection-refused connect-timeout connection-reset \
     certificate-expired certificate-name-mismatch certificate-untrusted tls-handshake-failed \
     response-timeout response-truncated too-many-redirects unexpected-status unexpected-body \
-    too-slow certificate-expiring prober-local unexplained dns-no-address response-malformed \
-    layer-failing innermost-layer-failing";
+    too-slow certificate-expiring prober-local unexplained \
+    network-unreachable certificate-revoked certificate-not-yet-valid tls-version-unsupported \
+    tls-client-certificate-required tls-plain-http response-malformed \
+    upstream-refused upstream-timeout upstream-reset upstream-unhealthy upstream-name-not-found \
+    upstream-tls-failed upstream-overloaded edge-function-error probe-blocked function-not-ready \
+    object-not-found dns-no-address layer-failing innermost-layer-failing";
+
+/// Causes that no hop can be given for: the response does not tell who broke it.
+const WITHOUT_HOP: &str = "layer-failing innermost-layer-failing connection-reset response-timeout response-truncated response-malformed \
+    too-many-redirects too-slow unexpected-status unexpected-body";
 
 fn rulebook() -> Rulebook {
     Rulebook::embedded().unwrap_or_else(|error| panic!("{error}"))
@@ -66,6 +74,66 @@ fn every_counterexample_is_diagnosed_as_something_else() {
             );
         }
     }
+}
+
+#[test]
+fn every_rule_names_the_hop_that_failed_unless_its_cause_cannot() {
+    for rule in rulebook().rules() {
+        let exempt = WITHOUT_HOP
+            .split_whitespace()
+            .any(|word| word == rule.cause.as_str());
+        assert!(rule.hop.is_some() || exempt, "{} has no `hop`", rule.id);
+    }
+}
+
+/// A fallback knows no cause, so that it may neither be sure nor name anybody.
+#[test]
+fn a_fallback_and_an_unexpected_status_are_only_possible_and_blame_nobody() {
+    for rule in rulebook().rules() {
+        if rule.fallback {
+            assert_eq!(rule.owner, Owner::Unknown, "{}", rule.id);
+        }
+        if rule.fallback || rule.cause.as_str() == "unexpected-status" {
+            assert_eq!(rule.certainty, Certainty::Possible, "{}", rule.id);
+            assert_ne!(rule.owner, Owner::Service, "{}", rule.id);
+        }
+    }
+}
+
+#[test]
+fn a_fallback_shows_the_status_and_the_headers_that_tell_most() {
+    let mut facts = Facts::defaults();
+    facts.set_text("phase", "expect");
+    facts.set_text("unmet", "status");
+    facts.set_text("answered_by", "application");
+    facts.set_number("status", 418.0);
+    for (name, value) in [
+        ("header.server", "teapot"),
+        ("header.x-amzn-errortype", "TeapotException"),
+        ("header.via", "1.1 kettle"),
+        ("header.content-type", "text/plain"),
+    ] {
+        facts.set_text(name, value);
+    }
+    let diagnosis = rulebook().diagnose(&facts);
+    let verdict = diagnosis.verdict.unwrap();
+    assert_eq!(verdict.title, "The application itself answered 418");
+    assert_eq!(verdict.hop, Some(Hop::Application));
+    let evidence: Vec<String> = diagnosis
+        .evidence
+        .iter()
+        .map(|evidence| format!("{}={}", evidence.fact, evidence.value))
+        .collect();
+    for expected in [
+        "status=418",
+        "answered_by=application",
+        "header.x-amzn-errortype=TeapotException",
+        "header.server=teapot",
+        "header.via=1.1 kettle",
+    ] {
+        assert!(evidence.iter().any(|one| one == expected), "{evidence:?}");
+    }
+    assert!(!evidence.iter().any(|one| one.contains("content-type")));
 }
 
 #[test]

@@ -43,7 +43,9 @@ fn each_corpus_contains_valid_inputs() {
         probecause::io::probe::certificate::parse(data).is_some()
     });
     check("transcript", &|data| {
-        !probecause::domain::transcript::read(&String::from_utf8_lossy(data)).is_empty()
+        !probecause::domain::transcript::read(&String::from_utf8_lossy(data))
+            .transcripts
+            .is_empty()
     });
     check("rules", &|data| {
         let text = String::from_utf8_lossy(data);

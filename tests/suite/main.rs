@@ -23,6 +23,8 @@ mod config;
 #[cfg(test)]
 mod config_habits;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 mod dashboards;
@@ -80,6 +82,8 @@ mod phases_curl;
 mod probe;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod proxies;
 #[cfg(test)]
 mod rules_dir;
 #[cfg(test)]

@@ -260,7 +260,8 @@ fn facts() -> impl Strategy<Value = Facts> {
                 FactType::Word(words) => {
                     FactValue::Text(words[usize::from(word) % words.len()].to_owned())
                 }
-                FactType::Text => FactValue::Text(word.to_string()),
+                FactType::Scalar if word % 2 == 0 => FactValue::Number(number),
+                FactType::Text | FactType::Scalar => FactValue::Text(word.to_string()),
             };
             facts.set(&name, value);
         }

@@ -37,8 +37,9 @@ const KEYS: &str = "```
 | --- | --- | --- |
 | `id` | yes | the unique name of the rule: 2 to 64 lowercase letters, digits, and hyphens |
 | `cause` | no | the cause, if it is not the `id`; several rules may name the same cause |
-| `title` | yes | the meaning of the cause, in one sentence without a period, at most 80 characters |
-| `owner` | yes | who has to act: `service`, `platform`, `network`, `client`, or `prober` |
+| `title` | yes | the meaning of the cause, in one sentence without a period, at most 80 characters; `{status}` in it stands for the status of the response |
+| `owner` | yes | who has to act: `service`, `platform`, `network`, `client`, `prober`, or `unknown` |
+| `hop` | no | the hop at which the request failed: `client`, `edge`, `gateway`, `upstream`, `function`, or `application` |
 | `certainty` | no | the highest certainty the rule can reach: `possible`, `likely` (default), `corroborated`, or `proven` |
 | `weight` | no | the weight relative to other matching rules, greater than 0; default 1 |
 | `fallback` | no | `true`: the rule is used only if no ordinary rule matches |
@@ -86,6 +87,7 @@ pub(super) fn write(page: &mut String) {
         let kind = match info.kind {
             FactType::Text => "text".to_owned(),
             FactType::Number => "number".to_owned(),
+            FactType::Scalar => "text or number".to_owned(),
             FactType::Word(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 words.join(", ")

@@ -7,6 +7,7 @@ use crate::domain::diagnosis::catalog::{FactInfo, FactType};
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 use crate::domain::diagnosis::rule::Rule;
+use crate::model::cause::Hop;
 
 /// Formats a cause with all its rules.
 pub(super) fn cause(summary: &CauseSummary<'_>) -> Value {
@@ -15,6 +16,7 @@ pub(super) fn cause(summary: &CauseSummary<'_>) -> Value {
         "cause": summary.cause.as_str(),
         "title": summary.title,
         "owner": summary.owner.as_str(),
+        "hop": summary.hop.map(Hop::as_str),
         "certainty": summary.certainty.as_str(),
         "rivals": rivals,
         "next": summary.next,
@@ -28,6 +30,7 @@ pub(super) fn fact(info: &FactInfo) -> Value {
     let (kind, words) = match info.kind {
         FactType::Text => ("text", None),
         FactType::Number => ("number", None),
+        FactType::Scalar => ("text or number", None),
         FactType::Word(words) => ("word", Some(words)),
     };
     json!({
@@ -51,6 +54,7 @@ fn rule(rule: &Rule) -> Value {
         "id": rule.id.as_str(),
         "title": rule.title,
         "owner": rule.owner.as_str(),
+        "hop": rule.hop.map(Hop::as_str),
         "certainty": rule.certainty.as_str(),
         "embedded": rule.origin.embedded,
         "file": &*rule.origin.file,

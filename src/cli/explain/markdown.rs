@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::guide;
-use super::summary::{CauseSummary, basis, describe_owner, non_default};
+use super::summary::{CauseSummary, basis, describe_hop, describe_owner, non_default};
 use crate::domain::diagnosis::condition::{Condition, Test};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
@@ -80,6 +80,9 @@ fn section(page: &mut String, summary: &CauseSummary<'_>) {
         summary.owner,
         describe_owner(summary.owner)
     );
+    if let Some(hop) = summary.hop {
+        let _ = writeln!(page, "- Hop: {hop}, {}", describe_hop(hop));
+    }
     let _ = writeln!(page, "- Certainty: up to {}", summary.certainty);
     if !summary.rivals.is_empty() {
         let rivals: Vec<String> = summary.rivals.iter().map(link).collect();

@@ -5,13 +5,14 @@
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::rulebook::{Rulebook, unexplained};
-use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
 /// A cause with all its rules.
 pub(super) struct CauseSummary<'a> {
     pub(super) cause: CauseId,
     pub(super) title: String,
     pub(super) owner: Owner,
+    pub(super) hop: Option<Hop>,
     /// The highest certainty that any rule of the cause can reach.
     pub(super) certainty: Certainty,
     /// The next steps, from the rule that represents the cause.
@@ -39,6 +40,19 @@ pub(super) const fn describe_owner(owner: Owner) -> &'static str {
         Owner::Network => "the owners of name resolution, routing, and firewalls",
         Owner::Client => "the caller, whose request or credentials are wrong",
         Owner::Prober => "the operators of this prober",
+        Owner::Unknown => "not known: nothing that was seen shows who has to act",
+    }
+}
+
+/// Describes the place on the way of a request that a hop stands for.
+pub(super) const fn describe_hop(hop: Hop) -> &'static str {
+    match hop {
+        Hop::Client => "the request, its credentials, or the client's own network",
+        Hop::Edge => "the name, the address, TLS, a CDN or an edge function",
+        Hop::Gateway => "the API gateway, reverse proxy or load balancer",
+        Hop::Upstream => "the server behind a gateway, or the connection to it",
+        Hop::Function => "the serverless function",
+        Hop::Application => "the application itself",
     }
 }
 
@@ -54,13 +68,13 @@ pub(super) fn basis(rule: &Rule) -> &'static str {
     }
 }
 
-/// Returns the facts that differ from their default value, as pairs of name and value.
+/// Returns the facts that differ from their default value, as pairs of name and value in one line.
 pub(super) fn non_default(facts: &Facts) -> Vec<(String, String)> {
     let defaults = Facts::defaults();
     facts
         .iter()
         .filter(|(name, value)| defaults.get(name) != Some(value))
-        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .map(|(name, value)| (name.to_owned(), value.to_string().replace('\n', "\\n")))
         .collect()
 }
 
@@ -74,6 +88,7 @@ fn summary<'a>(rulebook: &'a Rulebook, shown: &'a Rule) -> CauseSummary<'a> {
         cause: shown.cause.clone(),
         title: shown.title.clone(),
         owner: shown.owner,
+        hop: shown.hop,
         certainty: certainty.unwrap_or(shown.certainty),
         next: shown.next.clone(),
         see: Some(shown.see.clone()),
@@ -88,6 +103,7 @@ fn unexplained_summary() -> CauseSummary<'static> {
         cause: verdict.cause,
         title: verdict.title,
         owner: verdict.owner,
+        hop: verdict.hop,
         certainty: verdict.certainty,
         next: verdict.next,
         see: None,

@@ -1,12 +1,15 @@
 //! Formats causes and facts as text for a terminal of 80 columns.
 
-use super::summary::{CauseSummary, basis, describe_owner, non_default};
+use super::summary::{CauseSummary, basis, describe_hop, describe_owner, non_default};
 use super::wrap::{NO_BREAK_SPACE, wrapped};
 use crate::domain::diagnosis::catalog::{CATALOG, FactInfo, FactType};
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
-use crate::model::cause::Owner;
+use crate::model::cause::{Hop, Owner};
+
+/// Minimum length of a fact with its value that may be broken to fit a line.
+const MAX_UNBROKEN: usize = 60;
 
 /// Lists every cause with its title, grouped by owner.
 pub(super) fn list(summaries: &[CauseSummary<'_>]) -> String {
@@ -44,6 +47,12 @@ pub(super) fn cause(summary: &CauseSummary<'_>) -> String {
         "owner      ",
         &format!("{}, {}", summary.owner, describe_owner(summary.owner)),
     ));
+    if let Some(hop) = summary.hop {
+        text.push_str(&wrapped(
+            "hop        ",
+            &format!("{hop}, {}", describe_hop(hop)),
+        ));
+    }
     text.push_str(&wrapped(
         "certainty  ",
         &format!("up to {}", summary.certainty),
@@ -87,6 +96,7 @@ fn kind(info: &FactInfo) -> String {
     let kind = match info.kind {
         FactType::Text => "any text".to_owned(),
         FactType::Number => "a number".to_owned(),
+        FactType::Scalar => "any text or number".to_owned(),
         FactType::Word(words) => format!("one of {}", words.join(", ")),
     };
     match info.default {
@@ -110,6 +120,10 @@ fn one_rule(summary: &CauseSummary<'_>, rule: &Rule) -> String {
     }
     if rule.owner != summary.owner {
         text.push_str(&wrapped("    owner    ", rule.owner.as_str()));
+    }
+    if rule.hop != summary.hop {
+        let hop = rule.hop.map_or("not known", Hop::as_str);
+        text.push_str(&wrapped("    hop      ", hop));
     }
     if rule.fallback {
         text.push_str(&wrapped(
@@ -158,7 +172,11 @@ fn joined(conditions: &[Condition]) -> String {
 fn given(facts: &Facts) -> String {
     let facts = non_default(facts).into_iter();
     let facts: Vec<String> = facts
-        .map(|(name, value)| format!("{name}{NO_BREAK_SPACE}={NO_BREAK_SPACE}{value}"))
+        .map(|(name, value)| {
+            let is_short = name.len() + value.len() < MAX_UNBROKEN;
+            let space = if is_short { NO_BREAK_SPACE } else { " " };
+            format!("{name}{space}={space}{value}")
+        })
         .collect();
     facts.join(", ")
 }

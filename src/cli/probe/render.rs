@@ -88,9 +88,11 @@ fn bars(observation: &Observation) -> Vec<String> {
 
 fn cause(verdict: &Verdict, color: bool) -> Vec<String> {
     let name = paint(verdict.cause.as_str(), 1, color);
+    let hop = verdict.hop.map(|hop| format!(", hop {hop}"));
+    let hop = hop.unwrap_or_default();
     let mut lines = vec![
         String::new(),
-        format!("  {name} ({}, {})", verdict.certainty, verdict.owner),
+        format!("  {name} ({}, {}{hop})", verdict.certainty, verdict.owner),
         format!("  {}", verdict.title),
     ];
     if verdict.candidates.len() > 1 {
@@ -147,6 +149,7 @@ mod tests {
                 cause: CauseId::new("lambda-function-error").unwrap(),
                 title: "The function failed".to_owned(),
                 owner: Owner::Service,
+                hop: None,
                 certainty: Certainty::Possible,
                 candidates: vec![
                     candidate("lambda-function-error", 0.6),

@@ -93,7 +93,7 @@ pub(super) fn measure(observation: &Observation, host: &str) -> ControlResult {
 }
 
 fn is_from_gateway(response: &Response, host: &str) -> bool {
-    let ((status, body), headers) = match FrontDoor::recognize(response, host) {
+    let ((status, body), headers) = match FrontDoor::of_aws(response, host) {
         FrontDoor::HttpApi => (HTTP_API, HTTP_API_HEADERS),
         FrontDoor::RestApi => (REST_API, REST_API_HEADERS),
         _ => return false,

@@ -115,7 +115,7 @@ impl History {
 fn bypasses_function(response: &Response, observation: &Observation) -> bool {
     let url = Url::parse(&observation.final_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    let door = FrontDoor::recognize(response, host);
+    let door = FrontDoor::of_aws(response, host);
     is_cached(response) || GatewayMade::judge(door, response) == GatewayMade::Yes
 }
 

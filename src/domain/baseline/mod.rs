@@ -176,6 +176,7 @@ mod tests {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         observation.response = Some(Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: headers.iter().map(pair).collect(),
             body: body.as_bytes().to_vec(),

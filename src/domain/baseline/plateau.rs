@@ -85,6 +85,7 @@ mod tests {
         observation.phases.processing = Some(Duration::from_millis(millis));
         observation.response = Some(Response {
             status,
+            reason: None,
             version: HttpVersion::Http2,
             headers: Vec::new(),
             body: Vec::new(),

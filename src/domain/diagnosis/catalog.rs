@@ -4,7 +4,10 @@
 //! The parser checks rules against it, so that a rule with a misspelled fact or value is
 //! rejected instead of silently never matching.
 
-use FactType::{Number, Text, Word};
+mod words;
+
+use self::words::{ERROR_PAGES, FAULTS, FRONT_DOORS, PLATEAUS};
+use FactType::{Number, Scalar, Text, Word};
 
 /// The type of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub enum FactType {
     Word(&'static [&'static str]),
     /// The value is a number; times are in seconds.
     Number,
+    /// The value is text or a number, depending on the response.
+    Scalar,
 }
 
 /// The definition of a fact.
@@ -43,54 +48,6 @@ macro_rules! facts {
         }),+]
     };
 }
-
-const FAULTS: &[&str] = &[
-    "name-not-found",
-    "resolver-failure",
-    "connection-refused",
-    "unreachable",
-    "connection-reset",
-    "connection-closed",
-    "timeout",
-    "certificate-expired",
-    "certificate-not-yet-valid",
-    "certificate-name-mismatch",
-    "certificate-untrusted",
-    "tls-handshake",
-    "truncated",
-    "too-many-redirects",
-    "bad-redirect",
-    "protocol",
-    "decode",
-    "address-refused",
-    "proxy",
-    "credentials",
-    "local",
-    "tls-version",
-    "client-certificate-required",
-    "plain-http",
-    "certificate-revoked",
-    "no-address",
-    "resolver-unreachable",
-];
-
-const FRONT_DOORS: &[&str] = &[
-    "http-api",
-    "rest-api",
-    "function-url",
-    "alb",
-    "cloudfront",
-    "unknown",
-];
-
-const PLATEAUS: &[&str] = &[
-    "integration",
-    "function",
-    "cloudfront",
-    "client",
-    "learned",
-    "none",
-];
 
 const YES_NO: &[&str] = &["yes", "no"];
 
@@ -137,9 +94,13 @@ pub const CATALOG: &[FactInfo] = facts! {
         "request method of the target; a response to `HEAD` has no body that identifies a front door";
     "status": Number => "status code of the final response";
     "front_door": Word(FRONT_DOORS), default "unknown" =>
-        "front door that responded, recognized by headers, host, and byte-exact pages";
+        "outermost gateway, proxy, or platform that the response came through, recognized by headers, host, and pages";
     "gateway_made": Word(&["yes", "unclear", "no"]), default "no" =>
         "whether the gateway generated the response itself: `yes` for an exact body with only gateway headers, `unclear` for only gateway headers with another body or none";
+    "error_page": Word(ERROR_PAGES) =>
+        "proxy whose own error page or text the body is, whether or not it is the front door: a CDN relays the page of a proxy behind it";
+    "answered_by": Word(&["application", "proxy", "unknown"]), default "unknown" =>
+        "who wrote the response, for the fallbacks: `application` if it has a header of a framework or application server, or a body of its own and no sign of a proxy; `proxy` if the body is a gateway's or proxy's own";
     "body.message": Text => "string `message` of a JSON body";
     "body.Message": Text => "string `Message` of a JSON body";
     "body.Reason": Text => "string `Reason` of a JSON body";
@@ -151,6 +112,27 @@ pub const CATALOG: &[FactInfo] = facts! {
         "first `errorType` in `errors`, with which AppSync names the kind of failure";
     "body.json": Word(&["object", "other", "no"]) =>
         "whether the body is a JSON object, another JSON value, or not valid JSON";
+    "body.json.*": Scalar =>
+        "member of a JSON body by its path, such as `body.json.fault.detail.errorcode` or `body.json.errors.0.code`; `true`, `false` and `null` are text; objects and arrays themselves are no facts";
+    "body.xml.*": Text =>
+        "text of an innermost element of an XML body by its path without namespace prefixes, such as `body.xml.Error.Code`";
+    "body.title": Text =>
+        "title of an HTML page, with references decoded and whitespace collapsed";
+    "body.text": Text =>
+        "first 8 KB of the body as text without the whitespace around it; each line ends with LF only";
+    "body.seen": Word(&["yes", "empty", "missing"]) =>
+        "whether the body was seen; `missing`: the response announces a body that is not there, as in a response to `HEAD` or in a transcript without bodies";
+    "reason": Text =>
+        "reason phrase of the status line; absent in HTTP/2, which has none";
+    "platform_error": Text =>
+        "error code that Vercel or ngrok names in a header or on its page, such as `FUNCTION_INVOCATION_TIMEOUT` or `ERR_NGROK_3200`";
+    "cloudflare.error": Number =>
+        "Cloudflare's code of an error that Cloudflare itself made, such as 522 or 1016; absent if the service may have made it";
+    "cloudflare.stated": Word(&["yes", "page"]) =>
+        "whether a header or JSON that only Cloudflare writes states `cloudflare.error`, or only its `page`";
+    "proxy_status.error": Text =>
+        "error that a proxy names in `proxy-status` (RFC 9209), such as `connection_refused`";
+    "proxy_status.proxy": Text => "name of the proxy that names the error";
     "age": Number =>
         "seconds that the response spent in a cache, from its `age` header; above 0, the response was created for an earlier request, so the times of this request do not apply to it";
     "header.*": Text => "first value of a response header, by its lowercase name";
@@ -191,7 +173,7 @@ pub const CATALOG: &[FactInfo] = facts! {
     "vantage": Word(&["sound", "suspect"]), default "sound" =>
         "health of the prober itself: `suspect` while nearly all unrelated targets fail in the same phase as this one";
     "redirects": Number => "number of followed redirects";
-    "http_version": Text => "`1.0`, `1.1` or `2`";
+    "http_version": Text => "`0.9`, `1.0`, `1.1`, `2` or `3`";
     "host": Text => "host of the last request, after redirects";
     // Facts from the logs and metrics of AWS; they are absent until evidence determines them.
     "log.template": Word(TEMPLATES) =>
@@ -234,19 +216,19 @@ pub const CATALOG: &[FactInfo] = facts! {
     "changed.address": Word(YES_NO) =>
         "whether the address differs from those of the last good answers, or replaced them within the hour before the first failure";
     "changed.certificate": Word(YES_NO) =>
-        "the same for serial number and issuer of the certificate";
-    "changed.server": Word(YES_NO) => "the same for the `server` header";
-    "changed.protocol": Word(YES_NO) => "the same for the version of HTTP";
+        "whether the serial number or issuer of the certificate differs from the last good answers, or changed within the hour before the first failure";
+    "changed.server": Word(YES_NO) => "whether the `server` header differs from the last good answers, or changed within the hour before the first failure";
+    "changed.protocol": Word(YES_NO) => "whether the version of HTTP differs from the last good answers, or changed within the hour before the first failure";
     "changed.redirects": Word(YES_NO) =>
-        "the same for the number of redirects and the URL after them";
+        "whether the number of redirects or the URL after them differs from the last good answers, or changed within the hour before the first failure";
     "changed.body_size": Word(YES_NO) =>
         "whether the body is less than half as long as every good one, or more than twice as long; absent if the status is another one than that of good answers";
     "changed.address.seconds_before": Number =>
         "seconds from the change of the address to the first failure; absent if it changed after that";
-    "changed.certificate.seconds_before": Number => "the same for the certificate";
-    "changed.server.seconds_before": Number => "the same for the `server` header";
-    "changed.protocol.seconds_before": Number => "the same for the version of HTTP";
-    "changed.redirects.seconds_before": Number => "the same for the redirects";
+    "changed.certificate.seconds_before": Number => "seconds from the change of the certificate to the first failure; absent if it changed after that";
+    "changed.server.seconds_before": Number => "seconds from the change of the `server` header to the first failure; absent if it changed after that";
+    "changed.protocol.seconds_before": Number => "seconds from the change of the version of HTTP to the first failure; absent if it changed after that";
+    "changed.redirects.seconds_before": Number => "seconds from the change of the redirects to the first failure; absent if it changed after that";
     "changed.what": Text =>
         "what changed, in words, such as `address 192.0.2.1 → 192.0.2.2 2 min before the first failure`";
     // Learned from requests that followed a confirmed failure.
@@ -281,6 +263,8 @@ pub fn info(name: &str) -> Option<&'static FactInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::diagnosis::answered_by::AnsweredBy;
+    use crate::domain::diagnosis::front_door::FrontDoor;
     use crate::domain::expectation::UnmetKind;
     use crate::model::observation::FaultKind;
 
@@ -292,11 +276,18 @@ mod tests {
     }
 
     #[test]
-    fn the_catalog_lists_every_fault_and_every_unmet_kind() {
+    fn the_catalog_lists_every_word_that_code_sets() {
         let faults: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.as_str()).collect();
         assert_eq!(words("fault"), faults);
         let unmet: Vec<_> = UnmetKind::ALL.iter().map(|kind| kind.as_str()).collect();
         assert_eq!(words("unmet"), unmet);
+        let doors = FrontDoor::ALL.map(FrontDoor::as_str);
+        assert_eq!(words("front_door"), doors);
+        assert!(ERROR_PAGES.iter().all(|page| doors.contains(page)));
+        assert_eq!(
+            words("answered_by"),
+            AnsweredBy::ALL.map(AnsweredBy::as_str)
+        );
     }
 
     #[test]
@@ -304,5 +295,8 @@ mod tests {
         assert!(info("header.server").is_some());
         assert!(info("header.").is_none());
         assert!(info("color").is_none());
+        assert!(matches!(info("body.json").unwrap().kind, Word(_)));
+        assert_eq!(info("body.json.a.b").unwrap().kind, Scalar);
+        assert!(info("body.json.").is_none());
     }
 }

@@ -4,8 +4,6 @@
 //! conditions. There is deliberately no `or`, `not`, regular expression, or arithmetic: a
 //! rule that needs more needs a new fact, which is code with unit tests.
 
-use wildmatch::WildMatchPattern;
-
 use crate::domain::diagnosis::fact::{FactValue, Facts};
 
 /// A fact and the test that its value must pass.
@@ -44,9 +42,7 @@ impl Condition {
         match (&self.test, value) {
             (Test::Present(wanted), value) => value.is_some() == *wanted,
             (Test::OneOf(values), Some(value)) => values.contains(value),
-            (Test::Glob(glob), Some(FactValue::Text(text))) => {
-                WildMatchPattern::<'*', '\0'>::new(glob).matches(text)
-            }
+            (Test::Glob(glob), Some(FactValue::Text(text))) => glob_matches(glob, text),
             (Test::Range { at_least, below }, Some(FactValue::Number(number))) => {
                 at_least.is_none_or(|low| *number >= low) && below.is_none_or(|high| *number < high)
             }
@@ -70,11 +66,9 @@ impl Condition {
                 facts.set(&self.fact, value.clone());
                 other.holds(&facts)
             }),
-            // Matches the pattern `given` as text: only a `*` of `wanted` matches the character
-            // `*`, so `wanted` has a wildcard wherever `given` has one.
-            (Test::Glob(given), Test::Glob(wanted)) => {
-                WildMatchPattern::<'*', '\0'>::new(wanted).matches(given)
-            }
+            // Match one pattern as text: only a `*` of `wanted` matches the character `*`, so
+            // `wanted` has a wildcard wherever `given` has one.
+            (Test::Glob(given), Test::Glob(wanted)) => glob_matches(wanted, given),
             (
                 Test::Range { at_least, below },
                 Test::Range {
@@ -105,6 +99,27 @@ impl Condition {
             Test::Range { .. } | Test::Present(_) => Some(FactValue::Text("present".to_owned())),
         }
     }
+}
+
+/// Whether a pattern matches the whole text; `*` matches any run of characters. The time is
+/// proportional to the length of the text, so that patterns may be tested on bodies.
+fn glob_matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
+    // Taking the earliest position of each part leaves the most text for the others.
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else {
+            return false;
+        };
+        rest = after;
+    }
+    rest.ends_with(last)
 }
 
 impl std::fmt::Display for Condition {
@@ -162,6 +177,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_matches_the_whole_text() {
+        for (pattern, text, expected) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("a*", "a", true),
+            ("*a", "ba", true),
+            ("*a", "ab", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("a*a", "a", false),
+            ("*ab*ab", "ab", false),
+            ("*ab*ab", "xabyab", true),
+            ("**", "", true),
+            ("*\n*", "a\nb", true),
+            ("", "", true),
+        ] {
+            assert_eq!(glob_matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
     fn a_condition_implies_another_if_its_values_all_satisfy_the_other() {
         let words = |words: &[&str]| {
             let words = words.iter().map(|word| FactValue::Text((*word).to_owned()));
@@ -211,5 +247,15 @@ mod tests {
         );
         let other = condition(Test::Glob("never".to_owned()));
         assert_eq!(other.evidence(&facts), None);
+        for name in ["body.text", "body.title", "body.json.a", "body.xml.a"] {
+            facts.set_text(name, "customer 4711");
+            let fact = name.to_owned();
+            let present = Condition {
+                fact,
+                test: Test::Present(true),
+            };
+            let published = present.evidence(&facts).unwrap().to_string();
+            assert_eq!(published, "present", "{name}");
+        }
     }
 }

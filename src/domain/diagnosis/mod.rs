@@ -1,18 +1,22 @@
 //! Diagnoses a probe: observation → facts → matching rules → ranked candidates.
 //!
 //! Reading order: `fact` and `catalog` (the closed vocabulary), `context` and `aws` (input
-//! besides the observation), `gather` (computes the facts, with `front_door`,
-//! `gateway_made`, `timing`, `invoked` and `plateau`), `condition`, `rule` and `parser` (one
-//! rule), `embedded`, `rulebook` and `ranking` (all rules). Nothing here does I/O or reads
-//! the clock. A failure that no rule matches is `unexplained`, never a wrong cause.
+//! besides the observation), `gather` (computes the facts, with `recognition`, `error_page`,
+//! `gateway_made`, `answered_by`, `timing`, `invoked` and `plateau`), `condition`, `rule` and
+//! `parser` (one rule), `embedded`, `rulebook` and `ranking` (all rules). Nothing here does
+//! I/O or reads the clock. A failure that no rule matches is `unexplained`, never a wrong
+//! cause.
 
+pub mod answered_by;
 pub mod aws;
+mod body_text;
 pub mod catalog;
 pub mod changes;
 pub mod condition;
 mod connections;
 pub mod context;
 mod embedded;
+mod error_page;
 pub mod fact;
 mod follow_up;
 pub mod front_door;
@@ -24,6 +28,7 @@ pub mod nearest;
 pub mod parser;
 pub mod plateau;
 mod ranking;
+mod recognition;
 pub mod rule;
 pub mod rulebook;
 pub mod timing;
@@ -31,7 +36,7 @@ pub mod timing;
 use std::sync::Arc;
 
 use crate::domain::diagnosis::fact::FactValue;
-use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
 /// The result of a probe, compared with the expectations of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +73,8 @@ pub struct Verdict {
     pub title: String,
     /// The team that has to act.
     pub owner: Owner,
+    /// The hop at which the request failed; `None` if the cause does not tell.
+    pub hop: Option<Hop>,
     /// How certain the most probable cause is.
     pub certainty: Certainty,
     /// Every matching cause, the most probable first; the shares add up to 1.

@@ -13,7 +13,7 @@ use toml::de::DeTable;
 
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::rule::{Factor, Origin, Rule, RuleProblem};
-use crate::model::cause::{Certainty, Owner};
+use crate::model::cause::{Certainty, Hop, Owner};
 
 /// Parses the rules of one file; `file` is the name of the file in messages.
 ///
@@ -36,6 +36,7 @@ const RULE_KEYS: &[&str] = &[
     "cause",
     "title",
     "owner",
+    "hop",
     "certainty",
     "weight",
     "fallback",
@@ -115,8 +116,9 @@ impl<'a> Parser<'a> {
             table,
             "owner",
             Owner::parse,
-            "service, platform, network, client, or prober",
+            "service, platform, network, client, prober, or unknown",
         );
+        let hop = self.hop(at, table);
         let certainty = match table.get("certainty") {
             Some(_) => self.word(
                 at,
@@ -139,6 +141,7 @@ impl<'a> Parser<'a> {
             cause: cause?,
             title: title?,
             owner: owner?,
+            hop,
             certainty: certainty?,
             weight,
             fallback,
@@ -156,6 +159,17 @@ impl<'a> Parser<'a> {
                 counterexamples: tests.counterexample_lines,
             },
         })
+    }
+
+    fn hop(&mut self, at: usize, table: &DeTable<'_>) -> Option<Hop> {
+        table.get("hop")?;
+        self.word(
+            at,
+            table,
+            "hop",
+            Hop::parse,
+            "client, edge, gateway, upstream, function, or application",
+        )
     }
 
     fn when(
@@ -277,14 +291,19 @@ because = "The service itself responded"
 
     #[test]
     fn all_problems_are_reported_at_once() {
-        let text = GOOD.replacen("owner = \"service\"", "owner = \"me\"\nweight = 0", 1);
+        let text = GOOD.replacen(
+            "owner = \"service\"",
+            "owner = \"me\"\nweight = 0\nhop = \"router\"",
+            1,
+        );
         let problems = parse("r.toml", &text).unwrap_err();
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             problems,
             [
-                "r.toml:5: invalid value `me` for `owner`; use service, platform, network, client, or prober",
+                "r.toml:5: invalid value `me` for `owner`; use service, platform, network, client, prober, or unknown",
                 "r.toml:6: `weight` must be a number greater than 0",
+                "r.toml:7: invalid value `router` for `hop`; use client, edge, gateway, upstream, function, or application",
             ]
         );
     }
@@ -295,7 +314,7 @@ because = "The service itself responded"
             "owner",
             "color = 1\nowner",
             &[
-                "r.toml:5: unknown key `color`; use one of id, cause, title, owner, certainty, weight, fallback, next, see, when, weigh, example, counterexample",
+                "r.toml:5: unknown key `color`; use one of id, cause, title, owner, hop, certainty, weight, fallback, next, see, when, weigh, example, counterexample",
             ],
         );
         check(

@@ -134,7 +134,7 @@ fn integration_limit(
         | (FrontDoor::HttpApi | FrontDoor::RestApi, Some(500 | 502)) => None,
         (FrontDoor::HttpApi, _) => Some(declared.integration_timeout.unwrap_or(HTTP_API_LIMIT)),
         (FrontDoor::RestApi, _) => Some(declared.integration_timeout.unwrap_or(REST_API_LIMIT)),
-        (FrontDoor::Alb | FrontDoor::Unknown, _) => declared.integration_timeout,
+        _ => declared.integration_timeout,
     }
 }
 

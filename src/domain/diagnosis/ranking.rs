@@ -59,6 +59,25 @@ const DERIVED_FROM: &[(&[&str], &[&str])] = &[
     ),
 ];
 
+/// Headers that tell most about who answered, the most telling first. They are the evidence of
+/// a fallback, which tests none itself.
+const TELLING_HEADERS: &[&str] = &[
+    "header.x-amzn-errortype",
+    "header.x-vercel-error",
+    "header.x-azure-externalerror",
+    "header.cf-error-type",
+    "header.proxy-status",
+    "header.l5d-proxy-error",
+    "header.server",
+    "header.via",
+    "header.x-powered-by",
+    "header.x-cache",
+    "header.content-type",
+];
+
+/// Maximum number of telling headers in the evidence.
+const MAX_TELLING: usize = 3;
+
 /// A rule that matches, with its weight for the given facts.
 pub(super) struct Match<'a> {
     pub(super) rule: &'a Rule,
@@ -96,12 +115,16 @@ pub(super) fn rank<'a>(rules: &'a [Rule], facts: &Facts) -> Vec<Match<'a>> {
     ranked
 }
 
+/// Whether all conditions hold. Those on the body, which may be long, are tested last.
 fn all_hold(conditions: &[Condition], facts: &Facts) -> bool {
-    conditions.iter().all(|condition| condition.holds(facts))
+    let is_on_body = |condition: &&Condition| condition.fact.starts_with("body.");
+    let first = conditions.iter().filter(|one| !is_on_body(one));
+    let last = conditions.iter().filter(is_on_body);
+    first.chain(last).all(|condition| condition.holds(facts))
 }
 
 /// Returns the verdict of the ranked rules; `first` is the heaviest of them.
-pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>]) -> Verdict {
+pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>], facts: &Facts) -> Verdict {
     let sum: f64 = ranked.iter().map(|one| one.weight).sum();
     let candidates: Vec<Candidate> = ranked
         .iter()
@@ -115,7 +138,7 @@ pub(super) fn verdict(first: &Match<'_>, ranked: &[Match<'_>]) -> Verdict {
     } else {
         Certainty::Possible
     };
-    first.rule.verdict(certainty, candidates)
+    first.rule.verdict(facts, certainty, candidates)
 }
 
 /// Returns the facts that the ranked rules test, in the order tested, followed by the facts from
@@ -133,6 +156,14 @@ pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
             let fact = condition.fact.clone();
             found.push(Evidence { fact, value });
         }
+    }
+    if ranked.first().is_some_and(|one| one.rule.fallback) {
+        let headers = known(TELLING_HEADERS, facts).into_iter();
+        let telling = known(&["status"], facts).into_iter();
+        let telling = telling.chain(headers.take(MAX_TELLING));
+        let new = telling.filter(|evidence| is_new(&found, &evidence.fact));
+        let new: Vec<Evidence> = new.collect();
+        found.extend(new);
     }
     // An estimated floor is a single time, so its lower end is redundant.
     let is_point = facts.get("floor.low") == facts.get("floor");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::domain::diagnosis::condition::Condition;
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::{Candidate, Verdict};
-use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 
 /// The facts that indicate one cause, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +22,13 @@ pub struct Rule {
     ///
     /// [`Rulebook::causes`]: super::rulebook::Rulebook::causes
     pub cause: CauseId,
-    /// The title: one sentence without a period, at most 80 characters.
+    /// The title: one sentence without a period, at most 80 characters. `{status}` in it
+    /// stands for the status of the response.
     pub title: String,
     /// The team that has to act.
     pub owner: Owner,
+    /// The hop at which the request failed; `None` if the rule does not tell.
+    pub hop: Option<Hop>,
     /// The highest certainty that a diagnosis by this rule can have.
     pub certainty: Certainty,
     /// The weight of the rule compared with its rivals, before `weigh` applies; greater than 0.
@@ -92,13 +95,25 @@ pub struct RuleProblem {
     pub message: String,
 }
 
+/// The part of a title that stands for the status of the response.
+const STATUS: &str = "{status}";
+
 impl Rule {
     /// Returns the verdict that names this rule's cause.
-    pub(super) fn verdict(&self, certainty: Certainty, candidates: Vec<Candidate>) -> Verdict {
+    pub(super) fn verdict(
+        &self,
+        facts: &Facts,
+        certainty: Certainty,
+        candidates: Vec<Candidate>,
+    ) -> Verdict {
+        let status = facts.get("status").map(ToString::to_string);
         Verdict {
             cause: self.cause.clone(),
-            title: self.title.clone(),
+            title: self
+                .title
+                .replace(STATUS, status.as_deref().unwrap_or("an error")),
             owner: self.owner,
+            hop: self.hop,
             certainty,
             candidates,
             next: self.next.clone(),

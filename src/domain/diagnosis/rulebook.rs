@@ -132,7 +132,7 @@ impl Rulebook {
     #[must_use]
     pub fn verdict_of(&self, cause: &CauseId, candidates: Vec<Candidate>) -> Option<Verdict> {
         let rule = self.causes().find(|rule| rule.cause == *cause)?;
-        Some(rule.verdict(Certainty::Possible, candidates))
+        Some(rule.verdict(&Facts::default(), Certainty::Possible, candidates))
     }
 
     /// Returns the heaviest of the rules that match the facts; `None` if no rule matches.
@@ -158,7 +158,7 @@ impl Rulebook {
         };
         let ranked = rank(&self.rules, facts);
         let (verdict, mut evidence) = match ranked.first() {
-            Some(first) => (verdict(first, &ranked), evidence(&ranked, facts)),
+            Some(first) => (verdict(first, &ranked, facts), evidence(&ranked, facts)),
             None => (unexplained(), known(UNEXPLAINED_FACTS, facts)),
         };
         for notice in known(NOTICES, facts) {
@@ -194,8 +194,8 @@ pub fn unexplained() -> Verdict {
     Verdict {
         cause: CauseId::unexplained(),
         title: UNEXPLAINED_TITLE.to_owned(),
-        // The owner of the endpoint knows most about its behavior.
-        owner: Owner::Service,
+        owner: Owner::Unknown,
+        hop: None,
         certainty: Certainty::Possible,
         candidates: vec![Candidate {
             cause: CauseId::unexplained(),

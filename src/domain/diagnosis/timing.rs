@@ -24,7 +24,15 @@ const GATEWAY_OVERHEAD: Duration = Duration::from_millis(20);
 
 /// Headers that a CDN on the path adds. The connect time then ends at the CDN's edge while the
 /// response comes from behind it, so the floor cannot be estimated from the connect time.
-const INTERMEDIARY_HEADERS: &[&str] = &["via", "x-amz-cf-id", "x-cache"];
+const INTERMEDIARY_HEADERS: &[&str] = &[
+    "via",
+    "x-amz-cf-id",
+    "x-cache",
+    "cf-ray",
+    "x-azure-ref",
+    "x-served-by",
+    "x-vercel-id",
+];
 
 impl Facts {
     /// Adds the facts about the response time.
@@ -171,6 +179,7 @@ mod tests {
         seen.duration = Duration::from_millis(millis + 20);
         seen.response = Some(Response {
             status: 500,
+            reason: None,
             version: HttpVersion::Http2,
             headers: Vec::new(),
             body: Vec::new(),

@@ -28,6 +28,7 @@ fn answer(status: u16, headers: &[(&str, &str)], second: i64) -> Observation {
     let mut observation = Observation::begun(at(second), "https://shop.example/");
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     observation.response = Some(Response {
+        reason: None,
         status,
         version: HttpVersion::Http11,
         headers: headers.iter().map(pair).collect(),

@@ -264,6 +264,7 @@ mod tests {
             cause: candidates[0].cause.clone(),
             title: String::new(),
             owner: Owner::Platform,
+            hop: None,
             certainty,
             candidates,
             next: Vec::new(),

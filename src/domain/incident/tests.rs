@@ -25,6 +25,7 @@ fn failed(cause: &str, certainty: Certainty) -> Diagnosis {
             cause: cause.clone(),
             title: String::new(),
             owner: Owner::Service,
+            hop: None,
             certainty,
             candidates: vec![Candidate { cause, share: 1.0 }],
             next: Vec::new(),

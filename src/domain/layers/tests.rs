@@ -19,6 +19,7 @@ fn target() -> Target {
 fn answer(status: u16, body: &str) -> Observation {
     let mut observation = Observation::begun(NOW, "https://shop.example/");
     observation.response = Some(Response {
+        reason: None,
         status,
         version: HttpVersion::Http11,
         headers: Vec::new(),

@@ -1,38 +1,67 @@
-//! Parses one request and its response from the output of curl, line by line.
+//! Collects what a text says about one request and its response.
 //!
-//! With `-v` curl marks its lines: `*` for information, `>` sent, `<` received, `{` and `}` for
-//! byte counts. With `-i` headers and body have no marks. Both may be mixed in one text, so
-//! each line is interpreted by its mark and by the lines before it. Parsing cannot fail.
+//! The reader passes the lines of a text on by their meaning; this module knows the order in
+//! which they may come. `settle` turns the result into a transcript.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use url::Url;
 
-use super::{Transcript, duration, failure};
-use crate::model::observation::{Fault, HttpVersion, Observation, Response};
-use crate::model::target::redacted_url;
+use super::command::{self, Command};
+use super::fault::curl::{self, CurlError};
+use super::fault::{self, Found, Progress};
+use super::response::RawResponse;
+use super::status::StatusLine;
+use super::time::clocks::{Clock, Times};
+use crate::domain::diagnosis::fact::FactValue;
+use crate::model::observation::{FaultKind, Phase, Phases};
 
-/// A request and its response, as far as they are parsed.
-#[derive(Debug, Default)]
+/// One request, as far as it is read.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Exchange {
-    /// The total time of the request; `None` if the text does not contain it.
-    pub(super) duration: Option<Duration>,
-    url: Option<Url>,
-    host: Option<String>,
-    path: Option<String>,
-    tls: bool,
-    response: Option<RawResponse>,
-    section: Section,
-    fault: Option<Fault>,
-    /// The reason of a connect error, from an information line.
-    reason: String,
-    redirects: u32,
-    line: usize,
+    pub(super) command: Option<Command>,
+    /// The line on which the response or failure starts; 0 before that.
+    pub(super) line: usize,
+    pub(super) request: Request,
+    pub(super) progress: Progress,
+    pub(super) response: Option<RawResponse>,
+    pub(super) section: Section,
+    pub(super) fault: Option<FoundFault>,
+    /// Information lines that report failures, since the last connection.
+    pub(super) reasons: String,
+    pub(super) times: Times,
+    pub(super) redirects: u32,
+    /// Output that is not recognized, for `-w` without a response.
+    pub(super) loose: String,
+    pub(super) source: Source,
+    /// Whether the headers were shown with curl's mark `<`.
+    pub(super) is_marked: bool,
+    /// The time per phase, from a HAR file.
+    pub(super) phases: Phases,
+    /// Facts that the text states, from this program's own output.
+    pub(super) facts: Vec<(String, FactValue)>,
+    /// Whether the exchange may be a heading or the text of a page.
+    pub(super) is_weak: bool,
+    /// The time of day at which wget started, in seconds.
+    pub(super) wget_started: Option<f64>,
+    /// Whether the headers that follow are those of the request.
+    pub(super) is_closed: bool,
+    /// The line on which the section of a trace starts.
+    pub(super) traced_line: usize,
+    /// Whether the headers of the response are repeated without marks (`-iv`).
+    pub(super) is_echo: bool,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Section {
+/// What is known about the request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Request {
+    pub(super) url: Option<Url>,
+    pub(super) method: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) path: Option<String>,
+}
+
+/// The part of the exchange that the next line belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Section {
     #[default]
     Before,
     Headers,
@@ -40,52 +69,95 @@ enum Section {
     After,
 }
 
-#[derive(Debug)]
-struct RawResponse {
-    status: u16,
-    version: HttpVersion,
-    interim: bool,
-    headers: Vec<(String, String)>,
-    body: Vec<String>,
+/// The kind of text that an exchange was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Lines of the protocol, as curl shows them.
+    #[default]
+    Wire,
+    /// The dump of an object of a program.
+    Object,
+    /// Error messages.
+    Message,
 }
 
-/// Maximum number of headers kept, as for a probe.
-const MAX_HEADERS: usize = 100;
+/// A fault and its message.
+#[derive(Clone, Debug)]
+pub(super) struct FoundFault {
+    pub(super) found: Found,
+    pub(super) message: String,
+}
+
+/// Maximum length of the reasons and of unrecognized output, in bytes.
+const MAX_LOOSE: usize = 4_096;
 
 impl Exchange {
-    /// Starts the exchange with a curl command line.
-    pub(super) fn command(&mut self, arguments: &str, line: usize) {
-        self.url = arguments
-            .split_whitespace()
-            .map(|word| word.trim_matches(['\'', '"', '`']))
-            .find(|word| word.starts_with("http://") || word.starts_with("https://"))
-            .and_then(|word| Url::parse(word).ok())
-            .map(redacted_url);
-        self.line = line;
+    /// Whether there is a response or a fault.
+    pub(super) fn is_answered(&self) -> bool {
+        self.response.is_some() || self.fault.is_some()
     }
 
-    /// Whether a line starts another exchange without a command line.
-    pub(super) fn is_over(&self, line: &str) -> bool {
+    /// Whether the exchange is complete, so that the next request starts another one.
+    pub(super) fn is_over(&self) -> bool {
         let answered = self
             .response
             .as_ref()
             .is_some_and(|response| !response.is_hop());
-        let begins = status_line(received(line)).is_some()
-            || line.starts_with("*   Trying")
-            || line.starts_with("* Trying");
-        begins && self.section != Section::Before && (answered || self.fault.is_some())
+        answered || self.fault.is_some()
     }
 
     /// The start of the next exchange of the same command.
     pub(super) fn successor(&self) -> Self {
+        let mut command = self.command.clone();
+        let next = command.as_mut().and_then(Command::next_url);
+        let mut request = Request::default();
+        request.url = next.or_else(|| self.request.url.clone());
         Self {
-            url: self.url.clone(),
-            tls: self.tls,
+            command,
+            request,
+            progress: Progress {
+                uses_tls: self.progress.uses_tls,
+                is_windows: self.progress.is_windows,
+                ..Progress::default()
+            },
             ..Self::default()
         }
     }
 
-    /// Ends the body; the lines that follow are output of the shell.
+    /// Starts the exchange with a command line.
+    pub(super) fn set_command(&mut self, text: &str) {
+        let command = command::parse(text);
+        self.progress.is_windows |= command.is_windows;
+        let is_https = |url: &Url| url.scheme() == "https";
+        self.progress.uses_tls |= command.url.as_ref().is_some_and(is_https);
+        self.command = Some(command);
+    }
+
+    /// Whether the response may follow its fault: if the error of curl was written before its
+    /// standard output.
+    pub(super) fn may_follow_fault(&self) -> bool {
+        let fault = self.fault.as_ref().map(|fault| fault.found);
+        self.response.as_ref().is_none_or(RawResponse::is_hop)
+            && self.command.is_some()
+            && fault.is_some_and(|found| {
+                matches!(found.phase, Phase::Processing | Phase::Transfer)
+                    && found.kind != FaultKind::ConnectionClosed
+            })
+    }
+
+    /// Records the line on which the response or failure starts.
+    pub(super) fn begin(&mut self, line: usize) {
+        if self.line == 0 {
+            self.line = line;
+        }
+    }
+
+    /// Records the line of a part that may become the start.
+    pub(super) fn begin_if_unknown(&mut self, line: usize) {
+        self.traced_line = line;
+    }
+
+    /// Ends the body; the lines that follow are output of something else.
     pub(super) fn end_of_body(&mut self) {
         if self.section != Section::Before {
             self.section = Section::After;
@@ -93,235 +165,190 @@ impl Exchange {
     }
 
     /// Records an error message of curl.
-    pub(super) fn failed(&mut self, code: u32, message: &str, line: usize) {
-        let answered = self.response.is_some();
-        // Newer versions print only "Couldn't connect" here and the reason in a line before.
-        let all = format!("{message} {}", self.reason);
-        self.fault = failure::classify(code, &all, answered).map(|(phase, kind)| Fault {
-            phase,
-            kind,
-            detail: format!("curl ({code}): {message}"),
-        });
-        self.begin(line);
+    pub(super) fn curl_failed(&mut self, error: &CurlError, line: usize) {
+        if let Some(time) = fault::time_in(&error.message) {
+            self.times.set(Clock::Message, time);
+            self.progress.time = Some(time);
+        }
+        if let Some(status) = error.status() {
+            if self.response.is_none() {
+                self.begin(line);
+                self.response = Some(RawResponse::of_status(status, None));
+            }
+        } else if let Some(found) = error.fault(&self.reasons, &self.progress()) {
+            self.fault = Some(FoundFault {
+                found,
+                message: format!("curl ({}): {}", error.code, error.message),
+            });
+            self.begin(line);
+        }
         self.section = Section::After;
     }
 
-    /// Parses a line that is neither a command nor an error message of curl.
-    pub(super) fn line(&mut self, line: &str, number: usize) {
-        if let Some(rest) = line.strip_prefix('*') {
-            self.information(rest.trim());
-        } else if let Some(sent) = line.strip_prefix('>') {
-            self.sent(sent.trim());
-        } else if is_count(line) || is_meter(line) {
-            // Byte counts and the progress meter are not part of the response.
-        } else if let Some(response) = status_line(received(line)) {
-            self.begin(number);
-            if self.response.as_ref().is_some_and(RawResponse::is_redirect) {
-                self.redirects += 1;
-            }
-            self.response = Some(response);
+    /// The progress, with the time that is known so far.
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            is_answered: self.response.is_some(),
+            time: self.progress.time.or_else(|| self.times.get()),
+            ..self.progress
+        }
+    }
+
+    /// Records a status line. `marked` is whether curl marked it as received.
+    pub(super) fn status(&mut self, status: StatusLine, marked: bool, line: usize) {
+        self.begin(line);
+        let is_repeated = self.response.as_ref().is_some_and(|response| {
+            self.is_marked && !marked && response.status == status.status && !self.is_echo
+        });
+        if is_repeated {
+            self.is_echo = true;
             self.section = Section::Headers;
-        } else if self.section == Section::Headers {
-            self.header(received(line).trim());
-        } else if self.section == Section::Body {
-            self.body(line);
+            return;
         }
+        if self.response.as_ref().is_some_and(RawResponse::is_redirect) {
+            self.redirects += 1;
+        }
+        self.is_echo = false;
+        self.is_marked = marked;
+        let mut response = RawResponse::new(status);
+        response.is_connect = self.request.method.as_deref() == Some("CONNECT");
+        self.response = Some(response);
+        self.section = Section::Headers;
     }
 
-    /// The exchange as a transcript; `None` if it has neither a response nor a fault.
-    pub(super) fn finish(self) -> Option<Transcript> {
-        if self.response.is_none() && self.fault.is_none() {
-            return None;
-        }
-        let url = self.url.clone().or_else(|| self.requested_url());
-        let response = self.response.map(RawResponse::into_response);
-        let date = response
-            .as_ref()
-            .and_then(|response| response.header("date"))
-            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-            .map(|date| date.timestamp());
-        let shown = url.as_ref().map_or("", Url::as_str);
-        let mut observation = Observation::begun(date.unwrap_or(Timestamp::UNIX_EPOCH), shown);
-        observation.duration = self.duration.unwrap_or_default();
-        observation.fault = self.fault;
-        observation.response = response;
-        observation.redirects = self.redirects;
-        Some(Transcript {
-            url,
-            observation,
-            dated: date.is_some(),
-            timed: self.duration.is_some(),
-            line: self.line,
-        })
-    }
-
-    fn begin(&mut self, line: usize) {
-        if self.line == 0 {
-            self.line = line;
-        }
-    }
-
-    /// The URL, from the request line and the `Host` header.
-    fn requested_url(&self) -> Option<Url> {
-        let host = self.host.as_ref()?;
-        let scheme = if self.tls { "https" } else { "http" };
-        let path = self.path.as_deref().unwrap_or("/");
-        Url::parse(&format!("{scheme}://{host}{path}"))
-            .ok()
-            .map(redacted_url)
-    }
-
-    /// Parses an information line (`*`).
-    fn information(&mut self, text: &str) {
-        let lower = text.to_lowercase();
-        if lower.contains("port 443") || lower.starts_with("ssl connection") {
-            self.tls = true;
-        }
-        for reason in [
-            "connection refused",
-            "no route to host",
-            "network is unreachable",
-        ] {
-            if lower.contains(reason) {
-                reason.clone_into(&mut self.reason);
+    /// Records a line of the headers. `marked` is whether curl marked it as received.
+    pub(super) fn header(&mut self, line: &str, marked: bool) {
+        let Some(response) = &mut self.response else {
+            return;
+        };
+        if line.trim().is_empty() {
+            // Text with empty lines between all lines is common.
+            let is_end = marked || !self.is_marked || self.is_echo;
+            if is_end && !response.is_spaced_out() {
+                self.section = Section::Body;
+            }
+        } else if self.is_echo && !marked && response.has_header(line) {
+            // Repeated without a mark.
+        } else if response.header(line, self.is_marked && !marked) {
+            self.section = Section::Body;
+            if !super::body::is_elision(line) {
+                response.body(line);
             }
         }
-        let pseudo = |name: &str| {
-            let (_, rest) = text.split_once(name)?;
-            Some(rest.trim().trim_end_matches(']').to_owned())
-        };
-        if let Some(host) = pseudo("[:authority:") {
-            self.host = Some(host);
-        }
-        if let Some(path) = pseudo("[:path:") {
-            self.path = Some(path);
+    }
+
+    /// Records a line of the body.
+    pub(super) fn body(&mut self, line: &str) {
+        if let Some(response) = &mut self.response {
+            response.body(line);
         }
     }
 
-    fn sent(&mut self, sent: &str) {
-        if let [_, path, version] = sent.split(' ').collect::<Vec<_>>().as_slice()
+    /// Records a request line or header that curl sent.
+    pub(super) fn sent(&mut self, sent: &str) {
+        let words: Vec<&str> = sent.split(' ').take(4).collect();
+        if let [method, path, version] = words.as_slice()
             && version.starts_with("HTTP/")
         {
-            self.path = Some((*path).to_owned());
+            self.request.method = Some((*method).to_owned());
+            self.request.path = Some((*path).to_owned());
+            self.progress.is_sent |= *method != "CONNECT";
+            self.progress.is_known = true;
+            self.progress.is_connected = true;
         } else if let Some((name, value)) = sent.split_once(':')
             && name.eq_ignore_ascii_case("host")
         {
-            self.host = Some(value.trim().to_owned());
+            self.request.host = Some(value.trim().to_owned());
         }
     }
 
-    fn header(&mut self, line: &str) {
-        if line.is_empty() {
-            self.section = Section::Body;
-        } else if let Some((name, value)) = line.split_once(':')
-            && let Some(response) = &mut self.response
-            && response.headers.len() < MAX_HEADERS
-        {
-            let name = name.trim().to_ascii_lowercase();
-            response.headers.push((name, value.trim().to_owned()));
-        }
-    }
-
-    fn body(&mut self, line: &str) {
-        let (text, time) = split_time(line);
-        if time.is_some() {
-            self.duration = time;
-        }
-        if let Some(response) = &mut self.response
-            && !(text.is_empty() && time.is_some())
-        {
-            response.body.push(text.to_owned());
-        }
-    }
-}
-
-impl RawResponse {
-    fn is_redirect(&self) -> bool {
-        (300..400).contains(&self.status) && self.headers.iter().any(|(name, _)| name == "location")
-    }
-
-    /// Whether another response to the same command follows.
-    fn is_hop(&self) -> bool {
-        self.interim || self.is_redirect()
-    }
-
-    fn into_response(self) -> Response {
-        let length = self
-            .headers
-            .iter()
-            .find(|(name, _)| name == "content-length")
-            .and_then(|(_, value)| value.parse::<u64>().ok());
-        let mut text = self.body.join("\n");
-        // The announced length separates the body from the shell prompt after it. Without it,
-        // only trailing line ends are removed, which `-w '\n'` and terminals add.
-        let announced = length.and_then(|length| usize::try_from(length).ok());
-        match announced {
-            Some(length) if length <= text.len() && text.is_char_boundary(length) => {
-                text.truncate(length);
+    /// Records an information line of curl.
+    pub(super) fn information(&mut self, text: &str) {
+        self.follow(text);
+        for (name, slot) in [
+            ("[:authority: ", &mut self.request.host),
+            ("[:path: ", &mut self.request.path),
+            ("[:method: ", &mut self.request.method),
+        ] {
+            if let Some((_, rest)) = text.split_once(name) {
+                *slot = Some(rest.trim().trim_end_matches(']').to_owned());
             }
-            _ => text.truncate(text.trim_end().len()),
         }
-        Response {
-            status: self.status,
-            version: self.version,
-            headers: self.headers,
-            body_bytes: text.len() as u64,
-            body: text.into_bytes(),
-            body_truncated: false,
-            content_length: length,
+        if text.starts_with("Issue another request to this URL")
+            && let Some(response) = &mut self.response
+        {
+            response.is_interim = true;
+        }
+        if curl::is_failure(text) {
+            if let Some(time) = fault::time_in(text) {
+                self.progress.time = Some(time);
+                self.times.set(Clock::Message, time);
+            }
+            if self.reasons.len() + text.len() < MAX_LOOSE {
+                self.reasons.push_str(text);
+                self.reasons.push('\n');
+            }
+        }
+    }
+
+    /// Follows the progress of the connection.
+    fn follow(&mut self, text: &str) {
+        let progress = &mut self.progress;
+        if text.starts_with("Trying") || text.starts_with("About to connect") {
+            progress.is_known = true;
+        }
+        if text.starts_with("Connected to") || text.ends_with("... connected") {
+            progress.is_known = true;
+            progress.is_connected = true;
+            self.reasons.clear();
+        }
+        if text.contains("port 443") || text.contains(":443...") || text.starts_with("ALPN") {
+            progress.uses_tls = true;
+        }
+        if text.starts_with("SSL connection using") || text.starts_with("TLS 1.") {
+            progress.uses_tls = true;
+            progress.is_secured = true;
+        }
+    }
+
+    /// Records that data was received whose headers curl does not show.
+    pub(super) fn counted(&mut self) {
+        let progress = &mut self.progress;
+        progress.is_bare = progress.is_sent && !progress.uses_tls && self.response.is_none();
+    }
+
+    /// Records output that is not recognized.
+    pub(super) fn unrecognized(&mut self, line: &str) {
+        if self.loose.len() + line.len() < MAX_LOOSE {
+            self.loose.push_str(line);
+            self.loose.push('\n');
+        }
+    }
+
+    /// Records a fault from an error message that is not curl's. Of several messages the most
+    /// special counts.
+    pub(super) fn message(&mut self, message: &str, line: usize) {
+        if let Some(time) = fault::time_in(message) {
+            self.times.set(Clock::Message, time);
+        }
+        let Some(found) = fault::of_message(message, &self.progress()) else {
+            return;
+        };
+        let is_better = self
+            .fault
+            .as_ref()
+            .is_none_or(|fault| found.rank < fault.found.rank);
+        let ends_body = matches!(found.kind, FaultKind::Truncated | FaultKind::Decode);
+        if is_better && (self.response.is_none() || ends_body) {
+            self.begin(line);
+            self.section = Section::After;
+            self.fault = Some(FoundFault {
+                found,
+                message: message.trim().chars().take(MAX_DETAIL).collect(),
+            });
         }
     }
 }
 
-/// A line without the mark for received data (`<`).
-fn received(line: &str) -> &str {
-    line.strip_prefix("< ")
-        .or_else(|| (line == "<").then_some(""))
-        .unwrap_or(line)
-}
-
-fn status_line(line: &str) -> Option<RawResponse> {
-    let mut words = line.strip_prefix("HTTP/")?.split_whitespace();
-    let version = match words.next()? {
-        "1.0" => HttpVersion::Http10,
-        "1.1" => HttpVersion::Http11,
-        "2" | "2.0" => HttpVersion::Http2,
-        _ => return None,
-    };
-    let status: u16 = words.next()?.parse().ok()?;
-    let reason = words.collect::<Vec<_>>().join(" ").to_lowercase();
-    (100..1000).contains(&status).then(|| RawResponse {
-        status,
-        version,
-        // A proxy's response to CONNECT is not the response to the request.
-        interim: status < 200 || reason == "connection established",
-        headers: Vec::new(),
-        body: Vec::new(),
-    })
-}
-
-/// Whether a line is a byte count such as `{ [33 bytes data]`.
-fn is_count(line: &str) -> bool {
-    (line.starts_with("{ [") || line.starts_with("} [")) && line.ends_with("bytes data]")
-}
-
-/// Whether a line belongs to the progress meter: its head, or numbers with `--:--:--`.
-fn is_meter(line: &str) -> bool {
-    line.contains("% Total") || line.contains("Dload  Upload") || line.contains("--:--:--")
-}
-
-/// Splits `time_total: 0.123` (or with `=`) off the end of a line.
-fn split_time(line: &str) -> (&str, Option<Duration>) {
-    let Some(at) = line.rfind("time_total") else {
-        return (line, None);
-    };
-    let value = line[at + "time_total".len()..]
-        .trim_start_matches(['"', '\'', ' ', ':', '='])
-        .trim_end_matches(['s', '"', '\'', '}', ' ']);
-    let time = value.replace(',', ".").parse().ok().and_then(duration);
-    if time.is_some() {
-        (line[..at].trim_end(), time)
-    } else {
-        (line, None)
-    }
-}
+/// Maximum length of a fault's message in characters.
+pub(super) const MAX_DETAIL: usize = 500;

@@ -2,18 +2,22 @@
 //!
 //! A transcript has no phases, so the time taken by the network alone is unknown. The time of a
 //! response whose cause implies that the function was not invoked is used instead: it is the floor
-//! for the other responses of the same host. No other response serves as a floor.
+//! for the other responses of the same host. No other response serves as a floor. What is missing
+//! from the text lowers the certainty.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use super::Transcript;
 use crate::domain::diagnosis::Diagnosis;
+use crate::domain::diagnosis::catalog::info;
 use crate::domain::diagnosis::context::{Context, Floor};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rulebook::Rulebook;
 use crate::domain::diagnosis::timing::answer_time;
+use crate::model::cause::Certainty;
 use crate::model::target::Target;
 
 /// The causes of responses that a gateway sends immediately, without invoking the function.
@@ -34,9 +38,30 @@ pub fn judge(transcripts: &[Transcript], rulebook: &Rulebook) -> Vec<Diagnosis> 
         .enumerate()
         .map(|(index, transcript)| {
             let floor = floor_for(index, transcripts, &alone);
-            rulebook.diagnose(&facts(transcript, floor))
+            let mut diagnosis = rulebook.diagnose(&facts(transcript, floor));
+            limit_certainty(transcript, &mut diagnosis);
+            diagnosis
         })
         .collect()
+}
+
+/// Lowers the certainty to what the text allows.
+fn limit_certainty(transcript: &Transcript, diagnosis: &mut Diagnosis) {
+    // This program's own output states a verdict that was based on all that was known.
+    let most = if !transcript.facts.is_empty() {
+        Certainty::Proven
+    } else if !transcript.fault_stated || !transcript.headers_known {
+        Certainty::Possible
+    } else if !transcript.body_exact {
+        Certainty::Likely
+    } else {
+        Certainty::Proven
+    };
+    if let Some(verdict) = &mut diagnosis.verdict
+        && verdict.certainty > most
+    {
+        Arc::make_mut(verdict).certainty = most;
+    }
 }
 
 /// Returns the time and the source of the fastest other response from the host of transcript
@@ -84,8 +109,15 @@ fn facts(transcript: &Transcript, floor: Option<(Duration, String)>) -> Facts {
         .or_else(|| Url::parse("http://unknown.invalid/").ok())
         .map_or_else(Facts::defaults, |url| {
             // A transcript is diagnosed as a target with default settings and no declarations.
-            let target = Target::with_defaults("transcript", url);
-            Facts::gather(&target, &transcript.observation, &context)
+            let mut target = Target::with_defaults("transcript", url);
+            target.request.method.clone_from(&transcript.method);
+            let mut facts = Facts::gather(&target, &transcript.observation, &context);
+            for (name, value) in &transcript.facts {
+                if info(name).is_some() {
+                    facts.set(name, value.clone());
+                }
+            }
+            facts
         })
 }
 
@@ -101,7 +133,7 @@ mod tests {
     fn a_response_without_a_url_is_diagnosed() {
         let rulebook = Rulebook::embedded().unwrap();
         let found = super::super::read("HTTP/1.1 418 Teapot\n\nshort");
-        let diagnoses = judge(&found, &rulebook);
+        let diagnoses = judge(&found.transcripts, &rulebook);
         let cause = diagnoses[0].cause().unwrap();
         assert_eq!(cause.as_str(), "unexpected-status");
     }

@@ -1,19 +1,39 @@
-//! Parses the output of curl into observations.
+//! Reads the observations in texts that people paste: output of clients, logs and dumps.
 //!
-//! Reads the output of `curl -v` and `curl -i`, alone or in Markdown, with the time printed by
-//! `time` or `-w '%{time_total}'` if present. Parsing cannot fail: lines that are not
-//! understood are skipped. `exchange` parses one request and its response, `failure` the
-//! errors of curl; `judge` diagnoses the result.
+//! `decode` turns bytes into text, `text` removes what does not belong to a transcript, and
+//! `reader` distributes the lines to the dialects: curl (`command`, `trace`, `fault`), wget,
+//! error messages (`message`), dumps of objects (`object`) and JSON (`json_doc`). `exchange`
+//! collects what belongs to one request, and `settle` makes a transcript of it. `judge`
+//! diagnoses the result. Reading cannot fail: lines that are not understood are skipped. Time
+//! and memory are linear in the size of the text.
 
+mod body;
+mod clients;
+mod command;
+mod curl_lines;
+pub mod decode;
+mod documents;
 mod exchange;
-mod failure;
+mod fault;
+mod json_doc;
 pub mod judge;
-
-use std::time::Duration;
+mod message;
+mod object;
+mod objects;
+mod pattern;
+mod reader;
+mod response;
+mod settle;
+mod status;
+mod text;
+mod time;
+mod trace;
+mod wget;
 
 use url::Url;
 
-use self::exchange::Exchange;
+use self::reader::Reader;
+use crate::domain::diagnosis::fact::FactValue;
 use crate::model::observation::Observation;
 
 /// One response or one failed request found in a text.
@@ -21,236 +41,49 @@ use crate::model::observation::Observation;
 pub struct Transcript {
     /// The requested URL, without credentials and query; `None` if the text has none.
     pub url: Option<Url>,
-    /// The observation; its phases are unknown.
+    /// The method of the request; `GET` if the text does not tell.
+    pub method: String,
+    /// The observation; most of its phases are unknown.
     pub observation: Observation,
     /// Whether `observation.started` is known (from the `date` header).
     pub dated: bool,
     /// Whether `observation.duration` is known; it is zero otherwise.
     pub timed: bool,
-    /// The line on which the response or failure starts, counted from 1.
+    /// The line on which the command, the response or the failure starts, counted from 1.
     pub line: usize,
+    /// Whether the body has the bytes that were sent, as far as the text tells. `false` if it
+    /// is missing, cut off, or reformatted in a way that does not fit the announced length.
+    pub body_exact: bool,
+    /// Whether the text shows the headers of the response, without leaving some out.
+    pub headers_known: bool,
+    /// Whether the text states the fault. Otherwise it was inferred from an ambiguous message.
+    pub fault_stated: bool,
+    /// Facts that the text states: the evidence in this program's own output.
+    pub facts: Vec<(String, FactValue)>,
 }
 
-/// All responses and failed requests in a text, in order.
+/// What was found in a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The responses and failed requests, in order.
+    pub transcripts: Vec<Transcript>,
+    /// The number of further ones, beyond the maximum.
+    pub left_out: usize,
+}
+
+/// Maximum number of transcripts kept of one text.
+const MAX_TRANSCRIPTS: usize = 500;
+
+/// Reads all responses and failed requests in a text.
 #[must_use]
-pub fn read(text: &str) -> Vec<Transcript> {
-    let mut found = Vec::new();
-    let mut current = Exchange::default();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim_end_matches('\r');
-        if line.trim_start().starts_with("```") {
-            found.extend(std::mem::take(&mut current).finish());
-        } else if let Some(arguments) = curl_command(line) {
-            found.extend(std::mem::take(&mut current).finish());
-            current.command(arguments, index + 1);
-        } else if let Some(time) = clock(line) {
-            current.duration = Some(time);
-            current.end_of_body();
-        } else if let Some((code, words)) = failure::curl_error(line) {
-            current.failed(code, words, index + 1);
-        } else {
-            if current.is_over(line) {
-                let next = current.successor();
-                found.extend(std::mem::replace(&mut current, next).finish());
-            }
-            current.line(line, index + 1);
-        }
+pub fn read(text: &str) -> Reading {
+    let mut reader = Reader::new(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    for (index, line) in text.split('\n').enumerate() {
+        reader.line(line, index + 1);
     }
-    found.extend(current.finish());
-    found
-}
-
-/// The part of a line from `curl` on, if the line is a curl command after an optional prompt.
-fn curl_command(line: &str) -> Option<&str> {
-    // Lines of curl's output are not commands.
-    if line.starts_with(['*', '<', '>', '{', '}']) || line.starts_with("curl: (") {
-        return None;
-    }
-    let at = line
-        .find("curl ")
-        .or_else(|| line.find("curl.exe "))
-        .filter(|at| *at == 0 || line[..*at].ends_with([' ', '/', '\\', '`']))?;
-    let arguments = &line[at..];
-    (arguments.contains("://") || arguments.contains(" -")).then_some(arguments)
-}
-
-/// The time printed by `time`, in the formats of bash (`real 0m30.163s`), POSIX
-/// (`real 30.16`) and zsh (`… 5% cpu 0.173 total`).
-fn clock(line: &str) -> Option<Duration> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        ["real", time] => {
-            let time = time.trim_end_matches('s').replace(',', ".");
-            let (minutes, seconds) = time.split_once('m').unwrap_or(("0", &time));
-            duration(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?)
-        }
-        [.., "cpu", time, "total"] => {
-            let mut parts = time.split(':').map(|part| part.parse::<f64>().ok());
-            duration(parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))?)
-        }
-        _ => None,
-    }
-}
-
-/// Converts seconds to a duration; `None` if they are out of range.
-fn duration(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds).ok()
+    reader.finish()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Compares one line per response: URL, status or fault, seconds, body.
-    fn check(text: &str, expected: &[&str]) {
-        let found: Vec<String> = read(text)
-            .iter()
-            .map(|transcript| {
-                let observation = &transcript.observation;
-                let url = transcript.url.as_ref().map_or("-", Url::as_str);
-                let time = if transcript.timed {
-                    format!("{:.3}", observation.duration.as_secs_f64())
-                } else {
-                    "-".to_owned()
-                };
-                match (&observation.fault, &observation.response) {
-                    (Some(fault), _) => format!(
-                        "{url} {} {} {time}",
-                        fault.phase.as_str(),
-                        fault.kind.as_str()
-                    ),
-                    (None, Some(response)) => format!(
-                        "{url} {} {time} {}",
-                        response.status,
-                        String::from_utf8_lossy(&response.body)
-                    ),
-                    (None, None) => "nothing".to_owned(),
-                }
-            })
-            .collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn headers_and_body_with_windows_line_ends_are_parsed() {
-        check(
-            "HTTP/1.1 503 Service Unavailable\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi\r\n",
-            &["- 503 - hi"],
-        );
-    }
-
-    #[test]
-    fn the_url_is_taken_from_the_command_without_its_secrets() {
-        check(
-            "$ curl -si 'https://me:pw@x.example/a?token=s'\nHTTP/2 200\n\nok\n\n$ curl -i http://y.example/\nHTTP/1.1 404 Not Found\n\nno",
-            &["https://x.example/a 200 - ok", "http://y.example/ 404 - no"],
-        );
-    }
-
-    #[test]
-    fn without_a_command_the_url_is_built_from_the_host_header() {
-        check(
-            "* Connected to x.example (1.2.3.4) port 443 (#0)\n> GET /a HTTP/1.1\n> Host: x.example\n>\n< HTTP/1.1 500 Oops\n< content-length: 3\n<\n{ [3 bytes data]\n* Connection #0 to host x.example left intact\nbad\nreal 0.40\n",
-            &["https://x.example/a 500 0.400 bad"],
-        );
-    }
-
-    #[test]
-    fn a_time_on_the_last_line_of_the_body_is_separated() {
-        check(
-            "curl -i http://x.example/ -w 'time_total: %{time_total}'\nHTTP/1.1 500 Oops\n\n{\"a\":1}time_total: 0.123\n",
-            &["http://x.example/ 500 0.123 {\"a\":1}"],
-        );
-    }
-
-    #[test]
-    fn only_the_last_response_of_a_redirect_counts() {
-        check(
-            "curl -iL http://x.example/\nHTTP/1.1 301 Moved\nlocation: /b\n\nHTTP/1.1 200 OK\n\nyes\n",
-            &["http://x.example/ 200 - yes"],
-        );
-    }
-
-    #[test]
-    fn curl_errors_become_faults() {
-        for (error, expected) in [
-            (
-                "(6) Could not resolve host: x.example",
-                "resolve resolver-failure",
-            ),
-            (
-                "(7) Failed to connect to x.example port 80: Connection refused",
-                "connect connection-refused",
-            ),
-            (
-                "(7) Failed to connect to x.example port 80: No route to host",
-                "connect unreachable",
-            ),
-            (
-                "(28) Connection timed out after 3001 milliseconds",
-                "connect timeout",
-            ),
-            (
-                "(28) Operation timed out after 5000 milliseconds with 0 bytes received",
-                "processing timeout",
-            ),
-            (
-                "(35) OpenSSL SSL_connect: Connection reset by peer",
-                "tls connection-reset",
-            ),
-            (
-                "(35) error:0A000410:SSL routines::sslv3 alert handshake failure",
-                "tls tls-handshake",
-            ),
-            (
-                "(51) SSL: no alternative certificate subject name matches",
-                "tls certificate-name-mismatch",
-            ),
-            (
-                "(60) SSL certificate problem: certificate has expired",
-                "tls certificate-expired",
-            ),
-            (
-                "(60) SSL certificate problem: self-signed certificate",
-                "tls certificate-untrusted",
-            ),
-            (
-                "(52) Empty reply from server",
-                "processing connection-closed",
-            ),
-            (
-                "(56) Recv failure: Connection reset by peer",
-                "processing connection-reset",
-            ),
-            (
-                "(47) Maximum (5) redirects followed",
-                "processing too-many-redirects",
-            ),
-        ] {
-            let text = format!("$ curl -v http://x.example/\ncurl: {error}\n");
-            check(&text, &[&format!("http://x.example/ {expected} -")]);
-        }
-    }
-
-    #[test]
-    fn a_body_that_ends_early_is_a_fault_in_the_transfer_phase() {
-        check(
-            "HTTP/1.1 200 OK\ncontent-length: 9\n\nhal\ncurl: (18) transfer closed with 6 bytes remaining to read",
-            &["- transfer truncated -"],
-        );
-    }
-
-    #[test]
-    fn text_without_a_response_yields_nothing_and_malformed_text_does_not_panic() {
-        check("", &[]);
-        check("# Notes\nuse curl -v to look\n", &[]);
-        check(
-            "HTTP/1.1 abc\n< \n> \n* \ncurl: (\ncurl: (x) y\nreal m\ncurl 'http://[\n",
-            &[],
-        );
-        check(
-            "HTTP/2 \u{20ac}\nreal 0m\u{20ac}s\ncurl: (99999999999) x\n",
-            &[],
-        );
-    }
-}
+mod tests;

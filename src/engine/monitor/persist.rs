@@ -120,6 +120,7 @@ mod tests {
                 cause: unexplained.cause,
                 title: unexplained.title,
                 owner: unexplained.owner,
+                hop: None,
                 certainty: crate::model::cause::Certainty::Possible,
                 candidates: Vec::new(),
                 next: Vec::new(),

@@ -30,6 +30,7 @@ fn causes(rulebook: &Rulebook) -> Arc<[CauseInfo]> {
     let known = rulebook.causes().map(|rule| CauseInfo {
         cause: rule.cause.clone(),
         owner: rule.owner,
+        hop: rule.hop,
         title: rule.title.clone(),
         next: rule.next.clone(),
         see: rule.see.clone(),
@@ -38,6 +39,7 @@ fn causes(rulebook: &Rulebook) -> Arc<[CauseInfo]> {
     let last = CauseInfo {
         cause: unexplained.cause,
         owner: unexplained.owner,
+        hop: unexplained.hop,
         title: unexplained.title,
         next: unexplained.next,
         see: String::new(),

@@ -24,6 +24,7 @@ fn verdict(leading: &str) -> Arc<Verdict> {
         cause: cause_id(leading),
         title: format!("Title of {leading}"),
         owner: Owner::Platform,
+        hop: None,
         certainty: Certainty::Likely,
         candidates: shares
             .map(|(cause, share)| Candidate {
@@ -67,6 +68,7 @@ fn observation() -> Observation {
     seen.remote = Some(([192, 0, 2, 7], 443).into());
     seen.response = Some(Response {
         status: 503,
+        reason: None,
         version: HttpVersion::Http2,
         headers: vec![("apigw-requestid".to_owned(), "abc123=".to_owned())],
         body: Vec::new(),
@@ -161,6 +163,7 @@ fn every_object_is_published_byte_for_byte() {
     let info = CauseInfo {
         cause: cause_id("too-slow"),
         owner: Owner::Service,
+        hop: None,
         title: "The answer was slow".to_owned(),
         next: vec!["Look.".to_owned()],
         see: "https://docs.example/".to_owned(),

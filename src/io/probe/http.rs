@@ -146,6 +146,7 @@ async fn read_response(
     let (head, mut body) = response.into_parts();
     let recorded = seen.response.insert(Response {
         status: head.status.as_u16(),
+        reason: reason(&head),
         version: version(head.version),
         headers: header_pairs(&head.headers),
         body: Vec::new(),
@@ -185,6 +186,16 @@ async fn read_response(
         )));
     }
     Ok(is_complete.then_some(connection))
+}
+
+/// Returns the reason phrase of an HTTP/1 response. hyper keeps it only if it is not the usual one.
+fn reason(head: &http::response::Parts) -> Option<String> {
+    if head.version > Version::HTTP_11 {
+        return None;
+    }
+    let kept = head.extensions.get::<hyper::ext::ReasonPhrase>();
+    let kept = kept.map(|phrase| String::from_utf8_lossy(phrase.as_bytes()).into_owned());
+    kept.or_else(|| head.status.canonical_reason().map(str::to_owned))
 }
 
 fn undecodable(detail: String) -> Fault {

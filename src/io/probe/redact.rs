@@ -23,7 +23,8 @@ const MIN_LENGTH: usize = 6;
 const REPLACEMENT: &str = "[secret]";
 
 impl SentSecrets {
-    /// Records the values of a request's secret headers, and the password of basic authentication.
+    /// Records the values of a request's secret headers and of its query, its body, and the password
+    /// of basic authentication.
     pub(super) fn record(&mut self, target: &Target, headers: &HeaderMap) {
         for value in headers.values().filter(|value| value.is_sensitive()) {
             let value = value.as_bytes();
@@ -32,6 +33,15 @@ impl SentSecrets {
             let secret = scheme.iter().find_map(|scheme| value.strip_prefix(*scheme));
             self.add(secret.unwrap_or(value));
         }
+        // The query and the body may contain a token too.
+        let query = target.url.query().unwrap_or_default();
+        for parameter in query.split('&') {
+            let value = parameter
+                .split_once('=')
+                .map_or(parameter, |(_, value)| value);
+            self.add(value.as_bytes());
+        }
+        self.add(&target.request.body);
         if let Some(Auth::Basic { password, .. }) = &target.auth {
             self.add(password.expose().as_bytes());
         }
@@ -53,6 +63,9 @@ impl SentSecrets {
             let Some(response) = &mut seen.response else {
                 continue;
             };
+            if let Some(reason) = &mut response.reason {
+                redact_text(reason, secret);
+            }
             for (_, value) in &mut response.headers {
                 redact_text(value, secret);
             }
@@ -108,6 +121,7 @@ mod tests {
         let mut seen = Observation::begun(Timestamp::UNIX_EPOCH, "https://b/t0p-s3cret?x");
         seen.response = Some(Response {
             status: 500,
+            reason: None,
             version: HttpVersion::Http11,
             headers: vec![("server".to_owned(), "a t0p-s3cret b".to_owned())],
             body: b"t0p-s3crett0p-s3cret, for-everybody 12345 \xff".to_vec(),

@@ -17,7 +17,7 @@ use crate::domain::incident::{Incident, IncidentId, Revision};
 use crate::domain::layers::{LayerFindings, LayerResult, LayerState};
 use crate::io::store::good_document::GoodDocument;
 use crate::io::store::row::StoredIncident;
-use crate::model::cause::{CauseId, Certainty, Owner};
+use crate::model::cause::{CauseId, Certainty, Hop, Owner};
 use crate::model::scope::Scope;
 
 /// An incident as JSON.
@@ -56,6 +56,8 @@ struct VerdictDocument {
     #[serde(default)]
     title: String,
     owner: String,
+    #[serde(default)]
+    hop: Option<String>,
     certainty: String,
     #[serde(default)]
     candidates: Vec<(String, f64)>,
@@ -167,6 +169,7 @@ impl From<&Verdict> for VerdictDocument {
             cause: verdict.cause.to_string(),
             title: verdict.title.clone(),
             owner: verdict.owner.to_string(),
+            hop: verdict.hop.map(|hop| hop.to_string()),
             certainty: verdict.certainty.to_string(),
             candidates: candidates
                 .map(|candidate| (candidate.cause.to_string(), candidate.share))
@@ -224,6 +227,7 @@ impl VerdictDocument {
             cause: CauseId::new(&self.cause).ok()?,
             title: self.title,
             owner: Owner::parse(&self.owner)?,
+            hop: self.hop.as_deref().and_then(Hop::parse),
             certainty: Certainty::parse(&self.certainty)?,
             candidates: candidates.collect::<Option<_>>()?,
             next: self.next,

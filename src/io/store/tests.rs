@@ -55,6 +55,7 @@ fn incident(name: &str, opened: i64, resolved: Option<i64>) -> StoredIncident {
             cause: cause.clone(),
             title: "The function \"is\" throttled".to_owned(),
             owner: Owner::Service,
+            hop: None,
             certainty: Certainty::Likely,
             candidates: vec![Candidate {
                 cause: cause.clone(),

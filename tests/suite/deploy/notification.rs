@@ -51,6 +51,7 @@ fn annotation() -> Annotation {
         cause: CauseId::new("lambda-throttled").unwrap(),
         title: "Lambda throttled the invocation: no concurrency was available".to_owned(),
         owner: Owner::Platform,
+        hop: None,
         certainty: Certainty::Likely,
         candidates: Vec::new(),
         next: next.map(ToOwned::to_owned).to_vec(),

@@ -23,7 +23,8 @@ fn every_alert_that_is_routed_or_inhibited_exists() {
 fn every_owner_has_a_receiver() {
     let text = read("alertmanager.yaml");
     let receivers = values(&text, "- name:");
-    for owner in Owner::ALL {
+    // Causes of an unknown owner go to the default receiver.
+    for owner in Owner::ALL.into_iter().filter(|one| *one != Owner::Unknown) {
         assert!(receivers.contains(&owner.as_str()), "{owner}");
     }
 }

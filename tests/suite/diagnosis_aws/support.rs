@@ -94,6 +94,7 @@ pub(crate) fn observation(door: FrontDoor, status: u16, seconds: f64) -> Observa
     observation.duration = Duration::from_secs_f64(seconds + 0.002);
     observation.response = Some(Response {
         status,
+        reason: None,
         version: HttpVersion::Http2,
         headers: headers
             .iter()

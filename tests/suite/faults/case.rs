@@ -20,8 +20,6 @@ pub(crate) struct FaultCase {
     pub(crate) phase: Option<Phase>,
     pub(crate) target: Target,
     pub(crate) prober: Prober,
-    /// Why the diagnosis is known to differ from `cause` and `phase`, if it does.
-    pub(crate) misses: Option<&'static str>,
     /// Resources that are dropped after the probe.
     pub(crate) held: Box<dyn Send>,
 }
@@ -52,7 +50,6 @@ impl FaultCase {
             phase,
             target,
             prober: crate::support::probe::prober(),
-            misses: None,
             held: Box::new(()),
         }
     }
@@ -66,12 +63,6 @@ impl FaultCase {
     /// Keeps `held` alive during the probe.
     pub(crate) fn holding(mut self, held: impl Send + 'static) -> Self {
         self.held = Box::new(held);
-        self
-    }
-
-    /// Marks the case as diagnosed wrongly, with the reason.
-    pub(crate) fn known_miss(mut self, why: &'static str) -> Self {
-        self.misses = Some(why);
         self
     }
 
@@ -124,10 +115,6 @@ pub(crate) async fn check(name: &str, cases: Vec<FaultCase>) {
             case.fault
         )
         .unwrap();
-        if let Some(why) = case.misses {
-            println!("  misses: expected {}: {why}", case.cause);
-            writeln!(table, "  misses: expected {}: {why}", case.cause).unwrap();
-        }
         mismatches.extend(mismatch(&case, cause, observation.fault.as_ref()));
         if grew > MEGABYTES {
             mismatches.push(format!("{}: the probe used {grew} MB", case.fault));
@@ -142,17 +129,12 @@ pub(crate) async fn check(name: &str, cases: Vec<FaultCase>) {
 fn mismatch(case: &FaultCase, cause: &str, fault: Option<&Fault>) -> Option<String> {
     let phase = fault.map(|fault| fault.phase);
     let as_expected = cause == case.cause && phase == case.phase;
-    match (case.misses, as_expected) {
-        (None, false) => Some(format!(
+    (!as_expected).then(|| {
+        format!(
             "{}: {cause} in {phase:?} ({fault:?}), expected {} in {:?}",
             case.fault, case.cause, case.phase
-        )),
-        (Some(why), true) => Some(format!(
-            "{}: diagnosed as expected now, but marked as a miss: {why}",
-            case.fault
-        )),
-        (None, true) | (Some(_), false) => None,
-    }
+        )
+    })
 }
 
 /// Resets the kernel's peak memory of this process. Returns the current memory in kilobytes.

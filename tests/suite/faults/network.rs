@@ -94,8 +94,12 @@ fn packets(port: u16) -> Vec<FaultCase> {
     let rejections = [
         ("packets are dropped", "connect-timeout", "127.1.0.1"),
         ("rejected by a reset", "connection-refused", "127.2.0.1"),
-        ("rejected: host unreachable", "connect-timeout", "127.3.0.1"),
-        ("no route", "connect-timeout", "198.51.100.1"),
+        (
+            "rejected: host unreachable",
+            "network-unreachable",
+            "127.3.0.1",
+        ),
+        ("no route", "network-unreachable", "198.51.100.1"),
         ("an IPv6 black hole", "connect-timeout", "[fd99::1]"),
     ];
     let mut cases: Vec<_> = rejections
@@ -144,14 +148,7 @@ async fn names(port: u16) -> Vec<FaultCase> {
     ] {
         let case = FaultCase::new(fault, cause, phase, target(&url));
         let case = case.with_prober(prober_using(zone(records).await));
-        cases.push(if fault.contains("half") {
-            case.known_miss(
-                "addresses of a kind are tried in turn, and the first black hole takes the \
-                 whole deadline: any client on this network fails as well",
-            )
-        } else {
-            case
-        });
+        cases.push(case);
     }
     cases
 }

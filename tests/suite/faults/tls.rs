@@ -30,7 +30,7 @@ async fn certificates() -> Vec<FaultCase> {
         ),
         (
             "not yet valid",
-            "certificate-untrusted",
+            "certificate-not-yet-valid",
             Some(&trusted),
             leaf("127.0.0.1", (2090, 2100)),
         ),
@@ -60,7 +60,7 @@ async fn certificates() -> Vec<FaultCase> {
     let demands = serve(Some(&trusted), valid(), Some(&trusted), http2).await;
     cases.push(FaultCase::new(
         "a client certificate is required",
-        "tls-handshake-failed",
+        "tls-client-certificate-required",
         Some(Phase::Tls),
         trusting(&demands, &trusted),
     ));
@@ -74,10 +74,10 @@ async fn handshakes() -> Vec<FaultCase> {
     for (fault, cause, bytes) in [
         (
             "plain HTTP instead of TLS",
-            "tls-handshake-failed",
+            "tls-plain-http",
             b"HTTP/1.1 400 Bad Request\r\n\r\n".as_slice(),
         ),
-        ("only outdated TLS versions", "tls-handshake-failed", OLD),
+        ("only outdated TLS versions", "tls-version-unsupported", OLD),
         ("closed during the handshake", "tls-handshake-failed", b""),
     ] {
         let server = crate::support::probe::serve(move |mut stream, _| async move {

@@ -161,17 +161,16 @@ async fn a_403_of_a_rest_api_is_diagnosed_by_its_text() {
             r#"{"Message":"User is not authorized to access this resource with an explicit deny"}"#,
         ),
         unchanged,
-        "likely forbidden",
+        "likely forbidden unauthorized",
     )
     .await;
 }
 
 #[tokio::test]
 async fn a_backend_or_customized_response_is_not_the_gateways_own() {
-    let expected = "likely unexpected-status";
+    let expected = "possible unexpected-status";
     for response in [
         rest(502, "", INTERNAL),
-        rest(500, "InternalServerErrorException", r#"{"error":"oops"}"#),
         rest(
             418,
             "BadRequestException",
@@ -186,6 +185,56 @@ async fn a_backend_or_customized_response_is_not_the_gateways_own() {
         http_api(503, r#"{"message":"Service Unavailable"}"#).with("x-powered-by", "shop"),
     ] {
         check(API, response, unchanged, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn an_error_type_keeps_its_meaning_with_a_customized_body() {
+    let own = r#"{"error":"oops"}"#;
+    for (status, error, expected) in [
+        (
+            500,
+            "InternalServerErrorException",
+            "possible lambda-permission-denied lambda-throttled",
+        ),
+        (
+            502,
+            "InternalServerErrorException",
+            "possible lambda-function-error lambda-malformed-response",
+        ),
+        (
+            504,
+            "InternalServerErrorException",
+            "possible integration-timeout integration-unreachable",
+        ),
+        (
+            403,
+            "ForbiddenException",
+            "possible forbidden unauthorized route-not-found",
+        ),
+        (
+            403,
+            "AccessDeniedException",
+            "possible forbidden unauthorized",
+        ),
+        (
+            403,
+            "MissingAuthenticationTokenException",
+            "possible route-not-found unauthorized",
+        ),
+        (401, "UnauthorizedException", "likely unauthorized"),
+    ] {
+        check(API, rest(status, error, own), unchanged, expected).await;
+        // The application's own header shows that it relays or imitates the error.
+        let relayed = rest(status, error, own).with("x-powered-by", "shop");
+        check(API, relayed, unchanged, "possible unexpected-status").await;
+        // An excerpt may lack the header that identifies a REST API.
+        let mut excerpt = rest(status, error, own);
+        excerpt
+            .headers
+            .retain(|(name, _)| *name != "x-amz-apigw-id");
+        let verdict = diagnose("shop.example", excerpt, unchanged).await;
+        assert_eq!(verdict.cause.as_str(), expected.split(' ').nth(1).unwrap());
     }
 }
 
@@ -242,7 +291,7 @@ async fn a_200_with_an_unexpected_body_names_its_possible_causes() {
         API,
         http_api(200, "<p>"),
         expects_ok,
-        "likely unexpected-body",
+        "possible unexpected-body",
     )
     .await;
 }
@@ -289,13 +338,13 @@ async fn a_function_url_shows_why_lambda_rejected_the_call() {
         "proven lambda-throttled",
     )
     .await;
-    // Under another host name, it is not a response of a function URL.
+    // Under another host name, only the reason shows that it comes from a function URL.
     let elsewhere = throttled.with("x-amzn-errortype", "TooManyRequestsException");
     check(
         "shop.example",
         elsewhere,
         unchanged,
-        "likely unexpected-status",
+        "likely lambda-throttled api-throttled",
     )
     .await;
     let denied = url(

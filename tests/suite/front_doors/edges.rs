@@ -57,7 +57,7 @@ async fn a_load_balancers_page_is_diagnosed_by_its_status() {
     .await;
     let mut own = alb(502, "Bad Gateway");
     own.headers[0] = ("server", "nginx");
-    check(HOST, own, unchanged, "likely unexpected-status").await;
+    check(HOST, own, unchanged, "possible unexpected-status").await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_listeners_fixed_response_is_not_the_load_balancers_own_page() {
                 },
             };
             let response = recorded(status, &headers, body);
-            check(HOST, response, declare, "likely unexpected-status").await;
+            check(HOST, response, declare, "possible unexpected-status").await;
         }
     }
 }
@@ -101,7 +101,7 @@ async fn a_response_to_head_has_no_page_and_gives_at_most_possible() {
         (502, "possible alb-bad-gateway"),
         (503, "possible alb-no-target"),
         (504, "possible alb-target-timeout"),
-        (403, "likely unexpected-status"),
+        (403, "possible unexpected-status"),
     ] {
         check(HOST, recorded(status, &headers, ""), uses_head, expected).await;
     }

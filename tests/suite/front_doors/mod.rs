@@ -5,4 +5,5 @@
 
 mod apis;
 mod edges;
+mod proxies;
 mod support;

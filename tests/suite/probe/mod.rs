@@ -7,6 +7,7 @@ mod faults;
 mod http;
 mod names;
 mod proxies;
+mod reason;
 mod redirects;
 mod reuse;
 mod tls;

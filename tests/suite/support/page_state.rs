@@ -64,6 +64,7 @@ fn causes() -> Vec<CauseInfo> {
     let info = |cause: &str, owner, title: &str| CauseInfo {
         cause: CauseId::new(cause).unwrap(),
         owner,
+        hop: None,
         title: title.to_owned(),
         next: vec!["Look at the function's concurrency.".to_owned()],
         see: "https://docs.aws.amazon.com/lambda/".to_owned(),
@@ -229,6 +230,7 @@ fn verdict(cause: &str, certainty: Certainty, candidates: &[(&str, f64)]) -> Ver
         cause: CauseId::new(cause).unwrap(),
         title: title.to_owned(),
         owner: Owner::Service,
+        hop: None,
         certainty,
         candidates: candidates.iter().map(candidate).collect(),
         next: vec![
@@ -306,6 +308,7 @@ fn observation(name: &str, diagnosis: &Diagnosis, at: Timestamp) -> Observation 
         } else {
             200
         },
+        reason: None,
         version: HttpVersion::Http2,
         headers: vec![
             ("apigw-requestid".to_owned(), "abc123=".to_owned()),

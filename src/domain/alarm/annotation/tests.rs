@@ -18,6 +18,7 @@ fn verdict(certainty: Certainty, next: &[&str]) -> Verdict {
         cause: CauseId::new("lambda-function-error").unwrap(),
         title: "The function failed".to_owned(),
         owner: Owner::Service,
+        hop: None,
         certainty,
         candidates: vec![
             candidate("lambda-function-error", 0.6),

@@ -16,6 +16,7 @@ fn answer(last: u8, second: i64) -> Observation {
     let mut observation = Observation::begun(at(second), "https://a.example/");
     observation.remote = Some(address(last));
     observation.response = Some(Response {
+        reason: None,
         status: 200,
         version: HttpVersion::Http2,
         headers: vec![("server".to_owned(), "nginx".to_owned())],

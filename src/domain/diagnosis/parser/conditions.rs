@@ -99,7 +99,9 @@ impl Parser<'_> {
                     .filter_map(|item| self.value(name, info.kind, item))
                     .collect(),
             ),
-            DeValue::String(glob) if info.kind == FactType::Text && glob.contains('*') => {
+            DeValue::String(glob)
+                if matches!(info.kind, FactType::Text | FactType::Scalar) && glob.contains('*') =>
+            {
                 Test::Glob(glob.to_string())
             }
             _ => Test::OneOf(vec![self.value(name, info.kind, value)?]),
@@ -116,7 +118,7 @@ impl Parser<'_> {
             return self.boolean(table, "present").map(Test::Present);
         }
         self.check_keys(table, &["at_least", "below"]);
-        if kind != FactType::Number {
+        if !matches!(kind, FactType::Number | FactType::Scalar) {
             self.problem(
                 at,
                 format!("`{name}` is text; a range requires a numeric fact; use a text instead"),
@@ -154,7 +156,20 @@ impl Parser<'_> {
                 }
                 number.map(FactValue::Number)
             }
-            (FactType::Text, DeValue::String(text)) => Some(FactValue::Text(text.to_string())),
+            (FactType::Text | FactType::Scalar, DeValue::String(text)) => {
+                Some(FactValue::Text(text.to_string()))
+            }
+            (FactType::Scalar, DeValue::Boolean(truth)) => Some(FactValue::Text(truth.to_string())),
+            (FactType::Scalar, value) => {
+                let number = number(value);
+                if number.is_none() {
+                    self.problem(
+                        at,
+                        format!("`{name}` must be text in quotes, a number, true, or false"),
+                    );
+                }
+                number.map(FactValue::Number)
+            }
             (FactType::Word(words), DeValue::String(text)) => {
                 if !words.contains(&text.as_ref()) {
                     self.problem(

@@ -30,6 +30,7 @@ fn down(target: &Arc<Target>) -> Report {
         cause,
         title: "The function had no capacity".to_owned(),
         owner: Owner::Service,
+        hop: None,
         certainty: Certainty::Likely,
         candidates: Vec::new(),
         next: Vec::new(),

@@ -59,6 +59,7 @@ fn entry(info: &CauseInfo, targets: &[&TargetView]) -> Markup {
         section.entry id=(info.cause) {
             h3 { a href={ "#" (info.cause) } { (info.cause) } }
             p { (info.title) }
+            @if let Some(hop) = info.hop { p.quiet { "Hop: " (hop) } }
             @if !targets.is_empty() {
                 p {
                     "Targets with this cause: "

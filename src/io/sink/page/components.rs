@@ -68,12 +68,15 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Renders a cause with its certainty and owner.
+/// Renders a cause with its certainty, owner and hop.
 pub(super) fn cause(verdict: &Verdict) -> Markup {
     html! {
         a.cause href={ "/causes#" (verdict.cause) } title=(verdict.title) { (verdict.cause) }
         " "
-        span.quiet.sure { (verdict.certainty) " · " (verdict.owner) }
+        span.quiet.sure {
+            (verdict.certainty) " · " (verdict.owner)
+            @if let Some(hop) = verdict.hop { " · " (hop) }
+        }
     }
 }
 

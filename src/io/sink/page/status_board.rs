@@ -344,6 +344,7 @@ fn without_content(seen: &Observation) -> Observation {
             .filter(|(_, value)| Some(value.as_str()) == request_id)
             .cloned()
             .collect(),
+        reason: None,
         body: Vec::new(),
         ..*response
     });

@@ -47,6 +47,7 @@ pub(crate) fn failed(target: &Arc<Target>, location: &str, number: u32, cause: &
         cause: cause.clone(),
         title: "The function had no capacity".to_owned(),
         owner: Owner::Service,
+        hop: None,
         certainty: Certainty::Likely,
         candidates: vec![Candidate { cause, share: 1.0 }],
         next: vec!["Look at the function's concurrency.".to_owned()],

@@ -41,6 +41,7 @@ fn report(target: &Arc<Target>, second: i64, health: HealthState) -> Report {
                 cause: CauseId::new("lambda-throttled").unwrap(),
                 title: String::new(),
                 owner: Owner::Service,
+                hop: None,
                 certainty: Certainty::Likely,
                 candidates: Vec::new(),
                 next: Vec::new(),

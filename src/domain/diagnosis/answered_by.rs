@@ -1,0 +1,244 @@
+//! Who wrote a failed response: the application itself, or a gateway or proxy before it.
+//!
+//! Used by the fallbacks, which name no cause: it tells where to look next. A conclusion needs
+//! a sign, because a proxy may relay or write any response; without one the answer is
+//! `unknown`.
+
+use crate::domain::diagnosis::error_page;
+use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::domain::diagnosis::gateway_made::GatewayMade;
+use crate::model::observation::Response;
+use crate::model::text_enum::text_enum;
+
+text_enum! {
+    /// Who wrote a response.
+    ///
+    /// The texts are the values of the fact `answered_by`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum AnsweredBy {
+        /// The application: the response has a header of its own, or a body that no proxy is
+        /// known to write and no sign of a proxy.
+        Application = "application",
+        /// A gateway or proxy: the response is its own.
+        Proxy = "proxy",
+        /// There is no sign of either.
+        Unknown = "unknown",
+    }
+}
+
+/// Headers that frameworks of applications set.
+const FRAMEWORK_HEADERS: &[&str] = &[
+    "x-application-context",
+    "x-aspnet-version",
+    "x-aspnetmvc-version",
+    "x-debug-token",
+    "x-django-request-id",
+    "x-drupal-cache",
+    "x-drupal-dynamic-cache",
+    "x-generator",
+    "x-powered-cms",
+    "x-runtime",
+];
+
+/// Beginnings of `x-powered-by` in lower case that a web server or proxy sets, not the
+/// application.
+const POWERED_BY_SERVER: &[&str] = &["asp.net", "arr/", "vercel"];
+
+/// Parts of the `server` header in lower case that name a server inside the application.
+const APPLICATION_SERVERS: &[&str] = &[
+    "aiohttp",
+    "apache-coyote",
+    "basehttp",
+    "cherrypy",
+    "daphne",
+    "glassfish",
+    "gunicorn",
+    "hypercorn",
+    "jetty",
+    "kestrel",
+    "puma",
+    "simplehttp",
+    "tomcat",
+    "tornadoserver",
+    "undertow",
+    "uvicorn",
+    "waitress",
+    "webrick",
+    "weblogic",
+    "werkzeug",
+    "wildfly",
+    "wsgiserver",
+];
+
+/// Headers that proxies add to the responses that they relay.
+const PROXY_HEADERS: &[&str] = &[
+    "age",
+    "akamai-grn",
+    "fly-request-id",
+    "proxy-status",
+    "via",
+    "x-amz-cf-id",
+    "x-cache",
+    "x-cdn",
+    "x-iinfo",
+    "x-served-by",
+    "x-sucuri-id",
+    "x-timer",
+];
+
+/// Statuses that proxies also give by themselves.
+const STATUSES_OF_PROXIES: &[u16] = &[
+    400, 401, 403, 404, 405, 407, 408, 411, 413, 414, 421, 426, 429, 431, 499, 500, 502, 503, 504,
+];
+
+/// The statuses of gateways: any body may be a gateway's.
+const STATUSES_OF_GATEWAYS: std::ops::RangeInclusive<u16> = 502..=504;
+
+impl AnsweredBy {
+    /// Judges a response that came through `door`. `is_object` is whether its body is a JSON
+    /// object.
+    pub(super) fn judge(
+        door: FrontDoor,
+        made: GatewayMade,
+        response: &Response,
+        is_object: bool,
+    ) -> Self {
+        if made == GatewayMade::Yes || error_page::author(response).is_some() {
+            return Self::Proxy;
+        }
+        let behind_api = matches!(
+            door,
+            FrontDoor::HttpApi | FrontDoor::RestApi | FrontDoor::FunctionUrl
+        );
+        // An API adds few headers, so that any other header is the application's.
+        let relayed_by_api = behind_api && made == GatewayMade::No;
+        if relayed_by_api || has_application_header(response) {
+            return Self::Application;
+        }
+        let status = response.status;
+        let own_body = if STATUSES_OF_GATEWAYS.contains(&status) || (520..=530).contains(&status) {
+            false
+        } else {
+            is_object || (!STATUSES_OF_PROXIES.contains(&status) && !response.body.is_empty())
+        };
+        if own_body && door == FrontDoor::Unknown && !has_proxy_header(response) {
+            return Self::Application;
+        }
+        Self::Unknown
+    }
+}
+
+fn has_application_header(response: &Response) -> bool {
+    let of_framework = |name: &&str| response.header(name).is_some();
+    let powered = response.header("x-powered-by").map(str::to_ascii_lowercase);
+    let server = response.header("server").map(str::to_ascii_lowercase);
+    FRAMEWORK_HEADERS.iter().any(of_framework)
+        || powered.is_some_and(|by| !POWERED_BY_SERVER.iter().any(|start| by.starts_with(start)))
+        || server.is_some_and(|server| APPLICATION_SERVERS.iter().any(|part| server.contains(part)))
+}
+
+/// Whether a header shows a proxy, even one whose name is not known.
+fn has_proxy_header(response: &Response) -> bool {
+    PROXY_HEADERS
+        .iter()
+        .any(|name| response.header(name).is_some())
+        || response
+            .headers
+            .iter()
+            .any(|(name, _)| name.starts_with("x-amz") || name == "apigw-requestid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observation::HttpVersion;
+
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        let headers = headers.iter();
+        Response {
+            status,
+            reason: None,
+            version: HttpVersion::Http11,
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: body.as_bytes().to_vec(),
+            body_truncated: false,
+            body_bytes: body.len() as u64,
+            content_length: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(status: u16, headers: &[(&str, &str)], body: &str, expected: AnsweredBy) {
+        let response = response(status, headers, body);
+        let door = FrontDoor::recognize(&response, "x.example");
+        let made = GatewayMade::judge(door, &response);
+        let judged = AnsweredBy::judge(door, made, &response, body.starts_with('{'));
+        assert_eq!(judged, expected, "{status} {headers:?} {body}");
+    }
+
+    #[test]
+    fn a_header_of_the_application_outweighs_the_proxy_that_relays_it() {
+        let application = AnsweredBy::Application;
+        check(500, &[("x-powered-by", "Express")], "oops", application);
+        let relayed = [("server", "nginx"), ("x-powered-by", "PHP/8.3")];
+        check(503, &relayed, "oops", application);
+        check(502, &[("server", "gunicorn")], "", application);
+        check(
+            500,
+            &[("via", "1.1 vegur"), ("x-runtime", "0.01")],
+            "",
+            application,
+        );
+        check(
+            500,
+            &[("x-powered-by", "ASP.NET")],
+            "oops",
+            AnsweredBy::Unknown,
+        );
+    }
+
+    #[test]
+    fn a_body_without_any_sign_of_a_proxy_is_the_applications() {
+        let object = r#"{"details":"Error id 1"}"#;
+        check(500, &[], object, AnsweredBy::Application);
+        check(418, &[], "short and stout", AnsweredBy::Application);
+        check(
+            418,
+            &[("server", "cloudflare")],
+            "short",
+            AnsweredBy::Unknown,
+        );
+        check(500, &[("via", "1.1 x")], object, AnsweredBy::Unknown);
+        check(
+            500,
+            &[("x-amzn-requestid", "u")],
+            object,
+            AnsweredBy::Unknown,
+        );
+        // Proxies write these too.
+        check(503, &[], object, AnsweredBy::Unknown);
+        check(522, &[], object, AnsweredBy::Unknown);
+        check(404, &[], "404 page not found", AnsweredBy::Unknown);
+        check(418, &[], "", AnsweredBy::Unknown);
+    }
+
+    #[test]
+    fn a_page_of_a_proxy_is_the_proxys() {
+        let page = "<html>\n<head><title>500 Internal Server Error</title></head>\n<body>\n\
+                    <center><h1>500 Internal Server Error</h1></center>\n<hr><center>nginx</center>\n\
+                    </body>\n</html>";
+        check(500, &[("x-powered-by", "Express")], page, AnsweredBy::Proxy);
+        let api = [("apigw-requestid", "K=")];
+        check(
+            503,
+            &api,
+            r#"{"message":"Service Unavailable"}"#,
+            AnsweredBy::Proxy,
+        );
+        let relayed = [("apigw-requestid", "K="), ("x-mine", "1")];
+        check(503, &relayed, "down", AnsweredBy::Application);
+        check(503, &api, "down", AnsweredBy::Unknown);
+    }
+}

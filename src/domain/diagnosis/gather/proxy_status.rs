@@ -1,0 +1,82 @@
+//! Reads the `Proxy-Status` header (RFC 9209), in which a proxy names the error that it met.
+//!
+//! The header is a list of proxies, the one nearest to the service first. The first one with
+//! an error is the one that failed; the others only forwarded its response.
+
+use crate::domain::diagnosis::fact::Facts;
+use crate::model::observation::Response;
+
+use super::truncated;
+
+/// Maximum number of bytes of a header's value that are read.
+const MAX_VALUE: usize = 4096;
+
+impl Facts {
+    /// Adds the error that a proxy names, and the proxy's name.
+    pub(super) fn add_proxy_status(&mut self, response: &Response) {
+        let values = response.headers.iter();
+        let values = values.filter(|(name, _)| name == "proxy-status");
+        let error = values.map(|(_, value)| value.as_str()).find_map(error);
+        if let Some((proxy, error)) = error {
+            self.set_text("proxy_status.error", &truncated(error));
+            self.set_text("proxy_status.proxy", &truncated(proxy));
+        }
+    }
+}
+
+/// The first proxy of a header's value that names an error, with the error.
+fn error(value: &str) -> Option<(&str, &str)> {
+    let value = value.get(..MAX_VALUE).unwrap_or(value);
+    split(value, ',').find_map(|member| {
+        let mut parts = split(member, ';');
+        let proxy = parts.next()?.trim().trim_matches('"');
+        let error = parts.find_map(|part| part.trim().strip_prefix("error="))?;
+        let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        (!error.is_empty() && error.chars().all(is_token)).then_some((proxy, error))
+    })
+}
+
+/// Splits at a separator that is not in a quoted string.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c: char| {
+        let ends = !quoted && c == separator;
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        ends
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_proxy_with_an_error_is_named() {
+        for (value, expected) in [
+            (
+                "ExampleCDN; error=connection_timeout",
+                Some(("ExampleCDN", "connection_timeout")),
+            ),
+            (
+                "a; received-status=502, \"b, c\"; error=http_request_error ;details=\"x\"",
+                Some(("b, c", "http_request_error")),
+            ),
+            (
+                "inner;error=dns_error, outer;error=http_upgrade_failed",
+                Some(("inner", "dns_error")),
+            ),
+            (r#"a; details="; error=connection_refused""#, None),
+            (
+                r#"a; details="\"; error=connection_refused"; error=tls_alert_received"#,
+                Some(("a", "tls_alert_received")),
+            ),
+            ("a; error=", None),
+            ("a; error=\"text\"", None),
+            ("a", None),
+            ("", None),
+        ] {
+            assert_eq!(error(value), expected, "{value}");
+        }
+    }
+}

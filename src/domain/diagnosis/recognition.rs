@@ -1,0 +1,141 @@
+//! Recognizes the front door of a response: the outermost gateway, proxy or platform that the
+//! request went through.
+//!
+//! Only exact signs count that are documented, stand in the source of the software, or were
+//! seen in captured responses. Without one, the front door is `unknown`, never a wrong one.
+//! `x-cache: Error from cloudfront` is no sign, because the CloudFront of an edge-optimized
+//! REST API sets it on every backend fault. `gateway_made` decides whether the front door
+//! generated the response itself, and `error_page` who wrote the body.
+
+use crate::domain::diagnosis::error_page;
+use crate::domain::diagnosis::front_door::FrontDoor;
+use crate::model::observation::Response;
+
+/// Headers that only one front door sets, the outermost front doors first.
+const OWN_HEADERS: &[(&str, FrontDoor)] = &[
+    ("cf-ray", FrontDoor::Cloudflare),
+    ("cf-error-type", FrontDoor::Cloudflare),
+    ("x-azure-ref", FrontDoor::AzureFrontDoor),
+    ("x-azure-externalerror", FrontDoor::AzureFrontDoor),
+    ("x-vercel-id", FrontDoor::Vercel),
+    ("x-vercel-error", FrontDoor::Vercel),
+    ("x-nf-request-id", FrontDoor::Netlify),
+    ("x-render-origin-server", FrontDoor::Render),
+    ("x-render-routing", FrontDoor::Render),
+    ("x-railway-request-id", FrontDoor::Railway),
+    ("ngrok-error-code", FrontDoor::Ngrok),
+    ("ngrok-trace-id", FrontDoor::Ngrok),
+    ("x-kong-response-latency", FrontDoor::Kong),
+    ("x-kong-upstream-latency", FrontDoor::Kong),
+    ("x-kong-request-id", FrontDoor::Kong),
+    ("l5d-proxy-error", FrontDoor::Linkerd),
+    ("x-envoy-upstream-service-time", FrontDoor::Envoy),
+    ("x-envoy-overloaded", FrontDoor::Envoy),
+    ("x-varnish", FrontDoor::Varnish),
+];
+
+/// Beginnings of the `server` header in lower case.
+const SERVERS: &[(&str, FrontDoor)] = &[
+    ("cloudflare", FrontDoor::Cloudflare),
+    ("vercel", FrontDoor::Vercel),
+    ("netlify", FrontDoor::Netlify),
+    ("railway", FrontDoor::Railway),
+    ("render", FrontDoor::Render),
+    ("heroku", FrontDoor::Heroku),
+    ("google frontend", FrontDoor::GoogleCloud),
+    (
+        "microsoft-azure-application-gateway",
+        FrontDoor::AzureApplicationGateway,
+    ),
+    ("istio-envoy", FrontDoor::Envoy),
+    ("envoy", FrontDoor::Envoy),
+    ("kong", FrontDoor::Kong),
+    ("amazons3", FrontDoor::S3),
+    ("nginx", FrontDoor::Nginx),
+    ("openresty", FrontDoor::Nginx),
+    ("tengine", FrontDoor::Nginx),
+    ("angie", FrontDoor::Nginx),
+    ("apache", FrontDoor::Apache),
+    ("haproxy", FrontDoor::Haproxy),
+    ("varnish", FrontDoor::Varnish),
+    ("caddy", FrontDoor::Caddy),
+];
+
+/// Parts of the `via` header in lower case.
+const VIAS: &[(&str, FrontDoor)] = &[
+    ("vegur", FrontDoor::Heroku),
+    ("heroku-router", FrontDoor::Heroku),
+    ("kong/", FrontDoor::Kong),
+    ("1.1 google", FrontDoor::GoogleCloud),
+    ("1.1 caddy", FrontDoor::Caddy),
+];
+
+impl FrontDoor {
+    /// Recognizes the front door of a response from `host`.
+    #[must_use]
+    pub fn recognize(response: &Response, host: &str) -> Self {
+        let aws = Self::of_aws(response, host);
+        if aws != Self::Unknown {
+            return aws;
+        }
+        let mut own = OWN_HEADERS.iter();
+        let own = own.find(|(name, _)| response.header(name).is_some());
+        let by_cache = || is_fastly(response).then_some(Self::Fastly);
+        let server = || listed(SERVERS, response.header("server")?, str::starts_with);
+        let via = || listed(VIAS, response.header("via")?, str::contains);
+        own.map(|(_, door)| *door)
+            .or_else(by_cache)
+            .or_else(server)
+            .or_else(via)
+            .or_else(|| error_page::author(response))
+            .unwrap_or(Self::Unknown)
+    }
+
+    /// Recognizes the front doors of AWS. They come first, and a passing probe needs no others.
+    #[must_use]
+    pub fn of_aws(response: &Response, host: &str) -> Self {
+        let has = |name: &str| response.header(name).is_some();
+        // The API headers come first: with them, a CloudFront page was relayed by the API.
+        if has("apigw-requestid") && !has("x-amzn-requestid") {
+            Self::HttpApi
+        } else if has("x-amz-apigw-id") && has("x-amzn-requestid") {
+            Self::RestApi
+        } else if is_cloudfront_page(&response.body) {
+            Self::CloudFront
+        } else if host.contains(".lambda-url.") && host.ends_with(".on.aws") {
+            Self::FunctionUrl
+        } else if response
+            .header("server")
+            .is_some_and(|server| server.starts_with("awselb/"))
+        {
+            Self::Alb
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// The first listed front door whose text the header's value has, in any case of letters.
+fn listed(
+    list: &[(&'static str, FrontDoor)],
+    value: &str,
+    has: fn(&str, &'static str) -> bool,
+) -> Option<FrontDoor> {
+    let value = value.to_ascii_lowercase();
+    list.iter()
+        .find(|(text, _)| has(&value, text))
+        .map(|(_, door)| *door)
+}
+
+/// Whether Fastly's caches were on the path: `x-served-by: cache-fra-…`.
+fn is_fastly(response: &Response) -> bool {
+    response
+        .header("x-served-by")
+        .is_some_and(|caches| caches.starts_with("cache-"))
+}
+
+fn is_cloudfront_page(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains("The request could not be satisfied")
+        && text.contains("Generated by cloudfront (CloudFront)")
+}

@@ -1,0 +1,301 @@
+//! Finds the body in the lines that follow the headers of a response.
+//!
+//! A copied text has other line ends than the response, the output of `-w` or a prompt behind
+//! the body, and often indented JSON. The announced length tells which bytes were sent. If no
+//! form fits, the body is kept as it is shown and marked as not exact.
+
+pub(super) mod json_text;
+
+use super::time::trailer::{self, Trailer};
+
+/// What is known about a body besides its text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Announced<'a> {
+    /// The length in bytes, if the body was not compressed.
+    pub(super) length: Option<usize>,
+    /// Whether the response has no body: that of HEAD, 204 or 304.
+    pub(super) is_empty: bool,
+    /// Whether the body was printed as an object, so that its white space is lost.
+    pub(super) is_reformatted: bool,
+    /// Whether the text says that a part was left out.
+    pub(super) is_cut: bool,
+    /// The format of `-w`.
+    pub(super) write_out: Option<&'a str>,
+}
+
+/// A body and what stood behind it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Body {
+    pub(super) text: String,
+    /// Whether `text` has the bytes that were sent, as far as that can be known.
+    pub(super) is_exact: bool,
+    /// Whether the end of the body is missing.
+    pub(super) is_truncated: bool,
+    pub(super) trailer: Trailer,
+}
+
+/// Finds the body in the lines after the headers.
+pub(super) fn settle(raw: &str, announced: Announced<'_>) -> Body {
+    if announced.is_empty {
+        return Body {
+            text: String::new(),
+            is_exact: true,
+            is_truncated: false,
+            trailer: trailer_of(raw, announced.write_out),
+        };
+    }
+    let raw = raw.trim_start_matches(['\n', '\r']);
+    let fitting = announced.length.filter(|length| *length > 0);
+    if announced.length == Some(0) {
+        return Body {
+            is_exact: true,
+            trailer: trailer_of(raw, announced.write_out),
+            ..Body::default()
+        };
+    }
+    if let Some(length) = fitting
+        && let Some((text, rest)) = announced
+            .is_reformatted
+            .then(|| json_of_length(raw, length))
+            .flatten()
+            .or_else(|| of_length(raw, length))
+    {
+        return Body {
+            text,
+            is_exact: true,
+            is_truncated: false,
+            trailer: trailer_of(rest, announced.write_out),
+        };
+    }
+    shown(raw, announced)
+}
+
+/// Whether a line says that a part of the text was left out.
+pub(super) fn is_elision(line: &str) -> bool {
+    let line = line.trim();
+    let words = line
+        .trim_matches(|c: char| !c.is_alphanumeric())
+        .to_lowercase();
+    let is_dots = line.len() >= 2
+        && line
+            .chars()
+            .all(|c| matches!(c, '.' | '\u{2026}' | '[' | ']' | ' '));
+    let said = [
+        "snip",
+        "snipped",
+        "truncated",
+        "omitted",
+        "redacted",
+        "truncated output",
+    ];
+    line == "\u{2026}"
+        || (is_dots && line.contains(".."))
+        || (line.len() < 60 && said.contains(&words.as_str()))
+}
+
+/// The body as it is shown, if no announced length fits.
+fn shown(raw: &str, announced: Announced<'_>) -> Body {
+    let format = announced.write_out;
+    let by_format = format.and_then(|format| trailer::by_format(raw, format));
+    let (text, behind) = match by_format {
+        Some((at, found)) => (&raw[..at], Some(found)),
+        None => (raw, None),
+    };
+    let is_json = json_text::end_of_value(text);
+    let (text, rest) = match is_json {
+        Some(end) => text.split_at(end),
+        None => without_labels(text),
+    };
+    let text = text.trim_end();
+    let text = text
+        .strip_suffix('%')
+        .filter(|text| ends_markup(text))
+        .unwrap_or(text);
+    let missing = announced.length.is_some_and(|length| length > text.len());
+    let is_complete = is_json.is_some() && !text.is_empty();
+    Body {
+        is_truncated: announced.is_cut || (missing && !is_complete),
+        is_exact: announced.length.is_none()
+            && !announced.is_cut
+            && !announced.is_reformatted
+            && !text.is_empty(),
+        text: text.to_owned(),
+        trailer: behind.unwrap_or_else(|| trailer::labeled(rest)),
+    }
+}
+
+/// The part of a text that has `length` bytes in one of the forms in which it may have been
+/// sent, and the text behind it.
+fn of_length(raw: &str, length: usize) -> Option<(String, &str)> {
+    // Empty lines behind the body are those of the text around it.
+    let end = raw.trim_end_matches('\n').len();
+    let raw = raw.get(..=end).unwrap_or(raw);
+    let by_lines = by_lines(raw, length, "\n").or_else(|| by_lines(raw, length, "\r\n"));
+    if by_lines.is_some() {
+        return by_lines;
+    }
+    if let Some(found) = json_of_length(raw, length) {
+        return Some(found);
+    }
+    // Other output follows in the same line, such as a prompt or `-w` without a line end.
+    let whole = raw.is_char_boundary(length) && length <= raw.len();
+    let rest = raw.get(length..).filter(|_| whole)?;
+    let line = rest.lines().next().unwrap_or_default();
+    let is_other = json_text::end_of_value(raw) == Some(length)
+        || line.starts_with(['%', '$', '#'])
+        || trailer::is_labeled(line)
+        || line.ends_with(['$', '#', '%', '>']) && line.contains('@');
+    is_other.then(|| (raw[..length].to_owned(), rest))
+}
+
+/// The first lines of a text that have `length` bytes with the line end `end`, with or without
+/// the last line end, which is often not copied.
+fn by_lines<'a>(raw: &'a str, length: usize, end: &str) -> Option<(String, &'a str)> {
+    let (mut at, mut sent) = (0, 0);
+    for line in raw.split('\n') {
+        at += line.len();
+        sent += line.len();
+        if sent == length || sent + end.len() == length {
+            let mut text = raw[..at].replace('\n', end);
+            if sent < length {
+                text.push_str(end);
+            }
+            return Some((text, raw.get(at + 1..).unwrap_or_default()));
+        }
+        if sent > length {
+            return None;
+        }
+        at += 1;
+        sent += end.len();
+    }
+    None
+}
+
+/// The JSON value at the start of a text in the one form that has `length` bytes.
+fn json_of_length(raw: &str, length: usize) -> Option<(String, &str)> {
+    let end = json_text::end_of_value(raw)?;
+    // Each form adds at most a blank behind each colon and comma.
+    if length > end.saturating_mul(2) {
+        return None;
+    }
+    let (value, rest) = raw.split_at(end);
+    // A line end behind the value is rare, so it counts only if no form fits without.
+    ["", "\n", "\r\n"].iter().find_map(|end| {
+        let mut fitting: Vec<String> = Vec::new();
+        let forms = std::iter::once(value.to_owned()).chain(json_text::compact_forms(value));
+        for form in forms.map(|form| form + end) {
+            if form.len() == length && !fitting.contains(&form) {
+                fitting.push(form);
+            }
+        }
+        (fitting.len() == 1).then(|| (fitting.swap_remove(0), rest))
+    })
+}
+
+/// Splits lines of `-w` off the end of a text.
+fn without_labels(text: &str) -> (&str, &str) {
+    let mut end = text.len();
+    for line in text.rsplit('\n').take(MAX_LABELS) {
+        let is_label = line.trim().is_empty() || trailer::is_labeled(line);
+        if !is_label {
+            // A label may follow the body in its last line.
+            if let Some(at) = line.find("time_total").filter(|_| line.len() < MAX_LINE) {
+                let start = end - line.len() + at;
+                return text.split_at(start.min(text.len()));
+            }
+            break;
+        }
+        end = end.saturating_sub(line.len() + 1);
+    }
+    text.split_at(end.min(text.len()))
+}
+
+/// Maximum number of lines that `-w` prints.
+const MAX_LABELS: usize = 30;
+
+/// Maximum length of a last line that is searched for a label.
+const MAX_LINE: usize = 100_000;
+
+/// Whether a text ends as JSON or markup does, so that a `%` behind it is the mark of zsh for
+/// a missing line end.
+fn ends_markup(text: &str) -> bool {
+    text.ends_with(['}', ']', '>', '"', '.']) || !text.contains(char::is_whitespace)
+}
+
+fn trailer_of(rest: &str, format: Option<&str>) -> Trailer {
+    format
+        .and_then(|format| trailer::by_format(rest, format))
+        .map_or_else(|| trailer::labeled(rest), |(_, found)| found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(raw: &str, length: Option<usize>, expected: (&str, bool, bool)) {
+        let body = settle(
+            raw,
+            Announced {
+                length,
+                ..Announced::default()
+            },
+        );
+        let found = (body.text.as_str(), body.is_exact, body.is_truncated);
+        assert_eq!(found, expected, "{raw:?}");
+    }
+
+    #[test]
+    fn the_announced_length_ends_the_body() {
+        check("{\"a\":1}\n$ ", Some(7), ("{\"a\":1}", true, false));
+        check("{\"a\":1}\n", Some(8), ("{\"a\":1}\n", true, false));
+        check("hi%", Some(2), ("hi", true, false));
+        check("hi", Some(2), ("hi", true, false));
+        check("", Some(0), ("", true, false));
+        check("{\"a\":1}0.123", Some(7), ("{\"a\":1}", true, false));
+        check("\u{20ac}uro", Some(6), ("\u{20ac}uro", true, false));
+    }
+
+    #[test]
+    fn windows_line_ends_are_restored_by_the_length() {
+        check("<a>\n<b>\n", Some(10), ("<a>\r\n<b>\r\n", true, false));
+        check("<a>\n<b>", Some(10), ("<a>\r\n<b>\r\n", true, false));
+        check("<a>\n<b>\n", Some(8), ("<a>\n<b>\n", true, false));
+        check("<a>\n<b>\n\n$", Some(8), ("<a>\n<b>\n", true, false));
+    }
+
+    #[test]
+    fn indented_json_is_restored_in_the_form_of_the_announced_length() {
+        let raw = "{\n    \"message\": \"x\"\n}\n";
+        check(raw, Some(15), ("{\"message\":\"x\"}", true, false));
+        check(raw, Some(16), ("{\"message\": \"x\"}", true, false));
+        check(
+            raw,
+            Some(40),
+            ("{\n    \"message\": \"x\"\n}", false, false),
+        );
+        check(raw, None, ("{\n    \"message\": \"x\"\n}", true, false));
+        // With two members, two forms have the same length.
+        let two = "{\n  \"a\": 1,\n  \"b\": 2\n}";
+        check(two, Some(13), ("{\"a\":1,\"b\":2}", true, false));
+    }
+
+    #[test]
+    fn a_missing_end_is_noticed() {
+        check("hal", Some(9), ("hal", false, true));
+        check("", Some(33), ("", false, true));
+        check("", None, ("", false, false));
+    }
+
+    #[test]
+    fn lines_of_write_out_are_no_body() {
+        let body = settle(
+            "oops\nHTTP Status: 503\nTime: 30.163s\n",
+            Announced::default(),
+        );
+        assert_eq!(body.text, "oops");
+        assert_eq!(body.trailer.status, Some(503));
+        let body = settle("{\"a\":1}time_total: 0.123\n", Announced::default());
+        assert_eq!(body.text, "{\"a\":1}");
+        assert!(body.trailer.time.is_some());
+    }
+}

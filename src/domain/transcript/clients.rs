@@ -1,0 +1,214 @@
+//! Reads the lines of clients other than curl: wget, exceptions and dumps of programs.
+
+use super::curl_lines::is_request_line;
+use super::exchange::{Exchange, Section, Source};
+use super::fault::curl::CurlError;
+use super::message;
+use super::reader::Reader;
+use super::response::{RawResponse, header_of};
+use super::status;
+use super::time::clocks::Clock;
+use super::time::trailer;
+use super::wget::{self, Event};
+
+/// Number of seconds per day.
+const DAY: f64 = 86_400.0;
+
+impl Reader {
+    /// Reads a line of wget.
+    pub(super) fn wget(&mut self, line: &str, number: usize) -> bool {
+        let Some(event) = wget::event(line) else {
+            return false;
+        };
+        let current = &mut self.current;
+        match event {
+            Event::Started(url, at) => {
+                if current.is_over() {
+                    self.next(Exchange::default());
+                }
+                let current = &mut self.current;
+                current.progress.uses_tls = url.scheme() == "https";
+                current.progress.is_known = true;
+                current.progress.is_connected = false;
+                current.request.url.get_or_insert(url);
+                current.wget_started.get_or_insert(at);
+            }
+            Event::Connected => current.progress.is_connected = true,
+            Event::Waited(status, text) => {
+                current.progress.is_connected = true;
+                current.progress.is_sent = true;
+                if let Some(status) = status {
+                    current.begin(number);
+                    let reason = status::reason(text.get(3..).unwrap_or_default());
+                    if current
+                        .response
+                        .as_ref()
+                        .is_some_and(RawResponse::is_redirect)
+                    {
+                        current.redirects += 1;
+                    }
+                    current.response = Some(RawResponse::of_status(status, reason));
+                } else if !text.is_empty() {
+                    current.message(&text, number);
+                }
+            }
+            Event::Failed(text) => current.message(&text, number),
+            Event::Ended(at, status) => {
+                if let Some(started) = current.wget_started {
+                    let time = (at - started).rem_euclid(DAY);
+                    if let Some(time) = super::time::seconds(time) {
+                        current.times.set(Clock::Meter, time);
+                    }
+                }
+                if let Some(status) = status
+                    && current.response.is_none()
+                {
+                    current.begin(number);
+                    current.response = Some(RawResponse::of_status(status, None));
+                }
+                if let Some(response) = &mut current.response {
+                    // wget does not show the body of an error.
+                    response.is_cut |= status.is_some();
+                }
+                current.end_of_body();
+            }
+            Event::Other => {}
+        }
+        true
+    }
+
+    /// Reads a line outside of headers and bodies.
+    pub(super) fn outside(&mut self, line: &str, number: usize) {
+        if line.trim().is_empty() {
+            self.in_request = false;
+            return;
+        }
+        if is_binary(line) || self.requested(line) {
+            return;
+        }
+        if let Some(time) = trailer::total(line) {
+            self.record(Clock::Client, time);
+        }
+        if self.is_write_out() || self.dictionary(line, number) {
+            self.current.unrecognized(line);
+            return;
+        }
+        let members = self.object.line(line);
+        if !members.is_empty() || self.object.is_open() {
+            for member in members {
+                self.member(member, number);
+            }
+            return;
+        }
+        if self.devtools_header(line) || self.printed_body(line) {
+            return;
+        }
+        if let Some(status) = status::code(line.trim()).filter(|_| line.trim().len() == 3) {
+            self.bare_status = Some(status);
+            return;
+        }
+        let prints_code = self
+            .current
+            .command
+            .as_ref()
+            .is_some_and(|it| it.prints_code);
+        let code = prints_code.then(|| line.trim().parse().ok()).flatten();
+        if let Some(code) = code.or_else(|| message::exit_code(line)) {
+            self.exit_code(code, line, number);
+        } else if let Some(message) = message::read(line) {
+            self.message(&message, line, number);
+        } else {
+            self.current.unrecognized(line);
+        }
+    }
+
+    /// Whether the line is the output of `-w`, because the command has no other.
+    fn is_write_out(&self) -> bool {
+        let current = &self.current;
+        let command = current.command.as_ref();
+        !current.is_answered() && command.is_some_and(|command| command.write_out.is_some())
+    }
+
+    /// Reads a request that is shown without marks.
+    fn requested(&mut self, line: &str) -> bool {
+        if is_request_line(line.trim()) && !line.contains("//") {
+            self.start_request();
+            self.in_request = true;
+        } else if !self.in_request || header_of(line).is_none() {
+            return false;
+        }
+        self.current.sent(line.trim());
+        true
+    }
+
+    /// Reads an exit code of curl that is shown instead of its message.
+    fn exit_code(&mut self, code: u32, line: &str, number: usize) {
+        let is_open = self.current.fault.is_none() && self.current.response.is_none();
+        if is_open && self.current.command.is_some() {
+            let error = CurlError {
+                code,
+                message: line.trim().to_owned(),
+            };
+            self.current.curl_failed(&error, number);
+        }
+    }
+
+    /// Reads an error message.
+    fn message(&mut self, message: &message::Message, line: &str, number: usize) {
+        let known = self
+            .current
+            .response
+            .as_ref()
+            .map(|response| response.status);
+        let is_other = match (message.status, known) {
+            (Some(status), Some(known)) => status != known,
+            (Some(_), None) => self.current.source == Source::Wire && self.current.is_answered(),
+            (None, _) => false,
+        };
+        let is_done = self.current.source == Source::Wire && self.current.fault.is_some();
+        if is_other || (is_done && message.status.is_none() && message.url.is_some()) {
+            self.next(Exchange::default());
+        }
+        let current = &mut self.current;
+        if current.source == Source::Wire && current.is_answered() {
+            return;
+        }
+        let has_url = current.request.url.is_some();
+        if let Some(url) = message.url.clone().filter(|_| !has_url) {
+            current.progress.uses_tls = url.scheme() == "https";
+            current.request.url = Some(url);
+        }
+        let Some(status) = message.status else {
+            current.message(line, number);
+            if current.fault.is_some() {
+                current.source = Source::Message;
+            }
+            return;
+        };
+        if current.response.is_none() {
+            current.begin(number);
+            current.source = Source::Message;
+            current.is_weak = message.is_weak;
+            current.section = Section::After;
+            current.fault = None;
+            let mut response = RawResponse::of_status(status, message.reason.clone());
+            response.is_cut = true;
+            response.headers = std::mem::take(&mut self.early_headers);
+            current.response = Some(response);
+        }
+        if let (Some(response), Some(body)) = (&mut current.response, &message.body)
+            && response.body.is_empty()
+        {
+            response.raw_body(body);
+        }
+    }
+}
+
+/// Whether a line is binary data instead of text.
+fn is_binary(line: &str) -> bool {
+    let invalid = line.matches(char::REPLACEMENT_CHARACTER).count();
+    invalid > MAX_INVALID && invalid * 20 > line.len()
+}
+
+/// Maximum number of invalid characters in a line of text.
+const MAX_INVALID: usize = 8;

@@ -1,0 +1,261 @@
+//! Recognizes the command that made a request: curl, wget, `HTTPie`, `PowerShell`, openssl.
+//!
+//! The command tells the URL, the method and the format of `-w`. Variables and placeholders in
+//! a URL make it unknown.
+
+mod options;
+mod words;
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use url::Url;
+
+use super::pattern::pattern;
+use crate::model::target::redacted_url;
+
+/// A command that makes requests.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Command {
+    /// The URL without credentials and query; `None` if the command names none.
+    pub(super) url: Option<Url>,
+    /// The URLs of further transfers of the same command.
+    pub(super) more: Vec<Url>,
+    /// Whether the command prints its exit code.
+    pub(super) prints_code: bool,
+    /// The method, if the command names or implies one.
+    pub(super) method: Option<String>,
+    /// The format of `-w`, with its escapes.
+    pub(super) write_out: Option<String>,
+    /// Whether curl stamps its lines with the time (`--trace-time`).
+    pub(super) stamps: bool,
+    /// Whether the command runs on Windows.
+    pub(super) is_windows: bool,
+}
+
+impl Command {
+    /// Moves on to the URL of the next transfer.
+    pub(super) fn next_url(&mut self) -> Option<Url> {
+        if self.more.is_empty() {
+            return None;
+        }
+        let next = self.more.remove(0);
+        self.url = Some(next.clone());
+        Some(next)
+    }
+}
+
+/// The programs, with the text that must follow the name.
+const PROGRAMS: &[&str] = &[
+    "curl ",
+    "curl.exe ",
+    "wget ",
+    "wget.exe ",
+    "http ",
+    "https ",
+    "xh ",
+    "invoke-webrequest ",
+    "invoke-restmethod ",
+    "iwr ",
+    "irm ",
+    "openssl s_client ",
+    "fetch(",
+    "wget2 ",
+];
+
+/// The names of [`PROGRAMS`], to skip most lines quickly.
+static NAMES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"(?i)curl|wget|https? |xh |invoke-|iwr |irm |openssl|fetch\("));
+
+/// Minimum length of a command in bytes.
+const MIN_COMMAND: usize = 7;
+
+/// Characters that end a prompt or start a quoted command.
+const PROMPT: &[char] = &[
+    '$', '%', '#', '>', '`', '\u{276f}', '\u{279c}', '\u{3bb}', '\u{bb}', '\u{2717}', '\u{2714}',
+    '+', '(', '{', '|', ';', '&', '=', '"', '\'',
+];
+
+/// Words before a program that run it.
+const RUNNERS: &[&str] = &[
+    "time",
+    "sudo",
+    "exec",
+    "--",
+    "do",
+    "then",
+    "watch",
+    "/usr/bin/time",
+    "-p",
+    "-v",
+    "gtime",
+    "command",
+    "nohup",
+    "run:",
+    "root:",
+    "-c",
+    "timeout",
+    "xargs",
+];
+
+/// Maximum length of a prompt in bytes.
+const MAX_PROMPT: usize = 200;
+
+/// Maximum length of a command in bytes; the rest is ignored.
+pub(super) const MAX_COMMAND: usize = 16_384;
+
+/// The part of a line from the program on. If `strict`, only after a prompt or at the start of
+/// the line; otherwise also within a sentence.
+pub(super) fn find(line: &str, strict: bool) -> Option<&str> {
+    let may_be = line.len() >= MIN_COMMAND && NAMES.as_ref()?.is_match(line);
+    if !may_be {
+        return None;
+    }
+    if line.starts_with(['*', '<', '{', '}']) || line.starts_with("> ") && line.contains("HTTP/") {
+        return None;
+    }
+    let lower = line
+        .get(..line.len().min(MAX_PROMPT + 40))
+        .map_or_else(|| line.to_ascii_lowercase(), str::to_ascii_lowercase);
+    PROGRAMS
+        .iter()
+        .filter_map(|program| {
+            let mut places = lower.match_indices(program);
+            let (at, _) = places.find(|(at, _)| starts_word(&line[..*at]))?;
+            let (before, command) = line.split_at(at);
+            let is_script = program.starts_with("invoke") || program.starts_with('i');
+            if !is_script && !command.starts_with(program) {
+                return None;
+            }
+            let may_be = if strict || !program.starts_with("curl") {
+                is_prompt(before)
+            } else {
+                true
+            };
+            (may_be && has_arguments(program, &command[program.len()..])).then_some((at, command))
+        })
+        .min_by_key(|(at, _)| *at)
+        .map(|(_, command)| command)
+}
+
+/// The byte at which the prompt of a command starts, after the marks of a quote or list.
+pub(super) fn start(line: &str) -> Option<usize> {
+    find(line, true)?;
+    let mut at = line.len() - line.trim_start().len();
+    loop {
+        let rest = &line[at..];
+        let word = rest.split(' ').next().unwrap_or_default();
+        let is_mark = !word.is_empty() && word.chars().all(|c| matches!(c, '>' | '|' | '-'));
+        let is_tag = word.starts_with('[') && word.ends_with(']') && !word.contains('@');
+        if !(is_mark || is_tag) || rest.len() <= word.len() {
+            return Some(at);
+        }
+        at += word.len() + 1;
+    }
+}
+
+/// Whether a command goes on in the next line.
+pub(super) fn continues(line: &str) -> bool {
+    let line = line.trim_end();
+    line.ends_with('\\') || line.ends_with('^') || line.ends_with(" `")
+}
+
+/// Parses a command that [`find`] found.
+pub(super) fn parse(text: &str) -> Command {
+    let mut words = words::split(text);
+    let program = if words.is_empty() {
+        String::new()
+    } else {
+        words.remove(0).to_ascii_lowercase()
+    };
+    let mut command = if program.starts_with("fetch(") {
+        let url = text.split(['"', '\'', '`']).nth(1).and_then(url_of);
+        Command {
+            url,
+            ..Command::default()
+        }
+    } else if program == "openssl" {
+        options::openssl(&words)
+    } else {
+        options::parse(&program, &words)
+    };
+    let script = ["invoke-webrequest", "invoke-restmethod", "iwr", "irm"];
+    command.prints_code = text.contains("$?") || text.contains("ERRORLEVEL");
+    command.is_windows = program.ends_with(".exe") || script.contains(&program.as_str());
+    command
+}
+
+/// The URL of an argument, without credentials and query. `None` if it is none or contains a
+/// variable or placeholder.
+pub(super) fn url_of(word: &str) -> Option<Url> {
+    let word = word.trim_matches(['\'', '"', '`', '<', '>', ',', ';', ')', '(']);
+    let rest = word
+        .strip_prefix("http://")
+        .or_else(|| word.strip_prefix("https://"))?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let fits = |c: char| c.is_alphanumeric() || ".-_:[]@%+~!*".contains(c);
+    if host.is_empty() || !host.chars().all(fits) {
+        return None;
+    }
+    Url::parse(word).ok().map(redacted_url)
+}
+
+fn starts_word(before: &str) -> bool {
+    before
+        .chars()
+        .next_back()
+        .is_none_or(|last| last.is_whitespace() || "/\\`$>%#(|;&\"'{=".contains(last))
+}
+
+fn is_prompt(before: &str) -> bool {
+    let path = before.rsplit(' ').next().unwrap_or_default().len();
+    let is_path = before.ends_with(['/', '\\']);
+    let before = if is_path {
+        &before[..before.len() - path]
+    } else {
+        before
+    };
+    let trimmed = before.trim();
+    let last = trimmed.split_whitespace().next_back().unwrap_or_default();
+    before.len() <= MAX_PROMPT
+        && (trimmed.is_empty()
+            || trimmed.contains(PROMPT)
+            || RUNNERS.contains(&last)
+            || trimmed.chars().all(|c| !c.is_alphanumeric())
+            || last.ends_with("bin")
+            || last.ends_with(':')
+            || last.contains('='))
+}
+
+/// Whether what follows a program may be its arguments.
+fn has_arguments(program: &str, arguments: &str) -> bool {
+    let arguments = arguments.trim_start();
+    if arguments.starts_with(':') && !program.starts_with('h') {
+        return false;
+    }
+    let first = arguments.split_whitespace().next().unwrap_or_default();
+    let address = |word: &str| word.contains('.') && !word.ends_with('.') || word.contains(':');
+    match *program.trim_end().as_bytes() {
+        [.., b'('] => arguments.starts_with(['"', '\'', '`']),
+        [b'h', ..] | [b'x', ..] => {
+            arguments.contains("://")
+                || first.starts_with(':')
+                || first.starts_with("localhost")
+                || ["GET ", "POST ", "HEAD "]
+                    .iter()
+                    .any(|m| arguments.contains(m))
+                || arguments.contains(" :") && arguments.starts_with('-')
+                || arguments.contains(" localhost")
+        }
+        _ => {
+            arguments.starts_with(['-', '$', '"', '\'', '\\', '^', '<'])
+                || arguments.contains("://")
+                || arguments.contains(" -")
+                || address(first)
+                || first.starts_with("localhost")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! Reads the lines of curl's `-v` and `--trace`, which have marks.
+
+use super::exchange::{Section, Source};
+use super::reader::Reader;
+use super::status;
+use super::text;
+use super::trace::{Dump, Kind};
+
+impl Reader {
+    /// Reads the lines of a trace.
+    pub(super) fn traced(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
+        if let Some(information) = line.strip_prefix("== Info: ") {
+            self.end_dump();
+            self.information(information.trim(), stamp);
+            return true;
+        }
+        if let Some(dump) = Dump::start(line) {
+            self.end_dump();
+            if dump.kind == Kind::SentHeader {
+                self.start_request();
+            }
+            let is_exact = true;
+            let started = dump.kind == Kind::SentHeader;
+            if matches!(dump.kind, Kind::SentHeader | Kind::ReceivedHeader) {
+                self.current.times.stamp(stamp, started, is_exact);
+            }
+            self.dump = Some(dump);
+            self.current.begin_if_unknown(number);
+            return true;
+        }
+        let is_data = self.dump.as_mut().is_some_and(|dump| dump.data(line));
+        if !is_data {
+            self.end_dump();
+        }
+        is_data
+    }
+
+    /// Passes the data of a section of a trace on.
+    pub(super) fn end_dump(&mut self) {
+        let Some(dump) = self.dump.take() else { return };
+        let text = dump.text();
+        let number = self.current.traced_line;
+        for line in text.strip_suffix("\r\n").unwrap_or(&text).split("\r\n") {
+            match dump.kind {
+                Kind::SentHeader => self.current.sent(line),
+                Kind::ReceivedHeader => self.received(line, number),
+                Kind::ReceivedData | Kind::Other => {}
+            }
+        }
+        if dump.kind == Kind::ReceivedData
+            && let Some(response) = &mut self.current.response
+        {
+            response.raw_body(&text);
+        }
+    }
+
+    /// Reads a line with one of curl's marks.
+    pub(super) fn marked(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
+        if is_count(line) {
+            self.current.counted();
+            return true;
+        }
+        let is_inside = self.current.section == Section::Body;
+        if let Some(rest) = line.strip_prefix('*')
+            && (rest.starts_with([' ', '\t']) || rest.is_empty())
+            && (!is_inside || self.current.is_marked || text::is_information(rest))
+        {
+            self.information(rest.trim(), stamp);
+            return true;
+        }
+        if let Some(sent) = line.strip_prefix('>')
+            && (sent.is_empty() || sent.starts_with(' '))
+            && (!is_inside || self.current.is_marked)
+        {
+            let sent = sent.trim();
+            if is_request_line(sent) {
+                self.start_request();
+                self.current.times.stamp(stamp, true, self.has_stamps());
+            }
+            self.current.sent(sent);
+            return true;
+        }
+        if let Some(received) = line
+            .strip_prefix("< ")
+            .or_else(|| (line == "<").then_some(""))
+        {
+            if status::parse(received).is_some() {
+                self.start_response(true);
+                self.current.times.stamp(stamp, false, self.has_stamps());
+            } else if is_inside && !self.current.is_marked {
+                return false;
+            }
+            self.received(received, number);
+            return true;
+        }
+        false
+    }
+
+    /// Reads a line that curl marked as received.
+    fn received(&mut self, line: &str, number: usize) {
+        if let Some(status) = status::parse(line.trim_end()) {
+            self.start_response(true);
+            self.current.status(status, true, number);
+        } else if self.current.section == Section::Headers {
+            self.current.header(line.trim_end(), true);
+        }
+    }
+
+    fn information(&mut self, text: &str, stamp: Option<f64>) {
+        let starts = text.starts_with("Trying") || text.starts_with("About to connect");
+        if starts && self.current.is_over() {
+            self.next(self.current.successor());
+        }
+        if starts {
+            self.current.times.stamp(stamp, true, self.has_stamps());
+        }
+        self.current.information(text);
+    }
+
+    /// Starts another exchange with a request line, if the current one is complete.
+    pub(super) fn start_request(&mut self) {
+        if self.current.is_over() {
+            self.next(self.current.successor());
+        }
+    }
+
+    /// Starts another exchange with a status line, if the current one is complete.
+    pub(super) fn start_response(&mut self, marked: bool) {
+        let is_repeated = self.current.is_marked && !marked;
+        let has_failed = self.current.fault.is_some() && !self.current.may_follow_fault();
+        let is_wire = self.current.source == Source::Wire;
+        let follows = self.current.may_follow_fault() && !marked;
+        if (self.current.is_over() && !is_repeated && !follows) || has_failed || !is_wire {
+            self.next(self.current.successor());
+        }
+    }
+
+    /// Starts another exchange with an error message of curl, if the current one has failed
+    /// already.
+    pub(super) fn current_or_next(&mut self) {
+        if self.current.fault.is_some() && self.current.source == Source::Wire {
+            self.next(self.current.successor());
+        }
+    }
+}
+
+/// Whether a line is a byte count such as `{ [33 bytes data]`.
+fn is_count(line: &str) -> bool {
+    let line = line.trim_end();
+    (line.starts_with("{ [") || line.starts_with("} ["))
+        && (line.ends_with("data]") || line.ends_with("shown]"))
+}
+
+/// Whether a text is a request line.
+pub(super) fn is_request_line(sent: &str) -> bool {
+    let words: Vec<&str> = sent.split(' ').take(4).collect();
+    let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+    matches!(words.as_slice(), [method, _, version]
+        if version.starts_with("HTTP/") && !method.is_empty() && is_method(method))
+}

@@ -1,0 +1,76 @@
+//! Collects JSON documents from the lines of a text.
+
+use super::Transcript;
+use super::exchange::{Exchange, Section};
+use super::json_doc::{self, Block};
+use super::reader::Reader;
+use super::time::clocks::Clock;
+use super::time::trailer;
+
+impl Reader {
+    /// Collects a JSON document. Returns whether the line belongs to it.
+    pub(super) fn block(&mut self, line: &str, number: usize) -> bool {
+        if let Some(block) = &mut self.block {
+            match block.add(line, number) {
+                json_doc::Step::More => {}
+                json_doc::Step::Done => self.end_block(),
+            }
+            return true;
+        }
+        let is_outside = matches!(self.current.section, Section::Before | Section::After);
+        if is_outside && !self.object.is_open() && Block::starts(line) {
+            let mut block = Block::default();
+            let step = block.add(line, number);
+            self.block = Some(block);
+            if step == json_doc::Step::Done {
+                self.end_block();
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Reads the document that was collected, or its lines if it is none.
+    pub(super) fn end_block(&mut self) {
+        let Some(block) = self.block.take() else {
+            return;
+        };
+        let Some(documents) = json_doc::read(&block.text) else {
+            for (line, number) in block.lines() {
+                self.dispatch(line, None, number);
+            }
+            return;
+        };
+        for document in documents {
+            self.document(document, block.number);
+        }
+    }
+
+    pub(super) fn document(&mut self, document: json_doc::Document, number: usize) {
+        match document {
+            json_doc::Document::Exchange(mut exchange) => {
+                exchange.line = number;
+                if exchange.command.is_none() {
+                    exchange.command = self.current.command.take();
+                }
+                self.next(*exchange);
+                self.next(Exchange::default());
+            }
+            json_doc::Document::Text(text) => {
+                let reading = super::read(&text);
+                for transcript in reading.transcripts {
+                    let line = number;
+                    self.add(Transcript { line, ..transcript }, false);
+                }
+            }
+            json_doc::Document::Output(text) => {
+                let trailer = trailer::labeled(&text);
+                if let Some(time) = trailer.time {
+                    self.record(Clock::Client, time);
+                }
+                self.current.unrecognized(&text);
+                self.current.begin_if_unknown(number);
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Maps curl's exit codes and error messages to faults.
+//!
+//! The codes are listed in curl's manual, "EXIT CODES". Where one code stands for several
+//! faults the text of the message decides, because a transcript has no error type.
+
+use super::{Found, Progress, of_message, phrase};
+use crate::domain::transcript::status;
+use crate::model::observation::{FaultKind, Phase};
+
+/// An error message of curl.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::domain::transcript) struct CurlError {
+    pub(in crate::domain::transcript) code: u32,
+    pub(in crate::domain::transcript) message: String,
+}
+
+/// The rank of a fault that only the exit code names.
+const BY_CODE: usize = 10_000;
+
+/// The error in a line such as `curl: (28) Operation timed out …` or, of libcurl, `cURL error
+/// 28: …`; `None` for other lines.
+pub(in crate::domain::transcript) fn error(line: &str) -> Option<CurlError> {
+    let line = line.trim_start();
+    if let Some(rest) = line.strip_prefix("curl: (") {
+        return split(rest, ')');
+    }
+    let lower = line.get(..line.len().min(REACH))?.to_ascii_lowercase();
+    let at = lower.find("curl error ")? + "curl error ".len();
+    let rest = line[at..].trim_start_matches(['(', '#']);
+    split(rest, ':').or_else(|| split(rest, ')'))
+}
+
+/// Number of bytes of a line in which libcurl's error is looked for.
+const REACH: usize = 400;
+
+fn split(text: &str, end: char) -> Option<CurlError> {
+    let (code, message) = text.split_once(end)?;
+    Some(CurlError {
+        code: code.trim().parse().ok()?,
+        message: message.trim_start_matches(':').trim().to_owned(),
+    })
+}
+
+impl CurlError {
+    /// The status that curl reports instead of a body (`-f`).
+    pub(in crate::domain::transcript) fn status(&self) -> Option<u16> {
+        let rest = self.message.split("returned error: ").nth(1)?;
+        (self.code == 22).then(|| status::code(rest)).flatten()
+    }
+
+    /// The fault. `reasons` are the information lines before the error, because newer versions
+    /// print only "Couldn't connect" in the error. `None` if the error does not concern the
+    /// request (usage, files) or is unknown.
+    pub(in crate::domain::transcript) fn fault(
+        &self,
+        reasons: &str,
+        progress: &Progress,
+    ) -> Option<Found> {
+        let said = of_message(&self.message, progress)
+            .into_iter()
+            .chain(of_message(reasons, progress))
+            .min_by_key(|found| found.rank);
+        let kind = said.map(|found| found.kind);
+        let by_code = |phase, kind| Found {
+            phase,
+            kind,
+            is_stated: true,
+            is_vague: false,
+            rank: BY_CODE,
+        };
+        let within = |phase, default| Found {
+            phase,
+            ..said.unwrap_or_else(|| by_code(phase, default))
+        };
+        let waiting = progress.waiting();
+        Some(match self.code {
+            1 if kind == Some(FaultKind::Protocol) => within(waiting, FaultKind::Protocol),
+            5 | 97 => by_code(Phase::Connect, FaultKind::Proxy),
+            6 => resolve(kind, by_code),
+            7 => connect(said, progress, by_code),
+            18 => by_code(Phase::Transfer, FaultKind::Truncated),
+            28 => by_code(self.timeout_phase(reasons, progress), FaultKind::Timeout),
+            35 | 53 | 54 | 80 => within(Phase::Tls, FaultKind::TlsHandshake),
+            45 | 27 => by_code(Phase::Connect, FaultKind::Local),
+            47 => by_code(waiting, FaultKind::TooManyRedirects),
+            51 => certificate(
+                said,
+                by_code(Phase::Tls, FaultKind::CertificateNameMismatch),
+            ),
+            52 => by_code(Phase::Processing, FaultKind::ConnectionClosed),
+            55 | 56 => transfer(said, progress),
+            58 => by_code(Phase::Tls, FaultKind::Credentials),
+            59 => by_code(Phase::Tls, FaultKind::TlsVersion),
+            60 | 82 | 83 | 90 => {
+                certificate(said, by_code(Phase::Tls, FaultKind::CertificateUntrusted))
+            }
+            61 => by_code(Phase::Transfer, FaultKind::Decode),
+            66 | 77 => by_code(Phase::Tls, FaultKind::Local),
+            91 => certificate(said, by_code(Phase::Tls, FaultKind::Local)),
+            96 => said.unwrap_or_else(|| by_code(Phase::Connect, FaultKind::Protocol)),
+            98 => by_code(Phase::Tls, FaultKind::ClientCertificateRequired),
+            8 | 16 | 92 | 95 => by_code(waiting, FaultKind::Protocol),
+            _ => return None,
+        })
+    }
+
+    /// The phase in which the deadline passed.
+    fn timeout_phase(&self, reasons: &str, progress: &Progress) -> Phase {
+        let lower = self.message.to_lowercase();
+        let says = |part: &str| lower.contains(part);
+        if says("resolving") {
+            Phase::Resolve
+        } else if says("ssl") || says("tls") || says("quic") {
+            Phase::Tls
+        } else if says("bytes received") || says("out of") || says("too slow") {
+            progress.waiting()
+        } else if says("connect") {
+            // Curl counts the TLS handshake to the connection.
+            if progress.is_connected {
+                progress.phase()
+            } else {
+                Phase::Connect
+            }
+        } else if progress.is_known {
+            progress.phase()
+        } else if reasons.is_empty() {
+            progress.waiting()
+        } else {
+            Phase::Connect
+        }
+    }
+}
+
+/// Curl itself does not distinguish a missing name from a failed resolver; c-ares does.
+fn resolve(kind: Option<FaultKind>, by_code: impl Fn(Phase, FaultKind) -> Found) -> Found {
+    let kind = kind.filter(|kind| matches!(kind, FaultKind::NameNotFound | FaultKind::Timeout));
+    by_code(Phase::Resolve, kind.unwrap_or(FaultKind::ResolverFailure))
+}
+
+fn connect(
+    said: Option<Found>,
+    progress: &Progress,
+    by_code: impl Fn(Phase, FaultKind) -> Found,
+) -> Found {
+    match said.map(|found| found.kind) {
+        Some(
+            kind @ (FaultKind::ConnectionRefused
+            | FaultKind::Unreachable
+            | FaultKind::Timeout
+            | FaultKind::Proxy
+            | FaultKind::Local),
+        ) => Found {
+            phase: Phase::Connect,
+            kind,
+            ..said.unwrap_or_else(|| by_code(Phase::Connect, kind))
+        },
+        _ => progress.unconnected(BY_CODE),
+    }
+}
+
+/// A fault of the certificate: the one that the message names, or that of the code.
+fn certificate(said: Option<Found>, by_code: Found) -> Found {
+    said.filter(|found| {
+        matches!(
+            found.kind,
+            FaultKind::CertificateExpired
+                | FaultKind::CertificateNotYetValid
+                | FaultKind::CertificateNameMismatch
+                | FaultKind::CertificateRevoked
+                | FaultKind::CertificateUntrusted
+                | FaultKind::Local
+        )
+    })
+    .map_or(by_code, |found| Found {
+        phase: Phase::Tls,
+        ..found
+    })
+}
+
+/// A fault while data was sent or received.
+fn transfer(said: Option<Found>, progress: &Progress) -> Found {
+    let Some(found) = said else {
+        return Found {
+            phase: progress.waiting(),
+            kind: FaultKind::ConnectionReset,
+            is_stated: false,
+            is_vague: false,
+            rank: BY_CODE,
+        };
+    };
+    let phase = match found.kind {
+        FaultKind::ClientCertificateRequired | FaultKind::TlsVersion | FaultKind::TlsHandshake => {
+            Phase::Tls
+        }
+        FaultKind::Proxy => Phase::Connect,
+        _ if progress.is_connected && !progress.is_sent => progress.phase(),
+        _ => progress.waiting(),
+    };
+    let kind = match found.kind {
+        // No connection is attempted any more.
+        FaultKind::ConnectionRefused | FaultKind::Unreachable => FaultKind::ConnectionReset,
+        kind => kind,
+    };
+    Found {
+        phase,
+        kind,
+        ..found
+    }
+}
+
+/// Whether an information line of `-v` reports a failure.
+pub(in crate::domain::transcript) fn is_failure(text: &str) -> bool {
+    let harmless = [
+        "continuing anyway",
+        "move on",
+        "verify ok",
+        "close notify",
+        "retrying a fresh",
+        "left intact",
+    ];
+    !harmless.iter().any(|words| text.contains(words))
+        && (text.contains("failed")
+            || text.contains("refused")
+            || text.contains("TLS alert")
+            || FAILURES.iter().any(|start| text.starts_with(start)))
+        && phrase::said(text).is_some()
+}
+
+/// The starts of information lines that report a failure.
+const FAILURES: &[&str] = &[
+    "Trying",
+    "connect to",
+    "Connection timed out",
+    "Connection reset",
+    "couldn't connect",
+    "Couldn't",
+    "Failed",
+    "Empty reply",
+    "Recv failure",
+    "Send failure",
+    "SSL certificate problem",
+    "SSL:",
+    "SSL certificate",
+    "schannel:",
+    "Operation timed out",
+    "Could not resolve",
+    "Resolving",
+    "transfer closed",
+    "HTTP/2 stream",
+    "HTTP/3",
+    "OpenSSL",
+    "LibreSSL",
+    "GnuTLS",
+    "gnutls",
+    "NSS",
+    "error:",
+    "Unknown SSL",
+    "TLS connect error",
+    "Received HTTP",
+    "CONNECT tunnel",
+    "server cert",
+    "Maximum (",
+    "Immediate connect",
+    "rustls",
+    "BoringSSL",
+    "Server aborted",
+    "Closing with",
+    "SSL_ERROR",
+    "SSL connection timeout",
+    "QUIC",
+    "Connection died",
+    "end of response with",
+    "mbedtls",
+    "Cert verify",
+    "wolfSSL",
+    "getaddrinfo",
+    "name lookup",
+    "Connection closed",
+];

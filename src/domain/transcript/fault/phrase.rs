@@ -1,0 +1,103 @@
+//! Finds the kind of a fault in an error message of any program.
+//!
+//! The messages of curl, its TLS libraries, operating systems and the HTTP clients of many
+//! languages are listed in `phrases.txt`.
+
+use std::sync::LazyLock;
+
+use regex::{RegexSet, RegexSetBuilder};
+
+use crate::domain::transcript::pattern::ascii_boundaries;
+use crate::model::observation::{FaultKind, Phase};
+
+/// What a message says about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::domain::transcript) struct Said {
+    /// The phase; `None` if the progress of the request decides.
+    pub(in crate::domain::transcript) phase: Option<Phase>,
+    pub(in crate::domain::transcript) kind: FaultKind,
+    /// Whether the message only says that there was no connection, not why.
+    pub(in crate::domain::transcript) is_vague: bool,
+    /// The place in the list; a smaller one is more special.
+    pub(in crate::domain::transcript) rank: usize,
+}
+
+/// The expressions, and what each says.
+struct Phrases {
+    set: RegexSet,
+    says: Vec<Said>,
+}
+
+const LIST: &str = include_str!("phrases.txt");
+
+/// Maximum length of a message that is examined, in bytes.
+const MAX_MESSAGE: usize = 4_000;
+
+static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
+    let mut said = None;
+    let (mut expressions, mut says) = (Vec::new(), Vec::new());
+    for line in LIST.lines() {
+        if let Some(head) = line.strip_prefix('[') {
+            said = group(head.trim_end_matches(']'));
+        } else if let Some(said) = said.filter(|_| !line.is_empty() && !line.starts_with('#')) {
+            expressions.push(ascii_boundaries(line));
+            says.push(Said {
+                rank: says.len(),
+                ..said
+            });
+        }
+    }
+    let set = RegexSetBuilder::new(expressions)
+        .case_insensitive(true)
+        .build()
+        .unwrap_or_default();
+    Phrases { set, says }
+});
+
+fn group(head: &str) -> Option<Said> {
+    let (phase, kind) = head.split_once(' ')?;
+    let is_vague = kind == "vague";
+    let kind = if is_vague {
+        FaultKind::ConnectionRefused
+    } else {
+        FaultKind::parse(kind)?
+    };
+    Some(Said {
+        phase: Phase::parse(phase),
+        kind,
+        is_vague,
+        rank: 0,
+    })
+}
+
+/// What a message says; `None` if it contains no known phrase.
+pub(in crate::domain::transcript) fn said(message: &str) -> Option<Said> {
+    let mut end = message.len().min(MAX_MESSAGE);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    let first = PHRASES.set.matches(&message[..end]).iter().next()?;
+    PHRASES.says.get(first).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_complete() {
+        let expected = LIST
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with(['#', '[']))
+            .count();
+        assert_eq!(PHRASES.set.len(), expected);
+        for line in LIST.lines().filter_map(|line| line.strip_prefix('[')) {
+            let head = line.trim_end_matches(']');
+            assert!(group(head).is_some(), "{head}");
+            assert!(
+                head.starts_with("any ") || group(head).unwrap().phase.is_some(),
+                "{head}"
+            );
+        }
+    }
+}

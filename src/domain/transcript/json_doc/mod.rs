@@ -1,0 +1,168 @@
+//! Reads JSON documents: HAR files, this program's own output, curl's `%{json}`, and responses
+//! that tools store as JSON.
+
+mod har;
+mod own;
+
+use serde_json::Value;
+
+use super::body::json_text::Depth;
+use super::exchange::Exchange;
+
+/// Maximum size of a document in bytes.
+const MAX_DOCUMENT: usize = 16 << 20;
+
+/// Maximum depth at which responses are looked for in other documents.
+const MAX_DEPTH: usize = 6;
+
+/// Maximum number of exchanges of one document.
+const MAX_EXCHANGES: usize = 10_000;
+
+/// A part of a document that means something.
+#[derive(Debug)]
+pub(super) enum Document {
+    Exchange(Box<Exchange>),
+    /// The output of curl's `%{json}`.
+    Output(String),
+    /// The output of a program that a member holds.
+    Text(String),
+}
+
+/// The lines of a document, as far as they are read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Block {
+    pub(super) text: String,
+    /// The number of the first line.
+    pub(super) number: usize,
+    depth: Depth,
+}
+
+/// Whether more lines belong to a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    More,
+    Done,
+}
+
+impl Block {
+    /// Whether a line may start a document.
+    pub(super) fn starts(line: &str) -> bool {
+        let line = line.trim_start();
+        let Some(rest) = line.strip_prefix(['{', '[']) else {
+            return false;
+        };
+        let next = rest.trim_start().chars().next();
+        match next {
+            None => true,
+            Some('"') => line.starts_with('{'),
+            Some('{' | '}') => true,
+            _ => false,
+        }
+    }
+
+    /// Adds a line.
+    pub(super) fn add(&mut self, line: &str, number: usize) -> Step {
+        if self.number == 0 {
+            self.number = number;
+        }
+        let mut is_closed = false;
+        for byte in line.bytes() {
+            is_closed |= self.depth.add(byte);
+        }
+        self.depth.end_line();
+        self.text.push_str(line);
+        self.text.push('\n');
+        if is_closed || self.text.len() > MAX_DOCUMENT {
+            Step::Done
+        } else {
+            Step::More
+        }
+    }
+
+    /// The lines and their numbers.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, usize)> {
+        let first = self.number;
+        self.text
+            .lines()
+            .enumerate()
+            .map(move |(at, line)| (line, first + at))
+    }
+}
+
+/// Reads a document; `None` if it is no JSON or has no known meaning.
+pub(super) fn read(text: &str) -> Option<Vec<Document>> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let mut found = Vec::new();
+    search(&value, 0, &mut found);
+    if value.get("time_total").is_some() {
+        found.push(Document::Output(value.to_string()));
+    }
+    if found.is_empty() {
+        texts(&value, 0, &mut found);
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// Looks for members that hold the output of a program.
+fn texts(value: &Value, depth: usize, found: &mut Vec<Document>) {
+    match value {
+        Value::String(text) if text.contains('\n') && found.len() < MAX_EXCHANGES => {
+            found.push(Document::Text(text.clone()));
+        }
+        Value::Array(list) if depth < MAX_DEPTH => {
+            list.iter().for_each(|one| texts(one, depth + 1, found));
+        }
+        Value::Object(members) if depth < MAX_DEPTH => {
+            members
+                .values()
+                .for_each(|one| texts(one, depth + 1, found));
+        }
+        _ => {}
+    }
+}
+
+/// The message of a line of a log whose lines are JSON objects; `None` if the line is none.
+pub(super) fn log_line(line: &str) -> Option<String> {
+    let is_object = line.starts_with("{\"") && line.ends_with('}') && line.len() < MAX_LOG_LINE;
+    let keys = [
+        "\"stream\":",
+        "\"time\":",
+        "\"level\":",
+        "\"ts\":",
+        "\"timestamp\":",
+    ];
+    if !is_object || !keys.iter().any(|key| line.contains(key)) {
+        return None;
+    }
+    let value: Value = serde_json::from_str(line).ok()?;
+    value.get("cause").is_none().then_some(())?;
+    let message = ["log", "msg", "message", "line"]
+        .iter()
+        .find_map(|name| value.get(name)?.as_str())?;
+    let message = message.trim_end_matches(['\n', '\r']);
+    (!message.contains('\n')).then(|| message.to_owned())
+}
+
+/// Maximum length of a line of a log in bytes.
+const MAX_LOG_LINE: usize = 65_536;
+
+fn search(value: &Value, depth: usize, found: &mut Vec<Document>) {
+    if depth > MAX_DEPTH || found.len() >= MAX_EXCHANGES {
+        return;
+    }
+    let exchange = own::read(value)
+        .or_else(|| har::entry(value))
+        .or_else(|| har::response(value));
+    if let Some(exchange) = exchange {
+        found.push(Document::Exchange(Box::new(exchange)));
+        return;
+    }
+    match value {
+        Value::Array(list) => list.iter().for_each(|one| search(one, depth + 1, found)),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "request" | "config" | "pages"))
+            .for_each(|(_, member)| search(member, depth + 1, found)),
+        _ => {}
+    }
+}

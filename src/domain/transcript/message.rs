@@ -1,0 +1,156 @@
+//! Recognizes the error messages of HTTP clients: exceptions, log lines, exit codes.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use url::Url;
+
+use super::command;
+use super::pattern::pattern;
+use super::status;
+
+/// Maximum length of a line that is examined, in bytes.
+const MAX_LINE: usize = 8_192;
+
+/// Marks that a line is an error message and not a sentence of the author.
+static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"(?x)
+        (?:^|[\s\[("'>|:])[\w.:$/]*(?:Error|Exception|Errno::\w+|Timeout|Failure|Fault|Redirects|Disconnected|gaierror)[\w.$]*
+          \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
+        |(?:^\s*|[\])}"':=|>,]\s?|[A-Z]\s+)(?:error|ERROR|ERR|Fatal|fatal|FATAL|panic|PANIC|failed|FAILED|Failed|err|msg|cause|Warning)
+          \s?["'\])]*(?:\s?\([^)]{0,60}\))?\s?[:=]
+        |^\s*(?:Caused\sby:\s)?(?:\w+[.:/])*\w*(?:Error|Exception|Timeout|Disconnected)$
+        |\b(?:Get|Post|Put|Head|Patch|Delete)\s\\?"https?://|\bdial\s(?:tcp|udp)|net::ERR_|\bE(?:CONN|HOST|NET|AI_|NOTFOUND|TIMEDOUT|PROTO|SOCKET|PIPE)[A-Z]*\b
+        |UND_ERR_|CERT_HAS_EXPIRED|SELF_SIGNED_CERT|UNABLE_TO_|ERR_TLS|NS_ERROR_|SEC_ERROR_|SSL_ERROR_
+        |PR_[A-Z_]+_ERROR|DNS_PROBE_|Invoke-(?:WebRequest|RestMethod)\s?:|x509:|\[Errno|Caused\sby
+        |status_?code[=:]\s?\d|does\snot\sindicate\ssuccess|remote\sserver\sreturned|errno[:=]|Verif(?:y\sreturn\scode|ication\serror)
+        |^verify\serror|unable\sto\saccess|The\srequested\sURL\sreturned|actively\srefused
+        |attempt\sfailed\sbecause|remote\sname\scould\snot|underlying\sconnection|request\swas\s(?:aborted|canceled)
+        |operation\shas\stimed\sout|SSL\sroutines|responded\swith|resulted\sin\sa|error\ssending\srequest"#,
+    )
+});
+
+/// A status in an error message, with the reason phrase behind it.
+static STATUS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    [
+        r#"(?i)(?:status\s?code|status|response code|http error|http response code|returned (?:an )?error|http status(?: code)?|responded with(?: a)?(?: status(?: code)?)?(?: of)?|resulted in a|server error|client error|indicate success|http|code)[\s:=(\['"`|]{1,4}([2-5]\d\d)\b([^\d].*)?$"#,
+        r"\b([1-5]\d\d) (?:Client|Server) Error:? ?(.*)$",
+        r"(?:ClientResponseError|StatusCodeError|HTTPFatalError|HTTPError|HTTPServerException|ServiceUnavailable|Exception\S*): \[?([1-5]\d\d)\b(.*)$",
+        r#"\b(?:GET|POST|PUT|HEAD|PATCH|DELETE|OPTIONS) \S+ (?:HTTP/\d(?:\.\d)?" )?([1-5]\d\d) (.*)$"#,
+        r"^\W*([45]\d\d)\W{1,3}((?:Bad|Service|Gateway|Internal|Forbidden|Unauthorized|Not|Too|Request|Payload|Proxy|Web)\b.{0,60})$",
+        r"HTTP/\d(?:\.\d)? ([1-5]\d\d)\b(.*)$",
+    ]
+    .iter()
+    .filter_map(|expression| pattern(expression))
+    .collect()
+});
+
+/// An exit code that a shell or tool reports.
+static EXIT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^\W*(?:\$?\?|exit(?:ed)?(?: with)?(?: code| status)?|.{0,60}(?:exit(?:ed)?(?: with)? (?:code|status)|returned a non-zero code|curl returned|errorlevel))\s*[:=]?\s*(\d{1,2})\W*$",
+    )
+});
+
+/// What an error message tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Message {
+    pub(super) status: Option<u16>,
+    pub(super) reason: Option<String>,
+    pub(super) url: Option<Url>,
+    /// Whether the line may be a heading or the text of a page instead of a message.
+    pub(super) is_weak: bool,
+    /// The body that some clients append to the message.
+    pub(super) body: Option<String>,
+}
+
+/// Reads an error message; `None` if the line is none.
+pub(super) fn read(line: &str) -> Option<Message> {
+    if line.len() > MAX_LINE {
+        return None;
+    }
+    let is_error = ERROR.as_ref()?.is_match(line);
+    let found = STATUS.iter().enumerate().find_map(|(index, expression)| {
+        let found = expression.captures(line)?;
+        // The later expressions name a status without the word.
+        (is_error || (2..=4).contains(&index)).then_some((found, index))
+    });
+    // `ClientPayloadError: … <ContentLengthError: 400 …>` is no status.
+    let found = found.filter(|_| !line.contains("PayloadError"));
+    let is_weak = !is_error && found.as_ref().is_some_and(|(_, index)| *index >= 3);
+    if !is_error && found.is_none() {
+        return None;
+    }
+    let mut message = Message {
+        url: url(line).or_else(|| pool_url(line)),
+        is_weak,
+        ..Message::default()
+    };
+    if line.contains("FileNotFoundException: http") {
+        // What HttpURLConnection says for 404 and 410.
+        message.status = Some(404);
+    }
+    if let Some((found, _)) = found {
+        message.status = found.get(1).and_then(|code| status::code(code.as_str()));
+        let rest = found.get(2).map_or("", |rest| rest.as_str());
+        message.reason = reason(rest);
+        message.body = body(rest);
+    }
+    Some(message)
+}
+
+/// The first URL in a message.
+fn url(line: &str) -> Option<Url> {
+    line.split([' ', '=', '\\', '"', '\'', '<', '>', '(', ')', '[', ']', '`'])
+        .find_map(|word| command::url_of(word.trim_end_matches([':', ',', '.'])))
+}
+
+/// The connection pool that Python's urllib3 names.
+static POOL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"(HTTPS?)ConnectionPool\(host='([^']+)', port=(\d+)\)(?:.*with url: (/[^\s?]*))?")
+});
+
+fn pool_url(line: &str) -> Option<Url> {
+    let found = POOL.as_ref()?.captures(line)?;
+    let path = found.get(4).map_or("/", |path| path.as_str());
+    let scheme = found[1].to_ascii_lowercase();
+    command::url_of(&format!("{scheme}://{}:{}{path}", &found[2], &found[3]))
+}
+
+/// The exit code in a line of a shell; `None` if the line reports none, or success.
+pub(super) fn exit_code(line: &str) -> Option<u32> {
+    if line.len() > MAX_LINE {
+        return None;
+    }
+    let found = EXIT.as_ref()?.captures(line)?;
+    found[1].parse().ok().filter(|code| *code > 0)
+}
+
+/// The reason phrase behind a status: words, up to other text.
+fn reason(rest: &str) -> Option<String> {
+    let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "([{'\"`:,-".contains(c));
+    let end = rest
+        .find([
+            ')', '\'', '"', '`', '{', '[', ':', ',', '.', '<', '>', ';', '|',
+        ])
+        .unwrap_or(rest.len());
+    let words = rest[..end]
+        .split(" for url")
+        .next()?
+        .split(" from ")
+        .next()?;
+    let is_phrase = words.len() < 60
+        && words
+            .chars()
+            .all(|c| c.is_alphabetic() || " -'".contains(c));
+    status::reason(words).filter(|_| is_phrase)
+}
+
+/// A JSON body behind a status, possibly in quotes.
+fn body(rest: &str) -> Option<String> {
+    let at = rest.find('{')?;
+    let text = rest[at..].replace("\\\"", "\"");
+    let end = super::body::json_text::end_of_value(&text)?;
+    Some(text[..end].to_owned()).filter(|text| text.contains('"'))
+}

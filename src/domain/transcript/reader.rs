@@ -1,0 +1,311 @@
+//! Reads a text line by line and distributes the lines to the exchanges.
+//!
+//! Each line is cleaned, then recognized by the first dialect that knows it. Lines that no
+//! dialect knows belong to the headers or the body that they follow, or to nothing.
+
+use super::command::{self, MAX_COMMAND};
+use super::exchange::{Exchange, Section, Source};
+use super::fault::curl;
+use super::json_doc::Block;
+use super::object;
+use super::status;
+use super::text::{Cleaner, Line};
+use super::time::clocks::Clock;
+use super::time::{clock, meter};
+use super::trace::Dump;
+use super::{MAX_TRANSCRIPTS, Reading, Transcript};
+
+/// Reads one text.
+#[derive(Debug)]
+pub(super) struct Reader {
+    cleaner: Cleaner,
+    pub(super) current: Exchange,
+    /// A command that goes on in the next line.
+    command: Option<String>,
+    /// The section of a trace that is being read.
+    pub(super) dump: Option<Dump>,
+    /// A JSON document that is being collected.
+    pub(super) block: Option<Block>,
+    /// The object that is being read.
+    pub(super) object: object::Dump,
+    /// A line that consists of a status only.
+    pub(super) bare_status: Option<u16>,
+    /// Whether the lines are those of a request without marks.
+    pub(super) in_request: bool,
+    /// Headers of an object whose status was not seen yet.
+    pub(super) early_headers: Vec<(String, String)>,
+    found: Vec<Transcript>,
+    /// Whether each transcript may be a heading or the text of a page.
+    weak: Vec<bool>,
+    left_out: usize,
+    /// Whether a command or block of code started after the last transcript.
+    is_separated: bool,
+}
+
+impl Reader {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            cleaner: Cleaner::new(text),
+            current: Exchange::default(),
+            command: None,
+            dump: None,
+            block: None,
+            object: object::Dump::default(),
+            bare_status: None,
+            in_request: false,
+            early_headers: Vec::new(),
+            found: Vec::new(),
+            weak: Vec::new(),
+            left_out: 0,
+            is_separated: true,
+        }
+    }
+
+    /// Reads a line, counted from 1. Progress meters overwrite a line with carriage returns.
+    pub(super) fn line(&mut self, raw: &str, number: usize) {
+        let raw = raw.trim_end_matches('\r');
+        for part in raw.split('\r') {
+            let line = self.cleaner.clean(part);
+            if let Some(spent) = line.spent {
+                self.current.times.set(Clock::Meter, spent);
+            }
+            // An empty part of a line is no empty line.
+            if line.text.is_empty() && part.len() < raw.len() {
+                continue;
+            }
+            if line.is_fence {
+                self.boundary();
+                if line.text.is_empty() {
+                    continue;
+                }
+            }
+            let (text, spent) = meter::removed(&line.text);
+            if let Some(spent) = spent {
+                self.current.times.set(Clock::Meter, spent);
+            }
+            if text.is_empty() && !line.text.is_empty() {
+                continue;
+            }
+            let line = Line {
+                text: text.into(),
+                ..line.clone()
+            };
+            self.cleaned(&line, number);
+        }
+    }
+
+    /// Reads the end of the text.
+    pub(super) fn finish(mut self) -> Reading {
+        self.boundary();
+        self.next(Exchange::default());
+        // Headings count only if there is nothing else.
+        if self.weak.iter().any(|weak| !weak) {
+            let mut weak = self.weak.iter();
+            self.found.retain(|_| weak.next() != Some(&true));
+        }
+        Reading {
+            transcripts: self.found,
+            left_out: self.left_out,
+        }
+    }
+
+    /// Ends the current exchange, if it is complete, and starts another one.
+    pub(super) fn next(&mut self, next: Exchange) {
+        let last = std::mem::replace(&mut self.current, next);
+        self.early_headers.clear();
+        let is_weak = last.is_weak;
+        if let Some(transcript) = last.finish() {
+            self.add(transcript, is_weak);
+        }
+    }
+
+    pub(super) fn add(&mut self, transcript: Transcript, is_weak: bool) {
+        self.is_separated = false;
+        if self.found.len() < MAX_TRANSCRIPTS {
+            self.weak.push(is_weak);
+            self.found.push(transcript);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Ends what a block of code, a new command or the end of the text ends. A command without
+    /// output stays, because its output may follow in another block.
+    fn boundary(&mut self) {
+        self.end_block();
+        self.end_dump();
+        self.end_command();
+        self.object = object::Dump::default();
+        if self.current.is_answered() || !self.current.reasons.is_empty() {
+            self.next(Exchange::default());
+        }
+    }
+
+    fn cleaned(&mut self, line: &Line<'_>, number: usize) {
+        if let Some(command) = &mut self.command {
+            let is_longer = command.len() + line.text.len() < MAX_COMMAND;
+            if is_longer && !line.text.is_empty() {
+                command.push('\n');
+                command.push_str(&line.text);
+            }
+            if !command::continues(&line.text) {
+                self.end_command();
+            }
+            return;
+        }
+        if self.block(&line.text, number) {
+            return;
+        }
+        // Standard output without a line end is followed by the lines of standard error.
+        let (body, rest) = split_glued(&line.text, self.current.section);
+        if let Some(body) = body {
+            self.dispatch(body, None, number);
+        }
+        self.dispatch(rest, line.stamp, number);
+    }
+
+    /// Recognizes a line that is neither part of a command nor of a JSON document.
+    pub(super) fn dispatch(&mut self, line: &str, stamp: Option<f64>, number: usize) {
+        if self.traced(line, stamp, number) || self.timed(line) {
+            return;
+        }
+        if let Some(error) = curl::error(line) {
+            self.current_or_next();
+            self.current.curl_failed(&error, number);
+            return;
+        }
+        if self.commanded(line, stamp, number) {
+            return;
+        }
+        if self.marked(line, stamp, number) || self.wget(line, number) {
+            return;
+        }
+        if let Some(status) = status::parse(line.trim_end()) {
+            if !self.is_raw_form(status.status) {
+                self.start_response(false);
+            }
+            self.current.times.stamp(stamp, false, self.has_stamps());
+            self.current.status(status, false, number);
+            return;
+        }
+        match self.current.section {
+            Section::Headers => self.current.header(line, false),
+            Section::Body if is_prompt(line) => self.current.end_of_body(),
+            Section::Body => self.current.body(line),
+            Section::Before | Section::After => self.outside(line, number),
+        }
+    }
+
+    /// Whether a status line repeats the response of an object in its raw form, as PowerShell
+    /// does.
+    fn is_raw_form(&mut self, status: u16) -> bool {
+        let current = &mut self.current;
+        let known = current.response.as_ref().map(|response| response.status);
+        let repeats = current.source == Source::Object && known == Some(status);
+        if repeats {
+            current.source = Source::Wire;
+        }
+        repeats
+    }
+
+    /// Whether curl itself stamped the lines.
+    pub(super) fn has_stamps(&self) -> bool {
+        let command = self.current.command.as_ref();
+        command.is_some_and(|command| command.stamps)
+    }
+
+    /// Reads the duration that a shell prints.
+    fn timed(&mut self, line: &str) -> bool {
+        if let Some(time) = clock::elapsed(line) {
+            self.record(Clock::Shell, time);
+            self.current.end_of_body();
+            return true;
+        }
+        let is_other = clock::is_other(line);
+        if is_other {
+            self.current.end_of_body();
+        }
+        is_other
+    }
+
+    /// Records a duration for the current exchange, or for the last one if nothing was read
+    /// since.
+    pub(super) fn record(&mut self, clock: Clock, time: std::time::Duration) {
+        let is_new = !self.current.is_answered()
+            && self.current.reasons.is_empty()
+            && self.current.command.is_none();
+        match self.found.last_mut() {
+            Some(last) if is_new && !self.is_separated && !last.timed => {
+                last.observation.duration = time;
+                last.timed = true;
+            }
+            _ => self.current.times.set(clock, time),
+        }
+    }
+
+    /// Reads a command line.
+    fn commanded(&mut self, line: &str, stamp: Option<f64>, number: usize) -> bool {
+        let is_inside = matches!(self.current.section, Section::Headers | Section::Body);
+        let Some(command) = command::find(line, is_inside) else {
+            return false;
+        };
+        self.boundary();
+        let last = std::mem::take(&mut self.current);
+        // A time that precedes the command belongs to nothing.
+        drop(last);
+        self.is_separated = true;
+        let end = command.len().min(MAX_COMMAND);
+        let command = command.get(..end).unwrap_or_default();
+        self.command = Some(command.to_owned());
+        self.current.progress.is_windows = line.starts_with("PS ") || line.contains(":\\");
+        self.current.begin(number);
+        self.current.times.stamp(stamp, true, false);
+        if !command::continues(line) {
+            self.end_command();
+        }
+        true
+    }
+
+    fn end_command(&mut self) {
+        if let Some(command) = self.command.take() {
+            self.current.set_command(&command);
+        }
+    }
+}
+
+/// Splits a line in which output of curl follows the end of a body without a line end.
+fn split_glued(line: &str, section: Section) -> (Option<&str>, &str) {
+    const GLUED: [&str; 6] = [
+        "* Connection #",
+        "* Closing connection",
+        "* transfer closed",
+        "* Excess found",
+        "* we are done reading",
+        "curl: (",
+    ];
+    if let Some(at) = line.find("left intact").map(|at| at + "left intact".len())
+        && line.starts_with('*')
+        && line[at..].starts_with(['{', '[', '<', '*'])
+    {
+        return (Some(&line[..at]), &line[at..]);
+    }
+    let at = GLUED.iter().filter_map(|mark| line.find(mark)).min();
+    match at {
+        Some(at) if at > 0 && section == Section::Body => (Some(&line[..at]), &line[at..]),
+        Some(at) if at > 0 && line[at..].starts_with("curl: (") => (None, &line[at..]),
+        _ => (None, line),
+    }
+}
+
+/// Whether a line is a prompt, with or without another command.
+fn is_prompt(line: &str) -> bool {
+    let line = line.trim_end();
+    let starts = ["$ ", "PS C:\\", "\u{276f} ", "\u{279c} "];
+    matches!(line, "$" | "#" | "%" | ">" | "~ $")
+        || starts.iter().any(|start| line.starts_with(start))
+        || (line.len() < 200 && line.contains('@') && line.ends_with(['$', '#', '%']))
+        || (line.contains('@')
+            && line
+                .find("$ ")
+                .is_some_and(|at| !line[..at].contains([' ', '{', '<'])))
+}

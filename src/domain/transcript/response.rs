@@ -1,0 +1,201 @@
+//! Collects the status line, the headers and the body of one response.
+
+use super::body::is_elision;
+use super::status::StatusLine;
+use crate::model::observation::HttpVersion;
+
+/// A response, as far as it is read.
+#[derive(Clone, Debug)]
+pub(super) struct RawResponse {
+    pub(super) status: u16,
+    pub(super) version: HttpVersion,
+    pub(super) reason: Option<String>,
+    /// Whether the response to the request itself follows: 1xx, an established tunnel, or a
+    /// round of authentication.
+    pub(super) is_interim: bool,
+    /// Whether this is the response of a proxy to `CONNECT`.
+    pub(super) is_connect: bool,
+    pub(super) headers: Vec<(String, String)>,
+    /// The lines after the headers, each with a line end.
+    pub(super) body: String,
+    /// Whether the body was printed as an object, so that its white space is lost.
+    pub(super) is_reformatted: bool,
+    /// Whether the text says that a part of the response was left out.
+    pub(super) is_cut: bool,
+    /// The number of empty lines among the headers.
+    spaces: usize,
+    /// The length of the last line of the headers, to recognize lines that were wrapped.
+    last_line: usize,
+    /// The number of headers that were not kept.
+    pub(super) dropped: usize,
+}
+
+/// Maximum number of headers kept, as for a probe.
+const MAX_HEADERS: usize = 100;
+
+/// Maximum length of a header's value in bytes.
+const MAX_VALUE: usize = 8_192;
+
+/// Maximum length of a body in bytes.
+const MAX_BODY: usize = 1 << 20;
+
+/// Minimum length of a line that a terminal or mail program may have wrapped.
+const WRAPPED: usize = 70;
+
+impl RawResponse {
+    pub(super) fn new(line: StatusLine) -> Self {
+        let reason = line.reason.as_deref().unwrap_or_default();
+        // A proxy's response to CONNECT is not the response to the request.
+        let is_interim = line.status < 200 || reason.eq_ignore_ascii_case("connection established");
+        Self {
+            is_interim,
+            version: line.version,
+            ..Self::of_status(line.status, line.reason)
+        }
+    }
+
+    /// A response of which only the status is known.
+    pub(super) fn of_status(status: u16, reason: Option<String>) -> Self {
+        Self {
+            status,
+            version: HttpVersion::Http11,
+            reason,
+            is_interim: false,
+            is_connect: false,
+            headers: Vec::new(),
+            body: String::new(),
+            is_reformatted: false,
+            is_cut: false,
+            spaces: 0,
+            last_line: 0,
+            dropped: 0,
+        }
+    }
+
+    pub(super) fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status) && self.value("location").is_some()
+    }
+
+    /// Whether another response to the same command follows.
+    pub(super) fn is_hop(&self) -> bool {
+        self.is_interim || self.is_redirect() || (self.is_connect && self.status < 300)
+    }
+
+    /// The first value of a header, by lowercase name.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a header line is already known.
+    pub(super) fn has_header(&self, line: &str) -> bool {
+        header_of(line).is_some_and(|(name, value)| {
+            let known = |(key, old): &(String, String)| *key == name && old == value;
+            self.headers.iter().any(known)
+        })
+    }
+
+    /// Whether an empty line does not end the headers, because there are empty lines between
+    /// all lines.
+    pub(super) fn is_spaced_out(&mut self) -> bool {
+        self.spaces += 1;
+        self.spaces == self.headers.len() + 1
+    }
+
+    /// Reads a line of the headers. `unmarked` is whether curl marked the lines before it but
+    /// not this one. Returns whether the line is the first of the body.
+    pub(super) fn header(&mut self, line: &str, unmarked: bool) -> bool {
+        let last = std::mem::replace(&mut self.last_line, line.len());
+        // Behind an empty line only a usual header is one.
+        let may_be = |name: &str| self.spaces == 0 || is_usual(name);
+        if let Some((name, value)) = header_of(line)
+            && !unmarked
+            && may_be(&name)
+        {
+            self.push(name, value);
+            return false;
+        }
+        if is_elision(line) {
+            self.is_cut = true;
+            return false;
+        }
+        let is_folded = line.starts_with([' ', '\t']) && !self.headers.is_empty();
+        let is_wrapped = last >= WRAPPED && !line.starts_with(['{', '<', '[']);
+        if let Some((_, value)) = self.headers.last_mut()
+            && (is_folded || is_wrapped)
+            && value.len() + line.len() < MAX_VALUE
+        {
+            value.push(' ');
+            value.push_str(line.trim());
+            return false;
+        }
+        true
+    }
+
+    /// Adds a header.
+    pub(super) fn push(&mut self, name: String, value: &str) {
+        if self.headers.len() < MAX_HEADERS && value.len() < MAX_VALUE {
+            self.headers.push((name, value.to_owned()));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Adds a line to the body.
+    pub(super) fn body(&mut self, line: &str) {
+        self.raw_body(line);
+        self.raw_body("\n");
+    }
+
+    /// Adds a part of the body without a line end.
+    pub(super) fn raw_body(&mut self, text: &str) {
+        if self.body.len() + text.len() <= MAX_BODY {
+            self.body.push_str(text);
+        } else {
+            self.is_cut = true;
+        }
+    }
+}
+
+/// The lowercase name and the value of a header line; `None` if it is none.
+pub(super) fn header_of(line: &str) -> Option<(String, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let name = name.trim_end();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_name = !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(fits);
+    is_name.then(|| (name.to_ascii_lowercase(), value.trim()))
+}
+
+/// Whether a header is one that responses usually have.
+fn is_usual(name: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "date",
+        "server",
+        "connection",
+        "via",
+        "age",
+        "vary",
+        "etag",
+        "location",
+        "expires",
+        "allow",
+        "transfer-encoding",
+        "set-cookie",
+        "keep-alive",
+        "apigw-requestid",
+    ];
+    let starts = [
+        "content-",
+        "x-",
+        "cf-",
+        "access-control-",
+        "cache-",
+        "last-",
+        "www-",
+        "strict-",
+    ];
+    NAMES.contains(&name) || starts.iter().any(|start| name.starts_with(start))
+}
+
+/// Maximum length of a header's name in bytes.
+const MAX_NAME: usize = 100;

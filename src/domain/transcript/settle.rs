@@ -1,0 +1,251 @@
+//! Turns what was read about one request into a transcript.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::Transcript;
+use super::body::{self, Announced, Body};
+use super::command;
+use super::exchange::{Exchange, FoundFault, MAX_DETAIL};
+use super::fault::{self, Found};
+use super::response::RawResponse;
+use super::time::clocks::Clock;
+use super::time::trailer;
+use crate::model::observation::{Fault, FaultKind, Observation, Phase, Response};
+
+impl Exchange {
+    /// The exchange as a transcript; `None` if it has neither a response nor a fault.
+    pub(super) fn finish(mut self) -> Option<Transcript> {
+        if !self.is_answered() {
+            self.read_loose_output();
+        }
+        self.judge_proxy();
+        let method = self.method();
+        let settled = self.response.take().map(|response| {
+            let format = self.command.as_ref().and_then(|it| it.write_out.as_deref());
+            let body = body::settle(&response.body, announced(&response, &method, format));
+            (response, body)
+        });
+        if let Some(time) = settled.as_ref().and_then(|(_, body)| body.trailer.time) {
+            self.times.set(Clock::Client, time);
+        }
+        self.judge_unconnected();
+        self.infer_fault(settled.as_ref().map(|(_, body)| body));
+        if settled.is_none() && self.fault.is_none() {
+            return None;
+        }
+        let url = self.url();
+        let headers_known = settled
+            .as_ref()
+            .is_none_or(|(response, _)| !response.headers.is_empty() && !response.is_cut);
+        let body_exact = settled.as_ref().is_none_or(|(_, body)| body.is_exact);
+        let response = settled.map(|(response, body)| into_response(response, body));
+        let date = response.as_ref().and_then(date_of);
+        let started = date.unwrap_or(Timestamp::UNIX_EPOCH);
+        let shown = self.final_url().or_else(|| url.clone());
+        let shown = shown.as_ref().map_or("", Url::as_str);
+        let mut observation = Observation::begun(started, shown);
+        let duration = self.times.get();
+        observation.duration = duration.unwrap_or_default();
+        observation.phases = self.phases;
+        observation.response = response;
+        observation.redirects = self.redirects;
+        let fault_stated = self
+            .fault
+            .as_ref()
+            .is_none_or(|fault| fault.found.is_stated);
+        observation.fault = self.fault.take().map(FoundFault::into_fault);
+        Some(Transcript {
+            url,
+            method,
+            observation,
+            dated: date.is_some(),
+            timed: duration.is_some(),
+            line: self.line.max(1),
+            body_exact,
+            headers_known,
+            fault_stated,
+            facts: std::mem::take(&mut self.facts),
+        })
+    }
+
+    /// The method of the request; `GET` if the text does not tell.
+    fn method(&self) -> String {
+        let by_command = || self.command.as_ref()?.method.clone();
+        let sent = self.request.method.clone();
+        sent.filter(|method| method != "CONNECT")
+            .or_else(by_command)
+            .unwrap_or_else(|| "GET".to_owned())
+    }
+
+    /// Reads the output of `-w` of a command without any other output.
+    fn read_loose_output(&mut self) {
+        let Some(command) = &self.command else { return };
+        let text = self.loose.trim_end();
+        let found = command
+            .write_out
+            .as_deref()
+            .and_then(|format| trailer::by_format(text, format))
+            .map_or_else(|| trailer::labeled(text), |(_, found)| found);
+        if let Some(time) = found.time {
+            self.times.set(Clock::Client, time);
+        }
+        if let Some(status) = found.status {
+            let mut response = RawResponse::of_status(status, None);
+            response.is_cut = true;
+            self.response = Some(response);
+        }
+    }
+
+    /// Turns the response of a proxy to `CONNECT` into a fault: the service was not reached.
+    fn judge_proxy(&mut self) {
+        let Some(response) = &self.response else {
+            return;
+        };
+        if response.is_connect && response.status >= 300 {
+            let message = format!("the proxy answered CONNECT with status {}", response.status);
+            self.fault = self
+                .fault
+                .take()
+                .or_else(|| fixed(Phase::Connect, FaultKind::Proxy, message));
+            self.response = None;
+        } else if response.is_interim && self.fault.is_some() {
+            self.response = None;
+        }
+    }
+
+    /// Decides by the time why a connection failed, if no message does.
+    fn judge_unconnected(&mut self) {
+        let progress = self.progress();
+        if let Some(fault) = &mut self.fault
+            && fault.found.is_vague
+        {
+            fault.found = progress.unconnected(fault.found.rank);
+        }
+    }
+
+    /// Infers the fault from information lines, if no error message names it.
+    fn infer_fault(&mut self, body: Option<&Body>) {
+        if body.is_none() && self.fault.is_none() && self.progress.is_bare {
+            let message = "the response has no status line (HTTP/0.9)".to_owned();
+            self.fault = fixed(Phase::Processing, FaultKind::Protocol, message);
+            self.line = self.line.max(1);
+        }
+        let is_cut = body.is_none_or(|body| body.is_truncated);
+        if self.fault.is_some() || self.reasons.is_empty() || !is_cut {
+            return;
+        }
+        let progress = fault::Progress {
+            is_answered: body.is_some(),
+            ..self.progress()
+        };
+        let lines = self.reasons.lines();
+        self.fault = lines
+            .filter_map(|line| Some((fault::of_message(line, &progress)?, line)))
+            .min_by_key(|(found, _)| found.rank)
+            .map(|(found, line)| FoundFault {
+                found,
+                message: line.chars().take(MAX_DETAIL).collect(),
+            });
+    }
+
+    /// The requested URL: that of the command, or the one that the request was sent to.
+    fn url(&self) -> Option<Url> {
+        let by_command = || self.command.as_ref()?.url.clone();
+        let own = self.request.url.clone();
+        own.or_else(by_command).or_else(|| self.sent_url())
+    }
+
+    /// The URL of the last hop, if it differs from the first.
+    fn final_url(&self) -> Option<Url> {
+        (self.redirects > 0).then(|| self.sent_url()).flatten()
+    }
+
+    /// The URL, from the request line and the `Host` header.
+    fn sent_url(&self) -> Option<Url> {
+        let host = self.request.host.as_ref()?;
+        let scheme = if self.progress.uses_tls {
+            "https"
+        } else {
+            "http"
+        };
+        let path = self
+            .request
+            .path
+            .as_deref()
+            .filter(|path| path.starts_with('/'));
+        command::url_of(&format!("{scheme}://{host}{}", path.unwrap_or("/")))
+    }
+}
+
+impl FoundFault {
+    fn into_fault(self) -> Fault {
+        Fault {
+            phase: self.found.phase,
+            kind: self.found.kind,
+            detail: self.message,
+        }
+    }
+}
+
+fn fixed(phase: Phase, kind: FaultKind, message: String) -> Option<FoundFault> {
+    Some(FoundFault {
+        found: Found {
+            phase,
+            kind,
+            is_stated: true,
+            is_vague: false,
+            rank: 0,
+        },
+        message,
+    })
+}
+
+fn date_of(response: &Response) -> Option<Timestamp> {
+    let date = response.header("date")?;
+    Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
+}
+
+fn content_length(response: &RawResponse) -> Option<u64> {
+    response.value("content-length")?.trim().parse().ok()
+}
+
+fn announced<'a>(
+    response: &RawResponse,
+    method: &str,
+    write_out: Option<&'a str>,
+) -> Announced<'a> {
+    let is_plain = response
+        .value("content-encoding")
+        .is_none_or(|coding| coding.is_empty() || coding == "identity");
+    Announced {
+        length: content_length(response)
+            .filter(|_| is_plain)
+            .and_then(|length| usize::try_from(length).ok()),
+        is_empty: method == "HEAD" || matches!(response.status, 204 | 304),
+        is_cut: response.is_cut,
+        is_reformatted: response.is_reformatted,
+        write_out,
+    }
+}
+
+fn into_response(raw: RawResponse, body: Body) -> Response {
+    let content_length = content_length(&raw);
+    Response {
+        status: raw.status,
+        reason: raw.reason,
+        version: raw.version,
+        headers: raw.headers,
+        body_bytes: body.text.len() as u64,
+        body: body.text.into_bytes(),
+        body_truncated: body.is_truncated,
+        content_length,
+    }
+}
+
+/// Limits a duration of a HAR file, which is given in milliseconds.
+pub(super) fn millis(value: f64) -> Option<Duration> {
+    super::time::seconds(value / 1000.0)
+}

@@ -1,0 +1,128 @@
+//! Finds the start of a line that certainly belongs to a transcript.
+
+use crate::domain::transcript::command;
+use crate::domain::transcript::status;
+
+/// Number of bytes of a line in which an anchor is looked for.
+const REACH: usize = 400;
+
+/// Length of the shortest anchor in bytes.
+const SHORTEST: usize = 6;
+
+/// Maximum number of places of one mark that are examined in a line.
+const MAX_PLACES: usize = 4;
+
+/// The methods of request lines.
+const METHODS: &[&str] = &[
+    "GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "PATCH ", "OPTIONS ", "CONNECT ",
+];
+
+/// The starts of curl's information lines, after `* ` and blanks.
+const INFORMATION: &[&str] = &[
+    "Trying",
+    "Connected to",
+    "Host ",
+    "Hostname ",
+    "Could not resolve",
+    "Couldn't",
+    "connect to ",
+    "Failed to connect",
+    "Added ",
+    "ALPN",
+    "TLS",
+    "SSL",
+    "schannel",
+    "Closing connection",
+    "Connection ",
+    "Rebuilt URL",
+    "About to connect",
+    "Re-using",
+    "Uses proxy",
+    "Empty reply",
+    "Recv failure",
+    "Send failure",
+    "Operation timed out",
+    "Resolving timed out",
+    "Server certificate",
+    "using HTTP",
+    "Using HTTP",
+    "[HTTP/",
+    "h2 [",
+    "IPv4:",
+    "IPv6:",
+    "Immediate connect fail",
+    "TCP_NODELAY",
+    "Request completely",
+    "upload completely",
+    "Mark bundle",
+    "Establish HTTP",
+    "CAfile",
+    "GnuTLS",
+    "OpenSSL",
+    "Initializing NSS",
+    "(304) ",
+    "Server auth",
+    "rustls",
+    "found ",
+    "successfully set",
+    "error setting",
+    "getaddrinfo",
+];
+
+/// The byte at which the transcript starts in a line; `None` if no anchor is found.
+pub(super) fn find(line: &str) -> Option<usize> {
+    if line.len() < SHORTEST {
+        return None;
+    }
+    let mut end = line.len().min(REACH);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = &line[..end];
+    status_line(head)
+        .or_else(|| request_line(head))
+        .or_else(|| fixed(head))
+        .or_else(|| information(head))
+        .or_else(|| command::start(head))
+}
+
+fn status_line(head: &str) -> Option<usize> {
+    let mut places = head.match_indices("HTTP/").take(MAX_PLACES);
+    let (at, _) = places.find(|(at, _)| {
+        let alone = head[..*at].ends_with(|c: char| !c.is_alphanumeric() && c != '"') || *at == 0;
+        alone && status::parse(&head[*at..]).is_some()
+    })?;
+    Some(if head[..at].ends_with("< ") {
+        at - 2
+    } else {
+        at
+    })
+}
+
+fn request_line(head: &str) -> Option<usize> {
+    let mut places = head.match_indices("> ").take(MAX_PLACES);
+    let (at, _) = places.find(|(at, _)| {
+        let sent = &head[at + 2..];
+        METHODS.iter().any(|method| sent.starts_with(method)) && sent.contains(" HTTP/")
+    })?;
+    Some(at)
+}
+
+/// Marks that no other text has.
+fn fixed(head: &str) -> Option<usize> {
+    ["== Info: ", "=> Send ", "<= Recv ", "curl: ("]
+        .iter()
+        .find_map(|mark| head.find(mark))
+}
+
+fn information(head: &str) -> Option<usize> {
+    let mut places = head.match_indices("* ").take(MAX_PLACES);
+    let (at, _) = places.find(|(at, _)| is_information(&head[at + 2..]))?;
+    Some(at)
+}
+
+/// Whether a text is one of curl's information lines, without its mark.
+pub(in crate::domain::transcript) fn is_information(text: &str) -> bool {
+    let text = text.trim_start();
+    INFORMATION.iter().any(|start| text.starts_with(start))
+}

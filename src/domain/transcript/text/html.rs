@@ -1,0 +1,168 @@
+//! Decodes HTML: the entities and the markup of a code block that was copied from a page's
+//! source.
+//!
+//! Only text that is visibly escaped is decoded, because the body of a response is often an
+//! HTML page that must stay as it is.
+
+use std::borrow::Cow;
+
+/// Tags that pages put around or into a code block.
+const MARKUP: &[&str] = &[
+    "pre", "code", "samp", "kbd", "span", "b", "i", "em", "strong", "font", "a", "br", "mark",
+];
+
+/// The entities of the characters that HTML escapes.
+const ENTITIES: &[(&str, &str)] = &[
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&#34;", "\""),
+    ("&#x22;", "\""),
+    ("&#39;", "'"),
+    ("&#x27;", "'"),
+    ("&apos;", "'"),
+    ("&nbsp;", " "),
+    ("&#160;", " "),
+    ("&#x2F;", "/"),
+    ("&#x60;", "`"),
+    ("&#x3D;", "="),
+    ("&amp;", "&"),
+];
+
+/// Whether a text contains escaped marks of a transcript, or an escaped block of code, so that
+/// all of it is escaped.
+pub(super) fn is_escaped(text: &str) -> bool {
+    let has_block = text.contains("<pre") || text.contains("<code");
+    let is_page = text.contains("<html") || text.contains("<body");
+    if has_block && !is_page && (text.contains("&quot;") || text.contains("&lt;")) {
+        return true;
+    }
+    text.match_indices("&gt; ")
+        .chain(text.match_indices("&lt; "))
+        .take(MAX_MARKS)
+        .any(|(at, mark)| {
+            let line = text[..at].rsplit('\n').next().unwrap_or_default();
+            let rest = &text[at + mark.len()..];
+            let marked = [
+                "HTTP/", "GET ", "POST ", "HEAD ", "PUT ", "Host:", "DELETE ",
+            ];
+            line.len() < MAX_INDENT && marked.iter().any(|start| rest.starts_with(start))
+        })
+}
+
+/// Number of possible marks that are examined.
+const MAX_MARKS: usize = 1_000;
+
+/// Maximum length of what stands before an escaped mark, in bytes.
+const MAX_INDENT: usize = 200;
+
+/// A line of an escaped text without entities and markup.
+pub(super) fn unescaped(line: &str) -> Cow<'_, str> {
+    if !line.contains(['&', '<']) {
+        return Cow::Borrowed(line);
+    }
+    let plain = without_markup(line);
+    let mut out = String::with_capacity(plain.len());
+    let mut rest = plain.as_ref();
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let entity = ENTITIES.iter().find(|(name, _)| rest.starts_with(name));
+        let (name, letter) = entity.unwrap_or(&("&", "&"));
+        out.push_str(letter);
+        rest = &rest[name.len()..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// A line without the tags of a code block at its start, such as `<pre><code>`, and the markup
+/// before them.
+pub(super) fn without_opening(line: &str) -> &str {
+    let mut rest = line;
+    if line.trim_start().starts_with('<') {
+        let block = line.rfind("<code").or_else(|| line.rfind("<pre"));
+        rest = block.map_or(line, |at| &line[at..]);
+    }
+    while let Some((tag, after)) = tag(rest.trim_start())
+        && (tag.starts_with("<pre") || tag.starts_with("<code"))
+    {
+        rest = after;
+    }
+    rest
+}
+
+/// Whether a line consists of closing tags that end a code block.
+pub(super) fn is_closing(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with("</pre>") || line.starts_with("</code>")
+}
+
+fn without_markup(line: &str) -> Cow<'_, str> {
+    if !line.contains('<') {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find('<') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some((_, after)) = tag(rest) {
+            rest = after;
+        } else {
+            out.push('<');
+            rest = &rest[1..];
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The tag of [`MARKUP`] at the start of a text, and the text after it.
+fn tag(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('<')?;
+    let name = inner.trim_start_matches('/');
+    let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let known = MARKUP
+        .iter()
+        .any(|known| name[..length].eq_ignore_ascii_case(known));
+    let end = text.bytes().take(MAX_TAG).position(|byte| byte == b'>')?;
+    known.then(|| text.split_at(end + 1))
+}
+
+/// Maximum length of a tag in bytes.
+const MAX_TAG: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_text_is_recognized_by_its_marks() {
+        assert!(is_escaped("<pre>\n  &lt; HTTP/1.1 503 Oops\n"));
+        assert!(is_escaped("&gt; GET / HTTP/1.1\n"));
+        assert!(!is_escaped("< HTTP/1.1 503\n\n<p>1 &lt; 2 &gt; 0</p>\n"));
+    }
+
+    #[test]
+    fn entities_and_markup_are_decoded() {
+        for (line, expected) in [
+            ("&lt; HTTP/1.1 503", "< HTTP/1.1 503"),
+            ("<span class=\"k\">&gt; Host</span>: x", "> Host: x"),
+            (
+                "{&quot;a&quot;:1} &amp;lt; &unknown;",
+                "{\"a\":1} &lt; &unknown;",
+            ),
+            ("< HTTP/1.1 503", "< HTTP/1.1 503"),
+            ("<html><b>x</b>", "<html>x"),
+        ] {
+            assert_eq!(unescaped(line), expected, "{line}");
+        }
+        assert_eq!(
+            without_opening("  <pre><code class=\"x\">HTTP/1.1 503"),
+            "HTTP/1.1 503"
+        );
+        assert_eq!(without_opening("<html>"), "<html>");
+        assert!(is_closing(" </code></pre>") && !is_closing("</html>"));
+    }
+}

@@ -1,0 +1,174 @@
+//! Turns the lines of a text into lines of a transcript.
+//!
+//! Removes terminal escapes, HTML, the prefixes of logs and quotes, and curl's progress meter.
+//! What a line means is left to the dialects.
+
+mod anchor;
+mod escapes;
+mod html;
+mod prefix;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub(super) use self::anchor::is_information;
+use self::prefix::Prefix;
+use super::json_doc;
+use super::time::meter;
+
+/// Cleans the lines of one text, in order.
+#[derive(Debug)]
+pub(super) struct Cleaner {
+    prefix: Prefix,
+    /// Whether the text is HTML source, so that its marks are written as entities.
+    escaped: bool,
+}
+
+/// A line without what does not belong to the transcript.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// The time of day in the prefix, in seconds.
+    pub(super) stamp: Option<f64>,
+    /// The time that curl's progress meter shows at the start of the line.
+    pub(super) spent: Option<Duration>,
+    /// Whether the line ends a block of code in Markdown or HTML.
+    pub(super) is_fence: bool,
+}
+
+impl Cleaner {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            prefix: Prefix::default(),
+            escaped: html::is_escaped(text),
+        }
+    }
+
+    /// Cleans one line.
+    pub(super) fn clean<'a>(&mut self, raw: &'a str) -> Line<'a> {
+        let plain = escapes::removed(raw);
+        let plain = match json_doc::log_line(&plain) {
+            Some(message) => Cow::Owned(message),
+            None => plain,
+        };
+        let plain = if self.escaped {
+            let plain = html::without_opening(&plain);
+            Cow::Owned(html::unescaped(plain).into_owned())
+        } else {
+            plain
+        };
+        // The meter is no prefix, though it may stand before the line.
+        let (shown, spent) = meter::removed(&plain);
+        let (before, rest) = self.prefix.split(shown);
+        let stamp = prefix::time_of_day(before).or_else(|| leading_stamp(rest));
+        let rest = without_stream_id(html::without_opening(rest));
+        let is_fence = is_fence(rest) || is_fence(&plain) || html::is_closing(rest);
+        // Chats put the code into the line of the fence.
+        let rest = if is_fence {
+            code_behind_fence(rest)
+        } else {
+            rest.strip_suffix("```")
+                .filter(|rest| !rest.is_empty())
+                .unwrap_or(rest)
+        };
+        let text = if rest.len() == raw.len() {
+            Cow::Borrowed(raw)
+        } else {
+            Cow::Owned(rest.to_owned())
+        };
+        Line {
+            text,
+            stamp,
+            spent,
+            is_fence,
+        }
+    }
+}
+
+/// The time at the start of a line that no prefix was removed from.
+fn leading_stamp(line: &str) -> Option<f64> {
+    let start = line.get(..line.len().min(8))?;
+    let is_time = start
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b':');
+    is_time.then(|| prefix::time_of_day(line)).flatten()
+}
+
+/// A line without the connection ids that `--trace-ids` adds, such as `[0-0] `.
+fn without_stream_id(line: &str) -> &str {
+    let Some((id, rest)) = line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    else {
+        return line;
+    };
+    let fits = |part: &str| part == "x" || part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id = id
+        .split_once('-')
+        .is_some_and(|(a, b)| !a.is_empty() && !b.is_empty() && fits(a) && fits(b));
+    if is_id { rest } else { line }
+}
+
+/// The code in the line of a fence, which has more than the name of a language.
+fn code_behind_fence(line: &str) -> &str {
+    let code = line
+        .trim_start()
+        .trim_start_matches('`')
+        .trim_end_matches('`');
+    let is_behind = code.len() < line.trim().len() || !is_fence(line);
+    if is_behind && code.trim().contains([' ', '{']) {
+        code
+    } else {
+        ""
+    }
+}
+
+/// Whether a line starts or ends a block of code in Markdown, at any nesting.
+fn is_fence(line: &str) -> bool {
+    let line = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '>' | '|'));
+    let item = line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*+. ".contains(c));
+    [line, item]
+        .iter()
+        .any(|line| line.starts_with("```") || line.starts_with("~~~"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fences_are_found_at_every_nesting() {
+        for line in [
+            "```",
+            "  ```sh",
+            "> ```",
+            "> > ~~~ console",
+            "- ```",
+            "1. ```bash",
+            "| ~~~",
+        ] {
+            assert!(Cleaner::new("").clean(line).is_fence, "{line}");
+        }
+        for line in ["`curl`", "~ $ curl", "text ```", "--- a"] {
+            assert!(!Cleaner::new("").clean(line).is_fence, "{line}");
+        }
+    }
+
+    #[test]
+    fn escapes_prefixes_and_stream_ids_are_removed() {
+        let mut cleaner = Cleaner::new("");
+        let mut clean = |line| {
+            let line = cleaner.clean(line);
+            (line.text.into_owned(), line.stamp)
+        };
+        assert_eq!(
+            clean("22:10:33.5 [0-0] * Trying 127.0.0.1:80...").0,
+            "* Trying 127.0.0.1:80..."
+        );
+        assert_eq!(
+            clean("\x1b[1m22:10:34.5 [0-0] < HTTP/1.1 503\x1b[0m"),
+            ("< HTTP/1.1 503".to_owned(), Some(79_834.5))
+        );
+        assert_eq!(clean("22:10:35.5 [0-1] < a: b").0, "< a: b");
+    }
+}

@@ -1,0 +1,75 @@
+//! Keeps the best of the durations that a text states for one request.
+
+use std::time::Duration;
+
+/// The durations that a text states.
+#[derive(Clone, Debug, Default)]
+pub(in crate::domain::transcript) struct Times {
+    best: Option<(Clock, Duration)>,
+    started: Option<f64>,
+    answered: Option<f64>,
+}
+
+/// The sources of a duration, from the least to the most exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::domain::transcript) enum Clock {
+    /// Times of day before the lines.
+    Stamps,
+    /// curl's progress meter, in whole seconds.
+    Meter,
+    /// The time in an error message.
+    Message,
+    /// A `time` program, which includes the start of the program.
+    Shell,
+    /// The client itself.
+    Client,
+}
+
+/// Number of seconds per day.
+const DAY: f64 = 86_400.0;
+
+/// Minimum difference of two stamps that were not made by curl. Logs often get all lines of a
+/// program at once.
+const MIN_STAMPS: f64 = 0.01;
+
+impl Times {
+    /// Records a duration. Of two by the same clock, the later counts.
+    pub(in crate::domain::transcript) fn set(&mut self, clock: Clock, time: Duration) {
+        if self.best.is_none_or(|(best, _)| clock >= best) && !time.is_zero() {
+            self.best = Some((clock, time));
+        }
+    }
+
+    pub(in crate::domain::transcript) fn get(&self) -> Option<Duration> {
+        self.best.map(|(_, time)| time)
+    }
+
+    /// Records the time of day of the request (`started`) or of the response. `is_exact` is
+    /// whether curl itself made the stamps.
+    pub(in crate::domain::transcript) fn stamp(
+        &mut self,
+        at: Option<f64>,
+        started: bool,
+        is_exact: bool,
+    ) {
+        let Some(at) = at else { return };
+        if started {
+            self.started = self.started.or(Some(at));
+            return;
+        }
+        self.answered = Some(at);
+        if let Some(started) = self.started {
+            let difference = (at - started).rem_euclid(DAY);
+            let least = if is_exact {
+                f64::MIN_POSITIVE
+            } else {
+                MIN_STAMPS
+            };
+            if (least..DAY / 2.0).contains(&difference)
+                && let Ok(time) = Duration::try_from_secs_f64(difference)
+            {
+                self.set(Clock::Stamps, time);
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Reads durations: of shells, of curl's `-w` and of curl's progress meter.
+
+pub(super) mod clock;
+pub(super) mod clocks;
+pub(super) mod meter;
+pub(super) mod trailer;
+
+use std::time::Duration;
+
+/// Maximum duration that is plausible for a request.
+const MAX: f64 = 86_400.0;
+
+/// Converts seconds to a duration; `None` if they are out of range.
+pub(super) fn seconds(seconds: f64) -> Option<Duration> {
+    let plausible = (0.0..=MAX).contains(&seconds);
+    plausible
+        .then(|| Duration::try_from_secs_f64(seconds).ok())
+        .flatten()
+}
+
+/// A number with a point or comma.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let fits = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
+    let starts = text.starts_with(|c: char| c.is_ascii_digit());
+    (starts && text.chars().all(fits))
+        .then(|| text.replace(',', ".").parse().ok())
+        .flatten()
+}
+
+/// Parses `H:MM:SS`, `M:SS` or seconds, with a fraction.
+pub(super) fn sexagesimal(text: &str) -> Option<Duration> {
+    let mut parts = text.split(':').map(number);
+    seconds(parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))?)
+}
+
+/// Parses a number and its unit, such as `30.163s`, `30163 ms` or `0.5 min`. A number without
+/// a unit counts in seconds.
+pub(super) fn with_unit(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let length = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+        .count();
+    let value = number(text[..length].trim_end_matches(['.', ',']))?;
+    let unit: String = text[length..]
+        .trim_start()
+        .chars()
+        .take_while(|letter| letter.is_alphabetic() || *letter == '\u{b5}')
+        .collect();
+    let scale = match unit.to_lowercase().as_str() {
+        "" | "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => 1e-3,
+        "us" | "\u{b5}s" | "\u{3bc}s" | "micros" | "microseconds" => 1e-6,
+        "m" | "min" | "mins" | "minutes" => 60.0,
+        _ => return None,
+    };
+    seconds(value * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_units_are_durations() {
+        for (text, expected) in [
+            ("30.163s", Some(30.163)),
+            ("30,163 sec", Some(30.163)),
+            ("30163ms", Some(30.163)),
+            ("1.5 mins", Some(90.0)),
+            ("12", Some(12.0)),
+            ("12.", Some(12.0)),
+            ("5 apples", None),
+            ("-1s", None),
+            ("1e9s", None),
+            ("999999999999s", None),
+            ("1.2.3", None),
+        ] {
+            let found = with_unit(text).map(|time| time.as_secs_f64());
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Reads what curl's `-w` prints behind a body: times and the status, in any format.
+//!
+//! If the command is known, its format is matched from the end of the text. Otherwise labels
+//! such as `time_total: 30.163`, `Time: 30.163s` or `Total time = 30163 ms` are looked for.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::{seconds, with_unit};
+use crate::domain::transcript::pattern::pattern;
+use crate::domain::transcript::status;
+
+/// What the text behind a body tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::domain::transcript) struct Trailer {
+    pub(in crate::domain::transcript) time: Option<Duration>,
+    pub(in crate::domain::transcript) status: Option<u16>,
+}
+
+/// Maximum length of a line that is searched for labels, in bytes.
+const MAX_LINE: usize = 2_000;
+
+/// A label of a duration, from the one that tells most to the one that tells least.
+static TIMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let value = r#"["'\]]*\s*(?:[:=]|is|in)?\s*["']?(\d+(?:[.,]\d+)?\s*[a-z\u{b5}\u{3bc}]*)"#;
+    [
+        r"time[_ ]?total|total[_ ]time",
+        r"total|elapsed(?:[_ ]time)?|duration|(?:response|request)[_ ]?time|time[_ ]taken|took",
+        r"time",
+    ]
+    .iter()
+    .filter_map(|names| pattern(&format!(r"(?i)(?:^|[^a-z_])(?:{names}){value}")))
+    .collect()
+});
+
+/// Words that show that a duration is that of one phase.
+static PHASE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?i)look ?up|connect|pre ?transfer|start ?transfer|redirect|first byte|ttfb|handshake|dns",
+    )
+});
+
+static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)(?:^|[^a-z_])(?:http[_ ]?(?:status|code)|(?:http[_ ])?status(?:[_ ]?code)?|response[_ ]code|code)["']?\s*[:=]?\s*["']?([1-5]\d\d)\b"#,
+    )
+});
+
+/// Reads the text behind a body by its labels.
+pub(in crate::domain::transcript) fn labeled(text: &str) -> Trailer {
+    let mut best: Option<(usize, Duration)> = None;
+    let mut status = None;
+    for line in text.lines().filter(|line| line.len() <= MAX_LINE) {
+        if let Some(found) = time_in(line)
+            && best.is_none_or(|(rank, _)| found.0 < rank)
+        {
+            best = Some(found);
+        }
+        status = status.or_else(|| status_in(line));
+    }
+    Trailer {
+        time: best.map(|(_, time)| time),
+        status,
+    }
+}
+
+/// Whether a line consists of a label and a value of `-w`.
+pub(in crate::domain::transcript) fn is_labeled(line: &str) -> bool {
+    line.len() <= MAX_LINE
+        && (line.contains("time_total") || line.split_whitespace().count() <= MAX_LABEL_WORDS)
+        && (time_in(line).is_some() || status_in(line).is_some())
+        && !line.trim_start().starts_with(['{', '<', '"'])
+        || line.trim_start().starts_with('{') && line.contains("\"time_total\":")
+}
+
+/// Maximum number of words of a line of `-w` that has labels of its own.
+const MAX_LABEL_WORDS: usize = 12;
+
+/// The duration in a line with the label `time_total`.
+pub(in crate::domain::transcript) fn total(line: &str) -> Option<Duration> {
+    let has_label = line.len() <= MAX_LINE && line.contains("time_total");
+    has_label
+        .then(|| time_in(line))
+        .flatten()
+        .map(|(_, time)| time)
+}
+
+/// The duration in a line and the rank of its label; a smaller rank tells more.
+fn time_in(line: &str) -> Option<(usize, Duration)> {
+    TIMES.iter().enumerate().find_map(|(rank, names)| {
+        let found = names.captures(line)?;
+        let value = found.get(1)?.as_str();
+        let before = &line[..found.get(0)?.end() - value.len()];
+        let of_phase = PHASE.as_ref().is_some_and(|phase| phase.is_match(before));
+        let has_unit = value.contains(|c: char| c.is_alphabetic() || c == '.' || c == ',');
+        (rank == 0 || (has_unit && !of_phase))
+            .then(|| with_unit(value).or_else(|| number_alone(value)))
+            .flatten()
+            .map(|time| (rank, time))
+    })
+}
+
+/// The number at the start of a value whose unit is no unit, as in `0.123}`.
+fn number_alone(value: &str) -> Option<Duration> {
+    let number = value.trim_end_matches(|c: char| !c.is_ascii_digit());
+    seconds(super::number(number.split_whitespace().next()?)?)
+}
+
+fn status_in(line: &str) -> Option<u16> {
+    let found = STATUS.as_ref()?.captures(line)?;
+    status::code(found.get(1)?.as_str())
+}
+
+/// A part of a format of `-w`.
+#[derive(Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Value(String),
+}
+
+/// Matches a format of `-w` with the end of a text. Returns the byte at which its output
+/// starts, and what it tells.
+pub(in crate::domain::transcript) fn by_format(
+    text: &str,
+    format: &str,
+) -> Option<(usize, Trailer)> {
+    let mut rest = text.trim_end();
+    let mut trailer = Trailer::default();
+    let parts = parts(format);
+    if !parts.iter().any(|part| matches!(part, Part::Value(_))) {
+        return None;
+    }
+    for (index, part) in parts.iter().enumerate().rev() {
+        match part {
+            Part::Text(text) => {
+                let text = if index + 1 == parts.len() {
+                    text.trim_end()
+                } else {
+                    text
+                };
+                // A line end at the start of the format may have been lost.
+                rest = rest.strip_suffix(text).or_else(|| {
+                    let short = if index == 0 { text.trim_start() } else { text };
+                    rest.strip_suffix(short)
+                })?;
+            }
+            Part::Value(name) => {
+                let before = index.checked_sub(1).and_then(|index| parts.get(index));
+                let start = match before {
+                    Some(Part::Text(text)) if rest.contains(text.as_str()) => {
+                        rest.rfind(text.as_str())? + text.len()
+                    }
+                    // A line end at the start of the format may have been lost.
+                    Some(Part::Text(text)) if index == 1 && text.trim().is_empty() => {
+                        rest.len() - value_length(name, rest)
+                    }
+                    Some(Part::Text(text)) if index == 1 => {
+                        rest.rfind(text.trim_start())? + text.trim_start().len()
+                    }
+                    Some(_) => return None,
+                    None => rest.len() - value_length(name, rest),
+                };
+                trailer.value(name, &rest[start..])?;
+                rest = &rest[..start];
+            }
+        }
+    }
+    Some((rest.len(), trailer))
+}
+
+impl Trailer {
+    /// Records the value of a variable of `-w`. `None` if it is not one of this variable.
+    fn value(&mut self, name: &str, value: &str) -> Option<()> {
+        if value.len() > MAX_LINE || value.contains('\n') && name != "json" {
+            return None;
+        }
+        match name {
+            "http_code" | "response_code" => {
+                // Curl prints 000 without a response.
+                self.status = Some(status::code(value)).filter(|_| value != "000")?;
+                self.status?;
+            }
+            "time_total" => self.time = Some(seconds(super::number(value)?)?),
+            name if name.starts_with("time_") => {
+                super::number(value)?;
+            }
+            "json" => *self = labeled(value),
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// The length of a value at the end of a text, if no text stands before it in the format.
+fn value_length(name: &str, text: &str) -> usize {
+    let fits: fn(char) -> bool = match name {
+        "http_code" | "response_code" => return text.len().min(3),
+        name if name.starts_with("time_") => |c| c.is_ascii_digit() || c == '.' || c == ',',
+        "json" => return text.len() - text.rfind("{\"").unwrap_or(text.len()),
+        _ => |c| !c.is_whitespace(),
+    };
+    text.len() - text.trim_end_matches(fits).len()
+}
+
+/// Parses a format of `-w`: `%{name}`, `%%`, `\n`, `\t`, `\r`.
+fn parts(format: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut text = String::new();
+    let mut rest = format;
+    while let Some(letter) = rest.chars().next() {
+        let after = &rest[letter.len_utf8()..];
+        let next = after.chars().next();
+        (text, rest) = match (letter, next) {
+            ('%', Some('{')) if let Some((name, after)) = after[1..].split_once('}') => {
+                if !text.is_empty() {
+                    parts.push(Part::Text(text));
+                }
+                if name != "stderr" && name != "stdout" {
+                    parts.push(Part::Value(name.to_owned()));
+                }
+                (String::new(), after)
+            }
+            ('%', Some('%')) => (text + "%", &after[1..]),
+            ('\\', Some('n')) => (text + "\n", &after[1..]),
+            ('\\', Some('t')) => (text + "\t", &after[1..]),
+            ('\\', Some('r')) => (text, &after[1..]),
+            _ => {
+                text.push(letter);
+                (text, after)
+            }
+        };
+    }
+    if !text.is_empty() {
+        parts.push(Part::Text(text));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_every_style_are_read() {
+        for (text, time, status) in [
+            ("time_total: 0.123", Some(0.123), None),
+            ("{\"a\":1}time_total: 0.123", Some(0.123), None),
+            ("time_total=30,163s", Some(30.163), None),
+            ("HTTP Status: 503\nTime: 30.163s", Some(30.163), Some(503)),
+            ("status=503 time=30.163", Some(30.163), Some(503)),
+            ("http_code: 503, total: 30.1", Some(30.1), Some(503)),
+            ("Total time: 30163 ms", Some(30.163), None),
+            ("Response time: 30.1 seconds", Some(30.1), None),
+            ("took 30.5s", Some(30.5), None),
+            ("Elapsed: 0.5 s", Some(0.5), None),
+            (
+                "time_namelookup:  0.004s\n   time_connect:  0.1s\n     time_total:  30.163s",
+                Some(30.163),
+                None,
+            ),
+            (
+                "Connect time: 0.1s\nTTFB: 0.2s\nTotal: 0.3s",
+                Some(0.3),
+                None,
+            ),
+            (
+                "{\"http_code\":503,\"time_total\":30.163,\"url\":\"x\"}",
+                Some(30.163),
+                Some(503),
+            ),
+            ("Total: 33", None, None),
+            ("the time 12:00", None, None),
+            ("DNS: 0.1 Connect time: 0.2", None, None),
+        ] {
+            let found = labeled(text);
+            let seconds = found.time.map(|time| time.as_secs_f64());
+            assert_eq!((seconds, found.status), (time, status), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_format_is_matched_from_the_end() {
+        for (text, format, expected) in [
+            (
+                "503 30.163\n",
+                "%{http_code} %{time_total}\\n",
+                Some((0, Some(30.163), Some(503))),
+            ),
+            ("{\"a\":1}503", "%{http_code}", Some((7, None, Some(503)))),
+            ("{}0.5\n", "%{time_total}", Some((2, Some(0.5), None))),
+            (
+                "body\n[0.5] 503",
+                "\\n[%{time_total}] %{response_code}",
+                Some((4, Some(0.5), Some(503))),
+            ),
+            (
+                "a\nt=1.5 from 1.2.3.4",
+                "\\nt=%{time_total} from %{remote_ip}\\n",
+                Some((1, Some(1.5), None)),
+            ),
+            (
+                "{\"x\":1}\n{\"time_total\":2.5}",
+                "%{json}",
+                Some((8, Some(2.5), None)),
+            ),
+            ("503", "\\n", None),
+            ("000 0.001", "%{http_code} %{time_total}", None),
+            ("nothing", "%{time_total}", None),
+        ] {
+            let found = by_format(text, format);
+            let found = found.map(|(at, trailer)| {
+                (
+                    at,
+                    trailer.time.map(|time| time.as_secs_f64()),
+                    trailer.status,
+                )
+            });
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Recognizes the lines of wget, with and without `-S`.
+
+use url::Url;
+
+use super::command;
+use super::status;
+
+/// What a line of wget tells.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Event {
+    /// A request starts: its URL and the time of day in seconds.
+    Started(Url, f64),
+    /// The response, or the message of a failure, in the line that says that wget waits.
+    Waited(Option<u16>, String),
+    /// The end of the request: the time of day, and the status if it is an error.
+    Ended(f64, Option<u16>),
+    /// A connection or name resolution failed.
+    Failed(String),
+    /// A connection was established.
+    Connected,
+    /// A line without further meaning.
+    Other,
+}
+
+/// What a line of wget tells; `None` if it is not one of wget's.
+pub(super) fn event(line: &str) -> Option<Event> {
+    let line = line.trim_start();
+    if let Some(rest) = line.strip_prefix("--") {
+        let (stamp, url) = rest.split_once("--  ")?;
+        let url = url.split_whitespace().find_map(command::url_of)?;
+        return Some(Event::Started(url, time_of_day(stamp)?));
+    }
+    if let Some(rest) = line.strip_prefix("HTTP request sent, awaiting response...") {
+        let rest = rest.trim();
+        return Some(Event::Waited(status::code(rest), rest.to_owned()));
+    }
+    let is_connecting = line.starts_with("Connecting to ") || line.starts_with("Resolving ");
+    if is_connecting && let Some((_, outcome)) = line.split_once("... ") {
+        return Some(match outcome {
+            outcome if outcome.starts_with("failed") => Event::Failed(line.to_owned()),
+            "connected." => Event::Connected,
+            _ => Event::Other,
+        });
+    }
+    let failures = [
+        "wget: ",
+        "ERROR: ",
+        "OpenSSL: ",
+        "The certificate",
+        "GnuTLS: ",
+        "Unable to establish",
+    ];
+    if failures.iter().any(|start| line.starts_with(start)) {
+        return Some(Event::Failed(line.to_owned()));
+    }
+    let (date, rest) = line.split_at_checked("2025-05-20 04:44:43 ".len())?;
+    let is_date = date.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        10 | 19 => byte == b' ',
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    let at = time_of_day(date).filter(|_| is_date)?;
+    if let Some(error) = rest.strip_prefix("ERROR ") {
+        return Some(Event::Ended(at, status::code(error)));
+    }
+    let is_saved = rest.starts_with('(') || rest.contains(" saved [") || rest.contains("URL:");
+    is_saved.then_some(Event::Ended(at, None))
+}
+
+/// The time of day of a stamp such as `2025-05-20 04:44:13`, in seconds.
+fn time_of_day(stamp: &str) -> Option<f64> {
+    let time = stamp.trim().rsplit(' ').next()?;
+    let mut parts = time.split(':').map(|part| part.parse::<f64>().ok());
+    parts.try_fold(0.0, |sum, part| Some(sum * 60.0 + part?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_wget_are_recognized() {
+        let url = || Url::parse("https://x.example/a").unwrap();
+        for (line, expected) in [
+            (
+                "--2025-05-20 04:44:13--  https://x.example/a?token=s",
+                Some(Event::Started(url(), 17_053.0)),
+            ),
+            (
+                "--2025-05-20 04:44:13--  (try: 2)  https://x.example/a",
+                Some(Event::Started(url(), 17_053.0)),
+            ),
+            (
+                "HTTP request sent, awaiting response... 503 Oops",
+                Some(Event::Waited(Some(503), "503 Oops".to_owned())),
+            ),
+            (
+                "HTTP request sent, awaiting response... ",
+                Some(Event::Waited(None, String::new())),
+            ),
+            (
+                "2025-05-20 04:44:43 ERROR 503: Oops.",
+                Some(Event::Ended(17_083.0, Some(503))),
+            ),
+            (
+                "2025-05-20 04:44:43 (1.2 MB/s) - 'a' saved [33/33]",
+                Some(Event::Ended(17_083.0, None)),
+            ),
+            (
+                "Connecting to x.example|1.2.3.4|:443... connected.",
+                Some(Event::Connected),
+            ),
+            ("Resolving x.example... 1.2.3.4", Some(Event::Other)),
+            ("2025-05-20 04:44:43 INFO x", None),
+            ("-- $ curl", None),
+            ("--2025", None),
+        ] {
+            assert_eq!(event(line), expected, "{line}");
+        }
+        assert!(matches!(
+            event("Connecting to x:80... failed: Connection refused."),
+            Some(Event::Failed(_))
+        ));
+    }
+}

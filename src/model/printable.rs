@@ -1,0 +1,90 @@
+//! Escapes text from outside before it reaches a terminal or a log.
+//!
+//! Responses, pasted texts and configurations can contain control characters that move the
+//! cursor, set colors or the title, or reverse the reading direction. They are shown as
+//! escapes, so that a reader sees what is there and a terminal does not act on it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// A text in which every character that a terminal may act on is shown as an escape, such as
+/// `\u{1b}` or `\n`.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |out, letter| out.extend(letter.escape_default()))
+}
+
+/// JSON text in which the characters that JSON itself does not escape are escaped too, such as
+/// U+009B or the marks of the reading direction. The value stays the same.
+#[must_use]
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    escaped(json, |out, letter| {
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    })
+}
+
+fn escaped(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if is_unsafe(letter) {
+            escape(&mut out, letter);
+        } else {
+            out.push(letter);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a terminal or an editor may act on a character instead of showing it.
+const fn is_unsafe(letter: char) -> bool {
+    matches!(
+        letter,
+        // C0, DEL and C1 controls.
+        '\0'..='\x1f' | '\x7f'..='\u{9f}'
+        // Marks, embeddings, overrides and isolates of the reading direction.
+        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        // Line and paragraph separators, and characters without width.
+        | '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+        // Soft hyphen, deprecated format characters, annotations, tags.
+        | '\u{ad}' | '\u{206a}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_without_controls_stays() {
+        for text in ["", "status 503", "\u{20ac}\u{3b1} \u{1f600}", "a\\b"] {
+            assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
+        }
+    }
+
+    #[test]
+    fn controls_are_shown_as_escapes() {
+        for (text, expected) in [
+            ("\x1b[31mred", "\\u{1b}[31mred"),
+            ("a\nb\r\tc", "a\\nb\\r\\tc"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("\u{202e}evil", "\\u{202e}evil"),
+            ("a\u{200b}b\x7f", "a\\u{200b}b\\u{7f}"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let text = "\u{9b}2J \u{202e}x \u{e0041} \u{20ac}";
+        let json = serde_json::to_string(text).unwrap();
+        let safe = printable_json(&json);
+        assert!(!safe.contains(is_unsafe), "{safe}");
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+    }
+}
