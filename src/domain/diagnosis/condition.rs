@@ -84,12 +84,13 @@ impl Condition {
     }
 
     /// Returns the fact's value in a form that may be published. Text of a body is replaced with
-    /// the pattern that it matches, because it may contain private data of the service. `None` if
-    /// the fact is unknown, or if it is text of a body that does not satisfy the condition.
+    /// the pattern that it matches, because it may contain private data of the service, and so is
+    /// a header that is not plain. `None` if the fact is unknown, or if it is such a text that
+    /// does not satisfy the condition.
     #[must_use]
     pub fn evidence(&self, facts: &Facts) -> Option<FactValue> {
         let value = facts.get(&self.fact)?;
-        if !self.fact.starts_with("body.") {
+        if !self.fact.starts_with("body.") && is_plain(&self.fact, value) {
             return Some(value.clone());
         }
         match &self.test {
@@ -98,6 +99,21 @@ impl Condition {
             Test::Glob(glob) => Some(FactValue::Text(glob.clone())),
             Test::Range { .. } | Test::Present(_) => Some(FactValue::Text("present".to_owned())),
         }
+    }
+}
+
+/// Maximum length in bytes of a header that is published as it is.
+const MAX_PLAIN: usize = 128;
+
+/// Returns whether a value has only the characters of names and versions, such as `nginx/1.24.0
+/// (Ubuntu)`, unless it is no header. A server may repeat anything in a header that it received.
+pub(super) fn is_plain(fact: &str, value: &FactValue) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || " ._-/():,;+".contains(c);
+    match value {
+        FactValue::Text(text) if fact.starts_with("header.") || fact == "reason" => {
+            text.len() <= MAX_PLAIN && text.chars().all(is_of_name)
+        }
+        _ => true,
     }
 }
 
@@ -256,6 +272,27 @@ mod tests {
             };
             let published = present.evidence(&facts).unwrap().to_string();
             assert_eq!(published, "present", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_published_only_if_it_is_plain() {
+        let mut facts = Facts::default();
+        let condition = Condition {
+            fact: "header.server".to_owned(),
+            test: Test::Present(true),
+        };
+        let long = "a".repeat(129);
+        for (value, published) in [
+            ("nginx/1.24.0 (Ubuntu)", "nginx/1.24.0 (Ubuntu)"),
+            ("accept=*/* token=4711", "present"),
+            ("Bearer realm=\"x\"", "present"),
+            ("user@example.com", "present"),
+            (&long, "present"),
+        ] {
+            facts.set_text("header.server", value);
+            let evidence = condition.evidence(&facts).unwrap();
+            assert_eq!(evidence.to_string(), published);
         }
     }
 }

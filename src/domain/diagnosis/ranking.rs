@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::diagnosis::condition::Condition;
+use crate::domain::diagnosis::condition::{Condition, is_plain};
 use crate::domain::diagnosis::fact::Facts;
 use crate::domain::diagnosis::rule::Rule;
 use crate::domain::diagnosis::{Candidate, Evidence, Verdict};
@@ -66,7 +66,7 @@ const TELLING_HEADERS: &[&str] = &[
     "header.x-vercel-error",
     "header.x-azure-externalerror",
     "header.cf-error-type",
-    "header.proxy-status",
+    "proxy_status.error",
     "header.l5d-proxy-error",
     "header.server",
     "header.via",
@@ -159,6 +159,7 @@ pub(super) fn evidence(ranked: &[Match<'_>], facts: &Facts) -> Vec<Evidence> {
     }
     if ranked.first().is_some_and(|one| one.rule.fallback) {
         let headers = known(TELLING_HEADERS, facts).into_iter();
+        let headers = headers.filter(|header| is_plain(&header.fact, &header.value));
         let telling = known(&["status"], facts).into_iter();
         let telling = telling.chain(headers.take(MAX_TELLING));
         let new = telling.filter(|evidence| is_new(&found, &evidence.fact));

@@ -23,8 +23,7 @@ const MIN_LENGTH: usize = 6;
 const REPLACEMENT: &str = "[secret]";
 
 impl SentSecrets {
-    /// Records the values of a request's secret headers and of its query, its body, and the password
-    /// of basic authentication.
+    /// Records the values of a request's secret headers, and the password of basic authentication.
     pub(super) fn record(&mut self, target: &Target, headers: &HeaderMap) {
         for value in headers.values().filter(|value| value.is_sensitive()) {
             let value = value.as_bytes();
@@ -33,15 +32,6 @@ impl SentSecrets {
             let secret = scheme.iter().find_map(|scheme| value.strip_prefix(*scheme));
             self.add(secret.unwrap_or(value));
         }
-        // The query and the body may contain a token too.
-        let query = target.url.query().unwrap_or_default();
-        for parameter in query.split('&') {
-            let value = parameter
-                .split_once('=')
-                .map_or(parameter, |(_, value)| value);
-            self.add(value.as_bytes());
-        }
-        self.add(&target.request.body);
         if let Some(Auth::Basic { password, .. }) = &target.auth {
             self.add(password.expose().as_bytes());
         }

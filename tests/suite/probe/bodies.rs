@@ -1,6 +1,7 @@
 //! Bodies: content codings, framing, and the heads that curl accepts.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use crate::support::certified;
 use crate::support::probe::{answer, check, probe, target};
@@ -276,4 +277,19 @@ async fn what_is_not_http_is_quoted() {
         let detail = seen.fault.unwrap().detail;
         assert!(detail.contains(text), "{detail}");
     }
+}
+
+/// A query or a request body is often repeated in a good response, where it is expected.
+#[tokio::test]
+async fn a_response_may_repeat_the_query_and_the_request_body() {
+    let reply = "HTTP/1.1 200 OK\r\nx-region: eu-west-1\r\ncontent-length: 25\r\n\r\n\
+                 eu-west-1 {\"id\":\"orders\"}";
+    let server = answer(reply.as_bytes().to_vec()).await;
+    let mut target = target(&server.url("/?region=eu-west-1"));
+    target.request.method = "POST".to_owned();
+    target.request.body = Arc::from(&b"{\"id\":\"orders\"}"[..]);
+    let seen = probe(&target).await;
+    let response = seen.response.as_ref().unwrap();
+    assert_eq!(response.header("x-region"), Some("eu-west-1"));
+    assert_eq!(response.body, b"eu-west-1 {\"id\":\"orders\"}");
 }
