@@ -1,6 +1,7 @@
 //! An in-process fake of CloudWatch for more alarms than the emulator can evaluate. It
-//! stores alarms, evaluates each by its newest datapoint and counts the writes.
+//! stores alarms, evaluates each by the maximum of its newest period and counts the writes.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -33,6 +34,8 @@ struct AlarmStore {
 struct Alarm {
     definition: Value,
     tags: BTreeMap<String, String>,
+    /// The start of the newest period with a datapoint, and the maximum of its values.
+    newest: (f64, f64),
     firing: bool,
 }
 
@@ -123,7 +126,8 @@ impl AlarmStore {
         json!({})
     }
 
-    /// Updates the state of the alarm on the datapoint's dimensions, if there is one.
+    /// Updates the state of the alarm on the datapoint's dimensions, if there is one: it fires if the
+    /// maximum of its newest period is at least 1.
     fn evaluate(&mut self, datum: &Value) {
         let value = datum["Value"].as_f64();
         let values = datum["Values"].as_array();
@@ -136,7 +140,16 @@ impl AlarmStore {
         let Some(alarm) = self.alarms.values_mut().find(is_on_metric) else {
             return;
         };
-        let firing = value >= 1.0;
+        // Datapoints do not arrive in the order of their times.
+        let period = alarm.definition["Period"].as_f64().unwrap();
+        let start = (datum["Timestamp"].as_f64().unwrap() / period).floor() * period;
+        let (newest, maximum) = alarm.newest;
+        alarm.newest = match start.total_cmp(&newest) {
+            Ordering::Less => return,
+            Ordering::Equal => (newest, maximum.max(value)),
+            Ordering::Greater => (start, value),
+        };
+        let firing = alarm.newest.1 >= 1.0;
         if firing && !alarm.firing && alarm.definition["ActionsEnabled"] != json!(false) {
             let name = alarm.definition["AlarmName"].as_str().unwrap();
             self.pages.push(name.to_owned());

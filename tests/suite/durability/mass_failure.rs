@@ -14,6 +14,10 @@ use crate::durability::probed_server::ProbedServer;
 /// Time limit for creating all alarms. The daemon creates three per second.
 const CREATION_LIMIT: Duration = Duration::from_secs(600);
 
+/// Time limit for all alarms to change their state after their targets did: an alarm's period, in
+/// which the maximum counts, and a reserve.
+const STATE_LIMIT: Duration = Duration::from_secs(120);
+
 fn config(cloudwatch: &str, probed: std::net::SocketAddr, targets: usize) -> String {
     let targets: String = (0..targets)
         .map(|number| {
@@ -55,7 +59,22 @@ async fn when_all_targets_fail_at_once_every_alarm_fires_and_the_heartbeat_alarm
 
     let started = Instant::now();
     probed.fail((0..targets).map(|number| format!("t{number}")));
-    wait_until("all alarms fire", async || cloudwatch.firing() == targets).await;
+    let deadline = started + STATE_LIMIT;
+    while cloudwatch.firing() < targets {
+        if Instant::now() > deadline {
+            let metrics = daemon.get("/metrics").await;
+            let of_daemon = |line: &&str| !line.starts_with('#') && !line.contains("target=");
+            let metrics: Vec<&str> = metrics.lines().filter(of_daemon).collect();
+            panic!(
+                "{} of {targets} alarms fire, {} pages;\n{}\n{}",
+                cloudwatch.firing(),
+                cloudwatch.pages(),
+                metrics.join("\n"),
+                daemon.log_lines_containing("").join("\n")
+            );
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
     let time_to_fire = started.elapsed();
     // By then all alarm writes that follow from the failures have been made.
     sleep(Duration::from_secs(20)).await;
@@ -74,7 +93,10 @@ async fn when_all_targets_fail_at_once_every_alarm_fires_and_the_heartbeat_alarm
 
     let started = Instant::now();
     probed.fail([]);
-    wait_until("no alarm fires", async || cloudwatch.firing() == 0).await;
+    wait_until_within("no alarm fires", STATE_LIMIT, async || {
+        cloudwatch.firing() == 0
+    })
+    .await;
     let time_to_recover = started.elapsed();
     wait_until("the heartbeat alarm names no cause", async || {
         cloudwatch.tag(&heartbeat, "probecause:cause").as_deref() == Some("none")
